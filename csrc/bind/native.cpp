@@ -1,0 +1,55 @@
+#include "bind/native.hpp"
+
+#include "kernels/kernels.hpp"
+
+namespace ctxmem::bind {
+
+Texts::Texts(const py::list& texts) {
+    owners_.push_back(texts);
+    views_.reserve(texts.size());
+    for (const py::handle text : texts) add(text.ptr());
+}
+
+Texts::Texts(const py::str& text) {
+    owners_.push_back(text);
+    add(text.ptr());
+}
+
+void Texts::add(PyObject* text) {
+    if (!PyUnicode_Check(text)) throw py::type_error("expected str");
+    Py_ssize_t size = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(text, &size);
+    if (data == nullptr) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) throw py::error_already_set();
+        PyErr_Clear();
+        // Through UTF-16, as tiktoken does: a high and a low surrogate that meet become one
+        // character again, a lone one becomes U+FFFD.
+        const auto utf16 = py::reinterpret_steal<py::object>(
+            PyUnicode_AsEncodedString(text, "utf-16-le", "surrogatepass"));
+        if (!utf16) throw py::error_already_set();
+        char* bytes = nullptr;
+        Py_ssize_t length = 0;
+        if (PyBytes_AsStringAndSize(utf16.ptr(), &bytes, &length) != 0)
+            throw py::error_already_set();
+        int little_endian = -1;
+        auto repaired = py::reinterpret_steal<py::object>(
+            PyUnicode_DecodeUTF16(bytes, length, "replace", &little_endian));
+        if (!repaired) throw py::error_already_set();
+        data = PyUnicode_AsUTF8AndSize(repaired.ptr(), &size);
+        if (data == nullptr) throw py::error_already_set();
+        owners_.push_back(std::move(repaired));
+    }
+    views_.emplace_back(data, static_cast<std::size_t>(size));
+}
+
+}  // namespace ctxmem::bind
+
+PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
+    m.doc() = "The native core of ctxmem: lists of str and arrays in, arrays out.";
+    m.attr("__version__") = CTXMEM_VERSION;
+    m.def("cpu_level", &ctxmem::cpu_level, "Return the CPU level in use: 'base', 'v3' or 'v4'.");
+    ctxmem::bind::bind_words(m);
+    ctxmem::bind::bind_tokens(m);
+    ctxmem::bind::bind_dedup(m);
+    ctxmem::bind::bind_solver(m);
+}

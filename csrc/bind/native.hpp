@@ -1,0 +1,43 @@
+// What the bindings share: each room binds its functions in a file of its own, so that they compile
+// side by side, and strings cross as views of CPython's own UTF-8.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace ctxmem::bind {
+
+namespace py = pybind11;
+
+// The UTF-8 of every str of a list, valid as long as the list is. A str with lone surrogates has no
+// UTF-8; its surrogates are replaced by U+FFFD in a copy that `Texts` keeps.
+class Texts {
+public:
+    explicit Texts(const py::list& texts);
+    explicit Texts(const py::str& text);
+    const std::vector<std::string_view>& views() const { return views_; }
+
+private:
+    void add(PyObject* text);
+
+    std::vector<std::string_view> views_;
+    std::vector<py::object> owners_;  // the list or str, and every repaired copy
+};
+
+// A one-dimensional array that takes over the vector's memory.
+template <class T>
+py::array_t<T> to_array(std::vector<T>&& values) {
+    auto* owned = new std::vector<T>(std::move(values));
+    py::capsule owner(owned, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+    return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
+}
+
+void bind_words(py::module_& m);
+void bind_tokens(py::module_& m);
+void bind_dedup(py::module_& m);
+void bind_solver(py::module_& m);
+
+}  // namespace ctxmem::bind

@@ -1,0 +1,9 @@
+#include "bind/native.hpp"
+
+namespace ctxmem::bind {
+
+void bind_solver(py::module_& m) {
+    (void)m;
+}
+
+}  // namespace ctxmem::bind

@@ -1,0 +1,43 @@
+#include "bind/native.hpp"
+#include "core/unicode.hpp"
+#include "core/words.hpp"
+#include "kernels/kernels.hpp"
+
+namespace ctxmem::bind {
+namespace {
+
+py::array_t<std::uint64_t> words(const py::str& text) {
+    const Texts texts(text);
+    std::vector<std::uint64_t> out;
+    split_words(texts.views()[0], out);
+    return to_array(std::move(out));
+}
+
+py::array_t<std::uint64_t> shingles(const py::str& text, int n) {
+    if (n < 1) throw std::invalid_argument("n must be at least 1");
+    const Texts texts(text);
+    std::vector<std::uint64_t> words;
+    split_words(texts.views()[0], words);
+    if (words.size() < static_cast<std::size_t>(n)) return py::array_t<std::uint64_t>(0);
+    std::vector<std::uint64_t> out(words.size() - static_cast<std::size_t>(n) + 1);
+    kernels().shingle(words.data(), words.size(), n, out.data());
+    return to_array(std::move(out));
+}
+
+py::array_t<std::uint8_t> char_classes() {
+    std::vector<std::uint8_t> out(0x110000);
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] = class_byte(static_cast<char32_t>(c));
+    return to_array(std::move(out));
+}
+
+}  // namespace
+
+void bind_words(py::module_& m) {
+    m.def("words", &words, py::arg("text"), "Return the 64-bit hash of every word, in text order.");
+    m.def("shingles", &shingles, py::arg("text"), py::arg("n"),
+          "Return the hash of every window of n words, in text order; none if there are fewer.");
+    m.def("char_classes", &char_classes,
+          "Return the class byte of every code point, as generated from tiktoken.");
+}
+
+}  // namespace ctxmem::bind

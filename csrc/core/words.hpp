@@ -1,0 +1,18 @@
+// Words for near-duplicates and BM25: what counts as the same word wherever texts are compared.
+//
+// A word is a maximal run of letters, marks and numbers, lower-cased; a letter of a script written
+// without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) is a word of its own, with its marks.
+// Everything else separates. A word is handed on as a 64-bit hash of its lower-cased code points:
+// two different words collide with probability 2^-64 a pair. Linear in the text.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace ctxmem {
+
+// Append the hash of every word of `utf8` to `out`, in text order.
+void split_words(std::string_view utf8, std::vector<std::uint64_t>& out);
+
+}  // namespace ctxmem

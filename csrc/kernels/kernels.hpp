@@ -1,0 +1,25 @@
+// The hot loops of ctxmem, one table of function pointers per CPU level.
+//
+// level.cpp is compiled once per level (base = x86-64-v2 or arm64 with NEON, v3 = AVX2, v4 = AVX-512)
+// and fills one table; dispatch.cpp picks the best table that the machine supports, once.
+// The environment variable CTXMEM_CPU=base|v3|v4 forces a lower level, so that tests can run them all.
+// Every kernel gives the same bits at every level: integers only, or floats in a fixed order.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace ctxmem {
+
+struct Kernels {
+    // out[i] = hash of words[i .. i+n), i in [0, count-n]. Requires 1 <= n <= count.
+    void (*shingle)(const std::uint64_t* words, std::size_t count, int n, std::uint64_t* out);
+};
+
+// The table of the chosen level; chosen at the first call, the same for the life of the process.
+// Throws std::invalid_argument when CTXMEM_CPU names a level that is unknown or not supported here.
+const Kernels& kernels();
+
+// "base", "v3" or "v4".
+const char* cpu_level();
+
+}  // namespace ctxmem

@@ -1,0 +1,23 @@
+// One CPU level of every kernel. Compiled once per level with -DCTXMEM_LEVEL=base|v3|v4.
+//
+// No STL here: an inline function compiled with AVX flags could be picked by the linker for callers
+// on older machines. So: plain loops, fixed-width integers, static functions.
+#include "kernels/kernels.hpp"
+
+#ifndef CTXMEM_LEVEL
+#define CTXMEM_LEVEL base
+#endif
+#define CTXMEM_JOIN_(a, b) a##b
+#define CTXMEM_JOIN(a, b) CTXMEM_JOIN_(a, b)
+
+namespace ctxmem {
+namespace {
+#include "kernels/shingle.hpp"
+}  // namespace
+
+extern const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL);
+const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
+    .shingle = shingle,
+};
+
+}  // namespace ctxmem
