@@ -15,3 +15,14 @@ def char_classes() -> NDArray[np.uint8]: ...
 # dedup
 
 # solver
+def solve_classes(
+    starts: NDArray[np.int64],
+    tokens: NDArray[np.int64],
+    values: NDArray[np.int64],
+    mandatory: NDArray[np.bool_],
+    budget: int,
+    *,
+    states: int = 200000,
+    time_limit: float = 0.0,
+    gap: float = 0.0,
+) -> tuple[NDArray[np.int32], int, int, str, float]: ...

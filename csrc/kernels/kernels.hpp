@@ -13,6 +13,12 @@ namespace ctxmem {
 struct Kernels {
     // out[i] = hash of words[i .. i+n), i in [0, count-n]. Requires 1 <= n <= count.
     void (*shingle)(const std::uint64_t* words, std::size_t count, int n, std::uint64_t* out);
+
+    // best[i] = max(best[i], from[i] + gain), i in [0, count). The arrays must not overlap.
+    void (*relax32)(const std::int32_t* from, std::size_t count, std::int32_t gain,
+                    std::int32_t* best);
+    void (*relax64)(const std::int64_t* from, std::size_t count, std::int64_t gain,
+                    std::int64_t* best);
 };
 
 // The table of the chosen level; chosen at the first call, the same for the life of the process.

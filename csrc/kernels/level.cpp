@@ -12,12 +12,15 @@
 
 namespace ctxmem {
 namespace {
+#include "kernels/relax.hpp"
 #include "kernels/shingle.hpp"
 }  // namespace
 
 extern const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL);
 const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
     .shingle = shingle,
+    .relax32 = relax32,
+    .relax64 = relax64,
 };
 
 }  // namespace ctxmem

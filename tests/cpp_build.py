@@ -1,0 +1,28 @@
+"""Compile a C++ test with the sanitizers and run it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNELS = ["csrc/kernels/dispatch.cpp", "csrc/kernels/level.cpp"]
+
+
+def compile_and_run(name: str, sources: list[str]) -> None:
+    """Build tests/cpp/<name>.cpp with `sources` under ASan and UBSan; fail with what it prints."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    target = ROOT / "build" / "cpp" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DCTXMEM_HAS_BASE=1"]
+    command = [compiler, *flags, f"tests/cpp/{name}.cpp", *sources, *KERNELS, "-o", str(target)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run([str(target)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
