@@ -19,6 +19,14 @@ class Bpe:
     def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]: ...
     def count_by_merging(self, piece: str) -> int: ...
 
+def estimate_many(texts: list[str], encoding: str) -> NDArray[np.float64]: ...
+def estimate_cells(
+    text: str, encoding: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]: ...
+
+ESTIMATE_CELLS: int
+ESTIMATE_LENGTHS: int
+
 # dedup
 
 # solver

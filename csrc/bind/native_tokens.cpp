@@ -6,6 +6,7 @@
 #include "bind/native.hpp"
 #include "core/bpe.hpp"
 #include "core/count_table.hpp"
+#include "core/estimate.hpp"
 #include "core/text_hash.hpp"
 
 namespace ctxmem::bind {
@@ -191,6 +192,37 @@ private:
     CountTable cached_;
 };
 
+py::array_t<double> estimate_many(const py::list& texts, const std::string& encoding) {
+    const Texts held(texts);
+    const Pattern pattern = pattern_of(encoding);
+    std::vector<double> out;
+    out.reserve(held.views().size());
+    {
+        const py::gil_scoped_release release;
+        for (const std::string_view text : held.views()) out.push_back(estimate(pattern, text));
+    }
+    return to_array(std::move(out));
+}
+
+py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
+    const Texts held(text);
+    const Pattern pattern = pattern_of(encoding);
+    const std::string_view view = held.views()[0];
+    std::vector<std::int64_t> cells;
+    std::vector<double> weights;
+    std::vector<std::int64_t> ends;
+    for (std::size_t at = 0; at < view.size();) {
+        const std::size_t end = piece_end(pattern, view, at);
+        const PieceCell cell = cell_of(view.substr(at, end - at));
+        cells.push_back(static_cast<std::int64_t>(cell.index));
+        weights.push_back(cell.weight);
+        ends.push_back(static_cast<std::int64_t>(end));
+        at = end;
+    }
+    return py::make_tuple(to_array(std::move(cells)), to_array(std::move(weights)),
+                          to_array(std::move(ends)));
+}
+
 }  // namespace
 
 void bind_tokens(py::module_& m) {
@@ -208,6 +240,12 @@ void bind_tokens(py::module_& m) {
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.")
         .def("count_by_merging", &BpeCounter::count_by_merging, py::arg("piece"),
              "Return the tokens of one piece by merging pair after pair: the slow definition.");
+    m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"),
+          "Return the expected number of tokens of each text, without a vocabulary.");
+    m.def("estimate_cells", &estimate_cells, py::arg("text"), py::arg("encoding"),
+          "Return the table cell, the weight and the end in bytes of each piece of the text.");
+    m.attr("ESTIMATE_CELLS") = kPieceCells;
+    m.attr("ESTIMATE_LENGTHS") = kPieceLengths;
 }
 
 }  // namespace ctxmem::bind

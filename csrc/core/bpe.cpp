@@ -9,10 +9,9 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kCacheBits = 15;
+constexpr std::size_t kCacheBits = 16;
 constexpr std::uint64_t kCountBits = std::uint64_t{0xF} << 60;  // free in a BytesKey
-constexpr std::size_t kReadable = 16;                           // bytes that key_of_readable reads
-constexpr std::size_t kLinear = 64;  // up to this size, scanning all pairs beats a heap
+constexpr Token kLongest = Token{1} << 31;  // free in a Token: no longer one matches at its place
 
 bool is_whitespace_before(std::string_view text, std::size_t at, std::size_t& begin) {
     if (at == 0) return false;
@@ -29,41 +28,14 @@ struct Merged {
     std::size_t last_border;
 };
 
-Merged merge_linear(const Vocabulary& vocabulary, std::string_view piece) {
-    // Token i is piece[begin[i] .. begin[i + 1]); pair[i] is tokens i and i + 1 as one.
-    std::size_t begin[kLinear + 1];
-    Token pair[kLinear];
-    std::size_t tokens = piece.size();
-    std::size_t last_border = 0;
-    const auto merged = [&](std::size_t i) {
-        return i + 1 < tokens
-                   ? vocabulary.find(piece.data() + begin[i], begin[i + 2] - begin[i])
-                   : kNoToken;
-    };
-    for (std::size_t i = 0; i <= tokens; ++i) begin[i] = i;
-    for (std::size_t i = 0; i < tokens; ++i) pair[i] = merged(i);
-    while (tokens > 1) {
-        const std::size_t at =
-            static_cast<std::size_t>(std::min_element(pair, pair + tokens) - pair);
-        if (pair[at] == kNoToken) break;
-        last_border = begin[at + 1];
-        std::copy(begin + at + 2, begin + tokens + 1, begin + at + 1);
-        std::copy(pair + at + 1, pair + tokens, pair + at);
-        --tokens;
-        pair[at] = merged(at);
-        if (at > 0) pair[at - 1] = merged(at - 1);
-    }
-    return {tokens, last_border};
-}
-
-Merged merge_by_heap(const Vocabulary& vocabulary, std::string_view piece) {
+Merged merge(const Vocabulary& vocabulary, std::string_view piece) {
     // A list of tokens by where they begin; an entry of the heap is stale unless both its tokens
     // still end where they did.
     struct Pair {
-        Token token;
+        Rank rank;
         std::size_t begin, middle, end;
         bool operator<(const Pair& other) const {  // the lowest rank, leftmost, is on top
-            return token != other.token ? token > other.token : begin > other.begin;
+            return rank != other.rank ? rank > other.rank : begin > other.begin;
         }
     };
     const std::size_t size = piece.size();
@@ -77,7 +49,8 @@ Merged merge_by_heap(const Vocabulary& vocabulary, std::string_view piece) {
         const std::size_t middle = next[begin];
         if (middle >= size) return;
         const Token token = vocabulary.find(piece.data() + begin, next[middle] - begin);
-        if (token != kNoToken) heap.push({token, begin, middle, next[middle]});
+        if (token != kNoToken)
+            heap.push({vocabulary[token].rank, begin, middle, next[middle]});
     };
     for (std::size_t i = 0; i < size; ++i) push(i);
     std::size_t tokens = size;
@@ -97,11 +70,6 @@ Merged merge_by_heap(const Vocabulary& vocabulary, std::string_view piece) {
     return {tokens, last_border};
 }
 
-Merged merge(const Vocabulary& vocabulary, std::string_view piece) {
-    return piece.size() <= kLinear ? merge_linear(vocabulary, piece)
-                                   : merge_by_heap(vocabulary, piece);
-}
-
 }  // namespace
 
 // What one thread needs while it counts.
@@ -109,12 +77,14 @@ struct Bpe::Workspace {
     // Direct-mapped. A slot is the key of a piece with its count in the free bits; an empty slot
     // has size 0, which no piece has.
     std::vector<BytesKey> counts = std::vector<BytesKey>(std::size_t{1} << kCacheBits);
-    std::vector<char> piece;            // the piece being encoded, and kReadable bytes
-    std::vector<Token> tokens;          // the encoding of what stands before `at`
-    std::vector<std::uint64_t> dead;    // one bit a position: no encoding leads on from there
+    // Of the piece being encoded: its bytes and kReadable more, its tokens so far, its dead ends.
+    std::vector<char> piece;
+    std::vector<Token> tokens;  // with kLongest
+    std::vector<std::uint64_t> dead;
 };
 
-// How a token is made: by a merge of two of lower rank, unless `kind` says otherwise.
+// How a token of two bytes or more is made: by a merge of two of lower rank, unless `kind` says
+// otherwise.
 struct Bpe::Made {
     enum Kind : std::uint64_t { unknown, never, unordered, merged };
     Kind kind;
@@ -151,147 +121,182 @@ private:
     Workspace* work_;
 };
 
-Bpe::Bpe(std::string_view file, Pattern pattern)
-    : vocabulary_(file),
-      pattern_(pattern),
-      splits_(std::make_unique<std::atomic<std::uint64_t>[]>(vocabulary_.size())) {}
+Bpe::Bpe(std::string_view file, Pattern pattern) : vocabulary_(file), pattern_(pattern) {}
 
 Bpe::~Bpe() = default;
 
-// Splits --------------------------------------------------------------------------------------
+// How tokens are made -------------------------------------------------------------------------
 
 Bpe::Made Bpe::find_split(Token token) const {
+    const Rank rank = vocabulary_[token].rank;
     const std::string_view bytes = vocabulary_.bytes(token);
-    const Merged merged = merge(vocabulary_, bytes);
-    if (merged.tokens != 1) return {Made::never, 0, 0};
-    const Token left = vocabulary_.find(bytes.data(), merged.last_border);
-    const Token right = vocabulary_.find(bytes.data() + merged.last_border,
-                                         bytes.size() - merged.last_border);
-    const auto rises = [&](Token part) {
-        return vocabulary_.length(part) == 1 ||
-               (part < token && made_from(part).kind == Made::merged);
-    };
-    return {rises(left) && rises(right) ? Made::merged : Made::unordered, left, right};
+    char padded[255 + kReadable] = {};
+    std::memcpy(padded, bytes.data(), bytes.size());
+    // If ranks rise, the token's parts are the encoding of its bytes by all merges before its own.
+    for (std::size_t border = 1; border < bytes.size(); ++border) {
+        const Token left = vocabulary_.find_readable(padded, border);
+        if (left == kNoToken) continue;
+        const Token right = vocabulary_.find_readable(padded + border, bytes.size() - border);
+        if (right == kNoToken) continue;
+        const auto rises = [&](Token part) {
+            return vocabulary_[part].size == 1 || (vocabulary_[part].rank < rank &&
+                                                   made_from(part).kind == Made::merged);
+        };
+        if (rises(left) && rises(right) &&
+            neighbours(padded + border, left, right, rank, false) == Answer::yes)
+            return {Made::merged, left, right};
+    }
+    return {merge(vocabulary_, bytes).tokens == 1 ? Made::unordered : Made::never, 0, 0};
 }
 
 // Requires a token of two bytes or more.
-Bpe::Made Bpe::made_from(Token token) const {
-    constexpr std::uint64_t kTokenBits = 31;  // two tokens and the kind in one word
+inline Bpe::Made Bpe::made_from(Token token) const {
+    constexpr std::uint64_t kTokenBits = 30;  // two tokens and the kind in one word
     constexpr std::uint64_t kToken = (std::uint64_t{1} << kTokenBits) - 1;
-    const std::uint64_t word = splits_[token].load(std::memory_order_relaxed);
-    if (word != 0)
-        return {static_cast<Made::Kind>(word >> 2 * kTokenBits),
-                static_cast<Token>(word >> kTokenBits & kToken), static_cast<Token>(word & kToken)};
-    const Made made = find_split(token);
-    splits_[token].store(std::uint64_t{made.kind} << 2 * kTokenBits |
-                             std::uint64_t{made.left} << kTokenBits | made.right,
-                         std::memory_order_relaxed);
-    return made;
+    std::atomic<std::uint64_t>& kept = vocabulary_[token].made;
+    std::uint64_t word = kept.load(std::memory_order_relaxed);
+    if (word == 0) {
+        const Made made = find_split(token);
+        word = std::uint64_t{made.kind} << 2 * kTokenBits |
+               std::uint64_t{made.left} << kTokenBits | made.right;
+        kept.store(word, std::memory_order_relaxed);
+    }
+    return {static_cast<Made::Kind>(word >> 2 * kTokenBits),
+            static_cast<Token>(word >> kTokenBits & kToken), static_cast<Token>(word & kToken)};
 }
 
 // Left to right -------------------------------------------------------------------------------
 
-// Whether `left`, which ends at `border` in `piece`, and `right`, which begins there, are the
-// encoding of their bytes. Clears `ordered` if that cannot be told from ranks. Requires kReadable
-// bytes from every byte of the two.
-bool Bpe::neighbours(const char* piece, std::size_t border, Token left, Token right,
-                     bool& ordered) const {
-    std::size_t left_size = vocabulary_.length(left);
-    std::size_t right_size = vocabulary_.length(right);
+// Whether `left`, whose bytes end at `border`, and `right`, whose bytes begin there, are the encoding
+// of their bytes by merges of rank below `limit`. `left_is_longest` says that no longer token
+// matches where `left` begins. Requires kReadable bytes from every byte of both.
+Bpe::Answer Bpe::neighbours(const char* border, Token left, Token right, Rank limit,
+                            bool left_is_longest) const {
+    const Vocabulary::Entry* one = &vocabulary_[left];
+    const Vocabulary::Entry* two = &vocabulary_[right];
+    // From these sizes down, a side is part of a character, and no token goes across the border
+    // from inside that character, or into it.
+    std::size_t enough_left = 0;
+    std::size_t enough_right = 0;
+    if (const std::size_t size = character_size(*border);
+        size > 1 && !vocabulary_.torn_at_end(border[-1], *border))
+        enough_right = size - 1;
+    if (is_continuation(border[-1]) && !is_continuation(*border) &&
+        !vocabulary_.torn_at_begin(border[-1], *border)) {
+        std::size_t size = 1;
+        while (size < one->size && is_continuation(border[-1 - static_cast<int>(size)])) ++size;
+        enough_left = size;
+    }
     // A merge of the two at the border comes before the merge undone last if its rank is below
-    // this. Where the ranks are equal the leftmost comes first: that is the merge across the
+    // `limit`. Where the ranks are equal the leftmost comes first: that is the merge across the
     // border, unless the one undone was on the left of it.
-    Token limit = kNoToken;
     for (;;) {
-        const std::size_t size = left_size + right_size;
-        if (size <= vocabulary_.longest()) {
-            const char* bytes = piece + border - left_size;
-            const Token both = size <= kPacked ? vocabulary_.find(key_of_readable(bytes, size))
-                                               : vocabulary_.find(bytes, size);
-            if (both < limit) return false;
+        if (one->size <= enough_left || two->size <= enough_right) return Answer::yes;
+        const std::size_t size = one->size + two->size;
+        if (!left_is_longest && size <= vocabulary_.longest()) {
+            const Token both = vocabulary_.find_readable(border - one->size, size);
+            if (both != kNoToken && vocabulary_[both].rank < limit) return Answer::no;
         }
-        if (left_size == 1 && right_size == 1) return true;
-        if (right_size == 1 || (left_size != 1 && left > right)) {
+        if (one->size == 1 && two->size == 1) return Answer::yes;
+        if (two->size == 1 || (one->size != 1 && one->rank > two->rank)) {
             const Made made = made_from(left);
-            ordered = ordered && made.kind == Made::merged;
-            if (!ordered) return false;
-            limit = left;
+            if (made.kind != Made::merged) return Answer::unordered;
+            limit = one->rank;
             left = made.right;
-            left_size = vocabulary_.length(left);
+            one = &vocabulary_[left];
+            left_is_longest = false;
         } else {
             const Made made = made_from(right);
-            ordered = ordered && made.kind == Made::merged;
-            if (!ordered) return false;
-            limit = right + 1;
+            if (made.kind != Made::merged) return Answer::unordered;
+            limit = two->rank + 1;
             right = made.left;
-            right_size = vocabulary_.length(right);
+            two = &vocabulary_[right];
         }
     }
 }
 
+// Requires a piece that is no token itself.
 std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) const {
-    work.piece.resize(size + kReadable);
+    if (work.piece.size() < size + kReadable) {
+        work.piece.resize(size + kReadable);
+        work.tokens.resize(size);
+    }
     std::memcpy(work.piece.data(), bytes, size);
     const char* piece = work.piece.data();
-    work.tokens.clear();
+    Token* tokens = work.tokens.data();
+    std::size_t count = 0;
+    // One bit a position: no encoding leads on from there.
     work.dead.assign(size / 64 + 1, 0);
+    std::uint64_t* dead = work.dead.data();
     bool ordered = true;
 
     // Whether `token` continues the encoding of piece[0, at).
     const auto continues = [&](std::size_t at, Token token) {
         if (token == kNoToken) return false;
-        const std::size_t length = vocabulary_.length(token);
-        const std::size_t end = at + length;
-        if (work.dead[end / 64] >> end % 64 & 1) return false;
-        if (length > 1) {
+        const std::size_t end = at + vocabulary_[token].size;
+        if (dead[end / 64] >> end % 64 & 1) return false;
+        if (count == 0) {
+            if (vocabulary_[token].size == 1) return true;
             const Made made = made_from(token);
-            if (made.kind == Made::never) return false;
-            if (made.kind == Made::unordered) ordered = false;
+            ordered = ordered && made.kind != Made::unordered;
+            return made.kind == Made::merged;
         }
-        return work.tokens.empty() || neighbours(piece, at, work.tokens.back(), token, ordered);
+        const Token last = tokens[count - 1];
+        const Answer answer = neighbours(piece + at, last & ~kLongest, token, kNoRank,
+                                         (last & kLongest) != 0);
+        if (answer != Answer::unordered) return answer == Answer::yes;
+        if (made_from(token).kind != Made::never) ordered = false;
+        return false;
     };
-    // The longest token of at most `most` bytes that continues the encoding, or none.
+    // The longest token of at most `most` bytes that continues the encoding, or none. `is_longest`
+    // becomes false if there is a longer one that does not.
+    bool is_longest = true;
+    const auto fits = [&](std::size_t at, Token token) {
+        if (continues(at, token)) return true;
+        if (token != kNoToken) is_longest = false;
+        return false;
+    };
     const auto longest = [&](std::size_t at, std::size_t most) {
         if (most >= 3) {
-            const Vocabulary::Lengths& lengths = vocabulary_.lengths_after(piece + at);
-            for (std::size_t n = std::min<std::size_t>(most, lengths.longest); n > 31; --n)
-                if (const Token token = vocabulary_.find(piece + at, n); continues(at, token))
-                    return token;
-            std::uint32_t lefts = lengths.up_to_31;
-            if (most < 31) lefts &= (2u << most) - 1;
+            std::uint32_t lefts = vocabulary_.lengths_after(piece + at);
+            if (most > 30 && lefts >> 31 != 0)
+                for (std::size_t n = std::min(most, vocabulary_.longest_after(piece + at)); n > 30;
+                     --n)
+                    if (const Token token = vocabulary_.find(piece + at, n); fits(at, token))
+                        return token;
+            lefts &= (2u << std::min<std::size_t>(most, 30)) - 1;
             while (lefts != 0) {
                 const auto n = static_cast<std::size_t>(31 - std::countl_zero(lefts));
                 lefts ^= 1u << n;
-                const Token token = n <= kPacked ? vocabulary_.find(key_of_readable(piece + at, n))
-                                                 : vocabulary_.find(piece + at, n);
-                if (continues(at, token)) return token;
+                const Token token = vocabulary_.find_readable(piece + at, n);
+                if (fits(at, token)) return token;
             }
         }
         for (std::size_t n = std::min<std::size_t>(most, 2); n > 0; --n)
             if (const Token token = vocabulary_.find(key_of_readable(piece + at, n));
-                continues(at, token))
+                fits(at, token))
                 return token;
         return kNoToken;
     };
 
     std::size_t at = 0;
-    std::size_t most = size;
+    std::size_t most = size - 1;
     while (at < size && ordered) {
         const Token token = longest(at, most);
         if (token != kNoToken) {
-            work.tokens.push_back(token);
-            at += vocabulary_.length(token);
+            tokens[count++] = token | (is_longest ? kLongest : 0);
+            at += vocabulary_[token].size;
             most = size - at;
-        } else if (!work.tokens.empty()) {
-            work.dead[at / 64] |= std::uint64_t{1} << at % 64;
-            most = vocabulary_.length(work.tokens.back());
+            is_longest = true;
+        } else if (count > 0) {
+            dead[at / 64] |= std::uint64_t{1} << at % 64;
+            most = vocabulary_[tokens[--count] & ~kLongest].size;
             at -= most--;
-            work.tokens.pop_back();
+            is_longest = false;
         } else {
             break;  // only where ranks do not rise
         }
     }
-    const auto tokens = static_cast<std::int64_t>(work.tokens.size());
     constexpr std::size_t kKept = std::size_t{1} << 20;  // a huge piece is no reason to keep its room
     if (size > kKept) {
         work.piece = {};
@@ -299,7 +304,7 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
         work.dead = {};
     }
     if (at < size || !ordered) return count_by_merging({bytes, size});
-    return tokens;
+    return static_cast<std::int64_t>(count);
 }
 
 std::int64_t Bpe::count_by_merging(std::string_view piece) const {

@@ -20,12 +20,15 @@
 // Whether two tokens are the encoding of their bytes is asked by undoing their merges backwards, the
 // later (the higher rank) first, down to bytes: if ever the two tokens at the border could be merged
 // at a rank below that of the merge undone last, that merge would have come first. It takes at most
-// as many look-ups as the two tokens have bytes, usually four to eight. How a token is made, its last
-// merge, is found when first asked for and kept. A vocabulary whose tokens are not made by merges of
-// rising rank (no published one) is merged pair by pair instead, by a heap: n log n.
+// as many look-ups as the two tokens have bytes, usually two to four: none while the left token is
+// whole and the longest at its place, and none once one side is a part of a character, unless the
+// vocabulary has a token that begins or ends in such a character. How a token is made, its last
+// merge, is found when first asked for, by the same question, and kept. A token that no merges make,
+// or merges whose ranks do not rise, is found out then (none is in the published vocabularies), and
+// the piece is merged pair by pair, by a heap: n log n.
 //
-// Counting is safe from any number of threads: the vocabulary does not change, the splits are atomic
-// words that every thread would fill with the same value, and each call borrows a workspace (cache
+// Counting is safe from any number of threads: the vocabulary does not change, how a token is made
+// is an atomic word that every thread would fill with the same value, and each call borrows a workspace (cache
 // and buffers, 0.5 MB) for itself; so there are as many as ever ran at once, and warm ones stay.
 #pragma once
 #include <atomic>
@@ -94,14 +97,14 @@ private:
                              Workspace& work) const;
     std::int64_t count_any(const char* piece, std::size_t size, Workspace& work) const;
     std::int64_t encode(const char* piece, std::size_t size, Workspace& work) const;
-    bool neighbours(const char* piece, std::size_t border, Token left, Token right,
-                    bool& ordered) const;
+    enum class Answer { no, yes, unordered };
+    Answer neighbours(const char* border, Token left, Token right, Rank limit,
+                      bool left_is_longest) const;
     Made made_from(Token token) const;
     Made find_split(Token token) const;
 
     Vocabulary vocabulary_;
     Pattern pattern_;
-    std::unique_ptr<std::atomic<std::uint64_t>[]> splits_;  // by token; 0: not yet asked for
 
     mutable std::atomic<Workspace*> spare_{nullptr};  // one idle workspace, taken without the lock
     mutable std::mutex lock_;                          // guards the two below

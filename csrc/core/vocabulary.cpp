@@ -94,35 +94,37 @@ Vocabulary::Vocabulary(std::string_view file) {
             throw std::invalid_argument("rank " + std::to_string(lines[i].rank) +
                                         " is given twice in the vocabulary");
 
+    if (lines.size() > std::size_t{1} << 28)
+        throw std::invalid_argument("the vocabulary has more than 2**28 tokens");
+
     std::size_t places = 64;
     while (places * 3 < lines.size() * 4) places *= 2;  // at most three quarters full
     mask_ = places - 1;
     shift_ = 64u - static_cast<unsigned>(std::countr_zero(places));
     tags_.assign(places + kGroup, 0);
-    places_.resize(places);
-    keys_.reserve(lines.size());
-    lengths_.reserve(lines.size());
-    lengths_after_.assign(kPrefixes, Lengths{});
+    entries_ = std::make_unique<Entry[]>(places);
+    lengths_after_.assign(kPrefixes, 0);
+    longest_after_.assign(kPrefixes, 0);
+    size_ = lines.size();
     for (const Line& line : lines) {
         const char* bytes = all.data() + line.offset;
         if (find(bytes, line.size) != kNoToken)
             throw std::invalid_argument("the token of rank " + std::to_string(line.rank) +
                                         " is given twice in the vocabulary");
-        const auto number = static_cast<Token>(keys_.size());
-        lengths_.push_back(static_cast<std::uint8_t>(line.size));
+        const bool is_long = line.size > kPacked;
+        const BytesKey key = is_long ? BytesKey{long_bytes_.size(), 0} : key_of(bytes, line.size);
+        Entry& entry = entries_[insert(is_long ? hash_long(bytes, line.size) : hash_of(key))];
+        entry.key = key;
+        entry.rank = line.rank;
+        entry.size = line.size;
+        if (is_long) long_bytes_.append(bytes, line.size);
         longest_ = std::max<std::size_t>(longest_, line.size);
-        if (line.size <= kPacked) {
-            keys_.push_back(key_of(bytes, line.size));
-            insert(number, hash_of(keys_.back()));
-        } else {
-            keys_.push_back({long_bytes_.size(), std::uint64_t{line.size} << 56});
-            long_bytes_.append(bytes, line.size);
-            insert(number, hash_long(bytes, line.size));
-        }
+        note_torn({bytes, line.size});
         if (line.size < 3) continue;
-        Lengths& lengths = lengths_after_[prefix(bytes)];
-        if (line.size < 32) lengths.up_to_31 |= 1u << line.size;
-        lengths.longest = std::max(lengths.longest, line.size);
+        const std::size_t place = prefix(bytes);
+        lengths_after_[place] |= 1u << std::min(line.size, 31u);
+        longest_after_[place] =
+            std::max(longest_after_[place], static_cast<std::uint8_t>(line.size));
     }
     long_bytes_.shrink_to_fit();
     for (int byte = 0; byte < 256; ++byte) {
@@ -133,22 +135,33 @@ Vocabulary::Vocabulary(std::string_view file) {
     }
 }
 
+void Vocabulary::note_torn(std::string_view bytes) {
+    std::size_t begin = 0;  // of the first character that begins here
+    while (begin < bytes.size() && is_continuation(bytes[begin])) ++begin;
+    if (begin > 0 && begin < bytes.size())
+        torn_at_begin_.set(two_bytes(bytes[begin - 1], bytes[begin]));
+    std::size_t last = bytes.size() - 1;  // where the last character begins
+    while (last > 0 && is_continuation(bytes[last])) --last;
+    if (last > 0 && character_size(bytes[last]) > bytes.size() - last)
+        torn_at_end_.set(two_bytes(bytes[last - 1], bytes[last]));
+}
+
 Token Vocabulary::find_long(const char* bytes, std::size_t size) const {
     if (size > longest_) return kNoToken;
-    return probe(hash_long(bytes, size), [&](Token token) {
-        return lengths_[token] == size &&
-               std::memcmp(long_bytes_.data() + keys_[token].low, bytes, size) == 0;
+    return probe(hash_long(bytes, size), [&](const Entry& entry) {
+        return entry.size == size &&
+               std::memcmp(long_bytes_.data() + entry.key.low, bytes, size) == 0;
     });
 }
 
-void Vocabulary::insert(Token token, std::uint64_t hash) {
+Token Vocabulary::insert(std::uint64_t hash) {
     std::size_t at = hash >> shift_;
     unsigned empty = 0;
     while ((empty = equal_tags(at, 0)) == 0) at = (at + kGroup) & mask_;
     at = (at + std::countr_zero(empty)) & mask_;
     tags_[at] = tag_of(hash);
     if (at < kGroup) tags_[mask_ + 1 + at] = tags_[at];
-    places_[at] = token;
+    return static_cast<Token>(at);
 }
 
 }  // namespace ctxmem
