@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <random>
 #include <string>
@@ -192,14 +193,20 @@ private:
     CountTable cached_;
 };
 
-py::array_t<double> estimate_many(const py::list& texts, const std::string& encoding) {
+py::array_t<std::int64_t> estimate_many(const py::list& texts, const std::string& encoding,
+                                        double margin) {
     const Texts held(texts);
     const Pattern pattern = pattern_of(encoding);
-    std::vector<double> out;
+    std::vector<std::int64_t> out;
     out.reserve(held.views().size());
     {
         const py::gil_scoped_release release;
-        for (const std::string_view text : held.views()) out.push_back(estimate(pattern, text));
+        for (const std::string_view text : held.views()) {
+            // No byte-level encoding has more tokens than bytes.
+            const double most = static_cast<double>(text.size());
+            const double tokens = std::min(most, std::ceil(margin * estimate(pattern, text)));
+            out.push_back(static_cast<std::int64_t>(tokens));
+        }
     }
     return to_array(std::move(out));
 }
@@ -241,7 +248,9 @@ void bind_tokens(py::module_& m) {
         .def("count_by_merging", &BpeCounter::count_by_merging, py::arg("piece"),
              "Return the tokens of one piece by merging pair after pair: the slow definition.");
     m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"),
-          "Return the expected number of tokens of each text, without a vocabulary.");
+          py::arg("margin"),
+          "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"
+          "its bytes; no vocabulary is needed.");
     m.def("estimate_cells", &estimate_cells, py::arg("text"), py::arg("encoding"),
           "Return the table cell, the weight and the end in bytes of each piece of the text.");
     m.attr("ESTIMATE_CELLS") = kPieceCells;

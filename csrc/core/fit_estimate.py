@@ -4,8 +4,8 @@
 
 Needs the built package and both vocabularies. Each FILE is a text; the texts used for the table in
 the tree were Python's standard library and its documentation strings, generated JSON, the
-man pages and message catalogues of a Debian system in 30 languages, and English articles. Half of
-every text (every other 800 characters) is fitted, the other half gives the errors printed to stderr.
+man pages and message catalogues of a Debian system in 30 languages, and English articles. Every
+other 800 characters of a text are fitted; the others give the errors, printed to stderr.
 """
 
 from __future__ import annotations
