@@ -1,2 +1,3 @@
 """The right context, not too much."""
+
 __version__ = "0.1.0"

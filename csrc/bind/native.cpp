@@ -38,6 +38,7 @@ void Texts::add(PyObject* text) {
         data = PyUnicode_AsUTF8AndSize(repaired.ptr(), &size);
         if (data == nullptr) throw py::error_already_set();
         owners_.push_back(std::move(repaired));
+        repaired_ = true;
     }
     views_.emplace_back(data, static_cast<std::size_t>(size));
 }
