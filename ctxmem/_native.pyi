@@ -7,8 +7,17 @@ def cpu_level() -> str: ...
 
 # words
 def words(text: str) -> NDArray[np.uint64]: ...
+def split_texts(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
 def shingles(text: str, n: int) -> NDArray[np.uint64]: ...
 def char_classes() -> NDArray[np.uint8]: ...
+
+# value
+def bm25(
+    words: NDArray[np.uint64],
+    start: NDArray[np.int64],
+    query_words: NDArray[np.uint64],
+    query_start: NDArray[np.int64],
+) -> NDArray[np.float64]: ...
 
 # tokens
 class Bpe:
@@ -28,6 +37,13 @@ ESTIMATE_CELLS: int
 ESTIMATE_LENGTHS: int
 
 # dedup
+def near_duplicate_stars(
+    words: NDArray[np.uint64],
+    start: NDArray[np.int64],
+    order: NDArray[np.int32],
+    threshold: float,
+    n: int = 3,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 
 # solver
 def solve_classes(

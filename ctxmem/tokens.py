@@ -25,10 +25,11 @@ import tempfile
 import threading
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, overload, runtime_checkable
+from typing import Any, overload
 
 import numpy as np
 import xxhash
@@ -36,6 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctxmem import _native, _pages
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
+from ctxmem.schema import Candidates, Counter
 
 ESTIMATE_MARGIN = 1.3
 """What the calibrated estimate is multiplied by, so that few texts are counted too low."""
@@ -48,39 +50,6 @@ _LARGEST_FILE = 16 << 20
 
 
 # Counters -----------------------------------------------------------------------------------------
-
-
-@runtime_checkable
-class Counter(Protocol):
-    """What counts tokens: a named encoding, or whatever a user brings.
-
-    `exact` says that a budget kept in these counts is kept; only estimates are not. `additive` says
-    that a text which ends in a newline and one which begins with a character other than whitespace
-    and `/` have together exactly the sum of their counts; it holds for cl100k_base and o200k_base.
-    """
-
-    @property
-    def name(self) -> str:
-        """What to call it in reports."""
-        ...
-
-    @property
-    def exact(self) -> bool:
-        """Whether counts are the tokenizer's own."""
-        ...
-
-    @property
-    def additive(self) -> bool:
-        """Whether counts of blocks of whole lines add up."""
-        ...
-
-    def count(self, text: str) -> int:
-        """Return the number of tokens of a text."""
-        ...
-
-    def count_many(self, texts: Sequence[str]) -> Sequence[int]:
-        """Return the number of tokens of each text."""
-        ...
 
 
 class _Native:
@@ -313,8 +282,8 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
 
 def _no_counter(counter: object) -> InputTypeError:
     return InputTypeError(
-        f"{_told(counter)} cannot count tokens; give the name of an encoding or a model, a function "
-        "from str to int, or an object with count(text) or count_many(texts)"
+        f"{_told(counter)} cannot count tokens; give the name of an encoding or a model, a "
+        "function from str to int, or an object with count(text) or count_many(texts)"
     )
 
 
@@ -488,6 +457,33 @@ def count_spans(counter: object, text: str, spans: ArrayLike) -> NDArray[np.int6
         return resolved.count_spans(text, rows)
     slices = [text[start:end] for start, end in rows.tolist()]
     return np.asarray(resolved.count_many(slices), dtype=np.int64)
+
+
+# The room -----------------------------------------------------------------------------------------
+
+
+def price(table: Candidates, counter: Counter, separator: str, headers: Sequence[str]) -> None:
+    """Add `tokens`, `overhead` and `segment_tokens`: what each text costs inside a window.
+
+    A row costs what its block counts: header, text and separator together, so that blocks add up
+    exactly where the separator ends in a newline. A stretch of text that neighbours share is priced
+    by the cumulative counts of a chunk that holds it.
+    """
+    rows = table.chunk.tolist()
+    blocks = [headers[i] + text + separator for i, text in zip(rows, table.texts, strict=True)]
+    table.tokens = np.asarray(counter.count_many(blocks), dtype=np.int64)
+    frames = {header: counter.count(header + separator) for header in set(headers)}
+    table.overhead = np.array([frames[header] for header in headers], dtype=np.int64)
+    full = table.tokens[table.first_row[:-1]]
+    table.segment_tokens = np.maximum(0, full - table.overhead)[table.segment_chunk]
+    cut: dict[int, list[int]] = defaultdict(list)
+    length = table.segment_span[:, 1] - table.segment_span[:, 0]
+    whole = np.array([len(table.chunks[i].text) for i in table.segment_chunk.tolist()])
+    for s in np.flatnonzero(length < whole).tolist():
+        cut[int(table.segment_chunk[s])].append(s)
+    for i, segments in cut.items():
+        spans = table.segment_span[segments]
+        table.segment_tokens[segments] = count_spans(counter, table.chunks[i].text, spans)
 
 
 # Vocabularies -------------------------------------------------------------------------------------
@@ -689,8 +685,8 @@ def _warn_missing(name: str) -> None:
     places = ", ".join(dict.fromkeys(place for place, _ in _places(name)))
     warnings.warn(
         f"the vocabulary of {name} is not on this machine (looked at {places}) and was not "
-        f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are kept in "
-        "estimates; call ctxmem.tokens.fetch_vocabulary, install llama-index-core, or set "
+        f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are "
+        "kept in estimates; call ctxmem.tokens.fetch_vocabulary, install llama-index-core, or set "
         f"CTXMEM_VOCAB to a directory with {name}.tiktoken ({_PUBLISHED[name].url})",
         CtxmemWarning,
         stacklevel=2,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import unicodedata
 from collections.abc import Sequence
 
 
@@ -20,3 +22,73 @@ def best_packing(
             value = sum(value for _, value in chosen)
             best = value if best is None else max(best, value)
     return best
+
+
+SPACELESS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+
+
+def words(text: str) -> list[str]:
+    """Return the lower-cased words: runs of letters, marks and numbers.
+
+    A letter of a script without spaces is a word of its own, with the marks that follow it.
+    """
+    found: list[str] = []
+    word, alone = "", False
+
+    def close() -> None:
+        nonlocal word, alone
+        if word:
+            found.append(word)
+        word, alone = "", False
+
+    for char in text:
+        kind = unicodedata.category(char)
+        if kind[0] not in "LMN":
+            close()
+            continue
+        spaceless = kind in ("Lo", "Lm") and unicodedata.name(char, "").startswith(SPACELESS)
+        if spaceless or (alone and kind[0] != "M"):
+            close()
+        lower = char.lower()
+        word += lower if len(lower) == 1 else char
+        alone = alone or spaceless
+    close()
+    return found
+
+
+def bm25(texts: Sequence[str], queries: Sequence[str]) -> list[list[float]]:
+    """Return Okapi BM25 with k1 = 1.2 and b = .75 of every text against every query."""
+    split = [words(text) for text in texts]
+    mean = sum(map(len, split)) / len(split) or 1
+
+    def score(document: list[str], query: str) -> float:
+        total = 0.0
+        for word in set(words(query)):
+            df = sum(word in other for other in split)
+            idf = math.log(1 + (len(split) - df + 0.5) / (df + 0.5))
+            f = document.count(word)
+            total += idf * f * 2.2 / (f + 1.2 * (0.25 + 0.75 * len(document) / mean))
+        return total
+
+    return [[score(document, query) for query in queries] for document in split]
+
+
+def near_duplicate_stars(
+    texts: Sequence[str], threshold: float, n: int
+) -> tuple[list[int], list[float]]:
+    """Return representative and similarity: each text joins the first star that is near enough."""
+    sets = []
+    for text in texts:
+        split = words(text)
+        grams = {tuple(split[i : i + n]) for i in range(len(split) - n + 1)}
+        sets.append(grams or ({tuple(split)} if split else set()))
+    representative, similarity = list(range(len(texts))), [1.0] * len(texts)
+    for i, mine in enumerate(sets):
+        for star in range(i):
+            union = len(mine | sets[star])
+            if mine and representative[star] == star and union:
+                share = len(mine & sets[star]) / union
+                if share >= threshold:
+                    representative[i], similarity[i] = star, share
+                    break
+    return representative, similarity

@@ -6,12 +6,12 @@ import textwrap
 
 import numpy as np
 import pytest
+from cpp_build import compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import best_packing
 
 from ctxmem import _native
-from tests.cpp_build import compile_and_run
-from tests.reference import best_packing
 
 Options = list[list[tuple[int, int]]]
 
