@@ -169,12 +169,9 @@ def test_no_generated_source_stands_in_the_tree():
 
 @pytest.mark.slow
 def test_stubs_agree_with_the_extensions():
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "ctxmem._native", "ctxmem._pages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    allowed = ["--allowlist", "tests/stubtest_allowlist.txt", "--ignore-unused-allowlist"]
+    command = [sys.executable, "-m", "mypy.stubtest", *allowed, "ctxmem._native", "ctxmem._pages"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
