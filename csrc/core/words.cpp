@@ -68,4 +68,22 @@ void split_words(std::string_view utf8, std::vector<std::uint64_t>& out) {
     close();
 }
 
+void split_characters(std::string_view utf8, std::vector<std::uint64_t>& out) {
+    bool separated = false;  // something other than a word character came after the last one
+    bool any = false;
+    for (std::size_t at = 0; at < utf8.size();) {
+        const CodePoint point = decode(utf8, at);
+        at += point.size;
+        const std::uint8_t kind = class_byte(point.value) & 7;
+        if (kind < 1 || kind > 5) {
+            separated = true;
+            continue;
+        }
+        if (separated && any) out.push_back(add(kSeed, U' '));
+        out.push_back(add(kSeed, lower_case(point.value)));
+        any = true;
+        separated = false;
+    }
+}
+
 }  // namespace ctxmem

@@ -15,4 +15,8 @@ namespace ctxmem {
 // Append the hash of every word of `utf8` to `out`, in text order.
 void split_words(std::string_view utf8, std::vector<std::uint64_t>& out);
 
+// Append a 64-bit number for every character of the words of `utf8`, lower-cased, and one for a space
+// wherever something separated two words. Letters of spaceless scripts that touch stay together.
+void split_characters(std::string_view utf8, std::vector<std::uint64_t>& out);
+
 }  // namespace ctxmem
