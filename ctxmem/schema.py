@@ -204,8 +204,6 @@ class Candidates:
     conversation   1      intake       the input is a chat, whose order carries its meaning
     repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
     unique         u      dedup        the chunks that are neither blank nor repeats
-    words          w      dedup        hashes of the words of the unique texts, in text order
-    word_start     u + 1  dedup        where those of each unique text begin
     pinned         n      dedup        it, or a repeat of it, must be in the window
     evidence       n      value        summed reciprocal ranks of its text, over all lists
     hits           n      value        how often its text was returned
@@ -236,8 +234,6 @@ class Candidates:
     conversation: bool = False
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
-    words: NDArray[np.uint64] = field(init=False)
-    word_start: NDArray[np.int64] = field(init=False)
     pinned: NDArray[np.bool_] = field(init=False)
     evidence: NDArray[np.float64] = field(init=False)
     hits: NDArray[np.int32] = field(init=False)

@@ -21,7 +21,8 @@ def compile_and_run(name: str, sources: list[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc"]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DCTXMEM_HAS_BASE=1"]
-    command = [compiler, *flags, f"tests/cpp/{name}.cpp", *sources, *KERNELS, "-o", str(target)]
+    files = dict.fromkeys([f"tests/cpp/{name}.cpp", *sources, *KERNELS])
+    command = [compiler, *flags, *files, "-o", str(target)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     ran = subprocess.run([str(target)], cwd=ROOT, capture_output=True, text=True, check=False)
