@@ -313,8 +313,8 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
 
 def _no_counter(counter: object) -> InputTypeError:
     return InputTypeError(
-        f"{_told(counter)} cannot count tokens; give the name of an encoding or a model, a function "
-        "from str to int, or an object with count(text) or count_many(texts)"
+        f"{_told(counter)} cannot count tokens; give the name of an encoding or a model, a "
+        "function from str to int, or an object with count(text) or count_many(texts)"
     )
 
 
@@ -689,8 +689,8 @@ def _warn_missing(name: str) -> None:
     places = ", ".join(dict.fromkeys(place for place, _ in _places(name)))
     warnings.warn(
         f"the vocabulary of {name} is not on this machine (looked at {places}) and was not "
-        f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are kept in "
-        "estimates; call ctxmem.tokens.fetch_vocabulary, install llama-index-core, or set "
+        f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are "
+        "kept in estimates; call ctxmem.tokens.fetch_vocabulary, install llama-index-core, or set "
         f"CTXMEM_VOCAB to a directory with {name}.tiktoken ({_PUBLISHED[name].url})",
         CtxmemWarning,
         stacklevel=2,
