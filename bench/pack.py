@@ -19,7 +19,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctxmem
-from ctxmem import _native
+from ctxmem import VocabularyError, _native
+
+from .tokens import reference, vocabulary
 
 CHUNKS = 1000
 BUDGET = 16_000
@@ -115,10 +117,9 @@ def timed(run: Callable[[], object]) -> float:
 
 def plain_fill() -> Callable[[Sequence[ctxmem.Chunk], int], str] | None:
     """Return the plain fill with tiktoken, None where its vocabulary cannot be loaded."""
-    from ctxmem.tokens import tiktoken_encoding
-
-    encoding = tiktoken_encoding("o200k_base")
-    if encoding is None:
+    try:
+        encoding = reference("o200k_base", vocabulary("o200k_base"))
+    except VocabularyError:
         return None
 
     def fill(hits: Sequence[ctxmem.Chunk], budget: int) -> str:

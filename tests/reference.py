@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -193,3 +194,23 @@ def best_packing(
             value = sum(value for _, value in chosen)
             best = value if best is None else max(best, value)
     return best
+
+
+# tokens
+
+
+def byte_pairs(piece: bytes, ranks: Mapping[bytes, int]) -> list[bytes]:
+    """Merge the adjacent pair of lowest rank, the leftmost first, until no pair is a token."""
+    if piece in ranks:
+        return [piece]
+    parts = [piece[i : i + 1] for i in range(len(piece))]
+    while True:
+        pairs = [
+            (ranks[left + right], i)
+            for i, (left, right) in enumerate(pairwise(parts))
+            if left + right in ranks
+        ]
+        if not pairs:
+            return parts
+        _, i = min(pairs)
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
