@@ -195,6 +195,7 @@ class Candidates:
     column         shape  added by     meaning
     ============== ====== ============ ====================================================
     chunks         n      intake       the inputs, ids filled in
+    ids            n      intake       their ids
     texts          m      intake       the text of the row, outer blank lines removed
     chunk          m      intake       the chunk of the row
     alternative    m      intake       0 for the full text, then 1, 2, ...
@@ -225,6 +226,7 @@ class Candidates:
     """
 
     chunks: tuple[Chunk, ...]
+    ids: list[ChunkId]
     texts: list[str]
     chunk: NDArray[np.int32]
     alternative: NDArray[np.int32]
@@ -257,7 +259,7 @@ class Candidates:
 
     def id(self, chunk: int) -> ChunkId:
         """Return the id of a chunk."""
-        return ChunkId(self.chunks[chunk].id or "")
+        return self.ids[chunk]
 
     def text(self, chunk: int) -> str:
         """Return the full text of a chunk."""

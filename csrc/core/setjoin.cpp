@@ -31,6 +31,46 @@ int log2_of(std::size_t power_of_two) {
     return bits;
 }
 
+// Ask for the cache line that will be written or read soon: tables of tens of megabytes are walked at
+// random, and a whole set's look-ups can be under way at once.
+inline void prefetch(const void* at) {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(at);
+#else
+    (void)at;
+#endif
+}
+
+// Which hashes came more than once: two bits a cell and two to four cells a hash. One hash in four is
+// wrongly held for a repeat; a larger table would be right more often, but miss the cache.
+class Repeats {
+public:
+    explicit Repeats(std::size_t expected) {
+        const std::size_t cells = power_of_two_above(2 * expected);
+        cells_ = BigArray<std::uint64_t>(cells / 32 + 1);
+        shift_ = 64 - log2_of(cells);
+    }
+    void expect(const std::uint64_t* hashes, std::size_t count) const {
+        for (std::size_t i = 0; i < count; ++i) prefetch(&cells_[hashes[i] >> shift_ >> 5]);
+    }
+    void add(const std::uint64_t* hashes, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint64_t cell = hashes[i] >> shift_;
+            const int bit = static_cast<int>(cell & 31) * 2;
+            std::uint64_t& word = cells_[cell >> 5];
+            word |= std::uint64_t{1} << bit << (word >> bit & 1);
+        }
+    }
+    bool has(std::uint64_t hash) const {
+        const std::uint64_t cell = hash >> shift_;
+        return cells_[cell >> 5] >> ((cell & 31) * 2 + 1) & 1;
+    }
+
+private:
+    BigArray<std::uint64_t> cells_;
+    int shift_ = 0;
+};
+
 // A set of shingles in an arena.
 struct Slice {
     std::size_t begin;
@@ -44,6 +84,7 @@ struct Nodes {
     std::vector<Slice> slices;
     std::vector<std::int32_t> first;   // node -> its first text
     std::vector<std::uint32_t> of;     // text -> node
+    Repeats repeats;                   // shingles that more than one node may have
 };
 
 bool same_set(const std::uint64_t* a, const std::uint64_t* b, std::size_t size) {
@@ -57,20 +98,32 @@ bool same_set(const std::uint64_t* a, const std::uint64_t* b, std::size_t size) 
 
 // Step 1. A set's place in the table comes from sums over it, which do not depend on the order.
 Nodes collect(std::span<const std::string_view> texts, const Likeness& likeness, Pulse& pulse) {
-    Nodes nodes;
+    std::size_t bytes = 0;
+    for (const std::string_view text : texts) bytes += text.size();
+    Nodes nodes{.shingles = {}, .slices = {}, .first = {}, .of = {}, .repeats = Repeats(bytes / 6)};
     nodes.of.resize(texts.size());
     const std::size_t places = power_of_two_above(2 * texts.size());
     std::vector<std::uint32_t> table(places, kNone);
     std::vector<std::uint64_t> sums;  // of each node
     Shingler shingler(likeness.unit, likeness.ngram);
+    std::size_t counted = 0;  // nodes whose shingles are entered into `repeats`
+    const auto count = [&](std::size_t node) {
+        const Slice& slice = nodes.slices[node];
+        nodes.repeats.add(nodes.shingles.data() + slice.begin, slice.size);
+    };
+    nodes.shingles.room(bytes / 6 + 16 * texts.size());
     for (std::size_t i = 0; i < texts.size(); ++i) {
         pulse(2 * texts[i].size() + 100);
         const std::size_t begin = nodes.shingles.size();
+        const std::size_t known = nodes.slices.size();
         const std::size_t size = shingler.append(texts[i], nodes.shingles);
         if (size > 0x7FFFFFFFu) throw std::invalid_argument("a text has 2**31 shingles or more");
         const std::uint64_t* set = nodes.shingles.data() + begin;
+        nodes.repeats.expect(set, size);
+        // The set before: its lines had the time of one text to arrive.
+        for (; counted < known; ++counted) count(counted);
         std::uint64_t sum = 0;
-        for (std::size_t k = 0; k < size; ++k) sum += (set[k] ^ set[k] >> 29) * 0xBF58476D1CE4E5B9ull;
+        for (std::size_t k = 0; k < size; ++k) sum += set[k];
         std::size_t place = (sum ^ sum >> 32) & (places - 1);
         for (;; place = (place + 1) & (places - 1)) {
             const std::uint32_t node = table[place];
@@ -91,6 +144,7 @@ Nodes collect(std::span<const std::string_view> texts, const Likeness& likeness,
             }
         }
     }
+    for (; counted < nodes.slices.size(); ++counted) count(counted);
     return nodes;
 }
 
@@ -107,6 +161,43 @@ constexpr std::uint64_t kCountLimit = 0xFFFF;
 std::uint64_t key_of(std::uint64_t shingle, std::uint64_t count) {
     return count << 48 | shingle >> 16;
 }
+
+// Puts the rarest keys of a set first. Most counts are small, so a histogram of them finds the few
+// keys worth sorting.
+class RareFirst {
+public:
+    // Move the `first` smallest keys to the front, in order; the rest follows in any order.
+    void smallest_first(std::uint64_t* keys, std::size_t count, std::size_t first) {
+        if (first == 0) return;
+        std::uint32_t histogram[kClasses] = {};
+        for (std::size_t i = 0; i < count; ++i) ++histogram[class_of(keys[i])];
+        std::size_t last = 0;
+        std::size_t below = histogram[0];
+        while (below < first) below += histogram[++last];
+        frequent_.resize(count + 1);
+        std::size_t rare = 0;
+        std::size_t frequent = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint64_t key = keys[i];
+            const bool is_rare = class_of(key) <= last;
+            keys[rare] = key;
+            frequent_[frequent] = key;
+            rare += is_rare;
+            frequent += !is_rare;
+        }
+        std::copy(frequent_.begin(), frequent_.begin() + static_cast<std::ptrdiff_t>(frequent),
+                  keys + rare);
+        if (first < rare && rare > 64) std::nth_element(keys, keys + first, keys + rare);
+        std::sort(keys, keys + (rare > 64 ? first : rare));
+    }
+
+private:
+    static constexpr std::size_t kClasses = 64;
+    static std::size_t class_of(std::uint64_t key) {
+        return std::min<std::size_t>(key >> 48, kClasses - 1);
+    }
+    std::vector<std::uint64_t> frequent_;
+};
 
 // Open addressing from keys to dense list numbers. Keys are never 0: their count is at least 2.
 class ListNumbers {
@@ -190,7 +281,10 @@ public:
           threshold_(likeness.threshold),
           containment_(likeness.measure == Measure::containment),
           pulse_(pulse) {
-        drop_lonely(count_shingles());
+        drop_singles();
+        count_shingles();
+        order_shingles();
+        order_members();
         build_lists();
         seen_.assign(members_.size(), kNone);
         gone_.assign(members_.size(), false);
@@ -241,56 +335,101 @@ private:
     struct Member {
         std::uint32_t node;
         std::uint32_t size;
-        std::uint32_t singles;  // shingles counted once; they stand before all others
-        std::uint32_t prefix;   // of the listed shingles, those of the prefix; they stand first
-        std::uint32_t listed;
-        std::size_t lists;  // the first of its list numbers
+        std::uint32_t singles = 0;  // shingles counted once; they stand before all others
+        std::uint32_t prefix = 0;   // of the listed shingles, those of the prefix; they stand first
+        std::uint32_t listed = 0;
+        std::size_t lists = 0;  // the first of its list numbers
     };
 
-    // Step 2: counters, an upper bound of how many sets each shingle is in.
-    std::vector<std::uint16_t> count_shingles() {
-        const std::uint64_t* shingles = nodes_.shingles.data();
-        const std::size_t total = nodes_.shingles.size();
-        std::vector<std::uint16_t> counts(power_of_two_above(2 * total));
-        shift_ = 64 - log2_of(counts.size());
-        constexpr std::size_t kBatch = 1 << 16;
-        for (std::size_t start = 0; start < total; start += kBatch) {
-            const std::size_t end = std::min(total, start + kBatch);
-            pulse_(8 * (end - start));
-            for (std::size_t i = start; i < end; ++i) {
-                std::uint16_t& count = counts[shingles[i] >> shift_];
-                count = static_cast<std::uint16_t>(count + (count != kCountLimit));
-            }
-        }
-        return counts;
-    }
-
-    // Step 2: keep the shingles that may be shared, with their keys, in the sets that may have a
-    // partner. A large set may contain a small one whatever it has alone, so containment keeps it.
-    void drop_lonely(std::vector<std::uint16_t> counts) {
-        ranks_.assign(nodes_.slices.size(), kNone);
+    // Step 2, first round: keep the shingles that more than one set may have, and the sets that may
+    // have a partner. A large set may contain a small one whatever it has alone, so containment
+    // keeps it.
+    void drop_singles() {
+        const Repeats repeats = std::move(nodes_.repeats);
         for (std::uint32_t node = 0; node < nodes_.slices.size(); ++node) {
             Slice& slice = nodes_.slices[node];
+            if (node + 1 < nodes_.slices.size()) {
+                const Slice& next = nodes_.slices[node + 1];
+                repeats.expect(nodes_.shingles.data() + next.begin, next.size);
+            }
             pulse_(4 * slice.size + 20);
             std::uint64_t* set = nodes_.shingles.data() + slice.begin;
-            std::uint64_t* keys = keys_.room(slice.size);
             std::uint32_t kept = 0;
             for (std::uint32_t k = 0; k < slice.size; ++k) {
                 const std::uint64_t shingle = set[k];
-                const std::uint64_t count = counts[shingle >> shift_];
+                set[kept] = shingle;
+                kept += repeats.has(shingle);
+            }
+            slice.kept = kept;
+            if (alive(slice)) members_.push_back({node, slice.size});
+        }
+    }
+
+    bool alive(const Slice& slice) const {
+        return slice.kept > 0 && (containment_ || slice.kept >= least_overlap(threshold_, slice.size));
+    }
+
+    // Step 2, second round, among the sets that are left: counters, an upper bound of how many of
+    // them each shingle is in.
+    void count_shingles() {
+        std::size_t total = 0;
+        for (const Member& member : members_) total += nodes_.slices[member.node].kept;
+        counts_ = BigArray<std::uint16_t>(power_of_two_above(2 * total));
+        shift_ = 64 - log2_of(counts_.size());
+        for (std::size_t m = 0; m < members_.size(); ++m) {
+            const Slice& slice = nodes_.slices[members_[m].node];
+            pulse_(4 * slice.kept + 20);
+            expect_counts(m + 1);
+            const std::uint64_t* set = nodes_.shingles.data() + slice.begin;
+            for (std::uint32_t k = 0; k < slice.kept; ++k) {
+                std::uint16_t& count = counts_[set[k] >> shift_];
+                count = static_cast<std::uint16_t>(count + (count != kCountLimit));
+            }
+        }
+    }
+
+    void expect_counts(std::size_t member) const {
+        if (member >= members_.size()) return;
+        const Slice& slice = nodes_.slices[members_[member].node];
+        const std::uint64_t* set = nodes_.shingles.data() + slice.begin;
+        for (std::uint32_t k = 0; k < slice.kept; ++k) prefetch(&counts_[set[k] >> shift_]);
+    }
+
+    // Drop once more what is alone now; give the rest of each set its keys, those of the prefix
+    // first and in order.
+    void order_shingles() {
+        std::size_t alive_members = 0;
+        for (std::size_t m = 0; m < members_.size(); ++m) {
+            const Member member = members_[m];
+            Slice& slice = nodes_.slices[member.node];
+            expect_counts(m + 1);
+            pulse_(8 * slice.kept + 20);
+            std::uint64_t* set = nodes_.shingles.data() + slice.begin;
+            std::uint64_t* keys = keys_.room(slice.kept);
+            std::uint32_t kept = 0;
+            for (std::uint32_t k = 0; k < slice.kept; ++k) {
+                const std::uint64_t shingle = set[k];
+                const std::uint64_t count = counts_[shingle >> shift_];
                 keys[kept] = key_of(shingle, count);
                 set[kept] = shingle;
                 kept += count > 1;
             }
             slice.kept = kept;
+            if (!alive(slice)) continue;
             const std::uint32_t least = least_overlap(threshold_, slice.size);
-            if (kept == 0 || (kept < least && !containment_)) continue;
             const std::uint32_t prefix = kept < least ? 0 : kept - least + 1;
-            members_.push_back({node, slice.size, slice.size - kept, prefix, kept, keys_.size()});
-            if (prefix < kept) std::nth_element(keys, keys + prefix, keys + kept);
-            std::sort(keys, keys + prefix);
+            order_.smallest_first(keys, kept, prefix);
+            members_[alive_members++] = {member.node, slice.size, slice.size - kept,
+                                         prefix,      kept,       keys_.size()};
             keys_.take(containment_ ? kept : prefix);
         }
+        members_.resize(alive_members);
+        counts_ = {};
+    }
+
+    // Ranks: small sets first.
+    void order_members() {
+        ranks_.assign(nodes_.slices.size(), kNone);
         // Stable, so equal sizes stay in the order of their nodes.
         std::stable_sort(members_.begin(), members_.end(),
                          [](const Member& a, const Member& b) { return a.size < b.size; });
@@ -437,8 +576,10 @@ private:
     const double threshold_;
     const bool containment_;
     Pulse& pulse_;
-    int shift_ = 0;
+    BigArray<std::uint16_t> counts_;
+    int shift_ = 0;  // of a hash, to its counter
     Arena keys_;
+    RareFirst order_;
     std::vector<Member> members_;         // by rank
     std::vector<std::uint32_t> ranks_;    // node -> rank, or kNone
     std::vector<std::uint32_t> sizes_;    // rank -> size, ascending

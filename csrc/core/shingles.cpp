@@ -30,12 +30,15 @@ Shingler::Shingler(Unit unit, int n) : unit_(unit), n_(n) {
 }
 
 std::size_t Shingler::append(std::string_view text, Arena& sets) {
-    units_.clear();
-    if (unit_ == Unit::word)
-        split_words(text, units_);
-    else
+    std::size_t count;
+    if (unit_ == Unit::word) {
+        units_.resize(std::max(units_.size(), most_words(text.size())));
+        count = split_words(text, units_.data());
+    } else {
+        units_.clear();
         split_characters(text, units_);
-    std::size_t count = units_.size();
+        count = units_.size();
+    }
     const auto n = static_cast<std::size_t>(n_);
     if (count < n) {
         std::uint64_t* out = sets.room(1);

@@ -11,51 +11,34 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
-#include <new>
-#include <span>
 #include <string_view>
 #include <vector>
+
+#include "core/big_array.hpp"
 
 namespace ctxmem {
 
 enum class Unit { word, character };
 
-// A growing array that leaves its memory untouched until it is written: `realloc` moves pages, not
-// bytes, so growth costs no copy and no zeroes.
+// The sets of many texts, one after the other.
 class Arena {
 public:
     std::size_t size() const { return size_; }
-    const std::uint64_t* data() const { return data_.get(); }
-    std::uint64_t* data() { return data_.get(); }
+    const std::uint64_t* data() const { return values_.data(); }
+    std::uint64_t* data() { return values_.data(); }
 
     // Where the next `count` values go; they belong to the arena once `take` is called.
     std::uint64_t* room(std::size_t count) {
-        if (size_ + count > capacity_) grow(size_ + count);
-        return data_.get() + size_;
+        const std::size_t wanted = size_ + count;
+        if (wanted > values_.size()) values_.grow(wanted + wanted / 2 + 1024);
+        return values_.data() + size_;
     }
     void take(std::size_t count) { size_ += count; }
     void truncate(std::size_t size) { size_ = size; }
 
 private:
-    struct Free {
-        void operator()(std::uint64_t* p) const { std::free(p); }
-    };
-
-    void grow(std::size_t wanted) {
-        const std::size_t capacity = wanted + wanted / 2 + 1024;
-        auto* moved = static_cast<std::uint64_t*>(
-            std::realloc(data_.get(), capacity * sizeof(std::uint64_t)));
-        if (moved == nullptr) throw std::bad_alloc();
-        (void)data_.release();
-        data_.reset(moved);
-        capacity_ = capacity;
-    }
-
-    std::unique_ptr<std::uint64_t[], Free> data_;
+    BigArray<std::uint64_t> values_;
     std::size_t size_ = 0;
-    std::size_t capacity_ = 0;
 };
 
 class Shingler {
