@@ -31,14 +31,13 @@ NGRAM = 3
 COMPARED = 8
 """Versions that a near-duplicate is compared with before it stands for itself."""
 
-_TELLING = re.compile(
-    r"\d+(?:[.,:/-]\d+)*"
-    r"|\b(?:not|no|never|nor|none|neither|without|except|unless|cannot|\w+n[\'’]t"
-    r"|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen"
-    r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|\w+teen|hundred|thousand|[mb]illion"
-    r"|half|twice|double)\b",
-    re.IGNORECASE,
+_NUMBERS = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen hundred thousand million billion half twice double"
 )
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NEGATIONS = "not no never nor none neither without except unless cannot"
+_TELLING = frozenset((_NUMBERS + " " + _NEGATIONS).split())
 _WORD = re.compile(r"\d+(?:[.,:/-]\d+)*%?|\w+(?:[\'’-]\w+)*")
 
 _MOST_WORDS = 2**31 - 1  # no text has more, so a longer n-gram compares whole texts as well
@@ -266,7 +265,16 @@ def telling_words(text: str) -> list[str]:
     >>> telling_words("The fee of 1,200 euro is not due within thirty days of 2026-01-31.")
     ['1,200', '2026-01-31', 'not', 'thirty']
     """
-    return sorted(word.lower() for word in _TELLING.findall(text))
+    return sorted(word for word in _WORD.findall(text.lower()) if _is_telling(word))
+
+
+def _is_telling(word: str) -> bool:
+    return (
+        word in _TELLING
+        or word[0].isdigit()
+        or word.endswith(("n't", "n’t"))
+        or word.startswith(_TENS)
+    )
 
 
 def difference(text: str, other: str) -> str:
@@ -290,7 +298,7 @@ def _in_order(words: Sequence[str], known: Sequence[str]) -> list[str]:
         if left[word] > 0:
             left[word] -= 1
             found.append(word)
-    return sorted(found, key=lambda word: _TELLING.fullmatch(word) is None)
+    return sorted(found, key=lambda word: not _is_telling(word))
 
 
 def _quote(words: Sequence[str]) -> str:

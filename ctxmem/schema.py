@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NewType, Protocol, runtime_checkable
+from typing import Any, NamedTuple, NewType, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,11 +104,10 @@ class Reason(str, Enum):
     BLANK = "blank"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What became of one input chunk.
+class Decision(NamedTuple):
+    """What became of one input chunk; a tuple, since a pack makes one for every input.
 
-    `index` is its position in the input, `represented_by` the id of the chunk whose text stands for
+    `position` is its place in the input, `represented_by` the id of the chunk whose text stands for
     it, `tokens` the price of its text with header and separator, `relevance` between 0 and 1.
     """
 
@@ -117,7 +116,7 @@ class Decision:
     reason: Reason
     detail: str
     represented_by: ChunkId | None
-    index: int
+    position: int
     tokens: int
     relevance: float
     source: str | None = None
@@ -333,7 +332,7 @@ class Window:
                     "reason": decision.reason.value,
                     "detail": decision.detail,
                     "represented_by": decision.represented_by,
-                    "index": decision.index,
+                    "position": decision.position,
                     "tokens": decision.tokens,
                     "relevance": decision.relevance,
                     "source": decision.source,
