@@ -1,7 +1,7 @@
-"""The command line: ctxmem pack | vocab | bench.
+"""The command line: ctxmem pack | dedup | vocab | bench.
 
-Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1 found something or failed
-on the input, 2 not used as meant.
+Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1 found something, 2 not
+used as meant or an input that cannot be read.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from typing import Any, TextIO
 
 from ctxmem import __version__
 from ctxmem.arrange import ORDERS
+from ctxmem.dedup import difference, find_near_duplicates
 from ctxmem.errors import CtxmemError, InputError
+from ctxmem.intake import read
 from ctxmem.pack import pack
 from ctxmem.schema import SCHEMA_VERSION, Window
+from ctxmem.tokens import resolve
 
-DONE, FAILED, MISUSED = 0, 1, 2
+DONE, FOUND, MISUSED = 0, 1, 2
 
 BENCHES = {
     "tokens": "how fast are tokens counted?",
@@ -41,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except CtxmemError as error:
         print(f"ctxmem {arguments.command}: {error}", file=sys.stderr)
-        return FAILED
+        return MISUSED
     except BrokenPipeError:
         # The reader has gone (`| head`); the interpreter must not complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -76,6 +79,24 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("--json", action="store_true", help="print everything as JSON")
     packing.add_argument("--html", metavar="OUT", help="also write the account as a page")
     packing.set_defaults(run=_pack)
+
+    dedup = commands.add_parser(
+        "dedup",
+        help="find near-duplicates in files",
+        description="Group passages that repeat one another, exactly, and say what they cost. "
+        "Exits with 1 when there are any.",
+        epilog="A JSON or JSONL file holds passages, as for pack; any other file is one text, or, "
+        "with --paragraphs, one text a paragraph. Folders are searched.",
+    )
+    dedup.add_argument("paths", metavar="PATH", nargs="+", help="files or folders; - reads JSONL")
+    dedup.add_argument("--threshold", type=float, default=0.5, help="shared shingles (0.5)")
+    dedup.add_argument("--ngram", type=int, default=3, help="words in a shingle (3)")
+    dedup.add_argument("--measure", choices=("jaccard", "containment"), default="jaccard")
+    dedup.add_argument("--paragraphs", action="store_true", help="compare paragraphs of files")
+    dedup.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    dedup.add_argument("--keep", metavar="OUT", help="write one of each as JSONL")
+    dedup.add_argument("--json", action="store_true", help="print the groups as JSON")
+    dedup.set_defaults(run=_dedup)
 
     vocab = commands.add_parser(
         "vocab",
@@ -163,12 +184,7 @@ def _read(path: str) -> tuple[list[Any], dict[str, Any]]:
     if path == "-":
         text = _decoded(sys.stdin.buffer.read(), "standard input")
     else:
-        try:
-            text = _decoded(Path(path).read_bytes(), path)
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be read ({error.strerror}); expected a JSON or JSONL file, or -"
-            ) from None
+        text = _decoded(_bytes_of(path), path)
     if not text.strip():
         raise InputError(f"{path} is empty; expected passages as JSON or JSONL")
     try:
@@ -187,6 +203,15 @@ def _read(path: str) -> tuple[list[Any], dict[str, Any]]:
         f"{path} holds a JSON {type(data).__name__} without passages; expected a list, or an "
         f"object with a list under one of: {', '.join(_HITS)}"
     )
+
+
+def _bytes_of(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); expected the path of a file, or -"
+        ) from None
 
 
 def _decoded(data: bytes, name: str) -> str:
@@ -212,6 +237,96 @@ def _lines(text: str, path: str, whole: json.JSONDecodeError) -> list[Any]:
                 f"{path}, line {number} is not JSON: {error}; expected one passage a line"
             ) from None
     return rows
+
+
+# dedup
+
+
+def _dedup(arguments: argparse.Namespace) -> int:
+    names, texts = _passages(arguments.paths, arguments.paragraphs)
+    _progress(f"comparing {len(texts):,} texts")
+    groups = find_near_duplicates(
+        texts, arguments.threshold, ngram=arguments.ngram, measure=arguments.measure
+    )
+    counter = resolve(arguments.counter)
+    _progress("counting tokens")
+    tokens = list(map(int, counter.count_many(texts)))
+    _progress("")
+    # The longest of a group stands for it, as in find_near_duplicates.
+    stays = {i: max(group, key=lambda i: (len(texts[i]), -i)) for group in groups for i in group}
+    saved = sum(tokens[i] for i, kept in stays.items() if i != kept)
+    if arguments.keep:
+        with open(arguments.keep, "w", encoding="utf-8") as out:
+            for i, text in enumerate(texts):
+                if stays.get(i, i) == i:
+                    out.write(json.dumps({"id": names[i], "text": text}) + "\n")
+    if arguments.json:
+        _print_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "texts": len(texts),
+                "tokens": sum(tokens),
+                "saved_tokens": saved,
+                "counter": counter.name,
+                "exact": counter.exact,
+                "groups": [
+                    {
+                        "keep": names[stays[group[0]]],
+                        "members": [{"id": names[i], "tokens": tokens[i]} for i in group],
+                    }
+                    for group in groups
+                ],
+            }
+        )
+        return FOUND if groups else DONE
+    repeats = len(stays) - len(groups)
+    print(
+        f"{len(texts):,} texts, {sum(tokens):,} tokens: {repeats:,} repeat others, in "
+        f"{len(groups):,} groups; keeping one of each saves {saved:,} tokens "
+        f"({saved / max(1, sum(tokens)):.0%})"
+    )
+    for group in sorted(groups, key=lambda group: -sum(tokens[i] for i in group)):
+        kept = stays[group[0]]
+        print(f"\n{names[kept]}  ({tokens[kept]:,} tokens, kept)")
+        for i in group:
+            if i != kept:
+                same = "same text" if texts[i] == texts[kept] else difference(texts[i], texts[kept])
+                print(f"  {names[i]}  {tokens[i]:,} tokens, {same}")
+    return FOUND if groups else DONE
+
+
+def _passages(paths: Sequence[str], paragraphs: bool) -> tuple[list[str], list[str]]:
+    """Return names and texts of all passages; blank ones are left out."""
+    files: list[str] = []
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            files += sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+        else:
+            files.append(path)
+    names, texts = [], []
+    for number, file in enumerate(files, start=1):
+        _progress(f"reading {number:,} of {len(files):,} files")
+        if file == "-" or Path(file).suffix in (".json", ".jsonl"):
+            table = read(_read(file)[0])
+            parts = [(chunk.id or "", chunk.text) for chunk in table.chunks]
+            parts = [(f"{file}:{n}", text) for n, (_, text) in enumerate(parts, start=1)]
+        else:
+            text = _decoded(_bytes_of(file), file)
+            cut = [part for part in text.split("\n\n") if part.strip()] if paragraphs else [text]
+            parts = [(f"{file}:{n}" if paragraphs else file, p) for n, p in enumerate(cut, 1)]
+        for name, text in parts:
+            if text.strip():
+                names.append(name)
+                texts.append(text)
+    if not texts:
+        raise InputError(f"{', '.join(paths)}: no text; expected files with passages")
+    return names, texts
+
+
+def _progress(stage: str) -> None:
+    """Show what is being done, where somebody watches; an empty stage clears the line."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{stage}", end="", file=sys.stderr, flush=True)
 
 
 # vocab

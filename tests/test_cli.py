@@ -76,13 +76,13 @@ def test_bad_files_are_explained(tmp_path, capsys, content, message):
     file = tmp_path / "hits.json"
     file.write_bytes(content)
     budget = [] if content == b'["a"]' else ["--budget", "10"]
-    assert main(["pack", str(file), *budget]) == 1
+    assert main(["pack", str(file), *budget]) == 2
     error = capsys.readouterr().err
     assert error.startswith("ctxmem pack: ") and message in error
 
 
 def test_a_missing_file_is_explained(capsys):
-    assert main(["pack", "nowhere.json", "--budget", "5"]) == 1
+    assert main(["pack", "nowhere.json", "--budget", "5"]) == 2
     assert "nowhere.json cannot be read (No such file" in capsys.readouterr().err
 
 
@@ -111,3 +111,38 @@ def test_a_reader_that_leaves_early_is_no_error():
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_dedup_groups_and_prices_what_repeats(tmp_path, capsys):
+    passage = "The early termination charge is equal to 25 per cent of the remaining fees."
+    lines = [passage, "Something else entirely stands here.", passage, passage + " Or not."]
+    hits = tmp_path / "hits.jsonl"
+    hits.write_text("\n".join(json.dumps({"text": line}) for line in lines))
+    kept = tmp_path / "kept.jsonl"
+    assert main(["dedup", str(hits), "--keep", str(kept)]) == 1
+    shown = capsys.readouterr().out
+    assert "4 texts" in shown and "2 repeat others, in 1 groups" in shown
+    assert f"{hits}:4  (20 tokens, kept)" in shown
+    assert "differs in nothing, where that has 'not', 'or'" in shown
+    assert [json.loads(line)["text"] for line in kept.read_text().splitlines()] == lines[1::2]
+
+
+def test_dedup_json_and_folders(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("one two three four five six\n\nsomething else here")
+    (tmp_path / "b.txt").write_text("one two three four five six")
+    assert main(["dedup", str(tmp_path), "--paragraphs", "--json"]) == 1
+    data = json.loads(capsys.readouterr().out)
+    assert (data["texts"], data["saved_tokens"], len(data["groups"])) == (3, 6, 1)
+    assert main(["dedup", str(tmp_path / "b.txt")]) == 0
+    assert "0 repeat others" in capsys.readouterr().out
+
+
+def test_dedup_explains_bad_input(tmp_path, capsys):
+    assert main(["dedup", str(tmp_path / "nothing")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    (tmp_path / "blank.txt").write_text(" \n")
+    assert main(["dedup", str(tmp_path)]) == 2
+    assert "no text" in capsys.readouterr().err
+    (tmp_path / "a.txt").write_text("text")
+    assert main(["dedup", str(tmp_path), "--threshold", "3"]) == 2
+    assert "threshold is 3.0; expected" in capsys.readouterr().err
