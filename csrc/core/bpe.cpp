@@ -13,6 +13,11 @@ constexpr std::size_t kCacheBits = 16;
 constexpr std::uint64_t kCountBits = std::uint64_t{0xF} << 60;  // free in a BytesKey
 constexpr Token kLongest = Token{1} << 31;  // free in a Token: no longer one matches at its place
 
+bool is_ascii(const BytesKey& key) {
+    constexpr std::uint64_t kHigh = 0x8080808080808080ull;
+    return ((key.low | (key.high & ~(std::uint64_t{0xFF} << 56))) & kHigh) == 0;
+}
+
 bool is_whitespace_before(std::string_view text, std::size_t at, std::size_t& begin) {
     if (at == 0) return false;
     begin = at - 1;
@@ -72,6 +77,48 @@ Merged merge(const Vocabulary& vocabulary, std::string_view piece) {
 
 }  // namespace
 
+// Merge the ASCII of a key pair by pair. Sixteen numbers hold, for each byte that begins a token, the
+// rank of that token with its right neighbour and, below it, the byte's position: the least is the
+// pair to merge next, the leftmost of its rank.
+std::int64_t Bpe::merge_short(const BytesKey& key, std::size_t size) const {
+    constexpr std::uint32_t kNone = 0xFFFFFFFFu;
+    constexpr unsigned kPosition = 15;
+    static_assert(Vocabulary::kRanks <= 1u << 28, "a rank and a position fit 32 bits");
+    char bytes[kPacked + 1 + kReadable] = {};
+    std::memcpy(bytes, &key, sizeof key);
+    std::uint32_t pairs[kPacked + 1];
+    for (unsigned i = 0; i <= kPacked; ++i) {
+        const Rank rank = i + 1 < size ? ascii_pairs_[ascii_pair(bytes + i)] : kNoRank;
+        pairs[i] = rank == kNoRank ? kNone : rank << 4 | i;
+    }
+    std::uint32_t starts = (2u << size) - 1;  // one bit a token, and one for the end
+    std::int64_t tokens = static_cast<std::int64_t>(size);
+    const auto pair_at = [&](unsigned begin, unsigned end) {
+        const Token token = vocabulary_.find(key_of_readable(bytes + begin, end - begin));
+        pairs[begin] = token == kNoToken ? kNone : vocabulary_[token].rank << 4 | begin;
+    };
+    for (;;) {
+        std::uint32_t least = kNone;
+        for (const std::uint32_t pair : pairs) least = std::min(least, pair);
+        if (least == kNone) return tokens;
+        const unsigned at = least & kPosition;
+        std::uint32_t after = starts & ~((2u << at) - 1);  // where later tokens begin, and the end
+        const auto middle = static_cast<unsigned>(std::countr_zero(after));
+        starts &= ~(1u << middle);
+        pairs[middle] = kNone;
+        --tokens;
+        after &= after - 1;
+        const auto end = static_cast<unsigned>(std::countr_zero(after));
+        after &= after - 1;
+        if (after != 0)
+            pair_at(at, static_cast<unsigned>(std::countr_zero(after)));
+        else
+            pairs[at] = kNone;
+        if (const std::uint32_t before = starts & ((1u << at) - 1); before != 0)
+            pair_at(31u - static_cast<unsigned>(std::countl_zero(before)), end);
+    }
+}
+
 // What one thread needs while it counts.
 struct Bpe::Workspace {
     // Direct-mapped. A slot is the key of a piece with its count in the free bits; an empty slot
@@ -121,7 +168,15 @@ private:
     Workspace* work_;
 };
 
-Bpe::Bpe(std::string_view file, Pattern pattern) : vocabulary_(file), pattern_(pattern) {}
+Bpe::Bpe(std::string_view file, Pattern pattern)
+    : vocabulary_(file), pattern_(pattern), ascii_pairs_(128 * 128, kNoRank) {
+    for (int x = 0; x < 128; ++x)
+        for (int y = 0; y < 128; ++y) {
+            const char pair[2] = {static_cast<char>(x), static_cast<char>(y)};
+            if (const Token token = vocabulary_.find(pair, 2); token != kNoToken)
+                ascii_pairs_[ascii_pair(pair)] = vocabulary_[token].rank;
+        }
+}
 
 Bpe::~Bpe() = default;
 
@@ -326,7 +381,8 @@ std::int64_t Bpe::count_short(const BytesKey& key, std::uint64_t hash, std::size
                               Workspace& work) const {
     std::int64_t tokens = 1;
     if (vocabulary_.find(key, hash) == kNoToken)
-        tokens = encode(reinterpret_cast<const char*>(&key), size, work);
+        tokens = is_ascii(key) ? merge_short(key, size)
+                               : encode(reinterpret_cast<const char*>(&key), size, work);
     BytesKey& slot = work.counts[hash >> (64 - kCacheBits)];
     slot = {key.low, key.high | static_cast<std::uint64_t>(tokens) << 60};
     return tokens;

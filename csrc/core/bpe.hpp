@@ -6,6 +6,7 @@
 //   - a look in a cache of pieces of up to 15 bytes, keyed by their very bytes, so that no two
 //     pieces are ever confused; it fits a level-2 cache and answers for most of a usual text;
 //   - a look in the vocabulary: the piece is one token;
+//   - merging it as defined, if it is ASCII of up to 15 bytes: sixteen numbers hold all pairs;
 //   - encoding it from left to right, as below.
 //
 // Encoding from left to right. A sequence of tokens is the encoding of a piece if and only if each
@@ -98,6 +99,7 @@ private:
     std::int64_t count_short(const BytesKey& key, std::uint64_t hash, std::size_t size,
                              Workspace& work) const;
     std::int64_t count_any(const char* piece, std::size_t size, Workspace& work) const;
+    std::int64_t merge_short(const BytesKey& key, std::size_t size) const;
     std::int64_t encode(const char* piece, std::size_t size, Workspace& work) const;
     enum class Answer { no, yes, unordered };
     Answer neighbours(const char* border, Token left, Token right, Rank limit,
@@ -105,8 +107,13 @@ private:
     Made made_from(Token token) const;
     Made find_split(Token token) const;
 
+    static std::size_t ascii_pair(const char* bytes) {
+        return static_cast<std::size_t>(bytes[0]) << 7 | static_cast<std::size_t>(bytes[1]);
+    }
+
     Vocabulary vocabulary_;
     Pattern pattern_;
+    std::vector<Rank> ascii_pairs_;  // of tokens of two ASCII bytes
 
     mutable std::atomic<Workspace*> spare_{nullptr};  // one idle workspace, taken without the lock
     mutable std::mutex lock_;                          // guards the two below

@@ -59,7 +59,7 @@ struct Reader {
         for (; peek() >= '0' && peek() <= '9' && at - begin < 11; ++at)
             value = value * 10 + static_cast<std::uint64_t>(peek() - '0');
         out = static_cast<Rank>(value);
-        return at > begin && value < kNoRank;
+        return at > begin && value < Vocabulary::kRanks;
     }
 
     bool skip(char expected) {
@@ -124,8 +124,6 @@ Vocabulary::Vocabulary(std::string_view file) {
         if (lines[i].rank == lines[i - 1].rank)
             throw std::invalid_argument("rank " + std::to_string(lines[i].rank) +
                                         " is given twice in the vocabulary");
-    if (lines.size() > std::size_t{1} << 28)
-        throw std::invalid_argument("the vocabulary has more than 2**28 tokens");
 
     std::size_t places = 64;
     while (places * 3 < lines.size() * 4) places *= 2;  // at most three quarters full

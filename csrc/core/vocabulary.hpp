@@ -93,9 +93,11 @@ public:
         mutable std::atomic<std::uint64_t> made;
     };
 
+    static constexpr Rank kRanks = Rank{1} << 28;  // ranks are below
+
     // Lines of base64(token), a space, and its rank, ranks ascending or not.
     // Throws std::invalid_argument on a damaged line, a token or rank given twice, a token of more
-    // than 255 bytes, more than 2^28 tokens, or unless every single byte is a token.
+    // than 255 bytes, a rank of 2^28 or more, or unless every single byte is a token.
     explicit Vocabulary(std::string_view file);
 
     std::size_t size() const { return size_; }
