@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "core/frontier.hpp"
+#include "core/hull.hpp"
 #include "kernels/kernels.hpp"
 
 namespace ctxmem {
@@ -119,65 +120,15 @@ Normal normalise(const Classes& classes, std::int64_t budget) {
     return normal;
 }
 
-struct Increment {
-    double slope;
-    std::int64_t tokens;
-};
-
-// The slope at which the increments, taken steepest first, fill the room; 0 if all of them fit.
-double critical_slope(std::vector<Increment>& increments, std::int64_t room) {
-    std::size_t lo = 0;
-    std::size_t hi = increments.size();
-    while (lo < hi) {
-        const double a = increments[lo].slope;
-        const double b = increments[lo + (hi - lo) / 2].slope;
-        const double c = increments[hi - 1].slope;
-        const double pivot = std::max(std::min(a, b), std::min(std::max(a, b), c));
-        const auto begin = increments.begin() + static_cast<std::ptrdiff_t>(lo);
-        const auto end = increments.begin() + static_cast<std::ptrdiff_t>(hi);
-        const auto equal =
-            std::partition(begin, end, [&](const Increment& i) { return i.slope > pivot; });
-        const auto less =
-            std::partition(equal, end, [&](const Increment& i) { return i.slope == pivot; });
-        std::int64_t steeper = 0;
-        for (auto i = begin; i != equal; ++i) steeper += i->tokens;
-        if (steeper > room) {
-            hi = static_cast<std::size_t>(equal - increments.begin());
-            continue;
-        }
-        room -= steeper;
-        for (auto i = equal; i != less; ++i) {
-            if (i->tokens > room) return pivot;
-            room -= i->tokens;
-        }
-        lo = static_cast<std::size_t>(less - increments.begin());
-    }
-    return 0;
-}
-
 // The slopes of the upper concave hull of every class.
 std::vector<Increment> hull_increments(const Normal& normal) {
     std::vector<Increment> increments;
     increments.reserve(normal.options.size());
     std::vector<std::size_t> hull;
     for (std::size_t c = 0; c < normal.count(); ++c) {
-        hull.clear();
-        const std::size_t begin = increments.size();
-        for (std::size_t i = normal.first[c]; i < normal.first[c + 1]; ++i) {
-            const Option& next = normal.options[i];
-            while (!hull.empty()) {
-                const Option& last = normal.options[hull.back()];
-                const double slope = static_cast<double>(next.value - last.value) /
-                                     static_cast<double>(next.tokens - last.tokens);
-                if (increments.size() == begin || slope < increments.back().slope) {
-                    increments.push_back({slope, next.tokens - last.tokens});
-                    break;
-                }
-                increments.pop_back();
-                hull.pop_back();
-            }
-            hull.push_back(i);
-        }
+        const Option* options = &normal.options[normal.first[c]];
+        append_hull(options, normal.first[c + 1] - normal.first[c],
+                    [&](std::size_t i) { return options[i].value; }, increments, hull);
     }
     return increments;
 }

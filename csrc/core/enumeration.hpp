@@ -1,0 +1,136 @@
+// The proof: every packing of a budget tree that loses at most a given depth against the bound.
+//
+// The value of a packing is the bound minus its losses, none of them negative: what its options lose
+// against the best ones at the prices, what its couplings lose against their multipliers, and what
+// sections lose by staying away from the limit whose price they carry. So the packings of a section
+// that can be part of a better whole lose at most the depth within that section: each node is
+// enumerated on its own, as frontier.hpp describes, and its packings are the options of one more
+// class for its parent.
+//
+// A coupling is charged when the last class it joins comes in. Until then partial packings carry the
+// facts it asks for, a bit each, and only packings with the same facts compete. Classes are ordered
+// so that few facts are open at a time; a bit is used again when its fact is no longer asked for. If
+// more than kFacts were open at once there is no enumeration, only the bound.
+//
+// Where a minimum has still to be met, fewer tokens are not better, so there only packings of the
+// same tokens compete.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/budget_tree.hpp"
+#include "core/frontier.hpp"
+#include "core/prices.hpp"
+#include "core/watch.hpp"
+
+namespace ctxmem {
+
+class Enumeration {
+public:
+    static constexpr std::size_t kFacts = 128;
+
+    struct Round {
+        bool stopped = false;     // the watch said stop: nothing is known
+        bool shortened = false;   // the cap dropped packings
+        std::int64_t loss = kNoLoss;       // of the best packing found, or kNoLoss
+        std::int64_t complete_below = 0;   // no packing that was not found loses less
+        std::vector<std::size_t> chosen;   // the best packing: option per class
+    };
+
+    // The arguments must outlive this.
+    Enumeration(const BudgetTree& tree, const Bound& bound, std::size_t cap);
+
+    bool possible() const { return possible_; }
+
+    // The packing of least loss, if that is at most `depth`.
+    Round run(std::int64_t depth, Watch& watch);
+
+private:
+    using Facts = std::array<std::uint64_t, kFacts / 64>;
+
+    struct Unit {
+        bool is_node;
+        std::size_t index;                 // of the class or the node
+        std::vector<std::size_t> needs;    // settled when it comes in
+        std::vector<std::size_t> pairs;    // counts of two members, settled when it comes in
+        std::vector<std::size_t> counts;   // wider ones, settled when it comes in
+        std::vector<std::size_t> wide;     // wider ones it has members of
+        Facts keep{};                      // facts that are still asked for afterwards
+        double rate = 0;                   // cheapest loss per token
+        std::size_t time = 0;
+    };
+    struct Step {
+        std::uint32_t previous;
+        std::uint32_t unit;  // within the node
+        std::uint32_t move;  // option of the class, or packing of the child
+    };
+    struct Part {
+        std::int64_t tokens;
+        std::int64_t value;
+        std::int64_t loss;
+        Facts facts;
+        std::uint32_t trail;
+        std::uint32_t move;
+    };
+    struct Layer {  // a unit with the moves that are open in this round
+        std::size_t unit;
+        std::size_t begin;
+        std::size_t end;
+        std::int64_t reference;  // tokens of its move of least loss
+        double up;
+        double down;
+        bool factual;  // its moves set facts, or it settles couplings
+    };
+
+    static constexpr std::uint32_t kStart = 0xFFFFFFFFu;
+    static constexpr std::uint32_t kClosed = 0xFFFFFFFEu;
+
+    void plan(std::size_t node);
+    void order(std::size_t node);
+    void place_couplings();
+    std::size_t meeting_node(const std::vector<std::size_t>& classes) const;
+    Unit& last_to_come(std::size_t node, const std::vector<std::size_t>& classes);
+    bool has(const Facts& facts, std::size_t bit) const {
+        return (facts[bit / 64] >> (bit % 64)) & 1;
+    }
+    void allot_bits();
+    bool enumerate(std::size_t node, std::int64_t depth, Watch& watch);
+    bool gather_moves(std::size_t node, std::int64_t depth, Part& start);
+    bool extend(std::size_t node, const Layer& layer, const Window& window, std::int64_t heading,
+                double up, double down, std::int64_t depth, Watch& watch);
+    bool charge(const Unit& unit, const Facts& before, const Facts& move, Part& part) const;
+    void compete(const Layer& layer, std::int64_t free_from);
+    void shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
+                 double down);
+    void recover(std::size_t node, std::uint32_t trail, std::vector<std::size_t>& chosen) const;
+    void close(std::size_t node, std::vector<std::size_t>& chosen) const;
+
+    const BudgetTree& tree_;
+    const Bound& bound_;
+    std::size_t cap_;
+    bool possible_ = true;
+    std::vector<std::vector<std::size_t>> children_;  // per node
+    std::vector<std::vector<std::size_t>> classes_;   // per node
+    std::vector<std::vector<Unit>> units_;            // per node, in order
+    std::vector<bool> closable_;                      // per node
+    std::vector<std::int64_t> closed_charge_;         // per node: what its couplings lose when empty
+    std::vector<std::size_t> class_time_;             // per class: when it comes in
+    std::vector<std::size_t> literal_bit_, count_bit_;
+    std::vector<std::size_t> literal_end_, count_end_;  // the time from which nobody asks
+    std::size_t clock_ = 0;
+
+    std::vector<std::vector<Facts>> facts_;  // per class and option
+    std::vector<std::vector<Part>> parts_of_;         // per node: its packings in this round
+    std::vector<Part> moves_;
+    std::vector<Layer> layers_;
+    std::vector<Part> parts_, gathered_, spare_;
+    std::vector<std::size_t> runs_, next_runs_;
+    std::vector<double> losses_, ranked_;
+    std::vector<Step> steps_;
+    std::int64_t free_from_ = 0;
+    std::int64_t dropped_ = kNoLoss;
+};
+
+}  // namespace ctxmem
