@@ -299,7 +299,7 @@ private:
             const std::size_t c = klass_[item];
             const Literal unchanged = new_literal(c);
             for (TreeOption& option : tree_.classes[c].options)
-                if (!option.choices.empty() && option.choices[0] == p_.starts[item])
+                if (of_item(option, item) && option.choices[0] == p_.starts[item])
                     option.literals.push_back(unchanged);
             const std::size_t bonus = tree_.classes.size();
             const Literal kept = new_literal(bonus);

@@ -61,7 +61,8 @@ struct TreeNode {
 struct BudgetTree {
     static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     static constexpr std::int64_t kForbidden = -1;
-    static constexpr std::size_t kMaxOptions = 2048;
+    // Small on purpose: the enumeration carries open couplings cheaply, large classes it does not.
+    static constexpr std::size_t kMaxOptions = 16;
 
     std::vector<TreeNode> nodes;              // the root first, parents before children
     std::vector<std::size_t> node_of_section;

@@ -39,6 +39,12 @@ void Builder::clear() {
     undo_.clear();
     value_ = 0;
     forbidden_ = 0;
+    over_ = 0;
+    unmet_ = 0;
+    for (const TreeNode& node : tree_.nodes) {
+        over_ += node.maximum < 0;
+        unmet_ += node.minimum > 0;
+    }
 }
 
 void Builder::put(std::size_t c, std::size_t option) {
@@ -84,22 +90,13 @@ void Builder::put(std::size_t c, std::size_t option) {
         const bool was_open = tokens_[s] > 0;
         const std::int64_t content = tokens_[s] - (was_open ? header : 0) + tokens;
         const std::int64_t now = content > 0 ? content + header : 0;
+        const TreeNode& node = tree_.nodes[s];
+        over_ += (now > node.maximum) - (tokens_[s] > node.maximum);
+        unmet_ += (now < node.minimum) - (tokens_[s] < node.minimum);
         tokens = now - tokens_[s];
         tokens_[s] = now;
         if (s == 0) break;
     }
-}
-
-bool Builder::within_maxima() const {
-    for (std::size_t s = 0; s < tokens_.size(); ++s)
-        if (tokens_[s] > tree_.nodes[s].maximum) return false;
-    return true;
-}
-
-bool Builder::minima_met() const {
-    for (std::size_t s = 0; s < tokens_.size(); ++s)
-        if (tokens_[s] < tree_.nodes[s].minimum) return false;
-    return true;
 }
 
 bool Builder::follow_up(std::size_t c, std::size_t option, int depth) {
@@ -141,7 +138,7 @@ void Builder::take_back() {
 
 bool Builder::move(std::size_t c, std::size_t option) {
     undo_.clear();
-    if (follow_up(c, option, 0) && within_maxima()) return true;
+    if (follow_up(c, option, 0) && over_ == 0) return true;
     take_back();
     return false;
 }
@@ -174,13 +171,13 @@ bool Builder::build(const Prices& prices, bool follow, Watch& watch) {
         for (const std::size_t c : order) {
             if (chosen_[c] == prices.best()[c]) continue;
             const std::int64_t before = value_;
-            if (move(c, prices.best()[c]) && value_ < before && minima_met()) take_back();
+            if (move(c, prices.best()[c]) && value_ < before && unmet_ == 0) take_back();
         }
     }
     fill_minima(prices, watch);
     fill(watch);
     undo_.clear();
-    return minima_met() && forbidden_ == 0;
+    return unmet_ == 0 && forbidden_ == 0;
 }
 
 // Serve every minimum from the classes below it, the least loss at the prices per token first.
@@ -227,7 +224,7 @@ void Builder::fill(Watch& watch) {
             return option > other.option;
         }
     };
-    const bool had_minima = minima_met();
+    const bool had_minima = unmet_ == 0;
     std::priority_queue<Candidate> queue;
     const auto offer = [&](std::size_t c) {
         const TreeOption& now = tree_.classes[c].options[chosen_[c]];
@@ -256,7 +253,7 @@ void Builder::fill(Watch& watch) {
             continue;
         if (!move(top.klass, top.option)) continue;
         const double now = worth(value_ - value, tokens_[0] - tokens);
-        if (value_ <= value || (had_minima && !minima_met())) {
+        if (value_ <= value || (had_minima && unmet_ > 0)) {
             take_back();
         } else if (!queue.empty() && now < queue.top().worth * (1 - 1e-12)) {
             take_back();

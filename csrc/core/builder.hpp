@@ -42,8 +42,6 @@ private:
     bool move(std::size_t c, std::size_t option);  // false: taken back
     bool follow_up(std::size_t c, std::size_t option, int depth);
     void take_back();
-    bool within_maxima() const;
-    bool minima_met() const;
     void fill_minima(const Prices& prices, Watch& watch);
     void fill(Watch& watch);
 
@@ -56,10 +54,11 @@ private:
     std::vector<char> truth_;                             // per literal
     std::vector<std::int64_t> tally_;                     // per count: true members
     std::vector<std::int64_t> tokens_;                    // per node, with headers
-    std::vector<std::size_t> touched_;                    // nodes
     std::vector<Undo> undo_;
     std::int64_t value_ = 0;
     std::int64_t forbidden_ = 0;  // further members of counts that forbid them
+    std::int64_t over_ = 0;       // nodes above their maximum
+    std::int64_t unmet_ = 0;      // nodes below their minimum
 };
 
 }  // namespace ctxmem

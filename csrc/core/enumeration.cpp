@@ -8,6 +8,7 @@ namespace ctxmem {
 namespace {
 
 constexpr std::size_t kNone = BudgetTree::kNone;
+constexpr std::size_t kLookAhead = 64;  // units compared for the next place in the order
 constexpr std::size_t kStepLimit = std::size_t{1} << 24;  // 200 MB
 
 }  // namespace
@@ -114,17 +115,18 @@ void Enumeration::order(std::size_t node) {
     });
     std::vector<std::size_t> sequence;
     std::vector<std::size_t> candidates;  // joined to something placed
+    std::vector<bool> known(units.size(), false);
     const auto place = [&](std::size_t u) {
-        placed[u] = true;
+        placed[u] = known[u] = true;
         sequence.push_back(u);
         for (const std::size_t j : joins_of[u]) {
-            ++arrived[j];
-            for (const std::size_t other : joins[j])
-                if (!placed[other] &&
-                    std::find(candidates.begin(), candidates.end(), other) == candidates.end())
-                    candidates.push_back(other);
+            if (arrived[j]++ > 0) continue;
+            for (const std::size_t other : joins[j]) {
+                if (known[other]) continue;
+                known[other] = true;
+                candidates.push_back(other);
+            }
         }
-        std::erase(candidates, u);
     };
     for (const std::size_t start : by_rate) {
         if (placed[start]) continue;
@@ -132,7 +134,8 @@ void Enumeration::order(std::size_t node) {
         while (!candidates.empty()) {
             std::size_t best = candidates[0];
             std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
-            for (const std::size_t u : candidates) {
+            for (std::size_t i = 0; i < std::min(candidates.size(), kLookAhead); ++i) {
+                const std::size_t u = candidates[i];
                 std::int64_t opened = 0;
                 for (const std::size_t j : joins_of[u]) {
                     opened += arrived[j] == 0;
@@ -145,6 +148,7 @@ void Enumeration::order(std::size_t node) {
                     best = u;
                 }
             }
+            candidates.erase(std::find(candidates.begin(), candidates.end(), best));
             place(best);
         }
     }
@@ -165,9 +169,9 @@ Enumeration::Unit& Enumeration::last_to_come(std::size_t node,
                                              const std::vector<std::size_t>& classes) {
     std::size_t last = 0;
     for (const std::size_t c : classes) last = std::max(last, class_time_[c]);
-    for (Unit& unit : units_[node])
-        if (unit.time >= last) return unit;
-    return units_[node].back();
+    std::vector<Unit>& units = units_[node];
+    return *std::lower_bound(units.begin(), units.end(), last,
+                             [](const Unit& unit, std::size_t time) { return unit.time < time; });
 }
 
 void Enumeration::place_couplings() {

@@ -7,7 +7,7 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kMaxProduct = std::size_t{1} << 15;
+constexpr std::size_t kMaxProduct = 1024;
 constexpr std::size_t kMaxMembers = 3;  // wider counts couple too much to be multiplied out
 
 bool has(const std::vector<Literal>& literals, Literal literal) {
