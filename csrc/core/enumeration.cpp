@@ -13,8 +13,8 @@ constexpr std::size_t kStepLimit = std::size_t{1} << 24;  // 200 MB
 
 }  // namespace
 
-Enumeration::Enumeration(const BudgetTree& tree, const Bound& bound, std::size_t cap)
-    : tree_(tree), bound_(bound), cap_(cap) {
+Enumeration::Enumeration(const BudgetTree& tree, const Bound& bound)
+    : tree_(tree), bound_(bound) {
     const std::size_t nodes = tree.nodes.size();
     children_.resize(nodes);
     classes_.resize(nodes);
@@ -537,8 +537,9 @@ void Enumeration::recover(std::size_t node, std::uint32_t trail,
     }
 }
 
-Enumeration::Round Enumeration::run(std::int64_t depth, Watch& watch) {
+Enumeration::Round Enumeration::run(std::int64_t depth, std::size_t cap, Watch& watch) {
     Round round;
+    cap_ = cap;
     steps_.clear();
     dropped_ = kNoLoss;
     if (!enumerate(0, depth, watch)) {

@@ -40,12 +40,12 @@ public:
     };
 
     // The arguments must outlive this.
-    Enumeration(const BudgetTree& tree, const Bound& bound, std::size_t cap);
+    Enumeration(const BudgetTree& tree, const Bound& bound);
 
     bool possible() const { return possible_; }
 
-    // The packing of least loss, if that is at most `depth`.
-    Round run(std::int64_t depth, Watch& watch);
+    // The packing of least loss, if that is at most `depth`; keeps `cap` partial packings a step.
+    Round run(std::int64_t depth, std::size_t cap, Watch& watch);
 
 private:
     using Facts = std::array<std::uint64_t, kFacts / 64>;
@@ -109,7 +109,7 @@ private:
 
     const BudgetTree& tree_;
     const Bound& bound_;
-    std::size_t cap_;
+    std::size_t cap_ = 0;
     bool possible_ = true;
     std::vector<std::vector<std::size_t>> children_;  // per node
     std::vector<std::vector<std::size_t>> classes_;   // per node

@@ -16,6 +16,8 @@ namespace {
 
 constexpr int kMostSteps = 400;           // of the multipliers
 constexpr int kStepsPerPacking = 10;      // a packing is built from every tenth
+constexpr std::size_t kFirstCap = 4000;
+constexpr std::size_t kCapGrowth = 8;
 constexpr std::int64_t kAnyLoss = std::int64_t{1} << 61;
 
 bool is_plain(const Problem& p) {
@@ -151,17 +153,19 @@ private:
     }
 
     void prove(const Bound& bound) {
-        Enumeration enumeration(tree_, bound, limits_.states);
+        Enumeration enumeration(tree_, bound);
         if (!enumeration.possible()) return;
         const auto loss_of_next = [&] {  // what a better packing may lose
             return value_ ? bound.total - ((*value_ + 1) << bound.shift) : kAnyLoss;
         };
         std::int64_t depth = value_ ? loss_of_next() / 128
                                     : (std::abs(bound.total) >> 10) + (std::int64_t{1} << bound.shift);
+        // A short frontier answers soon, if not for good; it grows only where it was too short.
+        std::size_t cap = std::min(limits_.states, kFirstCap);
         for (;;) {
             const std::int64_t full = loss_of_next();
             depth = std::clamp<std::int64_t>(depth, 0, full);
-            const Enumeration::Round round = enumeration.run(depth, watch_);
+            const Enumeration::Round round = enumeration.run(depth, cap, watch_);
             if (round.stopped) return;
             if (round.loss != kNoLoss) {
                 const std::int64_t value = (bound.total - round.loss) >> bound.shift;
@@ -182,7 +186,12 @@ private:
             }
             upper_ = std::min(upper_, (bound.total - round.complete_below) >> bound.shift);
             if (value_) upper_ = std::max(upper_, *value_);
-            if (done() || (round.shortened && (value_ || depth == full))) return;
+            if (done()) return;
+            if (round.shortened && cap < limits_.states) {
+                cap = std::min(limits_.states, cap * kCapGrowth);
+                continue;
+            }
+            if (round.shortened && (value_ || depth == full)) return;
             depth = depth > full / 4 ? full : std::max<std::int64_t>(depth * 4, 1);
         }
     }
