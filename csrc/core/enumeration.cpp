@@ -13,7 +13,8 @@ constexpr std::size_t kStepLimit = std::size_t{1} << 24;  // 200 MB
 
 }  // namespace
 
-Enumeration::Enumeration(const BudgetTree& tree, const Bound& bound)
+template <std::size_t Words>
+Enumeration<Words>::Enumeration(const BudgetTree& tree, const Bound& bound)
     : tree_(tree), bound_(bound) {
     const std::size_t nodes = tree.nodes.size();
     children_.resize(nodes);
@@ -38,7 +39,8 @@ Enumeration::Enumeration(const BudgetTree& tree, const Bound& bound)
 }
 
 // Times run through the tree in the order in which classes and finished nodes come in.
-void Enumeration::plan(std::size_t node) {
+template <std::size_t Words>
+void Enumeration<Words>::plan(std::size_t node) {
     order(node);
     for (Unit& unit : units_[node]) {
         if (unit.is_node) plan(unit.index);
@@ -49,7 +51,8 @@ void Enumeration::plan(std::size_t node) {
 
 // Units that no coupling joins come in by their rate; joined ones side by side, each time the one
 // that leaves the fewest couplings open.
-void Enumeration::order(std::size_t node) {
+template <std::size_t Words>
+void Enumeration<Words>::order(std::size_t node) {
     std::vector<Unit> units;
     std::vector<std::size_t> unit_of(tree_.classes.size(), kNone);
     const auto rate_of = [&](std::size_t c) {
@@ -155,7 +158,8 @@ void Enumeration::order(std::size_t node) {
     for (const std::size_t u : sequence) units_[node].push_back(std::move(units[u]));
 }
 
-std::size_t Enumeration::meeting_node(const std::vector<std::size_t>& classes) const {
+template <std::size_t Words>
+std::size_t Enumeration<Words>::meeting_node(const std::vector<std::size_t>& classes) const {
     std::size_t meet = tree_.classes[classes[0]].node;
     for (const std::size_t c : classes) {
         std::size_t node = tree_.classes[c].node;
@@ -165,8 +169,9 @@ std::size_t Enumeration::meeting_node(const std::vector<std::size_t>& classes) c
 }
 
 // Of the units of a node, the one that brings in the last of the classes.
-Enumeration::Unit& Enumeration::last_to_come(std::size_t node,
-                                             const std::vector<std::size_t>& classes) {
+template <std::size_t Words>
+typename Enumeration<Words>::Unit& Enumeration<Words>::last_to_come(
+    std::size_t node, const std::vector<std::size_t>& classes) {
     std::size_t last = 0;
     for (const std::size_t c : classes) last = std::max(last, class_time_[c]);
     std::vector<Unit>& units = units_[node];
@@ -174,7 +179,8 @@ Enumeration::Unit& Enumeration::last_to_come(std::size_t node,
                              [](const Unit& unit, std::size_t time) { return unit.time < time; });
 }
 
-void Enumeration::place_couplings() {
+template <std::size_t Words>
+void Enumeration<Words>::place_couplings() {
     literal_end_.assign(tree_.class_of.size(), 0);
     count_end_.assign(tree_.counts.size(), 0);
     const auto ask = [&](Literal literal, const Unit& unit) {
@@ -216,7 +222,8 @@ void Enumeration::place_couplings() {
     }
 }
 
-void Enumeration::allot_bits() {
+template <std::size_t Words>
+void Enumeration<Words>::allot_bits() {
     struct Fact {
         std::size_t start;
         std::size_t end;  // exclusive
@@ -271,7 +278,8 @@ void Enumeration::allot_bits() {
 }
 
 // Add what the couplings settled by this unit lose; false when one of them forbids the packing.
-bool Enumeration::charge(const Unit& unit, const Facts& before, const Facts& move,
+template <std::size_t Words>
+bool Enumeration<Words>::charge(const Unit& unit, const Facts& before, const Facts& move,
                          Part& part) const {
     std::int64_t lost = 0;
     for (const std::size_t k : unit.wide) {
@@ -305,7 +313,8 @@ bool Enumeration::charge(const Unit& unit, const Facts& before, const Facts& mov
 }
 
 // The moves of this round; false when some unit has none.
-bool Enumeration::gather_moves(std::size_t node, std::int64_t depth, Part& start) {
+template <std::size_t Words>
+bool Enumeration<Words>::gather_moves(std::size_t node, std::int64_t depth, Part& start) {
     moves_.clear();
     layers_.clear();
     for (std::size_t u = 0; u < units_[node].size(); ++u) {
@@ -360,7 +369,8 @@ bool Enumeration::gather_moves(std::size_t node, std::int64_t depth, Part& start
     return true;
 }
 
-bool Enumeration::extend(std::size_t node, const Layer& layer, const Window& window,
+template <std::size_t Words>
+bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Window& window,
                          std::int64_t heading, double up, double down, std::int64_t depth,
                          Watch& watch) {
     const Unit& unit = units_[node][layer.unit];
@@ -392,7 +402,8 @@ bool Enumeration::extend(std::size_t node, const Layer& layer, const Window& win
 
 // Keep of the packings with the same facts those that no other beats. From `free_from` tokens on a
 // lighter packing may beat a heavier one; below, only one of the same tokens.
-void Enumeration::compete(const Layer& layer, std::int64_t free_from) {
+template <std::size_t Words>
+void Enumeration<Words>::compete(const Layer& layer, std::int64_t free_from) {
     const auto before = [](const Part& a, const Part& b) {
         if (a.facts != b.facts) return a.facts < b.facts;
         if (a.tokens != b.tokens) return a.tokens < b.tokens;
@@ -432,7 +443,8 @@ void Enumeration::compete(const Layer& layer, std::int64_t free_from) {
     gathered_.resize(kept);
 }
 
-void Enumeration::shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
+template <std::size_t Words>
+void Enumeration<Words>::shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
                           double down) {
     if (gathered_.size() <= limit) return;
     losses_.clear();
@@ -453,7 +465,8 @@ void Enumeration::shorten(std::size_t limit, const Window& window, std::int64_t 
     dropped_ = std::min(dropped_, static_cast<std::int64_t>(threshold * (1 - 1e-9)));
 }
 
-bool Enumeration::enumerate(std::size_t node, std::int64_t depth, Watch& watch) {
+template <std::size_t Words>
+bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, Watch& watch) {
     for (const std::size_t child : children_[node])
         if (!enumerate(child, depth, watch)) return false;
     std::vector<Part>& out = parts_of_[node];
@@ -516,12 +529,14 @@ bool Enumeration::enumerate(std::size_t node, std::int64_t depth, Watch& watch) 
     return true;
 }
 
-void Enumeration::close(std::size_t node, std::vector<std::size_t>& chosen) const {
+template <std::size_t Words>
+void Enumeration<Words>::close(std::size_t node, std::vector<std::size_t>& chosen) const {
     for (const std::size_t c : classes_[node]) chosen[c] = tree_.classes[c].nothing;
     for (const std::size_t child : children_[node]) close(child, chosen);
 }
 
-void Enumeration::recover(std::size_t node, std::uint32_t trail,
+template <std::size_t Words>
+void Enumeration<Words>::recover(std::size_t node, std::uint32_t trail,
                           std::vector<std::size_t>& chosen) const {
     if (trail == kClosed) {
         close(node, chosen);
@@ -537,7 +552,8 @@ void Enumeration::recover(std::size_t node, std::uint32_t trail,
     }
 }
 
-Enumeration::Round Enumeration::run(std::int64_t depth, std::size_t cap, Watch& watch) {
+template <std::size_t Words>
+typename Enumeration<Words>::Round Enumeration<Words>::run(std::int64_t depth, std::size_t cap, Watch& watch) {
     Round round;
     cap_ = cap;
     steps_.clear();
@@ -557,5 +573,9 @@ Enumeration::Round Enumeration::run(std::int64_t depth, std::size_t cap, Watch& 
     recover(0, best->trail, round.chosen);
     return round;
 }
+
+template class Enumeration<2>;
+template class Enumeration<8>;
+template class Enumeration<32>;
 
 }  // namespace ctxmem

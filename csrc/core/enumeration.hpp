@@ -10,7 +10,7 @@
 // A coupling is charged when the last class it joins comes in. Until then partial packings carry the
 // facts it asks for, a bit each, and only packings with the same facts compete. Classes are ordered
 // so that few facts are open at a time; a bit is used again when its fact is no longer asked for. If
-// more than kFacts were open at once there is no enumeration, only the bound.
+// more facts than there are bits are open at once there is no enumeration, only the bound.
 //
 // Where a minimum has still to be met, fewer tokens are not better, so there only packings of the
 // same tokens compete.
@@ -27,9 +27,11 @@
 
 namespace ctxmem {
 
+// `Words` 64-bit words of facts per partial packing: 2, 8 or 32.
+template <std::size_t Words>
 class Enumeration {
 public:
-    static constexpr std::size_t kFacts = 128;
+    static constexpr std::size_t kFacts = 64 * Words;
 
     struct Round {
         bool stopped = false;     // the watch said stop: nothing is known
@@ -48,7 +50,7 @@ public:
     Round run(std::int64_t depth, std::size_t cap, Watch& watch);
 
 private:
-    using Facts = std::array<std::uint64_t, kFacts / 64>;
+    using Facts = std::array<std::uint64_t, Words>;
 
     struct Unit {
         bool is_node;
@@ -132,5 +134,9 @@ private:
     std::int64_t free_from_ = 0;
     std::int64_t dropped_ = kNoLoss;
 };
+
+extern template class Enumeration<2>;
+extern template class Enumeration<8>;
+extern template class Enumeration<32>;
 
 }  // namespace ctxmem

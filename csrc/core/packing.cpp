@@ -100,7 +100,8 @@ public:
         if (!tree_.feasible || !price()) return infeasible();
         const Bound bound = prices_.round();
         upper_ = bound.total >> bound.shift;
-        if (!done()) prove(bound);
+        // The fewest bits of facts that suffice.
+        if (!done() && !prove<2>(bound) && !prove<8>(bound)) prove<32>(bound);
         return solution();
     }
 
@@ -152,9 +153,11 @@ private:
                                         limits_.gap * std::abs(static_cast<double>(upper_));
     }
 
-    void prove(const Bound& bound) {
-        Enumeration enumeration(tree_, bound);
-        if (!enumeration.possible()) return;
+    // False when more facts are open at once than there are bits.
+    template <std::size_t Words>
+    bool prove(const Bound& bound) {
+        Enumeration<Words> enumeration(tree_, bound);
+        if (!enumeration.possible()) return false;
         const auto loss_of_next = [&] {  // what a better packing may lose
             return value_ ? bound.total - ((*value_ + 1) << bound.shift) : kAnyLoss;
         };
@@ -165,8 +168,8 @@ private:
         for (;;) {
             const std::int64_t full = loss_of_next();
             depth = std::clamp<std::int64_t>(depth, 0, full);
-            const Enumeration::Round round = enumeration.run(depth, cap, watch_);
-            if (round.stopped) return;
+            const auto round = enumeration.run(depth, cap, watch_);
+            if (round.stopped) return true;
             if (round.loss != kNoLoss) {
                 const std::int64_t value = (bound.total - round.loss) >> bound.shift;
                 assert(((bound.total - round.loss) & ((std::int64_t{1} << bound.shift) - 1)) == 0);
@@ -182,16 +185,16 @@ private:
                     upper_ = *value_;
                 else
                     impossible_ = true;
-                return;
+                return true;
             }
             upper_ = std::min(upper_, (bound.total - round.complete_below) >> bound.shift);
             if (value_) upper_ = std::max(upper_, *value_);
-            if (done()) return;
+            if (done()) return true;
             if (round.shortened && cap < limits_.states) {
                 cap = std::min(limits_.states, cap * kCapGrowth);
                 continue;
             }
-            if (round.shortened && (value_ || depth == full)) return;
+            if (round.shortened && (value_ || depth == full)) return true;
             depth = depth > full / 4 ? full : std::max<std::int64_t>(depth * 4, 1);
         }
     }
