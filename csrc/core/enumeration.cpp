@@ -282,13 +282,18 @@ template <std::size_t Words>
 bool Enumeration<Words>::charge(const Unit& unit, const Facts& before, const Facts& move,
                          Part& part) const {
     std::int64_t lost = 0;
+    Facts facts{};
+    std::uint64_t both = 0;
+    for (std::size_t w = 0; w < facts.size(); ++w) {
+        facts[w] = before[w] | move[w];
+        both |= before[w] & move[w];
+    }
     for (const std::size_t k : unit.wide) {
+        if (both == 0) break;  // a literal is of one class, so only counts can be in both
         if (!has(before, count_bit_[k]) || !has(move, count_bit_[k])) continue;
         if (tree_.counts[k].extra == BudgetTree::kForbidden) return false;
         lost += bound_.slope[k] + (tree_.counts[k].extra << bound_.shift);
     }
-    Facts facts{};
-    for (std::size_t w = 0; w < facts.size(); ++w) facts[w] = before[w] | move[w];
     for (const std::size_t e : unit.needs) {
         const bool from = has(facts, literal_bit_[tree_.needs[e].from]);
         const bool to = has(facts, literal_bit_[tree_.needs[e].to]);
@@ -337,6 +342,10 @@ bool Enumeration<Words>::gather_moves(std::size_t node, std::int64_t depth, Part
                 move.move = static_cast<std::uint32_t>(i);
                 add(move);
             }
+            // The best first: they set the limit for the rest when the frontier overflows.
+            std::stable_sort(moves_.begin() + static_cast<std::ptrdiff_t>(layer.begin),
+                             moves_.end(),
+                             [](const Part& a, const Part& b) { return a.loss < b.loss; });
         } else {
             const std::size_t c = unit.index;
             const std::size_t best = bound_.best[c];
@@ -376,15 +385,20 @@ bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Wind
     const Unit& unit = units_[node][layer.unit];
     gathered_.clear();
     runs_.assign(1, 0);
+    double limit = static_cast<double>(depth) + 1;
+    std::int64_t lightest = kNoLoss;
+    for (const Part& from : parts_) lightest = std::min(lightest, from.loss);
     for (std::size_t m = layer.begin; m < layer.end; ++m) {
         const Part& move = moves_[m];
+        if (static_cast<double>(lightest) + static_cast<double>(move.loss) > limit) continue;
         for (const Part& from : parts_) {
             Part to{from.tokens + move.tokens, from.value + move.value, from.loss + move.loss,
                     from.facts, from.trail, move.move};
-            if (to.loss > depth) continue;
-            if (layer.factual && !charge(unit, from.facts, move.facts, to)) continue;
-            if (to.loss > depth || window.rest(to.tokens + heading, up, down) * (1 - 1e-9) >
-                                       static_cast<double>(depth - to.loss) + 1)
+            // The products round by 1e-15 of their size; the margin keeps the sum a lower bound.
+            const double rest = window.rest(to.tokens + heading, up, down) * (1 - 1e-9);
+            if (static_cast<double>(to.loss) + rest > limit) continue;
+            if (layer.factual && (!charge(unit, from.facts, move.facts, to) ||
+                                  static_cast<double>(to.loss) + rest > limit))
                 continue;
             gathered_.push_back(to);
         }
@@ -392,7 +406,8 @@ bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Wind
         if (watch.stop(parts_.size() * (layer.factual ? 4 : 1))) return false;
         if (gathered_.size() > 6 * cap_ + 10000) {
             compete(layer, free_from_);
-            shorten(cap_, window, heading, up, down);
+            // What cannot be among the best `cap_` any more need not be gathered.
+            limit = std::min(limit, shorten(cap_, window, heading, up, down));
             runs_.assign({0, gathered_.size()});
         }
     }
@@ -444,9 +459,9 @@ void Enumeration<Words>::compete(const Layer& layer, std::int64_t free_from) {
 }
 
 template <std::size_t Words>
-void Enumeration<Words>::shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
+double Enumeration<Words>::shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
                           double down) {
-    if (gathered_.size() <= limit) return;
+    if (gathered_.size() <= limit) return kNever;
     losses_.clear();
     for (const Part& part : gathered_)
         losses_.push_back(static_cast<double>(part.loss) +
@@ -463,6 +478,7 @@ void Enumeration<Words>::shorten(std::size_t limit, const Window& window, std::i
             gathered_[kept++] = gathered_[i];
     gathered_.resize(kept);
     dropped_ = std::min(dropped_, static_cast<std::int64_t>(threshold * (1 - 1e-9)));
+    return threshold;
 }
 
 template <std::size_t Words>

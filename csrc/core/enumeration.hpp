@@ -104,8 +104,9 @@ private:
                 double up, double down, std::int64_t depth, Watch& watch);
     bool charge(const Unit& unit, const Facts& before, const Facts& move, Part& part) const;
     void compete(const Layer& layer, std::int64_t free_from);
-    void shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
-                 double down);
+    // Returns the least loss among those it drops, or infinity.
+    double shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
+                   double down);
     void recover(std::size_t node, std::uint32_t trail, std::vector<std::size_t>& chosen) const;
     void close(std::size_t node, std::vector<std::size_t>& chosen) const;
 

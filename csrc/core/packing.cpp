@@ -18,6 +18,7 @@ constexpr int kMostSteps = 400;           // of the multipliers
 constexpr int kStepsPerPacking = 10;      // a packing is built from every tenth
 constexpr std::size_t kFirstCap = 4000;
 constexpr std::size_t kCapGrowth = 8;
+constexpr std::size_t kScouts = 1000;  // partial packings of a first look at the full depth
 constexpr std::int64_t kAnyLoss = std::int64_t{1} << 61;
 
 bool is_plain(const Problem& p) {
@@ -153,31 +154,37 @@ private:
                                         limits_.gap * std::abs(static_cast<double>(upper_));
     }
 
+    // What a packing may lose that is better than the best known one.
+    std::int64_t loss_of_next(const Bound& bound) const {
+        return value_ ? bound.total - ((*value_ + 1) << bound.shift) : kAnyLoss;
+    }
+
+    template <class Round>
+    void take(const Round& round, const Bound& bound) {
+        if (round.loss == kNoLoss) return;
+        const std::int64_t value = (bound.total - round.loss) >> bound.shift;
+        assert(((bound.total - round.loss) & ((std::int64_t{1} << bound.shift) - 1)) == 0);
+        if (value_ && value <= *value_) return;
+        value_ = value;
+        chosen_ = round.chosen;
+    }
+
     // False when more facts are open at once than there are bits.
     template <std::size_t Words>
     bool prove(const Bound& bound) {
         Enumeration<Words> enumeration(tree_, bound);
         if (!enumeration.possible()) return false;
-        const auto loss_of_next = [&] {  // what a better packing may lose
-            return value_ ? bound.total - ((*value_ + 1) << bound.shift) : kAnyLoss;
-        };
-        std::int64_t depth = value_ ? loss_of_next() / 128
+        std::int64_t depth = value_ ? loss_of_next(bound) / 128
                                     : (std::abs(bound.total) >> 10) + (std::int64_t{1} << bound.shift);
         // A short frontier answers soon, if not for good; it grows only where it was too short.
         std::size_t cap = std::min(limits_.states, kFirstCap);
+        bool scouted = false;
         for (;;) {
-            const std::int64_t full = loss_of_next();
+            const std::int64_t full = loss_of_next(bound);
             depth = std::clamp<std::int64_t>(depth, 0, full);
             const auto round = enumeration.run(depth, cap, watch_);
             if (round.stopped) return true;
-            if (round.loss != kNoLoss) {
-                const std::int64_t value = (bound.total - round.loss) >> bound.shift;
-                assert(((bound.total - round.loss) & ((std::int64_t{1} << bound.shift) - 1)) == 0);
-                if (!value_ || value > *value_) {
-                    value_ = value;
-                    chosen_ = round.chosen;
-                }
-            }
+            take(round, bound);
             const bool proved = round.loss < round.complete_below ||
                                 (depth == full && !round.shortened);
             if (proved) {
@@ -190,6 +197,11 @@ private:
             upper_ = std::min(upper_, (bound.total - round.complete_below) >> bound.shift);
             if (value_) upper_ = std::max(upper_, *value_);
             if (done()) return true;
+            if (round.shortened && !scouted) {
+                scouted = true;
+                take(enumeration.run(loss_of_next(bound), std::min(cap, kScouts), watch_), bound);
+                if (done()) return true;
+            }
             if (round.shortened && cap < limits_.states) {
                 cap = std::min(limits_.states, cap * kCapGrowth);
                 continue;
