@@ -508,20 +508,24 @@ bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, Watch& 
             heading += layers_[l].reference;
         }
         parts_.assign(1, start);
+        const std::size_t first_step = steps_.size();
+        std::size_t collect_at = first_step + kStepLimit / 4;
         for (std::size_t l = 0; l < layers_.size(); ++l) {
             heading -= layers_[l].reference;
             if (!extend(node, layers_[l], window, heading, up[l + 1], down[l + 1], depth, watch))
                 return false;
-            const std::size_t room =
-                (kStepLimit - std::min(kStepLimit, steps_.size())) / (layers_.size() - l + 1);
+            if (steps_.size() > collect_at) {
+                steps_.collect(first_step, gathered_);
+                collect_at = steps_.size() + kStepLimit / 4;
+            }
+            const std::size_t room = (kStepLimit - std::min(kStepLimit, steps_.size())) / 2;
             shorten(std::max<std::size_t>(1, std::min(cap_, room)), window, heading, up[l + 1],
                     down[l + 1]);
             parts_.swap(gathered_);
             for (Part& part : parts_) {
                 if (part.move == kStart) continue;
-                steps_.push_back(
+                part.trail = steps_.add(
                     {part.trail, static_cast<std::uint32_t>(layers_[l].unit), part.move});
-                part.trail = static_cast<std::uint32_t>(steps_.size() - 1);
                 part.move = kStart;
             }
         }

@@ -23,6 +23,7 @@
 #include "core/budget_tree.hpp"
 #include "core/frontier.hpp"
 #include "core/prices.hpp"
+#include "core/trails.hpp"
 #include "core/watch.hpp"
 
 namespace ctxmem {
@@ -86,7 +87,7 @@ private:
         bool factual;  // its moves set facts, or it settles couplings
     };
 
-    static constexpr std::uint32_t kStart = 0xFFFFFFFFu;
+    static constexpr std::uint32_t kStart = Trails<Step>::kStart;
     static constexpr std::uint32_t kClosed = 0xFFFFFFFEu;
 
     void plan(std::size_t node);
@@ -131,7 +132,7 @@ private:
     std::vector<Part> parts_, gathered_, spare_;
     std::vector<std::size_t> runs_, next_runs_;
     std::vector<double> losses_, ranked_;
-    std::vector<Step> steps_;
+    Trails<Step> steps_;
     std::int64_t free_from_ = 0;
     std::int64_t dropped_ = kNoLoss;
 };

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "core/frontier.hpp"
@@ -15,7 +16,6 @@ namespace {
 
 constexpr std::int64_t kMaxTotal = std::int64_t{1} << 60;
 constexpr std::int64_t kMaxBudget = std::int64_t{1} << 31;
-constexpr std::size_t kTrailLimit = std::size_t{1} << 25;  // 256 MB
 // A table cell costs about a sixteenth of a partial packing.
 constexpr double kCellsPerPartial = 16;
 
@@ -32,6 +32,7 @@ struct Normal {
     std::int64_t base_value = 0;
     std::int64_t room = 0;   // what the lightest options leave of the budget
     std::int64_t total = 0;  // sum of the largest values: no packing has more
+    std::int64_t grain = 0;  // every value is a multiple of it
     bool feasible = true;
 
     std::size_t count() const { return first.size() - 1; }
@@ -117,6 +118,14 @@ Normal normalise(const Classes& classes, std::int64_t budget) {
     }
     normal.first[classes.count] = kept;
     normal.options.resize(kept);
+    // Room that no sum of tokens can fill is no room; it would only blur the bound.
+    std::int64_t grain = 0;
+    for (std::size_t i = 0; i < kept && (grain != 1 || normal.grain != 1); ++i) {
+        grain = std::gcd(grain, normal.options[i].tokens);
+        normal.grain = std::gcd(normal.grain, normal.options[i].value);
+    }
+    if (grain > 1) normal.room -= normal.room % grain;
+    normal.grain = std::max<std::int64_t>(normal.grain, 1);
     return normal;
 }
 
@@ -232,7 +241,7 @@ public:
         }
         bound_ = price_ * normal.room;
         for (std::size_t c = 0; c < normal.count(); ++c) bound_ += gain(normal.options[best_[c]]);
-        upper_ = bound_ >> shift_;
+        upper_ = plain(bound_);
         chosen_ = best_;
         fill();
         value_ = 0;
@@ -240,7 +249,7 @@ public:
     }
 
     void run() {
-        const std::int64_t full = bound_ - ((value_ + 1) << shift_);  // what a better packing loses
+        const std::int64_t full = bound_ - ((value_ + normal_.grain) << shift_);  // what a better packing loses
         std::int64_t depth = std::max<std::int64_t>(full / 128, 1);
         while (!done()) {
             depth = std::min(depth, full);
@@ -282,6 +291,12 @@ private:
 
     std::int64_t gain(const Option& option) const {
         return (option.value << shift_) - price_ * option.tokens;
+    }
+
+    // The most value that a scaled bound leaves possible.
+    std::int64_t plain(std::int64_t scaled) const {
+        const std::int64_t value = scaled >> shift_;
+        return value - value % normal_.grain;
     }
 
     // The best option of every class at the price; the lighter one of two equals.
@@ -379,13 +394,12 @@ private:
             up[a] = std::min(up[a + 1], active_[a].up);
             down[a] = std::min(down[a + 1], active_[a].down);
         }
-        Frontier frontier({0, normal_.room, static_cast<double>(price_)}, depth, limits_.states,
-                          kTrailLimit);
+        Frontier frontier({0, normal_.room, static_cast<double>(price_)}, depth, limits_.states);
         for (std::size_t a = 0; a < active_.size(); ++a) {
             const Active& active = active_[a];
             heading -= moves_[active.begin].tokens;
             if (!frontier.extend(&moves_[active.begin], active.end - active.begin, heading,
-                                 up[a + 1], down[a + 1], active_.size() - a, watch_))
+                                 up[a + 1], down[a + 1], watch_))
                 return Round::kStopped;
             if (dense_is_cheaper(spent_ + frontier.work(), full)) return Round::kDense;
         }
@@ -406,7 +420,7 @@ private:
             value_ = (bound_ - least) >> shift_;
         }
         const std::int64_t unseen = std::min(frontier.complete_below(), least);
-        upper_ = std::max(value_, std::min(upper_, (bound_ - unseen) >> shift_));
+        upper_ = std::max(value_, std::min(upper_, plain(bound_ - unseen)));
         if (proved) return Round::kProved;
         return frontier.shortened() ? Round::kShortened : Round::kNothing;
     }
