@@ -496,5 +496,6 @@ def test_ctrl_c_ends_a_long_solve():
 
 def test_the_core_is_clean_under_sanitizers():
     names = ["budget_tree", "builder", "enumeration", "knapsack", "multiply_out"]
-    names += ["packing", "prices"]
-    compile_and_run("test_solver", [f"csrc/core/{source}.cpp" for source in names])
+    names += ["packing", "prices", "schedule"]
+    sources = [f"csrc/core/{name}.cpp" for name in names]
+    compile_and_run("test_solver", sources, flags=["-O0", "-g1"])  # -O1 compiles for minutes

@@ -72,9 +72,8 @@ py::dict solve_packing(const py::dict& arrays, std::int64_t budget, std::int64_t
     problem.values = column(arrays, "values");
     problem.section = column(arrays, "section");
     problem.pin = column(arrays, "pin");
-    problem.section.resize(arrays.contains("section") ? problem.section.size() : problem.items(), -1);
-    problem.pin.resize(arrays.contains("pin") ? problem.pin.size() : problem.items(),
-                       Problem::kFree);
+    if (!arrays.contains("section")) problem.section.assign(problem.items(), -1);
+    if (!arrays.contains("pin")) problem.pin.assign(problem.items(), Problem::kFree);
     problem.needs = column(arrays, "needs");
     problem.groups = lists(arrays, "group_starts", "group_items");
     problem.together = lists(arrays, "together_starts", "together_items");
@@ -114,23 +113,24 @@ void bind_solver(py::module_& m) {
           "Choose at most one option of each class, exactly one of a mandatory one, for the most\n"
           "value within the budget.\n\n"
           "Options of class c are starts[c] .. starts[c+1]. Returns (chosen, value, upper_bound,\n"
-          "status, price): chosen[c] is an index within the class or -1; no packing is worth more\n"
-          "than upper_bound; status is 'optimal', 'gap' or 'infeasible'; price is the value of one\n"
-          "more token. A time_limit of 0 seconds is none; gap is relative to the bound; states caps\n"
-          "memory. Raises ValueError when tokens are negative, the budget passes 2**31 or the\n"
-          "largest values of the classes sum to more than 2**60.");
+          "status, price): chosen[c] is an index within the class or -1; no packing is worth\n"
+          "more than upper_bound; status is 'optimal', 'gap' or 'infeasible'; price is the value\n"
+          "of one more token. A time_limit of 0 seconds is none; gap is relative to the bound;\n"
+          "states caps memory. Raises ValueError when tokens are negative, the budget passes\n"
+          "2**31 or the largest values of the classes sum to more than 2**60.");
     m.def("solve_packing", &solve_packing, py::arg("problem"), py::arg("budget"),
           py::arg("separator") = 0, py::kw_only(), py::arg("states") = 200000,
           py::arg("time_limit") = 0.0, py::arg("gap") = 0.0,
           "Solve a packing problem given as flat int64 arrays.\n\n"
           "Required: starts (options of item i: starts[i] .. starts[i+1]), tokens, values (per\n"
-          "option). Optional: section (per item, -1 = none), pin (per item: -2 free, -1 any option,\n"
-          "or an option), needs (pairs), group_starts/group_items, together_starts/together_items,\n"
-          "section_parent/_min/_max/_header, redundancy (item, item, penalty), concepts,\n"
-          "cover_starts/cover_concepts (per option), prefix, bonus. Returns a dict: chosen (option\n"
-          "per item or -1), value, upper_bound, status, found (whether there is a packing in\n"
-          "chosen), price, section_prices. Limits are those of solve_classes. Raises ValueError\n"
-          "when an index is out of range or numbers are too large.");
+          "option). Optional: section (per item, -1 = none), pin (per item: -2 free, -1 any\n"
+          "option, or an option), needs (pairs), group_starts/group_items,\n"
+          "together_starts/together_items, section_parent/_min/_max/_header, redundancy (item,\n"
+          "item, penalty), concepts, cover_starts/cover_concepts (per option), prefix, bonus.\n"
+          "Returns a dict: chosen (option per item or -1), value, upper_bound, status, found\n"
+          "(whether there is a packing in chosen), price, section_prices. Limits are those of\n"
+          "solve_classes. Raises ValueError when an index is out of range or numbers are too\n"
+          "large.");
 }
 
 }  // namespace ctxmem::bind

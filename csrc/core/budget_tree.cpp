@@ -303,7 +303,8 @@ private:
                     option.literals.push_back(unchanged);
             const std::size_t bonus = tree_.classes.size();
             const Literal kept = new_literal(bonus);
-            tree_.classes.push_back({node_of(item), {{0, 0, {}, {}}, {0, p_.bonus[k], {kept}, {}}}, 0});
+            std::vector<TreeOption> options{{0, 0, {}, {}}, {0, p_.bonus[k], {kept}, {}}};
+            tree_.classes.push_back({node_of(item), std::move(options), 0});
             tree_.needs.push_back({kept, unchanged});
             if (k > 0) tree_.needs.push_back({kept, before});
             before = kept;

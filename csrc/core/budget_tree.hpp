@@ -1,18 +1,18 @@
 // A packing problem as classes of options on a tree of budgets.
 //
 // Every node of the tree is a token budget: the root, or a section with a minimum, a maximum and a
-// header that is paid when anything is in it. A class hangs on one node and takes exactly one of its
-// options (one of which may be to take nothing). What remains between classes is of two kinds only:
+// header that is paid when anything is in it. A class hangs on one node and takes exactly one of
+// its options (one of which may be to take nothing). What remains between classes is of two kinds:
 //   need   option sets a, b: whoever takes an option of a must take one of b
-//          (chunks that need others; together = each needs the next, in a circle; the prefix bonus =
-//          a weightless class that needs the unchanged chunk and the bonus before it)
+//          (chunks that need others; together = each needs the next, in a circle; the prefix
+//          bonus = a weightless class that needs the unchanged chunk and the bonus before it)
 //   count  option sets of several classes: the first one taken earns `one`, every further costs
 //          `extra`, or is forbidden (coverage: one = weight; redundancy: extra = penalty; a group
 //          across sections: further ones forbidden)
-// Such an option set is a literal: true or false in a packing. Items of a group on the same node are
-// one class to begin with. Then classes of one node that are coupled are multiplied out into one
-// class of their joint Pareto options, as long as that stays small; couplings inside it vanish into
-// the values. For most problems of practice nothing is left but the tree.
+// Such an option set is a literal: true or false in a packing. Items of a group on the same node
+// are one class to begin with. Then classes of one node that are coupled are multiplied out into
+// one class of their joint Pareto options, as long as that stays small; couplings inside it vanish
+// into the values. The enumeration carries what is left.
 //
 // Cost: linear in the problem, plus kMaxOptions options per class that was multiplied out.
 #pragma once

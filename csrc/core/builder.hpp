@@ -1,10 +1,10 @@
 // Feasible packings by lazy greedy on the true value.
 //
-// A packing is built by moves: give a class another option. A move takes along what the option needs,
-// recursively, and is taken back when a maximum or a forbidden pair stands in its way, so that a
-// packing is consistent at every moment; only pinned classes and minima may still be open. First
-// what must be in, then the minima, then what prices recommend, then the most value per token with
-// the values brought up to date lazily (Minoux 1978), as coverage makes them fall.
+// A packing is built by moves: give a class another option. A move takes along what the option
+// needs, recursively, and is taken back when a maximum or a forbidden pair stands in its way, so
+// that a packing is consistent at every moment; only pinned classes and minima may still be open.
+// First what must be in, then the minima, then what prices recommend, then the most value per token
+// with the values brought up to date lazily (Minoux 1978), as coverage makes them fall.
 //
 // Cost: a move is the literals of its option times their couplings; a packing is about
 // options * log(options) moves.
@@ -50,7 +50,7 @@ private:
     std::vector<std::vector<Literal>> needed_by_;         // per literal: what it needs
     std::vector<std::vector<Literal>> needing_;           // per literal: what needs it
     std::vector<std::vector<std::size_t>> counts_of_;     // per literal
-    std::vector<std::size_t> chosen_;                     // option per class; kNone: pinned, not yet in
+    std::vector<std::size_t> chosen_;                     // option; kNone: pinned, not yet in
     std::vector<char> truth_;                             // per literal
     std::vector<std::int64_t> tally_;                     // per count: true members
     std::vector<std::int64_t> tokens_;                    // per node, with headers

@@ -1,16 +1,15 @@
 // The proof: every packing of a budget tree that loses at most a given depth against the bound.
 //
-// The value of a packing is the bound minus its losses, none of them negative: what its options lose
-// against the best ones at the prices, what its couplings lose against their multipliers, and what
-// sections lose by staying away from the limit whose price they carry. So the packings of a section
-// that can be part of a better whole lose at most the depth within that section: each node is
-// enumerated on its own, as frontier.hpp describes, and its packings are the options of one more
+// The value of a packing is the bound minus its losses, none of them negative: what its options
+// lose against the best ones at the prices, what its couplings lose against their multipliers, and
+// what sections lose by staying away from the limit whose price they carry. So the packings of a
+// section that can be part of a better whole lose at most the depth within that section: each node
+// is enumerated on its own, as frontier.hpp describes, and its packings are the options of one more
 // class for its parent.
 //
-// A coupling is charged when the last class it joins comes in. Until then partial packings carry the
-// facts it asks for, a bit each, and only packings with the same facts compete. Classes are ordered
-// so that few facts are open at a time; a bit is used again when its fact is no longer asked for. If
-// more facts than there are bits are open at once there is no enumeration, only the bound.
+// A coupling is charged when the last class it joins comes in (schedule.hpp says when). Until then
+// partial packings carry the facts it asks for, a bit each, and only packings with the same facts
+// compete.
 //
 // Where a minimum has still to be met, fewer tokens are not better, so there only packings of the
 // same tokens compete.
@@ -23,6 +22,7 @@
 #include "core/budget_tree.hpp"
 #include "core/frontier.hpp"
 #include "core/prices.hpp"
+#include "core/schedule.hpp"
 #include "core/trails.hpp"
 #include "core/watch.hpp"
 
@@ -42,10 +42,8 @@ public:
         std::vector<std::size_t> chosen;   // the best packing: option per class
     };
 
-    // The arguments must outlive this.
-    Enumeration(const BudgetTree& tree, const Bound& bound);
-
-    bool possible() const { return possible_; }
+    // The arguments must outlive this; the schedule must not use more bits than there are facts.
+    Enumeration(const BudgetTree& tree, const Bound& bound, const Schedule& schedule);
 
     // The packing of least loss, if that is at most `depth`; keeps `cap` partial packings a step.
     Round run(std::int64_t depth, std::size_t cap, Watch& watch);
@@ -53,17 +51,6 @@ public:
 private:
     using Facts = std::array<std::uint64_t, Words>;
 
-    struct Unit {
-        bool is_node;
-        std::size_t index;                 // of the class or the node
-        std::vector<std::size_t> needs;    // settled when it comes in
-        std::vector<std::size_t> pairs;    // counts of two members, settled when it comes in
-        std::vector<std::size_t> counts;   // wider ones, settled when it comes in
-        std::vector<std::size_t> wide;     // wider ones it has members of
-        Facts keep{};                      // facts that are still asked for afterwards
-        double rate = 0;                   // cheapest loss per token
-        std::size_t time = 0;
-    };
     struct Step {
         std::uint32_t previous;
         std::uint32_t unit;  // within the node
@@ -90,20 +77,15 @@ private:
     static constexpr std::uint32_t kStart = Trails<Step>::kStart;
     static constexpr std::uint32_t kClosed = 0xFFFFFFFEu;
 
-    void plan(std::size_t node);
-    void order(std::size_t node);
-    void place_couplings();
-    std::size_t meeting_node(const std::vector<std::size_t>& classes) const;
-    Unit& last_to_come(std::size_t node, const std::vector<std::size_t>& classes);
     bool has(const Facts& facts, std::size_t bit) const {
         return (facts[bit / 64] >> (bit % 64)) & 1;
     }
-    void allot_bits();
     bool enumerate(std::size_t node, std::int64_t depth, Watch& watch);
     bool gather_moves(std::size_t node, std::int64_t depth, Part& start);
     bool extend(std::size_t node, const Layer& layer, const Window& window, std::int64_t heading,
                 double up, double down, std::int64_t depth, Watch& watch);
-    bool charge(const Unit& unit, const Facts& before, const Facts& move, Part& part) const;
+    bool charge(const Unit& unit, const Facts& keep, const Facts& before, const Facts& move,
+                Part& part) const;
     void compete(const Layer& layer, std::int64_t free_from);
     // Returns the least loss among those it drops, or infinity.
     double shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
@@ -113,18 +95,9 @@ private:
 
     const BudgetTree& tree_;
     const Bound& bound_;
+    const Schedule& schedule_;
     std::size_t cap_ = 0;
-    bool possible_ = true;
-    std::vector<std::vector<std::size_t>> children_;  // per node
-    std::vector<std::vector<std::size_t>> classes_;   // per node
-    std::vector<std::vector<Unit>> units_;            // per node, in order
-    std::vector<bool> closable_;                      // per node
-    std::vector<std::int64_t> closed_charge_;         // per node: what its couplings lose when empty
-    std::vector<std::size_t> class_time_;             // per class: when it comes in
-    std::vector<std::size_t> literal_bit_, count_bit_;
-    std::vector<std::size_t> literal_end_, count_end_;  // the time from which nobody asks
-    std::size_t clock_ = 0;
-
+    std::vector<std::vector<Facts>> keep_;   // per node and unit: facts still asked for after it
     std::vector<std::vector<Facts>> facts_;  // per class and option
     std::vector<std::vector<Part>> parts_of_;         // per node: its packings in this round
     std::vector<Part> moves_;

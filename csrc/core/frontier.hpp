@@ -1,12 +1,14 @@
-// Loss-bounded Pareto enumeration over classes (after Pisinger's MINKNAP and MCKNAP, 1995 and 1997).
+// Loss-bounded Pareto enumeration over classes (after Pisinger's MINKNAP and MCKNAP, 1995 and
+// 1997).
 //
 // At a token price p every class has a best option; any other choice loses value - p * tokens
 // against it, and so does capacity that stays empty. The value of a packing is the dual bound minus
-// the sum of its losses, none of them negative, so a packing better than a known one loses less than
-// the distance d between that one and the bound. The frontier holds the partial packings over the
-// classes seen so far that lose at most d and that no other beats in both tokens and value. Classes
-// enter in the order of their cheapest loss per token: what is left can then only correct a packing
-// at a growing price, and `Window` uses that price to discard packings that cannot end in bounds.
+// the sum of its losses, none of them negative, so a packing better than a known one loses less
+// than the distance d between that one and the bound. The frontier holds the partial packings over
+// the classes seen so far that lose at most d and that no other beats in both tokens and value.
+// Classes enter in the order of their cheapest loss per token: what is left can then only correct a
+// packing at a growing price, and `Window` uses that price to discard packings that cannot end in
+// bounds.
 //
 // Cost: per class, its options times the length of the frontier, which never exceeds the number of
 // different token sums. When it exceeds the cap, the worst are dropped and the smallest loss among
@@ -139,7 +141,8 @@ public:
 private:
     static constexpr std::size_t kSteps = std::size_t{1} << 25;  // 256 MB
 
-    // Merge the runs pairwise, keeping of each pair what no other packing beats; first runs win ties.
+    // Merge the runs pairwise, keeping of each pair what no other packing beats; first runs win
+    // ties.
     void merge_runs() {
         while (runs_.size() > 2) {
             spare_.clear();

@@ -57,7 +57,8 @@ void check(const Classes& classes, std::int64_t budget) {
         }
         sum += largest;
         if (sum > kMaxTotal)
-            throw std::invalid_argument("the largest values of all classes must sum to 2**60 or less");
+            throw std::invalid_argument(
+                "the largest values of all classes must sum to 2**60 or less");
     }
 }
 
@@ -77,8 +78,8 @@ Normal normalise(const Classes& classes, std::int64_t budget) {
     Normal normal;
     normal.first.reserve(classes.count + 1);
     normal.first.push_back(0);
-    normal.options.reserve(static_cast<std::size_t>(classes.count ? classes.starts[classes.count] : 0) +
-                           classes.count);
+    const std::int64_t given = classes.count > 0 ? classes.starts[classes.count] : 0;
+    normal.options.reserve(static_cast<std::size_t>(given) + classes.count);
     normal.room = budget;
     std::vector<Option> scratch;
     for (std::size_t c = 0; c < classes.count; ++c) {
@@ -249,7 +250,8 @@ public:
     }
 
     void run() {
-        const std::int64_t full = bound_ - ((value_ + normal_.grain) << shift_);  // what a better packing loses
+        // What the next better packing loses.
+        const std::int64_t full = bound_ - ((value_ + normal_.grain) << shift_);
         std::int64_t depth = std::max<std::int64_t>(full / 128, 1);
         while (!done()) {
             depth = std::min(depth, full);
@@ -334,7 +336,8 @@ private:
                 if (tokens > room) break;
                 const std::int64_t value =
                     normal_.options[i].value - normal_.options[best_[c]].value;
-                upgrades.push_back({static_cast<double>(value) / static_cast<double>(tokens), c, i});
+                upgrades.push_back(
+                    {static_cast<double>(value) / static_cast<double>(tokens), c, i});
             }
         std::sort(upgrades.begin(), upgrades.end(), [](const Upgrade& a, const Upgrade& b) {
             if (a.slope != b.slope) return a.slope > b.slope;
@@ -434,7 +437,8 @@ private:
             moves.swap(moves_);
             active.swap(active_);
             activate(full);
-            cells_ = 2.0 * static_cast<double>(moves_.size()) * static_cast<double>(normal_.room + 1);
+            cells_ = 2.0 * static_cast<double>(moves_.size()) *
+                     static_cast<double>(normal_.room + 1);
             moves.swap(moves_);
             active.swap(active_);
         }

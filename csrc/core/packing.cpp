@@ -10,6 +10,7 @@
 #include "core/builder.hpp"
 #include "core/enumeration.hpp"
 #include "core/prices.hpp"
+#include "core/schedule.hpp"
 
 namespace ctxmem {
 namespace {
@@ -101,8 +102,15 @@ public:
         if (!tree_.feasible || !price()) return infeasible();
         const Bound bound = prices_.round();
         upper_ = bound.total >> bound.shift;
-        // The fewest bits of facts that suffice.
-        if (!done() && !prove<2>(bound) && !prove<8>(bound)) prove<32>(bound);
+        if (!done()) {
+            const Schedule schedule(tree_, bound);
+            if (schedule.bits <= Enumeration<2>::kFacts)
+                prove<2>(bound, schedule);
+            else if (schedule.bits <= Enumeration<8>::kFacts)
+                prove<8>(bound, schedule);
+            else if (schedule.bits <= Enumeration<32>::kFacts)
+                prove<32>(bound, schedule);
+        }
         return solution();
     }
 
@@ -169,13 +177,12 @@ private:
         chosen_ = round.chosen;
     }
 
-    // False when more facts are open at once than there are bits.
     template <std::size_t Words>
-    bool prove(const Bound& bound) {
-        Enumeration<Words> enumeration(tree_, bound);
-        if (!enumeration.possible()) return false;
+    void prove(const Bound& bound, const Schedule& schedule) {
+        Enumeration<Words> enumeration(tree_, bound, schedule);
         std::int64_t depth = value_ ? loss_of_next(bound) / 128
-                                    : (std::abs(bound.total) >> 10) + (std::int64_t{1} << bound.shift);
+                                    : (std::abs(bound.total) >> 10) +
+                                          (std::int64_t{1} << bound.shift);
         // A short frontier answers soon, if not for good; it grows only where it was too short.
         std::size_t cap = std::min(limits_.states, kFirstCap);
         bool scouted = false;
@@ -183,7 +190,7 @@ private:
             const std::int64_t full = loss_of_next(bound);
             depth = std::clamp<std::int64_t>(depth, 0, full);
             const auto round = enumeration.run(depth, cap, watch_);
-            if (round.stopped) return true;
+            if (round.stopped) return;
             take(round, bound);
             const bool proved = round.loss < round.complete_below ||
                                 (depth == full && !round.shortened);
@@ -192,21 +199,21 @@ private:
                     upper_ = *value_;
                 else
                     impossible_ = true;
-                return true;
+                return;
             }
             upper_ = std::min(upper_, (bound.total - round.complete_below) >> bound.shift);
             if (value_) upper_ = std::max(upper_, *value_);
-            if (done()) return true;
+            if (done()) return;
             if (round.shortened && !scouted) {
                 scouted = true;
                 take(enumeration.run(loss_of_next(bound), std::min(cap, kScouts), watch_), bound);
-                if (done()) return true;
+                if (done()) return;
             }
             if (round.shortened && cap < limits_.states) {
                 cap = std::min(limits_.states, cap * kCapGrowth);
                 continue;
             }
-            if (round.shortened && (value_ || depth == full)) return true;
+            if (round.shortened && (value_ || depth == full)) return;
             depth = depth > full / 4 ? full : std::max<std::int64_t>(depth * 4, 1);
         }
     }

@@ -6,6 +6,7 @@
 //   budget_tree.hpp  the problem as classes of options on a tree of budgets, joined by couplings
 //   prices.hpp       token prices and multipliers: an upper bound in integers
 //   builder.hpp      feasible packings by lazy greedy on the true value
+//   schedule.hpp     in which order classes come in, and which facts are open when
 //   enumeration.hpp  the proof: all partial packings that could still beat the best known one
 #pragma once
 #include <cstddef>

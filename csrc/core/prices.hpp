@@ -1,11 +1,11 @@
 // Prices that make an upper bound: one per token for every node, one multiplier per coupling.
 //
-// Every need is relaxed by a price m >= 0 that `from` pays to `to`; every count by a slope t that its
-// members earn, with one - t earned at once (Lagrange; Fisher 1981). At given multipliers the best
-// token prices come from the linear relaxation, exactly: the increments of the class hulls, sorted,
-// go up the tree; a section's minimum forces the steepest in, its maximum cuts the flattest off, its
-// header is blended into the first ones. The price of a section is that of its parent, clamped
-// between the slope where its maximum cuts and the slope where its minimum is reached. The
+// Every need is relaxed by a price m >= 0 that `from` pays to `to`; every count by a slope t that
+// its members earn, with one - t earned at once (Lagrange; Fisher 1981). At given multipliers the
+// best token prices come from the linear relaxation, exactly: the increments of the class hulls,
+// sorted, go up the tree; a section's minimum forces the steepest in, its maximum cuts the flattest
+// off, its header is blended into the first ones. The price of a section is that of its parent,
+// clamped between the slope where its maximum cuts and the slope where its minimum is reached. The
 // multipliers follow the subgradient with Polyak's step (1969).
 //
 // The search is in floating point. Its outcome is rounded to fixed point, and the bound and all
@@ -91,7 +91,7 @@ private:
     std::vector<double> value_;           // per option: with them
     std::vector<bool> coupled_;           // per class
     std::vector<std::vector<std::size_t>> at_node_;    // classes
-    std::vector<std::vector<std::size_t>> by_tokens_;  // per class: options by tokens, Pareto or not
+    std::vector<std::vector<std::size_t>> by_tokens_;  // per class, all of its options
     std::vector<std::vector<Increment>> hulls_;        // per class
     std::vector<double> need_, slope_, kept_need_, kept_slope_;
     std::vector<double> need_limit_;
