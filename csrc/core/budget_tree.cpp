@@ -94,6 +94,7 @@ public:
 
     void grow() {
         plant_nodes();
+        pin_what_pins_need();
         make_classes();
         couple_items();
         couple_groups();
@@ -149,6 +150,33 @@ private:
                    : tree_.node_of_section[static_cast<std::size_t>(p_.section[item])];
     }
 
+    // What a pinned item needs is in as well: said here, no price has to say it.
+    void pin_what_pins_need() {
+        pin_ = p_.pin;
+        std::vector<std::vector<std::size_t>> needed(p_.items());
+        for (std::size_t e = 0; e < p_.needs.size(); e += 2)
+            needed[static_cast<std::size_t>(p_.needs[e])].push_back(
+                static_cast<std::size_t>(p_.needs[e + 1]));
+        for (std::size_t g = 0; g < p_.together.count(); ++g) {
+            if (p_.together.begin(g) == p_.together.end(g)) continue;
+            const std::int64_t* last = p_.together.end(g) - 1;
+            for (auto i = p_.together.begin(g); i != p_.together.end(g); last = i++)
+                needed[static_cast<std::size_t>(*last)].push_back(static_cast<std::size_t>(*i));
+        }
+        std::vector<std::size_t> pinned;
+        for (std::size_t i = 0; i < p_.items(); ++i)
+            if (pin_[i] != Problem::kFree) pinned.push_back(i);
+        while (!pinned.empty()) {
+            const std::size_t item = pinned.back();
+            pinned.pop_back();
+            for (const std::size_t other : needed[item]) {
+                if (pin_[other] != Problem::kFree) continue;
+                pin_[other] = Problem::kAny;
+                pinned.push_back(other);
+            }
+        }
+    }
+
     // One class per item, or per group and node: at most one of a group is in anyway.
     void make_classes() {
         std::vector<std::size_t> group_of(p_.items(), kNone);
@@ -174,7 +202,7 @@ private:
         }
         std::vector<std::size_t> pinned(tree_.classes.size(), kNone);
         for (std::size_t i = 0; i < p_.items(); ++i) {
-            if (p_.pin[i] == Problem::kFree) continue;
+            if (pin_[i] == Problem::kFree) continue;
             if (pinned[klass_[i]] != kNone) tree_.feasible = false;
             pinned[klass_[i]] = i;
         }
@@ -187,7 +215,7 @@ private:
                 klass.nothing = kNone;
             }
             for (std::int64_t o = p_.starts[i]; o < p_.starts[i + 1]; ++o) {
-                if (p_.pin[i] >= 0 && p_.pin[i] != o - p_.starts[i]) continue;
+                if (pin_[i] >= 0 && pin_[i] != o - p_.starts[i]) continue;
                 const auto at = static_cast<std::size_t>(o);
                 klass.options.push_back({p_.tokens[at] + p_.separator, p_.values[at], {}, {o}});
             }
@@ -330,6 +358,7 @@ private:
 
     const Problem& p_;
     BudgetTree& tree_;
+    std::vector<std::int64_t> pin_;          // per item
     std::vector<std::size_t> klass_;         // per item
     std::vector<std::size_t> item_literal_;  // per item, or kNone while nothing asks
 };

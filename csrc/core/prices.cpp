@@ -143,7 +143,10 @@ void Prices::gather(std::size_t s) {
                 tokens += increments[taken].tokens;
                 ++taken;
             }
-            if (taken > 0) {
+            if (taken == 0 && !increments.empty()) {
+                // Nothing here has a value, but a minimum above may need it, and the header counts.
+                increments.insert(increments.begin(), {0, node.header});
+            } else if (taken > 0) {
                 increments[taken - 1] = {value / static_cast<double>(tokens), tokens};
                 increments.erase(increments.begin(),
                                  increments.begin() + static_cast<std::ptrdiff_t>(taken - 1));
