@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         VocabularyError,
     )
     from ctxmem.pack import apack, pack
+    from ctxmem.problems import Solution, solve
     from ctxmem.schema import (
         Alternative,
         Budget,
@@ -50,6 +51,8 @@ _ROOM_OF = {
     "apack": "pack",
     "count_tokens": "tokens",
     "find_near_duplicates": "dedup",
+    "solve": "problems",
+    "Solution": "problems",
     **dict.fromkeys(
         (
             "Alternative",

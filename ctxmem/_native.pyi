@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,3 +64,12 @@ def solve_classes(
     time_limit: float = 0.0,
     gap: float = 0.0,
 ) -> tuple[NDArray[np.int32], int, int, str, float]: ...
+def solve_packing(
+    problem: dict[str, NDArray[np.int64]],
+    budget: int,
+    separator: int = 0,
+    *,
+    states: int = 200000,
+    time_limit: float = 0.0,
+    gap: float = 0.0,
+) -> dict[str, Any]: ...

@@ -1,5 +1,6 @@
 #include "bind/native.hpp"
 #include "core/knapsack.hpp"
+#include "core/packing.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -45,6 +46,64 @@ py::tuple solve_classes(const Array<std::int64_t>& starts, const Array<std::int6
                           name_of(packing.proof), packing.price);
 }
 
+// The named array of a problem, or an empty one.
+std::vector<std::int64_t> column(const py::dict& problem, const char* name) {
+    if (!problem.contains(name)) return {};
+    const auto array = problem[name].cast<Array<std::int64_t>>();
+    if (array.ndim() != 1)
+        throw std::invalid_argument(std::string(name) + " must be one-dimensional");
+    return {array.data(), array.data() + array.size()};
+}
+
+Lists lists(const py::dict& problem, const char* starts, const char* members) {
+    if (!problem.contains(starts)) return {};
+    return {column(problem, starts), column(problem, members)};
+}
+
+py::dict solve_packing(const py::dict& arrays, std::int64_t budget, std::int64_t separator,
+                       std::size_t states, double time_limit, double gap) {
+    if (states < 1) throw std::invalid_argument("states must be at least 1");
+    Problem problem;
+    problem.budget = budget;
+    problem.separator = separator;
+    problem.starts = column(arrays, "starts");
+    if (problem.starts.empty()) throw std::invalid_argument("starts must begin at 0");
+    problem.tokens = column(arrays, "tokens");
+    problem.values = column(arrays, "values");
+    problem.section = column(arrays, "section");
+    problem.pin = column(arrays, "pin");
+    if (!arrays.contains("section")) problem.section.assign(problem.items(), -1);
+    if (!arrays.contains("pin")) problem.pin.assign(problem.items(), Problem::kFree);
+    problem.needs = column(arrays, "needs");
+    problem.groups = lists(arrays, "group_starts", "group_items");
+    problem.together = lists(arrays, "together_starts", "together_items");
+    problem.parent = column(arrays, "section_parent");
+    problem.minimum = column(arrays, "section_min");
+    problem.maximum = column(arrays, "section_max");
+    problem.header = column(arrays, "section_header");
+    problem.redundancy = column(arrays, "redundancy");
+    problem.concepts = column(arrays, "concepts");
+    problem.covers = lists(arrays, "cover_starts", "cover_concepts");
+    problem.prefix = column(arrays, "prefix");
+    problem.bonus = column(arrays, "bonus");
+    Solution solution;
+    {
+        const py::gil_scoped_release release;
+        Watch watch(time_limit, interrupted);
+        solution = solve_packing(problem, {states, gap}, watch);
+    }
+    if (PyErr_Occurred()) throw py::error_already_set();
+    py::dict out;
+    out["chosen"] = to_array(std::move(solution.chosen));
+    out["value"] = solution.value;
+    out["upper_bound"] = solution.upper_bound;
+    out["status"] = name_of(solution.proof);
+    out["found"] = solution.found;
+    out["price"] = solution.price;
+    out["section_prices"] = to_array(std::move(solution.prices));
+    return out;
+}
+
 }  // namespace
 
 void bind_solver(py::module_& m) {
@@ -54,11 +113,24 @@ void bind_solver(py::module_& m) {
           "Choose at most one option of each class, exactly one of a mandatory one, for the most\n"
           "value within the budget.\n\n"
           "Options of class c are starts[c] .. starts[c+1]. Returns (chosen, value, upper_bound,\n"
-          "status, price): chosen[c] is an index within the class or -1; no packing is worth more\n"
-          "than upper_bound; status is 'optimal', 'gap' or 'infeasible'; price is the value of one\n"
-          "more token. A time_limit of 0 seconds is none; gap is relative to the bound; states caps\n"
-          "memory. Raises ValueError when tokens are negative, the budget passes 2**31 or the\n"
-          "largest values of the classes sum to more than 2**60.");
+          "status, price): chosen[c] is an index within the class or -1; no packing is worth\n"
+          "more than upper_bound; status is 'optimal', 'gap' or 'infeasible'; price is the value\n"
+          "of one more token. A time_limit of 0 seconds is none; gap is relative to the bound;\n"
+          "states caps memory. Raises ValueError when tokens are negative, the budget passes\n"
+          "2**31 or the largest values of the classes sum to more than 2**60.");
+    m.def("solve_packing", &solve_packing, py::arg("problem"), py::arg("budget"),
+          py::arg("separator") = 0, py::kw_only(), py::arg("states") = 200000,
+          py::arg("time_limit") = 0.0, py::arg("gap") = 0.0,
+          "Solve a packing problem given as flat int64 arrays.\n\n"
+          "Required: starts (options of item i: starts[i] .. starts[i+1]), tokens, values (per\n"
+          "option). Optional: section (per item, -1 = none), pin (per item: -2 free, -1 any\n"
+          "option, or an option), needs (pairs), group_starts/group_items,\n"
+          "together_starts/together_items, section_parent/_min/_max/_header, redundancy (item,\n"
+          "item, penalty), concepts, cover_starts/cover_concepts (per option), prefix, bonus.\n"
+          "Returns a dict: chosen (option per item or -1), value, upper_bound, status, found\n"
+          "(whether there is a packing in chosen), price, section_prices. Limits are those of\n"
+          "solve_classes. Raises ValueError when an index is out of range or numbers are too\n"
+          "large.");
 }
 
 }  // namespace ctxmem::bind

@@ -1,12 +1,14 @@
-// Loss-bounded Pareto enumeration over classes (after Pisinger's MINKNAP and MCKNAP, 1995 and 1997).
+// Loss-bounded Pareto enumeration over classes (after Pisinger's MINKNAP and MCKNAP, 1995 and
+// 1997).
 //
 // At a token price p every class has a best option; any other choice loses value - p * tokens
 // against it, and so does capacity that stays empty. The value of a packing is the dual bound minus
-// the sum of its losses, none of them negative, so a packing better than a known one loses less than
-// the distance d between that one and the bound. The frontier holds the partial packings over the
-// classes seen so far that lose at most d and that no other beats in both tokens and value. Classes
-// enter in the order of their cheapest loss per token: what is left can then only correct a packing
-// at a growing price, and `Window` uses that price to discard packings that cannot end in bounds.
+// the sum of its losses, none of them negative, so a packing better than a known one loses less
+// than the distance d between that one and the bound. The frontier holds the partial packings over
+// the classes seen so far that lose at most d and that no other beats in both tokens and value.
+// Classes enter in the order of their cheapest loss per token: what is left can then only correct a
+// packing at a growing price, and `Window` uses that price to discard packings that cannot end in
+// bounds.
 //
 // Cost: per class, its options times the length of the frontier, which never exceeds the number of
 // different token sums. When it exceeds the cap, the worst are dropped and the smallest loss among
@@ -17,6 +19,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/trails.hpp"
 #include "core/watch.hpp"
 
 namespace ctxmem {
@@ -60,20 +63,24 @@ struct Partial {
 };
 
 class Frontier {
-public:
-    static constexpr std::uint32_t kStart = 0xFFFFFFFFu;
+    struct Step {
+        std::uint32_t previous;
+        std::uint32_t option;
+    };
 
-    // `trail_limit` bounds the memory of all trails together, 8 bytes each.
-    Frontier(Window window, std::int64_t depth, std::size_t cap, std::size_t trail_limit)
-        : window_(window), depth_(depth), cap_(cap), trail_limit_(trail_limit) {
+public:
+    static constexpr std::uint32_t kStart = Trails<Step>::kStart;
+
+    Frontier(Window window, std::int64_t depth, std::size_t cap)
+        : window_(window), depth_(depth), cap_(cap) {
         partials_.push_back({0, 0, 0, kStart, kStart});
     }
 
     // Let one class in. moves[0] is its best option, with no loss; the others lose at most `depth`.
     // `heading` is what the best options of the classes still to come weigh, `up` and `down` their
-    // cheapest loss per token, `layers_left` their number. False when the watch said stop.
+    // cheapest loss per token. False when the watch said stop.
     bool extend(const Move* moves, std::size_t count, std::int64_t heading, double up, double down,
-                std::size_t layers_left, Watch& watch) {
+                Watch& watch) {
         const auto hopeful = [&](std::int64_t tokens, std::int64_t loss) {
             // The products round by 1e-15 of their size; the margin keeps the bound a lower bound.
             return loss <= depth_ && window_.rest(tokens + heading, up, down) * (1 - 1e-9) <=
@@ -100,15 +107,16 @@ public:
             }
         }
         merge_runs();
-        // Trails outlive their packings, so the later layers must be left their share of the room.
-        const std::size_t room = (trail_limit_ - std::min(trail_limit_, trails_.size())) /
-                                 (layers_left + 1);
+        if (trails_.size() > collect_at_) {
+            trails_.collect(0, gathered_);
+            collect_at_ = trails_.size() + kSteps / 4;
+        }
+        const std::size_t room = (kSteps - std::min(kSteps, trails_.size())) / 2;
         shorten(std::max<std::size_t>(1, std::min(cap_, room)), heading, up, down);
         partials_.swap(gathered_);
         for (Partial& p : partials_)
             if (p.option != kStart) {
-                trails_.push_back({p.trail, p.option});
-                p.trail = static_cast<std::uint32_t>(trails_.size() - 1);
+                p.trail = trails_.add({p.trail, p.option});
                 p.option = kStart;
             }
         return true;
@@ -131,12 +139,10 @@ public:
     }
 
 private:
-    struct Step {
-        std::uint32_t previous;
-        std::uint32_t option;
-    };
+    static constexpr std::size_t kSteps = std::size_t{1} << 25;  // 256 MB
 
-    // Merge the runs pairwise, keeping of each pair what no other packing beats; first runs win ties.
+    // Merge the runs pairwise, keeping of each pair what no other packing beats; first runs win
+    // ties.
     void merge_runs() {
         while (runs_.size() > 2) {
             spare_.clear();
@@ -197,13 +203,13 @@ private:
     Window window_;
     std::int64_t depth_;
     std::size_t cap_;
-    std::size_t trail_limit_;
     std::int64_t dropped_ = kNoLoss;
     std::uint64_t work_ = 0;
     std::vector<Partial> partials_, gathered_, spare_;
     std::vector<std::size_t> runs_, next_runs_;
     std::vector<double> losses_, ranked_;
-    std::vector<Step> trails_;
+    Trails<Step> trails_;
+    std::size_t collect_at_ = kSteps / 4;
 };
 
 }  // namespace ctxmem

@@ -4,9 +4,11 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "core/frontier.hpp"
+#include "core/hull.hpp"
 #include "kernels/kernels.hpp"
 
 namespace ctxmem {
@@ -14,7 +16,6 @@ namespace {
 
 constexpr std::int64_t kMaxTotal = std::int64_t{1} << 60;
 constexpr std::int64_t kMaxBudget = std::int64_t{1} << 31;
-constexpr std::size_t kTrailLimit = std::size_t{1} << 25;  // 256 MB
 // A table cell costs about a sixteenth of a partial packing.
 constexpr double kCellsPerPartial = 16;
 
@@ -31,6 +32,7 @@ struct Normal {
     std::int64_t base_value = 0;
     std::int64_t room = 0;   // what the lightest options leave of the budget
     std::int64_t total = 0;  // sum of the largest values: no packing has more
+    std::int64_t grain = 0;  // every value is a multiple of it
     bool feasible = true;
 
     std::size_t count() const { return first.size() - 1; }
@@ -55,7 +57,8 @@ void check(const Classes& classes, std::int64_t budget) {
         }
         sum += largest;
         if (sum > kMaxTotal)
-            throw std::invalid_argument("the largest values of all classes must sum to 2**60 or less");
+            throw std::invalid_argument(
+                "the largest values of all classes must sum to 2**60 or less");
     }
 }
 
@@ -75,8 +78,8 @@ Normal normalise(const Classes& classes, std::int64_t budget) {
     Normal normal;
     normal.first.reserve(classes.count + 1);
     normal.first.push_back(0);
-    normal.options.reserve(static_cast<std::size_t>(classes.count ? classes.starts[classes.count] : 0) +
-                           classes.count);
+    const std::int64_t given = classes.count > 0 ? classes.starts[classes.count] : 0;
+    normal.options.reserve(static_cast<std::size_t>(given) + classes.count);
     normal.room = budget;
     std::vector<Option> scratch;
     for (std::size_t c = 0; c < classes.count; ++c) {
@@ -116,43 +119,15 @@ Normal normalise(const Classes& classes, std::int64_t budget) {
     }
     normal.first[classes.count] = kept;
     normal.options.resize(kept);
-    return normal;
-}
-
-struct Increment {
-    double slope;
-    std::int64_t tokens;
-};
-
-// The slope at which the increments, taken steepest first, fill the room; 0 if all of them fit.
-double critical_slope(std::vector<Increment>& increments, std::int64_t room) {
-    std::size_t lo = 0;
-    std::size_t hi = increments.size();
-    while (lo < hi) {
-        const double a = increments[lo].slope;
-        const double b = increments[lo + (hi - lo) / 2].slope;
-        const double c = increments[hi - 1].slope;
-        const double pivot = std::max(std::min(a, b), std::min(std::max(a, b), c));
-        const auto begin = increments.begin() + static_cast<std::ptrdiff_t>(lo);
-        const auto end = increments.begin() + static_cast<std::ptrdiff_t>(hi);
-        const auto equal =
-            std::partition(begin, end, [&](const Increment& i) { return i.slope > pivot; });
-        const auto less =
-            std::partition(equal, end, [&](const Increment& i) { return i.slope == pivot; });
-        std::int64_t steeper = 0;
-        for (auto i = begin; i != equal; ++i) steeper += i->tokens;
-        if (steeper > room) {
-            hi = static_cast<std::size_t>(equal - increments.begin());
-            continue;
-        }
-        room -= steeper;
-        for (auto i = equal; i != less; ++i) {
-            if (i->tokens > room) return pivot;
-            room -= i->tokens;
-        }
-        lo = static_cast<std::size_t>(less - increments.begin());
+    // Room that no sum of tokens can fill is no room; it would only blur the bound.
+    std::int64_t grain = 0;
+    for (std::size_t i = 0; i < kept && (grain != 1 || normal.grain != 1); ++i) {
+        grain = std::gcd(grain, normal.options[i].tokens);
+        normal.grain = std::gcd(normal.grain, normal.options[i].value);
     }
-    return 0;
+    if (grain > 1) normal.room -= normal.room % grain;
+    normal.grain = std::max<std::int64_t>(normal.grain, 1);
+    return normal;
 }
 
 // The slopes of the upper concave hull of every class.
@@ -161,23 +136,9 @@ std::vector<Increment> hull_increments(const Normal& normal) {
     increments.reserve(normal.options.size());
     std::vector<std::size_t> hull;
     for (std::size_t c = 0; c < normal.count(); ++c) {
-        hull.clear();
-        const std::size_t begin = increments.size();
-        for (std::size_t i = normal.first[c]; i < normal.first[c + 1]; ++i) {
-            const Option& next = normal.options[i];
-            while (!hull.empty()) {
-                const Option& last = normal.options[hull.back()];
-                const double slope = static_cast<double>(next.value - last.value) /
-                                     static_cast<double>(next.tokens - last.tokens);
-                if (increments.size() == begin || slope < increments.back().slope) {
-                    increments.push_back({slope, next.tokens - last.tokens});
-                    break;
-                }
-                increments.pop_back();
-                hull.pop_back();
-            }
-            hull.push_back(i);
-        }
+        const Option* options = &normal.options[normal.first[c]];
+        append_hull(options, normal.first[c + 1] - normal.first[c],
+                    [&](std::size_t i) { return options[i].value; }, increments, hull);
     }
     return increments;
 }
@@ -281,7 +242,7 @@ public:
         }
         bound_ = price_ * normal.room;
         for (std::size_t c = 0; c < normal.count(); ++c) bound_ += gain(normal.options[best_[c]]);
-        upper_ = bound_ >> shift_;
+        upper_ = plain(bound_);
         chosen_ = best_;
         fill();
         value_ = 0;
@@ -289,7 +250,8 @@ public:
     }
 
     void run() {
-        const std::int64_t full = bound_ - ((value_ + 1) << shift_);  // what a better packing loses
+        // What the next better packing loses.
+        const std::int64_t full = bound_ - ((value_ + normal_.grain) << shift_);
         std::int64_t depth = std::max<std::int64_t>(full / 128, 1);
         while (!done()) {
             depth = std::min(depth, full);
@@ -333,6 +295,12 @@ private:
         return (option.value << shift_) - price_ * option.tokens;
     }
 
+    // The most value that a scaled bound leaves possible.
+    std::int64_t plain(std::int64_t scaled) const {
+        const std::int64_t value = scaled >> shift_;
+        return value - value % normal_.grain;
+    }
+
     // The best option of every class at the price; the lighter one of two equals.
     void price_all() {
         best_.resize(normal_.count());
@@ -368,7 +336,8 @@ private:
                 if (tokens > room) break;
                 const std::int64_t value =
                     normal_.options[i].value - normal_.options[best_[c]].value;
-                upgrades.push_back({static_cast<double>(value) / static_cast<double>(tokens), c, i});
+                upgrades.push_back(
+                    {static_cast<double>(value) / static_cast<double>(tokens), c, i});
             }
         std::sort(upgrades.begin(), upgrades.end(), [](const Upgrade& a, const Upgrade& b) {
             if (a.slope != b.slope) return a.slope > b.slope;
@@ -428,13 +397,12 @@ private:
             up[a] = std::min(up[a + 1], active_[a].up);
             down[a] = std::min(down[a + 1], active_[a].down);
         }
-        Frontier frontier({0, normal_.room, static_cast<double>(price_)}, depth, limits_.states,
-                          kTrailLimit);
+        Frontier frontier({0, normal_.room, static_cast<double>(price_)}, depth, limits_.states);
         for (std::size_t a = 0; a < active_.size(); ++a) {
             const Active& active = active_[a];
             heading -= moves_[active.begin].tokens;
             if (!frontier.extend(&moves_[active.begin], active.end - active.begin, heading,
-                                 up[a + 1], down[a + 1], active_.size() - a, watch_))
+                                 up[a + 1], down[a + 1], watch_))
                 return Round::kStopped;
             if (dense_is_cheaper(spent_ + frontier.work(), full)) return Round::kDense;
         }
@@ -455,7 +423,7 @@ private:
             value_ = (bound_ - least) >> shift_;
         }
         const std::int64_t unseen = std::min(frontier.complete_below(), least);
-        upper_ = std::max(value_, std::min(upper_, (bound_ - unseen) >> shift_));
+        upper_ = std::max(value_, std::min(upper_, plain(bound_ - unseen)));
         if (proved) return Round::kProved;
         return frontier.shortened() ? Round::kShortened : Round::kNothing;
     }
@@ -469,7 +437,8 @@ private:
             moves.swap(moves_);
             active.swap(active_);
             activate(full);
-            cells_ = 2.0 * static_cast<double>(moves_.size()) * static_cast<double>(normal_.room + 1);
+            cells_ = 2.0 * static_cast<double>(moves_.size()) *
+                     static_cast<double>(normal_.room + 1);
             moves.swap(moves_);
             active.swap(active_);
         }

@@ -1,8 +1,8 @@
 // A watch over a long computation: has its time run out, or does somebody want it stopped?
 //
 // The caller reports work in small units; the clock is read about once in 20,000 units, so that a
-// question costs an addition. `interrupted` is asked at most every 50 ms: through it a binding looks
-// for Ctrl-C. Once the watch says stop it keeps saying so.
+// question costs an addition. `interrupted` is asked at most every 50 ms: through it a binding
+// looks for Ctrl-C. Once the watch says stop it keeps saying so.
 #pragma once
 #include <chrono>
 #include <cstdint>

@@ -1,12 +1,15 @@
 // The solver core without Python, under ASan and UBSan: against brute force, and at the limits.
 #undef NDEBUG
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
-#include "core/knapsack.hpp"
+#include "core/packing.hpp"
 
 using namespace ctxmem;
 
@@ -80,9 +83,193 @@ void holds_at_the_limits() {
         }
 }
 
+// --- packings with every constraint kind ---
+
+Lists lists_of(const std::vector<std::vector<std::int64_t>>& nested) {
+    Lists lists;
+    for (const auto& list : nested) {
+        lists.members.insert(lists.members.end(), list.begin(), list.end());
+        lists.starts.push_back(static_cast<std::int64_t>(lists.members.size()));
+    }
+    return lists;
+}
+
+Problem random_problem(std::mt19937_64& rng, int count, std::int64_t top, std::int64_t scale) {
+    const auto draw = [&](std::int64_t n) {
+        return static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(n));
+    };
+    Problem p;
+    p.separator = draw(3);
+    const std::int64_t sections = draw(4);
+    for (std::int64_t s = 0; s < sections; ++s) {
+        p.parent.push_back(draw(s + 1) - 1);
+        p.minimum.push_back(draw(3) == 0 ? draw(2 * top) : 0);
+        p.maximum.push_back(draw(6 * top));
+        p.header.push_back(draw(2) * draw(top));
+    }
+    const std::int64_t concepts = draw(2) * 4;
+    for (std::int64_t k = 0; k < concepts; ++k) p.concepts.push_back(draw(2 * top) * scale);
+    std::vector<std::vector<std::int64_t>> covers;
+    for (std::int64_t i = 0; i < count; ++i) {
+        for (std::int64_t o = draw(4); o > 0; --o) {
+            p.tokens.push_back(1 + draw(top));
+            p.values.push_back((draw(3 * top) - draw(2) * top) * scale);
+            covers.push_back({});
+            for (std::int64_t k = 0; k < concepts; ++k)
+                if (draw(3) == 0) covers.back().push_back(k);
+        }
+        p.starts.push_back(static_cast<std::int64_t>(p.tokens.size()));
+        p.section.push_back(draw(sections + 1) - 1);
+        const std::int64_t options = p.starts[p.starts.size() - 1] - p.starts[p.starts.size() - 2];
+        p.pin.push_back(draw(10) == 0 ? draw(options + 1) - 1 : Problem::kFree);
+        for (std::int64_t j = 0; j < count; ++j)
+            if (draw(8) == 0) p.needs.insert(p.needs.end(), {i, j});
+        for (std::int64_t j = 0; j < i; ++j)
+            if (draw(5) == 0) p.redundancy.insert(p.redundancy.end(), {j, i, draw(top) * scale});
+    }
+    p.covers = lists_of(covers);
+    if (count > 3 && draw(2) == 0) p.groups = lists_of({{0, 2}, {1, 3}});
+    if (count > 2 && draw(3) == 0) p.together = lists_of({{1, 2}, {}});
+    if (draw(3) == 0)
+        for (std::int64_t i = 0; i < count; ++i) {
+            p.prefix.push_back(count - 1 - i);
+            p.bonus.push_back(draw(top) * scale);
+        }
+    p.budget = draw(top * (count + 1) + 1);
+    return p;
+}
+
+constexpr std::int64_t kForbidden = std::numeric_limits<std::int64_t>::min();
+
+// The value of a choice of options, or kForbidden.
+std::int64_t evaluate(const Problem& p, const std::vector<std::int32_t>& chosen) {
+    const std::size_t n = p.items();
+    const auto in = [&](std::int64_t i) { return chosen[static_cast<std::size_t>(i)] >= 0; };
+    std::int64_t value = 0;
+    std::int64_t total = 0;
+    std::vector<std::int64_t> tokens(p.parent.size(), 0);
+    std::vector<char> open(p.parent.size(), 0);
+    std::vector<char> covered(p.concepts.size(), 0);
+    const auto pay = [&](std::int64_t section, std::int64_t amount, bool opens) {
+        for (; section >= 0; section = p.parent[static_cast<std::size_t>(section)]) {
+            tokens[static_cast<std::size_t>(section)] += amount;
+            if (opens) open[static_cast<std::size_t>(section)] = 1;
+        }
+        total += amount;
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+        if (p.pin[i] != Problem::kFree && chosen[i] < 0) return kForbidden;
+        if (p.pin[i] >= 0 && chosen[i] != p.pin[i]) return kForbidden;
+        if (chosen[i] < 0) continue;
+        const auto at = static_cast<std::size_t>(p.starts[i] + chosen[i]);
+        pay(p.section[i], p.tokens[at] + p.separator, true);
+        value += p.values[at];
+        for (auto k = p.covers.begin(at); k != p.covers.end(at); ++k) {
+            char& seen = covered[static_cast<std::size_t>(*k)];
+            if (!seen) value += p.concepts[static_cast<std::size_t>(*k)];
+            seen = 1;
+        }
+    }
+    for (std::size_t e = 0; e < p.needs.size(); e += 2)
+        if (in(p.needs[e]) && !in(p.needs[e + 1])) return kForbidden;
+    for (std::size_t g = 0; g < p.groups.count(); ++g)
+        if (std::count_if(p.groups.begin(g), p.groups.end(g), in) > 1) return kForbidden;
+    for (std::size_t g = 0; g < p.together.count(); ++g) {
+        const auto together = std::count_if(p.together.begin(g), p.together.end(g), in);
+        if (together != 0 && together != p.together.end(g) - p.together.begin(g)) return kForbidden;
+    }
+    for (std::size_t s = 0; s < p.parent.size(); ++s)
+        if (open[s] && p.header[s] > 0)
+            pay(static_cast<std::int64_t>(s), p.header[s] + p.separator, false);
+    for (std::size_t s = 0; s < p.parent.size(); ++s)
+        if (tokens[s] < p.minimum[s] || tokens[s] > p.maximum[s]) return kForbidden;
+    if (total > p.budget) return kForbidden;
+    for (std::size_t r = 0; r < p.redundancy.size(); r += 3)
+        if (in(p.redundancy[r]) && in(p.redundancy[r + 1])) value -= p.redundancy[r + 2];
+    for (std::size_t k = 0; k < p.prefix.size(); ++k) {
+        if (chosen[static_cast<std::size_t>(p.prefix[k])] != 0) break;
+        value += p.bonus[k];
+    }
+    return value;
+}
+
+std::int64_t best_of(const Problem& p, std::vector<std::int32_t>& chosen, std::size_t item) {
+    if (item == p.items()) return evaluate(p, chosen);
+    std::int64_t best = kForbidden;
+    for (std::int64_t o = -1; o < p.starts[item + 1] - p.starts[item]; ++o) {
+        chosen[item] = static_cast<std::int32_t>(o);
+        best = std::max(best, best_of(p, chosen, item + 1));
+    }
+    return best;
+}
+
+void packings_equal_brute_force() {
+    std::mt19937_64 rng(3);
+    for (int i = 0; i < 3000; ++i) {
+        const std::int64_t scale = i % 3 == 0 ? std::int64_t{1} << 33 : 1;
+        const Problem p = random_problem(rng, static_cast<int>(rng() % 6), 12, scale);
+        std::vector<std::int32_t> chosen(p.items(), -1);
+        const std::int64_t expected = best_of(p, chosen, 0);
+        Watch watch(0);
+        const Solution solution = solve_packing(p, {}, watch);
+        assert((solution.proof == Proof::kInfeasible) == (expected == kForbidden));
+        if (expected == kForbidden) continue;
+        assert(solution.proof == Proof::kOptimal && solution.found);
+        assert(solution.value == expected && evaluate(p, solution.chosen) == expected);
+    }
+}
+
+void packings_hold_at_the_limits() {
+    std::mt19937_64 rng(4);
+    for (const int bits : {3, 20, 30, 39})
+        for (const int value_bits : {0, 20, 36}) {
+            Problem p = random_problem(rng, 40, std::int64_t{1} << bits,
+                                       (std::int64_t{1} << value_bits) >> std::max(0, bits - 4));
+            p.budget = std::min(p.budget, std::int64_t{1} << 31);
+            Watch watch(1.0);
+            const Solution solution = solve_packing(p, {500, 0}, watch);
+            if (!solution.found) continue;
+            assert(evaluate(p, solution.chosen) == solution.value);
+            assert(solution.value <= solution.upper_bound);
+        }
+}
+
+void nonsense_is_refused() {
+    std::mt19937_64 rng(5);
+    const auto refused = [](const Problem& p) {
+        try {
+            Watch watch(0);
+            solve_packing(p, {}, watch);
+        } catch (const std::invalid_argument&) {
+            return true;
+        }
+        return false;
+    };
+    Problem p = random_problem(rng, 5, 10, 1);
+    assert(!refused(p));
+    Problem q = p;
+    q.needs = {0, 99};
+    assert(refused(q));
+    q = p;
+    q.parent = {1, 0};
+    q.minimum = q.header = {0, 0};
+    q.maximum = {9, 9};
+    assert(refused(q));
+    q = p;
+    q.values.assign(q.values.size(), std::int64_t{1} << 58);
+    q.redundancy = {0, 1, std::int64_t{1} << 60};
+    assert(refused(q));
+    q = p;
+    q.starts.back() += 1;
+    assert(refused(q));
+}
+
 }  // namespace
 
 int main() {
     equals_brute_force();
     holds_at_the_limits();
+    packings_equal_brute_force();
+    packings_hold_at_the_limits();
+    nonsense_is_refused();
 }
