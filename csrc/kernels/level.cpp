@@ -12,12 +12,14 @@
 
 namespace ctxmem {
 namespace {
+#include "kernels/minhash.hpp"
 #include "kernels/shingle.hpp"
 }  // namespace
 
 extern const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL);
 const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
     .shingle = shingle,
+    .minhash = minhash,
 };
 
 }  // namespace ctxmem
