@@ -21,7 +21,7 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ctxmem.dedup import find_near_duplicates
+    from ctxmem.dedup import DedupIndex, find_near_duplicates
     from ctxmem.errors import (
         BudgetError,
         CtxmemError,
@@ -51,6 +51,7 @@ _ROOM_OF = {
     "apack": "pack",
     "count_tokens": "tokens",
     "find_near_duplicates": "dedup",
+    "DedupIndex": "dedup",
     "solve": "problems",
     "Solution": "problems",
     **dict.fromkeys(

@@ -152,6 +152,19 @@ def text_overlaps(
     return sorted(rows.values())
 
 
+def minhash(hashes: Sequence[int], permutations: int, seed: int) -> list[int]:
+    """Return the least value of each function a x + b, drawn from the seed by SplitMix64."""
+    least = []
+    for _ in range(permutations):
+        seed = (seed + 0x9E3779B97F4A7C15) % 2**64
+        z = (seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        z ^= z >> 31
+        a, b = z % 2**32 | 1, z >> 32
+        least.append(min(((a * (h >> 32) + b) % 2**32 for h in hashes), default=2**32 - 1))
+    return least
+
+
 def as_rows(*columns: np.ndarray) -> list[tuple[float, ...]]:
     """Return the arrays of a native result as a list of tuples."""
     return list(zip(*(column.tolist() for column in columns), strict=True))

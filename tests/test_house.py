@@ -45,15 +45,16 @@ def imports_of(path: Path) -> set[str]:
 def test_imports_go_down_only():
     layers = [[noun] for noun in NOUNS] + [ROOMS, *([name] for name in COMPOSERS), EDGE]
     level = {name: depth for depth, layer in enumerate(layers) for name in layer}
-    for path in PACKAGE.glob("*.py"):
-        assert path.stem in level, f"{path.name} has no layer: name it in this test"
-        if path.stem in EDGE:
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")  # a file or a folder
+        assert room in level, f"{room} has no layer: name it in this test"
+        if room in EDGE:
             continue
-        for name in imports_of(path) - {"__version__"}:
+        for name in imports_of(path) - {"__version__", room}:
             if name in NATIVE_IN:
-                assert path.stem in NATIVE_IN[name], f"{path.name} must not import {name}"
+                assert room in NATIVE_IN[name], f"{path.name} must not import {name}"
             else:
-                assert level[name] < level[path.stem], f"{path.name} must not import {name}"
+                assert level[name] < level[room], f"{path.name} must not import {name}"
 
 
 def test_core_never_sees_python():
@@ -143,9 +144,16 @@ def test_version_is_the_same_everywhere():
     assert f"## {ctxmem.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [p.stem for p in PACKAGE.glob("*.py") if p.stem != "__main__"])
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if path.stem != "__main__":
+            yield ".".join(part for part in parts if part != "__init__")
+
+
+@pytest.mark.parametrize("name", list(modules()))
 def test_examples_in_docstrings(name):
-    module = importlib.import_module("ctxmem" if name == "__init__" else f"ctxmem.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
 
 

@@ -1,6 +1,8 @@
 #include <span>
 
 #include "bind/native.hpp"
+#include "core/lsh_index.hpp"
+#include "core/minhash.hpp"
 #include "core/overlap.hpp"
 #include "core/setjoin.hpp"
 
@@ -78,9 +80,171 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
                           to_array(std::move(found.offset)));
 }
 
+py::tuple sketched_stars(const py::list& list, const Array<double>& priority, double threshold,
+                         int ngram, bool characters, std::size_t permutations, std::uint64_t seed) {
+    const Texts texts = hold(list);
+    const auto priorities = view(priority);
+    Stars found;
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        found = near_duplicate_stars_sketched(texts.views(), priorities,
+                                              likeness(threshold, ngram, characters, false),
+                                              permutations, seed, pulse);
+    }
+    return py::make_tuple(to_array(std::move(found.representative)),
+                          to_array(std::move(found.similarity)));
+}
+
+// Sets of shingles, as one array and where each set begins.
+struct SetsView {
+    std::span<const std::uint64_t> shingles;
+    std::span<const std::int64_t> start;
+
+    SetsView(const Array<std::uint64_t>& all, const Array<std::int64_t>& starts)
+        : shingles(view(all)), start(view(starts)) {
+        bool ascending = !start.empty() && start.front() == 0 &&
+                         start.back() == static_cast<std::int64_t>(shingles.size());
+        for (std::size_t i = 1; i < start.size(); ++i) ascending &= start[i - 1] <= start[i];
+        if (!ascending) throw std::invalid_argument("start must ascend from 0 to the last shingle");
+    }
+    std::size_t size() const { return start.size() - 1; }
+    std::span<const std::uint64_t> operator[](std::size_t i) const {
+        return shingles.subspan(static_cast<std::size_t>(start[i]),
+                                static_cast<std::size_t>(start[i + 1] - start[i]));
+    }
+};
+
+py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
+                                      const Array<std::int64_t>& start, std::size_t permutations,
+                                      std::uint64_t seed) {
+    const SetsView sets(shingles, start);
+    const MinHash minhash(permutations, seed);
+    py::array_t<std::uint32_t> out({sets.size(), permutations});
+    std::uint32_t* rows = out.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        for (std::size_t i = 0; i < sets.size(); ++i, rows += permutations) {
+            pulse(sets[i].size() * permutations / 16);
+            minhash.sign(sets[i], rows);
+        }
+    }
+    return out;
+}
+
+py::tuple sets_of(const py::list& list, int ngram, bool characters) {
+    const Texts texts = hold(list);
+    std::vector<std::uint64_t> shingles;
+    std::vector<std::int64_t> start{0};
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        Arena arena;
+        Shingler shingler(characters ? Unit::character : Unit::word, ngram);
+        for (const std::string_view text : texts.views()) {
+            pulse(2 * text.size() + 100);
+            shingler.append(text, arena);
+            start.push_back(static_cast<std::int64_t>(arena.size()));
+        }
+        shingles.assign(arena.data(), arena.data() + arena.size());
+    }
+    return py::make_tuple(to_array(std::move(shingles)), to_array(std::move(start)));
+}
+
+py::tuple plan(double threshold, std::size_t permutations, double recall) {
+    const BandPlan found = band_plan(threshold, permutations, recall);
+    return py::make_tuple(found.bands, found.rows);
+}
+
+py::array_t<std::int64_t> index_add(LshIndex& index, const py::list& list) {
+    const Texts texts = hold(list);
+    std::vector<std::int64_t> added;
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        added = index.add(texts.views(), pulse);
+    }
+    return to_array(std::move(added));
+}
+
+void index_remove(LshIndex& index, const Array<std::int64_t>& entries) {
+    const auto gone = view(entries);
+    const py::gil_scoped_release release;
+    index.remove(gone);
+}
+
+py::tuple index_query(const LshIndex& index, const py::list& list) {
+    const Texts texts = hold(list);
+    LshIndex::Matches found;
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        found = index.query(texts.views(), pulse);
+    }
+    return py::make_tuple(to_array(std::move(found.start)), to_array(std::move(found.entry)),
+                          to_array(std::move(found.similarity)));
+}
+
+py::tuple index_state(const LshIndex& index) {
+    LshIndex::State state;
+    {
+        const py::gil_scoped_release release;
+        state = index.state();
+    }
+    return py::make_tuple(to_array(std::move(state.sizes)), to_array(std::move(state.shingles)),
+                          to_array(std::move(state.entries)), to_array(std::move(state.nodes)));
+}
+
+void index_restore(LshIndex& index, const Array<std::uint32_t>& sizes,
+                   const Array<std::uint64_t>& shingles, const Array<std::int64_t>& entries,
+                   const Array<std::uint32_t>& nodes) {
+    const auto copy = [](const auto& array) {
+        const auto values = view(array);
+        return std::vector(values.begin(), values.end());
+    };
+    const LshIndex::State state{copy(sizes), copy(shingles), copy(entries), copy(nodes)};
+    const py::gil_scoped_release release;
+    Pulse pulse = signals();
+    index.restore(state, pulse);
+}
+
 }  // namespace
 
 void bind_dedup(py::module_& m) {
+    m.def("near_duplicate_stars_sketched", &sketched_stars, py::arg("texts"), py::arg("priority"),
+          py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
+          py::arg("permutations") = 128, py::arg("seed") = 1,
+          "Return what near_duplicate_stars returns, by MinHash: in less memory, with 1 in 100 of "
+          "the pairs at the threshold missed.");
+    m.def("shingle_sets", &sets_of, py::arg("texts"), py::arg("ngram"),
+          py::arg("characters") = false,
+          "Return the distinct shingle hashes of all texts, and where each text's begin.");
+    m.def("minhash", &signatures, py::arg("shingles"), py::arg("start"),
+          py::arg("permutations") = 128, py::arg("seed") = 1,
+          "Return the MinHash signature of each set, one row each.");
+    m.def("band_plan", &plan, py::arg("threshold"), py::arg("permutations") = 128,
+          py::arg("recall") = 0.99,
+          "Return (bands, rows a band) by which pairs at the threshold are found so often.");
+    py::class_<LshIndex>(m, "LshIndex", "Near-duplicates of texts that come and go, by MinHash.")
+        .def(py::init([](double threshold, int ngram, bool characters, std::size_t permutations,
+                         std::uint64_t seed) {
+                 return std::make_unique<LshIndex>(likeness(threshold, ngram, characters, false),
+                                                   permutations, seed);
+             }),
+             py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
+             py::arg("permutations") = 128, py::arg("seed") = 1)
+        .def("__len__", &LshIndex::size)
+        .def("add", &index_add, py::arg("texts"),
+             "Enter texts; return their entry numbers, which ascend and never come twice.")
+        .def("remove", &index_remove, py::arg("entries"), "Remove entries, all or none.")
+        .def("query", &index_query, py::arg("texts"),
+             "Return (start, entry, similarity): the matches of text i are the rows from start[i] "
+             "to start[i + 1], the most similar first, ties by entry.")
+        .def("state", &index_state,
+             "Return (sizes, shingles, entries, nodes), all that `restore` needs.")
+        .def("restore", &index_restore, py::arg("sizes"), py::arg("shingles"), py::arg("entries"),
+             py::arg("nodes"), "Replace all entries by those of a state.");
     m.def("near_duplicate_pairs", &pairs, py::arg("texts"), py::arg("threshold"), py::arg("ngram"),
           py::arg("characters") = false, py::arg("containment") = false,
           "Return (left, right, similarity) of every pair at the threshold or above, by left, then "

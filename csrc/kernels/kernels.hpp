@@ -19,6 +19,11 @@ struct Kernels {
                     std::int32_t* best);
     void (*relax64)(const std::int64_t* from, std::size_t count, std::int64_t gain,
                     std::int64_t* best);
+
+    // out[i] = least a[i] * (hash >> 32) + b[i] modulo 2^32 over the hashes, i in [0, k).
+    // Requires k to be a multiple of 64; all ones for no hashes.
+    void (*minhash)(const std::uint64_t* hashes, std::size_t count, const std::uint32_t* a,
+                    const std::uint32_t* b, std::size_t k, std::uint32_t* out);
 };
 
 // The table of the chosen level; chosen at the first call, the same for the life of the process.

@@ -12,6 +12,7 @@
 
 namespace ctxmem {
 namespace {
+#include "kernels/minhash.hpp"
 #include "kernels/relax.hpp"
 #include "kernels/shingle.hpp"
 }  // namespace
@@ -21,6 +22,7 @@ const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
     .shingle = shingle,
     .relax32 = relax32,
     .relax64 = relax64,
+    .minhash = minhash,
 };
 
 }  // namespace ctxmem

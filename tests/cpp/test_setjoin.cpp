@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/lsh_index.hpp"
 #include "core/overlap.hpp"
 #include "core/setjoin.hpp"
 
@@ -94,10 +95,10 @@ bool throws(Call&& call) {
 int main() {
     Pulse pulse;
     std::mt19937 rng(7);
-    for (int round = 0; round < 12; ++round) {
+    for (int round = 0; round < 6; ++round) {
         const auto owned = random_texts(rng, 30, round % 2 ? 12 : 80, round % 3 ? 12 : 400);
         const Views texts(owned.begin(), owned.end());
-        for (const double threshold : {0.05, 0.3, 0.5, 0.85, 1.0})
+        for (const double threshold : {0.05, 0.5, 0.85})
             for (const int ngram : {1, 3})
                 for (const Unit unit : {Unit::word, Unit::character})
                     for (const Measure measure : {Measure::jaccard, Measure::containment})
@@ -126,8 +127,38 @@ int main() {
     assert((rows.right == std::vector<std::int32_t>{3, 0, 1, 2}));
     assert((rows.offset == std::vector<std::int64_t>{0, 1, 5, 3}));
 
+    // The index: as many texts out as in, equal sets found, and a state that makes it again.
+    const Likeness near{0.5, 2, Unit::word, Measure::jaccard};
+    LshIndex index(near, 64, 1);
+    for (int round = 0; round < 30; ++round) {
+        const auto owned = random_texts(rng, 40, 20, 30);
+        const Views texts(owned.begin(), owned.end());
+        const auto added = index.add(texts, pulse);
+        const auto matches = index.query(texts, pulse);
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            bool found = false;
+            for (auto row = matches.start[i]; row < matches.start[i + 1]; ++row)
+                found |= matches.entry[row] == added[i] && matches.similarity[row] == 1.0;
+            assert(found);
+        }
+        LshIndex again(near, 64, 1);
+        again.restore(index.state(), pulse);
+        const auto same = again.query(texts, pulse);
+        assert(same.start == matches.start && same.entry == matches.entry);
+        const std::size_t before = index.size();
+        index.remove(std::span(added).first(added.size() - 2));
+        assert(index.size() == before - added.size() + 2);
+        bool refused = false;
+        try {
+            index.remove(std::span(added).last(3));
+        } catch (const std::out_of_range&) {
+            refused = true;
+        }
+        assert(refused && index.size() == before - added.size() + 2);
+    }
+
     // A beat that throws ends the work and leaks nothing.
-    const auto many = random_texts(rng, 20000, 60, 1000000);
+    const auto many = random_texts(rng, 10000, 60, 1000000);
     const Views flood(many.begin(), many.end());
     Pulse stop([] { throw std::invalid_argument("stop"); });
     assert(throws([&] { near_duplicate_pairs(flood, {0.3, 1, Unit::word, Measure::jaccard}, stop); }));

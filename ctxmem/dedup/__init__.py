@@ -1,0 +1,23 @@
+"""Find what repeats: the same text, near-duplicates, text that neighbours share.
+
+near        groups of near-duplicate texts, and an index of them
+passages    repeats and versions among the passages of one pack
+segments    stretches of text that neighbours of one source share
+embeddings  groups of close embeddings, when asked for
+"""
+
+from ctxmem.dedup.near import DedupIndex, Match, find_near_duplicates
+from ctxmem.dedup.passages import check_dedup, difference, find_repeats, group, telling_words
+from ctxmem.dedup.segments import cut_segments
+
+__all__ = [
+    "DedupIndex",
+    "Match",
+    "check_dedup",
+    "cut_segments",
+    "difference",
+    "find_near_duplicates",
+    "find_repeats",
+    "group",
+    "telling_words",
+]

@@ -1,0 +1,393 @@
+"""Near-duplicates: which texts say the same again.
+
+Redundancy is text containment: texts are compared as sets of shingles (n words or characters in a
+row), exactly, in the native core. See csrc/core/setjoin.hpp for the method, and shingles.hpp for
+what becomes of short, wordless and spaceless text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import xxhash
+
+from ctxmem import _native
+from ctxmem.errors import InputError, InputTypeError
+
+Measure = Literal["jaccard", "containment"]
+Unit = Literal["word", "char"]
+Method = Literal["exact", "sketch"]
+
+PERMUTATIONS = 128
+"""Places of a MinHash signature; more find the same pairs with fewer comparisons."""
+
+_MOST_WORDS = 2**31 - 1  # no text has more, so a longer n-gram compares whole texts as well
+
+
+def find_near_duplicates(
+    texts: Iterable[str],
+    threshold: float = 0.5,
+    *,
+    ngram: int = 3,
+    measure: Measure = "jaccard",
+    unit: Unit = "word",
+    method: Method = "exact",
+) -> list[list[int]]:
+    """Group the texts that repeat one another; return lists of indices into `texts`.
+
+    A group is a star: its longest text (the first of them, if several are as long) is the
+    representative, and every other member is within the threshold of *it*, so similarity does not
+    chain from text to text. Longer texts choose first. Each group has two members or more and is
+    sorted, and groups are sorted by their first member; a text is in one group at most.
+
+    The result is exact: no pair is missed, as sketches miss some, and none is estimated. It takes
+    1 to 2 kB of memory a text of 1 kB; where that is too much, `method="sketch"` finds candidates
+    by MinHash, keeps the representatives alone, and still compares every candidate as it is.
+
+    Args:
+        texts: The texts to compare; words are compared in lower case and without punctuation.
+        threshold: The least similarity of a member to its representative, above 0 and at most 1.
+            Edited copies of a passage are at about .5; .3 finds heavily edited ones too.
+        ngram: How many words (or characters) in a row make a shingle. Two texts of fewer words are
+            near-duplicates if their words are the same.
+        measure: "jaccard", shared shingles among all shingles of both; or "containment", shared
+            shingles among those of the smaller one, for texts cut from others.
+        unit: "word", or "char" for text with broken words (OCR, typing errors).
+        method: "exact", or "sketch": one pair in a hundred at the threshold is missed, and next to
+            none well above it.
+
+    Raises:
+        InputTypeError: If `texts` is one string, or not all of them are strings.
+        InputError: If an option is out of range.
+
+    >>> find_near_duplicates(
+    ...     [
+    ...         "The meter is read on the first day of every month.",
+    ...         "Refunds are paid within thirty days.",
+    ...         "the meter is read on the first day of every month",
+    ...     ]
+    ... )
+    [[0, 2]]
+    """
+    listed = _list_of_texts(texts)
+    threshold, ngram = _threshold(threshold), _ngram(ngram)
+    containment = _choice("measure", measure, ("jaccard", "containment")) == "containment"
+    characters = _choice("unit", unit, ("word", "char")) == "char"
+    lengths = np.fromiter(map(len, listed), np.float64, len(listed))
+    if _choice("method", method, ("exact", "sketch")) == "exact":
+        representative, _ = _native.near_duplicate_stars(
+            listed, lengths, threshold, ngram, characters, containment
+        )
+    elif containment:
+        raise InputError(
+            "method='sketch' estimates Jaccard similarity; "
+            "pass measure='jaccard', or method='exact' for containment"
+        )
+    else:
+        representative, _ = _native.near_duplicate_stars_sketched(
+            listed, lengths, threshold, ngram, characters, PERMUTATIONS
+        )
+    repeated = np.bincount(representative, minlength=len(listed))[representative] > 1
+    members = np.flatnonzero(repeated)
+    groups: dict[int, list[int]] = {}
+    for member, centre in zip(members.tolist(), representative[members].tolist(), strict=True):
+        groups.setdefault(centre, []).append(member)
+    return list(groups.values())
+
+
+class Match(NamedTuple):
+    """A text of a DedupIndex that a query is a near-duplicate of."""
+
+    id: str | int
+    similarity: float
+
+
+class DedupIndex:
+    """Near-duplicates of texts that come and go.
+
+    Texts are entered under ids of the caller's, str or int, and asked for by text. Candidates come
+    from MinHash and are compared as they are: every match is one, with its exact Jaccard
+    similarity; of pairs at the threshold one in a hundred is missed, next to none well above it.
+    Whatever was added and removed before, an index answers as one built anew from what is in it.
+
+    Any number of threads may query at once, and one may change the index meanwhile; the answer is
+    that of before or after. Every call is all-or-nothing.
+
+    Args:
+        threshold: The least similarity of a match, as in `find_near_duplicates`.
+        ngram: How many words (or characters) in a row make a shingle.
+        unit: "word" or "char".
+        seed: Of the hash functions; it decides which pairs at the threshold are missed.
+
+    >>> index = DedupIndex(threshold=0.5)
+    >>> index.add(["a", "b"], ["The meter is read every month.", "Refunds take thirty days."])
+    >>> index.query(["the meter is read every single month", "hello"])
+    [[Match(id='a', similarity=0.5)], []]
+    """
+
+    _MAGIC = b"ctxmem near-duplicates\n"
+    _VERSION = 1
+
+    def __init__(
+        self, threshold: float = 0.5, *, ngram: int = 3, unit: Unit = "word", seed: int = 1
+    ) -> None:
+        """Make an empty index."""
+        self._options = {
+            "threshold": _threshold(threshold),
+            "ngram": _ngram(ngram),
+            "unit": _choice("unit", unit, ("word", "char")),
+            "permutations": PERMUTATIONS,
+            "seed": _seed(seed),
+        }
+        self._index = self._new(self._options)
+        self._entries: dict[str | int, int] = {}
+        self._ids: dict[int, str | int] = {}
+        # Ids and entries change together; the native index has a lock of its own for its tables.
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def _new(options: Mapping[str, Any]) -> _native.LshIndex:
+        return _native.LshIndex(
+            options["threshold"],
+            options["ngram"],
+            options["unit"] == "char",
+            options["permutations"],
+            options["seed"],
+        )
+
+    def __len__(self) -> int:
+        """Return how many texts are in the index."""
+        return len(self._entries)
+
+    def __contains__(self, id: object) -> bool:
+        """Return whether a text is in the index under this id."""
+        return id in self._entries
+
+    def add(self, ids: Iterable[str | int], texts: Iterable[str]) -> None:
+        """Enter texts under ids.
+
+        Raises:
+            InputError: If an id is in the index already or given twice, or if there are not as many
+                ids as texts. Remove an id first to replace its text.
+            InputTypeError: If an id is neither str nor int, or a text is not a str.
+        """
+        listed, named = _list_of_texts(texts), _list_of_ids(ids)
+        if len(listed) != len(named):
+            raise InputError(
+                f"ids are {len(named)} and texts are {len(listed)}; expected one id for each text"
+            )
+        with self._lock:
+            for id in named:
+                if id in self._entries:
+                    raise InputError(
+                        f"id {id!r} is in the index already; remove it first, or use another id"
+                    )
+            for id, entry in zip(named, self._index.add(listed).tolist(), strict=True):
+                self._entries[id] = entry
+                self._ids[entry] = id
+
+    def remove(self, ids: Iterable[str | int]) -> None:
+        """Remove the texts entered under these ids.
+
+        Raises:
+            InputError: If an id is not in the index, or given twice; then none is removed.
+        """
+        named = _list_of_ids(ids)
+        with self._lock:
+            missing = [id for id in named if id not in self._entries]
+            if missing:
+                raise InputError(
+                    f"id {missing[0]!r} is not in the index ({len(missing)} such in all); "
+                    "remove only what was added"
+                )
+            gone = [self._entries[id] for id in named]
+            self._index.remove(np.array(gone, np.int64))
+            for id, entry in zip(named, gone, strict=True):
+                del self._entries[id]
+                del self._ids[entry]
+
+    def query(self, texts: Iterable[str]) -> list[list[Match]]:
+        """Return the matches of each text, the most similar first, ties in the order of entry."""
+        start, entry, similarity = self._index.query(_list_of_texts(texts))
+        ids = self._ids
+        rows: list[Match | None] = []
+        for number, share in zip(entry.tolist(), similarity.tolist(), strict=True):
+            named = ids.get(number)
+            # An entry without an id is being added, or was just removed, by another thread.
+            rows.append(None if named is None else Match(named, share))
+        edges = start.tolist()
+        return [
+            [match for match in rows[begin:end] if match is not None]
+            for begin, end in pairwise(edges)
+        ]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to a file, whole or not at all.
+
+        The file has a version and a checksum and holds data only: ids, shingle hashes, options. The
+        same content gives the same bytes.
+        """
+        with self._lock:
+            sizes, shingles, entries, nodes = self._index.state()
+            ids = [self._ids[entry] for entry in entries.tolist()]
+        header = {
+            **self._options,
+            "ids": ids,
+            "sets": len(sizes),
+            "shingles": len(shingles),
+        }
+        text = json.dumps(header, separators=(",", ":")).encode("ascii")
+        parts = [
+            self._MAGIC,
+            np.array([self._VERSION, len(text)], "<u8").tobytes(),
+            text,
+            sizes.astype("<u4").tobytes(),
+            nodes.astype("<u4").tobytes(),
+            shingles.astype("<u8").tobytes(),
+        ]
+        digest = xxhash.xxh3_128()
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name + ".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for part in parts:
+                    digest.update(part)
+                    file.write(part)
+                file.write(digest.digest())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DedupIndex:
+        """Read an index that `save` wrote.
+
+        Raises:
+            InputError: If the file is no such index, is damaged, or is of a newer version.
+            OSError: If it cannot be read.
+        """
+        content = Path(path).read_bytes()
+        if not content.startswith(cls._MAGIC):
+            raise InputError(
+                f"{path} is not an index of near-duplicates; expected a saved DedupIndex"
+            )
+        damaged = InputError(f"{path} is damaged: its checksum does not fit; save the index anew")
+        at = len(cls._MAGIC) + 16
+        if len(content) < at + 16:
+            raise damaged
+        version, size = np.frombuffer(content[at - 16 : at], "<u8").tolist()
+        if version != cls._VERSION:
+            raise InputError(
+                f"{path} is of version {version}; expected {cls._VERSION}; "
+                "load it with the ctxmem that saved it, or build the index anew"
+            )
+        if xxhash.xxh3_128_digest(content[:-16]) != content[-16:]:
+            raise damaged
+        try:
+            header = json.loads(content[at : at + size])
+            ids = _list_of_ids(header.pop("ids"))
+            counts = [header.pop("sets"), len(ids), header.pop("shingles")]
+            body = content[at + size : -16]
+            sizes, nodes, shingles = np.split(np.frombuffer(body, "<u4"), np.cumsum(counts[:2]))
+            index = cls.__new__(cls)
+            index._options = header
+            index._index = cls._new(header)
+            index._index.restore(
+                sizes.astype(np.uint32),
+                shingles.view("<u8").astype(np.uint64),
+                np.arange(len(ids), dtype=np.int64),
+                nodes.astype(np.uint32),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is damaged: {error}; save the index anew") from error
+        index._entries = {id: entry for entry, id in enumerate(ids)}
+        index._ids = dict(enumerate(ids))
+        index._lock = threading.Lock()
+        return index
+
+
+def _list_of_ids(ids: Iterable[str | int]) -> list[str | int]:
+    if isinstance(ids, (str, bytes)):
+        raise InputTypeError(
+            f"ids is one {type(ids).__name__}; expected one id for each text; put it into a list"
+        )
+    named = list(ids)
+    for index, id in enumerate(named):
+        if isinstance(id, bool) or not isinstance(id, (str, int)):
+            raise InputTypeError(
+                f"ids[{index}] is of type {type(id).__name__}; expected str or int"
+            )
+    if len(set(named)) != len(named):
+        twice, _ = Counter(named).most_common(1)[0]
+        raise InputError(f"id {twice!r} is given twice; expected each id once")
+    return named
+
+
+def _seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        raise InputError(f"seed is {seed!r}; expected a whole number from 0 to 2**64 - 1")
+    return int(seed)
+
+
+def _list_of_texts(texts: Iterable[str]) -> list[str]:
+    if isinstance(texts, (str, bytes)):
+        raise InputTypeError(
+            f"texts is one {type(texts).__name__}; expected several strings; put it into a list"
+        )
+    try:
+        listed = list(texts)
+    except TypeError:
+        raise InputTypeError(
+            f"texts is of type {type(texts).__name__}; expected a list of strings"
+        ) from None
+    if set(map(type, listed)) - {str}:
+        for index, text in enumerate(listed):
+            if not isinstance(text, str):
+                raise InputTypeError(
+                    f"texts[{index}] is of type {type(text).__name__}; expected str; "
+                    "pass the text of the chunk, or decode the bytes"
+                )
+    return listed
+
+
+def _threshold(threshold: float) -> float:
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
+        raise InputTypeError(
+            f"threshold is of type {type(threshold).__name__}; "
+            "expected a number above 0 and at most 1, such as 0.5"
+        )
+    value = float(threshold)
+    if not 0.0 < value <= 1.0:
+        raise InputError(
+            f"threshold is {threshold!r}; expected a similarity above 0 and at most 1, such as 0.5"
+        )
+    return value
+
+
+def _ngram(ngram: int) -> int:
+    if isinstance(ngram, bool) or not isinstance(ngram, (int, np.integer)):
+        raise InputTypeError(
+            f"ngram is of type {type(ngram).__name__}; expected a whole number, such as 3"
+        )
+    if ngram < 1:
+        raise InputError(f"ngram is {ngram}; expected at least 1, such as 3")
+    return min(int(ngram), _MOST_WORDS)
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        expected = " or ".join(repr(choice) for choice in choices)
+        raise InputError(f"{name} is {value!r}; expected {expected}")
+    return value

@@ -1,0 +1,193 @@
+"""What repeats among the passages of one pack: the same text, and versions of one text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from ctxmem import _native
+from ctxmem.dedup.segments import overlap
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.schema import Candidates
+
+NEAR = 0.5
+"""Shared word 3-grams from which on two passages count as versions of one: a word in ten edited."""
+
+NGRAM = 3
+"""Words in a row that make a shingle, when passages are compared."""
+
+COMPARED = 8
+"""Versions that a near-duplicate is compared with before it stands for itself."""
+
+_NUMBERS = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen hundred thousand million billion half twice double"
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NEGATIONS = "not no never nor none neither without except unless cannot"
+_TELLING = frozenset((_NUMBERS + " " + _NEGATIONS).split())
+_WORD = re.compile(r"\d+(?:[.,:/-]\d+)*%?|\w+(?:[\'’-]\w+)*")
+
+
+def check_dedup(dedup: bool | float) -> bool | float:
+    """Return what `pack(dedup=...)` was given, or raise what is wrong with it."""
+    if isinstance(dedup, bool):
+        return dedup
+    if not isinstance(dedup, int | float):
+        raise InputTypeError(
+            f"dedup is a {type(dedup).__name__}; expected True, False or a number such as 0.5"
+        )
+    if not 0 < dedup <= 1:
+        raise InputError(
+            f"dedup is {dedup}; expected a share of common word 3-grams above 0 and at most 1"
+        )
+    return float(dedup)
+
+
+# Repeats
+
+
+def find_repeats(table: Candidates, *, enabled: bool = True) -> None:
+    """Add `repeat_of`, `unique` and `pinned`; let `needs` point past repeats.
+
+    Of chunks with one text the best-ranked stands for all. The turns of a chat are never repeats of
+    each other: a second "yes" answers another question.
+    """
+    n = len(table)
+    table.repeat_of = np.arange(n, dtype=np.int32)
+    if enabled and not table.conversation:
+        same: dict[str, list[int]] = defaultdict(list)
+        for i in range(n):
+            same[table.text(i)].append(i)
+        for members in same.values():
+            if len(members) > 1:
+                table.repeat_of[members] = min(members, key=lambda i: _standing(table, i))
+    table.unique = np.flatnonzero((table.repeat_of == np.arange(n)) & ~table.blank)
+    table.pinned = np.zeros(n, dtype=np.bool_)
+    table.pinned[table.repeat_of[[i for i in range(n) if table.chunks[i].pinned]]] = True
+    if any(table.needs):
+        needs: list[set[int]] = [set() for _ in range(n)]
+        for i, needed in enumerate(table.needs):
+            needs[table.repeat_of[i]].update(table.repeat_of[list(needed)].tolist())
+        table.needs = [tuple(sorted(need - {i})) for i, need in enumerate(needs)]
+
+
+def _standing(table: Candidates, i: int) -> tuple[float, float, str]:
+    """Order hits of one text: best rank, then best score, then id, whatever the input's order."""
+    chunk = table.chunks[i]
+    rank = math.inf if chunk.rank is None else chunk.rank
+    return (rank, -math.inf if chunk.score is None else -chunk.score, table.id(i))
+
+
+# Near-duplicates
+
+
+def group(table: Candidates, dedup: bool | float) -> None:
+    """Add `group`, `similarity` and `version_of`: near-duplicates and who stands for them.
+
+    Stars, no chains: each member is within the threshold of its representative, the one with most
+    evidence. What must be shown itself (pinned, or required by another) represents itself, and so
+    does a neighbour that overlaps in one source: stitching pays for what the two share.
+
+    With `dedup` True, versions that differ in what a reader must not miss, a number, a date or a
+    negation, stand side by side, and `version_of` says of whom; with a number all are folded.
+    """
+    n = len(table)
+    table.group = table.repeat_of.copy()
+    table.similarity = np.ones(n)
+    table.version_of = np.full(n, -1, dtype=np.int32)
+    if dedup is False or table.conversation:
+        return
+    required = {need for needs in table.needs for need in needs}
+    # Best evidence first, what must be shown before all. Ids break ties, not the input's order.
+    order = sorted(
+        table.unique.tolist(),
+        key=lambda i: (not (table.pinned[i] or i in required), -table.evidence[i], table.id(i)),
+    )
+    threshold = NEAR if dedup is True else float(dedup)
+    star_of, similarity = _native.near_duplicate_stars(
+        [table.text(i) for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
+    )
+    stars: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for i, star, share in zip(order, star_of.tolist(), similarity.tolist(), strict=True):
+        if order[star] != i:
+            stars[order[star]].append((i, share))
+    for star, members in stars.items():
+        representatives = [star]
+        for i, share in members:
+            table.version_of[i] = star
+            table.similarity[i] = share
+            shown = table.pinned[i] or i in required
+            for other in [] if shown else representatives[:COMPARED]:
+                if _folds(table, i, other, careful=dedup is True):
+                    alike = share if other == star else _jaccard(table.text(i), table.text(other))
+                    if alike >= threshold:
+                        table.group[i] = other
+                        table.similarity[i] = alike
+                        break
+            else:
+                representatives.append(i)
+    for column in ("group", "similarity", "version_of"):
+        setattr(table, column, getattr(table, column)[table.repeat_of])
+
+
+def _folds(table: Candidates, i: int, other: int, *, careful: bool) -> bool:
+    if overlap(table.chunks[i], table.chunks[other]):
+        return False
+    return not careful or telling_words(table.text(i)) == telling_words(table.text(other))
+
+
+def telling_words(text: str) -> list[str]:
+    """Return what two versions must agree on to be one: their numbers and negations, sorted.
+
+    >>> telling_words("The fee of 1,200 euro is not due within thirty days of 2026-01-31.")
+    ['1,200', '2026-01-31', 'not', 'thirty']
+    """
+    return sorted(word for word in _WORD.findall(text.lower()) if _is_telling(word))
+
+
+def _is_telling(word: str) -> bool:
+    return (
+        word in _TELLING
+        or word[0].isdigit()
+        or word.endswith(("n't", "n’t"))
+        or word.startswith(_TENS)
+    )
+
+
+def difference(text: str, other: str) -> str:
+    """Say in which words a text differs from another, numbers and negations first.
+
+    >>> difference("Due within 45 days of receipt.", "Due within 30 days after receipt.")
+    "differs in '45', 'of', where that has '30', 'after'"
+    """
+    mine, theirs = (_WORD.findall(version.lower()) for version in (text, other))
+    new, lost = _in_order(mine, theirs), _in_order(theirs, mine)
+    if new or lost:
+        return f"differs in {_quote(new)}, where that has {_quote(lost)}"
+    return "differs only in order or layout"
+
+
+def _in_order(words: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the words beyond the known ones as they stand, the telling ones first."""
+    left = Counter(words) - Counter(known)
+    found = []
+    for word in words:
+        if left[word] > 0:
+            left[word] -= 1
+            found.append(word)
+    return sorted(found, key=lambda word: not _is_telling(word))
+
+
+def _quote(words: Sequence[str]) -> str:
+    shown = ", ".join(repr(word) for word in words[:5])
+    return (shown or "nothing") + (f" and {len(words) - 5} more" if len(words) > 5 else "")
+
+
+def _jaccard(a: str, b: str) -> float:
+    first, second = (set(_native.shingles(text, NGRAM).tolist()) for text in (a, b))
+    return len(first & second) / max(1, len(first | second))
