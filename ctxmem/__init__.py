@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         VocabularyError,
     )
+    from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pack import apack, pack
     from ctxmem.schema import (
         Alternative,
@@ -50,6 +51,10 @@ _ROOM_OF = {
     "apack": "pack",
     "count_tokens": "tokens",
     "find_near_duplicates": "dedup",
+    **dict.fromkeys(
+        ("Finding", "check", "count_messages", "repair", "trim_messages"),
+        "messages",
+    ),
     **dict.fromkeys(
         (
             "Alternative",
