@@ -323,6 +323,9 @@ def with_content(message: Any, content: Any) -> Any:
     """Return a copy of a message with other content, in the field where this one keeps it."""
     blocks = getattr(message, "blocks", None)
     if not isinstance(message, Mapping) and isinstance(blocks, list):
+        if isinstance(content, str):
+            text = next(block for block in blocks if kind_of(block) in TEXT_BLOCKS)
+            content = [with_fields(text, text=content)]
         return with_fields(message, blocks=content)
     return with_fields(message, content=content)
 

@@ -83,12 +83,14 @@ def trim_messages(
     starts, ends = _types_in(start_on, "start_on"), _types_in(end_on, "end_on")
     price = _price(counter, token_counter, provider, tools)
     given = listed(messages)
+    if not given:
+        return []
     mended = mend(given, read(given), provider, [])
     turns = mended[1]
     if start_on is None and strategy == "last" and dialect_of(turns, provider) == "anthropic":
         starts = ("user",)
     split = _splitter(text_splitter) if allow_partial else None
-    trim = _Trim(*mended, limit, price, split)
+    trim = _Trim(mended, limit, price, split)
     head = range(first_words(turns) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
@@ -120,21 +122,18 @@ class _Trim:
 
     def __init__(
         self,
-        items: list[Any],
-        turns: list[Turn],
-        origin: list[int],
+        history: tuple[list[Any], list[Turn], list[int]],
         limit: int,
         price: _Price,
         split: Callable[[str], list[str]] | None,
     ) -> None:
-        self.items = items
-        self.turns = turns
-        self.origin = origin  # where each stood before the repair, to name it in errors
+        # origin: where each stood before the repair, to name it in errors
+        self.items, self.turns, self.origin = history
         self.limit = limit
         self.request, self.cost_of, self.count_list = price
         self.split = split  # None: messages are not cut
-        trouble = trouble_in(turns)
-        self.units = units_of(turns, trouble)
+        trouble = trouble_in(self.turns)
+        self.units = units_of(self.turns, trouble)
         self.in_flight = {i for i, _ in trouble.in_flight}
 
     def last(self, head: range, starts: tuple[Any, ...], ends: tuple[Any, ...]) -> list[Any]:
@@ -192,7 +191,11 @@ class _Trim:
             return
         names = [f"message {self.origin[i]} ({self.turns[i].role})" for i in sorted(pinned)]
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        what = f"the pinned messages need {tokens:,}" if names else f"tools alone need {tokens:,}"
+        what = (
+            f"the pinned messages need {tokens:,}"
+            if names
+            else f"the request alone needs {tokens:,}"
+        )
         raise BudgetError(
             f"budget is {self.limit:,} tokens but {what}: raise the budget or shorten "
             f"{shown or 'the tools'}",
