@@ -20,7 +20,6 @@ from ctxmem.messages.reading import (
     TEXT_BLOCKS,
     Turn,
     blocks_of,
-    content_of,
     get,
     kind_of,
     listed,
@@ -132,16 +131,19 @@ def _tail(turns: Sequence[Turn]) -> int:
 
 def units_of(turns: Sequence[Turn], trouble: Trouble) -> list[range]:
     """Return the units: the shortest runs of messages that no call, result or thought crosses."""
-    reach = list(range(len(turns)))
+    reach: dict[int, int] = {}
     for call, result in trouble.links:
-        first, last = min(call, result), max(call, result)
-        reach[first] = max(reach[first], last)
+        first, last = (call, result) if call < result else (result, call)
+        reach[first] = max(reach.get(first, 0), last)
     units: list[range] = []
     start = end = 0
     for i, turn in enumerate(turns):
-        if i > end or i == 0:
-            start = i
-        end = max(end, reach[i], i + 1 if turn.leads and i + 1 < len(turns) else i)
+        if i > end:
+            start = end = i
+        if i in reach and reach[i] > end:
+            end = reach[i]
+        if turn.leads and i == end and i + 1 < len(turns):
+            end = i + 1
         if i == end:
             units.append(range(start, i + 1))
     return units
@@ -219,7 +221,7 @@ def check(
     turns = read(items)
     found = [
         *_of_pairs(turns, trouble_in(turns)),
-        *_of_content(items, turns),
+        *_of_content(turns),
         *_of_roles(turns, provider),
         *_of_repeats(items, turns),
         *_of_prefix(items, turns),
@@ -251,24 +253,12 @@ def _of_pairs(turns: Sequence[Turn], trouble: Trouble) -> Iterator[Finding]:
         yield Finding("misplaced_result", i, detail)
 
 
-def _of_content(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding]:
-    for i, (item, turn) in enumerate(zip(items, turns, strict=True)):
+def _of_content(turns: Sequence[Turn]) -> Iterator[Finding]:
+    for i, turn in enumerate(turns):
         if turn.blank:
             yield Finding("empty_content", i, f"the {turn.role} message is empty")
-        elif empty_blocks(item, i):
+        elif turn.hollow:
             yield Finding("empty_content", i, "a text block of the message is empty")
-
-
-def empty_blocks(item: Any, index: int) -> bool:
-    """Return whether a text block among the message's blocks is empty."""
-    content = content_of(item)
-    if isinstance(content, str) or not content:
-        return False
-    return any(
-        not (block if isinstance(block, str) else get(block, "text"))
-        for block in blocks_of(item, index)
-        if kind_of(block) in TEXT_BLOCKS
-    )
 
 
 def _of_roles(turns: Sequence[Turn], provider: str | None) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from ctxmem.messages.reading import (
     get,
     kind_of,
     listed,
-    read_one,
+    read_marked,
     result_key,
     role_of,
     told,
@@ -54,9 +54,10 @@ class _Texts:
     is bounded by characters too. When full it is emptied: a chat fills it again in one turn.
     """
 
-    __slots__ = ("characters", "counts")
+    __slots__ = ("characters", "counts", "messages")
 
     def __init__(self) -> None:
+        self.messages: dict[tuple[str, bytes], int] = {}  # by provider and fingerprint
         self.counts: dict[str, int] = {}
         self.characters = 0
 
@@ -93,6 +94,18 @@ class Meter:
         if known is None:
             known = self._counter.count(text)
             self._texts.keep(text, known)
+        return known
+
+    def marked(self, message: Any, index: int, mark: bytes | None) -> int:
+        """Return the tokens of a message, from those counted before where it has a fingerprint."""
+        if mark is None:
+            return self.message(message, index)
+        known = self._texts.messages.get((self.provider, mark))
+        if known is None:
+            known = self.message(message, index)
+            if len(self._texts.messages) >= _KEPT_TEXTS:
+                self._texts.messages = {}
+            self._texts.messages[self.provider, mark] = known
         return known
 
     def message(self, message: Any, index: int) -> int:
@@ -314,10 +327,12 @@ def count_messages(
         provider_of(provider, "")
     meter = Meter(counter, provider)
     total = meter.request + meter.tools(tools)
-    for i, message in enumerate(listed(messages)):
-        read_one(message, i)
-        total += meter.message(message, i)
-    return total
+    items = listed(messages)
+    _, marks = read_marked(items)
+    return total + sum(
+        meter.marked(message, i, mark)
+        for i, (message, mark) in enumerate(zip(items, marks, strict=True))
+    )
 
 
 def list_meter(token_counter: Any) -> Any:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import copy
 import json
+import marshal
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import xxhash
 
 from ctxmem.errors import InputError, InputTypeError
 
@@ -36,6 +40,9 @@ TEXT_BLOCKS = frozenset({"text", "input_text", "output_text", "summary_text", "r
 # Only Anthropic has blocks with these names; frameworks keep them as they are.
 _ANTHROPIC_BLOCKS = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking"})
 
+_SEED = secrets.randbits(64)
+_KEPT_TURNS = 1 << 16
+
 _EXPECTED = (
     "a dict with 'role' and 'content', a Responses item with 'type', a LangChain message or a "
     "LlamaIndex ChatMessage"
@@ -52,6 +59,7 @@ class Turn(NamedTuple):
         speaks: it holds something other than calls, results and thoughts.
         thinks: it holds thoughts.
         leads: a Responses reasoning item, which the provider wants together with the next item.
+        hollow: a text block of it is empty.
         dialect: "anthropic" or "responses" where the shape tells, else "".
     """
 
@@ -61,6 +69,7 @@ class Turn(NamedTuple):
     speaks: bool = True
     thinks: bool = False
     leads: bool = False
+    hollow: bool = False
     dialect: str = ""
 
     @property
@@ -76,6 +85,7 @@ class Turn(NamedTuple):
 
 # Most messages of most histories are a role and a text; they share their turn.
 _SPOKEN = {name: Turn(role) for name, role in ROLES.items() if role != "tool"}
+_read_before: dict[bytes, Turn] = {}
 _SILENT = {name: turn._replace(speaks=False) for name, turn in _SPOKEN.items()}
 
 
@@ -91,6 +101,23 @@ def listed(messages: Any) -> list[Any]:
     return list(messages)
 
 
+def fingerprint(message: Any) -> bytes | None:
+    """Return what stands for everything in a message, None where there is no cheap one.
+
+    Messages are mutable and histories come again with every turn, so what was read is kept by
+    content: written out and hashed to 128 bits, seeded per process, in about a microsecond.
+    marshal is used because it writes plain data faster than all else and refuses everything that
+    is not; nothing is ever read back.
+    """
+    fields = message if type(message) is dict else getattr(message, "__dict__", None)
+    try:
+        # Version 2 writes every value in full: equal bytes mean equal messages.
+        data = marshal.dumps((type(message).__name__, fields), 2) if fields else b""
+    except ValueError:
+        return None
+    return xxhash.xxh3_128_digest(data, _SEED) if data else None
+
+
 def read(messages: Sequence[Any]) -> list[Turn]:
     """Return the turn of each message.
 
@@ -100,12 +127,41 @@ def read(messages: Sequence[Any]) -> list[Turn]:
     return [read_one(message, i) for i, message in enumerate(messages)]
 
 
-def read_one(message: Any, index: int) -> Turn:
-    """Return the turn of one message; `index` names it in errors."""
+def read_marked(messages: Sequence[Any]) -> tuple[list[Turn], list[bytes | None]]:
+    """Return the turn of each message, and its fingerprint where that is worth having."""
+    turns: list[Turn] = []
+    marks: list[bytes | None] = []
+    for i, message in enumerate(messages):
+        mark = None
+        turn = _plain_turn(message)
+        if turn is None:
+            mark = fingerprint(message)
+            turn = _read_before.get(mark) if mark is not None else None
+            if turn is None:
+                turn = read_one(message, i)
+                if mark is not None:
+                    if len(_read_before) >= _KEPT_TURNS:
+                        _read_before.clear()
+                    _read_before[mark] = turn
+        turns.append(turn)
+        marks.append(mark)
+    return turns, marks
+
+
+def _plain_turn(message: Any) -> Turn | None:
+    """Return the turn of a role and a text, which most messages are, None for any other."""
     if type(message) is dict and len(message) == 2:
         content, role = message.get("content"), message.get("role")
-        if type(content) is str and type(role) is str and role in _SPOKEN:
-            return _SPOKEN[role] if content else _SILENT[role]
+        if type(content) is str and type(role) is str:
+            return (_SPOKEN if content else _SILENT).get(role)
+    return None
+
+
+def read_one(message: Any, index: int) -> Turn:
+    """Return the turn of one message; `index` names it in errors."""
+    plain = _plain_turn(message)
+    if plain is not None:
+        return plain
     role = role_of(message, index)
     if role is None:
         return _read_item(message)
@@ -114,8 +170,9 @@ def read_one(message: Any, index: int) -> Turn:
     answered = result_key(message, role)
     if answered is not None:
         results[answered] = None
-    speaks = thinks = False
+    speaks = thinks = hollow = False
     dialect = ""
+    whole = isinstance(content_of(message), str)
     for block in blocks_of(message, index):
         kind = kind_of(block)
         if kind in CALL_BLOCKS:
@@ -124,14 +181,24 @@ def read_one(message: Any, index: int) -> Turn:
             results[str(get(block, "tool_use_id") or "")] = None
         elif kind in THOUGHT_BLOCKS:
             thinks = True
-        elif answered is None and not _is_empty_text(block, kind):
+        elif _is_empty_text(block, kind):
+            hollow = hollow or not whole
+        elif answered is None:
             speaks = True
         if kind in _ANTHROPIC_BLOCKS:
             dialect = "anthropic"
     if not speaks and role != "tool":
         speaks = any(get(message, name) for name in ("refusal", "audio")) or role not in ROLES
         thinks = thinks or bool(get(message, "reasoning_content"))
-    return Turn(ROLES.get(role, role), tuple(calls), tuple(results), speaks, thinks, False, dialect)
+    return Turn(
+        role=ROLES.get(role, role),
+        calls=tuple(calls),
+        results=tuple(results),
+        speaks=speaks,
+        thinks=thinks,
+        hollow=hollow,
+        dialect=dialect,
+    )
 
 
 def _read_item(item: Any) -> Turn:
@@ -267,7 +334,9 @@ def _is_empty_text(block: Any, kind: str) -> bool:
 
 def get(value: Any, name: str) -> Any:
     """Return a field of a dict or an attribute of an object, None if it has none."""
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    if type(value) is dict or isinstance(value, Mapping):
+        return value.get(name)
+    return getattr(value, name, None)
 
 
 def told(value: object) -> str:

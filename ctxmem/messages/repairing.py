@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctxmem.messages.checking import (
     Finding,
     Trouble,
     dialect_of,
-    empty_blocks,
     first_words,
     trouble_in,
 )
@@ -52,16 +51,28 @@ def repair(
     "dropped the result of 'c1': it answers no open call before it"
     """
     items = listed(messages)
-    mended, _, _ = mend(items, read(items), provider, log if log is not None else [])
-    return mended
+    return list(mend(items, read(items), provider, log if log is not None else []).items)
 
 
-def mend(
-    items: list[Any], turns: list[Turn], provider: str | None, log: list[Finding]
-) -> tuple[list[Any], list[Turn], list[int]]:
-    """Return the repaired messages, their turns and where each stood; see `repair`."""
-    done: list[Finding] = []
+class Mended(NamedTuple):
+    """A repaired history: its messages, their turns and pairs, and where each message stood."""
+
+    items: list[Any]
+    turns: list[Turn]
+    origin: Sequence[int]
+    trouble: Trouble
+
+
+def mend(items: list[Any], turns: list[Turn], provider: str | None, log: list[Finding]) -> Mended:
+    """Return the repaired messages and what is known of them; see `repair`."""
     trouble = trouble_in(turns)
+    if not (
+        (trouble.orphans or trouble.open or trouble.misplaced)
+        or any(turn.hollow or (not turn.speaks and turn.blank) for turn in turns)
+        or _begins_wrong(turns, provider)
+    ):
+        return Mended(items, turns, range(len(items)), trouble)
+    done: list[Finding] = []
     kept = list(enumerate(zip(items, turns, strict=True)))
     if trouble.orphans or trouble.open or trouble.misplaced:
         kept = _pair_up(kept, trouble, done)
@@ -69,8 +80,9 @@ def mend(
     kept = _drop_before_user(kept, provider, done)
     done.sort(key=lambda finding: finding.index or 0)
     log += done
-    pairs = [pair for _, pair in kept]
-    return [item for item, _ in pairs], [turn for _, turn in pairs], [i for i, _ in kept]
+    turns = [turn for _, (_, turn) in kept]
+    items = [item for _, (item, _) in kept]
+    return Mended(items, turns, [i for i, _ in kept], trouble_in(turns))
 
 
 _Kept = list[tuple[int, tuple[Any, Turn]]]
@@ -167,7 +179,7 @@ def _drop_empty(kept: _Kept, done: list[Finding]) -> _Kept:
     for i, (item, turn) in kept:
         if turn.blank:
             done.append(Finding("empty_content", i, f"dropped the empty {turn.role} message"))
-        elif empty_blocks(item, i):
+        elif turn.hollow:
             done.append(Finding("empty_content", i, "dropped an empty text block"))
             slim = keep_blocks(item, _says_something)
             full.append((i, (slim, read_one(slim, i))))
@@ -182,13 +194,18 @@ def _says_something(block: Any) -> bool:
     )
 
 
-def _drop_before_user(kept: _Kept, provider: str | None, done: list[Finding]) -> _Kept:
-    turns: Sequence[Turn] = [turn for _, (_, turn) in kept]
+def _begins_wrong(turns: Sequence[Turn], provider: str | None) -> bool:
     first = first_words(turns)
     if first == len(turns) or turns[first].role == "user":
+        return False
+    return dialect_of(turns, provider) == "anthropic"
+
+
+def _drop_before_user(kept: _Kept, provider: str | None, done: list[Finding]) -> _Kept:
+    turns = [turn for _, (_, turn) in kept]
+    if not _begins_wrong(turns, provider):
         return kept
-    if dialect_of(turns, provider) != "anthropic":
-        return kept
+    first = first_words(turns)
     # A user message that answers a call is the second half of a unit, not a beginning.
     user = next((i for i, t in enumerate(turns) if t.role == "user" and not t.results), None)
     if user is None:

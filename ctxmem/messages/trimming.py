@@ -8,22 +8,21 @@ from typing import Any
 
 from ctxmem.errors import BudgetError, InputError, InputTypeError
 from ctxmem.intake import read_budget
-from ctxmem.messages.checking import dialect_of, first_words, trouble_in, units_of
+from ctxmem.messages.checking import dialect_of, first_words, units_of
 from ctxmem.messages.counting import Meter, list_meter
 from ctxmem.messages.reading import (
     ROLES,
     TEXT_BLOCKS,
-    Turn,
     content_of,
     get,
     kind_of,
     listed,
-    read,
+    read_marked,
     role_of,
     told,
     with_content,
 )
-from ctxmem.messages.repairing import mend
+from ctxmem.messages.repairing import Mended, mend
 from ctxmem.schema import Budget
 
 _Types = str | type | Sequence[str | type]
@@ -85,19 +84,24 @@ def trim_messages(
     given = listed(messages)
     if not given:
         return []
-    mended = mend(given, read(given), provider, [])
-    turns = mended[1]
+    turns, marks = read_marked(given)
+    mended = mend(given, turns, provider, [])
+    turns = mended.turns
     if start_on is None and strategy == "last" and dialect_of(turns, provider) == "anthropic":
         starts = ("user",)
     split = _splitter(text_splitter) if allow_partial else None
     trim = _Trim(mended, limit, price, split)
+    trim.marks = [
+        marks[old] if given[old] is item else None
+        for item, old in zip(mended.items, mended.origin, strict=True)
+    ]
     head = range(first_words(turns) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
     return trim.last(head, starts, ends)
 
 
-_Price = tuple[int, Callable[[Any, int], int] | None, Callable[[list[Any]], int] | None]
+_Price = tuple[int, Meter | None, Callable[[list[Any]], int] | None]
 
 
 def _price(
@@ -114,7 +118,7 @@ def _price(
             )
         return 0, None, list_meter(token_counter)
     meter = Meter(counter, provider)
-    return meter.request + meter.tools(tools), meter.message, None
+    return meter.request + meter.tools(tools), meter, None
 
 
 class _Trim:
@@ -122,17 +126,16 @@ class _Trim:
 
     def __init__(
         self,
-        history: tuple[list[Any], list[Turn], list[int]],
+        history: Mended,
         limit: int,
         price: _Price,
         split: Callable[[str], list[str]] | None,
     ) -> None:
-        # origin: where each stood before the repair, to name it in errors
-        self.items, self.turns, self.origin = history
+        self.items, self.turns, self.origin, trouble = history
         self.limit = limit
-        self.request, self.cost_of, self.count_list = price
+        self.request, self.meter, self.count_list = price
+        self.marks: list[bytes | None] = [None] * len(self.items)
         self.split = split  # None: messages are not cut
-        trouble = trouble_in(self.turns)
         self.units = units_of(self.turns, trouble)
         self.in_flight = {i for i, _ in trouble.in_flight}
 
@@ -178,7 +181,9 @@ class _Trim:
 
     def _pins(self, units: list[range]) -> set[range]:
         """Return the units that must stay: the last user turn's, and those with calls in flight."""
-        pins = {unit for unit in units if any(i in self.in_flight for i in unit)}
+        pins = set()
+        if self.in_flight:
+            pins = {unit for unit in units if any(i in self.in_flight for i in unit)}
         for unit in reversed(units):
             if any(self.turns[i].role == "user" and self.turns[i].speaks for i in unit):
                 pins.add(unit)
@@ -208,8 +213,8 @@ class _Trim:
         return self.request + sum(self._cost(i) for i in indices)
 
     def _cost(self, index: int) -> int:
-        assert self.cost_of is not None
-        return self.cost_of(self.items[index], index)
+        assert self.meter is not None
+        return self.meter.marked(self.items[index], index, self.marks[index])
 
     def _fill(self, pinned: list[int], units: list[range]) -> int:
         """Return how many of the units, taken in their order, fit beside the pins."""
@@ -246,8 +251,8 @@ class _Trim:
         spent = self._total(beside) if self.count_list is None else 0
 
         def fits(part: Any) -> bool:
-            if self.cost_of is not None:
-                return spent + self.cost_of(part, index) <= self.limit
+            if self.meter is not None:
+                return spent + self.meter.message(part, index) <= self.limit
             assert self.count_list is not None
             places = sorted([*beside, index])
             whole = [part if i == index else self.items[i] for i in places]
