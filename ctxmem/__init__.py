@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         VocabularyError,
     )
+    from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pack import apack, pack
     from ctxmem.problems import Solution, solve
     from ctxmem.schema import (
@@ -54,6 +55,10 @@ _ROOM_OF = {
     "DedupIndex": "dedup",
     "solve": "problems",
     "Solution": "problems",
+    **dict.fromkeys(
+        ("Finding", "check", "count_messages", "repair", "trim_messages"),
+        "messages",
+    ),
     **dict.fromkeys(
         (
             "Alternative",

@@ -1,0 +1,24 @@
+"""Chat histories: count, check, repair and trim them, whichever framework they come from.
+
+Messages are read by their shape and handed back as the same objects. `units` says which of them
+belong together; `OVERHEAD` holds what providers add to the texts.
+"""
+
+from __future__ import annotations
+
+from ctxmem.messages.checking import Finding, check, units
+from ctxmem.messages.counting import count_messages
+from ctxmem.messages.overhead import OVERHEAD, Overhead
+from ctxmem.messages.repairing import repair
+from ctxmem.messages.trimming import trim_messages
+
+__all__ = [
+    "OVERHEAD",
+    "Finding",
+    "Overhead",
+    "check",
+    "count_messages",
+    "repair",
+    "trim_messages",
+    "units",
+]

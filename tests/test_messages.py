@@ -1,0 +1,702 @@
+"""Chat histories: counted exactly, mended by little, trimmed whole, whatever they are made of."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import random
+import struct
+from pathlib import Path
+
+import pytest
+
+import ctxmem
+from ctxmem.messages import OVERHEAD, units
+
+CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
+REFUSED = {"orphan_result", "misplaced_result", "empty_content", "role_order"}
+by_name = pytest.mark.parametrize("row", CORPUS, ids=lambda row: row["name"])
+
+
+def words(text):
+    return len(text.split())
+
+
+def refused(messages, provider=None):
+    """Return the findings that a provider would refuse; a call in flight is none."""
+    return [
+        finding
+        for finding in ctxmem.check(messages, provider=provider)
+        if finding.kind in REFUSED
+        or (finding.kind == "open_call" and "flight" not in finding.detail)
+    ]
+
+
+def same_objects(left, right):
+    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
+
+
+# The corpus ---------------------------------------------------------------------------------------
+
+
+@by_name
+def test_check_finds_what_is_wrong_and_nothing_else(row):
+    options = {
+        key: row[key] for key in ("provider", "budget", "tools", "previous_tools") if key in row
+    }
+    found = ctxmem.check(row["messages"], **options)
+    assert [tuple(finding) for finding in row["findings"]] == [(f.kind, f.index) for f in found]
+
+
+@by_name
+def test_repair_leaves_nothing_refused_and_every_other_message_as_it_was(row):
+    messages, provider = row["messages"], row.get("provider")
+    before = copy.deepcopy(messages)
+    log = []
+    mended = ctxmem.repair(messages, provider=provider, log=log)
+    assert before == messages  # the input is not changed
+    assert [f for f in refused(mended, provider) if "no provider knows" not in f.detail] == []
+    kept = [messages[i] for i in row["kept"]]
+    touched = {f.index for f in log}
+    whole = [m for i, m in enumerate(messages) if i in row["kept"] and i not in touched]
+    assert {id(m) for m in whole} <= {id(m) for m in mended}
+    assert len(kept) <= len(mended)
+    assert same_objects(mended, ctxmem.repair(mended, provider=provider))
+    if not log:
+        assert same_objects(messages, mended)
+
+
+@by_name
+def test_trim_keeps_units_whole_and_the_budget_at_every_size(row):
+    messages, provider = row["messages"], row.get("provider")
+    if not messages:
+        assert [] == ctxmem.trim_messages([], 1)
+        return
+    total = ctxmem.count_messages(messages, provider=provider)
+    for budget in sorted({max(1, total * part // 8) for part in range(1, 10)}):
+        try:
+            kept = ctxmem.trim_messages(messages, budget, provider=provider)
+        except ctxmem.BudgetError as error:
+            assert error.pinned
+            continue
+        assert ctxmem.count_messages(kept, provider=provider) <= budget
+        assert [f for f in refused(kept, provider) if "no provider knows" not in f.detail] == []
+    if not refused(messages, provider):
+        assert same_objects(messages, ctxmem.trim_messages(messages, max(1, total)))
+
+
+def test_the_corpus_has_every_kind_of_finding_and_of_message():
+    kinds = {kind for row in CORPUS for kind, _ in row["findings"]}
+    assert kinds == REFUSED | {
+        "open_call",
+        "duplicate_message",
+        "repeated_passage",
+        "prefix_breaker",
+        "over_budget",
+    }
+    assert {row["kind"] for row in CORPUS} == {"openai", "anthropic", "responses", "langchain"}
+
+
+# Repair -------------------------------------------------------------------------------------------
+
+
+def call(key, name="look_up", arguments="{}"):
+    return {"id": key, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def assistant(content, *keys):
+    message = {"role": "assistant", "content": content}
+    return {**message, "tool_calls": [call(key) for key in keys]} if keys else message
+
+
+def result(key, content="found"):
+    return {"role": "tool", "tool_call_id": key, "content": content}
+
+
+def user(content):
+    return {"role": "user", "content": content}
+
+
+def test_late_result_moves_behind_its_call():
+    chat = [user("a"), assistant(None, "1", "2"), result("1"), user("b"), result("2"), user("c")]
+    mended = ctxmem.repair(chat)
+    assert same_objects([chat[i] for i in (0, 1, 2, 4, 3, 5)], mended)
+
+
+def test_repair_takes_a_call_out_wherever_the_message_names_it():
+    from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+    thought = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    said = AIMessage(
+        [thought, *({"type": "tool_use", "id": k, "name": "f", "input": {}} for k in "ab")],
+        tool_calls=[{"name": "f", "args": {}, "id": k} for k in "ab"],
+        additional_kwargs={"tool_calls": [call("a"), call("b")], "trace": 7},
+    )
+    chat = [HumanMessage("hi"), said, ToolMessage("ok", tool_call_id="a"), HumanMessage("go on")]
+    mended = ctxmem.repair(chat)
+    assert ["a"] == [c["id"] for c in mended[1].tool_calls]
+    assert ["thinking", "tool_use"] == [block["type"] for block in mended[1].content]
+    assert said.content[0] is mended[1].content[0]  # byte for byte
+    assert {"tool_calls": [call("a")], "trace": 7} == mended[1].additional_kwargs
+    assert 2 == len(said.tool_calls)  # the caller's message is not changed
+
+
+def test_repair_keeps_blocks_it_does_not_know_byte_for_byte():
+    blocks = [
+        {"type": "compaction", "content": "earlier", "cache_control": {"type": "ephemeral"}},
+        {"type": "thinking", "thinking": "", "signature": "c2ln"},
+        {"type": "hologram", "voxels": [1]},
+    ]
+    chat = [
+        user("a"),
+        {"role": "assistant", "content": [*blocks, {"type": "tool_use", "id": "x", "name": "f"}]},
+        user("b"),
+    ]
+    mended = ctxmem.repair(chat)
+    assert all(a is b for a, b in zip(blocks, mended[1]["content"], strict=True))
+
+
+# Units --------------------------------------------------------------------------------------------
+
+
+def test_units_are_the_smallest_whole_runs():
+    chat = [
+        {"role": "system", "content": "s"},
+        user("a"),
+        assistant(None, "1", "2"),
+        result("2"),
+        result("1"),
+        assistant("b"),
+        {"type": "reasoning", "id": "r", "summary": []},
+        {"type": "function_call", "call_id": "3", "name": "f", "arguments": "{}"},
+        {"type": "function_call", "call_id": "4", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "3", "output": ""},
+        {"type": "function_call_output", "call_id": "4", "output": ""},
+        assistant(None, "5"),
+    ]
+    expected = [(0, 1), (1, 2), (2, 5), (5, 6), (6, 11), (11, 12)]
+    assert [range(*unit) for unit in expected] == units(chat)
+
+
+# Counting -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recount(tiktoken_encoding):
+    """Return a slow twin of the count of OpenAI's chat messages, with the documented overhead."""
+    encoding = tiktoken_encoding("o200k_base")
+
+    def count(text):
+        return len(encoding.encode_ordinary(text))
+
+    def one(message):
+        total = 3 + count(message["role"])  # per message, OpenAI's cookbook
+        content = message.get("content")
+        for block in [content] if isinstance(content, str) else content or []:
+            total += count(block if isinstance(block, str) else block["text"])
+        if "name" in message and message["role"] != "tool":
+            total += 1 + count(message["name"])
+        if "tool_call_id" in message:
+            total += count(message["tool_call_id"])
+        for made in message.get("tool_calls", []):
+            function = made["function"]
+            total += 3 + sum(map(count, (made["id"], function["name"], function["arguments"])))
+        return total
+
+    return lambda messages: 3 + sum(map(one, messages))
+
+
+def test_a_plain_chat_counts_as_the_cookbook_says():
+    # 3 for the request; 3, the role and the text for the message.
+    assert 3 + 3 + 1 + 1 == ctxmem.count_messages([user("hi")])
+    named = {"role": "user", "name": "Ann", "content": "hi"}
+    assert 3 + 3 + 1 + 1 + 1 + 1 == ctxmem.count_messages([named], words)
+    assert OVERHEAD["openai"].request == OVERHEAD["openai"].message == 3
+
+
+def test_every_framework_counts_alike():
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+    from llama_index.core.llms import ChatMessage
+
+    plain = [
+        {"role": "system", "content": "Be short."},
+        user("How long is the notice period?"),
+        {
+            "role": "assistant",
+            "content": "Looking.",
+            "tool_calls": [call("c1", arguments='{"term": "notice"}')],
+        },
+        result("c1", "thirty days"),
+    ]
+    lang = [
+        SystemMessage("Be short."),
+        HumanMessage("How long is the notice period?"),
+        AIMessage(
+            "Looking.", tool_calls=[{"name": "look_up", "args": {"term": "notice"}, "id": "c1"}]
+        ),
+        ToolMessage("thirty days", tool_call_id="c1"),
+    ]
+    llama = [
+        ChatMessage(role="system", content="Be short."),
+        ChatMessage(role="user", content="How long is the notice period?"),
+        ChatMessage(
+            role="assistant",
+            content="Looking.",
+            additional_kwargs={"tool_calls": plain[2]["tool_calls"]},
+        ),
+        ChatMessage(role="tool", content="thirty days", additional_kwargs={"tool_call_id": "c1"}),
+    ]
+    expected = ctxmem.count_messages(plain)
+    assert expected == ctxmem.count_messages(lang) == ctxmem.count_messages(llama)
+    for chat in (plain, lang, llama):
+        assert [range(0, 1), range(1, 2), range(2, 4)] == units(chat)
+        assert ["orphan_result"] == [f.kind for f in ctxmem.check([*chat[:2], chat[3]])]
+        assert same_objects(chat[:2], ctxmem.repair([*chat[:2], chat[3]]))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_use", "id": "t", "name": "f", "input": {"text": "word " * 400}},
+        {"type": "thinking", "thinking": "word " * 400, "signature": ""},
+        {
+            "type": "tool_result",
+            "tool_use_id": "t",
+            "content": [{"type": "text", "text": "a " * 400}],
+        },
+        {"type": "redacted_thinking", "data": "QUJD" * 400},
+        {"type": "hologram", "voxels": ["word"] * 400},
+        {"type": "document", "source": {"type": "text", "data": "word " * 400}},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "word " * 400}]},
+        {"type": "search_result", "content": [{"type": "text", "text": "word " * 400}]},
+    ],
+    ids=lambda block: block["type"],
+)
+def test_no_block_counts_for_nothing(block):
+    assert 400 <= ctxmem.count_messages([{"role": "assistant", "content": [block]}]) <= 1700
+
+
+def png(wide, high):
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", wide, high)
+    return base64.b64encode(head).decode()
+
+
+def jpeg(wide, high):
+    thumbnail = b"\xff\xe1" + struct.pack(">H", 5000) + bytes(4998)
+    frame = b"\xff\xc0" + struct.pack(">HBHH", 17, 8, high, wide) + bytes(10)
+    return base64.b64encode(b"\xff\xd8" + thumbnail + frame).decode()
+
+
+@pytest.mark.parametrize("make", [png, jpeg])
+@pytest.mark.parametrize(
+    ("size", "openai", "anthropic"),
+    [
+        ((32, 32), 85 + 170, 4),  # one tile, 2 x 2 patches of 28 pixels
+        ((1024, 1024), 1659, 37 * 37),  # 1,024 patches x 1.62, more than 4 tiles
+        ((4096, 4096), 2489, 4784),  # as many patches and tokens as there can be
+    ],
+)
+def test_images_cost_what_the_provider_publishes(make, size, openai, anthropic):
+    data = make(*size)
+    url = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    source = {"type": "image", "source": {"type": "base64", "data": data}}
+    empty = ctxmem.count_messages([{"role": "user", "content": []}])
+    for expected, block in ((openai, url), (anthropic, source)):
+        assert expected == ctxmem.count_messages([{"role": "user", "content": [block]}]) - empty
+
+
+def test_tools_are_counted_from_any_framework():
+    def look_up(term: str) -> str:
+        """Look a term up in the contract."""
+
+    from langchain_core.tools import tool
+    from llama_index.core.tools import FunctionTool
+
+    chat = [user("hi")]
+    plain = ctxmem.count_messages(chat)
+    schema = {"name": "look_up", "description": look_up.__doc__, "parameters": {"term": "str"}}
+    for given in (schema, look_up, tool(look_up), FunctionTool.from_defaults(look_up)):
+        assert plain + 30 < ctxmem.count_messages(chat, tools=[given]) < plain + 150
+    with pytest.raises(ctxmem.InputTypeError, match=r"tool 0 is 5 \(int\)"):
+        ctxmem.count_messages(chat, tools=[5])
+
+
+# Random histories ---------------------------------------------------------------------------------
+
+WORDS = "notice period thirty days 契約 срок 🚀 {} [] \n\n the of amendment 2025 </doc>".split(" ")
+
+
+def random_chat(rng, size):
+    """Return OpenAI messages with calls, results late, missing, twice and out of nowhere."""
+    chat = [{"role": "system", "content": "You help."}] if rng.random() < 0.7 else []
+    pending = []
+    for i in range(size):
+        text = " ".join(rng.choices(WORDS, k=rng.randrange(40)))
+        what = rng.random()
+        if what < 0.3:
+            chat.append(user(text or "?"))
+        elif what < 0.5:
+            chat.append(assistant(text or "!"))
+        else:
+            keys = [f"c{rng.randrange(6)}" if rng.random() < 0.2 else f"c{i}_{k}" for k in range(3)]
+            keys = list(dict.fromkeys(keys))[: rng.randrange(1, 4)]
+            chat.append(assistant(None, *keys))
+            for key in keys:
+                if rng.random() < 0.9:
+                    chat.append(result(key, text))
+                elif rng.random() < 0.7:
+                    pending.append(result(key, text))
+        if pending and rng.random() < 0.3:
+            chat.append(pending.pop())
+        if rng.random() < 0.05:
+            chat.append(result(f"nowhere{i}", text))
+    return chat
+
+
+def random_anthropic(rng, size):
+    chat = []
+    for i in range(size):
+        keys = [f"t{i}_{k}" for k in range(rng.randrange(3))]
+        blocks = [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}] * (i % 2)
+        blocks += [{"type": "tool_use", "id": key, "name": "f", "input": {"i": i}} for key in keys]
+        if not keys or rng.random() < 0.5:
+            blocks.append({"type": "text", "text": " ".join(rng.choices(WORDS, k=9)) + "."})
+        answered = [key for key in keys if rng.random() < 0.9]
+        if rng.random() < 0.05:
+            answered.append(f"nowhere{i}")
+        chat.append(user("word " * rng.randrange(1, 30)))
+        chat.append({"role": "assistant", "content": blocks})
+        if answered:
+            results = [{"type": "tool_result", "tool_use_id": key} for key in answered]
+            if rng.random() < 0.3:
+                results.append({"type": "text", "text": "And then?"})
+            chat.append({"role": "user", "content": results})
+    return chat
+
+
+def no_half_pairs(chat):
+    """Say by a walk of its own that every result follows its call, and every call is answered."""
+    waiting = set()
+    for message in chat:
+        content = message["content"] if isinstance(message["content"], list) else []
+        answers = {b["tool_use_id"] for b in content if b["type"] == "tool_result"}
+        answers |= {message["tool_call_id"]} if message["role"] == "tool" else set()
+        if not answers <= waiting or (waiting and not answers):
+            return False
+        waiting -= answers
+        waiting |= {b["id"] for b in content if b["type"] == "tool_use"}
+        waiting |= {made["id"] for made in message.get("tool_calls", [])}
+    return True  # what waits at the end is in flight
+
+
+@pytest.mark.parametrize("rounds", [300, pytest.param(4700, marks=pytest.mark.slow)])
+def test_random_histories_are_trimmed_without_orphans_and_within_budget(rounds, recount):
+    rng = random.Random(rounds)
+    refusals = 0
+    for _ in range(rounds):
+        make = random_chat if rng.random() < 0.7 else random_anthropic
+        chat = make(rng, rng.randrange(1, 25))
+        before = json.dumps(chat)
+        assert no_half_pairs(ctxmem.repair(chat))
+        total = ctxmem.count_messages(chat)
+        budget = rng.randrange(1, total + 20)
+        options = {"strategy": rng.choice(["last", "last", "first"])}
+        options["include_system"] = rng.random() < 0.7
+        if rng.random() < 0.3:
+            options["allow_partial"] = True
+        if rng.random() < 0.3:
+            options["end_on"] = ("human", "tool")
+            if options["strategy"] == "last":
+                options["start_on"] = "human"
+        try:
+            kept = ctxmem.trim_messages(chat, budget, **options)
+        except ctxmem.BudgetError as error:
+            refusals += 1
+            assert error.pinned or budget <= 3
+            continue
+        assert before == json.dumps(chat)
+        assert no_half_pairs(kept), (chat, kept)
+        count = recount if make is random_chat else ctxmem.count_messages
+        assert count(kept) <= budget
+        assert make is random_anthropic or recount(kept) == ctxmem.count_messages(kept)
+    assert refusals < rounds / 2
+
+
+# As LangChain -------------------------------------------------------------------------------------
+
+
+def per_message(messages):
+    """Count ten tokens for a message, four of them for its text or for each block."""
+    return sum(6 + 4 * (len(m.content) if isinstance(m.content, list) else 1) for m in messages)
+
+
+def lang_chat():
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+    return [
+        SystemMessage("This is a 4 token text."),
+        HumanMessage("This is a 4 token text.", id="first"),
+        AIMessage([{"type": "text", "text": "FIRST"}, {"type": "text", "text": "SECOND"}], id="2"),
+        HumanMessage("This is a 4 token text.", id="third"),
+        AIMessage("This is a 4 token text.", id="fourth"),
+    ]
+
+
+def test_last_keeps_the_longest_end():
+    chat = lang_chat()
+    kept = ctxmem.trim_messages(
+        chat, max_tokens=30, token_counter=per_message, include_system=False
+    )
+    assert same_objects(chat[3:], kept)  # 20 tokens; the next message has 14
+
+
+def test_include_system_keeps_it_inside_the_budget():
+    chat = lang_chat()
+    kept = ctxmem.trim_messages(chat, 30, token_counter=per_message)
+    assert same_objects([chat[0], *chat[3:]], kept)
+
+
+def test_first_keeps_the_longest_beginning():
+    chat = lang_chat()
+    kept = ctxmem.trim_messages(chat, 30, token_counter=per_message, strategy="first")
+    assert same_objects(chat[:2], kept)
+
+
+def test_allow_partial_cuts_the_next_message_to_whole_blocks():
+    chat = lang_chat()
+    kept = ctxmem.trim_messages(
+        chat, 30, token_counter=per_message, strategy="first", allow_partial=True
+    )
+    assert [{"type": "text", "text": "FIRST"}] == kept[2].content
+    kept = ctxmem.trim_messages(
+        chat, 30, token_counter=per_message, include_system=False, allow_partial=True
+    )
+    assert [{"type": "text", "text": "SECOND"}] == kept[0].content
+    assert 2 == len(chat[2].content)
+
+
+def test_allow_partial_cuts_a_text_at_lines():
+    chat = [user("one two\nthree four\nfive"), user("six")]
+    kept = ctxmem.trim_messages(chat, 15, counter=words, allow_partial=True)
+    assert ["three four\nfive", "six"] == [m["content"] for m in kept]
+    kept = ctxmem.trim_messages(
+        [chat[0]], 10, counter=words, allow_partial=True, strategy="first", include_system=False
+    )
+    assert ["one two\n"] == [m["content"] for m in kept]
+    kept = ctxmem.trim_messages(
+        chat, 13, counter=words, allow_partial=True, text_splitter=lambda text: text.split("\n")
+    )
+    assert ["five", "six"] == [m["content"] for m in kept]
+
+
+def test_allow_partial_cuts_llama_index_messages():
+    from llama_index.core.llms import ChatMessage
+
+    chat = [ChatMessage(role="user", content="one two\nthree"), ChatMessage(content="six")]
+    kept = ctxmem.trim_messages(chat, 13, counter=words, allow_partial=True)
+    assert ["three", "six"] == [m.content for m in kept]
+
+
+def test_start_on_and_end_on_take_names_and_classes():
+    from langchain_core.messages import HumanMessage
+
+    chat = lang_chat()
+    for human in ("human", "user", HumanMessage, ("system", "human")):
+        kept = ctxmem.trim_messages(
+            chat, 34, token_counter=per_message, include_system=False, start_on=human
+        )
+        assert same_objects(chat[3:], kept)  # 34 would hold chat[2:], which starts on an answer
+        kept = ctxmem.trim_messages(chat, 90, token_counter=len, end_on=human)
+        assert same_objects(chat[:4], kept)
+        kept = ctxmem.trim_messages(chat, 5, token_counter=len, end_on=human, strategy="first")
+        assert same_objects(chat[:4], kept)
+
+
+def test_anthropic_histories_start_on_a_user_message():
+    chat = [user("one"), assistant("two"), user("three"), assistant("four")]
+    assert chat[2:] == ctxmem.trim_messages(chat, 33, counter=words, provider="anthropic")
+    assert chat[1:] == ctxmem.trim_messages(chat, 22, counter=words, provider="openai")
+
+
+@pytest.mark.parametrize("rounds", [400, pytest.param(4000, marks=pytest.mark.slow)])
+def test_same_results_as_langchain_where_it_keeps_its_promise(rounds):
+    from langchain_core.messages import convert_to_messages
+    from langchain_core.messages import trim_messages as theirs
+
+    rng = random.Random(rounds)
+    compared = 0
+    for _ in range(rounds):
+        chat = ctxmem.repair(convert_to_messages(random_chat(rng, rng.randrange(1, 12))))
+        options = {"strategy": rng.choice(["last", "first"])}
+        if options["strategy"] == "last":
+            options["include_system"] = rng.random() < 0.5
+            if rng.random() < 0.3:
+                options["start_on"] = rng.choice(["human", ("human", "ai")])
+        if rng.random() < 0.3:
+            options["end_on"] = rng.choice(["human", ("human", "tool")])
+        limit = rng.randrange(10, 12 * len(chat) + 20)
+        expected = theirs(chat, max_tokens=limit, token_counter=per_message, **options)
+        # The promise: within the limit, no half of a unit, the question still there.
+        users = [m for m in chat if m.type == "human"]
+        if options["strategy"] == "last" and users and not any(m is users[-1] for m in expected):
+            continue
+        # Looking for the end, it throws the system message away that it was told to keep.
+        if options.get("include_system") and chat[0].type == "system" and not expected:
+            continue
+        if per_message(expected) > limit or units_cut(chat, expected):
+            continue
+        ours = ctxmem.trim_messages(
+            chat,
+            max_tokens=limit,
+            token_counter=per_message,
+            **{"include_system": False, **options},
+        )
+        assert [m.content for m in expected] == [m.content for m in ours], (chat, limit, options)
+        compared += 1
+    assert compared > rounds / 4
+
+
+def units_cut(chat, kept):
+    here = {id(message) for message in kept}
+    states = [{id(chat[i]) in here for i in unit} for unit in units(chat)]
+    in_flight = any(finding.kind == "open_call" for finding in ctxmem.check(chat))
+    return in_flight or any(len(state) > 1 for state in states)
+
+
+def test_what_langchain_breaks_stays_whole():
+    chat = [user("go"), assistant(None, "1"), result("1"), assistant("done"), user("thanks")]
+    # Four messages would fit, but the call and its result go together.
+    assert same_objects(chat[3:], ctxmem.trim_messages(chat[1:], 3, token_counter=len)[0:])
+    assert same_objects(chat[3:], ctxmem.trim_messages(chat, 3, token_counter=len))
+
+
+def test_the_last_question_and_calls_in_flight_stay_however_far_back():
+    chat = [user("old"), assistant("old"), user("the question")]
+    chat += [m for i in range(20) for m in (assistant(None, f"c{i}"), result(f"c{i}"))]
+    chat.append(assistant(None, "last"))
+    kept = ctxmem.trim_messages(chat, 6, token_counter=len)
+    assert same_objects([chat[2], *chat[-5:]], kept)
+    assert same_objects(kept, ctxmem.trim_messages(chat, 6, token_counter=len, start_on="human"))
+
+
+def test_pins_that_do_not_fit_are_named():
+    chat = [result("0"), {"role": "system", "content": "long " * 50}, user("hi"), assistant("x")]
+    with pytest.raises(
+        ctxmem.BudgetError, match=r"budget is 20 .* need 62.*message 2 \(user\)"
+    ) as e:
+        ctxmem.trim_messages([*chat[1:2], chat[0], *chat[2:]], 20, counter=words)
+    assert ("message 0 (system)", "message 2 (user)") == e.value.pinned
+
+
+# Hostile input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ("hi", "wrap it in a list"),
+        ({"messages": []}, "pass its 'messages'"),
+        (7, "messages is 7"),
+        ([None], "message 0 is None"),
+        ([{}], "message 0 is {}"),
+        ([user("a"), {"role": 5, "content": "b"}], "message 1 has the role 5"),
+        ([user(5)], "message 0 has the content 5"),
+        ([user([5])], "message 0 has the block 5"),
+        ([user({"type": "text"})], "message 0 has the content"),
+    ],
+)
+def test_what_is_no_message_is_refused_by_name(messages, said):
+    for take in (
+        ctxmem.check,
+        ctxmem.repair,
+        ctxmem.count_messages,
+        units,
+        lambda given: ctxmem.trim_messages(given, 9),
+    ):
+        with pytest.raises(ctxmem.InputTypeError) as error:
+            take(messages)
+        assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "neither of them is given"),
+        ({"budget": 5, "max_tokens": 5}, "both of them is given"),
+        ({"budget": 0}, "budget is 0"),
+        ({"budget": 2**63}, "budget is 9223372036854775808"),
+        ({"budget": "many"}, "budget is 'many'"),
+        ({"budget": 50, "strategy": "middle"}, "strategy is 'middle'"),
+        ({"budget": 50, "strategy": "first", "start_on": "human"}, "strategy='first'"),
+        ({"budget": 50, "start_on": 5}, "start_on has 5"),
+        ({"budget": 50, "provider": "acme"}, "expected one of openai, anthropic"),
+        ({"budget": 50, "token_counter": 5}, "token_counter is 5"),
+        ({"budget": 50, "token_counter": lambda _: -1}, "token_counter returned -1"),
+        ({"budget": 50, "token_counter": lambda _: float("nan")}, "token_counter returned nan"),
+        ({"budget": 50, "token_counter": len, "tools": []}, "tools are given"),
+        ({"budget": 50, "allow_partial": True, "text_splitter": 5}, "text_splitter is 5"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_done(options, said):
+    with pytest.raises(ctxmem.CtxmemError) as error:
+        ctxmem.trim_messages([user("hi")], **options)
+    assert said in str(error.value)
+
+
+def test_values_that_json_does_not_know_are_refused_by_name():
+    loop = {}
+    loop["self"] = loop
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    for hostile in (loop, {"a": deep}, {("a", 1): 2}):
+        block = {"type": "tool_use", "id": "t", "name": "f", "input": hostile}
+        with pytest.raises(ctxmem.InputError, match="message 0 holds a value"):
+            ctxmem.count_messages([{"role": "assistant", "content": [block]}])
+
+
+def test_results_within_results_are_counted_however_deep():
+    block = {"type": "text", "text": "bottom"}
+    for i in range(200):
+        block = {"type": "tool_result", "tool_use_id": f"t{i}", "content": [block]}
+    assert 200 < ctxmem.count_messages([{"role": "user", "content": [block]}])
+
+
+def test_a_history_in_which_nothing_fits_together_takes_linear_time():
+    chat = [m for i in range(20_000) for m in (assistant(None, f"a{i}"), result(f"b{i}"))]
+    assert [user("x"), user("z")] == ctxmem.repair([user("x"), *chat, user("z")])
+    same = [user("y" * 300)] * 20_000
+    assert 19_999 == len(ctxmem.check(same))
+    assert 3 < len(ctxmem.trim_messages(same, 10_000))
+
+
+# Cost ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_trimming_again_costs_a_fraction_of_langchains(tiktoken_encoding):
+    import time
+
+    from langchain_core.messages import convert_to_messages
+    from langchain_core.messages import trim_messages as theirs
+
+    encoding = tiktoken_encoding("o200k_base")
+    rng = random.Random(5)
+    chat = convert_to_messages(ctxmem.repair(random_chat(rng, 900)))
+    budget = ctxmem.count_messages(chat) // 4
+
+    def seconds(run):
+        best = 9.0
+        for _ in range(5):
+            start = time.perf_counter()
+            run()
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    def count(messages):
+        return sum(len(encoding.encode_ordinary(str(m.content))) + 4 for m in messages)
+
+    ours = seconds(lambda: ctxmem.trim_messages(chat, budget))
+    assert seconds(lambda: theirs(chat, max_tokens=budget, token_counter=count)) > 10 * ours
+    assert seconds(lambda: theirs(chat, max_tokens=budget, token_counter="approximate")) > ours
