@@ -2,9 +2,9 @@
 
 `resolve` turns what a user says (an encoding, a model, a function, an object) into a `Counter`;
 `count_tokens` and `count_spans` count with it. cl100k_base and o200k_base are counted natively:
-exact, without token ids, eight to twenty times faster than tiktoken, which stays the reference in
-the tests. Text is always counted as ordinary text: `<|endoftext|>` in a document is seven tokens,
-never a control token and never an error.
+exact, without token ids, several times faster than tiktoken (bench/tokens.py), which stays the
+reference in the tests. Text is always counted as ordinary text: `<|endoftext|>` in a document is
+seven tokens, never a control token and never an error.
 
 A vocabulary is looked for on this machine first, fetched at most once, within ten seconds and only
 if `CTXMEM_OFFLINE` is not set; its SHA-256 is always checked. Nothing here runs at import.
@@ -40,7 +40,14 @@ from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyE
 from ctxmem.schema import Candidates, Counter
 
 ESTIMATE_MARGIN = 1.3
-"""What the calibrated estimate is multiplied by, so that few texts are counted too low."""
+"""What the calibrated estimate is multiplied by, so that few texts are counted too low.
+
+Before the margin, the estimate of a chunk of 800 characters is 8 % off on average for o200k_base
+and 7 % for cl100k_base (5 % for English, 6 to 7 % for source code; held-out halves of 46 corpora,
+38 of them in languages other than English). After it, 0.9 % and 0.7 % of the chunks are still
+counted too low: those of languages that the table hardly saw, and rare Han. Nothing is measured of
+tokenizers that are not public.
+"""
 
 _CACHED_TEXTS = 1 << 14  # counts kept for a counter that is not native
 _CACHED_FROM = 64  # characters; shorter texts are rarely worth a place in the cache
@@ -74,7 +81,7 @@ class _Native:
 
 
 class _Estimate:
-    """The calibrated estimate, on the safe side of most texts."""
+    """The calibrated estimate with its margin: too low for about one chunk in a hundred."""
 
     exact = False
     additive = False
@@ -436,6 +443,8 @@ def count_spans(counter: object, text: str, spans: ArrayLike) -> NDArray[np.int6
     >>> count_spans(len, "abcdef", [(0, 6), (2, 4)]).tolist()
     [6, 2]
     """
+    if not isinstance(text, str):
+        raise InputTypeError(f"text is {_told(text)}; count_spans takes one str")
     resolved = resolve(counter)
     rows = np.asarray(spans)
     if rows.size == 0:

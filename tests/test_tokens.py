@@ -238,6 +238,13 @@ def test_spans_of_a_counter_that_is_not_native() -> None:
     assert [1, 1, 2] == counts.tolist()
 
 
+def test_spans_of_text_with_surrogates_equal_counts_of_slices() -> None:
+    text = "a\ud83d\ude00b \ud800c"  # a pair that means one character, and a lone one
+    spans = [(i, j) for i in range(len(text) + 1) for j in range(i, len(text) + 1)]
+    expected = [tokens.count_tokens(text[i:j]) for i, j in spans]
+    assert expected == tokens.count_spans("o200k_base", text, spans).tolist()
+
+
 def test_no_spans_give_no_counts() -> None:
     assert [] == tokens.count_spans("o200k_base", "text", []).tolist()
 
@@ -651,3 +658,20 @@ def test_import_and_lookup_import_no_heavy_package() -> None:
         check=True,
     )
     assert "[]" == ran.stdout.strip()
+
+
+# The bench ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_bench_runs_and_checks_every_count() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.tokens", "--json", "--chunks", "20", "--rounds", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result = json.loads(ran.stdout)
+    assert ["english", "code", "json", "chinese"] == list(result["corpora"])
+    assert result["corpora"]["chinese"]["characters"] > 300

@@ -35,7 +35,9 @@ TextHash::Key random_key() {
 class BpeCounter {
 public:
     BpeCounter(const py::bytes& data, const std::string& encoding)
-        : bpe_(std::string_view(data), pattern_of(encoding)), hash_(random_key()), cached_(kCached) {}
+        : bpe_(std::string_view(data), pattern_of(encoding)),
+          hash_(random_key()),
+          cached_(kCached) {}
 
     std::size_t vocabulary_size() const { return bpe_.vocabulary().size(); }
 
@@ -87,7 +89,8 @@ public:
         const std::string_view view = held.views()[0];
         for (std::size_t i = 0; i < out.size(); ++i) {
             const auto row = static_cast<py::ssize_t>(i);
-            bytes[i] = {static_cast<std::size_t>(ends(row, 0)), static_cast<std::size_t>(ends(row, 1))};
+            bytes[i] = {static_cast<std::size_t>(ends(row, 0)),
+                        static_cast<std::size_t>(ends(row, 1))};
         }
         const py::gil_scoped_release release;
         if (view.size() != static_cast<std::size_t>(length)) to_byte_offsets(view, bytes);
@@ -96,11 +99,6 @@ public:
             const py::gil_scoped_acquire acquire;
             return to_array(std::move(out));
         }
-    }
-
-    std::int64_t count_by_merging(const py::str& piece) {
-        const Texts texts(piece);
-        return bpe_.count_by_merging(texts.views()[0]);
     }
 
 private:
@@ -239,9 +237,7 @@ void bind_tokens(py::module_& m) {
         .def("count_many", &BpeCounter::count_many, py::arg("texts"), py::arg("cache") = true,
              "Return the number of tokens of each text; with `cache`, counts are kept by content.")
         .def("count_spans", &BpeCounter::count_spans, py::arg("text"), py::arg("spans"),
-             "Return the number of tokens of text[start:end] for each row (start, end) of spans.")
-        .def("count_by_merging", &BpeCounter::count_by_merging, py::arg("piece"),
-             "Return the tokens of one piece by merging pair after pair: the slow definition.");
+             "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
     m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"),
           py::arg("margin"),
           "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"

@@ -77,9 +77,9 @@ Merged merge(const Vocabulary& vocabulary, std::string_view piece) {
 
 }  // namespace
 
-// Merge the ASCII of a key pair by pair. Sixteen numbers hold, for each byte that begins a token, the
-// rank of that token with its right neighbour and, below it, the byte's position: the least is the
-// pair to merge next, the leftmost of its rank.
+// Merge the ASCII of a key pair by pair. Sixteen numbers hold, for each byte that begins a token,
+// the rank of that token with its right neighbour and, below it, the byte's position: the least is
+// the pair to merge next, the leftmost of its rank.
 std::int64_t Bpe::merge_short(const BytesKey& key, std::size_t size) const {
     constexpr std::uint32_t kNone = 0xFFFFFFFFu;
     constexpr unsigned kPosition = 15;
@@ -222,9 +222,9 @@ inline Bpe::Made Bpe::made_from(Token token) const {
 
 // Left to right -------------------------------------------------------------------------------
 
-// Whether `left`, whose bytes end at `border`, and `right`, whose bytes begin there, are the encoding
-// of their bytes by merges of rank below `limit`. `left_is_longest` says that no longer token
-// matches where `left` begins. Requires kReadable bytes from every byte of both.
+// Whether `left`, whose bytes end at `border`, and `right`, whose bytes begin there, are the
+// encoding of their bytes by merges of rank below `limit`. `left_is_longest` says that no longer
+// token matches where `left` begins. Requires kReadable bytes from every byte of both.
 Bpe::Answer Bpe::neighbours(const char* border, Token left, Token right, Rank limit,
                             bool left_is_longest) const {
     const Vocabulary::Entry* one = &vocabulary_[left];
@@ -294,19 +294,18 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
         if (token == kNoToken) return false;
         const std::size_t end = at + vocabulary_[token].size;
         if (dead[end / 64] >> end % 64 & 1) return false;
-        if (count == 0) {
-            if (vocabulary_[token].size == 1) return true;
+        if (vocabulary_[token].size > 1) {
             const Made made = made_from(token);
             ordered = ordered && made.kind != Made::unordered;
-            return made.kind == Made::merged;
+            if (made.kind != Made::merged) return false;
         }
+        if (count == 0) return true;
         const Token last = tokens[count - 1];
         if (++questions > 256 + furthest) ordered = false;
         const Answer answer = neighbours(piece + at, last & ~kLongest, token, kNoRank,
                                          (last & kLongest) != 0);
-        if (answer != Answer::unordered) return answer == Answer::yes;
-        if (made_from(token).kind != Made::never) ordered = false;
-        return false;
+        ordered = ordered && answer != Answer::unordered;
+        return answer == Answer::yes;
     };
     // The longest token of at most `most` bytes that continues the encoding, or none. `is_longest`
     // becomes false if there is a longer one that does not.
@@ -358,7 +357,7 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
             break;  // only where ranks do not rise
         }
     }
-    constexpr std::size_t kKept = std::size_t{1} << 20;  // a huge piece is no reason to keep its room
+    constexpr std::size_t kKept = std::size_t{1} << 20;  // the room of huger pieces is given back
     if (size > kKept) {
         work.piece = {};
         work.tokens = {};
@@ -400,15 +399,6 @@ inline std::int64_t Bpe::count_any(const char* piece, std::size_t size, Workspac
     if (((slot.low ^ key.low) | ((slot.high ^ key.high) & ~kCountBits)) == 0)
         return static_cast<std::int64_t>(slot.high >> 60);
     return count_short(key, hash, size, work);
-}
-
-std::int64_t Bpe::count_piece(std::string_view piece) const {
-    if (piece.empty()) return 0;
-    const Borrowed work(*this);
-    char padded[kPacked + kReadable] = {};
-    if (piece.size() > kPacked) return count_any(piece.data(), piece.size(), *work);
-    std::memcpy(padded, piece.data(), piece.size());
-    return count_any(padded, piece.size(), *work);
 }
 
 // Call visit(end, tokens) for each piece from `at` on that starts before `stop`, in order.

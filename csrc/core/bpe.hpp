@@ -14,25 +14,27 @@
 // between neighbours happen; until then the bytes of those two were merged exactly as if they stood
 // alone (a merge elsewhere never changes which of their pairs is lowest), so it would have happened
 // there as well; and the other way round. So the encoder takes the longest token that goes with its
-// left neighbour, a shorter one if what follows cannot be encoded, and steps back when none is left.
-// The last token of a prefix's encoding is unique, so an end from which no way led on is never tried
-// again: every position is visited once, and the work is linear in the piece. In long runs of one
-// symbol, for which there are tokens of dozens of lengths, nearly every position is a dead end; when
-// the questions outnumber the bytes reached by far, the piece is merged by a heap instead.
+// left neighbour, a shorter one if what follows cannot be encoded, and steps back when none is
+// left. The last token of a prefix's encoding is unique, so an end from which no way led on is
+// never tried again: every position is visited once, and the work is linear in the piece. In long
+// runs of one symbol, for which there are tokens of dozens of lengths, nearly every position is a
+// dead end; when the questions outnumber the bytes reached by far, the piece is merged by a heap
+// instead.
 //
-// Whether two tokens are the encoding of their bytes is asked by undoing their merges backwards, the
-// later (the higher rank) first, down to bytes: if ever the two tokens at the border could be merged
-// at a rank below that of the merge undone last, that merge would have come first. It takes at most
-// as many look-ups as the two tokens have bytes, usually two to four: none while the left token is
-// whole and the longest at its place, and none once one side is a part of a character, unless the
-// vocabulary has a token that begins or ends in such a character. How a token is made, its last
-// merge, is found when first asked for, by the same question, and kept. A token that no merges make,
-// or merges whose ranks do not rise, is found out then (none is in the published vocabularies), and
-// the piece is merged pair by pair, by a heap: n log n.
+// Whether two tokens are the encoding of their bytes is asked by undoing their merges backwards,
+// the later (the higher rank) first, down to bytes: if ever the two tokens at the border could be
+// merged at a rank below that of the merge undone last, that merge would have come first. It takes
+// at most as many look-ups as the two tokens have bytes, usually two to four: none while the left
+// token is whole and the longest at its place, and none once one side is a part of a character,
+// unless the vocabulary has a token that begins or ends in such a character. How a token is made,
+// its last merge, is found when first asked for, by the same question, and kept. A token that no
+// merges make, or merges whose ranks do not rise, is found out then (none is in the published
+// vocabularies), and the piece is merged pair by pair, by a heap: n log n.
 //
 // Counting is safe from any number of threads: the vocabulary does not change, how a token is made
-// is an atomic word that every thread would fill with the same value, and each call borrows a workspace (cache
-// and buffers, 0.5 MB) for itself; so there are as many as ever ran at once, and warm ones stay.
+// is an atomic word that every thread would fill with the same value, and each call borrows a
+// workspace (cache and buffers, 1 MB) for itself; so there are as many as ever ran at once, and
+// warm ones stay.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -83,9 +85,8 @@ public:
     void count_spans(std::string_view text, std::span<const ByteSpan> spans,
                      std::int64_t* counts) const;
 
-    // The number of tokens of bytes that are one piece, and the same by merging pair after pair:
-    // the definition, kept as the slow twin.
-    std::int64_t count_piece(std::string_view piece) const;
+    // The number of tokens of bytes that are one piece, by merging pair after pair with a heap:
+    // what is left where the quick ways do not hold, and their slow twin in the tests.
     std::int64_t count_by_merging(std::string_view piece) const;
 
 private:

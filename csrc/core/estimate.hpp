@@ -1,8 +1,8 @@
 // Estimating the tokens of a text without a vocabulary.
 //
 // The text is cut into the same pieces that the encoding cuts it into (pretokenise.hpp). A piece is
-// told by its kind (a word with a blank before it, digits, Han, ...) and its length in characters; a
-// table fitted by fit_estimate.py holds the mean number of tokens of each. Tokens are a sum over
+// told by its kind (a word with a blank before it, digits, Han, ...) and its length in characters;
+// a table fitted by fit_estimate.py holds the mean number of tokens of each. Tokens are a sum over
 // pieces, so the means are the least-squares fit. Words of plain ASCII letters are dearer where
 // every twentieth word or more has other letters too: such a text is not English. Linear.
 #pragma once

@@ -1,13 +1,13 @@
 // A keyed 128-bit hash of a text: nobody who does not know the key can make two texts collide.
 //
-// Stage one turns each block of 512 bytes into two 128-bit sums, each of (word + key) * (word + key)
-// over pairs of 64-bit words (NH: Black, Halevi, Krawczyk, Krovetz, Rogaway, "UMAC", 1999). With a
-// random key, two different blocks of equal size get equal sums with probability at most 2^-64; the
-// two sums use independent keys, so 2^-128 together. Stage two takes the four words of each block,
-// and at last the size of the text, as coefficients of two polynomials at two random points modulo
-// 2^61 - 1 (Carter and Wegman 1979): two different texts of n bytes agree in both with probability at
-// most ((n / 64 + 17) / 2^61)^2, which is 2^-93 for 1 MB, whatever the texts are. The bound holds for
-// texts chosen without knowing the key; draw it at random, once a process.
+// Stage one turns each block of 512 bytes into two 128-bit sums, each of (word + key) * (word +
+// key) over pairs of 64-bit words (NH: Black, Halevi, Krawczyk, Krovetz, Rogaway, "UMAC", 1999).
+// With a random key, two different blocks of equal size get equal sums with probability at most
+// 2^-64; the two sums use independent keys, so 2^-128 together. Stage two takes the four words of
+// each block, and at last the size of the text, as coefficients of two polynomials at two random
+// points modulo 2^61 - 1 (Carter and Wegman 1979): two different texts of n bytes agree in both
+// with probability at most ((n / 64 + 17) / 2^61)^2, which is 2^-93 for 1 MB, whatever the texts
+// are. The bound holds for texts chosen without knowing the key; draw it at random, once a process.
 //
 // Four multiplications for 32 bytes, all independent: 10 to 20 bytes a cycle.
 #pragma once

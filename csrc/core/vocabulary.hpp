@@ -1,10 +1,11 @@
-// The tokens of a byte-pair vocabulary: bytes -> token, straight from the lines of a .tiktoken file.
+// The tokens of a byte-pair vocabulary: bytes -> token, straight from the lines of a .tiktoken
+// file.
 //
-// A token of at most 15 bytes is packed with its length into 128 bits and compared whole; longer ones,
-// 5 % of o200k, lie in one string. The hash table follows Swiss tables (Kulukundis 2017): one tag byte
-// a place, sixteen compared at once, so that most misses cost one look at 256 kB of tags; what is
-// known of a token lies in one place of 32 bytes, so that a hit costs one cache line more. Look-ups
-// are constant time but for hashing the bytes; o200k takes 9 MB.
+// A token of at most 15 bytes is packed with its length into 128 bits and compared whole; longer
+// ones, 5 % of o200k, lie in one string. The hash table follows Swiss tables (Kulukundis 2017): one
+// tag byte a place, sixteen compared at once, so that most misses cost one look at 256 kB of tags;
+// what is known of a token lies in one place of 32 bytes, so that a hit costs one cache line more.
+// Look-ups are constant time but for hashing the bytes; o200k takes 9 MB.
 #pragma once
 #include <array>
 #include <atomic>

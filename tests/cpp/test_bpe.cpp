@@ -42,7 +42,8 @@ std::string base64(const std::string& bytes) {
     for (std::size_t at = 0; at < bytes.size(); at += 3) {
         unsigned bits = 0;
         for (std::size_t i = 0; i < 3; ++i)
-            bits = bits << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0);
+            bits = bits << 8 |
+                   (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0u);
         for (std::size_t i = 0; i < 4; ++i)
             out += at + i <= bytes.size() ? alphabet[bits >> (18 - 6 * i) & 63] : '=';
     }
@@ -54,7 +55,7 @@ std::string vocabulary(const std::vector<std::string>& tokens) {
     std::string file;
     int rank = 0;
     for (int byte = 0; byte < 256; ++byte)
-        file += base64(std::string(1, static_cast<char>(byte))) + " " + std::to_string(rank++) + "\n";
+        file += base64({static_cast<char>(byte)}) + " " + std::to_string(rank++) + "\n";
     for (const std::string& token : tokens)
         file += base64(token) + " " + std::to_string(rank++) + "\n";
     return file;
@@ -62,8 +63,9 @@ std::string vocabulary(const std::vector<std::string>& tokens) {
 
 const std::vector<std::string> kAtoms = {
     "a", "b", "ab", "ba", "S", "T", "don", "'s", "'t", "'LL", "'re", "'", " ", "  ", "\t", "\n",
-    "\r\n", "/", "!", "...", "1", "2345", "\xC5\xBF", "\xC3\xA9", "\xCC\x81", "\xD0\x96", "\xE4\xB8\xAD",
-    "\xE6\x96\x87", "\xE3\x80\x82", "\xE3\x80\x80", "\xF0\x9F\x98\x80", "abababab", std::string(1, '\0')};
+    "\r\n", "/", "!", "...", "1", "2345", "\xC5\xBF", "\xC3\xA9", "\xCC\x81", "\xD0\x96",
+    "\xE4\xB8\xAD", "\xE6\x96\x87", "\xE3\x80\x82", "\xE3\x80\x80", "\xF0\x9F\x98\x80", "abababab",
+    std::string(1, '\0')};
 
 std::string random_text(std::mt19937& random, int most) {
     std::string text;
@@ -78,7 +80,8 @@ std::string random_text(std::mt19937& random, int most) {
 // Tokens that merges make, tokens that they cannot make, and ranks that do not rise.
 std::vector<std::string> random_tokens(std::mt19937& random, bool made) {
     std::vector<std::string> tokens;
-    std::vector<std::string> parts = {"a", "b", "S", " ", "\n", "!", "/", "'", "s", "\xE4", "\xB8", "\xAD"};
+    std::vector<std::string> parts = {"a", "b", "S", " ",    "\n",   "!",
+                                      "/", "'", "s", "\xE4", "\xB8", "\xAD"};
     while (tokens.size() < 60) {
         std::string token = parts[random() % parts.size()] + parts[random() % parts.size()];
         if (!made && random() % 3 == 0) token += parts[random() % parts.size()];
@@ -124,8 +127,9 @@ void test_spans_equal_counts_of_slices() {
         for (int i = 0; i < 300; ++i) {
             const Exact text(random_text(random, 60));
             std::vector<std::size_t> borders;
-            for (std::size_t at = 0; at <= text.view.size(); ++at)
-                if (at == text.view.size() || !is_continuation(text.view[at])) borders.push_back(at);
+            for (std::size_t at = 0; at < text.view.size(); ++at)
+                if (!is_continuation(text.view[at])) borders.push_back(at);
+            borders.push_back(text.view.size());
             std::vector<ByteSpan> spans;
             for (int k = 0; k < 20; ++k) {
                 const std::size_t a = borders[random() % borders.size()];
@@ -137,7 +141,8 @@ void test_spans_equal_counts_of_slices() {
             for (std::size_t k = 0; k < spans.size(); ++k) {
                 const Exact slice(
                     std::string(text.view.substr(spans[k].begin, spans[k].end - spans[k].begin)));
-                check(counts[k] == bpe.count(slice.view), "span of '" + std::string(text.view) + "'");
+                check(counts[k] == bpe.count(slice.view),
+                      "span of '" + std::string(text.view) + "'");
             }
         }
     }
@@ -149,7 +154,8 @@ void test_blocks_agree_with_single_pieces() {
         for (int i = 0; i < 20000; ++i) {
             std::string text;
             while (text.size() < 64 + random() % 16)
-                text += random() % 4 ? kAtoms[random() % 22] : std::string(1, char(32 + random() % 95));
+                text += random() % 4 ? kAtoms[random() % 22]
+                                     : std::string(1, static_cast<char>(32 + random() % 95));
             const std::size_t size = random() % 3 ? 64 : random() % 64;
             const bool at_end = size < 64;
             if (at_end) text.resize(size);
@@ -160,8 +166,8 @@ void test_blocks_agree_with_single_pieces() {
             while (at < found.certain) {
                 check(found.bits >> at & 1, "a piece starts in '" + text + "'");
                 const std::size_t end = piece_end(pattern, text, at);
-                for (std::size_t between = at + 1; between < std::min(end, found.certain); ++between)
-                    check(!(found.bits >> between & 1), "no piece starts inside one in '" + text + "'");
+                for (std::size_t inside = at + 1; inside < std::min(end, found.certain); ++inside)
+                    check(!(found.bits >> inside & 1), "none starts inside one in '" + text + "'");
                 at = end;
             }
             check(at == found.certain, "the last start is one in '" + text + "'");
@@ -192,8 +198,9 @@ void test_threads_agree() {
 void test_damaged_files_are_refused() {
     const std::string good = vocabulary({"ab"});
     const std::vector<std::string> bad = {
-        "", "x", "YQ== 0\n", good + "YWI= 300\n", good + "YWJj 5\n", good + "YW 300\n", good + "YWJj\n",
-        good + "YWJj 3x\n", good + "YWJj 99999999999\n", good + "YW=j 300\n", good + " 300\n"};
+        "", "x", "YQ== 0\n", good + "YWI= 300\n", good + "YWJj 5\n", good + "YW 300\n",
+        good + "YWJj\n", good + "YWJj 3x\n", good + "YWJj 99999999999\n",
+        good + "YW=j 300\n", good + " 300\n"};
     for (const std::string& file : bad) {
         bool refused = false;
         try {
@@ -217,7 +224,7 @@ void test_hash_tells_texts_apart() {
     for (std::size_t size = 0; size < 1600; ++size) {
         const Exact zeros(std::string(size, '\0'));
         seen.push_back(hash(zeros.view));
-        check(seen.back() == hash(Exact(std::string(size, '\0')).view), "equal texts, equal hashes");
+        check(seen.back() == hash(Exact(std::string(size, '\0')).view), "equal texts, one hash");
         if (size == 0) continue;
         std::string other(size, '\0');
         other[random() % size] ^= static_cast<char>(1 << random() % 8);
@@ -243,9 +250,9 @@ void test_long_pieces() {
     tokens.push_back(std::string(100, ' '));
     tokens.push_back("  ");
     const Bpe bpe(vocabulary(tokens), Pattern::o200k);
-    check(bpe.count(std::string(1000003, 'a')) == 125002, "a million letters");  // 8 * 125000 + 2 + 1
+    check(bpe.count(std::string(1000003, 'a')) == 125002, "8 * 125000 + 2 + 1 letters");
     check(bpe.count(std::string(1000000, ' ')) == 500000, "a million blanks");
-    check(bpe.count(std::string(100, ' ')) == 1, "a piece that is a token, though no merges make it");
+    check(bpe.count(std::string(100, ' ')) == 1, "a token, though no merges make it");
 }
 
 }  // namespace
