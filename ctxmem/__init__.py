@@ -1,2 +1,108 @@
-"""The right context, not too much."""
+"""ctxmem puts the right context, not too much, in front of a language model.
+
+>>> import ctxmem
+>>> window = ctxmem.pack(["Rome is in Italy.", "Rome is in Italy.", "Oslo is in Norway."], 20)
+>>> window.tokens, [decision.reason.value for decision in window.decisions]
+(11, ['selected', 'duplicate', 'selected'])
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pkgutil import extend_path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+# A source tree first on sys.path would otherwise hide the compiled extensions of the installed
+# package; with this they are found in either.
+__path__ = extend_path(__path__, __name__)
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ctxmem.dedup import find_near_duplicates
+    from ctxmem.errors import (
+        BudgetError,
+        CtxmemError,
+        CtxmemWarning,
+        InputError,
+        InputTypeError,
+        MissingExtraError,
+        VocabularyError,
+    )
+    from ctxmem.pack import apack, pack
+    from ctxmem.schema import (
+        Alternative,
+        Budget,
+        Chunk,
+        ChunkId,
+        Counter,
+        Decision,
+        Piece,
+        Reason,
+        Window,
+    )
+    from ctxmem.tokens import count_tokens
+
+_ROOM_OF = {
+    "pack": "pack",
+    "apack": "pack",
+    "count_tokens": "tokens",
+    "find_near_duplicates": "dedup",
+    **dict.fromkeys(
+        (
+            "Alternative",
+            "Budget",
+            "Chunk",
+            "ChunkId",
+            "Counter",
+            "Decision",
+            "Piece",
+            "Reason",
+            "Window",
+        ),
+        "schema",
+    ),
+    **dict.fromkeys(
+        (
+            "BudgetError",
+            "CtxmemError",
+            "CtxmemWarning",
+            "InputError",
+            "InputTypeError",
+            "MissingExtraError",
+            "VocabularyError",
+        ),
+        "errors",
+    ),
+}
+
+__all__ = ["__version__", *sorted(_ROOM_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'ctxmem' has no attribute {name!r}")
+    value = getattr(import_module(f"ctxmem.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _FrontDoor(ModuleType):
+    """A package whose rooms do not hide the functions that bear their names.
+
+    Importing the room `ctxmem.pack` would bind the name `pack` here to the module; it stays free
+    for the function.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _ROOM_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cpp_build import compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from ctxmem import _native
-from ctxmem.errors import BudgetError, InputError, InputTypeError
-from ctxmem.problems import explain, solve
-from tests.cpp_build import compile_and_run
-from tests.reference import (
+from reference import (
     best_choice,
     best_packing,
     evaluate_packing,
     solve_with_cp_sat,
 )
+
+from ctxmem import _native
+from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.problems import explain, solve
 
 DATA = Path(__file__).parent / "data"
 

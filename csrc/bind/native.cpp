@@ -38,6 +38,7 @@ void Texts::add(PyObject* text) {
         data = PyUnicode_AsUTF8AndSize(repaired.ptr(), &size);
         if (data == nullptr) throw py::error_already_set();
         owners_.push_back(std::move(repaired));
+        repaired_ = true;
     }
     views_.emplace_back(data, static_cast<std::size_t>(size));
 }
@@ -52,4 +53,5 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     ctxmem::bind::bind_tokens(m);
     ctxmem::bind::bind_dedup(m);
     ctxmem::bind::bind_solver(m);
+    ctxmem::bind::bind_value(m);
 }

@@ -19,11 +19,13 @@ public:
     explicit Texts(const py::list& texts);
     explicit Texts(const py::str& text);
     const std::vector<std::string_view>& views() const { return views_; }
+    bool repaired() const { return repaired_; }  // some text had lone surrogates
 
 private:
     void add(PyObject* text);
 
     std::vector<std::string_view> views_;
+    bool repaired_ = false;
     std::vector<py::object> owners_;  // the list or str, and every repaired copy
 };
 
@@ -39,5 +41,6 @@ void bind_words(py::module_& m);
 void bind_tokens(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
+void bind_value(py::module_& m);
 
 }  // namespace ctxmem::bind

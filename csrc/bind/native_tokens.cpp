@@ -1,9 +1,255 @@
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <random>
+#include <string>
+
 #include "bind/native.hpp"
+#include "core/bpe.hpp"
+#include "core/count_table.hpp"
+#include "core/estimate.hpp"
+#include "core/text_hash.hpp"
 
 namespace ctxmem::bind {
+namespace {
+
+constexpr std::size_t kCached = std::size_t{1} << 16;   // texts whose count is kept, 3 MB
+constexpr std::size_t kWorthCaching = 64;               // bytes; below, counting is as fast
+constexpr std::size_t kWorthRelease = 4096;             // bytes that take some 20 us to count
+constexpr std::size_t kBetweenSignals = std::size_t{4} << 20;  // bytes that take some 50 ms
+
+Pattern pattern_of(const std::string& encoding) {
+    if (encoding == "o200k_base") return Pattern::o200k;
+    if (encoding == "cl100k_base") return Pattern::cl100k;
+    throw std::invalid_argument("encoding is '" + encoding +
+                                "'; expected 'o200k_base' or 'cl100k_base'");
+}
+
+TextHash::Key random_key() {
+    std::random_device device;
+    TextHash::Key key;
+    for (std::uint64_t& word : key) word = std::uint64_t{device()} << 32 | device();
+    return key;
+}
+
+class BpeCounter {
+public:
+    BpeCounter(const py::bytes& data, const std::string& encoding)
+        : bpe_(std::string_view(data), pattern_of(encoding)), hash_(random_key()), cached_(kCached) {}
+
+    std::size_t vocabulary_size() const { return bpe_.vocabulary().size(); }
+
+    std::int64_t count(const py::str& text) {
+        const Texts texts(text);
+        const std::string_view view = texts.views()[0];
+        if (view.size() < kWorthCaching) return bpe_.count(view);
+        std::int64_t out = 0;
+        count_cached({&view, 1}, &out);
+        return out;
+    }
+
+    py::array_t<std::int64_t> count_many(const py::list& texts, bool cache) {
+        const Texts held(texts);
+        std::vector<std::int64_t> out(held.views().size());
+        if (cache)
+            count_cached(held.views(), out.data());
+        else
+            count_uncached(held.views(), out.data());
+        return to_array(std::move(out));
+    }
+
+    py::array_t<std::int64_t> count_spans(const py::str& text,
+                                          const py::array_t<std::int64_t>& spans) {
+        if (spans.ndim() != 2 || spans.shape(1) != 2)
+            throw std::invalid_argument("spans must have the shape (k, 2)");
+        const auto ends = spans.unchecked<2>();
+        const Py_ssize_t length = PyUnicode_GET_LENGTH(text.ptr());
+        for (py::ssize_t i = 0; i < ends.shape(0); ++i)
+            if (ends(i, 0) < 0 || ends(i, 0) > ends(i, 1) || ends(i, 1) > length)
+                throw std::out_of_range("span " + std::to_string(i) + " is (" +
+                                        std::to_string(ends(i, 0)) + ", " +
+                                        std::to_string(ends(i, 1)) + "); expected 0 <= start <= " +
+                                        "end <= " + std::to_string(length));
+        std::vector<std::int64_t> out(static_cast<std::size_t>(ends.shape(0)));
+        const Texts held(text);
+        if (held.repaired()) {
+            // Repairing joins surrogates, so offsets would shift; each slice is repaired by itself.
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                const auto row = static_cast<py::ssize_t>(i);
+                const auto slice = py::reinterpret_steal<py::str>(
+                    PyUnicode_Substring(text.ptr(), ends(row, 0), ends(row, 1)));
+                if (!slice) throw py::error_already_set();
+                out[i] = bpe_.count(Texts(slice).views()[0]);
+            }
+            return to_array(std::move(out));
+        }
+        std::vector<ByteSpan> bytes(out.size());
+        const std::string_view view = held.views()[0];
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const auto row = static_cast<py::ssize_t>(i);
+            bytes[i] = {static_cast<std::size_t>(ends(row, 0)), static_cast<std::size_t>(ends(row, 1))};
+        }
+        const py::gil_scoped_release release;
+        if (view.size() != static_cast<std::size_t>(length)) to_byte_offsets(view, bytes);
+        bpe_.count_spans(view, bytes, out.data());
+        {
+            const py::gil_scoped_acquire acquire;
+            return to_array(std::move(out));
+        }
+    }
+
+    std::int64_t count_by_merging(const py::str& piece) {
+        const Texts texts(piece);
+        return bpe_.count_by_merging(texts.views()[0]);
+    }
+
+private:
+    using Views = std::span<const std::string_view>;
+
+    // Requires the GIL; gives it up where that pays, and looks for Ctrl-C between portions.
+    void count_uncached(Views texts, std::int64_t* out) {
+        std::size_t budget = kBetweenSignals;
+        std::size_t bytes = 0;
+        for (const std::string_view text : texts) bytes += text.size();
+        std::size_t i = 0;
+        std::size_t at = 0;  // in texts[i]
+        std::fill_n(out, texts.size(), 0);
+        const auto portion = [&] {
+            while (i < texts.size() && budget > 0) {
+                const std::size_t begin = at;
+                const std::size_t stop = at + std::min(budget, texts[i].size() - at);
+                out[i] += bpe_.count_from(texts[i], at, stop);
+                budget -= std::min(budget, std::max<std::size_t>(at - begin, 1));
+                if (at < texts[i].size()) continue;
+                ++i;
+                at = 0;
+            }
+        };
+        if (bytes < kWorthRelease) {
+            portion();
+            return;
+        }
+        for (;;) {
+            {
+                const py::gil_scoped_release release;
+                portion();
+            }
+            if (i == texts.size()) return;
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            budget = kBetweenSignals;
+        }
+    }
+
+    void count_cached(Views texts, std::int64_t* out) {
+        std::vector<ContentKey> keys(texts.size());
+        std::vector<std::string_view> missing;
+        std::vector<std::size_t> where;
+        for (std::size_t i = 0; i < texts.size(); ++i)
+            if (texts[i].size() >= kWorthCaching) keys[i] = hash_(texts[i]);
+        {
+            const std::lock_guard hold(lock_);
+            for (std::size_t i = 0; i < texts.size(); ++i) {
+                out[i] = texts[i].size() >= kWorthCaching ? cached_.find(keys[i]) : -1;
+                if (out[i] >= 0) continue;
+                missing.push_back(texts[i]);
+                where.push_back(i);
+            }
+        }
+        if (missing.empty()) return;
+        std::vector<std::int64_t> counts(missing.size());
+        count_uncached(missing, counts.data());
+        const std::lock_guard hold(lock_);
+        for (std::size_t k = 0; k < where.size(); ++k) {
+            out[where[k]] = counts[k];
+            if (missing[k].size() >= kWorthCaching) cached_.insert(keys[where[k]], counts[k]);
+        }
+    }
+
+    // Character offsets to byte offsets.
+    static void to_byte_offsets(std::string_view text, std::vector<ByteSpan>& spans) {
+        std::vector<std::size_t*> offsets;
+        for (ByteSpan& span : spans) {
+            offsets.push_back(&span.begin);
+            offsets.push_back(&span.end);
+        }
+        std::sort(offsets.begin(), offsets.end(),
+                  [](const std::size_t* a, const std::size_t* b) { return *a < *b; });
+        std::size_t at = 0;
+        std::size_t characters = 0;
+        for (std::size_t* offset : offsets) {
+            while (characters < *offset) {
+                ++at;
+                while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80)
+                    ++at;
+                ++characters;
+            }
+            *offset = at;
+        }
+    }
+
+    Bpe bpe_;
+    TextHash hash_;
+    std::mutex lock_;  // guards cached_; held for look-ups only, never while counting
+    CountTable cached_;
+};
+
+py::array_t<std::int64_t> estimate_many(const py::list& texts, const std::string& encoding,
+                                        double margin) {
+    const Texts held(texts);
+    const Pattern pattern = pattern_of(encoding);
+    std::vector<std::int64_t> out;
+    out.reserve(held.views().size());
+    {
+        const py::gil_scoped_release release;
+        for (const std::string_view text : held.views()) {
+            // No byte-level encoding has more tokens than bytes.
+            const double most = static_cast<double>(text.size());
+            const double tokens = std::min(most, std::ceil(margin * estimate(pattern, text)));
+            out.push_back(static_cast<std::int64_t>(tokens));
+        }
+    }
+    return to_array(std::move(out));
+}
+
+py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
+    const Texts held(text);
+    std::vector<std::int64_t> cells;
+    std::vector<double> weights;
+    std::vector<std::int64_t> ends;
+    for (const PieceCell& cell : piece_cells(pattern_of(encoding), held.views()[0])) {
+        cells.push_back(static_cast<std::int64_t>(cell.index));
+        weights.push_back(cell.weight);
+        ends.push_back(static_cast<std::int64_t>(cell.end));
+    }
+    return py::make_tuple(to_array(std::move(cells)), to_array(std::move(weights)),
+                          to_array(std::move(ends)));
+}
+
+}  // namespace
 
 void bind_tokens(py::module_& m) {
-    (void)m;
+    py::class_<BpeCounter>(
+        m, "Bpe",
+        "Count tokens of cl100k_base or o200k_base, exactly; safe from many threads at once.\n\n"
+        "`data` are the bytes of the encoding's .tiktoken file; ValueError if they are damaged.")
+        .def(py::init<const py::bytes&, const std::string&>(), py::arg("data"), py::arg("encoding"))
+        .def("__len__", &BpeCounter::vocabulary_size)
+        .def("count", &BpeCounter::count, py::arg("text"),
+             "Return the number of tokens of the text.")
+        .def("count_many", &BpeCounter::count_many, py::arg("texts"), py::arg("cache") = true,
+             "Return the number of tokens of each text; with `cache`, counts are kept by content.")
+        .def("count_spans", &BpeCounter::count_spans, py::arg("text"), py::arg("spans"),
+             "Return the number of tokens of text[start:end] for each row (start, end) of spans.")
+        .def("count_by_merging", &BpeCounter::count_by_merging, py::arg("piece"),
+             "Return the tokens of one piece by merging pair after pair: the slow definition.");
+    m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"),
+          py::arg("margin"),
+          "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"
+          "its bytes; no vocabulary is needed.");
+    m.def("estimate_cells", &estimate_cells, py::arg("text"), py::arg("encoding"),
+          "Return the table cell, the weight and the end in bytes of each piece of the text.");
+    m.attr("ESTIMATE_CELLS") = kPieceCells;
+    m.attr("ESTIMATE_LENGTHS") = kPieceLengths;
 }
 
 }  // namespace ctxmem::bind

@@ -2,17 +2,47 @@
 //
 // A word is a maximal run of letters, marks and numbers, lower-cased; a letter of a script written
 // without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) is a word of its own, with its marks.
-// Everything else separates. A word is handed on as a 64-bit hash of its lower-cased code points:
-// two different words collide with probability 2^-64 a pair. Linear in the text.
+// Everything else separates. A word is handed on as a 64-bit hash of its lower-cased UTF-8: two
+// different words collide with probability 2^-64 a pair. Linear in the text.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
 namespace ctxmem {
 
-// Append the hash of every word of `utf8` to `out`, in text order.
+// The most words (or characters of words) that a text of this many bytes can have.
+constexpr std::size_t most_words(std::size_t bytes) { return bytes / 2 + 1; }
+
+// Write the hash of every word of `utf8` to `out`, in text order; return how many. Requires room for
+// most_words(utf8.size()).
+std::size_t split_words(std::string_view utf8, std::uint64_t* out);
+
+// The same, appended to a vector.
 void split_words(std::string_view utf8, std::vector<std::uint64_t>& out);
+
+// Append a 64-bit number for every character of the words of `utf8`, lower-cased, and one for a space
+// wherever something separated two words. Letters of spaceless scripts that touch stay together.
+void split_characters(std::string_view utf8, std::vector<std::uint64_t>& out);
+
+// The words of many texts in one array; those of text i are words[start[i] .. start[i + 1]).
+struct WordLists {
+    std::vector<std::uint64_t> words;
+    std::vector<std::int64_t> start;
+};
+WordLists split_texts(std::span<const std::string_view> texts);
+
+// A view of such lists, whoever owns them. Requires start to ascend from 0 to words.size().
+struct WordView {
+    std::span<const std::uint64_t> words;
+    std::span<const std::int64_t> start;
+    std::size_t size() const { return start.size() - 1; }
+    std::span<const std::uint64_t> operator[](std::size_t i) const {
+        return words.subspan(static_cast<std::size_t>(start[i]),
+                             static_cast<std::size_t>(start[i + 1] - start[i]));
+    }
+};
 
 }  // namespace ctxmem

@@ -1,0 +1,463 @@
+"""Take in what callers have: str, dict, Chunk, Document, NodeWithScore, chat messages.
+
+Frameworks are recognised by their shape, never imported. Everything is checked here, before
+anything is computed, so that the rooms behind can trust the table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.schema import Alternative, Budget, Candidates, Chunk, ChunkId
+
+MAX_BUDGET = 10**9
+"""No model reads a thousand million tokens; a larger number is a mistake."""
+
+CONVERSATION = "conversation"
+"""The list name that chat messages are ranked under: the latest comes first."""
+
+_ACCEPTED = (
+    "a str, a ctxmem.Chunk, a dict with 'text', a LangChain Document, a LlamaIndex node, "
+    "a (item, score) pair or a chat message"
+)
+_TEXT_KEYS = ("text", "page_content", "content")
+_FIELDS = tuple(name for name in Chunk.__dataclass_fields__ if name != "text")
+
+
+def read_budget(budget: int | Budget) -> Budget:
+    """Return the budget as a `Budget`, checked.
+
+    Raises:
+        BudgetError: it is not a positive number of tokens, or its reserve leaves none.
+        InputTypeError: it is not an int or a `Budget`.
+    """
+    if not isinstance(budget, Budget):
+        budget = Budget(_whole(budget, "budget", "a number of tokens, such as 4096"))
+    tokens = _whole(budget.tokens, "budget", "a number of tokens, such as 4096")
+    reserve = _whole(budget.reserve, "reserve", "a number of tokens, such as 500")
+    if not 1 <= tokens <= MAX_BUDGET:
+        raise BudgetError(
+            f"budget is {tokens} tokens; expected 1 to {MAX_BUDGET:,}: give what the model's "
+            f"window leaves for context"
+        )
+    if not 0 <= reserve < tokens:
+        raise BudgetError(
+            f"budget is {tokens} tokens of which {reserve} are reserved; expected a reserve from "
+            f"0 to {tokens - 1}: raise the budget or lower the reserve"
+        )
+    return budget
+
+
+def read(items: Iterable[Any], *, ranked: bool = False, alternatives: bool = True) -> Candidates:
+    """Return the table of candidates for any mix of accepted items.
+
+    `ranked` says that the items come best first, for callers whose items carry neither score nor
+    rank; without it the order of the input means nothing (a chat's order always does). Without
+    `alternatives` only the full texts are candidates.
+
+    Raises:
+        InputError: no items, an empty text, a score that is not finite, one id for two texts, a
+            requirement that is not among the chunks.
+        InputTypeError: an item, or a field of one, of a type that is not known.
+    """
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise InputTypeError(
+            f"chunks is a {type(items).__name__}; expected a list of chunks, each {_ACCEPTED}: "
+            f"wrap a single one in a list"
+        )
+    given = list(items)
+    if not given:
+        raise InputError(
+            "chunks is empty; expected at least one passage: skip the call when the retriever "
+            "returns nothing"
+        )
+    conversation = all(_role_of(item) is not None for item in given)
+    chunks = _read_messages(given) if conversation else [_chunk(x, i) for i, x in enumerate(given)]
+    if ranked and not conversation:
+        chunks = [
+            replace(chunk, rank=i) if chunk.rank is None else chunk
+            for i, chunk in enumerate(chunks)
+        ]
+    return _tabulate(
+        [_checked(chunk, i) for i, chunk in enumerate(chunks)], conversation, alternatives
+    )
+
+
+def content_id(text: str) -> ChunkId:
+    """Return the id of a text that was given none: its 128-bit xxh3, in hexadecimal."""
+    return ChunkId(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
+
+
+def _chunk(item: Any, index: int) -> Chunk:
+    if isinstance(item, Chunk):
+        return item
+    if isinstance(item, str):
+        return Chunk(item, content_id(item))
+    if isinstance(item, Mapping):
+        return _from_mapping(item, index)
+    if isinstance(item, tuple) and len(item) == 2 and not isinstance(item[0], int | float):
+        return replace(_chunk(item[0], index), score=item[1])
+    if hasattr(item, "page_content"):
+        return _from_document(item)
+    if hasattr(item, "node") and hasattr(item, "score"):
+        return replace(_from_node(item.node), score=item.score)
+    if hasattr(item, "get_content") and hasattr(item, "node_id"):
+        return _from_node(item)
+    if _role_of(item) is not None:
+        return Chunk(_message_text(item))
+    raise InputTypeError(
+        f"chunk {index} is a {type(item).__name__}; expected {_ACCEPTED}: convert it, for "
+        f"instance with ctxmem.Chunk(text, id=..., score=...)"
+    )
+
+
+def _from_mapping(item: Mapping[str, Any], index: int) -> Chunk:
+    key = next((key for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
+    if key is None:
+        if _role_of(item) is not None:
+            return Chunk(_message_text(item))
+        raise InputTypeError(
+            f"chunk {index} is a dict with the keys {sorted(map(str, item))}; expected its passage "
+            f"under 'text' (or 'page_content', 'content')"
+        )
+    fields = {name: item[name] for name in _FIELDS if item.get(name) is not None}
+    metadata = fields.setdefault("metadata", {})
+    if isinstance(metadata, Mapping):
+        _place(fields, item[key], metadata)
+    if isinstance(fields.get("span"), list):
+        fields["span"] = tuple(fields["span"])
+    return Chunk(item[key], **fields)
+
+
+def _from_document(document: Any) -> Chunk:
+    metadata = getattr(document, "metadata", None) or {}
+    fields: dict[str, Any] = {"id": getattr(document, "id", None), "metadata": metadata}
+    if isinstance(metadata, Mapping):
+        _place(fields, document.page_content, metadata)
+    return Chunk(document.page_content, **fields)
+
+
+def _place(fields: dict[str, Any], text: Any, metadata: Mapping[str, Any]) -> None:
+    """Fill in what splitters and retrievers write into metadata: source, start_index, score."""
+    if isinstance(metadata.get("source"), str):
+        fields.setdefault("source", metadata["source"])
+    start = metadata.get("start_index")
+    if isinstance(start, int) and start >= 0 and isinstance(text, str):
+        fields.setdefault("span", (start, start + len(text)))
+    for key in ("score", "relevance_score"):
+        if isinstance(metadata.get(key), int | float):
+            fields.setdefault("score", metadata[key])
+
+
+def _from_node(node: Any) -> Chunk:
+    text = node.get_content()
+    start, end = getattr(node, "start_char_idx", None), getattr(node, "end_char_idx", None)
+    return Chunk(
+        text,
+        id=node.node_id,
+        embedding=getattr(node, "embedding", None),
+        source=getattr(node, "ref_doc_id", None),
+        span=(start, end) if isinstance(start, int) and isinstance(end, int) else None,
+        metadata=getattr(node, "metadata", None) or {},
+    )
+
+
+# Chat messages
+
+
+def _get(item: Any, name: str) -> Any:
+    return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+
+
+def _role_of(item: Any) -> str | None:
+    """Return the role of a chat message, None for anything else."""
+    if isinstance(item, Chunk | str):
+        return None
+    role = _get(item, "role")
+    if role is None and hasattr(item, "content"):
+        role = {"human": "user", "ai": "assistant"}.get(
+            _get(item, "type") or "", _get(item, "type")
+        )
+    role = getattr(role, "value", role)
+    return role if isinstance(role, str) else None
+
+
+def _message_text(message: Any) -> str:
+    """Return a message as text: its role, what it says, and the tools it calls."""
+    content = _get(message, "content")
+    parts = [content] if isinstance(content, str) else [_block_text(b) for b in content or ()]
+    parts += [
+        json.dumps(_plain(call), sort_keys=True, ensure_ascii=False)
+        for call in _get(message, "tool_calls") or ()
+    ]
+    return f"{_role_of(message)}: " + "\n".join(part for part in parts if part)
+
+
+def _block_text(block: Any) -> str:
+    text = block if isinstance(block, str) else _get(block, "text")
+    if isinstance(text, str):
+        return text
+    return json.dumps(_plain(block), sort_keys=True, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can write; what cannot be written is shown by its repr."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    dump = getattr(value, "model_dump", None)
+    return _plain(dump()) if callable(dump) else repr(value)
+
+
+def _call_ids(message: Any) -> list[str]:
+    """Return the ids of the tool calls that a message makes or answers."""
+    ids = [_get(call, "id") for call in _get(message, "tool_calls") or ()]
+    ids.append(_get(message, "tool_call_id"))
+    content = _get(message, "content")
+    if not isinstance(content, str):
+        ids += [
+            _get(block, "id" if _get(block, "type") == "tool_use" else "tool_use_id")
+            for block in content or ()
+            if _get(block, "type") in ("tool_use", "tool_result")
+        ]
+    return [call for call in ids if isinstance(call, str)]
+
+
+def _read_messages(messages: Sequence[Any]) -> list[Chunk]:
+    """Return a chat as chunks: later ranks higher, the system message and last user turn pinned.
+
+    A tool call and its results require each other: half of such a pair is refused by every
+    provider.
+    """
+    roles = [_role_of(message) for message in messages]
+    users = [i for i, role in enumerate(roles) if role == "user" and not _call_ids(messages[i])]
+    unit: dict[str, list[int]] = {}
+    for i, message in enumerate(messages):
+        for call in _call_ids(message):
+            unit.setdefault(call, []).append(i)
+    partners: list[set[int]] = [set() for _ in messages]
+    for members in unit.values():
+        for i in members:
+            partners[i].update(j for j in members if j != i)
+    name = [ChunkId(f"message-{i}") for i in range(len(messages))]
+    return [
+        Chunk(
+            _message_text(message),
+            id=name[i],
+            rank=len(messages) - 1 - i,
+            list=CONVERSATION,
+            pinned=roles[i] in ("system", "developer") or i in users[-1:],
+            requires=tuple(name[j] for j in sorted(partners[i])),
+            metadata={"role": roles[i]},
+        )
+        for i, message in enumerate(messages)
+    ]
+
+
+# Checks
+
+
+def _whole(value: Any, what: str, example: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputTypeError(
+            f"{what} is {value!r} ({type(value).__name__}); expected an int: {example}"
+        )
+    return int(value)
+
+
+def _name(chunk: Chunk, index: int) -> str:
+    return f"chunk {index}" + (f" (id {chunk.id!r})" if chunk.id is not None else "")
+
+
+def _checked(chunk: Chunk, index: int) -> Chunk:
+    """Return the chunk with its id filled in, or raise what is wrong with it."""
+    if _plainly_right(chunk):
+        return chunk
+    if not isinstance(chunk.text, str):
+        raise InputTypeError(
+            f"{_name(chunk, index)} has a text of type {type(chunk.text).__name__}; expected str"
+        )
+    if not chunk.text:
+        raise InputError(
+            f"{_name(chunk, index)} has an empty text; expected a passage: leave it out"
+        )
+    fixed: dict[str, Any] = {}
+    if chunk.id is None:
+        fixed["id"] = content_id(chunk.text)
+    elif not isinstance(chunk.id, str):
+        if isinstance(chunk.id, bool) or not isinstance(chunk.id, int | np.integer):
+            raise InputTypeError(f"{_name(chunk, index)}: id is not a str; name it with a str")
+        fixed["id"] = str(chunk.id)
+    if chunk.score is not None:
+        score = _finite(chunk, index)
+        if score is not chunk.score:
+            fixed["score"] = score
+    if chunk.rank is not None and (
+        isinstance(chunk.rank, bool)
+        or not isinstance(chunk.rank, int | np.integer)
+        or chunk.rank < 0
+    ):
+        raise InputError(
+            f"{_name(chunk, index)} has rank {chunk.rank!r}; expected an int from 0, 0 is the best"
+        )
+    for field in ("source", "list", "section"):
+        value = getattr(chunk, field)
+        if value is not None and not isinstance(value, str):
+            fixed[field] = str(value)
+    if chunk.span is not None:
+        _check_span(chunk, index)
+    if chunk.alternatives:
+        fixed["alternatives"] = _checked_alternatives(chunk, index)
+    if isinstance(chunk.requires, str):
+        raise InputTypeError(
+            f"{_name(chunk, index)}: requires is the str {chunk.requires!r}; expected a list of "
+            f"ids: [{chunk.requires!r}]"
+        )
+    return replace(chunk, **fixed) if fixed else chunk
+
+
+def _plainly_right(chunk: Chunk) -> bool:
+    """Tell, at the price of a few comparisons, that all fields are as most callers give them."""
+    return (
+        type(chunk.text) is str
+        and chunk.text != ""
+        and type(chunk.id) is str
+        and (chunk.score is None or (type(chunk.score) is float and math.isfinite(chunk.score)))
+        and (chunk.rank is None or (type(chunk.rank) is int and chunk.rank >= 0))
+        and (chunk.source is None or type(chunk.source) is str)
+        and (chunk.list is None or type(chunk.list) is str)
+        and (chunk.section is None or type(chunk.section) is str)
+        and chunk.span is None
+        and not chunk.alternatives
+        and not chunk.requires
+    )
+
+
+def _finite(chunk: Chunk, index: int) -> float:
+    try:
+        score = float(chunk.score)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputTypeError(
+            f"{_name(chunk, index)} has a score of type {type(chunk.score).__name__}; expected a "
+            f"number, or None where there is none"
+        ) from None
+    if not math.isfinite(score):
+        raise InputError(
+            f"{_name(chunk, index)} has score {score}; expected a finite number: leave the score "
+            f"out (None) where the retriever gives none"
+        )
+    return score
+
+
+def _check_span(chunk: Chunk, index: int) -> None:
+    span = chunk.span
+    whole = (
+        isinstance(span, tuple)
+        and len(span) == 2
+        and all(isinstance(x, int | np.integer) and not isinstance(x, bool) for x in span)
+    )
+    if not whole or not 0 <= span[0] <= span[1]:  # type: ignore[index]
+        raise InputError(
+            f"{_name(chunk, index)} has span {span!r}; expected (start, end), character offsets "
+            f"in its source with 0 <= start <= end"
+        )
+
+
+def _checked_alternatives(chunk: Chunk, index: int) -> tuple[Alternative, ...]:
+    checked = []
+    for given in chunk.alternatives:
+        option = Alternative(given) if isinstance(given, str) else given
+        if not isinstance(option, Alternative) or not isinstance(option.text, str):
+            raise InputTypeError(
+                f"{_name(chunk, index)} has an alternative of type {type(given).__name__}; "
+                f"expected a str or a ctxmem.Alternative"
+            )
+        if not option.text.strip():
+            raise InputError(f"{_name(chunk, index)} has an empty alternative; leave it out")
+        if option.share is not None and not 0 <= option.share <= 1:
+            raise InputError(
+                f"{_name(chunk, index)} has an alternative that keeps the share {option.share} of "
+                f"its value; expected 0 to 1"
+            )
+        checked.append(option)
+    return tuple(checked)
+
+
+# The table
+
+
+def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Candidates:
+    first_with: dict[str, int] = {}
+    for i, chunk in enumerate(chunks):
+        first = first_with.setdefault(chunk.id or "", i)
+        if chunks[first].text != chunk.text:
+            raise InputError(
+                f"chunks {first} and {i} have the id {chunk.id!r} but different texts; expected "
+                f"one text per id: give versions of a passage ids of their own"
+            )
+    needs = [
+        _needs(chunk, i, first_with) if chunk.requires else () for i, chunk in enumerate(chunks)
+    ]
+    texts: list[str] = []
+    row_chunk: list[int] = []
+    alternative: list[int] = []
+    first_row = [0]
+    for i, chunk in enumerate(chunks):
+        texts.append(_trim(chunk.text))
+        if alternatives and chunk.alternatives:
+            texts.extend(
+                _trim(option.text)
+                for option in chunk.alternatives
+                if isinstance(option, Alternative)
+            )
+        rows = len(texts) - first_row[-1]
+        row_chunk.extend([i] * rows)
+        alternative.extend(range(rows))
+        first_row.append(len(texts))
+    return Candidates(
+        chunks=tuple(chunks),
+        ids=[ChunkId(chunk.id or "") for chunk in chunks],
+        texts=texts,
+        chunk=np.array(row_chunk, dtype=np.int32),
+        alternative=np.array(alternative, dtype=np.int32),
+        first_row=np.array(first_row, dtype=np.int32),
+        blank=np.array([not texts[row] for row in first_row[:-1]], dtype=np.bool_),
+        needs=needs,
+        conversation=conversation,
+    )
+
+
+def _trim(text: str) -> str:
+    """Return the text without outer blank lines and trailing space; indentation stays.
+
+    So every block starts on its own line and ends without a newline of its own, which is what makes
+    the counts of blocks add up.
+    """
+    if not (text[0].isspace() or text[-1].isspace()):
+        return text
+    text = text.rstrip()
+    body = text.lstrip()
+    indent = text[: len(text) - len(body)]
+    # str.strip knows a few separators beyond \s of the tokeniser; only plain indentation is kept.
+    return indent[max(indent.rfind("\n"), indent.rfind("\r")) + 1 :] + body
+
+
+def _needs(chunk: Chunk, index: int, first_with: Mapping[str, int]) -> tuple[int, ...]:
+    missing = [need for need in chunk.requires if need not in first_with]
+    if missing:
+        raise InputError(
+            f"{_name(chunk, index)} requires {missing[0]!r}, which is not among the chunks; "
+            f"expected the ids of other chunks: add it, or drop the requirement"
+        )
+    return tuple(sorted({first_with[need] for need in chunk.requires} - {index}))

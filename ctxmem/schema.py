@@ -1,0 +1,355 @@
+"""The nouns of ctxmem: what goes in, what walks through the corridor, what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, NewType, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem import report
+
+ChunkId = NewType("ChunkId", str)
+"""The caller's id of a chunk, or the content hash of its text."""
+
+SCHEMA_VERSION = 1
+"""Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A shorter text that may stand for a chunk: an extract, a summary.
+
+    `share` is the part of the chunk's value that it keeps, between 0 and 1; left out, it is
+    the square root of the share of tokens it keeps: the first half of a text says more than half.
+    """
+
+    text: str
+    share: float | None = None
+    label: str = "alternative"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """A retrieved passage, one object per hit.
+
+    The same passage may be given many times: how often, by which `list` and at which `rank` it was
+    returned is evidence, and its text is paid for once.
+
+    Attributes:
+        text: the passage.
+        id: the caller's name for it; left out, a hash of the text.
+        score: the retriever's relevance, higher is better, on any scale of that `list`.
+        embedding: a vector, compared with the query's by cosine.
+        source: the document it was cut from; with `span` it lets neighbours be stitched.
+        span: character offsets (start, end) in the source.
+        rank: position in the list it came from, 0 is best.
+        list: the retriever or query variant that returned it.
+        section: the part of the window that it belongs to.
+        pinned: must be in the window.
+        requires: ids of chunks without which it is of no use.
+        alternatives: shorter texts that may stand for it, str or `Alternative`.
+        metadata: the caller's, passed through untouched.
+    """
+
+    text: str
+    id: str | None = None
+    score: float | None = None
+    embedding: Any = None
+    source: str | None = None
+    span: tuple[int, int] | None = None
+    rank: int | None = None
+    list: str | None = None
+    section: str | None = None
+    pinned: bool = False
+    requires: Sequence[str] = ()
+    alternatives: Sequence[str | Alternative] = ()
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many tokens a window may have.
+
+    `reserve` is kept free out of `tokens`, for the question and the answer.
+    """
+
+    tokens: int
+    reserve: int = 0
+
+    @property
+    def limit(self) -> int:
+        """The tokens that the window itself may have."""
+        return self.tokens - self.reserve
+
+
+class Reason(str, Enum):
+    """Why a chunk is in the window, or is not."""
+
+    PINNED = "pinned"
+    SELECTED = "selected"
+    REQUIRED = "required"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    CONTAINED = "contained"
+    OVER_BUDGET = "over_budget"
+    MISSING_REQUIREMENT = "missing_requirement"
+    BLANK = "blank"
+
+
+class Decision(NamedTuple):
+    """What became of one input chunk; a tuple, since a pack makes one for every input.
+
+    `position` is its place in the input, `represented_by` the id of the chunk whose text stands for
+    it, `tokens` the price of its text with header and separator, `relevance` between 0 and 1.
+    """
+
+    chunk_id: ChunkId
+    kept: bool
+    reason: Reason
+    detail: str
+    represented_by: ChunkId | None
+    position: int
+    tokens: int
+    relevance: float
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of kept text: one chunk, or neighbours of one source stitched together.
+
+    `tokens` counts the text alone; `spans` are character offsets in `source`, where known.
+    """
+
+    text: str
+    tokens: int
+    chunk_ids: tuple[ChunkId, ...]
+    spans: tuple[tuple[int, int], ...]
+    source: str | None
+    header: str
+    relevance: float
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """What counts tokens: a named encoding, or whatever a user brings.
+
+    `exact` says that a budget kept in these counts is kept; only estimates are not. `additive` says
+    that a text which ends in a newline and one which begins with a character other than whitespace
+    and `/` have together exactly the sum of their counts; it holds for cl100k_base and o200k_base.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the counter is called in reports."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether its counts are those of the model's own tokeniser."""
+
+    @property
+    def additive(self) -> bool:
+        """Whether blocks that end in a newline add up."""
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of one text."""
+
+    def count_many(self, texts: Sequence[str]) -> Sequence[int]:
+        """Return the number of tokens of each text."""
+
+
+Header = str | Callable[[Chunk], str]
+"""A template with {id}, {source}, {section}, {list} and {start}, or a function of the chunk."""
+
+Embed = Callable[[Sequence[str]], Any]
+"""A function from texts to vectors, one row a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a window is put together: separator between pieces, header before each, their order."""
+
+    separator: str = "\n\n"
+    header: Header | None = None
+    order: str = "auto"
+
+
+@dataclass(slots=True)
+class Candidates:
+    """The table that walks through the corridor; each room adds its columns and nothing else.
+
+    One row per chunk and alternative; the rows of a chunk stand together, the full text first.
+    n is the number of chunks, m of rows, s of segments: the stretches that the chunks' ends cut
+    a source into, so that text which several chunks share is priced and valued once.
+
+    ============== ====== ============ ====================================================
+    column         shape  added by     meaning
+    ============== ====== ============ ====================================================
+    chunks         n      intake       the inputs, ids filled in
+    ids            n      intake       their ids
+    texts          m      intake       the text of the row, outer blank lines removed
+    chunk          m      intake       the chunk of the row
+    alternative    m      intake       0 for the full text, then 1, 2, ...
+    first_row      n + 1  intake       rows of chunk i: first_row[i] .. first_row[i + 1]
+    blank          n      intake       nothing to show
+    needs          n      intake       chunks that it requires, directly
+    conversation   1      intake       the input is a chat, whose order carries its meaning
+    repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
+    unique         u      dedup        the chunks that are neither blank nor repeats
+    pinned         n      dedup        it, or a repeat of it, must be in the window
+    evidence       n      value        summed reciprocal ranks of its text, over all lists
+    hits           n      value        how often its text was returned
+    group          n      dedup        representative of its near-duplicate group
+    similarity     n      dedup        to the representative, or to version_of
+    version_of     n      dedup        the passage it is a version of, -1 if of none
+    first_segment  n      dedup        its segments: first_segment[i] .. last_segment[i]
+    last_segment   n      dedup        (exclusive)
+    segment_chunk  s      dedup        a chunk that holds the segment's text
+    segment_span   s x 2  dedup        character offsets in that chunk's text
+    joined         s      dedup        the segment continues the one before it in one source
+    tokens         m      tokens       price of the row as a block: header, text, separator
+    overhead       n      tokens       the part of it that header and separator take
+    segment_tokens s      tokens       price of the segment inside a block
+    relevance      n      value        between 0 and 1: how much speaks for its text
+    worth          n      value        value of one token of it, at most 1
+    kept_row       n      selection    row in the window, -1 if none
+    ============== ====== ============ ====================================================
+    """
+
+    chunks: tuple[Chunk, ...]
+    ids: list[ChunkId]
+    texts: list[str]
+    chunk: NDArray[np.int32]
+    alternative: NDArray[np.int32]
+    first_row: NDArray[np.int32]
+    blank: NDArray[np.bool_]
+    needs: list[tuple[int, ...]]
+    conversation: bool = False
+    repeat_of: NDArray[np.int32] = field(init=False)
+    unique: NDArray[np.intp] = field(init=False)
+    pinned: NDArray[np.bool_] = field(init=False)
+    evidence: NDArray[np.float64] = field(init=False)
+    hits: NDArray[np.int32] = field(init=False)
+    group: NDArray[np.int32] = field(init=False)
+    similarity: NDArray[np.float64] = field(init=False)
+    version_of: NDArray[np.int32] = field(init=False)
+    first_segment: NDArray[np.int32] = field(init=False)
+    last_segment: NDArray[np.int32] = field(init=False)
+    segment_chunk: NDArray[np.int32] = field(init=False)
+    segment_span: NDArray[np.int64] = field(init=False)
+    joined: NDArray[np.bool_] = field(init=False)
+    tokens: NDArray[np.int64] = field(init=False)
+    overhead: NDArray[np.int64] = field(init=False)
+    segment_tokens: NDArray[np.int64] = field(init=False)
+    relevance: NDArray[np.float64] = field(init=False)
+    worth: NDArray[np.float64] = field(init=False)
+    kept_row: NDArray[np.int32] = field(init=False)
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def id(self, chunk: int) -> ChunkId:
+        """Return the id of a chunk."""
+        return self.ids[chunk]
+
+    def text(self, chunk: int) -> str:
+        """Return the full text of a chunk."""
+        return self.texts[int(self.first_row[chunk])]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The packed context, with an account of every input.
+
+    Attributes:
+        text: what to put before the model; `str(window)` is the same.
+        tokens: its token count, by `counter`; never above `budget` when `exact`.
+        budget: the tokens it was allowed.
+        pieces: kept text in window order.
+        decisions: one per input chunk, in input order.
+        status: "optimal" when no selection of these chunks is worth more, else "feasible".
+        value: worth of the window: tokens times the worth of one, which grows with relevance.
+        upper_bound: what no selection can exceed.
+        gap: (upper_bound - value) / upper_bound, the share of value that may be missing.
+        exact: False when the tokens are an estimate.
+        counter: name of the counter.
+        table: the corridor's table, for whoever wants to look closer.
+    """
+
+    text: str
+    tokens: int
+    budget: int
+    pieces: tuple[Piece, ...]
+    decisions: tuple[Decision, ...]
+    status: str
+    value: float
+    upper_bound: float
+    gap: float
+    exact: bool
+    counter: str
+    table: Candidates = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the window as plain data, ready for JSON, with a schema version."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "text": self.text,
+            "tokens": self.tokens,
+            "budget": self.budget,
+            "exact": self.exact,
+            "counter": self.counter,
+            "status": self.status,
+            "value": self.value,
+            "upper_bound": self.upper_bound,
+            "gap": self.gap,
+            "pieces": [
+                {
+                    "text": piece.text,
+                    "tokens": piece.tokens,
+                    "chunk_ids": list(piece.chunk_ids),
+                    "spans": [list(span) for span in piece.spans],
+                    "source": piece.source,
+                    "header": piece.header,
+                    "relevance": piece.relevance,
+                }
+                for piece in self.pieces
+            ],
+            "decisions": [
+                {
+                    "chunk_id": decision.chunk_id,
+                    "kept": decision.kept,
+                    "reason": decision.reason.value,
+                    "detail": decision.detail,
+                    "represented_by": decision.represented_by,
+                    "position": decision.position,
+                    "tokens": decision.tokens,
+                    "relevance": decision.relevance,
+                    "source": decision.source,
+                }
+                for decision in self.decisions
+            ],
+        }
+
+    def explain(self) -> str:
+        """Return, as text for a person, what was kept, what repeated, what was dropped and why."""
+        return report.window_text(self.to_dict())
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the explanation as one self-contained HTML page and return its path."""
+        target = Path(path)
+        target.write_text(report.window_page(self.to_dict()), encoding="utf-8")
+        return target
+
+    def _repr_html_(self) -> str:
+        return report.window_html(self.to_dict())

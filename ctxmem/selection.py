@@ -1,0 +1,279 @@
+"""Choose what the window holds: pins, at most one of each group, within the limit, with a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem import _native
+from ctxmem.errors import BudgetError
+from ctxmem.schema import Alternative, Candidates
+
+SCALE = 2**20
+"""Values are whole numbers for the solver: a fully relevant token is worth this many."""
+
+JOINT = 3
+"""Tokens that a cut may add: T(a) + T(b) - T(a + b) was at most 3 in two million raw cuts."""
+
+UNLIMITED = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A selection's worth, what no selection can exceed, and its price by the table.
+
+    Headers and separators are part of the price, not of the worth.
+    """
+
+    value: float
+    upper_bound: float
+    spent: int
+
+
+def choose(table: Candidates, limit: int) -> Proof | None:
+    """Add `kept_row`: the row of each chunk that is in the window, -1 where none is.
+
+    Where chunks neither share text nor require each other the answer is the optimum, up to the
+    solver's caps. Elsewhere it is a fill by relevance that pays for shared text once, and the bound
+    lets every stretch of text be taken alone.
+
+    Returns:
+        What is known of the selection; None when the pinned chunks do not fit (all are kept out).
+    """
+    problem = _Problem(table)
+    if problem.independent:
+        return _solve(problem, limit)
+    fill = _Fill(problem, limit)
+    if not fill.take_pins():
+        table.kept_row = np.full(len(table), -1, dtype=np.int32)
+        return None
+    fill.take_best()
+    table.kept_row = fill.kept_row
+    return Proof(fill.value, max(fill.value, _bound(problem, limit)), fill.spent)
+
+
+def keep(table: Candidates, chunks: Iterable[int]) -> float:
+    """Add `kept_row` with the pins and these chunks, whatever they cost; return their worth."""
+    fill = _Fill(_Problem(table), UNLIMITED)
+    fill.take_pins()
+    for i in chunks:
+        fill.take(i)
+    table.kept_row = fill.kept_row
+    return fill.value
+
+
+def over_pinned(table: Candidates, budget: int, needed: int) -> BudgetError:
+    """Return the error that names the pins that do not fit."""
+    names = [table.id(i) for i in range(len(table)) if table.chunks[i].pinned]
+    shown = ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    return BudgetError(
+        f"budget is {budget} tokens but the pinned chunks, with what they require, need {needed}; "
+        f"raise the budget or unpin: {shown}",
+        pinned=names,
+    )
+
+
+class _Problem:
+    """The table as an optimisation problem: what may be chosen, and what it is worth."""
+
+    def __init__(self, table: Candidates) -> None:
+        self.table = table
+        choosable = (table.repeat_of == np.arange(len(table))) & ~table.blank
+        # Worth first; of a group, whose members are worth the same, the representative. Ids break
+        # ties, so that the order of the input does not.
+        self.chunks = sorted(
+            np.flatnonzero(choosable).tolist(),
+            key=lambda i: (-table.worth[i], table.group[i] != i, table.id(i)),
+        )
+        follows = np.append(table.joined, False)
+        several = table.last_segment - table.first_segment > 1
+        self.stitched = several | follows[table.first_segment] | follows[table.last_segment]
+        self.independent = not self.stitched[choosable].any() and not any(table.needs)
+        self.values = self._values()
+
+    def _values(self) -> NDArray[np.float64]:
+        """Return the worth of each row: tokens of text times what one of them is worth."""
+        table = self.table
+        full = table.first_row[:-1]
+        text = (table.tokens[full] - table.overhead).astype(np.float64)
+        # A longer near-duplicate says no more than its representative does.
+        values = (table.worth * np.minimum(text, text[table.group]))[table.chunk]
+        for row in np.flatnonzero(table.alternative > 0).tolist():
+            i = table.chunk[row]
+            option = table.chunks[i].alternatives[table.alternative[row] - 1]
+            share = option.share if isinstance(option, Alternative) else None
+            if share is None:
+                share = min(1.0, float(table.tokens[row] / table.tokens[full[i]])) ** 0.5
+            values[row] *= share
+        return values
+
+    def segments(self, chunk: int) -> slice:
+        """Return where the chunk's segments stand."""
+        return slice(int(self.table.first_segment[chunk]), int(self.table.last_segment[chunk]))
+
+
+def _solve(problem: _Problem, limit: int) -> Proof | None:
+    """Solve the multiple-choice knapsack: a class for each group, an option for each row."""
+    table = problem.table
+    classes: dict[int, list[int]] = {}
+    for i in problem.chunks:
+        classes.setdefault(int(table.group[i]), []).append(i)
+    members = np.array([i for chosen in classes.values() for i in chosen], dtype=np.intp)
+    count = table.first_row[members + 1] - table.first_row[members]
+    ends = np.cumsum(count)
+    options = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
+        table.first_row[members] - (ends - count), count
+    )
+    last = np.cumsum([len(chosen) for chosen in classes.values()], dtype=np.int64)
+    starts = np.concatenate(([0], ends[last - 1])).astype(np.int64)
+    pinned = np.array([any(table.pinned[i] for i in c) for c in classes.values()], dtype=np.bool_)
+    values = np.rint(problem.values[options] * SCALE).astype(np.int64)
+    chosen, value, bound, status, _ = _native.solve_classes(
+        starts,
+        table.tokens[options],
+        values,
+        pinned,
+        limit,
+    )
+    table.kept_row = np.full(len(table), -1, dtype=np.int32)
+    if status == "infeasible":
+        return None
+    kept = options[starts[:-1][chosen >= 0] + chosen[chosen >= 0]]
+    table.kept_row[table.chunk[kept]] = kept
+    return Proof(value / SCALE, bound / SCALE, int(table.tokens[kept].sum()))
+
+
+def _bound(problem: _Problem, limit: int) -> float:
+    """Return what no selection can exceed: the optimum of an easier problem.
+
+    A stretch of text that chunks of several groups hold may be taken alone, at no more than it
+    costs and for what its most relevant chunk makes of it. What only one group holds is taken as
+    its members hold it, at most one of them. Requirements are left out.
+    """
+    table = problem.table
+    size = len(table.segment_chunk)
+    owner = np.full(size, -1)  # the only group that holds the segment, -2 when there are several
+    each = np.zeros(size)
+    cost = table.segment_tokens.copy()
+    for i in problem.chunks:
+        at = problem.segments(i)
+        owner[at] = np.where(np.isin(owner[at], (-1, table.group[i])), table.group[i], -2)
+        np.maximum(each[at], table.worth[i], out=each[at])
+        if problem.stitched[i]:
+            cost[at] = np.maximum(1, table.segment_tokens[at] - JOINT)
+    worth = each * table.segment_tokens
+    classes: dict[int, list[tuple[int, float]]] = {}
+    for i in problem.chunks:
+        at = problem.segments(i)
+        own = owner[at] >= 0
+        options = classes.setdefault(int(table.group[i]), [])
+        options.append((int(cost[at][own].sum()), float(worth[at][own].sum())))
+        rows = range(int(table.first_row[i]) + 1, int(table.first_row[i + 1]))
+        options.extend((int(table.tokens[row]), float(problem.values[row])) for row in rows)
+    shared = [[(int(cost[s]), float(worth[s]))] for s in np.flatnonzero(owner == -2)]
+    choices = [*classes.values(), *shared]
+    starts = np.concatenate(([0], np.cumsum([len(choice) for choice in choices])))
+    flat = [option for choice in choices for option in choice]
+    _, _, bound, _, _ = _native.solve_classes(
+        starts.astype(np.int64),
+        np.array([option[0] for option in flat], dtype=np.int64),
+        np.ceil(np.array([option[1] for option in flat]) * SCALE).astype(np.int64),
+        np.zeros(len(choices), dtype=np.bool_),
+        limit,
+        gap=0.002,
+    )
+    return bound / SCALE
+
+
+class _Fill:
+    """A window filled step by step, which pays for every stretch of text once."""
+
+    def __init__(self, problem: _Problem, limit: int) -> None:
+        self.problem = problem
+        self.limit = limit
+        self.spent = 0
+        self.value = 0.0
+        self.kept_row = np.full(len(problem.table), -1, dtype=np.int32)
+        self.taken_groups: set[int] = set()
+        self.covered = np.zeros(len(problem.table.segment_chunk) + 1, dtype=np.bool_)
+
+    def take_pins(self) -> bool:
+        """Take every pinned chunk with all it requires; return whether they fit."""
+        pinned = self.problem.table.pinned
+        return all(self.take(i) for i in self.problem.chunks if pinned[i])
+
+    def take_best(self) -> None:
+        """Take what still fits, most relevant first."""
+        for i in self.problem.chunks:
+            self.take(i)
+
+    def take(self, chunk: int) -> bool:
+        """Take a chunk and all it requires, whole or else as the alternative worth most.
+
+        Returns whether the window now holds it; when it does not fit, nothing has changed.
+        """
+        if self.holds(chunk):
+            return True
+        table = self.problem.table
+        others = [i for i in self.closure(chunk) if i != chunk and not self.holds(i)]
+        if any(int(table.group[i]) in self.taken_groups for i in [chunk, *others]):
+            return False
+        full = int(table.first_row[chunk])
+        rows = range(full, int(table.first_row[chunk + 1]))
+        for row in sorted(rows, key=lambda row: (row > full, -self.problem.values[row])):
+            if self.take_rows([row, *(int(table.first_row[i]) for i in others)]):
+                return True
+        return False
+
+    def take_rows(self, rows: list[int]) -> bool:
+        """Take all these rows, or none when together they do not fit."""
+        table = self.problem.table
+        covered = self.covered.copy()
+        cost, value = 0, 0.0
+        for row in rows:
+            i = int(table.chunk[row])
+            if not self.problem.stitched[i] or table.alternative[row]:
+                cost += int(table.tokens[row])
+                value += float(self.problem.values[row])
+                covered[self.problem.segments(i)] |= not table.alternative[row]
+                continue
+            at = self.problem.segments(i)
+            new = ~covered[at]
+            before = covered[at.start - 1] and table.joined[at.start]
+            after = covered[at.stop] and table.joined[at.stop]
+            opens_block = not (before or after or not new.all())
+            tokens = table.segment_tokens[at][new].sum()
+            cost += int(tokens + (table.overhead[i] if opens_block else 0))
+            value += float(table.worth[i] * tokens)
+            covered[at] = True
+        if self.spent + cost > self.limit:
+            return False
+        self.covered = covered
+        self.spent += cost
+        self.value += value
+        for row in rows:
+            self.kept_row[table.chunk[row]] = row
+            self.taken_groups.add(int(table.group[table.chunk[row]]))
+        return True
+
+    def holds(self, chunk: int) -> bool:
+        """Tell whether the window holds the chunk, as itself or inside its neighbours."""
+        if self.kept_row[chunk] >= 0:
+            return True
+        return bool(
+            self.problem.stitched[chunk] and self.covered[self.problem.segments(chunk)].all()
+        )
+
+    def closure(self, chunk: int) -> list[int]:
+        """Return the chunk and all that it requires, directly or not."""
+        seen = {chunk}
+        stack = [chunk]
+        while stack:
+            for need in self.problem.table.needs[stack.pop()]:
+                if need not in seen:
+                    seen.add(need)
+                    stack.append(need)
+        return sorted(seen)

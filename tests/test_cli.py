@@ -1,0 +1,113 @@
+"""The command line, run as a person would."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctxmem.cli import main
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "contract_review.json"
+
+
+def run(*arguments, stdin=None):
+    return subprocess.run(
+        [sys.executable, "-m", "ctxmem", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_example_needs_nothing_but_its_file():
+    done = run("pack", EXAMPLE)
+    assert done.returncode == 0, done.stderr
+    assert "of 400 tokens (o200k_base)" in done.stdout
+    assert "repeat: returned 5 times, shown once" in done.stdout
+    assert "thirty days' written notice" in done.stdout
+
+
+def test_json_is_the_window_as_plain_data(capsys):
+    assert main(["pack", str(EXAMPLE), "--json", "--budget", "300"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["schema_version"], data["budget"], len(data["decisions"])) == (1, 300, 43)
+    assert data["tokens"] <= 300
+
+
+def test_text_prints_the_window_alone(capsys):
+    assert main(["pack", str(EXAMPLE), "--text", "--header", "[{source}]"]) == 0
+    assert capsys.readouterr().out.startswith("[msa-2024.md]\n")
+
+
+def test_jsonl_comes_through_standard_input(monkeypatch, capsys):
+    lines = b'{"text": "one thing"}\n\n"another thing"\n'
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert main(["pack", "-", "--budget", "50", "--text"]) == 0
+    assert {"one thing", "another thing"} == set(capsys.readouterr().out.strip().split("\n\n"))
+
+
+def test_html_is_written(tmp_path, capsys):
+    page = tmp_path / "window.html"
+    assert main(["pack", str(EXAMPLE), "--html", str(page), "--text"]) == 0
+    assert f"wrote {page}" in capsys.readouterr().err
+    assert "Content-Security-Policy" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; expected passages"),
+        (b"{not json", "is not JSON"),
+        (b'{"text": "a"}\n{oops\n', "line 2 is not JSON"),
+        (b'{"query": "a"}', "holds a JSON dict without passages"),
+        (b"3", "holds a JSON int without passages"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"[]", "chunks is empty"),
+        (b'["a"]', "no budget given"),
+    ],
+)
+def test_bad_files_are_explained(tmp_path, capsys, content, message):
+    file = tmp_path / "hits.json"
+    file.write_bytes(content)
+    budget = [] if content == b'["a"]' else ["--budget", "10"]
+    assert main(["pack", str(file), *budget]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("ctxmem pack: ") and message in error
+
+
+def test_a_missing_file_is_explained(capsys):
+    assert main(["pack", "nowhere.json", "--budget", "5"]) == 1
+    assert "nowhere.json cannot be read (No such file" in capsys.readouterr().err
+
+
+def test_misuse_exits_with_two(capsys):
+    for arguments in (["pack"], ["pack", "x", "--budget", "many"], ["fold"], []):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+    assert "'many' is not a number of tokens" in capsys.readouterr().err
+
+
+def test_vocab_lists_where_vocabularies_are(capsys):
+    assert main(["vocab", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["vocabularies"]
+    assert {"o200k_base", "cl100k_base"} <= {row["name"] for row in rows}
+    assert main(["vocab"]) == 0
+    assert "o200k_base" in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m ctxmem pack {EXAMPLE} | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,184 @@
+"""The house keeps its own rules: imports go down, names stay, levels agree, docs are true."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ctxmem
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "ctxmem"
+
+# Low to high; a module imports from lower layers only, rooms not from each other.
+NOUNS = ["errors", "report", "schema"]
+ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "problems"]
+COMPOSERS = ["pack"]
+EDGE = ["cli", "__main__", "__init__"]
+NATIVE_IN = {
+    "_native": {"tokens", "dedup", "value", "selection", "problems"},
+    "_pages": {"tokens"},
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the ctxmem modules that a file imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "ctxmem":
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ctxmem."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found.update(a.name.split(".")[1] for a in node.names if a.name.startswith("ctxmem."))
+    return found
+
+
+def test_imports_go_down_only():
+    layers = [[noun] for noun in NOUNS] + [ROOMS, *([name] for name in COMPOSERS), EDGE]
+    level = {name: depth for depth, layer in enumerate(layers) for name in layer}
+    for path in PACKAGE.glob("*.py"):
+        assert path.stem in level, f"{path.name} has no layer: name it in this test"
+        if path.stem in EDGE:
+            continue
+        for name in imports_of(path) - {"__version__"}:
+            if name in NATIVE_IN:
+                assert path.stem in NATIVE_IN[name], f"{path.name} must not import {name}"
+            else:
+                assert level[name] < level[path.stem], f"{path.name} must not import {name}"
+
+
+def test_core_never_sees_python():
+    for path in [*ROOT.glob("csrc/core/*"), *ROOT.glob("csrc/kernels/*")]:
+        if path.suffix in (".hpp", ".cpp"):
+            text = path.read_text(encoding="utf-8")
+            assert "Python.h" not in text and "pybind11" not in text, path.name
+
+
+def test_kernels_include_no_standard_library():
+    for path in (ROOT / "csrc/kernels").iterdir():
+        if path.name in ("dispatch.cpp", "kernels.hpp"):
+            continue
+        headers = re.findall(r"#include\s+<(\w+)>", path.read_text(encoding="utf-8"))
+        assert set(headers) <= {"cstdint", "cstddef"}, path.name
+
+
+def test_every_public_name_is_there_and_lazy():
+    for name in ctxmem.__all__:
+        assert getattr(ctxmem, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'knapsack'"):
+        ctxmem.knapsack  # noqa: B018
+
+
+def test_a_room_does_not_hide_the_function_that_bears_its_name():
+    code = "from ctxmem.pack import ROUNDS; import ctxmem; print(callable(ctxmem.pack))"
+    assert run_python(code) == "True"
+
+
+def run_python(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_import_brings_no_heavy_library():
+    code = "import sys, ctxmem; ctxmem.pack; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = set(run_python(code).split())
+    assert not loaded & {"faiss", "tiktoken", "langchain_core", "llama_index", "rich", "requests"}
+
+
+def test_import_costs_little_more_than_numpy():
+    # Time inside the interpreter, best of several: ratios are stable where seconds are not.
+    code = (
+        "import time; a = time.perf_counter(); import numpy; b = time.perf_counter(); "
+        "import ctxmem; c = time.perf_counter(); print((c - a) / (b - a))"
+    )
+    assert min(float(run_python(code)) for _ in range(7)) <= 1.15
+
+
+@pytest.mark.parametrize("level", ["base", "v3", "v4"])
+def test_kernels_agree_at_every_cpu_level(level):
+    code = """
+import hashlib
+from ctxmem import _native
+digest = hashlib.sha256()
+text = " ".join(f"word{i * i % 97}" for i in range(300))
+for size in (0, 1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 127, 128, 129, 300):
+    for n in (1, 2, 3, 5):
+        digest.update(_native.shingles(" ".join(text.split()[:size]), n).tobytes())
+print(_native.cpu_level(), digest.hexdigest())
+"""
+    try:
+        used, digest = run_python(code, CTXMEM_CPU=level).split()
+    except AssertionError as error:
+        assert "this machine supports" in str(error)
+        pytest.skip(f"this machine has no {level}")
+    assert used == level
+    assert digest == run_python(code, CTXMEM_CPU="base").split()[1]
+
+
+def test_unknown_cpu_level_is_refused_by_name():
+    with pytest.raises(AssertionError, match=r"CTXMEM_CPU is 'v9'; this machine supports: base"):
+        run_python("from ctxmem import _native; _native.cpu_level()", CTXMEM_CPU="v9")
+
+
+def test_version_is_the_same_everywhere():
+    from ctxmem import _native
+
+    assert ctxmem.__version__ == _native.__version__
+    assert f"## {ctxmem.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [p.stem for p in PACKAGE.glob("*.py") if p.stem != "__main__"])
+def test_examples_in_docstrings(name):
+    module = importlib.import_module("ctxmem" if name == "__init__" else f"ctxmem.{name}")
+    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
+
+
+def code_blocks(path: Path, language: str) -> list[str]:
+    pattern = rf"^```{language}\n(.*?)^```"
+    return re.findall(pattern, path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_python_in_the_readme_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    blocks = code_blocks(ROOT / "README.md", "python")
+    assert blocks
+    scope: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), scope)
+
+
+def test_no_generated_source_stands_in_the_tree():
+    assert not list(PACKAGE.glob("*.cpp")) + list((ROOT / "csrc/bind").glob("pages.cpp"))
+
+
+@pytest.mark.slow
+def test_stubs_agree_with_the_extensions():
+    allowed = ["--allowlist", "tests/stubtest_allowlist.txt", "--ignore-unused-allowlist"]
+    command = [sys.executable, "-m", "mypy.stubtest", *allowed, "ctxmem._native", "ctxmem._pages"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_types_and_style():
+    for command in (["mypy"], ["ruff", "check", "."], ["ruff", "format", "--check", "."]):
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,116 @@
+"""The choice is the best there is, or the bound says how much may be missing."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ctxmem
+from ctxmem import BudgetError, Chunk, pack
+
+WORDS = "able bird cold dawn east fish gold hand iron july kite lamp moon".split()
+
+
+def subsets(n):
+    return (chosen for size in range(n + 1) for chosen in combinations(range(n), size))
+
+
+sizes = st.lists(
+    st.tuples(st.integers(1, 9), st.floats(0.01, 1), st.booleans()), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(sizes, st.integers(1, 40))
+def test_independent_chunks_are_chosen_optimally(given_sizes, budget):
+    chunks = [
+        Chunk(" ".join([WORDS[i], *WORDS[-size:]]), id=str(i), score=score, pinned=pinned and i < 2)
+        for i, (size, score, pinned) in enumerate(given_sizes)
+    ]
+    feasible = [
+        chosen
+        for chosen in subsets(len(chunks))
+        if all(i in chosen for i, chunk in enumerate(chunks) if chunk.pinned)
+        and ctxmem.count_tokens("\n\n".join(chunks[i].text for i in chosen)) <= budget
+    ]
+    try:
+        window = pack(chunks, budget, dedup=False)
+    except BudgetError:
+        assert feasible == []
+        return
+    table = window.table
+    worth = [
+        float(table.worth[i] * (table.tokens[i] - table.overhead[i])) for i in range(len(chunks))
+    ]
+    best = max(sum(worth[i] for i in chosen) for chosen in feasible)
+    assert window.value >= best - 1e-4
+    assert window.upper_bound >= best - 1e-4
+    if window.status == "optimal":
+        assert window.gap == 0
+
+
+BOOK = "One fine day. Two cats sat. Three dogs ran. Four birds sang. Five fish swam. Six bees hum."
+EDGES = [0, 14, 28, 44, 61, 77, len(BOOK)]
+cuts = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(1, 6), st.floats(0.01, 1)).filter(
+        lambda c: c[0] < c[1]
+    ),
+    min_size=1,
+    max_size=7,
+    unique_by=lambda c: c[:2],
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(cuts, st.integers(3, 30))
+def test_the_bound_holds_where_chunks_share_text(given_cuts, budget):
+    chunks = [
+        Chunk(BOOK[EDGES[a] : EDGES[b]], source="book", span=(EDGES[a], EDGES[b]), score=score)
+        for a, b, score in given_cuts
+    ]
+    window = pack(chunks, budget)
+    table = window.table
+
+    def value(chosen):
+        each = [0.0] * len(table.segment_chunk)
+        for i in chosen:
+            for s in range(table.first_segment[i], table.last_segment[i]):
+                each[s] = max(each[s], float(table.worth[i]))
+        return sum(w * int(t) for w, t in zip(each, table.segment_tokens, strict=True))
+
+    def text(chosen):
+        covered = sorted({s for i in chosen for s in range(given_cuts[i][0], given_cuts[i][1])})
+        runs: list[list[int]] = []
+        for s in covered:
+            if runs and runs[-1][-1] == s - 1:
+                runs[-1].append(s)
+            else:
+                runs.append([s])
+        return "\n\n".join(BOOK[EDGES[r[0]] : EDGES[r[-1] + 1]].strip() for r in runs)
+
+    best = max(
+        value(chosen)
+        for chosen in subsets(len(chunks))
+        if ctxmem.count_tokens(text(chosen)) <= budget
+    )
+    assert window.upper_bound >= best - 1e-4
+    kept = [decision.position for decision in window.decisions if decision.kept]
+    assert abs(window.value - value(kept)) <= 1e-4
+
+
+def test_at_most_one_of_a_group_is_chosen():
+    long = "the quick brown fox jumps over the lazy dog near the river bank on a sunny day"
+    chunks = [Chunk(long, id="a", rank=0), Chunk(long + " again", id="b", rank=1)]
+    kept = [decision.kept for decision in pack(chunks, 100).decisions]
+    assert [True, False] == kept
+
+
+def test_a_member_stands_in_where_its_representative_does_not_fit():
+    short = "the quick brown fox jumps over the lazy dog near the river bank on a sunny day"
+    long = short + " and then it rests for a while"
+    chunks = [Chunk(long, id="long", rank=0), Chunk(short, id="short", rank=1)]
+    window = pack(chunks, ctxmem.count_tokens(short))
+    assert window.text == short
+    assert window.decisions[0].represented_by == "short"
