@@ -28,6 +28,7 @@ import itertools
 import json
 import operator
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,7 @@ class Solution:
     upper_bound: int | None
     status: Status
     prices: Mapping[str | None, float]  # value of one more token: in a section, or None: overall
-    conflict: tuple[str, ...] = field(default=())  # what cannot stand together; none can be spared
+    conflict: tuple[str, ...] = field(default=())  # what cannot stand together, as short as found
 
     @property
     def gap(self) -> float | None:
@@ -472,9 +473,13 @@ def _conflict(read: _Read, limits: dict[str, Any]) -> list[str]:
     parts += [("pin", i) for i in np.flatnonzero(arrays["pin"] >= -1).tolist()]
 
     # An unanswered question counts as "possible": the conflict may then name more than it must.
-    limits = limits | {"time_limit": min(limits["time_limit"] or 1.0, 1.0)}
+    patience = min(limits["time_limit"] or 5.0, 5.0)
+    deadline = time.monotonic() + patience
+    limits = limits | {"time_limit": patience / 5}
 
     def impossible(kept: Sequence[tuple[str, int]]) -> bool:
+        if time.monotonic() > deadline:
+            return False
         relaxed, budget = _relaxed(read, set(kept))
         found = _native.solve_packing(relaxed, budget, read.sep, **limits)
         return bool(found["status"] == "infeasible")

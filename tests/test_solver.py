@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -136,6 +137,30 @@ def test_the_table_and_the_frontier_agree():
         for states in (1, 100, 10**6)
     }
     assert len(answers) == 1
+
+
+def test_the_table_is_the_same_at_every_cpu_level():
+    script = """
+    import numpy as np
+    from ctxmem import _native
+    tokens = np.random.default_rng(3).integers(1, 1000, 300)
+    for scale in (1, 2**33):  # the 32-bit and the 64-bit table
+        answer = _native.solve_classes(np.arange(301), tokens, (tokens + 100) * scale,
+                                       np.zeros(300, bool), 7001, states=1)
+        print(answer[0].tolist(), *answer[1:])
+    """
+    outputs = set()
+    for level in ("base", "v3", "v4"):
+        run = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env={**os.environ, "CTXMEM_CPU": level},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0 or "this machine supports" in run.stderr
+        outputs |= {run.stdout} - {""}
+    assert len(outputs) == 1
 
 
 def test_values_and_tokens_up_to_the_limit():

@@ -190,11 +190,22 @@ private:
                          ranked_.end());
         const double threshold = ranked_[limit];
         std::size_t ties = limit;  // how many of those at the threshold still have room
-        for (const double loss : losses_) ties -= loss < threshold;
+        std::size_t tied = 0;
+        for (const double loss : losses_) {
+            ties -= loss < threshold;
+            tied += loss == threshold;
+        }
+        // Of equals every n-th stays: spread over the token sums they leave more ways to fill up.
         std::size_t kept = 0;
-        for (std::size_t i = 0; i < gathered_.size(); ++i)
-            if (losses_[i] < threshold || (losses_[i] == threshold && ties > 0 && ties-- > 0))
-                gathered_[kept++] = gathered_[i];
+        std::size_t passed = 0;
+        for (std::size_t i = 0; i < gathered_.size(); ++i) {
+            bool stays = losses_[i] < threshold;
+            if (losses_[i] == threshold) {
+                stays = passed * ties / tied != (passed + 1) * ties / tied;
+                ++passed;
+            }
+            if (stays) gathered_[kept++] = gathered_[i];
+        }
         gathered_.resize(kept);
         // Below 2^61, so the conversion is in range; rounded down by more than the doubles err.
         dropped_ = std::min(dropped_, static_cast<std::int64_t>(threshold * (1 - 1e-9)));

@@ -18,6 +18,9 @@ constexpr std::int64_t kMaxTotal = std::int64_t{1} << 60;
 constexpr std::int64_t kMaxBudget = std::int64_t{1} << 31;
 // A table cell costs about a sixteenth of a partial packing.
 constexpr double kCellsPerPartial = 16;
+constexpr std::size_t kFirstCap = 8000;
+constexpr std::size_t kCapGrowth = 8;
+constexpr std::size_t kScouts = 1000;  // partial packings of a last look before the table
 
 struct Option {
     std::int64_t tokens;  // beyond the lightest option of the class
@@ -250,23 +253,32 @@ public:
     }
 
     void run() {
-        // What the next better packing loses.
-        const std::int64_t full = bound_ - ((value_ + normal_.grain) << shift_);
-        std::int64_t depth = std::max<std::int64_t>(full / 128, 1);
+        std::int64_t depth = std::max<std::int64_t>(loss_of_next() / 128, 1);
+        // A short frontier answers soon, if not for good; it grows only where it was too short.
+        std::size_t cap = std::min(limits_.states, kFirstCap);
         while (!done()) {
+            const std::int64_t full = loss_of_next();
             depth = std::min(depth, full);
-            const Round round = enumerate(depth, full);
+            const Round round = enumerate(depth, full, cap, true);
             if (round == Round::kStopped) return;
-            if (round == Round::kDense || (round == Round::kShortened && dense_fits(full))) {
-                if (table(full)) upper_ = value_;
-                return;
-            }
-            if (round == Round::kShortened) return;
-            if (round == Round::kProved || depth == full) {
+            if (round == Round::kProved || (round == Round::kNothing && depth == full)) {
                 upper_ = value_;
                 return;
             }
-            depth = depth > full / 4 ? full : depth * 4;
+            if (round == Round::kDense || (round == Round::kShortened && dense_fits(full))) {
+                // Among so many near ties a short frontier often meets the bound by itself.
+                const Round look = enumerate(full, full, std::min(cap, kScouts), false);
+                if (look == Round::kProved) upper_ = value_;
+                if (look == Round::kProved || look == Round::kStopped || done()) return;
+                if (table(loss_of_next())) upper_ = value_;
+                return;
+            }
+            if (round == Round::kShortened) {
+                if (cap == limits_.states) return;
+                cap = std::min(limits_.states, cap * kCapGrowth);
+            } else {
+                depth = depth > full / 4 ? full : depth * 4;
+            }
         }
     }
 
@@ -352,6 +364,11 @@ private:
         }
     }
 
+    // What the next better packing loses.
+    std::int64_t loss_of_next() const {
+        return bound_ - ((value_ + normal_.grain) << shift_);
+    }
+
     bool done() const {
         const double gap = static_cast<double>(upper_ - value_);
         const double size = std::abs(static_cast<double>(normal_.base_value + upper_));
@@ -388,7 +405,7 @@ private:
         });
     }
 
-    Round enumerate(std::int64_t depth, std::int64_t full) {
+    Round enumerate(std::int64_t depth, std::int64_t full, std::size_t cap, bool may_turn_dense) {
         activate(depth);
         std::vector<double> up(active_.size() + 1, kNever);
         std::vector<double> down(active_.size() + 1, kNever);
@@ -397,14 +414,15 @@ private:
             up[a] = std::min(up[a + 1], active_[a].up);
             down[a] = std::min(down[a + 1], active_[a].down);
         }
-        Frontier frontier({0, normal_.room, static_cast<double>(price_)}, depth, limits_.states);
+        Frontier frontier({0, normal_.room, static_cast<double>(price_)}, depth, cap);
         for (std::size_t a = 0; a < active_.size(); ++a) {
             const Active& active = active_[a];
             heading -= moves_[active.begin].tokens;
             if (!frontier.extend(&moves_[active.begin], active.end - active.begin, heading,
                                  up[a + 1], down[a + 1], watch_))
                 return Round::kStopped;
-            if (dense_is_cheaper(spent_ + frontier.work(), full)) return Round::kDense;
+            if (may_turn_dense && dense_is_cheaper(spent_ + frontier.work(), full))
+                return Round::kDense;
         }
         spent_ += frontier.work();
 
@@ -444,7 +462,7 @@ private:
         }
         return cells_;
     }
-    bool dense_fits(std::int64_t full) { return dense_cells(full) < watch_.left() * 5e8; }
+    bool dense_fits(std::int64_t full) { return dense_cells(full) < watch_.left() * 2.5e8; }
     bool dense_is_cheaper(std::uint64_t work, std::int64_t full) {
         return work > 100000 &&
                static_cast<double>(work) * kCellsPerPartial > dense_cells(full) && dense_fits(full);
