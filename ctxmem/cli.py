@@ -29,6 +29,7 @@ DONE, FOUND, MISUSED = 0, 1, 2
 BENCHES = {
     "tokens": "how fast are tokens counted?",
     "pack": "how long does a pack take?",
+    "solver": "how fast are packings solved and proved?",
 }
 
 _HITS = ("chunks", "hits", "documents", "results", "messages")
