@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import _native
-from ctxmem.problems import solve
+from ctxmem import _native, solve
 
 Classes = list[list[tuple[int, int]]]
 Answer = tuple[int | None, int | None]  # value, bound; None when nothing came in time

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     )
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pack import apack, pack
-    from ctxmem.problems import Solution, solve
     from ctxmem.schema import (
         Alternative,
         Budget,
@@ -43,8 +42,10 @@ if TYPE_CHECKING:
         Decision,
         Piece,
         Reason,
+        Section,
         Window,
     )
+    from ctxmem.selection import Solution, solve
     from ctxmem.tokens import count_tokens
 
 _ROOM_OF = {
@@ -53,8 +54,8 @@ _ROOM_OF = {
     "count_tokens": "tokens",
     "find_near_duplicates": "dedup",
     "DedupIndex": "dedup",
-    "solve": "problems",
-    "Solution": "problems",
+    "solve": "selection",
+    "Solution": "selection",
     **dict.fromkeys(
         ("Finding", "check", "count_messages", "repair", "trim_messages"),
         "messages",
@@ -69,6 +70,7 @@ _ROOM_OF = {
             "Decision",
             "Piece",
             "Reason",
+            "Section",
             "Window",
         ),
         "schema",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, Chunk, Counter, Decision, Layout, Piece, Reason
+from ctxmem.schema import Candidates, Chunk, Counter, Decision, Layout, Piece, Reason, Section
 
 ORDERS = ("auto", "score", "source", "given")
 
@@ -83,7 +83,7 @@ class Rendering:
 
 def render(table: Candidates, layout: Layout) -> Rendering:
     """Return the chosen rows as pieces, neighbours of one source stitched, and as one text."""
-    pieces = _ordered(table, _stitched(table, layout), layout)
+    pieces = _sectioned(table, _ordered(table, _stitched(table, layout), layout), layout)
     text = layout.separator.join(piece.header + piece.text for piece in pieces)
     return Rendering(tuple(pieces), text)
 
@@ -167,6 +167,36 @@ def _ordered(table: Candidates, pieces: list[Piece], layout: Layout) -> list[Pie
     return [piece for run in runs for piece in run]
 
 
+def _sectioned(table: Candidates, pieces: list[Piece], layout: Layout) -> list[Piece]:
+    """Put the pieces of each section together, its header before the first."""
+    if not layout.sections:
+        return pieces
+    place = {section.name: number for number, section in enumerate(layout.sections)}
+    chunk_of = {table.id(i): table.chunks[i] for i in range(len(table))}
+    named = [(chunk_of[piece.chunk_ids[0]].section, piece) for piece in pieces]
+    named.sort(key=lambda pair: -1 if pair[0] is None else place[pair[0]])
+    opened: set[str] = set()
+    done = []
+    for name, piece in named:
+        header = ""
+        for section in _ancestry(layout, name):
+            if section.name not in opened and section.header:
+                header += section.header + layout.separator
+            opened.add(section.name)
+        done.append(replace(piece, header=header + piece.header))
+    return done
+
+
+def _ancestry(layout: Layout, name: str | None) -> list[Section]:
+    """Return the section of a name and those that it is a part of, the outermost first."""
+    known = {section.name: section for section in layout.sections}
+    line: list[Section] = []
+    while name is not None:
+        line.insert(0, known[name])
+        name = known[name].parent
+    return line
+
+
 def _long(table: Candidates) -> bool:
     return int(table.tokens[table.kept_row[table.kept_row >= 0]].sum()) > LONG
 
@@ -182,15 +212,19 @@ def count_pieces(pieces: Iterable[Piece], counter: Counter) -> tuple[Piece, ...]
 
 
 def decide(
-    table: Candidates, pieces: Sequence[Piece], difference: Callable[[str, str], str]
+    table: Candidates,
+    pieces: Sequence[Piece],
+    difference: Callable[[str, str], str],
+    prices: Mapping[str, float],
 ) -> tuple[Decision, ...]:
     """Return what became of every input chunk, in input order.
 
-    `difference` puts into words how a version differs from the passage that stands for it.
+    `difference` puts into words how a version differs from the passage that stands for it; `prices`
+    is what one more token is worth, overall under "" and in each section.
     """
-    account = _Account(table, pieces, difference)
+    account = _Account(table, pieces, difference, prices)
     ids, decisions = table.ids, []
-    prices = table.tokens[table.first_row[:-1]].tolist()
+    tokens = table.tokens[table.first_row[:-1]].tolist()
     for i, chunk in enumerate(table.chunks):
         kept, reason, detail, other = account.verdict(i)
         decisions.append(
@@ -201,7 +235,7 @@ def decide(
                 detail=detail,
                 represented_by=None if other is None else ids[other],
                 position=i,
-                tokens=prices[i],
+                tokens=tokens[i],
                 relevance=account.relevance[i],
                 source=chunk.source,
             )
@@ -220,10 +254,15 @@ class _Account:
     """What the decisions look up, gathered once for all chunks."""
 
     def __init__(
-        self, table: Candidates, pieces: Sequence[Piece], difference: Callable[[str, str], str]
+        self,
+        table: Candidates,
+        pieces: Sequence[Piece],
+        difference: Callable[[str, str], str],
+        prices: Mapping[str, float],
     ) -> None:
         self.table = table
         self.difference = difference
+        self.prices = prices
         self.blank = table.blank.tolist()
         self.group = table.group.tolist()
         self.relevance = table.relevance.tolist()
@@ -302,10 +341,18 @@ class _Account:
             if self.kept_row[need] < 0:
                 detail = f"requires {table.id(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
-        if self.relevance[i] < self.least:
+        tokens = int(table.tokens[table.first_row[i]])
+        price = self.prices.get(table.chunks[i].section or "", self.prices.get("", 0.0))
+        worth = float(table.worth[i]) * (tokens - int(table.overhead[i]))
+        if price * tokens > worth:
+            detail = (
+                f"{tokens} tokens at {price:.3g} a token cost {price * tokens:.3g}, "
+                f"more than its worth of {worth:.3g}"
+            )
+        elif self.relevance[i] < self.least:
             detail = "all that were kept are more relevant"
         else:
-            detail = f"no room left for its {table.tokens[table.first_row[i]]} tokens"
+            detail = f"no room left for its {tokens} tokens"
         return _Verdict(False, Reason.OVER_BUDGET, detail)
 
     def _version(self, i: int, other: int) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import xxhash
 
 from ctxmem.errors import BudgetError, InputError, InputTypeError
-from ctxmem.schema import Alternative, Budget, Candidates, Chunk, ChunkId
+from ctxmem.schema import Alternative, Budget, Candidates, Chunk, ChunkId, Section
 
 MAX_BUDGET = 10**9
 """No model reads a thousand million tokens; a larger number is a mistake."""
@@ -89,6 +89,54 @@ def read(items: Iterable[Any], *, ranked: bool = False, alternatives: bool = Tru
     return _tabulate(
         [_checked(chunk, i) for i, chunk in enumerate(chunks)], conversation, alternatives
     )
+
+
+def read_sections(
+    sections: Iterable[Section] | None, chunks: Sequence[Chunk], limit: int
+) -> tuple[Section, ...]:
+    """Return the sections, checked, with `share` turned into tokens of `max`.
+
+    Raises:
+        InputError: two of one name, an unknown parent, limits that contradict each other, or a
+            chunk of a section that is not among them.
+        InputTypeError: something else than a `Section`.
+    """
+    if sections is None:
+        return ()
+    read: dict[str, Section] = {}
+    for section in sections:
+        if not isinstance(section, Section):
+            raise InputTypeError(
+                f"sections has a {type(section).__name__}; expected ctxmem.Section objects"
+            )
+        if section.name in read:
+            raise InputError(f"there are two sections {section.name!r}; expected distinct names")
+        if section.parent is not None and section.parent not in read:
+            raise InputError(
+                f"section {section.name!r} has the parent {section.parent!r}, which does not stand "
+                f"before it; expected a parent to come first"
+            )
+        if section.share is not None and not 0 < section.share <= 1:
+            raise InputError(
+                f"section {section.name!r} has the share {section.share}; expected more than 0 and "
+                f"at most 1"
+            )
+        most = limit if section.max is None else section.max
+        if section.share is not None:
+            most = min(most, int(section.share * limit))
+        if not 0 <= section.min <= most:
+            raise InputError(
+                f"section {section.name!r} has a minimum of {section.min} and a maximum of {most} "
+                f"tokens; expected 0 <= minimum <= maximum"
+            )
+        read[section.name] = replace(section, max=most, share=None)
+    for i, chunk in enumerate(chunks):
+        if chunk.section is not None and chunk.section not in read:
+            raise InputError(
+                f"{_name(chunk, i)} belongs to section {chunk.section!r}, which is not among the "
+                f"sections: {', '.join(map(repr, read)) or 'none'}"
+            )
+    return tuple(read.values())
 
 
 def content_id(text: str) -> ChunkId:

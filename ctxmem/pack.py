@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from ctxmem import arrange, intake, tokens
 from ctxmem.arrange import Rendering
 from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group
-from ctxmem.schema import Budget, Candidates, Counter, Embed, Header, Layout, Window
+from ctxmem.schema import Budget, Candidates, Counter, Embed, Header, Layout, Section, Window
 from ctxmem.selection import choose, keep, over_pinned
 from ctxmem.value import add_evidence, estimate
 
@@ -33,6 +34,7 @@ def pack(
     order: str = "auto",
     separator: str = "\n\n",
     header: Header | None = None,
+    sections: Iterable[Section] | None = None,
     ranked: bool = False,
 ) -> Window:
     r"""Pack passages into a window of at most `budget` tokens.
@@ -57,6 +59,8 @@ def pack(
         order: "auto", "score", "source" or "given".
         separator: stands between pieces.
         header: a line before each piece: a template such as "[{source}]", or a function.
+        sections: parts of the window with limits and headers of their own, in the order in which
+            they stand; chunks of no section come before them.
         ranked: the input is in order of relevance, best first.
 
     Returns:
@@ -78,6 +82,8 @@ def pack(
     dedup = check_dedup(dedup)
     counting = tokens.resolve(counter)
     table = intake.read(chunks, ranked=ranked, alternatives=compress)
+    parts = intake.read_sections(sections, table.chunks, allowed.limit)
+    layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)
     add_evidence(table)
     group(table, dedup)
@@ -100,14 +106,20 @@ def _fit(table: Candidates, budget: Budget, layout: Layout, counter: Counter) ->
     the prices were off, and the best window that fitted is kept.
     """
     slack = counter.count(layout.separator)  # the last block of a window has no separator
+    headers = [
+        counter.count(section.header + layout.separator) if section.header else 0
+        for section in layout.sections
+    ]
     limit = budget.limit + slack
     best: _Fitted | None = None
     bound = 0.0
+    prices: Mapping[str, float] = {}
     for tried in range(ROUNDS):
-        proof = choose(table, limit)
+        proof = choose(table, limit, layout.sections, headers)
         if proof is None:
             break
-        bound = bound if tried else proof.upper_bound
+        if not tried:
+            bound, prices = proof.upper_bound, proof.prices
         rendering = arrange.render(table, layout)
         spent = counter.count(rendering.text)
         if spent <= budget.limit and (best is None or proof.value > best.value):
@@ -126,13 +138,14 @@ def _fit(table: Candidates, budget: Budget, layout: Layout, counter: Counter) ->
         tokens=best.tokens,
         budget=budget.limit,
         pieces=arrange.count_pieces(best.rendering.pieces, counter),
-        decisions=arrange.decide(table, best.rendering.pieces, difference),
+        decisions=arrange.decide(table, best.rendering.pieces, difference, prices),
         status="optimal" if best.value >= bound else "feasible",
         value=best.value,
         upper_bound=bound,
         gap=1 - best.value / bound if bound > best.value else 0.0,
         exact=counter.exact,
         counter=counter.name,
+        prices=prices,
         table=table,
     )
 

@@ -54,6 +54,10 @@ def _summary(window: Data) -> str:
             f"{_many(len(repeats), 'chunk')} of {sum(d['tokens'] for d in repeats):,} tokens only "
             f"repeat{'s' if len(repeats) == 1 else ''} others"
         )
+    worth = {name: price for name, price in window["prices"].items() if name and price > 0}
+    if worth:
+        best = max(worth, key=lambda name: (worth[name], name))
+        lines.append(f"more room would help most in section {best}: {worth[best]:.2f} a token")
     return "\n".join(lines)
 
 

@@ -90,6 +90,30 @@ class Budget:
         return self.tokens - self.reserve
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the window with limits of its own; chunks belong to it by `Chunk.section`.
+
+    Its tokens are those of its blocks, its header and its subsections. An empty section has no
+    header. Limits are of prices: text that neighbours share may make a section come out shorter.
+
+    Attributes:
+        name: what chunks call it.
+        min: tokens it has at least.
+        max: tokens it has at most, None for no limit.
+        share: the same, as a share of the budget.
+        header: text that stands before its first piece.
+        parent: the section that it is a part of.
+    """
+
+    name: str
+    min: int = 0
+    max: int | None = None
+    share: float | None = None
+    header: str | None = None
+    parent: str | None = None
+
+
 class Reason(str, Enum):
     """Why a chunk is in the window, or is not."""
 
@@ -180,6 +204,7 @@ class Layout:
     separator: str = "\n\n"
     header: Header | None = None
     order: str = "auto"
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(slots=True)
@@ -281,6 +306,8 @@ class Window:
         gap: (upper_bound - value) / upper_bound, the share of value that may be missing.
         exact: False when the tokens are an estimate.
         counter: name of the counter.
+        prices: worth of one more token, of the whole budget under "", of a section under its name;
+            where it is 0 more room would change nothing.
         table: the corridor's table, for whoever wants to look closer.
     """
 
@@ -295,6 +322,7 @@ class Window:
     gap: float
     exact: bool
     counter: str
+    prices: Mapping[str, float]
     table: Candidates = field(repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -313,6 +341,7 @@ class Window:
             "value": self.value,
             "upper_bound": self.upper_bound,
             "gap": self.gap,
+            "prices": dict(self.prices),
             "pieces": [
                 {
                     "text": piece.text,

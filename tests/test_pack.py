@@ -356,6 +356,91 @@ def test_auto_puts_the_best_evidence_at_both_ends_of_a_long_window():
     assert ["0", "2", "4", "3", "1"] == [piece.chunk_ids[0] for piece in window.pieces]
 
 
+# Sections
+
+
+def clauses(section, count, start=0.9):
+    return [
+        Chunk(
+            f"{section} clause {i} says something of its own {'word ' * i}",
+            id=f"{section}{i}",
+            section=section,
+            score=start - i / 20,
+        )
+        for i in range(count)
+    ]
+
+
+def tokens_of(window, section):
+    of = {chunk.id: chunk.section for chunk in window.table.chunks}
+    return sum(piece.tokens + 1 for piece in window.pieces if of[piece.chunk_ids[0]] == section)
+
+
+def test_sections_keep_their_limits_order_and_headers():
+    chunks = clauses("facts", 9) + clauses("law", 9, start=0.4)
+    sections = [
+        ctxmem.Section("law", min=40, header="## Law"),
+        ctxmem.Section("facts", max=50, header="## Facts"),
+    ]
+    window = pack(chunks, 140, sections=sections, dedup=False)
+    assert window.tokens <= 140
+    assert window.text.startswith("## Law\n\nlaw clause")
+    assert window.text.count("## Law") == window.text.count("## Facts") == 1
+    assert window.text.index("## Law") < window.text.index("## Facts")
+    assert tokens_of(window, "law") >= 40 - ctxmem.count_tokens("## Law\n\n")
+    assert tokens_of(window, "facts") <= 50
+    assert set(window.prices) == {"", "law", "facts"}
+    assert window.status == "optimal"
+
+
+def test_a_share_is_a_maximum_and_parents_hold_their_parts():
+    chunks = clauses("a", 6) + clauses("b", 6)
+    sections = [
+        ctxmem.Section("whole", share=0.5, header="# Whole"),
+        ctxmem.Section("a", parent="whole", header="## A"),
+        ctxmem.Section("b", parent="whole", header="## B"),
+    ]
+    window = pack(chunks, 120, sections=sections, dedup=False)
+    assert window.text.startswith("# Whole\n\n## A\n\n")
+    assert 40 <= window.tokens <= 60
+
+
+def test_an_empty_section_has_no_header():
+    sections = [ctxmem.Section("law", header="## Law"), ctxmem.Section("facts", header="## Facts")]
+    assert "## Law" not in pack(clauses("facts", 2), 100, sections=sections).text
+
+
+def test_demands_of_sections_that_cannot_stand_together_are_named():
+    chunks = [*clauses("law", 3), Chunk("pinned " * 30, id="rules", pinned=True)]
+    sections = [ctxmem.Section("law", min=30)]
+    with pytest.raises(BudgetError, match="cannot stand together") as error:
+        pack(chunks, 45, sections=sections)
+    assert "section 'law' has a minimum of 30" in str(error.value)
+    assert "chunk 'rules' is pinned" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("sections", "error", "message"),
+    [
+        (["law"], InputTypeError, "sections has a str"),
+        ([ctxmem.Section("law"), ctxmem.Section("law")], InputError, "two sections 'law'"),
+        ([ctxmem.Section("law", parent="x")], InputError, "parent 'x', which does not stand"),
+        ([ctxmem.Section("law", share=1.5)], InputError, "share 1.5"),
+        ([ctxmem.Section("law", min=9, max=3)], InputError, "minimum of 9 and a maximum of 3"),
+        ([ctxmem.Section("facts")], InputError, "section 'law', which is not among .* 'facts'"),
+    ],
+)
+def test_bad_sections_are_named(sections, error, message):
+    with pytest.raises(error, match=message):
+        pack(clauses("law", 2), 100, sections=sections)
+
+
+def test_prices_say_why_a_chunk_stayed_out():
+    window = pack(clauses("law", 9), 60, sections=[ctxmem.Section("law")], dedup=False)
+    details = [d.detail for d in window.decisions if d.reason is Reason.OVER_BUDGET]
+    assert any("a token cost" in detail and "more than its worth" in detail for detail in details)
+
+
 # Chat messages
 
 

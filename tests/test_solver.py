@@ -22,7 +22,7 @@ from reference import (
 
 from ctxmem import _native
 from ctxmem.errors import BudgetError, InputError, InputTypeError
-from ctxmem.problems import explain, solve
+from ctxmem.selection import explain, solve
 
 DATA = Path(__file__).parent / "data"
 

@@ -42,7 +42,7 @@ def cut_segments(table: Candidates, *, enabled: bool = True) -> None:
     disagrees with what another says of the same place stands alone.
     """
     segments = _Segments(table)
-    sources: dict[str, dict[int, Place]] = defaultdict(dict)
+    sources: dict[tuple[str, str | None], dict[int, Place]] = defaultdict(dict)
     alone = []
     for i, chunk in enumerate(table.chunks):
         if table.repeat_of[i] == i and not table.blank[i]:
@@ -50,7 +50,8 @@ def cut_segments(table: Candidates, *, enabled: bool = True) -> None:
             if where is None:
                 alone.append(i)
             else:
-                sources[where.source][i] = where
+                # Pieces do not reach across sections, so neither does what neighbours share.
+                sources[where.source, chunk.section][i] = where
     for places in sources.values():
         disagreeing = _disagreeing(table, places)
         alone.extend(disagreeing)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.errors import BudgetError
-from ctxmem.schema import Alternative, Candidates
+from ctxmem.schema import Alternative, Candidates, Section
+from ctxmem.selection.problems import solve
 
 SCALE = 2**20
 """Values are whole numbers for the solver: a fully relevant token is worth this many."""
@@ -31,20 +33,35 @@ class Proof:
     value: float
     upper_bound: float
     spent: int
+    prices: Mapping[str, float] = field(default_factory=dict)  # of a token: "" overall, by section
 
 
-def choose(table: Candidates, limit: int) -> Proof | None:
+def choose(
+    table: Candidates, limit: int, sections: Sequence[Section] = (), headers: Sequence[int] = ()
+) -> Proof | None:
     """Add `kept_row`: the row of each chunk that is in the window, -1 where none is.
 
-    Where chunks neither share text nor require each other the answer is the optimum, up to the
-    solver's caps. Elsewhere it is a fill by relevance that pays for shared text once, and the bound
-    lets every stretch of text be taken alone.
+    Where no chunks share text the answer is the optimum, up to the solver's caps, whatever they
+    require of each other. Where they do it is a fill by relevance that pays for shared text once,
+    or, with sections, the optimum at the price of each chunk alone; the bound then lets every
+    stretch of text be taken alone.
+
+    Args:
+        table: the candidates, priced and valued.
+        limit: tokens of all blocks.
+        sections: limits of parts of the window.
+        headers: the price of each section's header.
 
     Returns:
         What is known of the selection; None when the pinned chunks do not fit (all are kept out).
+
+    Raises:
+        BudgetError: sections ask for what cannot be; it says which demands cannot stand together.
     """
     problem = _Problem(table)
-    if problem.independent:
+    if sections or (any(table.needs) and not problem.shares):
+        return _solve_constrained(problem, limit, sections, headers)
+    if not problem.shares:
         return _solve(problem, limit)
     fill = _Fill(problem, limit)
     if not fill.take_pins():
@@ -91,7 +108,7 @@ class _Problem:
         follows = np.append(table.joined, False)
         several = table.last_segment - table.first_segment > 1
         self.stitched = several | follows[table.first_segment] | follows[table.last_segment]
-        self.independent = not self.stitched[choosable].any() and not any(table.needs)
+        self.shares = bool(self.stitched[choosable].any())
         self.values = self._values()
 
     def _values(self) -> NDArray[np.float64]:
@@ -121,6 +138,9 @@ def _solve(problem: _Problem, limit: int) -> Proof | None:
     classes: dict[int, list[int]] = {}
     for i in problem.chunks:
         classes.setdefault(int(table.group[i]), []).append(i)
+    for star, group in classes.items():
+        if table.pinned[star]:
+            group[:] = [star]  # no version of it will do
     members = np.array([i for chosen in classes.values() for i in chosen], dtype=np.intp)
     count = table.first_row[members + 1] - table.first_row[members]
     ends = np.cumsum(count)
@@ -129,9 +149,9 @@ def _solve(problem: _Problem, limit: int) -> Proof | None:
     )
     last = np.cumsum([len(chosen) for chosen in classes.values()], dtype=np.int64)
     starts = np.concatenate(([0], ends[last - 1])).astype(np.int64)
-    pinned = np.array([any(table.pinned[i] for i in c) for c in classes.values()], dtype=np.bool_)
+    pinned = table.pinned[list(classes)]
     values = np.rint(problem.values[options] * SCALE).astype(np.int64)
-    chosen, value, bound, status, _ = _native.solve_classes(
+    chosen, value, bound, status, price = _native.solve_classes(
         starts,
         table.tokens[options],
         values,
@@ -143,7 +163,88 @@ def _solve(problem: _Problem, limit: int) -> Proof | None:
         return None
     kept = options[starts[:-1][chosen >= 0] + chosen[chosen >= 0]]
     table.kept_row[table.chunk[kept]] = kept
-    return Proof(value / SCALE, bound / SCALE, int(table.tokens[kept].sum()))
+    spent = int(table.tokens[kept].sum())
+    return Proof(value / SCALE, bound / SCALE, spent, {"": price / SCALE})
+
+
+def _solve_constrained(
+    problem: _Problem, limit: int, sections: Sequence[Section], headers: Sequence[int]
+) -> Proof | None:
+    """Solve with requirements and sections, as a packing problem of `problems.solve`."""
+    table = problem.table
+    number = {i: item for item, i in enumerate(problem.chunks)}
+    rows = [range(int(table.first_row[i]), int(table.first_row[i + 1])) for i in problem.chunks]
+    groups: dict[int, list[int]] = {}
+    for i in problem.chunks:
+        groups.setdefault(int(table.group[i]), []).append(number[i])
+    known = {section.name for section in sections}
+    packing = {
+        "budget": limit,
+        "items": [
+            {
+                "options": [
+                    {"t": max(1, int(table.tokens[row])), "v": round(problem.values[row] * SCALE)}
+                    for row in rows[item]
+                ],
+                "section": table.chunks[i].section if table.chunks[i].section in known else None,
+                "pin": "any" if table.pinned[i] else None,
+                "needs": [number[need] for need in table.needs[i]],
+            }
+            for i, item in number.items()
+        ],
+        "groups": [group for group in groups.values() if len(group) > 1],
+        "sections": [
+            {
+                "id": section.name,
+                "parent": section.parent,
+                "min": section.min,
+                "max": limit if section.max is None else section.max,
+                "header": header,
+            }
+            for section, header in zip(sections, headers, strict=True)
+        ],
+    }
+    solution = solve(packing, time_limit=None)
+    table.kept_row = np.full(len(table), -1, dtype=np.int32)
+    if solution.status == "infeasible":
+        if not any(section.min for section in sections):
+            return None
+        raise BudgetError(
+            "these cannot stand together: "
+            + "; ".join(_with_ids(problem, sentence) for sentence in solution.conflict)
+            + ". Lower a minimum, unpin, or raise the budget"
+        )
+    kept = [rows[item][option] for item, option in solution.choose.items()]
+    table.kept_row[table.chunk[kept]] = kept
+    value = (solution.value or 0) / SCALE
+    bound = (solution.upper_bound or 0) / SCALE
+    if problem.shares:
+        bound = _bound(problem, limit)
+    opened = _opened({table.chunks[table.chunk[row]].section for row in kept}, sections)
+    paid = [header for part, header in zip(sections, headers, strict=True) if part.name in opened]
+    spent = int(table.tokens[kept].sum()) + sum(paid)
+    prices = {name or "": price / SCALE for name, price in solution.prices.items()}
+    return Proof(value, max(value, bound), spent, prices)
+
+
+def _opened(names: set[str | None], sections: Sequence[Section]) -> set[str | None]:
+    """Return the sections of these names and all that they are parts of."""
+    opened = set(names)
+    for section in reversed(sections):  # a parent stands before its parts
+        if section.name in opened:
+            opened.add(section.parent)
+    return opened
+
+
+def _with_ids(problem: _Problem, sentence: str) -> str:
+    """Put the chunks' ids where the solver speaks of items by number."""
+
+    def named(match: re.Match[str]) -> str:
+        numbers = re.findall(r"\d+", match[0])
+        ids = ", ".join(repr(problem.table.id(problem.chunks[int(n)])) for n in numbers)
+        return f"chunk{'s' if len(numbers) > 1 else ''} {ids}"
+
+    return re.sub(r"\bitems? \d+(?:, \d+)*", named, sentence)
 
 
 def _bound(problem: _Problem, limit: int) -> float:
