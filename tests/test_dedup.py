@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ctxmem import _native, dedup
 from ctxmem.dedup import DedupIndex, Match, find_near_duplicates
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
 
 THRESHOLDS = [0.3, 0.5, 0.7, 0.85]
 NGRAMS = [1, 2, 3, 5]
@@ -278,10 +278,12 @@ def test_a_shared_header_does_not_make_overlaps_quadratic():
     assert {0, 1} == set(left.tolist())
 
 
-def test_growth_is_linear_in_a_flood_of_few_words():
+def test_a_flood_of_few_words_goes_on_by_sketch_and_says_so():
     rng = random.Random(5)
-    flood = [" ".join(rng.choices("abcdefgh", k=150)) for _ in range(1000)]
-    assert find_near_duplicates(flood, 0.7) == []
+    flood = [" ".join(rng.choices("abcdefgh", k=150)) for _ in range(7000)] + [FOX, FOX.upper()]
+    assert find_near_duplicates(flood[-1000:], 0.7) == [[998, 999]]
+    with pytest.warns(CtxmemWarning, match="an exact comparison would be quadratic"):
+        assert find_near_duplicates(flood, 0.7) == [[7000, 7001]]
 
 
 def test_lone_surrogates_and_nul_are_text():

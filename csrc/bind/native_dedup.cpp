@@ -32,6 +32,11 @@ Pulse signals() {
     });
 }
 
+void warn(const char* message) {
+    const auto category = py::module_::import("ctxmem.errors").attr("CtxmemWarning");
+    if (PyErr_WarnEx(category.ptr(), message, 1) != 0) throw py::error_already_set();
+}
+
 Likeness likeness(double threshold, int ngram, bool characters, bool containment) {
     return {threshold, ngram, characters ? Unit::character : Unit::word,
             containment ? Measure::containment : Measure::jaccard};
@@ -62,6 +67,10 @@ py::tuple stars(const py::list& list, const Array<double>& priority, double thre
         found = near_duplicate_stars(
             texts.views(), priorities, likeness(threshold, ngram, characters, containment), pulse);
     }
+    if (!found.exact)
+        warn("the texts share so many shingles that an exact comparison would be quadratic; "
+             "candidates come from MinHash, so 1 in 100 of the pairs at the threshold is missed: "
+             "raise ngram or the threshold for an exact answer");
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
 }

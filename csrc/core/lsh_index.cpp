@@ -68,6 +68,7 @@ void LshIndex::reserve(Tables& tables, std::size_t nodes, std::size_t shingles) 
     std::vector<std::uint32_t> by_sum(places, kNone);
     std::vector<std::uint32_t> heads(power_of_two_above(wanted * bands), kNone);
     tables.nodes.reserve(places / 2);
+    tables.parities.reserve(places / 2);
     tables.next_sum.reserve(places / 2);
     tables.links.reserve(places / 2 * bands);
     tables.marks.reserve(places / 2 * bands);
@@ -132,6 +133,7 @@ std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set,
     const std::uint64_t sum = sum_of(set, size);
     std::uint32_t& head = tables.by_sum[sum & (tables.by_sum.size() - 1)];
     tables.nodes.push_back({begin, static_cast<std::uint32_t>(size), 0, -1, sum});
+    tables.parities.push_back(Parities::of({set, size}));
     tables.next_sum.push_back(head);
     head = node;
     link(tables, node, keys.data());
@@ -235,6 +237,10 @@ LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, Pulse
         band_keys(signature.data(), plan_, keys.data());
         candidates.clear();
         rows.clear();
+        const Parities parities = Parities::of({set.data(), size});
+        const auto similarity_of = [size](std::uint32_t shared, const Node& node) {
+            return shared / (static_cast<double>(size) + node.size - shared);
+        };
         const std::shared_lock lock(mutex_);
         const std::uint32_t same = find_set(tables_, set.data(), size);
         if (same != kNone) candidates.push_back(same);
@@ -246,14 +252,14 @@ LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, Pulse
         }
         std::sort(candidates.begin(), candidates.end());
         candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
-        pulse(4 * text.size() + 2000 + 200 * candidates.size());
+        pulse(4 * text.size() + 2000 + 20 * candidates.size());
         for (const std::uint32_t candidate : candidates) {
             const Node& node = tables_.nodes[candidate];
-            if (node.entries == 0) continue;
-            const std::uint32_t shared =
-                overlap(set.data(), size, tables_.shingles.data() + node.begin, node.size);
-            const double similarity =
-                shared / (static_cast<double>(size) + node.size - shared);
+            const std::uint32_t most = Parities::most_shared(
+                parities, static_cast<std::uint32_t>(size), tables_.parities[candidate], node.size);
+            if (node.entries == 0 || similarity_of(most, node) < likeness_.threshold) continue;
+            const double similarity = similarity_of(
+                overlap(set.data(), size, tables_.shingles.data() + node.begin, node.size), node);
             if (similarity < likeness_.threshold) continue;
             for (std::int64_t entry = node.first; entry >= 0; entry = entries_.at(entry).next)
                 rows.push_back({similarity, entry});
@@ -336,6 +342,7 @@ Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
     std::stable_sort(order.begin(), order.end(),
                      [&](std::int32_t a, std::int32_t b) { return priority[a] > priority[b]; });
     Stars stars;
+    stars.exact = false;
     stars.representative.resize(texts.size());
     stars.similarity.resize(texts.size(), 1.0);
     std::vector<std::int32_t> centres;  // by entry

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/minhash.hpp"
+#include "core/parities.hpp"
 #include "core/pulse.hpp"
 #include "core/setjoin.hpp"
 #include "core/shingles.hpp"
@@ -74,6 +75,7 @@ private:
     struct Tables {
         Arena shingles;
         std::vector<Node> nodes;
+        std::vector<Parities> parities;      // of each node
         std::vector<std::uint32_t> by_sum;   // chains of nodes with one sum: heads ...
         std::vector<std::uint32_t> next_sum; // ... and links
         std::vector<std::uint32_t> heads;    // chains of places in `links`: node * bands + band

@@ -9,9 +9,11 @@
 //    first |A| - t|A| + 1 shingles of that order (prefix filter: Chaudhuri et al. 2006, Bayardo et
 //    al. 2007), and at positions that leave enough to come (position filter: PPJoin, Xiao et al.
 //    2008; both sides' positions as a bound on the partner's size: Mann and Augsten 2014);
-// 4. a pair found so is compared whole.
+// 4. a pair found so is compared whole, unless 512 parities of either set already tell it apart
+//    (bitmap filter: Sandes, Teodoro and Melo 2020).
 // The candidates of step 3 are few on text; sets made to be alike but not alike enough can still make
-// them quadratic, which no exact method avoids.
+// them quadratic, which no exact method avoids. Stars then stop and start anew by MinHash
+// (lsh_index.hpp), in linear time, and say so.
 //
 // The result is exact up to collisions of 64-bit hashes (2^-64 for two shingles). For Jaccard the
 // similarity is |A and B| / |A or B|, for containment |A and B| / min(|A|, |B|), both as doubles, and
@@ -46,6 +48,7 @@ struct Pairs {
 struct Stars {
     std::vector<std::int32_t> representative;  // of every text; its own index when it stands alone
     std::vector<double> similarity;            // to the representative; 1 for itself
+    bool exact = true;  // false: a member may have been missed, every similarity is right
 };
 
 // Every pair of near-duplicates, with texts of the same set folded: each is paired with the first of

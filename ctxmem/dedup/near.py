@@ -52,6 +52,8 @@ def find_near_duplicates(
     The result is exact: no pair is missed, as sketches miss some, and none is estimated. It takes
     1 to 2 kB of memory a text of 1 kB; where that is too much, `method="sketch"` finds candidates
     by MinHash, keeps the representatives alone, and still compares every candidate as it is.
+    Texts made to be alike but not alike enough, such as all of the same eight words, would take
+    quadratic time; then the sketch is used for Jaccard, with a CtxmemWarning.
 
     Args:
         texts: The texts to compare; words are compared in lower case and without punctuation.
