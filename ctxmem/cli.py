@@ -26,6 +26,7 @@ DONE, FAILED, MISUSED = 0, 1, 2
 BENCHES = {
     "tokens": "how fast are tokens counted?",
     "pack": "how long does a pack take?",
+    "messages": "how long does it take to trim a chat?",
 }
 
 _HITS = ("chunks", "hits", "documents", "results", "messages")
