@@ -11,7 +11,6 @@ import argparse
 import json
 import platform
 import random
-import re
 import statistics
 import sys
 import time
@@ -19,11 +18,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctxmem
-from ctxmem import _native
+from ctxmem import VocabularyError, _native
+
+from .tokens import library, prose, reference, vocabulary
 
 CHUNKS = 1000
 BUDGET = 16_000
-QUERY = "How are exceptions raised and handled in a class definition?"
+QUERY = "How are errors raised and handled while a file is parsed?"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,13 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(rounds: int) -> dict[str, Any]:
     """Time packs with counts known and with every text new, beside the plain fill."""
     rng = random.Random(0)
-    sentences = corpus()
+    text = prose(library())
     plain = plain_fill()
-    warm = chunks(rng, sentences)
+    warm = chunks(rng, text, 0)
     ctxmem.pack(warm, BUDGET, query=QUERY)
     times: dict[str, list[float]] = {"known": [], "new": [], "plain, new": []}
-    for _ in range(rounds):
-        fresh = chunks(rng, sentences)  # texts that no cache has seen
+    for turn in range(rounds):
+        fresh = chunks(rng, text, 37 * (turn + 1))  # texts that no cache has seen
         times["known"].append(timed(lambda: check(ctxmem.pack(warm, BUDGET, query=QUERY))))
         times["new"].append(timed(lambda: check(ctxmem.pack(fresh, BUDGET, query=QUERY))))  # noqa: B023
         if plain is not None:
@@ -78,23 +79,20 @@ def measure(rounds: int) -> dict[str, Any]:
     }
 
 
-def corpus() -> list[str]:
-    """Return English sentences that every Python has: the help topics of the language."""
-    from pydoc_data.topics import topics
-
-    text = " ".join(str(topic) for topic in topics.values())
-    return [s for s in re.split(r"(?<=[.!?])\s+", text) if 30 <= len(s) <= 300]
-
-
-def chunks(rng: random.Random, sentences: Sequence[str]) -> list[ctxmem.Chunk]:
-    """Return hits of about 200 tokens; one in ten is returned a second time, by another list."""
-    made = []
-    for i in range(CHUNKS * 10 // 11):
-        text = ""
-        while len(text) < 850:
-            text += rng.choice(sentences) + " "
-        made.append(ctxmem.Chunk(text, id=f"c{i}", score=rng.random(), list="dense"))
-    again = rng.sample(made, CHUNKS - len(made))
+def chunks(rng: random.Random, text: str, start: int) -> list[ctxmem.Chunk]:
+    """Return consecutive passages of about 200 tokens from an offset on; one in eleven twice."""
+    size = 880
+    count = CHUNKS * 10 // 11
+    made = [
+        ctxmem.Chunk(
+            text[start + i * size : start + (i + 1) * size],
+            id=f"{start}:{i}",
+            score=rng.random(),
+            list="dense",
+        )
+        for i in range(count)
+    ]
+    again = rng.sample(made, CHUNKS - count)
     return made + [
         ctxmem.Chunk(hit.text, id=hit.id, score=rng.random(), list="bm25") for hit in again
     ]
@@ -115,10 +113,9 @@ def timed(run: Callable[[], object]) -> float:
 
 def plain_fill() -> Callable[[Sequence[ctxmem.Chunk], int], str] | None:
     """Return the plain fill with tiktoken, None where its vocabulary cannot be loaded."""
-    from ctxmem.tokens import tiktoken_encoding
-
-    encoding = tiktoken_encoding("o200k_base")
-    if encoding is None:
+    try:
+        encoding = reference("o200k_base", vocabulary("o200k_base"))
+    except VocabularyError:
         return None
 
     def fill(hits: Sequence[ctxmem.Chunk], budget: int) -> str:

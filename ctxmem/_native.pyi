@@ -7,17 +7,11 @@ def cpu_level() -> str: ...
 
 # words
 def words(text: str) -> NDArray[np.uint64]: ...
-def split_texts(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
 def shingles(text: str, n: int) -> NDArray[np.uint64]: ...
 def char_classes() -> NDArray[np.uint8]: ...
 
 # value
-def bm25(
-    words: NDArray[np.uint64],
-    start: NDArray[np.int64],
-    query_words: NDArray[np.uint64],
-    query_start: NDArray[np.int64],
-) -> NDArray[np.float64]: ...
+def bm25(texts: list[str], queries: list[str]) -> NDArray[np.float64]: ...
 
 # tokens
 class Bpe:
@@ -37,13 +31,24 @@ ESTIMATE_CELLS: int
 ESTIMATE_LENGTHS: int
 
 # dedup
-def near_duplicate_stars(
-    words: NDArray[np.uint64],
-    start: NDArray[np.int64],
-    order: NDArray[np.int32],
+def near_duplicate_pairs(
+    texts: list[str],
     threshold: float,
-    n: int = 3,
+    ngram: int,
+    characters: bool = False,
+    containment: bool = False,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
+def near_duplicate_stars(
+    texts: list[str],
+    priority: NDArray[np.float64],
+    threshold: float,
+    ngram: int,
+    characters: bool = False,
+    containment: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+def text_overlaps(
+    texts: list[str], source: NDArray[np.int32], min_chars: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...
 
 # solver
 def solve_classes(

@@ -189,27 +189,24 @@ def decide(
     `difference` puts into words how a version differs from the passage that stands for it.
     """
     account = _Account(table, pieces, difference)
-    return tuple(
-        Decision(
-            chunk_id=table.id(i),
-            kept=verdict.kept,
-            reason=verdict.reason,
-            detail=verdict.detail,
-            represented_by=None if verdict.other is None else table.id(verdict.other),
-            index=i,
-            tokens=tokens,
-            relevance=relevance,
-            source=table.chunks[i].source,
-        )
-        for i, (verdict, tokens, relevance) in enumerate(
-            zip(
-                map(account.verdict, range(len(table))),
-                table.tokens[table.first_row[:-1]].tolist(),
-                table.relevance.tolist(),
-                strict=True,
+    ids, decisions = table.ids, []
+    prices = table.tokens[table.first_row[:-1]].tolist()
+    for i, chunk in enumerate(table.chunks):
+        kept, reason, detail, other = account.verdict(i)
+        decisions.append(
+            Decision(
+                chunk_id=ids[i],
+                kept=kept,
+                reason=reason,
+                detail=detail,
+                represented_by=None if other is None else ids[other],
+                position=i,
+                tokens=prices[i],
+                relevance=account.relevance[i],
+                source=chunk.source,
             )
         )
-    )
+    return tuple(decisions)
 
 
 class _Verdict(NamedTuple):

@@ -1,12 +1,17 @@
-"""Find what repeats: the same text, near-duplicates, text that neighbours share."""
+"""Find what repeats: the same text, near-duplicates, text that neighbours share.
+
+Redundancy is text containment: texts are compared as sets of shingles (n words or characters in a
+row), exactly, in the native core. See csrc/core/setjoin.hpp for the method, and shingles.hpp for
+what becomes of short, wordless and spaceless text.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -14,61 +19,136 @@ from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import Candidates, Chunk
 
+Measure = Literal["jaccard", "containment"]
+Unit = Literal["word", "char"]
+
 NEAR = 0.5
 """Shared word 3-grams from which on two passages count as versions of one: a word in ten edited."""
+
+NGRAM = 3
+"""Words in a row that make a shingle, when passages are compared."""
 
 COMPARED = 8
 """Versions that a near-duplicate is compared with before it stands for itself."""
 
-_TELLING = re.compile(
-    r"\d+(?:[.,:/-]\d+)*"
-    r"|\b(?:not|no|never|nor|none|neither|without|except|unless|cannot|\w+n[\'’]t"
-    r"|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen"
-    r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|\w+teen|hundred|thousand|[mb]illion"
-    r"|half|twice|double)\b",
-    re.IGNORECASE,
+_NUMBERS = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen hundred thousand million billion half twice double"
 )
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NEGATIONS = "not no never nor none neither without except unless cannot"
+_TELLING = frozenset((_NUMBERS + " " + _NEGATIONS).split())
 _WORD = re.compile(r"\d+(?:[.,:/-]\d+)*%?|\w+(?:[\'’-]\w+)*")
+
+_MOST_WORDS = 2**31 - 1  # no text has more, so a longer n-gram compares whole texts as well
 
 
 def find_near_duplicates(
-    texts: Sequence[str], threshold: float = 0.5, *, ngram: int = 3, measure: str = "jaccard"
+    texts: Iterable[str],
+    threshold: float = 0.5,
+    *,
+    ngram: int = 3,
+    measure: Measure = "jaccard",
+    unit: Unit = "word",
 ) -> list[list[int]]:
-    """Return groups of two or more texts that are alike, as sorted lists of indices.
+    """Group the texts that repeat one another; return lists of indices into `texts`.
 
-    Groups are stars around their longest text: each member shares at least `threshold` of its word
-    n-grams with it (Jaccard), and belongs to one group. The answer is exact. Texts of fewer than
-    `ngram` words are alike when their words are equal.
+    A group is a star: its longest text (the first of them, if several are as long) is the
+    representative, and every other member is within the threshold of *it*, so similarity does not
+    chain from text to text. Longer texts choose first. Each group has two members or more and is
+    sorted, and groups are sorted by their first member; a text is in one group at most.
+
+    The result is exact: no pair is missed, as sketches miss some, and none is estimated.
+
+    Args:
+        texts: The texts to compare; words are compared in lower case and without punctuation.
+        threshold: The least similarity of a member to its representative, above 0 and at most 1.
+            Edited copies of a passage are at about .5; .3 finds heavily edited ones too.
+        ngram: How many words (or characters) in a row make a shingle. Two texts of fewer words are
+            near-duplicates if their words are the same.
+        measure: "jaccard", shared shingles among all shingles of both; or "containment", shared
+            shingles among those of the smaller one, for texts cut from others.
+        unit: "word", or "char" for text with broken words (OCR, typing errors).
 
     Raises:
-        InputError: a threshold outside (0, 1], an ngram below 1, or an unknown measure.
-        InputTypeError: texts is not a list of str.
+        InputTypeError: If `texts` is one string, or not all of them are strings.
+        InputError: If an option is out of range.
 
-    >>> find_near_duplicates(["a b c d e", "x y z", "a b c d e f", "A, b, c, d: e!"], 0.7)
-    [[0, 2, 3]]
+    >>> find_near_duplicates(
+    ...     [
+    ...         "The meter is read on the first day of every month.",
+    ...         "Refunds are paid within thirty days.",
+    ...         "the meter is read on the first day of every month",
+    ...     ]
+    ... )
+    [[0, 2]]
     """
-    if isinstance(texts, str) or not isinstance(texts, Sequence):
+    listed = _list_of_texts(texts)
+    threshold, ngram = _threshold(threshold), _ngram(ngram)
+    containment = _choice("measure", measure, ("jaccard", "containment")) == "containment"
+    characters = _choice("unit", unit, ("word", "char")) == "char"
+    lengths = np.fromiter(map(len, listed), np.float64, len(listed))
+    representative, _ = _native.near_duplicate_stars(
+        listed, lengths, threshold, ngram, characters, containment
+    )
+    repeated = np.bincount(representative, minlength=len(listed))[representative] > 1
+    members = np.flatnonzero(repeated)
+    groups: dict[int, list[int]] = {}
+    for member, centre in zip(members.tolist(), representative[members].tolist(), strict=True):
+        groups.setdefault(centre, []).append(member)
+    return list(groups.values())
+
+
+def _list_of_texts(texts: Iterable[str]) -> list[str]:
+    if isinstance(texts, (str, bytes)):
         raise InputTypeError(
-            f"texts is a {type(texts).__name__}; expected a list of str: wrap a single text in one"
+            f"texts is one {type(texts).__name__}; expected several strings; put it into a list"
         )
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InputTypeError(f"text {i} is a {type(text).__name__}; expected a str")
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
-        raise InputTypeError(f"threshold is a {type(threshold).__name__}; expected a number")
-    if not 0 < threshold <= 1:
-        raise InputError(f"threshold is {threshold}; expected a share above 0 and at most 1")
-    if isinstance(ngram, bool) or not isinstance(ngram, int) or not 1 <= ngram <= 64:
-        raise InputError(f"ngram is {ngram!r}; expected an int from 1 to 64")
-    if measure != "jaccard":
-        raise InputError(f"measure is {measure!r}; expected 'jaccard'")
-    words, start = _native.split_texts(list(texts))
-    order = np.argsort([-len(text) for text in texts], kind="stable").astype(np.int32)
-    star_of, _ = _native.near_duplicate_stars(words, start, order, float(threshold), ngram)
-    groups: dict[int, list[int]] = defaultdict(list)
-    for i, star in enumerate(star_of.tolist()):
-        groups[star].append(i)
-    return sorted(sorted(group) for group in groups.values() if len(group) > 1)
+    try:
+        listed = list(texts)
+    except TypeError:
+        raise InputTypeError(
+            f"texts is of type {type(texts).__name__}; expected a list of strings"
+        ) from None
+    if set(map(type, listed)) - {str}:
+        for index, text in enumerate(listed):
+            if not isinstance(text, str):
+                raise InputTypeError(
+                    f"texts[{index}] is of type {type(text).__name__}; expected str; "
+                    "pass the text of the chunk, or decode the bytes"
+                )
+    return listed
+
+
+def _threshold(threshold: float) -> float:
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
+        raise InputTypeError(
+            f"threshold is of type {type(threshold).__name__}; "
+            "expected a number above 0 and at most 1, such as 0.5"
+        )
+    value = float(threshold)
+    if not 0.0 < value <= 1.0:
+        raise InputError(
+            f"threshold is {threshold!r}; expected a similarity above 0 and at most 1, such as 0.5"
+        )
+    return value
+
+
+def _ngram(ngram: int) -> int:
+    if isinstance(ngram, bool) or not isinstance(ngram, (int, np.integer)):
+        raise InputTypeError(
+            f"ngram is of type {type(ngram).__name__}; expected a whole number, such as 3"
+        )
+    if ngram < 1:
+        raise InputError(f"ngram is {ngram}; expected at least 1, such as 3")
+    return min(int(ngram), _MOST_WORDS)
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        expected = " or ".join(repr(choice) for choice in choices)
+        raise InputError(f"{name} is {value!r}; expected {expected}")
+    return value
 
 
 def check_dedup(dedup: bool | float) -> bool | float:
@@ -90,7 +170,7 @@ def check_dedup(dedup: bool | float) -> bool | float:
 
 
 def find_repeats(table: Candidates, *, enabled: bool = True) -> None:
-    """Add `repeat_of`, `unique`, its words, and `pinned`; let `needs` point past repeats.
+    """Add `repeat_of`, `unique` and `pinned`; let `needs` point past repeats.
 
     Of chunks with one text the best-ranked stands for all. The turns of a chat are never repeats of
     each other: a second "yes" answers another question.
@@ -105,9 +185,6 @@ def find_repeats(table: Candidates, *, enabled: bool = True) -> None:
             if len(members) > 1:
                 table.repeat_of[members] = min(members, key=lambda i: _standing(table, i))
     table.unique = np.flatnonzero((table.repeat_of == np.arange(n)) & ~table.blank)
-    table.words, table.word_start = _native.split_texts(
-        [table.text(i) for i in table.unique.tolist()]
-    )
     table.pinned = np.zeros(n, dtype=np.bool_)
     table.pinned[table.repeat_of[[i for i in range(n) if table.chunks[i].pinned]]] = True
     if any(table.needs):
@@ -145,23 +222,18 @@ def group(table: Candidates, dedup: bool | float) -> None:
         return
     required = {need for needs in table.needs for need in needs}
     # Best evidence first, what must be shown before all. Ids break ties, not the input's order.
-    unique = table.unique.tolist()
     order = sorted(
-        range(len(unique)),
-        key=lambda u: (
-            not (table.pinned[unique[u]] or unique[u] in required),
-            -table.evidence[unique[u]],
-            table.id(unique[u]),
-        ),
+        table.unique.tolist(),
+        key=lambda i: (not (table.pinned[i] or i in required), -table.evidence[i], table.id(i)),
     )
     threshold = NEAR if dedup is True else float(dedup)
     star_of, similarity = _native.near_duplicate_stars(
-        table.words, table.word_start, np.array(order, dtype=np.int32), threshold
+        [table.text(i) for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
     )
     stars: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for u in order:
-        if star_of[u] != u:
-            stars[unique[star_of[u]]].append((unique[u], float(similarity[u])))
+    for i, star, share in zip(order, star_of.tolist(), similarity.tolist(), strict=True):
+        if order[star] != i:
+            stars[order[star]].append((i, share))
     for star, members in stars.items():
         representatives = [star]
         for i, share in members:
@@ -193,7 +265,16 @@ def telling_words(text: str) -> list[str]:
     >>> telling_words("The fee of 1,200 euro is not due within thirty days of 2026-01-31.")
     ['1,200', '2026-01-31', 'not', 'thirty']
     """
-    return sorted(word.lower() for word in _TELLING.findall(text))
+    return sorted(word for word in _WORD.findall(text.lower()) if _is_telling(word))
+
+
+def _is_telling(word: str) -> bool:
+    return (
+        word in _TELLING
+        or word[0].isdigit()
+        or word.endswith(("n't", "n’t"))
+        or word.startswith(_TENS)
+    )
 
 
 def difference(text: str, other: str) -> str:
@@ -217,7 +298,7 @@ def _in_order(words: Sequence[str], known: Sequence[str]) -> list[str]:
         if left[word] > 0:
             left[word] -= 1
             found.append(word)
-    return sorted(found, key=lambda word: _TELLING.fullmatch(word) is None)
+    return sorted(found, key=lambda word: not _is_telling(word))
 
 
 def _quote(words: Sequence[str]) -> str:
@@ -226,7 +307,7 @@ def _quote(words: Sequence[str]) -> str:
 
 
 def _jaccard(a: str, b: str) -> float:
-    first, second = (set(_native.shingles(text, 3).tolist()) for text in (a, b))
+    first, second = (set(_native.shingles(text, NGRAM).tolist()) for text in (a, b))
     return len(first & second) / max(1, len(first | second))
 
 

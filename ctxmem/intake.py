@@ -282,6 +282,8 @@ def _name(chunk: Chunk, index: int) -> str:
 
 def _checked(chunk: Chunk, index: int) -> Chunk:
     """Return the chunk with its id filled in, or raise what is wrong with it."""
+    if _plainly_right(chunk):
+        return chunk
     if not isinstance(chunk.text, str):
         raise InputTypeError(
             f"{_name(chunk, index)} has a text of type {type(chunk.text).__name__}; expected str"
@@ -323,6 +325,23 @@ def _checked(chunk: Chunk, index: int) -> Chunk:
             f"ids: [{chunk.requires!r}]"
         )
     return replace(chunk, **fixed) if fixed else chunk
+
+
+def _plainly_right(chunk: Chunk) -> bool:
+    """Tell, at the price of a few comparisons, that all fields are as most callers give them."""
+    return (
+        type(chunk.text) is str
+        and chunk.text != ""
+        and type(chunk.id) is str
+        and (chunk.score is None or (type(chunk.score) is float and math.isfinite(chunk.score)))
+        and (chunk.rank is None or (type(chunk.rank) is int and chunk.rank >= 0))
+        and (chunk.source is None or type(chunk.source) is str)
+        and (chunk.list is None or type(chunk.list) is str)
+        and (chunk.section is None or type(chunk.section) is str)
+        and chunk.span is None
+        and not chunk.alternatives
+        and not chunk.requires
+    )
 
 
 def _finite(chunk: Chunk, index: int) -> float:
@@ -387,14 +406,16 @@ def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Ca
                 f"chunks {first} and {i} have the id {chunk.id!r} but different texts; expected "
                 f"one text per id: give versions of a passage ids of their own"
             )
-    needs = [_needs(chunk, i, first_with) for i, chunk in enumerate(chunks)]
+    needs = [
+        _needs(chunk, i, first_with) if chunk.requires else () for i, chunk in enumerate(chunks)
+    ]
     texts: list[str] = []
     row_chunk: list[int] = []
     alternative: list[int] = []
     first_row = [0]
     for i, chunk in enumerate(chunks):
         texts.append(_trim(chunk.text))
-        if alternatives:
+        if alternatives and chunk.alternatives:
             texts.extend(
                 _trim(option.text)
                 for option in chunk.alternatives
@@ -406,6 +427,7 @@ def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Ca
         first_row.append(len(texts))
     return Candidates(
         chunks=tuple(chunks),
+        ids=[ChunkId(chunk.id or "") for chunk in chunks],
         texts=texts,
         chunk=np.array(row_chunk, dtype=np.int32),
         alternative=np.array(alternative, dtype=np.int32),
@@ -422,6 +444,8 @@ def _trim(text: str) -> str:
     So every block starts on its own line and ends without a newline of its own, which is what makes
     the counts of blocks add up.
     """
+    if not (text[0].isspace() or text[-1].isspace()):
+        return text
     text = text.rstrip()
     body = text.lstrip()
     indent = text[: len(text) - len(body)]

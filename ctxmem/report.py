@@ -74,7 +74,7 @@ def _rows(decisions: Iterable[Data]) -> list[tuple[str, str, str, str, str]]:
     Hits that say the same share a row.
     """
     same: dict[tuple[str, str, str], list[Data]] = {}
-    for d in sorted(decisions, key=lambda d: (-d["relevance"], d["index"])):
+    for d in sorted(decisions, key=lambda d: (-d["relevance"], d["position"])):
         same.setdefault((short_id(d["chunk_id"]), d["source"] or "", _why(d)), []).append(d)
     return [
         (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NewType, Protocol, runtime_checkable
+from typing import Any, NamedTuple, NewType, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,11 +104,10 @@ class Reason(str, Enum):
     BLANK = "blank"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What became of one input chunk.
+class Decision(NamedTuple):
+    """What became of one input chunk; a tuple, since a pack makes one for every input.
 
-    `index` is its position in the input, `represented_by` the id of the chunk whose text stands for
+    `position` is its place in the input, `represented_by` the id of the chunk whose text stands for
     it, `tokens` the price of its text with header and separator, `relevance` between 0 and 1.
     """
 
@@ -117,7 +116,7 @@ class Decision:
     reason: Reason
     detail: str
     represented_by: ChunkId | None
-    index: int
+    position: int
     tokens: int
     relevance: float
     source: str | None = None
@@ -195,6 +194,7 @@ class Candidates:
     column         shape  added by     meaning
     ============== ====== ============ ====================================================
     chunks         n      intake       the inputs, ids filled in
+    ids            n      intake       their ids
     texts          m      intake       the text of the row, outer blank lines removed
     chunk          m      intake       the chunk of the row
     alternative    m      intake       0 for the full text, then 1, 2, ...
@@ -204,8 +204,6 @@ class Candidates:
     conversation   1      intake       the input is a chat, whose order carries its meaning
     repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
     unique         u      dedup        the chunks that are neither blank nor repeats
-    words          w      dedup        hashes of the words of the unique texts, in text order
-    word_start     u + 1  dedup        where those of each unique text begin
     pinned         n      dedup        it, or a repeat of it, must be in the window
     evidence       n      value        summed reciprocal ranks of its text, over all lists
     hits           n      value        how often its text was returned
@@ -227,6 +225,7 @@ class Candidates:
     """
 
     chunks: tuple[Chunk, ...]
+    ids: list[ChunkId]
     texts: list[str]
     chunk: NDArray[np.int32]
     alternative: NDArray[np.int32]
@@ -236,8 +235,6 @@ class Candidates:
     conversation: bool = False
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
-    words: NDArray[np.uint64] = field(init=False)
-    word_start: NDArray[np.int64] = field(init=False)
     pinned: NDArray[np.bool_] = field(init=False)
     evidence: NDArray[np.float64] = field(init=False)
     hits: NDArray[np.int32] = field(init=False)
@@ -261,7 +258,7 @@ class Candidates:
 
     def id(self, chunk: int) -> ChunkId:
         """Return the id of a chunk."""
-        return ChunkId(self.chunks[chunk].id or "")
+        return self.ids[chunk]
 
     def text(self, chunk: int) -> str:
         """Return the full text of a chunk."""
@@ -335,7 +332,7 @@ class Window:
                     "reason": decision.reason.value,
                     "detail": decision.detail,
                     "represented_by": decision.represented_by,
-                    "index": decision.index,
+                    "position": decision.position,
                     "tokens": decision.tokens,
                     "relevance": decision.relevance,
                     "source": decision.source,

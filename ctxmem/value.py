@@ -129,8 +129,8 @@ def _bm25(table: Candidates, query: str | None) -> NDArray[np.float64] | None:
     if not isinstance(query, str):
         raise InputTypeError(f"query is a {type(query).__name__}; expected a str, or None")
     scores = np.zeros(len(table))
-    words, start = _native.split_texts([query])
-    scores[table.unique] = _native.bm25(table.words, table.word_start, words, start)[:, 0]
+    texts = [table.text(i) for i in table.unique.tolist()]
+    scores[table.unique] = _native.bm25(texts, [query])[:, 0]
     return scores[table.repeat_of] if scores.any() else None
 
 

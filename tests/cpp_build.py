@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,17 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ["csrc/kernels/dispatch.cpp", "csrc/kernels/level.cpp"]
 
 
-def compile_and_run(name: str, sources: list[str]) -> None:
+def compile_and_run(name: str, sources: Sequence[str], *, flags: Sequence[str] = ()) -> None:
     """Build tests/cpp/<name>.cpp with `sources` under ASan and UBSan; fail with what it prints."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         pytest.skip("no C++ compiler")
     target = ROOT / "build" / "cpp" / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc"]
+    flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc", *flags]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DCTXMEM_HAS_BASE=1"]
-    command = [compiler, *flags, f"tests/cpp/{name}.cpp", *sources, *KERNELS, "-o", str(target)]
+    files = dict.fromkeys([f"tests/cpp/{name}.cpp", *sources, *KERNELS])
+    command = [compiler, *flags, *files, "-o", str(target)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     ran = subprocess.run([str(target)], cwd=ROOT, capture_output=True, text=True, check=False)

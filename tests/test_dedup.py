@@ -1,8 +1,10 @@
-"""Near-duplicates: exact against a slow twin, and what pack makes of them."""
-
 from __future__ import annotations
 
+import inspect
 import random
+import threading
+import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,110 +13,378 @@ from cpp_build import compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxmem import InputError, InputTypeError, _native, find_near_duplicates
-from ctxmem.dedup import difference, telling_words
+from ctxmem import _native, dedup
+from ctxmem.dedup import find_near_duplicates
+from ctxmem.errors import InputError, InputTypeError
+
+THRESHOLDS = [0.3, 0.5, 0.7, 0.85]
+NGRAMS = [1, 2, 3, 5]
+MODES = [(c, m) for c in (False, True) for m in (False, True)]
+
+FOX = "the quick brown fox jumps over the lazy dog"
+
+# Characters that decide where words begin and end, and how they are lower-cased.
+ALPHABET = "abAB  ..,-'019éÉßİıſǅßñ\u0301\u0e01\u0e34中文字あア한글ع١\n\t\0\ud800\udc00😀_"
+hostile_text = st.text(alphabet=ALPHABET, max_size=40)
+few_words = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f"]), max_size=14).map(" ".join)
 
 
-def stars(texts, threshold, n):
-    order = np.arange(len(texts), dtype=np.int32)
-    return _native.near_duplicate_stars(*_native.split_texts(texts), order, threshold, n)
+def passages(count: int, words: int, seed: int) -> list[str]:
+    """English passages from the standard library's docstrings, four in ten edited copies."""
+    source = " ".join(
+        inspect.getdoc(obj) or ""
+        for module in (random, threading, inspect)
+        for obj in vars(module).values()
+        if inspect.isclass(obj) or inspect.isfunction(obj)
+    ).split()
+    rng = random.Random(seed)
+    starts = iter(rng.sample(range(len(source) - words), count))
+    made: list[str] = []
+    while len(made) < count:
+        if made and rng.random() < 0.4:
+            made.append(edited(rng.choice(made), rng))
+        else:
+            start = next(starts)
+            made.append(" ".join(source[start : start + words]))
+    return made
 
 
-few_words = st.lists(st.sampled_from("a b c d e".split()), max_size=12).map(" ".join)
+def edited(text: str, rng: random.Random) -> str:
+    words = text.split()
+    kind = rng.randrange(6)
+    if kind == 0:
+        return text.upper().replace(" ", " , ")
+    if kind == 1:
+        return " ".join(words[: int(len(words) * rng.uniform(0.4, 0.9))])
+    if kind == 2:
+        return " ".join(words[len(words) // 3 :] + words[: len(words) // 3])
+    if kind == 3:
+        return "Copyright notice. All rights reserved. " + text
+    share = rng.choice([0.02, 0.05, 0.1, 0.2])
+    return " ".join(f"edit{rng.randrange(50)}" if rng.random() < share else w for w in words)
+
+
+# The oracle
+
+
+@pytest.mark.parametrize("ngram", NGRAMS)
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize(("characters", "containment"), MODES)
+def test_pairs_of_real_text_are_exactly_those_of_brute_force(
+    threshold, ngram, characters, containment
+):
+    texts = passages(120, 60, seed=ngram)
+    expected = reference.near_duplicate_pairs(
+        texts, threshold, ngram, characters=characters, containment=containment
+    )
+    actual = reference.as_rows(
+        *_native.near_duplicate_pairs(texts, threshold, ngram, characters, containment)
+    )
+    assert expected == actual
+    assert len(expected) > 5
+
+
+@pytest.mark.parametrize("ngram", NGRAMS)
+@pytest.mark.parametrize(("characters", "containment"), MODES)
+def test_stars_of_real_text_are_exactly_those_of_brute_force(ngram, characters, containment):
+    texts = passages(120, 60, seed=10 + ngram)
+    priority = np.random.default_rng(ngram).integers(0, 9, len(texts)).astype(float)
+    for threshold in THRESHOLDS:
+        expected = reference.near_duplicate_stars(
+            texts, priority, threshold, ngram, characters=characters, containment=containment
+        )
+        actual = reference.as_rows(
+            *_native.near_duplicate_stars(
+                texts, priority, threshold, ngram, characters, containment
+            )
+        )
+        assert expected == actual
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(few_words, max_size=12),
-    st.sampled_from([0.3, 0.5, 0.7, 0.85, 1.0]),
-    st.sampled_from([1, 2, 3, 5]),
+    texts=st.lists(hostile_text | few_words, max_size=14),
+    threshold=st.sampled_from([*THRESHOLDS, 0.05, 1 / 3, 1.0]),
+    ngram=st.sampled_from([*NGRAMS, 2**31 - 1]),
+    mode=st.sampled_from(MODES),
+    seed=st.integers(0, 99),
 )
-def test_stars_equal_their_slow_twin(texts, threshold, n):
-    representative, similarity = stars(texts, threshold, n)
-    expected = reference.near_duplicate_stars(texts, threshold, n)
-    assert expected[0] == representative.tolist()
-    np.testing.assert_allclose(similarity, expected[1], rtol=1e-12)
+def test_any_text_agrees_with_brute_force(texts, threshold, ngram, mode, seed):
+    options = dict(zip(("characters", "containment"), mode, strict=True))
+    pairs = _native.near_duplicate_pairs(texts, threshold, ngram, **options)
+    expected = reference.near_duplicate_pairs(texts, threshold, ngram, **options)
+    assert expected == reference.as_rows(*pairs)
+    priority = np.random.default_rng(seed).integers(0, 4, len(texts)).astype(float)
+    stars = _native.near_duplicate_stars(texts, priority, threshold, ngram, **options)
+    expected_stars = reference.near_duplicate_stars(texts, priority, threshold, ngram, **options)
+    assert expected_stars == reference.as_rows(*stars)
 
 
-@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.85])
-@pytest.mark.parametrize("n", [1, 2, 3, 5])
-def test_stars_of_edited_prose_equal_their_slow_twin(threshold, n):
-    rng = random.Random(n)
-    texts = []
-    for paragraph in np.__doc__.split("\n\n") + random.__doc__.split("\n\n"):
-        words = paragraph.split()
-        texts.append(paragraph)
-        for rate in (0.05, 0.1, 0.3):
-            texts.append(" ".join(rng.choice(words) if rng.random() < rate else w for w in words))
-    rng.shuffle(texts)
-    representative, _ = stars(texts, threshold, n)
-    assert reference.near_duplicate_stars(texts, threshold, n)[0] == representative.tolist()
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60) | hostile_text, st.integers(0, 40))
+def test_words_begin_and_end_where_the_twin_says(text, padding):
+    # Padding moves the text against the blocks that the fast path reads.
+    padded = "x" * padding + text
+    words = reference.split_words(padded)
+    hashes = _native.words(padded).tolist()
+    assert len(words) == len(hashes)
+    assert [_native.words(word).tolist() for word in words] == [[h] for h in hashes]
 
 
-def test_groups_by_hand():
-    texts = ["one two three four five", "something else", "One, two, three: four five!", ""]
-    assert find_near_duplicates(texts) == [[0, 2]]
+@settings(max_examples=300, deadline=None)
+@given(
+    texts=st.lists(st.text("ab", max_size=12) | st.text("aé中😀", max_size=9), max_size=9),
+    sources=st.integers(1, 2),
+    min_chars=st.integers(1, 4),
+)
+def test_overlaps_agree_with_trying_every_offset(texts, sources, min_chars):
+    source = np.arange(len(texts), dtype=np.int32) % sources
+    expected = reference.text_overlaps(texts, source.tolist(), min_chars)
+    assert expected == reference.as_rows(*_native.text_overlaps(texts, source, min_chars))
 
 
-def test_groups_are_stars_not_chains():
-    a, b, c = "a b c d e f g h", "c d e f g h i j", "e f g h i j k l"
-    assert find_near_duplicates([a, b, c], 0.5, ngram=1) == [[0, 1]]
+# Cases to check by eye
 
 
-def test_texts_without_words_are_alike_to_none():
-    assert find_near_duplicates(["...", "...", "!!!", ""]) == []
+def test_one_changed_word_of_nine_costs_the_shingles_it_is_in():
+    texts = [FOX, FOX.replace("the lazy", "a lazy")]
+    left, right, similarity = _native.near_duplicate_pairs(texts, 0.1, 3)
+    # 7 shingles each; "over the lazy", "the lazy dog", "jumps over the" differ: 4 of 10 shared.
+    assert reference.as_rows(left, right, similarity) == [(0, 1, 0.4)]
 
 
-def test_scripts_without_spaces_are_compared_by_letter():
-    texts = [
-        "契約は三十日前の通知で終了する",
-        "契約は四十日前の通知で終了する",
-        "東京は日本の首都である",
+def test_case_and_punctuation_do_not_matter():
+    assert find_near_duplicates([FOX, "The quick; brown FOX -- jumps over the lazy dog!"]) == [
+        [0, 1]
     ]
-    assert find_near_duplicates(texts) == [[0, 1]]
 
 
-def test_a_flood_of_alike_texts_is_one_group():
+def test_a_cut_text_is_contained_though_not_similar():
     texts = [
-        f"the same long line of text about nothing at all number {i % 7}" for i in range(20_000)
+        FOX + ", says the typing teacher to the class of this year",
+        "brown fox jumps over the",
     ]
-    assert [len(group) for group in find_near_duplicates(texts)] == [20_000]
+    assert find_near_duplicates(texts) == []
+    assert find_near_duplicates(texts, 0.9, measure="containment") == [[0, 1]]
+
+
+def test_texts_shorter_than_the_ngram_are_equal_or_not():
+    assert find_near_duplicates(["Yes, please.", "No, thanks.", "yes please"]) == [[0, 2]]
+    assert find_near_duplicates(["yes please", "yes please do tell"], measure="containment") == []
+
+
+def test_wordless_texts_equal_the_same_bytes_only():
+    texts = ["", "***", "", "---", "***", "\x00", " "]
+    assert find_near_duplicates(texts, 0.1) == [[0, 2], [1, 4]]
+
+
+def test_scripts_without_spaces_have_sensible_sets():
+    chinese = [
+        "我今天去了北京的故宫博物院参观",
+        "我昨天去了北京的故宫博物院参观",
+        "股市今日大幅下跌引发关注",
+    ]
+    thai = ["วันนี้อากาศดีมากเราไปเที่ยวทะเลกัน", "วันนี้อากาศดีมากเราไปเที่ยวภูเขากัน", "ตลาดหุ้นปิดลบ"]
+    arabic = [
+        "ذهب الولد إلى المدرسة في الصباح الباكر",
+        "ذهب الولد إلى المدرسة في المساء الباكر",
+        "سعر النفط",
+    ]
+    for texts in (chinese, thai, arabic):
+        assert find_near_duplicates(texts, 0.3) == [[0, 1]]
+
+
+def test_broken_words_are_found_by_characters():
+    texts = ["The agreement terminates on delivery", "The agre ement termin ates on delivery"]
+    assert find_near_duplicates(texts) == []
+    assert find_near_duplicates(texts, unit="char") == [[0, 1]]
+
+
+def test_the_longest_member_represents_and_similarity_does_not_chain():
+    words = [f"w{i}" for i in range(40)]
+    long, middle, short = words, words[:30], words[:20]
+    texts = [" ".join(x) for x in (short, middle, long)]
+    # 18, 28 and 38 shingles: .64 and .74 to the neighbour, .47 from end to end.
+    assert find_near_duplicates(texts, 0.6) == [[1, 2]]
+    assert find_near_duplicates(texts, 0.45) == [[0, 1, 2]]
+
+
+def test_higher_priority_represents_and_ties_go_to_the_first():
+    texts = ["a b c d", "a b c d e", "A B C D"]
+    taken = _native.near_duplicate_stars(texts, np.array([1.0, 2.0, 1.0]), 0.5, 3)
+    assert reference.as_rows(*taken) == [(1, 2 / 3), (1, 1.0), (1, 2 / 3)]
+    taken = _native.near_duplicate_stars(texts, np.array([3.0, 2.0, 3.0]), 0.5, 3)
+    assert reference.as_rows(*taken) == [(0, 1.0), (0, 2 / 3), (0, 1.0)]
+
+
+def test_overlaps_of_a_sliding_window_form_a_chain():
+    text = "".join(chr(0x4E00 + i) for i in range(100))
+    windows = [text[start : start + 40] for start in range(0, 61, 20)]
+    rows = _native.text_overlaps(windows, np.zeros(4, np.int32), 10)
+    assert reference.as_rows(*rows) == [(0, 1, 20), (1, 2, 20), (2, 3, 20)]
+
+
+def test_overlap_is_looked_for_within_a_source_only():
+    texts = ["alpha beta gamma", "beta gamma delta", "gamma", "alpha beta gamma"]
+    rows = _native.text_overlaps(texts, np.array([1, 1, 2, 1], np.int32), 5)
+    assert reference.as_rows(*rows) == [(0, 1, 6), (0, 3, 0)]
+
+
+# Hostile input
+
+
+def seconds(call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def test_a_hundred_thousand_copies_form_one_group_at_once():
+    texts = [FOX] * 100_000
+    assert [list(range(100_000))] == find_near_duplicates(texts)
+    assert len(_native.near_duplicate_pairs(texts, 0.5, 3)[0]) == 99_999
+
+
+def test_a_flood_of_near_identical_texts_is_one_star():
+    texts = [f"{FOX} and then it rests for the night under tree {i}" for i in range(20_000)]
+    assert [list(range(20_000))] == find_near_duplicates(texts)
+
+
+def test_a_paragraph_shared_by_all_joins_nothing():
+    rng = random.Random(3)
+    shared = " ".join(f"shared{i}" for i in range(40))
+    own = [" ".join(f"w{rng.randrange(10**6)}" for _ in range(40)) for _ in range(20_000)]
+    assert find_near_duplicates([f"{shared} {text}" for text in own]) == []
+
+
+def test_a_million_characters_in_a_line_are_read_in_linear_time():
+    long = ["word " * 200_000, "x" * 1_000_000, "中" * 400_000, " " * 1_000_000, "a b c"]
+    assert seconds(lambda: find_near_duplicates(long)) < 5
+    rows = _native.text_overlaps(["a" * 300_000, "a" * 200_000], np.zeros(2, np.int32), 5)
+    assert reference.as_rows(*rows) == [(0, 1, 0)]
+
+
+def test_a_shared_header_does_not_make_overlaps_quadratic():
+    header = "All rights reserved by the company. " * 4
+    texts = [f"{header} text number {i} {header}" for i in range(20_000)]
+    left, right, _ = _native.text_overlaps(texts, np.zeros(len(texts), np.int32), 20)
+    assert len(right) == len(texts)
+    assert {0, 1} == set(left.tolist())
+
+
+def test_growth_is_linear_in_a_flood_of_few_words():
+    rng = random.Random(5)
+    flood = [" ".join(rng.choices("abcdefgh", k=150)) for _ in range(1000)]
+    assert find_near_duplicates(flood, 0.7) == []
+
+
+def test_lone_surrogates_and_nul_are_text():
+    texts = ["a\ud800b c d e", "a\ufffdb c d e", "a\x00b c d e", "a b c d e"]
+    assert find_near_duplicates(texts) == [[0, 1, 2, 3]]
+
+
+def test_no_texts_and_one_text_have_no_groups():
+    assert find_near_duplicates([]) == []
+    assert find_near_duplicates(["one"]) == []
+    assert find_near_duplicates(iter(())) == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "error", "message"),
+    ("call", "error", "said"),
     [
-        (("one text",), {}, InputTypeError, "texts is a str; expected a list of str"),
-        ((["a", 3],), {}, InputTypeError, "text 1 is a int"),
-        ((["a"], 0), {}, InputError, "threshold is 0; expected a share above 0"),
-        ((["a"], float("nan")), {}, InputError, "threshold is nan"),
-        ((["a"], "x"), {}, InputTypeError, "threshold is a str"),
-        ((["a"],), {"ngram": 0}, InputError, "ngram is 0; expected an int from 1"),
-        ((["a"],), {"measure": "cosine"}, InputError, "measure is 'cosine'"),
+        (lambda: find_near_duplicates("one string"), InputTypeError, "put it into a list"),
+        (lambda: find_near_duplicates(7), InputTypeError, "is of type int"),
+        (lambda: find_near_duplicates(["a", b"b"]), InputTypeError, r"texts\[1\] is of type bytes"),
+        (lambda: find_near_duplicates(["a", None]), InputTypeError, r"texts\[1\] is of type None"),
+        (lambda: find_near_duplicates([], 0), InputError, "threshold is 0"),
+        (lambda: find_near_duplicates([], 1.01), InputError, "threshold is 1.01"),
+        (lambda: find_near_duplicates([], float("nan")), InputError, "threshold is nan"),
+        (lambda: find_near_duplicates([], "0.5"), InputTypeError, "threshold is of type str"),
+        (lambda: find_near_duplicates([], ngram=0), InputError, "ngram is 0"),
+        (lambda: find_near_duplicates([], ngram=2.5), InputTypeError, "ngram is of type float"),
+        (lambda: find_near_duplicates([], measure="cosine"), InputError, "'jaccard' or 'contain"),
+        (lambda: find_near_duplicates([], unit="byte"), InputError, "'word' or 'char'"),
     ],
 )
-def test_bad_input_is_named(arguments, options, error, message):
-    with pytest.raises(error, match=message):
-        find_near_duplicates(*arguments, **options)
+def test_a_bad_argument_is_named(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
+
+
+def test_str_subclasses_and_numpy_numbers_are_accepted():
+    class Name(str):
+        __slots__ = ()
+
+    texts = [Name(FOX), FOX]
+    assert find_near_duplicates(texts, np.float32(0.5), ngram=np.int64(3)) == [[0, 1]]
+
+
+def test_the_native_core_refuses_bad_shapes():
+    with pytest.raises(ValueError, match="as many priorities"):
+        _native.near_duplicate_stars(["a"], np.zeros(2), 0.5, 3)
+    with pytest.raises(ValueError, match="NaN"):
+        _native.near_duplicate_stars(["a"], np.array([np.nan]), 0.5, 3)
+    with pytest.raises(ValueError, match="as many sources"):
+        _native.text_overlaps(["a"], np.zeros(2, np.int32), 1)
+    with pytest.raises(ValueError, match="min_chars"):
+        _native.text_overlaps(["a"], np.zeros(1, np.int32), 0)
+
+
+def test_the_gil_is_released_while_joining():
+    texts = passages(300, 60, seed=1) * 20
+    ticks: list[float] = []
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    watcher = threading.Thread(target=tick)
+    watcher.start()
+    elapsed = seconds(lambda: _native.near_duplicate_pairs(texts, 0.1, 1))
+    done.set()
+    watcher.join()
+    longest = max((b - a for a, b in pairwise(ticks)), default=elapsed)
+    assert longest < max(0.05, elapsed / 2)
+
+
+def test_docstrings_hold():
+    import doctest
+
+    assert doctest.testmod(dedup).failed == 0
+
+
+def test_set_join_is_clean_under_the_sanitizers():
+    compile_and_run(
+        "test_setjoin",
+        [
+            "csrc/core/setjoin.cpp",
+            "csrc/core/overlap.cpp",
+            "csrc/core/shingles.cpp",
+            "csrc/core/words.cpp",
+            "csrc/kernels/dispatch.cpp",
+            "csrc/kernels/level.cpp",
+        ],
+    )
+
+
+# versions
 
 
 def test_numbers_dates_and_negations_are_telling():
-    assert telling_words("Not before 3 May 2024, won't be 1,200.50!") == [
+    assert dedup.telling_words("Not before 3 May 2024, won't be 1,200.50!") == [
         "1,200.50",
         "2024",
         "3",
         "not",
         "won't",
     ]
-    assert telling_words("It was done by him.") == []
+    assert dedup.telling_words("It was done by him.") == []
 
 
 def test_differences_put_numbers_first():
     text = "The late fee is forty euro after 10 days"
     other = "A late charge is due of thirty euro after 9 days"
-    assert difference(text, other).startswith("differs in 'forty', '10', 'the', 'fee', where")
-    assert difference("a b", "b a") == "differs only in order or layout"
-
-
-def test_stars_are_clean_under_sanitizers():
-    compile_and_run("test_stars", ["csrc/core/stars.cpp", "csrc/core/words.cpp"])
+    assert dedup.difference(text, other).startswith("differs in 'forty', '10', 'the', 'fee', where")
+    assert dedup.difference("a b", "b a") == "differs only in order or layout"

@@ -31,7 +31,7 @@ def reasons(window):
 
 def kept_texts(window):
     table = window.table
-    return {table.text(d.index) for d in window.decisions if d.kept}
+    return {table.text(d.position) for d in window.decisions if d.kept}
 
 
 # The budget
@@ -149,7 +149,7 @@ def test_every_input_has_a_decision_in_input_order():
     chunks = ["same", "same", "  \n ", "other words here", "x " * 500]
     window = pack(chunks, 20)
     assert ["selected", "duplicate", "blank", "selected", "over_budget"] == reasons(window)
-    assert [0, 1, 2, 3, 4] == [decision.index for decision in window.decisions]
+    assert [0, 1, 2, 3, 4] == [decision.position for decision in window.decisions]
 
 
 def test_a_repeat_names_the_best_ranked_hit_and_counts():

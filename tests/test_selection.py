@@ -96,7 +96,7 @@ def test_the_bound_holds_where_chunks_share_text(given_cuts, budget):
         if ctxmem.count_tokens(text(chosen)) <= budget
     )
     assert window.upper_bound >= best - 1e-4
-    kept = [decision.index for decision in window.decisions if decision.kept]
+    kept = [decision.position for decision in window.decisions if decision.kept]
     assert abs(window.value - value(kept)) <= 1e-4
 
 

@@ -8,8 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/words.hpp"
-
 namespace ctxmem::bind {
 
 namespace py = pybind11;
@@ -38,11 +36,6 @@ py::array_t<T> to_array(std::vector<T>&& values) {
     py::capsule owner(owned, [](void* p) { delete static_cast<std::vector<T>*>(p); });
     return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
 }
-
-// Views of word lists as split_texts returns them; throws std::invalid_argument if they are not.
-using Hashes = py::array_t<std::uint64_t, py::array::c_style>;
-using Offsets = py::array_t<std::int64_t, py::array::c_style>;
-WordView word_view(const Hashes& words, const Offsets& start);
 
 void bind_words(py::module_& m);
 void bind_tokens(py::module_& m);

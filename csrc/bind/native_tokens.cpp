@@ -213,18 +213,13 @@ py::array_t<std::int64_t> estimate_many(const py::list& texts, const std::string
 
 py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
     const Texts held(text);
-    const Pattern pattern = pattern_of(encoding);
-    const std::string_view view = held.views()[0];
     std::vector<std::int64_t> cells;
     std::vector<double> weights;
     std::vector<std::int64_t> ends;
-    for (std::size_t at = 0; at < view.size();) {
-        const std::size_t end = piece_end(pattern, view, at);
-        const PieceCell cell = cell_of(view.substr(at, end - at));
+    for (const PieceCell& cell : piece_cells(pattern_of(encoding), held.views()[0])) {
         cells.push_back(static_cast<std::int64_t>(cell.index));
         weights.push_back(cell.weight);
-        ends.push_back(static_cast<std::int64_t>(end));
-        at = end;
+        ends.push_back(static_cast<std::int64_t>(cell.end));
     }
     return py::make_tuple(to_array(std::move(cells)), to_array(std::move(weights)),
                           to_array(std::move(ends)));

@@ -1,5 +1,6 @@
 #include "bind/native.hpp"
 #include "core/unicode.hpp"
+#include "core/words.hpp"
 #include "kernels/kernels.hpp"
 
 namespace ctxmem::bind {
@@ -23,16 +24,6 @@ py::array_t<std::uint64_t> shingles(const py::str& text, int n) {
     return to_array(std::move(out));
 }
 
-py::tuple split(const py::list& texts) {
-    const Texts views(texts);
-    WordLists lists;
-    {
-        py::gil_scoped_release unlocked;
-        lists = split_texts(views.views());
-    }
-    return py::make_tuple(to_array(std::move(lists.words)), to_array(std::move(lists.start)));
-}
-
 py::array_t<std::uint8_t> char_classes() {
     std::vector<std::uint8_t> out(0x110000);
     for (std::size_t c = 0; c < out.size(); ++c) out[c] = class_byte(static_cast<char32_t>(c));
@@ -41,20 +32,8 @@ py::array_t<std::uint8_t> char_classes() {
 
 }  // namespace
 
-WordView word_view(const Hashes& words, const Offsets& start) {
-    if (words.ndim() != 1 || start.ndim() != 1 || start.size() < 1)
-        throw std::invalid_argument("expected words and their starts as one-dimensional arrays");
-    const std::span<const std::int64_t> offsets(start.data(), static_cast<std::size_t>(start.size()));
-    bool ascending = offsets.front() == 0 && offsets.back() == words.size();
-    for (std::size_t i = 1; i < offsets.size(); ++i) ascending &= offsets[i - 1] <= offsets[i];
-    if (!ascending) throw std::invalid_argument("starts must ascend from 0 to the number of words");
-    return {{words.data(), static_cast<std::size_t>(words.size())}, offsets};
-}
-
 void bind_words(py::module_& m) {
     m.def("words", &words, py::arg("text"), "Return the 64-bit hash of every word, in text order.");
-    m.def("split_texts", &split, py::arg("texts"),
-          "Return the word hashes of all texts in one array, and where each text's begin.");
     m.def("shingles", &shingles, py::arg("text"), py::arg("n"),
           "Return the hash of every window of n words, in text order; none if there are fewer.");
     m.def("char_classes", &char_classes,

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/words.hpp"
+
 namespace ctxmem {
 namespace {
 
@@ -12,10 +14,10 @@ struct Vocabulary {
     std::vector<std::uint64_t> words;
     std::vector<std::vector<std::uint32_t>> of_query;
 
-    explicit Vocabulary(const WordView& queries) {
+    explicit Vocabulary(std::span<const std::string_view> queries) {
         std::vector<std::vector<std::uint64_t>> split(queries.size());
         for (std::size_t q = 0; q < queries.size(); ++q) {
-            split[q].assign(queries[q].begin(), queries[q].end());
+            split_words(queries[q], split[q]);
             std::sort(split[q].begin(), split[q].end());
             split[q].erase(std::unique(split[q].begin(), split[q].end()), split[q].end());
             words.insert(words.end(), split[q].begin(), split[q].end());
@@ -40,7 +42,8 @@ struct Filter {
 
 }  // namespace
 
-std::vector<double> bm25(const WordView& texts, const WordView& queries, const Bm25& parameters) {
+std::vector<double> bm25(std::span<const std::string_view> texts,
+                         std::span<const std::string_view> queries, const Bm25& parameters) {
     const Vocabulary vocabulary(queries);
     const std::size_t size = vocabulary.words.size();
     Filter filter;
@@ -52,9 +55,11 @@ std::vector<double> bm25(const WordView& texts, const WordView& queries, const B
     std::vector<Posting> postings;
     std::vector<std::uint32_t> frequency(size), documents(size);
     std::vector<double> length(texts.size());
+    std::vector<std::uint64_t> words;
     double total = 0;
     for (std::size_t t = 0; t < texts.size(); ++t) {
-        const auto words = texts[t];
+        words.clear();
+        split_words(texts[t], words);
         length[t] = static_cast<double>(words.size());
         total += length[t];
         const std::size_t first = postings.size();

@@ -4,9 +4,9 @@
 // Lucene, log(1 + (N - df + .5) / (df + .5)), which is never negative. The collection is the texts
 // themselves. One pass over the texts looks up only the queries' words: linear in the input.
 #pragma once
+#include <span>
+#include <string_view>
 #include <vector>
-
-#include "core/words.hpp"
 
 namespace ctxmem {
 
@@ -16,7 +16,7 @@ struct Bm25 {
 };
 
 // Scores, row by row: texts.size() x queries.size(). A text or query without words scores 0.
-std::vector<double> bm25(const WordView& texts, const WordView& queries,
-                         const Bm25& parameters = {});
+std::vector<double> bm25(std::span<const std::string_view> texts,
+                         std::span<const std::string_view> queries, const Bm25& parameters = {});
 
 }  // namespace ctxmem

@@ -228,7 +228,11 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
     // One bit a position: no encoding leads on from there.
     work.dead.assign(size / 64 + 1, 0);
     std::uint64_t* dead = work.dead.data();
+    // False once another way is needed: ranks do not rise, or the questions about neighbours run
+    // away (see bpe.hpp).
     bool ordered = true;
+    std::size_t questions = 0;
+    std::size_t furthest = 0;
 
     // Whether `token` continues the encoding of piece[0, at).
     const auto continues = [&](std::size_t at, Token token) {
@@ -242,6 +246,7 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
             return made.kind == Made::merged;
         }
         const Token last = tokens[count - 1];
+        if (++questions > 256 + furthest) ordered = false;
         const Answer answer = neighbours(piece + at, last & ~kLongest, token, kNoRank,
                                          (last & kLongest) != 0);
         if (answer != Answer::unordered) return answer == Answer::yes;
@@ -286,6 +291,7 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
         if (token != kNoToken) {
             tokens[count++] = token | (is_longest ? kLongest : 0);
             at += vocabulary_[token].size;
+            furthest = std::max(furthest, at);
             most = size - at;
             is_longest = true;
         } else if (count > 0) {

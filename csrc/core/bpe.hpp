@@ -15,7 +15,9 @@
 // there as well; and the other way round. So the encoder takes the longest token that goes with its
 // left neighbour, a shorter one if what follows cannot be encoded, and steps back when none is left.
 // The last token of a prefix's encoding is unique, so an end from which no way led on is never tried
-// again: every position is visited once, and the work is linear in the piece.
+// again: every position is visited once, and the work is linear in the piece. In long runs of one
+// symbol, for which there are tokens of dozens of lengths, nearly every position is a dead end; when
+// the questions outnumber the bytes reached by far, the piece is merged by a heap instead.
 //
 // Whether two tokens are the encoding of their bytes is asked by undoing their merges backwards, the
 // later (the higher rank) first, down to bytes: if ever the two tokens at the border could be merged

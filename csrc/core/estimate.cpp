@@ -12,25 +12,40 @@ enum Kind : std::size_t {
     kWord,         // ASCII letters, no capital but the first
     kBlankWord,    // the same after a blank
     kOtherWord,    // the same after a tab or a symbol
+    kForeignWord,  // these three in a text that is not English
+    kForeignBlankWord,
+    kForeignOtherWord,
     kCapitals,     // ASCII letters with further capitals
     kBlankCapitals,
     kDigits,
-    kSymbols,       // ASCII, without a blank
+    kSymbols,      // ASCII, without a blank
     kBlankSymbols,
     kSpace,        // whitespace only
-    kLatin,        // the scripts of words with letters beyond ASCII, by where most of them stand
-    kGreekCyrillic,
-    kHebrewArabic,
-    kIndic,
-    kSouthEast,    // Thai to Ethiopic
+    kLatin,        // words with letters beyond ASCII, by the script that most of them are of
+    kGreek,
+    kCyrillic,
+    kHebrew,
+    kArabic,
+    kDevanagari,
+    kBengali,
+    kGurmukhi,     // and Gujarati
+    kTamil,        // and Odia
+    kTelugu,       // and Kannada
+    kMalayalam,    // and Sinhala
+    kThai,         // and Lao
+    kMyanmar,      // and Tibetan
+    kGeorgian,
+    kEthiopic,
+    kKhmer,
     kKana,
     kHan,
     kHangul,
     kOtherScript,
     kOtherSymbols,  // of the basic plane
-    kAstral,       // everything above it: emoji, rare Han
+    kAstral,        // everything above it: emoji, rare Han
 };
 static_assert(kAstral + 1 == kPieceKinds);
+constexpr std::size_t kToForeign = kForeignWord - kWord;
 
 Kind script_of(char32_t c) {
     struct Band {
@@ -38,12 +53,14 @@ Kind script_of(char32_t c) {
         Kind kind;
     };
     constexpr Band bands[] = {
-        {0x370, kLatin},        {0x530, kGreekCyrillic}, {0x590, kOtherScript},
-        {0x900, kHebrewArabic}, {0xE00, kIndic},         {0x1100, kSouthEast},
-        {0x1200, kHangul},      {0x1400, kSouthEast},    {0x1E00, kOtherScript},
-        {0x1F00, kLatin},       {0x2000, kGreekCyrillic}, {0x3040, kOtherScript},
-        {0x3100, kKana},        {0x4E00, kOtherScript},  {0xA000, kHan},
-        {0xAC00, kOtherScript}, {0xD7B0, kHangul},       {0x10000, kOtherScript},
+        {0x370, kLatin},      {0x400, kGreek},       {0x530, kCyrillic},  {0x590, kOtherScript},
+        {0x600, kHebrew},     {0x900, kArabic},      {0x980, kDevanagari}, {0xA00, kBengali},
+        {0xB00, kGurmukhi},   {0xC00, kTamil},       {0xD00, kTelugu},    {0xE00, kMalayalam},
+        {0xF00, kThai},       {0x10A0, kMyanmar},    {0x1100, kGeorgian}, {0x1200, kHangul},
+        {0x1400, kEthiopic},  {0x1780, kOtherScript}, {0x1800, kKhmer},   {0x1E00, kOtherScript},
+        {0x1F00, kLatin},     {0x2000, kGreek},      {0x3040, kOtherScript}, {0x3100, kKana},
+        {0x4E00, kOtherScript}, {0xA000, kHan},      {0xAC00, kOtherScript}, {0xD7B0, kHangul},
+        {0x10000, kOtherScript},
     };
     for (const Band& band : bands)
         if (c < band.end) return band.kind;
@@ -73,8 +90,7 @@ Kind kind_of_ascii(std::string_view piece) {
     return blank ? kBlankSymbols : kSymbols;
 }
 
-}  // namespace
-
+// The kind and length of a piece of an English text.
 PieceCell cell_of(std::string_view piece) {
     std::size_t length = 0;
     std::size_t of_kind[kPieceKinds] = {};
@@ -93,20 +109,52 @@ PieceCell cell_of(std::string_view piece) {
         *most == 0 ? kind_of_ascii(piece) : static_cast<std::size_t>(most - of_kind);
     const std::size_t capped = std::min(length, kPieceLengths);
     return {kind * kPieceLengths + capped - 1,
-            static_cast<double>(length) / static_cast<double>(capped)};
+            static_cast<double>(length) / static_cast<double>(capped), 0};
+}
+
+// Call visit(cell) for each piece of the text, as if it were English; return whether it is not.
+template <class Visit>
+bool for_each_cell(Pattern pattern, std::string_view text, Visit visit) {
+    std::size_t plain = 0;
+    std::size_t latin = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = piece_end(pattern, text, at);
+        PieceCell cell = cell_of(text.substr(at, end - at));
+        cell.end = at = end;
+        const std::size_t kind = cell.index / kPieceLengths;
+        plain += kind < kForeignWord;
+        latin += kind == kLatin;
+        visit(cell);
+    }
+    return latin * 20 > plain;
+}
+
+}  // namespace
+
+std::vector<PieceCell> piece_cells(Pattern pattern, std::string_view text) {
+    std::vector<PieceCell> cells;
+    const bool foreign =
+        for_each_cell(pattern, text, [&](const PieceCell& cell) { cells.push_back(cell); });
+    if (foreign)
+        for (PieceCell& cell : cells)
+            if (cell.index / kPieceLengths < kForeignWord) cell.index += kToForeign * kPieceLengths;
+    return cells;
 }
 
 double estimate(Pattern pattern, std::string_view text) {
     const float* table = pattern == Pattern::o200k ? tables::kEstimateO200k
                                                    : tables::kEstimateCl100k;
     double total = 0;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = piece_end(pattern, text, at);
-        const PieceCell cell = cell_of(text.substr(at, end - at));
-        total += cell.weight * static_cast<double>(table[cell.index]);
-        at = end;
-    }
-    return total;
+    double more = 0;  // what plain words cost more if the text is not English
+    const bool foreign = for_each_cell(pattern, text, [&](const PieceCell& cell) {
+        const double tokens = cell.weight * static_cast<double>(table[cell.index]);
+        total += tokens;
+        if (cell.index / kPieceLengths < kForeignWord)
+            more += cell.weight *
+                        static_cast<double>(table[cell.index + kToForeign * kPieceLengths]) -
+                    tokens;
+    });
+    return foreign ? total + more : total;
 }
 
 }  // namespace ctxmem

@@ -6,7 +6,7 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::uint8_t kNotBase64 = 0xFF;
+constexpr std::uint8_t kNotBase64 = 0x80;
 constexpr auto kBase64 = [] {
     std::array<std::uint8_t, 256> table{};
     for (auto& value : table) value = kNotBase64;
@@ -15,37 +15,63 @@ constexpr auto kBase64 = [] {
     return table;
 }();
 
-// Decode base64 with its padding. False if it is none.
-bool decode_base64(std::string_view text, std::string& out) {
-    if (text.empty() || text.size() % 4 != 0) return false;
-    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-    out.clear();
-    for (std::size_t at = 0; at < text.size(); at += 4) {
-        std::uint32_t bits = 0;
-        const std::size_t digits = at + 4 == text.size() ? 4 - padding : 4;
-        for (std::size_t i = 0; i < 4; ++i) {
-            const std::uint8_t value =
-                i < digits ? kBase64[static_cast<unsigned char>(text[at + i])] : 0;
-            if (value == kNotBase64) return false;
-            bits = bits << 6 | value;
-        }
-        for (std::size_t i = 0; i + 1 < digits; ++i)
-            out.push_back(static_cast<char>(bits >> (16 - 8 * i)));
-    }
-    return true;
-}
+// What is read of a file, front to back. Reading beyond its end gives '\0', which is no base64, no
+// digit and no end of line.
+struct Reader {
+    std::string_view file;
+    std::size_t at = 0;
 
-// Decimal digits only. False if there are none, or more than 32 bits of them.
-bool decode_rank(std::string_view text, std::uint32_t& rank) {
-    if (text.empty() || text.size() > 10) return false;
-    std::uint64_t value = 0;
-    for (const char digit : text) {
-        if (digit < '0' || digit > '9') return false;
-        value = value * 10 + static_cast<std::uint64_t>(digit - '0');
+    bool done() const { return at >= file.size(); }
+    char peek(std::size_t ahead = 0) const {
+        return at + ahead < file.size() ? file[at + ahead] : '\0';
     }
-    rank = static_cast<std::uint32_t>(value);
-    return value < kNoToken;
-}
+    std::uint8_t sixtet(std::size_t ahead) const {
+        return kBase64[static_cast<unsigned char>(peek(ahead))];
+    }
+
+    // Base64 with its padding, decoded to `out`, which has room for three bytes more than there
+    // are; the number of bytes, 0 if it is none.
+    std::size_t base64(char* out) {
+        const char* begin = out;
+        for (;;) {
+            const std::uint8_t a = sixtet(0), b = sixtet(1), c = sixtet(2), d = sixtet(3);
+            const std::uint32_t bits = std::uint32_t{a} << 18 | std::uint32_t{b} << 12 |
+                                       std::uint32_t{c & 63u} << 6 | (d & 63u);
+            if (((a | b) & kNotBase64) != 0) return static_cast<std::size_t>(out - begin);
+            out[0] = static_cast<char>(bits >> 16);
+            out[1] = static_cast<char>(bits >> 8);
+            out[2] = static_cast<char>(bits);
+            if (((c | d) & kNotBase64) == 0) {
+                out += 3;
+                at += 4;
+                continue;
+            }
+            if (peek(3) != '=' || (c == kNotBase64 && peek(2) != '=')) return 0;
+            at += 4;
+            return static_cast<std::size_t>(out - begin) + (c == kNotBase64 ? 1 : 2);
+        }
+    }
+
+    // Decimal digits. False if there are none, or too many for a rank.
+    bool rank(Rank& out) {
+        std::uint64_t value = 0;
+        const std::size_t begin = at;
+        for (; peek() >= '0' && peek() <= '9' && at - begin < 11; ++at)
+            value = value * 10 + static_cast<std::uint64_t>(peek() - '0');
+        out = static_cast<Rank>(value);
+        return at > begin && value < kNoRank;
+    }
+
+    bool skip(char expected) {
+        if (peek() != expected || done()) return false;
+        ++at;
+        return true;
+    }
+    bool end_of_line() {
+        skip('\r');
+        return skip('\n') || done();
+    }
+};
 
 std::uint64_t hash_long(const char* bytes, std::size_t size) {
     std::uint64_t hash = size;
@@ -54,6 +80,14 @@ std::uint64_t hash_long(const char* bytes, std::size_t size) {
         hash = (hash ^ hash >> 31) * 0x9FB21C651E98DF25ull + hash_of(key);
     }
     return hash;
+}
+
+void prefetch(const void* address) {
+#ifdef CTXMEM_SSE2
+    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
+#else
+    (void)address;
+#endif
 }
 
 struct Line {
@@ -66,25 +100,22 @@ struct Line {
 
 Vocabulary::Vocabulary(std::string_view file) {
     std::vector<Line> lines;
-    std::string all;
     lines.reserve(file.size() / 16);
-    all.reserve(file.size() / 2);
-    std::string token;
-    for (std::size_t at = 0, number = 1; at < file.size(); ++number) {
-        const std::size_t end = std::min(file.find('\n', at), file.size());
-        std::string_view line = file.substr(at, end - at);
-        at = end + 1;
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        if (line.empty()) continue;
-        const std::size_t space = std::min(line.find(' '), line.size());
-        std::uint32_t rank = 0;
-        if (!decode_base64(line.substr(0, space), token) || token.size() > 255 ||
-            !decode_rank(line.substr(std::min(space + 1, line.size())), rank))
+    // Base64 takes four bytes for three; the decoder and key_of_readable go a little beyond.
+    std::vector<char> all(file.size() / 4 * 3 + kReadable);
+    std::size_t used = 0;
+    Reader reader{file};
+    for (std::size_t number = 1; !reader.done(); ++number) {
+        if (reader.end_of_line()) continue;
+        const std::size_t size = reader.base64(all.data() + used);
+        Rank rank = 0;
+        if (size == 0 || size > 255 || !reader.skip(' ') || !reader.rank(rank) ||
+            !reader.end_of_line())
             throw std::invalid_argument("line " + std::to_string(number) +
                                         " of the vocabulary is not 'base64 rank'");
-        lines.push_back({rank, static_cast<std::uint32_t>(all.size()),
-                         static_cast<std::uint32_t>(token.size())});
-        all += token;
+        lines.push_back(
+            {rank, static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(size)});
+        used += size;
     }
     const auto by_rank = [](const Line& a, const Line& b) { return a.rank < b.rank; };
     if (!std::is_sorted(lines.begin(), lines.end(), by_rank))
@@ -93,7 +124,6 @@ Vocabulary::Vocabulary(std::string_view file) {
         if (lines[i].rank == lines[i - 1].rank)
             throw std::invalid_argument("rank " + std::to_string(lines[i].rank) +
                                         " is given twice in the vocabulary");
-
     if (lines.size() > std::size_t{1} << 28)
         throw std::invalid_argument("the vocabulary has more than 2**28 tokens");
 
@@ -106,14 +136,32 @@ Vocabulary::Vocabulary(std::string_view file) {
     lengths_after_.assign(kPrefixes, 0);
     longest_after_.assign(kPrefixes, 0);
     size_ = lines.size();
-    for (const Line& line : lines) {
+    const auto hash_of_line = [&](const Line& line) {
         const char* bytes = all.data() + line.offset;
-        if (find(bytes, line.size) != kNoToken)
+        return line.size > kPacked ? hash_long(bytes, line.size)
+                                   : hash_of(key_of_readable(bytes, line.size));
+    };
+    // Places are taken at random in 8 MB; asking for them early halves the time.
+    constexpr std::size_t kAhead = 16;
+    std::uint64_t ahead[kAhead] = {};
+    for (std::size_t i = 0; i < std::min(kAhead, lines.size()); ++i)
+        ahead[i] = hash_of_line(lines[i]);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const Line& line = lines[i];
+        const std::uint64_t hash = ahead[i % kAhead];
+        if (i + kAhead < lines.size()) {
+            ahead[i % kAhead] = hash_of_line(lines[i + kAhead]);
+            prefetch(&tags_[ahead[i % kAhead] >> shift_]);
+            prefetch(&entries_[ahead[i % kAhead] >> shift_]);
+        }
+        const char* bytes = all.data() + line.offset;
+        const bool is_long = line.size > kPacked;
+        const BytesKey key =
+            is_long ? BytesKey{long_bytes_.size(), 0} : key_of_readable(bytes, line.size);
+        if ((is_long ? find_long(bytes, line.size) : find(key, hash)) != kNoToken)
             throw std::invalid_argument("the token of rank " + std::to_string(line.rank) +
                                         " is given twice in the vocabulary");
-        const bool is_long = line.size > kPacked;
-        const BytesKey key = is_long ? BytesKey{long_bytes_.size(), 0} : key_of(bytes, line.size);
-        Entry& entry = entries_[insert(is_long ? hash_long(bytes, line.size) : hash_of(key))];
+        Entry& entry = entries_[insert(hash)];
         entry.key = key;
         entry.rank = line.rank;
         entry.size = line.size;

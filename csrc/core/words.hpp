@@ -13,8 +13,19 @@
 
 namespace ctxmem {
 
-// Append the hash of every word of `utf8` to `out`, in text order.
+// The most words (or characters of words) that a text of this many bytes can have.
+constexpr std::size_t most_words(std::size_t bytes) { return bytes / 2 + 1; }
+
+// Write the hash of every word of `utf8` to `out`, in text order; return how many. Requires room for
+// most_words(utf8.size()).
+std::size_t split_words(std::string_view utf8, std::uint64_t* out);
+
+// The same, appended to a vector.
 void split_words(std::string_view utf8, std::vector<std::uint64_t>& out);
+
+// Append a 64-bit number for every character of the words of `utf8`, lower-cased, and one for a space
+// wherever something separated two words. Letters of spaceless scripts that touch stay together.
+void split_characters(std::string_view utf8, std::vector<std::uint64_t>& out);
 
 // The words of many texts in one array; those of text i are words[start[i] .. start[i + 1]).
 struct WordLists {

@@ -1,0 +1,653 @@
+from __future__ import annotations
+
+import base64
+import glob
+import hashlib
+import importlib.util
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiktoken
+from cpp_build import ROOT, compile_and_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import byte_pairs
+
+from ctxmem import _native, tokens
+from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
+
+NATIVE = ["o200k_base", "cl100k_base"]
+both = pytest.mark.parametrize("encoding", NATIVE)
+
+
+def published(encoding: str) -> tokens.VocabularyFile:
+    """Return the installed copy of a vocabulary."""
+    for found in tokens.vocabularies():
+        if found.name == encoding and found.sha256_ok:
+            return found
+    pytest.fail(f"the tests need the vocabulary of {encoding}: install llama-index-core")
+
+
+@pytest.fixture(scope="session")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], int]]:
+    """Return a function (encoding, text) -> tiktoken's count, with no need of a network."""
+    cache = tmp_path_factory.mktemp("tiktoken")
+    for encoding in NATIVE:
+        found = published(encoding)
+        assert found.path is not None
+        url = tokens._PUBLISHED[encoding].url
+        shutil.copy(found.path, cache / hashlib.sha1(url.encode()).hexdigest())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
+        encodings = {name: tiktoken.get_encoding(name) for name in NATIVE}
+        yield lambda encoding, text: len(encodings[encoding].encode_ordinary(text))
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Forget what was resolved, and hide every vocabulary of this machine and the network."""
+    monkeypatch.setattr(tokens, "_resolved", {})
+    monkeypatch.setattr(tokens, "_fetch_failed", set())
+    monkeypatch.setattr(tokens, "_warned", False)
+    for variable in ("CTXMEM_VOCAB", "TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("CTXMEM_OFFLINE", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(tokens.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    def no_network(url: str) -> bytes:
+        raise AssertionError(f"the network was asked for {url}")
+
+    monkeypatch.setattr(tokens, "_download", no_network)
+    return monkeypatch
+
+
+# What the fuzz texts are made of: everything the two patterns tell apart, and what has broken
+# tokenizers before.
+ATOMS = [
+    *("a", "b", "S", "T", "Re", "ll", "VE", "don", "Hello", "HTTPServer", "camelCase", "x_y"),
+    *("'s", "'t", "'LL", "'re", "'ſ", "'", "ſ", "’s", "'ve'd"),
+    *(" ", "  ", "   ", "\n", "\n\n", "\r\n", "\r", "\t", "\x0b", "\x0c", "\x1c", "\x85"),
+    *("\xa0", "\u3000", "\u2028", "\u200b", "\ufeff", "\0"),
+    *("/", "//", "!", ".", "...", "(", "==", "-" * 7, " " * 20, "ab" * 20, "<|endoftext|>"),
+    *("1", "23", "4567", "½", "٣", "Ⅷ", "\U0001d7d8"),
+    *("é", "É", "ñ", "ß", "Ж", "ж", "ǅ", "ª", "ʰ", "\u0301", "\u0308", "𐐀", "𐐨"),
+    *("中", "文", "的人", "。", "，", "ひ", "カ", "한", "ก", "า", "\u0e48", "क", "\u094d"),
+    *("😀", "👩\u200d💻", "\ud800", "\udc00", " the", " word"),
+]
+
+
+def random_text(rng: random.Random) -> str:
+    kind = rng.random()
+    if kind < 0.75:
+        return "".join(rng.choices(ATOMS, k=rng.randrange(14)))
+    if kind < 0.9:
+        return "".join(rng.choices(ATOMS[:58], k=rng.randrange(8, 100)))
+    if kind < 0.95:
+        return "".join(chr(rng.randrange(0x20, 0x7F)) for _ in range(rng.randrange(200)))
+    return "".join(chr(rng.randrange(0x110000)) for _ in range(rng.randrange(12)))
+
+
+# Exactness ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", 0),
+        ("Hello world", 2),  # "Hello", " world"
+        ("don't", 1),  # the contraction belongs to the word
+        ("don't'll", 2),  # but a second one does not: "don't", "'ll"
+        ("1234", 2),  # "123", "4"
+        ("\n\n    x", 3),  # "\n\n", "   ", " x"
+        ("<|endoftext|>", 7),  # ordinary text, never a control token
+        ("中文", 1),
+        ("\ud83d\ude00", 1),  # a pair of surrogates is the character they mean
+        ("\ud800", 1),  # a lone one is U+FFFD
+    ],
+)
+def test_hand_written_counts(text: str, expected: int) -> None:
+    assert expected == tokens.count_tokens(text)
+
+
+@both
+@settings(max_examples=300, deadline=None)
+@given(text=st.one_of(st.text(max_size=200), st.lists(st.sampled_from(ATOMS)).map("".join)))
+def test_count_equals_tiktoken(oracle: Callable[..., int], encoding: str, text: str) -> None:
+    assert oracle(encoding, text) == tokens.count_tokens(text, encoding)
+
+
+@both
+def test_files_of_the_standard_library_count_as_in_tiktoken(
+    oracle: Callable[..., int], encoding: str
+) -> None:
+    files = sorted(glob.glob(sysconfig.get_path("stdlib") + "/*.py"))[:60]
+    texts = [Path(file).read_text("utf-8", errors="replace") for file in files]
+    assert [oracle(encoding, text) for text in texts] == tokens.count_tokens(texts, encoding)
+
+
+@both
+@pytest.mark.slow
+def test_hundred_thousand_random_strings_count_as_in_tiktoken(
+    oracle: Callable[..., int], encoding: str
+) -> None:
+    seed = int(os.environ.get("CTXMEM_FUZZ_SEED", "0"))
+    rng = random.Random(seed)
+    texts = [random_text(rng) for _ in range(100_000)]
+    counts = tokens.count_tokens(texts, encoding)
+    wrong = [
+        (text, expected, count)
+        for text, count in zip(texts, counts, strict=True)
+        if (expected := oracle(encoding, text)) != count
+    ]
+    assert wrong == [], f"seed {seed}"
+
+
+@both
+@pytest.mark.slow
+def test_every_code_point_counts_as_in_tiktoken(oracle: Callable[..., int], encoding: str) -> None:
+    contexts = ["{}", "a{}b", " {}A", "{}\n", "1{}2", "!{}!", "A{}'s", "\u0301{}", "{} ", "  {}"]
+    for start in range(0, 0x110000, 256):
+        points = [chr(c) for c in range(start, start + 256) if not 0xD800 <= c < 0xE000]
+        text = "\n".join(context.format(point) for point in points for context in contexts)
+        if tokens.count_tokens(text, encoding) == oracle(encoding, text):
+            continue
+        for point in points:  # name the one
+            for context in contexts:
+                one = context.format(point)
+                assert oracle(encoding, one) == tokens.count_tokens(one, encoding), ascii(one)
+
+
+@pytest.mark.slow
+def test_character_classes_are_those_of_the_installed_tiktoken() -> None:
+    path = ROOT / "csrc/core/generate_unicode_tables.py"
+    spec = importlib.util.spec_from_file_location("generate_unicode_tables", path)
+    assert spec is not None and spec.loader is not None
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    probed = np.array(generator.char_classes(), dtype=np.uint8)
+    assert np.flatnonzero(probed != _native.char_classes()).tolist() == []
+
+
+@st.composite
+def tiny_vocabularies(draw: st.DrawFn) -> dict[bytes, int]:
+    """Draw all bytes and some tokens of 'a', 'b' and ' ', made by merges or not, in any order."""
+    more = draw(st.lists(st.text("ab ", min_size=2, max_size=6).map(str.encode), unique=True))
+    return {token: i for i, token in enumerate([*(bytes([b]) for b in range(256)), *more])}
+
+
+@settings(max_examples=200, deadline=None)
+@given(ranks=tiny_vocabularies(), piece=st.text("ab", min_size=1, max_size=40))
+def test_any_vocabulary_merges_as_defined(ranks: dict[bytes, int], piece: str) -> None:
+    lines = [base64.b64encode(token) + b" %d" % rank for token, rank in ranks.items()]
+    bpe = _native.Bpe(b"\n".join(lines), "o200k_base")
+    assert len(byte_pairs(piece.encode(), ranks)) == bpe.count(piece)
+
+
+def test_core_is_clean_under_sanitizers() -> None:
+    sources = [f"csrc/core/{part}.cpp" for part in ("bpe", "vocabulary", "pretokenise", "estimate")]
+    compile_and_run("test_bpe", sources)
+
+
+@pytest.mark.slow
+def test_core_without_sse2_is_clean_under_sanitizers() -> None:
+    sources = [f"csrc/core/{part}.cpp" for part in ("bpe", "vocabulary", "pretokenise", "estimate")]
+    compile_and_run("test_bpe", sources, flags=["-U__SSE2__"])
+
+
+# Spans --------------------------------------------------------------------------------------------
+
+
+@both
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_span_counts_equal_counts_of_slices(encoding: str, data: st.DataObject) -> None:
+    text = data.draw(st.lists(st.sampled_from(ATOMS), max_size=40).map("".join))
+    offset = st.integers(0, len(text))
+    spans = [
+        tuple(sorted(pair)) for pair in data.draw(st.lists(st.tuples(offset, offset), max_size=8))
+    ]
+    expected = [tokens.count_tokens(text[start:end], encoding) for start, end in spans]
+    assert expected == tokens.count_spans(encoding, text, spans).tolist()
+
+
+def test_every_span_of_a_paragraph() -> None:
+    text = "It's 12345 words—don't\n\n  count   them.\r\n\tNaïve 中文，HTTPServer's/x\n/y 😀!"
+    spans = [(i, j) for i in range(len(text) + 1) for j in range(i, len(text) + 1)]
+    expected = [tokens.count_tokens(text[i:j]) for i, j in spans]
+    assert expected == tokens.count_spans("o200k_base", text, spans).tolist()
+
+
+def test_spans_of_a_counter_that_is_not_native() -> None:
+    spans = [(0, 3), (4, 7), (0, 7)]
+    counts = tokens.count_spans(lambda text: len(text.split()), "one two", spans)
+    assert [1, 1, 2] == counts.tolist()
+
+
+def test_no_spans_give_no_counts() -> None:
+    assert [] == tokens.count_spans("o200k_base", "text", []).tolist()
+
+
+@pytest.mark.parametrize("spans", [[(0, 5)], [(-1, 2)], [(3, 2)], [0, 1], [(0.0, 1.0)]])
+def test_impossible_spans_are_refused(spans: object) -> None:
+    with pytest.raises(InputError, match="span"):
+        tokens.count_spans("o200k_base", "text", spans)
+
+
+# Hostile text -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "unit", [" ", "\u3000", "a", "\n", "中", "文字", "=", "é", "ab1 ", "\u0301"]
+)
+@both
+def test_time_is_linear_in_long_runs(unit: str, encoding: str) -> None:
+    counter = tokens.resolve(encoding)
+    small = unit * (200_000 // len(unit))
+
+    def seconds(text: str) -> float:
+        best = float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            counter._bpe.count_many([text], cache=False)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    counter.count(small)  # warm: how tokens are made is found out once
+    ratio = seconds(small * 8) / seconds(small)
+    assert ratio < 8 * 4  # quadratic would be 64
+
+
+@both
+def test_long_runs_count_as_in_tiktoken(oracle: Callable[..., int], encoding: str) -> None:
+    for unit in (" ", "a", "\n", "中", "文字", "=", "é", "\u3000"):
+        text = unit * 3000
+        assert oracle(encoding, text) == tokens.count_tokens(text, encoding)
+
+
+def test_million_spaces_in_front_of_a_word() -> None:
+    # All blanks but one are a piece, of tokens of up to 128 blanks; the last goes with the word.
+    rest = (1_000_000 - 1) % 128
+    expected = (1_000_000 - 1) // 128 + tokens.count_tokens(" " * rest) + 1
+    assert expected == tokens.count_tokens(" " * 1_000_000 + "word")
+
+
+# Caches and threads -------------------------------------------------------------------------------
+
+
+@both
+def test_cached_counts_equal_fresh_ones(encoding: str) -> None:
+    rng = random.Random(7)
+    texts = [random_text(rng) * 4 for _ in range(2000)]
+    texts += texts[::-1]
+    bpe = tokens.resolve(encoding)._bpe
+    fresh = bpe.count_many(texts, cache=False).tolist()
+    assert fresh == bpe.count_many(texts).tolist()
+    assert fresh == bpe.count_many(texts).tolist()
+    assert fresh == [bpe.count(text) for text in texts]
+
+
+def test_counts_are_the_same_from_many_threads() -> None:
+    found = published("o200k_base")
+    assert found.path is not None
+    bpe = _native.Bpe(found.path.read_bytes(), "o200k_base")  # cold: threads fill it side by side
+    rng = random.Random(8)
+    texts = [random_text(rng) * 3 for _ in range(3000)]
+    expected = tokens.count_tokens(texts)
+    wrong = []
+
+    def count() -> None:
+        for cache in (False, True):
+            if bpe.count_many(texts, cache=cache).tolist() != expected:
+                wrong.append("count_many")
+        if [bpe.count(text) for text in texts] != expected:
+            wrong.append("count")
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_foreign_counter_is_asked_once_for_a_text() -> None:
+    asked: list[str] = []
+
+    def count(text: str) -> int:
+        asked.append(text)
+        return len(text)
+
+    counter = tokens.resolve(count)
+    long = "x" * 100
+    assert [100, 100] == list(counter.count_many([long, long + ""]))
+    assert 100 == counter.count(long)
+    assert len(asked) == 2  # both of the first call, which are one batch; then from the cache
+
+
+# Counters -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("gpt-4o", "o200k_base"),
+        ("gpt-4o-mini-2024-07-18", "o200k_base"),
+        ("openai/gpt-4.1-nano", "o200k_base"),
+        ("gpt-5.1", "o200k_base"),
+        ("o3-mini", "o200k_base"),
+        ("chatgpt-4o-latest", "o200k_base"),
+        ("ft:gpt-4o:acme", "o200k_base"),
+        ("o200k_harmony", "o200k_base"),
+        ("gpt-4-turbo", "cl100k_base"),
+        ("gpt-3.5-turbo", "cl100k_base"),
+        ("text-embedding-3-small", "cl100k_base"),
+        ("davinci-002", "cl100k_base"),
+    ],
+)
+def test_model_names_resolve_to_their_encoding(name: str, encoding: str) -> None:
+    counter = tokens.resolve(name)
+    assert encoding == counter.name
+    assert counter.exact and counter.additive
+
+
+@pytest.mark.parametrize("name", ["claude-sonnet-4-5", "gemini-2.5-pro", "meta-llama/Llama-3-8B"])
+def test_models_without_a_public_tokenizer_are_estimated(name: str) -> None:
+    counter = tokens.resolve(name)
+    assert not counter.exact and not counter.additive
+    assert 0 == counter.count("")
+    assert 1 <= counter.count("a") <= 1
+    assert counter.count("Some words of English.") >= 5
+
+
+def test_named_counters_are_made_once() -> None:
+    assert tokens.resolve("gpt-4o") is tokens.resolve("o200k_base")
+
+
+def test_counters_satisfy_the_protocol() -> None:
+    for counter in ("o200k_base", "claude-3", len):
+        assert isinstance(tokens.resolve(counter), tokens.Counter)
+
+
+def test_unknown_name_says_what_is_known() -> None:
+    with pytest.raises(InputError, match=r"'gtp-4o'.*o200k_base.*gpt-4o.*claude"):
+        tokens.resolve("gtp-4o")
+
+
+def test_objects_need_only_one_of_the_two_methods() -> None:
+    class One:
+        name = "one"
+
+        def count(self, text: str) -> int:
+            return 1
+
+    class Many:
+        def count_many(self, texts: list[str]) -> np.ndarray:
+            return np.full(len(texts), 2)
+
+    assert [1, 1] == tokens.count_tokens(["a", "b"], One())
+    assert 2 == tokens.count_tokens("a", Many())
+    assert ("one", "Many") == (tokens.resolve(One()).name, tokens.resolve(Many()).name)
+
+
+def test_tiktoken_encodings_are_taken_as_counters(oracle: Callable[..., int]) -> None:
+    encoding = tiktoken.get_encoding("o200k_base")
+    assert tokens.resolve(encoding) is tokens.resolve("o200k_base")
+    own = tiktoken.Encoding(
+        "own",
+        pat_str=r"\S+|\s+",
+        mergeable_ranks={bytes([b]): b for b in range(256)},
+        special_tokens={},
+    )
+    assert 5 == tokens.count_tokens("ab cd", own)
+
+
+def test_panic_of_an_encoding_is_an_error_that_says_so() -> None:
+    class PanicException(BaseException):
+        pass
+
+    class Encoding:
+        name = "fragile"
+
+        def encode_ordinary(self, text: str) -> list[int]:
+            raise PanicException("stack overflow")
+
+    with pytest.raises(InputError, match="fragile cannot encode this text of 3 characters"):
+        tokens.count_tokens("   ", Encoding())
+
+    class Interrupted:
+        name = "interrupted"
+
+        def encode_ordinary(self, text: str) -> list[int]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tokens.count_tokens("   ", Interrupted())
+
+
+@pytest.mark.parametrize("answer", [-1, 1.5, float("nan"), True, None, "3", 1 << 70, np.float64(2)])
+def test_counters_that_lie_are_found_out(answer: object) -> None:
+    with pytest.raises(InputError, match="a count is an int >= 0"):
+        tokens.count_tokens("text", lambda text: answer)
+
+
+@pytest.mark.parametrize("answers", [[], [1], [1, 2, 3], 5])
+def test_counters_that_miscount_their_answers_are_found_out(answers: object) -> None:
+    class Short:
+        name = "short"
+
+        def count_many(self, texts: list[str]) -> object:
+            return answers
+
+    with pytest.raises(InputError, match="'short' returned"):
+        tokens.count_tokens(["a", "b"], Short())
+
+
+@pytest.mark.parametrize("counter", [None, 5, [1], b"gpt-4", {}, ("a",)])
+def test_what_cannot_count_is_refused(counter: object) -> None:
+    with pytest.raises(InputTypeError, match="cannot count tokens"):
+        tokens.resolve(counter)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"bytes", {"content": "x"}, ["a", None], [["a"]]])
+def test_what_is_not_text_is_refused(text: object) -> None:
+    with pytest.raises(InputTypeError, match="count_tokens takes a str or a list of str"):
+        tokens.count_tokens(text)  # type: ignore[call-overload]
+
+
+def test_lists_and_tuples_give_lists() -> None:
+    assert [1, 2] == tokens.count_tokens(("Hello", "Hello world"))
+    assert [] == tokens.count_tokens([])
+
+
+# The estimate -------------------------------------------------------------------------------------
+
+
+def chunks_of_many_kinds() -> list[str]:
+    rng = random.Random(9)
+    files = sorted(glob.glob(sysconfig.get_path("stdlib") + "/*.py"))[60:140]
+    text = "".join(Path(file).read_text("utf-8", errors="replace") for file in files)
+    code = [text[i : i + 800] for i in range(0, len(text), 800)]
+    records = [{"id": rng.randrange(10**9), "at": rng.random(), "on": True, "s": "né"}] * 20
+    han = "的一是不了人在有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子"
+    cjk = ["".join(rng.choices(han, k=270)) for _ in range(20)]
+    return [*code[:600], *[json.dumps(records)[i : i + 800] for i in range(0, 800, 100)], *cjk]
+
+
+@both
+def test_estimate_with_its_margin_seldom_falls_short(encoding: str) -> None:
+    texts = chunks_of_many_kinds()
+    exact = np.array(tokens.count_tokens(texts, encoding))
+    estimated = _native.estimate_many(texts, encoding, tokens.ESTIMATE_MARGIN)
+    assert np.mean(estimated < exact) < 0.02
+    assert np.mean(np.abs(estimated / tokens.ESTIMATE_MARGIN / exact - 1)) < 0.12
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text())
+def test_estimate_is_never_above_the_bytes(text: str) -> None:
+    size = len(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode())
+    estimated = tokens.resolve("estimate").count(text)
+    assert min(size, 1) <= estimated <= size
+
+
+# Vocabularies -------------------------------------------------------------------------------------
+
+
+def test_missing_vocabulary_is_estimated_with_one_warning(fresh: pytest.MonkeyPatch) -> None:
+    with pytest.warns(CtxmemWarning, match=r"o200k_base is not on this machine.*CTXMEM_VOCAB"):
+        counter = tokens.resolve("o200k_base")
+    assert not counter.exact
+    assert counter.count("Hello world") >= 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once a process, not once a name
+        assert tokens.resolve("gpt-4o") is counter
+        assert not tokens.resolve("cl100k_base").exact
+        assert not tokens.resolve("r50k_base").exact
+
+
+def test_failed_fetch_is_not_tried_again(fresh: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fail(url: str) -> bytes:
+        asked.append(url)
+        raise OSError("no route to host")
+
+    fresh.setenv("CTXMEM_OFFLINE", "0")
+    fresh.setattr(tokens, "_download", fail)
+    with pytest.warns(CtxmemWarning):
+        tokens.resolve("gpt-4o")
+    tokens.resolve("gpt-4.1")
+    tokens.resolve("o200k_base")
+    assert len(asked) == 1
+
+
+def test_fetch_that_hangs_is_given_up(fresh: pytest.MonkeyPatch) -> None:
+    fresh.setenv("CTXMEM_OFFLINE", "")
+    fresh.setattr(tokens, "_FETCH_SECONDS", 0.05)
+    hang = threading.Event()
+    fresh.setattr(tokens, "_download", lambda url: hang.wait(30) and b"")
+    start = time.perf_counter()
+    with pytest.warns(CtxmemWarning):
+        tokens.resolve("o200k_base")
+    assert time.perf_counter() - start < 5
+    hang.set()
+
+
+@pytest.fixture
+def data() -> bytes:
+    found = published("cl100k_base")
+    assert found.path is not None
+    return found.path.read_bytes()
+
+
+def test_fetch_is_checked_stored_and_used(data: bytes, fresh: pytest.MonkeyPatch) -> None:
+    fresh.setattr(tokens, "_download", lambda url: b"<html>captive portal</html>")
+    with pytest.raises(VocabularyError, match="SHA-256 differs"):
+        tokens.fetch_vocabulary("cl100k_base")
+    with pytest.warns(CtxmemWarning):
+        assert not tokens.resolve("gpt-4").exact
+    fresh.setattr(tokens, "_download", lambda url: data)
+    stored = tokens.fetch_vocabulary("cl100k_base")
+    assert stored.path is not None and stored.path.read_bytes() == data
+    assert [p.name for p in stored.path.parent.iterdir()] == ["cl100k_base.tiktoken"]
+    assert tokens.resolve("gpt-4").exact  # the estimate made before is forgotten
+    assert stored in tokens.vocabularies()
+
+
+def test_unknown_vocabulary_cannot_be_fetched(fresh: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="no vocabulary is called 'claude'"):
+        tokens.fetch_vocabulary("claude")
+
+
+def test_fetched_vocabulary_counts_even_if_it_cannot_be_stored(
+    data: bytes, fresh: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no directory")
+    fresh.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    fresh.setenv("CTXMEM_OFFLINE", "0")
+    fresh.setattr(tokens, "_download", lambda url: data)
+    assert tokens.resolve("cl100k_base").exact
+    with pytest.raises(VocabularyError, match="cannot be stored"):
+        tokens.fetch_vocabulary("cl100k_base")
+
+
+def test_damaged_file_is_never_used(data: bytes, fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cache = tmp_path / "own"
+    cache.mkdir()
+    damaged = cache / tokens._PUBLISHED["cl100k_base"].cache_name
+    damaged.write_bytes(data[:-100])
+    fresh.setenv("TIKTOKEN_CACHE_DIR", str(cache))
+    with pytest.warns(CtxmemWarning):
+        assert not tokens.resolve("cl100k_base").exact
+    listed = next(found for found in tokens.vocabularies() if found.path == damaged)
+    assert ("TIKTOKEN_CACHE_DIR", False) == (listed.place, listed.sha256_ok)
+    with pytest.raises(VocabularyError, match="is not the published cl100k_base"):
+        tokens.resolve("cl100k_base", vocabulary=damaged)
+    with pytest.raises(VocabularyError, match="cannot be read"):
+        tokens.resolve("cl100k_base", vocabulary=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "place", ["argument", "file", "directory", "tiktoken", "temporary", "ours"]
+)
+def test_vocabulary_is_found_where_it_lies(
+    data: bytes, fresh: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    cache_name = tokens._PUBLISHED["cl100k_base"].cache_name
+    path = {
+        "temporary": tmp_path / "temporary/data-gym-cache" / cache_name,
+        "ours": tmp_path / "cache/ctxmem/cl100k_base.tiktoken",
+        "tiktoken": tmp_path / "own" / cache_name,
+    }.get(place, tmp_path / "own/cl100k_base.tiktoken")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    if place == "file":
+        fresh.setenv("CTXMEM_VOCAB", str(path))
+    elif place == "directory":
+        fresh.setenv("CTXMEM_VOCAB", str(path.parent))
+    elif place == "tiktoken":
+        fresh.setenv("TIKTOKEN_CACHE_DIR", str(path.parent))
+    counter = tokens.resolve("cl100k_base", vocabulary=path if place == "argument" else None)
+    assert counter.exact
+    assert 2 == counter.count("Hello world")
+
+
+def test_damaged_bytes_are_refused_by_the_core() -> None:
+    for wrong in (b"", b"x", b"YQ== 0\n", b"!!!! 0\n"):
+        with pytest.raises(ValueError, match="vocabulary"):
+            _native.Bpe(wrong, "o200k_base")
+    with pytest.raises(ValueError, match="encoding is 'p50k_base'"):
+        _native.Bpe(b"", "p50k_base")
+
+
+def test_import_and_lookup_import_no_heavy_package() -> None:
+    code = """
+        import sys
+        from ctxmem import tokens
+        tokens.count_tokens("Hello world")
+        heavy = {"tiktoken", "llama_index.core", "litellm", "requests", "urllib.request", "ssl"}
+        print(sorted(heavy & sys.modules.keys()))
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "[]" == ran.stdout.strip()
