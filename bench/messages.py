@@ -21,10 +21,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctxmem
-from ctxmem import _native
-from ctxmem.bench.corpus import passages
-from ctxmem.bench.tokens import reference, vocabulary
-from ctxmem.errors import VocabularyError
+from ctxmem import VocabularyError, _native
+
+from .corpus import passages
+from .tokens import reference, vocabulary
 
 SIZES = (100, 1000, 5000)
 
@@ -178,7 +178,8 @@ def show(report: dict[str, Any]) -> None:
     for row in report["sizes"]:
         print(
             f"\n{row['messages']:,} messages, {row['tokens']:,} tokens, "
-            f"budget {row['budget']:,}; ms of processor time, median of {report['rounds']} (min to max)"
+            f"budget {row['budget']:,}; ms of processor time, median of {report['rounds']} "
+            f"(min to max)"
         )
         times = row["milliseconds"]
         ours = times["ctxmem, known"]["median"]

@@ -127,25 +127,21 @@ def read(messages: Sequence[Any]) -> list[Turn]:
     return [read_one(message, i) for i, message in enumerate(messages)]
 
 
-def read_marked(messages: Sequence[Any]) -> tuple[list[Turn], list[bytes | None]]:
-    """Return the turn of each message, and its fingerprint where that is worth having."""
-    turns: list[Turn] = []
-    marks: list[bytes | None] = []
-    for i, message in enumerate(messages):
-        mark = None
-        turn = _plain_turn(message)
-        if turn is None:
-            mark = fingerprint(message)
-            turn = _read_before.get(mark) if mark is not None else None
-            if turn is None:
-                turn = read_one(message, i)
-                if mark is not None:
-                    if len(_read_before) >= _KEPT_TURNS:
-                        _read_before.clear()
-                    _read_before[mark] = turn
-        turns.append(turn)
-        marks.append(mark)
-    return turns, marks
+def read_marked(message: Any, index: int) -> tuple[Turn, bytes | None]:
+    """Return the turn of a message, and its fingerprint where that is worth having."""
+    turn = _plain_turn(message)
+    if turn is not None:
+        return turn, None
+    mark = fingerprint(message)
+    if mark is None:
+        return read_one(message, index), None
+    turn = _read_before.get(mark)
+    if turn is None:
+        turn = read_one(message, index)
+        if len(_read_before) >= _KEPT_TURNS:
+            _read_before.clear()
+        _read_before[mark] = turn
+    return turn, mark
 
 
 def _plain_turn(message: Any) -> Turn | None:
