@@ -641,6 +641,12 @@ def test_what_is_no_message_is_refused_by_name(messages, said):
         assert said in str(error.value)
 
 
+def test_an_unknown_provider_is_refused_everywhere():
+    for take in (ctxmem.check, ctxmem.repair, ctxmem.count_messages):
+        with pytest.raises(ctxmem.InputError, match="provider is 'acme'.*one of openai, anthropic"):
+            take([user("hi")], provider="acme")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

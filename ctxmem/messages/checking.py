@@ -218,12 +218,13 @@ def check(
     `tools` are counted, and looked through for equal schemas that are written differently; with the
     `previous_tools` of the request before, for any difference in writing.
 
-    Raises `InputTypeError` for what is no message, `BudgetError` for what is no budget, and what
-    `resolve` raises for the counter.
+    Raises `InputTypeError` for what is no message, `InputError` for a provider we do not know,
+    `BudgetError` for what is no budget, and what `resolve` raises for the counter.
 
     >>> check([{"role": "tool", "tool_call_id": "c1", "content": "12:00"}])[0].kind
     'orphan_result'
     """
+    provider_of(provider, "")
     items = listed(messages)
     turns = read(items)
     found = [
@@ -308,10 +309,10 @@ def _of_repeats(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding
 
 def texts_of(item: Any, index: int) -> Iterator[str]:
     """Yield the texts that a message says or answers, not its thoughts."""
-    if "output" in (item if isinstance(item, dict) else ()):
-        content = item["output"]
-        if isinstance(content, str):
-            yield content
+    if kind_of(item).endswith("_output"):
+        output = get(item, "output")
+        if isinstance(output, str):
+            yield output
         return
     for block in blocks_of(item, index):
         kind = kind_of(block)

@@ -265,8 +265,12 @@ def content_of(message: Any) -> Any:
         return message[1]
     if isinstance(message, Mapping):
         return message.get("content")
-    blocks = getattr(message, "blocks", None)
-    return blocks if isinstance(blocks, list) else getattr(message, "content", None)
+    # Asking a pydantic object for a field that it has not takes it microseconds.
+    fields = getattr(message, "__dict__", None) or {}
+    for name in ("blocks", "content"):
+        if name in fields:
+            return fields[name]
+    return getattr(message, "content", None)
 
 
 def calls_of(message: Any) -> list[Any]:
@@ -375,9 +379,12 @@ def with_fields(message: Any, **fields: Any) -> Any:
     if isinstance(message, Mapping):
         changed = {**message, **fields}
         return {name: changed[name] for name in changed if fields.get(name, "") is not None}
+    if hasattr(message, "additional_kwargs"):
+        # LangChain's lists are empty where OpenAI's objects have None.
+        fields = {name: [] if new is None else new for name, new in fields.items()}
     clone = getattr(message, "model_copy", None)
     if callable(clone):
-        return clone(update={name: [] if new is None else new for name, new in fields.items()})
+        return clone(update=fields)
     shallow = copy.copy(message)
     for name, new in fields.items():
         setattr(shallow, name, new)

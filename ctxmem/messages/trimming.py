@@ -10,6 +10,7 @@ from ctxmem.errors import BudgetError, InputError, InputTypeError
 from ctxmem.intake import read_budget
 from ctxmem.messages.checking import dialect_of, first_words, trouble_in, units_of
 from ctxmem.messages.counting import Meter, list_meter
+from ctxmem.messages.overhead import provider_of
 from ctxmem.messages.reading import (
     ROLES,
     TEXT_BLOCKS,
@@ -80,6 +81,7 @@ def trim_messages(
     limit = read_budget(_one_of(budget, max_tokens)).limit
     if strategy not in ("last", "first"):
         raise InputError(f"strategy is {told(strategy)}; expected 'last' or 'first'")
+    provider_of(provider, "")
     starts, ends = _types_in(start_on, "start_on"), _types_in(end_on, "end_on")
     price = _price(counter, token_counter, provider, tools)
     given = listed(messages)
@@ -91,21 +93,24 @@ def trim_messages(
         newest = _newest(given, limit - price[0], price[1], include_system=include_system)
     trim = _Trim(newest or _whole(given, provider), limit, price, split)
     turns = trim.turns
-    if start_on is None and strategy == "last" and _for_anthropic(given, trim, provider):
-        starts = ("user",)
     head = range(first_words(turns) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
-    return trim.last(head, starts, ends)
+    kept = trim.last(head, starts, ends)
+    if start_on is not None or not trim.begins_wrong(kept, len(head)):
+        return kept
+    return trim.last(head, ("user",), ends) if _for_anthropic(given, turns, provider) else kept
 
 
-def _for_anthropic(given: list[Any], trim: _Trim, provider: str | None) -> bool:
-    if provider is not None or any(turn.dialect for turn in trim.turns):
-        return dialect_of(trim.turns, provider) == "anthropic"
-    for i in range(len(given) - len(trim.turns) - 1, -1, -1):
+def _for_anthropic(given: list[Any], turns: list[Turn], provider: str | None) -> bool:
+    if provider is not None or any(turn.dialect for turn in turns):
+        return dialect_of(turns, provider) == "anthropic"
+    for i in range(len(given) - len(turns) - 1, -1, -1):
+        item = given[i]
+        content = item.get("content") if type(item) is dict else content_of(item)
         # Of what was not read, only blocks can tell.
-        if not isinstance(content_of(given[i]), str):
-            dialect = read_marked(given[i], i)[0].dialect
+        if not isinstance(content, str):
+            dialect = read_marked(item, i)[0].dialect
             if dialect:
                 return dialect == "anthropic"
     return False
@@ -238,6 +243,10 @@ class _Trim:
         if cut is not None:
             parts.append(cut)
         return [item for _, item in sorted(parts, key=lambda part: part[0])]
+
+    def begins_wrong(self, kept: list[Any], head: int) -> bool:
+        """Return whether what was kept begins on another message than a user's."""
+        return len(kept) > head and ROLES.get(role_of(kept[head], head) or "") != "user"
 
     def first(self, head: range, starts: tuple[Any, ...], ends: tuple[Any, ...]) -> list[Any]:
         if starts:
