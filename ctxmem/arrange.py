@@ -81,9 +81,19 @@ class Rendering:
     text: str
 
 
-def render(table: Candidates, layout: Layout) -> Rendering:
-    """Return the chosen rows as pieces, neighbours of one source stitched, and as one text."""
-    pieces = _sectioned(table, _ordered(table, _stitched(table, layout), layout), layout)
+def render(table: Candidates, layout: Layout, resident: Sequence[int] = ()) -> Rendering:
+    """Return the chosen rows as pieces, neighbours of one source stitched, and as one text.
+
+    `resident` are chunks that stand first, in this order, up to the first that is not there whole.
+    """
+    pieces = _ordered(table, _stitched(table, layout), layout)
+    alone = {piece.chunk_ids[0]: piece for piece in pieces if len(piece.chunk_ids) == 1}
+    first: list[Piece] = []
+    for i in resident:
+        if table.id(i) not in alone or table.kept_row[i] != table.first_row[i]:
+            break
+        first.append(alone[table.id(i)])
+    pieces = _sectioned(table, first + [p for p in pieces if p not in first], layout)
     text = layout.separator.join(piece.header + piece.text for piece in pieces)
     return Rendering(tuple(pieces), text)
 

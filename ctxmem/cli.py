@@ -28,8 +28,10 @@ DONE, FOUND, MISUSED = 0, 1, 2
 
 BENCHES = {
     "tokens": "how fast are tokens counted?",
+    "dedup": "how fast are near-duplicates found, and are they all?",
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
+    "messages": "how long does it take to trim a chat?",
 }
 
 _HITS = ("chunks", "hits", "documents", "results", "messages")

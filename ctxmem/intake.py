@@ -16,7 +16,7 @@ import numpy as np
 import xxhash
 
 from ctxmem.errors import BudgetError, InputError, InputTypeError
-from ctxmem.schema import Alternative, Budget, Candidates, Chunk, ChunkId, Section
+from ctxmem.schema import Alternative, Budget, Candidates, Chunk, ChunkId, Section, Window
 
 MAX_BUDGET = 10**9
 """No model reads a thousand million tokens; a larger number is a mistake."""
@@ -137,6 +137,27 @@ def read_sections(
                 f"sections: {', '.join(map(repr, read)) or 'none'}"
             )
     return tuple(read.values())
+
+
+def read_resident(resident: Window | None, table: Candidates) -> list[int]:
+    """Return the chunks of a window's prefix that are candidates again, in the window's order.
+
+    The prefix ends at the first piece that is not one whole chunk with the same text as now.
+    """
+    if resident is None:
+        return []
+    if not isinstance(resident, Window):
+        raise InputTypeError(
+            f"resident is a {type(resident).__name__}; expected the ctxmem.Window of the last call"
+        )
+    standing = {table.id(i): i for i in table.unique.tolist()}
+    prefix: list[int] = []
+    for piece in resident.pieces:
+        i = standing.get(piece.chunk_ids[0]) if len(piece.chunk_ids) == 1 else None
+        if i is None or table.text(i) != piece.text or i in prefix:
+            break
+        prefix.append(i)
+    return prefix
 
 
 def content_id(text: str) -> ChunkId:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -35,6 +35,7 @@ def pack(
     separator: str = "\n\n",
     header: Header | None = None,
     sections: Iterable[Section] | None = None,
+    resident: Window | None = None,
     ranked: bool = False,
 ) -> Window:
     r"""Pack passages into a window of at most `budget` tokens.
@@ -61,6 +62,8 @@ def pack(
         header: a line before each piece: a template such as "[{source}]", or a function.
         sections: parts of the window with limits and headers of their own, in the order in which
             they stand; chunks of no section come before them.
+        resident: the window that the model was given last. Its pieces stay where they stand, from
+            the first on, as long as new ones are not worth more than the prompt cache saves.
         ranked: the input is in order of relevance, best first.
 
     Returns:
@@ -90,7 +93,8 @@ def pack(
     cut_segments(table, enabled=dedup is not False)
     tokens.price(table, counting, separator, arrange.headers(table, layout))
     estimate(table, query, query_embedding=query_embedding, embed=embed)
-    return _fit(table, allowed, layout, counting)
+    kept_before = intake.read_resident(resident, table)
+    return _fit(table, allowed, layout, counting, kept_before)
 
 
 async def apack(chunks: Iterable[Any], budget: int | Budget, **options: Any) -> Window:
@@ -98,7 +102,9 @@ async def apack(chunks: Iterable[Any], budget: int | Budget, **options: Any) -> 
     return await asyncio.to_thread(pack, chunks, budget, **options)
 
 
-def _fit(table: Candidates, budget: Budget, layout: Layout, counter: Counter) -> Window:
+def _fit(
+    table: Candidates, budget: Budget, layout: Layout, counter: Counter, resident: Sequence[int]
+) -> Window:
     """Choose and render until the count of the whole window is within the budget.
 
     Blocks that start on a line of their own add up exactly, and the first choice stands. Where they
@@ -115,12 +121,12 @@ def _fit(table: Candidates, budget: Budget, layout: Layout, counter: Counter) ->
     bound = 0.0
     prices: Mapping[str, float] = {}
     for tried in range(ROUNDS):
-        proof = choose(table, limit, layout.sections, headers)
+        proof = choose(table, limit, layout.sections, headers, resident)
         if proof is None:
             break
         if not tried:
             bound, prices = proof.upper_bound, proof.prices
-        rendering = arrange.render(table, layout)
+        rendering = arrange.render(table, layout, resident)
         spent = counter.count(rendering.text)
         if spent <= budget.limit and (best is None or proof.value > best.value):
             best = _Fitted(proof.value, table.kept_row, rendering, spent)
@@ -129,7 +135,7 @@ def _fit(table: Candidates, budget: Budget, layout: Layout, counter: Counter) ->
             break
         limit += overpriced if spent <= budget.limit else budget.limit - spent
     if best is None:
-        best = _fit_by_dropping(table, budget, layout, counter)
+        best = _fit_by_dropping(table, budget, layout, counter, resident)
         bound = max(bound, best.value)
     table.kept_row = best.kept_row
     bound = max(bound, best.value)
@@ -158,7 +164,7 @@ class _Fitted(NamedTuple):
 
 
 def _fit_by_dropping(
-    table: Candidates, budget: Budget, layout: Layout, counter: Counter
+    table: Candidates, budget: Budget, layout: Layout, counter: Counter, resident: Sequence[int]
 ) -> _Fitted:
     """Halve what was chosen until the window fits; raise when the pins alone do not."""
     kept = np.flatnonzero((table.kept_row >= 0) & ~table.pinned)
@@ -166,7 +172,7 @@ def _fit_by_dropping(
     while True:
         kept = kept[: len(kept) // 2]
         value = keep(table, kept)
-        rendering = arrange.render(table, layout)
+        rendering = arrange.render(table, layout, resident)
         spent = counter.count(rendering.text)
         if spent <= budget.limit:
             return _Fitted(value, table.kept_row, rendering, spent)

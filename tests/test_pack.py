@@ -441,6 +441,34 @@ def test_prices_say_why_a_chunk_stayed_out():
     assert any("a token cost" in detail and "more than its worth" in detail for detail in details)
 
 
+# A window whose prefix the model's cache holds
+
+
+def notes(scores):
+    words = "river stone cloud bread glass".split()
+    return [Chunk(f"{words[i]} " * 12, id=words[i], score=score) for i, score in enumerate(scores)]
+
+
+def test_a_resident_prefix_stays_where_it_stands():
+    first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
+    scores = [0.8, 0.9, 0.75, 0.78, 0.1]  # the order has changed, and a newcomer is a little better
+    anew, kept = pack(notes(scores), 60), pack(notes(scores), 60, resident=first)
+    assert not anew.text.startswith(first.text)
+    assert kept.text.startswith(first.text)
+    assert kept.tokens <= 60
+
+
+def test_a_resident_prefix_gives_way_to_what_is_worth_much_more():
+    first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
+    window = pack(notes([0.0, 0.1, 0.1, 0.9, 1.0]), 26, resident=first)
+    assert {"bread", "glass"} == {piece.chunk_ids[0] for piece in window.pieces}
+
+
+def test_a_resident_of_another_kind_is_refused():
+    with pytest.raises(InputTypeError, match="resident is a str"):
+        pack(["a"], 10, resident="a")
+
+
 # Chat messages
 
 

@@ -68,9 +68,10 @@ class Trouble:
 
 
 def trouble_in(turns: Sequence[Turn]) -> Trouble:
-    """Pair calls with results, each result with the earliest call of its key before it.
+    """Pair calls with results, each result with the latest open call of its key before it.
 
-    Some models number their calls anew in every turn, so a key means the call that is still open.
+    Some models number their calls anew in every turn, so a key alone does not tell the call. A
+    result that stands before its call is paired too, if the call has no other.
     """
     trouble = Trouble()
     waiting: dict[str, list[int]] = {}
@@ -89,6 +90,10 @@ def trouble_in(turns: Sequence[Turn]) -> Trouble:
                 trouble.misplaced[i, key] = found
         if not turn.results:
             block_end = i
+    trouble.tail = _tail(turns)
+    # A call in flight is not answered by what was said before it was made.
+    flying = {key: [i for i in calls if i >= trouble.tail] for key, calls in waiting.items()}
+    waiting = {key: left for key, calls in waiting.items() if (left := _before(calls, trouble))}
     for i, key in early:
         found = _take(waiting, key)
         if found is None:
@@ -96,23 +101,25 @@ def trouble_in(turns: Sequence[Turn]) -> Trouble:
         else:
             trouble.links.append((found, i))
             trouble.misplaced[i, key] = found
-    trouble.tail = _tail(turns)
-    for key, calls in waiting.items():
-        for i in calls:
-            (trouble.in_flight if i >= trouble.tail else trouble.open).append((i, key))
+    trouble.open = [(i, key) for key, calls in waiting.items() for i in calls]
+    trouble.in_flight = [(i, key) for key, calls in flying.items() for i in calls]
     trouble.open.sort()
     trouble.in_flight.sort()
     return trouble
 
 
+def _before(calls: list[int], trouble: Trouble) -> list[int]:
+    return [i for i in calls if i < trouble.tail]
+
+
 def _take(waiting: dict[str, list[int]], key: str) -> int | None:
-    """Return the earliest open call of a key; a result without id or name takes any without id."""
+    """Return the latest open call of a key; a result without id or name takes any without id."""
     if key == "function:" and key not in waiting:
         key = next((other for other in waiting if other.startswith("function:")), key)
     calls = waiting.get(key)
     if not calls:
         return None
-    found = calls.pop(0)
+    found = calls.pop()
     if not calls:
         del waiting[key]
     return found
@@ -170,10 +177,10 @@ def units(messages: Iterable[Any]) -> list[range]:
 
 
 def dialect_of(turns: Sequence[Turn], provider: str | None) -> str:
-    """Return "anthropic" if the messages are meant for it, as said or as their blocks tell."""
+    """Return whom the messages are meant for, as said or as the newest that tells it does."""
     if provider is not None:
         return provider_of(provider, "")
-    return next((turn.dialect for turn in turns if turn.dialect), "openai")
+    return next((turn.dialect for turn in reversed(turns) if turn.dialect), "openai")
 
 
 def first_words(turns: Sequence[Turn]) -> int:
@@ -211,12 +218,13 @@ def check(
     `tools` are counted, and looked through for equal schemas that are written differently; with the
     `previous_tools` of the request before, for any difference in writing.
 
-    Raises `InputTypeError` for what is no message, `BudgetError` for what is no budget, and what
-    `resolve` raises for the counter.
+    Raises `InputTypeError` for what is no message, `InputError` for a provider we do not know,
+    `BudgetError` for what is no budget, and what `resolve` raises for the counter.
 
     >>> check([{"role": "tool", "tool_call_id": "c1", "content": "12:00"}])[0].kind
     'orphan_result'
     """
+    provider_of(provider, "")
     items = listed(messages)
     turns = read(items)
     found = [
@@ -301,10 +309,10 @@ def _of_repeats(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding
 
 def texts_of(item: Any, index: int) -> Iterator[str]:
     """Yield the texts that a message says or answers, not its thoughts."""
-    if "output" in (item if isinstance(item, dict) else ()):
-        content = item["output"]
-        if isinstance(content, str):
-            yield content
+    if kind_of(item).endswith("_output"):
+        output = get(item, "output")
+        if isinstance(output, str):
+            yield output
         return
     for block in blocks_of(item, index):
         kind = kind_of(block)

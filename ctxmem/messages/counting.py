@@ -327,12 +327,10 @@ def count_messages(
         provider_of(provider, "")
     meter = Meter(counter, provider)
     total = meter.request + meter.tools(tools)
-    items = listed(messages)
-    _, marks = read_marked(items)
-    return total + sum(
-        meter.marked(message, i, mark)
-        for i, (message, mark) in enumerate(zip(items, marks, strict=True))
-    )
+    for i, message in enumerate(listed(messages)):
+        _, mark = read_marked(message, i)
+        total += meter.marked(message, i, mark)
+    return total
 
 
 def list_meter(token_counter: Any) -> Any:

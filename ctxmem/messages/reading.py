@@ -127,25 +127,21 @@ def read(messages: Sequence[Any]) -> list[Turn]:
     return [read_one(message, i) for i, message in enumerate(messages)]
 
 
-def read_marked(messages: Sequence[Any]) -> tuple[list[Turn], list[bytes | None]]:
-    """Return the turn of each message, and its fingerprint where that is worth having."""
-    turns: list[Turn] = []
-    marks: list[bytes | None] = []
-    for i, message in enumerate(messages):
-        mark = None
-        turn = _plain_turn(message)
-        if turn is None:
-            mark = fingerprint(message)
-            turn = _read_before.get(mark) if mark is not None else None
-            if turn is None:
-                turn = read_one(message, i)
-                if mark is not None:
-                    if len(_read_before) >= _KEPT_TURNS:
-                        _read_before.clear()
-                    _read_before[mark] = turn
-        turns.append(turn)
-        marks.append(mark)
-    return turns, marks
+def read_marked(message: Any, index: int) -> tuple[Turn, bytes | None]:
+    """Return the turn of a message, and its fingerprint where that is worth having."""
+    turn = _plain_turn(message)
+    if turn is not None:
+        return turn, None
+    mark = fingerprint(message)
+    if mark is None:
+        return read_one(message, index), None
+    turn = _read_before.get(mark)
+    if turn is None:
+        turn = read_one(message, index)
+        if len(_read_before) >= _KEPT_TURNS:
+            _read_before.clear()
+        _read_before[mark] = turn
+    return turn, mark
 
 
 def _plain_turn(message: Any) -> Turn | None:
@@ -269,8 +265,12 @@ def content_of(message: Any) -> Any:
         return message[1]
     if isinstance(message, Mapping):
         return message.get("content")
-    blocks = getattr(message, "blocks", None)
-    return blocks if isinstance(blocks, list) else getattr(message, "content", None)
+    # Asking a pydantic object for a field that it has not takes it microseconds.
+    fields = getattr(message, "__dict__", None) or {}
+    for name in ("blocks", "content"):
+        if name in fields:
+            return fields[name]
+    return getattr(message, "content", None)
 
 
 def calls_of(message: Any) -> list[Any]:
@@ -379,9 +379,12 @@ def with_fields(message: Any, **fields: Any) -> Any:
     if isinstance(message, Mapping):
         changed = {**message, **fields}
         return {name: changed[name] for name in changed if fields.get(name, "") is not None}
+    if hasattr(message, "additional_kwargs"):
+        # LangChain's lists are empty where OpenAI's objects have None.
+        fields = {name: [] if new is None else new for name, new in fields.items()}
     clone = getattr(message, "model_copy", None)
     if callable(clone):
-        return clone(update={name: [] if new is None else new for name, new in fields.items()})
+        return clone(update=fields)
     shallow = copy.copy(message)
     for name, new in fields.items():
         setattr(shallow, name, new)

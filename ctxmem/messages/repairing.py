@@ -12,6 +12,7 @@ from ctxmem.messages.checking import (
     first_words,
     trouble_in,
 )
+from ctxmem.messages.overhead import provider_of
 from ctxmem.messages.reading import (
     TEXT_BLOCKS,
     Turn,
@@ -42,7 +43,7 @@ def repair(
     What was done is appended to `log`, as findings of the kinds that `check` tells, with the
     index in the history as given.
 
-    Raises `InputTypeError` for what is no message.
+    Raises `InputTypeError` for what is no message, `InputError` for a provider we do not know.
 
     >>> done: list[Finding] = []
     >>> repair([{"role": "tool", "tool_call_id": "c1", "content": "12:00"}], log=done)
@@ -50,6 +51,7 @@ def repair(
     >>> done[0].detail
     "dropped the result of 'c1': it answers no open call before it"
     """
+    provider_of(provider, "")
     items = listed(messages)
     return list(mend(items, read(items), provider, log if log is not None else []).items)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctxmem.errors import BudgetError, InputError, InputTypeError
 from ctxmem.intake import read_budget
-from ctxmem.messages.checking import dialect_of, first_words, units_of
+from ctxmem.messages.checking import dialect_of, first_words, trouble_in, units_of
 from ctxmem.messages.counting import Meter, list_meter
+from ctxmem.messages.overhead import provider_of
 from ctxmem.messages.reading import (
     ROLES,
     TEXT_BLOCKS,
+    Turn,
     content_of,
     get,
     kind_of,
@@ -51,7 +53,7 @@ def trim_messages(
     - The budget holds, with the overhead of `count_messages` and with `tools`, wherever the counter
       is exact.
     - Units are whole: a tool call stays with all its results, or all of it goes. Histories that
-      arrive broken are repaired first (see `repair`).
+      arrive broken are repaired first (see `repair`); what is far too old to be kept is not read.
     - With `strategy="last"` the leading system messages (unless `include_system` is False), the
       last user turn and calls in flight are pinned; the rest is the longest end of the history that
       fits beside them. With "first" it is the longest beginning.
@@ -79,26 +81,107 @@ def trim_messages(
     limit = read_budget(_one_of(budget, max_tokens)).limit
     if strategy not in ("last", "first"):
         raise InputError(f"strategy is {told(strategy)}; expected 'last' or 'first'")
+    provider_of(provider, "")
     starts, ends = _types_in(start_on, "start_on"), _types_in(end_on, "end_on")
     price = _price(counter, token_counter, provider, tools)
     given = listed(messages)
     if not given:
         return []
-    turns, marks = read_marked(given)
-    mended = mend(given, turns, provider, [])
-    turns = mended.turns
-    if start_on is None and strategy == "last" and dialect_of(turns, provider) == "anthropic":
-        starts = ("user",)
     split = _splitter(text_splitter) if allow_partial else None
-    trim = _Trim(mended, limit, price, split)
-    trim.marks = [
-        marks[old] if given[old] is item else None
-        for item, old in zip(mended.items, mended.origin, strict=True)
-    ]
+    newest = None
+    if strategy == "last" and not ends and price[1] is not None:
+        newest = _newest(given, limit - price[0], price[1], include_system=include_system)
+    trim = _Trim(newest or _whole(given, provider), limit, price, split)
+    turns = trim.turns
     head = range(first_words(turns) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
-    return trim.last(head, starts, ends)
+    kept = trim.last(head, starts, ends)
+    if start_on is not None or not trim.begins_wrong(kept, len(head)):
+        return kept
+    return trim.last(head, ("user",), ends) if _for_anthropic(given, turns, provider) else kept
+
+
+def _for_anthropic(given: list[Any], turns: list[Turn], provider: str | None) -> bool:
+    if provider is not None or any(turn.dialect for turn in turns):
+        return dialect_of(turns, provider) == "anthropic"
+    for i in range(len(given) - len(turns) - 1, -1, -1):
+        item = given[i]
+        content = item.get("content") if type(item) is dict else content_of(item)
+        # Of what was not read, only blocks can tell.
+        if not isinstance(content, str):
+            dialect = read_marked(item, i)[0].dialect
+            if dialect:
+                return dialect == "anthropic"
+    return False
+
+
+class _History(NamedTuple):
+    """What is trimmed: a repaired history, with fingerprints and counts as far as known."""
+
+    mended: Mended
+    marks: list[bytes | None]
+    costs: list[int | None]
+
+
+def _whole(given: list[Any], provider: str | None) -> _History:
+    """Read and repair a whole history."""
+    read = [read_marked(item, i) for i, item in enumerate(given)]
+    mended = mend(given, [turn for turn, _ in read], provider, [])
+    marks = [
+        read[old][1] if given[old] is item else None
+        for item, old in zip(mended.items, mended.origin, strict=True)
+    ]
+    return _History(mended, marks, [None] * len(marks))
+
+
+def _newest(given: list[Any], room: int, meter: Meter, *, include_system: bool) -> _History | None:
+    """Read as much of the end as could be kept, which is all that is needed of a long history.
+
+    That is: more tokens than there is room for, back to the last user turn, and to the calls of all
+    results. None if something there needs repair; then the whole history has to be read.
+    """
+    size = len(given)
+    rows: list[tuple[int, Turn, bytes | None, int | None]] = []
+    head: list[tuple[int, Turn, bytes | None, int | None]] = []
+    while include_system and len(head) < size:
+        turn, mark = read_marked(given[len(head)], len(head))
+        if turn.role != "system":
+            break
+        cost = meter.marked(given[len(head)], len(head), mark)
+        head.append((len(head), turn, mark, cost))
+        room -= cost
+    asked = False
+    unmatched: dict[str, int] = {}
+    i = size
+    while i > len(head):
+        i -= 1
+        turn, mark = read_marked(given[i], i)
+        if room < 0 and asked and not unmatched and not turn.leads:
+            break
+        spent = meter.marked(given[i], i, mark) if room >= 0 else None
+        rows.append((i, turn, mark, spent))
+        room -= spent or 0
+        asked = asked or (turn.role == "user" and turn.speaks)
+        if turn.blank or turn.hollow:
+            return None
+        for key in turn.results:
+            unmatched[key] = unmatched.get(key, 0) + 1
+        for key in turn.calls:
+            if unmatched.get(key, 0) > 1:
+                unmatched[key] -= 1
+            else:
+                unmatched.pop(key, None)
+    else:
+        return None  # read to the beginning: nothing is saved, and it may begin wrong
+    rows = [*head, *reversed(rows)]
+    turns = [turn for _, turn, _, _ in rows]
+    trouble = trouble_in(turns)
+    if trouble.orphans or trouble.open or trouble.misplaced:
+        return None
+    origin = [at for at, _, _, _ in rows]
+    mended = Mended([given[at] for at in origin], turns, origin, trouble)
+    return _History(mended, [mark for _, _, mark, _ in rows], [cost for *_, cost in rows])
 
 
 _Price = tuple[int, Meter | None, Callable[[list[Any]], int] | None]
@@ -126,15 +209,15 @@ class _Trim:
 
     def __init__(
         self,
-        history: Mended,
+        history: _History,
         limit: int,
         price: _Price,
         split: Callable[[str], list[str]] | None,
     ) -> None:
-        self.items, self.turns, self.origin, trouble = history
+        self.items, self.turns, self.origin, trouble = history.mended
+        self.marks, self.costs = history.marks, history.costs
         self.limit = limit
         self.request, self.meter, self.count_list = price
-        self.marks: list[bytes | None] = [None] * len(self.items)
         self.split = split  # None: messages are not cut
         self.units = units_of(self.turns, trouble)
         self.in_flight = {i for i, _ in trouble.in_flight}
@@ -160,6 +243,10 @@ class _Trim:
         if cut is not None:
             parts.append(cut)
         return [item for _, item in sorted(parts, key=lambda part: part[0])]
+
+    def begins_wrong(self, kept: list[Any], head: int) -> bool:
+        """Return whether what was kept begins on another message than a user's."""
+        return len(kept) > head and ROLES.get(role_of(kept[head], head) or "") != "user"
 
     def first(self, head: range, starts: tuple[Any, ...], ends: tuple[Any, ...]) -> list[Any]:
         if starts:
@@ -213,8 +300,12 @@ class _Trim:
         return self.request + sum(self._cost(i) for i in indices)
 
     def _cost(self, index: int) -> int:
-        assert self.meter is not None
-        return self.meter.marked(self.items[index], index, self.marks[index])
+        cost = self.costs[index]
+        if cost is None:
+            assert self.meter is not None
+            cost = self.meter.marked(self.items[index], self.origin[index], self.marks[index])
+            self.costs[index] = cost
+        return cost
 
     def _fill(self, pinned: list[int], units: list[range]) -> int:
         """Return how many of the units, taken in their order, fit beside the pins."""

@@ -22,6 +22,9 @@ JOINT = 3
 
 UNLIMITED = 2**62
 
+RESIDENT = 0.1
+"""Worth of a token that need not be sent again; a cached one costs a tenth of a new one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -37,7 +40,11 @@ class Proof:
 
 
 def choose(
-    table: Candidates, limit: int, sections: Sequence[Section] = (), headers: Sequence[int] = ()
+    table: Candidates,
+    limit: int,
+    sections: Sequence[Section] = (),
+    headers: Sequence[int] = (),
+    resident: Sequence[int] = (),
 ) -> Proof | None:
     """Add `kept_row`: the row of each chunk that is in the window, -1 where none is.
 
@@ -51,6 +58,8 @@ def choose(
         limit: tokens of all blocks.
         sections: limits of parts of the window.
         headers: the price of each section's header.
+        resident: chunks that the model's cache holds, in order; what is kept from the first on
+            without a break is worth `RESIDENT` a token more.
 
     Returns:
         What is known of the selection; None when the pinned chunks do not fit (all are kept out).
@@ -59,8 +68,8 @@ def choose(
         BudgetError: sections ask for what cannot be; it says which demands cannot stand together.
     """
     problem = _Problem(table)
-    if sections or (any(table.needs) and not problem.shares):
-        return _solve_constrained(problem, limit, sections, headers)
+    if sections or resident or (any(table.needs) and not problem.shares):
+        return _solve_constrained(problem, limit, sections, headers, resident)
     if not problem.shares:
         return _solve(problem, limit)
     fill = _Fill(problem, limit)
@@ -168,9 +177,13 @@ def _solve(problem: _Problem, limit: int) -> Proof | None:
 
 
 def _solve_constrained(
-    problem: _Problem, limit: int, sections: Sequence[Section], headers: Sequence[int]
+    problem: _Problem,
+    limit: int,
+    sections: Sequence[Section],
+    headers: Sequence[int],
+    resident: Sequence[int],
 ) -> Proof | None:
-    """Solve with requirements and sections, as a packing problem of `problems.solve`."""
+    """Solve with requirements, sections and a prefix, as a packing problem of `problems.solve`."""
     table = problem.table
     number = {i: item for item, i in enumerate(problem.chunks)}
     rows = [range(int(table.first_row[i]), int(table.first_row[i + 1])) for i in problem.chunks]
@@ -178,6 +191,7 @@ def _solve_constrained(
     for i in problem.chunks:
         groups.setdefault(int(table.group[i]), []).append(number[i])
     known = {section.name for section in sections}
+    bonus = [round(RESIDENT * SCALE * int(table.tokens[table.first_row[i]])) for i in resident]
     packing = {
         "budget": limit,
         "items": [
@@ -203,6 +217,7 @@ def _solve_constrained(
             }
             for section, header in zip(sections, headers, strict=True)
         ],
+        "prefix": {"order": [number[i] for i in resident], "bonus": bonus},
     }
     solution = solve(packing, time_limit=None)
     table.kept_row = np.full(len(table), -1, dtype=np.int32)
@@ -219,7 +234,7 @@ def _solve_constrained(
     value = (solution.value or 0) / SCALE
     bound = (solution.upper_bound or 0) / SCALE
     if problem.shares:
-        bound = _bound(problem, limit)
+        bound = _bound(problem, limit) + sum(bonus) / SCALE
     opened = _opened({table.chunks[table.chunk[row]].section for row in kept}, sections)
     paid = [header for part, header in zip(sections, headers, strict=True) if part.name in opened]
     spent = int(table.tokens[kept].sum()) + sum(paid)
