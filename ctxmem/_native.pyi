@@ -11,6 +11,13 @@ def split_texts(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]
 def shingles(text: str, n: int) -> NDArray[np.uint64]: ...
 def char_classes() -> NDArray[np.uint8]: ...
 
+# spans
+SPAN_KINDS: tuple[str, ...]
+
+def split_spans(
+    texts: list[str],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]: ...
+
 # value
 def bm25(
     words: NDArray[np.uint64],
