@@ -57,6 +57,12 @@ inline constexpr std::array kBeforeOrdinal = {
     "ab"sv,  "am"sv,  "beim"sv, "bis"sv, "das"sv, "dem"sv,  "den"sv, "der"sv, "die"sv,
     "dieses"sv, "ihrem"sv, "im"sv, "ins"sv, "seinem"sv, "seit"sv, "vom"sv, "zum"sv, "zur"sv};
 
+// Before a number these title what follows: "Section 1. Definitions".
+inline constexpr std::array kNumberedParts = {
+    "abschnitt"sv, "annex"sv,  "appendix"sv, "article"sv,  "artikel"sv, "chapter"sv, "clause"sv,
+    "exhibit"sv,   "figure"sv, "kapitel"sv,  "paragraph"sv, "part"sv,   "recital"sv, "schedule"sv,
+    "section"sv,   "step"sv,   "table"sv};
+
 template <std::size_t n>
 constexpr bool holds(const std::array<std::string_view, n>& sorted, std::string_view word) {
     return std::binary_search(sorted.begin(), sorted.end(), word);
@@ -67,5 +73,6 @@ static_assert(std::is_sorted(kNumbered.begin(), kNumbered.end()));
 static_assert(std::is_sorted(kEither.begin(), kEither.end()));
 static_assert(std::is_sorted(kOpeners.begin(), kOpeners.end()));
 static_assert(std::is_sorted(kBeforeOrdinal.begin(), kBeforeOrdinal.end()));
+static_assert(std::is_sorted(kNumberedParts.begin(), kNumberedParts.end()));
 
 }  // namespace ctxmem::words

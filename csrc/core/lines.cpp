@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 
 #include "core/sentences.hpp"
@@ -21,29 +22,48 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 char at(std::string_view s, std::size_t i) { return i < s.size() ? s[i] : '\0'; }
 
+// Words that a line may open with, found by their first byte: every line is asked.
+// Invariant: words is sorted, so those that begin with c are from[c] .. from[c + 1].
+template <std::size_t n>
+struct Openings {
+    std::array<std::string_view, n> words;
+    std::array<std::uint8_t, 129> from{};
+
+    constexpr explicit Openings(std::array<std::string_view, n> given) : words(given) {
+        std::sort(words.begin(), words.end());
+        for (std::size_t c = 0; c <= 128; ++c)
+            for (const std::string_view word : words)
+                from[c] = static_cast<std::uint8_t>(from[c] + (static_cast<std::size_t>(word[0]) < c));
+    }
+};
+
 // Does one of the words open the content, with no letter after it?
 template <std::size_t n>
-bool opens_with(std::string_view content, const std::array<std::string_view, n>& words) {
-    for (const std::string_view word : words)
+bool opens_with(std::string_view content, const Openings<n>& openings) {
+    const auto head = static_cast<unsigned char>(content[0]);
+    if (head >= 0x80) return false;
+    for (std::size_t i = openings.from[head]; i < openings.from[head + 1u]; ++i) {
+        const std::string_view word = openings.words[i];
         if (content.starts_with(word) &&
             !(is_name(word.back()) && is_name(at(content, word.size()))))
             return true;
+    }
     return false;
 }
 
 using std::string_view_literals::operator""sv;
 
 // These make a line code whatever else it holds.
-constexpr std::array kSurely = {
+constexpr Openings kSurely(std::array{
     "#include"sv, "#define"sv, "#ifdef"sv,  "#ifndef"sv, "#endif"sv, "#pragma"sv, "#!/"sv,
     "//"sv,       "/*"sv,      "*/"sv,      ">>> "sv,    "<?xml"sv,  "<?php"sv,   "<!DOCTYPE"sv,
     "</"sv,       "@Override"sv, "elif "sv, "public static"sv, "private static"sv,
     "public class"sv, "export default"sv, "export const"sv, "async def"sv, "using namespace"sv,
     "SELECT * FROM"sv, "CREATE TABLE"sv, "INSERT INTO"sv, "self."sv, "this."sv, "console.log"sv,
-    "fmt."sv, "System.out"sv, "std::"sv};
+    "fmt."sv, "System.out"sv, "std::"sv});
 
 // These count for code; prose may begin with some of them.
-constexpr std::array kMaybe = {
+constexpr Openings kMaybe(std::array{
     "def"sv,    "class"sv,  "import"sv, "from"sv,     "return"sv,   "if"sv,        "for"sv,
     "while"sv,  "else"sv,   "try"sv,    "except"sv,   "finally"sv,  "with"sv,      "function"sv,
     "func"sv,   "fn"sv,     "let"sv,    "const"sv,    "var"sv,      "public"sv,    "private"sv,
@@ -51,19 +71,19 @@ constexpr std::array kMaybe = {
     "template"sv, "struct"sv, "enum"sv, "interface"sv, "impl"sv,    "use"sv,       "pub"sv,
     "match"sv,  "switch"sv, "case"sv,   "break"sv,    "continue"sv, "pass"sv,      "raise"sv,
     "throw"sv,  "yield"sv,  "assert"sv, "async"sv,    "await"sv,    "export"sv,    "typedef"sv,
-    "auto"sv,   "double"sv, "float"sv,  "char"sv,     "bool"sv,     "string"sv,    "lambda"sv,
+    "auto"sv,   "constexpr"sv, "inline"sv, "double"sv, "float"sv,  "char"sv,     "bool"sv,     "string"sv,    "lambda"sv,
     "SELECT"sv, "FROM"sv,   "WHERE"sv,  "JOIN"sv,     "UPDATE"sv,   "DELETE"sv,    "type"sv,
     "do"sv,     "end"sv,    "echo"sv,   "sudo"sv,     "pip"sv,      "npm"sv,       "git"sv,
-    "cd"sv,     "$"sv,      "@"sv,      "<"sv};
+    "cd"sv,     "$"sv,      "@"sv,      "<"sv});
 
-constexpr std::array kSuites = {
+constexpr Openings kSuites(std::array{
     "if"sv,  "for"sv,    "while"sv, "else"sv,  "elif"sv,  "try"sv,   "except"sv, "finally"sv,
-    "with"sv, "def"sv,   "class"sv, "async"sv, "match"sv, "case"sv};
+    "with"sv, "def"sv,   "class"sv, "async"sv, "match"sv, "case"sv});
 
-constexpr std::array kClosers = {
+constexpr Openings kClosers(std::array{
     "}"sv,     ")"sv,      "]"sv,       "*/"sv,     "</"sv,   "end"sv,  "else"sv, "elif"sv,
     "except"sv, "finally"sv, "catch"sv, "endif"sv,  "fi"sv,   "done"sv, "esac"sv, "#endif"sv,
-    "#else"sv, "#elif"sv};
+    "#else"sv, "#elif"sv});
 
 // Neighbouring words as prose has them: "of the", "fee, if".
 int word_pairs(std::string_view s) {
@@ -101,7 +121,20 @@ Marks read_marks(std::string_view s) {
                     i = close;
                 break;
             }
-            case '=': case '!': case '+': case '*': case '/': case '<': case '>': case ':':
+            case '#':
+                if (last == ' ' && i >= 2 && s[i - 2] == ' ' && next == ' ') {
+                    ++marks.points;  // a comment ends the line
+                    i = s.size();
+                }
+                break;
+            case '/':
+                if (next == '/' && last == ' ') {
+                    ++marks.points;
+                    i = s.size();
+                    break;
+                }
+                [[fallthrough]];
+            case '=': case '!': case '+': case '*': case '<': case '>': case ':':
                 if (next == '=' || (c == '=' && next == '>') || (c == ':' && next == ':')) {
                     ++marks.points;
                     ++i;
@@ -212,7 +245,7 @@ bool is_title(std::string_view content) {
     for (std::size_t i = 0; i < content.size();) {
         const CodePoint c = decode(content, i);
         const CharClass kind = char_class(c.value);
-        if (kind == CharClass::lower || kind == CharClass::letter) return false;
+        if (kind == CharClass::lower || kind == CharClass::letter || c.value == '=') return false;
         upper += kind == CharClass::upper;
         i += c.size;
     }
@@ -279,7 +312,9 @@ Marker marker_of(std::string_view s) {
         }
         if (at(s, i) == '.') ++i;
         const Marker clause = marker(i, false);
-        return is_upper(at(s, clause.size)) ? clause : Marker{0, false};
+        const char title = at(s, clause.size);
+        const bool opens = is_upper(title) || title == '"' || static_cast<unsigned char>(title) >= 0x80;
+        return opens ? clause : Marker{0, false};
     }
     if (is_alpha(head)) {
         std::size_t i = 1;
@@ -350,7 +385,7 @@ int code_evidence(const Line& line, std::string_view content) {
     const std::string_view looked = content.substr(0, kLooked);
     Marks marks = read_marks(looked);
     marks.points += keyword;
-    if (last == '{') marks.points += 2;
+    if (last == '{' || head == '}') marks.points += 2;
     if (last == ';') marks.points += marks.points > 0 || marks.pairs == 0 ? 1 : 0;
     if (keyword && marks.pairs == 0 &&
         (content.starts_with("import ") || content.starts_with("package ") ||

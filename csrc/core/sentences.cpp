@@ -84,6 +84,9 @@ bool closes(char32_t c) {
     }
 }
 
+// No white space tells what opens from what closes after a wide stop.
+bool opens_in_chinese(char32_t c) { return c == 0x201C || c == 0x2018 || c == 0xAB; }
+
 // A sentence goes on before these, whatever came before them.
 bool continues(char32_t c) {
     switch (c) {
@@ -216,6 +219,20 @@ bool is_roman(std::string_view word) {
            });
 }
 
+// A word of at most kWord bytes, its ASCII letters in lower case.
+class Lowered {
+public:
+    explicit Lowered(std::string_view word) : size_(std::min(word.size(), kWord)) {
+        for (std::size_t i = 0; i < size_; ++i)
+            bytes_[i] = word[i] >= 'A' && word[i] <= 'Z' ? static_cast<char>(word[i] | 0x20) : word[i];
+    }
+    std::string_view view() const { return {bytes_.data(), size_}; }
+
+private:
+    std::array<char, kWord> bytes_{};
+    std::size_t size_;
+};
+
 std::size_t length(std::string_view word) {
     return static_cast<std::size_t>(std::count_if(
         word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -321,7 +338,7 @@ private:
                 if (digits == at + 1 || digits >= end_ || text_[digits] != ']') break;
                 at = digits + 1;
                 continue;
-            } else if (closes(c.value)) {
+            } else if (closes(c.value) && (stop != Stop::wide || !opens_in_chinese(c.value))) {
                 closed = true;
             } else {
                 break;
@@ -346,22 +363,18 @@ private:
         if (word.text.empty()) return !lower;
         const bool opens = word.begin == begin_;
         if (is_numeral(word.text)) {
-            if (opens || lower) return false;
-            return word.text.size() > 2 || !after_german_article(word.begin);
+            if (opens || lower || after_part(word.begin)) return false;
+            return word.text.size() > 2 || !follows(words::kBeforeOrdinal, word.begin);
         }
-        if (opens && is_roman(word.text)) return false;
+        if (is_roman(word.text) && (opens || after_part(word.begin))) return false;
         if (is_initial(word.text)) {
-            if (!is_free(word.begin)) return !lower;
+            if (!is_free(word.begin) || after_number(word.begin)) return !lower;
             return !after_initial(word.begin) && !opens && is_opener(text_, next, end_);
         }
         if (!word.whole) return true;
         if (is_acronym(word.text) || word.text.size() <= 6) {
-            std::array<char, kWord> buffer{};
-            for (std::size_t i = 0; i < word.text.size(); ++i) {
-                const char c = word.text[i];
-                buffer[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-            }
-            const std::string_view key(buffer.data(), word.text.size());
+            const Lowered lowered(word.text);
+            const std::string_view key = lowered.view();
             if (words::holds(words::kGoesOn, key)) return false;
             if (words::holds(words::kNumbered, key)) return !lower && !is_number_like(next);
             if (is_acronym(word.text) || words::holds(words::kEither, key))
@@ -377,6 +390,11 @@ private:
         return is_space(c) || c == '(' || c == '[' || c == '"' || c == '.' || c == 0x201C;
     }
 
+    // "15 h.", "3 m.": a unit, no initial.
+    bool after_number(std::size_t at) const {
+        return at >= begin_ + 2 && text_[at - 1] == ' ' && is_digit(text_[at - 2]);
+    }
+
     // "J. R.", "z. B.": the letter at `at` follows another with its full stop.
     bool after_initial(std::size_t at) const {
         if (at < begin_ + 3 || text_[at - 1] != ' ' || text_[at - 2] != '.') return false;
@@ -384,14 +402,17 @@ private:
         return is_initial(word.text);
     }
 
-    bool after_german_article(std::size_t at) const {
+    // "Section 1.", and nothing before it.
+    bool after_part(std::size_t at) const {
+        return follows(words::kNumberedParts, at) && word_before(text_, begin_, at - 1).begin == begin_;
+    }
+
+    // Is the word before `at`, a space between, one of these?
+    template <std::size_t n>
+    bool follows(const std::array<std::string_view, n>& known, std::size_t at) const {
         if (at < begin_ + 2 || text_[at - 1] != ' ') return false;
         const Word word = word_before(text_, begin_, at - 1);
-        if (!word.whole || word.text.empty()) return false;
-        std::array<char, kWord> buffer{};
-        for (std::size_t i = 0; i < word.text.size(); ++i)
-            buffer[i] = i == 0 ? static_cast<char>(word.text[i] | 0x20) : word.text[i];
-        return words::holds(words::kBeforeOrdinal, {buffer.data(), word.text.size()});
+        return word.whole && words::holds(known, Lowered(word.text).view());
     }
 
     // A digit, a bracket, a roman numeral, a single capital: what "No." or "Fig." may count with.

@@ -108,7 +108,25 @@ private:
         }
         if (!paragraph_.open && line.indent == 0) in_list_ = false;
         close_paragraph();
+        if (titles(line, here)) {
+            add(line.first, line.last, SpanKind::heading);
+            return;
+        }
         paragraph_ = {true, SpanKind::prose, line.first, line.last, line.first, 1, quoted};
+    }
+
+    // Is this line the title of the text below it: in capitals, or a short first line of the text?
+    bool titles(const Line& line, std::string_view here) const {
+        if (here.size() > 100 || line.next >= text_.size()) return false;
+        const Line below = line_at(text_, line.next);
+        if (below.blank()) return false;
+        const std::string_view there = content(below);
+        if (is_title(here)) return !is_title(there);
+        const auto head = static_cast<unsigned char>(there[0]);
+        const bool opens = (head >= 'A' && head <= 'Z') || head == '"' || head >= 0x80;
+        return starts_.empty() && here.size() <= 60 && there.size() > 3 * here.size() / 2 &&
+               there.size() > 60 && opens && is_terse(here) && !begins_turn(here) &&
+               here.back() != ',' && here.back() != ';' && here.back() != ':';
     }
 
     bool take_item(const Line& line, std::string_view here) {
@@ -258,19 +276,13 @@ private:
                (after_blank_ || line.begin == 0);
     }
 
-    // Is this line, which looks like a heading, a comment above code? Looks four lines ahead.
+    // Is this line, which looks like a heading, a comment: above code, or above another of its kind?
     bool comments_code(const Line& line, std::string_view here) const {
-        if (here.substr(0, 2) == "##") return false;
-        std::size_t at = line.next;
-        for (int ahead = 0; ahead < 4 && at < text_.size(); ++ahead) {
-            const Line below = line_at(text_, at);
-            if (below.blank()) return false;
-            const std::string_view there = content(below);
-            if (there[0] != '#') return evidence(below) > 0;
-            if (there.substr(0, 2) == "##") return false;
-            at = below.next;
-        }
-        return false;
+        if (here.substr(0, 2) == "##" || line.next >= text_.size()) return false;
+        const Line below = line_at(text_, line.next);
+        if (below.blank()) return false;
+        const std::string_view there = content(below);
+        return there[0] == '#' ? there.substr(0, 2) != "##" : evidence(below) > 0;
     }
 
     void add_code(const Line& line) {
@@ -311,8 +323,8 @@ private:
         if (!closing) {
             add_code(line);
         } else {
-            // The fence stays with its last block, unless it is as long as a text.
-            if (line.last - block_.begin > 2 * kLongest)
+            // The fence stays with its last block, unless the two are too long for one span.
+            if (line.last - block_.begin > kLongest)
                 add(line.first, line.last, SpanKind::code);
             fence_ = 0;
             in_code_ = false;

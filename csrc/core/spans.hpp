@@ -12,7 +12,7 @@
 // holds a newline add up exactly in tokens. None is longer than kLongest bytes, white space and
 // single graphemes aside.
 //
-// Linear in the text: a line is classified from its first 256 bytes and those of at most four lines
+// Linear in the text: a line is classified from its first 256 bytes and those of the line
 // after it, and brackets that do not match are followed for no more bytes than twice the text has.
 #pragma once
 #include <cstdint>
