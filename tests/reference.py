@@ -134,7 +134,7 @@ def _ends(text: str, begin: int, stop: re.Match[str]) -> bool:
         return False
     if len(word) == 1:
         before = text[begin:at]
-        if (before and before[-1] not in " \"(.") or re.search(r"\d $", before):
+        if (before and before[-1] not in ' "(.') or re.search(r"\d $", before):
             return not lower
         chained = before.endswith(". ") and len(_word_before(text, begin, at - 2)) == 1
         if chained and not _word_before(text, begin, at - 2).isdigit():

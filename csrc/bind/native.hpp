@@ -14,9 +14,9 @@ namespace ctxmem::bind {
 
 namespace py = pybind11;
 
-// What becomes of surrogates, which have no UTF-8. `repaired`: pairs are joined and lone ones become
-// U+FFFD, as tokenisers do. `kept`: each stands as three bytes, so that characters count as Python
-// counts them.
+// What becomes of surrogates, which have no UTF-8. `repaired`: pairs are joined and lone ones
+// become U+FFFD, as tokenisers do. `kept`: each stands as three bytes, so that characters count as
+// Python counts them.
 enum class Surrogates { repaired, kept };
 
 // The UTF-8 of every str of a list, valid as long as the list is. A str with surrogates is copied,

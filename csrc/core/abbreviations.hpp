@@ -33,6 +33,7 @@ inline constexpr std::array kNumbered = {
 inline constexpr std::array kEither = {
     "acad"sv, "al"sv,   "assn"sv, "ave"sv,  "avg"sv,   "biol"sv, "blvd"sv, "bros"sv, "chem"sv,
     "co"sv,   "conf"sv, "corp"sv, "dept"sv, "dev"sv,   "ed"sv,   "eds"sv,  "engl"sv, "est"sv,
+    "gem"sv,
     "gen"sv,  "hon"sv,  "inc"sv,  "intl"sv, "jr"sv,    "lett"sv, "ltd"sv,  "m.sc"sv, "max"sv,
     "med"sv,  "mfg"sv,  "min"sv,  "nat"sv,  "ph.d"sv,  "phys"sv, "plc"sv,  "pres"sv, "proc"sv,
     "rd"sv,   "rep"sv,  "res"sv,  "sci"sv,  "soc"sv,   "sr"sv,   "std"sv,  "supp"sv, "trans"sv,

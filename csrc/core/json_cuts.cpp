@@ -52,6 +52,7 @@ JsonValue read_json(std::string_view text, std::size_t at, std::size_t longest,
         const char c = text[i];
         switch (c) {
             case '{': case '[':
+                if (open.size() >= kDeepest) return {false, i};
                 open.push_back({i, kNone, c == '{' ? '}' : ']'});
                 number = false;
                 ++i;

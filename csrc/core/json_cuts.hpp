@@ -4,13 +4,15 @@
 // closes, and its length is known, they become cuts or do not: those of the outermost container
 // always, those of an inner one if it is too long to be one span and every container around it is
 // cut. Literals and strings are checked as far as the pass needs; numbers are not.
-// Linear in the bytes read; nesting costs memory, no recursion.
+// Linear in the bytes read, without recursion. What is nested deeper than kDeepest is no data.
 #pragma once
 #include <cstddef>
 #include <string_view>
 #include <vector>
 
 namespace ctxmem {
+
+constexpr std::size_t kDeepest = 500;
 
 struct JsonValue {
     bool valid;

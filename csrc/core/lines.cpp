@@ -18,6 +18,7 @@ bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_alpha(char c) { return is_lower(c) || is_upper(c); }
 bool is_name(char c) { return is_alpha(c) || is_digit(c) || c == '_'; }
+bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 char at(std::string_view s, std::size_t i) { return i < s.size() ? s[i] : '\0'; }
@@ -33,7 +34,7 @@ struct Openings {
         std::sort(words.begin(), words.end());
         for (std::size_t c = 0; c <= 128; ++c)
             for (const std::string_view word : words)
-                from[c] = static_cast<std::uint8_t>(from[c] + (static_cast<std::size_t>(word[0]) < c));
+                if (static_cast<std::size_t>(word[0]) < c) ++from[c];
     }
 };
 
@@ -71,7 +72,8 @@ constexpr Openings kMaybe(std::array{
     "template"sv, "struct"sv, "enum"sv, "interface"sv, "impl"sv,    "use"sv,       "pub"sv,
     "match"sv,  "switch"sv, "case"sv,   "break"sv,    "continue"sv, "pass"sv,      "raise"sv,
     "throw"sv,  "yield"sv,  "assert"sv, "async"sv,    "await"sv,    "export"sv,    "typedef"sv,
-    "auto"sv,   "constexpr"sv, "inline"sv, "double"sv, "float"sv,  "char"sv,     "bool"sv,     "string"sv,    "lambda"sv,
+    "auto"sv,   "constexpr"sv, "inline"sv, "double"sv,
+    "float"sv,  "char"sv,     "bool"sv,     "string"sv,    "lambda"sv,
     "SELECT"sv, "FROM"sv,   "WHERE"sv,  "JOIN"sv,     "UPDATE"sv,   "DELETE"sv,    "type"sv,
     "do"sv,     "end"sv,    "echo"sv,   "sudo"sv,     "pip"sv,      "npm"sv,       "git"sv,
     "cd"sv,     "$"sv,      "@"sv,      "<"sv});
@@ -292,8 +294,8 @@ Marker marker_of(std::string_view s) {
             const std::string_view inner = s.substr(1, i - 1);
             const bool number = std::all_of(inner.begin(), inner.end(), is_digit);
             const bool roman = inner.find_first_not_of("ivxlc") == inner.npos;
-            return inner.size() == 1 || roman || (number && inner.size() <= 3) ? marker(i + 1, false)
-                                                                              : Marker{0, false};
+            const bool counts = inner.size() == 1 || roman || (number && inner.size() <= 3);
+            return counts ? marker(i + 1, false) : Marker{0, false};
         }
         default:
             break;
@@ -313,7 +315,7 @@ Marker marker_of(std::string_view s) {
         if (at(s, i) == '.') ++i;
         const Marker clause = marker(i, false);
         const char title = at(s, clause.size);
-        const bool opens = is_upper(title) || title == '"' || static_cast<unsigned char>(title) >= 0x80;
+        const bool opens = is_upper(title) || title == '"' || is_beyond_ascii(title);
         return opens ? clause : Marker{0, false};
     }
     if (is_alpha(head)) {
@@ -324,7 +326,7 @@ Marker marker_of(std::string_view s) {
         if (at(s, i) == ')' || at(s, i) == '.') return marker(i + 1, false);
         return {0, false};
     }
-    if (static_cast<unsigned char>(head) >= 0xC2) {
+    if (is_beyond_ascii(head)) {
         const CodePoint c = decode(s, 0);
         switch (c.value) {
             case 0x2022: case 0x2023: case 0x25E6: case 0x25AA: case 0x25AB: case 0x25A0:
@@ -360,7 +362,8 @@ bool begins_turn(std::string_view s) {
     if (!is_alpha(at(s, i))) return false;
     std::array<char, 12> word{};
     std::size_t size = 0;
-    while (size < word.size() && is_alpha(at(s, i))) word[size++] = static_cast<char>(s[i++] | 0x20);
+    for (; size < word.size() && is_alpha(at(s, i)); ++i)
+        word[size++] = static_cast<char>(s[i] | 0x20);
     while (at(s, i) == '*') ++i;
     if (at(s, i) != ':') return false;
     constexpr std::array kRoles = {
@@ -375,8 +378,8 @@ int code_evidence(const Line& line, std::string_view content) {
     const char head = content[0];
     const char last = content.back();
     // Prose opens with a capital, and ends in a letter or a full stop; most lines stop here.
-    const bool plain_end = is_alpha(last) || last == '.' || static_cast<unsigned char>(last) >= 0x80;
-    if ((is_upper(head) || static_cast<unsigned char>(head) >= 0x80) && plain_end &&
+    const bool plain_end = is_alpha(last) || last == '.' || is_beyond_ascii(last);
+    if ((is_upper(head) || is_beyond_ascii(head)) && plain_end &&
         line.indent < 2 && content.size() > 60)
         return 0;
     if (opens_with(content, kSurely) || is_json_member(content)) return 2;

@@ -15,7 +15,7 @@ struct Line {
     std::size_t last;   // after the last such character
     std::size_t next;   // where the next line begins
     int indent;         // columns before `first`, a tab counting 4
-    bool wide_indent;   // an ideographic space is among them: a new paragraph of Chinese or Japanese
+    bool wide_indent;   // with an ideographic space: a new paragraph of Chinese or Japanese
     bool blank() const { return first == last; }
 };
 

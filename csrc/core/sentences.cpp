@@ -189,7 +189,8 @@ std::string_view word_after(std::string_view text, std::size_t at, std::size_t e
     if (at < end) {
         const CodePoint first = decode(text, at);
         switch (first.value) {
-            case '"': case '\'': case '(': case '*': case '_': case 0x2018: case 0x201C: case 0x201E:
+            case '"': case '\'': case '(': case '*': case '_':
+            case 0x2018: case 0x201C: case 0x201E:
                 at += first.size;
                 break;
             default:
@@ -223,8 +224,10 @@ bool is_roman(std::string_view word) {
 class Lowered {
 public:
     explicit Lowered(std::string_view word) : size_(std::min(word.size(), kWord)) {
-        for (std::size_t i = 0; i < size_; ++i)
-            bytes_[i] = word[i] >= 'A' && word[i] <= 'Z' ? static_cast<char>(word[i] | 0x20) : word[i];
+        for (std::size_t i = 0; i < size_; ++i) {
+            const char c = word[i];
+            bytes_[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+        }
     }
     std::string_view view() const { return {bytes_.data(), size_}; }
 
@@ -234,8 +237,9 @@ private:
 };
 
 std::size_t length(std::string_view word) {
-    return static_cast<std::size_t>(std::count_if(
-        word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < word.size(); ++i) count += (byte_at(word, i) & 0xC0) != 0x80;
+    return count;
 }
 
 // One letter, of a script that writes words.
@@ -404,7 +408,8 @@ private:
 
     // "Section 1.", and nothing before it.
     bool after_part(std::size_t at) const {
-        return follows(words::kNumberedParts, at) && word_before(text_, begin_, at - 1).begin == begin_;
+        return follows(words::kNumberedParts, at) &&
+               word_before(text_, begin_, at - 1).begin == begin_;
     }
 
     // Is the word before `at`, a space between, one of these?
@@ -444,9 +449,10 @@ int clause_rank(char32_t c) {
     }
 }
 
-// The best place to cut text[begin, end), at most `most` bytes on and, where it can be, not before
-// half of that.
-std::size_t best_cut(std::string_view text, std::size_t begin, std::size_t end, std::size_t most) {
+// The best place to cut text[begin, end): at most `most` bytes on, where it can be not before half
+// of that, and of places as good the first from `even` bytes on.
+std::size_t best_cut(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
+                     std::size_t even) {
     std::size_t best = 0;
     int best_rank = 0;
     std::size_t at = begin + most / 2;
@@ -460,7 +466,8 @@ std::size_t best_cut(std::string_view text, std::size_t begin, std::size_t end, 
         if (rank > 0 && next == after && c.value < 0x80) rank = 0;
         if (rank == 0 && (next > after || is_space(c.value))) rank = 1;
         if (next >= end) break;
-        if (rank > 0 && rank >= best_rank && may_cut(text, begin, next)) {
+        const bool better = rank > best_rank || (rank == best_rank && best < begin + even);
+        if (rank > 0 && better && may_cut(text, begin, next)) {
             best = next;
             best_rank = rank;
         }
@@ -509,7 +516,7 @@ void cut_long(std::string_view text, std::size_t begin, std::size_t end,
         // Pieces of about one size, rather than full ones and a crumb.
         const std::size_t pieces = (end - begin + kLongest - 1) / kLongest;
         const std::size_t even = (end - begin) / pieces;
-        begin = best_cut(text, begin, end, std::min(kLongest, even + even / 4));
+        begin = best_cut(text, begin, end, std::min(kLongest, even + even / 4), even);
         if (begin >= end) break;
         starts.push_back(begin);
     }

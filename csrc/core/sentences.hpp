@@ -10,8 +10,8 @@
 // treatment of lower case follows UAX #29). Thai, Lao, Khmer and Burmese put a space where a clause
 // ends: there a sentence ends at a space once it has some length.
 //
-// What is still longer than kLongest bytes is cut: behind ; or :, else behind a comma, else at white
-// space, else between any two graphemes, never within one.
+// What is still longer than kLongest bytes is cut: behind ; or :, else behind a comma, else at
+// white space, else between any two graphemes, never within one.
 //
 // Linear: a decision looks at the word before, a few words after and the white space between, and
 // no white space is looked at twice.
@@ -25,10 +25,10 @@ namespace ctxmem {
 // About 400 tokens in any script: 1,600 letters of English, 530 of Chinese or Thai.
 constexpr std::size_t kLongest = 1600;
 
-// Append the byte offset of every sentence of text[begin, end), the first being `begin`; each starts
-// at a character that is no white space. Stops before `scan` end nothing: they belong to the marker
-// of a list item. Requires begin < end <= text.size(), begin <= scan, UTF-8 (surrogates may stand as
-// three bytes), and no white space at either end.
+// Append the byte offset of every sentence of text[begin, end), the first being `begin`; each
+// starts at a character that is no white space. Stops before `scan` end nothing: they belong to the
+// marker of a list item. Requires begin < end <= text.size(), begin <= scan, UTF-8 (surrogates may
+// stand as three bytes), and no white space at either end.
 void sentence_starts(std::string_view text, std::size_t begin, std::size_t end, std::size_t scan,
                      std::vector<std::size_t>& starts);
 

@@ -125,7 +125,7 @@ private:
         const auto head = static_cast<unsigned char>(there[0]);
         const bool opens = (head >= 'A' && head <= 'Z') || head == '"' || head >= 0x80;
         return starts_.empty() && here.size() <= 60 && there.size() > 3 * here.size() / 2 &&
-               there.size() > 60 && opens && is_terse(here) && !begins_turn(here) &&
+               there.size() > 50 && opens && is_terse(here) && !begins_turn(here) &&
                here.back() != ',' && here.back() != ';' && here.back() != ':';
     }
 
@@ -276,7 +276,7 @@ private:
                (after_blank_ || line.begin == 0);
     }
 
-    // Is this line, which looks like a heading, a comment: above code, or above another of its kind?
+    // Is this line, which looks like a heading, a comment: above code, or above another comment?
     bool comments_code(const Line& line, std::string_view here) const {
         if (here.substr(0, 2) == "##" || line.next >= text_.size()) return false;
         const Line below = line_at(text_, line.next);

@@ -3,9 +3,9 @@
 // Lines are read once, top to bottom. A line is a heading, a table row, the start of a list item or
 // of a chat turn, code, or it continues the paragraph above it; paragraphs and list items are cut
 // into sentences (sentences.hpp), code into statement blocks: runs of lines that end at a blank
-// line, where indentation falls back to the block's own, or after 30 lines. JSON, a whole text of it
-// or values that fill lines, is cut behind the members and items of its outermost values, and deeper
-// where those are longer than kLongest bytes.
+// line, where indentation falls back to the block's own, or after 30 lines. JSON, a whole text of
+// it or values that fill lines, is cut behind the members and items of its outermost values, and
+// deeper where those are longer than kLongest bytes.
 //
 // White space belongs to the span before it, indentation too. So spans cover the text, each but a
 // leading blank one starts with a character that is no white space, and spans whose white space

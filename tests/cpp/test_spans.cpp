@@ -19,7 +19,7 @@ namespace {
 std::size_t byte_offset(const std::string& text, std::size_t from, std::int64_t characters) {
     while (characters > 0) {
         ++from;
-        while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xC0) == 0x80) ++from;
+        while (from < text.size() && (text[from] & 0xC0) == 0x80) ++from;
         --characters;
     }
     return from;
@@ -55,13 +55,13 @@ int main() {
         return (state >> 33) % below;
     };
     const char* parts[] = {
-        "a", "The fee", " ", " ", "\n", "\n", "\n\n", "\t", "    ", ". ", "! ", "?", "...", "\"", "'",
-        "(", ")", "[", "]", "{", "}", "{\"a\": 1}", "[1, 2]", ",", ";", ":", "#", "# ", "## ", "- ",
-        "1. ", "9.2 ", "(a) ", "|", "| a | b |\n", "--|--\n", "```\n", "~~~", "---", "===\n", "x = 1",
-        "def f(x):\n", "return x", "User: ", "e.g. ", "Mr. ", "B.V. ", "J. ", "\xC2\xBB", "\xC2\xA0",
-        "\xE2\x80\x9D", "\xE3\x80\x82", "\xE3\x80\x80", "\xEF\xBC\x8E", "\xE0\xB8\x81", "\xCC\x81",
-        "\xF0\x9F\x87\xA6", "\xF0\x9F\x8E\x89", "\xE2\x80\x8D", "\xED\xA0\xBD", "\xED\xB8\x80", "\r",
-        "\\", "//", "2024-05-01 12:00 ", "\xEF\xBB\xBF"};
+        "a", "The fee", " ", " ", "\n", "\n", "\n\n", "\t", "    ", ". ", "! ", "?", "...", "\"",
+        "'", "(", ")", "[", "]", "{", "}", "{\"a\": 1}", "[1, 2]", ",", ";", ":", "#", "# ", "## ",
+        "- ", "1. ", "9.2 ", "(a) ", "|", "| a | b |\n", "--|--\n", "```\n", "~~~", "---", "===\n",
+        "x = 1", "def f(x):\n", "return x", "User: ", "e.g. ", "Mr. ", "B.V. ", "J. ", "\xC2\xBB",
+        "\xC2\xA0", "\xE2\x80\x9D", "\xE3\x80\x82", "\xE3\x80\x80", "\xEF\xBC\x8E", "\xE0\xB8\x81",
+        "\xCC\x81", "\xF0\x9F\x87\xA6", "\xF0\x9F\x8E\x89", "\xE2\x80\x8D", "\xED\xA0\xBD",
+        "\xED\xB8\x80", "\r", "\\", "//", "2024-05-01 12:00 ", "\xEF\xBB\xBF"};
     constexpr std::size_t kParts = sizeof parts / sizeof *parts;
     check("");
     check(std::string(3, '\0'));
@@ -81,7 +81,7 @@ int main() {
     std::vector<std::size_t> cuts;
     const std::string json = R"({"a": [1, 2], "b": "x, y\", z", "c": {}})";
     CHECK(ctxmem::read_json(json, 0, 1600, cuts).end == json.size());
-    CHECK((cuts == std::vector<std::size_t>{13, 32}));
+    CHECK((cuts == std::vector<std::size_t>{13, 31}));
     CHECK(!ctxmem::read_json("[1, 2}", 0, 1600, cuts).valid);
     CHECK(!ctxmem::read_json("[\"open", 0, 1600, cuts).valid);
     CHECK(!ctxmem::read_json("[see below]", 0, 1600, cuts).valid);
