@@ -98,7 +98,7 @@ def near_duplicate_stars(
 GOES_ON = {"mr", "dr", "e.g", "i.e"}
 NUMBERED = {"no", "fig", "etc"}
 EITHER = {"inc", "al"}
-OPENERS = {"The", "However"}
+OPENERS = {"The", "However", "No"}
 
 
 def sentences(text: str) -> list[str]:
