@@ -109,7 +109,7 @@ bool is_particle(char32_t c) {
     }
 }
 
-// May a text be cut between these two? UAX #29's graphemes, but for pairs of flags.
+// Are these two parts of one grapheme? As UAX #29 has it, but for pairs of flags.
 bool cuts_grapheme(char32_t left, char32_t right) {
     if (right < 0x80) return left == '\r' && right == '\n';
     if (left == '\n' || left == '\r') return false;
