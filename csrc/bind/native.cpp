@@ -4,7 +4,7 @@
 
 namespace ctxmem::bind {
 
-Texts::Texts(const py::list& texts) {
+Texts::Texts(const py::list& texts, Surrogates surrogates) : surrogates_(surrogates) {
     owners_.push_back(texts);
     views_.reserve(texts.size());
     for (const py::handle text : texts) add(text.ptr());
@@ -22,6 +22,15 @@ void Texts::add(PyObject* text) {
     if (data == nullptr) {
         if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) throw py::error_already_set();
         PyErr_Clear();
+        repaired_ = true;
+        if (surrogates_ == Surrogates::kept) {
+            auto bytes = py::reinterpret_steal<py::bytes>(
+                PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass"));
+            if (!bytes) throw py::error_already_set();
+            views_.push_back(bytes);
+            owners_.push_back(std::move(bytes));
+            return;
+        }
         // Through UTF-16, as tiktoken does: a high and a low surrogate that meet become one
         // character again, a lone one becomes U+FFFD.
         const auto utf16 = py::reinterpret_steal<py::object>(
@@ -38,7 +47,6 @@ void Texts::add(PyObject* text) {
         data = PyUnicode_AsUTF8AndSize(repaired.ptr(), &size);
         if (data == nullptr) throw py::error_already_set();
         owners_.push_back(std::move(repaired));
-        repaired_ = true;
     }
     views_.emplace_back(data, static_cast<std::size_t>(size));
 }
@@ -50,6 +58,7 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     m.attr("__version__") = CTXMEM_VERSION;
     m.def("cpu_level", &ctxmem::cpu_level, "Return the CPU level in use: 'base', 'v3' or 'v4'.");
     ctxmem::bind::bind_words(m);
+    ctxmem::bind::bind_spans(m);
     ctxmem::bind::bind_tokens(m);
     ctxmem::bind::bind_dedup(m);
     ctxmem::bind::bind_solver(m);

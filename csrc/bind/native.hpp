@@ -12,21 +12,27 @@ namespace ctxmem::bind {
 
 namespace py = pybind11;
 
-// The UTF-8 of every str of a list, valid as long as the list is. A str with lone surrogates has no
-// UTF-8; its surrogates are replaced by U+FFFD in a copy that `Texts` keeps.
+// What becomes of surrogates, which have no UTF-8. `repaired`: pairs are joined and lone ones
+// become U+FFFD, as tokenisers do. `kept`: each stands as three bytes, so that characters count as
+// Python counts them.
+enum class Surrogates { repaired, kept };
+
+// The UTF-8 of every str of a list, valid as long as the list is. A str with surrogates is copied,
+// and `Texts` keeps the copy.
 class Texts {
 public:
-    explicit Texts(const py::list& texts);
+    explicit Texts(const py::list& texts, Surrogates surrogates = Surrogates::repaired);
     explicit Texts(const py::str& text);
     const std::vector<std::string_view>& views() const { return views_; }
-    bool repaired() const { return repaired_; }  // some text had lone surrogates
+    bool repaired() const { return repaired_; }  // some text had surrogates
 
 private:
     void add(PyObject* text);
 
+    Surrogates surrogates_ = Surrogates::repaired;
     std::vector<std::string_view> views_;
     bool repaired_ = false;
-    std::vector<py::object> owners_;  // the list or str, and every repaired copy
+    std::vector<py::object> owners_;  // the list or str, and every copy
 };
 
 // A one-dimensional array that takes over the vector's memory.
@@ -38,6 +44,7 @@ py::array_t<T> to_array(std::vector<T>&& values) {
 }
 
 void bind_words(py::module_& m);
+void bind_spans(py::module_& m);
 void bind_tokens(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
