@@ -309,7 +309,9 @@ class _Account:
             )
         version = self.kept_of_group.get(self.group[i])
         if version is not None:
-            return _Verdict(False, Reason.NEAR_DUPLICATE, self._version(i, version), version)
+            by_embedding = table.by_embedding[i] or table.by_embedding[version]
+            reason = Reason.SIMILAR if by_embedding else Reason.NEAR_DUPLICATE
+            return _Verdict(False, reason, self._version(i, version), version)
         return self._left_out(i)
 
     def _repeat(self, i: int, first: int) -> _Verdict:
@@ -371,4 +373,5 @@ class _Account:
         detail = f"version of {table.id(other)}"
         if other in (table.group[i], table.version_of[i]):
             detail += f", {table.similarity[i]:.0%} alike"
+            detail += " by embedding" if table.by_embedding[i] else ""
         return f"{detail}, {self.difference(table.text(i), table.text(other))}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ctxmem import arrange, intake, tokens
 from ctxmem.arrange import Rendering
-from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group
+from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group, group_similar
 from ctxmem.schema import Budget, Candidates, Counter, Embed, Header, Layout, Section, Window
 from ctxmem.selection import choose, keep, over_pinned
 from ctxmem.value import add_evidence, estimate
@@ -30,6 +30,7 @@ def pack(
     embed: Embed | None = None,
     counter: Any = "o200k_base",
     dedup: bool | float = True,
+    similar: float | None = None,
     compress: bool = True,
     order: str = "auto",
     separator: str = "\n\n",
@@ -56,6 +57,8 @@ def pack(
         counter: an encoding or model name, a function from str to int, or an object with `count`.
         dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
             and agree in numbers and negations; a number folds from that share on, whatever differs.
+        similar: cosine of embeddings from which on passages are taken to say the same; not done
+            unless asked for, since it takes distinct evidence for redundant.
         compress: whether a chunk's `alternatives` may stand for it.
         order: "auto", "score", "source" or "given".
         separator: stands between pieces.
@@ -90,6 +93,7 @@ def pack(
     find_repeats(table, enabled=dedup is not False)
     add_evidence(table)
     group(table, dedup)
+    group_similar(table, similar)
     cut_segments(table, enabled=dedup is not False)
     tokens.price(table, counting, separator, arrange.headers(table, layout))
     estimate(table, query, query_embedding=query_embedding, embed=embed)

@@ -10,13 +10,14 @@ from typing import Any
 
 Data = Mapping[str, Any]
 
-_REPEATED = ("duplicate", "near_duplicate", "contained")
+_REPEATED = ("duplicate", "near_duplicate", "similar", "contained")
 _TITLES = {
     "pinned": "pinned",
     "selected": "selected",
     "required": "required by another",
     "duplicate": "repeat",
     "near_duplicate": "near-duplicate",
+    "similar": "similar",
     "contained": "contained",
     "over_budget": "did not fit",
     "missing_requirement": "requirement did not fit",

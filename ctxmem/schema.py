@@ -122,6 +122,7 @@ class Reason(str, Enum):
     REQUIRED = "required"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
+    SIMILAR = "similar"
     CONTAINED = "contained"
     OVER_BUDGET = "over_budget"
     MISSING_REQUIREMENT = "missing_requirement"
@@ -235,6 +236,7 @@ class Candidates:
     group          n      dedup        representative of its near-duplicate group
     similarity     n      dedup        to the representative, or to version_of
     version_of     n      dedup        the passage it is a version of, -1 if of none
+    by_embedding   n      dedup        its group is by embedding, not by text
     first_segment  n      dedup        its segments: first_segment[i] .. last_segment[i]
     last_segment   n      dedup        (exclusive)
     segment_chunk  s      dedup        a chunk that holds the segment's text
@@ -266,6 +268,7 @@ class Candidates:
     group: NDArray[np.int32] = field(init=False)
     similarity: NDArray[np.float64] = field(init=False)
     version_of: NDArray[np.int32] = field(init=False)
+    by_embedding: NDArray[np.bool_] = field(init=False)
     first_segment: NDArray[np.int32] = field(init=False)
     last_segment: NDArray[np.int32] = field(init=False)
     segment_chunk: NDArray[np.int32] = field(init=False)

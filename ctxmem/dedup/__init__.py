@@ -7,7 +7,14 @@ embeddings  groups of close embeddings, when asked for
 """
 
 from ctxmem.dedup.near import DedupIndex, Match, find_near_duplicates
-from ctxmem.dedup.passages import check_dedup, difference, find_repeats, group, telling_words
+from ctxmem.dedup.passages import (
+    check_dedup,
+    difference,
+    find_repeats,
+    group,
+    group_similar,
+    telling_words,
+)
 from ctxmem.dedup.segments import cut_segments
 
 __all__ = [
@@ -19,5 +26,6 @@ __all__ = [
     "find_near_duplicates",
     "find_repeats",
     "group",
+    "group_similar",
     "telling_words",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctxmem import _native
+from ctxmem.dedup.embeddings import embedding_stars
 from ctxmem.dedup.segments import overlap
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import Candidates
@@ -100,6 +101,7 @@ def group(table: Candidates, dedup: bool | float) -> None:
     table.group = table.repeat_of.copy()
     table.similarity = np.ones(n)
     table.version_of = np.full(n, -1, dtype=np.int32)
+    table.by_embedding = np.zeros(n, dtype=np.bool_)
     if dedup is False or table.conversation:
         return
     required = {need for needs in table.needs for need in needs}
@@ -133,6 +135,44 @@ def group(table: Candidates, dedup: bool | float) -> None:
                 representatives.append(i)
     for column in ("group", "similarity", "version_of"):
         setattr(table, column, getattr(table, column)[table.repeat_of])
+
+
+def group_similar(table: Candidates, threshold: float | None) -> None:
+    """Fold groups whose representatives' embeddings are close, when a threshold is given.
+
+    Numbers, negations and overlap keep passages apart as they do for text.
+
+    Raises:
+        InputError: a threshold outside (0, 1], or embeddings of different sizes.
+    """
+    if threshold is None:
+        return
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+        raise InputTypeError(f"similar is a {type(threshold).__name__}; expected a cosine, or None")
+    required = {need for needs in table.needs for need in needs}
+    order = sorted(
+        (
+            i
+            for i in table.unique.tolist()
+            if table.group[i] == i and table.chunks[i].embedding is not None
+        ),
+        key=lambda i: (not (table.pinned[i] or i in required), -table.evidence[i], table.id(i)),
+    )
+    sizes = {np.shape(table.chunks[i].embedding) for i in order}
+    if len(sizes) > 1:
+        raise InputError(f"embeddings have the shapes {sorted(sizes)}; expected one size for all")
+    if not order:
+        return
+    vectors = np.array([table.chunks[i].embedding for i in order], dtype=np.float32)
+    star_of, cosine = embedding_stars(vectors, float(threshold))
+    for i, star, share in zip(order, star_of.tolist(), cosine.tolist(), strict=True):
+        other = order[star]
+        if other == i or table.pinned[i] or i in required:
+            continue
+        if _folds(table, i, other, careful=True):
+            table.group[table.group == i] = other
+            table.similarity[i] = share
+            table.by_embedding[i] = True
 
 
 def _folds(table: Candidates, i: int, other: int, *, careful: bool) -> bool:
