@@ -124,6 +124,17 @@ def test_late_result_moves_behind_its_call():
     assert same_objects([chat[i] for i in (0, 1, 2, 4, 3, 5)], mended)
 
 
+def test_calls_without_ids_keep_all_their_results():
+    made = [{"function": {"name": "weather", "arguments": {"city": c}}} for c in ("Bern", "Chur")]
+    told = [{"role": "tool", "tool_name": "weather", "content": c} for c in ("rain", "sun")]
+    asked = {"role": "assistant", "content": "", "tool_calls": made}
+    nameless = [{"role": "tool", "content": "rain"}, {"role": "tool", "content": "sun"}]
+    for results in (told, nameless):
+        chat = [user("Weather?"), asked, *results, assistant("Mixed.")]
+        assert [] == ctxmem.check(chat)
+        assert [range(0, 1), range(1, 4), range(4, 5)] == units(chat)
+
+
 def test_repair_takes_a_call_out_wherever_the_message_names_it():
     from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
@@ -643,7 +654,9 @@ def test_what_is_no_message_is_refused_by_name(messages, said):
 
 def test_an_unknown_provider_is_refused_everywhere():
     for take in (ctxmem.check, ctxmem.repair, ctxmem.count_messages):
-        with pytest.raises(ctxmem.InputError, match="provider is 'acme'.*one of openai, anthropic"):
+        with pytest.raises(
+            ctxmem.InputError, match=r"provider is 'acme'.*one of openai, anthropic"
+        ):
             take([user("hi")], provider="acme")
 
 
@@ -694,6 +707,15 @@ def test_results_within_results_are_counted_however_deep():
 def test_a_history_in_which_nothing_fits_together_takes_linear_time():
     chat = [m for i in range(20_000) for m in (assistant(None, f"a{i}"), result(f"b{i}"))]
     assert [user("x"), user("z")] == ctxmem.repair([user("x"), *chat, user("z")])
+    nameless = [{"role": "tool", "content": "x"}] * 20_000
+    assert [user("z")] == ctxmem.repair(
+        [assistant(None, *map(str, range(20_000))), *nameless, user("z")]
+    )
+    keys = [f"t{i}" for i in range(20_000)]
+    uses = [{"type": "tool_use", "id": key, "name": "f", "input": {}} for key in keys]
+    late = [{"type": "tool_result", "tool_use_id": key} for key in keys]
+    wide = [user("x"), {"role": "assistant", "content": uses}, user("y"), user(late)]
+    assert same_objects([wide[i] for i in (0, 1, 3, 2)], ctxmem.repair(wide))
     same = [user("y" * 300)] * 20_000
     assert 19_999 == len(ctxmem.check(same))
     assert 3 < len(ctxmem.trim_messages(same, 10_000))

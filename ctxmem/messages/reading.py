@@ -161,7 +161,8 @@ def read_one(message: Any, index: int) -> Turn:
     role = role_of(message, index)
     if role is None:
         return _read_item(message)
-    calls = dict.fromkeys(call_key(call) for call in calls_of(message))
+    calls = [call_key(call) for call in calls_of(message)]
+    named = set(calls)
     results: dict[str, None] = {}
     answered = result_key(message, role)
     if answered is not None:
@@ -172,7 +173,9 @@ def read_one(message: Any, index: int) -> Turn:
     for block in blocks_of(message, index):
         kind = kind_of(block)
         if kind in CALL_BLOCKS:
-            calls[call_key(block)] = None
+            # Frameworks name a call twice: in the provider's block and in their own list.
+            key = call_key(block)
+            calls += [] if key in named else [key]
         elif kind == "tool_result":
             results[str(get(block, "tool_use_id") or "")] = None
         elif kind in THOUGHT_BLOCKS:
