@@ -317,6 +317,20 @@ def test_images_cost_what_the_provider_publishes(make, size, openai, anthropic):
         assert expected == ctxmem.count_messages([{"role": "user", "content": [block]}]) - empty
 
 
+def test_a_message_that_was_changed_is_counted_anew():
+    from langchain_core.messages import AIMessage
+
+    plain = assistant("x", "c1")
+    lang = AIMessage("x", tool_calls=[{"name": "f", "args": {"a": 1}, "id": "c1"}])
+    extra = AIMessage("x", reasoning_content="first")
+    before = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    plain["tool_calls"][0]["function"]["arguments"] = "word " * 50
+    lang.tool_calls[0]["args"]["a"] = "word " * 50
+    extra.reasoning_content = "word " * 50
+    after = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    assert all(new > old + 40 for old, new in zip(before, after, strict=True))
+
+
 def test_tools_are_counted_from_any_framework():
     def look_up(term: str) -> str:
         """Look a term up in the contract."""

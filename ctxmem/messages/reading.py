@@ -109,13 +109,18 @@ def fingerprint(message: Any) -> bytes | None:
     marshal is used because it writes plain data faster than all else and refuses everything that
     is not; nothing is ever read back.
     """
-    fields = message if type(message) is dict else getattr(message, "__dict__", None)
+    kind = type(message)
+    whole: Any = message
+    if kind is not dict:
+        if not hasattr(message, "__pydantic_fields_set__"):
+            return None  # of other objects it is not known where all their fields are
+        whole = (kind.__module__, kind.__qualname__, message.__dict__, message.__pydantic_extra__)
     try:
         # Version 2 writes every value in full: equal bytes mean equal messages.
-        data = marshal.dumps((type(message).__name__, fields), 2) if fields else b""
+        data = marshal.dumps(whole, 2)
     except ValueError:
         return None
-    return xxhash.xxh3_128_digest(data, _SEED) if data else None
+    return xxhash.xxh3_128_digest(data, _SEED)
 
 
 def read(messages: Sequence[Any]) -> list[Turn]:
