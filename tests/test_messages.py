@@ -124,6 +124,17 @@ def test_late_result_moves_behind_its_call():
     assert same_objects([chat[i] for i in (0, 1, 2, 4, 3, 5)], mended)
 
 
+def test_calls_without_ids_keep_all_their_results():
+    made = [{"function": {"name": "weather", "arguments": {"city": c}}} for c in ("Bern", "Chur")]
+    told = [{"role": "tool", "tool_name": "weather", "content": c} for c in ("rain", "sun")]
+    asked = {"role": "assistant", "content": "", "tool_calls": made}
+    nameless = [{"role": "tool", "content": "rain"}, {"role": "tool", "content": "sun"}]
+    for results in (told, nameless):
+        chat = [user("Weather?"), asked, *results, assistant("Mixed.")]
+        assert [] == ctxmem.check(chat)
+        assert [range(0, 1), range(1, 4), range(4, 5)] == units(chat)
+
+
 def test_repair_takes_a_call_out_wherever_the_message_names_it():
     from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
@@ -304,6 +315,20 @@ def test_images_cost_what_the_provider_publishes(make, size, openai, anthropic):
     empty = ctxmem.count_messages([{"role": "user", "content": []}])
     for expected, block in ((openai, url), (anthropic, source)):
         assert expected == ctxmem.count_messages([{"role": "user", "content": [block]}]) - empty
+
+
+def test_a_message_that_was_changed_is_counted_anew():
+    from langchain_core.messages import AIMessage
+
+    plain = assistant("x", "c1")
+    lang = AIMessage("x", tool_calls=[{"name": "f", "args": {"a": 1}, "id": "c1"}])
+    extra = AIMessage("x", reasoning_content="first")
+    before = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    plain["tool_calls"][0]["function"]["arguments"] = "word " * 50
+    lang.tool_calls[0]["args"]["a"] = "word " * 50
+    extra.reasoning_content = "word " * 50
+    after = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    assert all(new > old + 40 for old, new in zip(before, after, strict=True))
 
 
 def test_tools_are_counted_from_any_framework():
@@ -696,6 +721,15 @@ def test_results_within_results_are_counted_however_deep():
 def test_a_history_in_which_nothing_fits_together_takes_linear_time():
     chat = [m for i in range(20_000) for m in (assistant(None, f"a{i}"), result(f"b{i}"))]
     assert [user("x"), user("z")] == ctxmem.repair([user("x"), *chat, user("z")])
+    nameless = [{"role": "tool", "content": "x"}] * 20_000
+    assert [user("z")] == ctxmem.repair(
+        [assistant(None, *map(str, range(20_000))), *nameless, user("z")]
+    )
+    keys = [f"t{i}" for i in range(20_000)]
+    uses = [{"type": "tool_use", "id": key, "name": "f", "input": {}} for key in keys]
+    late = [{"type": "tool_result", "tool_use_id": key} for key in keys]
+    wide = [user("x"), {"role": "assistant", "content": uses}, user("y"), user(late)]
+    assert same_objects([wide[i] for i in (0, 1, 3, 2)], ctxmem.repair(wide))
     same = [user("y" * 300)] * 20_000
     assert 19_999 == len(ctxmem.check(same))
     assert 3 < len(ctxmem.trim_messages(same, 10_000))

@@ -73,56 +73,76 @@ def trouble_in(turns: Sequence[Turn]) -> Trouble:
     Some models number their calls anew in every turn, so a key alone does not tell the call. A
     result that stands before its call is paired too, if the call has no other.
     """
-    trouble = Trouble()
-    waiting: dict[str, list[int]] = {}
+    trouble = Trouble(tail=_tail(turns))
+    waiting = _Waiting()
     early: list[tuple[int, str]] = []
-    block_end = -1  # where a message stood last that was not made of results alone
+    answered: set[tuple[int, str]] = set()
+    apart = -1  # where a message stood last that was not made of results alone
     for i, turn in enumerate(turns):
         for key in turn.calls:
-            waiting.setdefault(key, []).append(i)
+            waiting.add(key, i)
         for key in turn.results:
-            found = _take(waiting, key)
+            found = waiting.take(key)
             if found is None:
                 early.append((i, key))
                 continue
             trouble.links.append((found, i))
-            if found < block_end and not (turn.dialect == turns[found].dialect == "responses"):
+            answered.add((found, key))
+            if found < apart and not (turn.dialect == turns[found].dialect == "responses"):
                 trouble.misplaced[i, key] = found
         if not turn.results:
-            block_end = i
-    trouble.tail = _tail(turns)
+            apart = i
+    for key, calls in waiting.left():
+        for i in calls:
+            # Of calls without ids to one function, in one message, it is enough that one has a
+            # result: nobody can tell them apart.
+            if (i, key) not in answered:
+                (trouble.in_flight if i >= trouble.tail else trouble.open).append((i, key))
     # A call in flight is not answered by what was said before it was made.
-    flying = {key: [i for i in calls if i >= trouble.tail] for key, calls in waiting.items()}
-    waiting = {key: left for key, calls in waiting.items() if (left := _before(calls, trouble))}
+    unanswered = {key: i for i, key in trouble.open}
     for i, key in early:
-        found = _take(waiting, key)
-        if found is None:
+        call = unanswered.pop(key, None)
+        if call is None:
             trouble.orphans.append((i, key))
         else:
-            trouble.links.append((found, i))
-            trouble.misplaced[i, key] = found
-    trouble.open = [(i, key) for key, calls in waiting.items() for i in calls]
-    trouble.in_flight = [(i, key) for key, calls in flying.items() for i in calls]
-    trouble.open.sort()
+            trouble.links.append((call, i))
+            trouble.misplaced[i, key] = call
+            answered.add((call, key))
+    trouble.open = sorted(pair for pair in trouble.open if pair not in answered)
     trouble.in_flight.sort()
     return trouble
 
 
-def _before(calls: list[int], trouble: Trouble) -> list[int]:
-    return [i for i in calls if i < trouble.tail]
+class _Waiting:
+    """Calls that wait for a result, by key."""
 
+    def __init__(self) -> None:
+        self._calls: dict[str, list[int]] = {}
+        self._without_id: dict[str, None] = {}  # keys that are names of functions, in order
 
-def _take(waiting: dict[str, list[int]], key: str) -> int | None:
-    """Return the latest open call of a key; a result without id or name takes any without id."""
-    if key == "function:" and key not in waiting:
-        key = next((other for other in waiting if other.startswith("function:")), key)
-    calls = waiting.get(key)
-    if not calls:
-        return None
-    found = calls.pop()
-    if not calls:
-        del waiting[key]
-    return found
+    def add(self, key: str, message: int) -> None:
+        self._calls.setdefault(key, []).append(message)
+        if key.startswith("function:"):
+            self._without_id[key] = None
+
+    def take(self, key: str) -> int | None:
+        """Return the message of the latest call of a key, which waits no longer.
+
+        A result without id and name takes the first call without id.
+        """
+        if key == "function:" and key not in self._calls:
+            key = next(iter(self._without_id), key)
+        calls = self._calls.get(key)
+        if not calls:
+            return None
+        found = calls.pop()
+        if not calls:
+            del self._calls[key]
+            self._without_id.pop(key, None)
+        return found
+
+    def left(self) -> Iterable[tuple[str, list[int]]]:
+        return self._calls.items()
 
 
 def _tail(turns: Sequence[Turn]) -> int:

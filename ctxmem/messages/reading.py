@@ -109,13 +109,18 @@ def fingerprint(message: Any) -> bytes | None:
     marshal is used because it writes plain data faster than all else and refuses everything that
     is not; nothing is ever read back.
     """
-    fields = message if type(message) is dict else getattr(message, "__dict__", None)
+    kind = type(message)
+    whole: Any = message
+    if kind is not dict:
+        if not hasattr(message, "__pydantic_fields_set__"):
+            return None  # of other objects it is not known where all their fields are
+        whole = (kind.__module__, kind.__qualname__, message.__dict__, message.__pydantic_extra__)
     try:
         # Version 2 writes every value in full: equal bytes mean equal messages.
-        data = marshal.dumps((type(message).__name__, fields), 2) if fields else b""
+        data = marshal.dumps(whole, 2)
     except ValueError:
         return None
-    return xxhash.xxh3_128_digest(data, _SEED) if data else None
+    return xxhash.xxh3_128_digest(data, _SEED)
 
 
 def read(messages: Sequence[Any]) -> list[Turn]:
@@ -161,7 +166,8 @@ def read_one(message: Any, index: int) -> Turn:
     role = role_of(message, index)
     if role is None:
         return _read_item(message)
-    calls = dict.fromkeys(call_key(call) for call in calls_of(message))
+    calls = [call_key(call) for call in calls_of(message)]
+    named = set(calls)
     results: dict[str, None] = {}
     answered = result_key(message, role)
     if answered is not None:
@@ -172,7 +178,9 @@ def read_one(message: Any, index: int) -> Turn:
     for block in blocks_of(message, index):
         kind = kind_of(block)
         if kind in CALL_BLOCKS:
-            calls[call_key(block)] = None
+            # Frameworks name a call twice: in the provider's block and in their own list.
+            key = call_key(block)
+            calls += [] if key in named else [key]
         elif kind == "tool_result":
             results[str(get(block, "tool_use_id") or "")] = None
         elif kind in THOUGHT_BLOCKS:

@@ -112,9 +112,12 @@ def _pair_up(kept: _Kept, trouble: Trouble, done: list[Finding]) -> _Kept:
     stays: _Kept = []
     moved: dict[int, _Kept] = {}
     for i, (item, turn) in kept:
-        for key in sorted(late.get(i, ()), key=turn.results.index):
-            part = _only_results(item, turn, {key})
-            moved.setdefault(goes_to[i, key], []).append((i, (part, read_one(part, i))))
+        by_call: dict[int, set[str]] = {}
+        for key in late.get(i, ()):
+            by_call.setdefault(goes_to[i, key], set()).add(key)
+        for call, keys in by_call.items():
+            part = _only_results(item, turn, keys)
+            moved.setdefault(call, []).append((i, (part, read_one(part, i))))
         gone = lost.get(i, set()) | late.get(i, set())
         if not gone and i not in unanswered:
             stays.append((i, (item, turn)))
