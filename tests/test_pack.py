@@ -270,6 +270,13 @@ def test_a_pin_on_any_repeat_pins_the_text():
     assert window.decisions[0].reason is Reason.PINNED
 
 
+def test_no_version_of_a_pin_will_do():
+    text = "the quick brown fox jumps over the lazy dog near the river bank on a sunny day"
+    pin = Chunk(text + " and rests", id="pin", pinned=True, rank=9)
+    window = pack([pin, Chunk(text, id="shorter", rank=0)], 200)
+    assert window.text == pin.text
+
+
 def test_two_pinned_versions_are_both_kept():
     a = Chunk(CLAUSE.format(days=30, end="."), id="a", pinned=True)
     b = Chunk(CLAUSE.format(days=30, end="!"), id="b", pinned=True)
