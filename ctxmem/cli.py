@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -42,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        code: int = arguments.run(arguments)
+        with warnings.catch_warnings(record=False):
+            setattr(warnings, "showwarning", _show_warning)  # noqa: B010
+            code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except CtxmemError as error:
@@ -52,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone (`| head`); the interpreter must not complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    """Print a warning as a person reads it, without the line of code that gave it."""
+    print(f"ctxmem: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

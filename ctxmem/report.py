@@ -44,9 +44,10 @@ def _summary(window: Data) -> str:
     kept = sum(d["kept"] for d in decisions)
     repeats = [d for d in decisions if d["reason"] in _REPEATED]
     exact = window["exact"]
+    estimated = "" if exact or window["counter"].endswith("(estimated)") else ", estimated"
     lines = [
         f"{'' if exact else 'about '}{window['tokens']:,} of {window['budget']:,} tokens "
-        f"({window['counter']}{'' if exact else ', estimated'}): {kept} of "
+        f"({window['counter']}{estimated}): {kept} of "
         f"{_many(len(decisions), 'chunk')} kept, in {_many(len(window['pieces']), 'piece')}",
         proof_text(window),
     ]
