@@ -234,7 +234,6 @@ def decide(
     """
     account = _Account(table, pieces, difference, prices)
     ids, decisions = table.ids, []
-    tokens = table.tokens[table.first_row[:-1]].tolist()
     for i, chunk in enumerate(table.chunks):
         kept, reason, detail, other = account.verdict(i)
         decisions.append(
@@ -245,7 +244,7 @@ def decide(
                 detail=detail,
                 represented_by=None if other is None else ids[other],
                 position=i,
-                tokens=tokens[i],
+                tokens=account.tokens[i],
                 relevance=account.relevance[i],
                 source=chunk.source,
             )
@@ -276,6 +275,9 @@ class _Account:
         self.blank = table.blank.tolist()
         self.group = table.group.tolist()
         self.relevance = table.relevance.tolist()
+        full = table.tokens[table.first_row[:-1]]
+        self.tokens = full.tolist()
+        self.worth = (table.worth * (full - table.overhead)).tolist()  # of the whole text
         self.segments = list(
             zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
         )
@@ -353,9 +355,8 @@ class _Account:
             if self.kept_row[need] < 0:
                 detail = f"requires {table.id(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
-        tokens = int(table.tokens[table.first_row[i]])
+        tokens, worth = self.tokens[i], self.worth[i]
         price = self.prices.get(table.chunks[i].section or "", self.prices.get("", 0.0))
-        worth = float(table.worth[i]) * (tokens - int(table.overhead[i]))
         if price * tokens > worth:
             detail = (
                 f"{tokens} tokens at {price:.3g} a token cost {price * tokens:.3g}, "

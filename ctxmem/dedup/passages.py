@@ -187,7 +187,7 @@ def telling_words(text: str) -> list[str]:
     >>> telling_words("The fee of 1,200 euro is not due within thirty days of 2026-01-31.")
     ['1,200', '2026-01-31', 'not', 'thirty']
     """
-    return sorted(word for word in _WORD.findall(text.lower()) if _is_telling(word))
+    return sorted(filter(_is_telling, _WORD.findall(text.lower())))
 
 
 def _is_telling(word: str) -> bool:
