@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ def cpu_level() -> str: ...
 
 # words
 def words(text: str) -> NDArray[np.uint64]: ...
+def split_texts(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
 def shingles(text: str, n: int) -> NDArray[np.uint64]: ...
 def char_classes() -> NDArray[np.uint8]: ...
 
@@ -46,12 +47,22 @@ def near_duplicate_pairs(
     characters: bool = False,
     containment: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
+@overload
 def near_duplicate_stars(
     texts: list[str],
     priority: NDArray[np.float64],
     threshold: float,
     ngram: int,
     characters: bool = False,
+    containment: bool = False,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+@overload
+def near_duplicate_stars(
+    words: NDArray[np.uint64],
+    start: NDArray[np.int64],
+    order: NDArray[np.int32],
+    threshold: float,
+    n: int = 3,
     containment: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def text_overlaps(

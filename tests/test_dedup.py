@@ -149,6 +149,29 @@ def test_overlaps_agree_with_trying_every_offset(texts, sources, min_chars):
     assert expected == reference.as_rows(*_native.text_overlaps(texts, source, min_chars))
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(few_words, max_size=14), st.sampled_from(THRESHOLDS), st.sampled_from(NGRAMS))
+def test_words_split_already_give_the_same_stars(texts, threshold, ngram):
+    texts = [text for text in texts if text]
+    priority = np.array([len(text) for text in texts], float)
+    order = np.argsort(-priority, kind="stable").astype(np.int32)
+    words, start = _native.split_texts(texts)
+    expected = _native.near_duplicate_stars(texts, priority, threshold, ngram)
+    actual = _native.near_duplicate_stars(words, start, order, threshold, ngram)
+    assert reference.as_rows(*expected) == reference.as_rows(*actual)
+
+
+def test_texts_without_words_are_alike_to_none_once_split():
+    words, start = _native.split_texts(["...", "...", "", ""])
+    representative, _ = _native.near_duplicate_stars(words, start, np.arange(4, dtype="i4"), 0.5)
+    assert representative.tolist() == [0, 1, 2, 3]
+    for order in ([0, 1, 2], [0, 1, 2, 2], [0, 1, 2, 4], [0, 1, 2, -1]):
+        with pytest.raises(ValueError, match="every text once"):
+            _native.near_duplicate_stars(words, start, np.array(order, dtype="i4"), 0.5)
+    with pytest.raises(ValueError, match="start must ascend"):
+        _native.near_duplicate_stars(words, start + 1, np.arange(4, dtype="i4"), 0.5)
+
+
 # Cases to check by eye
 
 

@@ -75,6 +75,32 @@ py::tuple stars(const py::list& list, const Array<double>& priority, double thre
                           to_array(std::move(found.similarity)));
 }
 
+// Lists of hashes, as one array and where each list begins.
+WordView lists_of(const Array<std::uint64_t>& all, const Array<std::int64_t>& starts) {
+    const WordView lists{view(all), view(starts)};
+    const auto& start = lists.start;
+    bool ascending = !start.empty() && start.front() == 0 &&
+                     start.back() == static_cast<std::int64_t>(lists.words.size());
+    for (std::size_t i = 1; i < start.size(); ++i) ascending &= start[i - 1] <= start[i];
+    if (!ascending) throw std::invalid_argument("start must ascend from 0 to the number of hashes");
+    return lists;
+}
+
+py::tuple stars_of_words(const Array<std::uint64_t>& words, const Array<std::int64_t>& start,
+                         const Array<std::int32_t>& order, double threshold, int n,
+                         bool containment) {
+    const WordView texts = lists_of(words, start);
+    const auto best = view(order);
+    Stars found;
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        found = near_duplicate_stars(texts, best, likeness(threshold, n, false, containment), pulse);
+    }
+    return py::make_tuple(to_array(std::move(found.representative)),
+                          to_array(std::move(found.similarity)));
+}
+
 py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
                    std::int64_t min_chars) {
     const Texts texts = hold(list);
@@ -105,29 +131,10 @@ py::tuple sketched_stars(const py::list& list, const Array<double>& priority, do
                           to_array(std::move(found.similarity)));
 }
 
-// Sets of shingles, as one array and where each set begins.
-struct SetsView {
-    std::span<const std::uint64_t> shingles;
-    std::span<const std::int64_t> start;
-
-    SetsView(const Array<std::uint64_t>& all, const Array<std::int64_t>& starts)
-        : shingles(view(all)), start(view(starts)) {
-        bool ascending = !start.empty() && start.front() == 0 &&
-                         start.back() == static_cast<std::int64_t>(shingles.size());
-        for (std::size_t i = 1; i < start.size(); ++i) ascending &= start[i - 1] <= start[i];
-        if (!ascending) throw std::invalid_argument("start must ascend from 0 to the last shingle");
-    }
-    std::size_t size() const { return start.size() - 1; }
-    std::span<const std::uint64_t> operator[](std::size_t i) const {
-        return shingles.subspan(static_cast<std::size_t>(start[i]),
-                                static_cast<std::size_t>(start[i + 1] - start[i]));
-    }
-};
-
 py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
                                       const Array<std::int64_t>& start, std::size_t permutations,
                                       std::uint64_t seed) {
-    const SetsView sets(shingles, start);
+    const WordView sets = lists_of(shingles, start);
     const MinHash minhash(permutations, seed);
     py::array_t<std::uint32_t> out({sets.size(), permutations});
     std::uint32_t* rows = out.mutable_data();
@@ -264,6 +271,9 @@ void bind_dedup(py::module_& m) {
           py::arg("containment") = false,
           "Return (representative, similarity to it) of every text: by descending priority, ties by "
           "index, each text not taken yet takes every such text at the threshold or above.");
+    m.def("near_duplicate_stars", &stars_of_words, py::arg("words"), py::arg("start"),
+          py::arg("order"), py::arg("threshold"), py::arg("n") = 3, py::arg("containment") = false,
+          "The same for texts split already; `order` names the texts, the best first.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
           "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");

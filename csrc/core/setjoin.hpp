@@ -26,6 +26,7 @@
 
 #include "core/pulse.hpp"
 #include "core/shingles.hpp"
+#include "core/words.hpp"
 
 namespace ctxmem {
 
@@ -64,5 +65,10 @@ Pairs near_duplicate_pairs(std::span<const std::string_view> texts, const Likene
 Stars near_duplicate_stars(std::span<const std::string_view> texts,
                            std::span<const double> priority, const Likeness& likeness,
                            Pulse& pulse);
+
+// The same for texts split already (words.hpp), in an order that names each text once. A text without
+// words is like no other. Never by sketch.
+Stars near_duplicate_stars(const WordView& texts, std::span<const std::int32_t> order,
+                           const Likeness& likeness, Pulse& pulse);
 
 }  // namespace ctxmem

@@ -39,13 +39,24 @@ std::size_t Shingler::append(std::string_view text, Arena& sets) {
         split_characters(text, units_);
         count = units_.size();
     }
+    return append_units({units_.data(), count}, count == 0 ? hash_bytes(text) : 0, sets);
+}
+
+std::size_t Shingler::append(std::span<const std::uint64_t> words, std::uint64_t stranger,
+                             Arena& sets) {
+    return append_units(words, (kWordless ^ stranger) * 0x9E3779B97F4A7C15ull, sets);
+}
+
+std::size_t Shingler::append_units(std::span<const std::uint64_t> units, std::uint64_t otherwise,
+                                   Arena& sets) {
+    std::size_t count = units.size();
     const auto n = static_cast<std::size_t>(n_);
     if (count < n) {
         std::uint64_t* out = sets.room(1);
         if (count == 0) {
-            *out = hash_bytes(text);
+            *out = otherwise;
         } else {
-            kernels().shingle(units_.data(), count, static_cast<int>(count), out);
+            kernels().shingle(units.data(), count, static_cast<int>(count), out);
             *out ^= kShort;
         }
         *out += *out == 0;
@@ -53,7 +64,7 @@ std::size_t Shingler::append(std::string_view text, Arena& sets) {
         return 1;
     }
     std::uint64_t* out = sets.room(count - n + 1);
-    kernels().shingle(units_.data(), count, n_, out);
+    kernels().shingle(units.data(), count, n_, out);
     count = distinct(out, count - n + 1);
     sets.take(count);
     return count;

@@ -11,6 +11,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -50,7 +51,12 @@ public:
     // sequence of words always has. Return how many, at least 1.
     std::size_t append(std::string_view text, Arena& sets);
 
+    // The same of words. Without any, the shingle is of `stranger`, a number that no other text has.
+    std::size_t append(std::span<const std::uint64_t> words, std::uint64_t stranger, Arena& sets);
+
 private:
+    std::size_t append_units(std::span<const std::uint64_t> units, std::uint64_t otherwise,
+                             Arena& sets);
     std::size_t distinct(std::uint64_t* hashes, std::size_t count);
 
     Unit unit_;

@@ -1,6 +1,7 @@
 #include "core/words.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -34,10 +35,21 @@ inline std::uint64_t load(const char* at) {
     return block;
 }
 
-// The lowest `bytes` bytes, at most 8.
-inline std::uint64_t low_bytes(std::size_t bytes) {
-    return bytes >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * bytes)) - 1;
+// Which bytes of two blocks belong to a word of this many bytes, at most 16.
+struct Keep {
+    std::uint64_t first;
+    std::uint64_t second;
+};
+constexpr std::array<Keep, 17> keep_bytes() {
+    std::array<Keep, 17> table{};
+    for (std::size_t size = 1; size <= 16; ++size) {
+        table[size] = table[size - 1];
+        std::uint64_t& block = size <= 8 ? table[size].first : table[size].second;
+        block = block << 8 | 0xFF;
+    }
+    return table;
 }
+constexpr auto kKeep = keep_bytes();
 
 // The hash of a word: its bytes by eights, of which the last but one and the last are mixed even if
 // empty, so that nearly all words take one path without a branch. `fold` lower-cases.
@@ -49,10 +61,9 @@ inline std::uint64_t hash_word(const char* at, std::size_t size, std::uint64_t f
         at += 8;
         size -= 8;
     }
-    const std::uint64_t first = low_bytes(size);
-    const std::uint64_t second = low_bytes(size > 8 ? size - 8 : 0);
-    hash = mix(hash, (load(at) | fold) & first);
-    hash = (hash ^ ((load(at + 8) | fold) & second)) * kMultiplier;
+    const Keep keep = kKeep[size];
+    hash = mix(hash, (load(at) | fold) & keep.first);
+    hash = (hash ^ ((load(at + 8) | fold) & keep.second)) * kMultiplier;
     return hash ^ (hash >> 29);
 }
 
