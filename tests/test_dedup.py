@@ -715,3 +715,13 @@ def test_differences_put_numbers_first():
     other = "A late charge is due of thirty euro after 9 days"
     assert dedup.difference(text, other).startswith("differs in 'forty', '10', 'the', 'fee', where")
     assert dedup.difference("a b", "b a") == "differs only in order or layout"
+
+
+def test_a_list_emptied_by_another_thread_does_no_harm():
+    texts = [f"passage {i} of some words that no other has {i * i}" for i in range(20_000)]
+    emptied = list(texts)
+    thread = threading.Thread(target=emptied.clear)
+    thread.start()
+    groups = find_near_duplicates(emptied)
+    thread.join()
+    assert groups in ([], find_near_duplicates(texts))

@@ -5,9 +5,11 @@
 namespace ctxmem::bind {
 
 Texts::Texts(const py::list& texts, Surrogates surrogates) : surrogates_(surrogates) {
-    owners_.push_back(texts);
-    views_.reserve(texts.size());
-    for (const py::handle text : texts) add(text.ptr());
+    // A tuple of our own: another thread may empty the caller's list while the GIL is off.
+    const py::tuple held(texts);
+    owners_.push_back(held);
+    views_.reserve(held.size());
+    for (const py::handle text : held) add(text.ptr());
 }
 
 Texts::Texts(const py::str& text) {

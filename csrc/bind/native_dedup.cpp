@@ -18,12 +18,6 @@ std::span<const T> view(const Array<T>& array) {
     return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
-// A list of our own: the caller's may lose its strings to another thread while the GIL is off.
-Texts hold(const py::list& texts) {
-    return Texts(py::reinterpret_steal<py::list>(
-        PyList_GetSlice(texts.ptr(), 0, static_cast<Py_ssize_t>(texts.size()))));
-}
-
 // Takes the GIL back for a moment, so that Ctrl-C ends the work.
 Pulse signals() {
     return Pulse([] {
@@ -44,7 +38,7 @@ Likeness likeness(double threshold, int ngram, bool characters, bool containment
 
 py::tuple pairs(const py::list& list, double threshold, int ngram, bool characters,
                 bool containment) {
-    const Texts texts = hold(list);
+    const Texts texts(list);
     Pairs found;
     {
         const py::gil_scoped_release release;
@@ -58,7 +52,7 @@ py::tuple pairs(const py::list& list, double threshold, int ngram, bool characte
 
 py::tuple stars(const py::list& list, const Array<double>& priority, double threshold, int ngram,
                 bool characters, bool containment) {
-    const Texts texts = hold(list);
+    const Texts texts(list);
     const auto priorities = view(priority);
     Stars found;
     {
@@ -103,7 +97,7 @@ py::tuple stars_of_words(const Array<std::uint64_t>& words, const Array<std::int
 
 py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
                    std::int64_t min_chars) {
-    const Texts texts = hold(list);
+    const Texts texts(list);
     const auto sources = view(source);
     Overlaps found;
     {
@@ -117,7 +111,7 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
 
 py::tuple sketched_stars(const py::list& list, const Array<double>& priority, double threshold,
                          int ngram, bool characters, std::size_t permutations, std::uint64_t seed) {
-    const Texts texts = hold(list);
+    const Texts texts(list);
     const auto priorities = view(priority);
     Stars found;
     {
@@ -150,7 +144,7 @@ py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
 }
 
 py::tuple sets_of(const py::list& list, int ngram, bool characters) {
-    const Texts texts = hold(list);
+    const Texts texts(list);
     std::vector<std::uint64_t> shingles;
     std::vector<std::int64_t> start{0};
     {
@@ -174,7 +168,7 @@ py::tuple plan(double threshold, std::size_t permutations, double recall) {
 }
 
 py::array_t<std::int64_t> index_add(LshIndex& index, const py::list& list) {
-    const Texts texts = hold(list);
+    const Texts texts(list);
     std::vector<std::int64_t> added;
     {
         const py::gil_scoped_release release;
@@ -191,7 +185,7 @@ void index_remove(LshIndex& index, const Array<std::int64_t>& entries) {
 }
 
 py::tuple index_query(const LshIndex& index, const py::list& list) {
-    const Texts texts = hold(list);
+    const Texts texts(list);
     LshIndex::Matches found;
     {
         const py::gil_scoped_release release;
