@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -190,6 +191,7 @@ def telling_words(text: str) -> list[str]:
     return sorted(filter(_is_telling, _WORD.findall(text.lower())))
 
 
+@lru_cache(maxsize=1 << 14)
 def _is_telling(word: str) -> bool:
     return (
         word in _TELLING
