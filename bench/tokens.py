@@ -165,28 +165,24 @@ def many(counter: _native.Bpe) -> Count:
     return lambda texts: counter.count_many(list(texts)).tolist()
 
 
-def peers(encoding: str) -> dict[str, Count]:
+def peers(encoding: str) -> dict[str, Count | None]:
     """Return the installed counters to compare with, by name and version."""
-    found: dict[str, Count] = {}
+    found: dict[str, Count | None] = {}
     try:
         import quicktok
 
         quick = quicktok.get_encoding(encoding)
         found[f"quicktok {version('quicktok-v1')}"] = one_by_one(quick.count)
     except (ImportError, PackageNotFoundError):
-        found["quicktok: not installed"] = _absent
+        found["quicktok: not installed"] = None
     try:
         from rs_bpe.bpe import openai
 
         rust = getattr(openai, encoding)()
         found[f"rs_bpe {version('rs_bpe')}"] = one_by_one(rust.count)
     except (ImportError, AttributeError, PackageNotFoundError):
-        found["rs_bpe: not installed"] = _absent
+        found["rs_bpe: not installed"] = None
     return found
-
-
-def _absent(texts: Sequence[str]) -> list[int]:
-    raise NotImplementedError
 
 
 def vocabulary(encoding: str) -> Path:
@@ -238,7 +234,7 @@ def measure_corpus(tik: Any, data: bytes, *, text: str, chunks: int, rounds: int
     }
     absent = []
     for name, count in peers(encoding).items():
-        if count is _absent:
+        if count is None:
             absent.append(name)
         else:
             counters[name] = count

@@ -71,7 +71,7 @@ def proof_text(window: Data) -> str:
     """Say how good the selection is known to be."""
     if window["status"] == "optimal":
         return "proved: no other selection of these chunks is worth more"
-    return f"proved within {window['gap']:.1%} of what any selection could be worth"
+    return f"within {window['gap']:.1%} of the bound on what any selection could be worth"
 
 
 def _rows(decisions: Iterable[Data]) -> list[tuple[str, str, str, str, str]]:
