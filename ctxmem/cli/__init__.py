@@ -1,0 +1,56 @@
+"""The command line: ctxmem pack | dedup | vocab | bench, one file a command.
+
+Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1 found something, 2 not
+used as meant or an input that cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ctxmem import __version__
+from ctxmem.cli import bench, dedup, pack, vocab
+from ctxmem.cli.reading import DONE, MISUSED
+from ctxmem.errors import CtxmemError
+
+COMMANDS = (pack, dedup, vocab, bench)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        with warnings.catch_warnings(record=False):
+            setattr(warnings, "showwarning", _show_warning)  # noqa: B010
+            code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except CtxmemError as error:
+        print(f"ctxmem {arguments.command}: {error}", file=sys.stderr)
+        return MISUSED
+    except BrokenPipeError:
+        # The reader has gone (`| head`); the interpreter must not complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    """Print a warning as a person reads it, without the line of code that gave it."""
+    print(f"ctxmem: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ctxmem", description="Put the right context, not too much, before a model."
+    )
+    parser.add_argument("--version", action="version", version=f"ctxmem {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    return parser

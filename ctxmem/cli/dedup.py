@@ -1,0 +1,119 @@
+"""ctxmem dedup: find near-duplicates in files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ctxmem import intake
+from ctxmem.cli.reading import DONE, FOUND, bytes_of, decoded, print_json, progress, read
+from ctxmem.dedup import difference, find_near_duplicates
+from ctxmem.errors import InputError
+from ctxmem.schema import SCHEMA_VERSION
+from ctxmem.tokens import resolve
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its options."""
+    dedup = commands.add_parser(
+        "dedup",
+        help="find near-duplicates in files",
+        description="Group passages that repeat one another, exactly, and say what they cost. "
+        "Exits with 1 when there are any.",
+        epilog="A JSON or JSONL file holds passages, as for pack; any other file is one text, or, "
+        "with --paragraphs, one text a paragraph. Folders are searched.",
+    )
+    dedup.add_argument("paths", metavar="PATH", nargs="+", help="files or folders; - reads JSONL")
+    dedup.add_argument("--threshold", type=float, default=0.5, help="shared shingles (0.5)")
+    dedup.add_argument("--ngram", type=int, default=3, help="words in a shingle (3)")
+    dedup.add_argument("--measure", choices=("jaccard", "containment"), default="jaccard")
+    dedup.add_argument("--paragraphs", action="store_true", help="compare paragraphs of files")
+    dedup.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    dedup.add_argument("--keep", metavar="OUT", help="write one of each as JSONL")
+    dedup.add_argument("--json", action="store_true", help="print the groups as JSON")
+    dedup.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the groups and what they cost, or write one of each."""
+    names, texts = _passages(arguments.paths, arguments.paragraphs)
+    progress(f"comparing {len(texts):,} texts")
+    groups = find_near_duplicates(
+        texts, arguments.threshold, ngram=arguments.ngram, measure=arguments.measure
+    )
+    counter = resolve(arguments.counter)
+    progress("counting tokens")
+    tokens = list(map(int, counter.count_many(texts)))
+    progress("")
+    # The longest of a group stands for it, as in find_near_duplicates.
+    stays = {i: max(group, key=lambda i: (len(texts[i]), -i)) for group in groups for i in group}
+    saved = sum(tokens[i] for i, kept in stays.items() if i != kept)
+    if arguments.keep:
+        with open(arguments.keep, "w", encoding="utf-8") as out:
+            for i, text in enumerate(texts):
+                if stays.get(i, i) == i:
+                    out.write(json.dumps({"id": names[i], "text": text}) + "\n")
+    if arguments.json:
+        print_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "texts": len(texts),
+                "tokens": sum(tokens),
+                "saved_tokens": saved,
+                "counter": counter.name,
+                "exact": counter.exact,
+                "groups": [
+                    {
+                        "keep": names[stays[group[0]]],
+                        "members": [{"id": names[i], "tokens": tokens[i]} for i in group],
+                    }
+                    for group in groups
+                ],
+            }
+        )
+        return FOUND if groups else DONE
+    repeats = len(stays) - len(groups)
+    print(
+        f"{len(texts):,} texts, {sum(tokens):,} tokens: {repeats:,} repeat others, in "
+        f"{len(groups):,} groups; keeping one of each saves {saved:,} tokens "
+        f"({saved / max(1, sum(tokens)):.0%})"
+    )
+    for group in sorted(groups, key=lambda group: -sum(tokens[i] for i in group)):
+        kept = stays[group[0]]
+        print(f"\n{names[kept]}  ({tokens[kept]:,} tokens, kept)")
+        for i in group:
+            if i != kept:
+                same = "same text" if texts[i] == texts[kept] else difference(texts[i], texts[kept])
+                print(f"  {names[i]}  {tokens[i]:,} tokens, {same}")
+    return FOUND if groups else DONE
+
+
+def _passages(paths: Sequence[str], paragraphs: bool) -> tuple[list[str], list[str]]:
+    """Return names and texts of all passages; blank ones are left out."""
+    files: list[str] = []
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            files += sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+        else:
+            files.append(path)
+    names, texts = [], []
+    for number, file in enumerate(files, start=1):
+        progress(f"reading {number:,} of {len(files):,} files")
+        if file == "-" or Path(file).suffix in (".json", ".jsonl"):
+            table = intake.read(read(file)[0])
+            parts = [(chunk.id or "", chunk.text) for chunk in table.chunks]
+            parts = [(f"{file}:{n}", text) for n, (_, text) in enumerate(parts, start=1)]
+        else:
+            text = decoded(bytes_of(file), file)
+            cut = [part for part in text.split("\n\n") if part.strip()] if paragraphs else [text]
+            parts = [(f"{file}:{n}" if paragraphs else file, p) for n, p in enumerate(cut, 1)]
+        for name, text in parts:
+            if text.strip():
+                names.append(name)
+                texts.append(text)
+    if not texts:
+        raise InputError(f"{', '.join(paths)}: no text; expected files with passages")
+    return names, texts

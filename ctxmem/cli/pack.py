@@ -1,0 +1,91 @@
+"""ctxmem pack: pack passages into a token budget."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from ctxmem.arrange import ORDERS
+from ctxmem.cli.reading import DONE, print_json, read, whole
+from ctxmem.errors import InputError
+from ctxmem.pack import pack
+from ctxmem.schema import Window
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its options."""
+    packing = commands.add_parser(
+        "pack",
+        help="pack retrieved passages into a token budget",
+        description="Pack retrieved passages into a token budget and say what became of each.",
+        epilog="FILE is JSON (a list of passages, or an object with 'query' and a list under "
+        "'chunks'), or JSONL with one passage a line. A passage is a str or an object with 'text' "
+        "and, where known, id, score, rank, list, source, span.",
+    )
+    packing.add_argument("file", metavar="FILE", help="JSON or JSONL; - reads standard input")
+    packing.add_argument("--query", help="the question; left out, the file's")
+    packing.add_argument("--budget", type=whole, help="tokens; left out, the file's")
+    packing.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    packing.add_argument("--order", choices=ORDERS, default="auto")
+    packing.add_argument("--header", help="line before each piece, such as '[{source}]'")
+    packing.add_argument("--separator", default="\n\n", help="between pieces (default: blank line)")
+    packing.add_argument("--ranked", action="store_true", help="the passages come best first")
+    packing.add_argument("--no-dedup", action="store_true", help="keep every repeat")
+    packing.add_argument("--text", action="store_true", help="print the window alone")
+    packing.add_argument("--json", action="store_true", help="print everything as JSON")
+    packing.add_argument("--html", metavar="OUT", help="also write the account as a page")
+    packing.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Pack a file and print the account, the text or JSON."""
+    items, given = read(arguments.file)
+    query = arguments.query if arguments.query is not None else given.get("query")
+    budget = arguments.budget if arguments.budget is not None else given.get("budget")
+    if budget is None:
+        raise InputError(
+            f"no budget given, and {arguments.file} names none; expected --budget TOKENS"
+        )
+    window = pack(
+        items,
+        budget,
+        query=query,
+        counter=arguments.counter,
+        dedup=not arguments.no_dedup,
+        order=arguments.order,
+        header=arguments.header,
+        separator=arguments.separator.encode().decode("unicode_escape")
+        if "\\" in arguments.separator
+        else arguments.separator,
+        ranked=arguments.ranked,
+    )
+    if arguments.html:
+        print(f"wrote {window.to_html(arguments.html)}", file=sys.stderr)
+    if arguments.json:
+        print_json(window.to_dict())
+    elif arguments.text:
+        print(window.text)
+    else:
+        _show(window)
+    return DONE
+
+
+def _show(window: Window) -> None:
+    """Print the account, then the window; coloured where rich and a terminal are there."""
+    account = window.explain()
+    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        try:
+            from rich.console import Console
+            from rich.panel import Panel
+            from rich.text import Text
+        except ImportError:
+            pass
+        else:
+            console = Console(highlight=False)
+            console.print(Text(account))
+            console.print(Panel(Text(window.text), title=f"window, {window.tokens:,} tokens"))
+            return
+    rule = "-" * 79
+    print(f"{account}\n\n{rule}\n{window.text}\n{rule}")

@@ -1,0 +1,98 @@
+"""What commands read and write: passages in, JSON and progress out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from ctxmem.errors import InputError
+
+DONE, FOUND, MISUSED = 0, 1, 2
+
+_HITS = ("chunks", "hits", "documents", "results", "messages")
+
+
+def read(path: str) -> tuple[list[Any], dict[str, Any]]:
+    """Return the passages of a file, and whatever else its object says."""
+    if path == "-":
+        text = decoded(sys.stdin.buffer.read(), "standard input")
+    else:
+        text = decoded(bytes_of(path), path)
+    if not text.strip():
+        raise InputError(f"{path} is empty; expected passages as JSON or JSONL")
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        data = _lines(text, path, error)
+    if isinstance(data, list):
+        return data, {}
+    if isinstance(data, dict):
+        for key in _HITS:
+            if isinstance(data.get(key), list):
+                return data[key], data
+        if isinstance(data.get("text"), str):
+            return [data], {}
+    raise InputError(
+        f"{path} holds a JSON {type(data).__name__} without passages; expected a list, or an "
+        f"object with a list under one of: {', '.join(_HITS)}"
+    )
+
+
+def bytes_of(path: str) -> bytes:
+    """Return the content of a file; what cannot be read is an `InputError`."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); expected the path of a file, or -"
+        ) from None
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Return UTF-8 as text; other bytes are an `InputError` that names them."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is not UTF-8 (byte {error.start}); expected UTF-8: convert it first"
+        ) from None
+
+
+def _lines(text: str, path: str, whole: json.JSONDecodeError) -> list[Any]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number == 1:  # not JSONL either: the error of the whole tells more
+                raise InputError(f"{path} is not JSON: {whole}; expected JSON or JSONL") from None
+            raise InputError(
+                f"{path}, line {number} is not JSON: {error}; expected one passage a line"
+            ) from None
+    return rows
+
+
+def whole(text: str) -> int:
+    """Return a number of tokens as a person writes it: 128_000 or 128,000."""
+    try:
+        return int(text.replace("_", "").replace(",", ""))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of tokens") from None
+
+
+def progress(stage: str) -> None:
+    """Show what is being done, where somebody watches; an empty stage clears the line."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{stage}", end="", file=sys.stderr, flush=True)
+
+
+def print_json(data: Any, file: TextIO | None = None) -> None:
+    """Print data as JSON, to stdout unless told otherwise."""
+    # ASCII, so that lone surrogates and any terminal's encoding are no concern of the reader's.
+    json.dump(data, file or sys.stdout, indent=2)
+    print(file=file or sys.stdout)
