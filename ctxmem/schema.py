@@ -231,6 +231,7 @@ class Candidates:
     repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
     unique         u      dedup        the chunks that are neither blank nor repeats
     pinned         n      dedup        it, or a repeat of it, must be in the window
+    rank           n      value        rank of the hit in its list, -1 where it has none
     evidence       n      value        summed reciprocal ranks of its text, over all lists
     hits           n      value        how often its text was returned
     group          n      dedup        representative of its near-duplicate group
@@ -239,14 +240,19 @@ class Candidates:
     by_embedding   n      dedup        its group is by embedding, not by text
     first_segment  n      dedup        its segments: first_segment[i] .. last_segment[i]
     last_segment   n      dedup        (exclusive)
-    segment_chunk  s      dedup        a chunk that holds the segment's text
-    segment_span   s x 2  dedup        character offsets in that chunk's text
-    joined         s      dedup        the segment continues the one before it in one source
+    stretches      t      dedup        texts without gaps: what the chunks of a source make together
+    document       t      dedup        number of the source that a stretch is a part of
+    stretch_place  t      dedup        where the stretch begins in it, in characters
+    stretch_first  t + 1  dedup        its segments: stretch_first[k] .. stretch_first[k + 1]
+    segment_stretch s     dedup        the stretch that a segment is cut from
+    segment_span   s x 2  dedup        character offsets in the stretch
+    segment_kind   s      dedup        prose, heading, list item ...: index of _native.SPAN_KINDS
     tokens         m      tokens       price of the row as a block: header, text, separator
     overhead       n      tokens       the part of it that header and separator take
     segment_tokens s      tokens       price of the segment inside a block
-    relevance      n      value        between 0 and 1: how much speaks for its text
-    worth          n      value        value of one token of it, at most 1
+    segment_worth  s      value        value of one token of the segment, between 0 and 1
+    relevance      n      value        the worth of its best segment
+    worth          n      value        value of one token of it, on the average
     kept_row       n      selection    row in the window, -1 if none
     ============== ====== ============ ====================================================
     """
@@ -263,6 +269,7 @@ class Candidates:
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
     pinned: NDArray[np.bool_] = field(init=False)
+    rank: NDArray[np.int64] = field(init=False)
     evidence: NDArray[np.float64] = field(init=False)
     hits: NDArray[np.int32] = field(init=False)
     group: NDArray[np.int32] = field(init=False)
@@ -271,18 +278,30 @@ class Candidates:
     by_embedding: NDArray[np.bool_] = field(init=False)
     first_segment: NDArray[np.int32] = field(init=False)
     last_segment: NDArray[np.int32] = field(init=False)
-    segment_chunk: NDArray[np.int32] = field(init=False)
+    stretches: list[str] = field(init=False)
+    document: NDArray[np.int32] = field(init=False)
+    stretch_place: NDArray[np.int64] = field(init=False)
+    stretch_first: NDArray[np.int64] = field(init=False)
+    segment_stretch: NDArray[np.int32] = field(init=False)
     segment_span: NDArray[np.int64] = field(init=False)
-    joined: NDArray[np.bool_] = field(init=False)
+    segment_kind: NDArray[np.uint8] = field(init=False)
     tokens: NDArray[np.int64] = field(init=False)
     overhead: NDArray[np.int64] = field(init=False)
     segment_tokens: NDArray[np.int64] = field(init=False)
+    segment_worth: NDArray[np.float64] = field(init=False)
     relevance: NDArray[np.float64] = field(init=False)
     worth: NDArray[np.float64] = field(init=False)
     kept_row: NDArray[np.int32] = field(init=False)
 
     def __len__(self) -> int:
         return len(self.chunks)
+
+    def lists(self) -> dict[str | None, list[int]]:
+        """Return the hits of each list that passages came from."""
+        lists: dict[str | None, list[int]] = {}
+        for i, chunk in enumerate(self.chunks):
+            lists.setdefault(chunk.list, []).append(i)
+        return lists
 
     def id(self, chunk: int) -> ChunkId:
         """Return the id of a chunk."""

@@ -1,29 +1,79 @@
-"""What a passage is worth: consensus of ranks, given scores, BM25 and cosine to the query."""
+"""What a span is worth: how likely each of its tokens is evidence for an answer.
+
+Every kind of evidence there is becomes numbers a span (csrc/core/span_features.hpp): the agreement
+of the lists that returned its chunks, given scores, cosine, BM25, headings, neighbours, and what
+the best spans name and the query does not. Two forests of small trees, fitted on public questions
+with marked evidence, turn them into a worth between 0 and 1: the first drafts it, the second looks
+at the drafts around. They never see a word, only such numbers, scaled within the query.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, Chunk, Embed
+from ctxmem.schema import Candidates, Embed
 
 RANK_OFFSET = 60
 """Reciprocal rank fusion, Cormack, Clarke, Buettcher 2009: a hit at rank r adds 1 / (60 + r)."""
 
-WEIGHTS = {"consensus": 0.5, "score": 0.2, "bm25": 0.1, "dense": 0.2}
-"""Share of each kind of evidence, where all are there; the shares of absent ones are spread."""
-
-STEEPNESS = 3.0
-"""Worth is relevance to this power: a token of a passage half as relevant is worth an eighth."""
-
-FLOOR = 1e-3
+FLOOR = 1e-4
 """Worth of a token that nothing speaks for; above 0, so that room left over is used."""
+
+EVIDENCE = ("consensus", "best_rank", "hits", "lists", "score", "mean_score", "cosine")
+"""What is known of a chunk, a column each, NaN where it is not: as csrc/core/span_features.hpp."""
+
+WEIGHTS = "value-1.json"
+"""The forests: a data file with its version and where it comes from."""
+
+
+class Question(NamedTuple):
+    """What the window is for: the query, other ways to say it, and their vectors."""
+
+    texts: tuple[str, ...] = ()  # the query first
+    vectors: NDArray[np.float32] | None = None  # a unit vector each, or fewer, the query's first
+    embed: Embed | None = None
+
+
+def read_question(
+    query: str | None,
+    variants: Sequence[str] = (),
+    query_embedding: Any = None,
+    embed: Embed | None = None,
+) -> Question:
+    """Return the question, checked; `embed` makes the vectors that were not given.
+
+    Raises:
+        InputError: variants without a query, a vector that is not one of finite numbers.
+        InputTypeError: a query or variant that is no str.
+    """
+    if isinstance(variants, str) or not all(isinstance(text, str) for text in variants):
+        raise InputTypeError("variants has something that is no str; expected a list of queries")
+    if query is None:
+        if variants:
+            raise InputError("variants are given without a query; expected query='...' as well")
+        texts: tuple[str, ...] = ()
+    elif isinstance(query, str):
+        texts = (query, *variants)
+    else:
+        raise InputTypeError(f"query is a {type(query).__name__}; expected a str, or None")
+    vectors = None
+    if query_embedding is not None:
+        vectors = _unit(_vector(query_embedding, "query_embedding", None)[None])
+    if embed is not None and texts:
+        missing = list(texts if vectors is None else texts[1:])
+        if missing:
+            made = _unit(_rows(embed(missing), len(missing), "embed"))
+            vectors = made if vectors is None else np.vstack([vectors, made])
+    return Question(texts, vectors, embed)
 
 
 def add_evidence(table: Candidates) -> None:
@@ -31,133 +81,179 @@ def add_evidence(table: Candidates) -> None:
 
     Repeats are counted before they are removed: lists that agree are the best sign there is.
     """
-    ranks = _ranks(table.chunks)
+    table.rank = _ranks(table)
     table.hits = np.bincount(table.repeat_of, minlength=len(table)).astype(np.int32)
     evidence = np.zeros(len(table))
-    known = ranks >= 0
-    np.add.at(evidence, table.repeat_of[known], 1.0 / (RANK_OFFSET + 1 + ranks[known]))
+    known = table.rank >= 0
+    np.add.at(evidence, table.repeat_of[known], 1.0 / (RANK_OFFSET + 1 + table.rank[known]))
     table.hits = table.hits[table.repeat_of]
     table.evidence = evidence[table.repeat_of]
 
 
-def estimate(
-    table: Candidates,
-    query: str | None = None,
-    *,
-    query_embedding: Any = None,
-    embed: Embed | None = None,
-) -> None:
-    """Add `relevance`, a blend of the evidence there is, and `worth`, the value of one token.
+def estimate(table: Candidates, question: Question) -> None:
+    """Add `segment_worth`, and `relevance` and `worth` of the chunks.
 
-    Every kind of evidence is scaled to its own range first, so none wins by its units.
-    Near-duplicates share theirs: the members of a group are worth what its best member is.
+    A chunk is as relevant as the best of its segments, and a token of it worth what one is on the
+    average. Where nothing is known of any, all are alike.
     """
+    if not _known(table, question):
+        table.segment_worth = np.ones(len(table.segment_span))
+    else:
+        described = describe(table, question)
+        worth = model().worth(described)
+        table.segment_worth = FLOOR + (1 - FLOOR) * worth.astype(np.float64)
+    add_chunk_worth(table)
+
+
+def add_chunk_worth(table: Candidates) -> None:
+    """Add `relevance` and `worth`: the best and the mean of each chunk's segments."""
+    size = (table.segment_span[:, 1] - table.segment_span[:, 0]).astype(np.float64)
+    total = np.concatenate(([0.0], np.cumsum(table.segment_worth * size)))
+    sizes = np.concatenate(([0.0], np.cumsum(size)))
+    first, last = table.first_segment, table.last_segment
+    share = (total[last] - total[first]) / np.maximum(1.0, sizes[last] - sizes[first])
+    table.worth = np.clip(share, FLOOR, 1.0)
+    table.relevance = table.worth.copy()
+    for i in table.unique.tolist():
+        if first[i] < last[i]:
+            table.relevance[i] = table.segment_worth[first[i] : last[i]].max()
+    table.relevance = table.relevance[table.repeat_of]
+
+
+def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
+    """Return what speaks for each segment, for the forests."""
     unique = table.unique
-    columns = {
-        "consensus": _consensus(table),
-        "score": _scores(table),
-        "bm25": _bm25(table, query),
-        "dense": _dense(table, query, query_embedding, embed),
-    }
-    blend = np.zeros(len(table))
-    weight = 0.0
-    for name, column in columns.items():
-        if column is not None:
-            blend += WEIGHTS[name] * _unit(column, unique)
-            weight += WEIGHTS[name]
-    blend = blend / weight if weight else np.ones(len(table))
-    best = np.zeros(len(table))
-    np.maximum.at(best, table.group[unique], blend[unique])
-    table.relevance = best[table.group]
-    table.worth = FLOOR + (1 - FLOOR) * table.relevance**STEEPNESS
+    vectors, cosine = _vectors(table, question)
+    evidence = _evidence(table, cosine)
+    nothing = np.zeros((0, 0), dtype=np.float32)
+    return _native.SpanFeatures(
+        table.stretches,
+        table.stretch_first,
+        np.ascontiguousarray(table.segment_span[:, 0]),
+        np.ascontiguousarray(table.segment_span[:, 1]),
+        table.segment_kind,
+        table.document,
+        table.stretch_place,
+        table.first_segment[unique],
+        table.last_segment[unique],
+        evidence,
+        list(question.texts),
+        nothing if vectors is None else vectors,
+        nothing if vectors is None else question.vectors,
+    )
 
 
-def _unit(column: NDArray[np.float64], unique: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Scale to 0 .. 1 over the unique texts; a column that tells none apart says 1 of all."""
-    if not len(unique):
-        return np.zeros_like(column)
-    low, high = column[unique].min(), column[unique].max()
-    if not high > low:
-        return np.ones_like(column)
-    scaled: NDArray[np.float64] = np.clip((column - low) / (high - low), 0.0, 1.0)
-    return scaled
+@cache
+def model() -> _native.SpanModel:
+    """Return the forests that come with the package."""
+    text = files("ctxmem").joinpath("weights", WEIGHTS).read_text(encoding="utf-8")
+    return _native.SpanModel(json.loads(text))
 
 
-def _ranks(chunks: Sequence[Chunk]) -> NDArray[np.int64]:
+def _known(table: Candidates, question: Question) -> bool:
+    """Tell whether anything sets the chunks apart: a query, ranks, scores, vectors to compare."""
+    return bool(
+        question.texts
+        or (table.rank >= 0).any()
+        or (question.vectors is not None and any(c.embedding is not None for c in table.chunks))
+    )
+
+
+def _ranks(table: Candidates) -> NDArray[np.int64]:
     """Return each hit's rank in its list: given, else by score among the list's, else -1."""
-    ranks = np.array([-1 if c.rank is None else c.rank for c in chunks], dtype=np.int64)
-    scored: dict[str | None, list[int]] = defaultdict(list)
-    for i, chunk in enumerate(chunks):
-        if chunk.rank is None and chunk.score is not None:
-            scored[chunk.list].append(i)
-    for members in scored.values():
-        scores = np.array([chunks[i].score for i in members], dtype=np.float64)
-        # Equal scores get equal ranks, so that the input's order does not decide.
-        ranks[members] = np.searchsorted(np.sort(-scores), -scores)
+    ranks = np.array([-1 if c.rank is None else c.rank for c in table.chunks], dtype=np.int64)
+    for members in table.lists().values():
+        scored = [
+            i
+            for i in members
+            if table.chunks[i].rank is None and table.chunks[i].score is not None
+        ]
+        if scored:
+            scores = np.array([table.chunks[i].score for i in scored], dtype=np.float64)
+            # Equal scores get equal ranks, so that the input's order does not decide.
+            ranks[scored] = np.searchsorted(np.sort(-scores), -scores)
     return ranks
 
 
-def _consensus(table: Candidates) -> NDArray[np.float64] | None:
-    if not table.evidence.any():
-        return None
-    first = table.repeat_of == np.arange(len(table))
-    total = np.zeros(len(table))
-    np.add.at(total, table.group[first], table.evidence[first])
-    return total[table.group]
-
-
-def _scores(table: Candidates) -> NDArray[np.float64] | None:
-    """Return given scores, scaled within their list; a text keeps the best of its hits."""
-    lists: dict[str | None, list[int]] = defaultdict(list)
-    for i, chunk in enumerate(table.chunks):
-        if chunk.score is not None:
-            lists[chunk.list].append(i)
-    if not lists:
-        return None
-    best = np.zeros(len(table))
+def _evidence(table: Candidates, cosine: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the evidence of the unique chunks, a row each in the order of `EVIDENCE`."""
+    n = len(table)
+    columns = np.full((len(EVIDENCE), n), np.nan)
+    row = {name: columns[k] for k, name in enumerate(EVIDENCE)}
+    known = table.rank >= 0
+    if known.any():
+        ranked = np.zeros(n, dtype=np.bool_)
+        ranked[table.repeat_of[known]] = True
+        row["consensus"][ranked] = table.evidence[ranked]
+        best = np.full(n, np.iinfo(np.int64).max)
+        np.minimum.at(best, table.repeat_of[known], table.rank[known])
+        row["best_rank"][ranked] = 1.0 / (1.0 + best[ranked])
+    row["hits"][:] = table.hits
+    lists = table.lists()
+    if len(lists) > 1:
+        row["lists"][:] = 0.0
+        for members in lists.values():
+            row["lists"][np.unique(table.repeat_of[list(members)])] += 1.0 / len(lists)
+    total, count = np.zeros(n), np.zeros(n)
+    most = np.full(n, -1.0)
     for members in lists.values():
-        scores = np.array([table.chunks[i].score for i in members], dtype=np.float64)
+        scored = [i for i in members if table.chunks[i].score is not None]
+        if not scored:
+            continue
+        scores = np.array([table.chunks[i].score for i in scored], dtype=np.float64)
         low, high = scores.min(), scores.max()
         scaled = (scores - low) / (high - low) if high > low else np.ones(len(scores))
-        np.maximum.at(best, table.repeat_of[members], scaled)
-    return best[table.repeat_of]
+        first = table.repeat_of[scored]
+        np.maximum.at(most, first, scaled)
+        np.add.at(total, first, scaled)
+        np.add.at(count, first, 1.0)
+    scored_chunks = count > 0
+    row["score"][scored_chunks] = most[scored_chunks]
+    row["mean_score"][scored_chunks] = total[scored_chunks] / count[scored_chunks]
+    if cosine is not None:
+        row["cosine"][:] = cosine
+    return np.ascontiguousarray(columns[:, table.unique].T)
 
 
-def _bm25(table: Candidates, query: str | None) -> NDArray[np.float64] | None:
-    if query is None:
-        return None
-    if not isinstance(query, str):
-        raise InputTypeError(f"query is a {type(query).__name__}; expected a str, or None")
-    scores = np.zeros(len(table))
-    texts = [table.text(i) for i in table.unique.tolist()]
-    scores[table.unique] = _native.bm25(texts, [query])[:, 0]
-    return scores[table.repeat_of] if scores.any() else None
-
-
-def _dense(
-    table: Candidates,
-    query: str | None,
-    query_embedding: Any,
-    embed: Callable[[Sequence[str]], Any] | None,
-) -> NDArray[np.float64] | None:
-    """Return the cosine of each text to the query, where vectors are given or can be made."""
-    vectors = {i: table.chunks[i].embedding for i in table.unique.tolist()}
-    if embed is not None:
-        if query_embedding is None and query is not None:
-            query_embedding = _rows(embed([query]), 1, "embed")[0]
-        missing = [i for i, vector in vectors.items() if vector is None]
-        if missing and query_embedding is not None:
-            made = _rows(embed([table.text(i) for i in missing]), len(missing), "embed")
-            vectors.update(zip(missing, made, strict=True))
-    if query_embedding is None:
-        return None
-    target = _vector(query_embedding, "query_embedding", None)
-    cosine = np.zeros(len(table))
-    for i, vector in vectors.items():
-        if vector is not None:
-            name = f"embedding of chunk {table.id(i)!r}"
-            cosine[i] = _cosine(_vector(vector, name, len(target)), target)
-    return cosine[table.repeat_of] if cosine.any() else None
+def _vectors(
+    table: Candidates, question: Question
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float64] | None]:
+    """Return the vectors of the segments, where they can be made, and the chunks' cosines."""
+    if question.vectors is None:
+        return None, None
+    target = question.vectors[0]
+    cosine = np.full(len(table), np.nan)
+    given = [i for i in table.unique.tolist() if table.chunks[i].embedding is not None]
+    if given:
+        rows = np.stack(
+            [
+                _vector(
+                    table.chunks[i].embedding, f"embedding of chunk {table.id(i)!r}", len(target)
+                )
+                for i in given
+            ]
+        )
+        cosine[given] = _unit(rows) @ target
+    vectors = None
+    if question.embed is not None:
+        texts = [
+            table.stretches[t][a:b].strip()
+            for t, (a, b) in zip(
+                table.segment_stretch.tolist(), table.segment_span.tolist(), strict=True
+            )
+        ]
+        vectors = _unit(_rows(question.embed(texts), len(texts), "embed"))
+        if vectors.shape[1] != len(target):
+            raise InputError(
+                f"embed makes vectors of {vectors.shape[1]} numbers, the query's has "
+                f"{len(target)}; expected one size"
+            )
+        for i in table.unique.tolist():
+            first, last = table.first_segment[i], table.last_segment[i]
+            if table.chunks[i].embedding is None and first < last:
+                pooled = vectors[first:last].sum(axis=0, keepdims=True)
+                cosine[i] = float((_unit(pooled) @ target)[0])
+    return vectors, None if np.isnan(cosine).all() else cosine
 
 
 def _rows(vectors: Any, count: int, what: str) -> NDArray[np.float64]:
@@ -184,6 +280,7 @@ def _vector(given: Any, what: str, size: int | None) -> NDArray[np.float64]:
     return vector
 
 
-def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / norm if norm else 0.0
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return rows of length 1; a row of zeroes stays one."""
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.ascontiguousarray(rows / np.where(norm > 0, norm, 1.0), dtype=np.float32)

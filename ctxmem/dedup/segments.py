@@ -1,14 +1,20 @@
-"""Text that neighbours of one source share: priced once, shown once."""
+"""Text that neighbours of one source share, cut into spans: priced once, valued once, shown once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ctxmem import _native
 from ctxmem.schema import Candidates, Chunk
+
+OVERLAP = 64
+"""Characters that the end of one chunk and the beginning of another must share to be neighbours,
+where no span says where they stand; boilerplate lines are seldom longer."""
 
 
 class Place(NamedTuple):
@@ -35,34 +41,59 @@ def overlap(a: Chunk, b: Chunk) -> bool:
     return first.start < second.end and second.start < first.end
 
 
-def cut_segments(table: Candidates, *, enabled: bool = True) -> None:
-    """Add the segment columns: what each chunk shares with its neighbours in one source.
+def cut_segments(table: Candidates, *, enabled: bool = True, spans: bool = False) -> None:
+    """Add the stretch and segment columns: what each chunk shares with its neighbours in one source.
 
-    The ends of all chunks cut a source into segments; a chunk is a run of them. A chunk whose text
-    disagrees with what another says of the same place stands alone.
+    Chunks that overlap or touch make one stretch. It is cut where chunks begin and end, or, with
+    `spans`, into its sentences and blocks wherever those of the chunks begin: a chunk is a run of
+    segments, and two that overlap share some. Where no span says so, neighbours are found by their
+    text: the end of one is the beginning of another, or one stands inside another. A chunk whose
+    text disagrees with what another says of the same place stands alone.
     """
-    segments = _Segments(table)
+    stretches = _Stretches(table)
+    chunks = [i for i in table.unique.tolist()]
+    places = {i: place(table.chunks[i]) for i in chunks} if enabled else {}
+    if enabled and not table.conversation:
+        places.update(_found_places(table, [i for i in chunks if places[i] is None]))
     sources: dict[tuple[str, str | None], dict[int, Place]] = defaultdict(dict)
     alone = []
-    for i, chunk in enumerate(table.chunks):
-        if table.repeat_of[i] == i and not table.blank[i]:
-            where = place(chunk) if enabled else None
-            if where is None:
-                alone.append(i)
-            else:
-                # Pieces do not reach across sections, so neither does what neighbours share.
-                sources[where.source, chunk.section][i] = where
-    for places in sources.values():
-        disagreeing = _disagreeing(table, places)
+    for i in chunks:
+        where = places.get(i)
+        if where is None:
+            alone.append(i)
+        else:
+            # Pieces do not reach across sections, so neither does what neighbours share.
+            sources[where.source, table.chunks[i].section][i] = where
+    for found in sources.values():
+        disagreeing = _disagreeing(table, found)
         alone.extend(disagreeing)
-        segments.cut({i: where for i, where in places.items() if i not in disagreeing})
+        stretches.add_source({i: where for i, where in found.items() if i not in disagreeing})
     for i in sorted(alone):
-        segments.add(i)
-    table.first_segment = segments.first[table.repeat_of]
-    table.last_segment = segments.last[table.repeat_of]
-    table.segment_chunk = np.array(segments.chunk, dtype=np.int32)
-    table.segment_span = np.array(segments.span, dtype=np.int64).reshape(-1, 2)
-    table.joined = np.array(segments.joined, dtype=np.bool_)
+        stretches.add(table.chunks[i].text, {i: 0}, place(table.chunks[i]))
+    stretches.cut(spans)
+
+
+def _found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
+    """Return places of chunks that overlap others or stand inside them, in a source of their own."""
+    if len(chunks) < 2:
+        return {}
+    names = [(table.chunks[i].source, table.chunks[i].section) for i in chunks]
+    number = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    texts = [table.chunks[i].text for i in chunks]
+    source = np.array([number[name] for name in names], dtype=np.int32)
+    left, right, offset = _native.text_overlaps(texts, source, OVERLAP)
+    before = {int(b): (int(a), int(o)) for a, b, o in zip(left, right, offset, strict=True)}
+    if not before:
+        return {}
+    found = {}
+    for k in {*before, *(a for a, _ in before.values())}:
+        root, start, seen = k, 0, {k}
+        while root in before and before[root][0] not in seen:
+            root, step = before[root]
+            start += step
+            seen.add(root)
+        found[chunks[k]] = Place(f"\0{table.id(chunks[root])}", start, start + len(texts[k]))
+    return found
 
 
 def _disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:
@@ -81,41 +112,107 @@ def _disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:
     return wrong
 
 
-class _Segments:
-    """The segment columns while they grow."""
+class _Stretches:
+    """The stretches while they are gathered, and the columns that they are cut into."""
 
     def __init__(self, table: Candidates) -> None:
         self.table = table
-        self.first = np.zeros(len(table), dtype=np.int32)
-        self.last = np.zeros(len(table), dtype=np.int32)
-        self.chunk: list[int] = []
-        self.span: list[tuple[int, int]] = []
-        self.joined: list[bool] = []
+        self.texts: list[str] = []
+        self.holders: list[Mapping[int, int]] = []  # chunk -> where it begins in the stretch
+        self.places: list[Place | None] = []
 
-    def add(self, i: int) -> None:
-        """Give a chunk that shares nothing a segment of its own."""
-        self.first[i] = len(self.chunk)
-        self.chunk.append(i)
-        self.span.append((0, len(self.table.chunks[i].text)))
-        self.joined.append(False)
-        self.last[i] = len(self.chunk)
+    def add(self, text: str, holders: Mapping[int, int], where: Place | None) -> None:
+        """Add a text without gaps and the chunks that stand in it."""
+        self.texts.append(text)
+        self.holders.append(holders)
+        self.places.append(where)
 
-    def cut(self, places: Mapping[int, Place]) -> None:
-        """Cut one source at the ends of all its chunks."""
-        edges = sorted({edge for where in places.values() for edge in (where.start, where.end)})
-        number = {edge: e for e, edge in enumerate(edges)}
-        holder = [-1] * len(edges)  # a chunk whose text reaches from this edge to the next
-        for i, where in places.items():
-            for e in range(number[where.start], number[where.end]):
-                holder[e] = i
-        segment = [-1] * len(edges)
-        for e, i in enumerate(holder):
-            if i >= 0:
-                segment[e] = len(self.chunk)
-                self.chunk.append(i)
-                start = places[i].start
-                self.span.append((edges[e] - start, edges[e + 1] - start))
-                self.joined.append(e > 0 and holder[e - 1] >= 0)
-        for i, where in places.items():
-            self.first[i] = segment[number[where.start]]
-            self.last[i] = segment[number[where.end] - 1] + 1
+    def add_source(self, places: Mapping[int, Place]) -> None:
+        """Add the runs of text that the chunks of one source make together."""
+        text, holders, first = "", {}, None
+        for i in sorted(places, key=lambda i: (places[i], self.table.id(i))):
+            where = places[i]
+            if first is None or where.start > first.start + len(text):
+                if first is not None:
+                    self.add(text, holders, first)
+                text, holders, first = "", {}, where
+            holders[i] = where.start - first.start
+            text += self.table.chunks[i].text[len(text) - holders[i] :]
+        if first is not None:
+            self.add(text, holders, first)
+
+    def cut(self, spans: bool) -> None:
+        """Write the columns."""
+        table = self.table
+        documents: dict[object, int] = {}
+        n = len(table)
+        table.stretches = self.texts
+        table.document = np.array(
+            [
+                documents.setdefault(self._document(t), len(documents))
+                for t in range(len(self.texts))
+            ],
+            dtype=np.int32,
+        )
+        table.stretch_place = np.array(
+            [0 if where is None else where.start for where in self.places], dtype=np.int64
+        )
+        start, end, kind, first = _native.split_spans(self.texts)
+        if not spans:
+            start, end, kind, first = self._at_chunk_ends(start, end, kind, first)
+        table.segment_span = np.stack([start, end], axis=1).reshape(-1, 2)
+        table.segment_kind = kind
+        table.stretch_first = first
+        table.segment_stretch = np.repeat(
+            np.arange(len(self.texts), dtype=np.int32), np.diff(first).astype(np.int64)
+        )
+        table.first_segment = np.zeros(n, dtype=np.int32)
+        table.last_segment = np.zeros(n, dtype=np.int32)
+        for t, holders in enumerate(self.holders):
+            at = int(first[t])
+            starts, ends = start[at : first[t + 1]], end[at : first[t + 1]]
+            for i, offset in holders.items():
+                text = table.chunks[i].text
+                head = offset + len(text) - len(text.lstrip())
+                tail = offset + len(text.rstrip())
+                table.first_segment[i] = at + np.searchsorted(ends, head, side="right")
+                table.last_segment[i] = at + np.searchsorted(starts, tail, side="left")
+        table.first_segment = table.first_segment[table.repeat_of]
+        table.last_segment = table.last_segment[table.repeat_of]
+
+    def _document(self, t: int) -> object:
+        """Return what a stretch is a part of: its source, or itself where that is not known."""
+        chunk = self.table.chunks[next(iter(self.holders[t]))]
+        where = self.places[t]
+        if chunk.source is not None:
+            return chunk.source
+        return t if where is None else where.source
+
+    def _at_chunk_ends(
+        self,
+        start: NDArray[np.int64],
+        end: NDArray[np.int64],
+        kind: NDArray[np.uint8],
+        first: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
+        """Cut the spans once more wherever a chunk begins or ends."""
+        starts, ends, kinds, counts = [], [], [], [0]
+        for t, holders in enumerate(self.holders):
+            at = slice(int(first[t]), int(first[t + 1]))
+            edges = set(start[at].tolist()) | set(self._edges(holders))
+            cuts = np.array(sorted(edge for edge in edges if edge < len(self.texts[t])), np.int64)
+            starts.append(cuts)
+            ends.append(np.append(cuts[1:], len(self.texts[t])))
+            kinds.append(kind[at][np.searchsorted(start[at], cuts, side="right") - 1])
+            counts.append(len(cuts))
+        return (
+            np.concatenate(starts),
+            np.concatenate(ends),
+            np.concatenate(kinds),
+            np.cumsum(counts, dtype=np.int64),
+        )
+
+    def _edges(self, holders: Mapping[int, int]) -> Iterable[int]:
+        for i, offset in holders.items():
+            yield offset
+            yield offset + len(self.table.chunks[i].text)

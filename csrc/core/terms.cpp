@@ -1,0 +1,114 @@
+#include "core/terms.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/unicode.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr std::size_t kLeast = 3;  // bytes that a stem keeps
+
+// Longest first, so that the first that fits is the longest that fits.
+constexpr std::array<std::string_view, 20> kEndings = {
+    "ations", "ation", "ments", "ingly", "ions", "ment", "ness", "edly", "ing", "ion",
+    "ies",    "ity",   "ely",   "es",    "ed",   "er",   "ly",   "al",   "s",   "e"};
+
+// Sorted, for a binary search.
+constexpr std::array<std::string_view, 66> kFunctionWords = {
+    "a",    "an",   "and",  "any",   "are",   "as",    "at",   "be",   "been",  "but",  "by",
+    "can",  "did",  "do",   "does",  "for",   "from",  "had",  "has",  "have",  "he",   "her",
+    "his",  "how",  "if",   "in",    "into",  "is",    "it",   "its",  "many",  "may",  "more",
+    "most", "much", "no",   "not",   "of",    "on",    "or",   "shall", "she",  "so",   "such",
+    "than", "that", "the",  "their", "there", "these", "they", "this", "those", "to",   "under",
+    "was",  "were", "what", "when",  "where", "which", "who",  "whom", "why",   "will", "with"};
+
+std::uint64_t hash_bytes(std::string_view bytes) {
+    std::uint64_t hash = 0x243F6A8885A308D3ull ^ bytes.size();
+    for (const char byte : bytes) {
+        hash = (hash ^ static_cast<unsigned char>(byte)) * 0xD6E8FEB86659FD93ull;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
+void push_utf8(char32_t c, std::vector<char>& out) {
+    const auto push = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
+    if (c < 0x80) {
+        push(c);
+    } else if (c < 0x800) {
+        push(0xC0 | c >> 6);
+        push(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+        push(0xE0 | c >> 12);
+        push(0x80 | (c >> 6 & 0x3F));
+        push(0x80 | (c & 0x3F));
+    } else {
+        push(0xF0 | c >> 18);
+        push(0x80 | (c >> 12 & 0x3F));
+        push(0x80 | (c >> 6 & 0x3F));
+        push(0x80 | (c & 0x3F));
+    }
+}
+
+}  // namespace
+
+std::size_t stem_size(std::string_view word) {
+    std::size_t size = word.size();
+    for (const std::string_view ending : kEndings)
+        if (size >= kLeast + ending.size() && word.ends_with(ending)) {
+            if (ending == "s" && word[size - 2] == 's') break;  // "class", "process"
+            size -= ending.size();
+            break;
+        }
+    // "agreed" and "agree", "stopped" and "stop", "notify" and "notifies" meet.
+    if (size > kLeast && (word[size - 1] == 'e' || word[size - 1] == 'i' || word[size - 1] == 'y' ||
+                          (word[size - 1] == word[size - 2] && size < word.size())))
+        --size;
+    return size;
+}
+
+void Terms::close(std::vector<Term>& out) {
+    if (word_.empty()) return;
+    std::string_view word(word_.data(), word_.size());
+    bool function = false;
+    if (ascii_) {
+        function = std::binary_search(kFunctionWords.begin(), kFunctionWords.end(), word);
+        if (!digit_ && !function) word = word.substr(0, stem_size(word));
+    }
+    const auto [at, fresh] =
+        number_.try_emplace(hash_bytes(word), static_cast<std::uint32_t>(number_.size()));
+    out.push_back({at->second, capital_, digit_, function});
+    word_.clear();
+    capital_ = digit_ = false;
+    ascii_ = true;
+}
+
+void Terms::append(std::string_view utf8, std::vector<Term>& out) {
+    bool alone = false;  // the open word is a letter of a spaceless script: only marks extend it
+    for (std::size_t at = 0; at < utf8.size();) {
+        const CodePoint point = decode(utf8, at);
+        at += point.size;
+        const std::uint8_t bits = class_byte(point.value);
+        const auto kind = static_cast<CharClass>(bits & 7);
+        if (kind == CharClass::other || kind >= CharClass::space) {
+            close(out);
+            alone = false;
+            continue;
+        }
+        const bool spaceless = (bits & kSpaceless) != 0;
+        if (spaceless || (alone && kind != CharClass::mark)) {
+            close(out);
+            alone = false;
+        }
+        if (word_.empty()) capital_ = kind == CharClass::upper;
+        digit_ = digit_ || kind == CharClass::number;
+        ascii_ = ascii_ && point.value < 0x80;
+        push_utf8(lower_case(point.value), word_);
+        alone = alone || spaceless;
+    }
+    close(out);
+}
+
+}  // namespace ctxmem
