@@ -10,7 +10,7 @@ at the drafts around. They never see a word, only such numbers, scaled within th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -164,9 +164,7 @@ def _ranks(table: Candidates) -> NDArray[np.int64]:
     ranks = np.array([-1 if c.rank is None else c.rank for c in table.chunks], dtype=np.int64)
     for members in table.lists().values():
         scored = [
-            i
-            for i in members
-            if table.chunks[i].rank is None and table.chunks[i].score is not None
+            i for i in members if table.chunks[i].rank is None and table.chunks[i].score is not None
         ]
         if scored:
             scores = np.array([table.chunks[i].score for i in scored], dtype=np.float64)

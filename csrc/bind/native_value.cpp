@@ -1,6 +1,7 @@
 #include "bind/native.hpp"
 #include "core/bm25.hpp"
 #include "core/span_features.hpp"
+#include "core/span_fill.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -75,6 +76,34 @@ private:
     SpanFeatures features_;
 };
 
+py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
+               const Array<std::int64_t>& start, const Array<std::int64_t>& end,
+               const Array<std::int64_t>& tokens, const Array<std::int64_t>& overhead,
+               const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
+               double enough, double alike, bool careful) {
+    const Texts texts(stretches, Surrogates::kept);
+    FillInput input;
+    input.stretches = texts.views();
+    input.first = view(first);
+    input.start = view(start);
+    input.end = view(end);
+    input.tokens = view(tokens);
+    input.overhead = view(overhead);
+    input.worth = view(worth);
+    input.demand = view(demand);
+    input.limit = limit;
+    input.enough = enough;
+    input.alike = alike;
+    input.careful = careful;
+    Fill out;
+    {
+        py::gil_scoped_release unlocked;
+        out = fill_spans(input);
+    }
+    return py::make_tuple(to_array(std::move(out.kept)), to_array(std::move(out.stands_for_it)),
+                          out.pins_fit, out.spent, out.value, out.bound, out.price, out.left);
+}
+
 py::tuple names(std::span<const std::string_view> given) {
     py::tuple out(given.size());
     for (std::size_t i = 0; i < given.size(); ++i) out[i] = py::str(given[i].data(), given[i].size());
@@ -98,6 +127,15 @@ void bind_value(py::module_& m) {
         .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
         .def("finals", &Features::finals, py::arg("worth"),
              "Return spans x FINAL_FEATURES, given a drafted worth for each span.");
+    m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
+          py::arg("end"), py::arg("tokens"), py::arg("overhead"), py::arg("worth"),
+          py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("enough") = 1.0,
+          py::arg("alike") = 0.4, py::arg("careful") = true,
+          "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
+          "price of a token and the share of worth left out.");
+    m.def("telling_hash", [](const py::str& text) { return telling_hash(Texts(text).views()[0]); },
+          py::arg("text"), "Return a number of what a version must keep: numbers and negations.");
+    m.attr("TELLING_WORDS") = names(telling_words());
     m.attr("DRAFT_FEATURES") = names(SpanFeatures::draft_names());
     m.attr("FINAL_FEATURES") = names(SpanFeatures::final_names());
 }
