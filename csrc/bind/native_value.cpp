@@ -78,7 +78,7 @@ private:
 
 py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
                const Array<std::int64_t>& start, const Array<std::int64_t>& end,
-               const Array<std::int64_t>& tokens, const Array<std::int64_t>& overhead,
+               const Array<std::uint8_t>& kind, const Array<std::int64_t>& tokens, const Array<std::int64_t>& overhead,
                const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
                double enough, double alike, bool careful) {
     const Texts texts(stretches, Surrogates::kept);
@@ -87,6 +87,7 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
     input.first = view(first);
     input.start = view(start);
     input.end = view(end);
+    input.kind = view(kind);
     input.tokens = view(tokens);
     input.overhead = view(overhead);
     input.worth = view(worth);
@@ -128,13 +129,17 @@ void bind_value(py::module_& m) {
         .def("finals", &Features::finals, py::arg("worth"),
              "Return spans x FINAL_FEATURES, given a drafted worth for each span.");
     m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
-          py::arg("end"), py::arg("tokens"), py::arg("overhead"), py::arg("worth"),
+          py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("overhead"), py::arg("worth"),
           py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("enough") = 1.0,
           py::arg("alike") = 0.4, py::arg("careful") = true,
           "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
           "price of a token and the share of worth left out.");
-    m.def("telling_hash", [](const py::str& text) { return telling_hash(Texts(text).views()[0]); },
-          py::arg("text"), "Return a number of what a version must keep: numbers and negations.");
+    m.def("differ_tellingly",
+          [](const py::str& a, const py::str& b) {
+              return differ_tellingly(Texts(a).views()[0], Texts(b).views()[0]);
+          },
+          py::arg("a"), py::arg("b"),
+          "Return whether two versions differ in numbers, or mainly in number words and negations.");
     m.attr("TELLING_WORDS") = names(telling_words());
     m.attr("DRAFT_FEATURES") = names(SpanFeatures::draft_names());
     m.attr("FINAL_FEATURES") = names(SpanFeatures::final_names());

@@ -6,8 +6,10 @@
 #include <limits>
 #include <queue>
 #include <stdexcept>
+#include <string>
 #include <unordered_map>
 
+#include "core/spans.hpp"
 #include "core/words.hpp"
 #include "kernels/kernels.hpp"
 
@@ -15,6 +17,8 @@ namespace ctxmem {
 namespace {
 
 constexpr int kShingle = 5;             // words
+constexpr std::size_t kMainly = 4;       // of differing words, one in so many is the main thing
+constexpr double kScope = 0.5;           // of what a heading stands above
 constexpr std::int64_t kJoint = 3;      // tokens that a cut may add; see bound()
 constexpr auto kNone = std::int32_t{-1};
 constexpr std::uint8_t kMust = 1, kMustNot = 2;
@@ -28,6 +32,9 @@ constexpr std::array<std::string_view, 54> kTelling = {
     "nineteen", "ninety", "no", "none", "nor", "not", "november", "october", "september", "seven",
     "seventeen", "seventy", "six", "sixteen", "sixty", "ten", "thirteen", "thirty", "thousand",
     "three", "twelve", "twenty", "twice", "two", "unless", "without"};
+
+bool is_letter(unsigned char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
+bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
 class Filling {
 public:
@@ -77,7 +84,7 @@ private:
     void check() const {
         const std::size_t stretches = in_.stretches.size();
         if (in_.first.size() != stretches + 1 || in_.overhead.size() != stretches ||
-            in_.start.size() != n_ || in_.end.size() != n_ || in_.worth.size() != n_ ||
+            in_.start.size() != n_ || in_.end.size() != n_ || in_.kind.size() != n_ || in_.worth.size() != n_ ||
             in_.demand.size() != n_ || in_.first[0] != 0 ||
             in_.first[stretches] != static_cast<std::int64_t>(n_))
             throw std::invalid_argument("fill: the arrays do not belong together");
@@ -126,8 +133,14 @@ private:
         const int runs = 1 - (s > 0 && kept(s, s - 1)) - kept(s, s + 1);
         return in_.tokens[s] + runs * overhead;
     }
+    bool heading(std::size_t s) const {
+        return in_.kind[s] == static_cast<std::uint8_t>(SpanKind::heading);
+    }
     double density(std::size_t s) const {
-        return worth_of(s) / static_cast<double>(std::max<std::int64_t>(1, cost(s)));
+        double worth = worth_of(s);
+        if (heading(s) && kept(s, s + 1))
+            worth = std::max(worth, kScope * in_.worth[s + 1] * static_cast<double>(in_.tokens[s]));
+        return worth / static_cast<double>(std::max<std::int64_t>(1, cost(s)));
     }
 
     template <class Cost>
@@ -148,7 +161,8 @@ private:
         std::int64_t least = std::numeric_limits<std::int64_t>::max();
         for (std::size_t s = 0; s < n_; ++s) {
             if (fill_.kept[s] || in_.demand[s] == kMustNot) continue;
-            heap.push_back({density(s), static_cast<std::uint32_t>(s)});
+            if (!heading(s) || kept(s, s + 1))
+                heap.push_back({density(s), static_cast<std::uint32_t>(s)});
             least = std::min(least, in_.tokens[s]);
         }
         std::make_heap(heap.begin(), heap.end());
@@ -172,7 +186,16 @@ private:
                 continue;
             }
             take(next.span);
+            // What stands below it is there: now the heading may come.
+            if (next.span > 0 && heading(next.span - 1) && waits(next.span, next.span - 1)) {
+                heap.push_back({density(next.span - 1), next.span - 1});
+                std::push_heap(heap.begin(), heap.end());
+            }
         }
+    }
+    bool waits(std::size_t s, std::size_t above) const {
+        return stretch_of_[s] == stretch_of_[above] && !fill_.kept[above] &&
+               in_.demand[above] != kMustNot;
     }
 
     void take(std::size_t s) {
@@ -218,8 +241,7 @@ private:
             }
             i = j;
         }
-        if (in_.careful &&
-            telling_hash(text_[s]) != telling_hash(text_[static_cast<std::size_t>(most)]))
+        if (in_.careful && differ_tellingly(text_[s], text_[static_cast<std::size_t>(most)]))
             return kNone;
         return most;
     }
@@ -234,9 +256,6 @@ private:
     std::vector<std::int32_t> owners_;
 };
 
-bool is_letter(unsigned char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
-bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-
 std::uint64_t hash_token(std::string_view token) {
     std::uint64_t hash = 0x9E3779B97F4A7C15ull ^ token.size();
     for (const char c : token) {
@@ -246,45 +265,74 @@ std::uint64_t hash_token(std::string_view token) {
     return hash;
 }
 
+// What a text says that a version must not change, sorted, each as often as it stands there.
+struct Telling {
+    std::vector<std::uint64_t> numbers, words;
+
+    explicit Telling(std::string_view utf8) {
+        std::string word;
+        for (std::size_t at = 0; at < utf8.size();) {
+            const auto c = static_cast<unsigned char>(utf8[at]);
+            std::size_t end = at + 1;
+            if (is_digit(c)) {
+                while (number_goes_on(utf8, end)) ++end;
+                if (end < utf8.size() && utf8[end] == '%') ++end;
+                numbers.push_back(hash_token(utf8.substr(at, end - at)));
+            } else if (is_letter(c)) {
+                word.clear();
+                for (end = at; end < utf8.size() && is_letter(static_cast<unsigned char>(utf8[end]));)
+                    word.push_back(static_cast<char>(utf8[end++] | 0x20));
+                const std::string_view rest = utf8.substr(end);
+                if (word.ends_with('n') && (rest.starts_with("'t") || rest.starts_with("\u2019t")))
+                    words.push_back(hash_token("not"));  // "isn't"
+                else if (std::binary_search(kTelling.begin(), kTelling.end(), word))
+                    words.push_back(hash_token(word));
+            }
+            at = end;
+        }
+        std::sort(numbers.begin(), numbers.end());
+        std::sort(words.begin(), words.end());
+    }
+
+    static bool number_goes_on(std::string_view utf8, std::size_t at) {
+        if (at >= utf8.size()) return false;
+        const auto c = static_cast<unsigned char>(utf8[at]);
+        if (is_digit(c)) return true;
+        return (c == '.' || c == ',' || c == ':' || c == '/' || c == '-') && at + 1 < utf8.size() &&
+               is_digit(static_cast<unsigned char>(utf8[at + 1]));
+    }
+};
+
+// How many entries of two sorted lists have no partner in the other.
+std::size_t difference(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
+    std::size_t i = 0, j = 0, alone = 0;
+    while (i < a.size() && j < b.size()) {
+        if (a[i] == b[j]) {
+            ++i;
+            ++j;
+        } else {
+            a[i] < b[j] ? ++i : ++j;
+            ++alone;
+        }
+    }
+    return alone + (a.size() - i) + (b.size() - j);
+}
+
 }  // namespace
 
 std::span<const std::string_view> telling_words() { return kTelling; }
 
-std::uint64_t telling_hash(std::string_view utf8) {
-    std::uint64_t sum = 0;  // of hashes, so that order does not matter and number does
-    std::string word;
-    for (std::size_t at = 0; at < utf8.size();) {
-        const auto c = static_cast<unsigned char>(utf8[at]);
-        if (is_digit(c)) {
-            std::size_t end = at + 1;
-            const auto goes_on = [&](std::size_t i) {
-                if (i >= utf8.size()) return false;
-                const auto next = static_cast<unsigned char>(utf8[i]);
-                if (is_digit(next)) return true;
-                return (next == '.' || next == ',' || next == ':' || next == '/' || next == '-') &&
-                       i + 1 < utf8.size() && is_digit(static_cast<unsigned char>(utf8[i + 1]));
-            };
-            while (goes_on(end)) ++end;
-            if (end < utf8.size() && utf8[end] == '%') ++end;
-            sum += hash_token(utf8.substr(at, end - at));
-            at = end;
-        } else if (is_letter(c)) {
-            word.clear();
-            std::size_t end = at;
-            while (end < utf8.size() && is_letter(static_cast<unsigned char>(utf8[end])))
-                word.push_back(static_cast<char>(utf8[end++] | 0x20));
-            const bool contracted = utf8.substr(end).starts_with("'t") ||
-                                    utf8.substr(end).starts_with("\xE2\x80\x99t");
-            if (contracted && word.ends_with('n'))
-                sum += hash_token("not");
-            else if (std::binary_search(kTelling.begin(), kTelling.end(), word))
-                sum += hash_token(word);
-            at = end;
-        } else {
-            ++at;
-        }
-    }
-    return sum;
+bool differ_tellingly(std::string_view a, std::string_view b) {
+    const Telling first(a), second(b);
+    if (first.numbers != second.numbers) return true;
+    const std::size_t telling = difference(first.words, second.words);
+    if (telling == 0) return false;
+    std::vector<std::uint64_t> mine, theirs;
+    split_words(a, mine);
+    split_words(b, theirs);
+    std::sort(mine.begin(), mine.end());
+    std::sort(theirs.begin(), theirs.end());
+    return kMainly * telling >= difference(mine, theirs);
 }
 
 Fill fill_spans(const FillInput& input) {

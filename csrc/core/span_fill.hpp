@@ -4,7 +4,9 @@
 // fill is nearly the optimum, and `bound` says how nearly). Spans that touch make one run, which pays
 // its overhead (header and separator) once. A span of which the window already holds kAlike of its
 // 5-word shingles is not taken: the span that says the same stands for it; with `careful`, only where
-// both have the same numbers and negations, so that two versions of a clause stand side by side.
+// the two do not differ tellingly, so that a clause and its amendment stand side by side.
+// A heading is taken only with what it stands above, and then it is worth as much as half of that:
+// it says what the text is about.
 //
 // O(n log n) in the spans plus the words of those that are looked at.
 #pragma once
@@ -18,6 +20,7 @@ namespace ctxmem {
 struct FillInput {
     std::span<const std::string_view> stretches;
     std::span<const std::int64_t> first, start, end;  // as SpanInput has them
+    std::span<const std::uint8_t> kind;      // SpanKind
     std::span<const std::int64_t> tokens;    // of each span, inside a run
     std::span<const std::int64_t> overhead;  // of each stretch: what a run of it costs beside
     std::span<const double> worth;           // of a token of each span, 0 to 1
@@ -45,8 +48,9 @@ Fill fill_spans(const FillInput& input);
 // Number words, months and negations, lower-cased and sorted.
 std::span<const std::string_view> telling_words();
 
-// A number that two texts share exactly if they have the same numbers, number words and negations,
-// each as often.
-std::uint64_t telling_hash(std::string_view utf8);
+// Whether two versions of a text must both be read: they have other numbers, or number words, months
+// and negations are a quarter or more of the words in which they differ. A negation among many other
+// edits does not count: such versions differ in wording.
+bool differ_tellingly(std::string_view a, std::string_view b);
 
 }  // namespace ctxmem

@@ -52,6 +52,7 @@ def choose_spans(
         table.stretch_first,
         np.ascontiguousarray(table.segment_span[:, 0]),
         np.ascontiguousarray(table.segment_span[:, 1]),
+        table.segment_kind,
         table.segment_tokens,
         np.asarray(overhead, dtype=np.int64),
         table.segment_worth,
