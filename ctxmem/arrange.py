@@ -127,15 +127,13 @@ def _continue(placed: Sequence[_Placed], layout: Layout) -> list[_Placed]:
     done: list[_Placed] = []
     for p in placed:
         before = done[-1] if done else None
-        if (
-            mark
-            and before is not None
+        goes_on = (
+            before is not None
             and before.document == p.document
             and before.place < p.place
             and p.piece.header in ("", before.piece.header, mark)
-        ):
-            p = p._replace(piece=replace(p.piece, header=mark))
-        done.append(p)
+        )
+        done.append(p._replace(piece=replace(p.piece, header=mark)) if mark and goes_on else p)
     return done
 
 

@@ -13,10 +13,21 @@ from numpy.typing import NDArray
 
 from ctxmem import arrange, intake, tokens
 from ctxmem.arrange import Rendering
+from ctxmem.compress import Compressor, add_alternatives, read_compressors
 from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group, group_similar
-from ctxmem.schema import Budget, Candidates, Counter, Embed, Header, Layout, Section, Window
+from ctxmem.schema import (
+    Budget,
+    Candidates,
+    Counter,
+    Embed,
+    Header,
+    Layout,
+    Scorer,
+    Section,
+    Window,
+)
 from ctxmem.selection import Proof, choose, choose_spans, keep, over_pinned
-from ctxmem.value import add_evidence, estimate, read_question
+from ctxmem.value import add_evidence, estimate, read_question, read_scorer, verify
 
 ROUNDS = 6
 """Tries at making blocks that do not add up exactly fit; the first is nearly always enough."""
@@ -30,10 +41,12 @@ def pack(
     variants: Sequence[str] = (),
     query_embedding: Any = None,
     embed: Embed | None = None,
+    scorer: Scorer | None = None,
+    calls: int | None = None,
     counter: Any = "o200k_base",
     dedup: bool | float = True,
     similar: float | None = None,
-    compress: bool = True,
+    compress: bool | Compressor | Sequence[Compressor] = True,
     order: str = "auto",
     separator: str = "\n\n",
     header: Header | None = None,
@@ -57,14 +70,17 @@ def pack(
         variants: other ways to ask it, as multi-query retrievers make them.
         query_embedding: its vector, compared with the chunks' embeddings.
         embed: makes vectors for the query and for every sentence of the chunks.
+        scorer: a costly judge of relevance, (query, texts) -> a number a text: a cross-encoder, a
+            language model. It is asked only where its answer could change the window.
+        calls: how many texts it may see; left out, a quarter of all sentences.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
         dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
             and agree in numbers and negations; a number folds from that share on, whatever differs.
         similar: cosine of embeddings from which on passages are taken to say the same; not done
             unless asked for, since it takes distinct evidence for redundant.
         compress: whether parts of a chunk may stand for it: its best sentences, its `alternatives`.
-            False keeps each whole or not at all; chats, sections, requirements and residents are
-            always kept whole.
+            False keeps each whole or not at all. A function (text, query) -> str, or an object
+            with LLMLingua's `compress_prompt`, makes further alternatives of the best chunks.
         order: "auto", "score", "source" or "given".
         separator: stands between pieces.
         header: a line before each piece: a template such as "[{source}]", or a function.
@@ -93,7 +109,9 @@ def pack(
     dedup = check_dedup(dedup)
     counting = tokens.resolve(counter)
     question = read_question(query, variants, query_embedding, embed)
-    table = intake.read(chunks, ranked=ranked, alternatives=compress)
+    asked = read_scorer(scorer, calls, question)
+    compressing, compressors = read_compressors(compress)
+    table = intake.read(chunks, ranked=ranked, alternatives=compressing)
     parts = intake.read_sections(sections, table.chunks, allowed.limit)
     layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)
@@ -101,10 +119,15 @@ def pack(
     group(table, dedup)
     group_similar(table, similar)
     kept_before = intake.read_resident(resident, table)
-    by_span = compress and not (parts or kept_before or _whole(table))
+    by_span = compressing and not (parts or kept_before or compressors or _whole(table))
     cut_segments(table, enabled=dedup is not False, spans=by_span)
-    tokens.price(table, counting, separator, arrange.headers(table, layout))
+    tokens.price_segments(table, counting)
     estimate(table, question)
+    if asked is not None:
+        verify(table, question, asked, allowed.limit, calls)
+    if compressing and not (by_span or table.conversation):
+        add_alternatives(table, compressors, query=query, limit=allowed.limit)
+    tokens.price(table, counting, separator, arrange.headers(table, layout))
     if by_span:
         overhead = arrange.stretch_overhead(table, layout, counting)
         choosing = partial(
@@ -117,7 +140,7 @@ def pack(
 
 
 def _whole(table: Candidates) -> bool:
-    """Tell whether chunks must be kept whole: turns of a chat, and what they require or offer."""
+    """Tell whether chunks are units: turns of a chat, or of what others require or may replace."""
     return table.conversation or any(table.needs) or len(table.texts) > len(table)
 
 
@@ -179,6 +202,8 @@ def _fit(
         counter=counter.name,
         prices=prices,
         left=best.proof.left,
+        asked=table.asked,
+        passages=len(table.segment_span),
         table=table,
     )
 

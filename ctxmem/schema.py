@@ -210,6 +210,10 @@ Embed = Callable[[Sequence[str]], Any]
 """A function from texts to vectors, one row a text."""
 
 
+Scorer = Callable[[str, Sequence[str]], Any]
+"""A function from a query and texts to a number a text, higher for more relevant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a window is put together.
@@ -263,11 +267,13 @@ class Candidates:
     stretch_first  t + 1  dedup        its segments: stretch_first[k] .. stretch_first[k + 1]
     segment_stretch s     dedup        the stretch that a segment is cut from
     segment_span   s x 2  dedup        character offsets in the stretch
+    segment_texts  s      dedup        its text without the white space around
+    segment_broken s      dedup        a line break stands behind it
     segment_kind   s      dedup        prose, heading, list item ...: index of _native.SPAN_KINDS
     tokens         m      tokens       price of the row as a block: header, text, separator
     overhead       n      tokens       the part of it that header and separator take
-    segment_texts  s      tokens       its text without the white space around
     segment_tokens s      tokens       price of the segment inside a block
+    asked          1      value        segments that a scorer was asked about
     segment_worth  s      value        value of one token of the segment, between 0 and 1
     relevance      n      value        the worth of its best segment
     worth          n      value        value of one token of it, on the average
@@ -286,6 +292,7 @@ class Candidates:
     blank: NDArray[np.bool_]
     needs: list[tuple[int, ...]]
     conversation: bool = False
+    asked: int = 0
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
     pinned: NDArray[np.bool_] = field(init=False)
@@ -305,6 +312,7 @@ class Candidates:
     segment_stretch: NDArray[np.int32] = field(init=False)
     segment_span: NDArray[np.int64] = field(init=False)
     segment_kind: NDArray[np.uint8] = field(init=False)
+    segment_broken: NDArray[np.bool_] = field(init=False)
     tokens: NDArray[np.int64] = field(init=False)
     overhead: NDArray[np.int64] = field(init=False)
     segment_texts: list[str] = field(init=False)
@@ -353,6 +361,8 @@ class Window:
         counter: name of the counter.
         prices: worth of one more token, of the whole budget under "", of a section under its name;
             where it is 0 more room would change nothing.
+        asked: how many of `passages` passages the scorer was asked about.
+        passages: sentences and blocks that the input has.
         left: share of the evidence expected in the input that is not in the window.
         table: the corridor's table, for whoever wants to look closer.
     """
@@ -370,6 +380,8 @@ class Window:
     counter: str
     prices: Mapping[str, float]
     left: float
+    asked: int
+    passages: int
     table: Candidates = field(repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -390,6 +402,8 @@ class Window:
             "gap": self.gap,
             "prices": dict(self.prices),
             "left": self.left,
+            "asked": self.asked,
+            "passages": self.passages,
             "pieces": [
                 {
                     "text": piece.text,

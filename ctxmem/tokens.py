@@ -471,27 +471,28 @@ def count_spans(counter: object, text: str, spans: ArrayLike) -> NDArray[np.int6
 
 
 def price(table: Candidates, counter: Counter, separator: str, headers: Sequence[str]) -> None:
-    """Add `tokens`, `overhead` and `segment_tokens`: what each text costs inside a window.
+    """Add `tokens` and `overhead`: what each text costs inside a window.
 
     A row costs what its block counts: header, text and separator together, so that blocks add up
-    exactly where the separator ends in a newline. A segment costs what it adds to a block that the
-    segments before it stand in, within a token or so: what is rendered is counted once more.
+    exactly where the separator ends in a newline.
     """
     rows = table.chunk.tolist()
     blocks = [headers[i] + text + separator for i, text in zip(rows, table.texts, strict=True)]
     table.tokens = np.asarray(counter.count_many(blocks), dtype=np.int64)
     frames = {header: counter.count(header + separator) for header in set(headers)}
     table.overhead = np.array([frames[header] for header in headers], dtype=np.int64)
-    texts, priced = [], []
-    for k, (start, end) in zip(
-        table.segment_stretch.tolist(), table.segment_span.tolist(), strict=True
-    ):
-        segment = table.stretches[k][start:end]
-        texts.append(segment.strip())
-        # A line break is paid for where it stands; a space belongs to the word that comes next.
-        broken = "\n" in segment[len(segment.rstrip()) :]
-        priced.append(segment if broken else texts[-1])
-    table.segment_texts = texts
+
+
+def price_segments(table: Candidates, counter: Counter) -> None:
+    """Add `segment_tokens`: what each segment adds to a block that those before it stand in.
+
+    That is exact within a token or so; what is rendered is counted once more.
+    """
+    # A line break is paid for where it stands; a space belongs to the word that comes next.
+    priced = [
+        text + "\n" if broken else text
+        for text, broken in zip(table.segment_texts, table.segment_broken.tolist(), strict=True)
+    ]
     table.segment_tokens = np.asarray(counter.count_many(priced), dtype=np.int64)
 
 
