@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ctxmem import _native
 from ctxmem.errors import InputError
 from ctxmem.schema import Candidates
+from ctxmem.value.evidence import evidence_of
 from ctxmem.value.question import Question, rows, unit, vector
 
 FLOOR = 1e-4
