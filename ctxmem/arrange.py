@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, Chunk, Counter, Decision, Layout, Piece, Reason, Section
+from ctxmem.schema import (
+    Candidates,
+    Chunk,
+    Counter,
+    Decision,
+    Layout,
+    Piece,
+    Reason,
+    Section,
+    trim,
+)
 
 ORDERS = ("auto", "score", "source", "given")
 
@@ -81,61 +94,121 @@ class Rendering:
     text: str
 
 
+class _Placed(NamedTuple):
+    """A piece and where it stands: in which document, at which character of it."""
+
+    piece: Piece
+    document: int
+    place: int
+    chunk: int  # the first of those it is taken from
+
+
 def render(table: Candidates, layout: Layout, resident: Sequence[int] = ()) -> Rendering:
-    """Return the chosen rows as pieces, neighbours of one source stitched, and as one text.
+    """Return what was chosen as pieces, neighbours of one source stitched, and as one text.
 
     `resident` are chunks that stand first, in this order, up to the first that is not there whole.
     """
-    pieces = _ordered(table, _stitched(table, layout), layout)
-    alone = {piece.chunk_ids[0]: piece for piece in pieces if len(piece.chunk_ids) == 1}
-    first: list[Piece] = []
+    placed = _ordered(table, _stitched(table, layout), layout)
+    alone = {p.piece.chunk_ids[0]: p for p in placed if len(p.piece.chunk_ids) == 1}
+    first: list[_Placed] = []
     for i in resident:
-        if table.id(i) not in alone or table.kept_row[i] != table.first_row[i]:
+        if table.id(i) not in alone or alone[table.id(i)].piece.text != table.text(i):
             break
         first.append(alone[table.id(i)])
-    pieces = _sectioned(table, first + [p for p in pieces if p not in first], layout)
+    rest = [p for p in placed if p not in first] if first else placed
+    pieces = _sectioned(table, _continue(first + rest, layout), layout)
     text = layout.separator.join(piece.header + piece.text for piece in pieces)
     return Rendering(tuple(pieces), text)
 
 
-def _stitched(table: Candidates, layout: Layout) -> list[Piece]:
-    """Return a piece for each run of chosen segments, and for each chosen alternative."""
-    segments: dict[int, list[int]] = defaultdict(list)  # segment -> chosen chunks that hold it
-    pieces = []
+def _continue(placed: Sequence[_Placed], layout: Layout) -> list[_Placed]:
+    """Put an ellipsis, instead of the header again, where a document goes on after a gap."""
+    mark = _continued(layout)
+    done: list[_Placed] = []
+    for p in placed:
+        before = done[-1] if done else None
+        goes_on = (
+            before is not None
+            and before.document == p.document
+            and before.place < p.place
+            and p.piece.header in ("", before.piece.header, mark)
+        )
+        done.append(p._replace(piece=replace(p.piece, header=mark)) if mark and goes_on else p)
+    return done
+
+
+def stretch_overhead(table: Candidates, layout: Layout, counter: Counter) -> list[int]:
+    """Return, for each stretch, the tokens of what stands around a run of its spans."""
+    separators: dict[str, int] = {}
+    overhead = [0] * len(table.stretches)
+    continued = counter.count(_continued(layout) + layout.separator)
+    for i in table.unique.tolist():
+        if table.first_segment[i] < table.last_segment[i]:
+            header = header_of(table.chunks[i], layout) if layout.header is not None else ""
+            if header not in separators:
+                separators[header] = counter.count(header + layout.separator)
+            stretch = table.segment_stretch[table.first_segment[i]]
+            overhead[stretch] = max(continued, separators[header])
+    return overhead
+
+
+def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
+    """Return a piece for each run of kept segments, and for each chosen alternative."""
+    placed = []
+    runs = _runs(table)
+    holders: list[list[int]] = [[] for _ in runs]
+    starts = [run[0] for run in runs]
     for i in np.flatnonzero(table.kept_row >= 0).tolist():
         row = int(table.kept_row[i])
+        first, last = int(table.first_segment[i]), int(table.last_segment[i])
         if table.alternative[row]:
-            pieces.append(_piece(table, layout, [i], table.texts[row], None))
+            piece = _piece(table, layout, [i], table.texts[row], None)
+            placed.append(_Placed(piece, *_place(table, first), i))
             continue
-        for s in range(table.first_segment[i], table.last_segment[i]):
-            segments[s].append(i)
-    run: list[int] = []
-    for s in [*sorted(segments), -1]:
-        if run and not (s == run[-1] + 1 and table.joined[s]):
-            pieces.append(_run_piece(table, layout, run, segments))
-            run = []
-        run.append(s)
-    return pieces
+        for number in range(max(0, bisect_right(starts, first) - 1), len(runs)):
+            if runs[number][0] >= last:
+                break
+            if runs[number][1] > first:
+                holders[number].append(i)
+    for (first, last), chunks in zip(runs, holders, strict=True):
+        if chunks:
+            chunks.sort(key=lambda i: (table.first_segment[i], table.last_segment[i], table.id(i)))
+            piece = _run_piece(table, layout, first, last, chunks)
+            placed.append(_Placed(piece, *_place(table, first), chunks[0]))
+    return placed
+
+
+def _place(table: Candidates, segment: int) -> tuple[int, int]:
+    stretch = int(table.segment_stretch[segment])
+    start = int(table.stretch_place[stretch] + table.segment_span[segment, 0])
+    return int(table.document[stretch]), start
+
+
+def _runs(table: Candidates) -> list[tuple[int, int]]:
+    """Return the runs of kept segments that touch in one stretch, as (first, last), exclusive."""
+    runs: list[tuple[int, int]] = []
+    stretch = table.segment_stretch
+    for s in np.flatnonzero(table.segment_kept).tolist():
+        if runs and runs[-1][1] == s and stretch[s] == stretch[s - 1]:
+            runs[-1] = (runs[-1][0], s + 1)
+        else:
+            runs.append((s, s + 1))
+    return runs
 
 
 def _run_piece(
-    table: Candidates, layout: Layout, run: Sequence[int], segments: dict[int, list[int]]
+    table: Candidates, layout: Layout, first: int, last: int, chunks: Sequence[int]
 ) -> Piece:
-    chunks = list(dict.fromkeys(i for s in run for i in sorted(segments[s])))
-    if len(run) == 1 and len(chunks) == 1:
-        text = table.text(chunks[0])
-    else:
-        text = "".join(
-            table.chunks[table.segment_chunk[s]].text[slice(*table.segment_span[s].tolist())]
-            for s in run
-        ).strip()
-    first = table.segment_chunk[run[0]]
-    span = table.chunks[first].span
-    if span is not None:
-        start = span[0] + int(table.segment_span[run[0], 0])
-        spans = table.segment_span[run]
-        span = (start, start + int((spans[:, 1] - spans[:, 0]).sum()))
-    return _piece(table, layout, chunks, text, span)
+    stretch = table.segment_stretch[first]
+    start, end = int(table.segment_span[first, 0]), int(table.segment_span[last - 1, 1])
+    whole = table.stretches[stretch][start:end]
+    text = trim(whole)
+    span = None
+    if table.chunks[chunks[0]].span is not None:
+        start += int(table.stretch_place[stretch]) + whole.find(text)
+        span = (start, start + len(text))
+    piece = _piece(table, layout, chunks, text, span)
+    return replace(piece, relevance=float(table.segment_worth[first:last].max()))
 
 
 def _piece(
@@ -157,34 +230,44 @@ def _piece(
     )
 
 
-def _ordered(table: Candidates, pieces: list[Piece], layout: Layout) -> list[Piece]:
-    given = {table.id(i): i for i in reversed(range(len(table)))}
+def _continued(layout: Layout) -> str:
+    """Return what stands, instead of a header, before text whose source goes on after a gap."""
+    return layout.ellipsis + "\n" if layout.ellipsis else ""
+
+
+def _ordered(table: Candidates, placed: list[_Placed], layout: Layout) -> list[_Placed]:
     if layout.order == "given" or (layout.order == "auto" and table.conversation):
-        return sorted(pieces, key=lambda piece: min(given[name] for name in piece.chunk_ids))
-    by_score = sorted(pieces, key=lambda piece: (-piece.relevance, piece.chunk_ids))
+        given = {table.id(i): i for i in reversed(range(len(table)))}
+        return sorted(
+            placed, key=lambda p: (min(given[name] for name in p.piece.chunk_ids), p.place)
+        )
+    by_score = sorted(placed, key=lambda p: (-p.piece.relevance, p.piece.chunk_ids, p.place))
     if layout.order == "score":
         return by_score
-    sources: dict[object, list[Piece]] = defaultdict(list)  # best source first
-    for number, piece in enumerate(by_score):
-        sources[piece.source if piece.source is not None else number].append(piece)
-    runs = [
-        sorted(run, key=lambda piece: (piece.spans, piece.chunk_ids)) for run in sources.values()
-    ]
+    documents: dict[int, list[_Placed]] = defaultdict(list)  # best document first
+    for p in by_score:
+        documents[p.document].append(p)
+    runs = [sorted(run, key=lambda p: (p.place, p.piece.chunk_ids)) for run in documents.values()]
     if layout.order == "source":
-        runs.sort(key=lambda run: (run[0].source is None, run[0].source or "", run[0].chunk_ids))
+        runs.sort(
+            key=lambda run: (
+                run[0].piece.source is None,
+                run[0].piece.source or "",
+                run[0].piece.chunk_ids,
+            )
+        )
     elif _long(table):
         runs = runs[::2] + runs[1::2][::-1]
-    return [piece for run in runs for piece in run]
+    return [p for run in runs for p in run]
 
 
-def _sectioned(table: Candidates, pieces: list[Piece], layout: Layout) -> list[Piece]:
+def _sectioned(table: Candidates, placed: list[_Placed], layout: Layout) -> list[Piece]:
     """Put the pieces of each section together, its header before the first."""
     if not layout.sections:
-        return pieces
-    place = {section.name: number for number, section in enumerate(layout.sections)}
-    chunk_of = {table.id(i): table.chunks[i] for i in range(len(table))}
-    named = [(chunk_of[piece.chunk_ids[0]].section, piece) for piece in pieces]
-    named.sort(key=lambda pair: -1 if pair[0] is None else place[pair[0]])
+        return [p.piece for p in placed]
+    number = {section.name: k for k, section in enumerate(layout.sections)}
+    named = [(table.chunks[p.chunk].section, p.piece) for p in placed]
+    named.sort(key=lambda pair: -1 if pair[0] is None else number[pair[0]])
     opened: set[str] = set()
     done = []
     for name, piece in named:
@@ -208,7 +291,7 @@ def _ancestry(layout: Layout, name: str | None) -> list[Section]:
 
 
 def _long(table: Candidates) -> bool:
-    return int(table.tokens[table.kept_row[table.kept_row >= 0]].sum()) > LONG
+    return int(table.segment_tokens[table.segment_kept].sum()) > LONG
 
 
 def count_pieces(pieces: Iterable[Piece], counter: Counter) -> tuple[Piece, ...]:
@@ -226,13 +309,15 @@ def decide(
     pieces: Sequence[Piece],
     difference: Callable[[str, str], str],
     prices: Mapping[str, float],
+    enough: bool = False,
 ) -> tuple[Decision, ...]:
     """Return what became of every input chunk, in input order.
 
     `difference` puts into words how a version differs from the passage that stands for it; `prices`
-    is what one more token is worth, overall under "" and in each section.
+    is what one more token is worth, overall under "" and in each section; `enough` says that the
+    window stopped before its budget did.
     """
-    account = _Account(table, pieces, difference, prices)
+    account = _Account(table, pieces, difference, prices, enough)
     ids, decisions = table.ids, []
     for i, chunk in enumerate(table.chunks):
         kept, reason, detail, other = account.verdict(i)
@@ -268,8 +353,10 @@ class _Account:
         pieces: Sequence[Piece],
         difference: Callable[[str, str], str],
         prices: Mapping[str, float],
+        enough: bool,
     ) -> None:
         self.table = table
+        self.enough = enough
         self.difference = difference
         self.prices = prices
         self.blank = table.blank.tolist()
@@ -286,10 +373,10 @@ class _Account:
         self.kept_row = table.kept_row.tolist()
         kept = np.flatnonzero(table.kept_row >= 0)
         self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
-        self.holder = [-1] * len(table.segment_chunk)  # a kept chunk with the segment's text
-        for i in kept[table.alternative[table.kept_row[kept]] == 0].tolist():
-            first, last = self.segments[i]
-            self.holder[first:last] = [i] * (last - first)
+        self.kept_segment = table.segment_kept.tolist()
+        self.stands_for_it = table.stands_for_it.tolist()
+        self.segment_tokens = table.segment_tokens.tolist()
+        self.holder = self._holders(kept[table.alternative[table.kept_row[kept]] == 0])
         free = kept[~table.pinned[kept]]
         self.least = float(table.relevance[free].min()) if len(free) else 0.0
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
@@ -303,18 +390,41 @@ class _Account:
             return self._repeat(i, first)
         if self.kept_row[i] >= 0:
             return self._kept(i)
-        holders = self.holder[slice(*self.segments[i])]
-        if -1 not in holders:
-            most = max(holders, key=holders.count)
-            return _Verdict(
-                False, Reason.CONTAINED, f"all of its text stands with {table.id(most)}", most
-            )
+        first_segment, last_segment = self.segments[i]
+        kept = [h for h in self.holder[first_segment:last_segment] if h >= 0]
+        if kept and len(kept) == last_segment - first_segment:
+            most = max(kept, key=kept.count)
+            detail = f"all of its text stands with {table.id(most)}"
+            return _Verdict(False, Reason.CONTAINED, detail, most)
         version = self.kept_of_group.get(self.group[i])
         if version is not None:
             by_embedding = table.by_embedding[i] or table.by_embedding[version]
             reason = Reason.SIMILAR if by_embedding else Reason.NEAR_DUPLICATE
             return _Verdict(False, reason, self._version(i, version), version)
+        if kept:
+            most = max(kept, key=kept.count)
+            detail = f"what the window shows of it stands with {table.id(most)}"
+            return _Verdict(False, Reason.CONTAINED, detail, most)
+        folded = self._folded(i)
+        if 2 * sum(folded.values()) >= last_segment - first_segment > 0:
+            most = max(folded, key=lambda other: (folded[other], -other))
+            return _Verdict(False, Reason.NEAR_DUPLICATE, self._version(i, most), most)
         return self._left_out(i)
+
+    def _holders(self, kept: NDArray[np.intp]) -> list[int]:
+        """Return, for each segment in the window, a kept chunk that it stands with; else -1."""
+        holder = [-1] * len(self.kept_segment)
+        for i in kept.tolist():
+            for s in range(*self.segments[i]):
+                if self.kept_segment[s] and holder[s] < 0:
+                    holder[s] = i
+        return holder
+
+    def _folded(self, i: int) -> Counts[int]:
+        """Return how many segments of a chunk kept chunks stand for."""
+        first, last = self.segments[i]
+        others = self.stands_for_it[first:last]
+        return Counts(self.holder[s] for s in others if s >= 0 and self.holder[s] >= 0)
 
     def _repeat(self, i: int, first: int) -> _Verdict:
         table = self.table
@@ -335,6 +445,8 @@ class _Account:
             option = table.chunks[i].alternatives[table.alternative[row] - 1]
             label = getattr(option, "label", "alternative")
             details.append(f"as its {label} of {table.tokens[row]} tokens")
+        else:
+            details += self._shown(i)
         neighbours = [name for name in self.piece_of[table.id(i)].chunk_ids if name != table.id(i)]
         if neighbours:
             details.append("stitched with " + ", ".join(neighbours[:3]))
@@ -349,6 +461,23 @@ class _Account:
             return _Verdict(True, Reason.REQUIRED, "; ".join(details))
         return _Verdict(True, Reason.SELECTED, "; ".join(details))
 
+    def _shown(self, i: int) -> list[str]:
+        """Say how much of a chunk is in the window, where that is not all."""
+        first, last = self.segments[i]
+        there = [s for s in range(first, last) if self.kept_segment[s]]
+        if len(there) == last - first:
+            return []
+        shown, whole = (
+            sum(self.segment_tokens[s] for s in some) for some in (there, range(first, last))
+        )
+        details = [f"the best {shown} of its {whole} tokens"]
+        folded = self._folded(i)
+        folded.pop(i, None)
+        if folded:
+            names = ", ".join(self.table.id(other) for other, _ in folded.most_common(2))
+            details.append(f"{sum(folded.values())} of its passages stand with {names}")
+        return details
+
     def _left_out(self, i: int) -> _Verdict:
         table = self.table
         for need in table.needs[i]:
@@ -356,6 +485,8 @@ class _Account:
                 detail = f"requires {table.id(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
         tokens, worth = self.tokens[i], self.worth[i]
+        if self.enough:
+            return _Verdict(False, Reason.OVER_BUDGET, "the window holds enough without it")
         price = self.prices.get(table.chunks[i].section or "", self.prices.get("", 0.0))
         if price * tokens > worth:
             detail = (

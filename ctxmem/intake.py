@@ -16,7 +16,16 @@ import numpy as np
 import xxhash
 
 from ctxmem.errors import BudgetError, InputError, InputTypeError
-from ctxmem.schema import Alternative, Budget, Candidates, Chunk, ChunkId, Section, Window
+from ctxmem.schema import (
+    Alternative,
+    Budget,
+    Candidates,
+    Chunk,
+    ChunkId,
+    Section,
+    Window,
+    trim,
+)
 
 MAX_BUDGET = 10**9
 """No model reads a thousand million tokens; a larger number is a mistake."""
@@ -483,10 +492,10 @@ def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Ca
     alternative: list[int] = []
     first_row = [0]
     for i, chunk in enumerate(chunks):
-        texts.append(_trim(chunk.text))
+        texts.append(trim(chunk.text))
         if alternatives and chunk.alternatives:
             texts.extend(
-                _trim(option.text)
+                trim(option.text)
                 for option in chunk.alternatives
                 if isinstance(option, Alternative)
             )
@@ -505,21 +514,6 @@ def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Ca
         needs=needs,
         conversation=conversation,
     )
-
-
-def _trim(text: str) -> str:
-    """Return the text without outer blank lines and trailing space; indentation stays.
-
-    So every block starts on its own line and ends without a newline of its own, which is what makes
-    the counts of blocks add up.
-    """
-    if not (text[0].isspace() or text[-1].isspace()):
-        return text
-    text = text.rstrip()
-    body = text.lstrip()
-    indent = text[: len(text) - len(body)]
-    # str.strip knows a few separators beyond \s of the tokeniser; only plain indentation is kept.
-    return indent[max(indent.rfind("\n"), indent.rfind("\r")) + 1 :] + body
 
 
 def _needs(chunk: Chunk, index: int, first_with: Mapping[str, int]) -> tuple[int, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,21 @@ from numpy.typing import NDArray
 
 from ctxmem import arrange, intake, tokens
 from ctxmem.arrange import Rendering
+from ctxmem.compress import Compressor, add_alternatives, read_compressors
 from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group, group_similar
-from ctxmem.schema import Budget, Candidates, Counter, Embed, Header, Layout, Section, Window
-from ctxmem.selection import choose, keep, over_pinned
-from ctxmem.value import add_evidence, estimate
+from ctxmem.schema import (
+    Budget,
+    Candidates,
+    Counter,
+    Embed,
+    Header,
+    Layout,
+    Scorer,
+    Section,
+    Window,
+)
+from ctxmem.selection import Proof, choose, choose_spans, keep, over_pinned
+from ctxmem.value import add_evidence, estimate, read_question, read_scorer, verify
 
 ROUNDS = 6
 """Tries at making blocks that do not add up exactly fit; the first is nearly always enough."""
@@ -26,12 +38,15 @@ def pack(
     budget: int | Budget,
     *,
     query: str | None = None,
+    variants: Sequence[str] = (),
     query_embedding: Any = None,
     embed: Embed | None = None,
+    scorer: Scorer | None = None,
+    calls: int | None = None,
     counter: Any = "o200k_base",
     dedup: bool | float = True,
     similar: float | None = None,
-    compress: bool = True,
+    compress: bool | Compressor | Sequence[Compressor] = True,
     order: str = "auto",
     separator: str = "\n\n",
     header: Header | None = None,
@@ -52,14 +67,20 @@ def pack(
             messages of a chat.
         budget: tokens the window may have.
         query: the question; passages that share its rarer words rank higher.
+        variants: other ways to ask it, as multi-query retrievers make them.
         query_embedding: its vector, compared with the chunks' embeddings.
-        embed: makes vectors for the query and for chunks that have none.
+        embed: makes vectors for the query and for every sentence of the chunks.
+        scorer: a costly judge of relevance, (query, texts) -> a number a text: a cross-encoder, a
+            language model. It is asked only where its answer could change the window.
+        calls: how many texts it may see; left out, a quarter of all sentences.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
         dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
             and agree in numbers and negations; a number folds from that share on, whatever differs.
         similar: cosine of embeddings from which on passages are taken to say the same; not done
             unless asked for, since it takes distinct evidence for redundant.
-        compress: whether a chunk's `alternatives` may stand for it.
+        compress: whether parts of a chunk may stand for it: its best sentences, its `alternatives`.
+            False keeps each whole or not at all. A function (text, query) -> str, or an object
+            with LLMLingua's `compress_prompt`, makes further alternatives of the best chunks.
         order: "auto", "score", "source" or "given".
         separator: stands between pieces.
         header: a line before each piece: a template such as "[{source}]", or a function.
@@ -87,18 +108,40 @@ def pack(
     layout = arrange.check_layout(Layout(separator, header, order))
     dedup = check_dedup(dedup)
     counting = tokens.resolve(counter)
-    table = intake.read(chunks, ranked=ranked, alternatives=compress)
+    question = read_question(query, variants, query_embedding, embed)
+    asked = read_scorer(scorer, calls, question)
+    compressing, compressors = read_compressors(compress)
+    table = intake.read(chunks, ranked=ranked, alternatives=compressing)
     parts = intake.read_sections(sections, table.chunks, allowed.limit)
     layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)
     add_evidence(table)
     group(table, dedup)
     group_similar(table, similar)
-    cut_segments(table, enabled=dedup is not False)
-    tokens.price(table, counting, separator, arrange.headers(table, layout))
-    estimate(table, query, query_embedding=query_embedding, embed=embed)
     kept_before = intake.read_resident(resident, table)
-    return _fit(table, allowed, layout, counting, kept_before)
+    by_span = compressing and not (parts or kept_before or compressors or _whole(table))
+    cut_segments(table, enabled=dedup is not False, spans=by_span)
+    tokens.price_segments(table, counting)
+    estimate(table, question)
+    if asked is not None:
+        verify(table, question, asked, allowed.limit, calls)
+    if compressing and not (by_span or table.conversation):
+        add_alternatives(table, compressors, query=query, limit=allowed.limit)
+    tokens.price(table, counting, separator, arrange.headers(table, layout))
+    if by_span:
+        overhead = arrange.stretch_overhead(table, layout, counting)
+        choosing = partial(
+            choose_spans, table, overhead=overhead, dedup=dedup, enough=allowed.enough
+        )
+    else:
+        headers = [counting.count(part.header + separator) if part.header else 0 for part in parts]
+        choosing = partial(choose, table, sections=parts, headers=headers, resident=kept_before)
+    return _fit(table, allowed, layout, counting, kept_before, choosing)
+
+
+def _whole(table: Candidates) -> bool:
+    """Tell whether chunks are units: turns of a chat, or of what others require or may replace."""
+    return table.conversation or any(table.needs) or len(table.texts) > len(table)
 
 
 async def apack(chunks: Iterable[Any], budget: int | Budget, **options: Any) -> Window:
@@ -107,78 +150,105 @@ async def apack(chunks: Iterable[Any], budget: int | Budget, **options: Any) -> 
 
 
 def _fit(
-    table: Candidates, budget: Budget, layout: Layout, counter: Counter, resident: Sequence[int]
+    table: Candidates,
+    budget: Budget,
+    layout: Layout,
+    counter: Counter,
+    resident: Sequence[int],
+    choosing: Callable[[int], Proof | None],
 ) -> Window:
     """Choose and render until the count of the whole window is within the budget.
 
     Blocks that start on a line of their own add up exactly, and the first choice stands. Where they
-    do not (other separators, other counters, text that neighbours share), the limit moves by what
-    the prices were off, and the best window that fitted is kept.
+    do not (other separators, other counters, parts of a text), the limit moves by what the prices
+    were off, and the best window that fitted is kept.
     """
     slack = counter.count(layout.separator)  # the last block of a window has no separator
-    headers = [
-        counter.count(section.header + layout.separator) if section.header else 0
-        for section in layout.sections
-    ]
     limit = budget.limit + slack
     best: _Fitted | None = None
     bound = 0.0
     prices: Mapping[str, float] = {}
     for tried in range(ROUNDS):
-        proof = choose(table, limit, layout.sections, headers, resident)
+        proof = choosing(limit)
         if proof is None:
             break
         if not tried:
             bound, prices = proof.upper_bound, proof.prices
         rendering = arrange.render(table, layout, resident)
         spent = counter.count(rendering.text)
-        if spent <= budget.limit and (best is None or proof.value > best.value):
-            best = _Fitted(proof.value, table.kept_row, rendering, spent)
+        if spent <= budget.limit and (best is None or proof.value > best.proof.value):
+            best = _Fitted.of(table, proof, rendering, spent)
         overpriced = proof.spent - slack - spent
         if spent <= budget.limit and overpriced <= 0:
             break
         limit += overpriced if spent <= budget.limit else budget.limit - spent
     if best is None:
-        best = _fit_by_dropping(table, budget, layout, counter, resident)
-        bound = max(bound, best.value)
-    table.kept_row = best.kept_row
-    bound = max(bound, best.value)
+        best = _fit_by_halving(table, budget, layout, counter, resident, choosing)
+    best.restore(table)
+    value = best.proof.value
+    bound = max(bound, value)
+    stopped = budget.enough < 1 and best.proof.left > 0
     return Window(
         text=best.rendering.text,
         tokens=best.tokens,
         budget=budget.limit,
         pieces=arrange.count_pieces(best.rendering.pieces, counter),
-        decisions=arrange.decide(table, best.rendering.pieces, difference, prices),
-        status="optimal" if best.value >= bound else "feasible",
-        value=best.value,
+        decisions=arrange.decide(table, best.rendering.pieces, difference, prices, stopped),
+        status="optimal" if value >= bound else "feasible",
+        value=value,
         upper_bound=bound,
-        gap=1 - best.value / bound if bound > best.value else 0.0,
+        gap=1 - value / bound if bound > value else 0.0,
         exact=counter.exact,
         counter=counter.name,
         prices=prices,
+        left=best.proof.left,
+        asked=table.asked,
+        passages=len(table.segment_span),
         table=table,
     )
 
 
 class _Fitted(NamedTuple):
-    value: float
-    kept_row: NDArray[np.int32]
+    """A choice that fits, as the table had it."""
+
+    proof: Proof
     rendering: Rendering
     tokens: int
+    kept_row: NDArray[np.int32]
+    segment_kept: NDArray[np.bool_]
+    stands_for_it: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, table: Candidates, proof: Proof, rendering: Rendering, tokens: int) -> _Fitted:
+        return cls(
+            proof, rendering, tokens, table.kept_row, table.segment_kept, table.stands_for_it
+        )
+
+    def restore(self, table: Candidates) -> None:
+        table.kept_row = self.kept_row
+        table.segment_kept = self.segment_kept
+        table.stands_for_it = self.stands_for_it
 
 
-def _fit_by_dropping(
-    table: Candidates, budget: Budget, layout: Layout, counter: Counter, resident: Sequence[int]
+def _fit_by_halving(
+    table: Candidates,
+    budget: Budget,
+    layout: Layout,
+    counter: Counter,
+    resident: Sequence[int],
+    choosing: Callable[[int], Proof | None],
 ) -> _Fitted:
-    """Halve what was chosen until the window fits; raise when the pins alone do not."""
-    kept = np.flatnonzero((table.kept_row >= 0) & ~table.pinned)
-    kept = kept[np.argsort(-table.relevance[kept], kind="stable")].tolist()
+    """Choose within half the tokens until the window fits; raise when the pins alone do not."""
+    limit = budget.limit
     while True:
-        kept = kept[: len(kept) // 2]
-        value = keep(table, kept)
+        limit //= 2
+        proof = choosing(limit) if limit else None
+        if proof is None:
+            proof = Proof(keep(table, []), 0.0, 0)
+            limit = 0
         rendering = arrange.render(table, layout, resident)
         spent = counter.count(rendering.text)
         if spent <= budget.limit:
-            return _Fitted(value, table.kept_row, rendering, spent)
-        if not kept:
+            return _Fitted.of(table, proof, rendering, spent)
+        if not limit:
             raise over_pinned(table, budget.limit, spent)

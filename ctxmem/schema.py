@@ -20,6 +20,9 @@ ChunkId = NewType("ChunkId", str)
 SCHEMA_VERSION = 1
 """Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
 
+ENOUGH = 0.9
+"""Share of the expected evidence that `Budget(auto=True)` stops at."""
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -78,16 +81,25 @@ class Chunk:
 class Budget:
     """How many tokens a window may have.
 
-    `reserve` is kept free out of `tokens`, for the question and the answer.
+    `reserve` is kept free out of `tokens`, for the question and the answer. `auto` stops before
+    the tokens run out, once the window holds that share of the evidence that can be expected in all
+    of the input: a question that is easy to answer gets a small window. True takes the share that
+    was found to lose next to nothing.
     """
 
     tokens: int
     reserve: int = 0
+    auto: bool | float = False
 
     @property
     def limit(self) -> int:
         """The tokens that the window itself may have."""
         return self.tokens - self.reserve
+
+    @property
+    def enough(self) -> float:
+        """The share of the evidence at which the window stops; 1 where it does not."""
+        return ENOUGH if self.auto is True else float(self.auto or 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +210,23 @@ Embed = Callable[[Sequence[str]], Any]
 """A function from texts to vectors, one row a text."""
 
 
+Scorer = Callable[[str, Sequence[str]], Any]
+"""A function from a query and texts to a number a text, higher for more relevant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a window is put together: separator between pieces, header before each, their order."""
+    """How a window is put together.
+
+    A separator between pieces, a header before each, their order, and the line that stands, instead
+    of a header, where text between two pieces of one source was left out.
+    """
 
     separator: str = "\n\n"
     header: Header | None = None
     order: str = "auto"
     sections: tuple[Section, ...] = ()
+    ellipsis: str = "…"
 
 
 @dataclass(slots=True)
@@ -246,14 +267,19 @@ class Candidates:
     stretch_first  t + 1  dedup        its segments: stretch_first[k] .. stretch_first[k + 1]
     segment_stretch s     dedup        the stretch that a segment is cut from
     segment_span   s x 2  dedup        character offsets in the stretch
+    segment_texts  s      dedup        its text without the white space around
+    segment_broken s      dedup        a line break stands behind it
     segment_kind   s      dedup        prose, heading, list item ...: index of _native.SPAN_KINDS
     tokens         m      tokens       price of the row as a block: header, text, separator
     overhead       n      tokens       the part of it that header and separator take
     segment_tokens s      tokens       price of the segment inside a block
+    asked          1      value        segments that a scorer was asked about
     segment_worth  s      value        value of one token of the segment, between 0 and 1
     relevance      n      value        the worth of its best segment
     worth          n      value        value of one token of it, on the average
     kept_row       n      selection    row in the window, -1 if none
+    segment_kept   s      selection    the segment is in the window
+    stands_for_it  s      selection    the kept segment that says the same, -1 if none does
     ============== ====== ============ ====================================================
     """
 
@@ -266,6 +292,7 @@ class Candidates:
     blank: NDArray[np.bool_]
     needs: list[tuple[int, ...]]
     conversation: bool = False
+    asked: int = 0
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
     pinned: NDArray[np.bool_] = field(init=False)
@@ -285,13 +312,17 @@ class Candidates:
     segment_stretch: NDArray[np.int32] = field(init=False)
     segment_span: NDArray[np.int64] = field(init=False)
     segment_kind: NDArray[np.uint8] = field(init=False)
+    segment_broken: NDArray[np.bool_] = field(init=False)
     tokens: NDArray[np.int64] = field(init=False)
     overhead: NDArray[np.int64] = field(init=False)
+    segment_texts: list[str] = field(init=False)
     segment_tokens: NDArray[np.int64] = field(init=False)
     segment_worth: NDArray[np.float64] = field(init=False)
     relevance: NDArray[np.float64] = field(init=False)
     worth: NDArray[np.float64] = field(init=False)
     kept_row: NDArray[np.int32] = field(init=False)
+    segment_kept: NDArray[np.bool_] = field(init=False)
+    stands_for_it: NDArray[np.int32] = field(init=False)
 
     def __len__(self) -> int:
         return len(self.chunks)
@@ -330,6 +361,9 @@ class Window:
         counter: name of the counter.
         prices: worth of one more token, of the whole budget under "", of a section under its name;
             where it is 0 more room would change nothing.
+        asked: how many of `passages` passages the scorer was asked about.
+        passages: sentences and blocks that the input has.
+        left: share of the evidence expected in the input that is not in the window.
         table: the corridor's table, for whoever wants to look closer.
     """
 
@@ -345,6 +379,9 @@ class Window:
     exact: bool
     counter: str
     prices: Mapping[str, float]
+    left: float
+    asked: int
+    passages: int
     table: Candidates = field(repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -364,6 +401,9 @@ class Window:
             "upper_bound": self.upper_bound,
             "gap": self.gap,
             "prices": dict(self.prices),
+            "left": self.left,
+            "asked": self.asked,
+            "passages": self.passages,
             "pieces": [
                 {
                     "text": piece.text,
@@ -404,3 +444,18 @@ class Window:
 
     def _repr_html_(self) -> str:
         return report.window_html(self.to_dict())
+
+
+def trim(text: str) -> str:
+    """Return the text without outer blank lines and trailing space; indentation stays.
+
+    So every block starts on its own line and ends without a newline of its own, which is what makes
+    the counts of blocks add up.
+    """
+    if not (text[0].isspace() or text[-1].isspace()):
+        return text
+    text = text.rstrip()
+    body = text.lstrip()
+    indent = text[: len(text) - len(body)]
+    # str.strip knows a few separators beyond \s of the tokeniser; only plain indentation is kept.
+    return indent[max(indent.rfind("\n"), indent.rfind("\r")) + 1 :] + body

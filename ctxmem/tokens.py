@@ -25,7 +25,6 @@ import tempfile
 import threading
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -472,27 +471,29 @@ def count_spans(counter: object, text: str, spans: ArrayLike) -> NDArray[np.int6
 
 
 def price(table: Candidates, counter: Counter, separator: str, headers: Sequence[str]) -> None:
-    """Add `tokens`, `overhead` and `segment_tokens`: what each text costs inside a window.
+    """Add `tokens` and `overhead`: what each text costs inside a window.
 
     A row costs what its block counts: header, text and separator together, so that blocks add up
-    exactly where the separator ends in a newline. A stretch of text that neighbours share is priced
-    by the cumulative counts of a chunk that holds it.
+    exactly where the separator ends in a newline.
     """
     rows = table.chunk.tolist()
     blocks = [headers[i] + text + separator for i, text in zip(rows, table.texts, strict=True)]
     table.tokens = np.asarray(counter.count_many(blocks), dtype=np.int64)
     frames = {header: counter.count(header + separator) for header in set(headers)}
     table.overhead = np.array([frames[header] for header in headers], dtype=np.int64)
-    full = table.tokens[table.first_row[:-1]]
-    table.segment_tokens = np.maximum(0, full - table.overhead)[table.segment_chunk]
-    cut: dict[int, list[int]] = defaultdict(list)
-    length = table.segment_span[:, 1] - table.segment_span[:, 0]
-    whole = np.array([len(table.chunks[i].text) for i in table.segment_chunk.tolist()])
-    for s in np.flatnonzero(length < whole).tolist():
-        cut[int(table.segment_chunk[s])].append(s)
-    for i, segments in cut.items():
-        spans = table.segment_span[segments]
-        table.segment_tokens[segments] = count_spans(counter, table.chunks[i].text, spans)
+
+
+def price_segments(table: Candidates, counter: Counter) -> None:
+    """Add `segment_tokens`: what each segment adds to a block that those before it stand in.
+
+    That is exact within a token or so; what is rendered is counted once more.
+    """
+    # A line break is paid for where it stands; a space belongs to the word that comes next.
+    priced = [
+        text + "\n" if broken else text
+        for text, broken in zip(table.segment_texts, table.segment_broken.tolist(), strict=True)
+    ]
+    table.segment_tokens = np.asarray(counter.count_many(priced), dtype=np.int64)
 
 
 # Vocabularies -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Text that neighbours of one source share, cut into spans: priced once, valued once, shown once."""
+"""Text that neighbours of one source share, cut into spans: priced, valued and shown once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def overlap(a: Chunk, b: Chunk) -> bool:
 
 
 def cut_segments(table: Candidates, *, enabled: bool = True, spans: bool = False) -> None:
-    """Add the stretch and segment columns: what each chunk shares with its neighbours in one source.
+    """Add the stretch and segment columns: what each chunk shares with its neighbours.
 
     Chunks that overlap or touch make one stretch. It is cut where chunks begin and end, or, with
     `spans`, into its sentences and blocks wherever those of the chunks begin: a chunk is a run of
@@ -74,7 +74,7 @@ def cut_segments(table: Candidates, *, enabled: bool = True, spans: bool = False
 
 
 def _found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
-    """Return places of chunks that overlap others or stand inside them, in a source of their own."""
+    """Return places of chunks that overlap others or stand inside them, each run in a source."""
     if len(chunks) < 2:
         return {}
     names = [(table.chunks[i].source, table.chunks[i].section) for i in chunks]
@@ -129,7 +129,9 @@ class _Stretches:
 
     def add_source(self, places: Mapping[int, Place]) -> None:
         """Add the runs of text that the chunks of one source make together."""
-        text, holders, first = "", {}, None
+        text = ""
+        holders: dict[int, int] = {}
+        first: Place | None = None
         for i in sorted(places, key=lambda i: (places[i], self.table.id(i))):
             where = places[i]
             if first is None or where.start > first.start + len(text):
@@ -165,6 +167,16 @@ class _Stretches:
         table.stretch_first = first
         table.segment_stretch = np.repeat(
             np.arange(len(self.texts), dtype=np.int32), np.diff(first).astype(np.int64)
+        )
+        segments = [
+            self.texts[k][a:b]
+            for k, (a, b) in zip(
+                table.segment_stretch.tolist(), table.segment_span.tolist(), strict=True
+            )
+        ]
+        table.segment_texts = [segment.strip() for segment in segments]
+        table.segment_broken = np.array(
+            ["\n" in segment[len(segment.rstrip()) :] for segment in segments], dtype=np.bool_
         )
         table.first_segment = np.zeros(n, dtype=np.int32)
         table.last_segment = np.zeros(n, dtype=np.int32)

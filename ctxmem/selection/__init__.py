@@ -1,10 +1,12 @@
 """Choose within a budget, with a proof.
 
 choice    the rows of a pack: pins, groups, requirements, sections, text that neighbours share
+spans     the sentences of all chunks, none of which says what another said
 problems  packing problems as data: read, solve, explain
 """
 
-from ctxmem.selection.choice import choose, keep, over_pinned
+from ctxmem.selection.choice import Proof, choose, keep, over_pinned
 from ctxmem.selection.problems import Solution, explain, solve
+from ctxmem.selection.spans import choose_spans
 
-__all__ = ["Solution", "choose", "explain", "keep", "over_pinned", "solve"]
+__all__ = ["Proof", "Solution", "choose", "choose_spans", "explain", "keep", "over_pinned", "solve"]

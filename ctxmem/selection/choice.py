@@ -37,6 +37,7 @@ class Proof:
     upper_bound: float
     spent: int
     prices: Mapping[str, float] = field(default_factory=dict)  # of a token: "" overall, by section
+    left: float = 0.0  # share of the worth that can be had and is not in the window
 
 
 def choose(
@@ -67,7 +68,27 @@ def choose(
     Raises:
         BudgetError: sections ask for what cannot be; it says which demands cannot stand together.
     """
-    problem = _Problem(table)
+    proof = _choose(_Problem(table), limit, sections, headers, resident)
+    _mark_segments(table)
+    return proof
+
+
+def _mark_segments(table: Candidates) -> None:
+    """Add `segment_kept` and `stands_for_it`: the segments of all chunks that are there whole."""
+    table.segment_kept = np.zeros(len(table.segment_span), dtype=np.bool_)
+    table.stands_for_it = np.full(len(table.segment_span), -1, dtype=np.int32)
+    for i in np.flatnonzero(table.kept_row == table.first_row[:-1]).tolist():
+        table.segment_kept[table.first_segment[i] : table.last_segment[i]] = True
+
+
+def _choose(
+    problem: _Problem,
+    limit: int,
+    sections: Sequence[Section],
+    headers: Sequence[int],
+    resident: Sequence[int],
+) -> Proof | None:
+    table = problem.table
     if sections or resident or (any(table.needs) and not problem.shares):
         return _solve_constrained(problem, limit, sections, headers, resident)
     if not problem.shares:
@@ -88,6 +109,7 @@ def keep(table: Candidates, chunks: Iterable[int]) -> float:
     for i in chunks:
         fill.take(i)
     table.kept_row = fill.kept_row
+    _mark_segments(table)
     return fill.value
 
 
@@ -114,9 +136,12 @@ class _Problem:
             np.flatnonzero(choosable).tolist(),
             key=lambda i: (-table.worth[i], table.group[i] != i, table.id(i)),
         )
-        follows = np.append(table.joined, False)
-        several = table.last_segment - table.first_segment > 1
-        self.stitched = several | follows[table.first_segment] | follows[table.last_segment]
+        self.joined = np.append(False, table.segment_stretch[1:] == table.segment_stretch[:-1])
+        self.joined = np.append(self.joined, False)
+        # Chunks of one stretch touch or overlap.
+        stretch = table.segment_stretch[np.minimum(table.first_segment, len(self.joined) - 2)]
+        holders = np.bincount(stretch[choosable], minlength=len(table.stretches))
+        self.stitched = holders[stretch] > 1
         self.shares = bool(self.stitched[choosable].any())
         self.values = self._values()
 
@@ -270,7 +295,7 @@ def _bound(problem: _Problem, limit: int) -> float:
     its members hold it, at most one of them. Requirements are left out.
     """
     table = problem.table
-    size = len(table.segment_chunk)
+    size = len(table.segment_span)
     owner = np.full(size, -1)  # the only group that holds the segment, -2 when there are several
     each = np.zeros(size)
     cost = table.segment_tokens.copy()
@@ -314,7 +339,7 @@ class _Fill:
         self.value = 0.0
         self.kept_row = np.full(len(problem.table), -1, dtype=np.int32)
         self.taken_groups: set[int] = set()
-        self.covered = np.zeros(len(problem.table.segment_chunk) + 1, dtype=np.bool_)
+        self.covered = np.zeros(len(problem.table.segment_span) + 1, dtype=np.bool_)
 
     def take_pins(self) -> bool:
         """Take every pinned chunk with all it requires; return whether they fit."""
@@ -358,8 +383,8 @@ class _Fill:
                 continue
             at = self.problem.segments(i)
             new = ~covered[at]
-            before = covered[at.start - 1] and table.joined[at.start]
-            after = covered[at.stop] and table.joined[at.stop]
+            before = covered[at.start - 1] and self.problem.joined[at.start]
+            after = covered[at.stop] and self.problem.joined[at.stop]
             opens_block = not (before or after or not new.all())
             tokens = table.segment_tokens[at][new].sum()
             cost += int(tokens + (table.overhead[i] if opens_block else 0))

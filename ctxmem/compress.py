@@ -1,0 +1,196 @@
+"""Shorter texts that may stand for a chunk: extracts of its best spans, and what compressors make.
+
+They compete as alternatives: the solver takes the whole, one of them, or none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ctxmem import _native
+from ctxmem.errors import InputTypeError
+from ctxmem.schema import Alternative, Candidates, trim
+
+LENGTHS = (0.25, 0.5, 0.75)
+"""Shares of a chunk's characters that its extracts keep."""
+
+LEAST = 3
+"""Spans from which on a chunk has extracts."""
+
+ELLIPSIS = "\n…\n"
+"""Stands in an extract where text was cut."""
+
+ASKED = 4.0
+"""Compressors see the best chunks that together have so many times the budget, no others: they may
+be language models, and what is worth less cannot reach the window."""
+
+_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
+
+Compressor = Callable[..., str]
+"""A function (text, query) -> shorter text, or an object with LLMLingua's `compress_prompt`."""
+
+
+def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
+    """Return whether to compress at all, and the compressors of `pack(compress=...)`.
+
+    Raises:
+        InputTypeError: neither a bool nor compressors.
+    """
+    if isinstance(given, bool):
+        return given, ()
+    several: Iterable[Any] = given if isinstance(given, list | tuple) else [given]
+    compressors = []
+    for one in several:
+        if hasattr(one, "compress_prompt"):
+            compressors.append(_lingua(one))
+        elif callable(one):
+            compressors.append(one)
+        else:
+            raise InputTypeError(
+                f"compress has a {type(one).__name__}; expected True, False, a function "
+                f"(text, query) -> str, or a list of them"
+            )
+    return True, tuple(compressors)
+
+
+def add_alternatives(
+    table: Candidates,
+    compressors: Sequence[Compressor] = (),
+    *,
+    query: str | None = None,
+    limit: int = 0,
+) -> None:
+    """Add rows: extracts of chunks that share no text with others, and the compressors' texts.
+
+    An extract is made of whole spans of the chunk, byte for byte, headings above them with them;
+    those of neighbours that overlap would say the same twice. A compressor's text is not taken if
+    it has a number that the chunk lacks, or is not shorter. What is pinned stays whole.
+
+    Raises:
+        InputTypeError: a compressor returned something else than a str.
+    """
+    asked = _worth_asking(table, limit) if compressors else set()
+    chunks = list(table.chunks)
+    unique = table.unique[table.first_segment[table.unique] < table.last_segment[table.unique]]
+    stretch = table.segment_stretch[table.first_segment[unique]]
+    alone = np.bincount(stretch, minlength=len(table.stretches))[stretch] == 1
+    for i, lone in zip(unique.tolist(), alone.tolist(), strict=True):
+        if table.pinned[i]:
+            continue
+        made = _extracts(table, i) if lone else []
+        if i in asked:
+            made += _compressed(table, i, compressors, query)
+        if made:
+            chunks[i] = replace(chunks[i], alternatives=(*chunks[i].alternatives, *made))
+    table.chunks = tuple(chunks)
+    _rebuild_rows(table)
+
+
+def _extracts(table: Candidates, i: int) -> list[Alternative]:
+    first, last = int(table.first_segment[i]), int(table.last_segment[i])
+    if last - first < LEAST:
+        return []
+    size = np.array([len(text) for text in table.segment_texts[first:last]], dtype=np.float64)
+    worth = table.segment_worth[first:last] * size
+    order = np.argsort(-table.segment_worth[first:last], kind="stable")
+    made: list[Alternative] = []
+    for length in LENGTHS:
+        chosen = np.zeros(last - first, dtype=np.bool_)
+        room = length * size.sum()
+        for k in order.tolist():
+            if size[k] <= room or not chosen.any():
+                chosen[k] = True
+                room -= size[k]
+        _take_headings(table, first, chosen)
+        text = _text(table, first, chosen)
+        if not chosen.all() and text and all(text != other.text for other in made):
+            share = float(worth[chosen].sum() / max(1e-12, worth.sum()))
+            made.append(Alternative(text, share, "extract"))
+    return made
+
+
+def _take_headings(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) -> None:
+    """Take the headings right above what is taken; drop those above what is not."""
+    heading = _native.SPAN_KINDS.index("heading")
+    for k in range(len(chosen) - 1, -1, -1):
+        if table.segment_kind[first + k] == heading:
+            chosen[k] = k + 1 < len(chosen) and chosen[k + 1]
+
+
+def _text(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) -> str:
+    """Return the chosen spans as they stand in the stretch, with an ellipsis where some are cut."""
+    parts: list[str] = []
+    stretch = table.stretches[table.segment_stretch[first]]
+    start = None
+    for k in range(len(chosen) + 1):
+        if k < len(chosen) and chosen[k]:
+            start = k if start is None else start
+        elif start is not None:
+            begin, end = table.segment_span[first + start, 0], table.segment_span[first + k - 1, 1]
+            parts.append(trim(stretch[begin:end]))
+            start = None
+    return ELLIPSIS.join(parts)
+
+
+def _worth_asking(table: Candidates, limit: int) -> set[int]:
+    room = ASKED * 4 * limit  # characters: about four a token
+    asked = set()
+    for i in sorted(table.unique.tolist(), key=lambda i: (-table.relevance[i], table.id(i))):
+        if room <= 0:
+            break
+        room -= len(table.text(i))
+        asked.add(i)
+    return asked
+
+
+def _compressed(
+    table: Candidates, i: int, compressors: Sequence[Compressor], query: str | None
+) -> list[Alternative]:
+    text = table.text(i)
+    made = []
+    for compressor in compressors:
+        shorter = compressor(text, query)
+        if not isinstance(shorter, str):
+            raise InputTypeError(
+                f"a compressor returned a {type(shorter).__name__} for chunk {table.id(i)!r}; "
+                f"expected a str"
+            )
+        shorter = trim(shorter) if shorter.strip() else ""
+        invented = set(_NUMBER.findall(shorter)) - set(_NUMBER.findall(text))
+        if shorter and len(shorter) < len(text) and not invented:
+            made.append(Alternative(shorter, label=getattr(compressor, "__name__", "summary")))
+    return made
+
+
+def _lingua(model: Any) -> Compressor:
+    """Return a compressor that asks an object with LLMLingua's `compress_prompt`."""
+
+    def compress(text: str, query: str | None) -> str:
+        made = model.compress_prompt([text], question=query or "")
+        return str(made["compressed_prompt"])
+
+    compress.__name__ = type(model).__name__
+    return compress
+
+
+def _rebuild_rows(table: Candidates) -> None:
+    texts: list[str] = []
+    row_chunk: list[int] = []
+    alternative: list[int] = []
+    first_row = [0]
+    for i, chunk in enumerate(table.chunks):
+        rows = [table.text(i)]
+        rows += [trim(o.text) for o in chunk.alternatives if isinstance(o, Alternative)]
+        texts += rows
+        row_chunk += [i] * len(rows)
+        alternative += range(len(rows))
+        first_row.append(len(texts))
+    table.texts = texts
+    table.chunk = np.array(row_chunk, dtype=np.int32)
+    table.alternative = np.array(alternative, dtype=np.int32)
+    table.first_row = np.array(first_row, dtype=np.int32)

@@ -1,0 +1,82 @@
+"""What is known of each chunk: how often, how high and by which lists it was returned."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.schema import Candidates
+
+RANK_OFFSET = 60
+"""Reciprocal rank fusion, Cormack, Clarke, Buettcher 2009: a hit at rank r adds 1 / (60 + r)."""
+
+EVIDENCE = ("consensus", "best_rank", "hits", "lists", "score", "mean_score", "cosine")
+"""What is known of a chunk, a column each, NaN where it is not: as csrc/core/span_features.hpp."""
+
+
+def add_evidence(table: Candidates) -> None:
+    """Add `hits` and `evidence`: how often, and how high, each text was returned.
+
+    Repeats are counted before they are removed: lists that agree are the best sign there is.
+    """
+    table.rank = _ranks(table)
+    table.hits = np.bincount(table.repeat_of, minlength=len(table)).astype(np.int32)
+    evidence = np.zeros(len(table))
+    known = table.rank >= 0
+    np.add.at(evidence, table.repeat_of[known], 1.0 / (RANK_OFFSET + 1 + table.rank[known]))
+    table.hits = table.hits[table.repeat_of]
+    table.evidence = evidence[table.repeat_of]
+
+
+def evidence_of(table: Candidates, cosine: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the evidence of the unique chunks, a row each in the order of `EVIDENCE`."""
+    n = len(table)
+    columns = np.full((len(EVIDENCE), n), np.nan)
+    row = {name: columns[k] for k, name in enumerate(EVIDENCE)}
+    known = table.rank >= 0
+    if known.any():
+        ranked = np.zeros(n, dtype=np.bool_)
+        ranked[table.repeat_of[known]] = True
+        row["consensus"][ranked] = table.evidence[ranked]
+        best = np.full(n, np.iinfo(np.int64).max)
+        np.minimum.at(best, table.repeat_of[known], table.rank[known])
+        row["best_rank"][ranked] = 1.0 / (1.0 + best[ranked])
+    row["hits"][:] = table.hits
+    lists = table.lists()
+    if len(lists) > 1:
+        row["lists"][:] = 0.0
+        for members in lists.values():
+            row["lists"][np.unique(table.repeat_of[list(members)])] += 1.0 / len(lists)
+    total, count = np.zeros(n), np.zeros(n)
+    most = np.full(n, -1.0)
+    for members in lists.values():
+        scored = [i for i in members if table.chunks[i].score is not None]
+        if not scored:
+            continue
+        scores = np.array([table.chunks[i].score for i in scored], dtype=np.float64)
+        low, high = scores.min(), scores.max()
+        scaled = (scores - low) / (high - low) if high > low else np.ones(len(scores))
+        first = table.repeat_of[scored]
+        np.maximum.at(most, first, scaled)
+        np.add.at(total, first, scaled)
+        np.add.at(count, first, 1.0)
+    scored_chunks = count > 0
+    row["score"][scored_chunks] = most[scored_chunks]
+    row["mean_score"][scored_chunks] = total[scored_chunks] / count[scored_chunks]
+    if cosine is not None:
+        row["cosine"][:] = cosine
+    return np.ascontiguousarray(columns[:, table.unique].T)
+
+
+def _ranks(table: Candidates) -> NDArray[np.int64]:
+    """Return each hit's rank in its list: given, else by score among the list's, else -1."""
+    ranks = np.array([-1 if c.rank is None else c.rank for c in table.chunks], dtype=np.int64)
+    for members in table.lists().values():
+        scored = [
+            i for i in members if table.chunks[i].rank is None and table.chunks[i].score is not None
+        ]
+        if scored:
+            scores = np.array([table.chunks[i].score for i in scored], dtype=np.float64)
+            # Equal scores get equal ranks, so that the input's order does not decide.
+            ranks[scored] = np.searchsorted(np.sort(-scores), -scores)
+    return ranks

@@ -1,0 +1,85 @@
+"""What a window is for: the query, other ways to ask it, and their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.schema import Embed
+
+
+class Question(NamedTuple):
+    """What the window is for: the query, other ways to say it, and their vectors."""
+
+    texts: tuple[str, ...] = ()  # the query first
+    vectors: NDArray[np.float32] | None = None  # a unit vector each, or fewer, the query's first
+    embed: Embed | None = None
+
+
+def read_question(
+    query: str | None,
+    variants: Sequence[str] = (),
+    query_embedding: Any = None,
+    embed: Embed | None = None,
+) -> Question:
+    """Return the question, checked; `embed` makes the vectors that were not given.
+
+    Raises:
+        InputError: variants without a query, a vector that is not one of finite numbers.
+        InputTypeError: a query or variant that is no str.
+    """
+    if isinstance(variants, str) or not all(isinstance(text, str) for text in variants):
+        raise InputTypeError("variants has something that is no str; expected a list of queries")
+    if query is None:
+        if variants:
+            raise InputError("variants are given without a query; expected query='...' as well")
+        texts: tuple[str, ...] = ()
+    elif isinstance(query, str):
+        texts = (query, *variants)
+    else:
+        raise InputTypeError(f"query is a {type(query).__name__}; expected a str, or None")
+    vectors = None
+    if query_embedding is not None:
+        vectors = unit(vector(query_embedding, "query_embedding", None)[None])
+    if embed is not None and texts:
+        missing = list(texts if vectors is None else texts[1:])
+        if missing:
+            made = unit(rows(embed(missing), len(missing), "embed"))
+            vectors = made if vectors is None else np.vstack([vectors, made])
+    return Question(texts, vectors, embed)
+
+
+def rows(vectors: Any, count: int, what: str) -> NDArray[np.float64]:
+    """Return vectors as an array of `count` rows, or raise what is wrong with them."""
+    made = np.asarray(vectors, dtype=np.float64)
+    if made.ndim != 2 or len(made) != count:
+        raise InputTypeError(
+            f"{what} returned an array of shape {made.shape}; expected {count} rows, one a text"
+        )
+    return made
+
+
+def vector(given: Any, what: str, size: int | None) -> NDArray[np.float64]:
+    """Return a vector of finite numbers, of `size` where that is known, or raise what is wrong."""
+    try:
+        read = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputTypeError(f"{what} is a {type(given).__name__}; expected a vector") from None
+    if read.ndim != 1 or (size is not None and len(read) != size):
+        raise InputError(
+            f"{what} has the shape {read.shape}; expected "
+            + ("one dimension" if size is None else f"({size},), as the query's has")
+        )
+    if not np.isfinite(read).all():
+        raise InputError(f"{what} has entries that are not finite numbers; expected none")
+    return read
+
+
+def unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return rows of length 1; a row of zeroes stays one."""
+    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.ascontiguousarray(vectors / np.where(norm > 0, norm, 1.0), dtype=np.float32)

@@ -1,0 +1,121 @@
+"""Draft, then verify: ask a costly scorer only where its answer could change the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.schema import Candidates, Scorer
+from ctxmem.value.question import Question
+from ctxmem.value.spans import FLOOR, add_chunk_worth, describe, model
+
+BATCHES = 4
+"""Batches that the calls are spent in: after each, the rest is drafted again."""
+
+SHARE = 0.25
+"""Share of the spans that are asked about where no number of calls is given."""
+
+DOUBT = 0.02
+"""Share of the expected evidence that may stay unverified: asking stops below it."""
+
+
+def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | None:
+    """Return the scorer, or raise what is wrong with it.
+
+    Raises:
+        InputError: no query to score for, or a number of calls below 1.
+        InputTypeError: a scorer that cannot be called.
+    """
+    if scorer is None:
+        return None
+    if not callable(scorer):
+        raise InputTypeError(
+            f"scorer is a {type(scorer).__name__}; expected a function (query, texts) -> scores"
+        )
+    if not question.texts:
+        raise InputError("a scorer is given without a query; expected query='...' as well")
+    if calls is not None and (isinstance(calls, bool) or calls < 1):
+        raise InputError(f"calls is {calls}; expected how many texts the scorer may see, from 1")
+    checked: Scorer = scorer
+    return checked
+
+
+def verify(
+    table: Candidates, question: Question, scorer: Scorer, limit: int, calls: int | None = None
+) -> None:
+    """Let a scorer correct `segment_worth`, `relevance` and `worth`; add `asked`.
+
+    Spans are asked about in the order of their drafted worth, a batch at a time; each answer
+    counts as evidence for the spans around, which are drafted again. Asking stops when what is not
+    verified can hardly change a window of `limit` tokens, or when the calls are spent.
+
+    Scores from 0 to 1 are taken as the worth of a token. Others only order: the best-scored span
+    gets the highest drafted worth among those asked about, and so on.
+
+    Raises:
+        InputError: as many scores as texts were expected, all finite.
+    """
+    features = describe(table, question)
+    worth = table.segment_worth.copy()
+    drafted = worth.copy()
+    scores = np.full(len(worth), np.nan)
+    most = max(1, round(SHARE * len(worth))) if calls is None else min(calls, len(worth))
+    batch = max(1, -(-most // BATCHES))
+    while (left := most - int(np.isfinite(scores).sum())) > 0:
+        ask = _worth_asking(table, worth, scores, limit)[: min(batch, left)]
+        if not len(ask):
+            break
+        scores[ask] = _scores(scorer, question.texts[0], [table.segment_texts[s] for s in ask])
+        known = np.isfinite(scores)
+        worth[known] = _as_worth(scores[known], drafted[known])
+        revised = model().revise(features, worth.astype(np.float32)).astype(np.float64)
+        worth[~known] = FLOOR + (1 - FLOOR) * revised[~known]
+    table.segment_worth = worth
+    table.asked = int(np.isfinite(scores).sum())
+    add_chunk_worth(table)
+
+
+def _worth_asking(
+    table: Candidates, worth: NDArray[np.float64], scores: NDArray[np.float64], limit: int
+) -> NDArray[np.intp]:
+    """Return the spans to ask about next, best first; none where nothing can change any more."""
+    if table.segment_tokens.sum() <= limit:
+        return np.zeros(0, dtype=np.intp)  # all of it fits
+    order = np.argsort(-worth, kind="stable")
+    unknown = ~np.isfinite(scores)
+    mass = worth * table.segment_tokens
+    # What the window would hold of it if it were all that is left to take.
+    rest = order[unknown[order]]
+    fits = np.cumsum(table.segment_tokens[rest]) <= limit
+    if mass[rest[fits]].sum() < DOUBT * mass.sum():
+        return np.zeros(0, dtype=np.intp)
+    return rest
+
+
+def _scores(scorer: Scorer, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
+    try:
+        scores = np.asarray(scorer(query, texts), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, TypeError) and "argument" in str(error):
+            raise
+        raise InputTypeError(
+            f"scorer returned something else than numbers ({error}); expected a number a text"
+        ) from error
+    if scores.shape != (len(texts),) or not np.isfinite(scores).all():
+        raise InputError(
+            f"scorer returned an array of shape {scores.shape} for {len(texts)} texts; expected a "
+            f"finite number a text"
+        )
+    return scores
+
+
+def _as_worth(scores: NDArray[np.float64], drafted: NDArray[np.float64]) -> NDArray[np.float64]:
+    if scores.min() >= 0 and scores.max() <= 1:
+        return np.maximum(FLOOR, scores)
+    worth = np.empty(len(scores))
+    worth[np.argsort(-scores, kind="stable")] = np.sort(drafted)[::-1]
+    return worth
