@@ -9,8 +9,7 @@
 // document by draft.
 //
 // Numbers are scaled within the query, so that no retriever's units reach the forests; what is not
-// known is kMissing, below all that is. Linear in the text, and spans times kBridges in what they
-// are compared with.
+// known is kMissing, below all that is. O(n log n) in the spans and linear in the text.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -25,6 +24,7 @@ constexpr float kMissing = -1.0f;
 // Evidence of one chunk, in this order; NaN where it has none.
 enum Evidence : std::size_t {
     kConsensus,   // summed reciprocal ranks over the lists that returned it
+    kLeading,     // the same, where only the first few ranks count for much
     kBestRank,    // 1 / (1 + best rank)
     kHits,        // how often it was returned
     kLists,       // share of the lists that returned it
@@ -68,8 +68,8 @@ public:
     std::vector<float> finals(std::span<const float> worth) const;
 
 private:
-    class Table;
-    std::unique_ptr<Table> table_;
+    struct Drafted;
+    std::unique_ptr<Drafted> drafted_;
 };
 
 }  // namespace ctxmem

@@ -10,7 +10,10 @@ from ctxmem.schema import Candidates
 RANK_OFFSET = 60
 """Reciprocal rank fusion, Cormack, Clarke, Buettcher 2009: a hit at rank r adds 1 / (60 + r)."""
 
-EVIDENCE = ("consensus", "best_rank", "hits", "lists", "score", "mean_score", "cosine")
+LEADING_OFFSET = 5
+"""The same with a small offset: where the first few ranks count for much."""
+
+EVIDENCE = ("consensus", "leading", "best_rank", "hits", "lists", "score", "mean_score", "cosine")
 """What is known of a chunk, a column each, NaN where it is not: as csrc/core/span_features.hpp."""
 
 
@@ -38,6 +41,9 @@ def evidence_of(table: Candidates, cosine: NDArray[np.float64] | None) -> NDArra
         ranked = np.zeros(n, dtype=np.bool_)
         ranked[table.repeat_of[known]] = True
         row["consensus"][ranked] = table.evidence[ranked]
+        leading = np.zeros(n)
+        np.add.at(leading, table.repeat_of[known], 1.0 / (LEADING_OFFSET + 1 + table.rank[known]))
+        row["leading"][ranked] = leading[ranked]
         best = np.full(n, np.iinfo(np.int64).max)
         np.minimum.at(best, table.repeat_of[known], table.rank[known])
         row["best_rank"][ranked] = 1.0 / (1.0 + best[ranked])

@@ -1,0 +1,105 @@
+// The spans that are to be valued, read once: their terms, where those stand, and what each span
+// stands under, beside and in.
+//
+// An index from terms to spans makes whatever asks "where else is this word?" cost no more than the
+// answer is long, so that every feature is linear in the text. Linear to build, too.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/span_features.hpp"
+#include "core/terms.hpp"
+
+namespace ctxmem {
+
+constexpr std::size_t kOpening = 24;  // terms of a document's first span that may name it
+
+class SpanTable {
+public:
+    // A term in a span, or in the opening of a document, and how often or at which position.
+    struct Posting {
+        std::uint32_t where, count;
+    };
+    // What a span looks like.
+    struct Shape {
+        std::uint32_t bytes = 0, capitals = 0, digits = 0;
+        bool question = false;
+    };
+
+    // Throws std::invalid_argument when sizes do not fit together. Keeps views of the input.
+    explicit SpanTable(const SpanInput& input);
+
+    const SpanInput& input() const { return in_; }
+    std::size_t spans() const { return in_.start.size(); }
+    std::size_t chunks() const { return in_.chunk_first.size(); }
+    std::size_t documents() const { return opening_.size(); }
+    std::size_t vocabulary() const { return weight_.size(); }
+
+    std::size_t document(std::size_t span) const { return document_of_[span]; }
+    std::size_t first_beside(std::size_t span) const { return first_of(stretch_of_[span]); }
+    std::size_t last_beside(std::size_t span) const { return first_of(stretch_of_[span] + 1u); }
+    // Where a span begins in its document.
+    std::int64_t place(std::size_t span) const {
+        return in_.place[stretch_of_[span]] + in_.start[span];
+    }
+    // The nearest heading above a span or at it; itself if there is none.
+    std::size_t heading(std::size_t span) const { return heading_[span]; }
+    // The span that a document begins with, and the terms there that may name it.
+    std::size_t opening(std::size_t document) const { return opening_[document]; }
+    std::span<const Term> opening_terms(std::size_t document) const;
+
+    // All terms of a span in order, and each of them once.
+    std::span<const Term> terms(std::size_t span) const {
+        return {terms_.data() + term_first_[span], terms_.data() + term_first_[span + 1]};
+    }
+    std::span<const std::uint32_t> distinct(std::size_t span) const {
+        return {distinct_.data() + distinct_first_[span],
+                distinct_.data() + distinct_first_[span + 1]};
+    }
+    std::size_t all_terms() const { return terms_.size(); }
+    const Shape& shape(std::size_t span) const { return shapes_[span]; }
+
+    // The spans that have a term, in order; documents whose opening has it, and where first.
+    std::span<const Posting> postings(std::uint32_t term) const {
+        return {postings_.data() + posting_first_[term],
+                postings_.data() + posting_first_[term + 1]};
+    }
+    std::span<const Posting> openings_with(std::uint32_t term) const {
+        return {opened_.data() + opened_first_[term], opened_.data() + opened_first_[term + 1]};
+    }
+    // log(1 + (n - df + .5) / (df + .5)), and 0 for function words.
+    double weight(std::uint32_t term) const { return weight_[term]; }
+
+    // Distinct terms of each query that are no function words, as they come.
+    const std::vector<std::vector<std::uint32_t>>& queries() const { return queries_; }
+    bool asked(std::uint32_t term) const { return asked_[term] != 0; }  // in the query itself
+    bool has_query() const { return !queries_.empty() && !queries_[0].empty(); }
+
+private:
+    std::size_t first_of(std::size_t stretch) const {
+        return static_cast<std::size_t>(in_.first[stretch]);
+    }
+    void check() const;
+    void read_stretch(std::size_t stretch, Terms& known);
+    void read_queries(Terms& known);
+    void index_terms(std::size_t vocabulary);
+    void find_openings();
+    void index_openings();
+
+    const SpanInput in_;
+    std::vector<std::uint32_t> stretch_of_, document_of_, heading_;
+    std::vector<Shape> shapes_;
+    std::vector<Term> terms_;
+    std::vector<std::uint32_t> distinct_;
+    std::vector<Posting> postings_, opened_;
+    // Rows of the four above: those of i are first[i] .. first[i + 1].
+    std::vector<std::uint32_t> term_first_{0}, distinct_first_{0}, posting_first_, opened_first_;
+    std::vector<std::uint32_t> opening_;
+    std::vector<std::uint8_t> function_, asked_;
+    std::vector<double> weight_;
+    std::vector<std::vector<std::uint32_t>> queries_;
+};
+
+}  // namespace ctxmem

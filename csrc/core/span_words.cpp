@@ -1,0 +1,173 @@
+// Words of the query in a span, around it, above it, and at the opening of its document.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/span_columns.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr int kAround = 2;             // spans before and after that are looked at together
+constexpr double kK1 = 1.2, kB = 0.75;  // as Robertson et al. 1994 and most since set them
+
+using Query = std::span<const std::uint32_t>;
+
+std::vector<double> bm25(const SpanTable& table, Query query) {
+    const double mean = std::max(1.0, static_cast<double>(table.all_terms()) /
+                                          static_cast<double>(std::max<std::size_t>(1, table.spans())));
+    std::vector<double> out(table.spans(), 0.0);
+    for (const std::uint32_t term : query)
+        for (const auto& [span, count] : table.postings(term)) {
+            const auto length = static_cast<double>(table.terms(span).size());
+            out[span] += table.weight(term) * count * (kK1 + 1) /
+                         (count + kK1 * (1 - kB + kB * length / mean));
+        }
+    return out;
+}
+
+// The share of the query's weight that the spans up to `reach` away in the stretch have together.
+// What no span has counts for nothing: it tells none of them apart.
+Column coverage(const SpanTable& table, Query query, std::size_t reach) {
+    double whole = 0;
+    for (const std::uint32_t term : query)
+        if (!table.postings(term).empty()) whole += table.weight(term);
+    if (whole <= 0) return Column(table.spans(), query.empty() ? kMissing : 0.0f);
+    std::vector<double> found(table.spans(), 0.0);
+    for (const std::uint32_t term : query) {
+        std::size_t next = 0;  // those before are done: postings ascend, and their reaches overlap
+        for (const auto& [span, count] : table.postings(term)) {
+            const std::size_t from = std::max(table.first_beside(span),
+                                              span > reach ? span - reach : std::size_t{0});
+            const std::size_t to = std::min(table.last_beside(span), span + reach + 1);
+            for (next = std::max(next, from); next < to; ++next) found[next] += table.weight(term);
+        }
+    }
+    Column out(table.spans());
+    for (std::size_t s = 0; s < out.size(); ++s) out[s] = static_cast<float>(found[s] / whole);
+    return out;
+}
+
+// How much of a text's own weight the query names.
+template <class Terms>
+float named_share(const SpanTable& table, const Terms& terms) {
+    double whole = 0, asked = 0;
+    for (const std::uint32_t term : terms) {
+        whole += table.weight(term);
+        if (table.asked(term)) asked += table.weight(term);
+    }
+    return whole > 0 ? static_cast<float>(asked / whole) : 0;
+}
+
+// Chunks by the words of their spans.
+Column of_chunks(const SpanTable& table, const Column& values) {
+    std::vector<double> out(table.spans(), 0.0);
+    for (std::size_t c = 0; c < table.chunks(); ++c) {
+        const auto from = static_cast<std::size_t>(table.input().chunk_first[c]);
+        const auto to = static_cast<std::size_t>(table.input().chunk_last[c]);
+        double total = 0;
+        for (std::size_t s = from; s < to; ++s) total += values[s];
+        const double share = total / std::sqrt(1.0 + static_cast<double>(to - from));
+        for (std::size_t s = from; s < to; ++s) out[s] = std::max(out[s], share);
+    }
+    return scaled(out);
+}
+
+void add_matches(const SpanTable& table, Columns& columns) {
+    double rarest_asked = 0, present = 0, absent = 0;
+    for (const std::uint32_t term : table.queries()[0]) {
+        (table.postings(term).empty() ? absent : present) += 1;
+        if (!table.postings(term).empty()) rarest_asked = std::max(rarest_asked, table.weight(term));
+    }
+    Column rarest(table.spans()), pairs(table.spans()), matches(table.spans()), focus(table.spans());
+    double matched = 0;
+    for (std::size_t s = 0; s < table.spans(); ++s) {
+        double best = 0;
+        std::uint32_t before = std::numeric_limits<std::uint32_t>::max();
+        for (const Term& term : table.terms(s)) {
+            if (term.function) continue;
+            const bool asked = table.asked(term.id);
+            // Two words of the query next to each other, function words aside.
+            if (asked && before != std::numeric_limits<std::uint32_t>::max() && before != term.id)
+                pairs[s] += 1;
+            matches[s] += asked;
+            if (asked) best = std::max(best, table.weight(term.id));
+            before = asked ? term.id : std::numeric_limits<std::uint32_t>::max();
+        }
+        matched += matches[s] > 0;
+        rarest[s] = rarest_asked > 0 ? static_cast<float>(best / rarest_asked) : 0;
+        focus[s] = named_share(table, table.distinct(s));
+    }
+    const auto all = static_cast<double>(std::max<std::size_t>(1, table.spans()));
+    columns.add("rarest_match", std::move(rarest));
+    columns.add("pairs", std::move(pairs));
+    columns.add("matches", std::move(matches));
+    columns.add("focus", std::move(focus));
+    columns.add("matched_spans", Column(table.spans(), static_cast<float>(matched / all)));
+    columns.add("unmatched_share",
+                Column(table.spans(), static_cast<float>(absent / (absent + present))));
+    columns.add("query_terms", Column(table.spans(), static_cast<float>(absent + present)));
+}
+
+// The columns of words where there is no query: their names, and nothing known.
+void add_nothing(const SpanTable& table, Columns& columns) {
+    for (const std::string_view name :
+         {"bm25", "bm25_place", "bm25_variants", "bm25_variants_place", "bm25_within", "bm25_chunk",
+          "bm25_before", "bm25_after", "bm25_around", "bm25_document", "bm25_document_place",
+          "coverage", "coverage_variants", "coverage_around", "coverage_heading",
+          "coverage_opening", "opening_in_query", "rarest_match", "pairs", "matches", "focus",
+          "matched_spans", "unmatched_share", "query_terms"})
+        columns.add(name, Column(table.spans(), kMissing));
+}
+
+}  // namespace
+
+void add_words(const SpanTable& table, Columns& columns) {
+    if (!table.has_query()) return add_nothing(table, columns);
+    const std::size_t spans = table.spans();
+    Column query = scaled(bm25(table, table.queries()[0]));
+    Column covered = coverage(table, table.queries()[0], 0);
+    Column variants(query), covered_variants(covered);
+    for (std::size_t q = 1; q < table.queries().size(); ++q) {
+        const Column one = scaled(bm25(table, table.queries()[q]));
+        const Column covered_one = coverage(table, table.queries()[q], 0);
+        for (std::size_t s = 0; s < spans; ++s) {
+            variants[s] = std::max(variants[s], one[s]);
+            covered_variants[s] = std::max(covered_variants[s], covered_one[s]);
+        }
+    }
+    Column best(table.documents(), 0.0f), named(table.documents());
+    for (std::size_t s = 0; s < spans; ++s)
+        best[table.document(s)] = std::max(best[table.document(s)], variants[s]);
+    std::vector<std::uint32_t> opening_terms;
+    for (std::size_t d = 0; d < table.documents(); ++d) {
+        opening_terms.clear();
+        for (const Term& term : table.opening_terms(d)) opening_terms.push_back(term.id);
+        named[d] = named_share(table, opening_terms);
+    }
+    Column heading(spans), opening(spans);
+    for (std::size_t s = 0; s < spans; ++s) {
+        heading[s] = table.heading(s) == s ? 0 : covered[table.heading(s)];
+        opening[s] = covered[table.opening(table.document(s))];
+    }
+    columns.add("bm25_place", places(query));
+    columns.add("bm25", std::move(query));
+    columns.add("bm25_variants_place", places(variants));
+    columns.add("bm25_within", within_documents(table, variants));
+    columns.add("bm25_chunk", of_chunks(table, variants));
+    columns.add("bm25_before", beside(table, variants, -1));
+    columns.add("bm25_after", beside(table, variants, 1));
+    columns.add("bm25_around", mean_beside(table, variants, kAround));
+    columns.add("bm25_variants", std::move(variants));
+    columns.add("bm25_document_place", of_documents(table, places(best)));
+    columns.add("bm25_document", of_documents(table, best));
+    columns.add("coverage_around", coverage(table, table.queries()[0], kAround));
+    columns.add("coverage_heading", std::move(heading));
+    columns.add("coverage_opening", std::move(opening));
+    columns.add("coverage", std::move(covered));
+    columns.add("coverage_variants", std::move(covered_variants));
+    columns.add("opening_in_query", of_documents(table, named));
+    add_matches(table, columns);
+}
+
+}  // namespace ctxmem
