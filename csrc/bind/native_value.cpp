@@ -78,7 +78,9 @@ private:
 
 py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
                const Array<std::int64_t>& start, const Array<std::int64_t>& end,
-               const Array<std::uint8_t>& kind, const Array<std::int64_t>& tokens, const Array<std::int64_t>& overhead,
+               const Array<std::uint8_t>& kind, const Array<std::int64_t>& tokens,
+               const Array<std::int32_t>& document, const Array<std::int64_t>& overhead,
+               std::int64_t again,
                const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
                double enough, double alike, bool careful) {
     const Texts texts(stretches, Surrogates::kept);
@@ -89,7 +91,9 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
     input.end = view(end);
     input.kind = view(kind);
     input.tokens = view(tokens);
+    input.document = view(document);
     input.overhead = view(overhead);
+    input.again = again;
     input.worth = view(worth);
     input.demand = view(demand);
     input.limit = limit;
@@ -129,7 +133,7 @@ void bind_value(py::module_& m) {
         .def("finals", &Features::finals, py::arg("worth"),
              "Return spans x FINAL_FEATURES, given a drafted worth for each span.");
     m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
-          py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("overhead"), py::arg("worth"),
+          py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"), py::arg("worth"),
           py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("enough") = 1.0,
           py::arg("alike") = 0.4, py::arg("careful") = true,
           "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"

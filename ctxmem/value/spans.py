@@ -61,9 +61,12 @@ def add_chunk_worth(table: Candidates) -> None:
 
 def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
     """Return what speaks for each segment, for the forests."""
-    unique = table.unique
+    # In the order of the text, so that the input's does not round sums another way.
+    unique = table.unique[
+        np.lexsort((table.last_segment[table.unique], table.first_segment[table.unique]))
+    ]
     vectors, cosine = _vectors(table, question)
-    evidence = evidence_of(table, cosine)
+    evidence = evidence_of(table, unique, cosine)
     nothing = np.zeros((0, 0), dtype=np.float32)
     return _native.SpanFeatures(
         table.stretches,
