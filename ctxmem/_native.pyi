@@ -23,6 +23,58 @@ def split_spans(
 # value
 def bm25(texts: list[str], queries: list[str]) -> NDArray[np.float64]: ...
 
+DRAFT_FEATURES: tuple[str, ...]
+FINAL_FEATURES: tuple[str, ...]
+
+class SpanFeatures:
+    def __init__(
+        self,
+        stretches: list[str],
+        first: NDArray[np.int64],
+        start: NDArray[np.int64],
+        end: NDArray[np.int64],
+        kind: NDArray[np.uint8],
+        document: NDArray[np.int32],
+        place: NDArray[np.int64],
+        chunk_first: NDArray[np.int32],
+        chunk_last: NDArray[np.int32],
+        evidence: NDArray[np.float64],
+        queries: list[str],
+        vectors: NDArray[np.float32],
+        query_vectors: NDArray[np.float32],
+    ) -> None: ...
+    def draft(self) -> NDArray[np.float32]: ...
+    def finals(self, worth: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+class SpanModel:
+    def __init__(self, data: dict[str, Any]) -> None: ...
+    def draft(self, features: SpanFeatures) -> NDArray[np.float32]: ...
+    def revise(self, features: SpanFeatures, worth: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def worth(self, features: SpanFeatures) -> NDArray[np.float32]: ...
+
+# fill
+TELLING_WORDS: tuple[str, ...]
+
+def fill_spans(
+    stretches: list[str],
+    first: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    tokens: NDArray[np.int64],
+    document: NDArray[np.int32],
+    overhead: NDArray[np.int64],
+    again: int,
+    worth: NDArray[np.float64],
+    demand: NDArray[np.uint8],
+    limit: int,
+    *,
+    enough: float = 1.0,
+    alike: float = 0.4,
+    careful: bool = True,
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], bool, int, float, float, float, float]: ...
+def differ_tellingly(a: str, b: str) -> bool: ...
+
 # tokens
 class Bpe:
     def __init__(self, data: bytes, encoding: str) -> None: ...

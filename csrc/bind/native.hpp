@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -43,11 +44,21 @@ py::array_t<T> to_array(std::vector<T>&& values) {
     return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
 }
 
+// An array as its elements stand in memory, row by row; another kind is converted.
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+template <class T>
+std::span<const T> view(const Array<T>& array) {
+    return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
 void bind_words(py::module_& m);
 void bind_spans(py::module_& m);
 void bind_tokens(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
 void bind_value(py::module_& m);
+void bind_fill(py::module_& m);
 
 }  // namespace ctxmem::bind

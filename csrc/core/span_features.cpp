@@ -95,11 +95,10 @@ public:
         add_words();
         add_shape();
         add_documents();
-        draft_ = interleave(columns_);
     }
 
     std::size_t spans() const { return spans_; }
-    const std::vector<float>& draft() const { return draft_; }
+    const Column& column(std::size_t k) const { return columns_[k]; }
     std::vector<float> finals(std::span<const float> worth) const;
 
 private:
@@ -114,7 +113,6 @@ private:
     Column bm25(std::size_t query) const;
     Column coverage(std::size_t query, int around) const;
     Column cosines(std::size_t query) const;
-    std::vector<float> interleave(const std::vector<Column>& columns) const;
 
     std::span<const Term> terms(std::size_t span) const {
         return {terms_.data() + term_first_[span], terms_.data() + term_first_[span + 1]};
@@ -150,7 +148,6 @@ private:
     std::vector<std::uint32_t> frequency_;  // in how many spans a term is
     std::vector<std::uint8_t> in_query_;    // by term: 1 in the query, 2 in a variant
     std::vector<Column> columns_;
-    std::vector<float> draft_;
     Column chunk_consensus_;
 };
 
@@ -607,13 +604,6 @@ void SpanFeatures::Table::add_documents() {
     }
 }
 
-std::vector<float> SpanFeatures::Table::interleave(const std::vector<Column>& columns) const {
-    std::vector<float> out(spans_ * columns.size());
-    for (std::size_t k = 0; k < columns.size(); ++k)
-        for (std::size_t s = 0; s < spans_; ++s) out[s * columns.size() + k] = columns[k][s];
-    return out;
-}
-
 std::vector<float> SpanFeatures::Table::finals(std::span<const float> worth) const {
     if (worth.size() != spans_)
         throw std::invalid_argument("span features: one worth a span is expected");
@@ -875,9 +865,10 @@ std::vector<float> SpanFeatures::Table::finals(std::span<const float> worth) con
     }
     for (std::size_t s = 0; s < spans_; ++s) made[23][s] = names_query[document(s)];
 
-    std::vector<Column> all(columns_);
-    for (Column& column : made) all.push_back(std::move(column));
-    return interleave(all);
+    std::vector<float> all;
+    all.reserve(spans_ * made.size());
+    for (const Column& column : made) all.insert(all.end(), column.begin(), column.end());
+    return all;
 }
 
 SpanFeatures::SpanFeatures(const SpanInput& input) : table_(std::make_unique<Table>(input)) {}
@@ -895,7 +886,7 @@ std::span<const std::string_view> SpanFeatures::final_names() {
 }
 
 std::size_t SpanFeatures::spans() const { return table_->spans(); }
-const std::vector<float>& SpanFeatures::draft() const { return table_->draft(); }
+const float* SpanFeatures::draft_column(std::size_t k) const { return table_->column(k).data(); }
 std::vector<float> SpanFeatures::finals(std::span<const float> worth) const {
     return table_->finals(worth);
 }

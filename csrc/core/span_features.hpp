@@ -58,13 +58,13 @@ public:
     SpanFeatures(SpanFeatures&&) noexcept;
 
     static std::span<const std::string_view> draft_names();
-    static std::span<const std::string_view> final_names();
+    static std::span<const std::string_view> final_names();  // those of the draft first
 
     std::size_t spans() const;
-    // spans x draft_names().size(), row by row.
-    const std::vector<float>& draft() const;
-    // spans x final_names().size(): the draft's columns, then those that follow from `worth`, which
-    // has one number a span.
+    // The numbers of one of draft_names(), one a span.
+    const float* draft_column(std::size_t name) const;
+    // The numbers of those of final_names() that are no draft_names(), column by column, given one
+    // worth a span.
     std::vector<float> finals(std::span<const float> worth) const;
 
 private:

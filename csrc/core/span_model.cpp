@@ -1,0 +1,83 @@
+#include "core/span_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace ctxmem {
+namespace {
+
+std::vector<std::size_t> columns_of(const std::vector<std::string>& names,
+                                    std::span<const std::string_view> made) {
+    std::vector<std::size_t> columns;
+    for (const std::string& name : names) {
+        const auto at = std::find(made.begin(), made.end(), name);
+        if (at == made.end())
+            throw std::invalid_argument("span model: the feature '" + name +
+                                        "' is not one that this version makes");
+        columns.push_back(static_cast<std::size_t>(at - made.begin()));
+    }
+    return columns;
+}
+
+void to_worth(std::vector<float>& odds) {
+    for (float& x : odds) x = static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x))));
+}
+
+}  // namespace
+
+SpanModel::SpanModel(const NamedForest& draft, const NamedForest& final, float blend)
+    : draft_columns_(columns_of(draft.features, SpanFeatures::draft_names())),
+      final_columns_(columns_of(final.features, SpanFeatures::final_names())),
+      draft_(draft.trees, draft.features.size()), final_(final.trees, final.features.size()),
+      blend_(blend) {
+    if (!(blend >= 0 && blend <= 1))
+        throw std::invalid_argument("span model: the blend is not a share from 0 to 1");
+}
+
+std::vector<float> SpanModel::draft_odds(const SpanFeatures& features) const {
+    std::vector<const float*> columns;
+    for (const std::size_t k : draft_columns_) columns.push_back(features.draft_column(k));
+    std::vector<float> odds(features.spans());
+    draft_.sum(columns, odds);
+    return odds;
+}
+
+void SpanModel::revise(const SpanFeatures& features, std::span<const float> worth,
+                       std::vector<float>& odds) const {
+    const std::vector<float> made = features.finals(worth);
+    const std::size_t drafted = SpanFeatures::draft_names().size();
+    std::vector<const float*> columns;
+    for (const std::size_t k : final_columns_)
+        columns.push_back(k < drafted ? features.draft_column(k)
+                                      : made.data() + (k - drafted) * features.spans());
+    std::vector<float> revised(features.spans());
+    final_.sum(columns, revised);
+    for (std::size_t s = 0; s < odds.size(); ++s)
+        odds[s] = blend_ * odds[s] + (1 - blend_) * revised[s];
+}
+
+std::vector<float> SpanModel::draft(const SpanFeatures& features) const {
+    std::vector<float> odds = draft_odds(features);
+    to_worth(odds);
+    return odds;
+}
+
+std::vector<float> SpanModel::revise(const SpanFeatures& features,
+                                     std::span<const float> worth) const {
+    std::vector<float> odds = draft_odds(features);
+    revise(features, worth, odds);
+    to_worth(odds);
+    return odds;
+}
+
+std::vector<float> SpanModel::worth(const SpanFeatures& features) const {
+    std::vector<float> odds = draft_odds(features);
+    std::vector<float> drafted(odds);
+    to_worth(drafted);
+    revise(features, drafted, odds);
+    to_worth(odds);
+    return odds;
+}
+
+}  // namespace ctxmem
