@@ -240,7 +240,8 @@ private:
         if (mine.empty()) return kNone;
         owners_.clear();
         for (const std::uint64_t shingle : mine)
-            if (const auto at = owner_.find(shingle); at != owner_.end())
+            if (const auto at = owner_.find(shingle);
+                at != owner_.end() && stretch_of_[static_cast<std::size_t>(at->second)] != stretch_of_[s])
                 owners_.push_back(at->second);
         if (static_cast<double>(owners_.size()) < in_.alike * static_cast<double>(mine.size()))
             return kNone;

@@ -22,9 +22,9 @@ JOINT = 3
 
 UNLIMITED = 2**62
 
-RESIDENT = 0.1
-"""Worth of a token that need not be sent again, as a share of the best token's: a cached one costs
-a tenth of a new one."""
+RESIDENT = 0.25
+"""Worth of a token that need not be sent again, as a share of the best token's: what is new must be
+worth so much more than what the cache holds."""
 
 
 @dataclass(frozen=True, slots=True)
