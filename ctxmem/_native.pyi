@@ -52,6 +52,29 @@ class SpanModel:
     def revise(self, features: SpanFeatures, worth: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def worth(self, features: SpanFeatures) -> NDArray[np.float32]: ...
 
+# fill
+TELLING_WORDS: tuple[str, ...]
+
+def fill_spans(
+    stretches: list[str],
+    first: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    tokens: NDArray[np.int64],
+    document: NDArray[np.int32],
+    overhead: NDArray[np.int64],
+    again: int,
+    worth: NDArray[np.float64],
+    demand: NDArray[np.uint8],
+    limit: int,
+    *,
+    enough: float = 1.0,
+    alike: float = 0.4,
+    careful: bool = True,
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], bool, int, float, float, float, float]: ...
+def differ_tellingly(a: str, b: str) -> bool: ...
+
 # tokens
 class Bpe:
     def __init__(self, data: bytes, encoding: str) -> None: ...

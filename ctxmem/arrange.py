@@ -137,19 +137,21 @@ def _continue(placed: Sequence[_Placed], layout: Layout) -> list[_Placed]:
     return done
 
 
-def stretch_overhead(table: Candidates, layout: Layout, counter: Counter) -> list[int]:
-    """Return, for each stretch, the tokens of what stands around a run of its spans."""
-    separators: dict[str, int] = {}
+def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[list[int], int]:
+    """Return the tokens of what stands around a run of spans.
+
+    For each stretch, those around the first run of its document: header and separator; and those
+    around every further run, which an ellipsis begins.
+    """
+    known: dict[str, int] = {}
     overhead = [0] * len(table.stretches)
-    continued = counter.count(_continued(layout) + layout.separator)
     for i in table.unique.tolist():
         if table.first_segment[i] < table.last_segment[i]:
-            header = header_of(table.chunks[i], layout) if layout.header is not None else ""
-            if header not in separators:
-                separators[header] = counter.count(header + layout.separator)
-            stretch = table.segment_stretch[table.first_segment[i]]
-            overhead[stretch] = max(continued, separators[header])
-    return overhead
+            header = header_of(table.chunks[i], layout)
+            if header not in known:
+                known[header] = counter.count(header + layout.separator)
+            overhead[table.segment_stretch[table.first_segment[i]]] = known[header]
+    return overhead, counter.count(_continued(layout) + layout.separator)
 
 
 def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
@@ -162,7 +164,7 @@ def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
         row = int(table.kept_row[i])
         first, last = int(table.first_segment[i]), int(table.last_segment[i])
         if table.alternative[row]:
-            piece = _piece(table, layout, [i], table.texts[row], None)
+            piece = _piece(table, layout, [i], table.texts[row], None, float(table.relevance[i]))
             placed.append(_Placed(piece, *_place(table, first), i))
             continue
         for number in range(max(0, bisect_right(starts, first) - 1), len(runs)):
@@ -201,14 +203,21 @@ def _run_piece(
 ) -> Piece:
     stretch = table.segment_stretch[first]
     start, end = int(table.segment_span[first, 0]), int(table.segment_span[last - 1, 1])
+    start = _line_start(table.stretches[stretch], start)
     whole = table.stretches[stretch][start:end]
     text = trim(whole)
     span = None
     if table.chunks[chunks[0]].span is not None:
         start += int(table.stretch_place[stretch]) + whole.find(text)
         span = (start, start + len(text))
-    piece = _piece(table, layout, chunks, text, span)
-    return replace(piece, relevance=float(table.segment_worth[first:last].max()))
+    worth = float(table.segment_worth[first:last].max())
+    return _piece(table, layout, chunks, text, span, worth)
+
+
+def _line_start(text: str, at: int) -> int:
+    """Return where the line begins if only indentation stands before, else the place itself."""
+    before = text[:at].rstrip(" \t") if at and text[at - 1] in " \t" else text[:at]
+    return len(before) if not before or before.endswith("\n") else at
 
 
 def _piece(
@@ -217,6 +226,7 @@ def _piece(
     chunks: Sequence[int],
     text: str,
     span: tuple[int, int] | None,
+    relevance: float,
 ) -> Piece:
     chunk = table.chunks[chunks[0]]
     return Piece(
@@ -226,7 +236,7 @@ def _piece(
         spans=() if span is None else (span,),
         source=chunk.source,
         header=header_of(chunk, layout),
-        relevance=float(table.relevance[list(chunks)].max()),
+        relevance=relevance,
     )
 
 

@@ -30,7 +30,10 @@ from ctxmem.selection import Proof, choose, choose_spans, keep, over_pinned
 from ctxmem.value import add_evidence, estimate, read_question, read_scorer, verify
 
 ROUNDS = 6
-"""Tries at making blocks that do not add up exactly fit; the first is nearly always enough."""
+"""Tries at making blocks that do not add up exactly fit; one or two are nearly always enough."""
+
+TOLERANCE = 0.01
+"""Share of the budget that may stay empty because prices were too high by a few tokens."""
 
 
 def pack(
@@ -121,6 +124,10 @@ def pack(
     kept_before = intake.read_resident(resident, table)
     by_span = compressing and not (parts or kept_before or compressors or _whole(table))
     cut_segments(table, enabled=dedup is not False, spans=by_span)
+    if by_span and len(table.segment_span) == len(table.stretches):
+        # Each text is one span: the solver chooses as finely, and proves its choice.
+        by_span = False
+        cut_segments(table, enabled=dedup is not False)
     tokens.price_segments(table, counting)
     estimate(table, question)
     if asked is not None:
@@ -129,9 +136,14 @@ def pack(
         add_alternatives(table, compressors, query=query, limit=allowed.limit)
     tokens.price(table, counting, separator, arrange.headers(table, layout))
     if by_span:
-        overhead = arrange.stretch_overhead(table, layout, counting)
+        overhead, again = arrange.run_overhead(table, layout, counting)
         choosing = partial(
-            choose_spans, table, overhead=overhead, dedup=dedup, enough=allowed.enough
+            choose_spans,
+            table,
+            overhead=overhead,
+            again=again,
+            dedup=dedup,
+            enough=allowed.enough,
         )
     else:
         headers = [counting.count(part.header + separator) if part.header else 0 for part in parts]
@@ -179,7 +191,8 @@ def _fit(
         if spent <= budget.limit and (best is None or proof.value > best.proof.value):
             best = _Fitted.of(table, proof, rendering, spent)
         overpriced = proof.spent - slack - spent
-        if spent <= budget.limit and overpriced <= 0:
+        left = budget.limit - spent
+        if left >= 0 and (overpriced <= 0 or left <= TOLERANCE * budget.limit):
             break
         limit += overpriced if spent <= budget.limit else budget.limit - spent
     if best is None:

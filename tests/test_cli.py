@@ -42,7 +42,7 @@ def test_json_is_the_window_as_plain_data(capsys):
 
 def test_text_prints_the_window_alone(capsys):
     assert main(["pack", str(EXAMPLE), "--text", "--header", "[{source}]"]) == 0
-    assert capsys.readouterr().out.startswith("[msa-2024.md]\n")
+    assert capsys.readouterr().out.startswith("[amendment-2-2025.md]\n")
 
 
 def test_jsonl_comes_through_standard_input(monkeypatch, capsys):

@@ -70,11 +70,11 @@ def test_the_bound_holds_where_chunks_share_text(given_cuts, budget):
         Chunk(BOOK[EDGES[a] : EDGES[b]], source="book", span=(EDGES[a], EDGES[b]), score=score)
         for a, b, score in given_cuts
     ]
-    window = pack(chunks, budget)
+    window = pack(chunks, budget, compress=False)
     table = window.table
 
     def value(chosen):
-        each = [0.0] * len(table.segment_chunk)
+        each = [0.0] * len(table.segment_span)
         for i in chosen:
             for s in range(table.first_segment[i], table.last_segment[i]):
                 each[s] = max(each[s], float(table.worth[i]))

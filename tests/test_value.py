@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxmem import Chunk, _native, dedup, intake, value
+from ctxmem.dedup import cut_segments
 
 texts = st.lists(st.text("ab cdé 東12.-", max_size=30), min_size=1, max_size=8)
 
@@ -45,12 +46,14 @@ def test_words_by_hand():
     assert len(_native.words("... --- \u3000")) == 0
 
 
-def table_of(chunks, **options):
+def table_of(chunks, query=None, **options):
+    options = {"query": query, **options}
     table = intake.read(chunks)
     dedup.find_repeats(table)
     value.add_evidence(table)
     dedup.group(table, True)
-    value.estimate(table, **options)
+    cut_segments(table)
+    value.estimate(table, value.read_question(**options))
     return table
 
 
@@ -67,8 +70,8 @@ def test_scores_rank_within_their_own_list():
         Chunk("c", score=0.9, list="cosine"),
         Chunk("d", score=0.1, list="cosine"),
     ]
-    relevance = table_of(chunks).relevance.tolist()
-    assert relevance == [1, 0, 1, 0]
+    a, b, c, d = table_of(chunks).relevance.tolist()
+    assert a == c > b == d
 
 
 def test_equal_scores_are_equally_relevant():

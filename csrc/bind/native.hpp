@@ -44,7 +44,7 @@ py::array_t<T> to_array(std::vector<T>&& values) {
     return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
 }
 
-// C-contiguous, converted where it is not.
+// An array as its elements stand in memory, row by row; another kind is converted.
 template <class T>
 using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
 
@@ -53,18 +53,12 @@ std::span<const T> view(const Array<T>& array) {
     return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
-inline py::tuple names(std::span<const std::string_view> given) {
-    py::tuple out(given.size());
-    for (std::size_t i = 0; i < given.size(); ++i) out[i] = py::str(given[i].data(), given[i].size());
-    return out;
-}
-
 void bind_words(py::module_& m);
 void bind_spans(py::module_& m);
 void bind_tokens(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
 void bind_value(py::module_& m);
-void bind_model(py::module_& m);
+void bind_fill(py::module_& m);
 
 }  // namespace ctxmem::bind

@@ -1,6 +1,7 @@
 #include "bind/native.hpp"
 #include "core/bm25.hpp"
-#include "core/span_fill.hpp"
+#include "core/span_features.hpp"
+#include "core/span_model.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -18,33 +19,166 @@ py::array_t<double> score_bm25(const py::list& texts, const py::list& queries) {
     return to_array(std::move(scores)).reshape({rows, columns});
 }
 
-py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
-               const Array<std::int64_t>& start, const Array<std::int64_t>& end,
-               const Array<std::uint8_t>& kind, const Array<std::int64_t>& tokens, const Array<std::int64_t>& overhead,
-               const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
-               double enough, double alike, bool careful) {
-    const Texts texts(stretches, Surrogates::kept);
-    FillInput input;
-    input.stretches = texts.views();
-    input.first = view(first);
-    input.start = view(start);
-    input.end = view(end);
-    input.kind = view(kind);
-    input.tokens = view(tokens);
-    input.overhead = view(overhead);
-    input.worth = view(worth);
-    input.demand = view(demand);
-    input.limit = limit;
-    input.enough = enough;
-    input.alike = alike;
-    input.careful = careful;
-    Fill out;
+// The features and what they look at, held together.
+class Features {
+public:
+    Features(const py::list& stretches, Array<std::int64_t> first, Array<std::int64_t> start,
+             Array<std::int64_t> end, Array<std::uint8_t> kind, Array<std::int32_t> document,
+             Array<std::int64_t> place, Array<std::int32_t> chunk_first,
+             Array<std::int32_t> chunk_last, Array<double> evidence, const py::list& queries,
+             Array<float> vectors, Array<float> query_vectors)
+        : held_(py::make_tuple(first, start, end, kind, document, place, chunk_first, chunk_last,
+                               evidence, vectors, query_vectors)),
+          stretches_(stretches, Surrogates::kept), queries_(queries), features_([&] {
+              SpanInput input;
+              input.stretches = stretches_.views();
+              input.first = view(first);
+              input.start = view(start);
+              input.end = view(end);
+              input.kind = view(kind);
+              input.document = view(document);
+              input.place = view(place);
+              input.chunk_first = view(chunk_first);
+              input.chunk_last = view(chunk_last);
+              input.evidence = view(evidence);
+              input.queries = queries_.views();
+              input.vectors = view(vectors);
+              input.query_vectors = view(query_vectors);
+              input.width = vectors.ndim() == 2 ? static_cast<std::size_t>(vectors.shape(1)) : 0;
+              py::gil_scoped_release unlocked;
+              return SpanFeatures(input);
+          }()) {}
+
+    py::array_t<float> draft() const {
+        std::vector<float> columns;
+        add_draft(columns);
+        return rows(std::move(columns), SpanFeatures::draft_names().size());
+    }
+    py::array_t<float> finals(const Array<float>& worth) const {
+        std::vector<float> columns;
+        add_draft(columns);
+        const std::vector<float> made = features_.finals(view(worth));
+        columns.insert(columns.end(), made.begin(), made.end());
+        return rows(std::move(columns), SpanFeatures::final_names().size());
+    }
+    const SpanFeatures& features() const { return features_; }
+
+private:
+    void add_draft(std::vector<float>& columns) const {
+        for (std::size_t k = 0; k < SpanFeatures::draft_names().size(); ++k) {
+            const float* column = features_.draft_column(k);
+            columns.insert(columns.end(), column, column + features_.spans());
+        }
+    }
+    // A row a span, seen through the columns' memory.
+    py::array_t<float> rows(std::vector<float>&& columns, std::size_t width) const {
+        const py::array_t<float> turned =
+            to_array(std::move(columns))
+                .reshape({static_cast<py::ssize_t>(width),
+                          static_cast<py::ssize_t>(features_.spans())});
+        return py::array_t<float>(turned.attr("T"));
+    }
+
+    py::object held_;
+    Texts stretches_;
+    Texts queries_;
+    SpanFeatures features_;
+};
+
+py::object entry(const py::dict& data, const char* key) {
+    if (!data.contains(key))
+        throw std::invalid_argument(std::string("span model: '") + key + "' is missing");
+    return data[key];
+}
+
+py::dict mapping(const py::dict& data, const char* key) {
+    py::object value = entry(data, key);
+    if (!py::isinstance<py::dict>(value))
+        throw std::invalid_argument(std::string("span model: '") + key + "' is no mapping");
+    return value;
+}
+
+// Numbers of a list; those that are no numbers, or none that the type holds, are refused.
+template <class T>
+std::vector<T> numbers(const py::dict& data, const char* key) {
+    const std::string refusal = std::string("span model: '") + key + "' is not a list of numbers";
+    const py::object value = entry(data, key);
+    if (!py::isinstance<py::list>(value)) throw std::invalid_argument(refusal);
+    std::vector<T> out;
+    for (const py::handle item : value.cast<py::list>()) {
+        try {
+            out.push_back(item.cast<T>());
+        } catch (const py::cast_error&) {
+            throw std::invalid_argument(refusal + " in its range");
+        }
+    }
+    return out;
+}
+
+template <class T>
+T number(const py::dict& data, const char* key) {
+    try {
+        return entry(data, key).cast<T>();
+    } catch (const py::cast_error&) {
+        throw std::invalid_argument(std::string("span model: '") + key + "' is not a number");
+    }
+}
+
+NamedForest read_forest(const py::dict& data) {
+    NamedForest out;
+    const py::object features = entry(data, "features");
+    if (!py::isinstance<py::list>(features))
+        throw std::invalid_argument("span model: 'features' is not a list of names");
+    for (const py::handle name : features.cast<py::list>()) {
+        if (!py::isinstance<py::str>(name))
+            throw std::invalid_argument("span model: 'features' is not a list of names");
+        out.features.push_back(name.cast<std::string>());
+    }
+    ForestData& trees = out.trees;
+    trees.leaves = numbers<std::uint32_t>(data, "leaves");
+    trees.feature = numbers<std::uint32_t>(data, "feature");
+    trees.threshold = numbers<float>(data, "threshold");
+    trees.left = numbers<std::uint32_t>(data, "left");
+    trees.value = numbers<float>(data, "value");
+    trees.bias = number<float>(data, "bias");
+    return out;
+}
+
+constexpr std::int64_t kModelVersion = 1;
+
+SpanModel read_model(const py::dict& data) {
+    const auto version = number<std::int64_t>(data, "version");
+    if (version != kModelVersion)
+        throw std::invalid_argument("span model: the file has version " + std::to_string(version) +
+                                    "; expected " + std::to_string(kModelVersion));
+    return SpanModel(read_forest(mapping(data, "draft")), read_forest(mapping(data, "final")),
+                     number<float>(data, "blend"));
+}
+
+py::array_t<float> evaluate(const SpanModel& model, const Features& features,
+                            std::vector<float> (SpanModel::*verb)(const SpanFeatures&) const) {
+    std::vector<float> worth;
     {
         py::gil_scoped_release unlocked;
-        out = fill_spans(input);
+        worth = (model.*verb)(features.features());
     }
-    return py::make_tuple(to_array(std::move(out.kept)), to_array(std::move(out.stands_for_it)),
-                          out.pins_fit, out.spent, out.value, out.bound, out.price, out.left);
+    return to_array(std::move(worth));
+}
+
+py::array_t<float> revise(const SpanModel& model, const Features& features,
+                          const Array<float>& worth) {
+    std::vector<float> revised;
+    {
+        py::gil_scoped_release unlocked;
+        revised = model.revise(features.features(), view(worth));
+    }
+    return to_array(std::move(revised));
+}
+
+py::tuple names(std::span<const std::string_view> given) {
+    py::tuple out(given.size());
+    for (std::size_t i = 0; i < given.size(); ++i) out[i] = py::str(given[i].data(), given[i].size());
+    return out;
 }
 
 }  // namespace
@@ -52,19 +186,36 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
 void bind_value(py::module_& m) {
     m.def("bm25", &score_bm25, py::arg("texts"), py::arg("queries"),
           "Return BM25 of every text (rows) against every query (columns).");
-    m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
-          py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("overhead"), py::arg("worth"),
-          py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("enough") = 1.0,
-          py::arg("alike") = 0.4, py::arg("careful") = true,
-          "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
-          "price of a token and the share of worth left out.");
-    m.def("differ_tellingly",
-          [](const py::str& a, const py::str& b) {
-              return differ_tellingly(Texts(a).views()[0], Texts(b).views()[0]);
-          },
-          py::arg("a"), py::arg("b"),
-          "Return whether two versions differ in numbers, or mainly in number words and negations.");
-    m.attr("TELLING_WORDS") = names(telling_words());
+    py::class_<Features>(m, "SpanFeatures", "Numbers that speak for spans, a row each.")
+        .def(py::init<const py::list&, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
+                      Array<std::uint8_t>, Array<std::int32_t>, Array<std::int64_t>,
+                      Array<std::int32_t>, Array<std::int32_t>, Array<double>, const py::list&,
+                      Array<float>, Array<float>>(),
+             py::arg("stretches"), py::arg("first"), py::arg("start"), py::arg("end"),
+             py::arg("kind"), py::arg("document"), py::arg("place"), py::arg("chunk_first"),
+             py::arg("chunk_last"), py::arg("evidence"), py::arg("queries"), py::arg("vectors"),
+             py::arg("query_vectors"))
+        .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
+        .def("finals", &Features::finals, py::arg("worth"),
+             "Return spans x FINAL_FEATURES, given a drafted worth for each span.");
+    py::class_<SpanModel>(m, "SpanModel", "Two forests that turn features of spans into worth.")
+        .def(py::init(&read_model), py::arg("data"))
+        .def(
+            "draft",
+            [](const SpanModel& model, const Features& features) {
+                return evaluate(model, features, &SpanModel::draft);
+            },
+            py::arg("features"), "Return what each span is worth by itself.")
+        .def("revise", &revise, py::arg("features"), py::arg("worth"),
+             "Return what each span is worth, given drafted or verified worths of all.")
+        .def(
+            "worth",
+            [](const SpanModel& model, const Features& features) {
+                return evaluate(model, features, &SpanModel::worth);
+            },
+            py::arg("features"), "Return what each span is worth: drafted, then revised.");
+    m.attr("DRAFT_FEATURES") = names(SpanFeatures::draft_names());
+    m.attr("FINAL_FEATURES") = names(SpanFeatures::final_names());
 }
 
 }  // namespace ctxmem::bind

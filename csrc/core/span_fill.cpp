@@ -48,11 +48,19 @@ public:
         fill_.kept.assign(n_, 0);
         fill_.stands_for_it.assign(n_, kNone);
         owner_.clear();
+        runs_.assign(documents_, 0);
         for (std::size_t s = 0; s < n_; ++s)
             if (in_.demand[s] == kMust) take(s);
         fill_.pins_fit = fill_.spent <= limit;
         if (fill_.pins_fit) take_best(limit, enough_value);
         return std::move(fill_);
+    }
+
+    double total() const {
+        double sum = 0;
+        for (std::size_t s = 0; s < n_; ++s)
+            if (in_.demand[s] != kMustNot) sum += worth_of(s);
+        return sum;
     }
 
     // The optimum of an easier problem: spans in parts, without overhead, each at no more than it
@@ -84,12 +92,13 @@ private:
     void check() const {
         const std::size_t stretches = in_.stretches.size();
         if (in_.first.size() != stretches + 1 || in_.overhead.size() != stretches ||
+            in_.document.size() != stretches ||
             in_.start.size() != n_ || in_.end.size() != n_ || in_.kind.size() != n_ || in_.worth.size() != n_ ||
             in_.demand.size() != n_ || in_.first[0] != 0 ||
             in_.first[stretches] != static_cast<std::int64_t>(n_))
             throw std::invalid_argument("fill: the arrays do not belong together");
         for (std::size_t t = 0; t < stretches; ++t)
-            if (in_.first[t] > in_.first[t + 1])
+            if (in_.first[t] > in_.first[t + 1] || in_.document[t] < 0)
                 throw std::invalid_argument("fill: stretches out of order");
     }
 
@@ -98,6 +107,7 @@ private:
         stretch_of_.resize(n_);
         text_.resize(n_);
         for (std::size_t t = 0; t < in_.stretches.size(); ++t) {
+            documents_ = std::max(documents_, static_cast<std::size_t>(in_.document[t]) + 1);
             const std::string_view text = in_.stretches[t];
             std::size_t byte = 0;
             std::int64_t character = 0;
@@ -129,9 +139,13 @@ private:
 
     // What the window grows by when it takes a span: less where that joins two runs.
     std::int64_t cost(std::size_t s) const {
-        const std::int64_t overhead = in_.overhead[stretch_of_[s]];
-        const int runs = 1 - (s > 0 && kept(s, s - 1)) - kept(s, s + 1);
-        return in_.tokens[s] + runs * overhead;
+        const int runs = new_runs(s);
+        const bool first = runs > 0 && runs_[document(s)] == 0;
+        return in_.tokens[s] + (first ? in_.overhead[stretch_of_[s]] : runs * in_.again);
+    }
+    int new_runs(std::size_t s) const { return 1 - (s > 0 && kept(s, s - 1)) - kept(s, s + 1); }
+    std::size_t document(std::size_t s) const {
+        return static_cast<std::size_t>(in_.document[stretch_of_[s]]);
     }
     bool heading(std::size_t s) const {
         return in_.kind[s] == static_cast<std::uint8_t>(SpanKind::heading);
@@ -177,12 +191,12 @@ private:
                 std::push_heap(heap.begin(), heap.end());
                 continue;
             }
-            if (const std::int32_t owner = says_the_same(next.span); owner != kNone) {
-                fill_.stands_for_it[next.span] = owner;
-                continue;
-            }
             if (fill_.spent + cost(next.span) > limit) {
                 fill_.price = std::max(fill_.price, now);
+                continue;
+            }
+            if (const std::int32_t owner = says_the_same(next.span); owner != kNone) {
+                fill_.stands_for_it[next.span] = owner;
                 continue;
             }
             take(next.span);
@@ -201,6 +215,7 @@ private:
     void take(std::size_t s) {
         fill_.spent += cost(s);
         fill_.value += worth_of(s);
+        runs_[document(s)] += new_runs(s);
         fill_.kept[s] = 1;
         if (in_.alike > 1) return;
         for (const std::uint64_t shingle : shingles(s))
@@ -225,7 +240,8 @@ private:
         if (mine.empty()) return kNone;
         owners_.clear();
         for (const std::uint64_t shingle : mine)
-            if (const auto at = owner_.find(shingle); at != owner_.end())
+            if (const auto at = owner_.find(shingle);
+                at != owner_.end() && stretch_of_[static_cast<std::size_t>(at->second)] != stretch_of_[s])
                 owners_.push_back(at->second);
         if (static_cast<double>(owners_.size()) < in_.alike * static_cast<double>(mine.size()))
             return kNone;
@@ -248,8 +264,10 @@ private:
 
     const FillInput& in_;
     std::size_t n_;
+    std::size_t documents_ = 0;
     std::vector<std::uint32_t> stretch_of_;
     std::vector<std::string_view> text_;
+    std::vector<int> runs_;  // of each document
     Fill fill_;
     std::unordered_map<std::uint64_t, std::int32_t> owner_;  // shingle -> the first span with it
     std::vector<std::uint64_t> words_, shingles_;
@@ -337,13 +355,14 @@ bool differ_tellingly(std::string_view a, std::string_view b) {
 
 Fill fill_spans(const FillInput& input) {
     Filling filling(input);
-    const double infinite = std::numeric_limits<double>::infinity();
+    constexpr double kInfinite = std::numeric_limits<double>::infinity();
     constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4;
-    // What can be had at all: everything, once.
-    const double all = filling.run(kUnlimited, infinite).value;
-    Fill fill = filling.run(input.limit, input.enough < 1 ? input.enough * all : infinite);
-    fill.left = all > 0 ? 1 - fill.value / all : 0;
-    fill.bound = std::max(fill.value, filling.bound(input.enough < 1 ? fill.spent : input.limit));
+    const bool stops = input.enough < 1;
+    // What can be had at all: everything, once; where nothing depends on it, everything.
+    const double all = stops ? filling.run(kUnlimited, kInfinite).value : filling.total();
+    Fill fill = filling.run(input.limit, stops ? input.enough * all : kInfinite);
+    fill.left = all > 0 ? std::max(0.0, 1 - fill.value / all) : 0;
+    fill.bound = std::max(fill.value, filling.bound(stops ? fill.spent : input.limit));
     return fill;
 }
 

@@ -2,9 +2,10 @@
 //
 // Spans are taken by worth per token they cost there (Dantzig 1957: for many small items the greedy
 // fill is nearly the optimum, and `bound` says how nearly). Spans that touch make one run, which pays
-// its overhead (header and separator) once. A span of which the window already holds kAlike of its
+// its overhead (header or ellipsis, and separator) once. A span of which the window already holds kAlike of its
 // 5-word shingles is not taken: the span that says the same stands for it; with `careful`, only where
-// the two do not differ tellingly, so that a clause and its amendment stand side by side.
+// the two do not differ tellingly, so that a clause and its amendment stand side by side. What one
+// text without gaps repeats is its author's to repeat.
 // A heading is taken only with what it stands above, and then it is worth as much as half of that:
 // it says what the text is about.
 //
@@ -22,7 +23,10 @@ struct FillInput {
     std::span<const std::int64_t> first, start, end;  // as SpanInput has them
     std::span<const std::uint8_t> kind;      // SpanKind
     std::span<const std::int64_t> tokens;    // of each span, inside a run
-    std::span<const std::int64_t> overhead;  // of each stretch: what a run of it costs beside
+    std::span<const std::int32_t> document;  // of each stretch, from 0
+    std::span<const std::int64_t> overhead;  // of each stretch: what the first run of its document
+                                             // costs beside
+    std::int64_t again = 0;                  // what another run of the same document costs beside
     std::span<const double> worth;           // of a token of each span, 0 to 1
     std::span<const std::uint8_t> demand;    // 0: may be there, 1: must, 2: must not
     std::int64_t limit = 0;

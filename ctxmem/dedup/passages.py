@@ -25,13 +25,8 @@ NGRAM = 3
 COMPARED = 8
 """Versions that a near-duplicate is compared with before it stands for itself."""
 
-_NUMBERS = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen hundred thousand million billion half twice double"
-)
+_TELLING = frozenset(_native.TELLING_WORDS)
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_NEGATIONS = "not no never nor none neither without except unless cannot"
-_TELLING = frozenset((_NUMBERS + " " + _NEGATIONS).split())
 _WORD = re.compile(r"\d+(?:[.,:/-]\d+)*%?|\w+(?:[\'’-]\w+)*")
 
 

@@ -64,11 +64,12 @@ def cut_segments(table: Candidates, *, enabled: bool = True, spans: bool = False
         else:
             # Pieces do not reach across sections, so neither does what neighbours share.
             sources[where.source, table.chunks[i].section][i] = where
-    for found in sources.values():
+    # In an order of their own, so that the input's does not break ties.
+    for _, found in sorted(sources.items(), key=lambda pair: (pair[0][0], pair[0][1] or "")):
         disagreeing = _disagreeing(table, found)
         alone.extend(disagreeing)
         stretches.add_source({i: where for i, where in found.items() if i not in disagreeing})
-    for i in sorted(alone):
+    for i in sorted(alone, key=table.id):
         stretches.add(table.chunks[i].text, {i: 0}, place(table.chunks[i]))
     stretches.cut(spans)
 

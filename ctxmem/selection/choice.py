@@ -22,8 +22,9 @@ JOINT = 3
 
 UNLIMITED = 2**62
 
-RESIDENT = 0.1
-"""Worth of a token that need not be sent again; a cached one costs a tenth of a new one."""
+RESIDENT = 0.25
+"""Worth of a token that need not be sent again, as a share of the best token's: what is new must be
+worth so much more than what the cache holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ class _Problem:
         """Return the worth of each row: tokens of text times what one of them is worth."""
         table = self.table
         full = table.first_row[:-1]
-        text = (table.tokens[full] - table.overhead).astype(np.float64)
+        total = np.concatenate(([0], np.cumsum(table.segment_tokens)))
+        text = (total[table.last_segment] - total[table.first_segment]).astype(np.float64)
         # A longer near-duplicate says no more than its representative does.
         values = (table.worth * np.minimum(text, text[table.group]))[table.chunk]
         for row in np.flatnonzero(table.alternative > 0).tolist():
@@ -216,7 +218,8 @@ def _solve_constrained(
     for i in problem.chunks:
         groups.setdefault(int(table.group[i]), []).append(number[i])
     known = {section.name for section in sections}
-    bonus = [round(RESIDENT * SCALE * int(table.tokens[table.first_row[i]])) for i in resident]
+    saved = RESIDENT * SCALE * float(table.worth.max())
+    bonus = [round(saved * int(table.tokens[table.first_row[i]])) for i in resident]
     packing = {
         "budget": limit,
         "items": [

@@ -23,7 +23,12 @@ MAY, MUST, MUST_NOT = 0, 1, 2
 
 
 def choose_spans(
-    table: Candidates, limit: int, overhead: Sequence[int], dedup: bool | float, enough: float = 1.0
+    table: Candidates,
+    limit: int,
+    overhead: Sequence[int],
+    again: int,
+    dedup: bool | float,
+    enough: float = 1.0,
 ) -> Proof | None:
     """Add `segment_kept`, `stands_for_it` and `kept_row`: which spans are in the window.
 
@@ -33,7 +38,8 @@ def choose_spans(
     Args:
         table: the candidates, cut into spans, priced and valued.
         limit: tokens of all blocks.
-        overhead: of each stretch, the tokens of what stands around a run of its spans.
+        overhead: of each stretch, the tokens of what stands around the first run of a document.
+        again: the tokens of what stands around every further run of it.
         dedup: False folds nothing; a number is the share of shingles from which on all are folded.
         enough: share of all worth that can be had at which to stop.
 
@@ -54,7 +60,9 @@ def choose_spans(
         np.ascontiguousarray(table.segment_span[:, 1]),
         table.segment_kind,
         table.segment_tokens,
+        table.document,
         np.asarray(overhead, dtype=np.int64),
+        again,
         table.segment_worth,
         demand,
         limit,

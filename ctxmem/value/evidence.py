@@ -31,8 +31,10 @@ def add_evidence(table: Candidates) -> None:
     table.evidence = evidence[table.repeat_of]
 
 
-def evidence_of(table: Candidates, cosine: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return the evidence of the unique chunks, a row each in the order of `EVIDENCE`."""
+def evidence_of(
+    table: Candidates, chunks: NDArray[np.intp], cosine: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return the evidence of these chunks, a row each in the order of `EVIDENCE`."""
     n = len(table)
     columns = np.full((len(EVIDENCE), n), np.nan)
     row = {name: columns[k] for k, name in enumerate(EVIDENCE)}
@@ -71,7 +73,7 @@ def evidence_of(table: Candidates, cosine: NDArray[np.float64] | None) -> NDArra
     row["mean_score"][scored_chunks] = total[scored_chunks] / count[scored_chunks]
     if cosine is not None:
         row["cosine"][:] = cosine
-    return np.ascontiguousarray(columns[:, table.unique].T)
+    return np.ascontiguousarray(columns[:, chunks].T)
 
 
 def _ranks(table: Candidates) -> NDArray[np.int64]:

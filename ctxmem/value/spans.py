@@ -45,26 +45,37 @@ def estimate(table: Candidates, question: Question) -> None:
 
 
 def add_chunk_worth(table: Candidates) -> None:
-    """Add `relevance` and `worth`: the best and the mean of each chunk's segments."""
+    """Add `relevance` and `worth`: the best and the mean of each chunk's segments.
+
+    Near-duplicates share theirs: the members of a group are worth what its best member is.
+    """
     size = (table.segment_span[:, 1] - table.segment_span[:, 0]).astype(np.float64)
     total = np.concatenate(([0.0], np.cumsum(table.segment_worth * size)))
     sizes = np.concatenate(([0.0], np.cumsum(size)))
     first, last = table.first_segment, table.last_segment
-    share = (total[last] - total[first]) / np.maximum(1.0, sizes[last] - sizes[first])
-    table.worth = np.clip(share, FLOOR, 1.0)
-    table.relevance = table.worth.copy()
+    worth = (total[last] - total[first]) / np.maximum(1.0, sizes[last] - sizes[first])
+    relevance = np.zeros(len(table))
     for i in table.unique.tolist():
         if first[i] < last[i]:
-            table.relevance[i] = table.segment_worth[first[i] : last[i]].max()
-    table.relevance = table.relevance[table.repeat_of]
+            relevance[i] = table.segment_worth[first[i] : last[i]].max()
+    unique = table.unique
+    for column in (worth, relevance):
+        best = np.zeros(len(table))
+        np.maximum.at(best, table.group[unique], column[unique])
+        column[:] = best[table.group]
+    table.worth, table.relevance = np.clip(worth, FLOOR, 1.0), relevance
 
 
 def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
     """Return what speaks for each segment, for the forests."""
-    unique = table.unique
+    # In the order of the text, so that the input's does not round sums another way.
+    unique = table.unique[
+        np.lexsort((table.last_segment[table.unique], table.first_segment[table.unique]))
+    ]
     vectors, cosine = _vectors(table, question)
-    evidence = evidence_of(table, cosine)
+    evidence = evidence_of(table, unique, cosine)
     nothing = np.zeros((0, 0), dtype=np.float32)
+    asked = nothing if vectors is None or question.vectors is None else question.vectors
     return _native.SpanFeatures(
         table.stretches,
         table.stretch_first,
@@ -78,7 +89,7 @@ def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
         evidence,
         list(question.texts),
         nothing if vectors is None else vectors,
-        nothing if vectors is None or question.vectors is None else question.vectors,
+        asked,
     )
 
 

@@ -1,0 +1,65 @@
+#include "bind/native.hpp"
+#include "core/span_fill.hpp"
+
+namespace ctxmem::bind {
+namespace {
+
+py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
+               const Array<std::int64_t>& start, const Array<std::int64_t>& end,
+               const Array<std::uint8_t>& kind, const Array<std::int64_t>& tokens,
+               const Array<std::int32_t>& document, const Array<std::int64_t>& overhead,
+               std::int64_t again,
+               const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
+               double enough, double alike, bool careful) {
+    const Texts texts(stretches, Surrogates::kept);
+    FillInput input;
+    input.stretches = texts.views();
+    input.first = view(first);
+    input.start = view(start);
+    input.end = view(end);
+    input.kind = view(kind);
+    input.tokens = view(tokens);
+    input.document = view(document);
+    input.overhead = view(overhead);
+    input.again = again;
+    input.worth = view(worth);
+    input.demand = view(demand);
+    input.limit = limit;
+    input.enough = enough;
+    input.alike = alike;
+    input.careful = careful;
+    Fill out;
+    {
+        py::gil_scoped_release unlocked;
+        out = fill_spans(input);
+    }
+    return py::make_tuple(to_array(std::move(out.kept)), to_array(std::move(out.stands_for_it)),
+                          out.pins_fit, out.spent, out.value, out.bound, out.price, out.left);
+}
+
+py::tuple names(std::span<const std::string_view> given) {
+    py::tuple out(given.size());
+    for (std::size_t i = 0; i < given.size(); ++i)
+        out[i] = py::str(given[i].data(), given[i].size());
+    return out;
+}
+
+}  // namespace
+
+void bind_fill(py::module_& m) {
+    m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
+          py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"), py::arg("worth"),
+          py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("enough") = 1.0,
+          py::arg("alike") = 0.4, py::arg("careful") = true,
+          "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
+          "price of a token and the share of worth left out.");
+    m.def("differ_tellingly",
+          [](const py::str& a, const py::str& b) {
+              return differ_tellingly(Texts(a).views()[0], Texts(b).views()[0]);
+          },
+          py::arg("a"), py::arg("b"),
+          "Return whether two versions differ in numbers, or mainly in number words and negations.");
+    m.attr("TELLING_WORDS") = names(telling_words());
+}
+
+}  // namespace ctxmem::bind
