@@ -17,7 +17,7 @@ namespace ctxmem {
 namespace {
 
 constexpr int kShingle = 5;             // words
-constexpr std::size_t kMainly = 4;       // of differing words, one in so many is the main thing
+constexpr std::size_t kMainly = 2;       // of differing words, one in so many is the main thing
 constexpr double kScope = 0.5;           // of what a heading stands above
 constexpr std::int64_t kJoint = 3;      // tokens that a cut may add; see bound()
 constexpr auto kNone = std::int32_t{-1};
