@@ -350,7 +350,7 @@ bool differ_tellingly(std::string_view a, std::string_view b) {
     split_words(b, theirs);
     std::sort(mine.begin(), mine.end());
     std::sort(theirs.begin(), theirs.end());
-    return kMainly * telling >= difference(mine, theirs);
+    return kMainly * telling + 1 >= difference(mine, theirs);  // "isn't" is two words
 }
 
 Fill fill_spans(const FillInput& input) {
