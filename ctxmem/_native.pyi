@@ -78,6 +78,14 @@ def minhash(
     permutations: int = 128,
     seed: int = 1,
 ) -> NDArray[np.uint32]: ...
+def minhash_texts(
+    texts: list[str],
+    ngram: int,
+    characters: bool = False,
+    permutations: int = 128,
+    seed: int = 1,
+    threads: int = 1,
+) -> NDArray[np.uint32]: ...
 def band_plan(
     threshold: float, permutations: int = 128, recall: float = 0.99
 ) -> tuple[int, int]: ...

@@ -127,6 +127,22 @@ py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
     return out;
 }
 
+py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, bool characters,
+                                               std::size_t permutations, std::uint64_t seed,
+                                               std::size_t threads) {
+    const Texts texts(list);
+    const MinHash minhash(permutations, seed);
+    py::array_t<std::uint32_t> out({texts.views().size(), permutations});
+    std::uint32_t* rows = out.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        sign_texts(texts.views(), characters ? Unit::character : Unit::word, ngram, minhash, threads,
+                   pulse, rows);
+    }
+    return out;
+}
+
 py::tuple sets_of(const py::list& list, int ngram, bool characters) {
     const Texts texts(list);
     std::vector<std::uint64_t> shingles;
@@ -217,6 +233,9 @@ void bind_dedup(py::module_& m) {
     m.def("minhash", &signatures, py::arg("shingles"), py::arg("start"),
           py::arg("permutations") = 128, py::arg("seed") = 1,
           "Return the MinHash signature of each set, one row each.");
+    m.def("minhash_texts", &signatures_of_texts, py::arg("texts"), py::arg("ngram"),
+          py::arg("characters") = false, py::arg("permutations") = 128, py::arg("seed") = 1,
+          py::arg("threads") = 1, "Return the MinHash signature of each text, one row each.");
     m.def("band_plan", &plan, py::arg("threshold"), py::arg("permutations") = 128,
           py::arg("recall") = 0.99,
           "Return (bands, rows a band) by which pairs at the threshold are found so often.");

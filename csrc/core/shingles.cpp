@@ -30,6 +30,14 @@ Shingler::Shingler(Unit unit, int n) : unit_(unit), n_(n) {
 }
 
 std::size_t Shingler::append(std::string_view text, Arena& sets) {
+    const std::size_t begin = sets.size();
+    const std::size_t count = append_with_repeats(text, sets);
+    const std::size_t kept = distinct(sets.data() + begin, count);
+    sets.truncate(begin + kept);
+    return kept;
+}
+
+std::size_t Shingler::append_with_repeats(std::string_view text, Arena& hashes) {
     std::size_t count;
     if (unit_ == Unit::word) {
         units_.resize(std::max(units_.size(), most_words(text.size())));
@@ -39,40 +47,29 @@ std::size_t Shingler::append(std::string_view text, Arena& sets) {
         split_characters(text, units_);
         count = units_.size();
     }
-    return append_units({units_.data(), count}, count == 0 ? hash_bytes(text) : 0, sets);
+    const auto n = static_cast<std::size_t>(n_);
+    const std::size_t shingles = count < n ? 1 : count - n + 1;
+    std::uint64_t* out = hashes.room(shingles);
+    if (count >= n) {
+        kernels().shingle(units_.data(), count, n_, out);
+    } else if (count > 0) {
+        kernels().shingle(units_.data(), count, static_cast<int>(count), out);
+        *out ^= kShort;
+    } else {
+        *out = hash_bytes(text);
+    }
+    for (std::size_t i = 0; i < shingles; ++i) out[i] += out[i] == 0;  // tables mark empty by 0
+    hashes.take(shingles);
+    return shingles;
 }
 
 std::size_t Shingler::most(std::string_view text) const {
     return unit_ == Unit::word ? most_words(text.size()) : text.size() + 1;
 }
 
-std::size_t Shingler::append_units(std::span<const std::uint64_t> units, std::uint64_t otherwise,
-                                   Arena& sets) {
-    std::size_t count = units.size();
-    const auto n = static_cast<std::size_t>(n_);
-    if (count < n) {
-        std::uint64_t* out = sets.room(1);
-        if (count == 0) {
-            *out = otherwise;
-        } else {
-            kernels().shingle(units.data(), count, static_cast<int>(count), out);
-            *out ^= kShort;
-        }
-        *out += *out == 0;
-        sets.take(1);
-        return 1;
-    }
-    std::uint64_t* out = sets.room(count - n + 1);
-    kernels().shingle(units.data(), count, n_, out);
-    count = distinct(out, count - n + 1);
-    sets.take(count);
-    return count;
-}
-
 // Nearly every shingle of a text is new, so a bitmap finds the few that may not be and only those
 // are compared with what went before; a text of many repeats is sorted.
 std::size_t Shingler::distinct(std::uint64_t* hashes, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) hashes[i] += hashes[i] == 0;  // tables mark empty by 0
     if (count <= kLong) {
         int bits = 12;
         while ((std::size_t{1} << bits) < 64 * count) ++bits;

@@ -52,12 +52,13 @@ public:
     // sequence of words always has. Return how many, at least 1.
     std::size_t append(std::string_view text, Arena& sets);
 
+    // The same hashes without a promise that they are distinct, where that makes no difference.
+    std::size_t append_with_repeats(std::string_view text, Arena& hashes);
+
     // The room that `append` may take in `sets`.
     std::size_t most(std::string_view text) const;
 
 private:
-    std::size_t append_units(std::span<const std::uint64_t> units, std::uint64_t otherwise,
-                             Arena& sets);
     std::size_t distinct(std::uint64_t* hashes, std::size_t count);
 
     Unit unit_;

@@ -204,6 +204,47 @@ def _groups(
     return list(groups.values())
 
 
+def minhash(
+    texts: Iterable[str],
+    *,
+    ngram: int = 3,
+    unit: Unit = "word",
+    permutations: int = PERMUTATIONS,
+    seed: int = 1,
+    threads: int = 1,
+) -> NDArray[np.uint32]:
+    """Sign texts; return one row of `permutations` numbers for each.
+
+    Two texts agree in a place with a probability of about their Jaccard similarity, so the share
+    of places in which two rows agree estimates it, with an error of at most
+    .5 / sqrt(permutations). For indexes of your own, kept where you like: the same text has the
+    same row on every machine.
+
+    Args:
+        texts: The texts to sign; see `find_near_duplicates` for them, `ngram` and `unit`.
+        ngram: How many words (or characters) in a row make a shingle.
+        unit: "word" or "char".
+        permutations: Places of a row, a multiple of 64 from 64 to 4096.
+        seed: Of the hash functions; only rows of one seed can be compared.
+        threads: How many threads may work; the result is the same.
+
+    Raises:
+        InputTypeError: If `texts` is one string, or not all of them are strings.
+        InputError: If an option is out of range.
+
+    >>> a, b = minhash(["the meter is read every month", "The meter is read every month!"])
+    >>> bool((a == b).all())
+    True
+    """
+    listed, ngram, threads = _list_of_texts(texts), _ngram(ngram), _threads(threads)
+    characters = _choice("unit", unit, ("word", "char")) == "char"
+    if isinstance(permutations, bool) or permutations not in range(64, 4097, 64):
+        raise InputError(
+            f"permutations is {permutations!r}; expected a multiple of 64 from 64 to 4096"
+        )
+    return _native.minhash_texts(listed, ngram, characters, int(permutations), _seed(seed), threads)
+
+
 class Match(NamedTuple):
     """A text of a DedupIndex that a query is a near-duplicate of."""
 
