@@ -47,6 +47,7 @@ std::uint32_t least_overlap(double threshold, std::uint32_t size) {
 Join::Join(TextSets& sets, const Likeness& likeness, std::size_t threads, Pulse& pulse)
     : sets_(sets),
       threshold_(likeness.threshold),
+      reach_((1.0 + likeness.threshold) / likeness.threshold),
       containment_(likeness.measure == Measure::containment),
       pulse_(pulse) {
     drop_singles(threads);
@@ -232,7 +233,7 @@ void Join::build_part(std::vector<Listing>& listings, std::size_t begin) {
 // this position: size - position >= t / (1 + t) (size + partner).
 std::uint32_t Join::cap_at(std::uint32_t size, std::uint32_t position) const {
     const double left = size - position;
-    const double cap = left * (1.0 + threshold_) / threshold_ - size;
+    const double cap = left * reach_ - size;
     const double padded = cap + 1e-9 * (1.0 + std::fabs(cap) + size);
     if (padded < 0.0) return 0;
     return padded >= kNone ? kNone : static_cast<std::uint32_t>(padded);

@@ -82,7 +82,8 @@ def find_near_duplicates(
     1 to 2 kB of memory a text of 1 kB; where that is too much, `method="sketch"` finds candidates
     by MinHash, keeps the representatives alone, and still compares every candidate as it is.
     Texts made to be alike but not alike enough, such as all of the same eight words, would take
-    quadratic time; then the sketch is used for Jaccard, with a CtxmemWarning.
+    quadratic time; then the sketch is used for Jaccard, with a CtxmemWarning. Containment has no
+    sketch and is compared to the end; Ctrl-C ends it.
 
     Args:
         texts: The texts to compare; words are compared in lower case and without punctuation.
@@ -124,7 +125,7 @@ def find_near_duplicates(
     if _choice("prefer", prefer, ("longest", "first")) == "longest":
         priority = np.fromiter(map(len, listed), np.float64, len(listed))
     else:
-        priority = -np.arange(len(listed), dtype=np.float64)
+        priority = np.arange(0.0, -len(listed), -1.0)
     if _choice("method", method, ("exact", "sketch")) == "exact":
         representative, similarity = _native.near_duplicate_stars(
             listed, priority, threshold, ngram, characters, containment, threads
@@ -186,22 +187,25 @@ def _groups(
     """Return the groups of two and more, in the order of their first members."""
     repeated = np.bincount(representative, minlength=len(texts))[representative] > 1
     members = np.flatnonzero(repeated)
-    groups: dict[int, Group] = {}
-    for i, centre, share in zip(
-        members.tolist(),
-        representative[members].tolist(),
-        similarity[members].tolist(),
-        strict=True,
-    ):
-        group = groups.get(centre)
-        if group is None:
-            groups[centre] = group = Group()
-            group.representative, group.similarities, group.kinds = centre, [], []
-        group.append(i)
-        group.similarities.append(share)
-        exact = share == 1.0 and texts[i] == texts[centre]
-        group.kinds.append("exact" if exact else kinds[i])
-    return list(groups.values())
+    first = np.zeros(len(texts), np.intp)
+    first[representative[members[::-1]]] = members[::-1]
+    members = members[np.argsort(first[representative[members]], kind="stable")]
+    centres = representative[members]
+    shares = similarity[members]
+    edges = [0, *(np.flatnonzero(np.diff(centres)) + 1).tolist(), len(members)]
+    rows, heads, similarities = members.tolist(), centres.tolist(), shares.tolist()
+    named = [kinds[i] for i in rows]
+    for at in np.flatnonzero(shares == 1.0).tolist():
+        if rows[at] == heads[at] or texts[rows[at]] == texts[heads[at]]:
+            named[at] = "exact"
+    groups = []
+    for begin, end in pairwise(edges if rows else []):
+        group = Group(rows[begin:end])
+        group.representative = heads[begin]
+        group.similarities = similarities[begin:end]
+        group.kinds = named[begin:end]
+        groups.append(group)
+    return groups
 
 
 def minhash(
