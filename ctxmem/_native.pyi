@@ -49,7 +49,7 @@ def near_duplicate_pairs(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
 def near_duplicate_stars(
     texts: list[str],
-    priority: NDArray[np.float64],
+    priority: NDArray[np.float64] | None,
     threshold: float,
     ngram: int,
     characters: bool = False,
@@ -61,7 +61,7 @@ def text_overlaps(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...
 def near_duplicate_stars_sketched(
     texts: list[str],
-    priority: NDArray[np.float64],
+    priority: NDArray[np.float64] | None,
     threshold: float,
     ngram: int,
     characters: bool = False,

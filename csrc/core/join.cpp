@@ -77,9 +77,10 @@ void Join::drop_singles(std::size_t threads) {
         [&](std::size_t, std::size_t i, const std::uint8_t* counts, Pulse& pulse) {
             Slice& slice = sets_.slices[i];
             pulse(3 * slice.size + 20);
+            std::uint64_t* const set = slice.shingles;
             std::uint32_t kept = 0;
             for (std::uint32_t k = 0; k < slice.size; ++k) {
-                slice.shingles[kept] = slice.shingles[k];
+                set[kept] = set[k];
                 kept += counts[k] > 1;
             }
             slice.kept = kept;
@@ -109,12 +110,13 @@ std::vector<Arena> Join::order_shingles(std::size_t threads) {
             Member& member = members_[i];
             Slice& slice = sets_.slices[member.node];
             pulse(8 * slice.kept + 20);
-            std::uint64_t* keys = arenas[run].room(slice.kept);
+            std::uint64_t* const keys = arenas[run].room(slice.kept);
+            std::uint64_t* const set = slice.shingles;
             std::uint32_t kept = 0;
-            for (std::uint32_t k = 0; k < slice.kept; ++k) {
-                const std::uint64_t shingle = slice.shingles[k];
+            for (std::uint32_t k = 0, size = slice.kept; k < size; ++k) {
+                const std::uint64_t shingle = set[k];
                 keys[kept] = rarity_key(shingle, counts[k]);
-                slice.shingles[kept] = shingle;
+                set[kept] = shingle;
                 kept += counts[k] > 1;
             }
             slice.kept = kept;

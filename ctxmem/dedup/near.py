@@ -122,9 +122,8 @@ def find_near_duplicates(
     threshold, ngram, threads = _threshold(threshold), _ngram(ngram), _threads(threads)
     containment = _choice("measure", measure, ("jaccard", "containment")) == "containment"
     characters = _choice("unit", unit, ("word", "char")) == "char"
-    if _choice("prefer", prefer, ("longest", "first")) == "longest":
-        priority = np.fromiter(map(len, listed), np.float64, len(listed))
-    else:
+    priority = None  # the longest first
+    if _choice("prefer", prefer, ("longest", "first")) == "first":
         priority = np.arange(0.0, -len(listed), -1.0)
     if _choice("method", method, ("exact", "sketch")) == "exact":
         representative, similarity = _native.near_duplicate_stars(
@@ -141,6 +140,8 @@ def find_near_duplicates(
         )
     kinds: list[Kind] = ["contained" if containment else "near"] * len(listed)
     if embeddings is not None or similar is not None:
+        if priority is None:
+            priority = np.fromiter(map(len, listed), np.float64, len(listed))
         for i in _join_close(representative, similarity, priority, embeddings, similar):
             kinds[i] = "embedding"
     return _groups(listed, representative, similarity, kinds)
