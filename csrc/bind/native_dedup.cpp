@@ -1,3 +1,6 @@
+#include <pybind11/stl.h>
+
+#include <optional>
 #include <span>
 
 #include "bind/native.hpp"
@@ -31,66 +34,57 @@ void warn(const char* message) {
     if (PyErr_WarnEx(category.ptr(), message, 1) != 0) throw py::error_already_set();
 }
 
+// What is given, or the characters of each text.
+std::vector<double> priorities_of(const std::optional<Array<double>>& given, const py::list& texts) {
+    std::vector<double> priorities;
+    if (given) {
+        const auto values = view(*given);
+        priorities.assign(values.begin(), values.end());
+    } else {
+        priorities.reserve(texts.size());
+        for (const py::handle text : texts)
+            priorities.push_back(static_cast<double>(PyUnicode_GET_LENGTH(text.ptr())));
+    }
+    return priorities;
+}
+
 Likeness likeness(double threshold, int ngram, bool characters, bool containment) {
     return {threshold, ngram, characters ? Unit::character : Unit::word,
             containment ? Measure::containment : Measure::jaccard};
 }
 
 py::tuple pairs(const py::list& list, double threshold, int ngram, bool characters,
-                bool containment) {
+                bool containment, std::size_t threads) {
     const Texts texts(list);
     Pairs found;
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        found = near_duplicate_pairs(
-            texts.views(), likeness(threshold, ngram, characters, containment), pulse);
+        found =
+            near_duplicate_pairs(texts.views(), likeness(threshold, ngram, characters, containment),
+                                 threads, pulse);
     }
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.similarity)));
 }
 
-py::tuple stars(const py::list& list, const Array<double>& priority, double threshold, int ngram,
-                bool characters, bool containment) {
+py::tuple stars(const py::list& list, const std::optional<Array<double>>& priority,
+                double threshold, int ngram, bool characters, bool containment,
+                std::size_t threads) {
     const Texts texts(list);
-    const auto priorities = view(priority);
+    const std::vector<double> priorities = priorities_of(priority, list);
     Stars found;
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        found = near_duplicate_stars(
-            texts.views(), priorities, likeness(threshold, ngram, characters, containment), pulse);
+        found = near_duplicate_stars(texts.views(), priorities,
+                                     likeness(threshold, ngram, characters, containment), threads,
+                                     pulse);
     }
     if (!found.exact)
         warn("the texts share so many shingles that an exact comparison would be quadratic; "
              "candidates come from MinHash, so 1 in 100 of the pairs at the threshold is missed: "
              "raise ngram or the threshold for an exact answer");
-    return py::make_tuple(to_array(std::move(found.representative)),
-                          to_array(std::move(found.similarity)));
-}
-
-// Lists of hashes, as one array and where each list begins.
-WordView lists_of(const Array<std::uint64_t>& all, const Array<std::int64_t>& starts) {
-    const WordView lists{view(all), view(starts)};
-    const auto& start = lists.start;
-    bool ascending = !start.empty() && start.front() == 0 &&
-                     start.back() == static_cast<std::int64_t>(lists.words.size());
-    for (std::size_t i = 1; i < start.size(); ++i) ascending &= start[i - 1] <= start[i];
-    if (!ascending) throw std::invalid_argument("start must ascend from 0 to the number of hashes");
-    return lists;
-}
-
-py::tuple stars_of_words(const Array<std::uint64_t>& words, const Array<std::int64_t>& start,
-                         const Array<std::int32_t>& order, double threshold, int n,
-                         bool containment) {
-    const WordView texts = lists_of(words, start);
-    const auto best = view(order);
-    Stars found;
-    {
-        const py::gil_scoped_release release;
-        Pulse pulse = signals();
-        found = near_duplicate_stars(texts, best, likeness(threshold, n, false, containment), pulse);
-    }
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
 }
@@ -109,17 +103,18 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
                           to_array(std::move(found.offset)));
 }
 
-py::tuple sketched_stars(const py::list& list, const Array<double>& priority, double threshold,
-                         int ngram, bool characters, std::size_t permutations, std::uint64_t seed) {
+py::tuple sketched_stars(const py::list& list, const std::optional<Array<double>>& priority,
+                         double threshold, int ngram, bool characters, std::size_t permutations,
+                         std::uint64_t seed, std::size_t threads) {
     const Texts texts(list);
-    const auto priorities = view(priority);
+    const std::vector<double> priorities = priorities_of(priority, list);
     Stars found;
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
         found = near_duplicate_stars_sketched(texts.views(), priorities,
                                               likeness(threshold, ngram, characters, false),
-                                              permutations, seed, pulse);
+                                              permutations, seed, threads, pulse);
     }
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
@@ -128,17 +123,40 @@ py::tuple sketched_stars(const py::list& list, const Array<double>& priority, do
 py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
                                       const Array<std::int64_t>& start, std::size_t permutations,
                                       std::uint64_t seed) {
-    const WordView sets = lists_of(shingles, start);
+    const auto all = view(shingles);
+    const auto starts = view(start);
+    bool ascending = !starts.empty() && starts.front() == 0 &&
+                     starts.back() == static_cast<std::int64_t>(all.size());
+    for (std::size_t i = 1; i < starts.size(); ++i) ascending &= starts[i - 1] <= starts[i];
+    if (!ascending) throw std::invalid_argument("start must ascend from 0 to the number of hashes");
     const MinHash minhash(permutations, seed);
-    py::array_t<std::uint32_t> out({sets.size(), permutations});
+    py::array_t<std::uint32_t> out({starts.size() - 1, permutations});
     std::uint32_t* rows = out.mutable_data();
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        for (std::size_t i = 0; i < sets.size(); ++i, rows += permutations) {
-            pulse(sets[i].size() * permutations / 16);
-            minhash.sign(sets[i], rows);
+        for (std::size_t i = 1; i < starts.size(); ++i, rows += permutations) {
+            const auto begin = static_cast<std::size_t>(starts[i - 1]);
+            const auto set = all.subspan(begin, static_cast<std::size_t>(starts[i]) - begin);
+            pulse(set.size() * permutations / 16);
+            minhash.sign(set, rows);
         }
+    }
+    return out;
+}
+
+py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, bool characters,
+                                               std::size_t permutations, std::uint64_t seed,
+                                               std::size_t threads) {
+    const Texts texts(list);
+    const MinHash minhash(permutations, seed);
+    py::array_t<std::uint32_t> out({texts.views().size(), permutations});
+    std::uint32_t* rows = out.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        sign_texts(texts.views(), characters ? Unit::character : Unit::word, ngram, minhash, threads,
+                   pulse, rows);
     }
     return out;
 }
@@ -224,7 +242,7 @@ void index_restore(LshIndex& index, const Array<std::uint32_t>& sizes,
 void bind_dedup(py::module_& m) {
     m.def("near_duplicate_stars_sketched", &sketched_stars, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
-          py::arg("permutations") = 128, py::arg("seed") = 1,
+          py::arg("permutations") = 128, py::arg("seed") = 1, py::arg("threads") = 1,
           "Return what near_duplicate_stars returns, by MinHash: in less memory, with 1 in 100 of "
           "the pairs at the threshold missed.");
     m.def("shingle_sets", &sets_of, py::arg("texts"), py::arg("ngram"),
@@ -233,6 +251,9 @@ void bind_dedup(py::module_& m) {
     m.def("minhash", &signatures, py::arg("shingles"), py::arg("start"),
           py::arg("permutations") = 128, py::arg("seed") = 1,
           "Return the MinHash signature of each set, one row each.");
+    m.def("minhash_texts", &signatures_of_texts, py::arg("texts"), py::arg("ngram"),
+          py::arg("characters") = false, py::arg("permutations") = 128, py::arg("seed") = 1,
+          py::arg("threads") = 1, "Return the MinHash signature of each text, one row each.");
     m.def("band_plan", &plan, py::arg("threshold"), py::arg("permutations") = 128,
           py::arg("recall") = 0.99,
           "Return (bands, rows a band) by which pairs at the threshold are found so often.");
@@ -256,18 +277,15 @@ void bind_dedup(py::module_& m) {
         .def("restore", &index_restore, py::arg("sizes"), py::arg("shingles"), py::arg("entries"),
              py::arg("nodes"), "Replace all entries by those of a state.");
     m.def("near_duplicate_pairs", &pairs, py::arg("texts"), py::arg("threshold"), py::arg("ngram"),
-          py::arg("characters") = false, py::arg("containment") = false,
+          py::arg("characters") = false, py::arg("containment") = false, py::arg("threads") = 1,
           "Return (left, right, similarity) of every pair at the threshold or above, by left, then "
           "right. Texts of the same set are each paired with the first of them, and only that one "
           "is paired with others.");
     m.def("near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
-          py::arg("containment") = false,
-          "Return (representative, similarity to it) of every text: by descending priority, ties by "
-          "index, each text not taken yet takes every such text at the threshold or above.");
-    m.def("near_duplicate_stars", &stars_of_words, py::arg("words"), py::arg("start"),
-          py::arg("order"), py::arg("threshold"), py::arg("n") = 3, py::arg("containment") = false,
-          "The same for texts split already; `order` names the texts, the best first.");
+          py::arg("containment") = false, py::arg("threads") = 1,
+          "Return (representative, similarity to it) of every text: by descending priority (None: the "
+          "longest first), ties by index, each text not taken yet takes every such text at the threshold or above.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
           "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");
