@@ -20,7 +20,7 @@ PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange"]
+ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "stores"]
 # messages stands on intake and tokens, because its functions take a counter by name; memory and
 # adapters will stand on its units.
 COMPOSERS = ["messages", "pack"]
