@@ -95,7 +95,7 @@ class Memory:
         counter: object = "o200k_base",
         policy: str = "auto",
         compact: bool = True,
-        fault: float = 2.0,
+        fault: float = 0.25,
         tools: Iterable[Any] | None = None,
         provider: str | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -440,6 +440,11 @@ class Memory:
             if not self._is_resident(number):
                 self._fault([number])
             return self._page(number)
+
+    def pages(self) -> list[Page]:
+        """Return all pages, in the order they were appended."""
+        with self._lock:
+            return [self._page(page) for page in range(len(self._state.pages))]
 
     def tool(self, form: str = "openai") -> dict[str, Any]:
         """Return the definition of a tool by which the model reads what has left the window.
