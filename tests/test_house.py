@@ -20,14 +20,14 @@ PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "stores"]
+ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "policies", "stores"]
 # messages stands on intake and tokens, because its functions take a counter by name; memory and
 # adapters will stand on its units.
 COMPOSERS = ["messages", "pack"]
 EDGE = ["cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {"tokens", "dedup", "value", "selection"},
-    "_pages": {"tokens"},
+    "_pages": {"tokens", "policies"},
 }
 
 

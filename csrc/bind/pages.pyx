@@ -198,7 +198,7 @@ cdef class PageTable:
     cdef object error  # that it raised
     cdef bint inside  # a call of it is going on
 
-    def __cinit__(self, int64_t budget, policy="lru", *, int64_t remember=-1):
+    def __cinit__(self, int64_t budget, policy="auto", *, int64_t remember=-1):
         cdef size_t most = <size_t>remember if remember >= 0 else <size_t>-1
         cdef CPolicyCalls calls
         cdef unique_ptr[CPolicy] made
