@@ -298,7 +298,7 @@ class PageStore(Protocol):
     ) -> dict[PageId, bytes]:
         """Return those of the pages that the session has."""
 
-    def sessions(self, tenant: str) -> list[str]:
+    def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the sessions of the tenant, sorted."""
 
     def delete_session(self, tenant: str, session: str) -> None:
