@@ -159,9 +159,9 @@ class Model(RuleBasedStateMachine):
     def is_shown(self, page, window) -> None:
         shown = "\n".join(json.dumps(message, ensure_ascii=False) for message in window.messages)
         text = page.text
-        if page.role == "tool" and text.startswith("["):
-            table = tabled(text)
-            text = text if json.dumps(text)[1:-1] in shown else table or text
+        whole = self.appended[page.message]["content"]
+        if page.role == "tool" and json.dumps(whole)[1:-1] not in shown:
+            text = tabled(whole) or text
         if page.role == "assistant" and text.startswith("get("):
             return  # a call, which stands beside the content
         assert json.dumps(text, ensure_ascii=False)[1:-1] in shown

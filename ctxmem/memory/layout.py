@@ -16,6 +16,7 @@ from ctxmem.memory.account import Account
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.resident import Entry, Item, Resident, Shown, ids_of, named_in, shortened
 from ctxmem.memory.schedule import Cut, Span
+from ctxmem.memory.sight import Sight
 from ctxmem.memory.texts import has_results, with_results
 from ctxmem.memory.window import Event
 from ctxmem.messages.counting import Meter
@@ -32,7 +33,7 @@ NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them go, too."""
 TASK_SHARE = 0.25
 """The first user message stays if it takes at most this share of the budget."""
-_PATIENCE = 32
+_PATIENCE = 16
 """A cut that did not pay is looked for again when the window has grown by one part in so many."""
 _LEAST = 48
 """Results of fewer tokens are not worth an outline."""
@@ -63,8 +64,10 @@ class Layout:
         state: Resident,
         meter: Meter,
         prices: Prices,
-        account: Account,
         *,
+        account: Account,
+        reuse: Reuse,
+        sight: Sight,
         policy: str,
         fault: float,
     ) -> None:
@@ -72,7 +75,7 @@ class Layout:
             raise InputError(f"policy is {policy!r}; expected one of {', '.join(POLICIES)}")
         self.state, self.meter, self.prices, self.account = state, meter, prices, account
         self.policy, self.fault = policy, fault
-        self.reuse = Reuse()
+        self.reuse, self.sight = reuse, sight
         self.recorded = 0  # entries there were at the last record
         self.considered = 0  # items whose first showing was thought about
         self._look_at = 0  # a window smaller than this was found not worth an edit
@@ -143,7 +146,6 @@ class Layout:
             return
         calls = schedule.horizon(self.reuse.calls)
         again = self.reuse.expected(1, calls) * self.fault
-        known: Mapping[str, None] | None = None
         for item in state.items[max(fresh, self.considered) :]:
             if item.tokens < _LEAST or item.pinned or not has_results(item.message):
                 continue
@@ -151,9 +153,7 @@ class Layout:
             once = item.tokens * (1.0 + again)
             if once >= whole:
                 continue
-            if known is None:
-                known = named_in([*state.entries, *plan.entries], state.items)
-            texts, tokens = self._outlined(item, known)
+            texts, tokens = self._outlined(item)
             if once + tokens * (prices.write + prices.read * calls) < whole:
                 plan.tails[item.index] = texts
                 detail = (
@@ -163,14 +163,13 @@ class Layout:
                 names = tuple(map(editing.page_name, item.pages))
                 plan.events.append(Event("compact", detail, names, item.tokens - tokens))
 
-    def _outlined(self, item: Item, known: Iterable[str]) -> tuple[list[str], int]:
+    def _outlined(self, item: Item) -> tuple[list[str], int]:
         """Return the texts that stand for an item's results, and the tokens of the message then."""
-        shown = frozenset(known)
         texts: list[str] = []
 
         def rewrite(text: str) -> str:
             ids = () if texts else item.ids
-            named = editing.telling(ids, shown, item.tokens, self.meter.count)
+            named = editing.telling(ids, self.sight, item.tokens, self.meter.count)
             texts.append(editing.outline(item.pages, item.tokens, named))
             return texts[-1]
 
@@ -204,14 +203,12 @@ class Layout:
 
     def _pins(self, limit: int) -> set[int]:
         """Return the units that stay, by their first items."""
-        items = self.state.items
-        pins = {item.unit for item in items if item.pinned or item.turn.role == "system"}
-        first = next((i for i in items if i.turn.role == "user" and not i.chunk), None)
-        if first is not None and first.tokens <= TASK_SHARE * limit:
-            pins.add(first.unit)
-        last = self.state.last_question()
-        if last >= 0:
-            pins.add(items[last].unit)
+        state = self.state
+        pins = {state.items[index].unit for index in state.staying}
+        if state.task >= 0 and state.items[state.task].tokens <= TASK_SHARE * limit:
+            pins.add(state.items[state.task].unit)
+        if state.question >= 0:
+            pins.add(state.items[state.question].unit)
         return pins
 
     # Editing --------------------------------------------------------------------------------------
@@ -383,8 +380,7 @@ class Layout:
             plan.parts[item.index], message, tokens = found
             self._unsettle(plan, item.index)
             if item.index not in state.tails:
-                entries = [*state.entries[: plan.keep], *plan.entries]
-                plan.tails[item.index] = self._outlined(item, named_in(entries, state.items))[0]
+                plan.tails[item.index] = self._outlined(item)[0]
             at = next(i for i, (index, _, _) in enumerate(plan.fresh) if index == item.index)
             freed += plan.fresh[at][2] - tokens
             plan.fresh[at] = (item.index, message, tokens)
