@@ -547,6 +547,12 @@ class Memory:
         else:
             self._wanted.pop(index, None)
 
+    def __contains__(self, identifier: object) -> bool:
+        """Return whether the last window shows an identifier, in a message or in an index."""
+        with self._lock:
+            self._sight.learn()
+            return identifier in self._sight
+
     def stats(self) -> MemoryStats:
         """Return counters since this memory was opened."""
         with self._lock:
