@@ -12,6 +12,7 @@ BENCHES = {
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
     "bill": "what does a conversation cost under prompt caching?",
+    "memory": "are budget and prefix kept at once, and what does a call take?",
     "messages": "how long does it take to trim a chat?",
 }
 

@@ -107,6 +107,7 @@ class Resident:
         self.named: Counter[str] = Counter()  # identifiers in entries that are no items in full
         self.shorts = 0  # changes whenever entries that are no items in full come or go
         self.in_full: set[int] = set()  # items that the entries show in full
+        self.passing: set[int] = set()  # items that a note at the end shows, for this call only
         self._waiting: dict[str, list[int]] = {}
 
     # Taking records in ----------------------------------------------------------------------------
@@ -203,6 +204,11 @@ class Resident:
         if entry.again >= 0:
             self.in_full.add(entry.again)
 
+    def shown_by(self, index: int, tails: Mapping[int, list[str]]) -> Shown:
+        """Return how an item is shown once it is settled: in full, or by what stands for it."""
+        outlined = index in tails and not self.items[index].pinned
+        return [index, tails[index]] if outlined else index
+
     def entry(self, shown: Shown) -> Entry:
         """Return the entry that a record speaks of."""
         if isinstance(shown, int):
@@ -220,7 +226,7 @@ class Resident:
     def sent_now(self, index: int) -> tuple[int, dict[str, Any], int]:
         """Return a new item as this call shows it: in full, or in part where it is too long."""
         item = self.items[index]
-        if index not in self.parts:
+        if index not in self.parts or item.pinned:
             return index, item.message, item.tokens
         message = shortened(item.message, self.parts[index])
         return index, message, self._count(message, index)

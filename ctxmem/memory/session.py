@@ -335,7 +335,9 @@ class Memory:
         messages = [entry.message for entry in state.entries]
         volatile_from = len(messages)
         messages += [message for _, message, _ in plan.fresh]
+        messages += [note.message for note in plan.notes]
         tokens = state.stable + sum(tokens for _, _, tokens in plan.fresh)
+        tokens += sum(note.tokens for note in plan.notes)
         events = plan.events
         found: list[int] = []
         recalled: list[Page] = []
@@ -502,9 +504,11 @@ class Memory:
         return "chunk" if item.chunk else item.turn.role
 
     def _is_resident(self, page: int) -> bool:
-        item = self._state.pages[page]
-        unseen = item >= self._state.settled and item not in self._state.parts
-        return item in self._state.in_full or unseen
+        state = self._state
+        item = state.pages[page]
+        if item in state.in_full or item in state.passing:
+            return True
+        return item >= state.settled and (item not in state.parts or state.items[item].pinned)
 
     def _page(self, page: int, score: float = 0.0) -> Page:
         text = self._text(page)
@@ -536,7 +540,17 @@ class Memory:
             item = self._state.items[self._state.pages[self._number(id)]]
             if item.pinned == pinned:
                 return
-            self._write([{"op": "pin", "item": item.index, "pinned": pinned}], {})
+            record = {"op": "pin", "item": item.index, "pinned": pinned}
+            for tries in range(_TRIES):
+                # How the item is shown so far is told first: whoever reads this pins it later, too.
+                try:
+                    self._journal.write([self._layout.as_it_is(), record], {})
+                    break
+                except ConflictError:
+                    if tries == _TRIES - 1:
+                        raise
+                    self._catch_up()
+            self._layout.recorded = len(self._state.entries)
             self._pinned(item.index, pinned)
 
     def _pinned(self, index: int, pinned: bool) -> None:
