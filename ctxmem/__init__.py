@@ -24,15 +24,20 @@ if TYPE_CHECKING:
     from ctxmem.dedup import DedupIndex, find_near_duplicates, minhash
     from ctxmem.errors import (
         BudgetError,
+        ConflictError,
         CtxmemError,
         CtxmemWarning,
         InputError,
         InputTypeError,
         MissingExtraError,
+        PageDamageError,
+        StoreError,
         VocabularyError,
     )
+    from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pack import apack, pack
+    from ctxmem.pricing import PRICES, Prices
     from ctxmem.schema import (
         Alternative,
         Budget,
@@ -40,8 +45,13 @@ if TYPE_CHECKING:
         ChunkId,
         Counter,
         Decision,
+        PageId,
+        PageState,
+        PageStore,
         Piece,
+        Policy,
         Reason,
+        Record,
         Section,
         Window,
     )
@@ -57,6 +67,8 @@ _ROOM_OF = {
     "minhash": "dedup",
     "solve": "selection",
     "Solution": "selection",
+    **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),
+    **dict.fromkeys(("PRICES", "Prices"), "pricing"),
     **dict.fromkeys(
         ("Finding", "check", "count_messages", "repair", "trim_messages"),
         "messages",
@@ -69,8 +81,13 @@ _ROOM_OF = {
             "ChunkId",
             "Counter",
             "Decision",
+            "PageId",
+            "PageState",
+            "PageStore",
             "Piece",
+            "Policy",
             "Reason",
+            "Record",
             "Section",
             "Window",
         ),
@@ -79,11 +96,14 @@ _ROOM_OF = {
     **dict.fromkeys(
         (
             "BudgetError",
+            "ConflictError",
             "CtxmemError",
             "CtxmemWarning",
             "InputError",
             "InputTypeError",
             "MissingExtraError",
+            "PageDamageError",
+            "StoreError",
             "VocabularyError",
         ),
         "errors",

@@ -20,14 +20,17 @@ PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "compress", "selection", "arrange"]
+ROOMS = [
+    *("intake", "tokens", "dedup", "value", "compress", "selection", "arrange"),
+    *("policies", "pricing", "stores"),
+]
 # messages stands on intake and tokens, because its functions take a counter by name; memory and
 # adapters will stand on its units.
-COMPOSERS = ["messages", "pack"]
+COMPOSERS = ["messages", "pack", "memory"]
 EDGE = ["cli", "__main__", "__init__"]
 NATIVE_IN = {
-    "_native": {"tokens", "dedup", "value", "compress", "selection"},
-    "_pages": {"tokens"},
+    "_native": {"tokens", "dedup", "value", "compress", "selection", "memory"},
+    "_pages": {"tokens", "policies"},
 }
 
 
