@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import arrange, intake, tokens
+from ctxmem import arrange, intake, messages, tokens
 from ctxmem.arrange import Rendering
 from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group, group_similar
 from ctxmem.schema import Budget, Candidates, Counter, Embed, Header, Layout, Section, Window
@@ -87,7 +87,8 @@ def pack(
     layout = arrange.check_layout(Layout(separator, header, order))
     dedup = check_dedup(dedup)
     counting = tokens.resolve(counter)
-    table = intake.read(chunks, ranked=ranked, alternatives=compress)
+    given, chat = messages.as_chunks(intake.listed(chunks))
+    table = intake.read(given, ranked=ranked, alternatives=compress, conversation=chat)
     parts = intake.read_sections(sections, table.chunks, allowed.limit)
     layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)

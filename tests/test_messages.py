@@ -98,6 +98,29 @@ def test_the_corpus_has_every_kind_of_finding_and_of_message():
     assert {row["kind"] for row in CORPUS} == {"openai", "anthropic", "responses", "langchain"}
 
 
+# Prefixes -----------------------------------------------------------------------------------------
+
+
+def test_the_first_change_to_the_request_before_is_told():
+    before = [{"role": "system", "content": "s"}, user("a"), assistant("b"), user("c")]
+    assert [] == ctxmem.check([*before, assistant("d")], previous=before)
+    turned = [before[0], {"content": "a", "role": "user"}, *before[2:]]
+    found = ctxmem.check(turned, previous=before)
+    assert [("prefix_breaker", 1)] == [(f.kind, f.index) for f in found]
+    assert "another order" in found[0].detail
+    found = ctxmem.check([before[0], *before[2:]], previous=before)
+    assert [("prefix_breaker", 1)] == [(f.kind, f.index) for f in found]
+    assert "not what stood here" in found[0].detail
+    found = ctxmem.check(before[:2], previous=before)
+    assert "2 messages of the request before are gone" in found[0].detail
+
+
+def test_a_time_that_is_now_breaks_the_prefix_and_office_hours_do_not():
+    for text, count in (("The time is 13:36.", 1), ("Now: 9:05 am", 1), ("Open 9:00 to 17:30.", 0)):
+        found = ctxmem.check([{"role": "system", "content": text}, user("hi")])
+        assert count == sum(f.kind == "prefix_breaker" for f in found), text
+
+
 # Repair -------------------------------------------------------------------------------------------
 
 

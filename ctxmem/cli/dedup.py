@@ -12,6 +12,7 @@ from ctxmem import intake
 from ctxmem.cli.reading import DONE, FOUND, bytes_of, decoded, print_json, progress, read
 from ctxmem.dedup import difference, find_near_duplicates
 from ctxmem.errors import InputError
+from ctxmem.messages import as_chunks
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import resolve
 
@@ -103,7 +104,7 @@ def _passages(paths: Sequence[str], paragraphs: bool) -> tuple[list[str], list[s
     for number, file in enumerate(files, start=1):
         progress(f"reading {number:,} of {len(files):,} files")
         if file == "-" or Path(file).suffix in (".json", ".jsonl"):
-            table = intake.read(read(file)[0])
+            table = intake.read(as_chunks(intake.listed(read(file)[0]))[0])
             parts = [(chunk.id or "", chunk.text) for chunk in table.chunks]
             parts = [(f"{file}:{n}", text) for n, (_, text) in enumerate(parts, start=1)]
         else:
