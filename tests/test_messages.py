@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import itertools
 import json
 import random
 import struct
@@ -493,6 +494,48 @@ def test_what_is_not_read_would_not_have_been_kept(rounds):
         assert expected == ctxmem.trim_messages(chat, budget, **options)
 
 
+@pytest.mark.parametrize("rounds", [300, pytest.param(3000, marks=pytest.mark.slow)])
+def test_between_leaps_a_history_only_grows(rounds):
+    rng = random.Random(rounds)
+    grown = leaps = 0
+    for _ in range(rounds):
+        chat = ctxmem.repair(random_chat(rng, rng.randrange(4, 30)))
+        low = rng.choice([0.3, 0.5, 0.9])
+        budget = rng.randrange(40, max(41, ctxmem.count_messages(chat)))
+        before = None
+        for unit in units(chat):
+            here = chat[: unit[-1] + 1]
+            try:
+                kept = ctxmem.trim_messages(here, budget, low_water=low)
+            except ctxmem.BudgetError:
+                before = None
+                continue
+            assert ctxmem.count_messages(kept) <= budget
+            assert no_half_pairs(kept)
+            new = [chat[i] for i in unit]
+            if before is not None and same_objects([*before, *new], kept):
+                grown += 1
+            elif before is not None:
+                # A leap, or a new question in the place of one that stood in front of its time.
+                assert ctxmem.count_messages([*before, *new]) > budget or new[0]["role"] == "user"
+                leaps += 1
+            before = kept
+    assert grown > 2 * leaps > 0
+
+
+def test_a_leap_goes_down_to_the_low_water_mark_and_keeps_the_question():
+    chat = [user("the question")]
+    sizes = []
+    for i in range(40):
+        chat += [assistant(None, f"c{i}"), result(f"c{i}", "word " * 10)]
+        kept = ctxmem.trim_messages(chat, 300, counter=words, low_water=0.5)
+        assert chat[0] is kept[0]
+        sizes.append(ctxmem.count_messages(kept, words))
+    drops = [after for before, after in itertools.pairwise(sizes) if after < before]
+    assert 3 <= len(drops) <= 10  # not every turn, as without a low-water mark
+    assert all(100 < size <= 150 for size in drops)
+
+
 # As LangChain -------------------------------------------------------------------------------------
 
 
@@ -714,6 +757,10 @@ def test_an_unknown_provider_is_refused_everywhere():
         ({"budget": 50, "token_counter": lambda _: float("nan")}, "token_counter returned nan"),
         ({"budget": 50, "token_counter": len, "tools": []}, "tools are given"),
         ({"budget": 50, "allow_partial": True, "text_splitter": 5}, "text_splitter is 5"),
+        ({"budget": 50, "low_water": "half"}, "low_water is 'half'"),
+        ({"budget": 50, "low_water": 1.5}, "low_water is 1.5"),
+        ({"budget": 50, "low_water": 0.5, "strategy": "first"}, "low_water is given with"),
+        ({"budget": 50, "low_water": 0.5, "token_counter": len}, "low_water is given with"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_done(options, said):

@@ -41,6 +41,7 @@ def trim_messages(
     end_on: _Types | None = None,
     allow_partial: bool = False,
     text_splitter: Any = None,
+    low_water: float | None = None,
     tools: Iterable[Any] | None = None,
     provider: str | None = None,
     max_tokens: int | Budget | None = None,
@@ -64,6 +65,11 @@ def trim_messages(
     last: "human" or "user", "ai" or "assistant", "tool", "system", or a class; pins stay. For
     Anthropic (`provider`, or known by the blocks) the history starts on a user message unless
     `start_on` says otherwise.
+
+    `low_water` keeps the prompt cache warm: when the budget is reached, the oldest units go until
+    what is left is at most that share of it, and then nothing until it is reached again. So from
+    one request to the next a history only grows at its end, but for those few. It needs no memory
+    of earlier calls: the same history is always cut at the same places.
     `max_tokens` is another name for `budget`; `token_counter` counts messages as LangChain has it:
     a function of a list or of a `BaseMessage`, a model, or the name of a counter. What it says is
     then all that counts, without overhead of ours. `docs/messages.md` tells where results differ
@@ -84,18 +90,22 @@ def trim_messages(
     provider_of(provider, "")
     starts, ends = _types_in(start_on, "start_on"), _types_in(end_on, "end_on")
     price = _price(counter, token_counter, provider, tools)
+    if low_water is not None:
+        _check_low_water(low_water, strategy, price, ends)
     given = listed(messages)
     if not given:
         return []
     split = _splitter(text_splitter) if allow_partial else None
     newest = None
-    if strategy == "last" and not ends and price[1] is not None:
+    if strategy == "last" and not ends and low_water is None and price[1] is not None:
         newest = _newest(given, limit - price[0], price[1], include_system=include_system)
     trim = _Trim(newest or _whole(given, provider), limit, price, split)
     turns = trim.turns
     head = range(first_words(turns) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
+    if low_water is not None:
+        trim.leap(head, low_water)
     kept = trim.last(head, starts, ends)
     if start_on is not None or not trim.begins_wrong(kept, len(head)):
         return kept
@@ -244,6 +254,33 @@ class _Trim:
             parts.append(cut)
         return [item for _, item in sorted(parts, key=lambda part: part[0])]
 
+    def leap(self, head: range, low_water: float) -> None:
+        """Forget the units that are behind the last leap of a history that grew to what it is.
+
+        The history is walked as it grew. At each unit that takes it over the limit, the oldest go
+        until the low-water mark, and the last question stays in front of what is left.
+        """
+        fixed = self._total([*head])
+        units = [unit for unit in self.units if unit[0] >= len(head)]
+        prices = [sum(self._cost(i) for i in unit) for unit in units]
+        low = int(low_water * self.limit)
+        start, spent, question = 0, fixed, -1
+        for j, unit in enumerate(units):
+            spent += prices[j]
+            if any(self.turns[i].role == "user" and self.turns[i].speaks for i in unit):
+                if 0 <= question < start:
+                    spent -= prices[question]  # it stood in front, for want of a newer one
+                question = j
+            if spent <= self.limit:
+                continue
+            # The newest goes only if it does not fit by itself.
+            while (start < j and spent > low) or (start == j != question and spent > self.limit):
+                spent -= prices[start] if start != question else 0
+                start += 1
+        stays = self._pins(units)
+        gone = {unit for unit in units[:start] if unit not in stays}
+        self.units = [unit for unit in self.units if unit not in gone]
+
     def begins_wrong(self, kept: list[Any], head: int) -> bool:
         """Return whether what was kept begins on another message than a user's."""
         return len(kept) > head and ROLES.get(role_of(kept[head], head) or "") != "user"
@@ -378,6 +415,18 @@ class _Trim:
         own = role_of(item, index) or role
         return any(
             isinstance(item, one) if isinstance(one, type) else one in (own, role) for one in types
+        )
+
+
+def _check_low_water(low_water: Any, strategy: str, price: _Price, ends: tuple[Any, ...]) -> None:
+    if isinstance(low_water, bool) or not isinstance(low_water, int | float):
+        raise InputTypeError(f"low_water is {told(low_water)}; expected a share such as 0.5")
+    if not 0 < low_water <= 1:
+        raise InputError(f"low_water is {low_water}; expected more than 0 and at most 1")
+    if strategy != "last" or ends or price[1] is None:
+        raise InputError(
+            "low_water is given with strategy='first', end_on or a token_counter of lists; it keeps "
+            "the end of a history, counted message by message: leave one of them out"
         )
 
 
