@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from ctxmem.dedup import DedupIndex, find_near_duplicates
     from ctxmem.errors import (
         BudgetError,
+        ConflictError,
         CtxmemError,
         CtxmemWarning,
         InputError,
         InputTypeError,
         MissingExtraError,
+        PageDamageError,
+        StoreError,
         VocabularyError,
     )
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
@@ -40,8 +43,11 @@ if TYPE_CHECKING:
         ChunkId,
         Counter,
         Decision,
+        PageId,
+        PageStore,
         Piece,
         Reason,
+        Record,
         Section,
         Window,
     )
@@ -68,8 +74,11 @@ _ROOM_OF = {
             "ChunkId",
             "Counter",
             "Decision",
+            "PageId",
+            "PageStore",
             "Piece",
             "Reason",
+            "Record",
             "Section",
             "Window",
         ),
@@ -78,11 +87,14 @@ _ROOM_OF = {
     **dict.fromkeys(
         (
             "BudgetError",
+            "ConflictError",
             "CtxmemError",
             "CtxmemWarning",
             "InputError",
             "InputTypeError",
             "MissingExtraError",
+            "PageDamageError",
+            "StoreError",
             "VocabularyError",
         ),
         "errors",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import report
+from ctxmem.errors import PageDamageError
 
 ChunkId = NewType("ChunkId", str)
 """The caller's id of a chunk, or the content hash of its text."""
 
+PageId = NewType("PageId", str)
+"""The content hash of a page: 32 hexadecimal digits."""
+
 SCHEMA_VERSION = 1
 """Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,73 @@ Header = str | Callable[[Chunk], str]
 
 Embed = Callable[[Sequence[str]], Any]
 """A function from texts to vectors, one row a text."""
+
+
+class Record(NamedTuple):
+    """One entry of a session's journal; `version` is its place, from 1."""
+
+    version: int
+    payload: bytes
+
+
+OnDamage = Callable[[PageDamageError], None]
+"""What is told of every damaged record or page, when reading goes on without it."""
+
+
+@runtime_checkable
+class PageStore(Protocol):
+    """Where the pages of sessions live: a journal of records and the pages they speak of.
+
+    Everything is keyed by tenant and session; nothing of one is ever seen through another. A
+    journal only grows: its version is the number of its records. Pages are keyed by content, so
+    that writing one twice is writing it once. Payloads are bytes that the store does not read.
+
+    An `append` that has returned survives a killed process; one that has not is there whole or
+    not at all. Every payload is checked against the checksum it was stored with: what does not
+    match raises `PageDamageError`, or goes to `damaged` if that is given and is left out; it is
+    never returned. A store may be used from many threads.
+    """
+
+    def append(
+        self,
+        tenant: str,
+        session: str,
+        records: Sequence[bytes],
+        *,
+        pages: Mapping[PageId, bytes] = _NOTHING,
+        expect: int | None = None,
+    ) -> int:
+        """Write pages and records, all or none, and return the session's new version.
+
+        Raises `ConflictError`, and writes nothing, unless the session is at version `expect`.
+        """
+
+    def version(self, tenant: str, session: str) -> int:
+        """Return the number of records of the session; 0 if it is unknown."""
+
+    def read(
+        self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
+    ) -> Iterator[Record]:
+        """Yield the records whose version is above `after`, in order."""
+
+    def pages(
+        self,
+        tenant: str,
+        session: str,
+        ids: Sequence[PageId],
+        *,
+        damaged: OnDamage | None = None,
+    ) -> dict[PageId, bytes]:
+        """Return those of the pages that the session has."""
+
+    def sessions(self, tenant: str) -> list[str]:
+        """Return the sessions of the tenant, sorted."""
+
+    def delete_session(self, tenant: str, session: str) -> None:
+        """Forget a session, its records and its pages; an unknown one is no error."""
+
+    def close(self) -> None:
+        """Release files and connections; closing twice is no error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange"]
+ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "stores"]
 # messages stands on intake and tokens, because its functions take a counter by name; pack stands on
 # it, because a chat is packed by its units.
 COMPOSERS = ["messages", "pack"]
-EDGE = ["cli", "__main__", "__init__"]
+EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {"tokens", "dedup", "value", "selection"},
     "_pages": {"tokens"},
