@@ -425,8 +425,8 @@ def _check_low_water(low_water: Any, strategy: str, price: _Price, ends: tuple[A
         raise InputError(f"low_water is {low_water}; expected more than 0 and at most 1")
     if strategy != "last" or ends or price[1] is None:
         raise InputError(
-            "low_water is given with strategy='first', end_on or a token_counter of lists; it keeps "
-            "the end of a history, counted message by message: leave one of them out"
+            "low_water is given with strategy='first', end_on or a token_counter of lists; it is "
+            "for the end of a history, counted message by message: leave one out"
         )
 
 
