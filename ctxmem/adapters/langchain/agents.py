@@ -47,10 +47,14 @@ class ContextStats(TypedDict):
     evicted: int
 
 
+def _newest(_: ContextStats, stats: ContextStats) -> ContextStats:
+    return stats  # of several instances in one agent the outermost is heard last
+
+
 class ContextState(AgentState[Any]):
     """The state of an agent with a `ContextMiddleware`."""
 
-    ctxmem: NotRequired[Annotated[ContextStats, OmitFromInput]]
+    ctxmem: NotRequired[Annotated[ContextStats, OmitFromInput, _newest]]
 
 
 class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
