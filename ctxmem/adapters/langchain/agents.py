@@ -10,14 +10,21 @@ from typing import Annotated, Any
 
 from langchain.agents.middleware import types
 from langchain.agents.middleware.types import AgentMiddleware, AgentState, OmitFromInput
-from langchain_core.messages import AnyMessage, BaseMessage, RemoveMessage, ToolMessage
+from langchain_core.messages import (
+    AnyMessage,
+    BaseMessage,
+    RemoveMessage,
+    ToolMessage,
+    message_to_dict,
+    messages_from_dict,
+)
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, tool
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command
 from typing_extensions import NotRequired, TypedDict
 
-from ctxmem.adapters.langchain.pages import Pages
+from ctxmem.adapters.journal import Journal
 from ctxmem.errors import InputError
 from ctxmem.intake import read_budget
 from ctxmem.messages import OVERHEAD, count_messages, trim_messages
@@ -106,7 +113,13 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         self._name = name
         self._options: dict[str, Any] = {"counter": self.counter, "low_water": low_water}
         trim_messages([], self.limit, provider=provider, **self._options)  # tell wrong options now
-        self._pages = Pages(open_store(store))
+        self._pages = Journal(
+            open_store(store),
+            "langchain",
+            encode=message_to_dict,
+            decode=lambda told: messages_from_dict([told])[0],
+            remember=False,
+        )
         self.tools = self._tools()
 
     @property
@@ -180,7 +193,7 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         gone = [message for message in messages if id(message) not in here]
         if not gone:
             return None
-        self._pages.write(thread, gone)
+        self._pages.extend(thread, gone)
         counted = {**stats, "evicted": stats.get("evicted", 0) + len(gone)}
         return {"messages": [RemoveMessage(id=REMOVE_ALL_MESSAGES), *kept], "ctxmem": counted}
 

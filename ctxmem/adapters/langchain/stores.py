@@ -27,7 +27,7 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from ctxmem.adapters.langchain.pages import page_id
+from ctxmem.adapters.journal import page_id
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.intake import MAX_BUDGET
 from ctxmem.pack import pack
