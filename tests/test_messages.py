@@ -11,6 +11,16 @@ import struct
 from pathlib import Path
 
 import pytest
+from chats import (
+    WORDS,
+    assistant,
+    call,
+    no_half_pairs,
+    random_anthropic,
+    random_chat,
+    result,
+    user,
+)
 
 import ctxmem
 from ctxmem.messages import OVERHEAD, units
@@ -125,23 +135,6 @@ def test_a_time_that_is_now_breaks_the_prefix_and_office_hours_do_not():
 # Repair -------------------------------------------------------------------------------------------
 
 
-def call(key, name="look_up", arguments="{}"):
-    return {"id": key, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def assistant(content, *keys):
-    message = {"role": "assistant", "content": content}
-    return {**message, "tool_calls": [call(key) for key in keys]} if keys else message
-
-
-def result(key, content="found"):
-    return {"role": "tool", "tool_call_id": key, "content": content}
-
-
-def user(content):
-    return {"role": "user", "content": content}
-
-
 def test_late_result_moves_behind_its_call():
     chat = [user("a"), assistant(None, "1", "2"), result("1"), user("b"), result("2"), user("c")]
     mended = ctxmem.repair(chat)
@@ -215,31 +208,6 @@ def test_units_are_the_smallest_whole_runs():
 
 
 # Counting -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def recount(tiktoken_encoding):
-    """Return a slow twin of the count of OpenAI's chat messages, with the documented overhead."""
-    encoding = tiktoken_encoding("o200k_base")
-
-    def count(text):
-        return len(encoding.encode_ordinary(text))
-
-    def one(message):
-        total = 3 + count(message["role"])  # per message, OpenAI's cookbook
-        content = message.get("content")
-        for block in [content] if isinstance(content, str) else content or []:
-            total += count(block if isinstance(block, str) else block["text"])
-        if "name" in message and message["role"] != "tool":
-            total += 1 + count(message["name"])
-        if "tool_call_id" in message:
-            total += count(message["tool_call_id"])
-        for made in message.get("tool_calls", []):
-            function = made["function"]
-            total += 3 + sum(map(count, (made["id"], function["name"], function["arguments"])))
-        return total
-
-    return lambda messages: 3 + sum(map(one, messages))
 
 
 def test_a_plain_chat_counts_as_the_cookbook_says():
@@ -373,71 +341,6 @@ def test_tools_are_counted_from_any_framework():
 
 # Random histories ---------------------------------------------------------------------------------
 
-WORDS = "notice period thirty days 契約 срок 🚀 {} [] \n\n the of amendment 2025 </doc>".split(" ")
-
-
-def random_chat(rng, size):
-    """Return OpenAI messages with calls, results late, missing, twice and out of nowhere."""
-    chat = [{"role": "system", "content": "You help."}] if rng.random() < 0.7 else []
-    pending = []
-    for i in range(size):
-        text = " ".join(rng.choices(WORDS, k=rng.randrange(40)))
-        what = rng.random()
-        if what < 0.3:
-            chat.append(user(text or "?"))
-        elif what < 0.5:
-            chat.append(assistant(text or "!"))
-        else:
-            keys = [f"c{rng.randrange(6)}" if rng.random() < 0.2 else f"c{i}_{k}" for k in range(3)]
-            keys = list(dict.fromkeys(keys))[: rng.randrange(1, 4)]
-            chat.append(assistant(None, *keys))
-            for key in keys:
-                if rng.random() < 0.9:
-                    chat.append(result(key, text))
-                elif rng.random() < 0.7:
-                    pending.append(result(key, text))
-        if pending and rng.random() < 0.3:
-            chat.append(pending.pop())
-        if rng.random() < 0.05:
-            chat.append(result(f"nowhere{i}", text))
-    return chat
-
-
-def random_anthropic(rng, size):
-    chat = []
-    for i in range(size):
-        keys = [f"t{i}_{k}" for k in range(rng.randrange(3))]
-        blocks = [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}] * (i % 2)
-        blocks += [{"type": "tool_use", "id": key, "name": "f", "input": {"i": i}} for key in keys]
-        if not keys or rng.random() < 0.5:
-            blocks.append({"type": "text", "text": " ".join(rng.choices(WORDS, k=9)) + "."})
-        answered = [key for key in keys if rng.random() < 0.9]
-        if rng.random() < 0.05:
-            answered.append(f"nowhere{i}")
-        chat.append(user("word " * rng.randrange(1, 30)))
-        chat.append({"role": "assistant", "content": blocks})
-        if answered:
-            results = [{"type": "tool_result", "tool_use_id": key} for key in answered]
-            if rng.random() < 0.3:
-                results.append({"type": "text", "text": "And then?"})
-            chat.append({"role": "user", "content": results})
-    return chat
-
-
-def no_half_pairs(chat):
-    """Say by a walk of its own that every result follows its call, and every call is answered."""
-    waiting = set()
-    for message in chat:
-        content = message["content"] if isinstance(message["content"], list) else []
-        answers = {b["tool_use_id"] for b in content if b["type"] == "tool_result"}
-        answers |= {message["tool_call_id"]} if message["role"] == "tool" else set()
-        if not answers <= waiting or (waiting and not answers):
-            return False
-        waiting -= answers
-        waiting |= {b["id"] for b in content if b["type"] == "tool_use"}
-        waiting |= {made["id"] for made in message.get("tool_calls", [])}
-    return True  # what waits at the end is in flight
-
 
 @pytest.mark.parametrize("rounds", [300, pytest.param(4700, marks=pytest.mark.slow)])
 def test_random_histories_are_trimmed_without_orphans_and_within_budget(rounds, recount):
@@ -466,9 +369,7 @@ def test_random_histories_are_trimmed_without_orphans_and_within_budget(rounds, 
             continue
         assert before == json.dumps(chat)
         assert no_half_pairs(kept), (chat, kept)
-        count = recount if make is random_chat else ctxmem.count_messages
-        assert count(kept) <= budget
-        assert make is random_anthropic or recount(kept) == ctxmem.count_messages(kept)
+        assert recount(kept) == ctxmem.count_messages(kept) <= budget
     assert refusals < rounds / 2
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import xxhash
 
 from ctxmem.intake import MAX_BUDGET
-from ctxmem.messages import as_chunks
+from ctxmem.messages import passages
 from ctxmem.pack import pack
-from ctxmem.schema import Chunk, PageId, PageStore
+from ctxmem.schema import PageId, PageStore
 
 
 @dataclass(slots=True)
@@ -114,15 +114,6 @@ class Journal:
         """Return a text, None if the session has none of that id."""
         found = self.store.pages(self.tenant, session, [PageId(page)]).get(PageId(page))
         return None if found is None else found.decode("utf-8", "surrogatepass")
-
-
-def passages(messages: Sequence[Any]) -> list[Chunk]:
-    """Return messages as passages of their own: what counts is what they say, not when."""
-    chunks: list[Chunk] = []
-    for i, message in enumerate(messages):
-        chunk = as_chunks([message])[0][0]
-        chunks.append(Chunk(chunk.text, id=f"message-{i}", metadata=chunk.metadata))
-    return chunks
 
 
 def page_id(payload: bytes) -> PageId:

@@ -9,6 +9,7 @@ from ctxmem.messages.checking import trouble_in, units_of
 from ctxmem.messages.counting import MEDIA
 from ctxmem.messages.reading import (
     CALL_BLOCKS,
+    ROLES,
     TEXT_BLOCKS,
     as_json,
     blocks_of,
@@ -43,14 +44,29 @@ def as_chunks(items: Sequence[Any]) -> tuple[list[Any], bool]:
     return [_passage(item, i) if _is_message(item) else item for i, item in enumerate(items)], False
 
 
+def passages(messages: Sequence[Any]) -> list[Chunk]:
+    """Return messages as passages: what counts is what each says, not when, and none must stay.
+
+    >>> [chunk.text for chunk in passages(["hi", ("ai", "Hello.")])]
+    ['user: hi', 'assistant: Hello.']
+    """
+    return [
+        Chunk(chunk.text, id=chunk.id, metadata=chunk.metadata) for chunk in _chat(list(messages))
+    ]
+
+
 def _is_message(item: Any) -> bool:
     if isinstance(item, str | Chunk | tuple):
         return False
     if isinstance(item, Mapping):
         if isinstance(item.get("role"), str):
             return True
-        # An item of the Responses API has a type and none of the names a passage goes by.
-        return isinstance(item.get("type"), str) and not any(key in item for key in _TEXT_KEYS)
+        # An item of the Responses API has a type and none of the names a passage goes by; a message
+        # of LangChain's as a dict has one of its own.
+        kind = item.get("type")
+        return isinstance(kind, str) and (
+            kind in ROLES or not any(key in item for key in _TEXT_KEYS)
+        )
     if hasattr(item, "page_content") or hasattr(item, "get_content"):
         return False
     role = getattr(item, "role", None)

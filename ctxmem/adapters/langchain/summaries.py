@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ctxmem.intake import read_budget
-from ctxmem.messages import as_chunks
+from ctxmem.messages import passages
 from ctxmem.pack import pack
 from ctxmem.schema import Budget, Chunk
 
@@ -34,16 +34,16 @@ def summarizer(
     settings = {"header": "[{source}]", "order": "given", **options}
 
     def summarize(messages: Sequence[Any]) -> str:
-        turns, _ = as_chunks(list(messages))
         asked = query
-        passages = []
-        for turn in turns:
-            role, _, text = turn.text.partition(": ")
+        paragraphs = []
+        for said in passages(messages):
+            role = str(said.metadata["role"])
+            text = said.text.removeprefix(f"{role}: ")
             if query is None and role == "user":
                 asked = text
-            passages += [Chunk(part, source=role) for part in text.split("\n\n") if part.strip()]
-        if not passages:
+            paragraphs += [Chunk(p, source=role) for p in text.split("\n\n") if p.strip()]
+        if not paragraphs:
             return ""
-        return pack(passages, budget, query=asked, **settings).text
+        return pack(paragraphs, budget, query=asked or None, **settings).text
 
     return summarize

@@ -11,12 +11,12 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.memory import BaseMemory
 from llama_index.core.memory.memory import BaseMemoryBlock
 
-from ctxmem.adapters.journal import Journal, passages
+from ctxmem.adapters.journal import Journal
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
 from ctxmem.errors import BudgetError, InputError
-from ctxmem.messages import trim_messages
+from ctxmem.messages import passages, trim_messages
 from ctxmem.pack import pack
-from ctxmem.schema import Budget, Chunk
+from ctxmem.schema import Budget
 from ctxmem.stores import open_store
 from ctxmem.tokens import count_tokens
 
@@ -219,7 +219,7 @@ class ContextMemoryBlock(BaseMemoryBlock[str]):
 
     def _packed(self, limit: int) -> str:
         session, asked = self._last
-        said: list[Chunk] = passages(self._pages.messages(session))
+        said = passages(self._pages.messages(session))
         if not said:
             return ""
         return pack(said, limit, query=asked or None, counter=self.counter, order="given").text
