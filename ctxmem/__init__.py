@@ -34,8 +34,10 @@ if TYPE_CHECKING:
         StoreError,
         VocabularyError,
     )
+    from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pack import apack, pack
+    from ctxmem.pricing import PRICES, Prices
     from ctxmem.schema import (
         Alternative,
         Budget,
@@ -62,6 +64,8 @@ _ROOM_OF = {
     "DedupIndex": "dedup",
     "solve": "selection",
     "Solution": "selection",
+    **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),
+    **dict.fromkeys(("PRICES", "Prices"), "pricing"),
     **dict.fromkeys(
         ("Finding", "check", "count_messages", "repair", "trim_messages"),
         "messages",

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/policy_arc.hpp"
+#include "core/policy_auto.hpp"
 #include "core/policy_fifo.hpp"
 #include "core/policy_gdsf.hpp"
 #include "core/policy_lru.hpp"
@@ -22,6 +23,7 @@ inline std::unique_ptr<Policy> make_policy(std::string_view name, const TableVie
     if (name == "sieve") return std::make_unique<SievePolicy>();
     if (name == "s3fifo") return std::make_unique<S3FifoPolicy>();
     if (name == "arc") return std::make_unique<ArcPolicy>();
+    if (name == "auto") return std::make_unique<AutoPolicy>();
     if (name == "gdsf") return std::make_unique<GdsfPolicy>(view);
     throw std::invalid_argument("no policy is called " + std::string(name));
 }

@@ -18,7 +18,7 @@ public:
     void on_insert(Slot slot) override {
         const double once = static_cast<double>(lists_.size(kOnceGhost));
         const double again = static_cast<double>(lists_.size(kAgainGhost));
-        const std::uint8_t was = lists_.list_of(slot);
+        const std::uint16_t was = lists_.list_of(slot);
         if (was == kOnceGhost)
             target_ = std::min(target_ + std::max(1.0, again / once), pages() + 1.0);
         if (was == kAgainGhost) target_ = std::max(target_ - std::max(1.0, once / again), 0.0);
@@ -49,7 +49,7 @@ public:
     }
 
 private:
-    enum : std::uint8_t { kOnce, kAgain, kOnceGhost, kAgainGhost };
+    enum : std::uint16_t { kOnce, kAgain, kOnceGhost, kAgainGhost };
 
     double pages() const {
         return static_cast<double>(lists_.size(kOnce) + lists_.size(kAgain));

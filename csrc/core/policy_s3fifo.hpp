@@ -54,7 +54,7 @@ public:
     }
 
 private:
-    enum : std::uint8_t { kSmall, kMain, kGhost };
+    enum : std::uint16_t { kSmall, kMain, kGhost };
     static constexpr std::size_t kSmallPart = 10;
     static constexpr int kUsesToStay = 2;
     static constexpr int kMostUses = 3;

@@ -18,17 +18,17 @@ inline constexpr Slot kNoSlot = 0xFFFFFFFFu;
 template <std::size_t kLists>
 class SlotLists {
 public:
-    static constexpr std::uint8_t kNowhere = 0xFF;
+    static constexpr std::uint16_t kNowhere = 0xFFFF;
 
     SlotLists() { ends_.fill({kNoSlot, kNoSlot, 0}); }
 
-    std::uint8_t list_of(Slot slot) const { return slot < links_.size() ? links_[slot].list : kNowhere; }
-    Slot front(std::uint8_t list) const { return ends_[list].front; }
-    Slot back(std::uint8_t list) const { return ends_[list].back; }
-    std::size_t size(std::uint8_t list) const { return ends_[list].size; }
+    std::uint16_t list_of(Slot slot) const { return slot < links_.size() ? links_[slot].list : kNowhere; }
+    Slot front(std::uint16_t list) const { return ends_[list].front; }
+    Slot back(std::uint16_t list) const { return ends_[list].back; }
+    std::size_t size(std::uint16_t list) const { return ends_[list].size; }
     Slot towards_front(Slot slot) const { return links_[slot].newer; }
 
-    void push_front(std::uint8_t list, Slot slot) {
+    void push_front(std::uint16_t list, Slot slot) {
         if (slot >= links_.size()) links_.resize(slot + 1);
         assert(links_[slot].list == kNowhere);
         Ends& ends = ends_[list];
@@ -49,7 +49,7 @@ public:
         --ends.size;
     }
 
-    void move_to_front(std::uint8_t list, Slot slot) {
+    void move_to_front(std::uint16_t list, Slot slot) {
         remove(slot);
         push_front(list, slot);
     }
@@ -58,7 +58,7 @@ private:
     struct Link {
         Slot newer = kNoSlot;  // towards the front
         Slot older = kNoSlot;
-        std::uint8_t list = kNowhere;
+        std::uint16_t list = kNowhere;
     };
     struct Ends {
         Slot front;
