@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
-NOUNS = ["errors", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "stores", "pricing"]
+NOUNS = ["errors", "pricing", "request", "report", "schema"]
+ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "stores"]
 # messages stands on intake and tokens, because its functions take a counter by name; pack stands on
 # it, because a chat is packed by its units.
 COMPOSERS = ["messages", "pack", "memory"]
