@@ -23,7 +23,7 @@ from chats import (
 )
 
 import ctxmem
-from ctxmem.messages import OVERHEAD, units
+from ctxmem.messages import OVERHEAD, Growing, units
 
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
 REFUSED = {"orphan_result", "misplaced_result", "empty_content", "role_order"}
@@ -422,6 +422,58 @@ def test_between_leaps_a_history_only_grows(rounds):
                 leaps += 1
             before = kept
     assert grown > 2 * leaps > 0
+
+
+@pytest.mark.parametrize("rounds", [300, pytest.param(3000, marks=pytest.mark.slow)])
+def test_what_is_remembered_of_a_growing_history_changes_nothing(rounds):
+    rng = random.Random(rounds)
+    for _ in range(rounds):
+        make = random_chat if rng.random() < 0.7 else random_anthropic
+        chat = make(rng, rng.randrange(2, 20))
+        if rng.random() < 0.5:
+            chat = ctxmem.repair(chat)
+        low = rng.choice([0.3, 0.5, 0.9])
+        growing = Growing("o200k_base", low)
+        budget = rng.randrange(20, max(21, ctxmem.count_messages(chat)))
+        size = 0
+        while size < len(chat):
+            size += rng.randrange(1, 4)
+            if rng.random() < 0.1:
+                size = max(1, size - 5)  # an edit, or another branch
+            limit = budget if rng.random() < 0.95 else budget + 9
+            try:
+                expected = ctxmem.trim_messages(chat[:size], limit, low_water=low)
+            except ctxmem.BudgetError as error:
+                with pytest.raises(ctxmem.BudgetError) as again:
+                    growing.trim(chat[:size], limit)
+                assert error.pinned == again.value.pinned
+                continue
+            told = growing.trim(chat[:size], limit)
+            assert same_objects(expected, told.messages) or expected == told.messages
+            assert ctxmem.count_messages(expected) == told.tokens
+
+
+def test_what_left_the_window_of_a_growing_history_is_not_read_again():
+    counted = []
+
+    def count(text):
+        counted.append(text)
+        return words(text)
+
+    growing = Growing(count, 0.5)
+    chat = [user("start")]
+    for i in range(200):
+        chat += [assistant(f"a{i} " + "word " * 20), user(f"q{i}")]
+        growing.trim(chat, 300)
+    chat[5]["content"] = "changed where nobody looks"
+    chat[-2]["content"] = "changed in sight"
+    counted.clear()
+    kept = growing.trim(chat, 300).messages
+    assert ["changed in sight"] == counted
+    assert chat[-2] in kept
+    copy_of = [dict(message) for message in chat]
+    assert len(growing.trim(copy_of, 300).messages) > 2
+    assert "changed where nobody looks" in counted
 
 
 def test_a_leap_goes_down_to_the_low_water_mark_and_keeps_the_question():

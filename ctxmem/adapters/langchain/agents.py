@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ from typing_extensions import NotRequired, TypedDict
 from ctxmem.adapters.journal import Journal
 from ctxmem.errors import InputError
 from ctxmem.intake import read_budget
-from ctxmem.messages import OVERHEAD, count_messages, trim_messages
+from ctxmem.messages import OVERHEAD, Growing, trim_messages
 from ctxmem.schema import Budget, PageStore
 from ctxmem.stores import open_store
 from ctxmem.tokens import count_tokens, resolve
@@ -37,6 +38,9 @@ _Extended: Any = getattr(types, "ExtendedModelResponse", None)
 
 LOW_WATER = 0.5
 """What is left after a leap, as a share of the budget: few leaps, so few broken caches."""
+
+
+_THREADS = 256  # whose windows are remembered; of others they are found again
 
 
 class ContextStats(TypedDict):
@@ -93,7 +97,7 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         budget: int | Budget,
         *,
         mode: str = "ephemeral",
-        low_water: float | None = LOW_WATER,
+        low_water: float = LOW_WATER,
         tool_result_tokens: int | None = None,
         store: str | os.PathLike[str] | PageStore = ":memory:",
         counter: object = "o200k_base",
@@ -111,8 +115,11 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         self.counter = resolve(counter)
         self.provider = provider
         self._name = name
-        self._options: dict[str, Any] = {"counter": self.counter, "low_water": low_water}
-        trim_messages([], self.limit, provider=provider, **self._options)  # tell wrong options now
+        self._low_water = low_water
+        # Tells what is wrong with the options now.
+        trim_messages([], self.limit, low_water=low_water, provider=provider)
+        self._threads: dict[str, Growing] = {}
+        self._lock = threading.Lock()
         self._pages = Journal(
             open_store(store),
             "langchain",
@@ -152,22 +159,30 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         tools = [*request.tools, *_answer_schemas(request.response_format)]
         provider = self.provider or _provider_of(request.model)
         given: list[AnyMessage] = request.messages
-        kept = trim_messages(
-            [*system, *given], self.limit, tools=tools, provider=provider, **self._options
+        trimmed = self._growing(_thread_of(request.runtime)).trim(
+            [*system, *given], self.limit, tools=tools, provider=provider
         )
-        fixed = count_messages(system, self.counter, tools=tools, provider=provider)
-        window = kept[len(system) :]
+        window = trimmed.messages[len(system) :]
         before = request.state.get("ctxmem") or {}
         stats = ContextStats(
             messages=len(given),
             kept=len(window),
-            tokens=count_messages(kept, self.counter, tools=tools, provider=provider),
-            fixed=fixed,
+            tokens=trimmed.tokens,
+            fixed=trimmed.fixed,
             budget=self.limit,
             evicted=before.get("evicted", 0),
         )
         same = len(window) == len(given) and all(map(_is, window, given))
         return (request if same else request.override(messages=window)), stats
+
+    def _growing(self, thread: str) -> Growing:
+        """Return what remembers where a thread's window stood."""
+        with self._lock:
+            growing = self._threads.pop(thread, None) or Growing(self.counter, self._low_water)
+            self._threads[thread] = growing  # the most recent is last
+            if len(self._threads) > _THREADS:
+                del self._threads[next(iter(self._threads))]
+        return growing
 
     # Eviction ------------------------------------------------------------------------------------
 
@@ -188,7 +203,13 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         stats = state.get("ctxmem") or {}
         # System message and tools are known from the call before; the first one sees to itself.
         limit = max(1, self.limit - stats.get("fixed", 0))
-        kept = trim_messages(messages, limit, provider=self.provider, **self._options)
+        kept = trim_messages(
+            messages,
+            limit,
+            counter=self.counter,
+            low_water=self._low_water,
+            provider=self.provider,
+        )
         here = {id(message) for message in kept}
         gone = [message for message in messages if id(message) not in here]
         if not gone:

@@ -14,7 +14,7 @@ from llama_index.core.memory.memory import BaseMemoryBlock
 from ctxmem.adapters.journal import Journal
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
 from ctxmem.errors import BudgetError, InputError
-from ctxmem.messages import passages, trim_messages
+from ctxmem.messages import Growing, passages, trim_messages
 from ctxmem.pack import pack
 from ctxmem.schema import Budget
 from ctxmem.stores import open_store
@@ -61,16 +61,19 @@ class ContextMemory(BaseMemory):
     budget: BudgetField
     counter: CounterField = "o200k_base"
     provider: str | None = None
-    low_water: float | None = LOW_WATER
+    low_water: float = LOW_WATER
     store: Any = Field(default=":memory:")
     session: str = "default"
 
     _pages: Journal = PrivateAttr()
+    _growing: Growing = PrivateAttr()
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
-        self._trim([], self.budget.limit)  # tell wrong options now
+        # Tells what is wrong with the options now.
+        trim_messages([], self.budget, low_water=self.low_water, provider=self.provider)
         self._pages = _journal(self.store)
+        self._growing = Growing(self.counter, self.low_water)
 
     @classmethod
     def class_name(cls) -> str:
@@ -107,16 +110,7 @@ class ContextMemory(BaseMemory):
                 f"{initial_token_count:,}: raise the budget or shorten the prefix messages",
                 pinned=("prefix messages",),
             )
-        return self._trim(self.get_all(), limit)
-
-    def _trim(self, messages: list[ChatMessage], limit: int) -> list[ChatMessage]:
-        return trim_messages(
-            messages,
-            limit,
-            counter=self.counter,
-            low_water=self.low_water,
-            provider=self.provider,
-        )
+        return self._growing.trim(self.get_all(), limit, provider=self.provider).messages
 
     async def aget(
         self, input: str | None = None, initial_token_count: int = 0, **_: Any
