@@ -32,6 +32,7 @@ class _Seen(NamedTuple):
     messages: list[Any]
     limits: tuple[int, int]  # and what of it the request and its tools take
     provider: str | None
+    anthropic: bool  # it is meant for them
     head: int  # leading system messages
     begins: int
     question: int  # in front of the window, -1 if none is
@@ -46,9 +47,10 @@ class Growing:
     used from many threads.
     """
 
-    def __init__(self, counter: object, low_water: float) -> None:
+    def __init__(self, counter: object, low_water: float | None) -> None:
         self._counter = resolve(counter)  # counts are kept by counter
-        self._low_water = low_water
+        # As little as possible at a time is a leap to the limit.
+        self._low_water = 1.0 if low_water is None else low_water
         self._seen: _Seen | None = None
         self._lock = threading.Lock()
 
@@ -83,7 +85,11 @@ class Growing:
         start = 1 if seen is not None and seen.question >= 0 else 0
         begins, question = cut.leap(head, self._low_water, start)
         kept = cut.last(head, (), ())
-        if cut.begins_wrong(kept, len(head)) and for_anthropic(given, cut.turns, provider):
+        if seen is None or provider is not None or any(turn.dialect for turn in cut.turns):
+            anthropic = for_anthropic(given, cut.turns, provider)
+        else:
+            anthropic = seen.anthropic  # what is new does not tell
+        if anthropic and cut.begins_wrong(kept, len(head)):
             kept = cut.last(head, ("user",), ())
         now: _Seen | None
         fixed = around + sum(meter.message(cut.items[i], i) for i in head)
@@ -92,7 +98,7 @@ class Growing:
         elif history.mended.items is part:
             at = places[begins] if begins < len(places) else len(given)
             asked = places[question] if question >= 0 else -1
-            now = _Seen(list(given), (limit, around), provider, len(head), at, asked)
+            now = _Seen(list(given), (limit, around), provider, anthropic, len(head), at, asked)
         else:
             now = None
         with self._lock:

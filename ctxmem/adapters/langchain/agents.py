@@ -97,7 +97,7 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         budget: int | Budget,
         *,
         mode: str = "ephemeral",
-        low_water: float = LOW_WATER,
+        low_water: float | None = LOW_WATER,
         tool_result_tokens: int | None = None,
         store: str | os.PathLike[str] | PageStore = ":memory:",
         counter: object = "o200k_base",

@@ -61,7 +61,7 @@ class ContextMemory(BaseMemory):
     budget: BudgetField
     counter: CounterField = "o200k_base"
     provider: str | None = None
-    low_water: float = LOW_WATER
+    low_water: float | None = LOW_WATER
     store: Any = Field(default=":memory:")
     session: str = "default"
 
