@@ -142,6 +142,7 @@ class Cut:
         self.split = split  # None: messages are not cut
         self.units = units_of(self.turns, trouble)
         self.in_flight = {i for i, _ in trouble.in_flight}
+        self._questions = [turn.role == "user" and turn.speaks for turn in self.turns]
         self.kept: list[int] = []  # what `last` kept whole
 
     @property
@@ -181,14 +182,14 @@ class Cut:
         the unit behind the last leap, where that is known. Returns the messages at which what is
         left begins, and the question that stands in front of it, -1 if none does.
         """
-        fixed = self._total([*head])
         units = [unit for unit in self.units if unit[0] >= len(head)]
-        prices = [sum(self._cost(i) for i in unit) for unit in units]
+        costs = [self._cost(i) for i in range(len(self.items))]
+        prices = [sum(costs[unit.start : unit.stop]) for unit in units]
         low = int(low_water * self.limit)
-        spent, question = fixed, -1
-        for j, unit in enumerate(units):
-            spent += prices[j]
-            if any(self.turns[i].role == "user" and self.turns[i].speaks for i in unit):
+        spent, question = self.request + sum(costs[: len(head)]), -1
+        for j, price in enumerate(prices):
+            spent += price
+            if self._asks(units[j]):
                 if 0 <= question < start:
                     spent -= prices[question]  # it stood in front, for want of a newer one
                 question = j
@@ -233,10 +234,13 @@ class Cut:
         if self.in_flight:
             pins = {unit for unit in units if any(i in self.in_flight for i in unit)}
         for unit in reversed(units):
-            if any(self.turns[i].role == "user" and self.turns[i].speaks for i in unit):
+            if self._asks(unit):
                 pins.add(unit)
                 break
         return pins
+
+    def _asks(self, unit: range) -> bool:
+        return True in self._questions[unit.start : unit.stop]
 
     def _demand(self, pinned: list[int]) -> None:
         tokens = self._total(sorted(pinned))
@@ -258,7 +262,7 @@ class Cut:
     def _total(self, indices: list[int]) -> int:
         if self.count_list is not None:
             return self.count_list([self.items[i] for i in indices]) if indices else 0
-        return self.request + sum(self._cost(i) for i in indices)
+        return self.request + sum(map(self._cost, indices))
 
     def _cost(self, index: int) -> int:
         cost = self.costs[index]
@@ -274,7 +278,7 @@ class Cut:
             # Only what is kept is counted, and the first unit that does not fit.
             total = self._total(pinned)
             for taken, unit in enumerate(units):
-                total += sum(self._cost(i) for i in unit)
+                total += sum(map(self._cost, unit))
                 if total > self.limit:
                     return taken
             return len(units)
