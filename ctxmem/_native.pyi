@@ -1,4 +1,4 @@
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,6 @@ def cpu_level() -> str: ...
 
 # words
 def words(text: str) -> NDArray[np.uint64]: ...
-def split_texts(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
 def shingles(text: str, n: int) -> NDArray[np.uint64]: ...
 def char_classes() -> NDArray[np.uint8]: ...
 
@@ -46,8 +45,8 @@ def near_duplicate_pairs(
     ngram: int,
     characters: bool = False,
     containment: bool = False,
+    threads: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
-@overload
 def near_duplicate_stars(
     texts: list[str],
     priority: NDArray[np.float64],
@@ -55,15 +54,7 @@ def near_duplicate_stars(
     ngram: int,
     characters: bool = False,
     containment: bool = False,
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
-@overload
-def near_duplicate_stars(
-    words: NDArray[np.uint64],
-    start: NDArray[np.int64],
-    order: NDArray[np.int32],
-    threshold: float,
-    n: int = 3,
-    containment: bool = False,
+    threads: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def text_overlaps(
     texts: list[str], source: NDArray[np.int32], min_chars: int
@@ -76,6 +67,7 @@ def near_duplicate_stars_sketched(
     characters: bool = False,
     permutations: int = 128,
     seed: int = 1,
+    threads: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def shingle_sets(
     texts: list[str], ngram: int, characters: bool = False

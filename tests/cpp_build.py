@@ -13,15 +13,26 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ["csrc/kernels/dispatch.cpp", "csrc/kernels/level.cpp"]
 
 
-def compile_and_run(name: str, sources: Sequence[str], *, flags: Sequence[str] = ()) -> None:
-    """Build tests/cpp/<name>.cpp with `sources` under ASan and UBSan; fail with what it prints."""
+def compile_and_run(
+    name: str,
+    sources: Sequence[str],
+    *,
+    flags: Sequence[str] = (),
+    sanitize: str = "address,undefined",
+) -> None:
+    """Build tests/cpp/<name>.cpp with `sources` under the sanitizers; fail with what it prints."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         pytest.skip("no C++ compiler")
-    target = ROOT / "build" / "cpp" / name
+    target = ROOT / "build" / "cpp" / f"{name}-{sanitize}"
     target.parent.mkdir(parents=True, exist_ok=True)
     flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc", *flags]
-    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DCTXMEM_HAS_BASE=1"]
+    flags += [
+        f"-fsanitize={sanitize}",
+        "-pthread",
+        "-fno-sanitize-recover=all",
+        "-DCTXMEM_HAS_BASE=1",
+    ]
     files = dict.fromkeys([f"tests/cpp/{name}.cpp", *sources, *KERNELS])
     command = [compiler, *flags, *files, "-o", str(target)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

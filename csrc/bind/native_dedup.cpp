@@ -37,60 +37,36 @@ Likeness likeness(double threshold, int ngram, bool characters, bool containment
 }
 
 py::tuple pairs(const py::list& list, double threshold, int ngram, bool characters,
-                bool containment) {
+                bool containment, std::size_t threads) {
     const Texts texts(list);
     Pairs found;
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        found = near_duplicate_pairs(
-            texts.views(), likeness(threshold, ngram, characters, containment), pulse);
+        found =
+            near_duplicate_pairs(texts.views(), likeness(threshold, ngram, characters, containment),
+                                 threads, pulse);
     }
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.similarity)));
 }
 
 py::tuple stars(const py::list& list, const Array<double>& priority, double threshold, int ngram,
-                bool characters, bool containment) {
+                bool characters, bool containment, std::size_t threads) {
     const Texts texts(list);
     const auto priorities = view(priority);
     Stars found;
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        found = near_duplicate_stars(
-            texts.views(), priorities, likeness(threshold, ngram, characters, containment), pulse);
+        found = near_duplicate_stars(texts.views(), priorities,
+                                     likeness(threshold, ngram, characters, containment), threads,
+                                     pulse);
     }
     if (!found.exact)
         warn("the texts share so many shingles that an exact comparison would be quadratic; "
              "candidates come from MinHash, so 1 in 100 of the pairs at the threshold is missed: "
              "raise ngram or the threshold for an exact answer");
-    return py::make_tuple(to_array(std::move(found.representative)),
-                          to_array(std::move(found.similarity)));
-}
-
-// Lists of hashes, as one array and where each list begins.
-WordView lists_of(const Array<std::uint64_t>& all, const Array<std::int64_t>& starts) {
-    const WordView lists{view(all), view(starts)};
-    const auto& start = lists.start;
-    bool ascending = !start.empty() && start.front() == 0 &&
-                     start.back() == static_cast<std::int64_t>(lists.words.size());
-    for (std::size_t i = 1; i < start.size(); ++i) ascending &= start[i - 1] <= start[i];
-    if (!ascending) throw std::invalid_argument("start must ascend from 0 to the number of hashes");
-    return lists;
-}
-
-py::tuple stars_of_words(const Array<std::uint64_t>& words, const Array<std::int64_t>& start,
-                         const Array<std::int32_t>& order, double threshold, int n,
-                         bool containment) {
-    const WordView texts = lists_of(words, start);
-    const auto best = view(order);
-    Stars found;
-    {
-        const py::gil_scoped_release release;
-        Pulse pulse = signals();
-        found = near_duplicate_stars(texts, best, likeness(threshold, n, false, containment), pulse);
-    }
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
 }
@@ -110,7 +86,8 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
 }
 
 py::tuple sketched_stars(const py::list& list, const Array<double>& priority, double threshold,
-                         int ngram, bool characters, std::size_t permutations, std::uint64_t seed) {
+                         int ngram, bool characters, std::size_t permutations, std::uint64_t seed,
+                         std::size_t threads) {
     const Texts texts(list);
     const auto priorities = view(priority);
     Stars found;
@@ -119,7 +96,7 @@ py::tuple sketched_stars(const py::list& list, const Array<double>& priority, do
         Pulse pulse = signals();
         found = near_duplicate_stars_sketched(texts.views(), priorities,
                                               likeness(threshold, ngram, characters, false),
-                                              permutations, seed, pulse);
+                                              permutations, seed, threads, pulse);
     }
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
@@ -128,16 +105,23 @@ py::tuple sketched_stars(const py::list& list, const Array<double>& priority, do
 py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
                                       const Array<std::int64_t>& start, std::size_t permutations,
                                       std::uint64_t seed) {
-    const WordView sets = lists_of(shingles, start);
+    const auto all = view(shingles);
+    const auto starts = view(start);
+    bool ascending = !starts.empty() && starts.front() == 0 &&
+                     starts.back() == static_cast<std::int64_t>(all.size());
+    for (std::size_t i = 1; i < starts.size(); ++i) ascending &= starts[i - 1] <= starts[i];
+    if (!ascending) throw std::invalid_argument("start must ascend from 0 to the number of hashes");
     const MinHash minhash(permutations, seed);
-    py::array_t<std::uint32_t> out({sets.size(), permutations});
+    py::array_t<std::uint32_t> out({starts.size() - 1, permutations});
     std::uint32_t* rows = out.mutable_data();
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        for (std::size_t i = 0; i < sets.size(); ++i, rows += permutations) {
-            pulse(sets[i].size() * permutations / 16);
-            minhash.sign(sets[i], rows);
+        for (std::size_t i = 1; i < starts.size(); ++i, rows += permutations) {
+            const auto begin = static_cast<std::size_t>(starts[i - 1]);
+            const auto set = all.subspan(begin, static_cast<std::size_t>(starts[i]) - begin);
+            pulse(set.size() * permutations / 16);
+            minhash.sign(set, rows);
         }
     }
     return out;
@@ -224,7 +208,7 @@ void index_restore(LshIndex& index, const Array<std::uint32_t>& sizes,
 void bind_dedup(py::module_& m) {
     m.def("near_duplicate_stars_sketched", &sketched_stars, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
-          py::arg("permutations") = 128, py::arg("seed") = 1,
+          py::arg("permutations") = 128, py::arg("seed") = 1, py::arg("threads") = 1,
           "Return what near_duplicate_stars returns, by MinHash: in less memory, with 1 in 100 of "
           "the pairs at the threshold missed.");
     m.def("shingle_sets", &sets_of, py::arg("texts"), py::arg("ngram"),
@@ -256,18 +240,15 @@ void bind_dedup(py::module_& m) {
         .def("restore", &index_restore, py::arg("sizes"), py::arg("shingles"), py::arg("entries"),
              py::arg("nodes"), "Replace all entries by those of a state.");
     m.def("near_duplicate_pairs", &pairs, py::arg("texts"), py::arg("threshold"), py::arg("ngram"),
-          py::arg("characters") = false, py::arg("containment") = false,
+          py::arg("characters") = false, py::arg("containment") = false, py::arg("threads") = 1,
           "Return (left, right, similarity) of every pair at the threshold or above, by left, then "
           "right. Texts of the same set are each paired with the first of them, and only that one "
           "is paired with others.");
     m.def("near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
-          py::arg("containment") = false,
+          py::arg("containment") = false, py::arg("threads") = 1,
           "Return (representative, similarity to it) of every text: by descending priority, ties by "
           "index, each text not taken yet takes every such text at the threshold or above.");
-    m.def("near_duplicate_stars", &stars_of_words, py::arg("words"), py::arg("start"),
-          py::arg("order"), py::arg("threshold"), py::arg("n") = 3, py::arg("containment") = false,
-          "The same for texts split already; `order` names the texts, the best first.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
           "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");

@@ -24,16 +24,6 @@ py::array_t<std::uint64_t> shingles(const py::str& text, int n) {
     return to_array(std::move(out));
 }
 
-py::tuple split(const py::list& texts) {
-    const Texts views(texts);
-    WordLists lists;
-    {
-        py::gil_scoped_release unlocked;
-        lists = split_texts(views.views());
-    }
-    return py::make_tuple(to_array(std::move(lists.words)), to_array(std::move(lists.start)));
-}
-
 py::array_t<std::uint8_t> char_classes() {
     std::vector<std::uint8_t> out(0x110000);
     for (std::size_t c = 0; c < out.size(); ++c) out[c] = class_byte(static_cast<char32_t>(c));
@@ -44,8 +34,6 @@ py::array_t<std::uint8_t> char_classes() {
 
 void bind_words(py::module_& m) {
     m.def("words", &words, py::arg("text"), "Return the 64-bit hash of every word, in text order.");
-    m.def("split_texts", &split, py::arg("texts"),
-          "Return the word hashes of all texts in one array, and where each text's begin.");
     m.def("shingles", &shingles, py::arg("text"), py::arg("n"),
           "Return the hash of every window of n words, in text order; none if there are fewer.");
     m.def("char_classes", &char_classes,

@@ -17,6 +17,15 @@
 
 namespace ctxmem {
 
+// Ask for the cache line that will be read soon.
+inline void prefetch(const void* at) {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(at);
+#else
+    (void)at;
+#endif
+}
+
 template <class T>
 class BigArray {
     static_assert(std::is_trivial_v<T>);

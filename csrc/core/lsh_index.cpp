@@ -1,23 +1,18 @@
 #include "core/lsh_index.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <cstring>
 #include <mutex>
-#include <numeric>
 #include <stdexcept>
+
+#include "core/parallel.hpp"
 
 namespace ctxmem {
 namespace {
 
 constexpr std::uint32_t kNone = 0xFFFFFFFFu;
 constexpr double kRecall = 0.99;  // of pairs at the threshold; above it the bands miss far fewer
-
-std::size_t power_of_two_above(std::size_t wanted) {
-    std::size_t power = 16;
-    while (power < wanted) power *= 2;
-    return power;
-}
 
 std::uint64_t sum_of(const std::uint64_t* set, std::size_t size) {
     std::uint64_t sum = 0;
@@ -64,16 +59,16 @@ void LshIndex::reserve(Tables& tables, std::size_t nodes, std::size_t shingles) 
         throw std::invalid_argument("too many distinct texts for one index");
     tables.shingles.room(shingles);
     if (!tables.by_sum.empty() && wanted <= tables.by_sum.size() / 2) return;
-    const std::size_t places = power_of_two_above(4 * wanted);
+    const std::size_t places = std::bit_ceil(std::max<std::size_t>(16, 4 * wanted));
     std::vector<std::uint32_t> by_sum(places, kNone);
-    std::vector<std::uint32_t> heads(power_of_two_above(wanted * bands), kNone);
+    std::vector<std::uint32_t> heads(std::bit_ceil(std::max<std::size_t>(16, wanted * bands)), kNone);
     tables.nodes.reserve(places / 2);
     tables.parities.reserve(places / 2);
     tables.next_sum.reserve(places / 2);
     tables.links.reserve(places / 2 * bands);
     tables.marks.reserve(places / 2 * bands);
     // The keys of the buckets are computed anew rather than kept: they would be most of a node.
-    std::vector<std::uint32_t> signature(minhash_.k());
+    std::vector<std::uint32_t> signature;
     std::vector<std::uint64_t> keys(bands);
     tables.by_sum.swap(by_sum);
     const bool more_heads = heads.size() > tables.heads.size();
@@ -88,8 +83,7 @@ void LshIndex::reserve(Tables& tables, std::size_t nodes, std::size_t shingles) 
         tables.next_sum[node] = head;
         head = node;
         if (!more_heads) continue;
-        minhash_.sign({tables.shingles.data() + known.begin, known.size}, signature.data());
-        band_keys(signature.data(), plan_, keys.data());
+        keys_of({tables.shingles.data() + known.begin, known.size}, signature, keys.data());
         link(tables, node, keys.data());
     }
 }
@@ -117,15 +111,18 @@ std::uint32_t LshIndex::find_set(const Tables& tables, const std::uint64_t* set,
     return node;
 }
 
-std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set,
-                                  std::size_t size) const {
+void LshIndex::keys_of(std::span<const std::uint64_t> set, std::vector<std::uint32_t>& signature,
+                       std::uint64_t* keys) const {
+    signature.resize(minhash_.k());
+    minhash_.sign(set, signature.data());
+    band_keys(signature.data(), plan_, keys);
+}
+
+std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
+                                  const std::uint64_t* keys) const {
     const std::uint32_t known = find_set(tables, set, size);
     if (known != kNone) return known;
     reserve(tables, 1, size);
-    std::vector<std::uint32_t> signature(minhash_.k());
-    std::vector<std::uint64_t> keys(static_cast<std::size_t>(plan_.bands));
-    minhash_.sign({set, size}, signature.data());
-    band_keys(signature.data(), plan_, keys.data());
     const std::size_t begin = tables.shingles.size();
     std::memcpy(tables.shingles.room(size), set, size * sizeof *set);
     tables.shingles.take(size);
@@ -136,7 +133,7 @@ std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set,
     tables.parities.push_back(Parities::of({set, size}));
     tables.next_sum.push_back(head);
     head = node;
-    link(tables, node, keys.data());
+    link(tables, node, keys);
     ++tables.gone;  // until an entry names it
     return node;
 }
@@ -149,30 +146,47 @@ void LshIndex::enter(std::int64_t entry, std::uint32_t node) {
     if (known.entries++ == 0) --tables_.gone;
 }
 
-std::vector<std::int64_t> LshIndex::add(std::span<const std::string_view> texts, Pulse& pulse) {
-    // What can fail comes first, in memory of its own: reading the texts may be interrupted.
-    Arena sets;
-    std::vector<std::uint32_t> sizes;
+LshIndex::Readings LshIndex::read(std::span<const std::string_view> texts, Pulse& pulse) const {
+    const auto bands = static_cast<std::size_t>(plan_.bands);
+    Readings readings;
+    readings.keys.resize(texts.size() * bands);
+    std::uint64_t* keys = readings.keys.data();
+    std::vector<std::uint32_t> signature;
     Shingler shingler(likeness_.unit, likeness_.ngram);
     for (const std::string_view text : texts) {
         pulse(4 * text.size() + 2000);
-        const std::size_t begin = sets.size();
-        sizes.push_back(static_cast<std::uint32_t>(shingler.append(text, sets)));
-        std::sort(sets.data() + begin, sets.data() + sets.size());
+        (void)shingler.append(text, readings.sets);
+        readings.start.push_back(readings.sets.size());
+        const std::size_t i = readings.size() - 1;
+        std::sort(readings.sets.data() + readings.start[i], readings.sets.data() + readings.start[i + 1]);
+        keys_of(readings.set(i), signature, keys);
+        keys += bands;
     }
-    std::vector<std::int64_t> added(texts.size());
+    return readings;
+}
+
+std::vector<std::int64_t> LshIndex::add(std::span<const std::string_view> texts, Pulse& pulse) {
+    // What can fail comes first, in memory of its own: reading the texts may be interrupted.
+    const Readings readings = read(texts, pulse);
+    return add(readings, 0, readings.size());
+}
+
+std::vector<std::int64_t> LshIndex::add(const Readings& readings, std::size_t begin,
+                                        std::size_t end) {
+    std::vector<std::int64_t> added;
+    added.reserve(end - begin);
+    std::vector<std::uint32_t> nodes;
+    nodes.reserve(end - begin);
     const std::unique_lock lock(mutex_);
     // Nodes without entries are harmless, so a failure among them leaves the index as it was.
-    std::vector<std::uint32_t> nodes;
-    nodes.reserve(texts.size());
-    const std::uint64_t* set = sets.data();
-    for (const std::uint32_t size : sizes) {
-        nodes.push_back(enter_set(tables_, set, size));
-        set += size;
+    for (std::size_t i = begin; i < end; ++i) {
+        const auto set = readings.set(i);
+        const std::uint64_t* keys = readings.keys.data() + i * static_cast<std::size_t>(plan_.bands);
+        nodes.push_back(enter_set(tables_, set.data(), set.size(), keys));
     }
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-        added[i] = next_entry_++;
-        enter(added[i], nodes[i]);
+    for (const std::uint32_t node : nodes) {
+        added.push_back(next_entry_++);
+        enter(added.back(), node);
     }
     return added;
 }
@@ -204,10 +218,14 @@ void LshIndex::rebuild() {
     Tables kept;
     reserve(kept, tables_.nodes.size() - tables_.gone, 0);
     std::vector<std::uint32_t> renamed(tables_.nodes.size(), kNone);
+    std::vector<std::uint32_t> signature;
+    std::vector<std::uint64_t> keys(static_cast<std::size_t>(plan_.bands));
     for (std::uint32_t node = 0; node < tables_.nodes.size(); ++node) {
         const Node& old = tables_.nodes[node];
         if (old.entries == 0) continue;
-        renamed[node] = enter_set(kept, tables_.shingles.data() + old.begin, old.size);
+        const std::uint64_t* set = tables_.shingles.data() + old.begin;
+        keys_of({set, old.size}, signature, keys.data());
+        renamed[node] = enter_set(kept, set, old.size, keys.data());
         kept.nodes[renamed[node]].entries = old.entries;
         kept.nodes[renamed[node]].first = old.first;
     }
@@ -217,63 +235,63 @@ void LshIndex::rebuild() {
 }
 
 LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, Pulse& pulse) const {
+    constexpr std::size_t kBlock = 256;  // texts read at once: more would be memory for nothing
     Matches matches;
-    matches.start.push_back(0);
-    Arena set;
-    Shingler shingler(likeness_.unit, likeness_.ngram);
-    std::vector<std::uint32_t> signature(minhash_.k());
-    std::vector<std::uint64_t> keys(static_cast<std::size_t>(plan_.bands));
-    std::vector<std::uint32_t> candidates;
+    for (std::size_t begin = 0; begin < texts.size(); begin += kBlock) {
+        const std::size_t count = std::min(kBlock, texts.size() - begin);
+        const Readings readings = read(texts.subspan(begin, count), pulse);
+        for (std::size_t i = 0; i < count; ++i) query(readings, i, matches, pulse);
+    }
+    return matches;
+}
+
+void LshIndex::query(const Readings& readings, std::size_t i, Matches& matches,
+                     Pulse& pulse) const {
+    const auto set = readings.set(i);
+    const auto size = static_cast<std::uint32_t>(set.size());
+    const auto bands = static_cast<std::size_t>(plan_.bands);
+    const std::uint64_t* keys = readings.keys.data() + i * bands;
+    const Parities parities = Parities::of(set);
+    const auto similarity_of = [size](std::uint32_t shared, const Node& node) {
+        return shared / (static_cast<double>(size) + node.size - shared);
+    };
     struct Row {
         double similarity;
         std::int64_t entry;
     };
     std::vector<Row> rows;
-    for (const std::string_view text : texts) {
-        set.truncate(0);
-        const std::size_t size = shingler.append(text, set);
-        std::sort(set.data(), set.data() + size);
-        minhash_.sign({set.data(), size}, signature.data());
-        band_keys(signature.data(), plan_, keys.data());
-        candidates.clear();
-        rows.clear();
-        const Parities parities = Parities::of({set.data(), size});
-        const auto similarity_of = [size](std::uint32_t shared, const Node& node) {
-            return shared / (static_cast<double>(size) + node.size - shared);
-        };
-        const std::shared_lock lock(mutex_);
-        const std::uint32_t same = find_set(tables_, set.data(), size);
-        if (same != kNone) candidates.push_back(same);
-        for (int band = 0; band < plan_.bands; ++band) {
-            std::uint32_t place = tables_.heads[keys[band] & (tables_.heads.size() - 1)];
-            for (; place != kNone; place = tables_.links[place])
-                if (tables_.marks[place] == static_cast<std::uint32_t>(keys[band] >> 32))
-                    candidates.push_back(place / static_cast<std::uint32_t>(plan_.bands));
-        }
-        std::sort(candidates.begin(), candidates.end());
-        candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
-        pulse(4 * text.size() + 2000 + 20 * candidates.size());
-        for (const std::uint32_t candidate : candidates) {
-            const Node& node = tables_.nodes[candidate];
-            const std::uint32_t most = Parities::most_shared(
-                parities, static_cast<std::uint32_t>(size), tables_.parities[candidate], node.size);
-            if (node.entries == 0 || similarity_of(most, node) < likeness_.threshold) continue;
-            const double similarity = similarity_of(
-                overlap(set.data(), size, tables_.shingles.data() + node.begin, node.size), node);
-            if (similarity < likeness_.threshold) continue;
-            for (std::int64_t entry = node.first; entry >= 0; entry = entries_.at(entry).next)
-                rows.push_back({similarity, entry});
-        }
-        std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-            return a.similarity != b.similarity ? a.similarity > b.similarity : a.entry < b.entry;
-        });
-        for (const Row& row : rows) {
-            matches.entry.push_back(row.entry);
-            matches.similarity.push_back(row.similarity);
-        }
-        matches.start.push_back(static_cast<std::int64_t>(matches.entry.size()));
+    std::vector<std::uint32_t> candidates;
+    const std::shared_lock lock(mutex_);
+    const std::uint32_t same = find_set(tables_, set.data(), size);
+    if (same != kNone) candidates.push_back(same);
+    for (std::size_t band = 0; band < bands; ++band) {
+        std::uint32_t place = tables_.heads[keys[band] & (tables_.heads.size() - 1)];
+        for (; place != kNone; place = tables_.links[place])
+            if (tables_.marks[place] == static_cast<std::uint32_t>(keys[band] >> 32))
+                candidates.push_back(place / static_cast<std::uint32_t>(bands));
     }
-    return matches;
+    std::sort(candidates.begin(), candidates.end());
+    candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
+    pulse(1000 + 20 * candidates.size());
+    for (const std::uint32_t candidate : candidates) {
+        const Node& node = tables_.nodes[candidate];
+        const std::uint32_t most =
+            Parities::most_shared(parities, size, tables_.parities[candidate], node.size);
+        if (node.entries == 0 || similarity_of(most, node) < likeness_.threshold) continue;
+        const double similarity = similarity_of(
+            overlap(set.data(), size, tables_.shingles.data() + node.begin, node.size), node);
+        if (similarity < likeness_.threshold) continue;
+        for (std::int64_t entry = node.first; entry >= 0; entry = entries_.at(entry).next)
+            rows.push_back({similarity, entry});
+    }
+    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+        return a.similarity != b.similarity ? a.similarity > b.similarity : a.entry < b.entry;
+    });
+    for (const Row& row : rows) {
+        matches.entry.push_back(row.entry);
+        matches.similarity.push_back(row.similarity);
+    }
+    matches.start.push_back(static_cast<std::int64_t>(matches.entry.size()));
 }
 
 LshIndex::State LshIndex::state() const {
@@ -305,13 +323,16 @@ void LshIndex::restore(const State& state, Pulse& pulse) {
     LshIndex fresh(likeness_, minhash_.k(), 0);
     fresh.minhash_ = minhash_;
     std::size_t begin = 0;
+    std::vector<std::uint32_t> signature;
+    std::vector<std::uint64_t> keys(static_cast<std::size_t>(plan_.bands));
     for (std::size_t node = 0; node < state.sizes.size(); ++node) {
         const std::size_t size = state.sizes[node];
         fits(size > 0 && size <= state.shingles.size() - begin);
         const std::uint64_t* set = state.shingles.data() + begin;
         fits(set[0] != 0);
         for (std::size_t i = 1; i < size; ++i) fits(set[i - 1] < set[i]);
-        fits(fresh.enter_set(fresh.tables_, set, size) == node);
+        keys_of({set, size}, signature, keys.data());
+        fits(fresh.enter_set(fresh.tables_, set, size, keys.data()) == node);
         begin += size;
         pulse(20 * size + 1000);
     }
@@ -331,34 +352,45 @@ void LshIndex::restore(const State& state, Pulse& pulse) {
 
 Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
                                     std::span<const double> priority, const Likeness& likeness,
-                                    std::size_t k, std::uint64_t seed, Pulse& pulse) {
-    if (priority.size() != texts.size())
-        throw std::invalid_argument("expected as many priorities as texts");
-    for (const double p : priority)
-        if (std::isnan(p)) throw std::invalid_argument("a priority is NaN");
+                                    std::size_t k, std::uint64_t seed, std::size_t threads,
+                                    Pulse& pulse) {
+    if (threads < 1) throw std::invalid_argument("threads must be at least 1");
+    const std::vector<std::int32_t> order = by_priority(priority, texts.size());
     LshIndex index(likeness, k, seed);
-    std::vector<std::int32_t> order(texts.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::int32_t a, std::int32_t b) { return priority[a] > priority[b]; });
     Stars stars;
     stars.exact = false;
     stars.representative.resize(texts.size());
     stars.similarity.resize(texts.size(), 1.0);
     std::vector<std::int32_t> centres;  // by entry
-    for (const std::int32_t text : order) {
-        const auto one = texts.subspan(static_cast<std::size_t>(text), 1);
-        const LshIndex::Matches matches = index.query(one, pulse);
+    const auto place = [&](std::int32_t text, const LshIndex::Readings& readings, std::size_t i) {
+        LshIndex::Matches matches;
+        index.query(readings, i, matches, pulse);
         if (matches.entry.empty()) {
-            (void)index.add(one, pulse);
+            (void)index.add(readings, i, i + 1);
             centres.push_back(text);
-            stars.representative[text] = text;
-            continue;
+            stars.representative[static_cast<std::size_t>(text)] = text;
+            return;
         }
         const auto first = std::min_element(matches.entry.begin(), matches.entry.end());
-        stars.representative[text] = centres[static_cast<std::size_t>(*first)];
-        stars.similarity[text] =
+        stars.representative[static_cast<std::size_t>(text)] =
+            centres[static_cast<std::size_t>(*first)];
+        stars.similarity[static_cast<std::size_t>(text)] =
             matches.similarity[static_cast<std::size_t>(first - matches.entry.begin())];
+    };
+    // Texts are read by all threads, and placed one after the other, since each depends on those
+    // before.
+    constexpr std::size_t kRun = 256;
+    std::vector<LshIndex::Readings> runs(threads);
+    for (std::size_t begin = 0; begin < order.size(); begin += kRun * threads) {
+        const auto block = std::span(order).subspan(begin).first(
+            std::min(kRun * threads, order.size() - begin));
+        in_parallel(threads, runs.size(), pulse, [&](std::size_t run, Pulse& own) {
+            std::vector<std::string_view> views;
+            for (std::size_t i = run * kRun; i < std::min((run + 1) * kRun, block.size()); ++i)
+                views.push_back(texts[static_cast<std::size_t>(block[i])]);
+            runs[run] = index.read(views, own);
+        });
+        for (std::size_t i = 0; i < block.size(); ++i) place(block[i], runs[i / kRun], i % kRun);
     }
     return stars;
 }

@@ -17,18 +17,19 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/likeness.hpp"
 #include "core/minhash.hpp"
 #include "core/parities.hpp"
 #include "core/pulse.hpp"
-#include "core/setjoin.hpp"
 #include "core/shingles.hpp"
+#include "core/stars.hpp"
 
 namespace ctxmem {
 
 class LshIndex {
 public:
     struct Matches {
-        std::vector<std::int64_t> start;  // of the rows of each query; one more at the end
+        std::vector<std::int64_t> start{0};  // of the rows of each query; one more at the end
         std::vector<std::int64_t> entry;
         std::vector<double> similarity;  // descending within a query, ties by entry
     };
@@ -58,6 +59,23 @@ public:
 
     std::size_t size() const;
 
+    // What texts look like to an index of these options: their sets, ascending, and their band keys.
+    struct Readings {
+        Arena sets;
+        std::vector<std::size_t> start{0};
+        std::vector<std::uint64_t> keys;
+        std::size_t size() const { return start.size() - 1; }
+        std::span<const std::uint64_t> set(std::size_t i) const {
+            return {sets.data() + start[i], start[i + 1] - start[i]};
+        }
+    };
+    // The costly part of `add` and `query`; it looks at no entry, so threads need not wait.
+    Readings read(std::span<const std::string_view> texts, Pulse& pulse) const;
+
+    // As above, of texts that were read: those from `begin` to `end`; one, appended to `matches`.
+    std::vector<std::int64_t> add(const Readings& readings, std::size_t begin, std::size_t end);
+    void query(const Readings& readings, std::size_t i, Matches& matches, Pulse& pulse) const;
+
 private:
     struct Node {
         std::size_t begin;
@@ -85,7 +103,10 @@ private:
     };
 
     std::uint32_t find_set(const Tables& tables, const std::uint64_t* set, std::size_t size) const;
-    std::uint32_t enter_set(Tables& tables, const std::uint64_t* set, std::size_t size) const;
+    std::uint32_t enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
+                            const std::uint64_t* keys) const;
+    void keys_of(std::span<const std::uint64_t> set, std::vector<std::uint32_t>& signature,
+                 std::uint64_t* keys) const;
     void link(Tables& tables, std::uint32_t node, const std::uint64_t* keys) const;
     void reserve(Tables& tables, std::size_t nodes, std::size_t shingles) const;
     void enter(std::int64_t entry, std::uint32_t node);
@@ -105,6 +126,7 @@ private:
 // near-duplicate of. Every similarity is exact; a member can be missed with the bands' probability.
 Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
                                     std::span<const double> priority, const Likeness& likeness,
-                                    std::size_t k, std::uint64_t seed, Pulse& pulse);
+                                    std::size_t k, std::uint64_t seed, std::size_t threads,
+                                    Pulse& pulse);
 
 }  // namespace ctxmem

@@ -24,21 +24,11 @@
 #include <string_view>
 #include <vector>
 
+#include "core/likeness.hpp"
 #include "core/pulse.hpp"
-#include "core/shingles.hpp"
-#include "core/words.hpp"
+#include "core/stars.hpp"
 
 namespace ctxmem {
-
-enum class Measure { jaccard, containment };
-
-// What makes two texts near-duplicates.
-struct Likeness {
-    double threshold;  // 0 < threshold <= 1
-    int ngram;         // >= 1
-    Unit unit;
-    Measure measure;
-};
 
 struct Pairs {
     std::vector<std::int32_t> left;  // left < right; rows ascend by left, then right
@@ -46,17 +36,11 @@ struct Pairs {
     std::vector<double> similarity;
 };
 
-struct Stars {
-    std::vector<std::int32_t> representative;  // of every text; its own index when it stands alone
-    std::vector<double> similarity;            // to the representative; 1 for itself
-    bool exact = true;  // false: a member may have been missed, every similarity is right
-};
-
 // Every pair of near-duplicates, with texts of the same set folded: each is paired with the first of
 // them, and only that first text is paired with others.
 // Throws std::invalid_argument for a Likeness out of range or more than 2^31 - 1 texts.
 Pairs near_duplicate_pairs(std::span<const std::string_view> texts, const Likeness& likeness,
-                           Pulse& pulse);
+                           std::size_t threads, Pulse& pulse);
 
 // Groups without chains: texts are taken by priority, the highest first, ties by index; one that is
 // not taken yet becomes a representative and takes every such text that is a near-duplicate of it.
@@ -64,11 +48,6 @@ Pairs near_duplicate_pairs(std::span<const std::string_view> texts, const Likene
 // Requires as many priorities as texts, none NaN. Throws as near_duplicate_pairs.
 Stars near_duplicate_stars(std::span<const std::string_view> texts,
                            std::span<const double> priority, const Likeness& likeness,
-                           Pulse& pulse);
-
-// The same for texts split already (words.hpp), in an order that names each text once. A text without
-// words is like no other. Never by sketch.
-Stars near_duplicate_stars(const WordView& texts, std::span<const std::int32_t> order,
-                           const Likeness& likeness, Pulse& pulse);
+                           std::size_t threads, Pulse& pulse);
 
 }  // namespace ctxmem

@@ -42,9 +42,8 @@ std::size_t Shingler::append(std::string_view text, Arena& sets) {
     return append_units({units_.data(), count}, count == 0 ? hash_bytes(text) : 0, sets);
 }
 
-std::size_t Shingler::append(std::span<const std::uint64_t> words, std::uint64_t stranger,
-                             Arena& sets) {
-    return append_units(words, (kWordless ^ stranger) * 0x9E3779B97F4A7C15ull, sets);
+std::size_t Shingler::most(std::string_view text) const {
+    return unit_ == Unit::word ? most_words(text.size()) : text.size() + 1;
 }
 
 std::size_t Shingler::append_units(std::span<const std::uint64_t> units, std::uint64_t otherwise,
@@ -90,16 +89,15 @@ std::size_t Shingler::distinct(std::uint64_t* hashes, std::size_t count) {
         if (suspects == 0) return count;
         if (suspects <= kManyRepeats) {
             std::size_t kept = suspicious_[0];
-            std::size_t next = 0;
-            for (std::size_t i = kept; i < count; ++i) {
-                const std::uint64_t hash = hashes[i];
-                if (next < suspects && suspicious_[next] == i) {
-                    ++next;
-                    bool repeated = false;
-                    for (std::size_t k = 0; k < kept; ++k) repeated |= hashes[k] == hash;
-                    if (repeated) continue;
-                }
-                hashes[kept++] = hash;
+            suspicious_[suspects] = static_cast<std::uint32_t>(count);
+            for (std::size_t s = 0; s < suspects; ++s) {
+                const std::size_t at = suspicious_[s];
+                const std::size_t next = suspicious_[s + 1];
+                bool repeated = false;
+                for (std::size_t k = 0; k < kept; ++k) repeated |= hashes[k] == hashes[at];
+                const std::size_t from = at + repeated;
+                if (kept != from) std::copy(hashes + from, hashes + next, hashes + kept);
+                kept += next - from;
             }
             return kept;
         }

@@ -27,6 +27,7 @@ public:
     std::size_t size() const { return size_; }
     const std::uint64_t* data() const { return values_.data(); }
     std::uint64_t* data() { return values_.data(); }
+    std::size_t left() const { return values_.size() - size_; }  // room without growing
 
     // Where the next `count` values go; they belong to the arena once `take` is called.
     std::uint64_t* room(std::size_t count) {
@@ -51,8 +52,8 @@ public:
     // sequence of words always has. Return how many, at least 1.
     std::size_t append(std::string_view text, Arena& sets);
 
-    // The same of words. Without any, the shingle is of `stranger`, a number that no other text has.
-    std::size_t append(std::span<const std::uint64_t> words, std::uint64_t stranger, Arena& sets);
+    // The room that `append` may take in `sets`.
+    std::size_t most(std::string_view text) const;
 
 private:
     std::size_t append_units(std::span<const std::uint64_t> units, std::uint64_t otherwise,

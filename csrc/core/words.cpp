@@ -273,21 +273,4 @@ void split_characters(std::string_view utf8, std::vector<std::uint64_t>& out) {
     }
 }
 
-WordLists split_texts(std::span<const std::string_view> texts) {
-    WordLists lists;
-    std::size_t bytes = 0;
-    for (const std::string_view text : texts) bytes += text.size();
-    lists.words.reserve(bytes / 5);  // an English word takes about six bytes with its space
-    lists.start.reserve(texts.size() + 1);
-    lists.start.push_back(0);
-    std::vector<std::uint64_t> words;
-    for (const std::string_view text : texts) {
-        words.resize(std::max(words.size(), most_words(text.size())));
-        const std::size_t count = split_words(text, words.data());
-        lists.words.insert(lists.words.end(), words.data(), words.data() + count);
-        lists.start.push_back(static_cast<std::int64_t>(lists.words.size()));
-    }
-    return lists;
-}
-
 }  // namespace ctxmem

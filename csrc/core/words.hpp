@@ -7,7 +7,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -26,23 +25,5 @@ void split_words(std::string_view utf8, std::vector<std::uint64_t>& out);
 // Append a 64-bit number for every character of the words of `utf8`, lower-cased, and one for a space
 // wherever something separated two words. Letters of spaceless scripts that touch stay together.
 void split_characters(std::string_view utf8, std::vector<std::uint64_t>& out);
-
-// The words of many texts in one array; those of text i are words[start[i] .. start[i + 1]).
-struct WordLists {
-    std::vector<std::uint64_t> words;
-    std::vector<std::int64_t> start;
-};
-WordLists split_texts(std::span<const std::string_view> texts);
-
-// A view of such lists, whoever owns them. Requires start to ascend from 0 to words.size().
-struct WordView {
-    std::span<const std::uint64_t> words;
-    std::span<const std::int64_t> start;
-    std::size_t size() const { return start.size() - 1; }
-    std::span<const std::uint64_t> operator[](std::size_t i) const {
-        return words.subspan(static_cast<std::size_t>(start[i]),
-                             static_cast<std::size_t>(start[i + 1] - start[i]));
-    }
-};
 
 }  // namespace ctxmem

@@ -20,13 +20,14 @@ _NEIGHBOURS = 32  # asked of the graph, and links of each vector in it
 
 
 def embedding_stars(
-    vectors: ArrayLike, threshold: float
+    vectors: ArrayLike, threshold: float, *, centres: int = 0
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return each vector's representative and its cosine to it; earlier vectors choose first.
 
     Stars, as among texts: a vector joins the first representative within the threshold, else it
-    represents itself. Exact up to `FLAT` vectors; beyond, a near neighbour may be missed (HNSW,
-    Malkov and Yashunin 2016), but every similarity is exact. A zero vector is alike to none.
+    represents itself; the first `centres` vectors do so in any case. Exact up to `FLAT` vectors;
+    beyond, a near neighbour may be missed (HNSW, Malkov and Yashunin 2016), but every similarity is
+    exact. A zero vector is alike to none.
 
     Raises:
         InputError: not one row of finite numbers for each, or a threshold outside (0, 1].
@@ -50,6 +51,9 @@ def embedding_stars(
         new: list[int] = []
         for b, star in enumerate(known):
             i = start + b
+            if i < centres:
+                new.append(b)
+                continue
             if star >= 0:
                 representative[i] = stars[star]
             else:

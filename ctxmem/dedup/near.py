@@ -12,25 +12,49 @@ import os
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xxhash
+from numpy.typing import ArrayLike, NDArray
 
 from ctxmem import _native
+from ctxmem.dedup.embeddings import embedding_stars
 from ctxmem.errors import InputError, InputTypeError
 
 Measure = Literal["jaccard", "containment"]
 Unit = Literal["word", "char"]
 Method = Literal["exact", "sketch"]
+Prefer = Literal["longest", "first"]
+Kind = Literal["exact", "near", "contained", "embedding"]
 
 PERMUTATIONS = 128
 """Places of a MinHash signature; more find the same pairs with fewer comparisons."""
 
+_MOST_THREADS = 1024
 _MOST_WORDS = 2**31 - 1  # no text has more, so a longer n-gram compares whole texts as well
+
+
+class Group(list[int]):
+    """Texts that repeat one another: a list of their indices, ascending.
+
+    A group is a star. Of its members one is the `representative`; `similarities` and `kinds` say
+    of each member, in the order of the list, what it is to that one:
+
+    exact      the same text
+    near       as many shared shingles as asked for
+    contained  the same, for measure="containment": one of the two has most of the other
+    embedding  close as embeddings; the similarity is their cosine
+    """
+
+    __slots__ = ("kinds", "representative", "similarities")
+
+    representative: int
+    similarities: list[float]
+    kinds: list[Kind]
 
 
 def find_near_duplicates(
@@ -41,13 +65,18 @@ def find_near_duplicates(
     measure: Measure = "jaccard",
     unit: Unit = "word",
     method: Method = "exact",
-) -> list[list[int]]:
+    prefer: Prefer = "longest",
+    embeddings: ArrayLike | None = None,
+    similar: float | None = None,
+    threads: int = 1,
+) -> list[Group]:
     """Group the texts that repeat one another; return lists of indices into `texts`.
 
     A group is a star: its longest text (the first of them, if several are as long) is the
     representative, and every other member is within the threshold of *it*, so similarity does not
     chain from text to text. Longer texts choose first. Each group has two members or more and is
-    sorted, and groups are sorted by their first member; a text is in one group at most.
+    sorted, and groups are sorted by their first member; a text is in one group at most. A group
+    also knows its representative, and what each member is to it: see `Group`.
 
     The result is exact: no pair is missed, as sketches miss some, and none is estimated. It takes
     1 to 2 kB of memory a text of 1 kB; where that is too much, `method="sketch"` finds candidates
@@ -66,28 +95,39 @@ def find_near_duplicates(
         unit: "word", or "char" for text with broken words (OCR, typing errors).
         method: "exact", or "sketch": one pair in a hundred at the threshold is missed, and next to
             none well above it.
+        prefer: "longest", or "first" if the texts are ranked and the best one should represent.
+        embeddings: One vector a text; with `similar`, texts that nothing repeats in words join a
+            representative that is close in meaning. Needs faiss.
+        similar: The least cosine of a member to its representative, such as 0.95.
+        threads: How many threads may work; the result is the same.
 
     Raises:
         InputTypeError: If `texts` is one string, or not all of them are strings.
         InputError: If an option is out of range.
 
-    >>> find_near_duplicates(
+    >>> groups = find_near_duplicates(
     ...     [
     ...         "The meter is read on the first day of every month.",
     ...         "Refunds are paid within thirty days.",
     ...         "the meter is read on the first day of every month",
     ...     ]
     ... )
+    >>> groups
     [[0, 2]]
+    >>> groups[0].representative, groups[0].similarities, groups[0].kinds
+    (0, [1.0, 1.0], ['exact', 'near'])
     """
     listed = _list_of_texts(texts)
-    threshold, ngram = _threshold(threshold), _ngram(ngram)
+    threshold, ngram, threads = _threshold(threshold), _ngram(ngram), _threads(threads)
     containment = _choice("measure", measure, ("jaccard", "containment")) == "containment"
     characters = _choice("unit", unit, ("word", "char")) == "char"
-    lengths = np.fromiter(map(len, listed), np.float64, len(listed))
+    if _choice("prefer", prefer, ("longest", "first")) == "longest":
+        priority = np.fromiter(map(len, listed), np.float64, len(listed))
+    else:
+        priority = -np.arange(len(listed), dtype=np.float64)
     if _choice("method", method, ("exact", "sketch")) == "exact":
-        representative, _ = _native.near_duplicate_stars(
-            listed, lengths, threshold, ngram, characters, containment
+        representative, similarity = _native.near_duplicate_stars(
+            listed, priority, threshold, ngram, characters, containment, threads
         )
     elif containment:
         raise InputError(
@@ -95,14 +135,72 @@ def find_near_duplicates(
             "pass measure='jaccard', or method='exact' for containment"
         )
     else:
-        representative, _ = _native.near_duplicate_stars_sketched(
-            listed, lengths, threshold, ngram, characters, PERMUTATIONS
+        representative, similarity = _native.near_duplicate_stars_sketched(
+            listed, priority, threshold, ngram, characters, PERMUTATIONS, threads=threads
         )
-    repeated = np.bincount(representative, minlength=len(listed))[representative] > 1
+    kinds: list[Kind] = ["contained" if containment else "near"] * len(listed)
+    if embeddings is not None or similar is not None:
+        for i in _join_close(representative, similarity, priority, embeddings, similar):
+            kinds[i] = "embedding"
+    return _groups(listed, representative, similarity, kinds)
+
+
+def _join_close(
+    representative: NDArray[np.int32],
+    similarity: NDArray[np.float64],
+    priority: NDArray[np.float64],
+    embeddings: ArrayLike | None,
+    similar: float | None,
+) -> list[int]:
+    """Give texts that stand alone a representative whose embedding is close; return them."""
+    if embeddings is None or similar is None:
+        given, missing = (
+            ("similar", "embeddings") if embeddings is None else ("embeddings", "similar")
+        )
+        raise InputError(f"{given} is given without {missing}; expected both or none")
+    vectors = np.asarray(embeddings)
+    if len(vectors) != len(representative):
+        raise InputError(
+            f"embeddings are {len(vectors)} and texts are {len(representative)}; "
+            "expected one for each text"
+        )
+    members = np.bincount(representative, minlength=len(representative))
+    heads = np.flatnonzero(representative == np.arange(len(representative)))
+    # Whoever represents others stays a representative: similarity does not chain.
+    order = heads[np.lexsort((heads, -priority[heads], members[heads] == 1))]
+    star_of, cosine = embedding_stars(
+        vectors[order], similar, centres=int((members[heads] > 1).sum())
+    )
+    joined = np.flatnonzero(star_of != np.arange(len(order)))
+    representative[order[joined]] = order[star_of[joined]]
+    similarity[order[joined]] = cosine[joined]
+    return [int(i) for i in order[joined]]
+
+
+def _groups(
+    texts: Sequence[str],
+    representative: NDArray[np.int32],
+    similarity: NDArray[np.float64],
+    kinds: list[Kind],
+) -> list[Group]:
+    """Return the groups of two and more, in the order of their first members."""
+    repeated = np.bincount(representative, minlength=len(texts))[representative] > 1
     members = np.flatnonzero(repeated)
-    groups: dict[int, list[int]] = {}
-    for member, centre in zip(members.tolist(), representative[members].tolist(), strict=True):
-        groups.setdefault(centre, []).append(member)
+    groups: dict[int, Group] = {}
+    for i, centre, share in zip(
+        members.tolist(),
+        representative[members].tolist(),
+        similarity[members].tolist(),
+        strict=True,
+    ):
+        group = groups.get(centre)
+        if group is None:
+            groups[centre] = group = Group()
+            group.representative, group.similarities, group.kinds = centre, [], []
+        group.append(i)
+        group.similarities.append(share)
+        exact = share == 1.0 and texts[i] == texts[centre]
+        group.kinds.append("exact" if exact else kinds[i])
     return list(groups.values())
 
 
@@ -386,6 +484,16 @@ def _ngram(ngram: int) -> int:
     if ngram < 1:
         raise InputError(f"ngram is {ngram}; expected at least 1, such as 3")
     return min(int(ngram), _MOST_WORDS)
+
+
+def _threads(threads: int) -> int:
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
+        raise InputTypeError(
+            f"threads is of type {type(threads).__name__}; expected a whole number, such as 2"
+        )
+    if not 1 <= threads <= _MOST_THREADS:
+        raise InputError(f"threads is {threads}; expected 1 to {_MOST_THREADS}, such as 2")
+    return int(threads)
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -37,7 +37,7 @@ double similarity(const std::set<std::uint64_t>& a, const std::set<std::uint64_t
 
 void agrees_with_brute_force(const Views& texts, const Likeness& likeness) {
     Pulse pulse;
-    const Pairs pairs = near_duplicate_pairs(texts, likeness, pulse);
+    const Pairs pairs = near_duplicate_pairs(texts, likeness, 1, pulse);
     std::vector<std::set<std::uint64_t>> sets;
     for (const auto text : texts) sets.push_back(set_of(text, likeness));
     std::size_t row = 0;
@@ -59,7 +59,7 @@ void agrees_with_brute_force(const Views& texts, const Likeness& likeness) {
         }
     assert(row == pairs.left.size());
     const std::vector<double> priority(texts.size(), 0.0);
-    const Stars stars = near_duplicate_stars(texts, priority, likeness, pulse);
+    const Stars stars = near_duplicate_stars(texts, priority, likeness, 1, pulse);
     for (std::size_t i = 0; i < texts.size(); ++i) {
         const auto centre = static_cast<std::size_t>(stars.representative[i]);
         assert(centre <= i && stars.representative[centre] == stars.representative[i]);
@@ -116,9 +116,9 @@ int main() {
     agrees_with_brute_force(Views{"\xE4\xB8", "\xF0\x9F", "\xC3", "a\xF0"},
                             {0.5, 2, Unit::character, Measure::jaccard});
 
-    assert(near_duplicate_pairs({}, {0.5, 3, Unit::word, Measure::jaccard}, pulse).left.empty());
-    assert(throws([&] { near_duplicate_pairs({}, {0.0, 3, Unit::word, Measure::jaccard}, pulse); }));
-    assert(throws([&] { near_duplicate_pairs({}, {0.5, 0, Unit::word, Measure::jaccard}, pulse); }));
+    assert(near_duplicate_pairs({}, {0.5, 3, Unit::word, Measure::jaccard}, 1, pulse).left.empty());
+    assert(throws([&] { near_duplicate_pairs({}, {0.0, 3, Unit::word, Measure::jaccard}, 1, pulse); }));
+    assert(throws([&] { near_duplicate_pairs({}, {0.5, 0, Unit::word, Measure::jaccard}, 1, pulse); }));
 
     const Views windows{"abcdefgh", "efghijkl", "cde", "abcdefgh", "\xC3\xA9" "abcdefgh"};
     const std::vector<std::int32_t> source(windows.size(), 4);
@@ -157,10 +157,34 @@ int main() {
         assert(refused && index.size() == before - added.size() + 2);
     }
 
-    // A beat that throws ends the work and leaks nothing.
+    // Threads change nothing. So many shingles that they are dealt out to parts.
+    const auto spread = random_texts(rng, 9000, 240, 30000);
+    const Views large(spread.begin(), spread.end());
+    const std::vector<double> alike(large.size(), 0.0);
+    for (const Measure measure : {Measure::jaccard, Measure::containment}) {
+        const Likeness likeness{0.6, 2, Unit::word, measure};
+        const Stars one = near_duplicate_stars(large, alike, likeness, 1, pulse);
+        const Stars three = near_duplicate_stars(large, alike, likeness, 3, pulse);
+        assert(one.representative == three.representative && one.similarity == three.similarity);
+    }
+    const auto first = Views(large.begin(), large.begin() + 2000);
+    const Likeness sketchy{0.6, 2, Unit::word, Measure::jaccard};
+    const auto sketch = [&](std::size_t threads) {
+        return near_duplicate_stars_sketched(first, std::span(alike).first(first.size()), sketchy,
+                                             64, 1, threads, pulse)
+            .representative;
+    };
+    assert(sketch(1) == sketch(3));
+
+    // A beat that throws ends the work, on every thread, and leaks nothing.
     const auto many = random_texts(rng, 10000, 60, 1000000);
     const Views flood(many.begin(), many.end());
     Pulse stop([] { throw std::invalid_argument("stop"); });
-    assert(throws([&] { near_duplicate_pairs(flood, {0.3, 1, Unit::word, Measure::jaccard}, stop); }));
+    for (const std::size_t threads : {1, 3})
+        assert(throws([&] {
+            near_duplicate_pairs(flood, {0.3, 1, Unit::word, Measure::jaccard}, threads, stop);
+        }));
+    const Likeness three_words{0.5, 3, Unit::word, Measure::jaccard};
+    assert(throws([&] { near_duplicate_pairs({}, three_words, 0, pulse); }));
     return 0;
 }

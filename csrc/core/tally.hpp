@@ -1,0 +1,170 @@
+// In how many sets each shingle is, from above.
+//
+// A counter serves all shingles whose hashes share their upper bits, so it is never too low, and for
+// most shingles right. A table of counters for millions of shingles would miss the cache at every
+// step; so the hashes are dealt out to parts by their upper bits, in order, and a part is counted and
+// read back with a table that stays in the second-level cache. Each part is work for a thread of its
+// own, and so is each run of sets while they are dealt out and taken back.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/big_array.hpp"
+#include "core/parallel.hpp"
+#include "core/pulse.hpp"
+#include "core/text_sets.hpp"
+
+namespace ctxmem {
+
+constexpr int kPartBits = 4;
+constexpr std::size_t kParts = std::size_t{1} << kPartBits;
+
+inline std::size_t part_of(std::uint64_t hash) { return hash >> (64 - kPartBits); }
+
+constexpr std::size_t kManyShingles = 1 << 20;  // above this many, they are dealt out
+
+// How many runs to cut so many sets into: some for each thread, and none too long. One thread gets long
+// ones: large allocations are what the C library learns from not to hand memory back each time.
+inline std::size_t runs_of(std::size_t sets, std::size_t threads) {
+    constexpr std::size_t kLong = 16384;
+    return std::max((sets + kLong - 1) / kLong, threads > 1 ? std::min(4 * threads, sets) : 1);
+}
+
+// Whether a hash came more than once. Two bits a cell. One hash in three or four is wrongly held for a
+// repeat; more cells would be right more often, and miss the cache.
+class Repeats {
+public:
+    explicit Repeats(std::size_t cells) : words_(cells / 32) {}
+    void add(std::size_t cell) {
+        const int bit = static_cast<int>(cell & 31) * 2;
+        std::uint64_t& word = words_[cell >> 5];
+        word |= std::uint64_t{1} << bit << (word >> bit & 1);
+    }
+    // 1 or 2.
+    std::uint8_t of(std::size_t cell) const {
+        return 1 + (words_[cell >> 5] >> ((cell & 31) * 2 + 1) & 1);
+    }
+
+private:
+    BigArray<std::uint64_t> words_;
+};
+
+// How often it came; 255 stands for all above.
+class Counts {
+public:
+    explicit Counts(std::size_t cells) : counts_(cells) {}
+    void add(std::size_t cell) {
+        std::uint8_t& count = counts_[cell];
+        count = static_cast<std::uint8_t>(count + (count != 0xFF));
+    }
+    std::uint8_t of(std::size_t cell) const { return counts_[cell]; }
+
+private:
+    BigArray<std::uint8_t> counts_;
+};
+
+// The hashes of one part in one run of sets, and their counts, in the order of the sets.
+struct Dealt {
+    BigArray<std::uint32_t> hashes;  // the 32 bits below those of the part
+    BigArray<std::uint8_t> counts;
+    std::size_t size = 0;
+};
+using DealtParts = std::array<Dealt, kParts>;
+
+inline void deal(const Slice& slice, DealtParts& parts) {
+    std::uint32_t* next[kParts];
+    for (std::size_t part = 0; part < kParts; ++part) {
+        Dealt& dealt = parts[part];
+        const std::size_t most = dealt.size + slice.kept;
+        if (most > dealt.hashes.size()) dealt.hashes.grow(most + most / 2 + 1024);
+        next[part] = dealt.hashes.data() + dealt.size;
+    }
+    for (std::uint32_t k = 0; k < slice.kept; ++k) {
+        const std::uint64_t hash = slice.shingles[k];
+        *next[part_of(hash)]++ = static_cast<std::uint32_t>(hash << kPartBits >> 32);
+    }
+    for (std::size_t part = 0; part < kParts; ++part)
+        parts[part].size = static_cast<std::size_t>(next[part] - parts[part].hashes.data());
+}
+
+// The counts of the next slice of those dealt; `next` is where they begin in each part.
+inline void take_back(const Slice& slice, const std::uint8_t** next, std::uint8_t* counts) {
+    for (std::uint32_t k = 0; k < slice.kept; ++k)
+        counts[k] = *next[part_of(slice.shingles[k])]++;
+}
+
+// Count the shingles kept of the slices of `nodes`, and call take(run, i, counts, pulse) for every i,
+// where counts[k] is that of shingle k of the slice of nodes[i]. Runs are of nodes that follow one
+// another; each is handled by one thread, in order, and `take` may change the slice.
+template <class Table, class Take>
+void tally(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& nodes,
+           std::size_t threads, Pulse& pulse, Take&& take) {
+    const std::size_t runs = runs_of(nodes.size(), threads);
+    const auto first_of = [&](std::size_t run) { return nodes.size() * run / runs; };
+    std::size_t total = 0;
+    for (const std::uint32_t node : nodes) total += slices[node].kept;
+    const std::size_t parts = total > kManyShingles ? kParts : 1;
+    const std::size_t cells = std::bit_ceil(std::max<std::size_t>(64, 2 * total / parts));
+    const int bits = std::min(32, std::countr_zero(cells));
+    if (parts == 1) {
+        Table table(cells);
+        for (const std::uint32_t node : nodes) {
+            const Slice& slice = slices[node];
+            pulse(2 * slice.kept + 10);
+            for (std::uint32_t k = 0; k < slice.kept; ++k)
+                table.add(slice.shingles[k] >> (64 - bits));
+        }
+        in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
+            std::vector<std::uint8_t> counts;
+            for (std::size_t i = first_of(run); i < first_of(run + 1); ++i) {
+                const Slice& slice = slices[nodes[i]];
+                if (counts.size() < slice.kept) counts.resize(slice.kept);
+                for (std::uint32_t k = 0; k < slice.kept; ++k)
+                    counts[k] = table.of(slice.shingles[k] >> (64 - bits));
+                take(run, i, counts.data(), own);
+            }
+        });
+        return;
+    }
+    std::vector<DealtParts> dealt(runs);
+    in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
+        for (std::size_t i = first_of(run); i < first_of(run + 1); ++i) {
+            own(2 * slices[nodes[i]].kept + 10);
+            deal(slices[nodes[i]], dealt[run]);
+        }
+    });
+    in_parallel(threads, parts, pulse, [&](std::size_t part, Pulse& own) {
+        Table table(std::size_t{1} << bits);
+        for (DealtParts& of_run : dealt) {
+            const Dealt& one = of_run[part];
+            own(2 * one.size);
+            for (std::size_t k = 0; k < one.size; ++k) table.add(one.hashes[k] >> (32 - bits));
+        }
+        for (DealtParts& of_run : dealt) {
+            Dealt& one = of_run[part];
+            own(2 * one.size);
+            one.counts.grow(one.size);
+            for (std::size_t k = 0; k < one.size; ++k)
+                one.counts[k] = table.of(one.hashes[k] >> (32 - bits));
+            one.hashes = {};
+        }
+    });
+    in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
+        const std::uint8_t* next[kParts];
+        for (std::size_t part = 0; part < kParts; ++part) next[part] = dealt[run][part].counts.data();
+        std::vector<std::uint8_t> counts;
+        for (std::size_t i = first_of(run); i < first_of(run + 1); ++i) {
+            const Slice& slice = slices[nodes[i]];
+            if (counts.size() < slice.kept) counts.resize(slice.kept);
+            take_back(slice, next, counts.data());
+            take(run, i, counts.data(), own);
+        }
+        dealt[run] = {};
+    });
+}
+
+}  // namespace ctxmem
