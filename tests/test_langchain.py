@@ -30,6 +30,7 @@ from ctxmem.adapters.langchain import (
     ContextCompressor,
     ContextMiddleware,
     ContextWindowEdit,
+    DuplicateFilter,
     pack_documents,
     summarizer,
     token_counter,
@@ -131,6 +132,44 @@ async def test_the_compressor_works_in_pipelines_and_behind_retrievers_sync_and_
         assert "a" in [d.id for d in found]
         assert "c" not in [d.id for d in found]
         assert found == await retriever.ainvoke("How long is the notice?")
+
+
+async def test_the_filter_keeps_the_best_ranked_of_those_that_repeat_each_other():
+    copy = "The meter is read on the first day of every month."
+    found = [
+        Document("Anything else, for whoever wants it.", id="x"),
+        Document(copy, id="best", metadata={"source": "a.md"}),
+        Document(copy.lower().rstrip("."), id="copy", metadata={"source": "b.md"}),
+        Document(copy.replace("first", "1st"), id="version"),
+    ]
+    kept = DuplicateFilter().transform_documents(found)
+    assert ["x", "best", "version"] == [d.id for d in kept]  # a number may make the difference
+    account = {"positions": [1, 2], "ids": ["best", "copy"], "sources": ["a.md", "b.md"]}
+    assert {"source": "a.md", "ctxmem": account} == kept[1].metadata
+    assert kept == await DuplicateFilter().atransform_documents(found)
+    assert ["x", "best"] == [
+        d.id for d in DuplicateFilter(careful=False).transform_documents(found)
+    ]
+    assert [] == DuplicateFilter().transform_documents([])
+    with pytest.raises(ctxmem.InputError, match="threshold is 7"):
+        DuplicateFilter(threshold=7).transform_documents(found)
+
+
+def test_the_filter_finds_paraphrases_by_given_embeddings():
+    from langchain_core.embeddings import Embeddings
+
+    class Given(Embeddings):
+        def embed_documents(self, texts):
+            return [[1.0, 0.0] if "cat" in text else [0.0, 1.0] for text in texts]
+
+        def embed_query(self, text):
+            raise NotImplementedError
+
+    found = [Document(t) for t in ("a cat sat", "dogs bark", "there was a cat upon a mat")]
+    kept = DuplicateFilter(embeddings=Given()).transform_documents(found)
+    assert ["a cat sat", "dogs bark"] == [d.page_content for d in kept]
+    assert [0, 2] == kept[0].metadata["ctxmem"]["positions"]
+    assert found == DuplicateFilter().transform_documents(found)
 
 
 async def test_pack_documents_takes_lists_and_dicts_and_gives_documents_or_text():

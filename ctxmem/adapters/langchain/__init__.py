@@ -4,6 +4,7 @@
 name                what it is to LangChain                      needs
 =================== ============================================ ===================
 ContextCompressor   a document compressor                        langchain-core
+DuplicateFilter     a document transformer                       langchain-core
 pack_documents      a Runnable from documents to documents       langchain-core
 token_counter       a counter for trim_messages and middleware   langchain-core
 ContextMiddleware   an agent's middleware                        langchain >= 1
@@ -31,7 +32,7 @@ except ImportError as error:
     ) from error
 
 from ctxmem.adapters.langchain.counting import token_counter
-from ctxmem.adapters.langchain.documents import ContextCompressor, pack_documents
+from ctxmem.adapters.langchain.documents import ContextCompressor, DuplicateFilter, pack_documents
 from ctxmem.adapters.langchain.summaries import summarizer
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "ContextCompressor",
     "ContextMiddleware",
     "ContextWindowEdit",
+    "DuplicateFilter",
     "PageBaseStore",
     "pack_documents",
     "summarizer",

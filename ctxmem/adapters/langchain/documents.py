@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.callbacks import Callbacks
-from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.documents import BaseDocumentCompressor, BaseDocumentTransformer, Document
+from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable, RunnableLambda
-from pydantic import ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from ctxmem.dedup import find_near_duplicates, telling_words
 from ctxmem.errors import InputTypeError
 from ctxmem.intake import read_budget
 from ctxmem.pack import pack
@@ -79,6 +81,59 @@ class ContextCompressor(BaseDocumentCompressor):
             return None
         options = {name: getattr(self, name) for name in type(self).model_fields}
         return pack(_distinct(found), query=query or None, **options)
+
+
+class DuplicateFilter(BaseDocumentTransformer, BaseModel):
+    """Keep one of the documents that repeat each other, the best-ranked, with the metadata of it.
+
+    For pipelines that have no budget, in the place of `EmbeddingsRedundantFilter`, which keeps the
+    worse-ranked. Documents are compared by their words, exactly (`threshold` as in
+    `ctxmem.find_near_duplicates`); with `embeddings` also by meaning, from a cosine of `similar`
+    on. Versions that differ in a number, a date or a negation stand side by side, unless `careful`
+    is False. The metadata key "ctxmem" holds the `positions`, `ids` and `sources` of all that a
+    document stands for.
+
+    >>> from langchain_core.documents import Document
+    >>> found = [Document("The fee is due on Monday.", id=i) for i in ("best", "copy")]
+    >>> [document.id for document in DuplicateFilter().transform_documents(found)]
+    ['best']
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    threshold: float = 0.5
+    embeddings: Embeddings | None = None
+    similar: float = 0.95
+    careful: bool = True
+
+    def transform_documents(self, documents: Sequence[Document], **_: Any) -> Sequence[Document]:
+        """Return the documents that stand for themselves, in their order."""
+        texts = [document.page_content for document in documents]
+        meaning: dict[str, Any] = {}
+        if self.embeddings is not None and texts:
+            vectors = self.embeddings.embed_documents(texts)
+            meaning = {"embeddings": vectors, "similar": self.similar}
+        groups = find_near_duplicates(texts, self.threshold, prefer="first", **meaning)
+        stands_for: dict[int, list[int]] = {}
+        gone: set[int] = set()
+        for group in groups:
+            kept = group.representative
+            told = telling_words(texts[kept]) if self.careful else []
+            for i in group:
+                if i != kept and (not self.careful or telling_words(texts[i]) == told):
+                    stands_for.setdefault(kept, [kept]).append(i)
+                    gone.add(i)
+        return [
+            document if i not in stands_for else _standing(document, documents, stands_for[i])
+            for i, document in enumerate(documents)
+            if i not in gone
+        ]
+
+    async def atransform_documents(
+        self, documents: Sequence[Document], **_: Any
+    ) -> Sequence[Document]:
+        """Do the same in a worker thread."""
+        return await asyncio.to_thread(self.transform_documents, documents)
 
 
 def pack_documents(
@@ -207,6 +262,15 @@ def _documents(window: Window, given: Sequence[Document]) -> list[Document]:
             )
         )
     return packed
+
+
+def _standing(document: Document, given: Sequence[Document], positions: list[int]) -> Document:
+    account = {
+        "positions": positions,
+        "ids": _each(given[i].id for i in positions),
+        "sources": _each(given[i].metadata.get("source") for i in positions),
+    }
+    return document.model_copy(update={"metadata": {**document.metadata, METADATA_KEY: account}})
 
 
 def _each(values: Any) -> list[Any]:
