@@ -318,10 +318,14 @@ def test_the_whole_history_is_searched():
 # Blocks -------------------------------------------------------------------------------------------
 
 
-def test_a_block_tells_what_matters_of_what_was_ejected():
+def test_a_block_tells_what_matters_of_what_was_ejected(tiktoken_encoding):
     block = ContextMemoryBlock(budget=40)
     memory = Memory.from_defaults(
-        session_id="s", token_limit=150, chat_history_token_ratio=0.5, memory_blocks=[block]
+        session_id="s",
+        token_limit=150,
+        chat_history_token_ratio=0.5,
+        memory_blocks=[block],
+        tokenizer_fn=tiktoken_encoding("cl100k_base").encode_ordinary,
     )
 
     async def chat():

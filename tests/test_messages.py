@@ -311,15 +311,23 @@ def test_images_cost_what_the_provider_publishes(make, size, openai, anthropic):
 
 def test_a_message_that_was_changed_is_counted_anew():
     from langchain_core.messages import AIMessage
+    from llama_index.core.base.llms.types import TextBlock, ToolCallBlock
+    from llama_index.core.llms import ChatMessage
 
+    blocks = [TextBlock(text="x"), ToolCallBlock(tool_name="f", tool_kwargs={"a": 1})]
+    llama = ChatMessage(role="assistant", blocks=blocks, additional_kwargs={"n": []})
     plain = assistant("x", "c1")
     lang = AIMessage("x", tool_calls=[{"name": "f", "args": {"a": 1}, "id": "c1"}])
     extra = AIMessage("x", reasoning_content="first")
-    before = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    before = [ctxmem.count_messages([message]) for message in (plain, lang, extra, llama, llama)]
     plain["tool_calls"][0]["function"]["arguments"] = "word " * 50
     lang.tool_calls[0]["args"]["a"] = "word " * 50
     extra.reasoning_content = "word " * 50
-    after = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    llama.blocks[0].text = "word " * 50
+    after = [ctxmem.count_messages([message]) for message in (plain, lang, extra, llama)]
+    llama.blocks[0].text = "x"
+    llama.blocks[1].tool_kwargs["a"] = "word " * 50
+    after.append(ctxmem.count_messages([llama]))
     assert all(new > old + 40 for old, new in zip(before, after, strict=True))
 
 

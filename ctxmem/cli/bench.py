@@ -12,6 +12,7 @@ BENCHES = {
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
     "messages": "how long does it take to trim a chat?",
+    "adapters": "how much work do the adapters save?",
 }
 
 
