@@ -13,6 +13,7 @@ import ctxmem
 
 pytest.importorskip("langchain")
 pytest.importorskip("llama_index.core")
+from langchain.agents.middleware import types
 from langchain.agents.middleware.types import ModelRequest
 from langchain_core.messages import (
     AIMessage,
@@ -26,6 +27,8 @@ from llama_index.core.llms import ChatMessage
 
 from ctxmem.adapters.langchain import ContextMiddleware, ContextWindowEdit, summarizer
 from ctxmem.adapters.llama_index import ContextMemory, ContextMemoryBlock
+
+STATS = hasattr(types, "ExtendedModelResponse")  # since langchain 1.2.10
 
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
 
@@ -96,25 +99,35 @@ def edited(chat, budget):
 
 def as_request(messages, state=None):
     system = messages[0] if messages and isinstance(messages[0], SystemMessage) else None
-    rest = messages[1:] if system else messages
-    return ModelRequest(model=None, messages=rest, system_message=system, state=state or {})
+    fields = {"messages": messages[1:] if system else messages, "state": state or {}}
+    if STATS:
+        return ModelRequest(model=None, system_message=system, **fields)
+    nothing = dict.fromkeys(("model", "tool_choice", "response_format", "runtime"))
+    text = system.content if system else None
+    return ModelRequest(system_prompt=text, tools=[], **nothing, **fields)
 
 
 def told_by(middleware, messages, state=None):
     sent = []
 
     def handler(request):
-        system = [request.system_message] if request.system_message else []
-        sent.append(from_langchain([*system, *request.messages]))
+        sent.append(from_langchain(messages_of(request)))
         return AIMessage("said")
 
-    stats = middleware.wrap_model_call(as_request(messages, state), handler).command.update
-    return sent[0], stats["ctxmem"]
+    answer = middleware.wrap_model_call(as_request(messages, state), handler)
+    return sent[0], answer.command.update["ctxmem"] if STATS else None
+
+
+def messages_of(request):
+    if STATS:
+        return [*([request.system_message] if request.system_message else []), *request.messages]
+    text = request.system_prompt
+    return [*([SystemMessage(text)] if text else []), *request.messages]
 
 
 def ephemeral(chat, budget):
     sent, stats = told_by(ContextMiddleware(budget=budget), convert_to_messages(chat))
-    assert ctxmem.count_messages(sent) == stats["tokens"]
+    assert not STATS or ctxmem.count_messages(sent) == stats["tokens"]
     return sent
 
 
@@ -195,7 +208,7 @@ def check_langchain(messages, budget):
         except ctxmem.BudgetError as error:
             assert error.pinned
     windows = [given] if len(given) < len(messages) else []
-    windows += [[*([r.system_message] if r.system_message else []), *r.messages] for r in sent]
+    windows += [messages_of(request) for request in sent]
     for window in windows:
         assert ctxmem.count_messages(window) <= budget
         assert not [f for f in ctxmem.check(window) if f.kind in ("orphan_result",)]

@@ -14,7 +14,8 @@ from ctxmem.errors import StoreError
 from ctxmem.stores import MemoryStore
 
 pytest.importorskip("llama_index.core")
-from llama_index.core.base.llms.types import ImageBlock, TextBlock, ToolCallBlock
+from llama_index.core.base.llms import types
+from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import ChatMessage, CustomLLM, LLMMetadata, MockLLM
 from llama_index.core.memory import Memory
@@ -186,11 +187,23 @@ def test_wrong_options_are_refused_when_they_are_given():
 # Memory -------------------------------------------------------------------------------------------
 
 
+def calling(i):
+    """Return a message with a tool call: a block of its own since llama-index-core 0.14."""
+    term, said = "word " * 40, TextBlock(text="Looking.")
+    if hasattr(types, "ToolCallBlock"):
+        made = types.ToolCallBlock(
+            tool_call_id=f"c{i}", tool_name="look", tool_kwargs={"term": term}
+        )
+        return ChatMessage(role="assistant", blocks=[said, made])
+    function = {"name": "look", "arguments": json.dumps({"term": term})}
+    calls = [{"id": f"c{i}", "type": "function", "function": function}]
+    return ChatMessage(role="assistant", blocks=[said], additional_kwargs={"tool_calls": calls})
+
+
 def turn(i):
-    made = ToolCallBlock(tool_call_id=f"c{i}", tool_name="look", tool_kwargs={"term": "word " * 40})
     return [
         ChatMessage(role="user", content=f"question {i}"),
-        ChatMessage(role="assistant", blocks=[TextBlock(text="Looking."), made]),
+        calling(i),
         ChatMessage(
             role="tool", content="found " * 30, additional_kwargs={"tool_call_id": f"c{i}"}
         ),

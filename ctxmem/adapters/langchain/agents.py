@@ -15,6 +15,7 @@ from langchain_core.messages import (
     AnyMessage,
     BaseMessage,
     RemoveMessage,
+    SystemMessage,
     ToolMessage,
     message_to_dict,
     messages_from_dict,
@@ -68,7 +69,7 @@ class ContextState(AgentState[Any]):
     ctxmem: NotRequired[Annotated[ContextStats, OmitFromInput, _newest]]
 
 
-class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
+class ContextMiddleware(AgentMiddleware):
     """Give the model a window of at most `budget` tokens: system message, tools and history.
 
     What `ctxmem.trim_messages` promises holds for every model call, sync and async: units whole,
@@ -155,7 +156,7 @@ class ContextMiddleware(AgentMiddleware[ContextState, Any, Any]):
         return _with_stats(await handler(view), stats)
 
     def _view(self, request: Any) -> tuple[Any, ContextStats]:
-        system = [request.system_message] if request.system_message is not None else []
+        system = _system_of(request)
         tools = [*request.tools, *_answer_schemas(request.response_format)]
         provider = self.provider or _provider_of(request.model)
         given: list[AnyMessage] = request.messages
@@ -312,6 +313,15 @@ def _with_stats(response: Any, stats: ContextStats) -> Any:
     if isinstance(response, BaseMessage):
         response = types.ModelResponse(result=[response])
     return _Extended(model_response=response, command=Command(update={"ctxmem": stats}))
+
+
+def _system_of(request: Any) -> list[AnyMessage]:
+    """Return the system message of a request; before langchain 1.1 it was a text."""
+    message = getattr(request, "system_message", None)
+    if message is not None:
+        return [message]
+    text = getattr(request, "system_prompt", None)
+    return [SystemMessage(text)] if text else []
 
 
 def _provider_of(model: Any) -> str | None:
