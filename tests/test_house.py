@@ -174,6 +174,13 @@ def test_python_in_the_readme_runs(monkeypatch):
         exec(compile(block, "README.md", "exec"), scope)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_python_in_the_docs_runs(path):
+    scope: dict[str, object] = {}
+    for block in code_blocks(path, "python"):
+        exec(compile(block, path.name, "exec"), scope)
+
+
 def test_no_generated_source_stands_in_the_tree():
     assert not list(PACKAGE.glob("*.cpp")) + list((ROOT / "csrc/bind").glob("pages.cpp"))
 
