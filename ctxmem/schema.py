@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NewType, Protocol, runtime_checkable
@@ -203,6 +203,45 @@ Embed = Callable[[Sequence[str]], Any]
 """A function from texts to vectors, one row a text."""
 
 
+class PageState(IntEnum):
+    """Where the text of a page is."""
+
+    RESIDENT = 0
+    """In the window, whole."""
+    COMPRESSED = 1
+    """In the window, as an extract."""
+    PLACEHOLDER = 2
+    """In the store; a line in the window names it."""
+    STORED = 3
+    """In the store alone."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """What decides which page goes when the window is full; `name` it, or bring one of your own.
+
+    Pages are named by small integers, their slots. A slot is tracked from `on_insert` until
+    `on_evict` or `on_remove`. After `on_evict` it still means the same page, so a policy may
+    remember it until `on_remove`. Pinned pages are not tracked. None of the methods may change the
+    page table that calls it; what they raise is raised by the call that asked.
+    """
+
+    def on_insert(self, slot: int) -> None:
+        """Take note that a page entered the window, for the first time or again."""
+
+    def on_touch(self, slot: int) -> None:
+        """Take note that a tracked page was used."""
+
+    def on_evict(self, slot: int) -> None:
+        """Take note that a page left the window and is still known."""
+
+    def on_remove(self, slot: int) -> None:
+        """Forget a page, tracked or evicted; its slot may be given to another."""
+
+    def victim(self) -> int:
+        """Return the tracked slot to evict next."""
+
+
 class Record(NamedTuple):
     """One entry of a session's journal; `version` is its place, from 1."""
 
@@ -260,7 +299,7 @@ class PageStore(Protocol):
     ) -> dict[PageId, bytes]:
         """Return those of the pages that the session has."""
 
-    def sessions(self, tenant: str) -> list[str]:
+    def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the sessions of the tenant, sorted."""
 
     def delete_session(self, tenant: str, session: str) -> None:

@@ -20,14 +20,14 @@ PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "pricing", "request", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "stores"]
+ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "policies", "stores"]
 # messages stands on intake and tokens, because its functions take a counter by name; pack stands on
 # it, because a chat is packed by its units.
 COMPOSERS = ["messages", "pack", "memory"]
 EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {"tokens", "dedup", "value", "selection", "memory"},
-    "_pages": {"tokens"},
+    "_pages": {"tokens", "policies"},
 }
 
 

@@ -7,6 +7,7 @@ Cython: a look-up costs a third of what it costs through a wrapper made for arra
 
 from collections import namedtuple
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -81,7 +82,6 @@ cdef extern from "core/page_table.hpp" namespace "ctxmem" nogil:
     cdef cppclass CPage "ctxmem::Page":
         CKey id
         uint64_t last_touch
-        int64_t unit
         int32_t tokens
         int32_t full_tokens
         uint32_t references
@@ -106,6 +106,7 @@ cdef extern from "core/page_table.hpp" namespace "ctxmem" nogil:
         const char* policy()
         uint32_t find(const CKey& key)
         const CPage& page(uint32_t slot) except +
+        int64_t unit(uint32_t slot) except +
         void set_budget(int64_t budget) except +
         uint32_t insert(const CKey& key, int64_t tokens, int64_t unit, cbool pinned) except +
         CPageState touch(uint32_t slot) except +
@@ -141,16 +142,19 @@ for _code in range(128):
     HEX_VALUE[_code] = "0123456789abcdef".find(chr(_code))
 
 
-cdef int read_key(object given, CKey* key) except -1:
+cdef inline int read_key(object given, CKey* key) except -1:
     """Read a content key from 16 bytes or 32 lower-case hexadecimal digits."""
+    if type(given) is bytes and PyBytes_GET_SIZE(given) == 16:
+        memcpy(key, PyBytes_AS_STRING(given), 16)
+        return 0
+    return read_digits(given, key)
+
+
+cdef int read_digits(object given, CKey* key) except -1:
     cdef uint8_t digest[16]
     cdef const uint8_t* digits
     cdef int at, high, low
-    if isinstance(given, bytes):
-        if PyBytes_GET_SIZE(given) == 16:
-            memcpy(key, PyBytes_AS_STRING(given), 16)
-            return 0
-    elif isinstance(given, str) and PyUnicode_IS_ASCII(given) and len(<str>given) == 32:
+    if isinstance(given, str) and PyUnicode_IS_ASCII(given) and len(<str>given) == 32:
         digits = <const uint8_t*>PyUnicode_DATA(given)
         for at in range(16):
             high = HEX_VALUE[digits[2 * at]]
@@ -177,6 +181,7 @@ PageEntry = namedtuple(
 )
 
 
+@cython.final
 cdef class PageTable:
     """Which pages a session has, in which state, and which of them go first.
 
@@ -198,7 +203,7 @@ cdef class PageTable:
     cdef object error  # that it raised
     cdef bint inside  # a call of it is going on
 
-    def __cinit__(self, int64_t budget, policy="lru", *, int64_t remember=-1):
+    def __cinit__(self, int64_t budget, policy="auto", *, int64_t remember=-1):
         cdef size_t most = <size_t>remember if remember >= 0 else <size_t>-1
         cdef CPolicyCalls calls
         cdef unique_ptr[CPolicy] made
@@ -256,14 +261,18 @@ cdef class PageTable:
         """The name of the policy."""
         return self.table.get().policy().decode()
 
-    cpdef int64_t slot(self, id) except -2:
+    @cython.binding(False)
+    @cython.always_allow_keywords(False)
+    def slot(self, id):
         """Return the slot of a page, -1 if it is unknown; no use of it."""
         cdef CKey key
         read_key(id, &key)
         cdef uint32_t found = self.table.get().find(key)
         return -1 if found == NO_SLOT else <int64_t>found
 
-    cpdef int touch(self, id) except -2:
+    @cython.binding(False)
+    @cython.always_allow_keywords(False)
+    def touch(self, id):
         """Count a use of a page and return its state, -1 if it is unknown.
 
         A use of a page whose text is not in the window is a fault, and counted as one.
@@ -278,7 +287,9 @@ cdef class PageTable:
             self.settle()
         return state
 
-    cpdef int touch_slot(self, uint32_t slot) except -2:
+    @cython.binding(False)
+    @cython.always_allow_keywords(False)
+    def touch_slot(self, uint32_t slot):
         """Count a use of the page in a slot and return its state."""
         cdef int state = <int>self.table.get().touch(slot)
         if self.foreign is not None:
@@ -365,7 +376,7 @@ cdef class PageTable:
             <int>page.state,
             page.tokens,
             page.full_tokens,
-            page.unit,
+            self.table.get().unit(slot),
             page.pinned,
             page.held,
             page.references,

@@ -61,6 +61,9 @@ public:
         return pages_[slot];
     }
 
+    // The number of the unit that the page moves with, -1 if it moves alone. Throws as `page`.
+    std::int64_t unit(Slot slot) const { return unit_of_[checked(slot)]; }
+
     // Throws std::invalid_argument if the window takes more by now.
     void set_budget(std::int64_t budget) {
         check_budget(budget);
@@ -329,6 +332,7 @@ private:
         if (free_slots_.empty()) {
             if (slot == kNoSlot) throw std::bad_alloc();
             pages_.emplace_back();
+            unit_of_.push_back(-1);
         } else {
             slot = free_slots_.back();
             free_slots_.pop_back();
@@ -338,7 +342,7 @@ private:
         page.id = id;
         page.full_tokens = tokens;
         page.references = 1;
-        page.unit = unit;
+        unit_of_[slot] = unit;
         page.next_in_unit = slot;
         if (fellow != kNoSlot) {
             page.next_in_unit = std::exchange(pages_[fellow].next_in_unit, slot);
@@ -370,7 +374,7 @@ private:
         return found == units_.end() ? kNoSlot : found->second;
     }
     void leave_unit(Slot slot) {
-        const std::int64_t unit = pages_[slot].unit;
+        const std::int64_t unit = unit_of_[slot];
         if (unit < 0) return;
         const Slot next = pages_[slot].next_in_unit;
         if (next == slot) {
@@ -422,6 +426,7 @@ private:
     Slot newest_ = kNoSlot;  // of the stored pages
     Slot oldest_ = kNoSlot;
     std::vector<Page> pages_;
+    std::vector<std::int64_t> unit_of_;  // -1: moves alone
     std::vector<Slot> free_slots_;
     std::vector<Slot> index_;
     std::unordered_map<std::int64_t, Slot> units_;  // to a page of the unit

@@ -22,21 +22,21 @@ enum class PageState : std::uint8_t {
     kStored,       // not in the window
 };
 
-struct Page {
+// One cache line, since a touch is mostly the wait for it.
+struct alignas(64) Page {
     ContentKey id{};
-    std::uint64_t last_touch = 0;    // by the table's clock
-    std::int64_t unit = -1;          // pages of one unit move together; -1: moves alone
-    std::int32_t tokens = 0;         // in its present state; 0 when stored
-    std::int32_t full_tokens = 0;    // when resident
-    std::uint32_t references = 0;    // 0: the slot is free
-    std::uint32_t uses = 0;          // touches and insertions
-    std::uint32_t faults = 0;        // touches while its text was not in the window
-    Slot next_in_unit = kNoSlot;     // a ring
-    Slot newer = kNoSlot;            // among stored pages, by time of eviction
+    std::uint64_t last_touch = 0;     // by the table's clock
+    std::int32_t tokens = 0;          // in its present state; 0 when stored
+    std::int32_t full_tokens = 0;     // when resident
+    std::uint32_t references = 0;     // 0: the slot is free
+    std::uint32_t uses = 0;           // touches and insertions
+    std::uint32_t faults = 0;         // touches while its text was not in the window
+    Slot next_in_unit = kNoSlot;      // a ring
+    Slot newer = kNoSlot;             // among stored pages, by time of eviction
     Slot older = kNoSlot;
     PageState state = PageState::kStored;
+    bool listed = false;  // among the stored pages
     bool pinned = false;
-    bool listed = false;  // in the list of stored pages
     bool held = false;    // a page of its unit is pinned, so none of the unit is tracked
 };
 

@@ -1,28 +1,27 @@
 // The default policy: keep what is likely to be used again soon, by what became of pages like it.
 //
-// Pages are put into classes by how often they were used (1, 2, 3, 4 to 7, 8 to 15, more). For each class the policy
-// learns the hazard of reuse by age: the share of pages, among those that got so old since their last
-// use, that are used again before they are twice as old. What would be learned only of pages that
-// stay is known of evicted ones as well: they are remembered for a while as ghosts, and one that
-// comes back tells at which age. Pages that have not been used again so far, and ghosts that were
-// forgotten, count as far as they got (the actuarial estimate of Cutler and Ederer 1958).
+// Pages are of kinds, by how often they were used: 1, 2, 3, 4 to 7, 8 to 15, more. For each kind the
+// policy learns the hazard of reuse by age: of the pages that got that old since their last use, the
+// share that is used again before it is twice as old. So that this is known of evicted pages as well
+// as of those that stay, they are remembered for a while as ghosts, and one that comes back tells at
+// which age it was missed. Pages that wait, and ghosts that were forgotten, count as far as they got
+// (the actuarial estimate, Cutler and Ederer 1958).
 //
-// The worth of a page is the most uses per unit of time that it can be expected to earn, over all
-// times to wait for them: Gittins' index (1979) of its class at its age. The page of least worth goes.
-// This is neither recency nor frequency but finds either where it holds: hazards that fall with age
-// make it LRU, hazards that depend on the class alone make it LFU, and where the reuse comes after a
-// pause it waits for as long as that pays. What a fault costs is what the page takes, its tokens, so
-// that sizes cancel.
+// The worth of a page is the most uses per time that it can be expected to earn, over all times to
+// wait for them: Gittins' index (1979) of its kind at its age. The page of least worth goes. This is
+// neither recency nor frequency but finds either where it holds: where hazards fall with age it is
+// LRU, where they depend on the kind alone it is LFU, and where reuse comes after a pause it waits as
+// long as that pays. What a fault costs is what the page takes, its tokens, so that sizes cancel.
 //
-// Few pages tell little, above all since pages come in batches with one fate. So the hazards of all
-// classes are estimated first, each age leaning on the age before it; then a factor for each class
-// (proportional hazards), leaning on uses / 2; then each class at each age, leaning on the product of
-// both. Without any evidence this orders pages by recency, and by frequency where ages are alike. All
-// weights are shares of the number of pages; no figure comes from a trace.
+// A few pages say little, above all since pages come in batches that share one fate. So the hazards of
+// all pages are estimated first, each age leaning on the one before; then a factor for each kind
+// (proportional hazards), leaning on half the number of uses; then each kind at each age, leaning on
+// the product. Without evidence that is recency, and frequency among pages of one age. What a guess
+// weighs is a share of the number of pages; old evidence fades.
 //
-// Pages of one class and age stand in one list, by last use; they move on when they have got older, so
-// a touch is constant time, and a victim constant time amortised, at 2 * log2(age) moves in a life
-// and a new order of the lists every few hundred evictions.
+// Pages of one kind and age stand in one list, by last use, and move on as they grow older: a touch is
+// constant time; a victim is constant time amortised, with 2 * log2(age) moves in a life and a new
+// order of the lists, some 10 us, every 16 to 512 evictions.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -82,12 +81,15 @@ public:
     }
 
 private:
-    static constexpr int kKinds = 6;    // by uses: 1, 2, 3, 4 to 7, 8 to 15, more
-    static constexpr int kAges = 48;    // by doubling: age a is from 2^a to 2^(a + 1)
+    static constexpr int kKinds = 6;  // by uses: 1, 2, 3, 4 to 7, 8 to 15, more
+    static constexpr int kAges = 48;  // by doubling: age a is from 2^a to 2^(a + 1)
     static constexpr std::uint16_t kGhostLists = kKinds * kAges;
     static constexpr std::uint16_t kNowhere = SlotLists<2 * kGhostLists>::kNowhere;
-    static constexpr std::size_t kGhostsAPage = 4;
+    static constexpr std::size_t kGhostsAPage = 6;
+    static constexpr double kLivesAPage = 4;      // that count, of pages and of ghosts
     static constexpr double kFirstHazard = 0.02;  // of any page, before anything is known
+    static constexpr double kCellWeight = 0.1;    // what a guess weighs, as a share of the pages
+    static constexpr double kKindWeight = 0.05;
 
     struct Life {
         std::uint64_t last;  // use, by clock_
@@ -186,7 +188,7 @@ private:
         std::sort(order_.begin(), order_.end(), [](const Cell& a, const Cell& b) {
             return std::tuple(a.worth, -a.age, a.kind) < std::tuple(b.worth, -b.age, b.kind);
         });
-        next_order_ = evictions_ + std::clamp<std::uint64_t>(tracked_ / 32, 16, 512);
+        next_order_ = evictions_ + std::clamp<std::uint64_t>(tracked_ / 16, 16, 512);
         order_holds_until_ = 2 * clock_;
     }
 
@@ -198,8 +200,6 @@ private:
                 for (double& lives : ages) lives /= 2;
         ended_ /= 2;
     }
-    static constexpr double kLivesAPage = 32;
-
     // The part of an age that lies behind the pages of a list, summed: they stand in order.
     double way_of(std::uint16_t list, int age) const {
         if (lists_.size(list) == 0) return 0;
@@ -212,7 +212,6 @@ private:
 
     // The share of pages of each kind that are used again at each age, of those that get there.
     Table estimate(int ages, double pages) const {
-        Table used{};
         Table reached{};
         ByAge all_used{};
         ByAge all_reached{};
@@ -221,12 +220,11 @@ private:
             for (int age = ages - 1; age >= 0; --age) {
                 const std::uint16_t pages_here = list(kind, age);
                 const std::uint16_t ghosts_here = pages_here + kGhostLists;
-                used[kind][age] = used_[kind][age];
                 reached[kind][age] = beyond + used_[kind][age] + lost_way_[kind][age] +
                                      way_of(pages_here, age) + way_of(ghosts_here, age);
                 beyond += used_[kind][age] + lost_[kind][age] +
                           static_cast<double>(lists_.size(pages_here) + lists_.size(ghosts_here));
-                all_used[age] += used[kind][age];
+                all_used[age] += used_[kind][age];
                 all_reached[age] += reached[kind][age];
             }
         }
@@ -248,20 +246,17 @@ private:
             double seen = kKindWeight * pages * (kind + 1) / 2.0;
             double expected = kKindWeight * pages;
             for (int age = 0; age < ages; ++age) {
-                seen += used[kind][age];
+                seen += used_[kind][age];
                 expected += reached[kind][age] * pooled[age];
             }
             for (int age = 0; age < ages; ++age) {
                 const double lean = std::min(0.95, seen / expected * pooled[age]);
                 hazards[kind][age] =
-                    (used[kind][age] + weight * lean) / (reached[kind][age] + weight);
+                    (used_[kind][age] + weight * lean) / (reached[kind][age] + weight);
             }
         }
         return hazards;
     }
-    static constexpr double kCellWeight = 0.25;  // pages, as a share of those in the window
-    static constexpr double kKindWeight = 0.02;
-
     // The most uses per time that a page of this age can be waited for.
     static double worth(const ByAge& hazards, int age, int ages) {
         double alive = 1;

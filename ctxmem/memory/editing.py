@@ -6,7 +6,7 @@ and of nothing else; once made it is recorded and never made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 Count = Callable[[str], int]
 
@@ -29,7 +29,7 @@ def page_range(pages: Sequence[int]) -> str:
     return first if first == last else f"{first}-{last}"
 
 
-def telling(ids: Iterable[str], known: Collection[str], tokens: int, count: Count) -> list[str]:
+def telling(ids: Iterable[str], known: Container[str], tokens: int, count: Count) -> list[str]:
     """Return the identifiers worth naming: those not in sight, up to a share of the tokens."""
     room = min(INDEX_MOST, max(INDEX_LEAST, INDEX_SHARE * tokens))
     named = []

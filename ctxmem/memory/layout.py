@@ -16,6 +16,7 @@ from ctxmem.memory.account import Account
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.resident import Entry, Item, Resident, Shown, ids_of, named_in, shortened
 from ctxmem.memory.schedule import Cut, Span
+from ctxmem.memory.sight import Sight
 from ctxmem.memory.texts import has_results, with_results
 from ctxmem.memory.window import Event
 from ctxmem.messages.counting import Meter
@@ -24,15 +25,15 @@ from ctxmem.pricing import Prices
 POLICIES = ("auto", "batch", "slide")
 LOW = 0.5
 """The policy "batch" trims to this share of the budget."""
-LEAST_SHARE = 0.2
-"""An edit frees this share of the budget at least, where it can: few edits, not many."""
-KEPT_SHARE = 0.4
-"""An edit leaves this share of the budget in use, where it can: room is there to be used."""
+LEAST_SHARE = 0.5
+"""An edit frees this share of the room beside the pins, where it can: few edits, not many."""
+KEPT_SHARE = 0.25
+"""An edit leaves this share of that room in use, where it can: room is there to be used."""
 NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them go, too."""
 TASK_SHARE = 0.25
 """The first user message stays if it takes at most this share of the budget."""
-_PATIENCE = 32
+_PATIENCE = 16
 """A cut that did not pay is looked for again when the window has grown by one part in so many."""
 _LEAST = 48
 """Results of fewer tokens are not worth an outline."""
@@ -49,6 +50,7 @@ class Plan:
     tails: dict[int, list[str]] = field(default_factory=dict)
     parts: dict[int, list[str | None]] = field(default_factory=dict)
     fresh: list[tuple[int, dict[str, Any], int]] = field(default_factory=list)
+    notes: list[Entry] = field(default_factory=list)  # behind what is fresh, for this call only
     events: list[Event] = field(default_factory=list)
     evicted: int = 0
     edited: bool = False
@@ -63,8 +65,10 @@ class Layout:
         state: Resident,
         meter: Meter,
         prices: Prices,
-        account: Account,
         *,
+        account: Account,
+        reuse: Reuse,
+        sight: Sight,
         policy: str,
         fault: float,
     ) -> None:
@@ -72,7 +76,7 @@ class Layout:
             raise InputError(f"policy is {policy!r}; expected one of {', '.join(POLICIES)}")
         self.state, self.meter, self.prices, self.account = state, meter, prices, account
         self.policy, self.fault = policy, fault
-        self.reuse = Reuse()
+        self.reuse, self.sight = reuse, sight
         self.recorded = 0  # entries there were at the last record
         self.considered = 0  # items whose first showing was thought about
         self._look_at = 0  # a window smaller than this was found not worth an edit
@@ -93,6 +97,7 @@ class Layout:
         self.state.tails.update(plan.tails)
         self.state.parts.update(plan.parts)
         self.state.lay(plan.keep, plan.entries, plan.settled)
+        self.state.passing = {note.again for note in plan.notes}
         if plan.record is not None:
             self.recorded = len(self.state.entries)
         self.considered = len(self.state.items)
@@ -109,12 +114,12 @@ class Layout:
         fresh = state.fresh_from()
         self._show_once(plan, fresh)
         self._settle(plan, fresh)
-        if plan.settled == len(state.items):
-            self._bring_back(plan, wanted)
+        self._bring_back(plan, wanted)
         pins = self._pins(limit)
         answer = state.last_answer()
         stable = state.stable + sum(entry.tokens for entry in plan.entries)
         tail = sum(tokens for _, _, tokens in plan.fresh)
+        tail += sum(note.tokens for note in plan.notes)
         excess = stable + tail - limit
         if excess > 0 or (new and self._promising(stable, cold)):
             excess -= self._edit(plan, pins, answer, limit=limit, excess=excess, cold=cold)
@@ -127,6 +132,8 @@ class Layout:
             excess -= self._edit(
                 plan, pins, len(state.items), limit=limit, excess=excess, cold=cold
             )
+        if excess > 0:
+            excess -= self._drop_indexes(plan)
         if excess > 0:
             self._refuse(plan, limit, excess)
         self._record(plan)
@@ -143,7 +150,6 @@ class Layout:
             return
         calls = schedule.horizon(self.reuse.calls)
         again = self.reuse.expected(1, calls) * self.fault
-        known: Mapping[str, None] | None = None
         for item in state.items[max(fresh, self.considered) :]:
             if item.tokens < _LEAST or item.pinned or not has_results(item.message):
                 continue
@@ -151,9 +157,7 @@ class Layout:
             once = item.tokens * (1.0 + again)
             if once >= whole:
                 continue
-            if known is None:
-                known = named_in([*state.entries, *plan.entries], state.items)
-            texts, tokens = self._outlined(item, known)
+            texts, tokens = self._outlined(item)
             if once + tokens * (prices.write + prices.read * calls) < whole:
                 plan.tails[item.index] = texts
                 detail = (
@@ -163,14 +167,13 @@ class Layout:
                 names = tuple(map(editing.page_name, item.pages))
                 plan.events.append(Event("compact", detail, names, item.tokens - tokens))
 
-    def _outlined(self, item: Item, known: Iterable[str]) -> tuple[list[str], int]:
+    def _outlined(self, item: Item) -> tuple[list[str], int]:
         """Return the texts that stand for an item's results, and the tokens of the message then."""
-        shown = frozenset(known)
         texts: list[str] = []
 
         def rewrite(text: str) -> str:
             ids = () if texts else item.ids
-            named = editing.telling(ids, shown, item.tokens, self.meter.count)
+            named = editing.telling(ids, self.sight, item.tokens, self.meter.count)
             texts.append(editing.outline(item.pages, item.tokens, named))
             return texts[-1]
 
@@ -182,36 +185,43 @@ class Layout:
         state = self.state
         tails = {**state.tails, **plan.tails} if plan.tails else state.tails
         for index in range(state.settled, len(state.items)):
-            if index in tails and index >= fresh:
+            shown = state.shown_by(index, tails)
+            if not isinstance(shown, int) and index >= fresh:
                 plan.fresh = list(map(state.sent_now, range(index, len(state.items))))
                 break
-            plan.entries.append(state.entry([index, tails[index]] if index in tails else index))
+            plan.entries.append(state.entry(shown))
             plan.settled = index + 1
 
     def _bring_back(self, plan: Plan, wanted: Iterable[int]) -> None:
         """Show items again that have left and are wanted: pinned, or recalled again and again."""
         state = self.state
         there = {entry.item for entry in plan.entries if entry.full}
+        settled = plan.settled == len(state.items)
         for index in dict.fromkeys(wanted):
+            item = state.items[index]
             if index in state.in_full or index in there or index >= plan.settled:
                 continue
-            item = state.items[index]
+            if not settled and not item.pinned:
+                continue
             text = editing.again(editing.page_range(item.pages), item.turn.role, item.text)
-            plan.entries.append(state.entry({"note": text, "again": index}))
+            note = state.entry({"note": text, "again": index})
+            if not settled:
+                # Nothing may stand between a call and its results: for this call it is the last.
+                plan.notes.append(note)
+                continue
+            plan.entries.append(note)
             detail = f"{editing.page_range(item.pages)} is back in the stable part"
             names = tuple(map(editing.page_name, item.pages))
             plan.events.append(Event("promote", detail, names, -plan.entries[-1].tokens))
 
     def _pins(self, limit: int) -> set[int]:
         """Return the units that stay, by their first items."""
-        items = self.state.items
-        pins = {item.unit for item in items if item.pinned or item.turn.role == "system"}
-        first = next((i for i in items if i.turn.role == "user" and not i.chunk), None)
-        if first is not None and first.tokens <= TASK_SHARE * limit:
-            pins.add(first.unit)
-        last = self.state.last_question()
-        if last >= 0:
-            pins.add(items[last].unit)
+        state = self.state
+        pins = {state.items[index].unit for index in state.staying}
+        if state.task >= 0 and state.items[state.task].tokens <= TASK_SHARE * limit:
+            pins.add(state.items[state.task].unit)
+        if state.question >= 0:
+            pins.add(state.items[state.question].unit)
         return pins
 
     # Editing --------------------------------------------------------------------------------------
@@ -247,12 +257,13 @@ class Layout:
             fault=self.fault,
             cold=cold,
         )
-        chosen = self._chosen(found, stable, limit, excess)
+        stuck = sum(entry.tokens for entry, kept in zip(entries, held, strict=True) if kept)
+        chosen = self._chosen(found, stable, stuck=stuck, limit=limit, excess=excess)
         if chosen is None:
             self._look_at = stable + max(64, stable // _PATIENCE)
             return 0
         gone = [i for group in groups[: chosen.units] for i in group if not held[i]]
-        return self._cut(plan, entries, gone, named, chosen)
+        return self._cut(plan, entries, gone, named, chosen, room=int(NOTES_SHARE * limit))
 
     def _held(self, entry: Entry, pins: set[int], behind: int, old: bool) -> bool:
         items = self.state.items
@@ -307,8 +318,10 @@ class Layout:
             age -= self.state.items[last.item].born
         return Span(tokens, index, max(1, age), cached, any(held[i] for i in group))
 
-    def _chosen(self, found: list[Cut], stable: int, limit: int, excess: int) -> Cut | None:
-        """Return the cut to make, None for none."""
+    def _chosen(
+        self, found: list[Cut], stable: int, *, stuck: int, limit: int, excess: int
+    ) -> Cut | None:
+        """Return the cut to make, None for none; `stuck` are the tokens that stay in any case."""
         if not found:
             return None
         enough = [cut for cut in found if cut.removed - cut.noted >= excess]
@@ -319,11 +332,12 @@ class Layout:
             return low[0] if low else enough[-1]
         if not enough:
             return max(found, key=lambda cut: cut.removed - cut.noted)
+        room = max(0, limit - stuck)
         fair = [
             cut
             for cut in enough
-            if cut.removed - cut.noted >= LEAST_SHARE * limit
-            and stable - cut.removed + cut.noted >= KEPT_SHARE * limit
+            if cut.removed - cut.noted >= LEAST_SHARE * room
+            and stable - cut.removed + cut.noted - stuck >= KEPT_SHARE * room
         ]
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if excess > 0:
@@ -339,8 +353,13 @@ class Layout:
         gone: Sequence[int],
         named: Mapping[int, Sequence[str]],
         chosen: Cut,
+        *,
+        room: int,
     ) -> int:
-        """Take entries out, put an index in their place, and return the tokens that frees."""
+        """Take entries out, put an index in their place, and return the tokens that frees.
+
+        The index may have `room` tokens; the lines of the oldest pages are left out first.
+        """
         state = self.state
         leaving = [entries[i] for i in gone]
         items = [state.items[entry.item] for entry in leaving if entry.item >= 0]
@@ -356,23 +375,44 @@ class Layout:
             ]
             pages = [items[0].pages[0], items[-1].pages[-1]]
             tokens = sum(item.tokens for item in items)
-            text = "\n".join([editing.index_heading(pages, len(items), tokens), *lines])
-            rest.insert(0, state.entry({"note": text}))
-            freed -= rest[0].tokens
+            heading = editing.index_heading(pages, len(items), tokens)
+            note = state.entry({"note": "\n".join([heading, *lines])})
+            while lines and note.tokens > room:
+                del lines[: max(1, len(lines) * (note.tokens - room) // note.tokens)]
+                note = state.entry({"note": "\n".join([heading, *lines])})
+            if note.tokens < freed:
+                rest.insert(0, note)
+                freed -= note.tokens
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:first]))
         plan.keep = min(plan.keep, first)
         plan.entries = [*entries[plan.keep : first], *rest]
         plan.evicted += len(items)
         plan.edited = True
         self._look_at = 0
-        plan.events.append(_told(items, chosen, freed, self.prices))
+        plan.events.append(_edit_event(items, chosen, freed, self.prices))
+        return freed
+
+    def _drop_indexes(self, plan: Plan) -> int:
+        """Take out all indexes, and return the tokens that frees."""
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        there = [i for i, entry in enumerate(entries) if entry.item < 0 > entry.again]
+        if not there:
+            return 0
+        plan.common = min(plan.common, sum(entry.tokens for entry in entries[: there[0]]))
+        plan.keep = min(plan.keep, there[0])
+        left = set(there)
+        plan.entries = [entries[i] for i in range(plan.keep, len(entries)) if i not in left]
+        plan.edited = True
+        freed = sum(entries[i].tokens for i in there)
+        plan.events.append(Event("edit", f"indexes of {freed:,} tokens were dropped", (), freed))
         return freed
 
     def _squeeze(self, plan: Plan, excess: int) -> int:
         """Show new results in part, the largest first, and return the tokens that frees."""
         state = self.state
         freed = 0
-        new = [i for i in state.items[state.fresh_from() :] if has_results(i.message)]
+        new = [i for i in state.items[state.fresh_from() :] if not i.pinned]
+        new = [item for item in new if has_results(item.message)]
         for item in sorted(new, key=lambda item: (-item.tokens, item.index)):
             if freed >= excess:
                 break
@@ -383,8 +423,7 @@ class Layout:
             plan.parts[item.index], message, tokens = found
             self._unsettle(plan, item.index)
             if item.index not in state.tails:
-                entries = [*state.entries[: plan.keep], *plan.entries]
-                plan.tails[item.index] = self._outlined(item, named_in(entries, state.items))[0]
+                plan.tails[item.index] = self._outlined(item)[0]
             at = next(i for i, (index, _, _) in enumerate(plan.fresh) if index == item.index)
             freed += plan.fresh[at][2] - tokens
             plan.fresh[at] = (item.index, message, tokens)
@@ -445,6 +484,12 @@ class Layout:
             pinned=[editing.page_name(page) for item in items for page in item.pages],
         )
 
+    def as_it_is(self) -> dict[str, Any]:
+        """Return the record of the layout as it is now."""
+        state = self.state
+        shown = [entry.shown for entry in state.entries[self.recorded :]]
+        return self._as_record(self.recorded, shown, state.settled, {}, {})
+
     def _record(self, plan: Plan) -> None:
         """Put into the plan what has to be written before it is applied."""
         state = self.state
@@ -455,18 +500,28 @@ class Layout:
         keep = min(plan.keep, self.recorded)
         shown: list[Shown] = [e.shown for e in state.entries[keep : plan.keep]]
         shown += [e.shown for e in plan.entries]
-        plan.record = {
+        plan.record = self._as_record(keep, shown, plan.settled, plan.tails, plan.parts)
+
+    def _as_record(
+        self,
+        keep: int,
+        shown: Sequence[Shown],
+        settled: int,
+        tails: Mapping[int, Any],
+        parts: Mapping[int, Any],
+    ) -> dict[str, Any]:
+        return {
             "op": "layout",
             "keep": keep,
-            "shown": shown,
-            "settled": plan.settled,
-            "tails": {str(item): texts for item, texts in plan.tails.items()},
-            "parts": {str(item): texts for item, texts in plan.parts.items()},
+            "shown": list(shown),
+            "settled": settled,
+            "tails": {str(item): texts for item, texts in tails.items()},
+            "parts": {str(item): texts for item, texts in parts.items()},
             "bill": [round(self.account.cost, 3), round(self.account.untrimmed, 3)],
         }
 
 
-def _told(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> Event:
+def _edit_event(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> Event:
     pages = [page for item in items for page in item.pages]
     if not items:
         return Event("edit", f"indexes of {cut.removed:,} tokens were dropped", (), freed)

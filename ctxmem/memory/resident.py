@@ -12,6 +12,7 @@ A pure state machine: it takes records in, in order, and comes to the same state
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.texts import text_of, with_results
-from ctxmem.messages.reading import Turn, read_one
+from ctxmem.messages.reading import Turn
 
 PAGE_TOKENS = 512
 """Long texts are cut into pages of about so many tokens, at line ends."""
@@ -78,6 +79,7 @@ class Entry(NamedTuple):
     tokens: int
     shown: Shown
     again: int = -1
+    ids: tuple[str, ...] = ()  # the identifiers it names, where it is no item in full
 
     @property
     def full(self) -> bool:
@@ -99,7 +101,13 @@ class Resident:
         self.assistants = 0
         self.stable = 0  # tokens of the entries
         self.total = 0  # tokens of all items
+        self.staying: set[int] = set()  # system messages and pinned items
+        self.task = -1  # the first user message
+        self.question = -1  # the last in which a user speaks
+        self.named: Counter[str] = Counter()  # identifiers in entries that are no items in full
+        self.shorts = 0  # changes whenever entries that are no items in full come or go
         self.in_full: set[int] = set()  # items that the entries show in full
+        self.passing: set[int] = set()  # items that a note at the end shows, for this call only
         self._waiting: dict[str, list[int]] = {}
 
     # Taking records in ----------------------------------------------------------------------------
@@ -107,22 +115,22 @@ class Resident:
     def take(
         self,
         message: dict[str, Any],
-        original: dict[str, Any],
+        turn: Turn,
+        text: str,
         *,
         tokens: int,
         cuts: Sequence[int],
         chunk: bool,
         pinned: bool,
     ) -> Item:
-        """Add an item: `message` is what is sent of it, `original` what was appended."""
+        """Add an item: `message` is what is sent of it, `text` that of what was appended."""
         index = len(self.items)
-        turn = read_one(original, index)
         item = Item(
             index=index,
             message=message,
             tokens=tokens,
             turn=turn,
-            text=text_of(original, index),
+            text=text,
             first_page=len(self.pages),
             cuts=tuple(cuts),
             unit=self._joined(index, turn),
@@ -134,7 +142,23 @@ class Resident:
         self.pages += [index] * len(item.pages)
         self.total += tokens
         self.assistants += turn.role == "assistant"
+        if turn.role == "system" or pinned:
+            self.staying.add(index)
+        if turn.role == "user" and not chunk:
+            if self.task < 0:
+                self.task = index
+            if turn.speaks:
+                self.question = index
         return item
+
+    def pin(self, index: int, pinned: bool) -> None:
+        """Keep an item in every window, or no longer."""
+        item = self.items[index]
+        item.pinned = pinned
+        if pinned or item.turn.role == "system":
+            self.staying.add(index)
+        else:
+            self.staying.discard(index)
 
     def _joined(self, index: int, turn: Turn) -> int:
         """Return the first item of the new item's unit, and join what lies between."""
@@ -161,6 +185,9 @@ class Resident:
         self.stable -= sum(entry.tokens for entry in gone)
         for entry in gone:
             self.in_full.discard(entry.item if entry.full else entry.again)
+            if not entry.full:
+                self.shorts += 1
+                self.named.subtract(entry.ids)
         for entry in entries:
             self.push(entry)
         self.settled = settled
@@ -171,8 +198,16 @@ class Resident:
         self.stable += entry.tokens
         if entry.full:
             self.in_full.add(entry.item)
-        elif entry.again >= 0:
+            return
+        self.shorts += 1
+        self.named.update(entry.ids)
+        if entry.again >= 0:
             self.in_full.add(entry.again)
+
+    def shown_by(self, index: int, tails: Mapping[int, list[str]]) -> Shown:
+        """Return how an item is shown once it is settled: in full, or by what stands for it."""
+        outlined = index in tails and not self.items[index].pinned
+        return [index, tails[index]] if outlined else index
 
     def entry(self, shown: Shown) -> Entry:
         """Return the entry that a record speaks of."""
@@ -182,14 +217,16 @@ class Resident:
         if isinstance(shown, list):
             index, texts = shown
             message = shortened(self.items[index].message, texts)
-            return Entry(index, message, self._count(message, index), shown)
+            ids = identifiers(text_of(message, index))
+            return Entry(index, message, self._count(message, index), shown, ids=ids)
         message = {"role": "user", "content": shown["note"]}
-        return Entry(-1, message, self._count(message, 0), shown, shown.get("again", -1))
+        ids = identifiers(shown["note"])
+        return Entry(-1, message, self._count(message, 0), shown, shown.get("again", -1), ids)
 
     def sent_now(self, index: int) -> tuple[int, dict[str, Any], int]:
         """Return a new item as this call shows it: in full, or in part where it is too long."""
         item = self.items[index]
-        if index not in self.parts:
+        if index not in self.parts or item.pinned:
             return index, item.message, item.tokens
         message = shortened(item.message, self.parts[index])
         return index, message, self._count(message, index)
@@ -212,13 +249,6 @@ class Resident:
         while at and self.items[at - 1].turn.role != "assistant":
             at -= 1
         return at
-
-    def last_question(self) -> int:
-        """Return the last item in which a user speaks, -1 if there is none."""
-        for item in reversed(self.items):
-            if item.turn.role == "user" and item.turn.speaks and not item.chunk:
-                return item.index
-        return -1
 
     def last_answer(self) -> int:
         """Return the unit of the last assistant message; the number of items if there is none."""
@@ -288,4 +318,4 @@ def ids_of(entry: Entry, items: Sequence[Item]) -> tuple[str, ...]:
     """Return the identifiers that one entry shows."""
     if entry.full:
         return items[entry.item].ids
-    return identifiers(text_of(entry.message, 0))
+    return entry.ids

@@ -14,14 +14,16 @@ from ctxmem.errors import ConflictError, InputError, InputTypeError
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, recall, tool
 from ctxmem.memory.account import Account
+from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.journal import Journal, decode, page_id, plain
 from ctxmem.memory.layout import Layout, Plan
-from ctxmem.memory.resident import Item, Resident, named_in, page_cuts
+from ctxmem.memory.resident import Item, Resident, page_cuts
+from ctxmem.memory.sight import Sight
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import text_of, with_results
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.messages.counting import Meter
-from ctxmem.messages.reading import read_one, told
+from ctxmem.messages.reading import Turn, read_one, told
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.schema import Budget, Chunk, PageStore
 from ctxmem.stores import open_store
@@ -95,7 +97,7 @@ class Memory:
         counter: object = "o200k_base",
         policy: str = "auto",
         compact: bool = True,
-        fault: float = 2.0,
+        fault: float = 0.25,
         tools: Iterable[Any] | None = None,
         provider: str | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -116,16 +118,21 @@ class Memory:
         self._lock = threading.RLock()
         self._state = Resident(self._meter.message)
         self._account = Account(self.prices)
+        reuse = Reuse()
+        self._sight = Sight(self._state, reuse)
         self._layout = Layout(
-            self._state, self._meter, self.prices, self._account, policy=policy, fault=fault
+            *(self._state, self._meter, self.prices),
+            account=self._account,
+            reuse=reuse,
+            sight=self._sight,
+            policy=policy,
+            fault=fault,
         )
         self._recalled: dict[int, int] = {}  # how often each page was brought back
         self._wanted: dict[int, None] = {}  # items to show again
-        self._holders: dict[str, tuple[int, int]] = {}  # first and last item with an identifier
-        self._learned = 0  # items whose identifiers are known
         self._known = 0  # entries that the window before the last had, too
-        self._indexed_at, self._named = (-1, -1), frozenset[str]()
-        self._hits = self._misses = self._faults = self._edits = self._evictions = 0
+        self._last_index, self._index_at = 0, -1  # where the last index ends
+        self._faults = self._edits = self._evictions = 0
         self._last: MemoryWindow | None = None
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
@@ -158,14 +165,14 @@ class Memory:
             records = [record for record, _, _ in prepared]
             blobs = {page_id(data): data for _, pages, _ in prepared for data in pages}
             self._write(records, blobs)
-            taken = [self._take(record, *messages) for record, _, messages in prepared]
+            taken = [self._take(record, *parts) for record, _, parts in prepared]
             self._last = None
             return [editing.page_name(page) for item in taken for page in item.pages]
 
     def _prepare(
         self, given: Any, index: int, pinned: bool
-    ) -> tuple[dict[str, Any], list[bytes], tuple[dict[str, Any], dict[str, Any]]]:
-        """Return the record of something appended, what it stores, and how it is sent and was."""
+    ) -> tuple[dict[str, Any], list[bytes], tuple[dict[str, Any], Turn, str]]:
+        """Return the record of something appended, what it stores, and what an item is made of."""
         chunk = isinstance(given, Chunk | str)
         if isinstance(given, Chunk):
             pinned = pinned or given.pinned
@@ -180,7 +187,7 @@ class Memory:
                 f"message {index} is {told(given)}; expected a dict with 'role' and 'content', a "
                 "ctxmem.Chunk or a str; framework objects go through ctxmem.adapters"
             )
-        read_one(message, index)
+        turn = read_one(message, index)
         data = plain(message, f"message {index}")
         if type(message.get("content")) is not str or len(message) != 2:
             message = decode(data)  # a copy that the caller cannot change
@@ -198,7 +205,7 @@ class Memory:
         for name, value in (("cuts", cuts), ("chunk", chunk), ("pinned", pinned)):
             if value:
                 record[name] = value
-        return record, pages, (sent, message)
+        return record, pages, (sent, turn, text)
 
     def _written_shorter(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return the message with its JSON results written as tables, where that is shorter."""
@@ -216,16 +223,15 @@ class Memory:
 
         return with_results(message, shorter)
 
-    def _take(
-        self, record: Mapping[str, Any], sent: dict[str, Any], original: dict[str, Any]
-    ) -> Item:
+    def _take(self, record: Mapping[str, Any], sent: dict[str, Any], turn: Turn, text: str) -> Item:
         index = len(self._state.items)
         tokens = record["tokens"]
         if record.get("counter") != self._named_counter:
             tokens = self._meter.message(sent, index)
         return self._state.take(
             sent,
-            original,
+            turn,
+            text,
             tokens=tokens,
             cuts=record.get("cuts", ()),
             chunk=record.get("chunk", False),
@@ -251,8 +257,9 @@ class Memory:
         messages = self._journal.messages(named) if named else {}
         for record in records:
             if record["op"] == "append":
-                original = messages[record["page"]]
-                self._take(record, messages[record.get("sent", record["page"])], original)
+                index, original = len(self._state.items), messages[record["page"]]
+                sent = messages[record.get("sent", record["page"])]
+                self._take(record, sent, read_one(original, index), text_of(original, index))
             elif record["op"] == "pin":
                 self._pinned(record["item"], record["pinned"])
             else:
@@ -292,7 +299,7 @@ class Memory:
         state, layout = self._state, self._layout
         new = len(state.items) != self._seen
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
-        self._learn()
+        self._sight.learn()
         limit = self.budget - self._request
         plan = layout.plan(limit, cold=cold, new=new, wanted=self._wanted)
         if plan.record is not None:
@@ -328,7 +335,9 @@ class Memory:
         messages = [entry.message for entry in state.entries]
         volatile_from = len(messages)
         messages += [message for _, message, _ in plan.fresh]
+        messages += [note.message for note in plan.notes]
         tokens = state.stable + sum(tokens for _, _, tokens in plan.fresh)
+        tokens += sum(note.tokens for note in plan.notes)
         events = plan.events
         found: list[int] = []
         recalled: list[Page] = []
@@ -367,49 +376,16 @@ class Memory:
         head = 0
         while head < stable and entries[head].item >= 0 and self._is_head(entries[head].item):
             head += 1
-        notes = [i + 1 for i, entry in enumerate(entries) if entry.item < 0 and entry.again < 0]
-        wished = [stable, self._known, notes[-1] if notes else 0, head]
+        if self._index_at != self._state.shorts:
+            ends = (i + 1 for i, entry in enumerate(entries) if entry.item < 0 > entry.again)
+            self._last_index, self._index_at = max(ends, default=0), self._state.shorts
+        wished = [stable, self._known, self._last_index, head]
         marks: dict[int, None] = dict.fromkeys(mark for mark in wished if 0 < mark <= stable)
         return tuple(sorted(mark - 1 for mark in list(marks)[: self.prices.breakpoints]))
 
     def _is_head(self, index: int) -> bool:
         role = self._state.items[index].turn.role
         return role == "system" or (role == "user" and self._state.items[index].born == 0)
-
-    # Learning -------------------------------------------------------------------------------------
-
-    def _learn(self) -> None:
-        """Take in what the new messages refer to: which earlier pages they needed."""
-        state = self._state
-        for item in state.items[self._learned :]:
-            if item.turn.role == "assistant":
-                needed: dict[int, None] = {}
-                for name in item.ids:
-                    holder = self._holders.get(name)
-                    if holder is None:
-                        continue
-                    first, last = holder
-                    if first in state.in_full or last in state.in_full or name in self._indexed():
-                        self._hits += 1
-                    else:
-                        self._misses += 1
-                    needed[last] = None
-                ages = [max(1, item.born - state.items[one].born + 1) for one in needed]
-                self._layout.reuse.call(item.index, ages)
-            for name in item.ids:
-                first, _ = self._holders.get(name, (item.index, 0))
-                self._holders[name] = (first, item.index)
-        self._learned = len(state.items)
-
-    def _indexed(self) -> frozenset[str]:
-        """Return the identifiers that indexes and outlines in the window show."""
-        state = self._state
-        key = (len(state.entries), self._edits)
-        if key != self._indexed_at:
-            short = [entry for entry in state.entries if not entry.full]
-            self._named = frozenset(named_in(short, state.items))
-            self._indexed_at = key
-        return self._named
 
     # Faults ---------------------------------------------------------------------------------------
 
@@ -440,6 +416,11 @@ class Memory:
             if not self._is_resident(number):
                 self._fault([number])
             return self._page(number)
+
+    def pages(self) -> list[Page]:
+        """Return all pages, in the order they were appended."""
+        with self._lock:
+            return [self._page(page) for page in range(len(self._state.pages))]
 
     def tool(self, form: str = "openai") -> dict[str, Any]:
         """Return the definition of a tool by which the model reads what has left the window.
@@ -523,9 +504,11 @@ class Memory:
         return "chunk" if item.chunk else item.turn.role
 
     def _is_resident(self, page: int) -> bool:
-        item = self._state.pages[page]
-        unseen = item >= self._state.settled and item not in self._state.parts
-        return item in self._state.in_full or unseen
+        state = self._state
+        item = state.pages[page]
+        if item in state.in_full or item in state.passing:
+            return True
+        return item >= state.settled and (item not in state.parts or state.items[item].pinned)
 
     def _page(self, page: int, score: float = 0.0) -> Page:
         text = self._text(page)
@@ -557,16 +540,32 @@ class Memory:
             item = self._state.items[self._state.pages[self._number(id)]]
             if item.pinned == pinned:
                 return
-            self._write([{"op": "pin", "item": item.index, "pinned": pinned}], {})
+            record = {"op": "pin", "item": item.index, "pinned": pinned}
+            for tries in range(_TRIES):
+                # How the item is shown so far is told first: whoever reads this pins it later, too.
+                try:
+                    self._journal.write([self._layout.as_it_is(), record], {})
+                    break
+                except ConflictError:
+                    if tries == _TRIES - 1:
+                        raise
+                    self._catch_up()
+            self._layout.recorded = len(self._state.entries)
             self._pinned(item.index, pinned)
 
     def _pinned(self, index: int, pinned: bool) -> None:
-        self._state.items[index].pinned = pinned
+        self._state.pin(index, pinned)
         self._last = None
         if pinned:
             self._wanted[index] = None
         else:
             self._wanted.pop(index, None)
+
+    def __contains__(self, identifier: object) -> bool:
+        """Return whether the last window shows an identifier, in a message or in an index."""
+        with self._lock:
+            self._sight.learn()
+            return identifier in self._sight
 
     def stats(self) -> MemoryStats:
         """Return counters since this memory was opened."""
@@ -579,8 +578,8 @@ class Memory:
                 calls=account.calls,
                 edits=self._edits,
                 evictions=self._evictions,
-                hits=self._hits,
-                misses=self._misses,
+                hits=self._sight.hits,
+                misses=self._sight.misses,
                 faults=self._faults,
                 stable_share=account.known / account.sent if account.sent else 0.0,
                 cost=account.cost,

@@ -23,7 +23,7 @@ import re
 from typing import Any
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_.-]+")
-_LITERAL = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
+_LITERAL = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity")
 _UNSAFE = re.compile(r'[{}\[\]|,="\x00-\x1f\x7f-\x9f\u2028\u2029]|^\s|\s$|^$')
 
 

@@ -14,8 +14,9 @@ import os
 from ctxmem.errors import InputTypeError
 from ctxmem.schema import PageStore
 from ctxmem.stores.memory import MemoryStore
+from ctxmem.stores.sqlite import SqliteStore
 
-__all__ = ["MemoryStore", "open_store"]
+__all__ = ["MemoryStore", "SqliteStore", "open_store"]
 
 
 def open_store(store: str | os.PathLike[str] | PageStore) -> PageStore:
@@ -24,6 +25,8 @@ def open_store(store: str | os.PathLike[str] | PageStore) -> PageStore:
         return store
     if store == ":memory:":
         return MemoryStore()
+    if isinstance(store, str | os.PathLike):
+        return SqliteStore(store)
     raise InputTypeError(
         f"a store is ':memory:', a path or an object with the methods of ctxmem.PageStore, "
         f"this one is a {type(store).__name__}"

@@ -88,7 +88,7 @@ class MemoryStore:
             held = self._sessions.get((tenant, session))
             return {page: held.pages[page] for page in ids if page in held.pages} if held else {}
 
-    def sessions(self, tenant: str) -> list[str]:
+    def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the sessions of the tenant, sorted."""
         with self._lock:
             self._check_open()
