@@ -386,6 +386,19 @@ def test_the_agent_recalls_what_left_its_state():
     assert "term c0" in answer.text
 
 
+def test_what_left_is_in_the_file_after_the_process(tmp_path):
+    path = tmp_path / "pages.db"
+    middleware = ContextMiddleware(budget=600, mode="persistent", store=path)
+    agent, _ = agent_of([*(calls(f"c{i}") for i in range(12)), "Done."], middleware, [look])
+    agent.invoke({"messages": [HumanMessage("Go on.")]}, {"recursion_limit": 200})
+    left = middleware.evicted()
+    assert left
+    middleware.close()
+    again = ContextMiddleware(budget=600, mode="persistent", store=str(path))
+    assert left == again.evicted()
+    again.close()
+
+
 class Failing(MemoryStore):
     def append(self, *_, **__):
         raise StoreError("the disk is full")

@@ -22,9 +22,11 @@ from ctxmem.adapters.langchain import PageBaseStore
 class TestPageStoreSync(BaseStoreSyncTests[bytes]):
     """LangChain's standard suite for key-value stores."""
 
-    @pytest.fixture
-    def kv_store(self):
-        return PageBaseStore()
+    @pytest.fixture(params=[":memory:", "file"])
+    def kv_store(self, request, tmp_path):
+        store = PageBaseStore(tmp_path / "kv.db" if request.param == "file" else ":memory:")
+        yield store
+        store.close()
 
     @pytest.fixture
     def three_values(self):
@@ -54,12 +56,17 @@ def test_documents_are_values_too():
     assert [None] == store.mget(["y"])  # all or none
 
 
-@pytest.fixture(params=["ours", "theirs"])
-def graph_store(request):
+@pytest.fixture(params=["ours", "ours in a file", "theirs"])
+def graph_store(request, tmp_path):
     """Run the same expectations over ours and over LangGraph's own store in memory."""
     from langgraph.store.memory import InMemoryStore
 
-    return PageBaseStore() if request.param == "ours" else InMemoryStore()
+    if request.param == "theirs":
+        yield InMemoryStore()
+        return
+    store = PageBaseStore(":memory:" if request.param == "ours" else tmp_path / "graph.db")
+    yield store
+    store.close()
 
 
 def test_a_graph_store_puts_gets_overwrites_and_deletes(graph_store):
@@ -184,3 +191,17 @@ def test_stores_over_one_page_store_see_each_others_writes():
     right.put(("n",), "k", {"i": 2})
     assert {"i": 2} == left.get(("n",), "k").value
     assert PageBaseStore(pages, tenant="other").get(("n",), "k") is None
+
+
+def test_what_was_put_is_there_when_the_file_is_opened_again(tmp_path):
+    first = PageBaseStore(tmp_path / "pages.db")
+    first.put(("n",), "k", {"i": 1})
+    first.mset([("key", b"value")])
+    first.close()
+    again = PageBaseStore(str(tmp_path / "pages.db"))
+    assert {"i": 1} == again.get(("n",), "k").value
+    assert [b"value"] == again.mget(["key"])
+    again.close()
+    pages = MemoryStore()
+    PageBaseStore(pages).close()  # it is somebody else's
+    assert [] == pages.sessions("langgraph")

@@ -299,6 +299,17 @@ def test_memories_over_one_store_share_their_session_and_no_other():
     assert [] == left.get_all()
 
 
+def test_a_memory_in_a_file_is_there_again(tmp_path):
+    memory = ContextMemory(budget=900, store=str(tmp_path / "chat.db"), session="s")
+    memory.put_messages(turn(0))
+    told = json.loads(memory.to_json())
+    assert "messages" not in told
+    memory.close()
+    again = ContextMemory.from_dict(told)
+    assert [m.model_dump() for m in turn(0)] == [m.model_dump() for m in again.get_all()]
+    again.close()
+
+
 def test_a_store_that_fails_adds_nothing():
     class Failing(MemoryStore):
         def append(self, *_, **__):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from ctxmem.intake import MAX_BUDGET
 from ctxmem.messages import passages
 from ctxmem.pack import pack
 from ctxmem.schema import PageId, PageStore
+from ctxmem.stores import open_store
 
 
 @dataclass(slots=True)
@@ -33,19 +35,25 @@ class Journal:
 
     def __init__(
         self,
-        store: PageStore,
+        store: str | os.PathLike[str] | PageStore,
         tenant: str,
         *,
         encode: Callable[[Any], Any],
         decode: Callable[[Any], Any],
         remember: bool,
     ) -> None:
-        self.store = store
+        self.store = open_store(store)
+        self._owned = self.store is not store
         self.tenant = tenant
         self._encode = encode
         self._decode = decode
         self._known: dict[str, _Session] | None = {} if remember else None
         self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Close the store, unless it was given as an object."""
+        if self._owned:
+            self.store.close()
 
     def extend(self, session: str, messages: Sequence[Any]) -> None:
         """Write messages behind those that are there."""

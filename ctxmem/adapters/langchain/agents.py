@@ -31,7 +31,6 @@ from ctxmem.errors import InputError
 from ctxmem.intake import read_budget
 from ctxmem.messages import OVERHEAD, Growing, trim_messages
 from ctxmem.schema import Budget, PageStore
-from ctxmem.stores import open_store
 from ctxmem.tokens import count_tokens, resolve
 
 # Came with langchain 1.2.10; before, a model call could not write to the state.
@@ -122,7 +121,7 @@ class ContextMiddleware(AgentMiddleware):
         self._threads: dict[str, Growing] = {}
         self._lock = threading.Lock()
         self._pages = Journal(
-            open_store(store),
+            store,
             "langchain",
             encode=message_to_dict,
             decode=lambda told: messages_from_dict([told])[0],
@@ -142,6 +141,10 @@ class ContextMiddleware(AgentMiddleware):
     def recall(self, query: str, k: int = 5, *, thread_id: str = "default") -> list[BaseMessage]:
         """Return up to `k` messages that have left a thread's state, most relevant first."""
         return self._pages.search(thread_id, query, k)
+
+    def close(self) -> None:
+        """Close the page store, unless it was given as an object."""
+        self._pages.close()
 
     # The window ----------------------------------------------------------------------------------
 

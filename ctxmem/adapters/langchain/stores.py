@@ -64,10 +64,16 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
         namespace: tuple[str, ...] = ("key-value",),
     ) -> None:
         self.pages = open_store(store)
+        self._owned = self.pages is not store
         self.tenant = tenant
         self.namespace = namespace
         self._known: dict[str, _Space] = {}
         self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Close the page store, unless it was given as an object."""
+        if self._owned:
+            self.pages.close()
 
     # LangGraph -----------------------------------------------------------------------------------
 

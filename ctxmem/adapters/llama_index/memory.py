@@ -17,7 +17,6 @@ from ctxmem.errors import BudgetError, InputError
 from ctxmem.messages import Growing, passages, trim_messages
 from ctxmem.pack import pack
 from ctxmem.schema import Budget
-from ctxmem.stores import open_store
 from ctxmem.tokens import count_tokens
 
 TENANT = "llama_index"
@@ -27,7 +26,7 @@ LOW_WATER = 0.5
 
 def _journal(store: Any) -> Journal:
     return Journal(
-        open_store(store),
+        store,
         TENANT,
         encode=lambda message: message.model_dump(mode="json"),
         decode=ChatMessage.model_validate,
@@ -141,6 +140,10 @@ class ContextMemory(BaseMemory):
     def recall(self, query: str, k: int = 5) -> list[ChatMessage]:
         """Return up to `k` messages of the whole history, most relevant first."""
         return self._pages.search(self.session, query, k)
+
+    def close(self) -> None:
+        """Close the page store, unless it was given as an object."""
+        self._pages.close()
 
     def to_dict(self, **options: Any) -> dict[str, Any]:
         """Return the memory as plain data."""
