@@ -538,7 +538,8 @@ def test_the_edit_cuts_in_place_within_langchains_middleware():
     script = [*(calls(f"c{i}") for i in range(8)), "Done."]
     agent, model = agent_of(script, middleware, [look])
     state = agent.invoke({"messages": [HumanMessage("Go on.")]})
-    assert 18 == len(state["messages"])
+    # At first their middleware handed the state's own list to its edits.
+    assert not asks or 18 == len(state["messages"])
     assert all(ctxmem.count_messages(request[1:]) <= 250 for request in model.requests)
     sent_within(model, 300)
 
