@@ -9,12 +9,13 @@ from __future__ import annotations
 from ctxmem.messages.checking import Finding, check, units
 from ctxmem.messages.chunks import as_chunks, passages
 from ctxmem.messages.counting import count_messages
-from ctxmem.messages.growing import Growing, Trimmed
+from ctxmem.messages.growing import LOW_WATER, Growing, Trimmed
 from ctxmem.messages.overhead import OVERHEAD, Overhead
 from ctxmem.messages.repairing import repair
 from ctxmem.messages.trimming import trim_messages
 
 __all__ = [
+    "LOW_WATER",
     "OVERHEAD",
     "Finding",
     "Growing",

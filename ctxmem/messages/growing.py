@@ -14,6 +14,9 @@ from ctxmem.messages.overhead import provider_of
 from ctxmem.messages.reading import listed
 from ctxmem.tokens import resolve
 
+LOW_WATER = 0.5
+"""What is left after a leap, as a share of the budget: few leaps, so few broken caches."""
+
 
 class Trimmed(NamedTuple):
     """What is kept of a history, and the tokens of a request of it with its tools.

@@ -29,15 +29,12 @@ from typing_extensions import NotRequired, TypedDict
 from ctxmem.adapters.journal import Journal
 from ctxmem.errors import InputError
 from ctxmem.intake import read_budget
-from ctxmem.messages import OVERHEAD, Growing, trim_messages
+from ctxmem.messages import LOW_WATER, OVERHEAD, Growing, trim_messages
 from ctxmem.schema import Budget, PageStore
 from ctxmem.tokens import count_tokens, resolve
 
 # Came with langchain 1.2.10; before, a model call could not write to the state.
 _Extended: Any = getattr(types, "ExtendedModelResponse", None)
-
-LOW_WATER = 0.5
-"""What is left after a leap, as a share of the budget: few leaps, so few broken caches."""
 
 
 _THREADS = 256  # whose windows are remembered; of others they are found again

@@ -12,14 +12,12 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.dedup import find_near_duplicates, telling_words
 from ctxmem.errors import InputTypeError
 from ctxmem.intake import read_budget
 from ctxmem.pack import pack
 from ctxmem.schema import Budget, Embed, Header, Section, Window
-
-METADATA_KEY = "ctxmem"
-"""Where a packed document says what became of it."""
 
 
 class ContextCompressor(BaseDocumentCompressor):
@@ -234,43 +232,29 @@ def _distinct(documents: Sequence[Document]) -> list[Document]:
 
 
 def _documents(window: Window, given: Sequence[Document]) -> list[Document]:
-    stands_for: dict[str, list[int]] = {}
-    for decision in window.decisions:
-        name = decision.chunk_id if decision.kept else decision.represented_by
-        if name is not None:
-            stands_for.setdefault(name, []).append(decision.position)
-    kept = {d.chunk_id: d for d in window.decisions if d.kept}
-    packed = []
-    for piece in window.pieces:
-        first = kept[piece.chunk_ids[0]]
-        positions = [i for name in piece.chunk_ids for i in stands_for[name]]
-        document = given[first.position]
-        account = {
-            "reason": first.reason.value,
-            "detail": first.detail,
-            "relevance": round(piece.relevance, 6),
-            "tokens": piece.tokens,
-            "positions": positions,
-            "ids": _each(given[i].id for i in positions),
-            "sources": _each(given[i].metadata.get("source") for i in positions),
-        }
-        packed.append(
-            Document(
-                id=document.id,
-                page_content=piece.header + piece.text,
-                metadata={**document.metadata, METADATA_KEY: account},
-            )
+    return [
+        Document(
+            id=given[at].id,
+            page_content=piece.header + piece.text,
+            metadata={
+                **given[at].metadata,
+                METADATA_KEY: {**account, **_origins(given, account["positions"])},
+            },
         )
-    return packed
+        for piece, at, account in accounts(window)
+    ]
 
 
 def _standing(document: Document, given: Sequence[Document], positions: list[int]) -> Document:
-    account = {
-        "positions": positions,
+    account = {"positions": positions, **_origins(given, positions)}
+    return document.model_copy(update={"metadata": {**document.metadata, METADATA_KEY: account}})
+
+
+def _origins(given: Sequence[Document], positions: Sequence[int]) -> dict[str, Any]:
+    return {
         "ids": _each(given[i].id for i in positions),
         "sources": _each(given[i].metadata.get("source") for i in positions),
     }
-    return document.model_copy(update={"metadata": {**document.metadata, METADATA_KEY: account}})
 
 
 def _each(values: Any) -> list[Any]:

@@ -14,14 +14,12 @@ from llama_index.core.memory.memory import BaseMemoryBlock
 from ctxmem.adapters.journal import Journal
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
 from ctxmem.errors import BudgetError, InputError
-from ctxmem.messages import Growing, passages, trim_messages
+from ctxmem.messages import LOW_WATER, Growing, passages, trim_messages
 from ctxmem.pack import pack
 from ctxmem.schema import Budget
 from ctxmem.tokens import count_tokens
 
 TENANT = "llama_index"
-LOW_WATER = 0.5
-"""What is left after a leap, as a share of the budget: few leaps, so few broken caches."""
 
 
 def _journal(store: Any) -> Journal:

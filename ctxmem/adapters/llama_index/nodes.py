@@ -9,13 +9,11 @@ from llama_index.core.bridge.pydantic import Field
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
+from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
 from ctxmem.pack import pack
 from ctxmem.schema import Chunk, Embed, Window
 from ctxmem.tokens import count_tokens
-
-METADATA_KEY = "ctxmem"
-"""Where a packed node says what became of it; no model is shown it."""
 
 ROUNDS = 6
 """Tries at making nodes fit together with their metadata; the first is nearly always enough."""
@@ -142,32 +140,17 @@ def _metadata_of(chunk: Chunk) -> str:
 
 
 def _nodes(window: Window, given: Sequence[NodeWithScore]) -> list[NodeWithScore]:
-    stands_for: dict[str, list[int]] = {}
-    for decision in window.decisions:
-        name = decision.chunk_id if decision.kept else decision.represented_by
-        if name is not None:
-            stands_for.setdefault(name, []).append(decision.position)
-    kept = {decision.chunk_id: decision for decision in window.decisions if decision.kept}
     packed = []
-    for piece in window.pieces:
-        first = kept[piece.chunk_ids[0]]
-        positions = [i for name in piece.chunk_ids for i in stands_for[name]]
-        found = given[first.position]
+    for piece, at, account in accounts(window):
+        found = given[at]
         node = found.node.model_copy()
         if node.get_content() != piece.text:
             node.set_content(piece.text)
             if len(piece.chunk_ids) > 1 and piece.spans:
                 _set(node, "start_char_idx", piece.spans[0][0])
                 _set(node, "end_char_idx", piece.spans[-1][1])
-        account = {
-            "reason": first.reason.value,
-            "detail": first.detail,
-            "relevance": round(piece.relevance, 6),
-            "tokens": piece.tokens,
-            "positions": positions,
-            "ids": list(dict.fromkeys(given[i].node_id for i in positions)),
-        }
-        node.metadata = {**node.metadata, METADATA_KEY: account}
+        ids = list(dict.fromkeys(given[i].node_id for i in account["positions"]))
+        node.metadata = {**node.metadata, METADATA_KEY: {**account, "ids": ids}}
         node.excluded_llm_metadata_keys = _with_key(node.excluded_llm_metadata_keys)
         node.excluded_embed_metadata_keys = _with_key(node.excluded_embed_metadata_keys)
         packed.append(NodeWithScore(node=node, score=found.score))
