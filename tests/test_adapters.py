@@ -194,7 +194,7 @@ def check_langchain(messages, budget):
         given = convert_to_messages(messages)
     except (ValueError, NotImplementedError, KeyError, TypeError):
         return  # no message of LangChain's: an unknown role, a call without id
-    middleware = ContextMiddleware(budget=budget, tool_result_tokens=20)
+    middleware = ContextMiddleware(budget=budget, tool_result_tokens=100)
     edit = ContextWindowEdit(budget=budget)
     sent = []
     for cut in (

@@ -37,6 +37,8 @@ from ctxmem.tokens import count_tokens, resolve
 _Extended: Any = getattr(types, "ExtendedModelResponse", None)
 
 
+_LEAST_RESULT = 100
+_RECALL_SHARE = 0.25  # of the budget, for what the tool `recall` tells at once
 _THREADS = 256  # whose windows are remembered; of others they are found again
 
 
@@ -104,8 +106,11 @@ class ContextMiddleware(AgentMiddleware):
         super().__init__()
         if mode not in ("ephemeral", "persistent"):
             raise InputError(f"mode is {mode!r}; expected 'ephemeral' or 'persistent'")
-        if tool_result_tokens is not None:
-            read_budget(tool_result_tokens)
+        if tool_result_tokens is not None and read_budget(tool_result_tokens).limit < _LEAST_RESULT:
+            raise InputError(
+                f"tool_result_tokens is {tool_result_tokens}; expected {_LEAST_RESULT} or more: "
+                "the note that tells where the rest is takes some of them"
+            )
         self.limit = read_budget(budget).limit
         self.mode = mode
         self.tool_result_tokens = tool_result_tokens
@@ -247,17 +252,17 @@ class ContextMiddleware(AgentMiddleware):
                 f"{text[:end]}\n\n[the first {end:,} of {len(text):,} characters; to read on call "
                 f"read_page with page_id {page!r} and start {end}]"
             ),
+            limit,
         )
         content: Any = [{"type": "text", "text": shown}, *others] if others else shown
         return result.model_copy(update={"content": content})
 
-    def _beginning(self, text: str, shown: Callable[[int], str]) -> str:
+    def _beginning(self, text: str, shown: Callable[[int], str], limit: int) -> str:
         """Return the longest beginning that, shown with its note, is within the limit."""
-        assert self.tool_result_tokens is not None
         low, high = 0, len(text)
         while low < high:
             middle = (low + high + 1) // 2
-            if count_tokens(shown(middle), self.counter) <= self.tool_result_tokens:
+            if count_tokens(shown(middle), self.counter) <= limit:
                 low = middle
             else:
                 high = middle - 1
@@ -265,8 +270,9 @@ class ContextMiddleware(AgentMiddleware):
         return shown(line + 1 if line > low // 2 else low)
 
     def _tools(self) -> list[BaseTool]:
+        limit, recalled = self.tool_result_tokens, int(_RECALL_SHARE * self.limit)
         tools: list[BaseTool] = []
-        if self.tool_result_tokens is not None:
+        if limit is not None:
 
             @tool
             def read_page(page_id: str, config: RunnableConfig, start: int = 0) -> str:
@@ -274,14 +280,16 @@ class ContextMiddleware(AgentMiddleware):
                 text = self._pages.text(_thread_in(config), page_id)
                 if text is None:
                     return f"there is no page {page_id!r} in this conversation"
-                rest = text[max(0, start) :]
+                begin = max(0, start)
+                rest = text[begin:]
                 return self._beginning(
                     rest,
                     lambda end: (
                         rest
                         if end == len(rest)
-                        else f"{rest[:end]}\n\n[to read on call read_page with start {start + end}]"
+                        else f"{rest[:end]}\n\n[to read on call read_page with start {begin + end}]"
                     ),
+                    limit,
                 )
 
             tools.append(read_page)
@@ -292,9 +300,9 @@ class ContextMiddleware(AgentMiddleware):
                 """Find what was said earlier in this conversation and is out of sight now."""
                 found = self._pages.search(_thread_in(config), query, 5)
                 told = "\n\n".join(f"[{message.type}]\n{_text_of(message)}" for message in found)
-                if self.tool_result_tokens is not None and told:
-                    return self._beginning(told, lambda end: told[:end])
-                return told or "nothing has left this conversation yet"
+                if not told:
+                    return "nothing has left this conversation yet"
+                return self._beginning(told, lambda end: told[:end], limit or recalled)
 
             tools.append(recall)
         return tools
