@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ctxmem.bench import adapters
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
@@ -37,3 +39,14 @@ def test_an_example_is_short_and_runs(path):
     )
     assert done.returncode == 0, done.stderr
     assert re.search(SAID[path.stem], done.stdout), done.stdout
+
+
+def test_the_benchmark_checks_its_answers_and_tells_what_is_missing(capsys):
+    assert 0 == adapters.main(["--sizes", "60", "--rounds", "1", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    tasks = {row["task"] for row in told["rows"]}
+    assert 4 == len(tasks) == len(told["rows"])
+    for row in told["rows"]:
+        assert "missing" in row or all(t["median"] > 0 for t in row["milliseconds"].values())
+    assert 0 == adapters.main(["--sizes", "60", "--rounds", "1"])
+    assert "ContextMiddleware" in capsys.readouterr().out
