@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ctxmem._pages import CountTable, PageTable
+from ctxmem._pages import CountTable
 
 CAPACITY = 4
 # Keys that share their low half collide in the index; equal low bits probe the same places.
@@ -67,16 +67,3 @@ def test_wrong_keys_and_counts_are_refused():
 
 def test_count_table_is_clean_under_sanitizers():
     compile_and_run("test_count_table", [])
-
-
-def test_a_unit_leaves_whole_and_pins_stay():
-    table = PageTable(100, "lru")
-    call = table.insert("a" * 32, 20, unit=7)
-    result = table.insert("b" * 32, 30, unit=7)
-    pinned = table.insert("c" * 32, 40, pinned=True)
-    assert [call, result] == table.evict(60)
-    assert (40, 2) == (table.tokens, table.stored)
-    with pytest.raises(ValueError, match="pinned pages and placeholders take 40"):
-        table.evict(61)
-    table.restore(result)
-    assert [0, 0, 0] == [table.page(slot).state for slot in (call, result, pinned)]

@@ -319,10 +319,8 @@ cdef class PageTable:
         self.check_outside()
         try:
             self.table.get().evict(needed, evicted)
-        except ValueError:
+        finally:
             self.settle()  # what a policy raised says more than that it named no page
-            raise
-        self.settle()
         return [slot for slot in evicted]
 
     def store(self, uint32_t slot):
@@ -393,9 +391,10 @@ cdef class PageTable:
         cdef CKey key
         read_key(id, &key)
         self.check_outside()
-        cdef bint hit = self.table.get().access(key, tokens)
-        self.settle()
-        return hit
+        try:
+            return self.table.get().access(key, tokens)
+        finally:
+            self.settle()
 
     def replay(self, const uint64_t[::1] numbers, int64_t tokens=1):
         """Access pages named by numbers, one after another; return how many were there."""
@@ -407,8 +406,9 @@ cdef class PageTable:
         for at in range(numbers.shape[0]):
             # Spread by a bijection, since keys are taken to be hashes.
             key.low = numbers[at] * <uint64_t>0x9E3779B97F4A7C15
-            hits += self.table.get().access(key, tokens)
-            if self.foreign is not None:
+            try:
+                hits += self.table.get().access(key, tokens)
+            finally:
                 self.settle()
         return hits
 

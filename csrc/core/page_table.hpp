@@ -190,7 +190,10 @@ public:
     // then the page is gone from the table, wherever it was, and its slot may be given to another.
     void refer(Slot slot) { ++pages_[checked(slot)].references; }
     bool release(Slot slot) {
-        if (--pages_[checked(slot)].references > 0) return false;
+        if (pages_[checked(slot)].references > 1) {
+            --pages_[slot].references;
+            return false;
+        }
         unpin(slot);
         forget(slot);
         return true;
@@ -233,7 +236,7 @@ private:
         pages_[slot].last_touch = ++clock_;
     }
 
-    // Calls `act` for every page of the unit, `slot` first; `act` may take the page out of the ring.
+    // Calls `act` for every page of the unit, `slot` first; `act` leaves the ring as it is.
     template <class Act>
     void each_in_unit(Slot slot, Act act) {
         Slot one = slot;
@@ -320,8 +323,14 @@ private:
         --stored_;
     }
     void trim() {
-        while (stored_ > remember_)
-            each_in_unit(oldest_, [&](Slot one) { forget(one); });
+        while (stored_ > remember_) {
+            for (Slot slot = oldest_, next = kNoSlot; slot != next; slot = next) {
+                next = pages_[slot].next_in_unit;
+                const bool last = next == slot;
+                forget(slot);
+                if (last) break;
+            }
+        }
     }
 
     // slots and the index

@@ -16,8 +16,8 @@
 // A few pages say little, above all since pages come in batches that share one fate. So the hazards of
 // all pages are estimated first, each age leaning on the one before; then a factor for each kind
 // (proportional hazards), leaning on half the number of uses; then each kind at each age, leaning on
-// the product. Without evidence that is recency, and frequency among pages of one age. What a guess
-// weighs is a share of the number of pages; old evidence fades.
+// the product. What a guess weighs is a share of the number of pages and a few more; old evidence
+// fades. Until any page was used again, the one unused for longest goes.
 //
 // Pages of one kind and age stand in one list, by last use, and move on as they grow older: a touch is
 // constant time; a victim is constant time amortised, with 2 * log2(age) moves in a life and a new
@@ -88,8 +88,9 @@ private:
     static constexpr std::size_t kGhostsAPage = 6;
     static constexpr double kLivesAPage = 4;      // that count, of pages and of ghosts
     static constexpr double kFirstHazard = 0.02;  // of any page, before anything is known
-    static constexpr double kCellWeight = 0.1;    // what a guess weighs, as a share of the pages
-    static constexpr double kKindWeight = 0.05;
+    // What a guess weighs, in pages seen: about a cell of the table, and about a kind.
+    static double cell_weight(double pages) { return 0.1 * pages + 4; }
+    static double kind_weight(double pages) { return 0.05 * pages + 2; }
 
     struct Life {
         std::uint64_t last;  // use, by clock_
@@ -123,6 +124,7 @@ private:
     }
     void use_ended_it(Slot slot) {
         used_[kind_of(slot)][age_of(clock_ + 1 - lives_[slot].last)] += 1;
+        used_once_ = true;
         ended_ += 1;
         lists_.remove(slot);
     }
@@ -184,7 +186,7 @@ private:
         order_.clear();
         for (int kind = 0; kind < kKinds; ++kind)
             for (int age = 0; age < ages; ++age)
-                order_.push_back({worth(hazards[kind], age, ages), kind, age});
+                order_.push_back({used_once_ ? worth(hazards[kind], age, ages) : 0.0, kind, age});
         std::sort(order_.begin(), order_.end(), [](const Cell& a, const Cell& b) {
             return std::tuple(a.worth, -a.age, a.kind) < std::tuple(b.worth, -b.age, b.kind);
         });
@@ -228,23 +230,23 @@ private:
                 all_reached[age] += reached[kind][age];
             }
         }
-        const double weight = kCellWeight * pages;
+        const double weight = cell_weight(pages);
         ByAge pooled{};
         double before = kFirstHazard;
         double evidence = 0;
         for (int age = 0; age < ages; ++age) {
-            // Twice the time is twice the hazard, as far as the age before it is known; beyond that
-            // let it be the same, as if hazards fell with age.
+            // Twice the time is twice the hazard, as far as uses at the age before it were seen; beyond
+            // that let it be the same, as if hazards fell with age.
             const double known = evidence / (evidence + weight);
             const double expected = 1 - std::pow(1 - before, std::exp2(known));
             pooled[age] = (all_used[age] + weight * expected) / (all_reached[age] + weight);
             before = pooled[age];
-            evidence = all_reached[age];
+            evidence = all_used[age];
         }
         Table hazards{};
         for (int kind = 0; kind < kKinds; ++kind) {
-            double seen = kKindWeight * pages * (kind + 1) / 2.0;
-            double expected = kKindWeight * pages;
+            double seen = kind_weight(pages) * (kind + 1) / 2.0;
+            double expected = kind_weight(pages);
             for (int age = 0; age < ages; ++age) {
                 seen += used_[kind][age];
                 expected += reached[kind][age] * pooled[age];
@@ -286,6 +288,7 @@ private:
     std::uint64_t order_holds_until_ = 0;
     std::size_t tracked_ = 0;
     std::size_t ghosts_ = 0;
+    bool used_once_ = false;  // until a page was used again all are worth the same, the oldest goes
 };
 
 }  // namespace ctxmem

@@ -258,7 +258,9 @@ class Layout:
             cold=cold,
         )
         stuck = sum(entry.tokens for entry, kept in zip(entries, held, strict=True) if kept)
-        chosen = self._chosen(found, stable, stuck=stuck, limit=limit, excess=excess)
+        chosen = self._chosen(
+            found, stable, room=max(0, limit - stuck), limit=limit, excess=excess, cold=cold
+        )
         if chosen is None:
             self._look_at = stable + max(64, stable // _PATIENCE)
             return 0
@@ -319,9 +321,9 @@ class Layout:
         return Span(tokens, index, max(1, age), cached, any(held[i] for i in group))
 
     def _chosen(
-        self, found: list[Cut], stable: int, *, stuck: int, limit: int, excess: int
+        self, found: list[Cut], stable: int, *, room: int, limit: int, excess: int, cold: bool
     ) -> Cut | None:
-        """Return the cut to make, None for none; `stuck` are the tokens that stay in any case."""
+        """Return the cut to make, None for none; `room` is what may be used beside the pins."""
         if not found:
             return None
         enough = [cut for cut in found if cut.removed - cut.noted >= excess]
@@ -332,12 +334,12 @@ class Layout:
             return low[0] if low else enough[-1]
         if not enough:
             return max(found, key=lambda cut: cut.removed - cut.noted)
-        room = max(0, limit - stuck)
+        least = LEAST_SHARE * room * (0.2 if cold else 1.0)  # a cold edit costs nothing
         fair = [
             cut
             for cut in enough
-            if cut.removed - cut.noted >= LEAST_SHARE * room
-            and stable - cut.removed + cut.noted - stuck >= KEPT_SHARE * room
+            if cut.removed - cut.noted >= least
+            and stable - cut.removed + cut.noted - (limit - room) >= KEPT_SHARE * room
         ]
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if excess > 0:
