@@ -11,6 +11,7 @@ BENCHES = {
     "dedup": "how fast are near-duplicates found, and are they all?",
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
+    "eviction": "which eviction policy misses least?",
     "messages": "how long does it take to trim a chat?",
 }
 
