@@ -498,6 +498,10 @@ def test_slots_that_no_page_has_are_refused():
     for call in (table.page, table.touch_slot, table.pin, table.unpin, table.store, table.restore):
         with pytest.raises(IndexError, match="no page has slot 0"):
             call(slot)
+    for needed in (11, 2**63 - 1):
+        with pytest.raises(ValueError, match=f"{needed} tokens are needed of a budget of 10"):
+            table.evict(needed)
+    assert [] == table.evict(-(2**63))
     for tokens in (-1, 2**31):
         with pytest.raises(ValueError, match=f"not {tokens}"):
             table.insert(KEYS[0], tokens)
