@@ -1,18 +1,27 @@
-"""English-like chunks that every machine can make: the same seed gives the same bytes.
+"""Chunks to measure with: English-like ones that every machine can make, or real text of yours.
+
+The same seed gives the same bytes.
 
 The words and what may follow them come from the docstrings of Python's standard library. Passages
 are walks over that bigram chain that jump now and then: without jumps few word trigrams would be
 said once, unlike in prose. Of 90 thousand words 88 trigrams in 100 are, of 9 million 43. More jumps
 make an easier join, so times on your own text may differ. Four chunks in ten are edited copies of
 others.
+
+Real text is what you name: text files, JSON Lines with passages, and the docstrings of Python
+files; "installed" stands for the standard library and the packages installed beside it. It repeats
+itself as people do, which no generator does.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import json
 import random
+import re
 import sysconfig
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +80,68 @@ def passages(count: int, *, words: int = WORDS, seed: int = 0) -> list[str]:
     return [" ".join(row) for row in vocabulary[walk.T].tolist()]
 
 
+_TRIPLE_QUOTED = re.compile(r'"""(.*?)"""', re.DOTALL)
+_TEXT = (".txt", ".md", ".rst")
+
+
+@functools.cache
+def real_passages(paths: tuple[str, ...]) -> list[str]:
+    """Return all passages of `WORDS` words of files, folders or "installed", shuffled.
+
+    Raises:
+        OSError: A path does not exist.
+        ValueError: There is no text at the paths.
+    """
+    made = []
+    for text in _texts(paths):
+        words = text.split()
+        made += [" ".join(words[i : i + WORDS]) for i in range(0, len(words) - WORDS + 1, WORDS)]
+    if not made:
+        raise ValueError(
+            f"{', '.join(paths)}: no text of {WORDS} words; expected .txt, .md, .rst, .json, "
+            ".jsonl or .py files, folders of them, or installed"
+        )
+    random.Random(0).shuffle(made)
+    return made
+
+
+def _texts(paths: Sequence[str]) -> Iterator[str]:
+    for path in paths:
+        installed = [sysconfig.get_paths()[name] for name in ("stdlib", "purelib")]
+        roots = map(Path, dict.fromkeys(installed) if path == "installed" else [path])
+        for root in roots:
+            if not root.exists():
+                raise FileNotFoundError(f"{root} does not exist; expected a file or a folder")
+            for file in sorted(root.rglob("*")) if root.is_dir() else [root]:
+                if file.suffix in (*_TEXT, ".json", ".jsonl", ".py") and file.is_file():
+                    yield from _texts_of(file)
+
+
+def _texts_of(file: Path) -> Iterator[str]:
+    content = file.read_text(encoding="utf-8", errors="replace")
+    if file.suffix == ".py":
+        # Docstrings, nearly all of them; parsing every module would take minutes.
+        yield " ".join(_TRIPLE_QUOTED.findall(content))
+    elif file.suffix == ".jsonl":
+        yield "\n".join(_strings(json.loads(line)) for line in content.splitlines() if line.strip())
+    elif file.suffix == ".json":
+        try:
+            yield _strings(json.loads(content))
+        except json.JSONDecodeError:
+            return
+    else:
+        yield content
+
+
+def _strings(data: object) -> str:
+    """Return every string of several words in a JSON value, in order."""
+    if isinstance(data, str):
+        return data if " " in data else ""
+    if isinstance(data, dict):
+        data = list(data.values())
+    return " ".join(filter(None, map(_strings, data))) if isinstance(data, list) else ""
+
+
 def edited(text: str, kind: str, rng: random.Random) -> str:
     """Return a near-duplicate of the text."""
     words = text.split()
@@ -92,11 +163,27 @@ def edited(text: str, kind: str, rng: random.Random) -> str:
     return " ".join(rng.choice(pool) if rng.random() < share else word for word in words)
 
 
-def chunks(count: int, *, repeated: float = 0.4, seed: int = 0) -> list[str]:
-    """Return `count` chunks of about 1 kB, the given share of them edited copies, shuffled."""
+def chunks(
+    count: int, *, repeated: float = 0.4, seed: int = 0, paths: Sequence[str] = ()
+) -> list[str]:
+    """Return `count` chunks of about 1 kB, the given share of them edited copies, shuffled.
+
+    They are generated, or cut from the real text at `paths`.
+
+    Raises:
+        ValueError: The real text has too few passages.
+    """
     rng = random.Random(seed)
     copies = int(count * repeated)
-    made = passages(count - copies, seed=seed)
+    if paths:
+        made = real_passages(tuple(paths))[: count - copies]
+        if len(made) < count - copies:
+            raise ValueError(
+                f"{', '.join(paths)}: {len(made):,} passages; expected {count - copies:,} for "
+                f"{count:,} chunks: name more text, or ask for less"
+            )
+    else:
+        made = passages(count - copies, seed=seed)
     made += [edited(made[rng.randrange(count - copies)], KINDS[i % len(KINDS)], rng)
              for i in range(copies)]  # fmt: skip
     rng.shuffle(made)

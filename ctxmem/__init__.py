@@ -21,7 +21,7 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ctxmem.dedup import DedupIndex, find_near_duplicates
+    from ctxmem.dedup import DedupIndex, find_near_duplicates, minhash
     from ctxmem.errors import (
         BudgetError,
         ConflictError,
@@ -64,6 +64,7 @@ _ROOM_OF = {
     "count_tokens": "tokens",
     "find_near_duplicates": "dedup",
     "DedupIndex": "dedup",
+    "minhash": "dedup",
     "solve": "selection",
     "Solution": "selection",
     **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),

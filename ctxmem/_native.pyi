@@ -49,7 +49,7 @@ def near_duplicate_pairs(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
 def near_duplicate_stars(
     texts: list[str],
-    priority: NDArray[np.float64],
+    priority: NDArray[np.float64] | None,
     threshold: float,
     ngram: int,
     characters: bool = False,
@@ -61,7 +61,7 @@ def text_overlaps(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...
 def near_duplicate_stars_sketched(
     texts: list[str],
-    priority: NDArray[np.float64],
+    priority: NDArray[np.float64] | None,
     threshold: float,
     ngram: int,
     characters: bool = False,
@@ -77,6 +77,14 @@ def minhash(
     start: NDArray[np.int64],
     permutations: int = 128,
     seed: int = 1,
+) -> NDArray[np.uint32]: ...
+def minhash_texts(
+    texts: list[str],
+    ngram: int,
+    characters: bool = False,
+    permutations: int = 128,
+    seed: int = 1,
+    threads: int = 1,
 ) -> NDArray[np.uint32]: ...
 def band_plan(
     threshold: float, permutations: int = 128, recall: float = 0.99

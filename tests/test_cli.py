@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ctxmem.cli import main
+from ctxmem.cli.reading import progress
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "contract_review.json"
 
@@ -135,6 +136,39 @@ def test_dedup_json_and_folders(tmp_path, capsys):
     assert (data["texts"], data["saved_tokens"], len(data["groups"])) == (3, 6, 1)
     assert main(["dedup", str(tmp_path / "b.txt")]) == 0
     assert "0 repeat others" in capsys.readouterr().out
+
+
+def test_dedup_says_what_each_member_is_and_keeps_whom_it_is_told_to(tmp_path, capsys, monkeypatch):
+    lines = ["one two three four five", "One two three four five, six", "one two three four five"]
+    rows = "\n".join(json.dumps({"text": line}) for line in lines)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(rows.encode())))
+    assert main(["dedup", "-", "--prefer", "first", "--threads", "2", "--json"]) == 1
+    (group,) = json.loads(capsys.readouterr().out)["groups"]
+    assert group["keep"] == "-:1"
+    said = [(member["id"], member["kind"], member["similarity"]) for member in group["members"]]
+    assert said == [("-:1", "exact", 1.0), ("-:2", "near", 0.75), ("-:3", "exact", 1.0)]
+    (tmp_path / "a.txt").write_text("text")
+    assert main(["dedup", str(tmp_path / "a.txt"), "--threads", "0"]) == 2
+    assert "threads is 0; expected 1 to" in capsys.readouterr().err
+
+
+def test_dedup_skips_what_is_no_text_in_a_folder_and_says_so(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("one two three four")
+    (tmp_path / "b.txt").write_text("one two three four")
+    (tmp_path / "c.png").write_bytes(b"\x89PNG\xff")
+    (tmp_path / "d.json").write_text('{"name": "no passages"}')
+    assert main(["dedup", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "2 texts" in printed.out and "same text" in printed.out
+    assert f"skipped 2 files that hold no text: {tmp_path / 'c.png'}" in printed.err
+    assert main(["dedup", str(tmp_path / "c.png")]) == 2
+
+
+def test_progress_is_a_bar_where_somebody_watches(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    progress("counting", 512, 1024)
+    progress("")
+    assert "counting [############............] 512 of 1,024" in capsys.readouterr().err
 
 
 def test_dedup_explains_bad_input(tmp_path, capsys):

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sample_texts import FOX, THRESHOLDS, few_words, hostile_text, passages
 
 from ctxmem import _native
-from ctxmem.dedup import DedupIndex, Match, find_near_duplicates
+from ctxmem.dedup import DedupIndex, Match, find_near_duplicates, minhash
 from ctxmem.errors import InputError, InputTypeError
 
 # Sketches
@@ -35,6 +35,19 @@ def test_signatures_equal_the_slow_twin():
             assert expected == row
 
 
+def test_texts_are_signed_as_their_sets_are():
+    texts = [FOX, "", "...", "a a a a a a", "中文字", "yes", *passages(40, 60, seed=2)]
+    for ngram, unit, seed in ((3, "word", 1), (1, "word", 7), (5, "char", 2**64 - 1)):
+        sets = _native.shingle_sets(texts, ngram, unit == "char")
+        expected = _native.minhash(*sets, 192, seed)
+        for threads in (1, 2, 5):
+            rows = minhash(
+                texts, ngram=ngram, unit=unit, permutations=192, seed=seed, threads=threads
+            )
+            assert (expected == rows).all()
+    assert minhash([]).shape == (0, 128)
+
+
 @pytest.mark.parametrize("level", ["base", "v3", "v4"])
 def test_every_cpu_level_gives_the_same_bits(level):
     program = (
@@ -42,8 +55,10 @@ def test_every_cpu_level_gives_the_same_bits(level):
         "rng = np.random.default_rng(1)\n"
         "h = rng.integers(0, 2**63, 999, dtype=np.uint64)\n"
         "out = _native.minhash(h, np.array([0, 0, 1, 3, 150, 999]), 256, 7)\n"
+        "t = ['x' * k + ' É中 a-b C9 ' * 9 + 'word ' * k for k in range(90)]\n"
+        "s = np.concatenate([_native.words(text) for text in t])\n"
         "w = _native.shingles('a b c d e f g h i j k l m n o p q r s t u v w x', 5)\n"
-        "print(hashlib.sha256(out.tobytes() + w.tobytes()).hexdigest())"
+        "print(hashlib.sha256(out.tobytes() + w.tobytes() + s.tobytes()).hexdigest())"
     )
     command = [sys.executable, "-c", program]
     digests = []
@@ -231,6 +246,10 @@ def test_a_forged_index_with_a_right_checksum_is_refused(tmp_path):
         (b'"ids":[1,2]', b'"ids":[[],2'),
         (b'"sets":2', b'"sets":3'),
         (b'"sets":2', b'"sets":1'),
+        (b'"sets":2', b'"sets":' + b"9" * 40),
+        (b'"sets":2', b'"sets":-1'),
+        (b'"shingles":9', b'"shingles":1e9'),
+        (b'"threshold":0.5', b'"threshold":null'),
         (b'"ngram":3', b'"ngram":0'),
         (b'"permutations":128', b'"permutations":127'),
         (body[-8:], bytes(8)),
@@ -294,6 +313,9 @@ def test_an_index_is_read_by_many_threads_while_one_writes():
         (lambda index: index.remove(["z"]), InputError, "'z' is not in the index"),
         (lambda index: index.query("one"), InputTypeError, "put it into a list"),
         (lambda index: DedupIndex(seed=-1), InputError, "seed is -1"),
+        (lambda index: minhash("one"), InputTypeError, "put it into a list"),
+        (lambda index: minhash([], permutations=100), InputError, "permutations is 100"),
+        (lambda index: minhash([], threads=0), InputError, "threads is 0"),
         (
             lambda index: find_near_duplicates([], method="sketch", measure="containment"),
             InputError,

@@ -197,6 +197,14 @@ def test_higher_priority_represents_and_ties_go_to_the_first():
     assert reference.as_rows(*taken) == [(0, 1.0), (0, 2 / 3), (0, 1.0)]
 
 
+def test_without_priorities_the_text_of_most_characters_represents():
+    texts = ["é é é ab cd", "é é é ab cd ef", "\N{GRINNING FACE} é é é ab cd ef"]
+    for find in (_native.near_duplicate_stars, _native.near_duplicate_stars_sketched):
+        lengths = find(texts, np.array([len(text) for text in texts], float), 0.3, 3)
+        assert reference.as_rows(*lengths) == reference.as_rows(*find(texts, None, 0.3, 3))
+        assert lengths[0].tolist() == [2, 2, 2]
+
+
 def test_overlaps_of_a_sliding_window_form_a_chain():
     text = "".join(chr(0x4E00 + i) for i in range(100))
     windows = [text[start : start + 40] for start in range(0, 61, 20)]
@@ -258,4 +266,4 @@ def test_set_join_is_free_of_data_races():
 
 
 def test_words_are_the_same_without_vector_instructions():
-    compile_and_run("test_words", [])
+    compile_and_run("test_words", ["csrc/core/words.cpp"])

@@ -1,3 +1,6 @@
+#include <pybind11/stl.h>
+
+#include <optional>
 #include <span>
 
 #include "bind/native.hpp"
@@ -31,6 +34,20 @@ void warn(const char* message) {
     if (PyErr_WarnEx(category.ptr(), message, 1) != 0) throw py::error_already_set();
 }
 
+// What is given, or the characters of each text.
+std::vector<double> priorities_of(const std::optional<Array<double>>& given, const py::list& texts) {
+    std::vector<double> priorities;
+    if (given) {
+        const auto values = view(*given);
+        priorities.assign(values.begin(), values.end());
+    } else {
+        priorities.reserve(texts.size());
+        for (const py::handle text : texts)
+            priorities.push_back(static_cast<double>(PyUnicode_GET_LENGTH(text.ptr())));
+    }
+    return priorities;
+}
+
 Likeness likeness(double threshold, int ngram, bool characters, bool containment) {
     return {threshold, ngram, characters ? Unit::character : Unit::word,
             containment ? Measure::containment : Measure::jaccard};
@@ -51,10 +68,11 @@ py::tuple pairs(const py::list& list, double threshold, int ngram, bool characte
                           to_array(std::move(found.similarity)));
 }
 
-py::tuple stars(const py::list& list, const Array<double>& priority, double threshold, int ngram,
-                bool characters, bool containment, std::size_t threads) {
+py::tuple stars(const py::list& list, const std::optional<Array<double>>& priority,
+                double threshold, int ngram, bool characters, bool containment,
+                std::size_t threads) {
     const Texts texts(list);
-    const auto priorities = view(priority);
+    const std::vector<double> priorities = priorities_of(priority, list);
     Stars found;
     {
         const py::gil_scoped_release release;
@@ -85,11 +103,11 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
                           to_array(std::move(found.offset)));
 }
 
-py::tuple sketched_stars(const py::list& list, const Array<double>& priority, double threshold,
-                         int ngram, bool characters, std::size_t permutations, std::uint64_t seed,
-                         std::size_t threads) {
+py::tuple sketched_stars(const py::list& list, const std::optional<Array<double>>& priority,
+                         double threshold, int ngram, bool characters, std::size_t permutations,
+                         std::uint64_t seed, std::size_t threads) {
     const Texts texts(list);
-    const auto priorities = view(priority);
+    const std::vector<double> priorities = priorities_of(priority, list);
     Stars found;
     {
         const py::gil_scoped_release release;
@@ -123,6 +141,22 @@ py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
             pulse(set.size() * permutations / 16);
             minhash.sign(set, rows);
         }
+    }
+    return out;
+}
+
+py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, bool characters,
+                                               std::size_t permutations, std::uint64_t seed,
+                                               std::size_t threads) {
+    const Texts texts(list);
+    const MinHash minhash(permutations, seed);
+    py::array_t<std::uint32_t> out({texts.views().size(), permutations});
+    std::uint32_t* rows = out.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        Pulse pulse = signals();
+        sign_texts(texts.views(), characters ? Unit::character : Unit::word, ngram, minhash, threads,
+                   pulse, rows);
     }
     return out;
 }
@@ -217,6 +251,9 @@ void bind_dedup(py::module_& m) {
     m.def("minhash", &signatures, py::arg("shingles"), py::arg("start"),
           py::arg("permutations") = 128, py::arg("seed") = 1,
           "Return the MinHash signature of each set, one row each.");
+    m.def("minhash_texts", &signatures_of_texts, py::arg("texts"), py::arg("ngram"),
+          py::arg("characters") = false, py::arg("permutations") = 128, py::arg("seed") = 1,
+          py::arg("threads") = 1, "Return the MinHash signature of each text, one row each.");
     m.def("band_plan", &plan, py::arg("threshold"), py::arg("permutations") = 128,
           py::arg("recall") = 0.99,
           "Return (bands, rows a band) by which pairs at the threshold are found so often.");
@@ -247,8 +284,8 @@ void bind_dedup(py::module_& m) {
     m.def("near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
           py::arg("containment") = false, py::arg("threads") = 1,
-          "Return (representative, similarity to it) of every text: by descending priority, ties by "
-          "index, each text not taken yet takes every such text at the threshold or above.");
+          "Return (representative, similarity to it) of every text: by descending priority (None: the "
+          "longest first), ties by index, each text not taken yet takes every such text at the threshold or above.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
           "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");

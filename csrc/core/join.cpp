@@ -47,6 +47,7 @@ std::uint32_t least_overlap(double threshold, std::uint32_t size) {
 Join::Join(TextSets& sets, const Likeness& likeness, std::size_t threads, Pulse& pulse)
     : sets_(sets),
       threshold_(likeness.threshold),
+      reach_((1.0 + likeness.threshold) / likeness.threshold),
       containment_(likeness.measure == Measure::containment),
       pulse_(pulse) {
     drop_singles(threads);
@@ -76,9 +77,10 @@ void Join::drop_singles(std::size_t threads) {
         [&](std::size_t, std::size_t i, const std::uint8_t* counts, Pulse& pulse) {
             Slice& slice = sets_.slices[i];
             pulse(3 * slice.size + 20);
+            std::uint64_t* const set = slice.shingles;
             std::uint32_t kept = 0;
             for (std::uint32_t k = 0; k < slice.size; ++k) {
-                slice.shingles[kept] = slice.shingles[k];
+                set[kept] = set[k];
                 kept += counts[k] > 1;
             }
             slice.kept = kept;
@@ -108,12 +110,13 @@ std::vector<Arena> Join::order_shingles(std::size_t threads) {
             Member& member = members_[i];
             Slice& slice = sets_.slices[member.node];
             pulse(8 * slice.kept + 20);
-            std::uint64_t* keys = arenas[run].room(slice.kept);
+            std::uint64_t* const keys = arenas[run].room(slice.kept);
+            std::uint64_t* const set = slice.shingles;
             std::uint32_t kept = 0;
-            for (std::uint32_t k = 0; k < slice.kept; ++k) {
-                const std::uint64_t shingle = slice.shingles[k];
+            for (std::uint32_t k = 0, size = slice.kept; k < size; ++k) {
+                const std::uint64_t shingle = set[k];
                 keys[kept] = rarity_key(shingle, counts[k]);
-                slice.shingles[kept] = shingle;
+                set[kept] = shingle;
                 kept += counts[k] > 1;
             }
             slice.kept = kept;
@@ -232,7 +235,7 @@ void Join::build_part(std::vector<Listing>& listings, std::size_t begin) {
 // this position: size - position >= t / (1 + t) (size + partner).
 std::uint32_t Join::cap_at(std::uint32_t size, std::uint32_t position) const {
     const double left = size - position;
-    const double cap = left * (1.0 + threshold_) / threshold_ - size;
+    const double cap = left * reach_ - size;
     const double padded = cap + 1e-9 * (1.0 + std::fabs(cap) + size);
     if (padded < 0.0) return 0;
     return padded >= kNone ? kNone : static_cast<std::uint32_t>(padded);

@@ -82,6 +82,7 @@ private:
 
     TextSets& sets_;
     const double threshold_;
+    const double reach_;  // (1 + t) / t
     const bool containment_;
     Pulse& pulse_;
     std::vector<Member> members_;         // by rank

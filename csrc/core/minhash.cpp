@@ -1,8 +1,10 @@
 #include "core/minhash.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
+#include "core/parallel.hpp"
 #include "kernels/kernels.hpp"
 
 namespace ctxmem {
@@ -30,6 +32,22 @@ MinHash::MinHash(std::size_t k, std::uint64_t seed) {
 
 void MinHash::sign(std::span<const std::uint64_t> set, std::uint32_t* out) const {
     kernels().minhash(set.data(), set.size(), a_.data(), b_.data(), k(), out);
+}
+
+void sign_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
+                const MinHash& minhash, std::size_t threads, Pulse& pulse, std::uint32_t* out) {
+    if (threads < 1) throw std::invalid_argument("threads must be at least 1");
+    const std::size_t runs = threads > 1 ? std::min(4 * threads, texts.size()) : 1;
+    in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
+        Shingler shingler(unit, ngram);
+        Arena hashes;
+        for (std::size_t i = texts.size() * run / runs; i < texts.size() * (run + 1) / runs; ++i) {
+            hashes.truncate(0);
+            const std::size_t count = shingler.append_with_repeats(texts[i], hashes);
+            own(texts[i].size() + count * minhash.k() / 16);
+            minhash.sign({hashes.data(), count}, out + i * minhash.k());
+        }
+    });
 }
 
 BandPlan band_plan(double threshold, std::size_t k, double recall) {

@@ -8,7 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
+
+#include "core/pulse.hpp"
+#include "core/shingles.hpp"
 
 namespace ctxmem {
 
@@ -26,6 +30,11 @@ private:
     std::vector<std::uint32_t> a_;
     std::vector<std::uint32_t> b_;
 };
+
+// Write the signatures of texts, k places each, one after the other.
+// Throws std::invalid_argument for ngram < 1 or threads < 1.
+void sign_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
+                const MinHash& minhash, std::size_t threads, Pulse& pulse, std::uint32_t* out);
 
 struct BandPlan {
     int bands;

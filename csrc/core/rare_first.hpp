@@ -14,7 +14,8 @@ inline std::uint64_t rarity_key(std::uint64_t shingle, std::uint8_t count) {
 }
 
 // Puts the rarest keys of a set first. A histogram over counts, each split by the hash, finds the few
-// keys worth sorting: most counts are small, and those of a text with one copy are all 2.
+// keys worth sorting, and in which order their classes come: most counts are small, and those of a
+// text with one copy are all 2.
 class RareFirst {
 public:
     // Move the `first` smallest keys to the front, in order; the rest follows in any order.
@@ -26,21 +27,37 @@ public:
         std::size_t last = 0;
         std::size_t below = histogram[0];
         while (below < first) below += histogram[++last];
+        rare_.resize(count + 1);
         frequent_.resize(count + 1);
         std::size_t rare = 0;
         std::size_t frequent = 0;
         for (std::size_t i = 0; i < count; ++i) {
             const std::uint64_t key = keys[i];
             const bool is_rare = class_of(key) <= last;
-            keys[rare] = key;
+            rare_[rare] = key;
             frequent_[frequent] = key;
             rare += is_rare;
             frequent += !is_rare;
         }
-        std::copy(frequent_.begin(), frequent_.begin() + static_cast<std::ptrdiff_t>(frequent),
-                  keys + rare);
-        if (first < rare && rare > 64) std::nth_element(keys, keys + first, keys + rare);
-        std::sort(keys, keys + (rare > 64 ? first : rare));
+        // Each class to its place.
+        std::uint32_t begin = 0;
+        for (std::size_t c = 0; c <= last; ++c) {
+            const std::uint32_t size = histogram[c];
+            histogram[c] = begin;
+            begin += size;
+        }
+        for (std::size_t i = 0; i < rare; ++i) keys[histogram[class_of(rare_[i])]++] = rare_[i];
+        std::copy_n(frequent_.begin(), frequent, keys + rare);
+        // Now histogram[c] is where class c ends.
+        begin = 0;
+        for (std::size_t c = 0; c <= last; begin = histogram[c++]) {
+            const std::size_t end = histogram[c];
+            if (end - begin < 2) continue;
+            // Of the last class only those that are wanted, which matters where it is large.
+            const std::size_t wanted = std::min<std::size_t>(end, first);
+            if (end - wanted > 32) std::nth_element(keys + begin, keys + wanted, keys + end);
+            std::sort(keys + begin, keys + (end - wanted > 32 ? wanted : end));
+        }
     }
 
 private:
@@ -49,6 +66,7 @@ private:
     static std::size_t class_of(std::uint64_t key) {
         return std::min<std::size_t>((key >> 44) - 32, kClasses - 1);
     }
+    std::vector<std::uint64_t> rare_;
     std::vector<std::uint64_t> frequent_;
 };
 

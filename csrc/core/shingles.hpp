@@ -50,21 +50,25 @@ public:
 
     // Append the set of `text` to `sets`: distinct hashes, none of them 0, in an order that the same
     // sequence of words always has. Return how many, at least 1.
+    // Throws std::invalid_argument for a text of 2^31 shingles or more.
     std::size_t append(std::string_view text, Arena& sets);
+
+    // The same hashes without a promise that they are distinct, where that makes no difference.
+    std::size_t append_with_repeats(std::string_view text, Arena& hashes);
 
     // The room that `append` may take in `sets`.
     std::size_t most(std::string_view text) const;
 
 private:
-    std::size_t append_units(std::span<const std::uint64_t> units, std::uint64_t otherwise,
-                             Arena& sets);
     std::size_t distinct(std::uint64_t* hashes, std::size_t count);
+    std::size_t distinct_by_table(std::uint64_t* hashes, std::size_t count);
 
     Unit unit_;
     int n_;
     std::vector<std::uint64_t> units_;
     std::vector<std::uint64_t> seen_;        // bitmap over hashes
     std::vector<std::uint32_t> suspicious_;  // positions whose bit was set before
+    std::vector<std::uint32_t> slots_;       // of a table over all hashes
 };
 
 }  // namespace ctxmem

@@ -34,19 +34,33 @@ inline std::size_t runs_of(std::size_t sets, std::size_t threads) {
     return std::max((sets + kLong - 1) / kLong, threads > 1 ? std::min(4 * threads, sets) : 1);
 }
 
+// The tables below go through many hashes in a call, the cell of each being its upper bits: so their
+// pointers stay in registers, which a byte written to `out` could otherwise change.
+
 // Whether a hash came more than once. Two bits a cell. One hash in three or four is wrongly held for a
 // repeat; more cells would be right more often, and miss the cache.
 class Repeats {
 public:
     explicit Repeats(std::size_t cells) : words_(cells / 32) {}
-    void add(std::size_t cell) {
-        const int bit = static_cast<int>(cell & 31) * 2;
-        std::uint64_t& word = words_[cell >> 5];
-        word |= std::uint64_t{1} << bit << (word >> bit & 1);
+    template <class Hash>
+    void add(const Hash* hashes, std::size_t count, int shift) {
+        std::uint64_t* const words = words_.data();
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t cell = hashes[i] >> shift;
+            const int bit = static_cast<int>(cell & 31) * 2;
+            std::uint64_t& word = words[cell >> 5];
+            word |= std::uint64_t{1} << bit << (word >> bit & 1);
+        }
     }
-    // 1 or 2.
-    std::uint8_t of(std::size_t cell) const {
-        return 1 + (words_[cell >> 5] >> ((cell & 31) * 2 + 1) & 1);
+    // 1 or 2 of each.
+    template <class Hash>
+    void read(const Hash* hashes, std::size_t count, int shift, std::uint8_t* out) const {
+        const std::uint64_t* const words = words_.data();
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t cell = hashes[i] >> shift;
+            const int bit = static_cast<int>(cell & 31) * 2;
+            out[i] = static_cast<std::uint8_t>(1 + (words[cell >> 5] >> bit >> 1 & 1));
+        }
     }
 
 private:
@@ -57,11 +71,19 @@ private:
 class Counts {
 public:
     explicit Counts(std::size_t cells) : counts_(cells) {}
-    void add(std::size_t cell) {
-        std::uint8_t& count = counts_[cell];
-        count = static_cast<std::uint8_t>(count + (count != 0xFF));
+    template <class Hash>
+    void add(const Hash* hashes, std::size_t count, int shift) {
+        std::uint8_t* const counts = counts_.data();
+        for (std::size_t i = 0; i < count; ++i) {
+            std::uint8_t& cell = counts[hashes[i] >> shift];
+            cell = static_cast<std::uint8_t>(cell + (cell != 0xFF));
+        }
     }
-    std::uint8_t of(std::size_t cell) const { return counts_[cell]; }
+    template <class Hash>
+    void read(const Hash* hashes, std::size_t count, int shift, std::uint8_t* out) const {
+        const std::uint8_t* const counts = counts_.data();
+        for (std::size_t i = 0; i < count; ++i) out[i] = counts[hashes[i] >> shift];
+    }
 
 private:
     BigArray<std::uint8_t> counts_;
@@ -109,22 +131,20 @@ void tally(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& n
     for (const std::uint32_t node : nodes) total += slices[node].kept;
     const std::size_t parts = total > kManyShingles ? kParts : 1;
     const std::size_t cells = std::bit_ceil(std::max<std::size_t>(64, 2 * total / parts));
-    const int bits = std::min(32, std::countr_zero(cells));
+    const int bits = std::min(31, std::countr_zero(cells));
     if (parts == 1) {
         Table table(cells);
         for (const std::uint32_t node : nodes) {
             const Slice& slice = slices[node];
             pulse(2 * slice.kept + 10);
-            for (std::uint32_t k = 0; k < slice.kept; ++k)
-                table.add(slice.shingles[k] >> (64 - bits));
+            table.add(slice.shingles, slice.kept, 64 - bits);
         }
         in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
             std::vector<std::uint8_t> counts;
             for (std::size_t i = first_of(run); i < first_of(run + 1); ++i) {
                 const Slice& slice = slices[nodes[i]];
                 if (counts.size() < slice.kept) counts.resize(slice.kept);
-                for (std::uint32_t k = 0; k < slice.kept; ++k)
-                    counts[k] = table.of(slice.shingles[k] >> (64 - bits));
+                table.read(slice.shingles, slice.kept, 64 - bits, counts.data());
                 take(run, i, counts.data(), own);
             }
         });
@@ -142,14 +162,13 @@ void tally(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& n
         for (DealtParts& of_run : dealt) {
             const Dealt& one = of_run[part];
             own(2 * one.size);
-            for (std::size_t k = 0; k < one.size; ++k) table.add(one.hashes[k] >> (32 - bits));
+            table.add(one.hashes.data(), one.size, 32 - bits);
         }
         for (DealtParts& of_run : dealt) {
             Dealt& one = of_run[part];
             own(2 * one.size);
             one.counts.grow(one.size);
-            for (std::size_t k = 0; k < one.size; ++k)
-                one.counts[k] = table.of(one.hashes[k] >> (32 - bits));
+            table.read(one.hashes.data(), one.size, 32 - bits, one.counts.data());
             one.hashes = {};
         }
     });

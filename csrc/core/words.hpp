@@ -12,7 +12,7 @@
 
 namespace ctxmem {
 
-// The most words (or characters of words) that a text of this many bytes can have.
+// The most words that a text of this many bytes can have.
 constexpr std::size_t most_words(std::size_t bytes) { return bytes / 2 + 1; }
 
 // Write the hash of every word of `utf8` to `out`, in text order; return how many. Requires room for

@@ -24,6 +24,12 @@ struct Kernels {
     // Requires k to be a multiple of 64; all ones for no hashes.
     void (*minhash)(const std::uint64_t* hashes, std::size_t count, const std::uint32_t* a,
                     const std::uint32_t* b, std::size_t k, std::uint32_t* out);
+
+    // Write the hashes of the words from text[*from] on, where none is open; return how many. Leaves
+    // *from at the end, or where the word begins that the kernel cannot read: one of 64 bytes or
+    // more, or one that touches a byte that is not ASCII. Requires room for a word every two bytes.
+    std::size_t (*split_ascii)(const char* text, std::size_t size, std::size_t* from,
+                               std::uint64_t* out);
 };
 
 // The table of the chosen level; chosen at the first call, the same for the life of the process.

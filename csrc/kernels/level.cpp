@@ -3,6 +3,11 @@
 // No STL here: an inline function compiled with AVX flags could be picked by the linker for callers
 // on older machines. So: plain loops, fixed-width integers, static functions.
 #include "kernels/kernels.hpp"
+#include "kernels/word_hash.hpp"
+
+#if defined(__SSE2__) || (defined(_MSC_VER) && defined(_M_X64))
+#include <immintrin.h>
+#endif
 
 #ifndef CTXMEM_LEVEL
 #define CTXMEM_LEVEL base
@@ -15,6 +20,7 @@ namespace {
 #include "kernels/minhash.hpp"
 #include "kernels/relax.hpp"
 #include "kernels/shingle.hpp"
+#include "kernels/split.hpp"
 }  // namespace
 
 extern const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL);
@@ -23,6 +29,7 @@ const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
     .relax32 = relax32,
     .relax64 = relax64,
     .minhash = minhash,
+    .split_ascii = split_ascii,
 };
 
 }  // namespace ctxmem

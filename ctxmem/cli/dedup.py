@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from ctxmem.errors import InputError
 from ctxmem.messages import as_chunks
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import resolve
+
+BATCH = 1024  # texts counted between two looks at the progress
 
 
 def add_to(commands: Any) -> None:
@@ -31,6 +34,13 @@ def add_to(commands: Any) -> None:
     dedup.add_argument("--threshold", type=float, default=0.5, help="shared shingles (0.5)")
     dedup.add_argument("--ngram", type=int, default=3, help="words in a shingle (3)")
     dedup.add_argument("--measure", choices=("jaccard", "containment"), default="jaccard")
+    dedup.add_argument(
+        "--unit", choices=("word", "char"), default="word", help="of shingles (word)"
+    )
+    dedup.add_argument(
+        "--prefer", choices=("longest", "first"), default="longest", help="which is kept (longest)"
+    )
+    dedup.add_argument("--threads", type=int, default=1, help="threads that may work (1)")
     dedup.add_argument("--paragraphs", action="store_true", help="compare paragraphs of files")
     dedup.add_argument("--counter", default="o200k_base", help="encoding or model name")
     dedup.add_argument("--keep", metavar="OUT", help="write one of each as JSONL")
@@ -43,14 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
     names, texts = _passages(arguments.paths, arguments.paragraphs)
     progress(f"comparing {len(texts):,} texts")
     groups = find_near_duplicates(
-        texts, arguments.threshold, ngram=arguments.ngram, measure=arguments.measure
+        texts,
+        arguments.threshold,
+        ngram=arguments.ngram,
+        measure=arguments.measure,
+        unit=arguments.unit,
+        prefer=arguments.prefer,
+        threads=arguments.threads,
     )
     counter = resolve(arguments.counter)
-    progress("counting tokens")
-    tokens = list(map(int, counter.count_many(texts)))
+    tokens: list[int] = []
+    for start in range(0, len(texts), BATCH):
+        progress("counting tokens", start, len(texts))
+        tokens += map(int, counter.count_many(texts[start : start + BATCH]))
     progress("")
-    # The longest of a group stands for it, as in find_near_duplicates.
-    stays = {i: max(group, key=lambda i: (len(texts[i]), -i)) for group in groups for i in group}
+    stays = {i: group.representative for group in groups for i in group}
     saved = sum(tokens[i] for i, kept in stays.items() if i != kept)
     if arguments.keep:
         with open(arguments.keep, "w", encoding="utf-8") as out:
@@ -68,8 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
                 "exact": counter.exact,
                 "groups": [
                     {
-                        "keep": names[stays[group[0]]],
-                        "members": [{"id": names[i], "tokens": tokens[i]} for i in group],
+                        "keep": names[group.representative],
+                        "members": [
+                            {"id": names[i], "tokens": tokens[i], "similarity": share, "kind": kind}
+                            for i, share, kind in zip(
+                                group, group.similarities, group.kinds, strict=True
+                            )
+                        ],
                     }
                     for group in groups
                 ],
@@ -83,38 +105,59 @@ def run(arguments: argparse.Namespace) -> int:
         f"({saved / max(1, sum(tokens)):.0%})"
     )
     for group in sorted(groups, key=lambda group: -sum(tokens[i] for i in group)):
-        kept = stays[group[0]]
+        kept = group.representative
         print(f"\n{names[kept]}  ({tokens[kept]:,} tokens, kept)")
-        for i in group:
+        for i, share, kind in zip(group, group.similarities, group.kinds, strict=True):
             if i != kept:
-                same = "same text" if texts[i] == texts[kept] else difference(texts[i], texts[kept])
-                print(f"  {names[i]}  {tokens[i]:,} tokens, {same}")
+                said = (
+                    "same text"
+                    if kind == "exact"
+                    else (f"{kind} {share:.2f}, {difference(texts[i], texts[kept])}")
+                )
+                print(f"  {names[i]}  {tokens[i]:,} tokens, {said}")
     return FOUND if groups else DONE
 
 
 def _passages(paths: Sequence[str], paragraphs: bool) -> tuple[list[str], list[str]]:
     """Return names and texts of all passages; blank ones are left out."""
-    files: list[str] = []
+    files: list[tuple[str, bool]] = []  # and whether it was named, not found in a folder
     for path in paths:
         if path != "-" and Path(path).is_dir():
-            files += sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+            found = sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+            files += [(file, False) for file in found]
         else:
-            files.append(path)
-    names, texts = [], []
-    for number, file in enumerate(files, start=1):
-        progress(f"reading {number:,} of {len(files):,} files")
-        if file == "-" or Path(file).suffix in (".json", ".jsonl"):
-            table = intake.read(as_chunks(intake.listed(read(file)[0]))[0])
-            parts = [(chunk.id or "", chunk.text) for chunk in table.chunks]
-            parts = [(f"{file}:{n}", text) for n, (_, text) in enumerate(parts, start=1)]
-        else:
-            text = decoded(bytes_of(file), file)
-            cut = [part for part in text.split("\n\n") if part.strip()] if paragraphs else [text]
-            parts = [(f"{file}:{n}" if paragraphs else file, p) for n, p in enumerate(cut, 1)]
+            files.append((path, True))
+    names, texts, skipped = [], [], []
+    for number, (file, named) in enumerate(files):
+        progress("reading files", number, len(files))
+        try:
+            parts = _passages_of(file, paragraphs)
+        except InputError:
+            if named:
+                raise
+            skipped.append(file)
+            continue
         for name, text in parts:
             if text.strip():
                 names.append(name)
                 texts.append(text)
+    progress("")
+    if skipped:
+        print(
+            f"skipped {len(skipped):,} files that hold no text: {skipped[0]} ...", file=sys.stderr
+        )
     if not texts:
         raise InputError(f"{', '.join(paths)}: no text; expected files with passages")
     return names, texts
+
+
+def _passages_of(file: str, paragraphs: bool) -> list[tuple[str, str]]:
+    """Return (name, text) of every passage of a file."""
+    if file == "-" or Path(file).suffix in (".json", ".jsonl"):
+        table = intake.read(as_chunks(intake.listed(read(file)[0]))[0])
+        return [(f"{file}:{n}", chunk.text) for n, chunk in enumerate(table.chunks, start=1)]
+    text = decoded(bytes_of(file), file)
+    if not paragraphs:
+        return [(file, text)]
+    cut = [part for part in text.split("\n\n") if part.strip()]
+    return [(f"{file}:{n}", part) for n, part in enumerate(cut, start=1)]

@@ -85,10 +85,17 @@ def whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of tokens") from None
 
 
-def progress(stage: str) -> None:
-    """Show what is being done, where somebody watches; an empty stage clears the line."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{stage}", end="", file=sys.stderr, flush=True)
+def progress(stage: str, done: int = 0, of: int = 0) -> None:
+    """Show what is being done, where somebody watches; an empty stage clears the line.
+
+    With `of`, a bar shows how much of it is done.
+    """
+    if not sys.stderr.isatty():
+        return
+    if of:
+        filled = 24 * done // of
+        stage = f"{stage} [{'#' * filled}{'.' * (24 - filled)}] {done:,} of {of:,}"
+    print(f"\r\x1b[K{stage}", end="", file=sys.stderr, flush=True)
 
 
 def print_json(data: Any, file: TextIO | None = None) -> None:

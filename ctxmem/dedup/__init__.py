@@ -6,7 +6,7 @@ segments    stretches of text that neighbours of one source share
 embeddings  groups of close embeddings, when asked for
 """
 
-from ctxmem.dedup.near import DedupIndex, Match, find_near_duplicates
+from ctxmem.dedup.near import DedupIndex, Group, Match, find_near_duplicates, minhash
 from ctxmem.dedup.passages import (
     check_dedup,
     difference,
@@ -19,6 +19,7 @@ from ctxmem.dedup.segments import cut_segments
 
 __all__ = [
     "DedupIndex",
+    "Group",
     "Match",
     "check_dedup",
     "cut_segments",
@@ -27,5 +28,6 @@ __all__ = [
     "find_repeats",
     "group",
     "group_similar",
+    "minhash",
     "telling_words",
 ]

@@ -82,7 +82,8 @@ def find_near_duplicates(
     1 to 2 kB of memory a text of 1 kB; where that is too much, `method="sketch"` finds candidates
     by MinHash, keeps the representatives alone, and still compares every candidate as it is.
     Texts made to be alike but not alike enough, such as all of the same eight words, would take
-    quadratic time; then the sketch is used for Jaccard, with a CtxmemWarning.
+    quadratic time; then the sketch is used for Jaccard, with a CtxmemWarning. Containment has no
+    sketch and is compared to the end; Ctrl-C ends it.
 
     Args:
         texts: The texts to compare; words are compared in lower case and without punctuation.
@@ -121,10 +122,9 @@ def find_near_duplicates(
     threshold, ngram, threads = _threshold(threshold), _ngram(ngram), _threads(threads)
     containment = _choice("measure", measure, ("jaccard", "containment")) == "containment"
     characters = _choice("unit", unit, ("word", "char")) == "char"
-    if _choice("prefer", prefer, ("longest", "first")) == "longest":
-        priority = np.fromiter(map(len, listed), np.float64, len(listed))
-    else:
-        priority = -np.arange(len(listed), dtype=np.float64)
+    priority = None  # the longest first
+    if _choice("prefer", prefer, ("longest", "first")) == "first":
+        priority = np.arange(0.0, -len(listed), -1.0)
     if _choice("method", method, ("exact", "sketch")) == "exact":
         representative, similarity = _native.near_duplicate_stars(
             listed, priority, threshold, ngram, characters, containment, threads
@@ -140,6 +140,8 @@ def find_near_duplicates(
         )
     kinds: list[Kind] = ["contained" if containment else "near"] * len(listed)
     if embeddings is not None or similar is not None:
+        if priority is None:
+            priority = np.fromiter(map(len, listed), np.float64, len(listed))
         for i in _join_close(representative, similarity, priority, embeddings, similar):
             kinds[i] = "embedding"
     return _groups(listed, representative, similarity, kinds)
@@ -186,22 +188,66 @@ def _groups(
     """Return the groups of two and more, in the order of their first members."""
     repeated = np.bincount(representative, minlength=len(texts))[representative] > 1
     members = np.flatnonzero(repeated)
-    groups: dict[int, Group] = {}
-    for i, centre, share in zip(
-        members.tolist(),
-        representative[members].tolist(),
-        similarity[members].tolist(),
-        strict=True,
-    ):
-        group = groups.get(centre)
-        if group is None:
-            groups[centre] = group = Group()
-            group.representative, group.similarities, group.kinds = centre, [], []
-        group.append(i)
-        group.similarities.append(share)
-        exact = share == 1.0 and texts[i] == texts[centre]
-        group.kinds.append("exact" if exact else kinds[i])
-    return list(groups.values())
+    first = np.zeros(len(texts), np.intp)
+    first[representative[members[::-1]]] = members[::-1]
+    members = members[np.argsort(first[representative[members]], kind="stable")]
+    centres = representative[members]
+    shares = similarity[members]
+    edges = [0, *(np.flatnonzero(np.diff(centres)) + 1).tolist(), len(members)]
+    rows, heads, similarities = members.tolist(), centres.tolist(), shares.tolist()
+    named = [kinds[i] for i in rows]
+    for at in np.flatnonzero(shares == 1.0).tolist():
+        if rows[at] == heads[at] or texts[rows[at]] == texts[heads[at]]:
+            named[at] = "exact"
+    groups = []
+    for begin, end in pairwise(edges if rows else []):
+        group = Group(rows[begin:end])
+        group.representative = heads[begin]
+        group.similarities = similarities[begin:end]
+        group.kinds = named[begin:end]
+        groups.append(group)
+    return groups
+
+
+def minhash(
+    texts: Iterable[str],
+    *,
+    ngram: int = 3,
+    unit: Unit = "word",
+    permutations: int = PERMUTATIONS,
+    seed: int = 1,
+    threads: int = 1,
+) -> NDArray[np.uint32]:
+    """Sign texts; return one row of `permutations` numbers for each.
+
+    Two texts agree in a place with a probability of about their Jaccard similarity, so the share
+    of places in which two rows agree estimates it, with an error of at most
+    .5 / sqrt(permutations). For indexes of your own, kept where you like: the same text has the
+    same row on every machine.
+
+    Args:
+        texts: The texts to sign; see `find_near_duplicates` for them, `ngram` and `unit`.
+        ngram: How many words (or characters) in a row make a shingle.
+        unit: "word" or "char".
+        permutations: Places of a row, a multiple of 64 from 64 to 4096.
+        seed: Of the hash functions; only rows of one seed can be compared.
+        threads: How many threads may work; the result is the same.
+
+    Raises:
+        InputTypeError: If `texts` is one string, or not all of them are strings.
+        InputError: If an option is out of range.
+
+    >>> a, b = minhash(["the meter is read every month", "The meter is read every month!"])
+    >>> bool((a == b).all())
+    True
+    """
+    listed, ngram, threads = _list_of_texts(texts), _ngram(ngram), _threads(threads)
+    characters = _choice("unit", unit, ("word", "char")) == "char"
+    if isinstance(permutations, bool) or permutations not in range(64, 4097, 64):
+        raise InputError(
+            f"permutations is {permutations!r}; expected a multiple of 64 from 64 to 4096"
+        )
+    return _native.minhash_texts(listed, ngram, characters, int(permutations), _seed(seed), threads)
 
 
 class Match(NamedTuple):

@@ -1,11 +1,13 @@
 // Runs the join and the overlaps over hand-written and random texts under the sanitizers, against
 // the same questions asked pair by pair.
 #undef NDEBUG
+#include <algorithm>
 #include <cassert>
 #include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "core/lsh_index.hpp"
 #include "core/overlap.hpp"
@@ -156,6 +158,30 @@ int main() {
         }
         assert(refused && index.size() == before - added.size() + 2);
     }
+
+    // Many read the index while one writes: what stays is always found.
+    LshIndex shared(near, 64, 1);
+    const auto stable = random_texts(rng, 30, 20, 300);
+    const auto passing = random_texts(rng, 30, 20, 300);
+    const Views stays(stable.begin(), stable.end());
+    const Views passes(passing.begin(), passing.end());
+    const auto entries = shared.add(stays, pulse);
+    {
+        std::vector<std::jthread> readers;
+        for (int reader = 0; reader < 3; ++reader)
+            readers.emplace_back([&] {
+                Pulse own;
+                for (int round = 0; round < 40; ++round) {
+                    const auto found = shared.query(stays, own);
+                    for (std::size_t i = 0; i < stays.size(); ++i)
+                        assert(std::count(found.entry.begin() + found.start[i],
+                                          found.entry.begin() + found.start[i + 1],
+                                          entries[i]) == 1);
+                }
+            });
+        for (int round = 0; round < 40; ++round) shared.remove(shared.add(passes, pulse));
+    }
+    assert(shared.size() == stays.size());
 
     // Threads change nothing. So many shingles that they are dealt out to parts.
     const auto spread = random_texts(rng, 9000, 240, 30000);

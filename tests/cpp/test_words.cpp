@@ -1,16 +1,23 @@
 // The portable way of classifying bytes (compiled here even where SSE2 is) against a table, and words
 // of random bytes against a loop over characters.
 #undef NDEBUG
-#undef __SSE2__
 #include <cassert>
 #include <random>
 #include <string>
+#include <vector>
 
-#include "core/words.cpp"
+#include "core/unicode.hpp"
+#include "core/words.hpp"
+#include "kernels/word_hash.hpp"
 
+#undef __SSE2__
 using namespace ctxmem;
 
 namespace {
+
+#include "kernels/split.hpp"
+
+constexpr std::size_t kBlock = 64;
 
 bool is_word(unsigned char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -48,7 +55,7 @@ int main() {
     for (int round = 0; round < 2000; ++round) {
         char bytes[kBlock];
         for (char& byte : bytes) byte = static_cast<char>(rng() % 256);
-        const Classes classes = classify(bytes);
+        const ByteClasses classes = classify(bytes);
         for (std::size_t i = 0; i < kBlock; ++i) {
             const auto byte = static_cast<unsigned char>(bytes[i]);
             assert((classes.words >> i & 1) == is_word(byte));
@@ -67,6 +74,13 @@ int main() {
         const std::vector<char> exact(text.begin(), text.end());
         std::vector<std::uint64_t> found(3, 7);
         split_words(std::string_view(exact.data(), exact.size()), found);
+        // The portable kernel finds the same words up to where it must stop.
+        std::vector<std::uint64_t> ascii(most_words(text.size()));
+        std::size_t end = 0;
+        const std::size_t count = split_ascii(exact.data(), exact.size(), &end, ascii.data());
+        assert(end <= exact.size() && count + 3 <= found.size());
+        assert(std::equal(ascii.begin(), ascii.begin() + count, found.begin() + 3));
+        assert(end == exact.size() || count + 3 < found.size() || !is_word(text[end]));
         const std::vector<std::string> words = slow_words(text);
         assert(found.size() == words.size() + 3);
         assert(words.size() <= most_words(text.size()));
