@@ -1,4 +1,4 @@
-"""Take in what callers have: str, dict, Chunk, Document, NodeWithScore, chat messages.
+"""Take in what callers have: str, dict, Chunk, Document, NodeWithScore.
 
 Frameworks are recognised by their shape, never imported. Everything is checked here, before
 anything is computed, so that the rooms behind can trust the table.
@@ -6,7 +6,6 @@ anything is computed, so that the rooms behind can trust the table.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -29,9 +28,6 @@ from ctxmem.schema import (
 
 MAX_BUDGET = 10**9
 """No model reads a thousand million tokens; a larger number is a mistake."""
-
-CONVERSATION = "conversation"
-"""The list name that chat messages are ranked under: the latest comes first."""
 
 _ACCEPTED = (
     "a str, a ctxmem.Chunk, a dict with 'text', a LangChain Document, a LlamaIndex node, "
@@ -65,17 +61,12 @@ def read_budget(budget: int | Budget) -> Budget:
     return budget
 
 
-def read(items: Iterable[Any], *, ranked: bool = False, alternatives: bool = True) -> Candidates:
-    """Return the table of candidates for any mix of accepted items.
-
-    `ranked` says that the items come best first, for callers whose items carry neither score nor
-    rank; without it the order of the input means nothing (a chat's order always does). Without
-    `alternatives` only the full texts are candidates.
+def listed(items: Iterable[Any]) -> list[Any]:
+    """Return the items as a list.
 
     Raises:
-        InputError: no items, an empty text, a score that is not finite, one id for two texts, a
-            requirement that is not among the chunks.
-        InputTypeError: an item, or a field of one, of a type that is not known.
+        InputError: there are none.
+        InputTypeError: it is no series of items.
     """
     if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
         raise InputTypeError(
@@ -88,8 +79,28 @@ def read(items: Iterable[Any], *, ranked: bool = False, alternatives: bool = Tru
             "chunks is empty; expected at least one passage: skip the call when the retriever "
             "returns nothing"
         )
-    conversation = all(_role_of(item) is not None for item in given)
-    chunks = _read_messages(given) if conversation else [_chunk(x, i) for i, x in enumerate(given)]
+    return given
+
+
+def read(
+    items: Iterable[Any],
+    *,
+    ranked: bool = False,
+    alternatives: bool = True,
+    conversation: bool = False,
+) -> Candidates:
+    """Return the table of candidates for any mix of accepted items.
+
+    `ranked` says that the items come best first, for callers whose items carry neither score nor
+    rank; without it the order of the input means nothing, unless they are a `conversation`, whose
+    order always does. Without `alternatives` only the full texts are candidates.
+
+    Raises:
+        InputError: no items, an empty text, a score that is not finite, one id for two texts, a
+            requirement that is not among the chunks.
+        InputTypeError: an item, or a field of one, of a type that is not known.
+    """
+    chunks = [_chunk(x, i) for i, x in enumerate(listed(items))]
     if ranked and not conversation:
         chunks = [
             replace(chunk, rank=i) if chunk.rank is None else chunk
@@ -189,8 +200,6 @@ def _chunk(item: Any, index: int) -> Chunk:
         return replace(_from_node(item.node), score=item.score)
     if hasattr(item, "get_content") and hasattr(item, "node_id"):
         return _from_node(item)
-    if _role_of(item) is not None:
-        return Chunk(_message_text(item))
     raise InputTypeError(
         f"chunk {index} is a {type(item).__name__}; expected {_ACCEPTED}: convert it, for "
         f"instance with ctxmem.Chunk(text, id=..., score=...)"
@@ -200,8 +209,6 @@ def _chunk(item: Any, index: int) -> Chunk:
 def _from_mapping(item: Mapping[str, Any], index: int) -> Chunk:
     key = next((key for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
     if key is None:
-        if _role_of(item) is not None:
-            return Chunk(_message_text(item))
         raise InputTypeError(
             f"chunk {index} is a dict with the keys {sorted(map(str, item))}; expected its passage "
             f"under 'text' (or 'page_content', 'content')"
@@ -246,101 +253,6 @@ def _from_node(node: Any) -> Chunk:
         span=(start, end) if isinstance(start, int) and isinstance(end, int) else None,
         metadata=getattr(node, "metadata", None) or {},
     )
-
-
-# Chat messages
-
-
-def _get(item: Any, name: str) -> Any:
-    return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
-
-
-def _role_of(item: Any) -> str | None:
-    """Return the role of a chat message, None for anything else."""
-    if isinstance(item, Chunk | str):
-        return None
-    role = _get(item, "role")
-    if role is None and hasattr(item, "content"):
-        role = {"human": "user", "ai": "assistant"}.get(
-            _get(item, "type") or "", _get(item, "type")
-        )
-    role = getattr(role, "value", role)
-    return role if isinstance(role, str) else None
-
-
-def _message_text(message: Any) -> str:
-    """Return a message as text: its role, what it says, and the tools it calls."""
-    content = _get(message, "content")
-    parts = [content] if isinstance(content, str) else [_block_text(b) for b in content or ()]
-    parts += [
-        json.dumps(_plain(call), sort_keys=True, ensure_ascii=False)
-        for call in _get(message, "tool_calls") or ()
-    ]
-    return f"{_role_of(message)}: " + "\n".join(part for part in parts if part)
-
-
-def _block_text(block: Any) -> str:
-    text = block if isinstance(block, str) else _get(block, "text")
-    if isinstance(text, str):
-        return text
-    return json.dumps(_plain(block), sort_keys=True, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value that JSON can write; what cannot be written is shown by its repr."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    dump = getattr(value, "model_dump", None)
-    return _plain(dump()) if callable(dump) else repr(value)
-
-
-def _call_ids(message: Any) -> list[str]:
-    """Return the ids of the tool calls that a message makes or answers."""
-    ids = [_get(call, "id") for call in _get(message, "tool_calls") or ()]
-    ids.append(_get(message, "tool_call_id"))
-    content = _get(message, "content")
-    if not isinstance(content, str):
-        ids += [
-            _get(block, "id" if _get(block, "type") == "tool_use" else "tool_use_id")
-            for block in content or ()
-            if _get(block, "type") in ("tool_use", "tool_result")
-        ]
-    return [call for call in ids if isinstance(call, str)]
-
-
-def _read_messages(messages: Sequence[Any]) -> list[Chunk]:
-    """Return a chat as chunks: later ranks higher, the system message and last user turn pinned.
-
-    A tool call and its results require each other: half of such a pair is refused by every
-    provider.
-    """
-    roles = [_role_of(message) for message in messages]
-    users = [i for i, role in enumerate(roles) if role == "user" and not _call_ids(messages[i])]
-    unit: dict[str, list[int]] = {}
-    for i, message in enumerate(messages):
-        for call in _call_ids(message):
-            unit.setdefault(call, []).append(i)
-    partners: list[set[int]] = [set() for _ in messages]
-    for members in unit.values():
-        for i in members:
-            partners[i].update(j for j in members if j != i)
-    name = [ChunkId(f"message-{i}") for i in range(len(messages))]
-    return [
-        Chunk(
-            _message_text(message),
-            id=name[i],
-            rank=len(messages) - 1 - i,
-            list=CONVERSATION,
-            pinned=roles[i] in ("system", "developer") or i in users[-1:],
-            requires=tuple(name[j] for j in sorted(partners[i])),
-            metadata={"role": roles[i]},
-        )
-        for i, message in enumerate(messages)
-    ]
 
 
 # Checks

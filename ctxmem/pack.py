@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import arrange, intake, tokens
+from ctxmem import arrange, intake, messages, tokens
 from ctxmem.arrange import Rendering
 from ctxmem.compress import Compressor, add_alternatives, read_compressors
 from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group, group_similar
@@ -114,7 +114,8 @@ def pack(
     question = read_question(query, variants, query_embedding, embed)
     asked = read_scorer(scorer, calls, question)
     compressing, compressors = read_compressors(compress)
-    table = intake.read(chunks, ranked=ranked, alternatives=compressing)
+    given, chat = messages.as_chunks(intake.listed(chunks))
+    table = intake.read(given, ranked=ranked, alternatives=compressing, conversation=chat)
     parts = intake.read_sections(sections, table.chunks, allowed.limit)
     layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)

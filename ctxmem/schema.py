@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, NewType, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import report
+from ctxmem import report, request
 from ctxmem.errors import PageDamageError
+from ctxmem.pricing import Prices
 
 ChunkId = NewType("ChunkId", str)
 """The caller's id of a chunk, or the content hash of its text."""
@@ -541,6 +542,47 @@ class Window:
                 for decision in self.decisions
             ],
         }
+
+    def to_messages(
+        self,
+        provider: str = "openai",
+        question: str | None = None,
+        *,
+        history: Iterable[Mapping[str, Any]] = (),
+        previous: Window | None = None,
+        calls: float = 2,
+        prices: str | Prices | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the window as messages to send: a user message of its text and the question.
+
+        Cache breakpoints are set where the price table's rules say that they pay: behind the pieces
+        that the `previous` window began with too, behind the whole context, and behind the
+        `history`, which stands before it as it is. Marks that it has already count towards the
+        number that a request may have. Where a provider caches by itself, or the context is too
+        short to be kept, there are none, and the content is one str.
+
+        Args:
+            provider: "openai" or "anthropic", whose form the messages have.
+            question: stands behind the context, where it breaks no prefix.
+            history: messages to send before, as the provider takes them.
+            previous: the window of the request before; see `resident` of `pack`.
+            calls: how many requests will begin with this context, this one included.
+            prices: a row of `ctxmem.PRICES` by name, or a `Prices`; the provider's if left out.
+
+        Raises:
+            InputError: a provider, a row of prices or a number of calls that is none.
+            InputTypeError: the question is no text, or the history no dicts.
+        """
+        return request.context_messages(
+            self.text,
+            self.pieces,
+            provider,
+            question=question,
+            history=history,
+            before=() if previous is None else previous.pieces,
+            calls=calls,
+            prices=prices,
+        )
 
     def explain(self) -> str:
         """Return, as text for a person, what was kept, what repeated, what was dropped and why."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import math
 
 import pytest
 
@@ -30,3 +32,38 @@ def tiktoken_encoding():
             openai_public.load_tiktoken_bpe = original
 
     return load
+
+
+@pytest.fixture(scope="session")
+def recount(tiktoken_encoding):
+    """Return a slow twin of the count of chat messages, with the documented overhead of OpenAI."""
+    encoding = tiktoken_encoding("o200k_base")
+
+    def count(text):
+        return len(encoding.encode_ordinary(text))
+
+    def block(told):
+        if isinstance(told, str):
+            return count(told)
+        if told["type"] == "tool_use":
+            return 3 + count(told["id"]) + count(told["name"]) + count(json.dumps(told["input"]))
+        if told["type"] == "tool_result":
+            return 3 + count(told["tool_use_id"]) + count(told.get("content", ""))
+        if told["type"] == "thinking":
+            return max(count(told["thinking"]), math.ceil(len(told["signature"]) / 4))
+        return count(told["text"])
+
+    def one(message):
+        total = 3 + count(message["role"])  # per message, OpenAI's cookbook
+        content = message.get("content") or []
+        total += sum(map(block, [content] if isinstance(content, str) else content))
+        if "name" in message and message["role"] != "tool":
+            total += 1 + count(message["name"])
+        if "tool_call_id" in message:
+            total += count(message["tool_call_id"])
+        for made in message.get("tool_calls", []):
+            function = made["function"]
+            total += 3 + sum(map(count, (made["id"], function["name"], function["arguments"])))
+        return total
+
+    return lambda messages: 3 + sum(map(one, messages))

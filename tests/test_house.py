@@ -19,15 +19,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
-NOUNS = ["errors", "report", "schema"]
+NOUNS = ["errors", "pricing", "request", "report", "schema"]
 ROOMS = [
     *("intake", "tokens", "dedup", "value", "compress", "selection", "arrange"),
-    *("policies", "pricing", "stores"),
+    *("policies", "stores"),
 ]
-# messages stands on intake and tokens, because its functions take a counter by name; memory and
-# adapters will stand on its units.
+# messages stands on intake and tokens, because its functions take a counter by name; pack stands on
+# it, because a chat is packed by its units.
 COMPOSERS = ["messages", "pack", "memory"]
-EDGE = ["cli", "__main__", "__init__"]
+EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {"tokens", "dedup", "value", "compress", "selection", "memory"},
     "_pages": {"tokens", "policies"},
@@ -175,6 +175,13 @@ def test_python_in_the_readme_runs(monkeypatch):
     scope: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), scope)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_python_in_the_docs_runs(path):
+    scope: dict[str, object] = {}
+    for block in code_blocks(path, "python"):
+        exec(compile(block, path.name, "exec"), scope)
 
 
 def test_no_generated_source_stands_in_the_tree():

@@ -6,6 +6,12 @@ import pytest
 
 from ctxmem import Chunk, pack
 from ctxmem.intake import content_id, read
+from ctxmem.messages import as_chunks
+
+
+def read_chat(messages):
+    chunks, chat = as_chunks(messages)
+    return read(chunks, conversation=chat)
 
 
 def test_langchain_documents_bring_id_source_and_place():
@@ -39,10 +45,13 @@ def test_langchain_messages_are_a_chat():
         messages.AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": "t1"}]),
         messages.ToolMessage("a cat", tool_call_id="t1"),
     ]
-    table = read(chat)
+    table = read_chat(chat)
     assert table.conversation
     assert ["system: Be brief.", "user: What is it?"] == [c.text for c in table.chunks[:2]]
     assert [(), (), (3,), (2,)] == table.needs
+    assert [True, True, True, True] == [chunk.pinned for chunk in read_chat(chat[:3]).chunks] + [
+        table.chunks[1].pinned
+    ]  # the call is in flight until its result is there
     assert [True, True, False, False] == [chunk.pinned for chunk in table.chunks]
 
 
@@ -55,10 +64,42 @@ def test_anthropic_blocks_are_a_chat():
         },
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "x"}]},
     ]
-    table = read(chat)
+    table = read_chat(chat)
     assert [(), (2,), (1,)] == table.needs
     assert [True, False, False] == [chunk.pinned for chunk in table.chunks]
     assert '"name": "look"' in table.chunks[1].text
+
+
+def test_units_require_each_other_as_trim_messages_keeps_them():
+    call = {"id": "t", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    turn = [
+        {"role": "user", "content": "look"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "t", "content": "x"},
+    ]
+    # Ids are numbered anew in every turn: a call goes with its own result, not with all of the id.
+    assert [(), (2,), (1,), (), (5,), (4,)] == read_chat([*turn, *turn]).needs
+    items = [
+        {"role": "user", "content": "look"},
+        {"type": "reasoning", "id": "r", "summary": []},
+        {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "x"},
+    ]
+    assert [(), (2, 3), (1, 3), (1, 2)] == read_chat(items).needs
+
+
+def test_a_picture_in_a_chat_is_named_and_not_written_out():
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 9999}}
+    chat = [{"role": "user", "content": [picture, {"type": "text", "text": "What is it?"}]}]
+    assert "user: [image_url]\nWhat is it?" == read_chat(chat).chunks[0].text
+
+
+def test_a_message_among_passages_is_a_passage():
+    messages = pytest.importorskip("langchain_core.messages")
+    mixed = ["a passage", messages.HumanMessage("hi"), {"role": "user", "content": "ho"}]
+    table = read_chat(mixed)
+    assert not table.conversation
+    assert ["a passage", "user: hi", "ho"] == [chunk.text for chunk in table.chunks]
 
 
 def test_dicts_name_their_fields():

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import base64
 import copy
+import itertools
 import json
 import random
 import struct
 from pathlib import Path
 
 import pytest
+from chats import (
+    WORDS,
+    assistant,
+    call,
+    no_half_pairs,
+    random_anthropic,
+    random_chat,
+    result,
+    user,
+)
 
 import ctxmem
-from ctxmem.messages import OVERHEAD, units
+from ctxmem.messages import OVERHEAD, Growing, units
 
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
 REFUSED = {"orphan_result", "misplaced_result", "empty_content", "role_order"}
@@ -98,24 +109,30 @@ def test_the_corpus_has_every_kind_of_finding_and_of_message():
     assert {row["kind"] for row in CORPUS} == {"openai", "anthropic", "responses", "langchain"}
 
 
+# Prefixes -----------------------------------------------------------------------------------------
+
+
+def test_the_first_change_to_the_request_before_is_told():
+    before = [{"role": "system", "content": "s"}, user("a"), assistant("b"), user("c")]
+    assert [] == ctxmem.check([*before, assistant("d")], previous=before)
+    turned = [before[0], {"content": "a", "role": "user"}, *before[2:]]
+    found = ctxmem.check(turned, previous=before)
+    assert [("prefix_breaker", 1)] == [(f.kind, f.index) for f in found]
+    assert "another order" in found[0].detail
+    found = ctxmem.check([before[0], *before[2:]], previous=before)
+    assert [("prefix_breaker", 1)] == [(f.kind, f.index) for f in found]
+    assert "not what stood here" in found[0].detail
+    found = ctxmem.check(before[:2], previous=before)
+    assert "2 messages of the request before are gone" in found[0].detail
+
+
+def test_a_time_that_is_now_breaks_the_prefix_and_office_hours_do_not():
+    for text, count in (("The time is 13:36.", 1), ("Now: 9:05 am", 1), ("Open 9:00 to 17:30.", 0)):
+        found = ctxmem.check([{"role": "system", "content": text}, user("hi")])
+        assert count == sum(f.kind == "prefix_breaker" for f in found), text
+
+
 # Repair -------------------------------------------------------------------------------------------
-
-
-def call(key, name="look_up", arguments="{}"):
-    return {"id": key, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def assistant(content, *keys):
-    message = {"role": "assistant", "content": content}
-    return {**message, "tool_calls": [call(key) for key in keys]} if keys else message
-
-
-def result(key, content="found"):
-    return {"role": "tool", "tool_call_id": key, "content": content}
-
-
-def user(content):
-    return {"role": "user", "content": content}
 
 
 def test_late_result_moves_behind_its_call():
@@ -191,31 +208,6 @@ def test_units_are_the_smallest_whole_runs():
 
 
 # Counting -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def recount(tiktoken_encoding):
-    """Return a slow twin of the count of OpenAI's chat messages, with the documented overhead."""
-    encoding = tiktoken_encoding("o200k_base")
-
-    def count(text):
-        return len(encoding.encode_ordinary(text))
-
-    def one(message):
-        total = 3 + count(message["role"])  # per message, OpenAI's cookbook
-        content = message.get("content")
-        for block in [content] if isinstance(content, str) else content or []:
-            total += count(block if isinstance(block, str) else block["text"])
-        if "name" in message and message["role"] != "tool":
-            total += 1 + count(message["name"])
-        if "tool_call_id" in message:
-            total += count(message["tool_call_id"])
-        for made in message.get("tool_calls", []):
-            function = made["function"]
-            total += 3 + sum(map(count, (made["id"], function["name"], function["arguments"])))
-        return total
-
-    return lambda messages: 3 + sum(map(one, messages))
 
 
 def test_a_plain_chat_counts_as_the_cookbook_says():
@@ -319,15 +311,23 @@ def test_images_cost_what_the_provider_publishes(make, size, openai, anthropic):
 
 def test_a_message_that_was_changed_is_counted_anew():
     from langchain_core.messages import AIMessage
+    from llama_index.core.base.llms.types import TextBlock, ToolCallBlock
+    from llama_index.core.llms import ChatMessage
 
+    blocks = [TextBlock(text="x"), ToolCallBlock(tool_name="f", tool_kwargs={"a": 1})]
+    llama = ChatMessage(role="assistant", blocks=blocks, additional_kwargs={"n": []})
     plain = assistant("x", "c1")
     lang = AIMessage("x", tool_calls=[{"name": "f", "args": {"a": 1}, "id": "c1"}])
     extra = AIMessage("x", reasoning_content="first")
-    before = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    before = [ctxmem.count_messages([message]) for message in (plain, lang, extra, llama, llama)]
     plain["tool_calls"][0]["function"]["arguments"] = "word " * 50
     lang.tool_calls[0]["args"]["a"] = "word " * 50
     extra.reasoning_content = "word " * 50
-    after = [ctxmem.count_messages([message]) for message in (plain, lang, extra)]
+    llama.blocks[0].text = "word " * 50
+    after = [ctxmem.count_messages([message]) for message in (plain, lang, extra, llama)]
+    llama.blocks[0].text = "x"
+    llama.blocks[1].tool_kwargs["a"] = "word " * 50
+    after.append(ctxmem.count_messages([llama]))
     assert all(new > old + 40 for old, new in zip(before, after, strict=True))
 
 
@@ -348,71 +348,6 @@ def test_tools_are_counted_from_any_framework():
 
 
 # Random histories ---------------------------------------------------------------------------------
-
-WORDS = "notice period thirty days 契約 срок 🚀 {} [] \n\n the of amendment 2025 </doc>".split(" ")
-
-
-def random_chat(rng, size):
-    """Return OpenAI messages with calls, results late, missing, twice and out of nowhere."""
-    chat = [{"role": "system", "content": "You help."}] if rng.random() < 0.7 else []
-    pending = []
-    for i in range(size):
-        text = " ".join(rng.choices(WORDS, k=rng.randrange(40)))
-        what = rng.random()
-        if what < 0.3:
-            chat.append(user(text or "?"))
-        elif what < 0.5:
-            chat.append(assistant(text or "!"))
-        else:
-            keys = [f"c{rng.randrange(6)}" if rng.random() < 0.2 else f"c{i}_{k}" for k in range(3)]
-            keys = list(dict.fromkeys(keys))[: rng.randrange(1, 4)]
-            chat.append(assistant(None, *keys))
-            for key in keys:
-                if rng.random() < 0.9:
-                    chat.append(result(key, text))
-                elif rng.random() < 0.7:
-                    pending.append(result(key, text))
-        if pending and rng.random() < 0.3:
-            chat.append(pending.pop())
-        if rng.random() < 0.05:
-            chat.append(result(f"nowhere{i}", text))
-    return chat
-
-
-def random_anthropic(rng, size):
-    chat = []
-    for i in range(size):
-        keys = [f"t{i}_{k}" for k in range(rng.randrange(3))]
-        blocks = [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}] * (i % 2)
-        blocks += [{"type": "tool_use", "id": key, "name": "f", "input": {"i": i}} for key in keys]
-        if not keys or rng.random() < 0.5:
-            blocks.append({"type": "text", "text": " ".join(rng.choices(WORDS, k=9)) + "."})
-        answered = [key for key in keys if rng.random() < 0.9]
-        if rng.random() < 0.05:
-            answered.append(f"nowhere{i}")
-        chat.append(user("word " * rng.randrange(1, 30)))
-        chat.append({"role": "assistant", "content": blocks})
-        if answered:
-            results = [{"type": "tool_result", "tool_use_id": key} for key in answered]
-            if rng.random() < 0.3:
-                results.append({"type": "text", "text": "And then?"})
-            chat.append({"role": "user", "content": results})
-    return chat
-
-
-def no_half_pairs(chat):
-    """Say by a walk of its own that every result follows its call, and every call is answered."""
-    waiting = set()
-    for message in chat:
-        content = message["content"] if isinstance(message["content"], list) else []
-        answers = {b["tool_use_id"] for b in content if b["type"] == "tool_result"}
-        answers |= {message["tool_call_id"]} if message["role"] == "tool" else set()
-        if not answers <= waiting or (waiting and not answers):
-            return False
-        waiting -= answers
-        waiting |= {b["id"] for b in content if b["type"] == "tool_use"}
-        waiting |= {made["id"] for made in message.get("tool_calls", [])}
-    return True  # what waits at the end is in flight
 
 
 @pytest.mark.parametrize("rounds", [300, pytest.param(4700, marks=pytest.mark.slow)])
@@ -442,9 +377,7 @@ def test_random_histories_are_trimmed_without_orphans_and_within_budget(rounds, 
             continue
         assert before == json.dumps(chat)
         assert no_half_pairs(kept), (chat, kept)
-        count = recount if make is random_chat else ctxmem.count_messages
-        assert count(kept) <= budget
-        assert make is random_anthropic or recount(kept) == ctxmem.count_messages(kept)
+        assert recount(kept) == ctxmem.count_messages(kept) <= budget
     assert refusals < rounds / 2
 
 
@@ -468,6 +401,100 @@ def test_what_is_not_read_would_not_have_been_kept(rounds):
             assert error.pinned == again.value.pinned
             continue
         assert expected == ctxmem.trim_messages(chat, budget, **options)
+
+
+@pytest.mark.parametrize("rounds", [300, pytest.param(3000, marks=pytest.mark.slow)])
+def test_between_leaps_a_history_only_grows(rounds):
+    rng = random.Random(rounds)
+    grown = leaps = 0
+    for _ in range(rounds):
+        chat = ctxmem.repair(random_chat(rng, rng.randrange(4, 30)))
+        low = rng.choice([0.3, 0.5, 0.9])
+        budget = rng.randrange(40, max(41, ctxmem.count_messages(chat)))
+        before = None
+        for unit in units(chat):
+            here = chat[: unit[-1] + 1]
+            try:
+                kept = ctxmem.trim_messages(here, budget, low_water=low)
+            except ctxmem.BudgetError:
+                before = None
+                continue
+            assert ctxmem.count_messages(kept) <= budget
+            assert no_half_pairs(kept)
+            new = [chat[i] for i in unit]
+            if before is not None and same_objects([*before, *new], kept):
+                grown += 1
+            elif before is not None:
+                # A leap, or a new question in the place of one that stood in front of its time.
+                assert ctxmem.count_messages([*before, *new]) > budget or new[0]["role"] == "user"
+                leaps += 1
+            before = kept
+    assert grown > 2 * leaps > 0
+
+
+@pytest.mark.parametrize("rounds", [300, pytest.param(3000, marks=pytest.mark.slow)])
+def test_what_is_remembered_of_a_growing_history_changes_nothing(rounds):
+    rng = random.Random(rounds)
+    for _ in range(rounds):
+        make = random_chat if rng.random() < 0.7 else random_anthropic
+        chat = make(rng, rng.randrange(2, 20))
+        if rng.random() < 0.5:
+            chat = ctxmem.repair(chat)
+        low = rng.choice([0.3, 0.5, 0.9])
+        growing = Growing("o200k_base", low)
+        budget = rng.randrange(20, max(21, ctxmem.count_messages(chat)))
+        size = 0
+        while size < len(chat):
+            size += rng.randrange(1, 4)
+            if rng.random() < 0.1:
+                size = max(1, size - 5)  # an edit, or another branch
+            limit = budget if rng.random() < 0.95 else budget + 9
+            try:
+                expected = ctxmem.trim_messages(chat[:size], limit, low_water=low)
+            except ctxmem.BudgetError as error:
+                with pytest.raises(ctxmem.BudgetError) as again:
+                    growing.trim(chat[:size], limit)
+                assert error.pinned == again.value.pinned
+                continue
+            told = growing.trim(chat[:size], limit)
+            assert same_objects(expected, told.messages) or expected == told.messages
+            assert ctxmem.count_messages(expected) == told.tokens
+
+
+def test_what_left_the_window_of_a_growing_history_is_not_read_again():
+    counted = []
+
+    def count(text):
+        counted.append(text)
+        return words(text)
+
+    growing = Growing(count, 0.5)
+    chat = [user("start")]
+    for i in range(200):
+        chat += [assistant(f"a{i} " + "word " * 20), user(f"q{i}")]
+        growing.trim(chat, 300)
+    chat[5]["content"] = "changed where nobody looks"
+    chat[-2]["content"] = "changed in sight"
+    counted.clear()
+    kept = growing.trim(chat, 300).messages
+    assert ["changed in sight"] == counted
+    assert chat[-2] in kept
+    copy_of = [dict(message) for message in chat]
+    assert len(growing.trim(copy_of, 300).messages) > 2
+    assert "changed where nobody looks" in counted
+
+
+def test_a_leap_goes_down_to_the_low_water_mark_and_keeps_the_question():
+    chat = [user("the question")]
+    sizes = []
+    for i in range(40):
+        chat += [assistant(None, f"c{i}"), result(f"c{i}", "word " * 10)]
+        kept = ctxmem.trim_messages(chat, 300, counter=words, low_water=0.5)
+        assert chat[0] is kept[0]
+        sizes.append(ctxmem.count_messages(kept, words))
+    drops = [after for before, after in itertools.pairwise(sizes) if after < before]
+    assert 3 <= len(drops) <= 10  # not every turn, as without a low-water mark
+    assert all(100 < size <= 150 for size in drops)
 
 
 # As LangChain -------------------------------------------------------------------------------------
@@ -691,6 +718,10 @@ def test_an_unknown_provider_is_refused_everywhere():
         ({"budget": 50, "token_counter": lambda _: float("nan")}, "token_counter returned nan"),
         ({"budget": 50, "token_counter": len, "tools": []}, "tools are given"),
         ({"budget": 50, "allow_partial": True, "text_splitter": 5}, "text_splitter is 5"),
+        ({"budget": 50, "low_water": "half"}, "low_water is 'half'"),
+        ({"budget": 50, "low_water": 1.5}, "low_water is 1.5"),
+        ({"budget": 50, "low_water": 0.5, "strategy": "first"}, "low_water is given with"),
+        ({"budget": 50, "low_water": 0.5, "token_counter": len}, "low_water is given with"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_done(options, said):

@@ -35,8 +35,13 @@ def test_the_wheel_holds_the_package_and_nothing_generated(archives):
     names = zipfile.ZipFile(archives[1]).namelist()
     suffixes = {Path(name).suffix for name in names if name.startswith("ctxmem/")}
     assert suffixes <= {".py", ".pyi", ".so", ".pyd", ".typed", ".json"}
-    code = ("ctxmem/messages/trimming.py", "ctxmem/bench/pack.py")
-    for needed in ("ctxmem/py.typed", "ctxmem/_native.pyi", "ctxmem/weights/value-1.json", *code):
+    code = (
+        "ctxmem/adapters/langchain/agents.py",
+        "ctxmem/messages/trimming.py",
+        "ctxmem/bench/pack.py",
+        "ctxmem/weights/value-1.json",
+    )
+    for needed in ("ctxmem/py.typed", "ctxmem/_native.pyi", *code):
         assert needed in names
     metadata = next(name for name in names if name.endswith("METADATA"))
     text = zipfile.ZipFile(archives[1]).read(metadata).decode()

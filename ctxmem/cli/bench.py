@@ -13,7 +13,9 @@ BENCHES = {
     "solver": "how fast are packings solved and proved?",
     "bill": "what does a conversation cost under prompt caching?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
+    "eviction": "which eviction policy misses least?",
     "messages": "how long does it take to trim a chat?",
+    "adapters": "how much work do the adapters save?",
 }
 
 

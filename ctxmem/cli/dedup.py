@@ -13,6 +13,7 @@ from ctxmem import intake
 from ctxmem.cli.reading import DONE, FOUND, bytes_of, decoded, print_json, progress, read
 from ctxmem.dedup import difference, find_near_duplicates
 from ctxmem.errors import InputError
+from ctxmem.messages import as_chunks
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import resolve
 
@@ -153,7 +154,7 @@ def _passages(paths: Sequence[str], paragraphs: bool) -> tuple[list[str], list[s
 def _passages_of(file: str, paragraphs: bool) -> list[tuple[str, str]]:
     """Return (name, text) of every passage of a file."""
     if file == "-" or Path(file).suffix in (".json", ".jsonl"):
-        table = intake.read(read(file)[0])
+        table = intake.read(as_chunks(intake.listed(read(file)[0]))[0])
         return [(f"{file}:{n}", chunk.text) for n, chunk in enumerate(table.chunks, start=1)]
     text = decoded(bytes_of(file), file)
     if not paragraphs:

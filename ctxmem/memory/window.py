@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctxmem.pricing import Prices
+from ctxmem.request import marked, rules_of
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -80,6 +83,17 @@ class MemoryWindow:
     events: tuple[Event, ...] = ()
     recalled: tuple[Page, ...] = ()
     exact: bool = True
+
+    def to_messages(
+        self, provider: str = "anthropic", *, prices: str | Prices | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the messages with a cache mark behind each breakpoint, in the provider's form.
+
+        `provider` is "openai" or "anthropic". System messages stay first, as the memory was given
+        them; Anthropic takes what they say as `system`. Where the rules of `prices` (a row by name,
+        or a `Prices`; the provider's if left out) know no marks, there are none.
+        """
+        return marked(self.messages, self.breakpoints, provider, rules_of(provider, prices))
 
     def explain(self) -> str:
         """Return, as text for a person, what the window holds and what was done."""

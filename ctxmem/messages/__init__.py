@@ -7,17 +7,24 @@ belong together; `OVERHEAD` holds what providers add to the texts.
 from __future__ import annotations
 
 from ctxmem.messages.checking import Finding, check, units
+from ctxmem.messages.chunks import as_chunks, passages
 from ctxmem.messages.counting import count_messages
+from ctxmem.messages.growing import LOW_WATER, Growing, Trimmed
 from ctxmem.messages.overhead import OVERHEAD, Overhead
 from ctxmem.messages.repairing import repair
 from ctxmem.messages.trimming import trim_messages
 
 __all__ = [
+    "LOW_WATER",
     "OVERHEAD",
     "Finding",
+    "Growing",
     "Overhead",
+    "Trimmed",
+    "as_chunks",
     "check",
     "count_messages",
+    "passages",
     "repair",
     "trim_messages",
     "units",

@@ -214,6 +214,7 @@ def check(
     budget: int | Budget | None = None,
     counter: object = "o200k_base",
     tools: Iterable[Any] | None = None,
+    previous: Iterable[Any] | None = None,
     previous_tools: Iterable[Any] | None = None,
     provider: str | None = None,
 ) -> list[Finding]:
@@ -235,8 +236,9 @@ def check(
     over_budget          more tokens than `budget`; see `trim_messages`           leaves it
     ==================== ======================================================== ==========
 
-    `tools` are counted, and looked through for equal schemas that are written differently; with the
-    `previous_tools` of the request before, for any difference in writing.
+    `tools` are counted, and looked through for equal schemas that are written differently. With the
+    messages and tools of the request before, `previous` and `previous_tools`, the first difference
+    to it is told: what cannot come from the prompt cache, and why.
 
     Raises `InputTypeError` for what is no message, `InputError` for a provider we do not know,
     `BudgetError` for what is no budget, and what `resolve` raises for the counter.
@@ -254,6 +256,8 @@ def check(
         *_of_repeats(items, turns),
         *_of_prefix(items, turns),
     ]
+    if previous is not None:
+        found += _of_changes(items, listed(previous))
     found.sort(key=lambda finding: finding.index or 0)  # stable: kinds in the order of the table
     found += _of_tools(schemas_of(tools), schemas_of(previous_tools))
     if budget is not None:
@@ -355,7 +359,10 @@ def _text_of(block: Any) -> str:
 
 _BREAKERS = {
     "a time of day": re.compile(
-        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\b[0-2]?\d:[0-5]\d:[0-5]\d\b", re.ASCII
+        # Office hours are stable; the time that is now is not.
+        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\b[0-2]?\d:[0-5]\d:[0-5]\d\b"
+        r"|\b(?:time|now)(?: is)?\W{1,3}[0-2]?\d:[0-5]\d",
+        re.ASCII | re.I,
     ),
     "a UUID": re.compile(
         r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.ASCII | re.I
@@ -378,6 +385,23 @@ def _of_prefix(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding]
                         "if it changes, nothing behind it is cached; move it to the last message"
                     )
                     yield Finding("prefix_breaker", i, detail)
+
+
+def _of_changes(items: Sequence[Any], previous: Sequence[Any]) -> Iterator[Finding]:
+    """Tell the first message that is not byte for byte what it was; all behind it is read anew."""
+    behind = "nothing from here on is cached"
+    for i, (now, before) in enumerate(zip(items, previous, strict=False)):
+        if now is before or _written(now) == _written(before):
+            continue
+        if _canonical(now) == _canonical(before):
+            detail = "its keys stand in another order than in the request before"
+        else:
+            detail = "it is not what stood here in the request before"
+        yield Finding("prefix_breaker", i, f"{detail}: {behind}")
+        return
+    if len(items) < len(previous):
+        detail = f"{len(previous) - len(items)} messages of the request before are gone at the end"
+        yield Finding("prefix_breaker", None, detail)
 
 
 def _of_tools(tools: Sequence[Any], previous: Sequence[Any]) -> Iterator[Finding]:
@@ -403,9 +427,9 @@ def _of_tools(tools: Sequence[Any], previous: Sequence[Any]) -> Iterator[Finding
         yield Finding("prefix_breaker", None, f"{detail}: nothing of the request is cached")
 
 
-def _written(tool: Any) -> str:
-    return json.dumps(tool, default=repr)
+def _written(value: Any) -> str:
+    return json.dumps(value, default=repr)
 
 
-def _canonical(tool: Any) -> str:
-    return json.dumps(tool, sort_keys=True, default=repr)
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=repr)

@@ -39,6 +39,8 @@ from ctxmem.tokens import resolve
 _IMAGES = frozenset({"image", "image_url", "input_image", "computer_screenshot"})
 _SOUNDS = frozenset({"audio", "input_audio"})
 _FILES = frozenset({"file", "input_file", "document", "video", "input_video", "container_upload"})
+MEDIA = _IMAGES | _SOUNDS | _FILES
+"""Blocks that are no text."""
 _ENCRYPTED = ("signature", "thought_signature", "encrypted_content", "data")
 _DEEPEST = 50  # results within results; nobody nests them
 

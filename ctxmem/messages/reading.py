@@ -114,13 +114,30 @@ def fingerprint(message: Any) -> bytes | None:
     if kind is not dict:
         if not hasattr(message, "__pydantic_fields_set__"):
             return None  # of other objects it is not known where all their fields are
-        whole = (kind.__module__, kind.__qualname__, message.__dict__, message.__pydantic_extra__)
+        fields = message.__dict__
+        if "blocks" in fields:
+            fields = _unfolded(fields)
+        whole = (kind.__module__, kind.__qualname__, fields, message.__pydantic_extra__)
     try:
         # Version 2 writes every value in full: equal bytes mean equal messages.
         data = marshal.dumps(whole, 2)
     except ValueError:
         return None
     return xxhash.xxh3_128_digest(data, _SEED)
+
+
+def _unfolded(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a LlamaIndex message's fields with its role and its blocks as plain data."""
+    blocks = fields["blocks"]
+    if isinstance(blocks, list):
+        blocks = [
+            (type(block).__qualname__, block.__dict__, getattr(block, "__pydantic_extra__", None))
+            if hasattr(block, "__pydantic_fields_set__")
+            else block
+            for block in blocks
+        ]
+    role = fields.get("role")
+    return {**fields, "blocks": blocks, "role": getattr(role, "value", role)}
 
 
 def read(messages: Sequence[Any]) -> list[Turn]:

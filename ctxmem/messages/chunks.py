@@ -1,0 +1,134 @@
+"""A chat as chunks, so that `pack` chooses among its messages as among passages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ctxmem.messages.checking import trouble_in, units_of
+from ctxmem.messages.counting import MEDIA
+from ctxmem.messages.reading import (
+    CALL_BLOCKS,
+    ROLES,
+    TEXT_BLOCKS,
+    as_json,
+    blocks_of,
+    call_key,
+    calls_of,
+    get,
+    kind_of,
+    read,
+    role_of,
+)
+from ctxmem.schema import Chunk, ChunkId
+
+CONVERSATION = "conversation"
+"""The list name that chat messages are ranked under: the latest comes first."""
+
+_TEXT_KEYS = ("text", "page_content", "content")
+
+
+def as_chunks(items: Sequence[Any]) -> tuple[list[Any], bool]:
+    """Return the items with messages as chunks, and whether all of them are one chat.
+
+    In a chat the later message ranks higher, units require each other, and what `trim_messages`
+    pins is pinned: leading system messages, the last user turn and calls in flight. A message among
+    other things is a passage like them. What is no message is handed on.
+
+    >>> chunks, chat = as_chunks([{"role": "user", "content": "hi"}])
+    >>> chunks[0].text, chunks[0].pinned, chat
+    ('user: hi', True, True)
+    """
+    if items and all(map(_is_message, items)):
+        return _chat(items), True
+    return [_passage(item, i) if _is_message(item) else item for i, item in enumerate(items)], False
+
+
+def passages(messages: Sequence[Any]) -> list[Chunk]:
+    """Return messages as passages: what counts is what each says, not when, and none must stay.
+
+    >>> [chunk.text for chunk in passages(["hi", ("ai", "Hello.")])]
+    ['user: hi', 'assistant: Hello.']
+    """
+    return [
+        Chunk(chunk.text, id=chunk.id, metadata=chunk.metadata) for chunk in _chat(list(messages))
+    ]
+
+
+def _is_message(item: Any) -> bool:
+    if isinstance(item, str | Chunk | tuple):
+        return False
+    if isinstance(item, Mapping):
+        if isinstance(item.get("role"), str):
+            return True
+        # An item of the Responses API has a type and none of the names a passage goes by; a message
+        # of LangChain's as a dict has one of its own.
+        kind = item.get("type")
+        return isinstance(kind, str) and (
+            kind in ROLES or not any(key in item for key in _TEXT_KEYS)
+        )
+    if hasattr(item, "page_content") or hasattr(item, "get_content"):
+        return False
+    role = getattr(item, "role", None)
+    if isinstance(getattr(role, "value", role), str):
+        return True
+    return isinstance(getattr(item, "type", None), str) and (
+        hasattr(item, "additional_kwargs") or hasattr(item, "call_id")
+    )
+
+
+def _chat(messages: Sequence[Any]) -> list[Chunk]:
+    turns = read(messages)
+    trouble = trouble_in(turns)
+    in_flight = {i for i, _ in trouble.in_flight}
+    asked = [i for i, turn in enumerate(turns) if turn.role == "user" and turn.speaks][-1:]
+    name = [ChunkId(f"message-{i}") for i in range(len(messages))]
+    chunks = []
+    for unit in units_of(turns, trouble):
+        pinned = any(turns[i].role == "system" or i in asked or i in in_flight for i in unit)
+        chunks += [
+            Chunk(
+                _text(messages[i], turns[i].role, i),
+                id=name[i],
+                rank=len(messages) - 1 - i,
+                list=CONVERSATION,
+                pinned=pinned,
+                requires=tuple(name[j] for j in unit if j != i),
+                metadata={"role": turns[i].role},
+            )
+            for i in unit
+        ]
+    return chunks
+
+
+def _passage(item: Any, index: int) -> Any:
+    """Return a message that stands among other things as a passage, a plain one as it is."""
+    if isinstance(item, Mapping) and any(isinstance(item.get(key), str) for key in _TEXT_KEYS):
+        return item
+    return Chunk(_text(item, read([item])[0].role, index))
+
+
+def _text(message: Any, role: str, index: int) -> str:
+    """Return a message as text: its role, what it says, what it calls and what it is told."""
+    seen: set[str] = set()
+    calls = []
+    for call in calls_of(message):
+        seen.add(call_key(call))
+        calls.append(as_json(call, index))
+    if role_of(message, index) is None:
+        return f"{role}: {as_json(message, index)}"
+    parts = []
+    for block in blocks_of(message, index):
+        # Frameworks name a call twice: in the provider's block and in their own list.
+        if kind_of(block) not in CALL_BLOCKS or call_key(block) not in seen:
+            parts.append(_shown(block, index))
+    return f"{role}: " + "\n".join(part for part in [*parts, *calls] if part)
+
+
+def _shown(block: Any, index: int) -> str:
+    kind = kind_of(block)
+    if kind in TEXT_BLOCKS:
+        text = block if isinstance(block, str) else get(block, "text")
+        return text if isinstance(text, str) else ""
+    # The bytes of an image would be no use as text, and dear.
+    return f"[{kind}]" if kind in MEDIA else as_json(block, index)

@@ -1,0 +1,193 @@
+"""A window as messages of a provider's request, with cache breakpoints where its rules pay.
+
+A breakpoint is a mark on a content block: the provider keeps everything up to it, at the price of
+writing it, and reads it again for a fraction. Where a mark may stand, how many there may be and
+whether it pays is told by the row of `ctxmem.pricing`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.pricing import Prices, prices_of
+
+PROVIDERS = ("openai", "anthropic")
+_HOUR = 3600.0
+
+# Blocks that a provider takes no mark on: thoughts, and text that is empty.
+_UNMARKED = frozenset({"thinking", "redacted_thinking", "reasoning", "refusal"})
+
+
+class Part(Protocol):
+    """What is asked of a piece of a window."""
+
+    @property
+    def header(self) -> str:
+        """The line before its text."""
+
+    @property
+    def text(self) -> str:
+        """The text."""
+
+    @property
+    def tokens(self) -> int:
+        """The count of the text."""
+
+
+def rules_of(provider: str, prices: str | Prices | None) -> Prices:
+    """Return the rules that hold: those given, else the provider's row.
+
+    Raises:
+        InputError: the provider or the row is not known.
+        InputTypeError: one of them is of the wrong type.
+    """
+    if not isinstance(provider, str) or provider not in PROVIDERS:
+        expected = " or ".join(map(repr, PROVIDERS))
+        raise InputError(f"provider is {provider!r}; expected {expected}")
+    return prices_of(provider if prices is None else prices)
+
+
+def context_messages(
+    text: str,
+    parts: Sequence[Part],
+    provider: str,
+    *,
+    question: str | None,
+    history: Iterable[Mapping[str, Any]],
+    before: Sequence[Part],
+    calls: float,
+    prices: str | Prices | None,
+) -> list[dict[str, Any]]:
+    """Return a history, and behind it a user message of a window and a question.
+
+    `parts` make up the `text`, `before` those of the window of the request before. See
+    `Window.to_messages`.
+    """
+    rules = rules_of(provider, prices)
+    if question is not None and not isinstance(question, str):
+        raise InputTypeError(f"question is a {type(question).__name__}; expected a str or None")
+    if isinstance(calls, bool) or not isinstance(calls, int | float) or not calls >= 1:
+        raise InputError(f"calls is {calls!r}; expected 1 or more, with this one")
+    said = [_plain(message) for message in history]
+    ends = _ends(text, parts)
+    shared = _alike(parts, before)
+    wished: dict[int, None] = {}  # offsets in the text, the most useful mark first
+    if shared and shared < len(parts) and _lasts(parts[:shared], rules):
+        wished[ends[shared]] = None
+    if parts and pays(rules, calls) and _lasts(parts, rules):
+        wished[ends[-1]] = None
+    free = max(0, rules.breakpoints - _marks_in(said)) if rules.marked else 0
+    at = sorted(list(wished)[:free])
+    if free > len(at) and pays(rules, calls) and _may_last(said, rules):
+        said = marked(said, [len(said) - 1], provider, rules)
+    content: Any
+    if at:
+        cuts = [0, *at] if at[-1] == len(text) else [0, *at, len(text)]
+        content = [
+            {"type": "text", "text": text[a:b], **(_mark(provider, rules) if b in at else {})}
+            for a, b in itertools.pairwise(cuts)
+        ]
+        content += [{"type": "text", "text": question}] if question else []
+    else:
+        content = "\n\n".join(part for part in (text, question) if part)
+    return [*said, {"role": "user", "content": content}] if content else said
+
+
+def marked(
+    messages: Sequence[Mapping[str, Any]], at: Iterable[int], provider: str, prices: Prices
+) -> list[dict[str, Any]]:
+    """Return messages with a breakpoint behind each of those at the given places.
+
+    Where a message can bear no mark (a thought, a call without text, for OpenAI all that the
+    assistant said), the one before it does. Messages are copied as far as they change.
+    """
+    made = [dict(message) for message in messages]
+    if not prices.marked:
+        return made
+    for place in sorted(set(at)):
+        for i in range(place, -1, -1):
+            changed = _with_mark(made[i], provider, prices)
+            if changed is not None:
+                made[i] = changed
+                break
+    return made
+
+
+def pays(prices: Prices, calls: float) -> bool:
+    """Return whether writing a prefix that so many requests begin with costs less than not to."""
+    return prices.marked and prices.write + prices.read * (calls - 1) < calls
+
+
+def _mark(provider: str, prices: Prices) -> dict[str, Any]:
+    if provider == "openai":
+        return {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    hour = {"ttl": "1h"} if prices.ttl >= _HOUR else {}
+    return {"cache_control": {"type": "ephemeral", **hour}}
+
+
+def _with_mark(message: Mapping[str, Any], provider: str, prices: Prices) -> dict[str, Any] | None:
+    """Return the message with a mark on its last block that can bear one, None if none can."""
+    content = message.get("content")
+    if provider == "openai" and message.get("role") == "assistant":
+        return None
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    if not isinstance(content, list):
+        return None
+    for i in range(len(content) - 1, -1, -1):
+        block = content[i]
+        if isinstance(block, str):
+            block = {"type": "text", "text": block}
+        if not isinstance(block, Mapping) or block.get("type") in _UNMARKED:
+            continue
+        if block.get("type") == "text" and not block.get("text"):
+            continue
+        borne = {**block, **_mark(provider, prices)}
+        return {**message, "content": [*content[:i], borne, *content[i + 1 :]]}
+    return None
+
+
+def _marks_in(messages: Sequence[Mapping[str, Any]]) -> int:
+    blocks = (b for m in messages if isinstance(m.get("content"), list) for b in m["content"])
+    names = ("cache_control", "prompt_cache_breakpoint")
+    return sum(isinstance(b, Mapping) and any(b.get(name) for name in names) for b in blocks)
+
+
+def _plain(message: Any) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise InputTypeError(
+            f"history has a {type(message).__name__}; expected messages as dicts, the way the "
+            "provider takes them"
+        )
+    return dict(message)
+
+
+def _ends(text: str, parts: Sequence[Part]) -> list[int]:
+    """Return where each part's block ends, what separates it from the next included."""
+    starts, at = [], 0
+    for part in parts:
+        at = text.index(part.header + part.text, at)
+        starts.append(at)
+        at += len(part.header) + len(part.text)
+    return [0, *starts[1:], len(text)]
+
+
+def _alike(parts: Sequence[Part], before: Sequence[Part]) -> int:
+    """Return with how many parts both begin."""
+    for i, (now, then) in enumerate(zip(parts, before, strict=False)):
+        if (now.header, now.text) != (then.header, then.text):
+            return i
+    return min(len(parts), len(before))
+
+
+def _may_last(messages: Sequence[Mapping[str, Any]], prices: Prices) -> bool:
+    """Return whether messages may be long enough: hardly a token is less than a character."""
+    return bool(messages) and sum(len(repr(m.get("content"))) for m in messages) >= prices.minimum
+
+
+def _lasts(parts: Sequence[Part], prices: Prices) -> bool:
+    """Return whether parts are long enough to be kept, by less than all that they count."""
+    return sum(part.tokens for part in parts) >= prices.minimum
