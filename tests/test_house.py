@@ -20,10 +20,10 @@ PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange"]
+ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "traces"]
 # messages stands on intake and tokens, because its functions take a counter by name; memory and
 # adapters will stand on its units.
-COMPOSERS = ["messages", "pack"]
+COMPOSERS = ["messages", "pack", "audit"]
 EDGE = ["cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {"tokens", "dedup", "value", "selection"},

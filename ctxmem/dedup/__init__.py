@@ -2,11 +2,13 @@
 
 near        groups of near-duplicate texts, and an index of them
 passages    repeats and versions among the passages of one pack
+overlaps    text that one passage has from another
 segments    stretches of text that neighbours of one source share
 embeddings  groups of close embeddings, when asked for
 """
 
 from ctxmem.dedup.near import DedupIndex, Match, find_near_duplicates
+from ctxmem.dedup.overlaps import Overlap, overlaps
 from ctxmem.dedup.passages import (
     check_dedup,
     difference,
@@ -20,6 +22,7 @@ from ctxmem.dedup.segments import cut_segments
 __all__ = [
     "DedupIndex",
     "Match",
+    "Overlap",
     "check_dedup",
     "cut_segments",
     "difference",
@@ -27,5 +30,6 @@ __all__ = [
     "find_repeats",
     "group",
     "group_similar",
+    "overlaps",
     "telling_words",
 ]

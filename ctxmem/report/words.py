@@ -1,0 +1,96 @@
+"""Numbers, names and differences as a person reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from html import escape as _escape
+from typing import Any
+
+Data = Mapping[str, Any]
+
+_COMPARED_WORDS = 400
+
+
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 chunk, 1,234 chunks.
+
+    >>> many(1, "chunk"), many(1234, "query")
+    ('1 chunk', '1,234 queries')
+    """
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{count:,} {noun}s"
+
+
+def share(part: float, whole: float) -> str:
+    """Return a part as a percentage, with a decimal where it is small.
+
+    >>> share(1, 3), share(1, 300), share(0, 0)
+    ('33%', '0.3%', '0%')
+    """
+    percent = 100 * part / whole if whole else 0.0
+    return f"{percent:.1f}%" if 0 < percent < 9.95 else f"{percent:.0f}%"
+
+
+def money(amount: float | None) -> str:
+    """Return an amount with as many decimals as say something; "" for none.
+
+    >>> money(1234.5), money(0.0312), money(None)
+    ('$1,234.50', '$0.031', '')
+    """
+    if amount is None:
+        return ""
+    if amount == 0 or amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.2g}" if amount >= 1e-4 else f"${amount:.1e}"
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text on one line, cut to a width."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def short_id(name: str) -> str:
+    """Cut a 32-digit content hash to its first eight; leave a caller's id as it is."""
+    return name[:8] if re.fullmatch(r"[0-9a-f]{32}", name) else name
+
+
+def escape(text: object) -> str:
+    """Return a text as HTML that shows it: nothing in it acts, and it can be written as UTF-8."""
+    plain = str(text).encode("utf-8", "replace").decode()
+    # NUL and other controls are no characters of HTML; the picture of NUL stands for them.
+    return _escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\u2400", plain), quote=True)
+
+
+def marked(one: str, other: str) -> tuple[str, str]:
+    """Return two texts as HTML with what differs marked, word by word.
+
+    >>> marked("within 30 days", "within 45 days")
+    ('within <mark>30</mark> days', 'within <mark>45</mark> days')
+    """
+    mine, theirs = (re.findall(r"\s+|\S+", text) for text in (one, other))
+    if max(len(mine), len(theirs)) > 2 * _COMPARED_WORDS:
+        return escape(one), escape(other)
+    left: list[str] = []
+    right: list[str] = []
+    for tag, a, b, c, d in SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes():
+        for parts, words in ((left, mine[a:b]), (right, theirs[c:d])):
+            text = escape("".join(words))
+            parts.append(text if tag == "equal" or not text else f"<mark>{text}</mark>")
+    return "".join(left), "".join(right)
+
+
+def beside(texts: Sequence[str], titles: Sequence[str] = (), *, mark: bool = True) -> str:
+    """Return texts side by side; two of them with their differences marked."""
+    shown = list(map(escape, texts))
+    if mark and len(texts) == 2:
+        shown = list(marked(texts[0], texts[1]))
+    columns = "".join(
+        f"<figure>{f'<figcaption>{escape(titles[i])}</figcaption>' if i < len(titles) else ''}"
+        f'<pre tabindex="0">{text}</pre></figure>'
+        for i, text in enumerate(shown)
+    )
+    return f'<div class="beside">{columns}</div>'
