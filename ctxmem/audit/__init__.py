@@ -213,9 +213,6 @@ def _totals(
     auditor: Auditor, price: dict[str, float] | None, counter: str, exact: bool
 ) -> dict[str, Any]:
     totals, ledger = auditor.totals, auditor.ledger
-    findings = dict.fromkeys(KINDS, 0)
-    for finding in ledger.findings(None):
-        findings[finding.kind] += 1
     repeated = ledger.tokens["repeat_in_request"] + ledger.tokens["repeat_in_session"]
     money = None
     if price is not None:
@@ -237,7 +234,7 @@ def _totals(
         "repeated_tokens": repeated,
         "repeated_share": repeated / max(1, totals.tokens),
         "waste": dict(ledger.tokens),
-        "findings": findings,
+        "findings": ledger.found(),
         "stable_tokens": totals.stable,
         "stable_share": totals.stable / totals.compared if totals.compared else None,
         "lost_tokens": totals.lost,

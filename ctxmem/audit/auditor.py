@@ -11,7 +11,7 @@ from typing import Any
 import xxhash
 
 from ctxmem.audit.assembly import Call
-from ctxmem.audit.ledger import Ledger
+from ctxmem.audit.ledger import REMEMBER, Ledger
 from ctxmem.audit.passages import (
     Boilerplate,
     mark_overlaps,
@@ -275,6 +275,7 @@ class Auditor:
                     window.places[at],
                     describe,
                     requests=calls,
+                    fix=REMEMBER,
                 )
         if self.near:
             window.unique = [
@@ -289,8 +290,10 @@ class Auditor:
 
     def _draw(self, window: Window, number: int) -> None:
         """Keep a window for the page if it is among the most wasteful."""
-        segments, marks = window.segments, window.marks
-        waste = window.lost + sum(segments[i].tokens for i in marks)
+        segments = window.segments
+        marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
+        marks.update((i, "lost") for i in window.moved if i not in marks)
+        waste = sum(segments[i].tokens for i, mark in marks.items() if mark != "stable")
         self._number += 1
         entry = (waste, -self._number)
         if len(self._drawn) >= DRAWN_WINDOWS and entry <= self._drawn[0][:2]:
@@ -301,7 +304,7 @@ class Auditor:
                 "role": segment.role,
                 "label": segment.label,
                 "message": window.places[i].get("message"),
-                "mark": marks.get(i, "stable" if i < window.common else ""),
+                "mark": marks.get(i, ""),
                 "text": " ".join(segment.text[:_EXCERPT].split()),
             }
             for i, segment in enumerate(segments[:_DRAWN_SEGMENTS])

@@ -21,6 +21,8 @@ KINDS: Mapping[str, str] = {
 }
 """Kinds of findings, in the order in which they are told when nothing else decides."""
 
+REMEMBER = "memory = ctxmem.Memory(budget=8000)  # a small window with a stable beginning"
+
 FIXES: Mapping[str, str] = {
     "repeat_in_request": "window = ctxmem.pack(hits, budget=4000, query=question)",
     "repeat_in_session": "window = ctxmem.pack(hits, budget=4000, query=question, "
@@ -29,7 +31,7 @@ FIXES: Mapping[str, str] = {
     "overlap": "hits = [ctxmem.Chunk(text, source=doc, span=(start, end)) for ...]  "
     "# pack() then shows what neighbours share once",
     "boilerplate": "text = text.replace(boilerplate, '')  # before the text is cut and indexed",
-    "growth": "messages = ctxmem.trim_messages(messages, 8000)",
+    "growth": REMEMBER,
     "unstable_prefix": "messages = [*fixed_instructions, *history, whatever_changes]",
     "broken_pair": "messages = ctxmem.repair(messages)",
     "over_budget": "messages = ctxmem.trim_messages(messages, budget)",
@@ -97,7 +99,7 @@ class Ledger:
         self._found: dict[str, dict[Hashable, AuditFinding]] = {kind: {} for kind in KINDS}
         self.tokens: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.count: dict[str, int] = dict.fromkeys(KINDS, 0)
-        self.dropped = 0
+        self._dropped: dict[str, int] = dict.fromkeys(KINDS, 0)
 
     def add(
         self,
@@ -109,6 +111,7 @@ class Ledger:
         *,
         count: int = 1,
         requests: int = 1,
+        fix: str | None = None,
     ) -> None:
         """Add to the finding of that kind about that; the first time it is described."""
         self.tokens[kind] += tokens
@@ -118,19 +121,23 @@ class Ledger:
             if len(self._found[kind]) >= _MOST:
                 self._drop_cheap(kind)
             title, detail, texts = describe()
-            found = AuditFinding(kind, title, detail=detail, texts=texts, fix=FIXES[kind])
+            found = AuditFinding(kind, title, detail=detail, texts=texts, fix=fix or FIXES[kind])
             self._found[kind][about] = found
         found.tokens += tokens
         found.count += count
         found.requests += requests
-        if len(found.places) < _PLACES:
+        if len(found.places) < _PLACES and found.places[-1:] != [place]:
             found.places.append(dict(place))
 
     def _drop_cheap(self, kind: str) -> None:
         found = self._found[kind]
         dearest = sorted(found, key=lambda about: -found[about].tokens)[: _MOST // 2]
-        self.dropped += len(found) - len(dearest)
+        self._dropped[kind] += len(found) - len(dearest)
         self._found[kind] = {about: found[about] for about in dearest}
+
+    def found(self) -> dict[str, int]:
+        """Return how many findings there are of each kind, those too cheap to keep included."""
+        return {kind: len(found) + self._dropped[kind] for kind, found in self._found.items()}
 
     def findings(self, price: float | None) -> list[AuditFinding]:
         """Return all findings, the dearest first; `price` is of a million tokens."""

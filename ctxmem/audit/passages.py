@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ctxmem.audit.ledger import Ledger
+from ctxmem.audit.ledger import REMEMBER, Ledger
 from ctxmem.audit.segments import LEAST_WORDS, Segment, Window, key_of
 from ctxmem.dedup import difference, find_near_duplicates, overlaps, telling_words
 from ctxmem.schema import Counter
@@ -37,11 +37,20 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
             continue
         window.marks[i] = "repeat"
         describe = partial(told, segment)
-        ledger.add("repeat_in_request", segment.key, segment.tokens, window.places[i], describe)
+        ledger.add(
+            "repeat_in_request",
+            segment.key,
+            segment.tokens,
+            window.places[i],
+            describe,
+            fix=None if segment.retrieved else REMEMBER,
+        )
 
 
 def told(segment: Segment) -> tuple[str, str, list[str]]:
     """Describe a finding about one passage."""
+    if not segment.text:
+        return segment.name, "only its id is in the trace, so its tokens are not known", []
     by = "retrieved" if segment.retrieved else f"said by {segment.role}"
     return segment.name, f"{segment.tokens:,} tokens, {by}", [segment.text.strip()[:_SHOWN]]
 
@@ -49,7 +58,7 @@ def told(segment: Segment) -> tuple[str, str, list[str]]:
 def mark_versions(window: Window, ledger: Ledger) -> None:
     """Mark passages that are versions of longer ones in the window."""
     segments = window.segments
-    compared = [i for i in window.unmarked() if segments[i].text]
+    compared = [i for i in window.unique if segments[i].text]
     if len(compared) < 2:
         return
     for group in find_near_duplicates([segments[i].text for i in compared], NEAR):
@@ -58,11 +67,13 @@ def mark_versions(window: Window, ledger: Ledger) -> None:
         for i in members:
             if i == longest or not _is_version(segments[i], segments[longest]):
                 continue
-            window.marks[i] = "version"
+            # What was sent before is waste already; that it has a version here is still told.
+            tokens = 0 if i in window.marks else segments[i].tokens
+            window.marks.setdefault(i, "version")
             ledger.add(
                 "near_version",
                 tuple(sorted((segments[i].key, segments[longest].key))),
-                segments[i].tokens,
+                tokens,
                 window.places[i],
                 partial(_versions, segments[i], segments[longest]),
             )
@@ -126,24 +137,29 @@ class Boilerplate:
 
     def mark(self, window: Window, ledger: Ledger) -> None:
         """Count the lines of passages, and tell those that come again and again in this window."""
+        passages = [
+            (i, self._known(window.segments[i]))
+            for i in window.unmarked()
+            if window.segments[i].role not in ("assistant", "call")
+        ]
         here: dict[int, int] = {}
-        for i in window.unmarked():
-            segment = window.segments[i]
-            if segment.role in ("assistant", "call"):
-                continue
-            units = segment.units
-            if units is None:
-                units = segment.units = units_of(segment.text)
-            if segment.key not in self._passages:
-                if len(self._passages) >= _MOST_PASSAGES:
-                    self._passages.clear()
-                self._passages.add(segment.key)
-                self._learn(segment, units)
+        for i, units in passages:
             for unit in units:
                 if unit in self._hot:
                     here[unit] = here.get(unit, 0) + 1
                     if here[unit] > 1:
                         self._tell(unit, window.places[i], ledger)
+
+    def _known(self, segment: Segment) -> tuple[int, ...]:
+        """Return the lines of a passage, counted if it is new."""
+        if segment.units is None:
+            segment.units = units_of(segment.text)
+        if segment.key not in self._passages:
+            if len(self._passages) >= _MOST_PASSAGES:
+                self._passages.clear()
+            self._passages.add(segment.key)
+            self._learn(segment, segment.units)
+        return segment.units
 
     def _learn(self, segment: Segment, units: tuple[int, ...]) -> None:
         for unit in units:

@@ -81,7 +81,10 @@ class Segment:
     @property
     def name(self) -> str:
         """What a person calls it: its label, or how it begins."""
-        return self.label or " ".join(self.text[:60].split())
+        if self.label:
+            return self.label
+        begins = " ".join(self.text[:200].split())
+        return begins if len(begins) <= 60 else begins[:59] + "…"
 
 
 def key_of(text: str) -> int:
@@ -103,7 +106,7 @@ class Window:
 
     `places` says where each segment stands; `unique` lists the telling ones that stand there for
     the first time; the first `common` ones, of `stable` tokens, begin the call before too, and
-    `lost` tokens stood in it behind what changed.
+    `lost` tokens, the `moved` ones, stood in it behind what changed.
     """
 
     call: Call
@@ -115,6 +118,7 @@ class Window:
     common: int = 0
     stable: int = 0
     lost: int = 0
+    moved: frozenset[int] = frozenset()
 
     @property
     def tokens(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.audit.ledger import Ledger
+from ctxmem.audit.ledger import REMEMBER, Ledger
 from ctxmem.audit.segments import Segment, Window
 from ctxmem.dedup import difference
 
@@ -25,7 +25,10 @@ CACHED_TOKENS = 1024
 _HELD_CHARACTERS = 48 << 20
 _ROWS = 400  # calls of a session that the page can draw
 _THREADS = 4
-_CLOCK = re.compile(r"\d{1,2}:\d\d|\b\d{4}-\d\d-\d\d|\b1[5-9]\d{8}\b|[0-9a-f]{8}-[0-9a-f]{4}-")
+_CLOCK = re.compile(
+    r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|\b\d{4}-\d\d-\d\d|\b1[5-9]\d{8}\b"
+    r"|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+)
 
 
 @dataclass(slots=True)
@@ -157,9 +160,10 @@ def compare(session: Session, window: Window, ledger: Ledger) -> None:
         window.common = common
         window.stable = sum(segment.tokens for segment in segments[:common])
         if common < min(len(segments), len(thread.segments)):
-            lost = sum(s.tokens for s in segments[common:] if s.key in thread.keys)
+            moved = [i for i in range(common, len(segments)) if segments[i].key in thread.keys]
+            lost = sum(segments[i].tokens for i in moved)
             if lost >= LOST_TOKENS:
-                window.lost = lost
+                window.lost, window.moved = lost, frozenset(moved)
                 _tell_break(session, thread.segments, window, ledger)
     session.threads.append(_Thread(segments, keys, characters))
     del session.threads[:-_THREADS]
@@ -203,13 +207,15 @@ def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger
             detail += "; a time or an id that every request has anew"
         title = f"the beginning changes from call to call, after {window.stable:,} tokens"
     place = window.places[common]
-    texts = [before.text[:1500], now.text[:1500]]
+    texts = [before.text[:1500], now.text[:1500]] if what == "changed" else [before.text[:1500]]
+    texts = [now.text[:1500]] if what == "inserted" else texts
     ledger.add(
         "unstable_prefix",
         (session.name, what, now.role),
         window.lost,
         place,
         lambda: (title, detail, texts),
+        fix=None if what == "changed" else REMEMBER,
     )
 
 

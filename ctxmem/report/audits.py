@@ -176,7 +176,12 @@ def _replay_lines(replay: Data) -> list[str]:
 
 
 def _reason(reason: str) -> str:
-    known = {"over_budget": "did not fit", "trimmed": "messages trimmed"}
+    known = {
+        "duplicate": "repeats",
+        "near_duplicate": "near-duplicates",
+        "over_budget": "did not fit",
+        "trimmed": "messages trimmed",
+    }
     return known.get(reason, reason.replace("_", " "))
 
 
@@ -212,9 +217,9 @@ def _body(audit: Data, *, live: bool) -> str:
             _composition(audit["totals"]),
             _todo(audit),
             _replay(audit["replay"]),
-            _findings(audit, live=live),
             _windows(audit),
             _sessions(audit),
+            _findings(audit, live=live),
             _read(audit["read"]),
             "<footer class='soft'>Tokens are counted with "
             f"{escape(audit['totals']['counter'])}"
@@ -386,7 +391,7 @@ def _finding(finding: Data, mark: bool) -> str:
 
 def _windows(audit: Data) -> str:
     """Draw the most wasteful windows token by token."""
-    windows = [window for window in audit["windows"] if window["tokens"]]
+    windows = [window for window in audit["windows"] if window["waste"]]
     if not windows:
         return ""
     used = {segment["mark"] for window in windows for segment in window["segments"]}
@@ -394,7 +399,7 @@ def _windows(audit: Data) -> str:
     blocks = []
     for i, window in enumerate(windows):
         title = f"Request {window['call']} of {cut(window['session'], 60)}"
-        said = f"{window['tokens']:,} tokens, {window['waste']:,} of them waste"
+        said = f"{window['tokens']:,} tokens, {window['waste']:,} of them repeated or not cached"
         query = f"<p class='soft'>{escape(window['query'])}</p>" if window["query"] else ""
         left = (
             f"<p class='soft'>{window['left_out']:,} more segments are not drawn.</p>"
@@ -405,7 +410,7 @@ def _windows(audit: Data) -> str:
         block = f"{query}{drawn}{left}{_segments_table(window)}"
         if i < _TOP:
             blocks.append(
-                f'<div class="card"><h3>{escape(title)} <span class="soft">{escape(said)}</span>'
+                f'<div class="card"><h3>{escape(title)}<span class="soft">{escape(said)}</span>'
                 f"</h3>{block}</div>"
             )
         else:
@@ -416,16 +421,17 @@ def _windows(audit: Data) -> str:
             )
     return (
         "<section><h2>The most wasteful windows, token by token</h2>"
-        "<p class='soft'>Above, a colour for each source, system and chat in grey; below, what "
-        "need not be there. Point at a part, or use the arrow keys, to read it.</p>"
+        "<p class='soft'>Above, a colour for each source and for each text that comes again, "
+        "the rest in grey; below, what need not be there. Point at a part, or use the arrow keys, "
+        "to read it.</p>"
         f"{drawing.key(marks)}{''.join(blocks)}</section>"
     )
 
 
 def _segments_table(window: Data) -> str:
     rows = "".join(
-        f'<tr><td class="n">{s["tokens"]:,}</td><td>{escape(cut(s["label"] or s["role"], 40))}</td>'
-        f"<td>{escape(drawing.MARKS.get(s['mark'], s['mark']))}</td>"
+        f'<tr><td class="n">{s["tokens"]:,}</td><td class="s">{escape(cut(s["label"] or s["role"], 40))}</td>'
+        f"<td class='s'>{escape(drawing.MARKS.get(s['mark'], s['mark']))}</td>"
         f"<td>{drawing.told(s['text'])}</td></tr>"
         for s in window["segments"]
     )
@@ -462,7 +468,7 @@ def _sessions(audit: Data) -> str:
         head = escape(cut(session["session"], 70))
         if i < _TOP:
             blocks.append(
-                f'<div class="card"><h3>{head} <span class="soft">{escape(said)}</span></h3>'
+                f'<div class="card"><h3>{head}<span class="soft">{escape(said)}</span></h3>'
                 f"{drawn}</div>"
             )
         else:

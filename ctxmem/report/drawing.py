@@ -5,6 +5,7 @@ Everything drawn is also told: by a label, by titles, and by the tables beside i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,19 +42,21 @@ def strip(segments: Segments, budget: int | None = None, label: str = "") -> str
     Segments have tokens, label, role, mark and text.
     """
     total = max(1, sum(segment["tokens"] for segment in segments), budget or 0)
-    colours = hues(segment["label"] for segment in segments if segment["label"])
+    times = Counter(segment["text"] for segment in segments)
+    names = [s["label"] or (s["text"] if times[s["text"]] > 1 else "") for s in segments]
+    colours = hues(filter(None, names))
     at = 0.0
     drawn = []
-    for segment in segments:
+    for segment, name in zip(segments, names, strict=True):
         width = 1000 * segment["tokens"] / total
         if width > 0:
-            name, mark = segment["label"], segment["mark"]
+            mark = segment["mark"]
             fill = (
                 f"hsl({colours[name]} 52% 62%)"
                 if name
-                else f"hsl({_ROLES.get(segment['role'], 205)} 14% 62%)"
+                else f"hsl({_ROLES.get(segment['role'], 205)} 16% 64%)"
             )
-            title = f"{name or segment['role']}, {segment['tokens']:,} tokens"
+            title = f"{segment['label'] or segment['role']}, {segment['tokens']:,} tokens"
             title += f": {MARKS.get(mark, mark)}" if mark else ""
             title += f"\n{segment['text']}" if segment["text"] else ""
             below = f'<rect class="m-{mark}" y="31" height="11" {_x(at, width)}/>' if mark else ""
@@ -109,16 +112,18 @@ def columns(rows: Sequence[Mapping[str, Any]], budget: int | None = None, label:
     step = 1000 / len(shared)
     gap = min(2.0, step / 5)
     paths: dict[str, list[str]] = {}
-    stable_path = []
+    stable_path: list[str] = []
+    shares: list[float] = []
     before = 0
     for i, row in enumerate(shared):
-        stable, repeated = row["stable"], row["repeated"]
-        lost = min(row["lost"], row["tokens"] - stable)
-        repeated = min(repeated, row["tokens"])
-        fresh = max(0, row["tokens"] - stable - lost - repeated)
+        # A repeat may stand in what is stable or lost too; drawn, it is a repeat alone.
+        repeated = min(row["repeated"], row["tokens"])
+        stable = min(row["stable"], row["tokens"] - repeated)
+        lost = min(row["lost"], row["tokens"] - repeated - stable)
+        fresh = row["tokens"] - repeated - stable - lost
         y = 100.0
         for mark, tokens in (
-            ("stable", min(stable, row["tokens"] - repeated)),
+            ("stable", stable),
             ("new", fresh),
             ("lost", lost),
             ("repeat", repeated),
@@ -128,8 +133,9 @@ def columns(rows: Sequence[Mapping[str, Any]], budget: int | None = None, label:
                 path = _column(i * step, y, step - gap, height)
                 paths.setdefault(mark, []).append(path)
                 y -= height
-        kept = min(1.0, stable / before) if before else 0.0
         if i:
+            kept = min(1.0, row["stable"] / before) if before else 0.0
+            shares.append(kept)
             stable_path.append(_column(i * step, 20.0, step - gap, 20 * kept))
         before = row["tokens"]
     drawn = "".join(f'<path class="m-{mark}" d="{"".join(d)}"/>' for mark, d in paths.items())
@@ -145,10 +151,18 @@ def columns(rows: Sequence[Mapping[str, Any]], budget: int | None = None, label:
         f'<div class="chart"><span class="top">{top:,}</span>'
         f'<svg class="columns" viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" '
         f'tabindex="0" aria-label="{escape(label)}" data-rows="{data}">{drawn}{line}</svg>'
-        f'<span class="axis">stayed as it was</span>'
+        f'<span class="axis">{_kept(shares)}</span>'
         f'<svg class="kept" viewBox="0 0 1000 20" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="m-stable" d="{"".join(stable_path)}"/></svg></div>'
         '<p class="readout" aria-live="polite"></p>'
+    )
+
+
+def _kept(shares: Sequence[float]) -> str:
+    if not shares:
+        return ""
+    return (
+        f"of each window {sum(shares) / len(shares):.0%} stayed as it was in the next, on average"
     )
 
 

@@ -28,7 +28,7 @@ background:var(--page);max-width:70rem}
 margin:.25em 0 .3em;max-width:34em}
 .ctxmem .hero b{color:var(--repeat)}
 .ctxmem .hero b.fine{color:var(--good)}
-.ctxmem .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.7rem;
+.ctxmem .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.3rem,1fr));gap:.7rem;
 margin:1.2rem 0;padding:0;list-style:none}
 .ctxmem .tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;
 padding:.7rem .9rem}
@@ -55,6 +55,9 @@ vector-effect:non-scaling-stroke;fill:none}
 .ctxmem .chart .top,.ctxmem .chart .axis{color:var(--soft);font-size:.78rem;line-height:1.2;
 display:block}
 .ctxmem .chart .axis{margin-top:.45rem}
+.ctxmem .card h3{margin-top:0;display:flex;flex-wrap:wrap;gap:0 1em;justify-content:space-between}
+.ctxmem h3 .soft{font-weight:400}
+.ctxmem .readout:empty{display:none}
 .ctxmem .readout{min-height:2.9em;font-size:.88rem;color:var(--soft);margin:.3em 0 0;
 white-space:pre-line;overflow-wrap:anywhere}
 .ctxmem .key{list-style:none;display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;padding:0;
@@ -67,6 +70,7 @@ vertical-align:-.03em}
 vertical-align:top;font-weight:400;overflow-wrap:anywhere}
 .ctxmem thead th{color:var(--soft);font-size:.86rem}
 .ctxmem .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.ctxmem td.s{white-space:nowrap}
 .ctxmem td.wide{width:60%;vertical-align:middle}
 .ctxmem pre,.ctxmem code{font:.88em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,monospace}
 .ctxmem pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--pale);padding:.7em .9em;
