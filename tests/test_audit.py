@@ -7,11 +7,11 @@ import random
 from collections import Counter
 
 import pytest
+from ctxmem.bench import traces
 
 import ctxmem
 from ctxmem import BudgetError, InputError, InputTypeError, audit
 from ctxmem.audit import KINDS
-from ctxmem.bench import traces
 from ctxmem.cli import main
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."

@@ -486,9 +486,9 @@ def test_folders_and_patterns_are_searched(tmp_path):
 
 
 def test_paths_that_lead_nowhere_are_explained(tmp_path):
-    with pytest.raises(InputError, match=r"nothing.jsonl cannot be read \(no such file\)"):
+    with pytest.raises(InputError, match=r"nothing\.jsonl cannot be read \(no such file\)"):
         read(tmp_path / "nothing.jsonl")
-    with pytest.raises(InputError, match="holds no traces; expected files that end in .jsonl"):
+    with pytest.raises(InputError, match=r"holds no traces; expected files that end in \.jsonl"):
         read(tmp_path)
 
 

@@ -430,7 +430,8 @@ def _windows(audit: Data) -> str:
 
 def _segments_table(window: Data) -> str:
     rows = "".join(
-        f'<tr><td class="n">{s["tokens"]:,}</td><td class="s">{escape(cut(s["label"] or s["role"], 40))}</td>'
+        f'<tr><td class="n">{s["tokens"]:,}</td>'
+        f'<td class="s">{escape(cut(s["label"] or s["role"], 40))}</td>'
         f"<td class='s'>{escape(drawing.MARKS.get(s['mark'], s['mark']))}</td>"
         f"<td>{drawing.told(s['text'])}</td></tr>"
         for s in window["segments"]

@@ -14,7 +14,7 @@ STYLE = """
 --new:#3f76c9;--stable:#a9b8c7;--repeat:#d92c2c;--resent:#ef7d00;--version:#9036ad;--overlap:#0b8a9a;
 --lost:#e0ac00;--boilerplate:#7c8792;--good:#1a7f4b;--mark:#ffe08a;--focus:#1f5fd0;
 font:15px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif;color:var(--ink);
-background:var(--page);max-width:70rem}
+background:var(--page);max-width:70rem;overflow-wrap:anywhere}
 @media (prefers-color-scheme:dark){.ctxmem{--ink:#e7ecf1;--soft:#a5b0bb;--line:#2d353e;
 --page:#101418;--card:#181d23;--pale:#222931;--new:#6ba0ee;--stable:#53636f;--repeat:#ff6b5e;
 --resent:#ffa23e;--version:#cf86e6;--overlap:#3fc1d0;--lost:#f0c33c;--boilerplate:#8d98a4;
@@ -100,6 +100,10 @@ border-bottom:1px solid var(--line)}
 .ctxmem .todo pre{grid-column:1/-1}
 .ctxmem .todo .bar{grid-column:1/-1;height:.35rem;margin:.2rem 0}
 .ctxmem footer{margin:3rem 0 1rem;font-size:.88rem}
+@media (max-width:45rem){.ctxmem .n,.ctxmem td.s{white-space:normal}
+.ctxmem .hero{font-size:1.5rem}.ctxmem .todo{grid-template-columns:1fr}
+.ctxmem .todo .n{text-align:left}.ctxmem summary{flex-wrap:wrap}
+.ctxmem .beside{grid-template-columns:1fr}}
 @media print{.ctxmem{--page:#fff;max-width:none;print-color-adjust:exact;
 -webkit-print-color-adjust:exact}.ctxmem .filters,.ctxmem .readout{display:none}
 .ctxmem .card,.ctxmem .todo,.ctxmem .tiles li{break-inside:avoid}
