@@ -343,9 +343,9 @@ def _written(name: str, steps: list[Step], number: int) -> list[Record]:
     return list(formats[number % len(formats)](name, steps))
 
 
-def langsmith(name: str, steps: list[Step]) -> Iterator[Record]:
-    """Write runs: a chain, its retrievers and its model."""
-    for turn, step in enumerate(steps):
+def langsmith(name: str, steps: list[Step], first: int = 0) -> Iterator[Record]:
+    """Write runs: a chain, its retrievers and its model; traces are numbered from `first`."""
+    for turn, step in enumerate(steps, start=first):
         trace = f"{name}/{turn}"
         for ranker, hits in step.lists.items():
             yield _langsmith_list(trace, step.query, ranker, hits, name)
@@ -531,14 +531,14 @@ def lines(gigabytes: float, *, seed: int = 0) -> Iterator[bytes]:
     left = gigabytes * 1e9
     number = 0
     while left > 0:
-        name = f"session-{number // 8}"
+        name = f"session-{number // 8}-{number % 2}"
         documents = []
         for _ in range(10):
             # A passage anew is one of the pool with its words turned about a random place.
             words = rng.choice(pool) if rng.random() < 0.6 else _turned(rng, rng.choice(pool))
             documents.append(Hit(f"d{len(documents)}", words, rng.random()))
         step = Step(f"question {number}", {"dense": documents}, _prompt(documents, f"{number}?"))
-        for record in langsmith(name, [step]) if number % 2 else openai(name, [step]):
+        for record in langsmith(name, [step], number) if number % 2 else openai(name, [step]):
             line = json.dumps(record).encode() + b"\n"
             left -= len(line)
             yield line

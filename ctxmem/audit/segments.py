@@ -7,6 +7,7 @@ is the same segment wherever it stands. Every distinct segment is counted once.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +32,10 @@ LEAST_WORDS = 6
 SPOKEN_CHARACTERS = 200
 """What a model says itself is told as a repeat from here on: it thanks for every question."""
 
+_BLANK_LINES = re.compile("\n\n+")
 _SEED = secrets.randbits(64)
 _KEPT_CHARACTERS = 16 << 20
-_MOST_LOCATED = 1000
+_MOST_LOCATED = 200  # passages of a trace that are looked for in each text
 _DEEPEST = 8
 
 
@@ -185,6 +187,7 @@ class Cutter:
         pieces = [s.as_retrieved(shown[s.key][1].label) if s.key in shown else s for s in known]
         here = {segment.key for segment in pieces if segment.retrieved}
         missing = [one for key, one in shown.items() if key not in here and len(one[0]) < len(text)]
+        del missing[_MOST_LOCATED:]
         if missing and _locate(text, missing):
             return list(_around(text, role, _locate(text, shown.values())))
         return pieces
@@ -203,22 +206,16 @@ def passage_segment(passage: Passage) -> Segment:
 def _paragraphs(text: str, role: str) -> Iterator[Segment]:
     """Cut at blank lines; a cut leaves the newlines before it, so that counts add up exactly."""
     start = 0
-    while True:
-        found = text.find("\n\n", start)
-        if found < 0:
-            break
-        end = found + 2
-        while end < len(text) and text[end] == "\n":
-            end += 1
-        yield Segment(text[start:end], role)
-        start = end
+    for blank in _BLANK_LINES.finditer(text):
+        yield Segment(text[start : blank.end()], role)
+        start = blank.end()
     if start < len(text):
         yield Segment(text[start:], role)
 
 
 def _locatable(shown: Sequence[Passage]) -> Shown:
     found: Shown = {}
-    for passage in shown[:_MOST_LOCATED]:
+    for passage in shown:
         text = passage.text.strip() if passage.text else ""
         if len(text) >= 8:
             found.setdefault(key_of(text), (text, passage))

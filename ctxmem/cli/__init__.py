@@ -24,7 +24,7 @@ COMMANDS = (audit, pack, dedup, vocab, bench)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(bench.with_name(sys.argv[1:] if argv is None else list(argv)))
     try:
         with warnings.catch_warnings(record=False):
             setattr(warnings, "showwarning", _show_warning)  # noqa: B010

@@ -9,6 +9,7 @@ benches   comparisons with peers as HTML
 """
 
 from ctxmem.report.audits import audit_html, audit_page, audit_text
+from ctxmem.report.benches import bench_page
 from ctxmem.report.windows import proof_text, window_html, window_page, window_text
 from ctxmem.report.words import short_id
 
@@ -16,6 +17,7 @@ __all__ = [
     "audit_html",
     "audit_page",
     "audit_text",
+    "bench_page",
     "proof_text",
     "short_id",
     "window_html",
