@@ -40,9 +40,9 @@ def with_name(argv: Sequence[str]) -> list[str]:
 
     argparse would take the value of the option for the name.
     """
-    if argv[:1] == ["bench"] and argv[1:2] not in (["-h"], ["--help"]):
-        if not argv[1:] or argv[1].startswith("-"):
-            return ["bench", ALL, *argv[1:]]
+    bare = not argv[1:] or argv[1].startswith("-")
+    if argv[:1] == ["bench"] and bare and argv[1:2] not in (["-h"], ["--help"]):
+        return ["bench", ALL, *argv[1:]]
     return [*argv]
 
 
