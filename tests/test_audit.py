@@ -393,6 +393,25 @@ def test_hostile_records_are_counted_and_the_rest_audited():
     assert str(found)
 
 
+def test_floods_are_bounded_in_time_and_memory():
+    flood = "\n\n".join(["x"] * 300_000)
+    records = [
+        request(say("user", flood), say("user", flood)),
+        {"query": "q", "hits": [{"text": ONE}] * 60_000},
+        {"query": "q", "hits": [{"text": f"{TWO} {'a b ' * 400}{i}"} for i in range(200)]},
+    ]
+    found = audit(records, counter=words)
+    assert found.read["skipped"] == {"of more than 50,000 messages or passages, read in part": 1}
+    assert max(len(window["segments"]) for window in found.windows) <= 400
+    assert found._repr_html_()
+
+
+def test_a_window_of_pack_is_audited_as_it_stands():
+    window = ctxmem.pack([ONE, TWO, ONE], 100, dedup=False)
+    assert kinds(audit(window)) == {"repeat_in_request"}
+    assert audit([ctxmem.pack([ONE, TWO, ONE], 100)]).findings == []
+
+
 def test_the_plain_data_have_a_schema_version_and_every_kind():
     data = audit([hits(ONE, ONE)]).to_dict()
     assert data["schema_version"] == 1

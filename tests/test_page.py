@@ -121,6 +121,12 @@ def test_differences_are_marked_word_by_word():
     assert "<mark>" not in beside(["due in 30 days", "due in 45 days"], mark=False)
 
 
+def test_differences_of_texts_that_are_dear_to_compare_are_marked_from_end_to_end():
+    one, other = "a b " * 2000 + "c " + "a " * 2000, "a b " * 2000 + "d " + "a " * 2000
+    shown = beside([one, other])
+    assert shown.count("<mark>") == 2 and "<mark>c</mark>" in shown
+
+
 def test_controls_and_surrogates_can_be_written():
     assert escape("a\x00b\ud83d") == "a\u2400b?"
 

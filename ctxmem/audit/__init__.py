@@ -27,7 +27,7 @@ from ctxmem.audit.ledger import KINDS, AuditFinding
 from ctxmem.audit.replay import Replay
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
 from ctxmem.intake import read_budget
-from ctxmem.schema import SCHEMA_VERSION, Budget
+from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
 from ctxmem.traces import MAX_LINE, Tally, read_events, read_records
 
@@ -126,7 +126,8 @@ def audit(
     them.
 
     Args:
-        source: a path, a folder, a pattern, "-" for standard input, a list of these, or records.
+        source: a path, a folder, a pattern, "-" for standard input, records as dicts, a `Window`
+            that `pack` made, or a list of any of these.
         budget: tokens that a window may have; without it no window is over it.
         counter: an encoding or a model, a function from str to int, or an object that counts.
         prices: of a million input tokens, or a dict with "input" and, where known, "cache_read".
@@ -146,7 +147,7 @@ def audit(
     >>> found.findings[0].kind, found.totals["tokens"], found.totals["repeated_tokens"]
     ('repeat_in_request', 16, 8)
     """
-    if isinstance(source, Mapping):
+    if isinstance(source, Mapping | Window):
         source = [source]
     if isinstance(source, bytes) or (
         not hasattr(source, "__iter__") and not isinstance(source, Path)
@@ -166,9 +167,8 @@ def audit(
         # Texts made to be alike are compared by sketch; who audits does not care how.
         warnings.filterwarnings("ignore", category=CtxmemWarning)
         before = 0
-        for event in read_events(
-            read_records(source, tally, progress=progress, max_line=max_line), tally
-        ):
+        records = read_records(source, tally, progress=progress, max_line=max_line)
+        for event in read_events(map(_record, records), tally):
             for call in assembler.add(event, tally.bytes - before or _size(event)):
                 auditor.add(call)
             before = tally.bytes
@@ -184,6 +184,18 @@ def audit(
         windows,
         auditor.replay.to_dict() if auditor.replay else None,
     )
+
+
+def _record(given: tuple[Any, str]) -> tuple[Any, str]:
+    """Return a record; a `Window` is audited as what was retrieved for one request."""
+    window, place = given
+    if not isinstance(window, Window):
+        return given
+    hits = [
+        {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
+        for piece in window.pieces
+    ]
+    return {"hits": hits}, place
 
 
 def _size(event: Any) -> int:

@@ -41,7 +41,7 @@ FIXES: Mapping[str, str] = {
 }
 
 _PLACES = 8  # kept of each finding
-_MOST = 20_000  # findings of a kind; beyond, the cheaper half is only counted
+_MOST = 4000  # findings of a kind; beyond, the cheaper half is only counted
 
 
 @dataclass(slots=True)

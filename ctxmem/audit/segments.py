@@ -36,6 +36,7 @@ _BLANK_LINES = re.compile("\n\n+")
 _SEED = secrets.randbits(64)
 _KEPT_CHARACTERS = 16 << 20
 _MOST_LOCATED = 200  # passages of a trace that are looked for in each text
+_MOST_PARAGRAPHS = 20_000  # that a text is cut into
 _DEEPEST = 8
 
 
@@ -206,9 +207,11 @@ def passage_segment(passage: Passage) -> Segment:
 def _paragraphs(text: str, role: str) -> Iterator[Segment]:
     """Cut at blank lines; a cut leaves the newlines before it, so that counts add up exactly."""
     start = 0
+    least = len(text) // _MOST_PARAGRAPHS  # text made of blank lines is cut less finely
     for blank in _BLANK_LINES.finditer(text):
-        yield Segment(text[start : blank.end()], role)
-        start = blank.end()
+        if blank.end() - start > least:
+            yield Segment(text[start : blank.end()], role)
+            start = blank.end()
     if start < len(text):
         yield Segment(text[start:], role)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from html import escape as _escape
 from typing import Any
 
 Data = Mapping[str, Any]
 
-_COMPARED_WORDS = 400
+_COMPARED_WORDS = 600
+_MEETINGS = 20_000  # pairs of equal words, each looked at again for every difference
 
 
 def many(count: int, noun: str) -> str:
@@ -71,16 +73,35 @@ def marked(one: str, other: str) -> tuple[str, str]:
     >>> marked("within 30 days", "within 45 days")
     ('within <mark>30</mark> days', 'within <mark>45</mark> days')
     """
-    mine, theirs = (re.findall(r"\s+|\S+", text) for text in (one, other))
-    if max(len(mine), len(theirs)) > 2 * _COMPARED_WORDS:
-        return escape(one), escape(other)
+    mine, theirs = (re.findall(r"\s+|\S+\s*", text) for text in (one, other))
     left: list[str] = []
     right: list[str] = []
-    for tag, a, b, c, d in SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes():
-        for parts, words in ((left, mine[a:b]), (right, theirs[c:d])):
+    for same, a, b in _parts(mine, theirs):
+        for parts, words in ((left, a), (right, b)):
             text = escape("".join(words))
-            parts.append(text if tag == "equal" or not text else f"<mark>{text}</mark>")
+            space = text[len(text.rstrip()) :]
+            text = text.rstrip()
+            parts.append(text + space if same or not text else f"<mark>{text}</mark>{space}")
     return "".join(left), "".join(right)
+
+
+def _parts(mine: list[str], theirs: list[str]) -> Iterator[tuple[bool, list[str], list[str]]]:
+    """Yield runs of words, the same in both or not; where comparing is dear, by the ends alone."""
+    pairs = Counter(mine)
+    meetings = sum(pairs[word] for word in theirs)
+    if meetings <= _MEETINGS and max(len(mine), len(theirs)) <= _COMPARED_WORDS:
+        matcher = SequenceMatcher(None, mine, theirs, autojunk=False)
+        for tag, a, b, c, d in matcher.get_opcodes():
+            yield tag == "equal", mine[a:b], theirs[c:d]
+        return
+    shorter = min(len(mine), len(theirs))
+    head = next((i for i in range(shorter) if mine[i] != theirs[i]), shorter)
+    tail = next(
+        (i for i in range(shorter - head) if mine[-1 - i] != theirs[-1 - i]), shorter - head
+    )
+    yield True, mine[:head], theirs[:head]
+    yield False, mine[head : len(mine) - tail], theirs[head : len(theirs) - tail]
+    yield True, mine[len(mine) - tail :], theirs[len(theirs) - tail :]
 
 
 def beside(texts: Sequence[str], titles: Sequence[str] = (), *, mark: bool = True) -> str:

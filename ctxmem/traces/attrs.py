@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 _DEEPEST = 20
+_LONGEST_NAME = 300  # characters of an id or a name that are kept
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -115,11 +116,13 @@ def name_of(value: Any) -> str | None:
     if value is None:
         return None
     if type(value) is str and value.isascii() and value[:1] != '"':
-        return value or None
+        return value[:_LONGEST_NAME] or None
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = text_of(parsed(value) if isinstance(value, str) and value[:1] == '"' else value)
-    return text or (str(value) if isinstance(value, int) else None)
+    if not text:
+        text = str(value) if isinstance(value, int) and abs(value) < 1 << 128 else ""
+    return text[:_LONGEST_NAME] or None
 
 
 def named(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:

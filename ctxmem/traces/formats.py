@@ -29,6 +29,9 @@ FORMATS = (
 )
 """Asked in this order, per record: one file may hold several."""
 
+MOST_PARTS = 50_000
+"""Messages or passages of one record that are read."""
+
 _NESTED = 4  # documents within documents: a page of an API with traces with observations
 
 
@@ -64,6 +67,15 @@ def _events(record: Any, place: str, tally: Tally, depth: int) -> Iterator[Event
                 return
             for event in events:
                 tally.formats[event.format] += 1
-                yield event
+                yield _bounded(event, tally)
             return
     tally.skip("of no known format", place)
+
+
+def _bounded(event: Event, tally: Tally) -> Event:
+    """Cut what no request has, so that one record cannot take all memory."""
+    if max(len(event.messages), len(event.passages)) > MOST_PARTS:
+        tally.skip(f"of more than {MOST_PARTS:,} messages or passages, read in part", event.place)
+        del event.messages[MOST_PARTS:]
+        del event.passages[MOST_PARTS:]
+    return event
