@@ -282,7 +282,7 @@ def _resent(prose: Prose, rng: random.Random, name: str) -> Made:
 
 
 def _growth(prose: Prose, rng: random.Random, name: str) -> Made:
-    return _clean_chat(prose, rng, name, turns=14), [Planted("growth", name)]
+    return _clean_chat(prose, rng, name, turns=20), [Planted("growth", name)]
 
 
 def _clock(prose: Prose, rng: random.Random, name: str) -> Made:

@@ -39,6 +39,9 @@ from ctxmem.schema import Counter
 DRAWN_WINDOWS = 24
 """Windows that the page draws token by token: the most wasteful ones."""
 
+DRAWN_OF_SESSION = 3
+"""Of them of one session, whose windows are alike."""
+
 DRAWN_SESSIONS = 40
 _DRAWN_SEGMENTS = 400
 _EXCERPT = 160
@@ -89,7 +92,7 @@ class Auditor:
         self._sessions = Sessions(self.ledger)
         self._cutter = Cutter(counter)
         self._boilerplate = Boilerplate(counter)
-        self._drawn: list[tuple[int, int, dict[str, Any]]] = []
+        self._drawn: list[dict[str, Any]] = []  # the most wasteful first
         self._worst: list[tuple[int, int, Session]] = []
         self._number = 0
 
@@ -294,9 +297,7 @@ class Auditor:
         marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
         marks.update((i, "lost") for i in window.moved if i not in marks)
         waste = sum(segments[i].tokens for i, mark in marks.items() if mark != "stable")
-        self._number += 1
-        entry = (waste, -self._number)
-        if len(self._drawn) >= DRAWN_WINDOWS and entry <= self._drawn[0][:2]:
+        if not self._is_drawn(window.session, waste):
             return
         shown = [
             {
@@ -319,8 +320,19 @@ class Auditor:
             "left_out": max(0, len(segments) - _DRAWN_SEGMENTS),
             "segments": shown,
         }
-        push = heapq.heappush if len(self._drawn) < DRAWN_WINDOWS else heapq.heapreplace
-        push(self._drawn, (*entry, drawn))
+        self._drawn.append(drawn)
+        self._drawn.sort(key=lambda window: -window["waste"])  # stable: the first come first
+
+    def _is_drawn(self, session: str, waste: int) -> bool:
+        """Make room for a window that wastes more than another, of its session or of all."""
+        same = [window for window in self._drawn if window["session"] == session]
+        rivals = same if len(same) >= DRAWN_OF_SESSION else self._drawn
+        if rivals is self._drawn and len(self._drawn) < DRAWN_WINDOWS:
+            return True
+        if waste <= rivals[-1]["waste"]:
+            return False
+        self._drawn.remove(rivals[-1])
+        return True
 
     def _close(self, session: Session) -> None:
         if session.transcript is not None:
@@ -361,7 +373,7 @@ class Auditor:
             }
             for *_, session in sorted(self._worst, key=lambda entry: entry[:-1], reverse=True)
         ]
-        return sessions, [window for *_, window in sorted(self._drawn, reverse=True)]
+        return sessions, self._drawn
 
 
 def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str, list[str]]:

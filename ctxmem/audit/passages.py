@@ -80,8 +80,8 @@ def mark_versions(window: Window, ledger: Ledger) -> None:
 
 
 def _is_version(one: Segment, other: Segment) -> bool:
-    """Tell versions from records of one form: what tools return differs in numbers by right."""
-    if one.retrieved or other.retrieved or one.role not in ("tool", "assistant"):
+    """Tell versions from what has one form by right: records of tools, rules of an instruction."""
+    if one.retrieved or other.retrieved or (one.role == "user" and other.role == "user"):
         return True
     return telling_words(one.text) == telling_words(other.text)
 

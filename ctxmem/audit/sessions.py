@@ -15,7 +15,7 @@ from ctxmem.dedup import difference
 LOST_TOKENS = 64
 """Tokens behind a changed beginning that are told from here on; providers cache longer runs."""
 
-GROWN_CALLS, GROWN_TIMES, GROWN_TOKENS = 6, 3.0, 1000
+GROWN_CALLS, GROWN_TIMES, GROWN_TOKENS = 6, 3.0, 2000
 """A session grows without restraint if it has as many calls, its last window is as many times its
 first, of as many tokens, and no window was a tenth smaller than the one before."""
 
@@ -235,7 +235,7 @@ def close(session: Session, ledger: Ledger) -> None:
     above = sum(max(0, tokens - half) for tokens in session.above_half)
 
     def describe() -> tuple[str, str, list[str]]:
-        title = f"{session.name} grew from {session.first:,} to {session.last:,} tokens"
+        title = f"session {session.name} grew from {session.first:,} to {session.last:,} tokens"
         detail = (
             f"{session.calls:,} calls sent {session.tokens:,} tokens and nothing was ever trimmed; "
             f"a window held at {half:,} would have saved {above:,}"

@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 """Chip and sentence of each kind of finding."""
 
+_OUTWEIGHS = 3  # times the repeats, from which on another kind is what the page begins with
 _SHOWN_FINDINGS = 150
 _MARKED_FINDINGS = 60
 _PLACES = 4
@@ -39,11 +40,13 @@ def headline(audit: Data) -> str:
     if not totals["calls"]:
         return "No request and no retrieval was found in what was read."
     calls = many(totals["calls"], "request")
-    if totals["repeated_tokens"]:
-        return (
-            f"{share(totals['repeated_tokens'], totals['tokens'])} of the "
-            f"{totals['tokens']:,} tokens of {calls} only repeat others."
-        )
+    repeated, sent = totals["repeated_tokens"], f"the {totals['tokens']:,} tokens of {calls}"
+    waste, kind = max((tokens, kind) for kind, tokens in totals["waste"].items())
+    if waste > _OUTWEIGHS * repeated and waste > totals["tokens"] / 20:
+        what = KINDS[kind][1]
+        return f"{share(waste, totals['tokens'])} of {sent}: {what[0].lower()}{what[1:]}."
+    if repeated:
+        return f"{share(repeated, totals['tokens'])} of {sent} only repeat others."
     wrong = sum(totals["findings"].values())
     if wrong:
         return f"{totals['tokens']:,} tokens in {calls}: {many(wrong, 'thing')} to look at."
@@ -232,7 +235,7 @@ def _body(audit: Data, *, live: bool) -> str:
 def _hero(audit: Data) -> str:
     text = escape(headline(audit))
     number, space, rest = text.partition(" ")
-    if audit["totals"]["repeated_tokens"]:
+    if number.endswith("%"):
         text = f"<b>{number}</b>{space}{rest}"
     worst = _worst(audit)
     return f'<p class="hero">{text}</p>' + (f"<p>{escape(worst)}</p>" if worst else "")
