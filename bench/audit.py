@@ -65,23 +65,15 @@ def check_answer() -> dict[str, int]:
     """Audit a corpus whose faults are known; raise if too many are missed, or any is made up."""
     corpus = traces.planted(200)
     found = audit(corpus.records, budget=traces.BUDGET)
-    missed = [
-        plant
-        for plant in corpus.truth
-        if not any(
-            finding.kind == plant.kind
-            and any(place["session"] == plant.session for place in finding.places)
-            and (not plant.text or any(plant.text in text for text in finding.texts))
-            for finding in found.findings
-        )
-    ]
-    alarms = sum(
-        any(place["session"].startswith("clean") for place in finding.places)
-        for finding in found.findings
-    )
+    missed, alarms = traces.missed(corpus, found), traces.alarms(found)
     if len(missed) > 0.01 * len(corpus.truth) or alarms:
-        raise AssertionError(f"{len(missed)} of {len(corpus.truth)} missed, {alarms} false alarms")
-    return {"sessions": 200, "planted": len(corpus.truth), "missed": len(missed), "alarms": alarms}
+        raise AssertionError(f"{len(missed)} of {len(corpus.truth)} missed; {alarms[:3]}")
+    return {
+        "sessions": 200,
+        "planted": len(corpus.truth),
+        "missed": len(missed),
+        "alarms": len(alarms),
+    }
 
 
 def speed(folder: Path, megabytes: int, rounds: int) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ctxmem import Audit
+
 from . import corpus
 
 Record = dict[str, Any]
@@ -137,6 +139,30 @@ def ranked(queries: int = 40, *, seed: int = 0) -> Corpus:
     ):
         made.truth.append(Planted(kind, "", repr(name)))
     return made
+
+
+def missed(corpus: Corpus, found: Audit) -> list[Planted]:
+    """Return what an audit did not find of what is planted in sessions."""
+    return [
+        plant
+        for plant in corpus.truth
+        if not any(
+            finding.kind == plant.kind
+            and any(place["session"] == plant.session for place in finding.places)
+            and (not plant.text or any(plant.text in text for text in finding.texts))
+            for finding in found.findings
+        )
+    ]
+
+
+def alarms(found: Audit) -> list[str]:
+    """Return what an audit found in clean sessions."""
+    return [
+        f"{finding.kind}: {finding.title} in {place['session']}"
+        for finding in found.findings
+        for place in finding.places
+        if place["session"].startswith("clean")
+    ]
 
 
 # Clean sessions

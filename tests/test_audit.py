@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 from collections import Counter
@@ -12,6 +13,7 @@ from ctxmem.bench import traces
 import ctxmem
 from ctxmem import BudgetError, InputError, InputTypeError, audit
 from ctxmem.audit import KINDS
+from ctxmem.audit.ledger import FIXES
 from ctxmem.cli import main
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
@@ -50,29 +52,13 @@ def planted(request):
 
 def test_what_is_planted_is_found(planted):
     corpus, found = planted
-    missed = [
-        plant
-        for plant in corpus.truth
-        if not any(
-            finding.kind == plant.kind
-            and any(place["session"] == plant.session for place in finding.places)
-            and (not plant.text or any(plant.text in text for text in finding.texts))
-            for finding in found.findings
-        )
-    ]
+    missed = traces.missed(corpus, found)
     assert len(corpus.truth) >= 130
     assert len(missed) <= 0.01 * len(corpus.truth), missed
 
 
 def test_nothing_is_found_in_clean_sessions(planted):
-    _, found = planted
-    alarms = [
-        (finding.kind, finding.title, place)
-        for finding in found.findings
-        for place in finding.places
-        if place["session"].startswith("clean")
-    ]
-    assert alarms == []
+    assert traces.alarms(planted[1]) == []
 
 
 def test_planted_sessions_have_what_was_planted_and_what_follows_from_it(planted):
@@ -460,6 +446,12 @@ def test_the_command_is_a_gate(file, capsys):
 def test_misuse_of_the_command_is_explained(file, capsys, options, message):
     assert main(["audit", str(file), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_mends_it_is_a_line_of_python(kind):
+    (statement,) = ast.parse(FIXES[kind]).body
+    assert isinstance(statement, ast.Assign)
 
 
 def test_an_audit_is_public():

@@ -28,8 +28,8 @@ FIXES: Mapping[str, str] = {
     "repeat_in_session": "window = ctxmem.pack(hits, budget=4000, query=question, "
     "resident=last_window)",
     "near_version": "window = ctxmem.pack(hits, budget=4000, query=question, dedup=True)",
-    "overlap": "hits = [ctxmem.Chunk(text, source=doc, span=(start, end)) for ...]  "
-    "# pack() then shows what neighbours share once",
+    "overlap": "hits = [ctxmem.Chunk(text, source=doc, span=(start, end)) for "
+    "text, doc, start, end in cuts]  # pack() then shows what neighbours share once",
     "boilerplate": "text = text.replace(boilerplate, '')  # before the text is cut and indexed",
     "growth": REMEMBER,
     "unstable_prefix": "messages = [*fixed_instructions, *history, whatever_changes]",
@@ -37,7 +37,8 @@ FIXES: Mapping[str, str] = {
     "over_budget": "messages = ctxmem.trim_messages(messages, budget)",
     "miscalibrated": "hits = [ctxmem.Chunk(text, rank=i, list=name) for i, text in "
     "enumerate(ranked)]  # ranks, no scores",
-    "same_budget": "window = ctxmem.pack(hits, budget=ctxmem.Budget(4000), query=question)",
+    "same_budget": "window = ctxmem.pack(hits, budget=ctxmem.Budget(4000, auto=True), "
+    "query=question)",
 }
 
 _PLACES = 8  # kept of each finding
