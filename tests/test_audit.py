@@ -305,6 +305,20 @@ def test_a_transcript_begins_anew_when_it_was_compacted():
     assert audit(records, counter=words).findings == []
 
 
+def test_a_result_without_its_call_is_told_in_a_transcript_too():
+    call = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
+    other = {"type": "tool_use", "id": "c2", "name": "f", "input": {}}
+    results = [{"type": "tool_result", "tool_use_id": key, "content": "ok"} for key in ("c1", "c2")]
+    records = [turn("user", ONE)]
+    # One answer in two lines, as it is told; its results are not misplaced by that.
+    records += [turn("assistant", [block], message={"id": "m1"}) for block in (call, other)]
+    records += [turn("user", [result]) for result in results]
+    records += [turn("assistant", "done", message={"id": "m2"})]
+    assert audit(records).findings == []
+    (finding,) = audit([*records[:1], *records[2:]]).findings
+    assert finding.kind == "broken_pair" and "'c1'" in finding.detail
+
+
 # The gate, prices, replay
 
 

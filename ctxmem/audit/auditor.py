@@ -24,6 +24,7 @@ from ctxmem.audit.replay import Replay
 from ctxmem.audit.segments import Cutter, Segment, Window, texts_of
 from ctxmem.audit.sessions import (
     CACHED_TOKENS,
+    LONGEST_TRANSCRIPT,
     Row,
     Session,
     Sessions,
@@ -34,6 +35,7 @@ from ctxmem.audit.sessions import (
 )
 from ctxmem.errors import InputError
 from ctxmem.messages import check
+from ctxmem.messages.reading import ROLES
 from ctxmem.schema import Counter
 
 DRAWN_WINDOWS = 24
@@ -44,6 +46,7 @@ DRAWN_OF_SESSION = 3
 
 DRAWN_SESSIONS = 40
 _DRAWN_SEGMENTS = 400
+_MOST_SEEN = 300_000  # passages of a session that are remembered
 _EXCERPT = 160
 _PAIRS = ("orphan_result", "open_call", "misplaced_result")
 
@@ -89,7 +92,7 @@ class Auditor:
         self.totals = Totals()
         self.replay = replay
         self.rankers = Rankers()
-        self._sessions = Sessions(self.ledger)
+        self._sessions = Sessions()
         self._cutter = Cutter(counter)
         self._boilerplate = Boilerplate(counter)
         self._drawn: list[dict[str, Any]] = []  # the most wasteful first
@@ -157,6 +160,8 @@ class Auditor:
             segment, place = window.segments[i], window.places[i]
             if not segment.retrieved:
                 continue
+            if len(session.seen) > _MOST_SEEN:
+                session.seen.clear()
             here = (session.calls, place["place"])
             number, first = session.seen.setdefault(segment.key, here)
             if number != session.calls and i >= cached:
@@ -165,7 +170,7 @@ class Auditor:
                 describe = partial(_again, segment, first)
                 self.ledger.add("repeat_in_session", about, segment.tokens, place, describe)
 
-    def _check_pairs(self, call: Call, session: Session) -> None:
+    def _check_pairs(self, call: Call, session: Session, kinds: Sequence[str] = _PAIRS) -> None:
         if not any(_has_tools(message) for message in call.messages):
             return
         try:
@@ -174,7 +179,7 @@ class Auditor:
             self.totals.unreadable += 1
             return
         for finding in found:
-            if finding.kind in _PAIRS and "in flight" not in finding.detail:
+            if finding.kind in kinds and "in flight" not in finding.detail:
                 place = self._place(call, session, finding.index or 0)
                 about = (session.name, finding.kind, finding.detail)
                 detail = f"message {finding.index}: {finding.detail}"
@@ -218,35 +223,40 @@ class Auditor:
     def _add_turn(self, call: Call) -> None:
         """Take one message of a chat that is told message by message."""
         session = self._sessions.get(call.session or "chat")
-        told_so_far = session.transcript
-        if told_so_far is None:
-            told_so_far = session.transcript = Transcript()
         if call.restart:
             self._close_transcript(session)
-            told_so_far = session.transcript = Transcript()
-        asks = [m for m in call.messages if isinstance(m, dict)]
-        role = asks[0].get("role") if asks else None
-        if role in ("assistant", "ai", "model") and call.turn != told_so_far.turn:
-            told_so_far.turn = call.turn or ""
-            tokens = told_so_far.tokens
-            sent, repeated = told_so_far.sent, told_so_far.repeated
-            self._account(call, session, Row(call.place, call.time, tokens, sent, repeated, 0))
-            self.totals.compared += tokens if told_so_far.calls else 0
-            told_so_far.calls += 1
-            told_so_far.sent = tokens
+            session.transcript = None
+        if session.transcript is None:
+            session.transcript = Transcript()
+        chat = session.transcript
+        if chat.characters > LONGEST_TRANSCRIPT:
+            self._close_transcript(session)
+            chat = session.transcript = Transcript(
+                tokens=chat.tokens, repeated=chat.repeated, sent=chat.sent, turn=chat.turn
+            )
+        message = next((m for m in call.messages if isinstance(m, dict)), None)
+        asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
+        if asked and call.turn != chat.turn:
+            chat.turn = call.turn or ""
+            row = Row(call.place, call.time, chat.tokens, chat.sent, chat.repeated, 0)
+            self._account(call, session, row)
+            self.totals.compared += chat.tokens if chat.calls else 0
+            chat.calls += 1
+            chat.sent = chat.tokens
+        chat.messages += call.messages
         segments, _ = self._cutter.cut(call)
         for segment in segments:
-            at = len(told_so_far.segments)
-            told_so_far.segments.append(segment)
-            told_so_far.born.append(told_so_far.calls)
-            told_so_far.places.append(call.place)
-            told_so_far.tokens += segment.tokens
-            told_so_far.characters += len(segment.text)
+            at = len(chat.segments)
+            chat.segments.append(segment)
+            chat.born.append(chat.calls)
+            chat.places.append(call.place)
+            chat.tokens += segment.tokens
+            chat.characters += len(segment.text)
             if segment.telling:
-                first = told_so_far.at.setdefault(segment.key, at)
+                first = chat.at.setdefault(segment.key, at)
                 if first != at:
-                    told_so_far.repeats.append((at, first))
-                    told_so_far.repeated += segment.tokens
+                    chat.repeats.append((at, first))
+                    chat.repeated += segment.tokens
         for closed in self._sessions.settle(session):
             self._close(closed)
 
@@ -267,16 +277,12 @@ class Auditor:
             segment = chat.segments[at]
             window.marks[at] = "repeat"
             if calls > 0:
-                tokens, describe = (
-                    segment.tokens * calls,
-                    partial(_again, segment, chat.places[first]),
-                )
                 self.ledger.add(
                     "repeat_in_request",
                     segment.key,
-                    tokens,
+                    segment.tokens * calls,
                     window.places[at],
-                    describe,
+                    partial(_again, segment, chat.places[first]),
                     requests=calls,
                     fix=REMEMBER,
                 )
@@ -287,6 +293,9 @@ class Auditor:
                 if segment.telling and at not in window.marks
             ]
             mark_versions(window, self.ledger)
+        # An answer may be told block by block, so its results stand apart from its calls by right.
+        asked.messages = chat.messages
+        self._check_pairs(asked, session, ("orphan_result", "open_call"))
         self._draw(window, session.calls)
 
     # Drawing

@@ -19,6 +19,9 @@ GROWN_CALLS, GROWN_TIMES, GROWN_TOKENS = 6, 3.0, 2000
 """A session grows without restraint if it has as many calls, its last window is as many times its
 first, of as many tokens, and no window was a tenth smaller than the one before."""
 
+LONGEST_TRANSCRIPT = 32 << 20
+"""Characters of a chat, told message by message, of which repeats are looked for at once."""
+
 CACHED_TOKENS = 1024
 """Tokens that an unchanged beginning has at least where providers cache it."""
 
@@ -67,21 +70,26 @@ class Session:
     first: int = 0
     last: int = 0
     shrunk: bool = False
-    above_half: list[int] = field(default_factory=list)  # tokens of each call, for growth
+    sizes: list[int] = field(default_factory=list)  # tokens of each call, for growth
     place: dict[str, Any] = field(default_factory=dict)
     transcript: Transcript | None = None
 
     @property
     def characters(self) -> int:
-        """Characters that are held for it, about."""
-        held = sum(thread.characters for thread in self.threads) + 100 * len(self.seen)
-        return held + (self.transcript.characters if self.transcript else 0)
+        """Characters that are held for it, about, and what else takes as much memory."""
+        held = 2000 + 150 * len(self.rows) + 100 * len(self.seen)
+        for thread in self.threads:
+            held += thread.characters + 200 * len(thread.segments)
+        if self.transcript is not None:
+            held += self.transcript.characters + 400 * len(self.transcript.segments)
+        return held
 
 
 @dataclass(slots=True)
 class Transcript:
     """A chat told message by message: every call is sent all that came before it."""
 
+    messages: list[Any] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     born: list[int] = field(default_factory=list)  # calls made before each segment came
     places: list[str] = field(default_factory=list)
@@ -98,8 +106,7 @@ class Transcript:
 class Sessions:
     """All sessions that go on; the longest idle ones are closed when they hold too much."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self) -> None:
         self._open: OrderedDict[str, Session] = OrderedDict()
         self._held: dict[str, int] = {}
         self._characters = 0
@@ -140,8 +147,8 @@ def add_row(session: Session, row: Row) -> None:
     session.tokens += row.tokens
     session.repeated += row.repeated
     session.lost += row.lost
-    if len(session.above_half) < 1 << 14:
-        session.above_half.append(row.tokens)
+    if len(session.sizes) < 1 << 14:
+        session.sizes.append(row.tokens)
     if len(session.rows) < _ROWS:
         session.rows.append(row)
 
@@ -232,7 +239,7 @@ def close(session: Session, ledger: Ledger) -> None:
     ):
         return
     half = session.last // 2
-    above = sum(max(0, tokens - half) for tokens in session.above_half)
+    above = sum(max(0, tokens - half) for tokens in session.sizes)
 
     def describe() -> tuple[str, str, list[str]]:
         title = f"session {session.name} grew from {session.first:,} to {session.last:,} tokens"
