@@ -100,6 +100,7 @@ class Ledger:
         self._found: dict[str, dict[Hashable, AuditFinding]] = {kind: {} for kind in KINDS}
         self.tokens: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.count: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self._floor: dict[str, int] = dict.fromkeys(KINDS, 0)
         self._dropped: dict[str, int] = dict.fromkeys(KINDS, 0)
 
     def add(
@@ -119,6 +120,9 @@ class Ledger:
         self.count[kind] += count
         found = self._found[kind].get(about)
         if found is None:
+            if tokens < self._floor[kind]:
+                self._dropped[kind] += 1
+                return
             if len(self._found[kind]) >= _MOST:
                 self._drop_cheap(kind)
             title, detail, texts = describe()
@@ -135,6 +139,8 @@ class Ledger:
         dearest = sorted(found, key=lambda about: -found[about].tokens)[: _MOST // 2]
         self._dropped[kind] += len(found) - len(dearest)
         self._found[kind] = {about: found[about] for about in dearest}
+        # From now on what is no dearer than these is only counted, and never described.
+        self._floor[kind] = found[dearest[-1]].tokens
 
     def found(self) -> dict[str, int]:
         """Return how many findings there are of each kind, those too cheap to keep included."""
