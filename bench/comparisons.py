@@ -129,11 +129,43 @@ def of_audit(report: Mapping[str, Any]) -> list[Comparison]:
     return [one]
 
 
+def of_bill(report: Mapping[str, Any]) -> list[Comparison]:
+    """Read bills as shares of that of the untrimmed history."""
+    found = []
+    for table in report["tables"]:
+        title = f"bill of {table['source']}, {table['budget']:,} tokens, {table['prices']} prices"
+        one = comparison(title, "of untrimmed", table["runs"])
+        for row in table["rows"][:1]:
+            note = f"{row['named']:.0%} of what is needed in sight"
+            add(one, f"ctxmem, {row['policy']}", row["bill"], ours=True, note=note)
+        add(one, "untrimmed history", 1.0, ours=False)
+        for row in table["peers"]:
+            recall = row.get("recall")
+            note = "" if recall is None else f"{recall:.0%} of what is needed in sight"
+            add(one, row["policy"], row["bill"], ours=False, note=note)
+        found.append(one)
+    return found
+
+
+def of_memory(report: Mapping[str, Any]) -> list[Comparison]:
+    """Read the share of each request that begins the next; who keeps no budget keeps more."""
+    together = report["together"]
+    title = f"prefix kept from call to call, budget {together['budget']:,}"
+    one = comparison(title, "share", 1, more_is_better=True)
+    for row in together["rows"]:
+        note = f"{row['over_budget']} of {row['calls']} over the budget, {row['torn']} torn"
+        mine = row["strategy"].startswith("ctxmem.Memory")
+        add(one, row["strategy"], row["prefix_mean"], ours=mine, note=note)
+    return [one]
+
+
 READERS: dict[str, Reader] = {
     "tokens": of_tokens,
     "dedup": of_dedup,
     "pack": of_pack,
     "solver": of_solver,
+    "bill": of_bill,
+    "memory": of_memory,
     "messages": of_messages,
     "audit": of_audit,
 }

@@ -22,14 +22,17 @@ from ctxmem.report import bench_page
 
 from .comparisons import READERS, Comparison, Reader, lost, ours, ratio
 
-ALL = ("tokens", "dedup", "solver", "quality", "bill", "eviction", "adapters", "messages", "pack",
-       "audit")  # fmt: skip
+ALL = (
+    *("tokens", "dedup", "solver", "quality", "bill", "eviction", "adapters", "memory"),
+    *("messages", "pack", "audit"),
+)
 """In this order; what is not among the installed benchmarks is said to be absent."""
 
 QUICK: dict[str, list[str]] = {
     "tokens": ["--rounds", "5", "--chunks", "400"],
     "dedup": ["--sizes", "100", "1000", "5000", "--rounds", "5"],
     "solver": ["--quick", "--rivals", "1", "--seeds", "3"],
+    "bill": ["--budgets", "4000", "--prices", "anthropic"],
     "messages": ["--rounds", "5"],
     "pack": ["--rounds", "5"],
     "audit": ["--megabytes", "60", "--rounds", "1"],

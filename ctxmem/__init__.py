@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from ctxmem.dedup import DedupIndex, find_near_duplicates
     from ctxmem.errors import (
         BudgetError,
+        ConflictError,
         CtxmemError,
         CtxmemWarning,
         InputError,
         InputTypeError,
         MissingExtraError,
+        PageDamageError,
+        StoreError,
         VocabularyError,
     )
+    from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pack import apack, pack
+    from ctxmem.pricing import PRICES, Prices
     from ctxmem.schema import (
         Alternative,
         Budget,
@@ -41,8 +46,13 @@ if TYPE_CHECKING:
         ChunkId,
         Counter,
         Decision,
+        PageId,
+        PageState,
+        PageStore,
         Piece,
+        Policy,
         Reason,
+        Record,
         Section,
         Window,
     )
@@ -58,6 +68,8 @@ _ROOM_OF = {
     "DedupIndex": "dedup",
     "solve": "selection",
     "Solution": "selection",
+    **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),
+    **dict.fromkeys(("PRICES", "Prices"), "pricing"),
     **dict.fromkeys(
         ("Finding", "check", "count_messages", "repair", "trim_messages"),
         "messages",
@@ -70,8 +82,13 @@ _ROOM_OF = {
             "ChunkId",
             "Counter",
             "Decision",
+            "PageId",
+            "PageState",
+            "PageStore",
             "Piece",
+            "Policy",
             "Reason",
+            "Record",
             "Section",
             "Window",
         ),
@@ -80,11 +97,14 @@ _ROOM_OF = {
     **dict.fromkeys(
         (
             "BudgetError",
+            "ConflictError",
             "CtxmemError",
             "CtxmemWarning",
             "InputError",
             "InputTypeError",
             "MissingExtraError",
+            "PageDamageError",
+            "StoreError",
             "VocabularyError",
         ),
         "errors",

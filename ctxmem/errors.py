@@ -7,6 +7,9 @@
     │   └── InputTypeError  (TypeError)    ... because it is of the wrong type
     ├── BudgetError         (ValueError)   a budget that is no budget, or that the pins do not fit
     ├── VocabularyError     (LookupError)  a counter's vocabulary is missing or damaged
+    ├── StoreError          (OSError)      a page store cannot be opened, read or written
+    │   ├── ConflictError                  ... because somebody else wrote to the session
+    │   └── PageDamageError                ... because what was stored is not what is there
     └── MissingExtraError   (ImportError)  an optional library is not installed
     CtxmemWarning           (UserWarning)  the result stands, but not as asked for
 
@@ -48,6 +51,33 @@ class VocabularyError(CtxmemError, LookupError):
     def __init__(self, message: str, *, tried: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.tried = tuple(tried)
+
+
+class StoreError(CtxmemError, OSError):
+    """A page store cannot be opened, read or written."""
+
+
+class ConflictError(StoreError):
+    """Somebody else wrote to the session: it is at `actual`, not at the `expected` version."""
+
+    def __init__(self, message: str, *, expected: int, actual: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class PageDamageError(StoreError):
+    """What was stored is not what is there; its text is not handed out.
+
+    `tenant` and `session` say where, `key` is the version of a record or the id of a page, None for
+    the session itself.
+    """
+
+    def __init__(self, message: str, *, tenant: str, session: str, key: int | str | None) -> None:
+        super().__init__(message)
+        self.tenant = tenant
+        self.session = session
+        self.key = key
 
 
 class MissingExtraError(CtxmemError, ImportError):

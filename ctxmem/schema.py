@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NewType, Protocol, runtime_checkable
@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import report
+from ctxmem.errors import PageDamageError
 
 ChunkId = NewType("ChunkId", str)
 """The caller's id of a chunk, or the content hash of its text."""
 
+PageId = NewType("PageId", str)
+"""The content hash of a page: 32 hexadecimal digits."""
+
 SCHEMA_VERSION = 1
 """Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,112 @@ Header = str | Callable[[Chunk], str]
 
 Embed = Callable[[Sequence[str]], Any]
 """A function from texts to vectors, one row a text."""
+
+
+class PageState(IntEnum):
+    """Where the text of a page is."""
+
+    RESIDENT = 0
+    """In the window, whole."""
+    COMPRESSED = 1
+    """In the window, as an extract."""
+    PLACEHOLDER = 2
+    """In the store; a line in the window names it."""
+    STORED = 3
+    """In the store alone."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """What decides which page goes when the window is full; `name` it, or bring one of your own.
+
+    Pages are named by small integers, their slots. A slot is tracked from `on_insert` until
+    `on_evict` or `on_remove`. After `on_evict` it still means the same page, so a policy may
+    remember it until `on_remove`. Pinned pages are not tracked. None of the methods may change the
+    page table that calls it; what they raise is raised by the call that asked.
+    """
+
+    def on_insert(self, slot: int) -> None:
+        """Take note that a page entered the window, for the first time or again."""
+
+    def on_touch(self, slot: int) -> None:
+        """Take note that a tracked page was used."""
+
+    def on_evict(self, slot: int) -> None:
+        """Take note that a page left the window and is still known."""
+
+    def on_remove(self, slot: int) -> None:
+        """Forget a page, tracked or evicted; its slot may be given to another."""
+
+    def victim(self) -> int:
+        """Return the tracked slot to evict next."""
+
+
+class Record(NamedTuple):
+    """One entry of a session's journal; `version` is its place, from 1."""
+
+    version: int
+    payload: bytes
+
+
+OnDamage = Callable[[PageDamageError], None]
+"""What is told of every damaged record or page, when reading goes on without it."""
+
+
+@runtime_checkable
+class PageStore(Protocol):
+    """Where the pages of sessions live: a journal of records and the pages they speak of.
+
+    Everything is keyed by tenant and session; nothing of one is ever seen through another. A
+    journal only grows: its version is the number of its records. Pages are keyed by content, so
+    that writing one twice is writing it once. Payloads are bytes that the store does not read.
+
+    An `append` that has returned survives a killed process; one that has not is there whole or
+    not at all. Every payload is checked against the checksum it was stored with: what does not
+    match raises `PageDamageError`, or goes to `damaged` if that is given and is left out; it is
+    never returned. A store may be used from many threads.
+    """
+
+    def append(
+        self,
+        tenant: str,
+        session: str,
+        records: Sequence[bytes],
+        *,
+        pages: Mapping[PageId, bytes] = _NOTHING,
+        expect: int | None = None,
+    ) -> int:
+        """Write pages and records, all or none, and return the session's new version.
+
+        Raises `ConflictError`, and writes nothing, unless the session is at version `expect`.
+        """
+
+    def version(self, tenant: str, session: str) -> int:
+        """Return the number of records of the session; 0 if it is unknown."""
+
+    def read(
+        self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
+    ) -> Iterator[Record]:
+        """Yield the records whose version is above `after`, in order."""
+
+    def pages(
+        self,
+        tenant: str,
+        session: str,
+        ids: Sequence[PageId],
+        *,
+        damaged: OnDamage | None = None,
+    ) -> dict[PageId, bytes]:
+        """Return those of the pages that the session has."""
+
+    def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
+        """Return the sessions of the tenant, sorted."""
+
+    def delete_session(self, tenant: str, session: str) -> None:
+        """Forget a session, its records and its pages; an unknown one is no error."""
+
+    def close(self) -> None:
+        """Release files and connections; closing twice is no error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 from ctxmem.bench import traces
 
 import ctxmem
+import ctxmem.pricing
 from ctxmem import BudgetError, InputError, InputTypeError, audit
 from ctxmem.audit import KINDS
 from ctxmem.audit.ledger import FIXES
@@ -344,6 +345,12 @@ def test_conditions_are_read_and_hold_or_not():
 def test_conditions_that_are_none_are_explained(conditions, message):
     with pytest.raises(InputError, match=message):
         audit([hits(ONE)]).fails(conditions)
+
+
+def test_prices_may_be_those_of_a_provider():
+    found = audit([hits(ONE, ONE)], counter=words, prices="anthropic")
+    assert found.totals["money"]["input"] == ctxmem.pricing.PRICES["anthropic"].dollars
+    assert found.findings[0].money == 17 * found.totals["money"]["input"] / 1e6
 
 
 @pytest.mark.parametrize("prices", [-1, "three", {"output": 3}, {"input": float("nan")}, True])

@@ -21,14 +21,17 @@ PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "report", "schema"]
-ROOMS = ["intake", "tokens", "dedup", "value", "selection", "arrange", "traces"]
+ROOMS = [
+    *("intake", "tokens", "dedup", "value", "selection", "arrange", "policies", "pricing"),
+    *("stores", "traces"),
+]
 # messages stands on intake and tokens, because its functions take a counter by name; memory and
 # adapters will stand on its units.
-COMPOSERS = ["messages", "pack", "audit"]
+COMPOSERS = ["messages", "pack", "memory", "audit"]
 EDGE = ["cli", "__main__", "__init__"]
 NATIVE_IN = {
-    "_native": {"tokens", "dedup", "value", "selection"},
-    "_pages": {"tokens"},
+    "_native": {"tokens", "dedup", "value", "selection", "memory"},
+    "_pages": {"tokens", "policies"},
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from ctxmem.bench import traces
 
 from ctxmem import Chunk, audit, pack
+from ctxmem.cli import main
 from ctxmem.report import page
 from ctxmem.report.words import beside, escape
 
@@ -145,6 +146,22 @@ def test_ten_thousand_events_give_a_page_of_bounded_size(tmp_path):
     path = audit(records[:10_000], budget=6000).to_html(tmp_path / "a.html")
     assert len(records) > 5000
     assert path.stat().st_size < 4_000_000
+
+
+def test_replays_are_drawn_by_the_same_renderer(tmp_path, capsys):
+    chat = [{"role": "system", "content": HOSTILE}]
+    for i in range(30):
+        chat += [
+            {"role": "user", "content": f"question {i} {HOSTILE} " * 20},
+            {"role": "assistant", "content": f"answer {i}"},
+        ]
+    trace, out = tmp_path / "chat.json", tmp_path / "replay.html"
+    trace.write_text(json.dumps(chat))
+    assert main(["replay", str(trace), "--budget", "8000", "--html", str(out)]) == 0
+    shown = out.read_text(encoding="utf-8")
+    assert "Content-Security-Policy" in shown and "<script" not in shown and "<img" not in shown
+    assert shown.count("<polyline") >= 4 and "of the untrimmed bill" in shown
+    assert "bill" in capsys.readouterr().out
 
 
 def test_a_notebook_gets_the_same_without_script():

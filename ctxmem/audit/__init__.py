@@ -27,6 +27,7 @@ from ctxmem.audit.ledger import KINDS, AuditFinding
 from ctxmem.audit.replay import Replay
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
 from ctxmem.intake import read_budget
+from ctxmem.pricing import Prices, prices_of
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
 from ctxmem.traces import MAX_LINE, Tally, read_events, read_records
@@ -110,7 +111,7 @@ def audit(
     *,
     budget: int | Budget | None = None,
     counter: object = "o200k_base",
-    prices: float | Mapping[str, float] | None = None,
+    prices: float | str | Prices | Mapping[str, float] | None = None,
     near: bool = True,
     replay: bool = False,
     progress: Callable[[Tally], None] | None = None,
@@ -130,7 +131,8 @@ def audit(
             that `pack` made, or a list of any of these.
         budget: tokens that a window may have; without it no window is over it.
         counter: an encoding or a model, a function from str to int, or an object that counts.
-        prices: of a million input tokens, or a dict with "input" and, where known, "cache_read".
+        prices: of a million input tokens; or the name of a row of `ctxmem.pricing`, or a row; or a
+            dict with "input" and, where known, "cache_read".
         near: also look for versions, overlaps and boilerplate; about half of the time.
         replay: also pack the same requests with ctxmem, into the budget, or as large as they were.
         progress: called with what was read so far, about every megabyte.
@@ -206,12 +208,15 @@ def _size(event: Any) -> int:
 def _prices(prices: object) -> dict[str, float] | None:
     if prices is None:
         return None
+    if isinstance(prices, str | Prices):
+        row = prices_of(prices)
+        return {"input": row.dollars, "cache_read": row.dollars * row.read}
     if isinstance(prices, int | float) and not isinstance(prices, bool):
         prices = {"input": prices}
     if not isinstance(prices, Mapping) or "input" not in prices:
         raise InputError(
-            f"prices is {prices!r}; expected the price of a million input tokens, or a dict with "
-            f"'input' and, where known, 'cache_read'"
+            f"prices is {prices!r}; expected a provider's name, the price of a million input "
+            f"tokens, or a dict with 'input' and, where known, 'cache_read'"
         )
     found = {}
     for name, value in prices.items():

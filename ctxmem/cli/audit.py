@@ -10,6 +10,7 @@ from typing import Any
 from ctxmem.audit import audit
 from ctxmem.cli.reading import DONE, FOUND, print_json, progress, whole
 from ctxmem.errors import InputError
+from ctxmem.pricing import PRICES
 from ctxmem.traces import Tally
 
 
@@ -31,7 +32,9 @@ def add_to(commands: Any) -> None:
     auditing.add_argument("--budget", type=whole, help="tokens that a window may have")
     auditing.add_argument("--counter", default="o200k_base", help="encoding or model name")
     auditing.add_argument(
-        "--prices", metavar="PRICE", help="dollars a million input tokens, or input,cached: 3,0.3"
+        "--prices",
+        metavar="PRICE",
+        help=f"dollars a million input tokens; with cached ones: 3,0.3; or {', '.join(PRICES)}",
     )
     auditing.add_argument("--replay", action="store_true", help="pack the same requests, compare")
     auditing.add_argument(
@@ -78,9 +81,9 @@ def _page(found: Any, path: str) -> Any:
         raise InputError(f"{path} cannot be written ({error.strerror})") from None
 
 
-def _prices(text: str | None) -> dict[str, float] | None:
-    if text is None:
-        return None
+def _prices(text: str | None) -> dict[str, float] | str | None:
+    if text is None or text in PRICES:
+        return text
     parts = text.split(",")
     try:
         values = [float(part) for part in parts]
@@ -88,8 +91,8 @@ def _prices(text: str | None) -> dict[str, float] | None:
         values = []
     if not 1 <= len(values) <= 2:
         raise InputError(
-            f"--prices is {text!r}; expected dollars a million input tokens, such as 3, or those "
-            f"and what a million cached ones cost, such as 3,0.3"
+            f"--prices is {text!r}; expected dollars a million input tokens, such as 3, with those "
+            f"a million cached ones cost, such as 3,0.3, or one of {', '.join(PRICES)}"
         )
     return dict(zip(("input", "cache_read"), values, strict=False))
 

@@ -14,6 +14,8 @@ BENCHES = {
     "dedup": "how fast are near-duplicates found, and are they all?",
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
+    "bill": "what does a conversation cost under prompt caching?",
+    "memory": "are budget and prefix kept at once, and what does a call take?",
     "messages": "how long does it take to trim a chat?",
     "audit": "how fast are traces audited, and is all found?",
 }

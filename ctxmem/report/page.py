@@ -51,6 +51,14 @@ vector-effect:non-scaling-stroke;fill:none}
 .ctxmem .m-repeat{fill:var(--repeat)}.ctxmem .m-resent{fill:var(--resent)}
 .ctxmem .m-version{fill:var(--version)}.ctxmem .m-overlap{fill:var(--overlap)}
 .ctxmem .m-lost{fill:var(--lost)}.ctxmem .m-boilerplate{fill:var(--boilerplate)}
+.ctxmem .plot{height:auto}
+.ctxmem .plot text{font-size:12px;fill:var(--soft)}
+.ctxmem .plot .grid{stroke:var(--line)}
+.ctxmem .line[class]{fill:none;stroke-width:1.8}
+.ctxmem .line.m-new{stroke:var(--new)}.ctxmem .line.m-resent{stroke:var(--resent)}
+.ctxmem .line.m-overlap{stroke:var(--overlap)}.ctxmem .line.m-version{stroke:var(--version)}
+.ctxmem .line.m-repeat{stroke:var(--repeat)}.ctxmem .line.m-lost{stroke:var(--lost)}
+.ctxmem .line.m-boilerplate{stroke:var(--boilerplate)}
 .ctxmem .chart{position:relative;margin-top:.5rem}
 .ctxmem .chart .top,.ctxmem .chart .axis{color:var(--soft);font-size:.78rem;line-height:1.2;
 display:block}

@@ -1,0 +1,105 @@
+"""What stands in the window for what has left it: outlines, indexes, excerpts.
+
+Each is a function of what it stands for and of the identifiers that the window shows elsewhere,
+and of nothing else; once made it is recorded and never made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+
+Count = Callable[[str], int]
+
+INDEX_SHARE = 0.3
+"""An index line may have this share of the tokens it stands for, ..."""
+INDEX_LEAST = 24
+"""... or so many tokens, ..."""
+INDEX_MOST = 240
+"""... and no more than so many."""
+
+
+def page_name(number: int) -> str:
+    """Return the id of a page."""
+    return f"p{number}"
+
+
+def page_range(pages: Sequence[int]) -> str:
+    """Return the ids of a run of pages as a person writes them."""
+    first, last = page_name(pages[0]), page_name(pages[-1])
+    return first if first == last else f"{first}-{last}"
+
+
+def telling(ids: Iterable[str], known: Container[str], tokens: int, count: Count) -> list[str]:
+    """Return the identifiers worth naming: those not in sight, up to a share of the tokens."""
+    room = min(INDEX_MOST, max(INDEX_LEAST, INDEX_SHARE * tokens))
+    named = []
+    for one in ids:
+        if one in known:
+            continue
+        room -= count(" " + one)
+        if room < 0:
+            break
+        named.append(one)
+    return named
+
+
+def outline(pages: Sequence[int], tokens: int, ids: Sequence[str]) -> str:
+    """Return what stands for a result whose text is stored.
+
+    >>> outline(range(9, 10), 379, ["HAT017", "OI5L9G"])
+    '[p9: 379 tokens, stored; recall reads it] HAT017 OI5L9G'
+    """
+    head = f"[{page_range(pages)}: {tokens:,} tokens, stored; recall reads it]"
+    return " ".join([head, *ids])
+
+
+def index_heading(pages: Sequence[int], messages: int, tokens: int) -> str:
+    """Return the first line of an index."""
+    return (
+        f"[memory] {messages} earlier message{'' if messages == 1 else 's'} ({page_range(pages)}, "
+        f"{tokens:,} tokens) are stored; recall reads a page. They mention:"
+    )
+
+
+def index_line(pages: Sequence[int], ids: Sequence[str]) -> str:
+    """Return a line of an index.
+
+    >>> index_line(range(3, 5), ["a_b", "c/d"])
+    'p3-p4: a_b c/d'
+    """
+    return f"{page_range(pages)}: {' '.join(ids)}"
+
+
+def excerpt(text: str, pages: Sequence[int], tokens: int, room: int, count: Count) -> str | None:
+    """Return the beginning and the end of a text in `room` tokens, None if that is not enough.
+
+    Two thirds are its beginning; lines are kept whole where they are short.
+    """
+    head = f"[{page_range(pages)}: {tokens:,} tokens, shown in part; recall reads it]\n"
+    gap = "\n[...]\n"
+
+    def made(characters: int) -> str:
+        first = _to_line_end(text[: characters * 2 // 3])
+        last = text[len(text) - characters // 3 :] if characters >= 3 else ""
+        return head + first + gap + last
+
+    if count(made(0)) > room:
+        return None
+    low, high = 0, len(text)
+    while high - low > 8:
+        middle = (low + high + 1) // 2
+        if count(made(middle)) <= room:
+            low = middle
+        else:
+            high = middle
+    return made(low)
+
+
+def _to_line_end(text: str) -> str:
+    end = text.rfind("\n", len(text) * 3 // 4)
+    return text[:end] if end > 0 else text
+
+
+def again(page: str, role: str, text: str) -> str:
+    """Return the note by which a stored page is back in the window."""
+    return f"[{page}, {role}, from memory]\n{text}"

@@ -1,0 +1,77 @@
+"""Identifiers: the names by which later steps refer to earlier pages.
+
+Paths, ids, dates, versions, names in snake_case and camelCase. What an assistant writes next is
+mostly new, but what it refers to it refers to by identifiers, so they tell which pages are needed
+again (`Reuse`), and keeping them in sight tells a model what it may ask for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_RUN = re.compile(r"\w[\w./:@-]{2,78}\w")
+_NUMBER = re.compile(r"\d{1,5}|\d+\.\d+")  # longer ones are order numbers and the like
+_TELLING = re.compile(r"[0-9_/.@]|[a-z][A-Z]")
+
+
+def identifiers(text: str) -> tuple[str, ...]:
+    """Return the identifiers of a text, each once, in order.
+
+    >>> identifiers("See src/app.py: getUser(7) returns user_id, not 12, of flight HAT017.")
+    ('src/app.py', 'getUser', 'user_id', 'HAT017')
+    """
+    return tuple(
+        run
+        for run in dict.fromkeys(_RUN.findall(text))
+        if _TELLING.search(run) and not _NUMBER.fullmatch(run)
+    )
+
+
+_AGES = (1, 2, 4, 8, 16, 32)
+# Of pages whose age in calls is at most 1, 2, 4, ... and older: how many calls of a hundred refer
+# to one. A prior worth a hundred looks; what is seen soon outweighs it.
+_PRIOR = (0.40, 0.25, 0.12, 0.06, 0.03, 0.015, 0.008)
+_LOOKS = 100.0
+_EVER = 1 << 62
+
+
+class Reuse:
+    """How likely a page of some age is needed by the next call, learned as the chat goes on."""
+
+    def __init__(self) -> None:
+        self._looks = [_LOOKS] * len(_PRIOR)
+        self._needs = [_LOOKS * share for share in _PRIOR]
+        self._born = [0]  # pages there were after each call, from the first on
+
+    @property
+    def calls(self) -> int:
+        """The calls there were."""
+        return len(self._born) - 1
+
+    def call(self, pages: int, needed: Iterable[int]) -> None:
+        """Learn from a call: how many pages there are by now, and the ages of those it needed."""
+        self._born.append(pages)
+        calls = self.calls
+        older = pages
+        for bucket, edge in enumerate((*_AGES, calls)):
+            left = self._born[max(0, calls - edge)]
+            self._looks[bucket] += max(0, older - left)
+            older = left
+        for age in needed:
+            self._needs[_bucket(age)] += 1
+
+    def expected(self, age: int, calls: float) -> float:
+        """Return how often a page of an age is needed in the calls to come."""
+        total, start, left = 0.0, float(max(1, age)), calls
+        for edge, needs, looks in zip((*_AGES, _EVER), self._needs, self._looks, strict=True):
+            here = min(left, edge + 1 - start)
+            if here > 0:
+                total += here * min(1.0, needs / looks)
+                start += here
+                left -= here
+        return total
+
+
+def _bucket(age: int) -> int:
+    return next((i for i, edge in enumerate(_AGES) if age <= edge), len(_AGES))

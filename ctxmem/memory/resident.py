@@ -1,0 +1,321 @@
+"""The state of a session: everything that was appended, and what the window shows of it.
+
+A pure state machine: it takes records in, in order, and comes to the same state in any process.
+
+- An *item* is one appended message or chunk, as it is sent when it is sent in full.
+- A *page* is a stretch of an item's text; long items have several.
+- A *unit* is a run of items that stay together: a tool call and all its results.
+- An *entry* is one message of the window's stable part: an item in full, an item whose results
+  are written shorter, or a note that stands for items that have left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ctxmem.memory.identifiers import identifiers
+from ctxmem.memory.texts import text_of, with_results
+from ctxmem.messages.reading import Turn
+
+PAGE_TOKENS = 512
+"""Long texts are cut into pages of about so many tokens, at line ends."""
+LONGEST_PAGE = 1024
+"""A text of up to so many tokens is one page."""
+
+Shown = int | list[Any] | dict[str, Any]
+"""An entry as a record has it: an item's number, [number, texts of its results], or a note."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One appended message or chunk."""
+
+    index: int
+    message: dict[str, Any]
+    tokens: int
+    turn: Turn
+    text: str
+    first_page: int
+    cuts: tuple[int, ...]  # where its text is cut into pages
+    unit: int  # the first item of its unit
+    born: int  # assistant messages there were before it
+    chunk: bool = False
+    pinned: bool = False
+    named: tuple[str, ...] | None = None
+
+    @property
+    def pages(self) -> range:
+        """The numbers of its pages."""
+        return range(self.first_page, self.first_page + len(self.cuts) + 1)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The identifiers in what is sent of it."""
+        if self.named is None:
+            self.named = identifiers(text_of(self.message, self.index))
+        return self.named
+
+    def part(self, page: int) -> str:
+        """Return the text of one of its pages."""
+        edges = (0, *self.cuts, len(self.text))
+        at = page - self.first_page
+        return self.text[edges[at] : edges[at + 1]]
+
+
+class Entry(NamedTuple):
+    """One message of the window's stable part.
+
+    `item` is -1 for a note; `again` is the item that a note repeats in full, else -1; `shown` is
+    what a record says of it.
+    """
+
+    item: int
+    message: dict[str, Any]
+    tokens: int
+    shown: Shown
+    again: int = -1
+    ids: tuple[str, ...] = ()  # the identifiers it names, where it is no item in full
+
+    @property
+    def full(self) -> bool:
+        """Whether an item is shown in full."""
+        return isinstance(self.shown, int)
+
+
+class Resident:
+    """Items, units, pages and the stable entries of one session."""
+
+    def __init__(self, count: Any) -> None:
+        self._count = count  # the tokens of a message
+        self.items: list[Item] = []
+        self.pages: list[int] = []  # the item of each page
+        self.entries: list[Entry] = []
+        self.settled = 0  # items before this are in the entries, or have left
+        self.tails: dict[int, list[str]] = {}  # items shown in full once, then by these texts
+        self.parts: dict[int, list[str | None]] = {}  # items too long to be shown in full even once
+        self.assistants = 0
+        self.stable = 0  # tokens of the entries
+        self.total = 0  # tokens of all items
+        self.staying: set[int] = set()  # system messages and pinned items
+        self.task = -1  # the first user message
+        self.question = -1  # the last in which a user speaks
+        self.named: Counter[str] = Counter()  # identifiers in entries that are no items in full
+        self.shorts = 0  # changes whenever entries that are no items in full come or go
+        self.in_full: set[int] = set()  # items that the entries show in full
+        self.passing: set[int] = set()  # items that a note at the end shows, for this call only
+        self._waiting: dict[str, list[int]] = {}
+
+    # Taking records in ----------------------------------------------------------------------------
+
+    def take(
+        self,
+        message: dict[str, Any],
+        turn: Turn,
+        text: str,
+        *,
+        tokens: int,
+        cuts: Sequence[int],
+        chunk: bool,
+        pinned: bool,
+    ) -> Item:
+        """Add an item: `message` is what is sent of it, `text` that of what was appended."""
+        index = len(self.items)
+        item = Item(
+            index=index,
+            message=message,
+            tokens=tokens,
+            turn=turn,
+            text=text,
+            first_page=len(self.pages),
+            cuts=tuple(cuts),
+            unit=self._joined(index, turn),
+            born=self.assistants,
+            chunk=chunk,
+            pinned=pinned,
+        )
+        self.items.append(item)
+        self.pages += [index] * len(item.pages)
+        self.total += tokens
+        self.assistants += turn.role == "assistant"
+        if turn.role == "system" or pinned:
+            self.staying.add(index)
+        if turn.role == "user" and not chunk:
+            if self.task < 0:
+                self.task = index
+            if turn.speaks:
+                self.question = index
+        return item
+
+    def pin(self, index: int, pinned: bool) -> None:
+        """Keep an item in every window, or no longer."""
+        item = self.items[index]
+        item.pinned = pinned
+        if pinned or item.turn.role == "system":
+            self.staying.add(index)
+        else:
+            self.staying.discard(index)
+
+    def _joined(self, index: int, turn: Turn) -> int:
+        """Return the first item of the new item's unit, and join what lies between."""
+        start = index
+        previous = self.items[-1] if self.items else None
+        if previous is not None and previous.turn.leads:
+            start = previous.unit
+        for key in turn.results:
+            calls = self._waiting.get(key)
+            if calls:
+                start = min(start, self.items[calls.pop()].unit)
+                if not calls:
+                    del self._waiting[key]
+        for key in turn.calls:
+            self._waiting.setdefault(key, []).append(index)
+        for item in reversed(self.items[start:]):
+            item.unit = min(item.unit, start)
+        return start
+
+    def lay(self, keep: int, entries: Iterable[Entry], settled: int) -> None:
+        """Replace all entries but the first `keep` by others; `settled` items are dealt with."""
+        gone = self.entries[keep:]
+        del self.entries[keep:]
+        self.stable -= sum(entry.tokens for entry in gone)
+        for entry in gone:
+            self.in_full.discard(entry.item if entry.full else entry.again)
+            if not entry.full:
+                self.shorts += 1
+                self.named.subtract(entry.ids)
+        for entry in entries:
+            self.push(entry)
+        self.settled = settled
+
+    def push(self, entry: Entry) -> None:
+        """Add an entry behind the others."""
+        self.entries.append(entry)
+        self.stable += entry.tokens
+        if entry.full:
+            self.in_full.add(entry.item)
+            return
+        self.shorts += 1
+        self.named.update(entry.ids)
+        if entry.again >= 0:
+            self.in_full.add(entry.again)
+
+    def shown_by(self, index: int, tails: Mapping[int, list[str]]) -> Shown:
+        """Return how an item is shown once it is settled: in full, or by what stands for it."""
+        outlined = index in tails and not self.items[index].pinned
+        return [index, tails[index]] if outlined else index
+
+    def entry(self, shown: Shown) -> Entry:
+        """Return the entry that a record speaks of."""
+        if isinstance(shown, int):
+            item = self.items[shown]
+            return Entry(shown, item.message, item.tokens, shown)
+        if isinstance(shown, list):
+            index, texts = shown
+            message = shortened(self.items[index].message, texts)
+            ids = identifiers(text_of(message, index))
+            return Entry(index, message, self._count(message, index), shown, ids=ids)
+        message = {"role": "user", "content": shown["note"]}
+        ids = identifiers(shown["note"])
+        return Entry(-1, message, self._count(message, 0), shown, shown.get("again", -1), ids)
+
+    def sent_now(self, index: int) -> tuple[int, dict[str, Any], int]:
+        """Return a new item as this call shows it: in full, or in part where it is too long."""
+        item = self.items[index]
+        if index not in self.parts or item.pinned:
+            return index, item.message, item.tokens
+        message = shortened(item.message, self.parts[index])
+        return index, message, self._count(message, index)
+
+    # Asking ---------------------------------------------------------------------------------------
+
+    def unit(self, item: int) -> range:
+        """Return the items of an item's unit; none for an item that is not there."""
+        if item >= len(self.items):
+            return range(0)
+        start = self.items[item].unit
+        end = item + 1
+        while end < len(self.items) and self.items[end].unit == start:
+            end += 1
+        return range(start, end)
+
+    def fresh_from(self) -> int:
+        """Return the first item that no assistant message follows."""
+        at = len(self.items)
+        while at and self.items[at - 1].turn.role != "assistant":
+            at -= 1
+        return at
+
+    def last_answer(self) -> int:
+        """Return the unit of the last assistant message; the number of items if there is none."""
+        at = self.fresh_from()
+        return self.items[at - 1].unit if at else len(self.items)
+
+
+def shortened(message: dict[str, Any], texts: Sequence[str | None]) -> dict[str, Any]:
+    """Return a message with its results' texts replaced, in order; None leaves one as it is."""
+    left = iter(texts)
+    return with_results(message, lambda _: next(left, None))
+
+
+_LINE_ENDS = re.compile(r"\n+")
+
+
+def page_cuts(text: str, count: Any, tokens: int) -> list[int]:
+    """Return where to cut a long text into pages: at line ends, or hard where lines are too long.
+
+    `count` counts the tokens of a text, `tokens` are those of the whole.
+    """
+    if tokens <= LONGEST_PAGE:
+        return []
+    # Characters are a fair measure within one text, and one that cannot be slow.
+    size = max(1, len(text) * PAGE_TOKENS // tokens)
+    ends = [match.end() for match in _LINE_ENDS.finditer(text)]
+    cuts: list[int] = []
+    start = at = 0
+    while len(text) - start > 1.5 * size:
+        while at < len(ends) and ends[at] <= start + size // 2:
+            at += 1
+        best = start + size
+        while at < len(ends) and ends[at] <= start + size * 3 // 2:
+            best = ends[at]
+            at += 1
+            if best >= start + size:
+                break
+        cuts.append(best)
+        start = best
+    return _short_enough(text, cuts, count)
+
+
+def _short_enough(text: str, cuts: list[int], count: Any) -> list[int]:
+    """Halve the pages that are longer than any may be."""
+    made: list[int] = []
+    edges = [0, *cuts, len(text)]
+    todo = list(pairwise(edges))[::-1]
+    while todo:
+        start, end = todo.pop()
+        if end - start > 1 and count(text[start:end]) > LONGEST_PAGE:
+            middle = (start + end) // 2
+            todo += [(middle, end), (start, middle)]
+            continue
+        made.append(end)
+    return made[:-1]
+
+
+def named_in(entries: Iterable[Entry], items: Sequence[Item]) -> Mapping[str, None]:
+    """Return the identifiers that entries show."""
+    found: dict[str, None] = {}
+    for entry in entries:
+        found.update(dict.fromkeys(ids_of(entry, items)))
+    return found
+
+
+def ids_of(entry: Entry, items: Sequence[Item]) -> tuple[str, ...]:
+    """Return the identifiers that one entry shows."""
+    if entry.full:
+        return items[entry.item].ids
+    return entry.ids

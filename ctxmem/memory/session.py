@@ -1,0 +1,600 @@
+"""Memory: a session that is appended to, and asked for windows that keep the prompt cache warm."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ctxmem.errors import ConflictError, InputError, InputTypeError
+from ctxmem.intake import read_budget
+from ctxmem.memory import editing, recall, tool
+from ctxmem.memory.account import Account
+from ctxmem.memory.identifiers import Reuse
+from ctxmem.memory.journal import Journal, decode, page_id, plain
+from ctxmem.memory.layout import Layout, Plan
+from ctxmem.memory.resident import Item, Resident, page_cuts
+from ctxmem.memory.sight import Sight
+from ctxmem.memory.tables import tabled
+from ctxmem.memory.texts import text_of, with_results
+from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
+from ctxmem.messages.counting import Meter
+from ctxmem.messages.reading import Turn, read_one, told
+from ctxmem.pricing import Prices, prices_of
+from ctxmem.schema import Budget, Chunk, PageStore
+from ctxmem.stores import open_store
+from ctxmem.tokens import resolve
+
+RECALL_SHARE = 0.25
+"""A query brings back pages for at most this share of the budget."""
+RECALL_LEAST = 0.4
+"""... and only those that answer it nearly as well as the best: this share of its score."""
+PROMOTED_AT = 2
+"""A page that so many queries brought back is put into the stable part."""
+_TABLE_SHARE = 0.9
+"""A result is written as a table where that takes at most this share of its tokens."""
+_TABLE_CHARACTERS = 120
+_TRIES = 16
+_PAGE_ID = re.compile(r"p[0-9]{1,12}")
+
+
+class Memory:
+    """The memory of a conversation: everything is kept, a window of it is shown.
+
+    What is appended is written to the store before the call returns. `window()` returns the
+    messages to send, within the budget, laid out so that the provider's prompt cache keeps hitting:
+    between edits a window begins with all of the one before, and what is for one call only stands
+    at the very end. When the window would overflow, when the cache is cold, or when it pays by
+    the price table, one edit takes the oldest units out and leaves an index of them.
+
+    Messages are dicts as OpenAI (chat or Responses) and Anthropic take them; a `Chunk` or a str is
+    a passage. Calls and results stay together; system messages, the first and the last user
+    message, calls in flight and what is pinned stay in the window. A session may be used from many
+    threads, and by several processes through one store.
+
+    Args:
+        budget: tokens that a window may have, or a `Budget` that keeps some for the answer.
+        store: ":memory:", the path of an SQLite file, or a `PageStore`; one given as an object is
+            left open by `close`.
+        session, tenant: whose memory it is.
+        prices: a row of `ctxmem.PRICES` by name, or a `Prices`.
+        counter: as in `count_tokens`.
+        policy: when units leave the window: "auto" follows the prices; "batch" waits until it
+            must, and takes out half the budget; "slide" takes out as little as it can.
+        compact: write JSON results with fewer tokens, every value kept.
+        fault: what a token costs that is needed and not in sight, in uncached tokens. Higher keeps
+            more in the window.
+        tools: schemas that are sent along; they are counted.
+        provider: whose overhead counts, as in `count_messages`.
+        clock: seconds that pass, to know when the cache is cold.
+
+    Raises:
+        BudgetError: it is no budget.
+        InputError: an option is not one of those above.
+        StoreError: the store cannot be opened or read; `PageDamageError` if what it holds is
+            damaged.
+
+    >>> memory = Memory(1000)
+    >>> memory.append({"role": "user", "content": "My booking is HAT017."})
+    ['p0']
+    >>> window = memory.window()
+    >>> window.messages, window.tokens
+    ([{'role': 'user', 'content': 'My booking is HAT017.'}], 14)
+    """
+
+    def __init__(
+        self,
+        budget: int | Budget,
+        *,
+        store: str | os.PathLike[str] | PageStore = ":memory:",
+        session: str = "default",
+        tenant: str = "default",
+        prices: str | Prices = "anthropic",
+        counter: object = "o200k_base",
+        policy: str = "auto",
+        compact: bool = True,
+        fault: float = 0.25,
+        tools: Iterable[Any] | None = None,
+        provider: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.budget = read_budget(budget).limit
+        self.prices = prices_of(prices)
+        self._counter = resolve(counter)
+        self._meter = Meter(counter, provider)
+        self._named_counter = self._counter.name if isinstance(counter, str) else None
+        self._request = self._meter.request + self._meter.tools(tools)
+        for name, value in (("session", session), ("tenant", tenant)):
+            if not isinstance(value, str):
+                raise InputTypeError(f"{name} is {told(value)}; expected a str")
+        if not fault >= 0:
+            raise InputError(f"fault is {fault!r}; expected a price of 0 or more")
+        self._compact = compact
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._state = Resident(self._meter.message)
+        self._account = Account(self.prices)
+        reuse = Reuse()
+        self._sight = Sight(self._state, reuse)
+        self._layout = Layout(
+            *(self._state, self._meter, self.prices),
+            account=self._account,
+            reuse=reuse,
+            sight=self._sight,
+            policy=policy,
+            fault=fault,
+        )
+        self._recalled: dict[int, int] = {}  # how often each page was brought back
+        self._wanted: dict[int, None] = {}  # items to show again
+        self._known = 0  # entries that the window before the last had, too
+        self._last_index, self._index_at = 0, -1  # where the last index ends
+        self._faults = self._edits = self._evictions = 0
+        self._last: MemoryWindow | None = None
+        self._asked: float | None = None
+        self._owned = not isinstance(store, PageStore)
+        opened = open_store(store)
+        self._journal = Journal(opened, tenant, session)
+        try:
+            self._catch_up()
+        except BaseException:
+            self.close()
+            raise
+        self._seen = len(self._state.items)  # a session that is reopened has nothing new
+
+    # Appending ------------------------------------------------------------------------------------
+
+    def append(self, message_or_chunk: Any, *, pinned: bool = False) -> list[str]:
+        """Keep a message, a chunk, or a list of them, and return the ids of their pages.
+
+        When it returns, all of it is stored; if it raises, none of it is. A long text makes several
+        pages. `pinned` keeps it in every window.
+
+        Raises:
+            InputTypeError: it is neither a message, a chunk nor a list of them.
+            InputError: it holds what JSON cannot.
+            StoreError: the store cannot be written.
+        """
+        given = message_or_chunk if isinstance(message_or_chunk, list) else [message_or_chunk]
+        with self._lock:
+            first = len(self._state.items)
+            prepared = [self._prepare(one, first + i, pinned) for i, one in enumerate(given)]
+            records = [record for record, _, _ in prepared]
+            blobs = {page_id(data): data for _, pages, _ in prepared for data in pages}
+            self._write(records, blobs)
+            taken = [self._take(record, *parts) for record, _, parts in prepared]
+            self._last = None
+            return [editing.page_name(page) for item in taken for page in item.pages]
+
+    def _prepare(
+        self, given: Any, index: int, pinned: bool
+    ) -> tuple[dict[str, Any], list[bytes], tuple[dict[str, Any], Turn, str]]:
+        """Return the record of something appended, what it stores, and what an item is made of."""
+        chunk = isinstance(given, Chunk | str)
+        if isinstance(given, Chunk):
+            pinned = pinned or given.pinned
+            source = f"[{given.source}]\n" if given.source else ""
+            message: dict[str, Any] = {"role": "user", "content": source + given.text}
+        elif isinstance(given, str):
+            message = {"role": "user", "content": given}
+        elif isinstance(given, Mapping):
+            message = dict(given)
+        else:
+            raise InputTypeError(
+                f"message {index} is {told(given)}; expected a dict with 'role' and 'content', a "
+                "ctxmem.Chunk or a str; framework objects go through ctxmem.adapters"
+            )
+        turn = read_one(message, index)
+        data = plain(message, f"message {index}")
+        if type(message.get("content")) is not str or len(message) != 2:
+            message = decode(data)  # a copy that the caller cannot change
+        sent = self._written_shorter(message)
+        tokens = self._meter.message(sent, index)
+        text = text_of(message, index)
+        cuts = page_cuts(text, self._meter.count, tokens)
+        record: dict[str, Any] = {"op": "append", "page": page_id(data), "tokens": tokens}
+        pages = [data]
+        if sent is not message:
+            pages.append(plain(sent, f"message {index}"))
+            record["sent"] = page_id(pages[1])
+        if self._named_counter is not None:
+            record["counter"] = self._named_counter
+        for name, value in (("cuts", cuts), ("chunk", chunk), ("pinned", pinned)):
+            if value:
+                record[name] = value
+        return record, pages, (sent, turn, text)
+
+    def _written_shorter(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the message with its JSON results written as tables, where that is shorter."""
+        if not self._compact:
+            return message
+        count = self._meter.count
+
+        def shorter(text: str) -> str | None:
+            if len(text) < _TABLE_CHARACTERS:
+                return None
+            table = tabled(text)
+            if table is None or count(table) > _TABLE_SHARE * count(text):
+                return None
+            return table
+
+        return with_results(message, shorter)
+
+    def _take(self, record: Mapping[str, Any], sent: dict[str, Any], turn: Turn, text: str) -> Item:
+        index = len(self._state.items)
+        tokens = record["tokens"]
+        if record.get("counter") != self._named_counter:
+            tokens = self._meter.message(sent, index)
+        return self._state.take(
+            sent,
+            turn,
+            text,
+            tokens=tokens,
+            cuts=record.get("cuts", ()),
+            chunk=record.get("chunk", False),
+            pinned=record.get("pinned", False),
+        )
+
+    # Records --------------------------------------------------------------------------------------
+
+    def _write(self, records: Sequence[Mapping[str, Any]], blobs: Mapping[Any, bytes]) -> None:
+        """Write records; others' that came first are taken in before."""
+        for _ in range(_TRIES):
+            try:
+                self._journal.write(records, blobs)
+                return
+            except ConflictError:
+                self._catch_up()
+        self._journal.write(records, blobs)
+
+    def _catch_up(self) -> None:
+        """Take in the records that this memory has not seen."""
+        records = list(self._journal.news())
+        named = [record[key] for record in records for key in ("page", "sent") if key in record]
+        messages = self._journal.messages(named) if named else {}
+        for record in records:
+            if record["op"] == "append":
+                index, original = len(self._state.items), messages[record["page"]]
+                sent = messages[record.get("sent", record["page"])]
+                self._take(record, sent, read_one(original, index), text_of(original, index))
+            elif record["op"] == "pin":
+                self._pinned(record["item"], record["pinned"])
+            else:
+                self._layout.take(record)
+        if records:
+            self._last = None
+            self._layout.considered = len(self._state.items)
+
+    # Windows --------------------------------------------------------------------------------------
+
+    def window(self, query: str | None = None) -> MemoryWindow:
+        """Return the messages to send now.
+
+        With a query, stored pages that answer it are brought back for this call, behind the last
+        breakpoint, in a message of their own at the end.
+
+        Asking again without appending returns the same window.
+
+        Raises:
+            BudgetError: what must stay does not fit; `pinned` names it.
+            InputTypeError: the query is no text.
+            StoreError: the store cannot be written, and nothing has left the window.
+        """
+        if query is not None and not isinstance(query, str):
+            raise InputTypeError(f"query is {told(query)}; expected a str, or None")
+        with self._lock:
+            for _ in range(_TRIES):
+                try:
+                    return self._window(query)
+                except ConflictError:
+                    self._catch_up()
+            return self._window(query)
+
+    def _window(self, query: str | None) -> MemoryWindow:
+        if query is None and self._last is not None:
+            return replace(self._last, messages=list(self._last.messages), events=())
+        state, layout = self._state, self._layout
+        new = len(state.items) != self._seen
+        cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
+        self._sight.learn()
+        limit = self.budget - self._request
+        plan = layout.plan(limit, cold=cold, new=new, wanted=self._wanted)
+        if plan.record is not None:
+            self._journal.write([plan.record], {})  # written before anything is dropped
+        layout.apply(plan)
+        for item in [item for item in self._wanted if item in state.in_full]:
+            del self._wanted[item]
+        if plan.edited:
+            self._edits += 1
+            self._evictions += plan.evicted
+        if new:
+            self._known = plan.keep  # where the window before ended
+        window, found = self._assembled(plan, query, limit)
+        self._asked = self._clock()
+        if new:
+            self._account.charge(
+                stable=window.stable_tokens,
+                common=plan.common + self._request,
+                total=window.tokens,
+                history=state.total + self._request,
+                cold=cold,
+            )
+            self._seen = len(state.items)
+        self._last = None if query is not None else window
+        self._fault(found)
+        return replace(window, messages=list(window.messages))
+
+    def _assembled(
+        self, plan: Plan, query: str | None, limit: int
+    ) -> tuple[MemoryWindow, list[int]]:
+        """Return the window of a plan that was applied, and the pages brought back for a query."""
+        state = self._state
+        messages = [entry.message for entry in state.entries]
+        volatile_from = len(messages)
+        messages += [message for _, message, _ in plan.fresh]
+        messages += [note.message for note in plan.notes]
+        tokens = state.stable + sum(tokens for _, _, tokens in plan.fresh)
+        tokens += sum(note.tokens for note in plan.notes)
+        events = plan.events
+        found: list[int] = []
+        recalled: list[Page] = []
+        if query is not None:
+            room = min(limit - tokens, int(RECALL_SHARE * self.budget))
+            found, note, cost = self._answering(query, room, plan)
+            if found:
+                recalled = [self._page(page) for page in found]
+                messages.append(note)
+                tokens += cost
+                names = tuple(page.id for page in recalled)
+                detail = f"{', '.join(names)} brought back for this call ({cost:,} tokens)"
+                events = [*events, Event("recall", detail, names, -cost)]
+        window = MemoryWindow(
+            messages=messages,
+            tokens=tokens + self._request,
+            budget=self.budget,
+            stable_tokens=state.stable + self._request,
+            volatile_from=volatile_from,
+            breakpoints=self._breakpoints(volatile_from),
+            events=tuple(events),
+            recalled=tuple(recalled),
+            exact=self._counter.exact,
+        )
+        return window, found
+
+    def _breakpoints(self, stable: int) -> tuple[int, ...]:
+        """Return the messages behind which a cache mark belongs.
+
+        The end of the stable part always; where it ended before, from which a provider that looks
+        only some blocks back would not find it; the end of the last index and of the head.
+        """
+        if not stable or not self.prices.marked:
+            return ()
+        entries = self._state.entries
+        head = 0
+        while head < stable and entries[head].item >= 0 and self._is_head(entries[head].item):
+            head += 1
+        if self._index_at != self._state.shorts:
+            ends = (i + 1 for i, entry in enumerate(entries) if entry.item < 0 > entry.again)
+            self._last_index, self._index_at = max(ends, default=0), self._state.shorts
+        wished = [stable, self._known, self._last_index, head]
+        marks: dict[int, None] = dict.fromkeys(mark for mark in wished if 0 < mark <= stable)
+        return tuple(sorted(mark - 1 for mark in list(marks)[: self.prices.breakpoints]))
+
+    def _is_head(self, index: int) -> bool:
+        role = self._state.items[index].turn.role
+        return role == "system" or (role == "user" and self._state.items[index].born == 0)
+
+    # Faults ---------------------------------------------------------------------------------------
+
+    def recall(self, query: str, k: int = 5) -> list[Page]:
+        """Return the k pages that answer a query best, of all that were appended, best first.
+
+        Ranked by BM25, and by that of the pages beside: what follows a question answers it. Pages
+        that share no word with the query, nor their neighbours, are left out.
+        """
+        if not isinstance(query, str):
+            raise InputTypeError(f"query is {told(query)}; expected a str")
+        if not isinstance(k, int) or k < 0:
+            raise InputError(f"k is {told(k)}; expected a number of pages")
+        with self._lock:
+            self._catch_up()
+            pages = range(len(self._state.pages))
+            found = recall.ranked([self._text(page) for page in pages], query, k)
+            self._fault([page for page, _ in found if not self._is_resident(page)])
+            return [self._page(page, score) for page, score in found]
+
+    def page(self, id: str) -> Page:
+        """Return a page by its id, from the window or from the store.
+
+        Raises `InputError` for a page that is not of this session.
+        """
+        with self._lock:
+            number = self._number(id)
+            if not self._is_resident(number):
+                self._fault([number])
+            return self._page(number)
+
+    def pages(self) -> list[Page]:
+        """Return all pages, in the order they were appended."""
+        with self._lock:
+            return [self._page(page) for page in range(len(self._state.pages))]
+
+    def tool(self, form: str = "openai") -> dict[str, Any]:
+        """Return the definition of a tool by which the model reads what has left the window.
+
+        `form` is "openai" (chat), "responses" or "anthropic". Pass the model's calls of it to
+        `answer`.
+        """
+        return tool.definition(form)
+
+    def answer(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the message that answers a call of the tool, in the form of the call.
+
+        It never raises for what a model may write; the message says what was wrong instead.
+        """
+        given = tool.arguments_of(dict(call))
+        page, query = given.get("page"), given.get("query")
+        if isinstance(page, str) and page:
+            try:
+                found = [self.page(page.strip())]
+            except InputError as error:
+                return tool.result(dict(call), str(error))
+        elif isinstance(query, str) and query:
+            found = self.recall(query, 3)
+        else:
+            return tool.result(dict(call), "give 'page', such as 'p12', or 'query'")
+        if not found:
+            return tool.result(dict(call), f"no page answers {query!r}")
+        texts = [editing.again(one.id, one.role, one.text) for one in found]
+        return tool.result(dict(call), "\n\n".join(texts))
+
+    def _answering(
+        self, query: str, room: int, plan: Plan
+    ) -> tuple[list[int], dict[str, Any], int]:
+        """Return stored pages that answer a query within `room` tokens, and the message of them."""
+        state = self._state
+        fresh = {index for index, _, _ in plan.fresh if index not in state.parts}
+        texts = [self._text(page) for page in range(len(state.pages))]
+        ranked = recall.ranked(texts, query, 16)
+        best = ranked[0][1] if ranked else 0.0
+        found: list[int] = []
+        message: dict[str, Any] = {}
+        cost = 0
+        for page, score in ranked:
+            item = state.pages[page]
+            if item in state.in_full or item in fresh or score < RECALL_LEAST * best:
+                continue
+            trial = sorted([*found, page])
+            notes = [
+                editing.again(editing.page_name(p), self._role(p), self._text(p)) for p in trial
+            ]
+            made = {"role": "user", "content": "\n\n".join(notes)}
+            tokens = self._meter.message(made, 0)
+            if tokens <= room:
+                found, message, cost = trial, made, tokens
+        return found, message, cost
+
+    def _fault(self, pages: Sequence[int]) -> None:
+        """Note that pages were brought back; those that are again and again are wanted for good."""
+        self._faults += len(pages)
+        for page in pages:
+            self._recalled[page] = self._recalled.get(page, 0) + 1
+            item = self._state.items[self._state.pages[page]]
+            if self._recalled[page] >= PROMOTED_AT and item.tokens <= RECALL_SHARE * self.budget:
+                self._wanted[item.index] = None
+
+    def _number(self, id: str) -> int:
+        number = int(id[1:]) if isinstance(id, str) and _PAGE_ID.fullmatch(id) else -1
+        if not 0 <= number < len(self._state.pages):
+            self._catch_up()
+        if not 0 <= number < len(self._state.pages):
+            count = len(self._state.pages)
+            there = f"p0 to p{count - 1}" if count else "none yet"
+            raise InputError(f"there is no page {id!r}; this session has {there}")
+        return number
+
+    def _text(self, page: int) -> str:
+        return self._state.items[self._state.pages[page]].part(page)
+
+    def _role(self, page: int) -> str:
+        item = self._state.items[self._state.pages[page]]
+        return "chunk" if item.chunk else item.turn.role
+
+    def _is_resident(self, page: int) -> bool:
+        state = self._state
+        item = state.pages[page]
+        if item in state.in_full or item in state.passing:
+            return True
+        return item >= state.settled and (item not in state.parts or state.items[item].pinned)
+
+    def _page(self, page: int, score: float = 0.0) -> Page:
+        text = self._text(page)
+        return Page(
+            id=editing.page_name(page),
+            text=text,
+            role=self._role(page),
+            tokens=self._meter.count(text),
+            message=self._state.pages[page],
+            resident=self._is_resident(page),
+            score=score,
+        )
+
+    # Pins, counters, the end ----------------------------------------------------------------------
+
+    def pin(self, id: str) -> None:
+        """Keep the message of a page in every window from now on, with its unit.
+
+        Raises `InputError` for a page that is not of this session.
+        """
+        self._pin(id, True)
+
+    def unpin(self, id: str) -> None:
+        """Let the message of a page go again when it is time."""
+        self._pin(id, False)
+
+    def _pin(self, id: str, pinned: bool) -> None:
+        with self._lock:
+            item = self._state.items[self._state.pages[self._number(id)]]
+            if item.pinned == pinned:
+                return
+            record = {"op": "pin", "item": item.index, "pinned": pinned}
+            for tries in range(_TRIES):
+                # How the item is shown so far is told first: whoever reads this pins it later, too.
+                try:
+                    self._journal.write([self._layout.as_it_is(), record], {})
+                    break
+                except ConflictError:
+                    if tries == _TRIES - 1:
+                        raise
+                    self._catch_up()
+            self._layout.recorded = len(self._state.entries)
+            self._pinned(item.index, pinned)
+
+    def _pinned(self, index: int, pinned: bool) -> None:
+        self._state.pin(index, pinned)
+        self._last = None
+        if pinned:
+            self._wanted[index] = None
+        else:
+            self._wanted.pop(index, None)
+
+    def __contains__(self, identifier: object) -> bool:
+        """Return whether the last window shows an identifier, in a message or in an index."""
+        with self._lock:
+            self._sight.learn()
+            return identifier in self._sight
+
+    def stats(self) -> MemoryStats:
+        """Return counters since this memory was opened."""
+        with self._lock:
+            state, account = self._state, self._account
+            return MemoryStats(
+                messages=len(state.items),
+                pages=len(state.pages),
+                resident=sum(map(self._is_resident, range(len(state.pages)))),
+                calls=account.calls,
+                edits=self._edits,
+                evictions=self._evictions,
+                hits=self._sight.hits,
+                misses=self._sight.misses,
+                faults=self._faults,
+                stable_share=account.known / account.sent if account.sent else 0.0,
+                cost=account.cost,
+                untrimmed=account.untrimmed,
+                dollars=account.cost * self.prices.dollars / 1e6,
+            )
+
+    def close(self) -> None:
+        """Release the store, if this memory opened it; closing twice is no error."""
+        with self._lock:
+            if self._owned:
+                self._journal.store.close()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

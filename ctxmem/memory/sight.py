@@ -1,0 +1,49 @@
+"""What the window shows of all that was said: which identifiers are in sight, which were missed."""
+
+from __future__ import annotations
+
+from ctxmem.memory.identifiers import Reuse
+from ctxmem.memory.resident import Resident
+
+
+class Sight:
+    """Follows identifiers through a session, a new item at a time.
+
+    `name in sight` says whether the window shows it. It looks at the first and the last item that
+    hold it, and at indexes; an item between the two alone does not count, which errs on the side
+    of naming it once more.
+    """
+
+    def __init__(self, state: Resident, reuse: Reuse) -> None:
+        self._state, self._reuse = state, reuse
+        self._holders: dict[str, tuple[int, int]] = {}
+        self._learned = 0
+        self.hits = 0
+        self.misses = 0
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        first, last = self._holders.get(name, (-1, -1))
+        there = self._state.in_full
+        return first in there or last in there or self._state.named[name] > 0
+
+    def learn(self) -> None:
+        """Take in the items that are new: what assistant messages among them referred to."""
+        state = self._state
+        for item in state.items[self._learned :]:
+            if item.turn.role == "assistant":
+                needed: dict[int, None] = {}
+                for name in item.ids:
+                    if name in self._holders:
+                        needed[self._holders[name][1]] = None
+                        if name in self:
+                            self.hits += 1
+                        else:
+                            self.misses += 1
+                ages = [max(1, item.born - state.items[one].born + 1) for one in needed]
+                self._reuse.call(item.index, ages)
+            for name in item.ids:
+                first, _ = self._holders.get(name, (item.index, 0))
+                self._holders[name] = (first, item.index)
+        self._learned = len(state.items)

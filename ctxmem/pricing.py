@@ -1,0 +1,274 @@
+"""What a prompt costs when part of it is cached: providers' rules as a dated table, and a bill.
+
+The unit is the price of one input token that is neither read from a cache nor written to one.
+Rules change several times a year, so they are rows with a source and a date, and whoever knows
+better brings a row: `replace(PRICES["anthropic"], minimum=4096)`.
+
+>>> prices_of("anthropic").break_even(suffix=9000, removed=1500)
+69.0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ctxmem.errors import InputError, InputTypeError
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """One provider's rules for cached prompts.
+
+    Attributes:
+        name: what the row is called.
+        read: price of a token read from the cache.
+        write: price of a token written to it.
+        minimum: prompts, and prefixes, shorter than this are not cached.
+        step: cached prefixes are whole multiples of this many tokens.
+        marked: True: a prefix is found only where a request put a breakpoint; False: anywhere.
+        lookback: blocks before a breakpoint that are searched for a written prefix; None: all.
+        breakpoints: how many a request may have.
+        ttl: seconds that an unused prefix stays.
+        dollars: price of a million uncached input tokens, for a rough sum; 0 if none is meant.
+        models: what it holds for.
+        source: where it is published.
+        date: when that was looked up.
+    """
+
+    name: str
+    read: float
+    write: float
+    minimum: int = 1024
+    step: int = 1
+    marked: bool = True
+    lookback: int | None = None
+    breakpoints: int = 4
+    ttl: float = 300.0
+    dollars: float = 0.0
+    models: str = ""
+    source: str = ""
+    date: str = ""
+
+    def break_even(self, *, suffix: int, removed: int) -> float:
+        """Return after how many calls it pays to take `removed` tokens from before `suffix`.
+
+        What stands behind the edit is written again, where it would have been read.
+        """
+        saved = self.read * removed
+        return (self.write - self.read) * suffix / saved if saved else float("inf")
+
+
+_ANTHROPIC = (
+    "platform.claude.com/docs/en/build-with-claude/prompt-caching (order, 20-block lookback, 4 "
+    "breakpoints, prices); minimum per model from the same page"
+)
+_OPENAI = "developers.openai.com/api/docs/guides/prompt-caching"
+
+PRICES = {
+    prices.name: prices
+    for prices in (
+        Prices(
+            *("anthropic", 0.1, 1.25),
+            lookback=20,
+            dollars=3.0,
+            models="Claude Sonnet 4.5 to 5, Opus 4.8; five minutes, renewed by every read",
+            source=_ANTHROPIC,
+            date="2026-11-23",
+        ),
+        Prices(
+            *("anthropic-1h", 0.1, 2.0),
+            lookback=20,
+            ttl=3600.0,
+            dollars=3.0,
+            models="the same, kept for an hour",
+            source=_ANTHROPIC,
+            date="2026-11-23",
+        ),
+        Prices(
+            *("anthropic-4096", 0.1, 1.25, 4096),
+            lookback=20,
+            dollars=5.0,
+            models="Claude Opus 4.5 and 4.6 (Haiku 4.5 at a dollar), which cache from 4,096 tokens",
+            source=_ANTHROPIC,
+            date="2026-11-23",
+        ),
+        Prices(
+            *("openai", 0.1, 1.0),
+            step=128,
+            marked=False,
+            dollars=1.25,
+            models="GPT-5 to 5.5: automatic, in steps of 128 tokens",
+            source="openai.com/index/api-prompt-caching (2024-10); " + _OPENAI,
+            date="2026-11-23",
+        ),
+        Prices(
+            *("openai-5.6", 0.1, 1.25),
+            breakpoints=5,  # four marked and an implicit one at the newest message
+            ttl=1800.0,
+            dollars=1.25,
+            models="GPT-5.6 and later: found at breakpoints only, writes cost extra",
+            source=_OPENAI,
+            date="2026-11-23",
+        ),
+        Prices(
+            *("openai-4o", 0.5, 1.0),
+            step=128,
+            marked=False,
+            dollars=2.5,
+            models="GPT-4o: cached tokens at half price",
+            source="openai.com/index/api-prompt-caching (2024-10)",
+            date="2026-11-23",
+        ),
+        Prices(
+            *("gemini", 0.1, 1.0, 4096),
+            marked=False,
+            dollars=1.25,
+            models="Gemini 3 and later, implicit caching; storage of explicit caches not counted",
+            source="ai.google.dev/gemini-api/docs/caching (2026-10-13)",
+            date="2026-11-23",
+        ),
+        Prices(
+            *("vllm", 0.0, 1.0, 0),
+            step=16,
+            marked=False,
+            ttl=float("inf"),
+            models="your own vLLM: the tokens that are prefilled, in blocks of 16",
+            source="docs.vllm.ai/en/latest/design/prefix_caching",
+            date="2026-11-23",
+        ),
+        Prices(
+            *("uncached", 1.0, 1.0, 0),
+            ttl=0.0,
+            models="a provider without prompt caching",
+            source="by definition",
+            date="2026-11-23",
+        ),
+    )
+}
+"""The rules we know, by name."""
+
+
+def prices_of(given: str | Prices) -> Prices:
+    """Return the rules that a name stands for, or those given.
+
+    Raises:
+        InputError: no row has this name.
+        InputTypeError: it is neither a name nor `Prices`.
+    """
+    if isinstance(given, Prices):
+        return given
+    if not isinstance(given, str):
+        raise InputTypeError(
+            f"prices is {given!r} ({type(given).__name__}); expected one of {', '.join(PRICES)}, "
+            "or a ctxmem.Prices"
+        )
+    if given not in PRICES:
+        raise InputError(
+            f"prices is {given!r}; expected one of {', '.join(PRICES)}, or a ctxmem.Prices of your "
+            "own"
+        )
+    return PRICES[given]
+
+
+class Block(NamedTuple):
+    """A message of a request, as a cache sees it: equal keys mean equal bytes."""
+
+    key: object
+    tokens: int
+
+
+class Charge(NamedTuple):
+    """What one request cost, by kind of token."""
+
+    read: int
+    written: int
+    plain: int
+    cost: float
+
+
+@dataclass(slots=True)
+class Bill:
+    """The bill of one conversation under one provider's rules.
+
+    It holds what the provider's cache holds: the prefixes written so far, each as the hash of its
+    blocks, with the time when it was last used.
+    """
+
+    prices: Prices
+    calls: int = 0
+    read: int = 0
+    written: int = 0
+    plain: int = 0
+    cost: float = 0.0
+    _entries: dict[int, float] = field(default_factory=dict)
+
+    def call(
+        self,
+        blocks: Sequence[Block],
+        *,
+        breakpoints: Sequence[int] = (),
+        volatile: int = 0,
+        now: float = 0.0,
+    ) -> Charge:
+        """Charge one request: its stable blocks, then `volatile` tokens that nothing caches.
+
+        `breakpoints` are numbers of blocks: a breakpoint of 3 stands behind the third. Rules that
+        find prefixes anywhere do not look at them.
+        """
+        prices = self.prices
+        keys, ends = _prefixes(blocks)
+        total = ends[-1]
+        marks = sorted({mark for mark in breakpoints if 0 < mark <= len(blocks)})
+        found = self._longest(keys, marks, now)
+        read = ends[found] // prices.step * prices.step
+        if read < prices.minimum:
+            read = 0
+        if prices.marked:
+            # What stands behind the last breakpoint is plain input, as is all of a short prompt.
+            last = ends[marks[-1]] if marks else 0
+            written = max(0, last - read) if last >= prices.minimum else 0
+            fresh = total - read - written + volatile
+            for mark in marks:
+                if ends[mark] >= prices.minimum:
+                    self._entries[keys[mark]] = now
+        else:
+            written, fresh = total - read, volatile
+            self._entries.update(dict.fromkeys(keys[1:], now))
+        cost = prices.read * read + prices.write * written + fresh
+        self.calls += 1
+        self.read += read
+        self.written += written
+        self.plain += fresh
+        self.cost += cost
+        return Charge(read, written, fresh, cost)
+
+    def _longest(self, keys: Sequence[int], marks: Sequence[int], now: float) -> int:
+        """Return how many blocks the longest prefix has that the cache still holds."""
+        for count in range(len(keys) - 1, 0, -1):
+            used = self._entries.get(keys[count])
+            if used is None or now - used > self.prices.ttl:
+                continue
+            if not self.prices.marked or any(self._sees(mark, count) for mark in marks):
+                self._entries[keys[count]] = now
+                return count
+        return 0
+
+    def _sees(self, mark: int, count: int) -> bool:
+        lookback = self.prices.lookback
+        return mark >= count and (lookback is None or mark - count <= lookback)
+
+    @property
+    def dollars(self) -> float:
+        """The cost in dollars, by the row's price of a million tokens."""
+        return self.cost * self.prices.dollars / 1e6
+
+
+def _prefixes(blocks: Sequence[Block]) -> tuple[list[int], list[int]]:
+    """Return the hash and the tokens of every prefix, the empty one first."""
+    keys, ends = [0], [0]
+    for block in blocks:
+        keys.append(hash((keys[-1], block.key)))
+        ends.append(ends[-1] + block.tokens)
+    return keys, ends
