@@ -71,7 +71,7 @@ def of_dedup(report: Mapping[str, Any]) -> list[Comparison]:
         note = ""
         if "recall" in row:
             note = f"recall {row['recall']:.3f}, precision {row['precision']:.3f}"
-        mine = row["who"] == "ctxmem"
+        mine = row["who"].startswith("ctxmem")
         name = f"{row['who']} {row['version']}"
         add(one, name, row["ms"], ours=mine, low=row["least"], high=row["most"], note=note)
     return list(found.values())
@@ -104,7 +104,15 @@ def of_solver(report: Mapping[str, Any]) -> list[Comparison]:
         note = f"{row['unproved']} of {row['runs']} not proved" if row["unproved"] else ""
         mine = row["solver"].startswith("ctxmem")
         add(one, row["solver"], row["median_ms"], ours=mine, high=row["worst_ms"], note=note)
-    return list(found.values())
+    raced = [one for one in found.values() if not all(row["ours"] for row in one["rows"])]
+    alone = [one for one in found.values() if all(row["ours"] for row in one["rows"])]
+    if alone:
+        together = comparison("solve what no peer was asked", "ms", alone[0]["n"])
+        for one in alone:
+            for row in one["rows"]:
+                together["rows"].append({**row, "name": one["title"].removeprefix("solve ")})
+        raced.append(together)
+    return raced
 
 
 def of_messages(report: Mapping[str, Any]) -> list[Comparison]:
@@ -113,7 +121,7 @@ def of_messages(report: Mapping[str, Any]) -> list[Comparison]:
     for size in report["sizes"]:
         one = comparison(f"trim a chat of {size['messages']:,} messages", "ms", report["rounds"])
         for name, row in size["milliseconds"].items():
-            mine = name == "ctxmem, new"
+            mine = name.startswith("ctxmem")
             add(one, name, row["median"], ours=mine, low=row["min"], high=row["max"])
         found.append(one)
     return found

@@ -176,13 +176,14 @@ def show_one(one: Comparison) -> None:
     print(f"  {one['title']} ({one['unit']}{runs})")
     for row in one["rows"]:
         times = ratio(one, row)
-        compared = "" if times is None or row is ours(one) else f"{times:8.1f}x"
+        alone = all(row["ours"] for row in one["rows"])
+        compared = "" if times is None or alone or row is ours(one) else f"{times:8.1f}x"
         spread = ""
         if "low" in row:
             spread = f"{figure(row['low'])} to {figure(row['high'])}"
         elif "high" in row:
             spread = f"to {figure(row['high'])}"
-        line = f"    {row['name']:<32}{figure(row['value']):>10}  {spread:<20}{compared:>9}"
+        line = f"    {row['name']:<42}{figure(row['value']):>10}  {spread:<20}{compared:>9}"
         print(f"{line}  {row.get('note', '')}".rstrip())
     print()
 

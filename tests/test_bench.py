@@ -89,6 +89,22 @@ def test_more_may_be_better():
     assert [row["name"] for row in comparisons.lost(one)] == ["fast"]
 
 
+def test_what_has_no_peer_is_told_apart():
+    rows = [
+        {"question": "groups", "n": 50, "solver": "ctxmem", "median_ms": 1, "worst_ms": 2,
+         "runs": 3, "unproved": 0},
+        {"question": "groups", "n": 50, "solver": "cp-sat", "median_ms": 9, "worst_ms": 9,
+         "runs": 1, "unproved": 1},
+        {"question": "sections", "n": 50, "solver": "ctxmem.solve", "median_ms": 4, "worst_ms": 5,
+         "runs": 3, "unproved": 0},
+    ]  # fmt: skip
+    raced, alone = comparisons.of_solver({"rows": rows})
+    assert [row["name"] for row in raced["rows"]] == ["ctxmem", "cp-sat"]
+    assert raced["rows"][1]["note"] == "1 of 1 not proved"
+    assert [row["name"] for row in alone["rows"]] == ["sections, 50 chunks"]
+    assert comparisons.lost(alone) == []
+
+
 def test_a_name_may_be_left_out(capsys):
     assert with_name(["bench"]) == ["bench", "all"]
     assert with_name(["bench", "--only", "x"]) == ["bench", "all", "--only", "x"]

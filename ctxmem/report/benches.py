@@ -43,13 +43,14 @@ def _headline(report: Data) -> str:
 
 def _comparison(one: Data) -> str:
     top = max(row["value"] for row in one["rows"]) or 1
-    best = next((row["value"] for row in one["rows"] if row["ours"]), 0)
+    base = next((row for row in one["rows"] if row["ours"]), None)
+    best = base["value"] if base and not all(row["ours"] for row in one["rows"]) else 0
     rows = []
     for row in one["rows"]:
         times = row["value"] / best if best else 0
         if one["more_is_better"] and times:
             times = 1 / times
-        compared = "" if row["ours"] or not times else f"{times:,.1f}×"
+        compared = "" if row is base or not times else f"{times:,.1f}×"
         mark = "new" if row["ours"] else ("lost" if 0 < times < 1 else "stable")
         spread = ""
         if "high" in row:
