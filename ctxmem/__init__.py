@@ -21,6 +21,7 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ctxmem.audit import Audit, AuditFinding, audit
     from ctxmem.dedup import DedupIndex, find_near_duplicates, minhash
     from ctxmem.errors import (
         BudgetError,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 _ROOM_OF = {
     "pack": "pack",
     "apack": "pack",
+    **dict.fromkeys(("Audit", "AuditFinding", "audit"), "audit"),
     "count_tokens": "tokens",
     "find_near_duplicates": "dedup",
     "DedupIndex": "dedup",

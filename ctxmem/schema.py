@@ -591,11 +591,15 @@ class Window:
     def to_html(self, path: str | Path) -> Path:
         """Write the explanation as one self-contained HTML page and return its path."""
         target = Path(path)
-        target.write_text(report.window_page(self.to_dict()), encoding="utf-8")
+        target.write_text(report.window_page(self.to_dict(), self._texts()), encoding="utf-8")
         return target
 
     def _repr_html_(self) -> str:
-        return report.window_html(self.to_dict())
+        return report.window_html(self.to_dict(), self._texts())
+
+    def _texts(self) -> dict[int, str]:
+        """Return the inputs by position, for a reader who compares versions."""
+        return {i: self.table.text(i) for i in range(len(self.table))}
 
 
 def trim(text: str) -> str:

@@ -7,6 +7,7 @@ import doctest
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,11 @@ PACKAGE = ROOT / "ctxmem"
 NOUNS = ["errors", "pricing", "request", "report", "schema"]
 ROOMS = [
     *("intake", "tokens", "dedup", "value", "compress", "selection", "arrange"),
-    *("policies", "stores"),
+    *("policies", "stores", "traces"),
 ]
 # messages stands on intake and tokens, because its functions take a counter by name; pack stands on
 # it, because a chat is packed by its units.
-COMPOSERS = ["messages", "pack", "memory"]
+COMPOSERS = ["messages", "pack", "memory", "audit"]
 EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {"tokens", "dedup", "value", "compress", "selection", "memory"},
@@ -168,20 +169,23 @@ def code_blocks(path: Path, language: str) -> list[str]:
     return re.findall(pattern, path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def test_python_in_the_readme_runs(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    blocks = code_blocks(ROOT / "README.md", "python")
-    assert blocks
-    scope: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), scope)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
-def test_python_in_the_docs_runs(path):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_in_the_documentation_runs(page, tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)  # what a page writes, it writes there
     scope: dict[str, object] = {}
-    for block in code_blocks(path, "python"):
-        exec(compile(block, path.name, "exec"), scope)
+    for block in code_blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), scope)
+
+
+def test_pages_have_python_and_links_that_lead_somewhere():
+    assert sum(bool(code_blocks(page, "python")) for page in PAGES) >= 5
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
 def test_no_generated_source_stands_in_the_tree():

@@ -1,4 +1,4 @@
-"""The command line: ctxmem pack | dedup | replay | vocab | bench, one file a command.
+"""The command line: ctxmem audit | pack | dedup | replay | vocab | bench, one file a command.
 
 Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1 found something, 2 not
 used as meant or an input that cannot be read.
@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from ctxmem import __version__
-from ctxmem.cli import bench, dedup, pack, replay, vocab
+from ctxmem.cli import audit, bench, dedup, pack, replay, vocab
 from ctxmem.cli.reading import DONE, MISUSED
 from ctxmem.errors import CtxmemError
 
-COMMANDS = (pack, dedup, replay, vocab, bench)
+COMMANDS = (audit, pack, dedup, replay, vocab, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(bench.with_name(sys.argv[1:] if argv is None else list(argv)))
     try:
         with warnings.catch_warnings(record=False):
             setattr(warnings, "showwarning", _show_warning)  # noqa: B010

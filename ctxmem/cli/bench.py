@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
+
+from ctxmem.errors import InputError
 
 BENCHES = {
     "tokens": "how fast are tokens counted?",
@@ -16,7 +19,11 @@ BENCHES = {
     "eviction": "which eviction policy misses least?",
     "messages": "how long does it take to trim a chat?",
     "adapters": "how much work do the adapters save?",
+    "audit": "how fast are traces audited, and is all found?",
 }
+
+
+ALL = "all"
 
 
 def add_to(commands: Any) -> None:
@@ -24,14 +31,32 @@ def add_to(commands: Any) -> None:
     bench = commands.add_parser(
         "bench",
         help="measure this machine against named peers",
-        description="; ".join(f"{name}: {question}" for name, question in BENCHES.items()),
+        description="; ".join(f"{name}: {question}" for name, question in BENCHES.items())
+        + "; all, or no name: every one of them, as one comparison",
     )
-    bench.add_argument("name", choices=BENCHES, metavar="|".join(BENCHES))
+    bench.add_argument("name", nargs="?", default=ALL, metavar="|".join([*BENCHES, ALL]))
     bench.add_argument("options", nargs=argparse.REMAINDER, help="options of the benchmark")
     bench.set_defaults(run=run)
 
 
+def with_name(argv: Sequence[str]) -> list[str]:
+    """Return arguments in which `bench --only tokens` has the name that it leaves out.
+
+    argparse would take the value of the option for the name.
+    """
+    bare = not argv[1:] or argv[1].startswith("-")
+    if argv[:1] == ["bench"] and bare and argv[1:2] not in (["-h"], ["--help"]):
+        return ["bench", ALL, *argv[1:]]
+    return [*argv]
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Run one benchmark; it parses its own options."""
-    code: int = import_module(f"ctxmem.bench.{arguments.name}").main(arguments.options)
+    """Run one benchmark, or all; each parses its own options."""
+    name, options = arguments.name, arguments.options
+    if name == ALL:
+        code: int = import_module("ctxmem.bench.everything").main(options, names=BENCHES)
+        return code
+    if name not in BENCHES:
+        raise InputError(f"there is no benchmark {name!r}; there are: {', '.join([*BENCHES, ALL])}")
+    code = import_module(f"ctxmem.bench.{name}").main(options)
     return code

@@ -6,7 +6,6 @@ import argparse
 import gzip
 import json
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ctxmem.errors import InputError
 from ctxmem.memory.layout import POLICIES
 from ctxmem.memory.replaying import Replay, replay
 from ctxmem.pricing import PRICES, prices_of
+from ctxmem.report import replay_page
 from ctxmem.schema import SCHEMA_VERSION
 
 
@@ -72,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
         "rows": rows,
     }
     if arguments.html:
-        Path(arguments.html).write_text(page(data, found), encoding="utf-8")
+        longest = max(range(len(chats)), key=lambda i: len(found[0][i].steps))
+        shown = replay_page(data, [done[longest].to_dict() for done in found])
+        Path(arguments.html).write_text(shown, encoding="utf-8")
     if arguments.json:
         print_json({**data, "replays": [[one.to_dict() for one in done] for done in found]})
         return DONE
@@ -185,136 +187,3 @@ def show(data: dict[str, Any]) -> None:
             f"{row['dollars']:>10.4f}{row['named']:>10.1%}{row['edits']:>7,}{row['mean']:>9,.0f}"
             f"{row['largest']:>9,}"
         )
-
-
-# The page -----------------------------------------------------------------------------------------
-
-_COLOURS = ("#1b6ca8", "#c2571a", "#5d8a3a", "#8a4fa3", "#a83250", "#3a8a86")
-_WIDE, _HIGH, _LEFT, _LOW = 860, 240, 64, 28
-
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:56rem;padding:0 1rem;
-color:#1d2126;background:#fff}
-h1{font-size:1.35rem}h2{font-size:1.05rem;margin-top:2rem}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .8rem;text-align:right;border-bottom:1px solid #d9dde2}
-th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}
-svg{width:100%;height:auto}text{font:12px system-ui,sans-serif;fill:#59616b}
-.key span{margin-right:1.2rem;white-space:nowrap}
-.key i{display:inline-block;width:.8rem;height:.8rem;margin-right:.35rem;vertical-align:-.08rem}
-@media(prefers-color-scheme:dark){body{color:#e4e7eb;background:#16191d}
-th,td{border-color:#363c44}text{fill:#a3abb5}}
-"""
-
-
-def page(data: dict[str, Any], found: Sequence[Sequence[Replay]]) -> str:
-    """Return the plots of the longest conversation and the table of all, as one HTML page."""
-    longest = max(range(len(found[0])), key=lambda i: len(found[0][i].steps))
-    chosen = [done[longest].to_dict() for done in found]
-    several = len({one["prices"] for one in chosen}) > 1
-    names = [
-        f"{one['policy']}, {one['prices']}" if several else str(one["policy"]) for one in chosen
-    ]
-    colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(chosen))]
-    key = "".join(
-        f'<span><i style="background:{colour}"></i>{escape(name)}</span>'
-        for name, colour in zip(names, colours, strict=True)
-    )
-    key += '<span><i style="background:#8b939d"></i>whole history</span>'
-    windows = [(one["windows"], c) for one, c in zip(chosen, colours, strict=True)]
-    bills = [(_running(one["bills"]), c) for one, c in zip(chosen, colours, strict=True)]
-    marks = [(i, colours[0]) for i in chosen[0]["edited"]]
-    grey = "#8b939d"
-    head = ("policy", "prices", "bill", "worst", "in sight", "edits", "mean window", "largest")
-    cells = [
-        (
-            *(row["policy"], row["prices"], f"{row['ratio']:.2f}", f"{row['worst']:.2f}"),
-            *(f"{row['named']:.1%}", f"{row['edits']:,}"),
-            *(f"{row['mean']:,.0f}", f"{row['largest']:,}"),
-        )
-        for row in data["rows"]
-    ]
-    table = "<tr>" + "".join(f"<th>{name}</th>" for name in head) + "</tr>"
-    for row in cells:
-        table += "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
-    calls = len(chosen[0]["windows"])
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>ctxmem replay</title><style>{_STYLE}</style>"
-        "<h1>What the conversation costs under prompt caching</h1>"
-        f"<p>{data['conversations']:,} conversations, {data['messages']:,} messages, budget "
-        f"{data['budget']:,} tokens. A bill of 1.00 is that of the whole history, sent every time "
-        f"through the same cache.</p><table>{table}</table>"
-        f"<h2>The longest conversation, {calls:,} calls</h2>"
-        f'<p class="key">{key}</p>'
-        + plot(
-            [(chosen[0]["histories"], grey), *windows],
-            "tokens sent",
-            level=data["budget"],
-            marks=marks,
-        )
-        + plot([(_running(chosen[0]["untrimmed_bills"]), grey), *bills], "bill so far")
-        + "</html>\n"
-    )
-
-
-def _running(values: Sequence[float]) -> list[float]:
-    total, made = 0.0, []
-    for value in values:
-        total += value
-        made.append(total)
-    return made
-
-
-def plot(
-    lines: Sequence[tuple[Sequence[float], str]],
-    title: str,
-    *,
-    level: float | None = None,
-    marks: Sequence[tuple[int, str]] = (),
-) -> str:
-    """Return lines over the calls as SVG; `level` is a dashed line, `marks` are edits."""
-    count = max((len(values) for values, _ in lines), default=0)
-    top = max([1.0, level or 0.0, *(value for values, _ in lines for value in values)]) * 1.05
-
-    def x(i: float) -> float:
-        return round(_LEFT + (_WIDE - _LEFT - 8) * i / max(1, count - 1), 1)
-
-    def y(value: float) -> float:
-        return round(_HIGH - _LOW - (_HIGH - _LOW - 16) * value / top, 1)
-
-    parts = [f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="{escape(title)}">']
-    for share in (0.0, 0.5, 1.0):
-        value = top / 1.05 * share
-        parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDE - 8}" y1="{y(value)}" y2="{y(value)}" '
-            f'stroke="#8b939d" stroke-opacity=".35"/>'
-            f'<text x="{_LEFT - 6}" y="{y(value) + 4}" text-anchor="end">{_short(value)}</text>'
-        )
-    if level is not None:
-        parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDE - 8}" y1="{y(level)}" y2="{y(level)}" '
-            'stroke="#a83250" stroke-dasharray="5 4"/>'
-            f'<text x="{_WIDE - 10}" y="{y(level) - 5}" text-anchor="end">budget</text>'
-        )
-    for i, colour in marks:
-        parts.append(
-            f'<line x1="{x(i)}" x2="{x(i)}" y1="{_HIGH - _LOW}" y2="{_HIGH - _LOW + 7}" '
-            f'stroke="{colour}" stroke-width="2"><title>edit</title></line>'
-        )
-    for values, colour in lines:
-        points = " ".join(f"{x(i)},{y(value)}" for i, value in enumerate(values))
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8"/>'
-        )
-    parts.append(f'<text x="{_LEFT}" y="12">{escape(title)}</text>')
-    parts.append(f'<text x="{_WIDE - 8}" y="{_HIGH - 6}" text-anchor="end">call {count}</text>')
-    return "".join(parts) + "</svg>"
-
-
-def _short(value: float) -> str:
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.1f}{unit}"
-    return f"{value:.0f}"

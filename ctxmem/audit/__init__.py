@@ -1,0 +1,284 @@
+"""Find what a context wastes in the traces that are there already.
+
+assembly   events to calls of a model, in order
+segments   what a window is made of
+passages   what repeats within a window
+sessions   what changes from call to call
+rankers    what scores and sizes of lists mean
+ledger     findings, added up
+auditor    one walk through all of it
+replay     the same requests, packed with ctxmem
+gate       conditions under which an audit fails
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctxmem import report
+from ctxmem.audit.assembly import HELD, Assembler
+from ctxmem.audit.auditor import Auditor
+from ctxmem.audit.gate import Condition, failed, read_conditions
+from ctxmem.audit.ledger import KINDS, AuditFinding
+from ctxmem.audit.replay import Replay
+from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
+from ctxmem.intake import read_budget
+from ctxmem.pricing import Prices, prices_of
+from ctxmem.schema import SCHEMA_VERSION, Budget, Window
+from ctxmem.tokens import resolve
+from ctxmem.traces import MAX_LINE, Tally, read_events, read_records
+
+__all__ = ["KINDS", "Audit", "AuditFinding", "Condition", "audit"]
+
+_TOLD = 1000  # findings that the plain data holds; the rest is in the totals
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        findings: what costs tokens or is wrong, the dearest first.
+        totals: sums: calls, tokens, what of them is waste and of which kind, money.
+        read: what was read: files, formats, and what could not be read and why.
+        sessions: the most wasteful sessions, call by call.
+        windows: the most wasteful windows, segment by segment.
+        replay: before and after packing with ctxmem, None unless asked for.
+    """
+
+    findings: list[AuditFinding]
+    totals: dict[str, Any]
+    read: dict[str, Any]
+    sessions: list[dict[str, Any]]
+    windows: list[dict[str, Any]]
+    replay: dict[str, Any] | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Numbers that conditions are about: sums of tokens, and how many findings of each kind."""
+        counts = {kind: float(self.totals["findings"][kind]) for kind in KINDS}
+        tokens = {f"{kind}_tokens": float(self.totals["waste"][kind]) for kind in KINDS}
+        return {
+            **counts,
+            **tokens,
+            "dup_tokens": float(self.totals["repeated_tokens"]),
+            "tokens": float(self.totals["tokens"]),
+            "calls": float(self.totals["calls"]),
+            "unread": float(sum(self.read["skipped"].values())),
+        }
+
+    def fails(self, conditions: str) -> list[str]:
+        """Return which conditions hold of a list such as "dup_tokens>10%,over_budget>0".
+
+        Raises:
+            InputError: something that is no condition, or a metric that there is not.
+        """
+        metrics = self.metrics
+        return [str(c) for c in read_conditions(conditions, metrics) if failed(c, metrics)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the audit as plain data, ready for JSON, with a schema version."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "totals": self.totals,
+            "findings": [finding.to_dict() for finding in self.findings[:_TOLD]],
+            "findings_left_out": max(0, len(self.findings) - _TOLD),
+            "sessions": self.sessions,
+            "windows": self.windows,
+            "replay": self.replay,
+            "read": self.read,
+        }
+
+    def __str__(self) -> str:
+        return report.audit_text(self.to_dict())
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the audit as one self-contained HTML page and return its path."""
+        target = Path(path)
+        target.write_text(report.audit_page(self.to_dict()), encoding="utf-8")
+        return target
+
+    def _repr_html_(self) -> str:
+        return report.audit_html(self.to_dict())
+
+
+def audit(
+    source: Any,
+    *,
+    budget: int | Budget | None = None,
+    counter: object = "o200k_base",
+    prices: float | str | Prices | Mapping[str, float] | None = None,
+    near: bool = True,
+    replay: bool = False,
+    progress: Callable[[Tally], None] | None = None,
+    max_line: int = MAX_LINE,
+    held: int = HELD,
+) -> Audit:
+    """Say what the context of recorded requests wastes.
+
+    Reads what is there already: OpenInference (Phoenix), LangSmith, Langfuse, OpenTelemetry GenAI,
+    requests of OpenAI and Anthropic, Claude Code's transcripts, plain messages and retrieval hits,
+    as JSON lines, JSON, gzip or Parquet. The format is told from each record; what is unknown or
+    damaged is counted in `read` and never fatal. Files are streamed: memory does not grow with
+    them.
+
+    Args:
+        source: a path, a folder, a pattern, "-" for standard input, records as dicts, a `Window`
+            that `pack` made, or a list of any of these.
+        budget: tokens that a window may have; without it no window is over it.
+        counter: an encoding or a model, a function from str to int, or an object that counts.
+        prices: of a million input tokens; or the name of a row of `ctxmem.pricing`, or a row; or a
+            dict with "input" and, where known, "cache_read".
+        near: also look for versions, overlaps and boilerplate; about half of the time.
+        replay: also pack the same requests with ctxmem, into the budget, or as large as they were.
+        progress: called with what was read so far, about every megabyte.
+        max_line: bytes of the longest line that is read.
+        held: bytes of input that are held back to join spans of a trace and to put them in order.
+
+    Raises:
+        InputError: a path that leads nowhere, or a price that is none.
+        InputTypeError: a source that is neither path nor records.
+        BudgetError: a budget that is no budget.
+
+    >>> hit = {"text": "Refunds are paid within thirty days of purchase."}
+    >>> found = audit([{"query": "When?", "hits": [hit, hit]}], counter=lambda t: len(t.split()))
+    >>> found.findings[0].kind, found.totals["tokens"], found.totals["repeated_tokens"]
+    ('repeat_in_request', 16, 8)
+    """
+    if isinstance(source, Mapping | Window):
+        source = [source]
+    if isinstance(source, bytes) or (
+        not hasattr(source, "__iter__") and not isinstance(source, Path)
+    ):
+        raise InputTypeError(
+            f"source is a {type(source).__name__}; expected a path, a list of paths, or records"
+        )
+    limit = None if budget is None else read_budget(budget).limit
+    price = _prices(prices)
+    resolved = resolve(counter)
+    tally = Tally()
+    auditor = Auditor(
+        resolved, budget=limit, near=near, replay=Replay(resolved, limit) if replay else None
+    )
+    assembler = Assembler(held)
+    with warnings.catch_warnings():
+        # Texts made to be alike are compared by sketch; who audits does not care how.
+        warnings.filterwarnings("ignore", category=CtxmemWarning)
+        before = 0
+        records = read_records(source, tally, progress=progress, max_line=max_line)
+        for event in read_events(map(_record, records), tally):
+            for call in assembler.add(event, tally.bytes - before or _size(event)):
+                auditor.add(call)
+            before = tally.bytes
+        for call in assembler.rest():
+            auditor.add(call)
+        sessions, windows = auditor.finish()
+    findings = auditor.ledger.findings(price["input"] if price else None)
+    return Audit(
+        findings,
+        _totals(auditor, price, resolved.name, resolved.exact),
+        _read(tally, auditor),
+        sessions,
+        windows,
+        auditor.replay.to_dict() if auditor.replay else None,
+    )
+
+
+def _record(given: tuple[Any, str]) -> tuple[Any, str]:
+    """Return a record; a `Window` is audited as what was retrieved for one request."""
+    window, place = given
+    if not isinstance(window, Window):
+        return given
+    hits = [
+        {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
+        for piece in window.pieces
+    ]
+    return {"hits": hits}, place
+
+
+def _size(event: Any) -> int:
+    """Return about how many bytes an event of a record holds that no file told the size of."""
+    return 200 + sum(len(passage.text or "") for passage in event.passages) + len(event.messages)
+
+
+def _prices(prices: object) -> dict[str, float] | None:
+    if prices is None:
+        return None
+    if isinstance(prices, str | Prices):
+        row = prices_of(prices)
+        return {"input": row.dollars, "cache_read": row.dollars * row.read}
+    if isinstance(prices, int | float) and not isinstance(prices, bool):
+        prices = {"input": prices}
+    if not isinstance(prices, Mapping) or "input" not in prices:
+        raise InputError(
+            f"prices is {prices!r}; expected a provider's name, the price of a million input "
+            f"tokens, or a dict with 'input' and, where known, 'cache_read'"
+        )
+    found = {}
+    for name, value in prices.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+            raise InputError(f"the price {name!r} is {value!r}; expected a number of at least 0")
+        found[str(name)] = float(value)
+    return found
+
+
+def _totals(
+    auditor: Auditor, price: dict[str, float] | None, counter: str, exact: bool
+) -> dict[str, Any]:
+    totals, ledger = auditor.totals, auditor.ledger
+    repeated = ledger.tokens["repeat_in_request"] + ledger.tokens["repeat_in_session"]
+    money = None
+    if price is not None:
+        cached = price["input"] - price.get("cache_read", price["input"] / 10)
+        money = {
+            "input": price["input"],
+            "sent": totals.tokens * price["input"] / 1e6,
+            "repeated": repeated * price["input"] / 1e6,
+            "lost": totals.lost * max(0.0, cached) / 1e6,
+        }
+    return {
+        "calls": totals.calls,
+        "requests": totals.requests,
+        "sessions": totals.sessions,
+        "passages": totals.passages,
+        "tokens": totals.tokens,
+        "counter": counter,
+        "exact": exact,
+        "repeated_tokens": repeated,
+        "repeated_share": repeated / max(1, totals.tokens),
+        "waste": dict(ledger.tokens),
+        "findings": ledger.found(),
+        "stable_tokens": totals.stable,
+        "stable_share": totals.stable / totals.compared if totals.compared else None,
+        "lost_tokens": totals.lost,
+        "largest": totals.largest,
+        "budget": auditor.budget,
+        "near": auditor.near,
+        "billed": {
+            "calls": totals.billed_calls,
+            "input": totals.billed,
+            "cached": totals.cached if totals.cached_told else None,
+            "written": totals.written,
+            "output": totals.output,
+        },
+        "models": dict(sorted(totals.models.items(), key=lambda item: (-item[1], item[0]))[:10]),
+        "money": money,
+    }
+
+
+def _read(tally: Tally, auditor: Auditor) -> dict[str, Any]:
+    skipped = dict(tally.skipped.most_common())
+    if auditor.totals.unreadable:
+        skipped["messages of no known shape, not checked"] = auditor.totals.unreadable
+    return {
+        "files": tally.files,
+        "bytes": tally.bytes,
+        "records": tally.records,
+        "formats": dict(tally.formats.most_common()),
+        "skipped": skipped,
+        "places": tally.places,
+    }

@@ -1,0 +1,161 @@
+"""From events to calls of a model, in the order of time, within bounded memory.
+
+Spans of a trace come in any order and between those of others; exports often come newest first.
+Events are held back until 32 MB of input have come after them, then sorted by trace and time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ctxmem.traces import Event, Kind, Passage, Usage
+
+HELD = 32 << 20
+"""Bytes of input that are held back: spans of one trace are joined if they lie no further apart."""
+
+
+@dataclass(slots=True)
+class Call:
+    """What a model was given at once, or what was retrieved for it where that is all we know.
+
+    `lists` holds what each retriever returned; of calls without messages it is the window. A turn
+    adds one message to its session and is a call only if `asks`.
+    """
+
+    place: str
+    session: str | None
+    trace: str
+    time: float | None
+    model: str
+    query: str | None
+    messages: list[Any] = field(default_factory=list)
+    lists: list[Event] = field(default_factory=list)
+    shown: list[Passage] = field(default_factory=list)
+    usage: Usage | None = None
+    turn: str | None = None
+    restart: bool = False
+
+
+@dataclass(slots=True)
+class _Trace:
+    """Events of one trace, held back."""
+
+    key: tuple[float, int]
+    events: list[Event] = field(default_factory=list)
+    size: int = 0
+
+
+class Assembler:
+    """Holds events back until they can be put in order."""
+
+    def __init__(self, held: int = HELD) -> None:
+        self._held = held
+        self._traces: dict[str, _Trace] = {}
+        self._size = 0
+        self._number = 0
+        self._now = 0.0
+
+    def add(self, event: Event, size: int) -> Iterator[Call]:
+        """Take an event of `size` bytes of input; yield the calls that are not held any longer."""
+        self._number += 1
+        if event.time is not None:
+            self._now = event.time
+        key = event.trace or f"\0{self._number}"
+        trace = self._traces.get(key)
+        if trace is None:
+            trace = self._traces[key] = _Trace((self._now, self._number))
+        trace.events.append(event)
+        if event.time is not None and event.time < trace.key[0]:
+            trace.key = (event.time, trace.key[1])
+        trace.size += size
+        self._size += size
+        if self._size > self._held:
+            yield from self._release(self._held // 2)
+
+    def rest(self) -> Iterator[Call]:
+        """Yield what is still held."""
+        yield from self._release(-1)
+
+    def _release(self, keep: int) -> Iterator[Call]:
+        order = sorted(self._traces, key=lambda key: self._traces[key].key)
+        for key in order:
+            if self._size <= keep:
+                return
+            trace = self._traces.pop(key)
+            self._size -= trace.size
+            yield from calls_of(trace.events)
+
+
+def calls_of(events: list[Event]) -> Iterator[Call]:
+    """Yield the calls of one trace.
+
+    What retrievers returned is the window only where no request tells what the model was given:
+    else the same text would be counted twice.
+    """
+    if len(events) > 1:
+        events = sorted(events, key=lambda event: event.time or 0.0)
+    session = next((event.session for event in events if event.session), None)
+    lists = _outermost(events, Kind.RETRIEVAL)
+    final = _outermost(events, Kind.RERANKED) or lists
+    shown = [passage for event in final for passage in event.passages]
+    query = next((event.query for event in final if event.query), None)
+    requests = [event for event in events if event.kind is Kind.REQUEST]
+    if session is None and len(requests) > 1:
+        session = requests[0].trace or None
+    for event in requests:
+        yield Call(
+            event.place,
+            event.session or session,
+            event.trace,
+            event.time,
+            event.name,
+            query,
+            messages=event.messages,
+            lists=lists if event is requests[0] else [],
+            shown=shown,
+            usage=event.usage,
+        )
+    if not requests and final:
+        first = final[0]
+        yield Call(
+            first.place, session, first.trace, first.time, "", query, lists=lists, shown=shown
+        )
+    for event in events:
+        if event.kind in (Kind.TURN, Kind.RESTART):
+            yield Call(
+                event.place,
+                event.session,
+                event.session or "",
+                event.time,
+                event.name,
+                None,
+                messages=event.messages,
+                usage=event.usage,
+                turn=event.turn,
+                restart=event.kind is Kind.RESTART,
+            )
+
+
+def _outermost(events: list[Event], kind: Kind) -> list[Event]:
+    """Return the events of a kind that are in no other of it, through however many spans.
+
+    A retriever that asks others returns what they returned, and both are traced.
+    """
+    found = [event for event in events if event.kind is kind]
+    if len(found) < 2:
+        return found
+    parent = {event.span: event.parent for event in events if event.span}
+    spans = {event.span for event in found if event.span}
+    return [event for event in found if not _inside(event.parent, parent, spans)]
+
+
+def _inside(span: str, parent: dict[str, str], spans: set[str]) -> bool:
+    for _ in range(len(parent)):
+        if not span:
+            return False
+        if span in spans:
+            return True
+        span = parent.get(span, "")
+    return False

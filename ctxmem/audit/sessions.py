@@ -1,0 +1,252 @@
+"""What changes from call to call of one session: repeats, the prefix, growth."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ctxmem.audit.ledger import REMEMBER, Ledger
+from ctxmem.audit.segments import Segment, Window
+from ctxmem.dedup import difference
+
+LOST_TOKENS = 64
+"""Tokens behind a changed beginning that are told from here on; providers cache longer runs."""
+
+GROWN_CALLS, GROWN_TIMES, GROWN_TOKENS = 6, 3.0, 2000
+"""A session grows without restraint if it has as many calls, its last window is as many times its
+first, of as many tokens, and no window was a tenth smaller than the one before."""
+
+LONGEST_TRANSCRIPT = 32 << 20
+"""Characters of a chat, told message by message, of which repeats are looked for at once."""
+
+CACHED_TOKENS = 1024
+"""Tokens that an unchanged beginning has at least where providers cache it."""
+
+_HELD_CHARACTERS = 48 << 20
+_ROWS = 400  # calls of a session that the page can draw
+_THREADS = 4
+_CLOCK = re.compile(
+    r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|\b\d{4}-\d\d-\d\d|\b1[5-9]\d{8}\b"
+    r"|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """What the page draws of one call."""
+
+    place: str
+    time: float | None
+    tokens: int
+    stable: int  # tokens of the beginning that is that of the call before
+    repeated: int  # tokens that stand in the window twice, or came again
+    lost: int  # tokens that stood in the call before, but behind what changed
+
+
+@dataclass(slots=True)
+class _Thread:
+    """The last window of one line of calls; a session may have several that alternate."""
+
+    segments: list[Segment]
+    keys: set[int]
+    characters: int
+
+
+@dataclass(slots=True)
+class Session:
+    """What is known of a session while it goes on."""
+
+    name: str
+    threads: list[_Thread] = field(default_factory=list)
+    seen: dict[int, tuple[int, str]] = field(default_factory=dict)  # passage -> call, place
+    rows: list[Row] = field(default_factory=list)
+    calls: int = 0
+    tokens: int = 0
+    repeated: int = 0
+    lost: int = 0
+    first: int = 0
+    last: int = 0
+    shrunk: bool = False
+    sizes: list[int] = field(default_factory=list)  # tokens of each call, for growth
+    place: dict[str, Any] = field(default_factory=dict)
+    transcript: Transcript | None = None
+
+    @property
+    def characters(self) -> int:
+        """Characters that are held for it, about, and what else takes as much memory."""
+        held = 2000 + 150 * len(self.rows) + 100 * len(self.seen)
+        for thread in self.threads:
+            held += thread.characters + 200 * len(thread.segments)
+        if self.transcript is not None:
+            held += self.transcript.characters + 400 * len(self.transcript.segments)
+        return held
+
+
+@dataclass(slots=True)
+class Transcript:
+    """A chat told message by message: every call is sent all that came before it."""
+
+    messages: list[Any] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    born: list[int] = field(default_factory=list)  # calls made before each segment came
+    places: list[str] = field(default_factory=list)
+    at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
+    repeats: list[tuple[int, int]] = field(default_factory=list)  # (segment, the first of its text)
+    tokens: int = 0
+    repeated: int = 0
+    sent: int = 0  # tokens of the last call
+    calls: int = 0
+    turn: str = ""
+    characters: int = 0
+
+
+class Sessions:
+    """All sessions that go on; the longest idle ones are closed when they hold too much."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._held: dict[str, int] = {}
+        self._characters = 0
+
+    def get(self, name: str) -> Session:
+        """Return the session of a name, opened if need be, as the latest."""
+        session = self._open.get(name)
+        if session is None:
+            session = self._open[name] = Session(name)
+        self._open.move_to_end(name)
+        return session
+
+    def settle(self, session: Session) -> list[Session]:
+        """Note what a session holds now; return those that had to be closed for it."""
+        now = session.characters
+        self._characters += now - self._held.get(session.name, 0)
+        self._held[session.name] = now
+        closed = []
+        while self._characters > _HELD_CHARACTERS and len(self._open) > 1:
+            _, oldest = self._open.popitem(last=False)
+            self._characters -= self._held.pop(oldest.name, 0)
+            closed.append(oldest)
+        return closed
+
+    def rest(self) -> list[Session]:
+        """Return the sessions that are still open."""
+        return list(self._open.values())
+
+
+def add_row(session: Session, row: Row) -> None:
+    """Add a call to the session's account."""
+    if session.calls == 0:
+        session.first = row.tokens
+    elif row.tokens < 0.9 * session.last:
+        session.shrunk = True
+    session.last = row.tokens
+    session.calls += 1
+    session.tokens += row.tokens
+    session.repeated += row.repeated
+    session.lost += row.lost
+    if len(session.sizes) < 1 << 14:
+        session.sizes.append(row.tokens)
+    if len(session.rows) < _ROWS:
+        session.rows.append(row)
+
+
+# The prefix
+
+
+def compare(session: Session, window: Window, ledger: Ledger) -> None:
+    """Hold a window against the one before it, and tell what changed in front of what stayed."""
+    segments = window.segments
+    thread, common = _closest(session, segments)
+    keys = {segment.key for segment in segments}
+    characters = sum(len(segment.text) for segment in segments)
+    if thread is not None:
+        session.threads.remove(thread)
+        window.common = common
+        window.stable = sum(segment.tokens for segment in segments[:common])
+        if common < min(len(segments), len(thread.segments)):
+            moved = [i for i in range(common, len(segments)) if segments[i].key in thread.keys]
+            lost = sum(segments[i].tokens for i in moved)
+            if lost >= LOST_TOKENS:
+                window.lost, window.moved = lost, frozenset(moved)
+                _tell_break(session, thread.segments, window, ledger)
+    session.threads.append(_Thread(segments, keys, characters))
+    del session.threads[:-_THREADS]
+
+
+def _closest(session: Session, segments: Sequence[Segment]) -> tuple[_Thread | None, int]:
+    """Return the line of calls that a window continues, and how many segments they share first."""
+    best, most = None, 0
+    for thread in reversed(session.threads):
+        common = 0
+        for mine, theirs in zip(segments, thread.segments, strict=False):
+            if mine.key != theirs.key:
+                break
+            common += 1
+        if common > most or (best is None and common):
+            best, most = thread, common
+    if best is None:
+        for thread in reversed(session.threads):
+            shared = sum(segment.key in thread.keys for segment in segments)
+            if 2 * shared >= min(len(segments), len(thread.segments)):
+                return thread, 0
+    return best, most
+
+
+def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger: Ledger) -> None:
+    common, new = window.common, window.segments
+    before, now = old[common], new[common]
+    if any(segment.key == now.key for segment in old[common + 1 :]):
+        what = "dropped"
+        detail = f"{before.name!r} ({before.role}) was taken out in front of what stayed"
+        title = "history is cut at the front from call to call"
+    elif any(segment.key == before.key for segment in new[common + 1 :]):
+        what = "inserted"
+        detail = f"{now.name!r} ({now.role}) was put in front of what was there"
+        title = "something new is put near the beginning from call to call"
+    else:
+        what = "changed"
+        how = difference(now.text[:4000], before.text[:4000])
+        detail = f"the {now.role} text changed: it {how}"
+        if _CLOCK.search(now.text) and _CLOCK.sub("", now.text) == _CLOCK.sub("", before.text):
+            detail += "; a time or an id that every request has anew"
+        title = f"the beginning changes from call to call, after {window.stable:,} tokens"
+    place = window.places[common]
+    texts = [before.text[:1500], now.text[:1500]] if what == "changed" else [before.text[:1500]]
+    texts = [now.text[:1500]] if what == "inserted" else texts
+    ledger.add(
+        "unstable_prefix",
+        (session.name, what, now.role),
+        window.lost,
+        place,
+        lambda: (title, detail, texts),
+        fix=None if what == "changed" else REMEMBER,
+    )
+
+
+# Growth
+
+
+def close(session: Session, ledger: Ledger) -> None:
+    """Tell what only the end of a session tells."""
+    if (
+        session.calls < GROWN_CALLS
+        or session.shrunk
+        or session.last < GROWN_TOKENS
+        or session.last < GROWN_TIMES * max(1, session.first)
+    ):
+        return
+    half = session.last // 2
+    above = sum(max(0, tokens - half) for tokens in session.sizes)
+
+    def describe() -> tuple[str, str, list[str]]:
+        title = f"session {session.name} grew from {session.first:,} to {session.last:,} tokens"
+        detail = (
+            f"{session.calls:,} calls sent {session.tokens:,} tokens and nothing was ever trimmed; "
+            f"a window held at {half:,} would have saved {above:,}"
+        )
+        return title, detail, []
+
+    ledger.add("growth", session.name, above, session.place, describe, requests=session.calls)

@@ -1,0 +1,109 @@
+"""ctxmem audit: say what the context of recorded requests wastes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from ctxmem.audit import audit
+from ctxmem.cli.reading import DONE, FOUND, print_json, progress, whole
+from ctxmem.errors import InputError
+from ctxmem.pricing import PRICES
+from ctxmem.traces import Tally
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its options."""
+    auditing = commands.add_parser(
+        "audit",
+        help="say what the context of recorded requests wastes",
+        description="Read traces that are there already and say what their context wastes: what "
+        "repeats, what grows, what breaks the prompt cache, and the line of code that mends it.",
+        epilog="Traces are OpenInference (Phoenix), LangSmith, Langfuse or OpenTelemetry GenAI "
+        "exports, logs of OpenAI or Anthropic requests, Claude Code's transcripts, messages or "
+        "retrieval hits as JSON lines, JSON, gzip or Parquet; the format is told from each record. "
+        "Nothing leaves this machine.",
+    )
+    auditing.add_argument(
+        "paths", metavar="PATH", nargs="+", help="files, folders or patterns; - reads stdin"
+    )
+    auditing.add_argument("--budget", type=whole, help="tokens that a window may have")
+    auditing.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    auditing.add_argument(
+        "--prices",
+        metavar="PRICE",
+        help=f"dollars a million input tokens; with cached ones: 3,0.3; or {', '.join(PRICES)}",
+    )
+    auditing.add_argument("--replay", action="store_true", help="pack the same requests, compare")
+    auditing.add_argument(
+        "--no-near", action="store_true", help="leave out versions, overlaps and boilerplate"
+    )
+    auditing.add_argument("--html", metavar="OUT", help="also write the audit as a page")
+    auditing.add_argument("--json", action="store_true", help="print everything as JSON")
+    auditing.add_argument(
+        "--fail-on",
+        metavar="CONDITIONS",
+        help="exit with 1 if any holds, such as dup_tokens>10%%,over_budget>0",
+    )
+    auditing.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Audit files and print the account or JSON."""
+    found = audit(
+        arguments.paths,
+        budget=arguments.budget,
+        counter=arguments.counter,
+        prices=_prices(arguments.prices),
+        near=not arguments.no_near,
+        replay=arguments.replay,
+        progress=_Progress(),
+    )
+    progress("")
+    failed = found.fails(arguments.fail_on) if arguments.fail_on is not None else []
+    if arguments.html:
+        print(f"wrote {_page(found, arguments.html)}", file=sys.stderr)
+    if arguments.json:
+        print_json(found.to_dict())
+    else:
+        print(found)
+    for condition in failed:
+        print(f"ctxmem audit: failed: {condition}", file=sys.stderr)
+    return FOUND if failed else DONE
+
+
+def _page(found: Any, path: str) -> Any:
+    try:
+        return found.to_html(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from None
+
+
+def _prices(text: str | None) -> dict[str, float] | str | None:
+    if text is None or text in PRICES:
+        return text
+    parts = text.split(",")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if not 1 <= len(values) <= 2:
+        raise InputError(
+            f"--prices is {text!r}; expected dollars a million input tokens, such as 3, with those "
+            f"a million cached ones cost, such as 3,0.3, or one of {', '.join(PRICES)}"
+        )
+    return dict(zip(("input", "cache_read"), values, strict=False))
+
+
+class _Progress:
+    """Shows how much was read and how fast, where somebody watches."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, tally: Tally) -> None:
+        read = tally.bytes / 1e6
+        speed = read / max(1e-3, time.monotonic() - self._start)
+        progress(f"{tally.records:,} records, {read:,.0f} MB, {speed:,.0f} MB a second")

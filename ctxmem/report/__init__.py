@@ -1,0 +1,29 @@
+"""Show a person what was done, from plain data alone.
+
+words     numbers, names and differences as a person reads them
+drawing   windows and calls as SVG
+page      the page around a report: style, script, policy
+windows   windows as text and HTML
+audits    audits as text and HTML
+benches   comparisons with peers as HTML
+replays   replayed conversations as HTML
+"""
+
+from ctxmem.report.audits import audit_html, audit_page, audit_text
+from ctxmem.report.benches import bench_page
+from ctxmem.report.replays import replay_page
+from ctxmem.report.windows import proof_text, window_html, window_page, window_text
+from ctxmem.report.words import short_id
+
+__all__ = [
+    "audit_html",
+    "audit_page",
+    "audit_text",
+    "bench_page",
+    "proof_text",
+    "replay_page",
+    "short_id",
+    "window_html",
+    "window_page",
+    "window_text",
+]

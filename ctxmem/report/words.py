@@ -1,0 +1,117 @@
+"""Numbers, names and differences as a person reads them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from html import escape as _escape
+from typing import Any
+
+Data = Mapping[str, Any]
+
+_COMPARED_WORDS = 600
+_MEETINGS = 20_000  # pairs of equal words, each looked at again for every difference
+
+
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 chunk, 1,234 chunks.
+
+    >>> many(1, "chunk"), many(1234, "query")
+    ('1 chunk', '1,234 queries')
+    """
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{count:,} {noun}s"
+
+
+def share(part: float, whole: float) -> str:
+    """Return a part as a percentage, with a decimal where it is small.
+
+    >>> share(1, 3), share(1, 300), share(0, 0)
+    ('33%', '0.3%', '0%')
+    """
+    percent = 100 * part / whole if whole else 0.0
+    return f"{percent:.1f}%" if 0 < percent < 9.95 else f"{percent:.0f}%"
+
+
+def money(amount: float | None) -> str:
+    """Return an amount with as many decimals as say something; "" for none.
+
+    >>> money(1234.5), money(0.0312), money(None)
+    ('$1,234.50', '$0.031', '')
+    """
+    if amount is None:
+        return ""
+    if amount == 0 or amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.2g}" if amount >= 1e-4 else f"${amount:.1e}"
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text on one line, cut to a width."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def short_id(name: str) -> str:
+    """Cut a 32-digit content hash to its first eight; leave a caller's id as it is."""
+    return name[:8] if re.fullmatch(r"[0-9a-f]{32}", name) else name
+
+
+def escape(text: object) -> str:
+    """Return a text as HTML that shows it: nothing in it acts, and it can be written as UTF-8."""
+    plain = str(text).encode("utf-8", "replace").decode()
+    # NUL and other controls are no characters of HTML; the picture of NUL stands for them.
+    return _escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\u2400", plain), quote=True)
+
+
+def marked(one: str, other: str) -> tuple[str, str]:
+    """Return two texts as HTML with what differs marked, word by word.
+
+    >>> marked("within 30 days", "within 45 days")
+    ('within <mark>30</mark> days', 'within <mark>45</mark> days')
+    """
+    mine, theirs = (re.findall(r"\s+|\S+\s*", text) for text in (one, other))
+    left: list[str] = []
+    right: list[str] = []
+    for same, a, b in _parts(mine, theirs):
+        for parts, words in ((left, a), (right, b)):
+            text = escape("".join(words))
+            space = text[len(text.rstrip()) :]
+            text = text.rstrip()
+            parts.append(text + space if same or not text else f"<mark>{text}</mark>{space}")
+    return "".join(left), "".join(right)
+
+
+def _parts(mine: list[str], theirs: list[str]) -> Iterator[tuple[bool, list[str], list[str]]]:
+    """Yield runs of words, the same in both or not; where comparing is dear, by the ends alone."""
+    pairs = Counter(mine)
+    meetings = sum(pairs[word] for word in theirs)
+    if meetings <= _MEETINGS and max(len(mine), len(theirs)) <= _COMPARED_WORDS:
+        matcher = SequenceMatcher(None, mine, theirs, autojunk=False)
+        for tag, a, b, c, d in matcher.get_opcodes():
+            yield tag == "equal", mine[a:b], theirs[c:d]
+        return
+    shorter = min(len(mine), len(theirs))
+    head = next((i for i in range(shorter) if mine[i] != theirs[i]), shorter)
+    tail = next(
+        (i for i in range(shorter - head) if mine[-1 - i] != theirs[-1 - i]), shorter - head
+    )
+    yield True, mine[:head], theirs[:head]
+    yield False, mine[head : len(mine) - tail], theirs[head : len(theirs) - tail]
+    yield True, mine[len(mine) - tail :], theirs[len(theirs) - tail :]
+
+
+def beside(texts: Sequence[str], titles: Sequence[str] = (), *, mark: bool = True) -> str:
+    """Return texts side by side; two of them with their differences marked."""
+    shown = list(map(escape, texts))
+    if mark and len(texts) == 2:
+        shown = list(marked(texts[0], texts[1]))
+    columns = "".join(
+        f"<figure>{f'<figcaption>{escape(titles[i])}</figcaption>' if i < len(titles) else ''}"
+        f'<pre tabindex="0">{text}</pre></figure>'
+        for i, text in enumerate(shown)
+    )
+    return f'<div class="beside">{columns}</div>'

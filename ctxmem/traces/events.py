@@ -1,0 +1,83 @@
+"""What a trace says, whoever wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+
+class Kind(Enum):
+    """What an event tells."""
+
+    RETRIEVAL = "retrieval"
+    """A retriever returned passages."""
+    RERANKED = "reranked"
+    """A reranker returned passages, in place of those that the trace retrieved."""
+    REQUEST = "request"
+    """A model was asked with these messages, all of them."""
+    TURN = "turn"
+    """A message was added to the session; one of a model means that it was asked."""
+    RESTART = "restart"
+    """The session's history was compacted: what comes next begins anew."""
+    LINK = "link"
+    """Nothing but which span belongs to which, and to which session."""
+
+
+class Passage(NamedTuple):
+    """A retrieved passage; of some formats only the id is known."""
+
+    text: str | None
+    id: str | None = None
+    score: float | None = None
+    source: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        return self.id or self.source or ""
+
+
+class Usage(NamedTuple):
+    """Tokens as the provider billed them; `input` includes what was read from a cache."""
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    written: int | None = None
+
+
+@dataclass(slots=True)
+class Event:
+    """One thing that a trace tells.
+
+    Attributes:
+        kind: what it is.
+        place: file and line, or the number of the record.
+        format: name of the format it was read from.
+        trace: what belongs together: one question and all that was done for it.
+        session: the chat or user that traces belong to, None where it is not told.
+        time: seconds since 1970, None where it is not told.
+        span, parent: ids within the trace.
+        name: of the retriever, or of the model.
+        query: what was asked.
+        passages: what was retrieved.
+        messages: what the model was given, in the shape of its provider.
+        usage: tokens as billed, None where they are not told.
+        turn: id of the model's answer, so that one told in parts is counted once.
+    """
+
+    kind: Kind
+    place: str
+    format: str
+    trace: str = ""
+    session: str | None = None
+    time: float | None = None
+    span: str = ""
+    parent: str = ""
+    name: str = ""
+    query: str | None = None
+    passages: list[Passage] = field(default_factory=list)
+    messages: list[Any] = field(default_factory=list)
+    usage: Usage | None = None
+    turn: str = ""

@@ -1,0 +1,479 @@
+"""What an audit finds: everything that is planted, and nothing in what is clean."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+from collections import Counter
+
+import pytest
+from ctxmem.bench import traces
+
+import ctxmem
+import ctxmem.pricing
+from ctxmem import BudgetError, InputError, InputTypeError, audit
+from ctxmem.audit import KINDS
+from ctxmem.audit.ledger import FIXES
+from ctxmem.cli import main
+
+ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
+TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."
+THREE = "Stamps without a year stay valid for as long as the currency they were bought in."
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def kinds(found):
+    return {finding.kind for finding in found.findings}
+
+
+def hits(*texts, query="q", **more):
+    return {"query": query, "hits": [{"text": text} for text in texts], **more}
+
+
+def request(*messages, **more):
+    return {"model": "m", "messages": list(messages), "session_id": "s", **more}
+
+
+def say(role, content):
+    return {"role": role, "content": content}
+
+
+# The planted corpus
+
+
+@pytest.fixture(scope="module", params=[0, 1])
+def planted(request):
+    corpus = traces.planted(200, seed=request.param)
+    return corpus, audit(corpus.records, budget=traces.BUDGET)
+
+
+def test_what_is_planted_is_found(planted):
+    corpus, found = planted
+    missed = traces.missed(corpus, found)
+    assert len(corpus.truth) >= 130
+    assert len(missed) <= 0.01 * len(corpus.truth), missed
+
+
+def test_nothing_is_found_in_clean_sessions(planted):
+    assert traces.alarms(planted[1]) == []
+
+
+def test_planted_sessions_have_what_was_planted_and_what_follows_from_it(planted):
+    _, found = planted
+    met = Counter(
+        (place["session"].split("-")[0], finding.kind)
+        for finding in found.findings
+        for place in finding.places
+    )
+    follows = {("orphan", "unstable_prefix")}  # who takes a call out of the history breaks it
+    expected = {
+        *(("repeat", "repeat_in_request"), ("resent", "repeat_in_session")),
+        *(("version", "near_version"), ("overlap", "overlap"), ("boilerplate", "boilerplate")),
+        *(("growth", "growth"), ("clock", "unstable_prefix"), ("cut", "unstable_prefix")),
+        *(("orphan", "broken_pair"), ("over", "over_budget")),
+    }
+    assert set(met) - follows == expected
+
+
+def test_rankers_are_told_whose_scores_or_sizes_are_wrong():
+    corpus = traces.ranked(40)
+    found = audit(corpus.records)
+    for plant in corpus.truth:
+        assert any(f.kind == plant.kind and plant.text in f.title for f in found.findings), plant
+    told = [f for f in found.findings if f.kind in ("miscalibrated", "same_budget")]
+    assert not any("'clean'" in f.title for f in told)
+    assert sum(f.kind == "same_budget" for f in told) == 1
+
+
+def test_the_order_of_records_and_how_much_is_held_change_nothing():
+    corpus = traces.planted(60)
+    expected = audit(corpus.records, budget=traces.BUDGET).to_dict()
+    backwards = audit(corpus.records[::-1], budget=traces.BUDGET).to_dict()
+    assert backwards["totals"]["waste"] == expected["totals"]["waste"]
+    shuffled = random.Random(0).sample(corpus.records, len(corpus.records))
+    assert audit(shuffled, budget=traces.BUDGET).to_dict()["totals"] == expected["totals"]
+    assert audit(corpus.records, budget=traces.BUDGET).to_dict() == expected
+    streamed = audit(corpus.records, budget=traces.BUDGET, held=300_000).to_dict()
+    assert streamed["totals"]["waste"] == expected["totals"]["waste"]
+
+
+# One by one
+
+
+def test_a_repeat_is_told_with_tokens_place_and_fix():
+    found = audit([hits(ONE, TWO, ONE)], counter=words, prices=2.0)
+    (finding,) = found.findings
+    assert (finding.kind, finding.tokens, finding.count) == ("repeat_in_request", 17, 1)
+    assert finding.money == 17 * 2.0 / 1e6
+    assert finding.texts == [ONE]
+    assert finding.places == [{"place": "record 1", "session": "record 1"}]
+    assert "ctxmem.pack(" in finding.fix
+    assert found.totals["repeated_share"] == 17 / found.totals["tokens"]
+
+
+def test_a_trace_with_its_request_is_counted_once():
+    run = {"trace_id": "t", "extra": {"metadata": {"thread_id": "s"}}}
+    documents = [{"page_content": ONE, "id": "a"}, {"page_content": TWO, "id": "b"}]
+    prompt = f"Use this:\n{ONE}\n{TWO}"
+    records = [
+        {**run, "id": "1", "run_type": "retriever", "inputs": {"query": "q"},
+         "outputs": {"documents": documents}},
+        {**run, "id": "2", "run_type": "llm", "outputs": {},
+         "inputs": {"messages": [[say("system", prompt), say("user", "q")]]}},
+    ]  # fmt: skip
+    found = audit(records, counter=words)
+    assert found.totals["calls"] == 1 and found.findings == []
+    assert found.totals["tokens"] == words(prompt) + 1
+    labels = [segment["label"] for segment in found.windows[0]["segments"]]
+    assert labels == ["", "a", "", "b", ""]  # found in the prompt, wherever it stands
+
+
+def test_a_retriever_inside_a_retriever_is_counted_once():
+    def retriever(span, parent):
+        return {
+            "context": {"trace_id": "t", "span_id": span},
+            "parent_id": parent,
+            "attributes": {
+                "openinference.span.kind": "RETRIEVER",
+                "retrieval.documents.0.document.content": ONE,
+            },
+        }
+
+    between = {"context": {"trace_id": "t", "span_id": "b"}, "parent_id": "a", "attributes": {}}
+    between["attributes"]["openinference.span.kind"] = "CHAIN"
+    found = audit([retriever("c", "b"), between, retriever("a", None)])
+    assert found.findings == [] and found.totals["calls"] == 1
+    assert kinds(audit([retriever("c", "x"), retriever("a", None)])) == {"repeat_in_request"}
+
+
+def test_the_session_of_any_span_is_that_of_its_trace():
+    def spans(trace):
+        yield {
+            "context": {"trace_id": trace, "span_id": "1"},
+            "attributes": {"gen_ai.operation.name": "retrieval",
+                           "gen_ai.retrieval.documents": '[{"id": "faq#1"}]'},
+        }  # fmt: skip
+        yield {
+            "context": {"trace_id": trace, "span_id": "2"},
+            "attributes": {"gen_ai.operation.name": "invoke_workflow",
+                           "gen_ai.conversation.id": "s"},
+        }  # fmt: skip
+
+    (finding,) = audit([*spans("a"), *spans("b")]).findings
+    assert (finding.kind, finding.title, finding.tokens) == ("repeat_in_session", "faq#1", 0)
+    assert "only its id is in the trace" in finding.detail
+
+
+def test_what_stays_in_a_cached_beginning_is_not_sent_again():
+    long = " ".join(f"word{i}" for i in range(1500))
+    run = {"extra": {"metadata": {"thread_id": "s"}}}
+    records = []
+    for turn in range(2):
+        prompt = [say("system", f"{long}\n\n{ONE}"), say("user", f"question {turn}")]
+        records += [
+            {**run, "id": f"{turn}a", "trace_id": f"t{turn}", "run_type": "retriever",
+             "inputs": {"query": "q"}, "outputs": {"documents": [{"page_content": ONE}]}},
+            {**run, "id": f"{turn}b", "trace_id": f"t{turn}", "run_type": "llm",
+             "inputs": {"messages": [prompt]}, "outputs": {}},
+        ]  # fmt: skip
+    assert audit(records, counter=words).findings == []
+
+
+def test_versions_say_what_differs_and_that_a_number_does():
+    base = "The reminder of an unpaid bill costs {} euro and is sent after fourteen days at most."
+    found = audit([hits(base.format(3), base.format(5))])
+    (finding,) = found.findings
+    assert finding.kind == "near_version"
+    assert "'5'" in finding.detail and "'3'" in finding.detail
+    assert "which version holds" in finding.detail and len(finding.texts) == 2
+
+
+def test_records_of_one_form_that_tools_return_are_no_versions():
+    form = '{"order": %d, "state": "sent", "carrier": "post", "parcels": 1, "express": false}'
+    history = [say("user", "Where are my orders?")]
+    for i in range(3):
+        function = {"name": "f", "arguments": f'{{"order": {i}}}'}
+        call = {"id": f"c{i}", "type": "function", "function": function}
+        history += [{"role": "assistant", "content": None, "tool_calls": [call]}]
+        history += [{"role": "tool", "tool_call_id": f"c{i}", "content": form % (1000 + i)}]
+    assert audit([request(*history)]).findings == []
+
+
+def test_overlaps_are_told_with_what_is_shared():
+    found = audit([hits(f"{ONE} {TWO}", f"{TWO} {THREE}")])
+    (finding,) = found.findings
+    assert finding.kind == "overlap" and finding.texts == [TWO]
+    assert f"the last {len(TWO)} characters" in finding.detail
+    inside = audit([hits(f"{ONE} {TWO} {THREE}", TWO)])
+    assert "stand in the second" in inside.findings[0].detail
+
+
+def test_boilerplate_is_a_line_of_many_passages():
+    passages = [
+        f"Given without guarantee, see the terms of supply.\n{t}" for t in (ONE, TWO, THREE)
+    ]
+    passages.append("Given without guarantee, see the terms of supply.\nA fourth one, on its own.")
+    (finding,) = audit([hits(*passages)], counter=words).findings
+    assert finding.kind == "boilerplate" and finding.texts == [passages[0].split("\n")[0]]
+
+
+def test_a_clock_in_the_beginning_is_named_as_what_breaks_the_prefix():
+    rules = f"{ONE} {TWO} {THREE}\n\n" + " ".join(f"rule{i}" for i in range(80))
+    found = audit(
+        [request(say("system", f"Now 10:0{i}:30\n\n{rules}"), say("user", "q")) for i in range(3)]
+    )
+    (finding,) = found.findings
+    assert finding.kind == "unstable_prefix" and finding.count == 2
+    assert "a time or an id" in finding.detail
+    assert found.totals["stable_share"] == 0 and found.totals["lost_tokens"] == finding.tokens
+
+
+def test_a_history_that_only_grows_keeps_its_prefix():
+    history = [say("system", ONE)]
+    records = []
+    for i in range(4):
+        history = [*history, say("user", f"question {i}?")]
+        records.append(request(*history))
+        history = [*history, say("assistant", f"answer {i}.")]
+    found = audit(records)
+    assert found.findings == [] and found.totals["stable_share"] > 0.6
+    assert [row["lost"] for row in found.sessions[0]["rows"]] == [0, 0, 0, 0]
+
+
+def test_two_agents_of_one_session_do_not_break_each_others_prefix():
+    long = " ".join(f"rule{i}" for i in range(200))
+    other = " ".join(f"law{i}" for i in range(200))
+    records = [request(say("system", text), say("user", f"q{i}"))
+               for i in range(3) for text in (long, other)]  # fmt: skip
+    assert audit(records).findings == []
+
+
+def test_chats_without_a_session_are_told_apart_by_their_first_question():
+    def chat(question, *rest):
+        return {"model": "m", "messages": [say("user", question), *rest]}
+
+    found = audit(
+        [chat("one?"), chat("two?"), chat("one?", say("assistant", "x"), say("user", "y"))]
+    )
+    assert found.totals["sessions"] == 2
+    assert [len(session["rows"]) for session in found.sessions] == [2, 1]
+
+
+def test_broken_pairs_are_those_of_check():
+    orphan = {"role": "tool", "tool_call_id": "gone", "content": "42"}
+    (finding,) = audit([request(say("user", "q"), orphan)]).findings
+    assert finding.kind == "broken_pair" and "'gone'" in finding.detail
+    assert finding.fix == "messages = ctxmem.repair(messages)"
+
+
+def test_windows_over_the_budget_are_told():
+    found = audit([hits(ONE, TWO)], counter=words, budget=20)
+    (finding,) = found.findings
+    assert (finding.kind, finding.tokens) == ("over_budget", words(ONE) + words(TWO) - 20)
+    with pytest.raises(BudgetError):
+        audit([], budget=0)
+
+
+# Transcripts
+
+
+def turn(role, content, **more):
+    message = {"role": role, "content": content, **more.pop("message", {})}
+    return {"type": role, "sessionId": "s", "message": message, **more}
+
+
+def test_a_transcript_is_priced_by_how_often_it_was_sent():
+    records = [turn("user", ONE)]
+    records += [turn("user", ONE)]
+    records += [turn("assistant", [{"type": "text", "text": "a"}], message={"id": i})
+                for i in ("m1", "m1", "m2", "m3")]  # fmt: skip
+    found = audit(records, counter=words)
+    (finding,) = found.findings
+    assert found.totals["calls"] == 3  # one answer was told in two lines
+    assert finding.kind == "repeat_in_request" and finding.tokens == 3 * words(ONE)
+    assert [row["tokens"] for row in found.sessions[0]["rows"]] == [34, 36, 37]
+    assert [row["stable"] for row in found.sessions[0]["rows"]] == [0, 34, 36]
+
+
+def test_a_transcript_begins_anew_when_it_was_compacted():
+    records = [turn("user", ONE), turn("assistant", "a", message={"id": "m1"})]
+    records += [turn("user", ONE, isCompactSummary=True)]
+    records += [turn("assistant", "b", message={"id": "m2"})]
+    assert audit(records, counter=words).findings == []
+
+
+def test_a_result_without_its_call_is_told_in_a_transcript_too():
+    call = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
+    other = {"type": "tool_use", "id": "c2", "name": "f", "input": {}}
+    results = [{"type": "tool_result", "tool_use_id": key, "content": "ok"} for key in ("c1", "c2")]
+    records = [turn("user", ONE)]
+    # One answer in two lines, as it is told; its results are not misplaced by that.
+    records += [turn("assistant", [block], message={"id": "m1"}) for block in (call, other)]
+    records += [turn("user", [result]) for result in results]
+    records += [turn("assistant", "done", message={"id": "m2"})]
+    assert audit(records).findings == []
+    (finding,) = audit([*records[:1], *records[2:]]).findings
+    assert finding.kind == "broken_pair" and "'c1'" in finding.detail
+
+
+# The gate, prices, replay
+
+
+def test_conditions_are_read_and_hold_or_not():
+    found = audit([hits(ONE, TWO, ONE)], counter=words)
+    assert found.fails("dup_tokens>10%,over_budget>0") == ["dup_tokens>10%"]
+    assert found.fails("dup_tokens<=17, calls==1, near_version>=1") == [
+        "dup_tokens<=17",
+        "calls==1",
+    ]
+    assert set(KINDS) <= set(found.metrics)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ("dup_tokens", "'dup_tokens' is no condition; expected such as dup_tokens>10%"),
+        ("dup>10%", "there is no metric 'dup'; there are: boilerplate, "),
+        ("", "no condition given"),
+        ("calls>1.2.3", "is no condition"),
+    ],
+)
+def test_conditions_that_are_none_are_explained(conditions, message):
+    with pytest.raises(InputError, match=message):
+        audit([hits(ONE)]).fails(conditions)
+
+
+def test_prices_may_be_those_of_a_provider():
+    found = audit([hits(ONE, ONE)], counter=words, prices="anthropic")
+    assert found.totals["money"]["input"] == ctxmem.pricing.PRICES["anthropic"].dollars
+    assert found.findings[0].money == 17 * found.totals["money"]["input"] / 1e6
+
+
+@pytest.mark.parametrize("prices", [-1, "three", {"output": 3}, {"input": float("nan")}, True])
+def test_prices_that_are_none_are_explained(prices):
+    with pytest.raises(InputError, match="price"):
+        audit([], prices=prices)
+
+
+def test_replay_packs_the_same_passages_into_less():
+    found = audit([hits(ONE, TWO, ONE, query="parcel")], counter=words, replay=True)
+    assert (found.replay["before"], found.replay["after"]) == (48, 31)
+    assert found.replay["left_out"] == {"duplicate": 1}
+    tight = audit([hits(ONE, TWO, THREE, query="parcel")], counter=words, replay=True, budget=20)
+    assert tight.replay["after"] <= 20
+    assert audit([hits(ONE)]).replay is None
+
+
+def test_replay_trims_histories_that_are_over_the_budget():
+    history = [say("user", f"{ONE} {i}") for i in range(20)]
+    found = audit([request(*history)], replay=True, budget=200)
+    assert found.replay["after"] <= 200 < found.replay["before"]
+
+
+def test_sources_that_are_none_are_explained():
+    with pytest.raises(InputTypeError, match="source is a int; expected a path"):
+        audit(7)
+    assert audit([]).totals["calls"] == 0
+    assert audit(hits(ONE)).totals["calls"] == 1  # one record alone
+
+
+def test_hostile_records_are_counted_and_the_rest_audited():
+    nested = json.loads("[" * 900 + "]" * 900)
+    records = [
+        *(None, 3, [], {}, {"messages": [3, None, {}]}, {"run_type": 7, "inputs": nested}),
+        {
+            "model": "m",
+            "messages": [{"role": 3, "content": {"a": nested}}, say("user", "\ud83d" * 9)],
+        },
+        {"model": "m", "messages": [{"role": "user", "content": [nested, {"type": "text"}]}]},
+        {"query": "q", "hits": [{"text": "x\x00y" * 30, "score": float("nan")}] * 3},
+        {"query": "q", "hits": [{"text": " " * 100_000}, {"text": "a" * 100_000, "score": 1e308}]},
+        hits(ONE, ONE),
+    ]
+    found = audit(records, replay=True)
+    assert "repeat_in_request" in kinds(found)
+    json.dumps(found.to_dict())
+    assert str(found)
+
+
+def test_floods_are_bounded_in_time_and_memory():
+    flood = "\n\n".join(["x"] * 300_000)
+    records = [
+        request(say("user", flood), say("user", flood)),
+        {"query": "q", "hits": [{"text": ONE}] * 60_000},
+        {"query": "q", "hits": [{"text": f"{TWO} {'a b ' * 400}{i}"} for i in range(200)]},
+    ]
+    found = audit(records, counter=words)
+    assert found.read["skipped"] == {"of more than 50,000 messages or passages, read in part": 1}
+    assert max(len(window["segments"]) for window in found.windows) <= 400
+    assert found._repr_html_()
+
+
+def test_a_window_of_pack_is_audited_as_it_stands():
+    window = ctxmem.pack([ONE, TWO, ONE], 100, dedup=False)
+    assert kinds(audit(window)) == {"repeat_in_request"}
+    assert audit([ctxmem.pack([ONE, TWO, ONE], 100)]).findings == []
+
+
+def test_the_plain_data_have_a_schema_version_and_every_kind():
+    data = audit([hits(ONE, ONE)]).to_dict()
+    assert data["schema_version"] == 1
+    assert list(data["totals"]["waste"]) == list(data["totals"]["findings"]) == list(KINDS)
+    assert data == json.loads(json.dumps(data))
+
+
+# The command
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "hits.jsonl"
+    path.write_text(json.dumps(hits(ONE, TWO, ONE)) + "\n{oops\n")
+    return path
+
+
+def test_the_command_says_what_is_wrong_and_how_to_mend_it(file, capsys):
+    assert main(["audit", str(file), "--prices", "3", "--replay"]) == 0
+    shown = capsys.readouterr().out
+    assert "of the 52 tokens of 1 request only repeat others." in shown
+    assert "The same passage stands several times in one request: 1 finding" in shown
+    assert "fix: window = ctxmem.pack(hits, budget=4000, query=question)" in shown
+    assert "Replay: 1 request packed with ctxmem" in shown
+    assert f"not JSON (first at {file}:2)" in shown
+
+
+def test_the_command_is_a_gate(file, capsys):
+    assert main(["audit", str(file), "--fail-on", "dup_tokens>10%", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["totals"]["calls"] == 1
+    assert "failed: dup_tokens>10%" in err
+    assert main(["audit", str(file), "--fail-on", "dup_tokens>90%,over_budget>0"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fail-on", "waste>1"], "there is no metric 'waste'"),
+        (["--prices", "dear"], "--prices is 'dear'; expected dollars a million"),
+        (["--html", "/no/such/folder/a.html"], "cannot be written"),
+        (["--budget", "0"], "budget is 0 tokens"),
+        (["nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+    ],
+)
+def test_misuse_of_the_command_is_explained(file, capsys, options, message):
+    assert main(["audit", str(file), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_mends_it_is_a_line_of_python(kind):
+    (statement,) = ast.parse(FIXES[kind]).body
+    assert isinstance(statement, ast.Assign)
+
+
+def test_an_audit_is_public():
+    assert ctxmem.Audit.__module__ == "ctxmem.audit" and callable(ctxmem.audit)
