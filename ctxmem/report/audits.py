@@ -218,7 +218,7 @@ def _body(audit: Data, *, live: bool) -> str:
             "</header>",
             _tiles(audit),
             _composition(audit["totals"]),
-            _todo(audit),
+            _changes(audit),
             _replay(audit["replay"]),
             _windows(audit),
             _sessions(audit),
@@ -299,7 +299,7 @@ def _composition(totals: Data) -> str:
     return f'<section class="card">{drawn}{drawing.key(said)}</section>'
 
 
-def _todo(audit: Data) -> str:
+def _changes(audit: Data) -> str:
     """Tell what to change, the dearest first, each with its line of code."""
     totals = audit["totals"]
     rows = []
@@ -311,7 +311,7 @@ def _todo(audit: Data) -> str:
             if totals["money"]:
                 cost = f"{money(tokens * totals['money']['input'] / 1e6)}, {cost}"
         rows.append(
-            f'<div class="todo"><span>{escape(KINDS[kind][1])}</span>'
+            f'<div class="change"><span>{escape(KINDS[kind][1])}</span>'
             f'<span class="n soft">{escape(cost)}</span>'
             f"<pre><code>{escape(findings[0]['fix'])}</code></pre></div>"
         )

@@ -102,19 +102,19 @@ padding:.05em .65em;color:var(--soft);background:var(--pale)}
 border:1px solid var(--line);border-radius:99px;padding:.25em .9em;cursor:pointer}
 .ctxmem button[aria-pressed=true]{background:var(--ink);color:var(--card);border-color:var(--ink)}
 .ctxmem :focus-visible{outline:2px solid var(--focus);outline-offset:2px;border-radius:3px}
-.ctxmem .todo{display:grid;grid-template-columns:1fr auto;gap:.1rem 1rem;padding:.7rem 0;
+.ctxmem .change{display:grid;grid-template-columns:1fr auto;gap:.1rem 1rem;padding:.7rem 0;
 border-bottom:1px solid var(--line)}
-.ctxmem .todo:last-child{border:0}
-.ctxmem .todo pre{grid-column:1/-1}
-.ctxmem .todo .bar{grid-column:1/-1;height:.35rem;margin:.2rem 0}
+.ctxmem .change:last-child{border:0}
+.ctxmem .change pre{grid-column:1/-1}
+.ctxmem .change .bar{grid-column:1/-1;height:.35rem;margin:.2rem 0}
 .ctxmem footer{margin:3rem 0 1rem;font-size:.88rem}
 @media (max-width:45rem){.ctxmem .n,.ctxmem td.s{white-space:normal}
-.ctxmem .hero{font-size:1.5rem}.ctxmem .todo{grid-template-columns:1fr}
-.ctxmem .todo .n{text-align:left}.ctxmem summary{flex-wrap:wrap}
+.ctxmem .hero{font-size:1.5rem}.ctxmem .change{grid-template-columns:1fr}
+.ctxmem .change .n{text-align:left}.ctxmem summary{flex-wrap:wrap}
 .ctxmem .beside{grid-template-columns:1fr}}
 @media print{.ctxmem{--page:#fff;max-width:none;print-color-adjust:exact;
 -webkit-print-color-adjust:exact}.ctxmem .filters,.ctxmem .readout{display:none}
-.ctxmem .card,.ctxmem .todo,.ctxmem .tiles li{break-inside:avoid}
+.ctxmem .card,.ctxmem .change,.ctxmem .tiles li{break-inside:avoid}
 .ctxmem pre{max-height:none}}
 @media (prefers-reduced-motion:no-preference){.ctxmem button{transition:background .15s}}
 """

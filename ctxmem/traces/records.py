@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -226,7 +227,7 @@ def _document(stream: BinaryIO, start: bytes, max_line: int) -> tuple[bytes, boo
 
 def _parquet(path: str, tally: Tally, progress: Progress | None) -> Iterator[tuple[Any, str]]:
     try:
-        from pyarrow import parquet
+        parquet = import_module("pyarrow.parquet")
     except ImportError:
         raise MissingExtraError(
             f"{path} is Parquet, which needs pyarrow: pip install 'ctxmem[parquet]'"
