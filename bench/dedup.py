@@ -231,6 +231,7 @@ def compare(n: int, rounds: int, paths: Sequence[str]) -> list[dict[str, Any]]:
     times = timed(ours, rounds if n < 50_000 else 3)
     rows: list[dict[str, Any]] = [{"n": n, "who": "ctxmem", "version": _native.__version__}]
     others: dict[str, list[float]] = {}
+    beside = {"": times}  # our own times next to those of each peer
     cores = os.cpu_count() or 1
     variants: dict[str, dict[str, Any]] = {"sketch": {"method": "sketch"}}
     if n >= 5_000 and cores > 1:
@@ -256,14 +257,17 @@ def compare(n: int, rounds: int, paths: Sequence[str]) -> list[dict[str, Any]]:
 
         others[name] = timed(run, max(1, min(rounds, 2000 // n)))
         rows[-1] |= quality(found, edges)
-        # Once more beside each peer, so that a busy moment of the machine is not one side's alone.
-        times += timed(ours, few)
-    middle = statistics.median(times)
+        # A peer is compared with the rounds before and after it, so that a busy moment of the
+        # machine is not one side's alone.
+        before, after = times[-few:], timed(ours, few)
+        beside[name] = before + after
+        times = times + after
     rows[0] |= {**spread(times), "ratio": 1.0, **quality(edges, edges)}
     for row in rows[1:]:
         if row["who"] in others:
             row.update(spread(others[row["who"]]))
-            row["ratio"] = statistics.median(others[row["who"]]) / middle
+            mine = statistics.median(beside.get(row["who"], beside[""]))
+            row["ratio"] = statistics.median(others[row["who"]]) / mine
     return rows
 
 
