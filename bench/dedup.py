@@ -223,36 +223,30 @@ def compare(n: int, rounds: int, paths: Sequence[str]) -> list[dict[str, Any]]:
     """Time ctxmem and the peers on n chunks."""
     texts = corpus.chunks(n, paths=paths)
     edges = truth(texts)
-    times = timed(lambda: find_near_duplicates(texts, THRESHOLD), rounds if n < 50_000 else 3)
-    ours = statistics.median(times)
-    rows = [
-        {"n": n, "who": "ctxmem", "version": _native.__version__, **spread(times), "ratio": 1.0}
-        | quality(edges, edges)
-    ]
-    times = timed(
-        lambda: find_near_duplicates(texts, THRESHOLD, method="sketch"), 3 if n < 50_000 else 1
-    )
-    rows.append(
-        {"n": n, "who": "ctxmem, sketch", "version": _native.__version__, **spread(times)}
-        | {"ratio": statistics.median(times) / ours}
-    )
+    few = 3 if n < 50_000 else 1
+
+    def ours(**options: Any) -> list[list[int]]:
+        return list(find_near_duplicates(texts, THRESHOLD, **options))
+
+    times = timed(ours, rounds if n < 50_000 else 3)
+    rows: list[dict[str, Any]] = [{"n": n, "who": "ctxmem", "version": _native.__version__}]
+    others: dict[str, list[float]] = {}
+    beside = {"": times}  # our own times next to those of each peer
     cores = os.cpu_count() or 1
+    variants: dict[str, dict[str, Any]] = {"sketch": {"method": "sketch"}}
     if n >= 5_000 and cores > 1:
-        if find_near_duplicates(texts, THRESHOLD, threads=cores) != find_near_duplicates(
-            texts, THRESHOLD
-        ):
+        variants[f"{cores} threads"] = {"threads": cores}
+        if ours() != ours(threads=cores):
             raise AssertionError("threads changed the answer")
-        times = timed(lambda: find_near_duplicates(texts, THRESHOLD, threads=cores), 3)
-        rows.append(
-            {"n": n, "who": f"ctxmem, {cores} threads", "version": _native.__version__}
-            | spread(times)
-            | {"ratio": statistics.median(times) / ours}
-        )
+    for name, options in variants.items():
+        others[f"ctxmem, {name}"] = timed(lambda: ours(**options), few)  # noqa: B023
+        rows.append({"n": n, "who": f"ctxmem, {name}", "version": _native.__version__})
     for name, peer in PEERS.items():
         if n >= 50_000 and name == "datasketch":
             continue  # a minute or more, and never the fastest
+        rows.append({"n": n, "who": name, "version": "not installed"})
         try:
-            version = importlib.metadata.version(name)
+            rows[-1]["version"] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
         found: Edges = set()
@@ -261,12 +255,19 @@ def compare(n: int, rounds: int, paths: Sequence[str]) -> list[dict[str, Any]]:
             nonlocal found
             found = peer(texts)
 
-        times = timed(run, max(1, min(rounds, 2000 // n)))
-        rows.append(
-            {"n": n, "who": name, "version": version, **spread(times)}
-            | {"ratio": statistics.median(times) / ours}
-            | quality(found, edges)
-        )
+        others[name] = timed(run, max(1, min(rounds, 2000 // n)))
+        rows[-1] |= quality(found, edges)
+        # A peer is compared with the rounds before and after it, so that a busy moment of the
+        # machine is not one side's alone.
+        before, after = times[-few:], timed(ours, few)
+        beside[name] = before + after
+        times = times + after
+    rows[0] |= {**spread(times), "ratio": 1.0, **quality(edges, edges)}
+    for row in rows[1:]:
+        if row["who"] in others:
+            row.update(spread(others[row["who"]]))
+            mine = statistics.median(beside.get(row["who"], beside[""]))
+            row["ratio"] = statistics.median(others[row["who"]]) / mine
     return rows
 
 
@@ -445,13 +446,14 @@ def show_corpus(name: str, measured: dict[str, Any]) -> None:
         ("n", "who", "version", "ms", "least-most", "x", "recall", "precision")
     ]
     for row in measured["speed"]:
+        known = "ms" in row
         rows.append((
             row["n"],
             row["who"],
             row["version"],
-            f"{row['ms']:.2f}",
-            f"{row['least']:.2f}-{row['most']:.2f}",
-            f"{row['ratio']:.1f}",
+            f"{row['ms']:.2f}" if known else "",
+            f"{row['least']:.2f}-{row['most']:.2f}" if known else "",
+            f"{row['ratio']:.1f}" if known else "",
             f"{row['recall']:.3f}" if "recall" in row else "",
             f"{row['precision']:.3f}" if "precision" in row else "",
         ))  # fmt: skip

@@ -284,8 +284,9 @@ void bind_dedup(py::module_& m) {
     m.def("near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
           py::arg("containment") = false, py::arg("threads") = 1,
-          "Return (representative, similarity to it) of every text: by descending priority (None: the "
-          "longest first), ties by index, each text not taken yet takes every such text at the threshold or above.");
+          "Return (representative, similarity to it) of every text: by descending priority (None: "
+          "the longest first), ties by index, each text not taken yet takes every such text at the "
+          "threshold or above.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
           "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");

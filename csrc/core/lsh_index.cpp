@@ -158,7 +158,8 @@ LshIndex::Readings LshIndex::read(std::span<const std::string_view> texts, Pulse
         (void)shingler.append(text, readings.sets);
         readings.start.push_back(readings.sets.size());
         const std::size_t i = readings.size() - 1;
-        std::sort(readings.sets.data() + readings.start[i], readings.sets.data() + readings.start[i + 1]);
+        std::uint64_t* const sets = readings.sets.data();
+        std::sort(sets + readings.start[i], sets + readings.start[i + 1]);
         keys_of(readings.set(i), signature, keys);
         keys += bands;
     }

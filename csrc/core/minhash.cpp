@@ -1,6 +1,5 @@
 #include "core/minhash.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -37,7 +36,7 @@ void MinHash::sign(std::span<const std::uint64_t> set, std::uint32_t* out) const
 void sign_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
                 const MinHash& minhash, std::size_t threads, Pulse& pulse, std::uint32_t* out) {
     if (threads < 1) throw std::invalid_argument("threads must be at least 1");
-    const std::size_t runs = threads > 1 ? std::min(4 * threads, texts.size()) : 1;
+    const std::size_t runs = runs_of(texts.size(), threads);
     in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
         Shingler shingler(unit, ngram);
         Arena hashes;

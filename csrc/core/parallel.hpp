@@ -16,6 +16,13 @@
 
 namespace ctxmem {
 
+// How many parts to cut a long row of things into: some for each thread, and none too long. One thread
+// gets long ones: from large allocations the C library learns not to hand memory back each time.
+inline std::size_t runs_of(std::size_t things, std::size_t threads) {
+    constexpr std::size_t kLong = 16384;
+    return std::max((things + kLong - 1) / kLong, threads > 1 ? std::min(4 * threads, things) : 1);
+}
+
 // Call work(part, pulse) for every part from 0 to parts - 1.
 template <class Work>
 void in_parallel(std::size_t threads, std::size_t parts, Pulse& pulse, Work&& work) {

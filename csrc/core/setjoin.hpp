@@ -2,9 +2,9 @@
 //
 // The steps, each linear in the shingles unless said otherwise:
 // 1. texts become sets of shingle hashes (shingles.hpp); equal sets become one node, so that copies
-//    cost nothing later;
-// 2. a table of counters bounds from above how many sets a shingle is in. A shingle counted once has
-//    no partner; a set with too few others to reach the threshold is done;
+//    cost nothing later (text_sets.hpp);
+// 2. a table of counters bounds from above how many sets a shingle is in (tally.hpp). A shingle
+//    counted once has no partner; a set with too few others to reach the threshold is done;
 // 3. the rest is ordered from rare to frequent. Two sets that are similar enough share one of the
 //    first |A| - t|A| + 1 shingles of that order (prefix filter: Chaudhuri et al. 2006, Bayardo et
 //    al. 2007), and at positions that leave enough to come (position filter: PPJoin, Xiao et al.
@@ -14,6 +14,8 @@
 // The candidates of step 3 are few on text; sets made to be alike but not alike enough can still make
 // them quadratic, which no exact method avoids. Stars then stop and start anew by MinHash
 // (lsh_index.hpp), in linear time, and say so.
+// Steps 1 and 2 and the lists of step 3 are spread over threads, which changes nothing in the result;
+// what is found decides what is looked for next, so finding is done by one.
 //
 // The result is exact up to collisions of 64-bit hashes (2^-64 for two shingles). For Jaccard the
 // similarity is |A and B| / |A or B|, for containment |A and B| / min(|A|, |B|), both as doubles, and

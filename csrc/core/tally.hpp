@@ -27,13 +27,6 @@ inline std::size_t part_of(std::uint64_t hash) { return hash >> (64 - kPartBits)
 
 constexpr std::size_t kManyShingles = 1 << 20;  // above this many, they are dealt out
 
-// How many runs to cut so many sets into: some for each thread, and none too long. One thread gets long
-// ones: large allocations are what the C library learns from not to hand memory back each time.
-inline std::size_t runs_of(std::size_t sets, std::size_t threads) {
-    constexpr std::size_t kLong = 16384;
-    return std::max((sets + kLong - 1) / kLong, threads > 1 ? std::min(4 * threads, sets) : 1);
-}
-
 // The tables below go through many hashes in a call, the cell of each being its upper bits: so their
 // pointers stay in registers, which a byte written to `out` could otherwise change.
 
@@ -97,20 +90,25 @@ struct Dealt {
 };
 using DealtParts = std::array<Dealt, kParts>;
 
-inline void deal(const Slice& slice, DealtParts& parts) {
+inline void deal(const std::uint64_t* hashes, std::size_t count, DealtParts& parts) {
     std::uint32_t* next[kParts];
     for (std::size_t part = 0; part < kParts; ++part) {
         Dealt& dealt = parts[part];
-        const std::size_t most = dealt.size + slice.kept;
+        const std::size_t most = dealt.size + count;
         if (most > dealt.hashes.size()) dealt.hashes.grow(most + most / 2 + 1024);
         next[part] = dealt.hashes.data() + dealt.size;
     }
-    for (std::uint32_t k = 0; k < slice.kept; ++k) {
-        const std::uint64_t hash = slice.shingles[k];
-        *next[part_of(hash)]++ = static_cast<std::uint32_t>(hash << kPartBits >> 32);
-    }
+    for (std::size_t k = 0; k < count; ++k)
+        *next[part_of(hashes[k])]++ = static_cast<std::uint32_t>(hashes[k] << kPartBits >> 32);
     for (std::size_t part = 0; part < kParts; ++part)
         parts[part].size = static_cast<std::size_t>(next[part] - parts[part].hashes.data());
+}
+
+inline void deal(const Slice& slice, DealtParts& parts) {
+    // A long set in pieces, so that no part makes room for all of it.
+    constexpr std::size_t kPiece = 4096;
+    for (std::size_t begin = 0; begin < slice.kept; begin += kPiece)
+        deal(slice.shingles + begin, std::min<std::size_t>(kPiece, slice.kept - begin), parts);
 }
 
 // The counts of the next slice of those dealt; `next` is where they begin in each part.
@@ -119,70 +117,72 @@ inline void take_back(const Slice& slice, const std::uint8_t** next, std::uint8_
         counts[k] = *next[part_of(slice.shingles[k])]++;
 }
 
+// Count what was dealt of one part, in all runs, and read the counts.
+template <class Table>
+void count_part(std::vector<DealtParts>& dealt, std::size_t part, int bits, Pulse& pulse) {
+    Table table(std::size_t{1} << bits);
+    for (const DealtParts& run : dealt) {
+        pulse(2 * run[part].size);
+        table.add(run[part].hashes.data(), run[part].size, 32 - bits);
+    }
+    for (DealtParts& run : dealt) {
+        Dealt& one = run[part];
+        pulse(2 * one.size);
+        one.counts.grow(one.size);
+        table.read(one.hashes.data(), one.size, 32 - bits, one.counts.data());
+        one.hashes = {};
+    }
+}
+
 // Count the shingles kept of the slices of `nodes`, and call take(run, i, counts, pulse) for every i,
 // where counts[k] is that of shingle k of the slice of nodes[i]. Runs are of nodes that follow one
 // another; each is handled by one thread, in order, and `take` may change the slice.
 template <class Table, class Take>
 void tally(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& nodes,
            std::size_t threads, Pulse& pulse, Take&& take) {
-    const std::size_t runs = runs_of(nodes.size(), threads);
-    const auto first_of = [&](std::size_t run) { return nodes.size() * run / runs; };
     std::size_t total = 0;
     for (const std::uint32_t node : nodes) total += slices[node].kept;
     const std::size_t parts = total > kManyShingles ? kParts : 1;
-    const std::size_t cells = std::bit_ceil(std::max<std::size_t>(64, 2 * total / parts));
-    const int bits = std::min(31, std::countr_zero(cells));
-    if (parts == 1) {
-        Table table(cells);
-        for (const std::uint32_t node : nodes) {
-            const Slice& slice = slices[node];
-            pulse(2 * slice.kept + 10);
-            table.add(slice.shingles, slice.kept, 64 - bits);
-        }
+    const int bits = std::min(31, std::countr_zero(std::bit_ceil(
+                                      std::max<std::size_t>(64, 2 * total / parts))));
+    const std::size_t runs = runs_of(nodes.size(), threads);
+    // Call each(i, slice) for the nodes of a run, in order.
+    const auto for_run = [&](std::size_t run, auto&& each) {
+        const std::size_t end = nodes.size() * (run + 1) / runs;
+        for (std::size_t i = nodes.size() * run / runs; i < end; ++i) each(i, slices[nodes[i]]);
+    };
+    std::vector<DealtParts> dealt(parts > 1 ? runs : 0);
+    Table all(parts > 1 ? 0 : std::size_t{1} << bits);
+    if (parts > 1) {
         in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
-            std::vector<std::uint8_t> counts;
-            for (std::size_t i = first_of(run); i < first_of(run + 1); ++i) {
-                const Slice& slice = slices[nodes[i]];
-                if (counts.size() < slice.kept) counts.resize(slice.kept);
-                table.read(slice.shingles, slice.kept, 64 - bits, counts.data());
-                take(run, i, counts.data(), own);
-            }
+            for_run(run, [&](std::size_t, const Slice& slice) {
+                own(2 * slice.kept + 10);
+                deal(slice, dealt[run]);
+            });
         });
-        return;
+        in_parallel(threads, parts, pulse, [&](std::size_t part, Pulse& own) {
+            count_part<Table>(dealt, part, bits, own);
+        });
+    } else {
+        for (const std::uint32_t node : nodes) {
+            pulse(2 * slices[node].kept + 10);
+            all.add(slices[node].shingles, slices[node].kept, 64 - bits);
+        }
     }
-    std::vector<DealtParts> dealt(runs);
     in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
-        for (std::size_t i = first_of(run); i < first_of(run + 1); ++i) {
-            own(2 * slices[nodes[i]].kept + 10);
-            deal(slices[nodes[i]], dealt[run]);
-        }
-    });
-    in_parallel(threads, parts, pulse, [&](std::size_t part, Pulse& own) {
-        Table table(std::size_t{1} << bits);
-        for (DealtParts& of_run : dealt) {
-            const Dealt& one = of_run[part];
-            own(2 * one.size);
-            table.add(one.hashes.data(), one.size, 32 - bits);
-        }
-        for (DealtParts& of_run : dealt) {
-            Dealt& one = of_run[part];
-            own(2 * one.size);
-            one.counts.grow(one.size);
-            table.read(one.hashes.data(), one.size, 32 - bits, one.counts.data());
-            one.hashes = {};
-        }
-    });
-    in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
-        const std::uint8_t* next[kParts];
-        for (std::size_t part = 0; part < kParts; ++part) next[part] = dealt[run][part].counts.data();
+        const std::uint8_t* next[kParts] = {};
+        for (std::size_t part = 0; part < kParts && parts > 1; ++part)
+            next[part] = dealt[run][part].counts.data();
         std::vector<std::uint8_t> counts;
-        for (std::size_t i = first_of(run); i < first_of(run + 1); ++i) {
-            const Slice& slice = slices[nodes[i]];
+        for_run(run, [&](std::size_t i, const Slice& slice) {
             if (counts.size() < slice.kept) counts.resize(slice.kept);
-            take_back(slice, next, counts.data());
+            if (parts > 1)
+                take_back(slice, next, counts.data());
+            else
+                all.read(slice.shingles, slice.kept, 64 - bits, counts.data());
             take(run, i, counts.data(), own);
-        }
-        dealt[run] = {};
+        });
+        if (parts > 1) dealt[run] = {};
     });
 }
 

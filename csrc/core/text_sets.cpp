@@ -5,12 +5,11 @@
 #include <cstring>
 
 #include "core/parallel.hpp"
-#include "core/tally.hpp"
 
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kBlock = 1 << 22;          // shingles an arena has room for, if no text has more
+constexpr std::size_t kBlock = 1 << 22;  // shingles an arena has room for, if no text has more
 
 bool same_set(const Slice& a, const Slice& b) {
     if (a.size != b.size) return false;
@@ -26,7 +25,8 @@ bool same_set(const Slice& a, const Slice& b) {
 // Finds equal sets by the sum of their hashes, which does not depend on the order.
 class Folder {
 public:
-    explicit Folder(std::size_t most) : table_(std::bit_ceil(std::max<std::size_t>(16, 2 * most)), kNone) {}
+    explicit Folder(std::size_t most)
+        : table_(std::bit_ceil(std::max<std::size_t>(16, 2 * most)), kNone) {}
 
     // The number of the node with this set; `next` is the number that a new one is given.
     std::uint32_t fold(std::uint64_t sum, const Slice& slice, std::uint32_t next,
