@@ -213,7 +213,7 @@ class Auto:
 
     @staticmethod
     def age(gap):
-        return max(0, gap.bit_length() - 1)
+        return gap.bit_length() - 1
 
     def _use(self, slot, past):
         if past:
@@ -236,7 +236,7 @@ class Auto:
     def on_remove(self, slot):
         past = self.pages.pop(slot, None) or self.ghosts.pop(slot, None)
         if past:
-            self.lives.append((self.kind(past[1]), self.clock - past[0], False))
+            self.lives.append((self.kind(past[1]), self.clock + 1 - past[0], False))
 
     def victim(self):
         if self.evictions % 16 == 0 or not self.worth:
@@ -245,7 +245,7 @@ class Auto:
 
     def _worth_of(self, slot):
         last, uses = self.pages[slot]
-        age = self.age(self.clock - last)
+        age = self.age(self.clock + 1 - last)
         return self.worth.get((self.kind(uses), age), 0.0), -age, last
 
     def _learn(self):
@@ -253,7 +253,7 @@ class Auto:
         # Old lives fade; here the oldest are simply dropped.
         self.lives = self.lives[-4 * (pages + len(self.ghosts)) :]
         waiting = [
-            (self.kind(uses), self.clock - last, False)
+            (self.kind(uses), self.clock + 1 - last, False)
             for past in (self.pages, self.ghosts)
             for last, uses in past.values()
         ]
@@ -264,7 +264,7 @@ class Auto:
             age = self.age(gap)
             for earlier in range(age):
                 risk[kind][earlier] += 1
-            way = (gap - (2**age if age else 0)) / (2**age if age else 2)
+            way = (gap - 2**age) / 2**age
             risk[kind][age] += 1 if ended else way
             used[kind][age] += ended
         weight = 0.1 * pages + 4
@@ -286,7 +286,7 @@ class Auto:
                 alive, uses, time, best = 1.0, 0.0, 0.0, 0.0
                 for at in range(age, ages):
                     uses += alive * hazards[at]
-                    time += alive * (1 - hazards[at] / 2) * (2**at if at else 2)
+                    time += alive * (1 - hazards[at] / 2) * 2**at
                     alive *= 1 - hazards[at]
                     best = max(best, uses / time)
                 self.worth[kind, age] = best

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import doctest
+import gzip
+import json
 import random
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from cpp_build import compile_and_run
-from hypothesis import settings
+from ctxmem.bench import eviction
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from reference_policies import TWINS, Auto, Gdsf, Lru
@@ -18,6 +21,7 @@ import ctxmem
 from ctxmem import _pages
 from ctxmem.policies import POLICIES, page_table
 from ctxmem.schema import PageState
+from ctxmem.stores import MemoryStore
 
 BUDGET = 100
 RESIDENT, COMPRESSED, PLACEHOLDER, STORED = PageState
@@ -57,7 +61,9 @@ class TableAgainstModel(RuleBasedStateMachine):
                 judge.table = self.tables[1]
         self.model: dict[int, Entry] = {}
         self.clock = 0
-        self.store: dict[str, int] = {}  # everything that was ever appended
+        self.store = MemoryStore()
+        self.appended: set[str] = set()
+        self.released: set[str] = set()
 
     # what the model knows
 
@@ -129,7 +135,9 @@ class TableAgainstModel(RuleBasedStateMachine):
             assert answer not in self.model
             entry = Entry(key.hex(), RESIDENT, tokens, tokens, unit, pinned, False, 1, 0, 0, 0)
             self.model[answer] = entry
-            self.store[key.hex()] = tokens
+            self.store.append("t", "s", [], pages={key.hex(): key.hex().encode()})
+            self.appended.add(key.hex())
+            self.released.discard(key.hex())
             self.use(answer)
             self.hold(answer)
 
@@ -223,7 +231,7 @@ class TableAgainstModel(RuleBasedStateMachine):
         if gone:
             self.model[slot].pinned = False
             self.hold(slot)
-            del self.model[slot]
+            self.released.add(self.model.pop(slot).id)
 
     # what always holds
 
@@ -247,8 +255,11 @@ class TableAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def table_and_store_hold_everything_that_was_appended(self):
-        known = {entry.id: entry.full_tokens for entry in self.model.values()}
-        assert set(self.store) == set(self.store) | set(known)
+        for table in self.tables:
+            known = {table.page(slot).id for slot in self.model}
+            assert self.appended - self.released == known
+        held = self.store.pages("t", "s", sorted(self.appended))
+        assert {id: id.encode() for id in self.appended} == held
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -301,7 +312,7 @@ def golden_trace():
 
 
 GOLDEN = {
-    "auto": 11820,
+    "auto": 11795,
     "lru": 13811,
     "fifo": 14348,
     "sieve": 12378,
@@ -487,6 +498,10 @@ def test_slots_that_no_page_has_are_refused():
     for call in (table.page, table.touch_slot, table.pin, table.unpin, table.store, table.restore):
         with pytest.raises(IndexError, match="no page has slot 0"):
             call(slot)
+    for needed in (11, 2**63 - 1):
+        with pytest.raises(ValueError, match=f"{needed} tokens are needed of a budget of 10"):
+            table.evict(needed)
+    assert [] == table.evict(-(2**63))
     for tokens in (-1, 2**31):
         with pytest.raises(ValueError, match=f"not {tokens}"):
             table.insert(KEYS[0], tokens)
@@ -501,6 +516,48 @@ def test_a_budget_shrinks_to_what_is_taken_and_no_further():
     with pytest.raises(ValueError, match="takes 6 tokens, evict down to 5"):
         table.budget = 5
     assert 6 == table.budget
+
+
+# the benchmark
+
+
+def best_hits(references, size):
+    """Count the hits of the best evictions there are, by trying all of them."""
+    states = {frozenset(): 0}
+    for page in references:
+        after: dict[frozenset, int] = {}
+        for held, hits in states.items():
+            if page in held:
+                ways = [held]
+            else:
+                room = [held] if len(held) < size else [held - {out} for out in held]
+                ways = [kept | {page} for kept in room]
+            for way in ways:
+                after[way] = max(after.get(way, 0), hits + (page in held))
+        states = after
+    return max(states.values())
+
+
+@given(st.lists(st.integers(0, 6), max_size=24), st.integers(1, 4))
+def test_belady_is_the_best_there_is(references, size):
+    assert best_hits(references, size) == eviction.belady(references, size)
+
+
+def test_the_benchmark_runs_on_traces_and_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(eviction, "made_workloads", dict)
+    monkeypatch.setattr(eviction, "time_touches", lambda pages, rounds: {"pages": 1, "ns": {}})
+    requests = [{"hash_ids": [0, 1, 2, n % 7 + 3]} for n in range(40)]
+    with gzip.open(tmp_path / "small.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(request) + "\n" for request in requests)
+    (tmp_path / "other.jsonl").write_text('{"src": "no trace"}\n')
+    options = ["--data", str(tmp_path), "--sizes", "4", "--no-peers", "--json"]
+    assert 0 == eviction.main(options)
+    (row,) = json.loads(capsys.readouterr().out)["traces"]
+    assert ("small.jsonl.gz", 160, 10) == (row["trace"], row["uses"], row["pages"])
+    assert (117, 117) == (row["belady"], row["hits"]["lru"])  # 0, 1, 2 after their first use
+    assert row["hits"]["auto"] <= 117
+    assert 0 == eviction.main(["--data", str(tmp_path / "other.jsonl"), "--no-peers", "--json"])
+    assert "no .jsonl or .jsonl.gz with hash_ids there" in capsys.readouterr().err
 
 
 def test_examples_in_the_extension():

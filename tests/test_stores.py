@@ -236,6 +236,8 @@ def test_records_that_were_moved_or_lost_are_damage(tmp_path):
         rows(store, "UPDATE session SET version = 2 WHERE number = 2")
         with pytest.raises(ctxmem.PageDamageError, match="session of session 'other'"):
             store.append("t", "other", [b"quattro"])
+        rows(store, "UPDATE record SET version = 1 << 40 WHERE session = 2 AND version = 2")
+        assert [b"tre"] == payloads(store, session="other", damaged=reports.append)
         with pytest.raises(ctxmem.PageDamageError):
             store.sessions("t")
         assert ["s"] == store.sessions("t", damaged=reports.append)

@@ -142,7 +142,8 @@ public:
 
     // Store the policy's victims, whole units, until `needed` tokens of the budget are free; append
     // their slots to `out` in that order. Throws std::invalid_argument, before anything changes, if
-    // what is not pinned would not do.
+    // what is not pinned would not do; and where it stands, if the policy names a page that is not
+    // tracked.
     void evict(std::int64_t needed, std::vector<Slot>& out) {
         make_room(needed, &out);
         trim();
@@ -250,7 +251,7 @@ private:
     // between the window and the store
 
     void make_room(std::int64_t needed, std::vector<Slot>* out) {
-        if (needed - free() > evictable_)
+        if (needed > free() && needed - free() > evictable_)
             throw std::invalid_argument(
                 std::to_string(needed) + " tokens are needed of a budget of " +
                 std::to_string(budget_) + ", and pinned pages and placeholders take " +

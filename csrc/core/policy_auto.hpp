@@ -110,7 +110,7 @@ private:
     static int age_of(std::uint64_t gap) {
         return std::clamp(static_cast<int>(std::bit_width(gap)) - 1, 0, kAges - 1);
     }
-    static double width(int age) { return age == 0 ? 2.0 : std::ldexp(1.0, age); }
+    static double width(int age) { return std::ldexp(1.0, age); }
     int kind_of(Slot slot) const {
         const int uses = lives_[slot].uses;
         return uses < 4 ? uses - 1 : std::min<int>(std::bit_width(lives_[slot].uses), kKinds - 1);
@@ -123,22 +123,23 @@ private:
         lists_.push_front(list(kind_of(slot), 0), slot);
     }
     void use_ended_it(Slot slot) {
-        used_[kind_of(slot)][age_of(clock_ + 1 - lives_[slot].last)] += 1;
+        used_[kind_of(slot)][age_of(gap(slot))] += 1;
         used_once_ = true;
         ended_ += 1;
         lists_.remove(slot);
     }
     void lose_sight_of(Slot slot) {
-        const std::uint64_t gap = clock_ - lives_[slot].last;
-        lost_[kind_of(slot)][age_of(gap)] += 1;
-        lost_way_[kind_of(slot)][age_of(gap)] += way_through(age_of(gap), static_cast<double>(gap));
+        const int age = age_of(gap(slot));
+        lost_[kind_of(slot)][age] += 1;
+        lost_way_[kind_of(slot)][age] += way_through(slot, age);
         ended_ += 1;
         lists_.remove(slot);
     }
+    // How long the page will have waited if it is used next.
+    std::uint64_t gap(Slot slot) const { return clock_ + 1 - lives_[slot].last; }
     // The part of an age that lies behind a page.
-    static double way_through(int age, double gap) {
-        const double start = age == 0 ? 0.0 : width(age);
-        return std::clamp((gap - start) / width(age), 0.0, 1.0);
+    double way_through(Slot slot, int age) const {
+        return std::clamp((static_cast<double>(gap(slot)) - width(age)) / width(age), 0.0, 1.0);
     }
 
     // Move pages on to the list of their age. Old lists are looked at more rarely: an age is known to
@@ -157,7 +158,7 @@ private:
     void move_on(std::uint16_t from, int age) {
         if (age + 1 >= kAges) return;
         for (Slot slot = lists_.back(from); slot != kNoSlot; slot = lists_.back(from)) {
-            const int now = age_of(clock_ - lives_[slot].last);
+            const int now = age_of(gap(slot));
             if (now <= age) return;
             lists_.remove(slot);
             lists_.push_front(static_cast<std::uint16_t>(from + now - age), slot);
@@ -205,11 +206,8 @@ private:
     // The part of an age that lies behind the pages of a list, summed: they stand in order.
     double way_of(std::uint16_t list, int age) const {
         if (lists_.size(list) == 0) return 0;
-        const auto way = [&](Slot slot) {
-            return way_through(age, static_cast<double>(clock_ - lives_[slot].last));
-        };
         return static_cast<double>(lists_.size(list)) *
-               (way(lists_.front(list)) + way(lists_.back(list))) / 2;
+               (way_through(lists_.front(list), age) + way_through(lists_.back(list), age)) / 2;
     }
 
     // The share of pages of each kind that are used again at each age, of those that get there.

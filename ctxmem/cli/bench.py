@@ -13,6 +13,7 @@ BENCHES = {
     "solver": "how fast are packings solved and proved?",
     "bill": "what does a conversation cost under prompt caching?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
+    "eviction": "which eviction policy misses least?",
     "messages": "how long does it take to trim a chat?",
 }
 

@@ -468,6 +468,7 @@ class Layout:
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
         plan.keep = min(plan.keep, at)
         plan.entries = entries[plan.keep : at]
+        plan.notes += [entry for entry in entries[at:] if entry.again >= 0]
         plan.settled = index
 
     def _refuse(self, plan: Plan, limit: int, excess: int) -> None:

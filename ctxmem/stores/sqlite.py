@@ -290,10 +290,15 @@ class SqliteStore:
         if isinstance(version, int) and checksum == seal.of_session(version):
             return _Head(number, version)
         _report(seal.damage("session", None), damaged)
-        # What the version should be is lost; as many records as there are can be read.
-        last = connection.execute("SELECT max(version) FROM record WHERE session = ?", (number,))
+        # What the version should be is lost. Journals have no gaps, so what lies far beyond the
+        # number of records is damage too.
+        last = connection.execute(
+            "SELECT max(version) FROM record WHERE session = ?1 AND version <= "
+            "(SELECT 2 * count(*) FROM record WHERE session = ?1)",
+            (number,),
+        )
         found = last.fetchone()[0]
-        return _Head(number, min(found, 2**32) if isinstance(found, int) else 0)
+        return _Head(number, found if isinstance(found, int) else 0)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
