@@ -13,6 +13,7 @@ from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Memory, Store
 from ctxmem.memory.identifiers import Reuse, identifiers
 from ctxmem.memory.resident import LONGEST_PAGE, page_cuts
 from ctxmem.memory.tables import tabled
+from ctxmem.policies import POLICIES
 from ctxmem.stores import MemoryStore
 
 WORDS = ["flight", "seat", "gate", "booking", "refund", "agent", "ticket", "window", "delay"]
@@ -65,7 +66,7 @@ def test_a_short_chat_is_sent_as_it_is():
     assert memory.stats().edits == 0
 
 
-@pytest.mark.parametrize("policy", ["auto", "batch", "slide"])
+@pytest.mark.parametrize("policy", ["auto", "batch", "slide", *POLICIES[1:]])
 @pytest.mark.parametrize("budget", [400, 700, 1500])
 def test_the_budget_holds_and_the_count_is_the_counts(budget, policy):
     memory = Memory(budget, policy=policy)
@@ -201,6 +202,48 @@ def test_parallel_results_that_arrive_between_windows_still_fit():
         memory.append({"role": "tool", "tool_call_id": f"c{i}", "content": text})
         window = memory.window()
         assert window.tokens == ctxmem.count_messages(window.messages) <= 1500
+
+
+def test_a_policy_of_ones_own_says_what_leaves():
+    class MostRecent:
+        def __init__(self):
+            self.stack = []
+
+        def on_insert(self, slot):
+            self.stack.append(slot)
+
+        def on_touch(self, slot):
+            self.stack.remove(slot)
+            self.stack.append(slot)
+
+        def on_evict(self, slot):
+            self.stack.remove(slot)
+
+        def on_remove(self, slot):
+            if slot in self.stack:
+                self.stack.remove(slot)
+
+        def victim(self):
+            return self.stack[-1]
+
+    memory = Memory(900, policy=MostRecent())
+    for window in replay(memory, agent_chat(40)):
+        assert window.tokens == ctxmem.count_messages(window.messages) <= 900
+    assert memory.stats().edits > 0
+    assert memory.page("p3").resident and not memory.page("p60").resident
+
+
+def test_lru_keeps_what_is_used_again_and_fifo_does_not():
+    chat = agent_chat(2)
+    for i in range(2, 60):
+        chat += [user(f"question {i} " + "word " * 20)]
+        chat += [{"role": "assistant", "content": "As B0001X says. " + "word " * 15}]
+    kept = {}
+    for policy in ("lru", "fifo"):
+        memory = Memory(1200, policy=policy)
+        replay(memory, chat)
+        kept[policy] = memory.page("p5").resident
+    assert kept == {"lru": True, "fifo": False}
 
 
 def test_a_cold_cache_is_the_time_to_edit():

@@ -25,7 +25,7 @@ from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.messages.counting import Meter
 from ctxmem.messages.reading import Turn, read_one, told
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.schema import Budget, Chunk, PageStore
+from ctxmem.schema import Budget, Chunk, PageStore, Policy
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 
@@ -63,8 +63,10 @@ class Memory:
         session, tenant: whose memory it is.
         prices: a row of `ctxmem.PRICES` by name, or a `Prices`.
         counter: as in `count_tokens`.
-        policy: when units leave the window: "auto" follows the prices; "batch" waits until it
-            must, and takes out half the budget; "slide" takes out as little as it can.
+        policy: what leaves the window, and when: "auto" follows the prices; "batch" waits until
+            it must, and takes out the oldest down to half the budget; "slide" takes out as little
+            as it can. A name of `ctxmem.policies`, or a `Policy`, works as "batch" and says which
+            pages go.
         compact: write JSON results with fewer tokens, every value kept.
         fault: what a token costs that is needed and not in sight, in uncached tokens. Higher keeps
             more in the window.
@@ -95,7 +97,7 @@ class Memory:
         tenant: str = "default",
         prices: str | Prices = "anthropic",
         counter: object = "o200k_base",
-        policy: str = "auto",
+        policy: str | Policy = "auto",
         compact: bool = True,
         fault: float = 0.25,
         tools: Iterable[Any] | None = None,
@@ -128,6 +130,8 @@ class Memory:
             policy=policy,
             fault=fault,
         )
+        if self._layout.victims is not None:
+            self._sight.used = self._layout.victims.touch
         self._recalled: dict[int, int] = {}  # how often each page was brought back
         self._wanted: dict[int, None] = {}  # items to show again
         self._known = 0  # entries that the window before the last had, too
