@@ -519,7 +519,8 @@ class Layout:
 
     def _refuse(self, plan: Plan, limit: int, excess: int) -> None:
         entries = [*self.state.entries[: plan.keep], *plan.entries]
-        shown = [entry.item for entry in entries] + [index for index, _, _ in plan.fresh]
+        shown = [max(entry.item, entry.again) for entry in [*entries, *plan.notes]]
+        shown += [index for index, _, _ in plan.fresh]
         items = [self.state.items[index] for index in shown if index >= 0]
         items.sort(key=lambda item: -item.tokens)
         names = [
