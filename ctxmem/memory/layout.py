@@ -29,9 +29,9 @@ POLICIES = ("auto", "batch", "slide")
 """How much leaves and when; the names in `ctxmem.policies` say which pages do."""
 LOW = 0.5
 """The policy "batch" trims to this share of the budget."""
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.6
 """An edit frees this share of the room beside the pins, where it can: few edits, not many."""
-KEPT_SHARE = 0.25
+KEPT_SHARE = 0.3
 """An edit leaves this share of that room in use, where it can: room is there to be used."""
 NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them go, too."""
@@ -352,7 +352,7 @@ class Layout:
         ]
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if excess > 0:
-            return best or enough[0]
+            return best or max(enough, key=lambda cut: cut.gain)
         # Nobody needs it: it has to pay, out of what was saved already.
         pays = best is not None and best.gain > 0 and best.cost <= self.account.saved
         return best if pays else None

@@ -221,9 +221,12 @@ class Memory:
             if len(text) < _TABLE_CHARACTERS:
                 return None
             table = tabled(text)
-            if table is None or count(table) > _TABLE_SHARE * count(text):
+            if table is None:
                 return None
-            return table
+            before, after = count(text), count(table)
+            # Where caches count in steps, a saving of less than half a step may be lost again.
+            worth = after <= _TABLE_SHARE * before and before - after >= self.prices.step // 2
+            return table if worth else None
 
         return with_results(message, shorter)
 
