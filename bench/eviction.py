@@ -19,6 +19,8 @@ import sys
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def versions() -> dict[str, str]:
     """Return what was measured on."""
     found = {"ctxmem": ctxmem.__version__, "python": platform.python_version()}
-    try:
-        import libcachesim
-    except ImportError:
-        pass
-    else:
-        found["libcachesim"] = libcachesim.__version__
+    with suppress(metadata.PackageNotFoundError):
+        found["libcachesim"] = metadata.version("libcachesim")
     return {**found, "cpu_level": _native.cpu_level()}
 
 
