@@ -438,8 +438,8 @@ def show(report: dict[str, Any]) -> None:
         "history does not fit"
     )
     print(
-        f"{'strategy':<38}{'over budget':>12}{'torn':>6}{'prefix mean':>13}{'worst':>7}{'median':>8}"
-        f"{'tokens':>9}{'most':>8}"
+        f"{'strategy':<38}{'over budget':>12}{'torn':>6}{'prefix mean':>13}{'worst':>7}"
+        f"{'median':>8}{'tokens':>9}{'most':>8}"
     )
     for row in part["rows"]:
         print(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import threading
+import zlib
 from itertools import pairwise
 
 import pytest
@@ -556,6 +559,72 @@ def test_one_memory_serves_many_threads():
         thread.join()
     assert errors == []
     assert memory.stats().messages == 160
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("cycles", [3, pytest.param(40, marks=pytest.mark.slow)])
+def test_kill_9_loses_no_acknowledged_turn_and_no_window(tmp_path, cycles):
+    # A child appends and asks for windows, tells what it saw through a pipe, and is shot; whoever
+    # opens the session next has every turn that was told, and the window as it was.
+    path = str(tmp_path / "chat.db")
+    rng = random.Random(7)
+    turns = 0
+    for _ in range(cycles):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                with Memory(700, store=path) as memory:
+                    for i in range(turns, turns + 10_000):
+                        memory.append(user(f"turn {i} item_{i} " + "word " * 25))
+                        digest = zlib.crc32(shown(memory.window()).encode())
+                        os.write(writing, f"{i} {digest}\n".encode())
+                        memory.append({"role": "assistant", "content": f"seen item_{i}"})
+            finally:
+                os._exit(1)
+        os.close(writing)
+        told = b""
+        wanted = rng.randrange(1, 30)
+        while told.count(b"\n") < wanted:
+            told += os.read(reading, 65536)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        while part := os.read(reading, 65536):
+            told += part
+        os.close(reading)
+        last, digest = map(int, told.decode().split("\n")[-2].split())
+        with Memory(700, store=path) as memory:
+            said = [page.text.split()[1] for page in memory.pages() if page.role == "user"]
+            assert said == [str(i) for i in range(len(said))]
+            assert len(said) > last
+            if len(memory.pages()) == 2 * last + 1:  # shot before anything else was appended
+                assert zlib.crc32(shown(memory.window()).encode()) == digest
+            assert memory.window().tokens <= 700
+            turns = len(said)
+            if len(memory.pages()) % 2:
+                memory.append({"role": "assistant", "content": "seen"})
+
+
+def test_a_damaged_store_is_an_error_and_never_other_text(tmp_path):
+    path = tmp_path / "chat.db"
+    with Memory(700, store=str(path)) as memory:
+        replay(memory, agent_chat(10))
+    whole = path.read_bytes()
+    said = {message["content"] for message in agent_chat(10)}
+    rng = random.Random(3)
+    errors = 0
+    for _ in range(60):
+        broken = bytearray(whole)
+        broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+        path.write_bytes(broken)
+        try:
+            with Memory(700, store=str(path)) as memory:
+                texts = {page.text for page in memory.pages()}
+        except StoreError:
+            errors += 1
+            continue
+        assert all(any(known in text for known in said) for text in texts)
+    assert errors > 0
 
 
 # Misuse -------------------------------------------------------------------------------------------

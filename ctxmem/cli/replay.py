@@ -102,7 +102,7 @@ def conversations(path: str) -> list[list[dict[str, Any]]]:
         values = [json.loads(text)]
     except ValueError:
         values = list(_lines(text, path))
-    found = list(_chats(values, path))
+    found = [chat for chat in _chats(values, path) if chat]
     if not found:
         raise InputError(f"{path} holds no conversation; expected messages with role and content")
     return found
