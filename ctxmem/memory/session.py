@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,7 @@ from ctxmem.memory.layout import Layout, Plan
 from ctxmem.memory.resident import Item, Resident, page_cuts
 from ctxmem.memory.sight import Sight
 from ctxmem.memory.tables import tabled
-from ctxmem.memory.texts import text_of, with_results
+from ctxmem.memory.texts import copied, text_of, with_results
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.messages.counting import Meter
 from ctxmem.messages.reading import Turn, read_one, told
@@ -137,6 +138,7 @@ class Memory:
         self._known = 0  # entries that the window before the last had, too
         self._last_index, self._index_at = 0, -1  # where the last index ends
         self._faults = self._edits = self._evictions = 0
+        self._events: Counter[str] = Counter()
         self._last: MemoryWindow | None = None
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
@@ -293,6 +295,8 @@ class Memory:
         if query is not None and not isinstance(query, str):
             raise InputTypeError(f"query is {told(query)}; expected a str, or None")
         with self._lock:
+            if self._journal.behind:
+                self._catch_up()
             for _ in range(_TRIES):
                 try:
                     return self._window(query)
@@ -302,7 +306,7 @@ class Memory:
 
     def _window(self, query: str | None) -> MemoryWindow:
         if query is None and self._last is not None:
-            return replace(self._last, messages=list(self._last.messages), events=())
+            return replace(self._last, messages=list(map(copied, self._last.messages)), events=())
         state, layout = self._state, self._layout
         new = len(state.items) != self._seen
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
@@ -331,8 +335,9 @@ class Memory:
             )
             self._seen = len(state.items)
         self._last = None if query is not None else window
+        self._events.update(event.kind for event in window.events)
         self._fault(found)
-        return replace(window, messages=list(window.messages))
+        return replace(window, messages=list(map(copied, window.messages)))
 
     def _assembled(
         self, plan: Plan, query: str | None, limit: int
@@ -592,6 +597,7 @@ class Memory:
                 cost=account.cost,
                 untrimmed=account.untrimmed,
                 dollars=account.cost * self.prices.dollars / 1e6,
+                events=dict(self._events),
             )
 
     def close(self) -> None:
