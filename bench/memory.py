@@ -1,6 +1,6 @@
 """Does a window keep the budget and the cached prefix at once, and what does a call of it take?
 
-First a growing agent's conversation, trimmed by every strategy for every call: how many requests
+First agents' conversations that grow, trimmed by every strategy for every call: how many requests
 are over the budget, how much of each is byte for byte a prefix of the one before, and how many
 would be refused because calls and results were torn apart. Then the time of a call in a session of
 thousands of messages, against trimmers that read the whole history again. Every strategy gets the
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="ctxmem bench memory", description=__doc__)
     parser.add_argument("--size", type=int, default=5000, help="messages of the session (5000)")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each peer (5)")
+    parser.add_argument("--conversations", type=int, default=5, help="how many to trim (5)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # nothing waits on a network
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = {
         "question": "are budget and prefix kept at once, and what does a call take?",
         "versions": versions(),
-        "together": together(),
+        "together": together(options.conversations),
         "calls": calls(options.size, options.rounds),
     }
     if options.json:
@@ -76,13 +77,13 @@ def versions() -> dict[str, str]:
 # Budget and prefix --------------------------------------------------------------------------------
 
 
-def conversation() -> list[dict[str, Any]]:
-    """Return an agent's conversation of 160 messages and about 50,000 tokens.
+def conversation(seed: int) -> list[dict[str, Any]]:
+    """Return an agent's conversation of 160 messages and 27,000 to 36,000 tokens.
 
     Results are as agents see them: mostly short, a few very long, by a lognormal law; prose, logs
     with ids, and rows of JSON.
     """
-    rng = random.Random(12)
+    rng = random.Random(seed)
     made: list[dict[str, Any]] = [{"role": "system", "content": text(rng, 300)}]
     for step in range(MESSAGES):
         if step % 6 == 0:
@@ -115,23 +116,42 @@ def rows(rng: random.Random, words: int) -> str:
     return json.dumps({"rows": made, "next": None})
 
 
-def together() -> dict[str, Any]:
+def together(conversations: int) -> dict[str, Any]:
     """Return how every strategy keeps budget and prefix."""
-    history = conversation()
+    histories = [conversation(seed) for seed in range(1, conversations + 1)]
     rows, missing = [], []
     for name, make in STRATEGIES.items():
         try:
-            trim = make()
+            found = [followed(make(), history) for history in histories]
         except ImportError as error:
             missing.append(f"{name}: {error}")
             continue
-        rows.append({"strategy": name, **followed(trim, history)})
+        rows.append({"strategy": name, **combined(found)})
     return {
         "budget": BUDGET,
-        "messages": len(history),
-        "tokens": ctxmem.count_messages(history),
+        "conversations": len(histories),
+        "messages": sum(map(len, histories)),
+        "tokens": sum(map(ctxmem.count_messages, histories)),
         "rows": rows,
         "missing": missing,
+    }
+
+
+def combined(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return one row of several conversations."""
+    shares = [share for one in found for share in one["shares"]]
+    sizes = [size for one in found for size in one["sizes"]]
+    means = [statistics.mean(one["shares"]) for one in found]
+    return {
+        "calls": len(sizes),
+        "trimmed": len(shares),
+        "over_budget": sum(one["over_budget"] for one in found),
+        "torn": sum(one["torn"] for one in found),
+        "prefix_mean": statistics.mean(shares),
+        "prefix_worst": min(means),
+        "prefix_median": statistics.median(shares),
+        "tokens_mean": statistics.mean(sizes),
+        "tokens_max": max(sizes),
     }
 
 
@@ -154,16 +174,7 @@ def followed(trim: Trim, history: list[dict[str, Any]]) -> dict[str, Any]:
             shares.append(common(before, written) / len(written))
         sizes.append(tokens)
         before = written
-    return {
-        "calls": len(sizes),
-        "trimmed": len(shares),
-        "over_budget": over,
-        "torn": torn,
-        "prefix_mean": statistics.mean(shares),
-        "prefix_median": statistics.median(shares),
-        "tokens_mean": statistics.mean(sizes),
-        "tokens_max": max(sizes),
-    }
+    return {"over_budget": over, "torn": torn, "shares": shares, "sizes": sizes}
 
 
 def common(before: str, after: str) -> int:
@@ -421,18 +432,19 @@ def show(report: dict[str, Any]) -> None:
     print(", ".join(f"{name} {value}" for name, value in report["versions"].items()))
     part = report["together"]
     print(
-        f"\n{part['messages']} messages, {part['tokens']:,} tokens, budget {part['budget']:,}: "
+        f"\n{part['conversations']} conversations, {part['messages']} messages, "
+        f"{part['tokens']:,} tokens, budget {part['budget']:,}: "
         f"{part['rows'][0]['calls']} requests; prefix: of the {part['rows'][0]['trimmed']} whose "
         "history does not fit"
     )
     print(
-        f"{'strategy':<38}{'over budget':>12}{'torn':>6}{'prefix mean':>13}{'median':>8}"
-        f"{'tokens':>9}{'most':>8}"
+        f"{'strategy':<38}{'over budget':>12}{'torn':>6}{'prefix mean':>13}{'worst':>7}"
+        f"{'median':>8}{'tokens':>9}{'most':>8}"
     )
     for row in part["rows"]:
         print(
             f"{row['strategy']:<38}{row['over_budget']:>12}{row['torn']:>6}"
-            f"{row['prefix_mean']:>13.2f}{row['prefix_median']:>8.2f}{row['tokens_mean']:>9,.0f}"
+            f"{row['prefix_mean']:>13.3f}{row['prefix_worst']:>7.2f}{row['prefix_median']:>8.2f}{row['tokens_mean']:>9,.0f}"
             f"{row['tokens_max']:>8,}"
         )
     part = report["calls"]

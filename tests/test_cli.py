@@ -180,3 +180,92 @@ def test_dedup_explains_bad_input(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("text")
     assert main(["dedup", str(tmp_path), "--threshold", "3"]) == 2
     assert "threshold is 3.0; expected" in capsys.readouterr().err
+
+
+# replay -------------------------------------------------------------------------------------------
+
+
+def chats(turns=30):
+    made = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Find it."}]
+    for i in range(turns):
+        made.append({"role": "assistant", "content": f"Open file_{i}.py."})
+        made.append({"role": "user", "content": f"file_{i}.py: " + "some words of code " * 20})
+    return [made, made[:20]]
+
+
+def test_replay_compares_policies_at_several_prices(tmp_path, capsys):
+    path = tmp_path / "trace.jsonl"
+    path.write_text("\n".join(json.dumps({"messages": chat}) for chat in chats()))
+    page = tmp_path / "out.html"
+    arguments = ["replay", str(path), "--budget", "1_500", "--prices", "anthropic,openai"]
+    assert main([*arguments, "--policy", "auto,slide", "--html", str(page)]) == 0
+    out = capsys.readouterr().out
+    assert "2 conversations, 82 messages, 39 calls of the model" in out
+    assert out.count("slide") == 2 and f"wrote {page}" in out
+    html = page.read_text()
+    assert html.count("<svg") == 2 and html.count("<polyline") == 10 and "budget" in html
+
+
+def test_replay_as_json_adds_up(tmp_path, capsys):
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(chats()[0]))
+    assert main(["replay", str(path), "--budget", "1500", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [row["policy"] for row in data["rows"]] == ["auto", "batch", "slide"]
+    for row, (one,) in zip(data["rows"], data["replays"], strict=True):
+        assert row["bill"] == pytest.approx(sum(one["bills"]))
+        assert row["ratio"] == pytest.approx(row["bill"] / row["untrimmed"])
+        assert row["largest"] == max(one["windows"]) <= 1500
+        assert row["edits"] == len(one["edited"]) > 0
+    auto, _, slide = data["rows"]
+    assert auto["ratio"] < slide["ratio"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("7", "holds a JSON int; expected messages"),
+        ("[]", "holds no conversation; expected messages with role and content"),
+        ('[{"text": "x"}]', "where a message was expected"),
+        ('{"role": "user", "content": "x"}\n{', "line 2 is not JSON"),
+    ],
+)
+def test_what_is_no_trace_is_said_so(tmp_path, capsys, text, message):
+    path = tmp_path / "trace.jsonl"
+    path.write_text(text)
+    assert main(["replay", str(path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_replay_refuses_unknown_prices_and_policies(tmp_path, capsys):
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(chats()[0]))
+    assert main(["replay", str(path), "--prices", "free"]) == 2
+    assert "prices is 'free'; expected one of anthropic" in capsys.readouterr().err
+    assert main(["replay", str(path), "--policy", "best"]) == 2
+    assert "policy is 'best'; expected one of auto" in capsys.readouterr().err
+
+
+def test_the_bill_benchmark_checks_and_reports(tmp_path, capsys):
+    from ctxmem.bench import bill
+
+    from ctxmem import count_tokens
+
+    path = tmp_path / "runs.jsonl"
+    runs = []
+    for name in ("one", "two"):
+        messages = [
+            {"role": m["role"], "text": m["content"], "tok": count_tokens(m["content"]) + 4}
+            for m in chats(60)[0]
+        ]
+        runs.append(json.dumps({"src": "made up", "name": name, "msgs": messages}))
+    path.write_text("\n".join(runs))
+    arguments = ["--data", str(path), "--budgets", "2000", "--prices", "anthropic"]
+    assert bill.main([*arguments, "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)["tables"]
+    rows = {row["policy"]: row for row in table["rows"]}
+    assert table["runs"] == 2 and rows["Memory"]["peak"] <= 2000
+    assert rows["Memory"]["bill"] < rows['Memory, policy="slide"']["bill"]
+    assert 0 <= rows["Memory"]["full"] <= rows["Memory"]["named"] <= 1
+    assert bill.main(arguments) == 0
+    assert "made up, budget 2,000, anthropic prices: 2 runs, 120 calls" in capsys.readouterr().out

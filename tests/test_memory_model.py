@@ -57,7 +57,7 @@ class Model(RuleBasedStateMachine):
 
     @initialize(
         budget=st.integers(120, 2500),
-        policy=st.sampled_from(["auto", "batch", "slide"]),
+        policy=st.sampled_from(["auto", "auto", "batch", "slide", "lru", "arc"]),
         fault=st.sampled_from([0.0, 0.25, 3.0]),
         prices=st.sampled_from(["anthropic", "openai", "vllm", "uncached"]),
     )

@@ -302,7 +302,7 @@ struct Telling {
                     word.push_back(static_cast<char>(utf8[end++] | 0x20));
                 const std::string_view rest = utf8.substr(end);
                 if (word.ends_with('n') && (rest.starts_with("'t") || rest.starts_with("\u2019t")))
-                    words.push_back(hash_token("not"));  // "isn't"
+                    words.insert(words.end(), 2, hash_token("not"));  // "isn't": of two words
                 else if (std::binary_search(kTelling.begin(), kTelling.end(), word))
                     words.push_back(hash_token(word));
             }
@@ -350,7 +350,7 @@ bool differ_tellingly(std::string_view a, std::string_view b) {
     split_words(b, theirs);
     std::sort(mine.begin(), mine.end());
     std::sort(theirs.begin(), theirs.end());
-    return kMainly * telling + 1 >= difference(mine, theirs);  // "isn't" is two words
+    return kMainly * telling > difference(mine, theirs);
 }
 
 Fill fill_spans(const FillInput& input) {

@@ -53,7 +53,7 @@ Fill fill_spans(const FillInput& input);
 std::span<const std::string_view> telling_words();
 
 // Whether two versions of a text must both be read: they have other numbers, or number words, months
-// and negations are half or more of the words in which they differ. A negation among many other
+// and negations are more than half of the words in which they differ. A negation among many other
 // edits does not count: such versions differ in wording.
 bool differ_tellingly(std::string_view a, std::string_view b);
 

@@ -13,6 +13,7 @@ from ctxmem.cli.reading import DONE, bytes_of, decoded, print_json, progress, wh
 from ctxmem.errors import InputError
 from ctxmem.memory.layout import POLICIES
 from ctxmem.memory.replaying import Replay, replay
+from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import PRICES, prices_of
 from ctxmem.report import replay_page
 from ctxmem.schema import SCHEMA_VERSION
@@ -30,7 +31,11 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("trace", metavar="TRACE", help="file with conversations; - reads stdin")
     parser.add_argument("--budget", type=whole, default=16_000, help="tokens of a window (16000)")
-    parser.add_argument("--policy", default=",".join(POLICIES), help="policies, by commas")
+    parser.add_argument(
+        "--policy",
+        default=",".join(POLICIES),
+        help=f"by commas: {', '.join(dict.fromkeys((*POLICIES, *PAGE_POLICIES)))}",
+    )
     parser.add_argument("--prices", default="anthropic", help=f"by commas: {', '.join(PRICES)}")
     parser.add_argument("--counter", default="o200k_base", help="encoding or model name")
     parser.add_argument("--fault", type=float, default=0.25, help="price of a missed token (0.25)")
@@ -99,7 +104,7 @@ def conversations(path: str) -> list[list[dict[str, Any]]]:
         values = [json.loads(text)]
     except ValueError:
         values = list(_lines(text, path))
-    found = list(_chats(values, path))
+    found = [chat for chat in _chats(values, path) if chat]
     if not found:
         raise InputError(f"{path} holds no conversation; expected messages with role and content")
     return found

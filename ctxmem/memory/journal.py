@@ -37,6 +37,11 @@ class Journal:
             self.tenant, self.session, payloads, pages=messages, expect=self.version
         )
 
+    @property
+    def behind(self) -> bool:
+        """Whether somebody else has written since."""
+        return self.store.version(self.tenant, self.session) != self.version
+
     def news(self) -> Iterator[dict[str, Any]]:
         """Yield the records that are new, each after its predecessor was taken in."""
         for record in list(self.store.read(self.tenant, self.session, after=self.version)):

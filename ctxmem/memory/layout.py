@@ -18,16 +18,20 @@ from ctxmem.memory.resident import Entry, Item, Resident, Shown, ids_of, named_i
 from ctxmem.memory.schedule import Cut, Span
 from ctxmem.memory.sight import Sight
 from ctxmem.memory.texts import has_results, with_results
+from ctxmem.memory.victims import Victims
 from ctxmem.memory.window import Event
 from ctxmem.messages.counting import Meter
+from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import Prices
+from ctxmem.schema import Policy
 
 POLICIES = ("auto", "batch", "slide")
+"""How much leaves and when; the names in `ctxmem.policies` say which pages do."""
 LOW = 0.5
 """The policy "batch" trims to this share of the budget."""
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.6
 """An edit frees this share of the room beside the pins, where it can: few edits, not many."""
-KEPT_SHARE = 0.25
+KEPT_SHARE = 0.3
 """An edit leaves this share of that room in use, where it can: room is there to be used."""
 NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them go, too."""
@@ -69,11 +73,14 @@ class Layout:
         account: Account,
         reuse: Reuse,
         sight: Sight,
-        policy: str,
+        policy: str | Policy,
         fault: float,
     ) -> None:
-        if policy not in POLICIES:
-            raise InputError(f"policy is {policy!r}; expected one of {', '.join(POLICIES)}")
+        if isinstance(policy, str) and policy not in (*POLICIES, *PAGE_POLICIES):
+            known = dict.fromkeys((*POLICIES, *PAGE_POLICIES))
+            raise InputError(f"policy is {policy!r}; expected one of {', '.join(known)}")
+        named = isinstance(policy, str) and policy in POLICIES
+        self.victims = None if named else Victims(state, policy)
         self.state, self.meter, self.prices, self.account = state, meter, prices, account
         self.policy, self.fault = policy, fault
         self.reuse, self.sight = reuse, sight
@@ -244,6 +251,8 @@ class Layout:
         first = next((i for i, kept in enumerate(held) if not kept), len(entries))
         if first == len(entries):
             return 0
+        if self.victims is not None:
+            return self._cut_victims(plan, entries, held, limit=limit, excess=excess)
         groups, named = self._groups(plan, entries, first)
         stable = sum(entry.tokens for entry in entries)
         spans = [self._span(entries, group, held, named, len(state.entries)) for group in groups]
@@ -343,10 +352,47 @@ class Layout:
         ]
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if excess > 0:
-            return best or enough[0]
+            return best or max(enough, key=lambda cut: cut.gain)
         # Nobody needs it: it has to pay, out of what was saved already.
         pays = best is not None and best.gain > 0 and best.cost <= self.account.saved
         return best if pays else None
+
+    def _cut_victims(
+        self,
+        plan: Plan,
+        entries: Sequence[Entry],
+        held: Sequence[bool],
+        *,
+        limit: int,
+        excess: int,
+    ) -> int:
+        """Plan to take out what a page policy chooses, down to half of the budget."""
+        assert self.victims is not None
+        state = self.state
+        keep = [e.item for e, kept in zip(entries, held, strict=True) if kept and e.item >= 0]
+        keep += range(plan.settled, len(state.items))
+        tokens = sum(entry.tokens for entry in entries)
+        shown = [entry.item for entry in entries if entry.full]
+        free = max(excess, tokens - int(LOW * limit))
+        chosen = set(self.victims.chosen(shown, keep, free))
+        gone = [
+            i
+            for i, (entry, kept) in enumerate(zip(entries, held, strict=True))
+            if not kept and (entry.item in chosen or not entry.full)
+        ]
+        if not gone:
+            return 0
+        left = set(gone)
+        known = set(named_in((e for i, e in enumerate(entries) if i not in left), state.items))
+        named: dict[int, list[str]] = {}
+        for i in reversed(gone):
+            ids = ids_of(entries[i], state.items)
+            named[i] = editing.telling(ids, known, entries[i].tokens, self.meter.count)
+            known.update(ids)
+        removed = sum(entries[i].tokens for i in gone)
+        behind = sum(e.tokens for i, e in enumerate(entries) if i > gone[0] and i not in left)
+        cut = Cut(len(gone), removed, 0, behind, 0.0, 0.0)
+        return self._cut(plan, entries, gone, named, cut, room=int(NOTES_SHARE * limit))
 
     def _cut(
         self,
@@ -468,11 +514,13 @@ class Layout:
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
         plan.keep = min(plan.keep, at)
         plan.entries = entries[plan.keep : at]
+        plan.notes += [entry for entry in entries[at:] if entry.again >= 0]
         plan.settled = index
 
     def _refuse(self, plan: Plan, limit: int, excess: int) -> None:
         entries = [*self.state.entries[: plan.keep], *plan.entries]
-        shown = [entry.item for entry in entries] + [index for index, _, _ in plan.fresh]
+        shown = [max(entry.item, entry.again) for entry in [*entries, *plan.notes]]
+        shown += [index for index, _, _ in plan.fresh]
         items = [self.state.items[index] for index in shown if index >= 0]
         items.sort(key=lambda item: -item.tokens)
         names = [

@@ -238,7 +238,7 @@ class Resident:
         if item >= len(self.items):
             return range(0)
         start = self.items[item].unit
-        end = item + 1
+        end = start + 1
         while end < len(self.items) and self.items[end].unit == start:
             end += 1
         return range(start, end)

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,12 +21,12 @@ from ctxmem.memory.layout import Layout, Plan
 from ctxmem.memory.resident import Item, Resident, page_cuts
 from ctxmem.memory.sight import Sight
 from ctxmem.memory.tables import tabled
-from ctxmem.memory.texts import text_of, with_results
+from ctxmem.memory.texts import copied, text_of, with_results
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.messages.counting import Meter
 from ctxmem.messages.reading import Turn, read_one, told
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.schema import Budget, Chunk, PageStore
+from ctxmem.schema import Budget, Chunk, PageStore, Policy
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 
@@ -63,8 +64,10 @@ class Memory:
         session, tenant: whose memory it is.
         prices: a row of `ctxmem.PRICES` by name, or a `Prices`.
         counter: as in `count_tokens`.
-        policy: when units leave the window: "auto" follows the prices; "batch" waits until it
-            must, and takes out half the budget; "slide" takes out as little as it can.
+        policy: what leaves the window, and when: "auto" follows the prices; "batch" waits until
+            it must, and takes out the oldest down to half the budget; "slide" takes out as little
+            as it can. A name of `ctxmem.policies`, or a `Policy`, works as "batch" and says which
+            pages go.
         compact: write JSON results with fewer tokens, every value kept.
         fault: what a token costs that is needed and not in sight, in uncached tokens. Higher keeps
             more in the window.
@@ -95,7 +98,7 @@ class Memory:
         tenant: str = "default",
         prices: str | Prices = "anthropic",
         counter: object = "o200k_base",
-        policy: str = "auto",
+        policy: str | Policy = "auto",
         compact: bool = True,
         fault: float = 0.25,
         tools: Iterable[Any] | None = None,
@@ -128,11 +131,14 @@ class Memory:
             policy=policy,
             fault=fault,
         )
+        if self._layout.victims is not None:
+            self._sight.used = self._layout.victims.touch
         self._recalled: dict[int, int] = {}  # how often each page was brought back
         self._wanted: dict[int, None] = {}  # items to show again
         self._known = 0  # entries that the window before the last had, too
         self._last_index, self._index_at = 0, -1  # where the last index ends
         self._faults = self._edits = self._evictions = 0
+        self._events: Counter[str] = Counter()
         self._last: MemoryWindow | None = None
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
@@ -217,9 +223,12 @@ class Memory:
             if len(text) < _TABLE_CHARACTERS:
                 return None
             table = tabled(text)
-            if table is None or count(table) > _TABLE_SHARE * count(text):
+            if table is None:
                 return None
-            return table
+            before, after = count(text), count(table)
+            # Where caches count in steps, a saving of less than half a step may be lost again.
+            worth = after <= _TABLE_SHARE * before and before - after >= self.prices.step // 2
+            return table if worth else None
 
         return with_results(message, shorter)
 
@@ -286,6 +295,8 @@ class Memory:
         if query is not None and not isinstance(query, str):
             raise InputTypeError(f"query is {told(query)}; expected a str, or None")
         with self._lock:
+            if self._journal.behind:
+                self._catch_up()
             for _ in range(_TRIES):
                 try:
                     return self._window(query)
@@ -295,7 +306,7 @@ class Memory:
 
     def _window(self, query: str | None) -> MemoryWindow:
         if query is None and self._last is not None:
-            return replace(self._last, messages=list(self._last.messages), events=())
+            return replace(self._last, messages=list(map(copied, self._last.messages)), events=())
         state, layout = self._state, self._layout
         new = len(state.items) != self._seen
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
@@ -324,8 +335,9 @@ class Memory:
             )
             self._seen = len(state.items)
         self._last = None if query is not None else window
+        self._events.update(event.kind for event in window.events)
         self._fault(found)
-        return replace(window, messages=list(window.messages))
+        return replace(window, messages=list(map(copied, window.messages)))
 
     def _assembled(
         self, plan: Plan, query: str | None, limit: int
@@ -585,6 +597,7 @@ class Memory:
                 cost=account.cost,
                 untrimmed=account.untrimmed,
                 dollars=account.cost * self.prices.dollars / 1e6,
+                events=dict(self._events),
             )
 
     def close(self) -> None:

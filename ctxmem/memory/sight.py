@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.resident import Resident
 
@@ -16,6 +18,7 @@ class Sight:
 
     def __init__(self, state: Resident, reuse: Reuse) -> None:
         self._state, self._reuse = state, reuse
+        self.used: Callable[[Iterable[int]], None] | None = None  # is told which items were needed
         self._holders: dict[str, tuple[int, int]] = {}
         self._learned = 0
         self.hits = 0
@@ -34,13 +37,17 @@ class Sight:
         for item in state.items[self._learned :]:
             if item.turn.role == "assistant":
                 needed: dict[int, None] = {}
+                used: dict[int, None] = {}
                 for name in item.ids:
                     if name in self._holders:
+                        used[self._holders[name][0]] = None
                         needed[self._holders[name][1]] = None
                         if name in self:
                             self.hits += 1
                         else:
                             self.misses += 1
+                if self.used is not None:
+                    self.used(dict.fromkeys([*used, *needed]))
                 ages = [max(1, item.born - state.items[one].born + 1) for one in needed]
                 self._reuse.call(item.index, ages)
             for name in item.ids:

@@ -23,6 +23,18 @@ Rewrite = Callable[[str], str | None]
 """A function from the text of a result to another text for it, or None to leave it."""
 
 
+def copied(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a message whose fields and blocks the caller may change.
+
+    Whoever sends messages puts cache marks on them, and on their last blocks.
+    """
+    made = dict(message)
+    for name, value in message.items():
+        if type(value) is list:
+            made[name] = [dict(one) if type(one) is dict else one for one in value]
+    return made
+
+
 def text_of(message: dict[str, Any], index: int) -> str:
     """Return everything in a message that a person could read, blocks by lines."""
     return "\n".join(part for part in _parts(message, index) if part)

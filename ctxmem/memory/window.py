@@ -125,6 +125,7 @@ class MemoryStats:
         cost: what the windows cost by the price table, in uncached input tokens.
         untrimmed: what the whole history would have cost, without any budget.
         dollars: the cost in dollars, by the row's price.
+        events: how many events there were, by kind.
     """
 
     messages: int

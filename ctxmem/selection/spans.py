@@ -10,7 +10,7 @@ from ctxmem import _native
 from ctxmem.schema import Candidates
 from ctxmem.selection.choice import Proof
 
-ALIKE = 0.4
+ALIKE = 0.35
 """Share of a span's 5-word shingles that the window may hold before the span is taken to say the
 same: a word in twelve edited leaves about half of them."""
 

@@ -25,6 +25,11 @@ from ctxmem.value.question import Question, rows, unit, vector
 FLOOR = 1e-4
 """Worth of a token that nothing speaks for; above 0, so that room left over is used."""
 
+TIE = 1e-3
+"""Where the forests see no difference, the span with more plain evidence is worth a little more."""
+
+PLAIN = ("consensus_sum", "score", "cosine", "span_cosine", "bm25")
+
 WEIGHTS = "value-1.json"
 """The forests: a data file with its version and where it comes from."""
 
@@ -39,9 +44,16 @@ def estimate(table: Candidates, question: Question) -> None:
         table.segment_worth = np.ones(len(table.segment_span))
     else:
         described = describe(table, question)
-        worth = model().worth(described)
-        table.segment_worth = FLOOR + (1 - FLOOR) * worth.astype(np.float64)
+        worth = model().worth(described) + TIE * _plain_evidence(described)
+        table.segment_worth = FLOOR + (1 - FLOOR) * np.minimum(1.0, worth.astype(np.float64))
     add_chunk_worth(table)
+
+
+def _plain_evidence(described: _native.SpanFeatures) -> NDArray[np.float32]:
+    """Return the mean of what is known of each span by its most telling numbers, 0 to 1."""
+    columns = described.draft()[:, [_native.DRAFT_FEATURES.index(name) for name in PLAIN]]
+    mean: NDArray[np.float32] = np.clip(columns, 0.0, 1.0).mean(axis=1)
+    return mean
 
 
 def add_chunk_worth(table: Candidates) -> None:
