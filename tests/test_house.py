@@ -175,7 +175,8 @@ def test_python_in_the_readme_runs(monkeypatch):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
-def test_python_in_the_docs_runs(path):
+def test_python_in_the_docs_runs(path, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # some write files
     scope: dict[str, object] = {}
     for block in code_blocks(path, "python"):
         exec(compile(block, path.name, "exec"), scope)
