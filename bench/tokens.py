@@ -197,12 +197,18 @@ def vocabulary(encoding: str) -> Path:
 
 def reference(encoding: str, path: Path) -> Any:
     """Return tiktoken's encoding, made from the file at `path`, without a network."""
+    import tiktoken
+
+    before = os.environ.get("TIKTOKEN_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / tokens._PUBLISHED[encoding].cache_name).write_bytes(path.read_bytes())
         os.environ["TIKTOKEN_CACHE_DIR"] = folder
-        import tiktoken
-
-        return tiktoken.get_encoding(encoding)
+        try:
+            return tiktoken.get_encoding(encoding)
+        finally:
+            del os.environ["TIKTOKEN_CACHE_DIR"]
+            if before is not None:
+                os.environ["TIKTOKEN_CACHE_DIR"] = before
 
 
 # Measures -----------------------------------------------------------------------------------------
