@@ -358,9 +358,7 @@ def test_orders():
 
 
 def test_auto_puts_the_best_evidence_at_both_ends_of_a_long_window():
-    chunks = [
-        Chunk(f"What topic {i} is about. " * 200, id=str(i), score=5.0 - i) for i in range(5)
-    ]
+    chunks = [Chunk(f"What topic {i} is about. " * 200, id=str(i), score=5.0 - i) for i in range(5)]
     window = pack(chunks, 100_000)
     assert ["0", "2", "4", "3", "1"] == [piece.chunk_ids[0] for piece in window.pieces]
 

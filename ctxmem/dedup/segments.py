@@ -219,9 +219,9 @@ class _Stretches:
             kinds.append(kind[at][np.searchsorted(start[at], cuts, side="right") - 1])
             counts.append(len(cuts))
         return (
-            np.concatenate(starts),
-            np.concatenate(ends),
-            np.concatenate(kinds),
+            np.concatenate([start[:0], *starts]),
+            np.concatenate([end[:0], *ends]),
+            np.concatenate([kind[:0], *kinds]),
             np.cumsum(counts, dtype=np.int64),
         )
 

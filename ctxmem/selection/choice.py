@@ -137,13 +137,14 @@ class _Problem:
             np.flatnonzero(choosable).tolist(),
             key=lambda i: (-table.worth[i], table.group[i] != i, table.id(i)),
         )
-        self.joined = np.append(False, table.segment_stretch[1:] == table.segment_stretch[:-1])
-        self.joined = np.append(self.joined, False)
+        joined = table.segment_stretch[1:] == table.segment_stretch[:-1]
+        self.joined = np.concatenate(([False], joined, [False]))
         # Chunks of one stretch touch or overlap.
-        stretch = table.segment_stretch[np.minimum(table.first_segment, len(self.joined) - 2)]
-        holders = np.bincount(stretch[choosable], minlength=len(table.stretches))
-        self.stitched = holders[stretch] > 1
-        self.shares = bool(self.stitched[choosable].any())
+        self.stitched = np.zeros(len(table), dtype=np.bool_)
+        chosen = np.flatnonzero(choosable)
+        stretch = table.segment_stretch[table.first_segment[chosen]]
+        self.stitched[chosen] = np.bincount(stretch, minlength=len(table.stretches))[stretch] > 1
+        self.shares = bool(self.stitched.any())
         self.values = self._values()
 
     def _values(self) -> NDArray[np.float64]:
