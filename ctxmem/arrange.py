@@ -385,6 +385,7 @@ class _Account:
         self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
         self.kept_segment = table.segment_kept.tolist()
         self.stands_for_it = table.stands_for_it.tolist()
+        self.folds = bool((table.stands_for_it >= 0).any())
         self.segment_tokens = table.segment_tokens.tolist()
         self.holder = self._holders(kept[table.alternative[table.kept_row[kept]] == 0])
         free = kept[~table.pinned[kept]]
@@ -415,7 +416,7 @@ class _Account:
             most = max(kept, key=kept.count)
             detail = f"what the window shows of it stands with {table.id(most)}"
             return _Verdict(False, Reason.CONTAINED, detail, most)
-        folded = self._folded(i)
+        folded = self._folded(i) if self.folds else Counts[int]()
         if 2 * sum(folded.values()) >= last_segment - first_segment > 0:
             most = max(folded, key=lambda other: (folded[other], -other))
             return _Verdict(False, Reason.NEAR_DUPLICATE, self._version(i, most), most)

@@ -423,6 +423,7 @@ def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Ca
         alternative=np.array(alternative, dtype=np.int32),
         first_row=np.array(first_row, dtype=np.int32),
         blank=np.array([not texts[row] for row in first_row[:-1]], dtype=np.bool_),
+        shortlisted=np.ones(len(chunks), dtype=np.bool_),
         needs=needs,
         conversation=conversation,
     )

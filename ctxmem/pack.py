@@ -27,7 +27,7 @@ from ctxmem.schema import (
     Window,
 )
 from ctxmem.selection import Proof, choose, choose_spans, keep, over_pinned
-from ctxmem.value import add_evidence, estimate, read_question, read_scorer, verify
+from ctxmem.value import add_evidence, estimate, read_question, read_scorer, shortlist, verify
 
 ROUNDS = 6
 """Tries at making blocks that do not add up exactly fit; one or two are nearly always enough."""
@@ -123,6 +123,7 @@ def pack(
     group(table, dedup)
     group_similar(table, similar)
     kept_before = intake.read_resident(resident, table)
+    shortlist(table, question, allowed.limit)
     by_span = compressing and not (parts or kept_before or compressors or _whole(table))
     cut_segments(table, enabled=dedup is not False, spans=by_span)
     if by_span and len(table.segment_span) == len(table.stretches):
@@ -130,9 +131,9 @@ def pack(
         by_span = False
         cut_segments(table, enabled=dedup is not False)
     tokens.price_segments(table, counting)
-    estimate(table, question)
-    if asked is not None:
-        verify(table, question, asked, allowed.limit, calls)
+    features = estimate(table, question)
+    if asked is not None and features is not None:
+        verify(table, question, features, asked, allowed.limit, calls)
     if compressing and not (by_span or table.conversation):
         add_alternatives(table, compressors, query=query, limit=allowed.limit)
     tokens.price(table, counting, separator, arrange.headers(table, layout))

@@ -360,6 +360,7 @@ class Candidates:
     blank          n      intake       nothing to show
     needs          n      intake       chunks that it requires, directly
     conversation   1      intake       the input is a chat, whose order carries its meaning
+    shortlisted    n      value        looked at span by span; all, unless there are very many
     repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
     unique         u      dedup        the chunks that are neither blank nor repeats
     pinned         n      dedup        it, or a repeat of it, must be in the window
@@ -401,6 +402,7 @@ class Candidates:
     alternative: NDArray[np.int32]
     first_row: NDArray[np.int32]
     blank: NDArray[np.bool_]
+    shortlisted: NDArray[np.bool_]
     needs: list[tuple[int, ...]]
     conversation: bool = False
     asked: int = 0

@@ -195,6 +195,7 @@ void bind_value(py::module_& m) {
              py::arg("kind"), py::arg("document"), py::arg("place"), py::arg("chunk_first"),
              py::arg("chunk_last"), py::arg("evidence"), py::arg("queries"), py::arg("vectors"),
              py::arg("query_vectors"))
+        .def("__len__", [](const Features& held) { return held.features().spans(); })
         .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
         .def("finals", &Features::finals, py::arg("worth"),
              "Return spans x FINAL_FEATURES, given a drafted worth for each span.");

@@ -17,6 +17,9 @@ OVERLAP = 64
 where no span says where they stand; boilerplate lines are seldom longer."""
 
 
+PROSE = _native.SPAN_KINDS.index("prose")
+
+
 class Place(NamedTuple):
     """Where a text stands: character offsets in its source."""
 
@@ -48,10 +51,11 @@ def cut_segments(table: Candidates, *, enabled: bool = True, spans: bool = False
     `spans`, into its sentences and blocks wherever those of the chunks begin: a chunk is a run of
     segments, and two that overlap share some. Where no span says so, neighbours are found by their
     text: the end of one is the beginning of another, or one stands inside another. A chunk whose
-    text disagrees with what another says of the same place stands alone.
+    text disagrees with what another says of the same place stands alone. So does, uncut, each that
+    is not on the shortlist; those come last.
     """
     stretches = _Stretches(table)
-    chunks = [i for i in table.unique.tolist()]
+    chunks = table.unique[table.shortlisted[table.unique]].tolist()
     places = {i: place(table.chunks[i]) for i in chunks} if enabled else {}
     if enabled and not table.conversation:
         places.update(_found_places(table, [i for i in chunks if places[i] is None]))
@@ -71,7 +75,10 @@ def cut_segments(table: Candidates, *, enabled: bool = True, spans: bool = False
         stretches.add_source({i: where for i, where in found.items() if i not in disagreeing})
     for i in sorted(alone, key=table.id):
         stretches.add(table.chunks[i].text, {i: 0}, place(table.chunks[i]))
-    stretches.cut(spans)
+    close = len(stretches.texts)
+    for i in table.unique[~table.shortlisted[table.unique]].tolist():
+        stretches.add(table.chunks[i].text, {i: 0}, None)
+    stretches.cut(spans, close)
 
 
 def _found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
@@ -144,8 +151,8 @@ class _Stretches:
         if first is not None:
             self.add(text, holders, first)
 
-    def cut(self, spans: bool) -> None:
-        """Write the columns."""
+    def cut(self, spans: bool, close: int) -> None:
+        """Write the columns; only the first stretches, `close` of them, are cut."""
         table = self.table
         documents: dict[object, int] = {}
         n = len(table)
@@ -160,9 +167,14 @@ class _Stretches:
         table.stretch_place = np.array(
             [0 if where is None else where.start for where in self.places], dtype=np.int64
         )
-        start, end, kind, first = _native.split_spans(self.texts)
+        start, end, kind, first = _native.split_spans(self.texts[:close])
         if not spans:
             start, end, kind, first = self._at_chunk_ends(start, end, kind, first)
+        uncut = np.array([len(text) for text in self.texts[close:]], dtype=np.int64)
+        start = np.concatenate([start, np.zeros(len(uncut), dtype=np.int64)])
+        end = np.concatenate([end, uncut])
+        kind = np.concatenate([kind, np.full(len(uncut), PROSE, dtype=np.uint8)])
+        first = np.concatenate([first, first[-1] + 1 + np.arange(len(uncut), dtype=np.int64)])
         table.segment_span = np.stack([start, end], axis=1).reshape(-1, 2)
         table.segment_kind = kind
         table.stretch_first = first
@@ -181,9 +193,14 @@ class _Stretches:
         )
         table.first_segment = np.zeros(n, dtype=np.int32)
         table.last_segment = np.zeros(n, dtype=np.int32)
+        bounds = first.tolist()
         for t, holders in enumerate(self.holders):
-            at = int(first[t])
-            starts, ends = start[at : first[t + 1]], end[at : first[t + 1]]
+            at, after = bounds[t], bounds[t + 1]
+            if len(holders) == 1:
+                (i,) = holders
+                table.first_segment[i], table.last_segment[i] = at, after
+                continue
+            starts, ends = start[at:after], end[at:after]
             for i, offset in holders.items():
                 text = table.chunks[i].text
                 head = offset + len(text) - len(text.lstrip())
@@ -210,7 +227,7 @@ class _Stretches:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
         """Cut the spans once more wherever a chunk begins or ends."""
         starts, ends, kinds, counts = [], [], [], [0]
-        for t, holders in enumerate(self.holders):
+        for t, holders in enumerate(self.holders[: len(first) - 1]):
             at = slice(int(first[t]), int(first[t + 1]))
             edges = set(start[at].tolist()) | set(self._edges(holders))
             cuts = np.array(sorted(edge for edge in edges if edge < len(self.texts[t])), np.int64)

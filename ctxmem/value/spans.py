@@ -20,7 +20,8 @@ from ctxmem import _native
 from ctxmem.errors import InputError
 from ctxmem.schema import Candidates
 from ctxmem.value.evidence import evidence_of
-from ctxmem.value.question import Question, rows, unit, vector
+from ctxmem.value.question import Question, rows, unit
+from ctxmem.value.shortlist import given_cosine
 
 FLOOR = 1e-4
 """Worth of a token that nothing speaks for; above 0, so that room left over is used."""
@@ -34,19 +35,22 @@ WEIGHTS = "value-1.json"
 """The forests: a data file with its version and where it comes from."""
 
 
-def estimate(table: Candidates, question: Question) -> None:
-    """Add `segment_worth`, and `relevance` and `worth` of the chunks.
+def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | None:
+    """Add `segment_worth`, and `relevance` and `worth` of the chunks; return what speaks for them.
 
     A chunk is as relevant as the best of its segments, and a token of it worth what one is on the
-    average. Where nothing is known of any, all are alike.
+    average. Where nothing is known of any, all are alike and nothing is returned.
     """
+    described = None
     if not _known(table, question):
         table.segment_worth = np.ones(len(table.segment_span))
     else:
         described = describe(table, question)
         worth = model().worth(described) + TIE * _plain_evidence(described)
-        table.segment_worth = FLOOR + (1 - FLOOR) * np.minimum(1.0, worth.astype(np.float64))
+        table.segment_worth = np.full(len(table.segment_span), FLOOR)
+        table.segment_worth[: len(worth)] += (1 - FLOOR) * np.minimum(1.0, worth.astype(np.float64))
     add_chunk_worth(table)
+    return described
 
 
 def _plain_evidence(described: _native.SpanFeatures) -> NDArray[np.float32]:
@@ -79,30 +83,38 @@ def add_chunk_worth(table: Candidates) -> None:
 
 
 def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
-    """Return what speaks for each segment, for the forests."""
+    """Return what speaks for each segment of the shortlist, for the forests."""
+    chunks = table.unique[table.shortlisted[table.unique]]
     # In the order of the text, so that the input's does not round sums another way.
-    unique = table.unique[
-        np.lexsort((table.last_segment[table.unique], table.first_segment[table.unique]))
-    ]
-    vectors, cosine = _vectors(table, question)
-    evidence = evidence_of(table, unique, cosine)
+    chunks = chunks[np.lexsort((table.last_segment[chunks], table.first_segment[chunks]))]
+    stretches = close_stretches(table)
+    known = int(table.stretch_first[stretches])
+    vectors = _vectors(table, question, known)
+    evidence = evidence_of(table, chunks, _cosine(table, question, vectors))
     nothing = np.zeros((0, 0), dtype=np.float32)
     asked = nothing if vectors is None or question.vectors is None else question.vectors
     return _native.SpanFeatures(
-        table.stretches,
-        table.stretch_first,
-        np.ascontiguousarray(table.segment_span[:, 0]),
-        np.ascontiguousarray(table.segment_span[:, 1]),
-        table.segment_kind,
-        table.document,
-        table.stretch_place,
-        table.first_segment[unique],
-        table.last_segment[unique],
+        table.stretches[:stretches],
+        table.stretch_first[: stretches + 1],
+        np.ascontiguousarray(table.segment_span[:known, 0]),
+        np.ascontiguousarray(table.segment_span[:known, 1]),
+        table.segment_kind[:known],
+        table.document[:stretches],
+        table.stretch_place[:stretches],
+        table.first_segment[chunks],
+        table.last_segment[chunks],
         evidence,
         list(question.texts),
         nothing if vectors is None else vectors,
         asked,
     )
+
+
+def close_stretches(table: Candidates) -> int:
+    """Return how many stretches hold chunks of the shortlist; they come before all others."""
+    chunks = table.unique[table.shortlisted[table.unique]]
+    last = int(table.last_segment[chunks].max()) if len(chunks) else 0
+    return int(table.segment_stretch[last - 1]) + 1 if last else 0
 
 
 @cache
@@ -121,37 +133,30 @@ def _known(table: Candidates, question: Question) -> bool:
     )
 
 
-def _vectors(
-    table: Candidates, question: Question
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float64] | None]:
-    """Return the vectors of the segments, where they can be made, and the chunks' cosines."""
-    if question.vectors is None:
-        return None, None
-    target = question.vectors[0]
-    cosine = np.full(len(table), np.nan)
-    given = [i for i in table.unique.tolist() if table.chunks[i].embedding is not None]
-    if given:
-        embedded = np.stack(
-            [
-                vector(
-                    table.chunks[i].embedding, f"embedding of chunk {table.id(i)!r}", len(target)
-                )
-                for i in given
-            ]
+def _vectors(table: Candidates, question: Question, known: int) -> NDArray[np.float32] | None:
+    """Return the vectors of the segments, where they can be made."""
+    if question.vectors is None or question.embed is None:
+        return None
+    texts = table.segment_texts[:known]
+    vectors = unit(rows(question.embed(texts), len(texts), "embed"))
+    if vectors.shape[1] != question.vectors.shape[1]:
+        raise InputError(
+            f"embed makes vectors of {vectors.shape[1]} numbers, the query's has "
+            f"{question.vectors.shape[1]}; expected one size"
         )
-        cosine[given] = unit(embedded) @ target
-    vectors = None
-    if question.embed is not None:
-        texts = table.segment_texts
-        vectors = unit(rows(question.embed(texts), len(texts), "embed"))
-        if vectors.shape[1] != len(target):
-            raise InputError(
-                f"embed makes vectors of {vectors.shape[1]} numbers, the query's has "
-                f"{len(target)}; expected one size"
-            )
-        for i in table.unique.tolist():
-            first, last = table.first_segment[i], table.last_segment[i]
-            if table.chunks[i].embedding is None and first < last:
-                pooled = vectors[first:last].sum(axis=0, keepdims=True)
-                cosine[i] = float((unit(pooled) @ target)[0])
-    return vectors, None if np.isnan(cosine).all() else cosine
+    return vectors
+
+
+def _cosine(
+    table: Candidates, question: Question, vectors: NDArray[np.float32] | None
+) -> NDArray[np.float64] | None:
+    """Return the chunks' cosines to the query, by their own vectors or else their segments'."""
+    cosine = given_cosine(table, question)
+    if vectors is None or question.vectors is None or cosine is None:
+        return cosine
+    for i in table.unique[table.shortlisted[table.unique]].tolist():
+        first, last = table.first_segment[i], table.last_segment[i]
+        if table.chunks[i].embedding is None and first < last:
+            pooled = vectors[first:last].sum(axis=0, keepdims=True)
+            cosine[i] = float((unit(pooled) @ question.vectors[0])[0])
+    return cosine

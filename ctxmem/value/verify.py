@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import Candidates, Scorer
 from ctxmem.value.question import Question
-from ctxmem.value.spans import FLOOR, add_chunk_worth, describe, model
+from ctxmem.value.spans import FLOOR, add_chunk_worth, model
 
 BATCHES = 4
 """Batches that the calls are spent in: after each, the rest is drafted again."""
@@ -45,7 +46,12 @@ def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | 
 
 
 def verify(
-    table: Candidates, question: Question, scorer: Scorer, limit: int, calls: int | None = None
+    table: Candidates,
+    question: Question,
+    features: _native.SpanFeatures,
+    scorer: Scorer,
+    limit: int,
+    calls: int | None = None,
 ) -> None:
     """Let a scorer correct `segment_worth`, `relevance` and `worth`; add `asked`.
 
@@ -59,8 +65,7 @@ def verify(
     Raises:
         InputError: as many scores as texts were expected, all finite.
     """
-    features = describe(table, question)
-    worth = table.segment_worth.copy()
+    worth = table.segment_worth[: len(features)].copy()
     drafted = worth.copy()
     scores = np.full(len(worth), np.nan)
     most = max(1, round(SHARE * len(worth))) if calls is None else min(calls, len(worth))
@@ -74,7 +79,7 @@ def verify(
         worth[known] = _as_worth(scores[known], drafted[known])
         revised = model().revise(features, worth.astype(np.float32)).astype(np.float64)
         worth[~known] = FLOOR + (1 - FLOOR) * revised[~known]
-    table.segment_worth = worth
+    table.segment_worth[: len(features)] = worth
     table.asked = int(np.isfinite(scores).sum())
     add_chunk_worth(table)
 
@@ -83,14 +88,15 @@ def _worth_asking(
     table: Candidates, worth: NDArray[np.float64], scores: NDArray[np.float64], limit: int
 ) -> NDArray[np.intp]:
     """Return the spans to ask about next, best first; none where nothing can change any more."""
+    tokens = table.segment_tokens[: len(worth)]
     if table.segment_tokens.sum() <= limit:
         return np.zeros(0, dtype=np.intp)  # all of it fits
     order = np.argsort(-worth, kind="stable")
     unknown = ~np.isfinite(scores)
-    mass = worth * table.segment_tokens
+    mass = worth * tokens
     # What the window would hold of it if it were all that is left to take.
     rest = order[unknown[order]]
-    fits = np.cumsum(table.segment_tokens[rest]) <= limit
+    fits = np.cumsum(tokens[rest]) <= limit
     if mass[rest[fits]].sum() < DOUBT * mass.sum():
         return np.zeros(0, dtype=np.intp)
     return rest

@@ -1,0 +1,85 @@
+"""Which chunks are looked at sentence by sentence: all of them, unless there are very many."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem import _native
+from ctxmem.schema import Candidates
+from ctxmem.value.evidence import evidence_of
+from ctxmem.value.question import Question, unit, vector
+
+SPARE = 4
+"""Times the budget that the shortlist has: what is not on it can hardly reach the window."""
+
+LEAST = 32_000
+"""Tokens that the shortlist has at least."""
+
+CHARACTERS = 4
+"""Of a token, about; the shortlist is made before anything is counted."""
+
+
+def shortlist(table: Candidates, question: Question, limit: int) -> None:
+    """Add `shortlisted`: the chunks that are cut into spans, described and valued one by one.
+
+    They are drafted by what is cheap: agreement of lists, scores, BM25 and cosine of the whole
+    chunk. What must be there, and what that requires, is always on the list.
+    """
+    unique = table.unique
+    table.shortlisted = np.ones(len(table), dtype=np.bool_)
+    size = np.array([len(table.text(i)) for i in unique.tolist()], dtype=np.int64)
+    room = CHARACTERS * max(LEAST, SPARE * limit)
+    if size.sum() <= room:
+        return
+    draft = np.zeros(len(unique))
+    evidence = evidence_of(table, unique, given_cosine(table, question))
+    for column in evidence.T:
+        draft += _scaled(column)
+    if question.texts:
+        texts = [table.text(i) for i in unique.tolist()]
+        for column in _native.bm25(texts, list(question.texts)).T:
+            draft += _scaled(column) / len(question.texts)
+    names = [table.id(i) for i in unique.tolist()]
+    order = sorted(range(len(unique)), key=lambda k: (-draft[k], names[k]))
+    left_out = unique[
+        [k for k, end in zip(order, np.cumsum(size[order]), strict=True) if end > room]
+    ]
+    table.shortlisted[left_out] = False
+    needed = {need for needs in table.needs for need in needs}
+    table.shortlisted[table.pinned] = True
+    table.shortlisted[sorted(needed)] = True
+
+
+def given_cosine(table: Candidates, question: Question) -> NDArray[np.float64] | None:
+    """Return the cosine to the query of the chunks that came with a vector, NaN for others.
+
+    Raises:
+        InputError: a vector of another size than the query's, or with entries that are not finite.
+    """
+    if question.vectors is None:
+        return None
+    target = question.vectors[0]
+    cosine = np.full(len(table), np.nan)
+    given = [i for i in table.unique.tolist() if table.chunks[i].embedding is not None]
+    if given:
+        embedded = np.stack(
+            [
+                vector(
+                    table.chunks[i].embedding, f"embedding of chunk {table.id(i)!r}", len(target)
+                )
+                for i in given
+            ]
+        )
+        cosine[given] = unit(embedded) @ target
+    return cosine
+
+
+def _scaled(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what is known of a column from 0 to 1, and 0 for what is not."""
+    known = np.isfinite(column)
+    if not known.any():
+        return np.zeros(len(column))
+    low, high = column[known].min(), column[known].max()
+    scaled = (column - low) / (high - low) if high > low else np.zeros(len(column))
+    return np.where(known, scaled, 0.0)
