@@ -54,7 +54,7 @@ def packer(
             query=query["text"],
             variants=query["variants"],
             query_embedding=query["emb"],
-            embed=_Embedder(query, chunks),
+            embed=Embedder(query, chunks),
         )
     )
 
@@ -85,7 +85,7 @@ def _pieces(window: ctxmem.Window) -> list[str]:
     return [piece.text for piece in window.pieces]
 
 
-class _Embedder:
+class Embedder:
     """The embedding model that the scorer's data was made with, for the texts that it covers.
 
     A text gets the mean of the vectors of the sentences it overlaps, by characters.
@@ -98,9 +98,11 @@ class _Embedder:
         self.size = len(query["emb"])
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the vectors of texts, a row each."""
         return np.stack([self.vector(text) for text in texts])
 
     def vector(self, text: str) -> NDArray[np.float64]:
+        """Return the vector of one text; zeroes for one that no chunk holds."""
         if text in self.known:
             return np.asarray(self.known[text], dtype=np.float64)
         found = np.zeros(self.size)

@@ -69,7 +69,7 @@ def fill_spans(
     demand: NDArray[np.uint8],
     limit: int,
     *,
-    enough: float = 1.0,
+    least: float = 0.0,
     alike: float = 0.4,
     careful: bool = True,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], bool, int, float, float, float, float]: ...

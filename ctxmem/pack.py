@@ -145,7 +145,7 @@ def pack(
             overhead=overhead,
             again=again,
             dedup=dedup,
-            enough=allowed.enough,
+            least=allowed.least,
         )
     else:
         headers = [counting.count(part.header + separator) if part.header else 0 for part in parts]
@@ -202,7 +202,7 @@ def _fit(
     best.restore(table)
     value = best.proof.value
     bound = max(bound, value)
-    stopped = budget.enough < 1 and best.proof.left > 0
+    stopped = budget.least > 0 and best.proof.left > 0
     return Window(
         text=best.rendering.text,
         tokens=best.tokens,

@@ -25,8 +25,8 @@ PageId = NewType("PageId", str)
 SCHEMA_VERSION = 1
 """Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
 
-ENOUGH = 0.9
-"""Share of the expected evidence that `Budget(auto=True)` stops at."""
+PRICE = 0.0012
+"""Worth of a token that `Budget(auto=True)` stops at."""
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -87,9 +87,9 @@ class Budget:
     """How many tokens a window may have.
 
     `reserve` is kept free out of `tokens`, for the question and the answer. `auto` stops before
-    the tokens run out, once the window holds that share of the evidence that can be expected in all
-    of the input: a question that is easy to answer gets a small window. True takes the share that
-    was found to lose next to nothing.
+    the tokens run out, where the next one is not worth its price: a question that is easy to answer
+    gets a small window, a hard one the whole budget. The price is a worth, the chance that a token
+    is evidence; True takes one that was found to lose next to nothing.
     """
 
     tokens: int
@@ -102,9 +102,9 @@ class Budget:
         return self.tokens - self.reserve
 
     @property
-    def enough(self) -> float:
-        """The share of the evidence at which the window stops; 1 where it does not."""
-        return ENOUGH if self.auto is True else float(self.auto or 1.0)
+    def least(self) -> float:
+        """The worth of a token below which none is paid for; 0 where the budget alone decides."""
+        return PRICE if self.auto is True else float(self.auto)
 
 
 @dataclass(frozen=True, slots=True)

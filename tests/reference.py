@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -191,6 +191,101 @@ def bm25(texts: Sequence[str], queries: Sequence[str]) -> list[list[float]]:
         return total
 
     return [[score(document, query) for query in queries] for document in split]
+
+
+FUNCTION_WORDS = frozenset(
+    """a an and any are as at be been but by can did do does for from had has have he her his how if
+    in into is it its many may more most much no not of on or shall she so such than that the their
+    there these they this those to under was were what when where which who whom why will
+    with""".split()
+)
+ENDINGS = sorted(
+    """ations ality ation ating ators ments ingly ated ates ator edly ions ment ness ate ies ing ion
+    ity ely al ed er es ly e s""".split(),
+    key=lambda ending: (-len(ending), ending),
+)
+
+
+def stem(word: str) -> str:
+    """Return an ASCII word without the commonest English endings; three letters stay."""
+    found = word
+    for ending in ENDINGS:
+        if len(word) >= 3 + len(ending) and word.endswith(ending):
+            if ending != "s" or word[-2] != "s":
+                found = word[: -len(ending)]
+            break
+    if len(found) < len(word) and len(found) > 3 and found[-1] == found[-2]:
+        found = found[:-1]
+    while len(found) > 3 and found[-1] in "eiy":
+        found = found[:-1]
+    return found
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms of a text; function words are written as `*word`, digits keep all."""
+    out = []
+    for word in split_words(text):
+        if word in FUNCTION_WORDS:
+            out.append("*" + word)
+        elif word.isascii() and not any(char.isdigit() for char in word):
+            out.append(stem(word))
+        else:
+            out.append(word)
+    return out
+
+
+def words_of_spans(spans: Sequence[str], query: str) -> dict[str, list[float]]:
+    """Return features of the spans of one text: what they share with the query."""
+    found = [terms(span) for span in spans]
+    asked = list(dict.fromkeys(term for term in terms(query) if not term.startswith("*")))
+
+    def weight(term: str) -> float:
+        df = sum(term in one for one in found)
+        return 0.0 if term.startswith("*") else math.log(1 + (len(found) - df + 0.5) / (df + 0.5))
+
+    mean = max(1.0, sum(map(len, found)) / len(found))
+
+    def bm25_of(one: list[str]) -> float:
+        length = 1.2 * (0.25 + 0.75 * len(one) / mean)
+        return sum(weight(t) * one.count(t) * 2.2 / (one.count(t) + length) for t in asked)
+
+    scores = [bm25_of(one) for one in found]
+    most = max(scores) or 1.0
+    known = [term for term in asked if any(term in one for one in found)]
+    whole = sum(map(weight, known))
+
+    def covered(near: Iterable[list[str]]) -> float:
+        together = {term for one in near for term in one}
+        return sum(weight(t) for t in known if t in together) / whole if whole else 0.0
+
+    def focus(one: list[str]) -> float:
+        own = sum(map(weight, set(one)))
+        return sum(weight(t) for t in set(one) if t in asked) / own if own else 0.0
+
+    return {
+        "bm25": [score / most for score in scores],
+        "bm25_place": [1 / (1 + sum(other > score for other in scores)) for score in scores],
+        "coverage": [covered([one]) for one in found],
+        "coverage_around": [covered(found[max(0, s - 2) : s + 3]) for s in range(len(found))],
+        "focus": [focus(one) for one in found],
+        "matches": [float(sum(term in asked for term in one)) for one in found],
+    }
+
+
+def tree_value(forest: Mapping[str, Any], row: Sequence[float]) -> float:
+    """Return the sum of a forest of the weights file for one row, walked from node to node."""
+    total, node, value = forest["bias"], 0, 0
+    for leaves in forest["leaves"]:
+        begin, at, leaf, size = node, node, 0, leaves
+        while size > 1:
+            left = forest["left"][at]
+            if row[forest["feature"][at]] > forest["threshold"][at]:
+                at, leaf, size = at + left, leaf + left, size - left  # past the left's left - 1
+            else:
+                at, size = at + 1, left
+        total += forest["value"][value + leaf]
+        node, value = begin + leaves - 1, value + leaves
+    return total
 
 
 # solver

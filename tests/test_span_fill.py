@@ -152,9 +152,11 @@ def test_a_heading_comes_only_with_what_it_stands_above():
     assert [1, 1, 0] == kept.tolist()
 
 
-def test_enough_stops_before_the_limit():
+def test_a_price_stops_before_the_limit():
     texts = [[f"word{i} "] for i in range(10)]
-    kept, _, _, _, value, _, _, left = fill(texts, [1] * 10, [0.8] + [0.02] * 9, 99, enough=0.8)
+    worth = [0.8] + [0.02] * 9
+    # One token each, and one of overhead: a token of the others is worth .01 there.
+    kept, _, _, _, value, _, _, left = fill(texts, [1] * 10, worth, 99, least=0.011)
     assert [1] + [0] * 9 == kept.tolist()
     assert left == pytest.approx(1 - value / 0.98)
 

@@ -10,7 +10,7 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
                const Array<std::int32_t>& document, const Array<std::int64_t>& overhead,
                std::int64_t again,
                const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
-               double enough, double alike, bool careful) {
+               double least, double alike, bool careful) {
     const Texts texts(stretches, Surrogates::kept);
     FillInput input;
     input.stretches = texts.views();
@@ -25,7 +25,7 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
     input.worth = view(worth);
     input.demand = view(demand);
     input.limit = limit;
-    input.enough = enough;
+    input.least = least;
     input.alike = alike;
     input.careful = careful;
     Fill out;
@@ -49,7 +49,7 @@ py::tuple names(std::span<const std::string_view> given) {
 void bind_fill(py::module_& m) {
     m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
           py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"), py::arg("worth"),
-          py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("enough") = 1.0,
+          py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("least") = 0.0,
           py::arg("alike") = 0.4, py::arg("careful") = true,
           "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
           "price of a token and the share of worth left out.");

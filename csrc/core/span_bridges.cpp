@@ -15,7 +15,8 @@ constexpr std::size_t kFeedback = 8;  // best spans whose words and vectors are 
 constexpr std::size_t kLeaders = 3;   // best spans, and documents, that stand for the answer so far
 constexpr std::size_t kName = 8;      // terms of an opening that are its document's name
 constexpr std::size_t kNames = 64;    // capitalised terms of a span that may begin a name
-constexpr double kRare = 0.1;         // share of spans, or openings, that a telling term is in
+constexpr double kRare = 0.1;         // share of spans, or openings, that a telling term is in ...
+constexpr double kFew = 4;            // ... or how many
 
 class Bridges {
 public:
@@ -187,7 +188,7 @@ private:
         return std::span<const std::uint32_t>(best_).first(std::min(count, best_.size()));
     }
     static bool rare(std::size_t holders, std::size_t all) {
-        return static_cast<double>(holders) <= std::max(1.0, kRare * static_cast<double>(all));
+        return static_cast<double>(holders) <= std::max(kFew, kRare * static_cast<double>(all));
     }
     bool has(std::uint32_t span, std::uint32_t term) const {
         const auto terms = table_.distinct(span);

@@ -43,7 +43,7 @@ public:
         locate();
     }
 
-    Fill run(std::int64_t limit, double enough_value) {
+    Fill run(std::int64_t limit) {
         fill_ = Fill{};
         fill_.kept.assign(n_, 0);
         fill_.stands_for_it.assign(n_, kNone);
@@ -52,7 +52,7 @@ public:
         for (std::size_t s = 0; s < n_; ++s)
             if (in_.demand[s] == kMust) take(s);
         fill_.pins_fit = fill_.spent <= limit;
-        if (fill_.pins_fit) take_best(limit, enough_value);
+        if (fill_.pins_fit) take_best(limit);
         return std::move(fill_);
     }
 
@@ -169,7 +169,7 @@ private:
         return order;
     }
 
-    void take_best(std::int64_t limit, double enough_value) {
+    void take_best(std::int64_t limit) {
         std::vector<Next> heap;
         heap.reserve(n_);
         std::int64_t least = std::numeric_limits<std::int64_t>::max();
@@ -180,7 +180,7 @@ private:
             least = std::min(least, in_.tokens[s]);
         }
         std::make_heap(heap.begin(), heap.end());
-        while (!heap.empty() && fill_.value < enough_value && fill_.spent + least <= limit) {
+        while (!heap.empty() && heap.front().density >= in_.least && fill_.spent + least <= limit) {
             std::pop_heap(heap.begin(), heap.end());
             const Next next = heap.back();
             heap.pop_back();
@@ -355,14 +355,10 @@ bool differ_tellingly(std::string_view a, std::string_view b) {
 
 Fill fill_spans(const FillInput& input) {
     Filling filling(input);
-    constexpr double kInfinite = std::numeric_limits<double>::infinity();
-    constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4;
-    const bool stops = input.enough < 1;
-    // What can be had at all: everything, once; where nothing depends on it, everything.
-    const double all = stops ? filling.run(kUnlimited, kInfinite).value : filling.total();
-    Fill fill = filling.run(input.limit, stops ? input.enough * all : kInfinite);
+    Fill fill = filling.run(input.limit);
+    const double all = filling.total();
     fill.left = all > 0 ? std::max(0.0, 1 - fill.value / all) : 0;
-    fill.bound = std::max(fill.value, filling.bound(stops ? fill.spent : input.limit));
+    fill.bound = std::max(fill.value, filling.bound(input.least > 0 ? fill.spent : input.limit));
     return fill;
 }
 

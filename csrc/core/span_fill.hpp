@@ -30,7 +30,7 @@ struct FillInput {
     std::span<const double> worth;           // of a token of each span, 0 to 1
     std::span<const std::uint8_t> demand;    // 0: may be there, 1: must, 2: must not
     std::int64_t limit = 0;
-    double enough = 1;     // stop once this share of all worth that can be had is in the window
+    double least = 0;      // stop where a token is worth less than this
     double alike = 0.4;    // above 1: nothing is folded
     bool careful = true;
 };
@@ -43,7 +43,7 @@ struct Fill {
     double value = 0;  // tokens times worth
     double bound = 0;  // what no choice within the limit exceeds
     double price = 0;  // worth of a token at the margin; 0 where room is left
-    double left = 0;   // share of the worth that can be had and was left out
+    double left = 0;   // share of all worth that was left out
 };
 
 // Throws std::invalid_argument when sizes do not fit together.

@@ -11,9 +11,10 @@ namespace {
 constexpr std::size_t kLeast = 3;  // bytes that a stem keeps
 
 // Longest first, so that the first that fits is the longest that fits.
-constexpr std::array<std::string_view, 20> kEndings = {
-    "ations", "ation", "ments", "ingly", "ions", "ment", "ness", "edly", "ing", "ion",
-    "ies",    "ity",   "ely",   "es",    "ed",   "er",   "ly",   "al",   "s",   "e"};
+constexpr std::array<std::string_view, 27> kEndings = {
+    "ations", "ality", "ation", "ating", "ators", "ments", "ingly", "ated", "ates",
+    "ator",   "edly",  "ions",  "ment",  "ness",  "ate",   "ies",   "ing",  "ion",
+    "ity",    "ely",   "al",    "ed",    "er",    "es",    "ly",    "e",    "s"};
 
 // Sorted, for a binary search.
 constexpr std::array<std::string_view, 66> kFunctionWords = {
@@ -62,9 +63,10 @@ std::size_t stem_size(std::string_view word) {
             size -= ending.size();
             break;
         }
-    // "agreed" and "agree", "stopped" and "stop", "notify" and "notifies" meet.
-    if (size > kLeast && (word[size - 1] == 'e' || word[size - 1] == 'i' || word[size - 1] == 'y' ||
-                          (word[size - 1] == word[size - 2] && size < word.size())))
+    // "stopped" and "stop" meet; then "agreement" and "agreed", "notify" and "notifies".
+    if (size < word.size() && size > kLeast && word[size - 1] == word[size - 2]) --size;
+    while (size > kLeast &&
+           (word[size - 1] == 'e' || word[size - 1] == 'i' || word[size - 1] == 'y'))
         --size;
     return size;
 }

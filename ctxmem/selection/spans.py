@@ -28,7 +28,7 @@ def choose_spans(
     overhead: Sequence[int],
     again: int,
     dedup: bool | float,
-    enough: float = 1.0,
+    least: float = 0.0,
 ) -> Proof | None:
     """Add `segment_kept`, `stands_for_it` and `kept_row`: which spans are in the window.
 
@@ -41,7 +41,7 @@ def choose_spans(
         overhead: of each stretch, the tokens of what stands around the first run of a document.
         again: the tokens of what stands around every further run of it.
         dedup: False folds nothing; a number is the share of shingles from which on all are folded.
-        enough: share of all worth that can be had at which to stop.
+        least: worth of a token below which none is taken, whatever room is left.
 
     Returns:
         What is known of the selection; None when the pinned chunks do not fit (all are kept out).
@@ -66,7 +66,7 @@ def choose_spans(
         table.segment_worth,
         demand,
         limit,
-        enough=enough,
+        least=least,
         alike=alike,
         careful=dedup is True,
     )

@@ -1,0 +1,415 @@
+"""Which weights value spans best on questions they have never seen? Fits them, and says so.
+
+    python -m ctxmem.bench.fit_value --data PATH [--out FILE] [--leave-out FOLDER]
+
+The forests of `ctxmem.value` are fitted on sets of questions with marked evidence: every question
+as callers with much or little to give would ask it (with and without vectors, scores, variants,
+ranks), so that one model serves all. It is judged on each set by weights fitted without that set.
+The same seed and the same data give the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ctxmem.bench.quality import Embedder
+from ctxmem.bench.questions import Asked, read_set, sets_in
+from numpy.typing import NDArray
+
+import ctxmem
+from ctxmem import _native, intake, tokens
+from ctxmem.dedup import cut_segments, find_repeats
+from ctxmem.value import add_evidence, describe, read_question
+
+BUDGETS = (512, 1024, 2048, 4096)
+
+SATURATED = "nq_public"
+"""Every packer finds all of its evidence: fitted on, but not judged."""
+
+SOURCES = {
+    "2wiki_public": "2WikiMultihopQA (Apache-2.0)",
+    "chroma_public": "chunking_evaluation by Chroma (MIT)",
+    "cuad_public": "CUAD v1, The Atticus Project (CC BY 4.0)",
+    "hotpot_public": "HotpotQA (CC BY-SA 4.0)",
+    "nda_public": "ContractNLI, Stanford NLP (CC BY 4.0)",
+    "nq_public": "Natural Questions open, via lost-in-the-middle (CC BY-SA 3.0, MIT)",
+}
+
+FOREST = {
+    "objective": "cross_entropy",
+    "learning_rate": 0.05,
+    "num_leaves": 12,
+    "min_data_in_leaf": 300,
+    "lambda_l2": 50.0,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "max_bin": 63,
+    "use_missing": False,
+    "deterministic": True,
+    "force_col_wise": True,
+    "num_threads": 1,
+    "verbose": -1,
+}
+TREES = 200
+BLEND = 0.25
+EVEN = 2.0
+SPANS = 3.0
+"""Questions with this many spans of evidence weigh 1; others up to `EVEN` times more or less."""
+
+NEGATIVES = 0.2
+"""Share of the spans without evidence that are fitted on; they weigh as much as all would."""
+
+MORE_IS_BETTER = (
+    "consensus",
+    "leading",
+    "best_rank",
+    "lists",
+    "score",
+    "cosine",
+    "span_cosine",
+    "variant_cosine",
+    "bm25",
+    "coverage",
+    "worth",
+)
+"""Features, by the beginning of their names, of which more never lowers a worth."""
+
+
+class View(NamedTuple):
+    """What a caller gives of all there is."""
+
+    name: str
+    weight: float
+    query: bool = True
+    variants: bool = True
+    ranks: bool = True
+    scores: bool = True
+    embeddings: bool = True
+    vectors: bool = True  # an embed function, and so vectors of spans
+    single: bool = False  # one dense list
+    part: bool = False  # of the lists and of their hits
+
+
+FULL = View("full", 1.0)
+WORDS = View("words and ranks", 1.0, scores=False, embeddings=False, vectors=False)
+NO_EMBEDDING = View("no embedding", 0.5, embeddings=False, vectors=False)
+SINGLE = View("single list", 0.7, single=True)
+JUDGED = (FULL, NO_EMBEDDING, WORDS, SINGLE)
+OTHERS = (
+    View("no vectors of spans", 0.7, vectors=False),
+    View("no variants", 0.7, variants=False),
+    View("no variants, no vectors", 0.7, variants=False, vectors=False),
+    View("query and ranks", 0.7, variants=False, scores=False, embeddings=False, vectors=False),
+    View("query and scores", 0.7, variants=False, ranks=False, embeddings=False, vectors=False),
+    View("query", 0.7, variants=False, ranks=False, scores=False, embeddings=False, vectors=False),
+    View("ranks", 0.5, query=False, variants=False, scores=False, embeddings=False, vectors=False),
+    View("vectors", 0.5, ranks=False, scores=False, variants=False),
+    View("part", 0.7, part=True),
+    View("part in words", 0.7, scores=False, embeddings=False, vectors=False, part=True),
+    View("single, words", 0.7, scores=False, embeddings=False, vectors=False, single=True),
+    View("single, scores", 0.7, ranks=False, variants=False, vectors=False, single=True),
+)
+SAMPLED = 3
+"""Of the others, how many each question is seen in."""
+
+
+class Case(NamedTuple):
+    """A question as one caller asks it: what is known of its spans, and which are evidence."""
+
+    asked: Asked
+    view: View
+    features: _native.SpanFeatures
+    draft: NDArray[np.float32]
+    evidence: NDArray[np.float64]  # characters of gold in each span
+    length: NDArray[np.float64]
+    table: ctxmem.schema.Candidates
+
+
+def read_case(asked: Asked, view: View, embed: Any, random: np.random.Generator) -> Case:
+    """Walk the hits through the rooms that `pack` walks them through, up to their features."""
+    lists = sorted({hit.source for hit in asked.hits})
+    kept_lists = set(lists)
+    if view.part and len(lists) > 1:
+        kept_lists = set(random.choice(lists, random.integers(1, len(lists)), replace=False))
+    depth = int(random.integers(8, 40)) if view.part else 10**9
+    hits = [
+        ctxmem.Chunk(
+            hit.text,
+            id=str(hit.key),
+            score=float(asked.scores[i, int("bm25" in hit.source)]) if view.scores else None,
+            embedding=asked.embeddings[i] if view.embeddings else None,
+            source=hit.doc,
+            span=(hit.start, hit.end),
+            rank=hit.rank if view.ranks else None,
+            list=hit.source if view.ranks or view.scores else None,
+        )
+        for i, hit in enumerate(asked.hits)
+        if hit.source in kept_lists and hit.rank < depth
+    ]
+    table = intake.read(hits)
+    find_repeats(table)
+    add_evidence(table)
+    cut_segments(table, spans=True)
+    tokens.price_segments(table, tokens.resolve("o200k_base"))
+    question = read_question(
+        asked.query["text"] if view.query else None,
+        asked.query["variants"] if view.variants else (),
+        asked.query["emb"] if view.embeddings or view.vectors else None,
+        embed if view.vectors else None,
+    )
+    features = describe(table, question)
+    length = np.maximum(1, np.diff(table.segment_span, axis=1)[:, 0]).astype(np.float64)
+    return Case(asked, view, features, features.draft(), _evidence(table, asked), length, table)
+
+
+def _evidence(table: ctxmem.schema.Candidates, asked: Asked) -> NDArray[np.float64]:
+    source = {}
+    for i in table.unique.tolist():
+        if table.first_segment[i] < table.last_segment[i]:
+            source[int(table.segment_stretch[table.first_segment[i]])] = table.chunks[i].source
+    found = np.zeros(len(table.segment_span))
+    for s, (start, end) in enumerate(table.segment_span.tolist()):
+        stretch = int(table.segment_stretch[s])
+        at = int(table.stretch_place[stretch])
+        for document, first, last in asked.gold:
+            if document == source.get(stretch):
+                found[s] += max(0, min(end + at, last) - max(start + at, first))
+    return found
+
+
+def collect(data: Path, seed: int = 0) -> list[Case]:
+    """Return every question in the views that are judged and in some of the others."""
+    random = np.random.default_rng(seed)
+    cases = []
+    for name in sets_in(data):
+        singles = {asked.number: asked for asked in read_set(data, name, single=True)}
+        for asked in read_set(data, name):
+            embed = Embedder(asked.query, asked.hits)
+            others = [OTHERS[k] for k in random.choice(len(OTHERS), SAMPLED, replace=False)]
+            for view in (*JUDGED, *others):
+                seen = singles[asked.number] if view.single else asked
+                cases.append(read_case(seen, view, embed, random))
+    return cases
+
+
+# Fitting ------------------------------------------------------------------------------------------
+
+
+def fit(
+    cases: Sequence[Case],
+    rows: Sequence[NDArray[np.float32]],
+    names: Sequence[str],
+    *,
+    seed: int = 0,
+    trees: int = TREES,
+    options: Mapping[str, Any] = FOREST,
+) -> Any:
+    """Return a booster that predicts the share of a span that is evidence."""
+    import lightgbm
+
+    random = np.random.default_rng(seed)
+    questions: dict[str, set[int]] = {}
+    for case in cases:
+        questions.setdefault(case.asked.set, set()).add(case.asked.number)
+    kept, target, weight = [], [], []
+    for case, row in zip(cases, rows, strict=True):
+        y = np.minimum(1.0, case.evidence / case.length)
+        chosen = (y > 0) | (random.random(len(y)) < NEGATIVES)
+        of_span = np.sqrt(case.length / case.length.mean()) * case.view.weight
+        # Every set counts alike, whatever its number of questions.
+        of_span = of_span / len(questions[case.asked.set]) / len(y)
+        # A question with little evidence counts a bit more, one with much a bit less.
+        gold = float((y * case.length).sum() / case.length.mean())
+        of_span = of_span * min(EVEN, max(1 / EVEN, SPANS / max(gold, 0.3)))
+        kept.append(row[chosen])
+        target.append(y[chosen])
+        weight.append((of_span * np.where(y > 0, 1.0, 1 / NEGATIVES))[chosen])
+    weights = np.concatenate(weight)
+    monotone = [int(name.startswith(MORE_IS_BETTER)) for name in names]
+    data = lightgbm.Dataset(
+        np.concatenate(kept),
+        np.concatenate(target),
+        weight=weights / weights.mean(),
+        feature_name=list(names),
+    )
+    return lightgbm.train({"seed": seed, "monotone_constraints": monotone, **options}, data, trees)
+
+
+class Model(NamedTuple):
+    """Both forests, as boosters."""
+
+    draft: Any
+    final: Any
+
+    def drafted(self, case: Case) -> NDArray[np.float32]:
+        """Return the drafted worth of the spans of a case."""
+        return np.asarray(self.draft.predict(case.draft), dtype=np.float32)
+
+    def worth(self, case: Case) -> NDArray[np.float64]:
+        """Return the worth of the spans of a case."""
+        drafted = self.drafted(case)
+        final = np.asarray(self.final.predict(case.features.finals(drafted)), dtype=np.float64)
+        return BLEND * drafted + (1 - BLEND) * final
+
+
+class Drafts:
+    """Forests of the first round, each fitted once without the sets it must not have seen."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self.cases = cases
+        self.fitted: dict[frozenset[str], Any] = {}
+
+    def without(self, *sets: str) -> Any:
+        """Return the forest that has not seen these sets."""
+        key = frozenset(sets)
+        if key not in self.fitted:
+            cases = [case for case in self.cases if case.asked.set not in key]
+            names = list(_native.DRAFT_FEATURES)
+            self.fitted[key] = fit(cases, [case.draft for case in cases], names)
+        return self.fitted[key]
+
+
+def fit_model(drafts: Drafts, *left_out: str) -> Model:
+    """Fit both forests without some sets; the second sees drafts of forests blind to its set."""
+    cases = [case for case in drafts.cases if case.asked.set not in left_out]
+    rows = []
+    for case in cases:
+        blind = drafts.without(*left_out, case.asked.set)
+        drafted = np.asarray(blind.predict(case.draft), dtype=np.float32)
+        rows.append(case.features.finals(drafted))
+    return Model(drafts.without(*left_out), fit(cases, rows, list(_native.FINAL_FEATURES)))
+
+
+# Judging ------------------------------------------------------------------------------------------
+
+
+def judge(model: Model, cases: Iterable[Case]) -> list[float]:
+    """Return the share of the evidence, in characters, that a fill keeps at each of `BUDGETS`."""
+    found = [_kept_evidence(case, model.worth(case)) for case in cases]
+    return [round(float(share), 4) for share in np.mean(found, axis=0)]
+
+
+def _kept_evidence(case: Case, worth: NDArray[np.float64]) -> list[float]:
+    table = case.table
+    gold = max(1, sum(end - start for _, start, end in case.asked.gold))
+    shares = []
+    for budget in BUDGETS:
+        kept, *_ = _native.fill_spans(
+            table.stretches,
+            table.stretch_first,
+            np.ascontiguousarray(table.segment_span[:, 0]),
+            np.ascontiguousarray(table.segment_span[:, 1]),
+            table.segment_kind,
+            table.segment_tokens,
+            table.document,
+            np.full(len(table.stretches), 2, dtype=np.int64),
+            2,
+            worth,
+            np.zeros(len(worth), dtype=np.uint8),
+            budget,
+            alike=2.0,
+        )
+        shares.append(float(case.evidence[kept.astype(bool)].sum()) / gold)
+    return shares
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def as_data(model: Model, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights file: nodes of a tree before those under them, left before right."""
+    return {
+        "version": 1,
+        "provenance": dict(provenance),
+        "blend": BLEND,
+        "draft": _forest(model.draft, _native.DRAFT_FEATURES),
+        "final": _forest(model.final, _native.FINAL_FEATURES),
+    }
+
+
+def _forest(booster: Any, names: Sequence[str]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "features": list(names),
+        "bias": 0.0,
+        **{name: [] for name in ("leaves", "left", "feature", "threshold", "value")},
+    }
+
+    def walk(node: Mapping[str, Any]) -> int:
+        """Append a node and all under it; return how many leaves it has."""
+        if "split_feature" not in node:
+            made["value"].append(float(f"{node['leaf_value']:.5g}"))
+            return 1
+        at = len(made["left"])
+        made["left"].append(0)
+        made["feature"].append(node["split_feature"])
+        made["threshold"].append(_rounded_down(node["threshold"]))
+        made["left"][at] = walk(node["left_child"])
+        return int(made["left"][at]) + walk(node["right_child"])
+
+    for tree in booster.dump_model()["tree_info"]:
+        made["leaves"].append(walk(tree["tree_structure"]))
+    return made
+
+
+def _rounded_down(threshold: float) -> float:
+    """Return the greatest 32-bit number that is not above: rows are compared with those."""
+    near = np.float32(threshold)
+    if float(near) > threshold:
+        near = np.nextafter(near, np.float32(-np.inf))
+    return float(str(near))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Judge by left-out sets, then fit on all and write the weights."""
+    parser = argparse.ArgumentParser(prog="ctxmem bench fit_value", description=__doc__)
+    parser.add_argument("--data", required=True, type=Path, help="folder of the question sets")
+    parser.add_argument("--out", type=Path, help="write the weights of all sets here")
+    parser.add_argument("--leave-out", type=Path, help="write one file here for each left-out set")
+    options = parser.parse_args(argv)
+    cases = collect(options.data)
+    drafts = Drafts(cases)
+    judged: dict[str, dict[str, list[float]]] = {view.name: {} for view in JUDGED}
+    provenance = {
+        "date": datetime.date.today().isoformat(),
+        "sets": [SOURCES.get(name, name) for name in sorted({case.asked.set for case in cases})],
+        "views": [view.name for view in (*JUDGED, *OTHERS)],
+        "lightgbm": _lightgbm_version(),
+        "left_out": judged,
+    }
+    print(f"{'left out':16s}{'view':18s}" + "".join(f"{budget:>8}" for budget in BUDGETS))
+    for name in sorted({case.asked.set for case in cases} - {SATURATED}):
+        model = fit_model(drafts, name)
+        for view in JUDGED:
+            seen = [case for case in cases if case.asked.set == name and case.view == view]
+            judged[view.name][name.removesuffix("_public")] = shares = judge(model, seen)
+            print(f"{name:16s}{view.name:18s}" + "".join(f"{share:8.3f}" for share in shares))
+        if options.leave_out is not None:
+            _write(options.leave_out / f"{name}.json", as_data(model, provenance))
+    for view_name, sets in judged.items():
+        print(f"{view_name}: mean of all {np.mean(list(sets.values())):.4f}", file=sys.stdout)
+    if options.out is not None:
+        _write(options.out, as_data(fit_model(drafts), provenance))
+    return 0
+
+
+def _lightgbm_version() -> str:
+    import lightgbm
+
+    return str(lightgbm.__version__)
+
+
+def _write(path: Path, data: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

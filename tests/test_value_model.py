@@ -1,0 +1,376 @@
+"""What speaks for a span, and what the forests make of it: twins, damage, hand-made bridges."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import reference
+from cpp_build import compile_and_run
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxmem import Chunk, _native, intake, value
+from ctxmem.dedup import cut_segments, find_repeats
+from ctxmem.value.evidence import EVIDENCE
+
+NOTHING = np.zeros((0, 0), dtype=np.float32)
+
+
+def describe(documents, queries=(), evidence=None, vectors=NOTHING, asked=NOTHING):
+    """Return the features of documents, each a list of spans and a chunk of its own."""
+    first = np.cumsum([0, *map(len, documents)])
+    start = [sum(map(len, spans[:k])) for spans in documents for k in range(len(spans))]
+    end = [
+        at + len(span)
+        for at, span in zip(start, [span for spans in documents for span in spans], strict=True)
+    ]
+    if evidence is None:
+        evidence = np.full((len(documents), len(EVIDENCE)), np.nan)
+    return _native.SpanFeatures(
+        ["".join(spans) for spans in documents],
+        first.astype(np.int64),
+        np.array(start, dtype=np.int64),
+        np.array(end, dtype=np.int64),
+        np.ones(first[-1], dtype=np.uint8),
+        np.arange(len(documents), dtype=np.int32),
+        np.zeros(len(documents), dtype=np.int64),
+        first[:-1].astype(np.int32),
+        first[1:].astype(np.int32),
+        np.asarray(evidence, dtype=np.float64),
+        list(queries),
+        vectors,
+        asked,
+    )
+
+
+def column(features, name):
+    return features.draft()[:, _native.DRAFT_FEATURES.index(name)].tolist()
+
+
+def final(features, worth, name):
+    made = features.finals(np.array(worth, dtype=np.float32))
+    return made[:, _native.FINAL_FEATURES.index(name)].tolist()
+
+
+def weights():
+    return json.loads((files("ctxmem") / "weights" / "value-1.json").read_text(encoding="utf-8"))
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ("termination", "terminates"),
+        ("notify", "notifies"),
+        ("agreement", "agreed"),
+        ("stopped", "stop"),
+        ("obligations", "obligation"),
+        ("confidentiality", "confidential"),
+        ("PARTIES", "party"),
+    ],
+)
+def test_words_meet_their_other_forms(asked, written):
+    features = describe([[f"It {written} here. ", "Nothing else. "]], [asked])
+    assert column(features, "matches") == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"), [("process", "proces"), ("2019", "201"), ("the", "the"), ("red", "reds5")]
+)
+def test_other_words_and_function_words_do_not_meet(asked, written):
+    features = describe([[f"It {written} here. ", "Nothing else. "]], [f"{asked} unmet"])
+    assert column(features, "matches") == [0, 0]
+
+
+WORDS = st.sampled_from(
+    "the cat cats running run agreement agreed 2019 A-1 é 東京 party parties of ? Red".split()
+)
+SPAN = st.lists(WORDS, max_size=6).map(lambda words: " ".join(words) + " ")
+
+
+@given(st.lists(SPAN, min_size=1, max_size=7), st.lists(WORDS, max_size=5).map(" ".join))
+def test_words_of_spans_equal_their_slow_twin(spans, query):
+    features = describe([spans], [query + " cat"])
+    for name, expected in reference.words_of_spans(spans, query + " cat").items():
+        assert column(features, name) == pytest.approx(expected, abs=1e-5), name
+
+
+def test_coverage_by_hand():
+    # "harbor" is in two of three spans, "blue" in one: rarer, so worth more of the question.
+    features = describe([["Blue harbor. ", "A harbor. ", "Green. "]], ["blue harbor"])
+    blue, harbor = math.log(1 + 2.5 / 1.5), math.log(1 + 1.5 / 2.5)
+    assert column(features, "coverage") == pytest.approx([1, harbor / (blue + harbor), 0])
+    assert column(features, "coverage_around") == [1, 1, 1]
+    assert column(features, "pairs") == [1, 0, 0]
+
+
+# Evidence
+
+
+def test_evidence_is_scaled_by_the_best_and_missing_where_there_is_none():
+    evidence = np.full((3, len(EVIDENCE)), np.nan)
+    evidence[:2, EVIDENCE.index("consensus")] = [0.02, 0.01]
+    evidence[:2, EVIDENCE.index("cosine")] = [0.9, -0.9]
+    features = describe([["a. ", "b. "], ["c. "], ["d. "]], evidence=evidence)
+    assert column(features, "consensus") == [1, 1, 0.5, -1]
+    assert column(features, "consensus_place") == [1, 1, pytest.approx(1 / 3), -1]
+    assert column(features, "cosine") == [1, 1, 0, -1]
+    assert column(features, "score") == [-1, -1, -1, -1]
+
+
+# Bridges
+
+HOPS = [
+    ["Blue Harbor is a film directed by Anna Kowalska. "],
+    ["Anna Kowalska was born in Gdansk. "],
+    ["The film festival of Sopot shows a film a day. "],
+]
+
+
+def test_a_name_leads_to_the_document_that_it_opens():
+    features = describe(HOPS, ["Where was the director of Blue Harbor born?"])
+    worth = [0.9, 0.1, 0.1]
+    named = final(features, worth, "named_in_opening")
+    assert named[1] > 0
+    assert named[0] == named[2] == 0
+    there, back = final(features, worth, "opening_named")[1:]
+    assert there > back
+
+
+def test_what_the_question_names_itself_is_no_bridge():
+    features = describe(HOPS, ["Blue Harbor by Anna Kowalska"])
+    assert final(features, [0.9, 0.1, 0.1], "named_in_opening") == [0, 0, 0]
+
+
+def test_a_span_looks_at_the_worth_around_it():
+    features = describe([["a. ", "b. ", "c. "], ["d. "]])
+    worth = [0.5, 0.25, 0.0, 0.125]
+    assert final(features, worth, "worth_before") == [0, 0.5, 0.25, 0]
+    assert final(features, worth, "worth_after") == [0.25, 0, 0, 0]
+    assert final(features, worth, "worth_around") == [0.25, 0.5, 0.5, 0]
+    assert final(features, worth, "worth_place") == pytest.approx([1, 1 / 2, 1 / 4, 1 / 3])
+    assert final(features, worth, "worth_document") == [0.25, 0.25, 0.25, 0.125]
+    assert final(features, worth, "worth_in_document") == pytest.approx([1, 1 / 2, 1 / 3, 1])
+
+
+# Hostile input
+
+
+@pytest.mark.parametrize("queries", [[], [""], ["the of"], ["?", "\ud800"], ["cat", ""]])
+@pytest.mark.parametrize(
+    "documents", [[[]], [[" \n "]], [["\ud83d lone. ", "\x00. "]], [["cat "], [], ["\u0301"]]]
+)
+def test_odd_texts_and_questions_have_finite_features(documents, queries):
+    evidence = np.full((len(documents), len(EVIDENCE)), np.inf)
+    features = describe(documents, queries, evidence)
+    assert features.draft().shape == (sum(map(len, documents)), len(_native.DRAFT_FEATURES))
+    assert np.isfinite(features.draft()).all()
+    made = features.finals(np.zeros(len(features.draft()), dtype=np.float32))
+    assert made.shape[1] == len(_native.FINAL_FEATURES)
+    assert np.isfinite(made).all()
+    worth = value.model().worth(features)
+    assert ((worth >= 0) & (worth <= 1)).all()
+
+
+def test_arrays_that_do_not_belong_together_are_refused():
+    features = describe([["a. "]])
+    with pytest.raises(ValueError, match="one worth a span"):
+        features.finals(np.zeros(2, dtype=np.float32))
+    with pytest.raises(ValueError, match="do not belong together"):
+        describe([["a. "]], evidence=np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="a vector a span"):
+        describe(
+            [["a. "]], vectors=np.zeros((2, 4), np.float32), asked=np.zeros((1, 4), np.float32)
+        )
+
+
+# Forests
+
+
+def random_forest(seed, features, trees=5):
+    rng = random.Random(seed)
+    forest = {"features": list(features), "bias": rng.uniform(-1, 1), "leaves": []}
+    forest |= {"feature": [], "threshold": [], "left": [], "value": []}
+
+    def grow(leaves):
+        if leaves > 1:
+            left = rng.randint(1, leaves - 1)
+            forest["left"].append(left)
+            forest["feature"].append(rng.randrange(len(features)))
+            forest["threshold"].append(rng.choice([-0.5, 0.25, 0.5, 1.0]))
+            grow(left)
+            grow(leaves - left)
+        else:
+            forest["value"].append(float(np.float32(rng.uniform(-1, 1))))
+
+    for _ in range(trees):
+        forest["leaves"].append(rng.randint(1, 32))
+        grow(forest["leaves"][-1])
+    return forest
+
+
+@given(st.integers(0, 10**6))
+def test_forests_equal_trees_walked_node_by_node(seed):
+    rng = random.Random(seed)
+    spans = [
+        f"{rng.choice(['red', 'blue', 'The'])} fox {k % 3}. " for k in range(rng.randint(1, 9))
+    ]
+    features = describe([spans, ["Other. "]], ["red fox"])
+    data = {"version": 1, "blend": 0.25, "draft": random_forest(seed, _native.DRAFT_FEATURES)}
+    data["final"] = random_forest(seed + 1, _native.FINAL_FEATURES)
+    model = _native.SpanModel(data)
+    odds = np.array([reference.tree_value(data["draft"], row) for row in features.draft()])
+    drafted = 1 / (1 + np.exp(-odds))
+    assert model.draft(features) == pytest.approx(drafted, abs=1e-5)
+    given_worth = np.linspace(0, 1, len(odds)).astype(np.float32)
+    rows = features.finals(given_worth)
+    revised = np.array([reference.tree_value(data["final"], row) for row in rows])
+    expected = 1 / (1 + np.exp(-(0.25 * odds + 0.75 * revised)))
+    assert model.revise(features, given_worth) == pytest.approx(expected, abs=1e-5)
+    np.testing.assert_array_equal(
+        model.worth(features), model.revise(features, model.draft(features))
+    )
+
+
+def test_a_row_takes_the_leaf_that_a_person_finds():
+    forest = {
+        "features": ["matches", "coverage"],
+        "bias": 0.0,
+        "leaves": [3],  # matches > 0.5 ? (coverage > 0.75 ? 3 : 2) : 1
+        "feature": [0, 1],
+        "threshold": [0.5, 0.75],
+        "left": [1, 1],
+        "value": [1.0, 2.0, 3.0],
+    }
+    none = {"features": [], "bias": 0.0, "leaves": [], "feature": [], "threshold": []}
+    model = _native.SpanModel(
+        {"version": 1, "blend": 1.0, "draft": forest, "final": {**none, "left": [], "value": []}}
+    )
+    features = describe([["Blue harbor. ", "A harbor. ", "Green. "]], ["blue harbor"])
+    odds = np.log(model.draft(features) / (1 - model.draft(features)))
+    assert odds == pytest.approx([3, 2, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "has version 2; expected 1"),
+        ({"version": "one"}, "'version' is not a number"),
+        ({"blend": 1.5}, "share from 0 to 1"),
+        ({"blend": float("nan")}, "share from 0 to 1"),
+        ({"draft": 3}, "'draft' is no mapping"),
+        ({"draft": {}}, "'features' is missing"),
+        ({"draft.features": [1]}, "not a list of names"),
+        ({"draft.features": ["smell"]}, "'smell' is not one that this version makes"),
+        ({"draft.leaves": [33]}, "expected 1 to 32"),
+        ({"draft.leaves": [0]}, "expected 1 to 32"),
+        ({"draft.leaves": [4]}, "more leaves than there are nodes"),
+        ({"draft.leaves": [2]}, "fewer leaves than there are nodes"),
+        ({"draft.left": [3, 1]}, "no leaf on one side"),
+        ({"draft.left": [0, 1]}, "no leaf on one side"),
+        ({"draft.left": [1]}, "different lengths"),
+        ({"draft.left": [1, -1]}, "'left' is not a list of numbers in its range"),
+        ({"draft.feature": [0, 2]}, "a feature there is not"),
+        ({"draft.threshold": [0.5, float("inf")]}, "not finite"),
+        ({"draft.value": ["a", "b", "c"]}, "'value' is not a list of numbers"),
+        ({"draft.value": 3}, "'value' is not a list of numbers"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_what_is_wrong(change, message):
+    forest = {
+        "features": ["matches", "coverage"],
+        "bias": 0.0,
+        "leaves": [3],
+        "feature": [0, 1],
+        "threshold": [0.5, 0.75],
+        "left": [1, 1],
+        "value": [1.0, 2.0, 3.0],
+    }
+    data = {"version": 1, "blend": 0.5, "draft": dict(forest), "final": dict(forest)}
+    _native.SpanModel(data)  # whole, it is taken
+    for path, wrong in change.items():
+        *inside, key = path.split(".")
+        (data[inside[0]] if inside else data)[key] = wrong
+    with pytest.raises(ValueError, match=message):
+        _native.SpanModel(data)
+
+
+# The weights that are shipped
+
+
+def test_weights_say_where_they_come_from():
+    data = weights()
+    assert {"date", "sets", "views", "lightgbm", "left_out"} <= set(data["provenance"])
+    assert data["version"] == 1
+    assert (files("ctxmem") / "weights" / "value-1.json").stat().st_size < 500_000
+
+
+RISING = ("consensus", "leading", "best_rank", "score", "cosine", "bm25", "coverage", "worth")
+
+
+@pytest.mark.parametrize("part", ["draft", "final"])
+def test_more_evidence_is_never_worth_less(part):
+    """Among what is the same otherwise: raise any of the evidence of a row, and its worth rises."""
+    forest = weights()[part]
+    rng = np.random.default_rng(0)
+    rising = [k for k, name in enumerate(forest["features"]) if name.startswith(RISING)]
+    for _ in range(60):
+        row = rng.choice([-1, 0, 0.02, 0.1, 0.3, 0.7, 1.0, 3.0], len(forest["features"]))
+        more = row.copy()
+        raised = rng.choice(rising, rng.integers(1, len(rising)), replace=False)
+        more[raised] = np.maximum(more[raised], rng.choice([0.05, 0.5, 1.0], len(raised)))
+        assert reference.tree_value(forest, more) >= reference.tree_value(forest, row) - 1e-9
+
+
+def chunks_of(documents, seed=None):
+    chunks = [
+        Chunk(text, source=f"d{k % 5}", rank=k // 2, list="ab"[k % 2])
+        for k, text in enumerate(documents)
+    ]
+    if seed is not None:
+        random.Random(seed).shuffle(chunks)
+    return chunks
+
+
+def valued(chunks, query):
+    table = intake.read(chunks)
+    find_repeats(table)
+    value.add_evidence(table)
+    cut_segments(table, spans=True)
+    features = value.describe(table, value.read_question(query))
+    return sorted(zip(table.segment_texts, value.model().worth(features).tolist(), strict=True))
+
+
+@given(st.integers(0, 10**6))
+def test_order_of_the_input_does_not_change_a_worth(seed):
+    rng = random.Random(seed)
+    words = "Harbor film Anna born in Gdansk the agreement ends 2019 party".split()
+    documents = [
+        " ".join(rng.choices(words, k=6)) + ". " + " ".join(rng.choices(words, k=4)) + "."
+        for _ in range(10)
+    ]
+    query = "When does the agreement end?"
+    assert valued(chunks_of(documents), query) == valued(chunks_of(documents, seed), query)
+
+
+def test_a_span_of_the_answer_is_worth_more_than_others():
+    documents = [
+        "The agreement ends on 1 May 2019. Notices are sent by post.",
+        "Bananas are yellow. The harbor is blue.",
+        "Fees are due monthly. Late fees bear interest.",
+    ]
+    worth = dict(valued(chunks_of(documents), "When does the agreement end?"))
+    assert max(worth, key=worth.get) == "The agreement ends on 1 May 2019."
+
+
+def test_features_and_forests_are_clean_under_sanitizers():
+    names = "span_features span_table span_columns span_evidence span_words span_shape".split()
+    names += "span_standing span_bridges span_model forest terms".split()
+    compile_and_run("test_span_model", [f"csrc/core/{name}.cpp" for name in names])
