@@ -14,14 +14,14 @@ from ctxmem.schema import Candidates, Scorer
 from ctxmem.value.question import Question
 from ctxmem.value.spans import FLOOR, add_chunk_worth, model
 
-BATCHES = 4
+BATCHES = 6
 """Batches that the calls are spent in: after each, the rest is drafted again."""
 
-SHARE = 0.25
-"""Share of the spans that are asked about where no number of calls is given."""
+SHARE = 0.5
+"""Share of the spans that are asked about at most, where no number of calls is given."""
 
-DOUBT = 0.02
-"""Share of the expected evidence that may stay unverified: asking stops below it."""
+DOUBT = 0.002
+"""Worth below which a span is not asked about: it is as good as certain that it is no evidence."""
 
 
 def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | None:
@@ -88,17 +88,11 @@ def _worth_asking(
     table: Candidates, worth: NDArray[np.float64], scores: NDArray[np.float64], limit: int
 ) -> NDArray[np.intp]:
     """Return the spans to ask about next, best first; none where nothing can change any more."""
-    tokens = table.segment_tokens[: len(worth)]
     if table.segment_tokens.sum() <= limit:
         return np.zeros(0, dtype=np.intp)  # all of it fits
     order = np.argsort(-worth, kind="stable")
-    unknown = ~np.isfinite(scores)
-    mass = worth * tokens
-    # What the window would hold of it if it were all that is left to take.
-    rest = order[unknown[order]]
-    fits = np.cumsum(tokens[rest]) <= limit
-    if mass[rest[fits]].sum() < DOUBT * mass.sum():
-        return np.zeros(0, dtype=np.intp)
+    doubtful = ~np.isfinite(scores) & (worth >= DOUBT)
+    rest: NDArray[np.intp] = order[doubtful[order]]
     return rest
 
 
