@@ -6,7 +6,7 @@ They compete as alternatives: the solver takes the whole, one of them, or none.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,10 @@ def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
     several: Iterable[Any] = given if isinstance(given, list | tuple) else [given]
     compressors = []
     for one in several:
+        if isinstance(one, type):
+            raise InputTypeError(
+                f"compress has the class {one.__name__}; expected an object made of it"
+            )
         if hasattr(one, "compress_prompt"):
             compressors.append(_lingua(one))
         elif callable(one):
@@ -172,7 +176,13 @@ def _lingua(model: Any) -> Compressor:
 
     def compress(text: str, query: str | None) -> str:
         made = model.compress_prompt([text], question=query or "")
-        return str(made["compressed_prompt"])
+        shorter = made.get("compressed_prompt") if isinstance(made, Mapping) else made
+        if not isinstance(shorter, str):
+            raise InputTypeError(
+                f"{type(model).__name__}.compress_prompt returned {made!r:.80}; expected a dict "
+                f"whose 'compressed_prompt' is a str"
+            )
+        return shorter
 
     compress.__name__ = type(model).__name__
     return compress

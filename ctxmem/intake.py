@@ -41,7 +41,8 @@ def read_budget(budget: int | Budget) -> Budget:
     """Return the budget as a `Budget`, checked.
 
     Raises:
-        BudgetError: it is not a positive number of tokens, or its reserve leaves none.
+        BudgetError: it is not a positive number of tokens, its reserve leaves none, or `auto` is
+            no worth.
         InputTypeError: it is not an int or a `Budget`.
     """
     if not isinstance(budget, Budget):
@@ -58,6 +59,13 @@ def read_budget(budget: int | Budget) -> Budget:
             f"budget is {tokens} tokens of which {reserve} are reserved; expected a reserve from "
             f"0 to {tokens - 1}: raise the budget or lower the reserve"
         )
+    auto = budget.auto
+    if not isinstance(auto, bool) and not isinstance(auto, int | float | np.number):
+        raise InputTypeError(
+            f"auto is {auto!r} ({type(auto).__name__}); expected True, False or a worth such as 0.001"
+        )
+    if not isinstance(auto, bool) and not 0 < auto <= 1:
+        raise BudgetError(f"auto is {auto}; expected the worth of a token, above 0 and at most 1, or True")
     return budget
 
 

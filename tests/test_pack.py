@@ -551,6 +551,10 @@ def test_bad_chunks_are_named(chunks, error, message):
         (None, InputTypeError),
         (ctxmem.Budget(10, reserve=10), BudgetError),
         (ctxmem.Budget(10, reserve=-1), BudgetError),
+        (ctxmem.Budget(10, auto=-1), BudgetError),
+        (ctxmem.Budget(10, auto=1.5), BudgetError),
+        (ctxmem.Budget(10, auto=float("nan")), BudgetError),
+        (ctxmem.Budget(10, auto="yes"), InputTypeError),
     ],
 )
 def test_absurd_budgets_are_refused(budget, error):
@@ -572,6 +576,9 @@ def test_absurd_budgets_are_refused(budget, error):
         ({"query_embedding": [[1, 2]]}, InputError, "query_embedding has the shape"),
         ({"query_embedding": [float("nan")]}, InputError, "not finite"),
         ({"query": "a", "embed": lambda texts: [1, 2]}, InputTypeError, "embed returned"),
+        ({"query": "a", "embed": lambda texts: "abc"}, InputTypeError, "embed returned something"),
+        ({"query": "a", "embed": lambda texts: [[float("nan")]]}, InputError, "not finite"),
+        ({"query": "a", "embed": 3}, InputTypeError, "embed is a int; expected a function"),
         ({"counter": "o300k"}, InputError, "o300k"),
         ({"counter": lambda text: -1}, InputError, "-1"),
     ],

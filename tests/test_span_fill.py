@@ -169,6 +169,26 @@ def test_what_must_be_there_is_and_what_must_not_is_not():
     assert pins_fit is False
 
 
+def test_room_that_runs_out_has_a_price_and_room_left_has_none():
+    texts = [["a "], ["b "]]
+    *_, price, _ = fill(texts, [4, 4], [0.9, 0.5], 5)
+    assert price == pytest.approx(0.5 * 4 / 5)  # what one more token would have bought
+    *_, price, _ = fill(texts, [4, 4], [0.9, 0.5], 99)
+    assert price == 0
+
+
+def test_a_span_that_joins_two_runs_may_cost_less_than_its_tokens():
+    kept, _, _, spent, *_ = fill([["a ", "b ", "c "]], [3, 3, 3], [0.9, 0.1, 0.9], 10, again=1)
+    assert [1, 1, 1] == kept.tolist()
+    assert spent == 10
+
+
+@pytest.mark.parametrize(("tokens", "worth"), [(1, float("nan")), (1, float("inf")), (-1, 0.5)])
+def test_a_worth_that_has_no_place_in_an_order_is_refused(tokens, worth):
+    with pytest.raises(ValueError, match="a worth or a number of tokens"):
+        fill([["a "]], [tokens], [worth], 9)
+
+
 def test_arrays_that_do_not_belong_together_are_refused():
     with pytest.raises(ValueError, match="do not belong together"):
         fill([["a "]], [1, 2], [0.5], 9)

@@ -18,7 +18,11 @@ Texts::Texts(const py::str& text) {
 }
 
 void Texts::add(PyObject* text) {
-    if (!PyUnicode_Check(text)) throw py::type_error("expected str");
+    if (!PyUnicode_Check(text)) {
+        // Not py::type_error: once another pybind11 module is loaded, it may arrive as RuntimeError.
+        PyErr_Format(PyExc_TypeError, "expected str, got %.200s", Py_TYPE(text)->tp_name);
+        throw py::error_already_set();
+    }
     Py_ssize_t size = 0;
     const char* data = PyUnicode_AsUTF8AndSize(text, &size);
     if (data == nullptr) {

@@ -100,6 +100,9 @@ private:
         for (std::size_t t = 0; t < stretches; ++t)
             if (in_.first[t] > in_.first[t + 1] || in_.document[t] < 0)
                 throw std::invalid_argument("fill: stretches out of order");
+        for (std::size_t s = 0; s < n_; ++s)  // NaN has no place in an order
+            if (!std::isfinite(in_.worth[s]) || in_.tokens[s] < 0)
+                throw std::invalid_argument("fill: a worth or a number of tokens that is none");
     }
 
     // Where each span stands in bytes.
@@ -177,10 +180,15 @@ private:
             if (fill_.kept[s] || in_.demand[s] == kMustNot) continue;
             if (!heading(s) || kept(s, s + 1))
                 heap.push_back({density(s), static_cast<std::uint32_t>(s)});
-            least = std::min(least, in_.tokens[s]);
+            // One that joins two runs costs less than its own tokens.
+            least = std::min(least, in_.tokens[s] - in_.again);
         }
         std::make_heap(heap.begin(), heap.end());
-        while (!heap.empty() && heap.front().density >= in_.least && fill_.spent + least <= limit) {
+        while (!heap.empty() && heap.front().density >= in_.least) {
+            if (fill_.spent + least > limit) {  // nothing fits any more
+                fill_.price = std::max(fill_.price, heap.front().density);
+                break;
+            }
             std::pop_heap(heap.begin(), heap.end());
             const Next next = heap.back();
             heap.pop_back();

@@ -93,15 +93,24 @@ def _found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
     before = {int(b): (int(a), int(o)) for a, b, o in zip(left, right, offset, strict=True)}
     if not before:
         return {}
-    found = {}
+    placed: dict[int, tuple[int, int]] = {}  # text -> the first of its run, and how far behind it
     for k in {*before, *(a for a, _ in before.values())}:
-        root, start, seen = k, 0, {k}
-        while root in before and before[root][0] not in seen:
-            root, step = before[root]
-            start += step
-            seen.add(root)
-        found[chunks[k]] = Place(f"\0{table.id(chunks[root])}", start, start + len(texts[k]))
-    return found
+        path = [k]
+        on_path = {k}
+        while path[-1] not in placed and path[-1] in before:
+            up = before[path[-1]][0]
+            if up in on_path:
+                break
+            path.append(up)
+            on_path.add(up)
+        placed.setdefault(path[-1], (path[-1], 0))
+        for at, up in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
+            root, start = placed[up]
+            placed[at] = (root, start + before[at][1])
+    return {
+        chunks[k]: Place(f"\0{table.id(chunks[root])}", start, start + len(texts[k]))
+        for k, (root, start) in placed.items()
+    }
 
 
 def _disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:

@@ -30,7 +30,7 @@ def read_question(
 
     Raises:
         InputError: variants without a query, a vector that is not one of finite numbers.
-        InputTypeError: a query or variant that is no str.
+        InputTypeError: a query or variant that is no str, an `embed` that cannot be called.
     """
     if isinstance(variants, str) or not all(isinstance(text, str) for text in variants):
         raise InputTypeError("variants has something that is no str; expected a list of queries")
@@ -42,6 +42,10 @@ def read_question(
         texts = (query, *variants)
     else:
         raise InputTypeError(f"query is a {type(query).__name__}; expected a str, or None")
+    if embed is not None and not callable(embed):
+        raise InputTypeError(
+            f"embed is a {type(embed).__name__}; expected a function from texts to vectors"
+        )
     vectors = None
     if query_embedding is not None:
         vectors = unit(vector(query_embedding, "query_embedding", None)[None])
@@ -55,11 +59,19 @@ def read_question(
 
 def rows(vectors: Any, count: int, what: str) -> NDArray[np.float64]:
     """Return vectors as an array of `count` rows, or raise what is wrong with them."""
-    made = np.asarray(vectors, dtype=np.float64)
+    try:
+        made = np.asarray(vectors, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputTypeError(
+            f"{what} returned something else than vectors ({error}); expected {count} rows of "
+            f"numbers, one a text"
+        ) from error
     if made.ndim != 2 or len(made) != count:
         raise InputTypeError(
             f"{what} returned an array of shape {made.shape}; expected {count} rows, one a text"
         )
+    if not np.isfinite(made).all():
+        raise InputError(f"{what} returned entries that are not finite numbers; expected none")
     return made
 
 

@@ -32,6 +32,8 @@ def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | 
         InputTypeError: a scorer that cannot be called.
     """
     if scorer is None:
+        if calls is not None:
+            raise InputError("calls is given without a scorer; expected scorer=... as well")
         return None
     if not callable(scorer):
         raise InputTypeError(
@@ -39,8 +41,8 @@ def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | 
         )
     if not question.texts:
         raise InputError("a scorer is given without a query; expected query='...' as well")
-    if calls is not None and (isinstance(calls, bool) or calls < 1):
-        raise InputError(f"calls is {calls}; expected how many texts the scorer may see, from 1")
+    if calls is not None and (isinstance(calls, bool) or not isinstance(calls, int) or calls < 1):
+        raise InputError(f"calls is {calls!r}; expected how many texts the scorer may see, from 1")
     checked: Scorer = scorer
     return checked
 
@@ -97,11 +99,10 @@ def _worth_asking(
 
 
 def _scores(scorer: Scorer, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
+    answer = scorer(query, texts)  # what it raises is its author's to read
     try:
-        scores = np.asarray(scorer(query, texts), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, TypeError) and "argument" in str(error):
-            raise
+        scores = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputTypeError(
             f"scorer returned something else than numbers ({error}); expected a number a text"
         ) from error
