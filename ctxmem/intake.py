@@ -62,10 +62,12 @@ def read_budget(budget: int | Budget) -> Budget:
     auto = budget.auto
     if not isinstance(auto, bool) and not isinstance(auto, int | float | np.number):
         raise InputTypeError(
-            f"auto is {auto!r} ({type(auto).__name__}); expected True, False or a worth such as 0.001"
+            f"auto is a {type(auto).__name__}; expected True, False or a worth such as 0.001"
         )
     if not isinstance(auto, bool) and not 0 < auto <= 1:
-        raise BudgetError(f"auto is {auto}; expected the worth of a token, above 0 and at most 1, or True")
+        raise BudgetError(
+            f"auto is {auto}; expected the worth of a token, above 0 and at most 1, or True"
+        )
     return budget
 
 

@@ -57,9 +57,9 @@ def verify(
 ) -> None:
     """Let a scorer correct `segment_worth`, `relevance` and `worth`; add `asked`.
 
-    Spans are asked about in the order of their drafted worth, a batch at a time; each answer
-    counts as evidence for the spans around, which are drafted again. Asking stops when what is not
-    verified can hardly change a window of `limit` tokens, or when the calls are spent.
+    Spans are asked about in the order of their drafted worth, a batch at a time, each text once;
+    each answer counts as evidence for the spans around, which are drafted again. Asking stops when
+    all would fit into `limit` tokens, when no worth is in doubt, or when the calls are spent.
 
     Scores from 0 to 1 are taken as the worth of a token. Others only order: the best-scored span
     gets the highest drafted worth among those asked about, and so on.
@@ -70,19 +70,29 @@ def verify(
     worth = table.segment_worth[: len(features)].copy()
     drafted = worth.copy()
     scores = np.full(len(worth), np.nan)
-    most = max(1, round(SHARE * len(worth))) if calls is None else min(calls, len(worth))
+    texts = table.segment_texts[: len(worth)]
+    number: dict[str, int] = {}
+    same = np.array([number.setdefault(text, len(number)) for text in texts], dtype=np.intp)
+    most = max(1, round(SHARE * len(number))) if calls is None else calls
     batch = max(1, -(-most // BATCHES))
-    while (left := most - int(np.isfinite(scores).sum())) > 0:
-        ask = _worth_asking(table, worth, scores, limit)[: min(batch, left)]
+    asked = 0
+    while asked < most:
+        ask = _worth_asking(table, worth, scores, limit)
+        _, first = np.unique(same[ask], return_index=True)  # one of each text
+        ask = ask[np.sort(first)][: min(batch, most - asked)]
         if not len(ask):
             break
-        scores[ask] = _scores(scorer, question.texts[0], [table.segment_texts[s] for s in ask])
+        answers = np.full(len(number), np.nan)
+        answers[same[ask]] = _scores(scorer, question.texts[0], [texts[s] for s in ask])
+        told = np.isfinite(answers[same])
+        scores[told] = answers[same][told]
+        asked += len(ask)
         known = np.isfinite(scores)
         worth[known] = _as_worth(scores[known], drafted[known])
         revised = model().revise(features, worth.astype(np.float32)).astype(np.float64)
         worth[~known] = FLOOR + (1 - FLOOR) * revised[~known]
     table.segment_worth[: len(features)] = worth
-    table.asked = int(np.isfinite(scores).sum())
+    table.asked = asked
     add_chunk_worth(table)
 
 

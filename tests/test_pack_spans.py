@@ -1,0 +1,242 @@
+"""A pack span by span: parts of chunks, repeats, prices, costly scorers, compressors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ctxmem
+from ctxmem import Budget, Chunk, InputError, InputTypeError, Reason, pack
+
+FACTS = (
+    "The bridge was opened in 1932 by the mayor. "
+    "Its towers are made of granite from a quarry nearby. "
+    "Every spring the railings are painted green by the same family firm. "
+    "Cyclists have a lane of their own since the last repair."
+)
+FILLER = " ".join(
+    f"Sentence {i} speaks of weather, bread and trains in general." for i in range(40)
+)
+
+
+def sources(window):
+    return {chunk.id: chunk.text for chunk in window.table.chunks}
+
+
+def test_every_piece_stands_byte_for_byte_in_its_source():
+    chunks = [
+        Chunk(FACTS, id="facts", source="guide", span=(0, len(FACTS)), rank=0),
+        Chunk(FILLER, id="filler", source="diary", span=(0, len(FILLER)), rank=1),
+    ]
+    window = pack(chunks, 60, query="When was the bridge opened?")
+    assert window.tokens <= 60
+    assert "opened in 1932" in window.text
+    for piece in window.pieces:
+        assert any(piece.text in text for text in sources(window).values())
+        ((start, end),) = piece.spans
+        assert sources(window)[piece.chunk_ids[0]][start:end] == piece.text
+
+
+def test_a_chunk_kept_in_part_says_how_much_of_it():
+    window = pack([FACTS + FILLER], 60, query="When was the bridge opened?")
+    (decision,) = window.decisions
+    assert decision.kept
+    assert "the best " in decision.detail and "tokens" in decision.detail
+    assert 0 < window.left < 1
+
+
+def test_text_left_out_within_a_source_is_marked_and_its_header_stands_once():
+    text = FACTS + "\n\n" + FILLER + "\n\n" + "The bridge has a toll for lorries since 1950."
+    chunk = Chunk(text, source="guide", span=(0, len(text)), rank=0)
+    window = pack([chunk], 60, query="bridge toll for lorries, bridge opened", header="[{source}]")
+    headers = [piece.header for piece in window.pieces]
+    assert headers[0] == "[guide]\n"
+    assert set(headers[1:]) <= {"…\n"}
+    assert window.text.count("[guide]") == 1
+
+
+def test_whole_chunks_are_kept_where_compression_is_off():
+    window = pack([FACTS, FILLER], 60, query="When was the bridge opened?", compress=False)
+    assert window.text == FACTS
+
+
+CLAUSE = (
+    "The supplier shall pay the yearly fee for the licence on the first day of {} without delay."
+)
+
+
+def test_a_sentence_that_stands_in_two_sources_is_shown_once():
+    chunks = [
+        Chunk("About fees. " + CLAUSE.format("May"), id="a", source="one", rank=0),
+        Chunk("Of another kind. " + CLAUSE.format("May"), id="b", source="two", rank=1),
+    ]
+    window = pack(chunks, 500, query="yearly fee for the licence")
+    assert window.text.count("shall pay the yearly fee") == 1
+
+
+def test_two_versions_that_differ_in_a_number_both_stand():
+    chunks = [
+        Chunk("About fees. " + CLAUSE.format("3 May"), id="a", source="one", rank=0),
+        Chunk("Of another kind. " + CLAUSE.format("9 May"), id="b", source="two", rank=1),
+    ]
+    window = pack(chunks, 500, query="yearly fee for the licence")
+    assert "3 May" in window.text and "9 May" in window.text
+
+
+def test_sliding_windows_without_offsets_are_stitched():
+    book = " ".join(f"Line {i} tells of the {w} harbour." for i, w in enumerate("abcdefghij"))
+    window = pack([book[:200], book[100:320]], 500)
+    assert [book[:320].strip()] == [piece.text for piece in window.pieces]
+    assert len(window.pieces[0].chunk_ids) == 2
+
+
+def test_a_price_makes_an_easy_question_cheap():
+    chunks = [Chunk(FACTS, rank=0), *(Chunk(f"Note {i}. {FILLER}", rank=i) for i in range(1, 9))]
+    full = pack(chunks, 3000, query="When was the bridge opened by the mayor?")
+    small = pack(chunks, Budget(3000, auto=0.05), query="When was the bridge opened by the mayor?")
+    assert "opened in 1932" in small.text
+    assert small.tokens < full.tokens / 4
+    assert any("holds enough" in d.detail for d in small.decisions if not d.kept)
+
+
+@pytest.mark.parametrize("auto", [-1, 2, float("nan")])
+def test_a_price_that_is_no_worth_is_refused(auto):
+    with pytest.raises(ctxmem.BudgetError, match="auto"):
+        pack(["a"], Budget(10, auto=auto))
+
+
+# A costly scorer
+
+
+def texts_for_scoring():
+    return [f"{FACTS} Note {i}. {FILLER}" for i in range(3)]
+
+
+def test_a_scorer_sees_no_more_texts_than_it_may():
+    seen = []
+
+    def scorer(query, texts):
+        seen.extend(texts)
+        return [float("granite" in text) for text in texts]
+
+    window = pack(texts_for_scoring(), 60, query="the bridge", scorer=scorer, calls=7)
+    assert 0 < window.asked == len(seen) == len(set(seen)) <= 7 < window.passages
+
+
+def test_a_scorers_answers_change_the_window():
+    def scorer(_, texts):
+        return [float("granite" in text) for text in texts]
+
+    window = pack(texts_for_scoring(), 30, query="the bridge", scorer=scorer)
+    assert "granite" in window.text
+
+
+def test_scores_of_any_scale_only_order():
+    def scorer(_, texts):
+        return [100.0 if "granite" in text else -100.0 for text in texts]
+
+    assert "granite" in pack(texts_for_scoring(), 30, query="the bridge", scorer=scorer).text
+
+
+def test_nothing_is_asked_when_all_fits():
+    window = pack([FACTS], 500, query="the bridge", scorer=lambda *_: 1 / 0)
+    assert (window.asked, window.text) == (0, FACTS)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "error"),
+    [
+        (lambda q, texts: [0.5], InputError),
+        (lambda q, texts: [float("nan")] * len(texts), InputError),
+        (lambda q, texts: ["high"] * len(texts), InputTypeError),
+        ("cross-encoder", InputTypeError),
+    ],
+)
+def test_a_scorer_that_answers_something_else_is_refused(scorer, error):
+    with pytest.raises(error, match="scorer"):
+        pack(texts_for_scoring(), 30, query="the bridge", scorer=scorer)
+
+
+def test_a_scorer_needs_a_query():
+    with pytest.raises(InputError, match="without a query"):
+        pack(texts_for_scoring(), 30, scorer=lambda q, t: [1.0] * len(t))
+
+
+# Compressors and extracts
+
+
+def test_a_compressors_text_competes_and_invented_numbers_are_refused():
+    def honest(text, query):
+        return "The bridge: opened 1932."
+
+    def inventive(text, query):
+        return "The bridge: opened 1931."
+
+    kept = pack([FACTS], 9, query="When was the bridge opened?", compress=honest)
+    assert kept.text == "The bridge: opened 1932."
+    assert "as its honest" in kept.decisions[0].detail
+    refused = pack([FACTS], 9, query="When was the bridge opened?", compress=inventive)
+    assert "1931" not in refused.text
+
+
+def test_a_compressor_like_llmlingua_is_taken():
+    class Lingua:
+        def compress_prompt(self, texts, question=""):
+            return {"compressed_prompt": texts[0][:20]}
+
+    assert pack([FACTS], 8, query="bridge", compress=Lingua()).text == FACTS[:20].strip()
+
+
+def test_a_compressor_sees_only_what_could_reach_the_window():
+    seen = []
+
+    def compressor(text, query):
+        seen.append(text)
+        return text[:40]
+
+    chunks = [Chunk(f"{FACTS} {i}", rank=i) for i in range(50)]
+    pack(chunks, 50, query="the bridge", compress=compressor)
+    assert 0 < len(seen) < 25
+
+
+@pytest.mark.parametrize("compress", [3, "extract", [len, "x"]])
+def test_what_cannot_compress_is_refused(compress):
+    with pytest.raises(InputTypeError, match="compress"):
+        pack([FACTS], 10, compress=compress)
+
+
+def test_extracts_are_alternatives_where_chunks_are_units():
+    heading = Chunk("# Bridges", id="heading", rank=3)
+    text = FACTS + " " + FILLER
+    chunk = Chunk(text, id="long", rank=0, requires=["heading"])
+    window = pack([heading, chunk], 150, query="When was the bridge opened?")
+    assert {d.reason for d in window.decisions} <= {Reason.SELECTED, Reason.REQUIRED}
+    assert "as its extract" in window.decisions[1].detail
+    extract = next(piece.text for piece in window.pieces if "long" in piece.chunk_ids)
+    for part in extract.split("\n…\n"):
+        assert part in text
+
+
+# Vectors
+
+
+def test_embed_is_asked_once_for_the_query_and_once_for_the_sentences():
+    calls = []
+
+    def embed(texts):
+        calls.append(list(texts))
+        return np.array([[1.0, float("granite" in text)] for text in texts])
+
+    window = pack([FACTS + " " + FILLER], 30, query="of which stone: granite?", embed=embed)
+    assert calls[0] == ["of which stone: granite?"]
+    assert len(calls) == 2 and len(calls[1]) == window.passages
+    assert "granite" in window.text
+
+
+def test_very_many_chunks_are_looked_at_by_a_shortlist():
+    chunks = [Chunk(f"{i} {FILLER}", id=str(i), rank=i, list="dense") for i in range(400)]
+    chunks.append(Chunk(f"The bridge. {FACTS}", id="pin", rank=399, list="bm25", pinned=True))
+    window = pack(chunks, 1000, query="weather")
+    assert len(window.decisions) == 401 and window.decisions[-1].kept
+    assert not window.table.shortlisted.all()
+    assert window.tokens <= 1000
