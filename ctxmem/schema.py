@@ -28,6 +28,9 @@ SCHEMA_VERSION = 1
 ENOUGH = 0.9
 """Share of the expected evidence that `Budget(auto=True)` stops at."""
 
+EXTRACT = "extract"
+"""Label of the alternatives that are made of a chunk's own spans."""
+
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -475,6 +478,7 @@ class Window:
         asked: how many of `passages` passages the scorer was asked about.
         passages: sentences and blocks that the input has.
         left: share of the evidence expected in the input that is not in the window.
+        stopped: `Budget(auto=...)` stopped before the tokens ran out: the window holds enough.
         table: the corridor's table, for whoever wants to look closer.
     """
 
@@ -491,6 +495,7 @@ class Window:
     counter: str
     prices: Mapping[str, float]
     left: float
+    stopped: bool
     asked: int
     passages: int
     table: Candidates = field(repr=False, compare=False)
@@ -513,6 +518,7 @@ class Window:
             "gap": self.gap,
             "prices": dict(self.prices),
             "left": self.left,
+            "stopped": self.stopped,
             "asked": self.asked,
             "passages": self.passages,
             "pieces": [
