@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import (
+    EXTRACT,
     Candidates,
     Chunk,
     Counter,
@@ -125,16 +126,20 @@ def _continue(placed: Sequence[_Placed], layout: Layout) -> list[_Placed]:
     """Put an ellipsis, instead of the header again, where a document goes on after a gap."""
     mark = _continued(layout)
     done: list[_Placed] = []
-    for p in placed:
-        before = done[-1] if done else None
+    for before, p in zip([None, *placed], placed, strict=False):
         goes_on = (
             before is not None
             and before.document == p.document
             and before.place < p.place
-            and p.piece.header in ("", before.piece.header, mark)
+            and p.piece.header in ("", before.piece.header)
         )
         done.append(p._replace(piece=replace(p.piece, header=mark)) if mark and goes_on else p)
     return done
+
+
+def gap(layout: Layout) -> str:
+    """Return what stands between two pieces of one document where text was left out."""
+    return layout.separator + _continued(layout)
 
 
 def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[list[int], int]:
@@ -164,8 +169,11 @@ def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
         row = int(table.kept_row[i])
         first, last = int(table.first_segment[i]), int(table.last_segment[i])
         if table.alternative[row]:
-            piece = _piece(table, layout, [i], table.texts[row], None, float(table.relevance[i]))
-            placed.append(_Placed(piece, *_place(table, first), i))
+            document, place = _place(table, first)
+            for part in _parts(table, i, row, gap(layout)):
+                piece = _piece(table, layout, [i], part, None, float(table.relevance[i]))
+                placed.append(_Placed(piece, document, place, i))
+                place += 1  # an extract's chunk stands alone: nothing else comes between
             continue
         for number in range(max(0, bisect_right(starts, first) - 1), len(runs)):
             if runs[number][0] >= last:
@@ -178,6 +186,15 @@ def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
             piece = _run_piece(table, layout, first, last, chunks)
             placed.append(_Placed(piece, *_place(table, first), chunks[0]))
     return placed
+
+
+def _parts(table: Candidates, i: int, row: int, between: str) -> list[str]:
+    """Return an alternative as pieces: the runs of spans of an extract, any other whole."""
+    text = table.texts[row]
+    option = table.chunks[i].alternatives[table.alternative[row] - 1]
+    if getattr(option, "label", None) != EXTRACT or not between:
+        return [text]
+    return text.split(between)
 
 
 def _place(table: Candidates, segment: int) -> tuple[int, int]:

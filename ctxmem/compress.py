@@ -14,16 +14,13 @@ import numpy as np
 
 from ctxmem import _native
 from ctxmem.errors import InputTypeError
-from ctxmem.schema import Alternative, Candidates, trim
+from ctxmem.schema import EXTRACT, Alternative, Candidates, trim
 
 LENGTHS = (0.25, 0.5, 0.75)
 """Shares of a chunk's characters that its extracts keep."""
 
 LEAST = 3
 """Spans from which on a chunk has extracts."""
-
-ELLIPSIS = "\n…\n"
-"""Stands in an extract where text was cut."""
 
 ASKED = 4.0
 """Compressors see the best chunks that together have so many times the budget, no others: they may
@@ -68,12 +65,14 @@ def add_alternatives(
     *,
     query: str | None = None,
     limit: int = 0,
+    gap: str = "\n…\n",
 ) -> None:
     """Add rows: extracts of chunks that share no text with others, and the compressors' texts.
 
     An extract is made of whole spans of the chunk, byte for byte, headings above them with them;
-    those of neighbours that overlap would say the same twice. A compressor's text is not taken if
-    it has a number that the chunk lacks, or is not shorter. What is pinned stays whole.
+    those of neighbours that overlap would say the same twice. `gap` stands where text was cut. A
+    compressor's text is not taken if it has a number that the chunk lacks, or is not shorter. What
+    is pinned stays whole.
 
     Raises:
         InputTypeError: a compressor returned something else than a str.
@@ -86,7 +85,7 @@ def add_alternatives(
     for i, lone in zip(unique.tolist(), alone.tolist(), strict=True):
         if table.pinned[i]:
             continue
-        made = _extracts(table, i) if lone else []
+        made = _extracts(table, i, gap) if lone else []
         if i in asked:
             made += _compressed(table, i, compressors, query)
         if made:
@@ -95,7 +94,7 @@ def add_alternatives(
     _rebuild_rows(table)
 
 
-def _extracts(table: Candidates, i: int) -> list[Alternative]:
+def _extracts(table: Candidates, i: int, gap: str) -> list[Alternative]:
     first, last = int(table.first_segment[i]), int(table.last_segment[i])
     if last - first < LEAST:
         return []
@@ -111,10 +110,10 @@ def _extracts(table: Candidates, i: int) -> list[Alternative]:
                 chosen[k] = True
                 room -= size[k]
         _take_headings(table, first, chosen)
-        text = _text(table, first, chosen)
+        text = gap.join(_runs(table, first, chosen))
         if not chosen.all() and text and all(text != other.text for other in made):
             share = float(worth[chosen].sum() / max(1e-12, worth.sum()))
-            made.append(Alternative(text, share, "extract"))
+            made.append(Alternative(text, share, EXTRACT))
     return made
 
 
@@ -126,8 +125,8 @@ def _take_headings(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) 
             chosen[k] = k + 1 < len(chosen) and chosen[k + 1]
 
 
-def _text(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) -> str:
-    """Return the chosen spans as they stand in the stretch, with an ellipsis where some are cut."""
+def _runs(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) -> list[str]:
+    """Return the chosen spans as they stand in the stretch, those that touch together."""
     parts: list[str] = []
     stretch = table.stretches[table.segment_stretch[first]]
     start = None
@@ -138,7 +137,7 @@ def _text(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) -> str:
             begin, end = table.segment_span[first + start, 0], table.segment_span[first + k - 1, 1]
             parts.append(trim(stretch[begin:end]))
             start = None
-    return ELLIPSIS.join(parts)
+    return parts
 
 
 def _worth_asking(table: Candidates, limit: int) -> set[int]:

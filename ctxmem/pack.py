@@ -135,7 +135,8 @@ def pack(
     if asked is not None and features is not None:
         verify(table, question, features, asked, allowed.limit, calls)
     if compressing and not (by_span or table.conversation):
-        add_alternatives(table, compressors, query=query, limit=allowed.limit)
+        gap = arrange.gap(layout)
+        add_alternatives(table, compressors, query=query, limit=allowed.limit, gap=gap)
     tokens.price(table, counting, separator, arrange.headers(table, layout))
     if by_span:
         overhead, again = arrange.run_overhead(table, layout, counting)
@@ -194,7 +195,8 @@ def _fit(
             best = _Fitted.of(table, proof, rendering, spent)
         overpriced = proof.spent - slack - spent
         left = budget.limit - spent
-        if left >= 0 and (overpriced <= 0 or left <= TOLERANCE * budget.limit):
+        full = overpriced <= 0 or left <= TOLERANCE * budget.limit
+        if left >= 0 and (full or not any(proof.prices.values())):  # more room changes nothing
             break
         limit += overpriced if spent <= budget.limit else budget.limit - spent
     if best is None:
@@ -202,7 +204,7 @@ def _fit(
     best.restore(table)
     value = best.proof.value
     bound = max(bound, value)
-    stopped = budget.least > 0 and best.proof.left > 0
+    stopped = budget.least > 0 and best.tokens < (1 - TOLERANCE) * budget.limit
     return Window(
         text=best.rendering.text,
         tokens=best.tokens,
@@ -217,6 +219,7 @@ def _fit(
         counter=counter.name,
         prices=prices,
         left=best.proof.left,
+        stopped=stopped,
         asked=table.asked,
         passages=len(table.segment_span),
         table=table,

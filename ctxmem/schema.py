@@ -28,6 +28,9 @@ SCHEMA_VERSION = 1
 PRICE = 0.0012
 """Worth of a token that `Budget(auto=True)` stops at."""
 
+EXTRACT = "extract"
+"""Label of the alternatives that are made of a chunk's own spans."""
+
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -477,6 +480,7 @@ class Window:
         asked: how many of `passages` passages the scorer was asked about.
         passages: sentences and blocks that the input has.
         left: share of the evidence expected in the input that is not in the window.
+        stopped: `Budget(auto=...)` stopped before the tokens ran out: the window holds enough.
         table: the corridor's table, for whoever wants to look closer.
     """
 
@@ -493,6 +497,7 @@ class Window:
     counter: str
     prices: Mapping[str, float]
     left: float
+    stopped: bool
     asked: int
     passages: int
     table: Candidates = field(repr=False, compare=False)
@@ -515,6 +520,7 @@ class Window:
             "gap": self.gap,
             "prices": dict(self.prices),
             "left": self.left,
+            "stopped": self.stopped,
             "asked": self.asked,
             "passages": self.passages,
             "pieces": [

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from cpp_build import compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -192,3 +193,9 @@ def test_a_worth_that_has_no_place_in_an_order_is_refused(tokens, worth):
 def test_arrays_that_do_not_belong_together_are_refused():
     with pytest.raises(ValueError, match="do not belong together"):
         fill([["a "]], [1, 2], [0.5], 9)
+
+
+@pytest.mark.slow
+def test_the_fill_is_clean_under_the_sanitizers():
+    names = ("span_fill", "words", "unicode")
+    compile_and_run("test_span_fill", [f"csrc/core/{name}.cpp" for name in names])

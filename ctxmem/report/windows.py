@@ -54,6 +54,16 @@ def _summary(window: Data) -> str:
         f"{many(len(decisions), 'chunk')} kept, in {many(len(window['pieces']), 'piece')}",
         proof_text(window),
     ]
+    if window["stopped"]:
+        lines.append(
+            f"stopped there: it holds {1 - window['left']:.0%} of the evidence expected in the "
+            f"input, and more is not worth its tokens"
+        )
+    if window["asked"]:
+        lines.append(
+            f"the scorer was asked about {window['asked']:,} of "
+            f"{many(window['passages'], 'passage')}"
+        )
     if repeats:
         lines.append(
             f"{many(len(repeats), 'chunk')} of {sum(d['tokens'] for d in repeats):,} tokens only "

@@ -50,6 +50,8 @@ def choose_spans(
     standing = _standing(table)
     for i in np.flatnonzero(standing & (table.group == np.arange(len(table)))).tolist():
         demand[table.first_segment[i] : table.last_segment[i]] = MAY
+    blank = [not text for text in table.segment_texts]  # separators that only Python calls space
+    demand[np.array(blank, dtype=np.bool_)] = MUST_NOT
     for i in np.flatnonzero(table.pinned & standing).tolist():
         demand[table.first_segment[i] : table.last_segment[i]] = MUST
     alike = ALIKE if dedup is True else float(dedup) if dedup else UNFOLDED
@@ -84,19 +86,48 @@ def choose_spans(
 def attribute(table: Candidates) -> None:
     """Add `kept_row`: the chunks that the kept segments are taken from.
 
-    Each segment is its best holder's: a chunk that must be there, else the one with most evidence.
-    A chunk none of whose segments are its own is represented by those that hold them.
+    Each segment is its best holder's: a chunk that has it whole before one that ends inside it,
+    one that must be there before others, then the one with most evidence. What no chunk has whole
+    is of all that have a part. A chunk none of whose segments are its own is represented by those
+    that hold them.
     """
     order = sorted(
         np.flatnonzero(_standing(table)).tolist(),
         key=lambda i: (not table.pinned[i], -table.evidence[i], -table.relevance[i], table.id(i)),
     )
     holder = np.full(len(table.segment_span), -1, dtype=np.int32)
+    whole = {i: _whole(table, i) for i in order}
     for i in reversed(order):
-        holder[table.first_segment[i] : table.last_segment[i]] = i
+        first, last = whole[i]
+        holder[first:last] = i
+    holders = set(holder[table.segment_kept & (holder >= 0)].tolist())
+    for i in order:
+        first, last = whole[i]
+        cut = [*range(table.first_segment[i], first), *range(last, table.last_segment[i])]
+        if any(table.segment_kept[s] and (holder[s] < 0 or table.pinned[i]) for s in cut):
+            holders.add(i)
+    reach = -1
+    for i in sorted(holders, key=lambda i: (whole[i][0], -whole[i][1], table.id(i))):
+        inside = (
+            whole[i] == (table.first_segment[i], table.last_segment[i]) and whole[i][1] <= reach
+        )
+        if inside and not table.pinned[i]:
+            holders.remove(i)  # all of it stands with one that is kept anyway
+        reach = max(reach, whole[i][1])
+    chosen = np.array(sorted(holders), dtype=np.intp)
     table.kept_row = np.full(len(table), -1, dtype=np.int32)
-    chosen = np.unique(holder[table.segment_kept & (holder >= 0)])
     table.kept_row[chosen] = table.first_row[chosen]
+
+
+def _whole(table: Candidates, i: int) -> tuple[int, int]:
+    """Return the segments that a chunk has whole: those at its ends may go on beyond it."""
+    first, last = int(table.first_segment[i]), int(table.last_segment[i])
+    text = table.text(i).strip()
+    if first < last and not text.endswith(table.segment_texts[last - 1]):
+        last -= 1
+    if first < last and not text.startswith(table.segment_texts[first]):
+        first += 1
+    return first, last
 
 
 def _standing(table: Candidates) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

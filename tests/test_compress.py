@@ -1,0 +1,154 @@
+"""Extracts and compressors: whole spans byte for byte, nothing invented, few chunks shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctxmem import Chunk, InputTypeError, Section, compress, dedup, intake, pack, value
+
+FACTS = (
+    "# Fees\n\nThe fee for storage is 30 euros a month. Trucks are washed on Sundays. "
+    "Our founder liked the sea and sailed a lot. Payment of the storage fee is due in advance.\n"
+)
+
+
+def extracts(text, query="storage fee"):
+    table = intake.read([text], alternatives=True)
+    dedup.find_repeats(table)
+    value.add_evidence(table)
+    dedup.group(table, True)
+    dedup.cut_segments(table)
+    value.estimate(table, value.read_question(query))
+    compress.add_alternatives(table, query=query, gap="\n<gap>\n")
+    return table.texts[1:]
+
+
+def test_extracts_are_whole_spans_byte_for_byte():
+    sentences = ["# Fees", *(s.strip(" .") + "." for s in FACTS.split("\n\n")[1].split(". "))]
+    sentences = [s.replace("\n", "").strip(".") for s in sentences]
+    made = extracts(FACTS)
+    assert made
+    for extract in made:
+        assert len(extract) < len(FACTS)
+        for run in extract.split("\n<gap>\n"):
+            assert run in FACTS
+            assert any(run.startswith(s) for s in sentences)
+            assert any(run.rstrip(".").endswith(s) for s in sentences)
+
+
+def test_a_heading_comes_with_what_stands_below_it_and_only_then():
+    for extract in extracts(FACTS):
+        assert extract.startswith("# Fees\n") == ("The fee for storage" in extract)
+        assert extract != "# Fees"
+
+
+def test_a_text_of_one_or_two_sentences_has_no_extracts():
+    assert extracts("The fee is due. It is 30 euros.") == []
+
+
+def long_chunks(count=6, words=40):
+    return [
+        Chunk(f"Storage number {i} holds " + " ".join(f"word{i}x{k}" for k in range(words)) + ".")
+        for i in range(count)
+    ]
+
+
+def test_what_a_compressor_makes_competes_with_the_whole():
+    def summary(text, query):
+        assert query == "storage"
+        return text[: text.index(" holds")]
+
+    window = pack(long_chunks(), 30, query="storage", compress=summary)
+    kept = [d for d in window.decisions if d.kept]
+    assert kept
+    assert all("as its summary of" in d.detail for d in kept)
+    assert "Storage number" in window.text
+    assert "holds" not in window.text
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda text: "It costs 99 euros.",  # a number that the chunk lacks
+        lambda text: "30.5",
+        lambda text: text + " and more",
+        lambda text: text,
+        lambda text: "  \n",
+    ],
+)
+def test_what_is_invented_or_not_shorter_or_blank_is_refused(made):
+    chunks = ["The fee of storage is 30 euros a month."]
+    window = pack(chunks, 6, query="fee", compress=lambda text, query: made(text))
+    assert window.text == ""
+    whole = pack(chunks, 99, query="fee", compress=lambda text, query: made(text))
+    assert whole.text == chunks[0]
+
+
+class Lingua:
+    """As LLMLingua's PromptCompressor answers."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def compress_prompt(self, context, question="", **options):
+        assert question == "storage"
+        assert isinstance(context, list)
+        return self.answer(context[0])
+
+
+def test_an_object_like_llmlingua_compresses():
+    model = Lingua(lambda text: {"compressed_prompt": text[:16], "ratio": "9x"})
+    window = pack(long_chunks(), 30, query="storage", compress=model)
+    assert "as its Lingua of" in next(d for d in window.decisions if d.kept).detail
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"compressed_prompt": None}, 3])
+def test_an_object_that_answers_something_else_is_told(answer):
+    with pytest.raises(InputTypeError, match=r"Lingua.compress_prompt returned .* expected a dict"):
+        pack(long_chunks(), 30, query="storage", compress=Lingua(lambda text: answer))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "compress has a NoneType"),
+        ("x", "compress has a str"),
+        (Lingua, "compress has the class Lingua; expected an object"),
+        (lambda text, query: None, "a compressor returned a NoneType for chunk"),
+    ],
+)
+def test_bad_compressors_are_named(given, message):
+    with pytest.raises(InputTypeError, match=message):
+        pack(long_chunks(), 30, query="storage", compress=given)
+
+
+def test_only_the_best_chunks_are_shown_to_a_compressor():
+    shown = []
+
+    def summary(text, query):
+        shown.append(text)
+        return text[:20]
+
+    chunks = [Chunk(c.text, score=1.0 - k / 100) for k, c in enumerate(long_chunks(100))]
+    pack(chunks, 60, query="nothing of it", compress=summary)
+    assert shown[0] == chunks[0].text
+    assert 1 <= len(shown) <= 1 + compress.ASKED * 4 * 60 / min(len(c.text) for c in chunks)
+
+
+def test_what_is_pinned_stays_whole():
+    chunks = [Chunk(FACTS, pinned=True), *long_chunks()]
+    window = pack(chunks, 200, query="storage", compress=lambda text, query: text[:9])
+    assert FACTS.strip() in window.text
+
+
+def test_an_extract_is_as_many_pieces_as_it_has_runs_each_byte_for_byte():
+    chunks = [Chunk(FACTS, source="fees.md", section="s"), Chunk("Ships sail.", section="s")]
+    window = pack(
+        chunks, 40, query="storage fee", header="[{source}]", sections=[Section("s", header="S")]
+    )
+    mine = [p for p in window.pieces if p.source == "fees.md"]
+    assert len(mine) >= 2
+    assert all(p.text in FACTS for p in mine)
+    assert "…\n" in [p.header for p in mine]
+    assert window.text.count("[fees.md]") == 1
+    assert "as its extract of" in window.decisions[0].detail

@@ -1,0 +1,114 @@
+"""Draft, then verify: few calls, well spent; answers of any scale; wrong answers told."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctxmem import Chunk, InputError, InputTypeError, pack
+
+TOPICS = "harbour glacier orchard violin cement satellite pepper lantern walrus saddle".split()
+CHUNKS = [
+    Chunk(
+        f"The {t} was seen in town {i}. Nobody spoke of the {t} at noon. It left with box {i}.",
+        score=1 - i / 100,
+    )
+    for i, t in enumerate(TOPICS * 2)
+]
+QUERY = "who was seen in town"
+
+
+class Judge:
+    """A scorer that remembers what it was asked."""
+
+    def __init__(self, score):
+        self.score = score
+        self.asked = []
+
+    def __call__(self, query, texts):
+        assert query == QUERY
+        self.asked += list(texts)
+        return [self.score(text) for text in texts]
+
+
+@pytest.mark.parametrize("calls", [1, 3, 10, 10**9])
+def test_at_most_so_many_texts_are_asked_about_and_none_twice(calls):
+    judge = Judge(lambda text: 0.5)
+    window = pack(CHUNKS, 60, query=QUERY, scorer=judge, calls=calls)
+    assert 1 <= len(judge.asked) == window.asked <= min(calls, window.passages)
+    assert all(any(text in c.text for c in CHUNKS) for text in judge.asked)
+
+
+def test_a_quarter_is_asked_about_where_nothing_is_said():
+    judge = Judge(lambda text: 0.5)
+    window = pack(CHUNKS, 60, query=QUERY, scorer=judge)
+    assert 1 <= window.asked <= window.passages / 4
+    assert f"asked about {window.asked} of {window.passages} passages" in window.explain()
+
+
+def test_nothing_is_asked_when_all_fits():
+    judge = Judge(lambda text: 0.5)
+    window = pack(CHUNKS, 10_000, query=QUERY, scorer=judge)
+    assert judge.asked == []
+    assert window.asked == 0
+    assert "asked about" not in window.explain()
+
+
+def test_scores_from_0_to_1_are_taken_as_worth():
+    judge = Judge(lambda text: 1.0 if "saddle" in text else 0.0)
+    window = pack(CHUNKS, 30, query=QUERY, scorer=judge, calls=10**9)
+    assert "saddle" in window.pieces[0].text
+    best = max(window.pieces, key=lambda piece: piece.relevance)
+    assert best.relevance == 1.0
+
+
+@pytest.mark.parametrize("scale", [(10.0, -10.0), (1e300, -1e300), (2.0, 1.5)])
+def test_scores_of_another_scale_order_what_was_drafted(scale):
+    high, low = scale
+    judge = Judge(lambda text: high if "saddle" in text else low)
+    window = pack(CHUNKS, 30, query=QUERY, scorer=judge, calls=10**9)
+    assert "saddle" in max(window.pieces, key=lambda piece: piece.relevance).text
+    assert all(0 <= piece.relevance <= 1 for piece in window.pieces)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (lambda texts: [0.5] * (len(texts) - 1), InputError, "expected a finite number a text"),
+        (lambda texts: [[0.5]] * len(texts), InputError, r"an array of shape \(\d+, 1\)"),
+        (lambda texts: 0.5, InputError, r"an array of shape \(\)"),
+        (lambda texts: [float("nan")] * len(texts), InputError, "expected a finite number"),
+        (lambda texts: [float("inf")] * len(texts), InputError, "expected a finite number"),
+        (lambda texts: "high", InputTypeError, "something else than numbers"),
+        (lambda texts: {}, InputTypeError, "something else than numbers"),
+        (lambda texts: [10**400] * len(texts), InputTypeError, "something else than numbers"),
+        (lambda texts: (0.5 for _ in texts), InputTypeError, "something else than numbers"),
+    ],
+)
+def test_wrong_answers_are_told(answer, error, message):
+    with pytest.raises(error, match=message):
+        pack(CHUNKS, 60, query=QUERY, scorer=lambda query, texts: answer(texts))
+
+
+def test_what_a_scorer_raises_is_raised():
+    def broken(query, texts):
+        raise TypeError("missing argument of its own")
+
+    with pytest.raises(TypeError, match="of its own") as caught:
+        pack(CHUNKS, 60, query=QUERY, scorer=broken)
+    assert not isinstance(caught.value, InputTypeError)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"scorer": len}, InputError, "without a query"),
+        ({"scorer": 3, "query": QUERY}, InputTypeError, "scorer is a int; expected a function"),
+        ({"scorer": len, "query": QUERY, "calls": 0}, InputError, "calls is 0"),
+        ({"scorer": len, "query": QUERY, "calls": "x"}, InputError, "calls is 'x'"),
+        ({"scorer": len, "query": QUERY, "calls": 2.5}, InputError, "calls is 2.5"),
+        ({"calls": 3, "query": QUERY}, InputError, "calls is given without a scorer"),
+    ],
+)
+def test_bad_scorers_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        pack(CHUNKS, 60, **options)
