@@ -89,7 +89,7 @@ class Budget:
     `reserve` is kept free out of `tokens`, for the question and the answer. `auto` stops before
     the tokens run out, once the window holds that share of the evidence that can be expected in all
     of the input: a question that is easy to answer gets a small window. True takes the share that
-    was found to lose next to nothing.
+    was found to lose next to nothing. Whole chunks fill their budget all the same.
     """
 
     tokens: int
@@ -474,7 +474,8 @@ class Window:
             where it is 0 more room would change nothing.
         asked: how many of `passages` passages the scorer was asked about.
         passages: sentences and blocks that the input has.
-        left: share of the evidence expected in the input that is not in the window.
+        left: share of the evidence expected in the input that is not in the window; 0 where whole
+            chunks were chosen, for which it is not known.
         table: the corridor's table, for whoever wants to look closer.
     """
 
