@@ -108,10 +108,8 @@ def attribute(table: Candidates) -> None:
             holders.add(i)
     reach = -1
     for i in sorted(holders, key=lambda i: (whole[i][0], -whole[i][1], table.id(i))):
-        inside = (
-            whole[i] == (table.first_segment[i], table.last_segment[i]) and whole[i][1] <= reach
-        )
-        if inside and not table.pinned[i]:
+        uncut = whole[i] == (table.first_segment[i], table.last_segment[i])
+        if uncut and whole[i][1] <= reach and not table.pinned[i]:
             holders.remove(i)  # all of it stands with one that is kept anyway
         reach = max(reach, whole[i][1])
     chosen = np.array(sorted(holders), dtype=np.intp)
