@@ -204,7 +204,7 @@ def _fit(
     best.restore(table)
     value = best.proof.value
     bound = max(bound, value)
-    stopped = budget.least > 0 and best.tokens < (1 - TOLERANCE) * budget.limit
+    stopped = budget.least > 0 and _nothing_worth_its_price(table, budget.least)
     return Window(
         text=best.rendering.text,
         tokens=best.tokens,
@@ -224,6 +224,12 @@ def _fit(
         passages=len(table.segment_span),
         table=table,
     )
+
+
+def _nothing_worth_its_price(table: Candidates, least: float) -> bool:
+    """Tell whether all that was left out, and not said by another, is worth less than its price."""
+    left_out = ~table.segment_kept & (table.stands_for_it < 0)
+    return bool(left_out.any() and table.segment_worth[left_out].max() < least)
 
 
 class _Fitted(NamedTuple):

@@ -76,9 +76,9 @@ struct Case {
     }
 };
 
-void check(const Case& given, std::int64_t limit, double enough, double alike) {
+void check(const Case& given, std::int64_t limit, double least, double alike) {
     ctxmem::FillInput in = given.input(limit);
-    in.enough = enough;
+    in.least = least;
     in.alike = alike;
     const ctxmem::Fill fill = ctxmem::fill_spans(in);
     std::int64_t cost = 0;
