@@ -132,7 +132,7 @@ void refused(Spoil&& spoil) {
 int main() {
     for (int round = 0; round < 20000; ++round) {
         const Case given;
-        check(given, random_below(60), random_below(2) ? 1.0 : 0.7, random_below(2) ? 0.35 : 2.0);
+        check(given, random_below(60), random_below(2) ? 0.0 : 0.3, random_below(2) ? 0.35 : 2.0);
     }
     const std::vector<double> nan{std::numeric_limits<double>::quiet_NaN()};
     const std::vector<std::int64_t> negative{-1}, backwards{1, 0}, far{0, 9};
