@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from ctxmem import Chunk, InputError, InputTypeError, pack
+from ctxmem.value.verify import _worth_asking
 
 TOPICS = "harbour glacier orchard violin cement satellite pepper lantern walrus saddle".split()
 CHUNKS = [
@@ -38,10 +42,10 @@ def test_at_most_so_many_texts_are_asked_about_and_none_twice(calls):
     assert all(any(text in c.text for c in CHUNKS) for text in judge.asked)
 
 
-def test_half_is_asked_about_at_most_where_nothing_is_said():
+def test_seven_in_ten_are_asked_about_at_most_where_nothing_is_said():
     judge = Judge(lambda text: 0.5)
     window = pack(CHUNKS, 60, query=QUERY, scorer=judge)
-    assert 1 <= window.asked <= window.passages / 2
+    assert 1 <= window.asked <= window.passages * 0.7
     assert f"asked about {window.asked} of {window.passages} passages" in window.explain()
 
 
@@ -112,3 +116,34 @@ def test_what_a_scorer_raises_is_raised():
 def test_bad_scorers_are_named(options, error, message):
     with pytest.raises(error, match=message):
         pack(CHUNKS, 60, **options)
+
+
+@pytest.fixture
+def drafted():
+    """Ten spans of ten tokens each, worth .95 down to .05."""
+    worth = np.linspace(0.95, 0.05, 10)
+    return SimpleNamespace(segment_tokens=np.full(10, 10)), worth
+
+
+def test_what_stands_at_the_margin_is_asked_about_first(drafted):
+    table, worth = drafted
+    # Five fit: the sixth, worth .45, is the least that an answer could bring in or put out. Above
+    # it, the chance to make room counts; below it, the chance to come in: .2475 of a token at the
+    # sixth, then .2025, .1925, .1575, .1375 ...
+    asked = _worth_asking(table, worth, np.full(10, np.nan), 50)
+    assert asked.tolist() == [5, 4, 6, 3, 7, 2, 8, 1, 9, 0]
+
+
+def test_of_two_alike_the_longer_is_asked_about_first(drafted):
+    table, worth = drafted
+    table.segment_tokens[8] = 100
+    assert _worth_asking(table, worth, np.full(10, np.nan), 50)[0] == 8
+
+
+def test_what_is_known_and_what_cannot_matter_is_not_asked_about(drafted):
+    table, worth = drafted
+    worth[7:] = 1e-4
+    scores = np.full(10, np.nan)
+    scores[5] = 0.2
+    asked = _worth_asking(table, worth, scores, 50)
+    assert 5 not in asked and not set(asked) & {7, 8, 9}

@@ -14,14 +14,14 @@ from ctxmem.schema import Candidates, Scorer
 from ctxmem.value.question import Question
 from ctxmem.value.spans import FLOOR, add_chunk_worth, model
 
-BATCHES = 6
+BATCHES = 8
 """Batches that the calls are spent in: after each, the rest is drafted again."""
 
-SHARE = 0.5
+SHARE = 0.7
 """Share of the spans that are asked about at most, where no number of calls is given."""
 
-DOUBT = 0.002
-"""Worth below which a span is not asked about: it is as good as certain that it is no evidence."""
+GAIN = 0.027
+"""Tokens of evidence that an answer must be expected to add to the window, to be asked for."""
 
 
 def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | None:
@@ -57,9 +57,10 @@ def verify(
 ) -> None:
     """Let a scorer correct `segment_worth`, `relevance` and `worth`; add `asked`.
 
-    Spans are asked about in the order of their drafted worth, a batch at a time, each text once;
-    each answer counts as evidence for the spans around, which are drafted again. Asking stops when
-    all would fit into `limit` tokens, when no worth is in doubt, or when the calls are spent.
+    Spans are asked about in the order of what the answer is expected to add to the window, a batch
+    at a time, each text once; each answer counts as evidence for the spans around, which are
+    drafted again. Asking stops when all would fit into `limit` tokens, when no answer is expected
+    to change the window by `GAIN`, or when the calls are spent.
 
     Scores from 0 to 1 are taken as the worth of a token. Others only order: the best-scored span
     gets the highest drafted worth among those asked about, and so on.
@@ -99,13 +100,23 @@ def verify(
 def _worth_asking(
     table: Candidates, worth: NDArray[np.float64], scores: NDArray[np.float64], limit: int
 ) -> NDArray[np.intp]:
-    """Return the spans to ask about next, best first; none where nothing can change any more."""
-    if table.segment_tokens.sum() <= limit:
-        return np.zeros(0, dtype=np.intp)  # all of it fits
+    """Return the spans to ask about next, best first; none where nothing can change any more.
+
+    An answer changes the window in one of two ways: what is left out turns out to be evidence, and
+    displaces what is worth least; or what is taken turns out to be none, and makes room for it
+    (the knowledge gradient of Frazier, Powell and Dayanik 2008, for answers of yes or no).
+    """
+    lengths = table.segment_tokens[: len(worth)].astype(np.float64)
     order = np.argsort(-worth, kind="stable")
-    doubtful = ~np.isfinite(scores) & (worth >= DOUBT)
-    rest: NDArray[np.intp] = order[doubtful[order]]
-    return rest
+    last = int(np.searchsorted(np.cumsum(lengths[order]), limit, side="right"))
+    if last == len(order):
+        return np.zeros(0, dtype=np.intp)  # all of it fits
+    least = worth[order[last]]  # of what the window holds
+    change = np.where(worth < least, worth * (1 - least), (1 - worth) * least)
+    gain = np.where(np.isfinite(scores), 0.0, change * lengths)
+    order = np.argsort(-gain, kind="stable")
+    asked: NDArray[np.intp] = order[gain[order] >= GAIN]
+    return asked
 
 
 def _scores(scorer: Scorer, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
