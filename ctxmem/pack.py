@@ -151,7 +151,14 @@ def pack(
         )
     else:
         headers = [counting.count(part.header + separator) if part.header else 0 for part in parts]
-        choosing = partial(choose, table, sections=parts, headers=headers, resident=kept_before)
+        choosing = partial(
+            choose,
+            table,
+            sections=parts,
+            headers=headers,
+            resident=kept_before,
+            least=allowed.least,
+        )
     return _fit(table, allowed, layout, counting, kept_before, choosing)
 
 
@@ -205,7 +212,7 @@ def _fit(
     best.restore(table)
     value = best.proof.value
     bound = max(bound, value)
-    stopped = budget.least > 0 and _nothing_worth_its_price(table, budget.least)
+    stopped = best.proof.stopped
     return Window(
         text=best.rendering.text,
         tokens=best.tokens,
@@ -225,12 +232,6 @@ def _fit(
         passages=len(table.segment_span),
         table=table,
     )
-
-
-def _nothing_worth_its_price(table: Candidates, least: float) -> bool:
-    """Tell whether all that was left out, and not said by another, is worth less than its price."""
-    left_out = ~table.segment_kept & (table.stands_for_it < 0)
-    return bool(left_out.any() and table.segment_worth[left_out].max() < least)
 
 
 class _Fitted(NamedTuple):

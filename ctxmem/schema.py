@@ -92,8 +92,8 @@ class Budget:
     `reserve` is kept free out of `tokens`, for the question and the answer. `auto` stops before
     the tokens run out, where the next one is not worth its price: a question that is easy to answer
     gets a small window, a hard one the whole budget. The price is a worth, the chance that a token
-    is evidence; True takes one that was found to lose next to nothing. Whole chunks fill
-    their budget all the same.
+    is evidence; True takes one that was found to lose next to nothing. Pins, the minima of sections
+    and what chunks require are taken at any price.
     """
 
     tokens: int

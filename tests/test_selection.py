@@ -51,6 +51,37 @@ def test_independent_chunks_are_chosen_optimally(given_sizes, budget):
         assert window.gap == 0
 
 
+@settings(max_examples=120, deadline=None)
+@given(sizes, st.integers(1, 40), st.sampled_from([0.05, 0.3, 0.7]))
+def test_at_a_price_no_choice_is_worth_more_after_paying_for_it(given_sizes, budget, price):
+    chunks = [
+        Chunk(" ".join([WORDS[i], *WORDS[-size:]]), id=str(i), score=score, pinned=pinned and i < 1)
+        for i, (size, score, pinned) in enumerate(given_sizes)
+    ]
+    try:
+        window = pack(chunks, ctxmem.Budget(budget, auto=price), dedup=False, compress=False)
+    except BudgetError:
+        return
+    table = window.table
+    worth = table.worth * (table.tokens - table.overhead)
+
+    def net(chosen):
+        return sum(float(worth[i] - price * table.tokens[i]) for i in chosen)
+
+    best = max(
+        net(chosen)
+        for chosen in subsets(len(chunks))
+        if all(i in chosen for i, chunk in enumerate(chunks) if chunk.pinned)
+        and ctxmem.count_tokens("\n\n".join(chunks[i].text for i in chosen)) <= budget
+    )
+    kept = [i for i, decision in enumerate(window.decisions) if decision.kept]
+    assert net(kept) >= best - 1e-4
+    assert window.value <= window.upper_bound
+    left_out = [i for i in range(len(chunks)) if i not in kept]
+    dear = all(worth[i] < price * table.tokens[i] for i in left_out)
+    assert window.stopped == (bool(left_out) and dear)
+
+
 BOOK = "One fine day. Two cats sat. Three dogs ran. Four birds sang. Five fish swam. Six bees hum."
 EDGES = [0, 14, 28, 44, 61, 77, len(BOOK)]
 cuts = st.lists(
@@ -114,3 +145,34 @@ def test_a_member_stands_in_where_its_representative_does_not_fit():
     window = pack(chunks, ctxmem.count_tokens(short))
     assert window.text == short
     assert window.decisions[0].represented_by == "short"
+
+
+def test_sections_are_not_filled_with_what_is_not_worth_its_price():
+    chunks = [
+        Chunk("The bridge was opened by the mayor.", section="facts"),
+        Chunk("Bananas are yellow and lamps are on.", section="facts"),
+        Chunk("Answer in a single line.", section="rules", pinned=True),
+    ]
+    sections = [ctxmem.Section("rules"), ctxmem.Section("facts", header="Facts:")]
+
+    def packed(auto):
+        budget = ctxmem.Budget(200, auto=auto)
+        return pack(chunks, budget, query="Who opened the bridge?", sections=sections)
+
+    whole, small = packed(False), packed(0.05)
+    assert "Bananas" in whole.text
+    assert small.text == "Answer in a single line.\n\nFacts:\n\nThe bridge was opened by the mayor."
+    assert small.stopped and not whole.stopped
+    assert 0 < small.left < 0.5 and whole.left == 0
+    assert "stopped there" in small.explain()
+
+
+def test_neighbours_that_share_text_are_left_out_at_a_price_too():
+    chunks = [
+        Chunk(BOOK[0:28], source="book", span=(0, 28)),
+        Chunk(BOOK[14:44], source="book", span=(14, 44)),
+        Chunk(BOOK[61:77], source="book", span=(61, 77)),
+    ]
+    window = pack(chunks, ctxmem.Budget(50, auto=0.02), query="Two cats?", compress=False)
+    assert "Two cats sat." in window.text and "Five fish" not in window.text
+    assert window.value <= window.upper_bound

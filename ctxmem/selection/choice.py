@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ class Proof:
     spent: int
     prices: Mapping[str, float] = field(default_factory=dict)  # of a token: "" overall, by section
     left: float = 0.0  # share of the worth that can be had and is not in the window
+    stopped: bool = False  # nothing that is left out is worth its price
 
 
 def choose(
@@ -47,6 +48,7 @@ def choose(
     sections: Sequence[Section] = (),
     headers: Sequence[int] = (),
     resident: Sequence[int] = (),
+    least: float = 0.0,
 ) -> Proof | None:
     """Add `kept_row`: the row of each chunk that is in the window, -1 where none is.
 
@@ -62,6 +64,8 @@ def choose(
         headers: the price of each section's header.
         resident: chunks that the model's cache holds, in order; what is kept from the first on
             without a break is worth `RESIDENT` a token more.
+        least: what a token must be worth: the worth of what is chosen, less this for each of its
+            tokens, is what is made greatest. Pins, minima and requirements are met all the same.
 
     Returns:
         What is known of the selection; None when the pinned chunks do not fit (all are kept out).
@@ -69,9 +73,12 @@ def choose(
     Raises:
         BudgetError: sections ask for what cannot be; it says which demands cannot stand together.
     """
-    proof = _choose(_Problem(table), limit, sections, headers, resident)
+    problem = _Problem(table, least)
+    proof = _choose(problem, limit, sections, headers, resident)
     _mark_segments(table)
-    return proof
+    if proof is None:
+        return None
+    return replace(proof, left=problem.left(proof.value), stopped=problem.stopped())
 
 
 def _mark_segments(table: Candidates) -> None:
@@ -100,7 +107,8 @@ def _choose(
         return None
     fill.take_best()
     table.kept_row = fill.kept_row
-    return Proof(fill.value, max(fill.value, _bound(problem, limit)), fill.spent)
+    bound = _bound(problem, fill.spent if problem.least else limit)
+    return Proof(fill.value, max(fill.value, bound), fill.spent)
 
 
 def keep(table: Candidates, chunks: Iterable[int]) -> float:
@@ -128,8 +136,9 @@ def over_pinned(table: Candidates, budget: int, needed: int) -> BudgetError:
 class _Problem:
     """The table as an optimisation problem: what may be chosen, and what it is worth."""
 
-    def __init__(self, table: Candidates) -> None:
+    def __init__(self, table: Candidates, least: float = 0.0) -> None:
         self.table = table
+        self.least = least
         choosable = (table.repeat_of == np.arange(len(table))) & ~table.blank
         # Worth first; of a group, whose members are worth the same, the representative. Ids break
         # ties, so that the order of the input does not.
@@ -146,6 +155,32 @@ class _Problem:
         self.stitched[chosen] = np.bincount(stretch, minlength=len(table.stretches))[stretch] > 1
         self.shares = bool(self.stitched.any())
         self.values = self._values()
+        self.net = self.values - least * table.tokens
+
+    def left(self, value: float) -> float:
+        """Return the share of all worth, text that is shared counted once, that `value` lacks."""
+        table = self.table
+        each = np.zeros(len(table.segment_span))
+        for i in self.chunks:
+            if table.group[i] == i:
+                at = self.segments(i)
+                np.maximum(each[at], table.worth[i], out=each[at])
+        total = float(each @ table.segment_tokens)
+        return max(0.0, 1 - value / total) if total > 0 else 0.0
+
+    def stopped(self) -> bool:
+        """Tell whether something is left out, and all of it because it is not worth its price."""
+        table = self.table
+        if self.least <= 0:
+            return False
+        taken = set(table.group[table.kept_row[: len(table)] >= 0].tolist())
+        left_out = [
+            i
+            for i in self.chunks
+            if int(table.group[i]) not in taken and not table.segment_kept[self.segments(i)].all()
+        ]
+        rows = [r for i in left_out for r in range(table.first_row[i], table.first_row[i + 1])]
+        return bool(rows) and bool((self.net[rows] < 0).all())
 
     def _values(self) -> NDArray[np.float64]:
         """Return the worth of each row: tokens of text times what one of them is worth."""
@@ -187,7 +222,7 @@ def _solve(problem: _Problem, limit: int) -> Proof | None:
     last = np.cumsum([len(chosen) for chosen in classes.values()], dtype=np.int64)
     starts = np.concatenate(([0], ends[last - 1])).astype(np.int64)
     pinned = table.pinned[list(classes)]
-    values = np.rint(problem.values[options] * SCALE).astype(np.int64)
+    values = np.rint(problem.net[options] * SCALE).astype(np.int64)
     chosen, value, bound, status, price = _native.solve_classes(
         starts,
         table.tokens[options],
@@ -201,7 +236,8 @@ def _solve(problem: _Problem, limit: int) -> Proof | None:
     kept = options[starts[:-1][chosen >= 0] + chosen[chosen >= 0]]
     table.kept_row[table.chunk[kept]] = kept
     spent = int(table.tokens[kept].sum())
-    return Proof(value / SCALE, bound / SCALE, spent, {"": price / SCALE})
+    paid = problem.least * spent
+    return Proof(value / SCALE + paid, bound / SCALE + paid, spent, {"": price / SCALE})
 
 
 def _solve_constrained(
@@ -226,7 +262,7 @@ def _solve_constrained(
         "items": [
             {
                 "options": [
-                    {"t": max(1, int(table.tokens[row])), "v": round(problem.values[row] * SCALE)}
+                    {"t": max(1, int(table.tokens[row])), "v": round(problem.net[row] * SCALE)}
                     for row in rows[item]
                 ],
                 "section": table.chunks[i].section if table.chunks[i].section in known else None,
@@ -260,13 +296,14 @@ def _solve_constrained(
         )
     kept = [rows[item][option] for item, option in solution.choose.items()]
     table.kept_row[table.chunk[kept]] = kept
-    value = (solution.value or 0) / SCALE
-    bound = (solution.upper_bound or 0) / SCALE
+    cost = int(table.tokens[kept].sum())
+    value = (solution.value or 0) / SCALE + problem.least * cost
+    bound = (solution.upper_bound or 0) / SCALE + problem.least * cost
     if problem.shares:
-        bound = _bound(problem, limit) + sum(bonus) / SCALE
+        bound = _bound(problem, cost if problem.least else limit) + sum(bonus) / SCALE
     opened = _opened({table.chunks[table.chunk[row]].section for row in kept}, sections)
     paid = [header for part, header in zip(sections, headers, strict=True) if part.name in opened]
-    spent = int(table.tokens[kept].sum()) + sum(paid)
+    spent = cost + sum(paid)
     prices = {name or "": price / SCALE for name, price in solution.prices.items()}
     return Proof(value, max(value, bound), spent, prices)
 
@@ -339,6 +376,7 @@ class _Fill:
     def __init__(self, problem: _Problem, limit: int) -> None:
         self.problem = problem
         self.limit = limit
+        self.least = 0.0  # pins are taken at any price
         self.spent = 0
         self.value = 0.0
         self.kept_row = np.full(len(problem.table), -1, dtype=np.int32)
@@ -351,7 +389,8 @@ class _Fill:
         return all(self.take(i) for i in self.problem.chunks if pinned[i])
 
     def take_best(self) -> None:
-        """Take what still fits, most relevant first."""
+        """Take what still fits and is worth its price, most relevant first."""
+        self.least = self.problem.least
         for i in self.problem.chunks:
             self.take(i)
 
@@ -368,13 +407,14 @@ class _Fill:
             return False
         full = int(table.first_row[chunk])
         rows = range(full, int(table.first_row[chunk + 1]))
-        for row in sorted(rows, key=lambda row: (row > full, -self.problem.values[row])):
+        dear = self.least > 0  # less may be worth more, at a price
+        for row in sorted(rows, key=lambda row: (row > full and not dear, -self.problem.net[row])):
             if self.take_rows([row, *(int(table.first_row[i]) for i in others)]):
                 return True
         return False
 
     def take_rows(self, rows: list[int]) -> bool:
-        """Take all these rows, or none when together they do not fit."""
+        """Take all these rows, or none when together they do not fit or are not worth it."""
         table = self.problem.table
         covered = self.covered.copy()
         cost, value = 0, 0.0
@@ -394,7 +434,7 @@ class _Fill:
             cost += int(tokens + (table.overhead[i] if opens_block else 0))
             value += float(table.worth[i] * tokens)
             covered[at] = True
-        if self.spent + cost > self.limit:
+        if self.spent + cost > self.limit or value < self.least * cost:
             return False
         self.covered = covered
         self.spent += cost

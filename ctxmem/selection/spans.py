@@ -80,7 +80,9 @@ def choose_spans(
     table.segment_kept = kept.astype(np.bool_)
     table.stands_for_it = stands_for_it
     attribute(table)
-    return Proof(value, bound, spent, {"": price}, left)
+    left_out = ~table.segment_kept & (table.stands_for_it < 0)
+    stopped = least > 0 and bool(left_out.any()) and table.segment_worth[left_out].max() < least
+    return Proof(value, bound, spent, {"": price}, left, stopped)
 
 
 def attribute(table: Candidates) -> None:
