@@ -348,6 +348,8 @@ def decide(
     ids, decisions = table.ids, []
     for i, chunk in enumerate(table.chunks):
         kept, reason, detail, other = account.verdict(i)
+        if i in table.refused:
+            detail = "; ".join(filter(None, [detail, *table.refused[i]]))
         decisions.append(
             Decision(
                 chunk_id=ids[i],

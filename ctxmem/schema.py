@@ -363,6 +363,7 @@ class Candidates:
     first_row      n + 1  intake       rows of chunk i: first_row[i] .. first_row[i + 1]
     blank          n      intake       nothing to show
     needs          n      intake       chunks that it requires, directly
+    refused        1      compress     of chunks, what compressors made that is not true to them
     conversation   1      intake       the input is a chat, whose order carries its meaning
     shortlisted    n      value        looked at span by span; all, unless there are very many
     repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
@@ -410,6 +411,7 @@ class Candidates:
     needs: list[tuple[int, ...]]
     conversation: bool = False
     asked: int = 0
+    refused: dict[int, list[str]] = field(default_factory=dict)
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
     pinned: NDArray[np.bool_] = field(init=False)

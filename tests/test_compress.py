@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ctxmem import Chunk, InputTypeError, Section, compress, dedup, intake, pack, value
+from ctxmem.compress import untrue
+from ctxmem.compress.alternatives import ASKED
 
 FACTS = (
     "# Fees\n\nThe fee for storage is 30 euros a month. Trucks are washed on Sundays. "
@@ -84,6 +86,56 @@ def test_what_is_invented_or_not_shorter_or_blank_is_refused(made):
     assert whole.text == chunks[0]
 
 
+def test_a_refusal_is_told_in_the_decision():
+    chunks = ["The fee of storage is 30 euros a month.", "The fee of a key is 5 euros a year."]
+
+    def summary(text, query):
+        return text.replace("The fee of ", "Fee ").replace("30", "99")
+
+    first, second = pack(chunks, 99, query="fee", compress=summary).decisions
+    assert first.detail.endswith(
+        "its summary was refused: it has the number 99, which the text lacks"
+    )
+    assert "refused" not in second.detail
+
+
+CLAUSE = (
+    'The tenant shall not sublet the flat. The deposit, "a sum of two rents", is due at once; '
+    "the landlord doesn't keep it. No pets."
+)
+
+
+@pytest.mark.parametrize(
+    ("shorter", "wrong"),
+    [
+        ("Tenant shall sublet the flat.", "it says 'sublet', which the text only denies"),
+        ("The landlord keeps it. Pets.", "it says 'pets', which the text only denies"),
+        ("The deposit is not due at once.", "it denies 'due', which the text says"),
+        ('The deposit, "a sum of three rents".', "it quotes 'a sum of three rents', which"),
+        ("“the landlord keeps it”", "it quotes 'the landlord keeps it', which"),
+        ("Deposit of 2 rents", "it has the number 2, which the text lacks"),
+    ],
+)
+def test_what_the_text_does_not_bear_out_is_named(shorter, wrong):
+    assert untrue(CLAUSE, shorter).startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    "shorter",
+    [
+        CLAUSE,
+        "Tenant not sublet flat. Deposit due at once.",
+        "The tenant may never sublet.",
+        'Deposit: "a sum of  two rents".',
+        "The deposit is due; it isn't kept by the landlord. No pets.",
+        "Subletting is forbidden.",
+        "",
+    ],
+)
+def test_what_is_true_to_the_text_is_left_alone(shorter):
+    assert untrue(CLAUSE, shorter) is None
+
+
 class Lingua:
     """As LLMLingua's PromptCompressor answers."""
 
@@ -132,7 +184,7 @@ def test_only_the_best_chunks_are_shown_to_a_compressor():
     chunks = [Chunk(c.text, score=1.0 - k / 100) for k, c in enumerate(long_chunks(100))]
     pack(chunks, 60, query="nothing of it", compress=summary)
     assert shown[0] == chunks[0].text
-    assert 1 <= len(shown) <= 1 + compress.ASKED * 4 * 60 / min(len(c.text) for c in chunks)
+    assert 1 <= len(shown) <= 1 + ASKED * 4 * 60 / min(len(c.text) for c in chunks)
 
 
 def test_what_is_pinned_stays_whole():

@@ -5,7 +5,6 @@ They compete as alternatives: the solver takes the whole, one of them, or none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ctxmem import _native
+from ctxmem.compress.faithful import untrue
 from ctxmem.errors import InputTypeError
 from ctxmem.schema import EXTRACT, Alternative, Candidates, trim
 
@@ -25,8 +25,6 @@ LEAST = 3
 ASKED = 4.0
 """Compressors see the best chunks that together have so many times the budget, no others: they may
 be language models, and what is worth less cannot reach the window."""
-
-_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 
 Compressor = Callable[..., str]
 """A function (text, query) -> shorter text, or an object with LLMLingua's `compress_prompt`."""
@@ -71,8 +69,8 @@ def add_alternatives(
 
     An extract is made of whole spans of the chunk, byte for byte, headings above them with them;
     those of neighbours that overlap would say the same twice. `gap` stands where text was cut. A
-    compressor's text is not taken if it has a number that the chunk lacks, or is not shorter. What
-    is pinned stays whole.
+    compressor's text is refused if it is not shorter, or says what the chunk does not bear out; the
+    table's `refused` says why. What is pinned stays whole.
 
     Raises:
         InputTypeError: a compressor returned something else than a str.
@@ -164,10 +162,21 @@ def _compressed(
                 f"expected a str"
             )
         shorter = trim(shorter) if shorter.strip() else ""
-        invented = set(_NUMBER.findall(shorter)) - set(_NUMBER.findall(text))
-        if shorter and len(shorter) < len(text) and not invented:
-            made.append(Alternative(shorter, label=getattr(compressor, "__name__", "summary")))
+        label = getattr(compressor, "__name__", "summary")
+        wrong = _wrong(text, shorter)
+        if wrong is None:
+            made.append(Alternative(shorter, label=label))
+        else:
+            table.refused.setdefault(i, []).append(f"its {label} was refused: {wrong}")
     return made
+
+
+def _wrong(text: str, shorter: str) -> str | None:
+    if not shorter:
+        return "it is empty"
+    if len(shorter) >= len(text):
+        return "it is not shorter"
+    return untrue(text, shorter)
 
 
 def _lingua(model: Any) -> Compressor:
