@@ -83,6 +83,20 @@ MORE_IS_BETTER = (
 """Features, by the beginning of their names, of which more never lowers a worth."""
 
 
+FINAL_BESIDE = (
+    "consensus_sum",
+    "bm25_variants",
+    "coverage",
+    "span_cosine",
+    "terms",
+    "document_consensus",
+    "consensus_even",
+    "documents",
+    "spans",
+)
+"""What the second forest sees beside what follows from the drafts: the rest is in those."""
+
+
 class View(NamedTuple):
     """What a caller gives of all there is."""
 
@@ -200,6 +214,14 @@ def collect(data: Path, seed: int = 0) -> list[Case]:
     return cases
 
 
+FINAL_NAMES = [
+    name
+    for name in _native.FINAL_FEATURES
+    if name in FINAL_BESIDE or name not in _native.DRAFT_FEATURES
+]
+FINAL_COLUMNS = [_native.FINAL_FEATURES.index(name) for name in FINAL_NAMES]
+
+
 # Fitting ------------------------------------------------------------------------------------------
 
 
@@ -249,16 +271,6 @@ class Model(NamedTuple):
     draft: Any
     final: Any
 
-    def drafted(self, case: Case) -> NDArray[np.float32]:
-        """Return the drafted worth of the spans of a case."""
-        return np.asarray(self.draft.predict(case.draft), dtype=np.float32)
-
-    def worth(self, case: Case) -> NDArray[np.float64]:
-        """Return the worth of the spans of a case."""
-        drafted = self.drafted(case)
-        final = np.asarray(self.final.predict(case.features.finals(drafted)), dtype=np.float64)
-        return BLEND * drafted + (1 - BLEND) * final
-
 
 class Drafts:
     """Forests of the first round, each fitted once without the sets it must not have seen."""
@@ -284,16 +296,20 @@ def fit_model(drafts: Drafts, *left_out: str) -> Model:
     for case in cases:
         blind = drafts.without(*left_out, case.asked.set)
         drafted = np.asarray(blind.predict(case.draft), dtype=np.float32)
-        rows.append(case.features.finals(drafted))
-    return Model(drafts.without(*left_out), fit(cases, rows, list(_native.FINAL_FEATURES)))
+        rows.append(case.features.finals(drafted)[:, FINAL_COLUMNS])
+    return Model(drafts.without(*left_out), fit(cases, rows, FINAL_NAMES))
 
 
 # Judging ------------------------------------------------------------------------------------------
 
 
-def judge(model: Model, cases: Iterable[Case]) -> list[float]:
-    """Return the share of the evidence, in characters, that a fill keeps at each of `BUDGETS`."""
-    found = [_kept_evidence(case, model.worth(case)) for case in cases]
+def judge(data: Mapping[str, Any], cases: Iterable[Case]) -> list[float]:
+    """Return the share of the evidence, in characters, that a fill keeps at each of `BUDGETS`.
+
+    `data` is a weights file's: what is judged is what the package will read.
+    """
+    model = _native.SpanModel(data)
+    found = [_kept_evidence(case, model.worth(case.features).astype(np.float64)) for case in cases]
     return [round(float(share), 4) for share in np.mean(found, axis=0)]
 
 
@@ -331,7 +347,7 @@ def as_data(model: Model, provenance: Mapping[str, Any]) -> dict[str, Any]:
         "provenance": dict(provenance),
         "blend": BLEND,
         "draft": _forest(model.draft, _native.DRAFT_FEATURES),
-        "final": _forest(model.final, _native.FINAL_FEATURES),
+        "final": _forest(model.final, FINAL_NAMES),
     }
 
 
@@ -377,26 +393,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     cases = collect(options.data)
     drafts = Drafts(cases)
     judged: dict[str, dict[str, list[float]]] = {view.name: {} for view in JUDGED}
-    provenance = {
+    of_all = {
         "date": datetime.date.today().isoformat(),
         "sets": [SOURCES.get(name, name) for name in sorted({case.asked.set for case in cases})],
         "views": [view.name for view in (*JUDGED, *OTHERS)],
         "lightgbm": _lightgbm_version(),
-        "left_out": judged,
     }
     print(f"{'left out':16s}{'view':18s}" + "".join(f"{budget:>8}" for budget in BUDGETS))
     for name in sorted({case.asked.set for case in cases} - {SATURATED}):
-        model = fit_model(drafts, name)
+        data = as_data(fit_model(drafts, name), {**of_all, "left_out": [name]})
         for view in JUDGED:
             seen = [case for case in cases if case.asked.set == name and case.view == view]
-            judged[view.name][name.removesuffix("_public")] = shares = judge(model, seen)
+            judged[view.name][name.removesuffix("_public")] = shares = judge(data, seen)
             print(f"{name:16s}{view.name:18s}" + "".join(f"{share:8.3f}" for share in shares))
         if options.leave_out is not None:
-            _write(options.leave_out / f"{name}.json", as_data(model, provenance))
+            _write(options.leave_out / f"{name}.json", data)
     for view_name, sets in judged.items():
-        print(f"{view_name}: mean of all {np.mean(list(sets.values())):.4f}", file=sys.stdout)
+        print(f"{view_name}: mean of all {np.mean(list(sets.values())):.4f}")
     if options.out is not None:
-        _write(options.out, as_data(fit_model(drafts), provenance))
+        _write(options.out, as_data(fit_model(drafts), {**of_all, "judged": judged}))
     return 0
 
 

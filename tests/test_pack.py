@@ -467,8 +467,10 @@ def test_a_resident_prefix_stays_where_it_stands():
 
 def test_a_resident_prefix_gives_way_to_what_is_worth_much_more():
     first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
-    window = pack(notes([0.0, 0.1, 0.1, 0.9, 1.0]), 26, resident=first)
-    assert {"bread", "glass"} == {piece.chunk_ids[0] for piece in window.pieces}
+    window = pack(notes([0.0, 0.1, 0.1, 0.2, 1.0]), 13, resident=first)
+    assert {"glass"} == {piece.chunk_ids[0] for piece in window.pieces}
+    again = pack(notes([1.0, 0.1, 0.1, 0.2, 0.9]), 13, resident=first)
+    assert {"river"} == {piece.chunk_ids[0] for piece in again.pieces}
 
 
 def test_a_resident_of_another_kind_is_refused():

@@ -307,7 +307,7 @@ def test_a_damaged_file_is_refused_by_what_is_wrong(change, message):
 
 def test_weights_say_where_they_come_from():
     data = weights()
-    assert {"date", "sets", "views", "lightgbm", "left_out"} <= set(data["provenance"])
+    assert {"date", "sets", "views", "lightgbm", "judged"} <= set(data["provenance"])
     assert data["version"] == 1
     assert (files("ctxmem") / "weights" / "value-1.json").stat().st_size < 500_000
 
@@ -371,6 +371,6 @@ def test_a_span_of_the_answer_is_worth_more_than_others():
 
 
 def test_features_and_forests_are_clean_under_sanitizers():
-    names = "span_features span_table span_columns span_evidence span_words span_shape".split()
+    names = "span_features span_table span_columns span_evidence span_words span_size".split()
     names += "span_standing span_bridges span_model forest terms".split()
     compile_and_run("test_span_model", [f"csrc/core/{name}.cpp" for name in names])

@@ -108,7 +108,6 @@ void add_vectors(const SpanTable& table, Columns& columns) {
         for (std::size_t s = 0; s < one.size(); ++s) variants[s] = std::max(variants[s], one[s]);
     }
     columns.add("span_cosine_place", places(query));
-    columns.add("span_cosine_within", within_documents(table, query));
     columns.add("span_cosine", std::move(query));
     columns.add("span_cosine_around", std::move(around));
     columns.add("variant_cosine", std::move(variants));
@@ -121,7 +120,6 @@ void add_evidence(const SpanTable& table, Columns& columns) {
     const Column votes = scaled(sum(table, consensus));
     columns.add("consensus", scaled(most(table, consensus)));
     columns.add("consensus_place", places(votes));
-    columns.add("consensus_within", within_documents(table, votes));
     columns.add("consensus_sum", votes);
     columns.add("leading", scaled(sum(table, of_chunks(table, kLeading))));
     columns.add("best_rank", narrow(most(table, of_chunks(table, kBestRank))));

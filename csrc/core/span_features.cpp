@@ -14,7 +14,7 @@ struct SpanFeatures::Drafted {
     explicit Drafted(const SpanInput& input) : table(input) {
         add_evidence(table, columns);
         add_words(table, columns);
-        add_shape(table, columns);
+        add_size(table, columns);
     }
 
     Columns finals(std::span<const float> worth) const {

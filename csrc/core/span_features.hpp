@@ -2,8 +2,9 @@
 //
 // The rows come in two rounds. The first is what is known of a span by itself and of where it
 // stands: the evidence its chunks were returned with, BM25 (Robertson et al. 1994) and coverage of
-// the query's terms in the span, around it, in its heading and at the opening of its document, and
-// the shape of its text. The second needs a drafted worth for every span: what the best spans name
+// the query's terms in the span, around it and in its heading, and how long it is. What a text looks
+// like (a table, a question, the top of a page) is left out: it told question sets apart, and not
+// evidence from the rest. The second needs a drafted worth for every span: what the best spans name
 // and the query does not, found in other documents (the second hop of a question), terms shared
 // with the best spans (Rocchio 1971), and where the span stands among its neighbours and in its
 // document by draft.

@@ -84,13 +84,7 @@ void SpanTable::read_stretch(std::size_t stretch, Terms& known) {
         const std::string_view text = reader.between(in_.start[s], in_.end[s]);
         known.append(text, terms_);
         term_first_.push_back(static_cast<std::uint32_t>(terms_.size()));
-        Shape& shape = shapes_.emplace_back();
-        shape.bytes = static_cast<std::uint32_t>(text.size());
-        shape.question = text.find('?') != std::string_view::npos;
-        for (const Term& term : terms(s)) {
-            shape.capitals += term.capital;
-            shape.digits += term.digit;
-        }
+        bytes_.push_back(static_cast<std::uint32_t>(text.size()));
         const auto at = static_cast<std::uint32_t>(s);
         if (in_.kind[s] == static_cast<std::uint8_t>(SpanKind::heading)) heading = at;
         heading_.push_back(heading == kNever ? at : heading);

@@ -22,11 +22,6 @@ public:
     struct Posting {
         std::uint32_t where, count;
     };
-    // What a span looks like.
-    struct Shape {
-        std::uint32_t bytes = 0, capitals = 0, digits = 0;
-        bool question = false;
-    };
 
     // Throws std::invalid_argument when sizes do not fit together. Keeps views of the input.
     explicit SpanTable(const SpanInput& input);
@@ -46,8 +41,7 @@ public:
     }
     // The nearest heading above a span or at it; itself if there is none.
     std::size_t heading(std::size_t span) const { return heading_[span]; }
-    // The span that a document begins with, and the terms there that may name it.
-    std::size_t opening(std::size_t document) const { return opening_[document]; }
+    // The terms that a document begins with, which may name it.
     std::span<const Term> opening_terms(std::size_t document) const;
 
     // All terms of a span in order, and each of them once.
@@ -59,7 +53,7 @@ public:
                 distinct_.data() + distinct_first_[span + 1]};
     }
     std::size_t all_terms() const { return terms_.size(); }
-    const Shape& shape(std::size_t span) const { return shapes_[span]; }
+    std::uint32_t bytes(std::size_t span) const { return bytes_[span]; }
 
     // The spans that have a term, in order; documents whose opening has it, and where first.
     std::span<const Posting> postings(std::uint32_t term) const {
@@ -89,8 +83,7 @@ private:
     void index_openings();
 
     const SpanInput in_;
-    std::vector<std::uint32_t> stretch_of_, document_of_, heading_;
-    std::vector<Shape> shapes_;
+    std::vector<std::uint32_t> stretch_of_, document_of_, heading_, bytes_;
     std::vector<Term> terms_;
     std::vector<std::uint32_t> distinct_;
     std::vector<Posting> postings_, opened_;

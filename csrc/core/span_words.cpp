@@ -1,4 +1,4 @@
-// Words of the query in a span, around it, above it, and at the opening of its document.
+// Words of the query in a span, around it and above it.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -112,11 +112,10 @@ void add_matches(const SpanTable& table, Columns& columns) {
 // The columns of words where there is no query: their names, and nothing known.
 void add_nothing(const SpanTable& table, Columns& columns) {
     for (const std::string_view name :
-         {"bm25", "bm25_place", "bm25_variants", "bm25_variants_place", "bm25_within", "bm25_chunk",
-          "bm25_before", "bm25_after", "bm25_around", "bm25_document", "bm25_document_place",
-          "coverage", "coverage_variants", "coverage_around", "coverage_heading",
-          "coverage_opening", "opening_in_query", "rarest_match", "pairs", "matches", "focus",
-          "matched_spans", "unmatched_share", "query_terms"})
+         {"bm25_place", "bm25", "bm25_variants_place", "bm25_chunk", "bm25_before", "bm25_after",
+          "bm25_around", "bm25_variants", "coverage_around", "coverage_heading", "coverage",
+          "coverage_variants", "rarest_match", "pairs", "matches", "focus", "matched_spans",
+          "unmatched_share", "query_terms"})
         columns.add(name, Column(table.spans(), kMissing));
 }
 
@@ -136,37 +135,21 @@ void add_words(const SpanTable& table, Columns& columns) {
             covered_variants[s] = std::max(covered_variants[s], covered_one[s]);
         }
     }
-    Column best(table.documents(), 0.0f), named(table.documents());
+    Column heading(spans);
     for (std::size_t s = 0; s < spans; ++s)
-        best[table.document(s)] = std::max(best[table.document(s)], variants[s]);
-    std::vector<std::uint32_t> opening_terms;
-    for (std::size_t d = 0; d < table.documents(); ++d) {
-        opening_terms.clear();
-        for (const Term& term : table.opening_terms(d)) opening_terms.push_back(term.id);
-        named[d] = named_share(table, opening_terms);
-    }
-    Column heading(spans), opening(spans);
-    for (std::size_t s = 0; s < spans; ++s) {
         heading[s] = table.heading(s) == s ? 0 : covered[table.heading(s)];
-        opening[s] = covered[table.opening(table.document(s))];
-    }
     columns.add("bm25_place", places(query));
     columns.add("bm25", std::move(query));
     columns.add("bm25_variants_place", places(variants));
-    columns.add("bm25_within", within_documents(table, variants));
     columns.add("bm25_chunk", of_chunks(table, variants));
     columns.add("bm25_before", beside(table, variants, -1));
     columns.add("bm25_after", beside(table, variants, 1));
     columns.add("bm25_around", mean_beside(table, variants, kAround));
     columns.add("bm25_variants", std::move(variants));
-    columns.add("bm25_document_place", of_documents(table, places(best)));
-    columns.add("bm25_document", of_documents(table, best));
     columns.add("coverage_around", coverage(table, table.queries()[0], kAround));
     columns.add("coverage_heading", std::move(heading));
-    columns.add("coverage_opening", std::move(opening));
     columns.add("coverage", std::move(covered));
     columns.add("coverage_variants", std::move(covered_variants));
-    columns.add("opening_in_query", of_documents(table, named));
     add_matches(table, columns);
 }
 

@@ -166,7 +166,8 @@ class _Problem:
                 at = self.segments(i)
                 np.maximum(each[at], table.worth[i], out=each[at])
         total = float(each @ table.segment_tokens)
-        return max(0.0, 1 - value / total) if total > 0 else 0.0
+        left = 1 - value / total if total > 0 else 0.0
+        return left if left > 1e-5 else 0.0  # the solver's values are whole numbers
 
     def stopped(self) -> bool:
         """Tell whether something is left out, and all of it because it is not worth its price."""
