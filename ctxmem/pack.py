@@ -76,7 +76,7 @@ def pack(
         scorer: a costly judge of relevance, (query, texts) -> a number a text: a cross-encoder, a
             language model. It is asked only where its answer could change the window.
         calls: how many texts it may see at most; left out, as many as may matter, a quarter of all
-                sentences in most cases, seven in ten at most.
+                sentences in most cases, six in ten at most.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
         dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
             and agree in numbers and negations; a number folds from that share on, whatever differs.

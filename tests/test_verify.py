@@ -42,10 +42,10 @@ def test_at_most_so_many_texts_are_asked_about_and_none_twice(calls):
     assert all(any(text in c.text for c in CHUNKS) for text in judge.asked)
 
 
-def test_seven_in_ten_are_asked_about_at_most_where_nothing_is_said():
+def test_six_in_ten_are_asked_about_at_most_where_nothing_is_said():
     judge = Judge(lambda text: 0.5)
     window = pack(CHUNKS, 60, query=QUERY, scorer=judge)
-    assert 1 <= window.asked <= window.passages * 0.7
+    assert 1 <= window.asked <= window.passages * 0.6 + 1
     assert f"asked about {window.asked} of {window.passages} passages" in window.explain()
 
 

@@ -14,14 +14,23 @@ from ctxmem.schema import Candidates, Scorer
 from ctxmem.value.question import Question
 from ctxmem.value.spans import FLOOR, add_chunk_worth, model
 
-BATCHES = 8
+BATCHES = 7
 """Batches that the calls are spent in: after each, the rest is drafted again."""
 
-SHARE = 0.7
+SHARE = 0.6
 """Share of the spans that are asked about at most, where no number of calls is given."""
 
-GAIN = 0.027
-"""Tokens of evidence that an answer must be expected to add to the window, to be asked for."""
+GAIN = 0.022
+"""Tokens of evidence that an answer must be expected to add to the window, to be asked for, where
+`USUAL` tokens of evidence are expected in all."""
+
+USUAL = 100.0
+FEW = 30.0
+"""Tokens of evidence below which an expectation is not trusted: a question has some answer."""
+
+SHARED = 0.4
+"""What counts is the share of the evidence that a window has (a power of 1 of what is expected in
+all), but what is expected is uncertain (a power of 0)."""
 
 
 def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | None:
@@ -104,7 +113,8 @@ def _worth_asking(
 
     An answer changes the window in one of two ways: what is left out turns out to be evidence, and
     displaces what is worth least; or what is taken turns out to be none, and makes room for it
-    (the knowledge gradient of Frazier, Powell and Dayanik 2008, for answers of yes or no).
+    (the knowledge gradient of Frazier, Powell and Dayanik 2008, for answers of yes or no). Where
+    much evidence is known or expected, a little more of it matters less.
     """
     lengths = table.segment_tokens[: len(worth)].astype(np.float64)
     order = np.argsort(-worth, kind="stable")
@@ -113,7 +123,8 @@ def _worth_asking(
         return np.zeros(0, dtype=np.intp)  # all of it fits
     least = worth[order[last]]  # of what the window holds
     change = np.where(worth < least, worth * (1 - least), (1 - worth) * least)
-    gain = np.where(np.isfinite(scores), 0.0, change * lengths)
+    expected = max(FEW, float(worth @ lengths))
+    gain = np.where(np.isfinite(scores), 0.0, change * lengths) * (USUAL / expected) ** SHARED
     order = np.argsort(-gain, kind="stable")
     asked: NDArray[np.intp] = order[gain[order] >= GAIN]
     return asked
