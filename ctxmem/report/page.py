@@ -59,6 +59,8 @@ vector-effect:non-scaling-stroke;fill:none}
 .ctxmem .line.m-overlap{stroke:var(--overlap)}.ctxmem .line.m-version{stroke:var(--version)}
 .ctxmem .line.m-repeat{stroke:var(--repeat)}.ctxmem .line.m-lost{stroke:var(--lost)}
 .ctxmem .line.m-boilerplate{stroke:var(--boilerplate)}
+.ctxmem .line.ours[class]{stroke-width:3.2}.ctxmem .line.thin[class]{stroke-width:1;opacity:.45}
+.ctxmem .line.lead[class]{stroke-width:1}
 .ctxmem .chart{position:relative;margin-top:.5rem}
 .ctxmem .chart .top,.ctxmem .chart .axis{color:var(--soft);font-size:.78rem;line-height:1.2;
 display:block}
