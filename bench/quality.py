@@ -138,6 +138,9 @@ def report_of(judge: Judge, seen: Measured, *, left_out: bool) -> dict[str, Any]
             **seen.versions,
         },
         "questions": {name: len(of) for name, of in recalls(ours, BUDGETS).items()},
+        "sample": f"; {judge.limit} of each set at most, --limit 0 takes all"
+        if judge.limit
+        else "",
         "left_out": left_out,
         "rows": rows_of(seen, left_out=left_out),
         "scenarios": {
@@ -279,7 +282,7 @@ def show(report: Mapping[str, Any]) -> None:
     print(report["question"])
     print(", ".join(f"{name} {value}" for name, value in report["versions"].items()))
     of_set = ", ".join(f"{name} {count}" for name, count in counts.items())
-    print(f"{sum(counts.values())} questions: {of_set}\n")
+    print(f"{sum(counts.values())} questions: {of_set}{report['sample']}\n")
     wide = max(len(one["what"]) for one in report["rows"])
     print(f"{'what':<{wide}}  {'reach':<8}  measured")
     for one in report["rows"]:

@@ -168,7 +168,7 @@ def test_the_table_is_printed_and_drawn(data, tmp_path, capsys, alone):
     command += ["--left-out", str(left_out), "--html", str(page), "--json", str(told)]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert "4 questions: first 2, second 2" in shown
+    assert "4 questions: first 2, second 2; 25 of each set at most, --limit 0 takes all" in shown
     assert "not run: LangChain (not asked)" in shown
     report = json.loads(told.read_text())
     curves = report["scenarios"]["multi"]
@@ -185,6 +185,7 @@ def test_the_table_is_printed_and_drawn(data, tmp_path, capsys, alone):
     assert speed["met"] is None and "about 100 hits" in speed["measured"]
     drawn = page.read_text()
     assert drawn.count('<svg class="plot"') == 2 and "ctxmem, words and ranks</text>" in drawn
+    assert '"line m-new ours"' in drawn and "<title>ctxmem: " in drawn
     assert "passages by cosine" in drawn and "<script" not in drawn
 
 

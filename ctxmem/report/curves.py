@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ctxmem.report.words import escape
 
 _WIDE, _HIGH = 860, 400
-_LEFT, _RIGHT, _TOP, _LOW = 276, 46, 30, 44
+_LEFT, _RIGHT, _TOP, _LOW = 236, 46, 30, 44
 _APART = 16.0  # of two labels, from line to line
 
 OURS = ("new", "overlap")

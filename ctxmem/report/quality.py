@@ -10,6 +10,11 @@ from ctxmem.report.page import page
 from ctxmem.report.words import Data, escape, many
 
 SCENARIOS = {"multi": "Several lists, with their repeats", "single": "A single dense list"}
+OURS, WORDS = "ctxmem", "ctxmem, words and ranks"
+BEST = 2
+KNOWN = ("LangChain EnsembleRetriever", "dense")
+"""Peers drawn by name: the best of all, and what most people run."""
+
 _LOSSES = 12
 
 
@@ -21,7 +26,8 @@ def quality_page(report: Data) -> str:
     blocks = [
         "<header><h1>How much of the evidence does the window keep?</h1>",
         f"<p class='hero'>{escape(_headline(report))}</p></header>",
-        f"<p class='soft'>{many(sum(counts.values()), 'question')}: {escape(sets)}</p>",
+        f"<p class='soft'>{many(sum(counts.values()), 'question')}: {escape(sets)}"
+        f"{escape(report['sample'])}</p>",
         f"<p class='soft'>{escape(versions)}</p>",
         f"<div class='card'>{_reached(report['rows'])}</div>",
     ]
@@ -37,21 +43,29 @@ def quality_page(report: Data) -> str:
 
 
 def evidence_curves(told: Mapping[str, Any], title: str) -> str:
-    """Draw recall over the budget, of ctxmem and its peers, the best four of them by name."""
-    ranked = sorted(told, key=lambda name: -told[name]["aub"])
-    lines = [
-        (name, {int(budget): share for budget, share in told[name]["recall"].items()})
-        for name in ranked
-    ]
-    ours = [line for line in lines if line[0].startswith("ctxmem") and "shipped" not in line[0]]
-    peers = [line for line in lines if not line[0].startswith("ctxmem")]
-    return curves(choose_curves(ours, peers), f"share of the evidence kept. {title}", "tokens")
+    """Draw recall over the budget, of ctxmem and its peers; some of them by name, others grey."""
+    lines = {
+        name: {int(budget): share for budget, share in one["recall"].items()}
+        for name, one in told.items()
+    }
+    ours = [name for name in (OURS, WORDS) if name in lines]
+    peers = sorted(
+        (name for name in lines if not name.startswith(OURS)), key=lambda name: -told[name]["aub"]
+    )
+    best = peers[:BEST]
+    known = [name for name in KNOWN if name in peers and name not in best]
+    peers = [*best, *known, *(name for name in peers if name not in {*best, *known})]
+    drawn = choose_curves([(n, lines[n]) for n in ours], [(n, lines[n]) for n in peers])
+    grey = sum(not line.named for line in drawn)
+    caption = f"<figcaption>grey: {many(grey, 'other peer')}</figcaption>" if grey else ""
+    said = f"share of the evidence kept. {title}"
+    return f"<figure>{curves(drawn, said, 'tokens')}{caption}</figure>"
 
 
 def _headline(report: Data) -> str:
     told = report["scenarios"]["multi"]
-    peers = [name for name in told if not name.startswith("ctxmem")]
-    mine = f"{told['ctxmem']['aub']:.1%} of the evidence at 512 to 4,096 tokens"
+    peers = [name for name in told if not name.startswith(OURS)]
+    mine = f"{told[OURS]['aub']:.1%} of the evidence at 512 to 4,096 tokens"
     if not peers:
         return f"{mine}."
     best = max(peers, key=lambda name: float(told[name]["aub"]))
@@ -82,7 +96,7 @@ def _table(told: Mapping[str, Any], title: str, packers: Mapping[str, str]) -> s
     for name in sorted(told, key=lambda name: -told[name]["aub"]):
         one = told[name]
         shares = "".join(f"<td class='n'>{one['recall'][budget]:.3f}</td>" for budget in budgets)
-        weight = f"<b>{escape(name)}</b>" if name.startswith("ctxmem") else escape(name)
+        weight = f"<b>{escape(name)}</b>" if name.startswith(OURS) else escape(name)
         about = f"<br><span class='soft'>{escape(packers[name])}</span>" if name in packers else ""
         lines.append(
             f"<tr><th scope='row'>{weight}{about}</th>{shares}<td class='n'>{one['aub']:.3f}</td>"
