@@ -6,11 +6,10 @@ Each window is made once and read by every row of the report that is about it.
 from __future__ import annotations
 
 import importlib
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,8 @@ from .packers import (
     valued_by,
     window_of,
 )
+
+Clock = Callable[[], float]
 
 OURS = "ctxmem"
 WORDS = "ctxmem, words and ranks"
@@ -58,8 +59,8 @@ BASELINES = {
     "stnd_conv": "by cosine and BM25, stitched, near-duplicates skipped",
     "sent_dense": "sentences by cosine",
     "sent_mix": "sentences by cosine and BM25, theirs and their passage's",
-    "sent_rrf": "the same and fused ranks",
-    "sent_rrf_ctx1": "the same, each with its neighbours",
+    "sent_rrf": "sent_mix and fused ranks",
+    "sent_rrf_ctx1": "sent_rrf, each with its neighbours",
     "sent_rrf_nd": "sent_rrf, near-duplicates skipped",
     "sent_rrf_div": "sent_rrf, each further sentence of a document worth less",
 }
@@ -82,7 +83,7 @@ class Measured:
     broken: list[str] = field(default_factory=list)
     overruns: int = 0
     windows: int = 0
-    milliseconds: list[float] = field(default_factory=list)
+    milliseconds: list[list[float]] = field(default_factory=list)  # by the wall, of the processor
     versions: dict[str, str] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
 
@@ -201,7 +202,7 @@ def _our_windows(question: Question, scenario: str) -> None:
     seen.auto.append(question.judged(window, CEILING))
     judge_of_spans = oracle(task)
     for limit in BUDGETS[:JUDGED]:
-        for rows, asking in ((seen.verified, _doubtful), (seen.scored, asking_all)):
+        for rows, asking in ((seen.verified, nullcontext), (seen.scored, asking_all)):
             with asking():
                 window = window_of(task.query, question.bare, limit, scorer=judge_of_spans)
             rows.append(question.judged(window, limit) | {"asked": window.asked})
@@ -235,11 +236,6 @@ def oracle(task: Any) -> Scorer:
 
 
 @contextmanager
-def _doubtful() -> Iterator[None]:
-    yield
-
-
-@contextmanager
 def asking_all() -> Iterator[None]:
     """Let scorers be asked about every span while this lasts, in doubt or not."""
     room: Any = importlib.import_module("ctxmem.value.verify")
@@ -252,31 +248,29 @@ def asking_all() -> Iterator[None]:
 
 
 def milliseconds(
-    tasks: Sequence[Any], timer: Callable[[], float] = time.perf_counter
-) -> list[float]:
-    """Time a pack at 1k of each question of about 100 hits, the first to warm up, without `embed`.
+    tasks: Sequence[Any], clocks: Sequence[Clock] = (time.perf_counter, time.thread_time)
+) -> list[list[float]]:
+    """Time a pack at 1k of each question of about 100 hits, without `embed`, by every clock.
 
-    Each question is seen for the first time, so that nothing is known of it.
+    Each question is seen for the first time, so that nothing is known of it; the first one warms
+    the process up and is not counted.
     """
     fewest, most = ABOUT_100
-    chosen = [task for task in tasks if fewest <= len(task.chunks) <= most]
-    times = []
-    for task in chosen:
+    times: list[list[float]] = [[] for _ in clocks]
+    for task in tasks:
+        if not fewest <= len(task.chunks) <= most:
+            continue
         hits = hits_of(task.chunks, task.scores)
-        start = timer()
+        started = [clock() for clock in clocks]
         window = window_of(task.query, hits, 1024)
-        times.append(1e3 * (timer() - start))
+        for taken, clock, start in zip(times, clocks, started, strict=True):
+            taken.append(1e3 * (clock() - start))
         if window.tokens > 1024:
             raise AssertionError(f"{window.tokens} tokens of 1024")
-    return times[1:]
+    return [taken[1:] for taken in times]
 
 
 def spread(times: Sequence[float]) -> dict[str, float]:
     """Return the median of times and the quartiles around it."""
-    low, high = np.percentile(times, [25, 75])
-    return {
-        "median": statistics.median(times),
-        "low": float(low),
-        "high": float(high),
-        "n": len(times),
-    }
+    low, median, high = np.percentile(times, [25, 50, 75])
+    return {"median": float(median), "low": float(low), "high": float(high), "n": len(times)}

@@ -266,11 +266,15 @@ def _verified(seen: Measured, blind: str) -> list[dict[str, Any]]:
 
 def _speed(seen: Measured) -> list[dict[str, Any]]:
     what = "milliseconds: about 100 hits at 1,024, never seen, no embed"
-    if not seen.milliseconds:
+    wall, processor = seen.milliseconds
+    if not wall:
         return [row(what, "<= 5", "not measured: no two questions have about 100 hits", None)]
-    took = spread(seen.milliseconds)
-    told = f"median {took['median']:.1f}, quartiles {took['low']:.1f} and {took['high']:.1f}"
-    return [row(what, "<= 5", f"{told}, n = {took['n']}", took["median"] <= 5)]
+    took, worked = spread(wall), spread(processor)
+    told = (
+        f"median {took['median']:.1f}, quartiles {took['low']:.1f} and {took['high']:.1f}; of the "
+        f"processor {worked['median']:.1f}; n = {took['n']}"
+    )
+    return [row(what, "<= 5", told, took["median"] <= 5)]
 
 
 # Printing -----------------------------------------------------------------------------------------
