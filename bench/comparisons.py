@@ -143,9 +143,10 @@ def of_audit(report: Mapping[str, Any]) -> list[Comparison]:
 def of_quality(report: Mapping[str, Any]) -> list[Comparison]:
     """Read the shares of the evidence that windows keep, and where a peer keeps most more."""
     n = sum(report["questions"].values())
+    seen = "" if report["left_out"] else ", by weights that may have seen the sets"
     found = []
     for scenario, hits in (("multi", "several lists"), ("single", "one dense list")):
-        one = comparison(f"evidence kept of {hits}, 95 % interval", "mean recall at 512 to 4,096",
+        one = comparison(f"evidence kept of {hits}{seen}", "mean recall at 512 to 4,096, with its 95 % interval",
                          n, more_is_better=True)  # fmt: skip
         told = report["scenarios"][scenario]
         for name in sorted(told, key=lambda name: (name != "ctxmem", -told[name]["aub"])):

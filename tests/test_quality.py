@@ -232,6 +232,7 @@ def test_the_whole_comparison_reads_it(data, tmp_path, capsys, alone):
     several, single, gap = comparisons.of_quality(report)
     assert several["rows"][0]["name"] == "ctxmem"
     assert several["more_is_better"] and single["n"] == 4
+    assert several["title"].endswith("by weights that may have seen the sets")
     assert comparisons.lost(gap) == [gap["rows"][1]]
     page = import_module("ctxmem.report").bench_page(
         {"versions": {}, "machine": {}, "texts": {}, "absent": {}, "lost": [],

@@ -34,7 +34,7 @@ def quality_page(report: Data) -> str:
     for scenario, title in SCENARIOS.items():
         told = report["scenarios"][scenario]
         blocks.append(
-            f"<h2>{title}</h2><div class='card'>{evidence_curves(told, title)}</div>"
+            f"<h2>{title}</h2><div class='card'>{evidence_curves(told)}</div>"
             f"<div class='card'>{_table(told, title, report['packers'])}</div>"
         )
     blocks.append(f"<h2>Where a peer keeps more</h2>{_losses(report)}")
@@ -42,7 +42,7 @@ def quality_page(report: Data) -> str:
     return page("ctxmem bench quality", "".join(blocks))
 
 
-def evidence_curves(told: Mapping[str, Any], title: str) -> str:
+def evidence_curves(told: Mapping[str, Any]) -> str:
     """Draw recall over the budget, of ctxmem and its peers; some of them by name, others grey."""
     lines = {
         name: {int(budget): share for budget, share in one["recall"].items()}
@@ -58,8 +58,8 @@ def evidence_curves(told: Mapping[str, Any], title: str) -> str:
     drawn = choose_curves([(n, lines[n]) for n in ours], [(n, lines[n]) for n in peers])
     grey = sum(not line.named for line in drawn)
     caption = f"<figcaption>grey: {many(grey, 'other peer')}</figcaption>" if grey else ""
-    said = f"share of the evidence kept. {title}"
-    return f"<figure>{curves(drawn, said, 'tokens')}{caption}</figure>"
+    plot = curves(drawn, "share of the evidence kept, by budget", "tokens")
+    return f"<figure>{plot}{caption}</figure>"
 
 
 def _headline(report: Data) -> str:
