@@ -146,8 +146,8 @@ def of_quality(report: Mapping[str, Any]) -> list[Comparison]:
     seen = "" if report["left_out"] else ", by weights that may have seen the sets"
     found = []
     for scenario, hits in (("multi", "several lists"), ("single", "one dense list")):
-        one = comparison(f"evidence kept of {hits}{seen}", "mean recall at 512 to 4,096, with its 95 % interval",
-                         n, more_is_better=True)  # fmt: skip
+        unit = "mean recall at 512 to 4,096, with its 95 % interval"
+        one = comparison(f"evidence kept of {hits}{seen}", unit, n, more_is_better=True)
         told = report["scenarios"][scenario]
         for name in sorted(told, key=lambda name: (name != "ctxmem", -told[name]["aub"])):
             row, mine = told[name], name.startswith("ctxmem")

@@ -71,7 +71,8 @@ def _comparison(one: Data) -> str:
     drawn = evidence_curves(one["curves"]) if "curves" in one else ""
     return (
         f"<div class='card'>{drawn}<table class='peers'><caption>{escape(caption)}</caption>"
-        "<thead><tr><th scope='col'>who</th><th scope='col'></th><th scope='col' class='n'>median</th>"
-        "<th scope='col' class='n'>spread</th><th scope='col' class='n'>ratio</th>"
+        "<thead><tr><th scope='col'>who</th><th scope='col'></th>"
+        "<th scope='col' class='n'>median</th><th scope='col' class='n'>spread</th>"
+        "<th scope='col' class='n'>ratio</th>"
         f"<th scope='col'></th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -82,6 +82,7 @@ vertical-align:top;font-weight:400;overflow-wrap:anywhere}
 .ctxmem .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .ctxmem td.s{white-space:nowrap}
 .ctxmem td.wide{width:60%;vertical-align:middle}
+.ctxmem .reached :is(th,td){overflow-wrap:break-word}
 .ctxmem .peers tbody th{width:30%}.ctxmem .peers td.wide{width:25%}
 .ctxmem pre,.ctxmem code{font:.88em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,monospace}
 .ctxmem pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--pale);padding:.7em .9em;

@@ -79,7 +79,7 @@ def _reached(rows: Sequence[Data]) -> str:
         for row in rows
     )
     return (
-        "<table><thead><tr><th scope='col'>what</th><th scope='col'>to reach</th>"
+        "<table class='reached'><thead><tr><th scope='col'>what</th><th scope='col'>to reach</th>"
         "<th scope='col'>measured</th><th scope='col'></th></tr></thead>"
         f"<tbody>{lines}</tbody></table>"
     )
