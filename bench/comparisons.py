@@ -12,6 +12,9 @@ from typing import Any
 Comparison = dict[str, Any]
 Reader = Callable[[Mapping[str, Any]], list[Comparison]]
 
+LARGEST = 3
+"""Of the gaps by set and budget, so many are shown."""
+
 
 def comparison(title: str, unit: str, n: int, *, more_is_better: bool = False) -> Comparison:
     """Return a comparison without rows."""
@@ -137,6 +140,29 @@ def of_audit(report: Mapping[str, Any]) -> list[Comparison]:
     return [one]
 
 
+def of_quality(report: Mapping[str, Any]) -> list[Comparison]:
+    """Read the shares of the evidence that windows keep, and where a peer keeps most more."""
+    n = sum(report["questions"].values())
+    seen = "" if report["left_out"] else ", by weights that may have seen the sets"
+    found = []
+    for scenario, hits in (("multi", "several lists"), ("single", "one dense list")):
+        unit = "mean recall at 512 to 4,096, with its 95 % interval"
+        one = comparison(f"evidence kept of {hits}{seen}", unit, n, more_is_better=True)
+        told = report["scenarios"][scenario]
+        for name in sorted(told, key=lambda name: (name != "ctxmem", -told[name]["aub"])):
+            row, mine = told[name], name.startswith("ctxmem")
+            note = f"{row['dup']:.0%} repeats at 1,024"
+            add(one, name, row["aub"], ours=mine, low=row["low"], high=row["high"], note=note)
+        found.append({**one, "curves": told})
+    for gap in report["losses"][:LARGEST]:
+        one = comparison(f"evidence kept, {gap['set']} at {gap['budget']:,}", "recall",
+                         report["questions"][gap["set"]], more_is_better=True)  # fmt: skip
+        add(one, "ctxmem", gap["recall"], ours=True)
+        add(one, gap["peer"], gap["peer recall"], ours=False)
+        found.append(one)
+    return found
+
+
 def of_bill(report: Mapping[str, Any]) -> list[Comparison]:
     """Read bills as shares of that of the untrimmed history."""
     found = []
@@ -172,6 +198,7 @@ READERS: dict[str, Reader] = {
     "dedup": of_dedup,
     "pack": of_pack,
     "solver": of_solver,
+    "quality": of_quality,
     "bill": of_bill,
     "memory": of_memory,
     "messages": of_messages,

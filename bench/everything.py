@@ -32,6 +32,7 @@ QUICK: dict[str, list[str]] = {
     "tokens": ["--rounds", "5", "--chunks", "400"],
     "dedup": ["--sizes", "100", "1000", "5000", "--rounds", "5"],
     "solver": ["--quick", "--rivals", "1", "--seeds", "3"],
+    "quality": ["--limit", "6"],
     "bill": ["--budgets", "4000", "--prices", "anthropic"],
     "messages": ["--rounds", "5"],
     "pack": ["--rounds", "5"],

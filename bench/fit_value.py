@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ctxmem.bench.quality import Embedder
+from ctxmem.bench.packers import Embedder
 from ctxmem.bench.questions import Asked, read_set, sets_in
 from numpy.typing import NDArray
 

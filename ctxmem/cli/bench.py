@@ -14,6 +14,7 @@ BENCHES = {
     "dedup": "how fast are near-duplicates found, and are they all?",
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
+    "quality": "how much of the evidence does the window keep?",
     "bill": "what does a conversation cost under prompt caching?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
     "eviction": "which eviction policy misses least?",

@@ -5,12 +5,15 @@ drawing   windows and calls as SVG
 page      the page around a report: style, script, policy
 windows   windows as text and HTML
 audits    audits as text and HTML
+curves    shares over a budget as SVG
 benches   comparisons with peers as HTML
+quality   how much of the evidence windows keep, as HTML
 replays   replayed conversations as HTML
 """
 
 from ctxmem.report.audits import audit_html, audit_page, audit_text
 from ctxmem.report.benches import bench_page
+from ctxmem.report.quality import quality_page
 from ctxmem.report.replays import replay_page
 from ctxmem.report.windows import proof_text, window_html, window_page, window_text
 from ctxmem.report.words import short_id
@@ -21,6 +24,7 @@ __all__ = [
     "audit_text",
     "bench_page",
     "proof_text",
+    "quality_page",
     "replay_page",
     "short_id",
     "window_html",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctxmem.report.page import page
+from ctxmem.report.quality import evidence_curves
 from ctxmem.report.words import Data, escape
 
 
@@ -67,9 +68,11 @@ def _comparison(one: Data) -> str:
     runs = f", n = {one['n']}" if one["n"] else ""
     better = "more is better" if one["more_is_better"] else "less is better"
     caption = f"{one['title']} ({one['unit']}{runs}, {better})"
+    drawn = evidence_curves(one["curves"]) if "curves" in one else ""
     return (
-        f"<div class='card'><table><caption>{escape(caption)}</caption><thead><tr>"
-        "<th scope='col'>who</th><th scope='col'></th><th scope='col' class='n'>median</th>"
-        "<th scope='col' class='n'>spread</th><th scope='col' class='n'>ratio</th>"
+        f"<div class='card'>{drawn}<table class='peers'><caption>{escape(caption)}</caption>"
+        "<thead><tr><th scope='col'>who</th><th scope='col'></th>"
+        "<th scope='col' class='n'>median</th><th scope='col' class='n'>spread</th>"
+        "<th scope='col' class='n'>ratio</th>"
         f"<th scope='col'></th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -59,6 +59,8 @@ vector-effect:non-scaling-stroke;fill:none}
 .ctxmem .line.m-overlap{stroke:var(--overlap)}.ctxmem .line.m-version{stroke:var(--version)}
 .ctxmem .line.m-repeat{stroke:var(--repeat)}.ctxmem .line.m-lost{stroke:var(--lost)}
 .ctxmem .line.m-boilerplate{stroke:var(--boilerplate)}
+.ctxmem .line.ours[class]{stroke-width:3.2}.ctxmem .line.thin[class]{stroke-width:1;opacity:.45}
+.ctxmem .line.lead[class]{stroke-width:1}
 .ctxmem .chart{position:relative;margin-top:.5rem}
 .ctxmem .chart .top,.ctxmem .chart .axis{color:var(--soft);font-size:.78rem;line-height:1.2;
 display:block}
@@ -80,6 +82,8 @@ vertical-align:top;font-weight:400;overflow-wrap:anywhere}
 .ctxmem .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .ctxmem td.s{white-space:nowrap}
 .ctxmem td.wide{width:60%;vertical-align:middle}
+.ctxmem .reached :is(th,td){overflow-wrap:break-word}
+.ctxmem .peers tbody th{width:30%}.ctxmem .peers td.wide{width:25%}
 .ctxmem pre,.ctxmem code{font:.88em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,monospace}
 .ctxmem pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--pale);padding:.7em .9em;
 border-radius:8px;margin:.3em 0;max-height:22em;overflow:auto}

@@ -1,0 +1,208 @@
+"""Packers for scorers of packing quality: ctxmem as its users call it, and a check of its windows.
+
+The scorer brings questions, retrieved hits and gold; here ctxmem is called as by somebody who has
+several lists of hits, and perhaps an embedding model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ctxmem
+from ctxmem import _native
+
+Packer = Callable[[dict[str, Any], Sequence[Any], Any, Any, int], list[str]]
+
+SEPARATOR = "\n\n"
+ELLIPSIS = "…\n"
+"""What may stand before a piece whose source goes on after a gap."""
+
+
+def packer(
+    query: dict[str, Any],
+    chunks: Sequence[Any],
+    scores: NDArray[Any],
+    embeddings: NDArray[Any],
+    budget: int,
+) -> list[str]:
+    """Return the pieces of the window that `ctxmem.pack` makes of the hits.
+
+    Args:
+        query: text and variants, emb and variant_embs, their unit vectors.
+        chunks: one per hit, with text, doc, start, end, key, source (its list), rank, and sents and
+            sent_emb, its sentences and their vectors.
+        scores: n x 2, cosine and BM25 to the query.
+        embeddings: n x d, unit vectors.
+        budget: tokens of the joined pieces, o200k_base.
+    """
+    given = hits_of(chunks, scores, embeddings)
+    return _pieces(window_of(query, given, budget, Embedder(query, chunks)))
+
+
+def packer_of_words(
+    query: dict[str, Any],
+    chunks: Sequence[Any],
+    scores: NDArray[Any],
+    embeddings: NDArray[Any],
+    budget: int,
+) -> list[str]:
+    """Return the same without any embedding or score: the words and ranks alone speak."""
+    return _pieces(window_of(query, hits_of(chunks), budget))
+
+
+def hits_of(
+    chunks: Sequence[Any], scores: Any = None, embeddings: Any = None
+) -> list[ctxmem.Chunk]:
+    """Return the scorer's hits as chunks, with the scores and vectors that are given."""
+    return [
+        ctxmem.Chunk(
+            hit.text,
+            id=str(hit.key),
+            score=None if scores is None else float(scores[i, 1 if "bm25" in hit.source else 0]),
+            embedding=None if embeddings is None else embeddings[i],
+            source=hit.doc,
+            span=(hit.start, hit.end),
+            rank=hit.rank,
+            list=hit.source,
+        )
+        for i, hit in enumerate(chunks)
+    ]
+
+
+def window_of(
+    query: dict[str, Any],
+    hits: Sequence[ctxmem.Chunk],
+    budget: int | ctxmem.Budget,
+    embed: Embedder | None = None,
+    **options: Any,
+) -> ctxmem.Window:
+    """Pack hits for a question; with an embedding model, vectors speak too."""
+    if embed is not None:
+        options |= {"query_embedding": query["emb"], "embed": embed}
+    return ctxmem.pack(hits, budget, query=query["text"], variants=query["variants"], **options)
+
+
+def _pieces(window: ctxmem.Window) -> list[str]:
+    return [piece.text for piece in window.pieces]
+
+
+class Embedder:
+    """The embedding model that the scorer's data was made with, for the texts that it covers.
+
+    A text gets the mean of the vectors of the sentences it overlaps, by characters.
+    """
+
+    def __init__(self, query: dict[str, Any], chunks: Sequence[Any]) -> None:
+        self.known = dict(zip(query["variants"], query["variant_embs"], strict=True))
+        self.known[query["text"]] = query["emb"]
+        self.chunks = list({hit.key: hit for hit in chunks}.values())
+        self.size = len(query["emb"])
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the vectors of texts, a row each."""
+        return np.stack([self.vector(text) for text in texts])
+
+    def vector(self, text: str) -> NDArray[np.float64]:
+        """Return the vector of one text; zeroes for one that no chunk holds."""
+        if text in self.known:
+            return np.asarray(self.known[text], dtype=np.float64)
+        found = np.zeros(self.size)
+        for hit in self.chunks:
+            start = hit.text.find(text)
+            if start >= 0:
+                bounds = np.array([(a, b) for a, b, _ in hit.sents])
+                shared = np.minimum(bounds[:, 1], start + len(text)) - np.maximum(
+                    bounds[:, 0], start
+                )
+                found = np.maximum(0, shared) @ hit.sent_emb
+                break
+        self.known[text] = found
+        return found
+
+
+# Weights ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def valued_by(weights: Path | None) -> Iterator[None]:
+    """Let spans be valued by the weights of a file while this lasts; None leaves the shipped ones.
+
+    Both rooms that look the forests up by name are given the others.
+    """
+    if weights is None:
+        yield
+        return
+    other = _native.SpanModel(json.loads(weights.read_text(encoding="utf-8")))
+    rooms: list[Any] = [import_module(f"ctxmem.value.{name}") for name in ("spans", "verify")]
+    shipped = [room.model for room in rooms]
+    try:
+        for room in rooms:
+            room.model = lambda: other
+        yield
+    finally:
+        for room, model in zip(rooms, shipped, strict=True):
+            room.model = model
+
+
+# What a window must keep --------------------------------------------------------------------------
+
+Sources = dict[str, list[tuple[int, str]]]
+
+
+def sources_of(hits: Sequence[ctxmem.Chunk]) -> Sources:
+    """Return what is known of every source: (where it starts, text), hits that overlap joined."""
+    known: Sources = defaultdict(list)
+    placed = {(hit.source, hit.span[0], hit.text) for hit in hits if hit.source and hit.span}
+    for source, start, text in sorted(placed):
+        begun, before = known[source][-1] if known[source] else (start, "")
+        at = start - begun
+        shared = before[at : at + len(text)]
+        if known[source] and at <= len(before) and text.startswith(shared):
+            known[source][-1] = (begun, before + text[len(shared) :])
+        else:
+            known[source].append((start, text))
+    return known
+
+
+def contradictions(
+    window: ctxmem.Window, hits: Sequence[ctxmem.Chunk], sources: Sources
+) -> list[str]:
+    """Return where a window is not what it promises to be, in words; nothing if it is.
+
+    Its text is its pieces, byte by byte; each of them stands in its source, and where it says so;
+    every hit has a decision, and those that are kept are those that have a piece.
+    """
+    found = []
+    for piece in window.pieces:
+        if piece.header not in ("", ELLIPSIS):
+            found.append(f"{piece.header!r} stands before a piece of {piece.source}")
+        parts = sources.get(piece.source or "", [])
+        told = [part for start, end in piece.spans for part in _between(parts, start, end)]
+        if piece.spans and piece.text not in told:
+            found.append(f"{piece.source} {piece.spans} is not {piece.text[:60]!r}")
+        if not any(piece.text in text for _, text in parts):
+            found.append(f"{piece.text[:60]!r} does not stand in {piece.source}")
+    if window.text != SEPARATOR.join(piece.header + piece.text for piece in window.pieces):
+        found.append("the text is not its pieces")
+    if len(window.decisions) != len(hits):
+        found.append(f"{len(hits)} hits, {len(window.decisions)} decisions")
+    kept = {decision.chunk_id for decision in window.decisions if decision.kept}
+    shown = {name for piece in window.pieces for name in piece.chunk_ids}
+    if kept != shown:
+        found.append(f"kept, or shown, but not both: {sorted(map(str, kept ^ shown))}")
+    return found
+
+
+def _between(parts: Sequence[tuple[int, str]], start: int, end: int) -> Iterator[str]:
+    for begun, text in parts:
+        if begun <= start and end <= begun + len(text):
+            yield text[start - begun : end - begun]
