@@ -8,9 +8,10 @@ import json
 import sys
 
 import pytest
+from ctxmem.bench import traces
 
 from ctxmem import InputError, MissingExtraError
-from ctxmem.traces import Kind, Passage, Tally, Usage, read_events, read_records
+from ctxmem.traces import FORMATS, Kind, Passage, Tally, Usage, read_events, read_records
 
 FIRST = "A parcel that nobody takes in goes back to the shop after seven days."
 SECOND = "Whoever moves tells the post office two weeks ahead."
@@ -523,3 +524,11 @@ def test_progress_is_told_about_every_megabyte(tmp_path):
     seen = []
     read(file, progress=lambda tally: seen.append(tally.bytes))
     assert len(seen) == file.stat().st_size // (1 << 20) and seen == sorted(seen)
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_formats_that_are_not_asked_recognise_nothing(form):
+    records = traces.planted(60).records + traces.ranked(3).records
+    others = [record for record in records if not form.keys & {k.partition(".")[0] for k in record}]
+    assert others or form.name == "requests"
+    assert not any(form.recognises(record) for record in others)

@@ -15,6 +15,9 @@ from ctxmem.traces import Event, Kind, Passage, Usage
 HELD = 32 << 20
 """Bytes of input that are held back: spans of one trace are joined if they lie no further apart."""
 
+_EVENT_BYTES = 500
+"""What an event counts more than its input, so that short lines take no more memory than long."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -69,6 +72,7 @@ class Assembler:
         trace.events.append(event)
         if event.time is not None and event.time < trace.key[0]:
             trace.key = (event.time, trace.key[1])
+        size += _EVENT_BYTES
         trace.size += size
         self._size += size
         if self._size > self._held:
@@ -94,8 +98,10 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
     What retrievers returned is the window only where no request tells what the model was given:
     else the same text would be counted twice.
     """
-    if len(events) > 1:
-        events = sorted(events, key=lambda event: event.time or 0.0)
+    if len(events) == 1 and events[0].kind is Kind.TURN:
+        yield _turn(events[0])
+        return
+    events = sorted(events, key=lambda event: event.time or 0.0)
     session = next((event.session for event in events if event.session), None)
     lists = _outermost(events, Kind.RETRIEVAL)
     final = _outermost(events, Kind.RERANKED) or lists
@@ -124,18 +130,22 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
         )
     for event in events:
         if event.kind in (Kind.TURN, Kind.RESTART):
-            yield Call(
-                event.place,
-                event.session,
-                event.session or "",
-                event.time,
-                event.name,
-                None,
-                messages=event.messages,
-                usage=event.usage,
-                turn=event.turn,
-                restart=event.kind is Kind.RESTART,
-            )
+            yield _turn(event)
+
+
+def _turn(event: Event) -> Call:
+    return Call(
+        event.place,
+        event.session,
+        event.session or "",
+        event.time,
+        event.name,
+        None,
+        messages=event.messages,
+        usage=event.usage,
+        turn=event.turn,
+        restart=event.kind is Kind.RESTART,
+    )
 
 
 def _outermost(events: list[Event], kind: Kind) -> list[Event]:

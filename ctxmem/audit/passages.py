@@ -191,6 +191,8 @@ def units_of(text: str) -> tuple[int, ...]:
 
 def _units(text: str) -> list[str]:
     """Cut at lines, long ones at sentences; what is short or has few words is left out."""
+    if "\n" not in text and ". " not in text:
+        return []
     found = []
     short = 0
     for line in text.split("\n"):

@@ -176,7 +176,7 @@ def _checked(record: Any, line: bytes, place: str, tally: Tally) -> Iterator[tup
 def _parsed(data: bytes) -> Any:
     """Return the JSON value, or the error that is in the way."""
     try:
-        return json.loads(data)
+        return json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         return error
 
