@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -417,6 +418,7 @@ def read(path, **options):
 
 
 HIT = json.dumps({"query": "q", "hits": [{"text": FIRST}]}).encode()
+PRETTY = b'{\n "query": "q",\n "hits": [\n  {"text": "' + FIRST.encode() + b'"}\n ]}'
 
 
 def test_what_is_unknown_or_damaged_is_counted_and_the_rest_read(tmp_path):
@@ -439,7 +441,9 @@ def test_long_lines_are_passed_over_without_being_held(tmp_path):
     file.write_bytes(HIT + b"\n" + b'"' + b"x" * 5_000_000 + b'"\n' + HIT + b"\n")
     found, tally = read(file, max_line=1 << 20)
     assert len(found) == 2
-    assert tally.skipped == {"a line of more than 1 MB": 1}
+    assert tally.places == {
+        "a line of more than 1 MB: write one record a line, such as with jq -c '.[]'": [f"{file}:2"]
+    }
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -470,7 +474,7 @@ def test_gzip_is_told_by_its_first_bytes_and_a_cut_one_is_reported(tmp_path):
     part.write_bytes(packed[: len(packed) // 2])
     assert len(read(whole)[0]) == 2000
     _, tally = read(part)
-    assert any("could not be read on" in reason for reason in tally.skipped)
+    assert any("could not be read to its end" in reason for reason in tally.skipped)
 
 
 def test_standard_input_is_read(monkeypatch):
@@ -532,3 +536,47 @@ def test_formats_that_are_not_asked_recognise_nothing(form):
     others = [record for record in records if not form.keys & {k.partition(".")[0] for k in record}]
     assert others or form.name == "requests"
     assert not any(form.recognises(record) for record in others)
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (HIT + HIT + b" " + HIT, ["1#1", "1#2", "1#3"]),
+        (b"\r".join([HIT, HIT]), ["1#1", "1#2"]),
+        (b"\n\n" + PRETTY + b"\n" + PRETTY, ["3", "8"]),  # as jq writes it
+        (PRETTY + b"\n" + HIT, ["1", "6"]),
+        (codecs.BOM_UTF8 + PRETTY, ["1"]),
+        ((HIT.decode() + "\r\n" + HIT.decode()).encode("utf-16"), ["1", "2"]),
+        (codecs.BOM_UTF16_BE + PRETTY.decode().encode("utf-16-be"), ["1"]),
+        (gzip.compress(HIT.decode().encode("utf-16")), ["1"]),
+    ],
+    ids="row carriage-returns documents document-and-line bom utf-16 utf-16-be packed".split(),
+)
+def test_json_is_read_however_it_is_written(tmp_path, data, lines):
+    file = tmp_path / "a.json"
+    file.write_bytes(data)
+    found, tally = read(file)
+    assert [event.place for event in found] == [f"{file}:{line}" for line in lines]
+    assert all(event.passages[0].text == FIRST for event in found)
+    assert not tally.skipped and tally.records == len(lines)
+
+
+def test_what_comes_before_damage_is_read(tmp_path):
+    packed, documents, row = (tmp_path / name for name in ("a.gz", "b.json", "c.jsonl"))
+    packed.write_bytes(gzip.compress(b"\n".join([HIT] * 2000))[:-20])
+    documents.write_bytes(PRETTY + b"\n" + PRETTY[:-2])
+    row.write_bytes(HIT + b"oops\n" + HIT)
+    found, tally = read(packed)
+    assert 1000 < len(found) < 2000
+    assert [reason[:37] for reason in tally.skipped] == ["the file could not be read to its end"]
+    for file, place, count in ((documents, f"{documents}:6", 1), (row, f"{row}:1", 2)):
+        found, tally = read(file)
+        assert len(found) == count and tally.places == {"not JSON": [place]}
+
+
+def test_a_large_document_is_passed_over_with_what_to_do(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_bytes(json.dumps([json.loads(HIT)] * 2000, indent=1).encode())
+    found, tally = read(file, max_line=1 << 16)
+    (reason,) = tally.skipped
+    assert not found and "a document of more than 0 MB" in reason and "jq -c '.[]'" in reason

@@ -277,9 +277,10 @@ def texts_of(message: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(message, dict):
         return
     kind = message.get("type")
+    kind = kind if isinstance(kind, str) else None
     role = str(message.get("role") or kind or "user")
     role = ROLES.get(role, role)
-    if isinstance(kind, str) and kind.endswith("_output") and "role" not in message:
+    if kind is not None and kind.endswith("_output") and "role" not in message:
         yield from _contents(message.get("output"), "tool", 0)
         return
     if kind in CALL_BLOCKS and "role" not in message:
@@ -307,6 +308,7 @@ def _contents(content: Any, role: str, depth: int) -> Iterator[tuple[str, str]]:
         if not isinstance(block, dict):
             continue
         kind = block.get("type")
+        kind = kind if isinstance(kind, str) else None
         if kind == "tool_result":
             yield from _contents(block.get("content"), "tool", depth + 1)
         elif kind in CALL_BLOCKS:

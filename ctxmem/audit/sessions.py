@@ -93,6 +93,7 @@ class Transcript:
     segments: list[Segment] = field(default_factory=list)
     born: list[int] = field(default_factory=list)  # calls made before each segment came
     places: list[str] = field(default_factory=list)
+    place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (segment, the first of its text)
     tokens: int = 0

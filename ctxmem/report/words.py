@@ -39,14 +39,14 @@ def share(part: float, whole: float) -> str:
 def money(amount: float | None) -> str:
     """Return an amount with as many decimals as say something; "" for none.
 
-    >>> money(1234.5), money(0.0312), money(None)
-    ('$1,234.50', '$0.031', '')
+    >>> money(1234.5), money(0.0312), money(0.00002), money(None)
+    ('$1,234.50', '$0.031', 'under $0.0001', '')
     """
     if amount is None:
         return ""
     if amount == 0 or amount >= 1:
         return f"${amount:,.2f}"
-    return f"${amount:.2g}" if amount >= 1e-4 else f"${amount:.1e}"
+    return f"${amount:.2g}" if amount >= 1e-4 else "under $0.0001"
 
 
 def cut(text: str, width: int) -> str:
