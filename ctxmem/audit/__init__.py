@@ -32,7 +32,14 @@ from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
 from ctxmem.traces import MAX_LINE, Tally, read_events, read_records
 
-__all__ = ["KINDS", "Audit", "AuditFinding", "Condition", "audit"]
+__all__ = ["KINDS", "METRICS", "Audit", "AuditFinding", "Condition", "audit"]
+
+METRICS = (
+    *KINDS,
+    *(f"{kind}_tokens" for kind in KINDS),
+    *("dup_tokens", "tokens", "calls", "unread"),
+)
+"""Names of the numbers that conditions may be about."""
 
 _TOLD = 1000  # findings that the plain data holds; the rest is in the totals
 

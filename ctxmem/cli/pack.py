@@ -11,6 +11,7 @@ from ctxmem.arrange import ORDERS
 from ctxmem.cli.reading import DONE, print_json, read, whole
 from ctxmem.errors import InputError
 from ctxmem.pack import pack
+from ctxmem.report import visible
 from ctxmem.schema import Window
 
 
@@ -85,7 +86,9 @@ def _show(window: Window) -> None:
         else:
             console = Console(highlight=False)
             console.print(Text(account))
-            console.print(Panel(Text(window.text), title=f"window, {window.tokens:,} tokens"))
+            console.print(
+                Panel(Text(visible(window.text)), title=f"window, {window.tokens:,} tokens")
+            )
             return
     rule = "-" * 79
-    print(f"{account}\n\n{rule}\n{window.text}\n{rule}")
+    print(f"{account}\n\n{rule}\n{visible(window.text)}\n{rule}")

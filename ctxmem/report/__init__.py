@@ -13,7 +13,7 @@ from ctxmem.report.audits import audit_html, audit_page, audit_text
 from ctxmem.report.benches import bench_page
 from ctxmem.report.replays import replay_page
 from ctxmem.report.windows import proof_text, window_html, window_page, window_text
-from ctxmem.report.words import short_id
+from ctxmem.report.words import short_id, visible
 
 __all__ = [
     "audit_html",
@@ -23,6 +23,7 @@ __all__ = [
     "proof_text",
     "replay_page",
     "short_id",
+    "visible",
     "window_html",
     "window_page",
     "window_text",

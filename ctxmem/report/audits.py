@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ctxmem.report import drawing
 from ctxmem.report.page import fragment, page
-from ctxmem.report.words import Data, beside, cut, escape, many, money, share
+from ctxmem.report.words import Data, beside, cut, escape, many, money, share, visible
 
 KINDS: dict[str, tuple[str, str]] = {
     "repeat_in_request": ("repeat", "The same passage stands several times in one request"),
@@ -119,7 +119,7 @@ def audit_text(audit: Data) -> str:
         *filter(None, [_worst(audit), _cache_line(totals), _billed_line(totals)]),
         _sources(read),
     ]
-    if spent is not None:
+    if spent is not None and totals["calls"]:
         lines.insert(
             1,
             f"At {money(spent['input'])} a million that is {money(spent['repeated'])} of "
@@ -134,7 +134,7 @@ def audit_text(audit: Data) -> str:
         blocks.append("\n".join(_replay_lines(audit["replay"])))
     if read["skipped"]:
         blocks.append("\n".join(_skipped_lines(read)))
-    return "\n\n".join(blocks)
+    return visible("\n\n".join(blocks))
 
 
 def _kind_lines(kind: str, findings: Sequence[Data], totals: Data) -> list[str]:
