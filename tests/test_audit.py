@@ -538,3 +538,39 @@ def test_a_wrong_condition_is_told_before_anything_is_read(tmp_path, capsys):
     assert main(["audit", str(tmp_path / "no"), "--fail-on", "waste>1"]) == 2
     assert "there is no metric 'waste'" in capsys.readouterr().err
     assert set(METRICS) == set(audit([]).metrics)
+
+
+ODD = [
+    *(None, True, -1, 1.5, float("nan"), 2**70, "", "[1]", '"', "\ud800", "\x00"),
+    *([], [[]], [None], [1, "a"], {}, {"type": ["x"]}, [{"type": {}}], {"content": [[]]}),
+]
+"""Values where a format has others."""
+
+
+def damaged(value, rng):
+    """Return a record with some of its values gone and others in place of some."""
+    if rng.random() < 0.04:
+        return rng.choice(ODD)
+    if isinstance(value, dict):
+        return {key: damaged(one, rng) for key, one in value.items() if rng.random() > 0.02}
+    return [damaged(one, rng) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_record_stops_an_audit(seed):
+    rng = random.Random(seed)
+    records = traces.planted(40, seed=seed).records
+    records += [
+        {"type": "user", "sessionId": "a", "message": say("user", [{"type": "tool_result"}])},
+        {"type": "summary", "leafUuid": "x"},
+        {"resourceSpans": [{"scopeSpans": [{"spans": [{"attributes": [{"key": "a"}]}]}]}]},
+    ] * 40
+    records = [{"data": [damaged(record, rng)], "meta": {}} for record in records]
+    found = audit(records, budget=200, prices=2.0, replay=True)
+    assert json.loads(json.dumps(found.to_dict()))["totals"]["calls"] > 0
+    assert str(found) and found._repr_html_()
+
+
+def test_a_chat_without_a_word_is_audited():
+    chat = [say("user", None), {"role": "assistant", "content": "", "tool_calls": "x"}]
+    assert audit(chat).totals["calls"] == 1

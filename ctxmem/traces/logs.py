@@ -159,7 +159,9 @@ def is_claude_code(record: dict[str, Any]) -> bool:
     kind = record.get("type")
     if kind in ("user", "assistant"):
         return isinstance(record.get("message"), dict) and "sessionId" in record
-    return kind in _OTHER_LINES and any(k in record for k in ("sessionId", "leafUuid", "messageId"))
+    return (
+        isinstance(kind, str) and kind in _OTHER_LINES and not CLAUDE_CODE_KEYS.isdisjoint(record)
+    )
 
 
 def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
