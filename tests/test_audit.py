@@ -225,15 +225,56 @@ def test_boilerplate_is_a_line_of_many_passages():
     assert finding.kind == "boilerplate" and finding.texts == [passages[0].split("\n")[0]]
 
 
-def test_a_clock_in_the_beginning_is_named_as_what_breaks_the_prefix():
-    rules = f"{ONE} {TWO} {THREE}\n\n" + " ".join(f"rule{i}" for i in range(80))
+@pytest.mark.parametrize(("rules", "costs"), [(100, False), (1500, True)])
+def test_a_clock_in_the_beginning_is_named_as_what_breaks_the_prefix(rules, costs):
+    said = f"{ONE} {TWO} {THREE}\n\n" + " ".join(f"rule{i}" for i in range(rules))
     found = audit(
-        [request(say("system", f"Now 10:0{i}:30\n\n{rules}"), say("user", "q")) for i in range(3)]
+        [request(say("system", f"Now 10:0{i}:30\n\n{said}"), say("user", "q")) for i in range(3)],
+        counter=words,
+        prices={"input": 3.0, "cache_read": 0.5},
     )
     (finding,) = found.findings
     assert finding.kind == "unstable_prefix" and finding.count == 2
     assert "a time or an id" in finding.detail
-    assert found.totals["stable_share"] == 0 and found.totals["lost_tokens"] == finding.tokens
+    lost = 2 * (rules + words(f"{ONE} {TWO} {THREE}") + 1)
+    assert found.totals["stable_share"] == 0 and found.totals["lost_tokens"] == lost
+    # What no provider caches costs nothing; what one would have costs what the cache saves.
+    assert finding.tokens == (lost if costs else 0)
+    assert finding.money == pytest.approx(finding.tokens * 2.5 / 1e6)
+    assert found.totals["money"]["lost"] == finding.money
+    assert ("no shorter is cached" in finding.detail) != costs
+
+
+def test_questions_of_one_form_are_no_versions():
+    asked = [f"Could you tell me what number {i} on my letter of last May means?" for i in range(3)]
+    history = [say("system", ONE)]
+    for text in asked:
+        history += [say("user", text), say("assistant", "It is your contract's.")]
+    assert audit([request(*history)]).findings == []
+    assert audit(history).findings == []
+    pasted = "\n\n".join([asked[0], asked[1], "Which of them holds?"])
+    assert kinds(audit([request(say("user", pasted))])) == {"near_version"}
+
+
+def test_a_file_read_anew_with_other_layout_is_a_version_that_memory_mends():
+    read = " ".join(f"word{i}" for i in range(40))
+    calls = [{"id": "c", "type": "function", "function": {"name": "read", "arguments": "{}"}}]
+    turns = [say("user", "q")]
+    for text in (read, read.replace("word7", "word7,")):
+        turns += [{"role": "assistant", "content": None, "tool_calls": calls}]
+        turns += [{"role": "tool", "tool_call_id": "c", "content": text}]
+    (finding,) = [f for f in audit([request(*turns)]).findings if f.kind == "near_version"]
+    assert "ctxmem.Memory" in finding.fix
+
+
+def test_a_request_that_is_logged_when_it_starts_and_when_it_ends_is_one():
+    started = request(say("system", ONE), say("user", TWO), id="r1")
+    ended = started | {"usage": {"prompt_tokens": 40, "completion_tokens": 2}}
+    found = audit([started, ended, started | {"id": "r2"}, ended | {"id": "r3"}])
+    assert found.totals["calls"] == 3
+    assert found.totals["billed"]["calls"] == 2
+    # Two with usage were billed twice, whatever their ids.
+    assert audit([ended, ended]).totals["calls"] == 2
 
 
 def test_a_history_that_only_grows_keeps_its_prefix():

@@ -164,7 +164,7 @@ def test_dedup_groups_and_prices_what_repeats(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "4 texts" in shown and "2 repeat others, in 1 groups" in shown
     assert f"{hits}:4  (19 tokens, kept)" in shown
-    assert "differs in nothing, where that has 'not', 'or'" in shown
+    assert "lacks 'not', 'or', which that has" in shown
     assert [json.loads(line)["text"] for line in kept.read_text().splitlines()] == lines[1::2]
 
 

@@ -107,7 +107,7 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
     final = _outermost(events, Kind.RERANKED) or lists
     shown = [passage for event in final for passage in event.passages]
     query = next((event.query for event in final if event.query), None)
-    requests = [event for event in events if event.kind is Kind.REQUEST]
+    requests = _once([event for event in events if event.kind is Kind.REQUEST])
     if session is None and len(requests) > 1:
         session = requests[0].trace or None
     for event in requests:
@@ -146,6 +146,18 @@ def _turn(event: Event) -> Call:
         turn=event.turn,
         restart=event.kind is Kind.RESTART,
     )
+
+
+def _once(requests: list[Event]) -> list[Event]:
+    """Return requests without those that a log tells again when they end, then with their usage."""
+    ended = [event for event in requests if event.usage is not None]
+    if not ended or len(ended) == len(requests):
+        return requests
+    return [
+        event
+        for event in requests
+        if event.usage is not None or all(event.messages != other.messages for other in ended)
+    ]
 
 
 def _outermost(events: list[Event], kind: Kind) -> list[Event]:

@@ -217,10 +217,14 @@ def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger
     place = window.places[common]
     texts = [before.text[:1500], now.text[:1500]] if what == "changed" else [before.text[:1500]]
     texts = [now.text[:1500]] if what == "inserted" else texts
+    tokens = window.lost
+    if window.tokens < CACHED_TOKENS:
+        tokens = 0
+        detail += f"; it costs from windows of {CACHED_TOKENS:,} tokens on, as no shorter is cached"
     ledger.add(
         "unstable_prefix",
         (session.name, what, now.role),
-        window.lost,
+        tokens,
         place,
         lambda: (title, detail, texts),
         fix=None if what == "changed" else REMEMBER,

@@ -142,7 +142,7 @@ def _kind_lines(kind: str, findings: Sequence[Data], totals: Data) -> list[str]:
     count = totals["findings"][kind]
     cost = f", {tokens:,} tokens ({share(tokens, totals['tokens'])})" if tokens else ""
     if tokens and totals["money"]:
-        cost += f", {money(tokens * totals['money']['input'] / 1e6)}"
+        cost += f", {money(_spent(kind, totals))}"
     lines = [f"{KINDS[kind][1]}: {many(count, 'finding')}{cost}"]
     for finding in findings[:_TOP]:
         amount = f"{finding['tokens']:>9,}" if finding["tokens"] else " " * 9
@@ -158,6 +158,13 @@ def _kind_lines(kind: str, findings: Sequence[Data], totals: Data) -> list[str]:
         lines.append(f"{'':11}and {count - _TOP:,} more")
     lines.append(f"   fix: {findings[0]['fix']}")
     return lines
+
+
+def _spent(kind: str, totals: Data) -> float:
+    """Return what the tokens of a kind cost; those that a cache would have held cost less."""
+    if kind == "unstable_prefix":
+        return float(totals["money"]["lost"])
+    return float(totals["waste"][kind] * totals["money"]["input"] / 1e6)
 
 
 def _replay_lines(replay: Data) -> list[str]:
@@ -257,7 +264,7 @@ def _tiles(audit: Data) -> str:
         )
         lost = "tokens lost to the prompt cache"
         lost += f", about {money(spent['lost'])}" if spent else ""
-        tiles.append((f"{totals['lost_tokens']:,}", lost))
+        tiles.append((f"{totals['waste']['unstable_prefix']:,}", lost))
     largest = "tokens in the largest window"
     if totals["budget"]:
         over = totals["findings"]["over_budget"]
@@ -309,7 +316,7 @@ def _changes(audit: Data) -> str:
         if tokens:
             cost = f"{tokens:,} tokens ({share(tokens, totals['tokens'])}), {cost}"
             if totals["money"]:
-                cost = f"{money(tokens * totals['money']['input'] / 1e6)}, {cost}"
+                cost = f"{money(_spent(kind, totals))}, {cost}"
         rows.append(
             f'<div class="change"><span>{escape(KINDS[kind][1])}</span>'
             f'<span class="n soft">{escape(cost)}</span>'

@@ -73,7 +73,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         Kind.REQUEST,
         place,
         _provider(record, request),
-        trace=_named(record, _TRACES) or "",
+        trace=_named(record, (*_TRACES, "id")) or "",
         session=_named(record, _SESSIONS)
         or session_in(parsed(record.get("metadata")))
         or session_in(parsed(request.get("metadata")))
