@@ -12,7 +12,16 @@ import pytest
 from ctxmem.bench import traces
 
 from ctxmem import InputError, MissingExtraError
-from ctxmem.traces import FORMATS, Kind, Passage, Tally, Usage, read_events, read_records
+from ctxmem.traces import (
+    FORMATS,
+    Kind,
+    Passage,
+    Tally,
+    Usage,
+    read_events,
+    read_records,
+    records,
+)
 
 FIRST = "A parcel that nobody takes in goes back to the shop after seven days."
 SECOND = "Whoever moves tells the post office two weeks ahead."
@@ -474,7 +483,7 @@ def test_gzip_is_told_by_its_first_bytes_and_a_cut_one_is_reported(tmp_path):
     part.write_bytes(packed[: len(packed) // 2])
     assert len(read(whole)[0]) == 2000
     _, tally = read(part)
-    assert any("could not be read to its end" in reason for reason in tally.skipped)
+    assert any("could not be read, or not to its end" in reason for reason in tally.skipped)
 
 
 def test_standard_input_is_read(monkeypatch):
@@ -503,6 +512,28 @@ def test_parquet_is_read_with_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'ctxmem\[parquet\]'"):
         read(file)
+    (tmp_path / "b.jsonl").write_bytes(HIT)
+    found, tally = read(tmp_path)  # found in a folder it is one file among others
+    assert len(found) == 1
+    assert list(tally.skipped) == ["Parquet, which needs pyarrow: pip install 'ctxmem[parquet]'"]
+
+
+def test_a_file_that_may_not_be_read_is_told_with_why(tmp_path, monkeypatch):
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_bytes(HIT)
+
+    def refuse(path, mode):
+        if path.endswith("a.jsonl"):
+            raise PermissionError(13, "Permission denied")
+        return open(path, mode)
+
+    monkeypatch.setattr(records, "open", refuse, raising=False)
+    found, tally = read(tmp_path)
+    assert len(found) == 1
+    assert list(tally.places.items()) == [
+        ("the file could not be read, or not to its end (Permission denied)",
+         [str(tmp_path / "a.jsonl")])
+    ]  # fmt: skip
 
 
 def test_parquet_rows_are_records(tmp_path):
@@ -568,7 +599,9 @@ def test_what_comes_before_damage_is_read(tmp_path):
     row.write_bytes(HIT + b"oops\n" + HIT)
     found, tally = read(packed)
     assert 1000 < len(found) < 2000
-    assert [reason[:37] for reason in tally.skipped] == ["the file could not be read to its end"]
+    assert [reason[:45] for reason in tally.skipped] == [
+        "the file could not be read, or not to its end"
+    ]
     for file, place, count in ((documents, f"{documents}:6", 1), (row, f"{row}:1", 2)):
         found, tally = read(file)
         assert len(found) == count and tally.places == {"not JSON": [place]}

@@ -76,7 +76,12 @@ def read_records(
     for number, item in enumerate(source, start=1):
         if isinstance(item, str | Path):
             for path in files_of(str(item)):
-                yield from _file(path, tally, progress, max_line)
+                try:
+                    yield from _file(path, tally, progress, max_line)
+                except MissingExtraError as error:
+                    if path == str(item):
+                        raise
+                    tally.skip(str(error).removeprefix(f"{path} is "), path)
         else:
             tally.records += 1
             yield item, f"record {number}"
@@ -122,7 +127,7 @@ def _file(
         with _opened(path) as stream:
             yield from _stream(stream, name, tally, progress, max_line)
     except (OSError, EOFError) as error:  # gzip raises both for damaged files
-        tally.skip(f"the file could not be read to its end ({_cause(error)})", name)
+        tally.skip(f"the file could not be read, or not to its end ({_cause(error)})", name)
 
 
 def _cause(error: Exception) -> str:
@@ -344,4 +349,4 @@ def _parquet(path: str, tally: Tally, progress: Progress | None) -> Iterator[tup
             if progress is not None:
                 progress(tally)
     except (OSError, ValueError) as error:  # pyarrow's errors derive from these
-        tally.skip(f"the file could not be read to its end ({_cause(error)})", path)
+        tally.skip(f"the file could not be read, or not to its end ({_cause(error)})", path)
