@@ -10,6 +10,7 @@ passage of two dozen words half as much as one of two hundred; so a file of them
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import platform
 import shutil
@@ -28,7 +29,8 @@ from ctxmem import _native, audit
 from . import traces
 
 _PEAK = """
-import resource, sys
+import gc, resource, sys
+gc.set_threshold(50_000, 20, 20)
 from ctxmem import audit
 audit(sys.argv[1], near=sys.argv[2] == "near")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each (default 3)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
+    gc.set_threshold(50_000, 20, 20)  # as the command does
     report = {
         "question": "how fast are traces audited, and is all found?",
         "versions": {

@@ -208,7 +208,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
 def is_message(record: dict[str, Any]) -> bool:
     """Tell whether a record is one chat message."""
     if isinstance(record.get("role"), str):
-        return any(k in record for k in ("content", "tool_calls", "parts"))
+        return "content" in record or "tool_calls" in record or "parts" in record
     return isinstance(record.get("data"), dict) and record.get("type") in (
         *("human", "ai", "system", "tool"),
     )
