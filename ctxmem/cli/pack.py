@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
         "--variant",
         metavar="TEXT",
         action="append",
-        help="another way to ask it, several by several of these; left out, the file's",
+        help="another way to ask it, given once for each; left out, the file's",
     )
     packing.add_argument("--budget", type=whole, help="tokens; left out, the file's")
     packing.add_argument(
