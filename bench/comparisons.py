@@ -134,10 +134,14 @@ def of_audit(report: Mapping[str, Any]) -> list[Comparison]:
     """Read megabytes a second, beside parsing the same lines and doing nothing with them."""
     one = comparison(f"audit {report['megabytes']:,} MB of JSON lines", "MB/s", report["rounds"],
                      more_is_better=True)  # fmt: skip
-    for name, row in report["speed"].items():
-        mine = name.startswith("ctxmem")
-        add(one, name, row["median"], ours=mine, low=row["min"], high=row["max"])
-    return [one]
+    short = report["short"]
+    two = comparison(f"audit lines of {short['bytes_a_line']} bytes", "MB/s", report["rounds"],
+                     more_is_better=True)  # fmt: skip
+    for of, speed in ((one, report["speed"]), (two, short["speed"])):
+        for name, row in speed.items():
+            mine = name.startswith("ctxmem")
+            add(of, name, row["median"], ours=mine, low=row["min"], high=row["max"])
+    return [one, two]
 
 
 def of_quality(report: Mapping[str, Any]) -> list[Comparison]:

@@ -239,12 +239,12 @@ def oracle(task: Any) -> Scorer:
 def asking_all() -> Iterator[None]:
     """Let scorers be asked about every span while this lasts, in doubt or not."""
     room: Any = importlib.import_module("ctxmem.value.verify")
-    kept = room.DOUBT, room.SHARE
-    room.DOUBT, room.SHARE = 0.0, 1.0
+    kept = room.GAIN, room.SHARE
+    room.GAIN, room.SHARE = 0.0, 1.0
     try:
         yield
     finally:
-        room.DOUBT, room.SHARE = kept
+        room.GAIN, room.SHARE = kept
 
 
 def milliseconds(

@@ -571,6 +571,27 @@ def lines(gigabytes: float, *, seed: int = 0) -> Iterator[bytes]:
         number += 1
 
 
+def short_lines(gigabytes: float, *, seed: int = 0) -> Iterator[bytes]:
+    """Yield short JSON lines of about that many gigabytes: chats and lists of short passages."""
+    rng = random.Random(seed)
+    pool = corpus.passages(20_000, words=25, seed=seed)
+    left = gigabytes * 1e9
+    number = 0
+    while left > 0:
+        texts = [_turned(rng, rng.choice(pool)) for _ in range(5)]
+        hits = [{"text": text, "score": rng.random()} for text in (*texts[2:], rng.choice(pool))]
+        session = f"session-{number // 8}"
+        for record in (
+            {"session": session, "role": "user", "content": texts[0]},
+            {"session": session, "query": f"question {number}", "hits": hits},
+            {"session": session, "role": "assistant", "content": texts[1]},
+        ):
+            line = json.dumps(record).encode() + b"\n"
+            left -= len(line)
+            yield line
+        number += 1
+
+
 def _turned(rng: random.Random, text: str) -> str:
     words = text.split(" ")
     rng.shuffle(words)

@@ -696,8 +696,8 @@ def _warn_missing(name: str) -> None:
     warnings.warn(
         f"the vocabulary of {name} is not on this machine (looked at {places}) and was not "
         f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are "
-        "kept in estimates; call ctxmem.tokens.fetch_vocabulary, install llama-index-core, or set "
-        f"CTXMEM_VOCAB to a directory with {name}.tiktoken ({_PUBLISHED[name].url})",
+        f"kept in estimates; run 'ctxmem vocab --fetch {name}', install llama-index-core, or "
+        f"set CTXMEM_VOCAB to a directory with {name}.tiktoken ({_PUBLISHED[name].url})",
         CtxmemWarning,
         stacklevel=2,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ctxmem import pack
 from ctxmem.cli import main
 from ctxmem.cli.reading import progress
 
@@ -44,6 +45,45 @@ def test_json_is_the_window_as_plain_data(capsys):
 def test_text_prints_the_window_alone(capsys):
     assert main(["pack", str(EXAMPLE), "--text", "--header", "[{source}]"]) == 0
     assert capsys.readouterr().out.startswith("[amendment-2-2025.md]\n")
+
+
+def test_a_pack_stops_where_more_is_not_worth_its_tokens(capsys):
+    tokens = []
+    for more in ([], ["--auto"], ["--auto", "0.2"]):
+        assert main(["pack", str(EXAMPLE), "--budget", "2000", "--json", *more]) == 0
+        tokens.append(json.loads(capsys.readouterr().out)["tokens"])
+    assert tokens[0] > tokens[1] > tokens[2] > 0
+
+
+@pytest.mark.parametrize("worth", [str(EXAMPLE), "0", "-1", "2", "nan"])
+def test_what_is_no_worth_is_explained(capsys, worth):
+    with pytest.raises(SystemExit):
+        main(["pack", str(EXAMPLE), f"--auto={worth}"])
+    assert f"{worth!r} is no worth of a token; expected a number" in capsys.readouterr().err
+
+
+def test_passages_may_be_kept_whole(capsys):
+    given = {c["text"].strip() for c in json.loads(EXAMPLE.read_text())["chunks"]}
+    assert main(["pack", str(EXAMPLE), "--whole", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)["pieces"]
+    assert whole and all(piece["text"].strip() in given for piece in whole)
+    assert main(["pack", str(EXAMPLE), "--json"]) == 0
+    cut = json.loads(capsys.readouterr().out)["pieces"]
+    assert not all(piece["text"].strip() in given for piece in cut)
+
+
+def test_variants_of_the_question_come_by_option_or_file(tmp_path, capsys):
+    data = json.loads(EXAMPLE.read_text())
+    variants = ["How is the fee paid?", "Which invoices are due?"]
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(data | {"variants": variants}))
+    plain = pack(data["chunks"], data["budget"], query=data["query"])
+    asked = pack(data["chunks"], data["budget"], query=data["query"], variants=variants)
+    assert plain.to_dict() != asked.to_dict()
+    options = [part for text in variants for part in ("--variant", text)]
+    for given in ([str(EXAMPLE), *options], [str(file)]):
+        assert main(["pack", *given, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(asked.to_dict()))
 
 
 def test_jsonl_comes_through_standard_input(monkeypatch, capsys):
@@ -124,7 +164,7 @@ def test_dedup_groups_and_prices_what_repeats(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "4 texts" in shown and "2 repeat others, in 1 groups" in shown
     assert f"{hits}:4  (19 tokens, kept)" in shown
-    assert "differs in nothing, where that has 'not', 'or'" in shown
+    assert "lacks 'not', 'or', which that has" in shown
     assert [json.loads(line)["text"] for line in kept.read_text().splitlines()] == lines[1::2]
 
 

@@ -178,7 +178,7 @@ def test_a_near_duplicate_is_folded_and_names_who_stands_for_it():
     signed, draft = pack(chunks, 500).decisions
     assert (signed.kept, draft.kept, draft.represented_by) == (True, False, "signed")
     assert draft.reason is Reason.NEAR_DUPLICATE
-    assert "differs in 'or', 'elsewhere'" in draft.detail
+    assert "has 'or', 'elsewhere' beyond that" in draft.detail
 
 
 def test_versions_with_other_numbers_stand_side_by_side_and_say_so():

@@ -129,7 +129,7 @@ def test_differences_of_texts_that_are_dear_to_compare_are_marked_from_end_to_en
 
 
 def test_controls_and_surrogates_can_be_written():
-    assert escape("a\x00b\ud83d") == "a\u2400b?"
+    assert escape("a\x00b\ud83d") == "a\u2400b\ufffd"
 
 
 def test_versions_stand_side_by_side_in_a_window(tmp_path):

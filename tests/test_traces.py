@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import sys
 
 import pytest
+from ctxmem.bench import traces
 
-from ctxmem import InputError, MissingExtraError
-from ctxmem.traces import Kind, Passage, Tally, Usage, read_events, read_records
+from ctxmem.traces import (
+    FORMATS,
+    Kind,
+    Passage,
+    Tally,
+    Usage,
+    read_events,
+)
 
 FIRST = "A parcel that nobody takes in goes back to the shop after seven days."
 SECOND = "Whoever moves tells the post office two weeks ahead."
@@ -407,119 +411,15 @@ def test_llama_index_nodes_are_passages():
     ]
 
 
-# What is in the way
-
-
-def read(path, **options):
-    tally = Tally()
-    return list(read_events(read_records(str(path), tally, **options), tally)), tally
-
-
-HIT = json.dumps({"query": "q", "hits": [{"text": FIRST}]}).encode()
-
-
-def test_what_is_unknown_or_damaged_is_counted_and_the_rest_read(tmp_path):
-    deep = b'{"hits":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    lines = [HIT, b"{not json", b'{"what": 1}', b"[1, 2]", deep, b"", HIT[:-3] + b"\xff" + HIT[-3:]]
-    lines += [b'{"run_type": "retriever", "inputs": [], "outputs": {"documents": 7}}', HIT]
-    file = tmp_path / "a.jsonl"
-    file.write_bytes(b"\n".join(lines))
-    found, tally = read(file)
-    assert sum(event.kind is Kind.RETRIEVAL for event in found) >= 2
-    assert tally.skipped["not JSON"] >= 1
-    assert tally.skipped["nested too deeply"] == 1
-    assert tally.skipped["bytes that are not UTF-8, read as U+FFFD"] == 1
-    assert tally.skipped["of no known format"] == 3
-    assert tally.places["nested too deeply"] == [f"{file}:5"]
-
-
-def test_long_lines_are_passed_over_without_being_held(tmp_path):
-    file = tmp_path / "a.jsonl"
-    file.write_bytes(HIT + b"\n" + b'"' + b"x" * 5_000_000 + b'"\n' + HIT + b"\n")
-    found, tally = read(file, max_line=1 << 20)
-    assert len(found) == 2
-    assert tally.skipped == {"a line of more than 1 MB": 1}
-
-
-@pytest.mark.parametrize("indent", [None, 2])
-def test_one_document_is_read_as_lines_are(tmp_path, indent):
-    file = tmp_path / "a.json"
-    file.write_text(json.dumps([json.loads(HIT)] * 3, indent=indent))
-    assert len(read(file)[0]) == 3
-
-
-def test_a_damaged_first_line_does_not_hide_the_others(tmp_path):
-    file = tmp_path / "a.jsonl"
-    file.write_bytes(b'{"cut off":\n' + HIT + b"\n" + HIT)
-    found, tally = read(file)
-    assert len(found) == 2 and tally.skipped == {"not JSON": 1}
-
-
-def test_a_damaged_first_line_of_a_large_file_does_not_hide_the_others(tmp_path):
-    file = tmp_path / "a.jsonl"
-    file.write_bytes(b"{\n" + (HIT + b"\n") * 3000)
-    found, tally = read(file, max_line=1 << 16)
-    assert len(found) == 3000 and tally.skipped == {"not JSON": 1}
-
-
-def test_gzip_is_told_by_its_first_bytes_and_a_cut_one_is_reported(tmp_path):
-    packed = gzip.compress(b"\n".join([HIT] * 2000))
-    whole, part = tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"
-    whole.write_bytes(packed)
-    part.write_bytes(packed[: len(packed) // 2])
-    assert len(read(whole)[0]) == 2000
-    _, tally = read(part)
-    assert any("could not be read on" in reason for reason in tally.skipped)
-
-
-def test_standard_input_is_read(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(HIT))))
-    assert len(read("-")[0]) == 1
-
-
-def test_folders_and_patterns_are_searched(tmp_path):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "a.jsonl").write_bytes(HIT)
-    (tmp_path / "notes.txt").write_text("no trace")
-    assert len(read(tmp_path)[0]) == 1
-    assert len(read(tmp_path / "*" / "*.jsonl")[0]) == 1
-
-
-def test_paths_that_lead_nowhere_are_explained(tmp_path):
-    with pytest.raises(InputError, match=r"nothing\.jsonl cannot be read \(no such file\)"):
-        read(tmp_path / "nothing.jsonl")
-    with pytest.raises(InputError, match=r"holds no traces; expected files that end in \.jsonl"):
-        read(tmp_path)
-
-
-def test_parquet_is_read_with_its_extra(tmp_path, monkeypatch):
-    file = tmp_path / "a.parquet"
-    file.write_bytes(b"PAR1")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'ctxmem\[parquet\]'"):
-        read(file)
-
-
-def test_parquet_rows_are_records(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
-
-    rows = [{"run_type": "retriever", "id": "1", "inputs": '{"query": "q"}',
-             "outputs": json.dumps({"documents": [{"page_content": FIRST}]})}]  # fmt: skip
-    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
-    (event,), _ = read(tmp_path / "a.parquet")
-    assert event.passages == [Passage(FIRST)]
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_formats_that_are_not_asked_recognise_nothing(form):
+    records = traces.planted(60).records + traces.ranked(3).records
+    others = [record for record in records if not form.keys & {k.partition(".")[0] for k in record}]
+    assert others or form.name == "requests"
+    assert not any(form.recognises(record) for record in others)
 
 
 def test_lone_surrogates_become_text():
     event = only({"query": "q\ud83d", "hits": [{"text": "a\ud83d", "id": "\ud83d"}]})
     for text in (event.query, *event.passages[0][:2]):
         text.encode()
-
-
-def test_progress_is_told_about_every_megabyte(tmp_path):
-    file = tmp_path / "a.jsonl"
-    file.write_bytes((HIT + b"\n") * 40_000)
-    seen = []
-    read(file, progress=lambda tally: seen.append(tally.bytes))
-    assert len(seen) == file.stat().st_size // (1 << 20) and seen == sorted(seen)

@@ -23,7 +23,7 @@ from ctxmem import report
 from ctxmem.audit.assembly import HELD, Assembler
 from ctxmem.audit.auditor import Auditor
 from ctxmem.audit.gate import Condition, failed, read_conditions
-from ctxmem.audit.ledger import KINDS, AuditFinding
+from ctxmem.audit.ledger import KINDS, AuditFinding, price_of
 from ctxmem.audit.replay import Replay
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
 from ctxmem.intake import read_budget
@@ -32,7 +32,14 @@ from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
 from ctxmem.traces import MAX_LINE, Tally, read_events, read_records
 
-__all__ = ["KINDS", "Audit", "AuditFinding", "Condition", "audit"]
+__all__ = ["KINDS", "METRICS", "Audit", "AuditFinding", "Condition", "audit"]
+
+METRICS = (
+    *KINDS,
+    *(f"{kind}_tokens" for kind in KINDS),
+    *("dup_tokens", "tokens", "calls", "unread"),
+)
+"""Names of the numbers that conditions may be about."""
 
 _TOLD = 1000  # findings that the plain data holds; the rest is in the totals
 
@@ -177,7 +184,7 @@ def audit(
         for call in assembler.rest():
             auditor.add(call)
         sessions, windows = auditor.finish()
-    findings = auditor.ledger.findings(price["input"] if price else None)
+    findings = auditor.ledger.findings(price)
     return Audit(
         findings,
         _totals(auditor, price, resolved.name, resolved.exact),
@@ -233,12 +240,11 @@ def _totals(
     repeated = ledger.tokens["repeat_in_request"] + ledger.tokens["repeat_in_session"]
     money = None
     if price is not None:
-        cached = price["input"] - price.get("cache_read", price["input"] / 10)
         money = {
             "input": price["input"],
             "sent": totals.tokens * price["input"] / 1e6,
             "repeated": repeated * price["input"] / 1e6,
-            "lost": totals.lost * max(0.0, cached) / 1e6,
+            "lost": ledger.tokens["unstable_prefix"] * price_of("unstable_prefix", price) / 1e6,
         }
     return {
         "calls": totals.calls,

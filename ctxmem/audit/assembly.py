@@ -15,6 +15,9 @@ from ctxmem.traces import Event, Kind, Passage, Usage
 HELD = 32 << 20
 """Bytes of input that are held back: spans of one trace are joined if they lie no further apart."""
 
+_EVENT_BYTES = 500
+"""What an event counts more than its input, so that short lines take no more memory than long."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -69,6 +72,7 @@ class Assembler:
         trace.events.append(event)
         if event.time is not None and event.time < trace.key[0]:
             trace.key = (event.time, trace.key[1])
+        size += _EVENT_BYTES
         trace.size += size
         self._size += size
         if self._size > self._held:
@@ -94,14 +98,16 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
     What retrievers returned is the window only where no request tells what the model was given:
     else the same text would be counted twice.
     """
-    if len(events) > 1:
-        events = sorted(events, key=lambda event: event.time or 0.0)
+    if len(events) == 1 and events[0].kind is Kind.TURN:
+        yield _turn(events[0])
+        return
+    events = sorted(events, key=lambda event: event.time or 0.0)
     session = next((event.session for event in events if event.session), None)
     lists = _outermost(events, Kind.RETRIEVAL)
     final = _outermost(events, Kind.RERANKED) or lists
     shown = [passage for event in final for passage in event.passages]
     query = next((event.query for event in final if event.query), None)
-    requests = [event for event in events if event.kind is Kind.REQUEST]
+    requests = _once([event for event in events if event.kind is Kind.REQUEST])
     if session is None and len(requests) > 1:
         session = requests[0].trace or None
     for event in requests:
@@ -124,18 +130,34 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
         )
     for event in events:
         if event.kind in (Kind.TURN, Kind.RESTART):
-            yield Call(
-                event.place,
-                event.session,
-                event.session or "",
-                event.time,
-                event.name,
-                None,
-                messages=event.messages,
-                usage=event.usage,
-                turn=event.turn,
-                restart=event.kind is Kind.RESTART,
-            )
+            yield _turn(event)
+
+
+def _turn(event: Event) -> Call:
+    return Call(
+        event.place,
+        event.session,
+        event.session or "",
+        event.time,
+        event.name,
+        None,
+        messages=event.messages,
+        usage=event.usage,
+        turn=event.turn,
+        restart=event.kind is Kind.RESTART,
+    )
+
+
+def _once(requests: list[Event]) -> list[Event]:
+    """Return requests without those that a log tells again when they end, then with their usage."""
+    ended = [event for event in requests if event.usage is not None]
+    if not ended or len(ended) == len(requests):
+        return requests
+    return [
+        event
+        for event in requests
+        if event.usage is not None or all(event.messages != other.messages for other in ended)
+    ]
 
 
 def _outermost(events: list[Event], kind: Kind) -> list[Event]:

@@ -243,6 +243,7 @@ class Auditor:
             self.totals.compared += chat.tokens if chat.calls else 0
             chat.calls += 1
             chat.sent = chat.tokens
+        chat.place = call.place
         chat.messages += call.messages
         segments, _ = self._cutter.cut(call)
         for segment in segments:
@@ -269,7 +270,7 @@ class Auditor:
         def place(at: int) -> dict[str, Any]:
             return {"place": chat.places[at], "session": session.name}
 
-        asked = Call(chat.places[-1], session.name, session.name, None, "", None)
+        asked = Call(chat.place, session.name, session.name, None, "", None)
         window = Window(asked, session.name, chat.segments)
         window.places = [place(at) for at in range(len(chat.segments))]
         for at, first in chat.repeats:

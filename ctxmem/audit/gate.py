@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ctxmem.errors import InputError
@@ -23,7 +23,7 @@ class Condition(NamedTuple):
         return f"{self.metric}{self.operator}{self.limit:g}{'%' if self.percent else ''}"
 
 
-def read_conditions(text: str, metrics: Mapping[str, float]) -> list[Condition]:
+def read_conditions(text: str, metrics: Collection[str]) -> list[Condition]:
     """Return the conditions that a text lists.
 
     Raises:

@@ -89,6 +89,13 @@ class AuditFinding:
         }
 
 
+def price_of(kind: str, prices: Mapping[str, float]) -> float:
+    """Return what a million tokens of a finding cost: all that they do, or what a cache saves."""
+    if kind != "unstable_prefix":
+        return prices["input"]
+    return max(0.0, prices["input"] - prices.get("cache_read", prices["input"] / 10))
+
+
 Describe = Callable[[], tuple[str, str, list[str]]]
 """Returns title, detail and texts of a finding; called once a finding."""
 
@@ -146,11 +153,11 @@ class Ledger:
         """Return how many findings there are of each kind, those too cheap to keep included."""
         return {kind: len(found) + self._dropped[kind] for kind, found in self._found.items()}
 
-    def findings(self, price: float | None) -> list[AuditFinding]:
-        """Return all findings, the dearest first; `price` is of a million tokens."""
+    def findings(self, prices: Mapping[str, float] | None) -> list[AuditFinding]:
+        """Return all findings, the dearest first; prices are of a million tokens."""
         order = {kind: number for number, kind in enumerate(KINDS)}
         found = [one for of in self._found.values() for one in of.values()]
         for one in found:
-            one.money = None if price is None else one.tokens * price / 1e6
+            one.money = None if prices is None else one.tokens * price_of(one.kind, prices) / 1e6
         found.sort(key=lambda one: (-one.tokens, order[one.kind], -one.count))
         return found

@@ -65,8 +65,9 @@ def mark_versions(window: Window, ledger: Ledger) -> None:
         members = [compared[i] for i in group]
         longest = max(members, key=lambda i: (len(segments[i].text), -i))
         for i in members:
-            if i == longest or not _is_version(segments[i], segments[longest]):
+            if i == longest or not _is_version(window, i, longest):
                 continue
+            one, other = segments[i], segments[longest]
             # What was sent before is waste already; that it has a version here is still told.
             tokens = 0 if i in window.marks else segments[i].tokens
             window.marks.setdefault(i, "version")
@@ -75,15 +76,30 @@ def mark_versions(window: Window, ledger: Ledger) -> None:
                 tuple(sorted((segments[i].key, segments[longest].key))),
                 tokens,
                 window.places[i],
-                partial(_versions, segments[i], segments[longest]),
+                partial(_versions, one, other),
+                fix=None if one.retrieved or other.retrieved or one.role == "user" else REMEMBER,
             )
 
 
-def _is_version(one: Segment, other: Segment) -> bool:
-    """Tell versions from what has one form by right: records of tools, rules of an instruction."""
-    if one.retrieved or other.retrieved or (one.role == "user" and other.role == "user"):
+def _is_version(window: Window, i: int, j: int) -> bool:
+    """Tell versions from what has one form by right: records of tools, rules, questions of a user.
+
+    What a user pastes stands beside other text of its message; a question is all of it.
+    """
+    one, other = window.segments[i], window.segments[j]
+    if one.retrieved or other.retrieved:
+        return True
+    if one.role == other.role == "user" and not (
+        _stands_alone(window, i) or _stands_alone(window, j)
+    ):
         return True
     return telling_words(one.text) == telling_words(other.text)
+
+
+def _stands_alone(window: Window, i: int) -> bool:
+    """Tell whether a segment is all that its message says."""
+    places = window.places
+    return places[i] not in (places[i - 1] if i else None, *places[i + 1 : i + 2])
 
 
 def _versions(one: Segment, other: Segment) -> tuple[str, str, list[str]]:
@@ -191,6 +207,8 @@ def units_of(text: str) -> tuple[int, ...]:
 
 def _units(text: str) -> list[str]:
     """Cut at lines, long ones at sentences; what is short or has few words is left out."""
+    if "\n" not in text and ". " not in text:
+        return []
     found = []
     short = 0
     for line in text.split("\n"):

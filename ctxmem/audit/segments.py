@@ -145,7 +145,7 @@ class Cutter:
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self._known: dict[tuple[str, str], list[Segment]] = {}
+        self._known: dict[tuple[str, str], list[Segment]] = {}  # by role and text
         self._characters = 0
 
     def cut(self, call: Call) -> tuple[list[Segment], list[int]]:
@@ -154,7 +154,7 @@ class Cutter:
         message_of: list[int] = []
         if not call.messages:
             for passage in call.shown:
-                segments.append(passage_segment(passage))
+                segments.append(self._passage(passage))
                 message_of.append(0)
         else:
             shown = _locatable(call.shown)
@@ -173,15 +173,29 @@ class Cutter:
             for segment, tokens in zip(fresh, counts, strict=True):
                 segment.tokens = tokens
 
+    def _passage(self, passage: Passage) -> Segment:
+        """Return the segment of a passage; retrievers return the same ones again and again."""
+        if passage.text is None:
+            return passage_segment(passage)
+        role = "\0"  # none that a message has: those are cut
+        known = self._known.get((role, passage.text))
+        if known is None:
+            known = self._keep(role, passage.text, [passage_segment(passage)])
+        label = passage.label
+        return known[0] if known[0].label == label else known[0].as_retrieved(label)
+
+    def _keep(self, role: str, text: str, segments: list[Segment]) -> list[Segment]:
+        self._characters += len(text)
+        if self._characters > _KEPT_CHARACTERS:
+            self._known.clear()
+            self._characters = len(text)
+        self._known[role, text] = segments
+        return segments
+
     def _pieces(self, text: str, role: str, shown: Shown) -> list[Segment]:
         known = self._known.get((role, text))
         if known is None:
-            known = list(_paragraphs(text, role))
-            self._characters += len(text)
-            if self._characters > _KEPT_CHARACTERS:
-                self._known.clear()
-                self._characters = len(text)
-            self._known[role, text] = known
+            known = self._keep(role, text, list(_paragraphs(text, role)))
         if not shown:
             return known
         # Most passages are paragraphs; those that are not are looked for.
@@ -263,9 +277,10 @@ def texts_of(message: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(message, dict):
         return
     kind = message.get("type")
+    kind = kind if isinstance(kind, str) else None
     role = str(message.get("role") or kind or "user")
     role = ROLES.get(role, role)
-    if isinstance(kind, str) and kind.endswith("_output") and "role" not in message:
+    if kind is not None and kind.endswith("_output") and "role" not in message:
         yield from _contents(message.get("output"), "tool", 0)
         return
     if kind in CALL_BLOCKS and "role" not in message:
@@ -293,6 +308,7 @@ def _contents(content: Any, role: str, depth: int) -> Iterator[tuple[str, str]]:
         if not isinstance(block, dict):
             continue
         kind = block.get("type")
+        kind = kind if isinstance(kind, str) else None
         if kind == "tool_result":
             yield from _contents(block.get("content"), "tool", depth + 1)
         elif kind in CALL_BLOCKS:

@@ -93,6 +93,7 @@ class Transcript:
     segments: list[Segment] = field(default_factory=list)
     born: list[int] = field(default_factory=list)  # calls made before each segment came
     places: list[str] = field(default_factory=list)
+    place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (segment, the first of its text)
     tokens: int = 0
@@ -216,10 +217,14 @@ def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger
     place = window.places[common]
     texts = [before.text[:1500], now.text[:1500]] if what == "changed" else [before.text[:1500]]
     texts = [now.text[:1500]] if what == "inserted" else texts
+    tokens = window.lost
+    if window.tokens < CACHED_TOKENS:
+        tokens = 0
+        detail += f"; it costs from windows of {CACHED_TOKENS:,} tokens on, as no shorter is cached"
     ledger.add(
         "unstable_prefix",
         (session.name, what, now.role),
-        window.lost,
+        tokens,
         place,
         lambda: (title, detail, texts),
         fix=None if what == "changed" else REMEMBER,

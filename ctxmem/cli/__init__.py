@@ -7,6 +7,7 @@ used as meant or an input that cannot be read.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -17,6 +18,7 @@ from ctxmem import __version__
 from ctxmem.cli import audit, bench, dedup, pack, replay, vocab
 from ctxmem.cli.reading import DONE, MISUSED
 from ctxmem.errors import CtxmemError
+from ctxmem.report import visible
 
 COMMANDS = (audit, pack, dedup, replay, vocab, bench)
 
@@ -24,6 +26,10 @@ COMMANDS = (audit, pack, dedup, replay, vocab, bench)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = _parser()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character shows another; it is no reason to stop.
+            stream.reconfigure(errors="replace")
     arguments = parser.parse_args(bench.with_name(sys.argv[1:] if argv is None else list(argv)))
     try:
         with warnings.catch_warnings(record=False):
@@ -32,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except CtxmemError as error:
-        print(f"ctxmem {arguments.command}: {error}", file=sys.stderr)
+        print(f"ctxmem {arguments.command}: {visible(str(error))}", file=sys.stderr)
         return MISUSED
     except BrokenPipeError:
         # The reader has gone (`| head`); the interpreter must not complain when it closes stdout.

@@ -14,6 +14,7 @@ from ctxmem.cli.reading import DONE, FOUND, bytes_of, decoded, print_json, progr
 from ctxmem.dedup import difference, find_near_duplicates
 from ctxmem.errors import InputError
 from ctxmem.messages import as_chunks
+from ctxmem.report import visible
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import resolve
 
@@ -106,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for group in sorted(groups, key=lambda group: -sum(tokens[i] for i in group)):
         kept = group.representative
-        print(f"\n{names[kept]}  ({tokens[kept]:,} tokens, kept)")
+        print(f"\n{visible(names[kept])}  ({tokens[kept]:,} tokens, kept)")
         for i, share, kind in zip(group, group.similarities, group.kinds, strict=True):
             if i != kept:
                 said = (
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
                     if kind == "exact"
                     else (f"{kind} {share:.2f}, {difference(texts[i], texts[kept])}")
                 )
-                print(f"  {names[i]}  {tokens[i]:,} tokens, {said}")
+                print(visible(f"  {names[i]}  {tokens[i]:,} tokens, {said}"))
     return FOUND if groups else DONE
 
 

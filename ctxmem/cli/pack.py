@@ -11,7 +11,8 @@ from ctxmem.arrange import ORDERS
 from ctxmem.cli.reading import DONE, print_json, read, whole
 from ctxmem.errors import InputError
 from ctxmem.pack import pack
-from ctxmem.schema import Window
+from ctxmem.report import visible
+from ctxmem.schema import Budget, Window
 
 
 def add_to(commands: Any) -> None:
@@ -20,13 +21,30 @@ def add_to(commands: Any) -> None:
         "pack",
         help="pack retrieved passages into a token budget",
         description="Pack retrieved passages into a token budget and say what became of each.",
-        epilog="FILE is JSON (a list of passages, or an object with 'query' and a list under "
-        "'chunks'), or JSONL with one passage a line. A passage is a str or an object with 'text' "
-        "and, where known, id, score, rank, list, source, span.",
+        epilog="FILE is JSON (a list of passages, or an object with 'query', 'variants', 'budget' "
+        "and a list under 'chunks'), or JSONL with one passage a line. A passage is a str or an "
+        "object with 'text' and, where known, id, score, rank, list, source, span.",
     )
     packing.add_argument("file", metavar="FILE", help="JSON or JSONL; - reads standard input")
     packing.add_argument("--query", help="the question; left out, the file's")
+    packing.add_argument(
+        "--variant",
+        metavar="TEXT",
+        action="append",
+        help="another way to ask it, given once for each; left out, the file's",
+    )
     packing.add_argument("--budget", type=whole, help="tokens; left out, the file's")
+    packing.add_argument(
+        "--auto",
+        metavar="WORTH",
+        nargs="?",
+        const=True,
+        default=False,
+        type=_worth,
+        help="stop where the next token is worth less, such as 0.01 (left out: a worth that was "
+        "found to lose next to nothing)",
+    )
+    packing.add_argument("--whole", action="store_true", help="keep each passage whole or not")
     packing.add_argument("--counter", default="o200k_base", help="encoding or model name")
     packing.add_argument("--order", choices=ORDERS, default="auto")
     packing.add_argument("--header", help="line before each piece, such as '[{source}]'")
@@ -43,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Pack a file and print the account, the text or JSON."""
     items, given = read(arguments.file)
     query = arguments.query if arguments.query is not None else given.get("query")
+    variants = arguments.variant if arguments.variant is not None else given.get("variants")
     budget = arguments.budget if arguments.budget is not None else given.get("budget")
     if budget is None:
         raise InputError(
@@ -50,10 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     window = pack(
         items,
-        budget,
+        Budget(budget, auto=arguments.auto) if arguments.auto else budget,
         query=query,
+        variants=variants or (),
         counter=arguments.counter,
         dedup=not arguments.no_dedup,
+        compress=not arguments.whole,
         order=arguments.order,
         header=arguments.header,
         separator=arguments.separator.encode().decode("unicode_escape")
@@ -72,6 +93,20 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _worth(text: str) -> float:
+    """Return what a token has to be worth."""
+    try:
+        worth = float(text)
+    except ValueError:
+        worth = 0.0
+    if not 0.0 < worth <= 1.0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no worth of a token; expected a number above 0 and at most 1, such as "
+            f"0.01, or none: FILE stands before --auto"
+        )
+    return worth
+
+
 def _show(window: Window) -> None:
     """Print the account, then the window; coloured where rich and a terminal are there."""
     account = window.explain()
@@ -85,7 +120,9 @@ def _show(window: Window) -> None:
         else:
             console = Console(highlight=False)
             console.print(Text(account))
-            console.print(Panel(Text(window.text), title=f"window, {window.tokens:,} tokens"))
+            console.print(
+                Panel(Text(visible(window.text)), title=f"window, {window.tokens:,} tokens")
+            )
             return
     rule = "-" * 79
-    print(f"{account}\n\n{rule}\n{window.text}\n{rule}")
+    print(f"{account}\n\n{rule}\n{visible(window.text)}\n{rule}")

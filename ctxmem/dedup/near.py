@@ -138,6 +138,9 @@ def find_near_duplicates(
         representative, similarity = _native.near_duplicate_stars_sketched(
             listed, priority, threshold, ngram, characters, PERMUTATIONS, threads=threads
         )
+    alone = embeddings is None and similar is None
+    if alone and representative.tolist() == list(range(len(listed))):
+        return []  # as for most windows of a trace, where making groups of nothing took longest
     kinds: list[Kind] = ["contained" if containment else "near"] * len(listed)
     if embeddings is not None or similar is not None:
         if priority is None:

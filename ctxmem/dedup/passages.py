@@ -204,7 +204,11 @@ def difference(text: str, other: str) -> str:
     """
     mine, theirs = (_WORD.findall(version.lower()) for version in (text, other))
     new, lost = _in_order(mine, theirs), _in_order(theirs, mine)
-    if new or lost:
+    if not new and lost:
+        return f"lacks {_quote(lost)}, which that has"
+    if new and not lost:
+        return f"has {_quote(new)} beyond that"
+    if new:
         return f"differs in {_quote(new)}, where that has {_quote(lost)}"
     return "differs only in order or layout"
 
@@ -222,7 +226,7 @@ def _in_order(words: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def _quote(words: Sequence[str]) -> str:
     shown = ", ".join(repr(word) for word in words[:5])
-    return (shown or "nothing") + (f" and {len(words) - 5} more" if len(words) > 5 else "")
+    return shown + (f" and {len(words) - 5} more" if len(words) > 5 else "")
 
 
 def _jaccard(a: str, b: str) -> float:

@@ -16,7 +16,7 @@ from ctxmem.report.benches import bench_page
 from ctxmem.report.quality import quality_page
 from ctxmem.report.replays import replay_page
 from ctxmem.report.windows import proof_text, window_html, window_page, window_text
-from ctxmem.report.words import short_id
+from ctxmem.report.words import short_id, visible
 
 __all__ = [
     "audit_html",
@@ -27,6 +27,7 @@ __all__ = [
     "quality_page",
     "replay_page",
     "short_id",
+    "visible",
     "window_html",
     "window_page",
     "window_text",

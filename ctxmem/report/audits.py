@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ctxmem.report import drawing
 from ctxmem.report.page import fragment, page
-from ctxmem.report.words import Data, beside, cut, escape, many, money, share
+from ctxmem.report.words import Data, beside, cut, escape, many, money, share, visible
 
 KINDS: dict[str, tuple[str, str]] = {
     "repeat_in_request": ("repeat", "The same passage stands several times in one request"),
@@ -119,7 +119,7 @@ def audit_text(audit: Data) -> str:
         *filter(None, [_worst(audit), _cache_line(totals), _billed_line(totals)]),
         _sources(read),
     ]
-    if spent is not None:
+    if spent is not None and totals["calls"]:
         lines.insert(
             1,
             f"At {money(spent['input'])} a million that is {money(spent['repeated'])} of "
@@ -134,7 +134,7 @@ def audit_text(audit: Data) -> str:
         blocks.append("\n".join(_replay_lines(audit["replay"])))
     if read["skipped"]:
         blocks.append("\n".join(_skipped_lines(read)))
-    return "\n\n".join(blocks)
+    return visible("\n\n".join(blocks))
 
 
 def _kind_lines(kind: str, findings: Sequence[Data], totals: Data) -> list[str]:
@@ -142,7 +142,7 @@ def _kind_lines(kind: str, findings: Sequence[Data], totals: Data) -> list[str]:
     count = totals["findings"][kind]
     cost = f", {tokens:,} tokens ({share(tokens, totals['tokens'])})" if tokens else ""
     if tokens and totals["money"]:
-        cost += f", {money(tokens * totals['money']['input'] / 1e6)}"
+        cost += f", {money(_spent(kind, totals))}"
     lines = [f"{KINDS[kind][1]}: {many(count, 'finding')}{cost}"]
     for finding in findings[:_TOP]:
         amount = f"{finding['tokens']:>9,}" if finding["tokens"] else " " * 9
@@ -158,6 +158,13 @@ def _kind_lines(kind: str, findings: Sequence[Data], totals: Data) -> list[str]:
         lines.append(f"{'':11}and {count - _TOP:,} more")
     lines.append(f"   fix: {findings[0]['fix']}")
     return lines
+
+
+def _spent(kind: str, totals: Data) -> float:
+    """Return what the tokens of a kind cost; those that a cache would have held cost less."""
+    if kind == "unstable_prefix":
+        return float(totals["money"]["lost"])
+    return float(totals["waste"][kind] * totals["money"]["input"] / 1e6)
 
 
 def _replay_lines(replay: Data) -> list[str]:
@@ -257,7 +264,7 @@ def _tiles(audit: Data) -> str:
         )
         lost = "tokens lost to the prompt cache"
         lost += f", about {money(spent['lost'])}" if spent else ""
-        tiles.append((f"{totals['lost_tokens']:,}", lost))
+        tiles.append((f"{totals['waste']['unstable_prefix']:,}", lost))
     largest = "tokens in the largest window"
     if totals["budget"]:
         over = totals["findings"]["over_budget"]
@@ -309,7 +316,7 @@ def _changes(audit: Data) -> str:
         if tokens:
             cost = f"{tokens:,} tokens ({share(tokens, totals['tokens'])}), {cost}"
             if totals["money"]:
-                cost = f"{money(tokens * totals['money']['input'] / 1e6)}, {cost}"
+                cost = f"{money(_spent(kind, totals))}, {cost}"
         rows.append(
             f'<div class="change"><span>{escape(KINDS[kind][1])}</span>'
             f'<span class="n soft">{escape(cost)}</span>'

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ctxmem.report import drawing
 from ctxmem.report.page import fragment, page
-from ctxmem.report.words import Data, beside, cut, escape, many, short_id
+from ctxmem.report.words import Data, beside, cut, escape, many, short_id, visible
 
 _ALIKE = ("near_duplicate", "similar", "contained")
 _SHOWN = 2000  # characters of a text beside its version
@@ -39,7 +39,7 @@ def window_text(window: Data) -> str:
     ):
         if chosen:
             blocks.append("\n".join([f"{title} ({len(chosen)})", *_lines(chosen)]))
-    return "\n\n".join(blocks)
+    return visible("\n\n".join(blocks))
 
 
 def _summary(window: Data) -> str:

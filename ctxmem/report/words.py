@@ -11,6 +11,9 @@ from typing import Any
 
 Data = Mapping[str, Any]
 
+# Controls of terminals, and those that turn the direction of what stands around them.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 _COMPARED_WORDS = 600
 _MEETINGS = 20_000  # pairs of equal words, each looked at again for every difference
 
@@ -39,14 +42,14 @@ def share(part: float, whole: float) -> str:
 def money(amount: float | None) -> str:
     """Return an amount with as many decimals as say something; "" for none.
 
-    >>> money(1234.5), money(0.0312), money(None)
-    ('$1,234.50', '$0.031', '')
+    >>> money(1234.5), money(0.0312), money(0.00002), money(None)
+    ('$1,234.50', '$0.031', 'under $0.0001', '')
     """
     if amount is None:
         return ""
     if amount == 0 or amount >= 1:
         return f"${amount:,.2f}"
-    return f"${amount:.2g}" if amount >= 1e-4 else f"${amount:.1e}"
+    return f"${amount:.2g}" if amount >= 1e-4 else "under $0.0001"
 
 
 def cut(text: str, width: int) -> str:
@@ -60,11 +63,23 @@ def short_id(name: str) -> str:
     return name[:8] if re.fullmatch(r"[0-9a-f]{32}", name) else name
 
 
+def visible(text: str) -> str:
+    """Return a text that a terminal shows and does not obey; what acts is shown by its picture.
+
+    >>> visible("\\x1b[2J is no order\\n")
+    '␛[2J is no order\\n'
+    """
+    return _UNSEEN.sub(_picture, text.replace("\r\n", "\n"))
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "\ufffd"
+
+
 def escape(text: object) -> str:
     """Return a text as HTML that shows it: nothing in it acts, and it can be written as UTF-8."""
-    plain = str(text).encode("utf-8", "replace").decode()
-    # NUL and other controls are no characters of HTML; the picture of NUL stands for them.
-    return _escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\u2400", plain), quote=True)
+    return _escape(visible(str(text)), quote=True)
 
 
 def marked(one: str, other: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ctxmem.traces import logs, platforms, spans
@@ -11,28 +11,67 @@ from ctxmem.traces.records import Tally
 
 
 class Format(NamedTuple):
-    """A format: its name, how a record of it is told from others, what it says."""
+    """A format: its name, how a record of it is told from others, what it says.
+
+    A record of it has at least one of `keys`, of which a dotted name is known by its first part; so
+    most formats need not be asked.
+    """
 
     name: str
+    keys: frozenset[str]
     recognises: Callable[[dict[str, Any]], bool]
     read: Callable[[dict[str, Any], str], Iterator[Event]]
 
 
 FORMATS = (
-    Format("OpenTelemetry", spans.is_span, spans.read_span),
-    Format(platforms.LANGSMITH, platforms.is_langsmith, platforms.read_langsmith),
-    Format(logs.CLAUDE_CODE, logs.is_claude_code, logs.read_claude_code),
-    Format(platforms.LANGFUSE, platforms.is_langfuse, platforms.read_langfuse),
-    Format("requests", logs.is_request, logs.read_request),
-    Format(logs.MESSAGES, logs.is_message, logs.read_message),
-    Format(logs.HITS, logs.is_hits, logs.read_hits),
+    Format("OpenTelemetry", spans.SPAN_KEYS, spans.is_span, spans.read_span),
+    Format(
+        platforms.LANGSMITH,
+        platforms.LANGSMITH_KEYS,
+        platforms.is_langsmith,
+        platforms.read_langsmith,
+    ),
+    Format(logs.CLAUDE_CODE, logs.CLAUDE_CODE_KEYS, logs.is_claude_code, logs.read_claude_code),
+    Format(
+        platforms.LANGFUSE, platforms.LANGFUSE_KEYS, platforms.is_langfuse, platforms.read_langfuse
+    ),
+    Format("requests", logs.REQUEST_KEYS, logs.is_request, logs.read_request),
+    Format(logs.MESSAGES, logs.MESSAGE_KEYS, logs.is_message, logs.read_message),
+    Format(logs.HITS, logs.HITS_KEYS, logs.is_hits, logs.read_hits),
 )
 """Asked in this order, per record: one file may hold several."""
+
+_HOLDERS = spans.HOLDER_KEYS | platforms.HOLDER_KEYS
 
 MOST_PARTS = 50_000
 """Messages or passages of one record that are read."""
 
+_MOST_SHAPES = 4096
 _NESTED = 4  # documents within documents: a page of an API with traces with observations
+
+
+class _Shape(NamedTuple):
+    """What a record may be by its keys: one that holds others, or of which formats."""
+
+    holds: bool
+    formats: tuple[Format, ...]
+
+
+_SHAPES: dict[int, _Shape] = {}
+"""Shapes by the hash of their keys, which is seeded and holds no name of anybody's."""
+
+
+def _shape(record: dict[str, Any]) -> _Shape:
+    known = hash(tuple(record))
+    shape = _SHAPES.get(known)
+    if shape is None:
+        heads = {key.partition(".")[0] for key in record if isinstance(key, str)}
+        formats = tuple(form for form in FORMATS if form.keys & heads)
+        shape = _Shape(bool(_HOLDERS & heads), formats)
+        if len(_SHAPES) >= _MOST_SHAPES:
+            _SHAPES.clear()
+        _SHAPES[known] = shape
+    return shape
 
 
 def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Event]:
@@ -41,41 +80,47 @@ def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Ev
         yield from _events(record, place, tally, 0)
 
 
-def _events(record: Any, place: str, tally: Tally, depth: int) -> Iterator[Event]:
+def _events(record: Any, place: str, tally: Tally, depth: int) -> Iterable[Event]:
+    if isinstance(record, dict):
+        shape = _shape(record)
+        if shape.holds and depth < _NESTED:
+            inner = spans.unpack(record) or platforms.unpack(record)
+            if inner is not None:
+                return _each(inner, place, tally, depth + 1)
+        return _told(record, shape, place, tally)
     if isinstance(record, list) and depth < _NESTED:
         if record and all(isinstance(item, dict) and logs.is_message(item) for item in record):
-            record = {"messages": record}
-        else:
-            for number, item in enumerate(record, start=1):
-                yield from _events(item, f"{place}#{number}", tally, depth + 1)
-            return
-    if not isinstance(record, dict):
-        tally.skip("of no known format", place)
-        return
-    inner = spans.unpack(record) or platforms.unpack(record) if depth < _NESTED else None
-    if inner is not None:
-        for number, item in enumerate(inner, start=1):
-            yield from _events(item, f"{place}#{number}", tally, depth + 1)
-        return
-    for form in FORMATS:
+            return _events({"messages": record}, place, tally, depth)
+        return _each(record, place, tally, depth + 1)
+    tally.skip("of no known format", place)
+    return ()
+
+
+def _each(records: Iterable[Any], place: str, tally: Tally, depth: int) -> Iterator[Event]:
+    for number, record in enumerate(records, start=1):
+        yield from _events(record, f"{place}#{number}", tally, depth)
+
+
+def _told(record: dict[str, Any], shape: _Shape, place: str, tally: Tally) -> Sequence[Event]:
+    for form in shape.formats:
         if form.recognises(record):
             try:
                 # All of it before any of it: a record is read as a whole or counted as damaged.
                 events = list(form.read(record, place))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 tally.skip(f"damaged ({form.name})", place)
-                return
+                return ()
             for event in events:
                 tally.formats[event.format] += 1
-                yield _bounded(event, tally)
-            return
+                _bound(event, tally)
+            return events
     tally.skip("of no known format", place)
+    return ()
 
 
-def _bounded(event: Event, tally: Tally) -> Event:
+def _bound(event: Event, tally: Tally) -> None:
     """Cut what no request has, so that one record cannot take all memory."""
     if max(len(event.messages), len(event.passages)) > MOST_PARTS:
         tally.skip(f"of more than {MOST_PARTS:,} messages or passages, read in part", event.place)
         del event.messages[MOST_PARTS:]
         del event.passages[MOST_PARTS:]
-    return event

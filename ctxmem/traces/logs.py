@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.traces.attrs import as_int, as_time, name_of, parsed, text_of
 from ctxmem.traces.events import Event, Kind, Usage
-from ctxmem.traces.passages import messages_of, passage_of, passages_of, query_of
+from ctxmem.traces.passages import message_of, messages_of, passage_of, passages_of, query_of
 from ctxmem.traces.spans import session_in
 
 OPENAI, ANTHROPIC, CLAUDE_CODE, MESSAGES, HITS = (
@@ -24,6 +24,10 @@ _TRACES = ("trace_id", "request_id", "custom_id")
 _TIMES = ("timestamp", "time", "created_at", "created", "start_time", "ts")
 _HITS = ("hits", "documents", "chunks", "results", "contexts", "passages", "retrieved")
 
+REQUEST_KEYS = frozenset(("messages", *_REQUESTS))
+CLAUDE_CODE_KEYS = frozenset(("sessionId", "leafUuid", "messageId"))
+MESSAGE_KEYS = frozenset(("role", "data"))
+HITS_KEYS = frozenset((*_HITS, "text", "page_content"))
 
 # Requests
 
@@ -69,12 +73,12 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         Kind.REQUEST,
         place,
         _provider(record, request),
-        trace=_named(record, _TRACES) or "",
+        trace=_named(record, (*_TRACES, "id")) or "",
         session=_named(record, _SESSIONS)
         or session_in(parsed(record.get("metadata")))
         or session_in(parsed(request.get("metadata")))
         or _named(request, _SESSIONS),
-        time=next((t for t in (as_time(record.get(key)) for key in _TIMES) if t), None),
+        time=_time(record),
         name=name_of(request.get("model")) or name_of(record.get("model")) or "",
         messages=messages,
         usage=usage,
@@ -89,6 +93,16 @@ def _provider(record: dict[str, Any], request: dict[str, Any]) -> str:
     usage = _raw_usage(record) or _raw_usage(request) or {}
     anthropic = "claude" in model or "cache_read_input_tokens" in usage or "system" in request
     return ANTHROPIC if anthropic else OPENAI
+
+
+def _time(record: dict[str, Any]) -> float | None:
+    """Return the first time that a record tells under one of the usual names."""
+    for key in _TIMES:
+        if key in record:
+            time = as_time(record[key])
+            if time:
+                return time
+    return None
 
 
 def _role(message: Any) -> Any:
@@ -145,7 +159,9 @@ def is_claude_code(record: dict[str, Any]) -> bool:
     kind = record.get("type")
     if kind in ("user", "assistant"):
         return isinstance(record.get("message"), dict) and "sessionId" in record
-    return kind in _OTHER_LINES and any(k in record for k in ("sessionId", "leafUuid", "messageId"))
+    return (
+        isinstance(kind, str) and kind in _OTHER_LINES and not CLAUDE_CODE_KEYS.isdisjoint(record)
+    )
 
 
 def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
@@ -192,7 +208,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
 def is_message(record: dict[str, Any]) -> bool:
     """Tell whether a record is one chat message."""
     if isinstance(record.get("role"), str):
-        return any(k in record for k in ("content", "tool_calls", "parts"))
+        return "content" in record or "tool_calls" in record or "parts" in record
     return isinstance(record.get("data"), dict) and record.get("type") in (
         *("human", "ai", "system", "tool"),
     )
@@ -205,9 +221,9 @@ def read_message(record: dict[str, Any], place: str) -> Iterator[Event]:
         place,
         MESSAGES,
         session=_named(record, _SESSIONS) or place.rpartition(":")[0] or "chat",
-        time=next((t for t in (as_time(record.get(key)) for key in _TIMES) if t), None),
+        time=_time(record),
         name=name_of(record.get("model")) or "",
-        messages=messages_of([record]),
+        messages=[message_of(record)],
         turn=name_of(record.get("id")) or place,
     )
 
@@ -242,7 +258,7 @@ def read_hits(record: dict[str, Any], place: str) -> Iterator[Event]:
         HITS,
         trace=one_by_one or _named(record, _TRACES) or "",
         session=_named(record, _SESSIONS) or session_in(parsed(record.get("metadata"))),
-        time=next((t for t in (as_time(record.get(name)) for name in _TIMES) if t), None),
+        time=_time(record),
         name=text_of(record.get("list") or record.get("retriever") or record.get("name")) or "",
         query=query,
         passages=passages_of(record[key]) if key else [found] if found else [],

@@ -15,6 +15,10 @@ _OBSERVATIONS = frozenset(
     "SPAN GENERATION EVENT RETRIEVER TOOL AGENT CHAIN EMBEDDING EVALUATOR GUARDRAIL".split()
 )
 
+LANGSMITH_KEYS = frozenset(("run_type",))
+LANGFUSE_KEYS = frozenset(("trace_id", "traceId"))
+HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data"))
+
 
 def is_langsmith(record: dict[str, Any]) -> bool:
     """Tell whether a record is a LangSmith run."""

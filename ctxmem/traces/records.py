@@ -1,22 +1,25 @@
 """From bytes to JSON records, streaming, whatever is in the way.
 
-A file is JSON lines, one JSON document, or Parquet; .gz is unpacked. Lines and documents have a
-limit, so that memory has one. What cannot be read is counted with a reason and never fatal.
+A file is JSON lines, JSON documents one after another, or Parquet; gzip is unpacked and UTF-16 read
+as what it is. Lines and documents have a limit, so that memory has one. What cannot be read is
+counted with a reason and never fatal.
 """
 
 from __future__ import annotations
 
+import codecs
 import glob
 import gzip
 import io
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from ctxmem.errors import InputError, MissingExtraError
 
@@ -25,6 +28,9 @@ MAX_LINE = 64 << 20
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz", ".parquet")
 _PORTION = 1 << 20
+_SPACE = re.compile(r"\s*")
+_NOT_UTF8 = "bytes that are not UTF-8, read as U+FFFD"
+_WANTED = "write one record a line, such as with jq -c '.[]'"
 _SHOWN = 5  # places of each reason that are kept
 
 
@@ -70,7 +76,12 @@ def read_records(
     for number, item in enumerate(source, start=1):
         if isinstance(item, str | Path):
             for path in files_of(str(item)):
-                yield from _file(path, tally, progress, max_line)
+                try:
+                    yield from _file(path, tally, progress, max_line)
+                except MissingExtraError as error:
+                    if path == str(item):
+                        raise
+                    tally.skip(str(error).removeprefix(f"{path} is "), path)
         else:
             tally.records += 1
             yield item, f"record {number}"
@@ -116,81 +127,182 @@ def _file(
         with _opened(path) as stream:
             yield from _stream(stream, name, tally, progress, max_line)
     except (OSError, EOFError) as error:  # gzip raises both for damaged files
-        tally.skip(f"the file could not be read on ({_cause(error)})", name)
+        tally.skip(f"the file could not be read, or not to its end ({_cause(error)})", name)
 
 
 def _cause(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+class _Source(io.RawIOBase):
+    """What a function reads, as a file; what came before an error is not lost with it."""
+
+    def __init__(self, read: Callable[[int], bytes], inner: IO[Any]) -> None:
+        super().__init__()
+        self._read = read
+        self._inner = inner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
 def _opened(path: str) -> BinaryIO:
+    """Open a file as UTF-8; what it is is told by its first bytes: a pipe has no name."""
     stream: Any = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115
     if not hasattr(stream, "peek"):
         stream = io.BufferedReader(stream)
-    # By its first bytes, not its name: what comes through a pipe has none.
     if stream.peek(2)[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=stream), _PORTION)
+        packed = gzip.GzipFile(fileobj=stream)
+        stream = io.BufferedReader(_Source(packed.read1, stream), _PORTION)
+    if stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # as Windows writes it
+        text = io.TextIOWrapper(stream, encoding="utf-16", errors="replace", newline="")
+        source = _Source(lambda size: text.read(max(1, size // 4)).encode(), text)
+        stream = io.BufferedReader(source, _PORTION)
     return stream  # type: ignore[no-any-return]
 
 
 def _stream(
     stream: BinaryIO, name: str, tally: Tally, progress: Progress | None, max_line: int
 ) -> Iterator[tuple[Any, str]]:
-    lines = _lines(stream, name, tally, max_line)
     reported = tally.bytes
-    for number, line in lines:
-        place = f"{name}:{number}"
-        record = _parsed(line)
-        if isinstance(record, ValueError) and number == 1 and _unfinished(record, line):
-            # A document over several lines, if it is one; else its first line is damaged.
-            rest, whole = _document(stream, line, max_line)
-            tally.bytes += len(rest) - len(line)
-            record = _parsed(rest) if whole else record
-            if isinstance(record, ValueError):
-                record = _parsed(line)
-                lines = _lines(stream, name, tally, max_line, rest[len(line) :])
-                yield from _checked(record, line, place, tally)
-                for number, line in lines:  # noqa: PLW2901
-                    yield from _checked(_parsed(line), line, f"{name}:{number}", tally)
-                return
-        yield from _checked(record, line, place, tally)
+    for record, place in _records(stream, name, tally, max_line):
+        yield record, place
         if progress is not None and tally.bytes - reported >= _PORTION:
             reported = tally.bytes
             progress(tally)
 
 
-def _checked(record: Any, line: bytes, place: str, tally: Tally) -> Iterator[tuple[Any, str]]:
-    """Yield a record, or count why there is none."""
+def _records(stream: BinaryIO, name: str, tally: Tally, max_line: int) -> Iterator[tuple[Any, str]]:
+    lines = _lines(stream, name, tally, max_line)
+    first = next(lines, None)
+    if first is None:
+        return
+    number, line = first
+    if not _unfinished(_parsed(line), line):
+        yield from _checked(line, f"{name}:{number}", tally)
+    else:
+        # A document over several lines, if it is one; else its first line is damaged.
+        rest = stream.read(max_line)
+        tally.bytes += len(rest)
+        opened = line.strip() in (b"[", b"{") and isinstance(
+            _parsed(rest.split(b"\n")[0]), ValueError
+        )
+        if len(rest) == max_line and opened:
+            tally.skip(f"a document of more than {max_line >> 20} MB: {_WANTED}", name)
+            return
+        documents = _documents(line + rest, name, number, tally) if len(rest) < max_line else None
+        beginning = next(documents, None) if documents is not None else None
+        if documents is not None and beginning is not None:
+            yield beginning
+            yield from documents
+            return
+        yield from _checked(line, f"{name}:{number}", tally)
+        lines = _lines(stream, name, tally, max_line, number, rest)
+    for number, line in lines:
+        yield from _checked(line, f"{name}:{number}", tally)
+
+
+def _documents(data: bytes, name: str, number: int, tally: Tally) -> Iterator[tuple[Any, str]]:
+    """Yield the documents that stand one after another; none if the first is none."""
+    try:
+        text = data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    seen = 0
+    for at, record in _values(text):
+        number += text.count("\n", seen, at)
+        seen = at
+        if isinstance(record, Exception):
+            if at:
+                tally.skip("not JSON", f"{name}:{number}")
+            return
+        if at == 0 and "\ufffd" in text:
+            tally.skip(_NOT_UTF8, f"{name}:{number}")
+        tally.records += 1
+        yield record, f"{name}:{number}"
+
+
+def _checked(line: bytes, place: str, tally: Tally) -> Iterator[tuple[Any, str]]:
+    """Yield the record of a line, or count why there is none."""
+    record = _parsed(line)
     if isinstance(record, UnicodeDecodeError):
-        tally.skip("bytes that are not UTF-8, read as U+FFFD", place)
-        record = _parsed(line.decode("utf-8", "replace").encode())
+        tally.skip(_NOT_UTF8, place)
+        line = line.decode("utf-8", "replace").encode()
+        record = _parsed(line)
     if isinstance(record, RecursionError):
         tally.skip("nested too deeply", place)
-    elif isinstance(record, Exception):
-        tally.skip("not JSON", place)
-    else:
+    elif not isinstance(record, Exception):
         tally.records += 1
         yield record, place
+    elif isinstance(record, json.JSONDecodeError) and record.msg == "Extra data":
+        yield from _in_a_row(line.decode("utf-8", "surrogatepass"), place, tally)
+    else:
+        tally.skip("not JSON", place)
+
+
+def _in_a_row(text: str, place: str, tally: Tally) -> Iterator[tuple[Any, str]]:
+    """Yield the objects or lists that stand in one line without anything between them."""
+    for count, (_, record) in enumerate(_values(text), start=1):
+        if not isinstance(record, dict | list):
+            tally.skip("not JSON", place)
+            return
+        tally.records += 1
+        yield record, f"{place}#{count}"
 
 
 def _parsed(data: bytes) -> Any:
     """Return the JSON value, or the error that is in the way."""
     try:
-        return json.loads(data)
+        return json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         return error
 
 
-def _unfinished(error: ValueError, line: bytes) -> bool:
+def _values(text: str) -> Iterator[tuple[int, Any]]:
+    """Yield the JSON values of a text with where each begins; an error as the last of them."""
+    decoder = json.JSONDecoder()
+    at = end = 0
+    while end < len(text):
+        space = _SPACE.match(text, end)
+        at = end = space.end() if space else end
+        if end == len(text):
+            return
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            yield at, error
+            return
+        yield at, value
+
+
+def _unfinished(record: Any, line: bytes) -> bool:
     """Tell whether JSON ended too early, as the first line of a document over several does."""
-    return isinstance(error, json.JSONDecodeError) and error.pos >= len(line.rstrip())
+    return isinstance(record, json.JSONDecodeError) and record.pos >= len(
+        line.decode("utf-8", "replace").rstrip()
+    )
 
 
 def _lines(
-    stream: BinaryIO, name: str, tally: Tally, max_line: int, start: bytes = b""
+    stream: BinaryIO,
+    name: str,
+    tally: Tally,
+    max_line: int,
+    number: int = 0,
+    start: bytes = b"",
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield number and bytes of every line that is neither blank nor too long."""
-    number = 1 if start else 0
+    """Yield number and bytes of every line that is neither blank nor too long.
+
+    `start` was read already, and stands before what the stream has, behind line `number`.
+    """
     if start:
         *complete, last = start.split(b"\n")
         for line in complete:
@@ -212,17 +324,11 @@ def _lines(
             while line and not line.endswith(b"\n"):
                 line = stream.readline(_PORTION)
                 tally.bytes += len(line)
-            tally.skip(f"a line of more than {max_line >> 20} MB", f"{name}:{number}")
+            tally.skip(f"a line of more than {max_line >> 20} MB: {_WANTED}", f"{name}:{number}")
         elif not line.isspace():
             if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
+                line = line.removeprefix(codecs.BOM_UTF8)
             yield number, line
-
-
-def _document(stream: BinaryIO, start: bytes, max_line: int) -> tuple[bytes, bool]:
-    """Return what a stream holds from `start` on, and whether that is all of it."""
-    rest = stream.read(max_line)
-    return start + rest, len(rest) < max_line
 
 
 def _parquet(path: str, tally: Tally, progress: Progress | None) -> Iterator[tuple[Any, str]]:
@@ -243,4 +349,4 @@ def _parquet(path: str, tally: Tally, progress: Progress | None) -> Iterator[tup
             if progress is not None:
                 progress(tally)
     except (OSError, ValueError) as error:  # pyarrow's errors derive from these
-        tally.skip(f"the file could not be read on ({_cause(error)})", path)
+        tally.skip(f"the file could not be read, or not to its end ({_cause(error)})", path)

@@ -36,6 +36,9 @@ _SESSIONS = (
     "thread.id",
 )
 
+SPAN_KEYS = frozenset(("attributes",))
+HOLDER_KEYS = frozenset(("resourceSpans", "resource_spans", "resourceLogs"))
+
 
 def is_span(record: dict[str, Any]) -> bool:
     """Tell whether a record is one span, as JSON lines or as a row of a table of them."""

@@ -1,0 +1,120 @@
+"""The audit on the command line: what a person reads, and what a gate does."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from ctxmem.bench import traces
+
+from ctxmem import audit
+from ctxmem.audit import METRICS
+from ctxmem.cli import main
+
+ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
+TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."
+
+
+def hits(*texts, query="q", **more):
+    return {"query": query, "hits": [{"text": text} for text in texts], **more}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "hits.jsonl"
+    path.write_text(json.dumps(hits(ONE, TWO, ONE)) + "\n{oops\n")
+    return path
+
+
+def test_the_command_says_what_is_wrong_and_how_to_mend_it(file, capsys):
+    assert main(["audit", str(file), "--prices", "3", "--replay"]) == 0
+    shown = capsys.readouterr().out
+    assert "of the 52 tokens of 1 request only repeat others." in shown
+    assert "The same passage stands several times in one request: 1 finding" in shown
+    assert "fix: window = ctxmem.pack(hits, budget=4000, query=question)" in shown
+    assert "Replay: 1 request packed with ctxmem" in shown
+    assert f"not JSON (first at {file}:2)" in shown
+
+
+def test_the_command_is_a_gate(file, capsys):
+    assert main(["audit", str(file), "--fail-on", "dup_tokens>10%", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["totals"]["calls"] == 1
+    assert "failed: dup_tokens>10%" in err
+    assert main(["audit", str(file), "--fail-on", "dup_tokens>90%,over_budget>0"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fail-on", "waste>1"], "there is no metric 'waste'"),
+        (["--prices", "dear"], "--prices is 'dear'; expected dollars a million"),
+        (["--html", "/no/such/folder/a.html"], "cannot be written"),
+        (["--budget", "0"], "budget is 0 tokens"),
+        (["nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+    ],
+)
+def test_misuse_of_the_command_is_explained(file, capsys, options, message):
+    assert main(["audit", str(file), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+ACTING = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eesrever\x00\r\ud800"
+
+
+def acting(value):
+    """Put what a terminal obeys in front of every text."""
+    if isinstance(value, dict):
+        return {key: acting(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [acting(inner) for inner in value]
+    structural = ("assistant", "user", "system", "tool", "function", "retriever", "llm", "text")
+    return ACTING + value if isinstance(value, str) and value not in structural else value
+
+
+def test_no_terminal_obeys_what_is_in_a_trace(tmp_path, capsys):
+    file = tmp_path / "a.jsonl"
+    records = acting(traces.planted(40).records)
+    records += [acting(hits(ONE, TWO, ONE)), {**acting(hits(ONE, ONE)), "session": ACTING}]
+    file.write_text("\n".join(map(json.dumps, records)))
+    main(["audit", str(file), "--budget", "50"])
+    shown = capsys.readouterr()
+    assert "␛]0;owned␇" in shown.out
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", shown.out)
+    main(["dedup", str(file)])
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_terminal_of_few_characters_is_no_reason_to_stop(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps(hits("\u20ac " + ONE, "\u20ac " + ONE)))
+    code = "import sys; from ctxmem.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "audit", str(file)],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "Worst: ? " in done.stdout and not done.stderr
+
+
+def test_nothing_to_audit_passes_no_gate(tmp_path, capsys):
+    file = tmp_path / "a.jsonl"
+    file.write_text("id,text\n1,hello\n")
+    assert main(["audit", str(file), "--prices", "3", "--fail-on", "dup_tokens>0"]) == 2
+    out, err = capsys.readouterr()
+    assert "No request and no retrieval was found" in out and "$" not in out
+    assert f"nothing to audit in {file}; expected traces or logs" in err
+
+
+def test_a_page_that_cannot_be_written_does_not_take_the_account_with_it(file, capsys):
+    assert main(["audit", str(file), "--html", "/no/such/folder/a.html"]) == 2
+    assert "only repeat others" in capsys.readouterr().out
+
+
+def test_a_wrong_condition_is_told_before_anything_is_read(tmp_path, capsys):
+    assert main(["audit", str(tmp_path / "no"), "--fail-on", "waste>1"]) == 2
+    assert "there is no metric 'waste'" in capsys.readouterr().err
+    assert set(METRICS) == set(audit([]).metrics)
