@@ -54,6 +54,7 @@ class SpanModel:
 
 # fill
 TELLING_WORDS: tuple[str, ...]
+FUNCTION_WORDS: tuple[str, ...]
 
 def fill_spans(
     stretches: list[str],

@@ -79,7 +79,8 @@ def pack(
                 sentences in most cases, six in ten at most.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
         dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
-            and agree in numbers and negations; a number folds from that share on, whatever differs.
+            and agree in numbers, negations and the query's words; a number folds from that share
+            on, whatever differs.
         similar: cosine of embeddings from which on passages are taken to say the same; not done
             unless asked for, since it takes distinct evidence for redundant.
         compress: whether parts of a chunk may stand for it: its best sentences, its `alternatives`.
@@ -121,8 +122,8 @@ def pack(
     layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)
     add_evidence(table)
-    group(table, dedup)
-    group_similar(table, similar)
+    group(table, dedup, query)
+    group_similar(table, similar, query)
     kept_before = intake.read_resident(resident, table)
     shortlist(table, question, allowed.limit)
     by_span = compressing and not (parts or kept_before or compressors or _whole(table))

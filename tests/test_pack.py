@@ -638,3 +638,13 @@ def test_the_example_is_packed_as_the_readme_says():
     assert "thirty days" in window.text and "10 per cent" in window.text
     assert sum(reason == "duplicate" for reason in reasons(window)) >= 15
     assert any("version of" in decision.detail for decision in window.decisions)
+
+
+def test_versions_of_which_one_has_a_word_of_the_query_stand_side_by_side():
+    filler = "is open to the public on every day of the week but for the days of the great feasts"
+    chunks = [f"The harbour {filler}.", f"The orchard {filler}."]
+    one = pack(chunks, 500, query="Which days are feasts?")
+    assert [d.reason for d in one.decisions] == [Reason.SELECTED, Reason.NEAR_DUPLICATE]
+    for asked in ("harbour", "orchard"):
+        window = pack(chunks, 500, query=f"Is the {asked} open?")
+        assert f"The {asked} {filler}." in window.text

@@ -55,6 +55,8 @@ void push_utf8(char32_t c, std::vector<char>& out) {
 
 }  // namespace
 
+std::span<const std::string_view> function_words() { return kFunctionWords; }
+
 std::size_t stem_size(std::string_view word) {
     std::size_t size = word.size();
     for (const std::string_view ending : kEndings)

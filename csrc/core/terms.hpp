@@ -8,6 +8,7 @@
 // Linear in the text.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -36,6 +37,9 @@ private:
     bool digit_ = false;
     bool ascii_ = true;
 };
+
+// The function words, sorted.
+std::span<const std::string_view> function_words();
 
 // How many bytes of a lower-cased ASCII word are its stem; at least 3, or all of a shorter word.
 std::size_t stem_size(std::string_view word);

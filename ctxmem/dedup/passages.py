@@ -26,6 +26,7 @@ COMPARED = 8
 """Versions that a near-duplicate is compared with before it stands for itself."""
 
 _TELLING = frozenset(_native.TELLING_WORDS)
+_FUNCTION_WORDS = frozenset(_native.FUNCTION_WORDS)
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORD = re.compile(r"\d+(?:[.,:/-]\d+)*%?|\w+(?:[\'’-]\w+)*")
 
@@ -83,17 +84,19 @@ def _standing(table: Candidates, i: int) -> tuple[float, float, str]:
 # Near-duplicates
 
 
-def group(table: Candidates, dedup: bool | float) -> None:
+def group(table: Candidates, dedup: bool | float, query: str | None = None) -> None:
     """Add `group`, `similarity` and `version_of`: near-duplicates and who stands for them.
 
     Stars, no chains: each member is within the threshold of its representative, the one with most
     evidence. What must be shown itself (pinned, or required by another) represents itself, and so
     does a neighbour that overlaps in one source: stitching pays for what the two share.
 
-    With `dedup` True, versions that differ in what a reader must not miss, a number, a date or a
-    negation, stand side by side, and `version_of` says of whom; with a number all are folded.
+    With `dedup` True, versions that differ in what a reader must not miss, a number, a date, a
+    negation, or a word of the query that only one of them has, stand side by side, and `version_of`
+    says of whom; with a number all are folded.
     """
     n = len(table)
+    asked = _asked(query)
     table.group = table.repeat_of.copy()
     table.similarity = np.ones(n)
     table.version_of = np.full(n, -1, dtype=np.int32)
@@ -121,7 +124,7 @@ def group(table: Candidates, dedup: bool | float) -> None:
             table.similarity[i] = share
             shown = table.pinned[i] or i in required
             for other in [] if shown else representatives[:COMPARED]:
-                if _folds(table, i, other, careful=dedup is True):
+                if _folds(table, i, other, asked, careful=dedup is True):
                     alike = share if other == star else _jaccard(table.text(i), table.text(other))
                     if alike >= threshold:
                         table.group[i] = other
@@ -133,10 +136,10 @@ def group(table: Candidates, dedup: bool | float) -> None:
         setattr(table, column, getattr(table, column)[table.repeat_of])
 
 
-def group_similar(table: Candidates, threshold: float | None) -> None:
+def group_similar(table: Candidates, threshold: float | None, query: str | None = None) -> None:
     """Fold groups whose representatives' embeddings are close, when a threshold is given.
 
-    Numbers, negations and overlap keep passages apart as they do for text.
+    Numbers, negations, the query's words and overlap keep passages apart as they do for text.
 
     Raises:
         InputError: a threshold outside (0, 1], or embeddings of different sizes.
@@ -146,6 +149,7 @@ def group_similar(table: Candidates, threshold: float | None) -> None:
     if isinstance(threshold, bool) or not isinstance(threshold, int | float):
         raise InputTypeError(f"similar is a {type(threshold).__name__}; expected a cosine, or None")
     required = {need for needs in table.needs for need in needs}
+    asked = _asked(query)
     order = sorted(
         (
             i
@@ -165,16 +169,28 @@ def group_similar(table: Candidates, threshold: float | None) -> None:
         other = order[star]
         if other == i or table.pinned[i] or i in required:
             continue
-        if _folds(table, i, other, careful=True):
+        if _folds(table, i, other, asked, careful=True):
             table.group[table.group == i] = other
             table.similarity[i] = share
             table.by_embedding[i] = True
 
 
-def _folds(table: Candidates, i: int, other: int, *, careful: bool) -> bool:
+def _asked(query: str | None) -> frozenset[str]:
+    """Return the words of a query that say what it is about."""
+    return frozenset(_WORD.findall((query or "").lower())) - _FUNCTION_WORDS
+
+
+def _folds(table: Candidates, i: int, other: int, asked: frozenset[str], *, careful: bool) -> bool:
+    """Tell whether a chunk may be left to another that stands for it."""
     if overlap(table.chunks[i], table.chunks[other]):
         return False
-    return not careful or telling_words(table.text(i)) == telling_words(table.text(other))
+    if not careful:
+        return True
+    mine, theirs = table.text(i), table.text(other)
+    if telling_words(mine) != telling_words(theirs):
+        return False
+    missed = asked.intersection(_WORD.findall(mine.lower())) if asked else asked
+    return not missed or missed <= frozenset(_WORD.findall(theirs.lower()))
 
 
 def telling_words(text: str) -> list[str]:
