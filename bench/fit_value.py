@@ -229,10 +229,7 @@ def fit(
     cases: Sequence[Case],
     rows: Sequence[NDArray[np.float32]],
     names: Sequence[str],
-    *,
     seed: int = 0,
-    trees: int = TREES,
-    options: Mapping[str, Any] = FOREST,
 ) -> Any:
     """Return a booster that predicts the share of a span that is evidence."""
     import lightgbm
@@ -262,7 +259,7 @@ def fit(
         weight=weights / weights.mean(),
         feature_name=list(names),
     )
-    return lightgbm.train({"seed": seed, "monotone_constraints": monotone, **options}, data, trees)
+    return lightgbm.train({"seed": seed, "monotone_constraints": monotone, **FOREST}, data, TREES)
 
 
 class Model(NamedTuple):
