@@ -49,10 +49,10 @@ def test_text_prints_the_window_alone(capsys):
 
 def test_a_pack_stops_where_more_is_not_worth_its_tokens(capsys):
     tokens = []
-    for more in ([], ["--auto"], ["--auto", "0.2"]):
+    for more in ([], ["--auto"], ["--auto", "0.02"], ["--auto", "0.2"]):
         assert main(["pack", str(EXAMPLE), "--budget", "2000", "--json", *more]) == 0
         tokens.append(json.loads(capsys.readouterr().out)["tokens"])
-    assert tokens[0] > tokens[1] > tokens[2] > 0
+    assert tokens[0] >= tokens[1] > tokens[2] > tokens[3] > 0
 
 
 @pytest.mark.parametrize("worth", [str(EXAMPLE), "0", "-1", "2", "nan"])
@@ -63,13 +63,12 @@ def test_what_is_no_worth_is_explained(capsys, worth):
 
 
 def test_passages_may_be_kept_whole(capsys):
-    given = {c["text"].strip() for c in json.loads(EXAMPLE.read_text())["chunks"]}
-    assert main(["pack", str(EXAMPLE), "--whole", "--json"]) == 0
-    whole = json.loads(capsys.readouterr().out)["pieces"]
-    assert whole and all(piece["text"].strip() in given for piece in whole)
-    assert main(["pack", str(EXAMPLE), "--json"]) == 0
-    cut = json.loads(capsys.readouterr().out)["pieces"]
-    assert not all(piece["text"].strip() in given for piece in cut)
+    cut = []
+    for more in ([], ["--whole"]):
+        assert main(["pack", str(EXAMPLE), "--json", *more]) == 0
+        decisions = json.loads(capsys.readouterr().out)["decisions"]
+        cut.append([d for d in decisions if d["kept"] and "the best" in d["detail"]])
+    assert cut[0] and not cut[1]
 
 
 def test_variants_of_the_question_come_by_option_or_file(tmp_path, capsys):

@@ -81,8 +81,8 @@ def choose_spans(
     table.stands_for_it = stands_for_it
     attribute(table)
     left_out = ~table.segment_kept & (table.stands_for_it < 0)
-    stopped = least > 0 and bool(left_out.any()) and table.segment_worth[left_out].max() < least
-    return Proof(value, bound, spent, {"": price}, left, stopped)
+    stopped = least > 0 and left_out.any() and table.segment_worth[left_out].max() < least
+    return Proof(value, bound, spent, {"": price}, left, bool(stopped))
 
 
 def attribute(table: Candidates) -> None:
