@@ -48,11 +48,14 @@ def test_text_prints_the_window_alone(capsys):
 
 
 def test_a_pack_stops_where_more_is_not_worth_its_tokens(capsys):
-    tokens = []
+    tokens, stopped = [], []
     for more in ([], ["--auto"], ["--auto", "0.02"], ["--auto", "0.2"]):
         assert main(["pack", str(EXAMPLE), "--budget", "2000", "--json", *more]) == 0
-        tokens.append(json.loads(capsys.readouterr().out)["tokens"])
+        window = json.loads(capsys.readouterr().out)
+        tokens.append(window["tokens"])
+        stopped.append(window["stopped"])
     assert tokens[0] >= tokens[1] > tokens[2] > tokens[3] > 0
+    assert stopped[2:] == [True, True] and not stopped[0]
 
 
 @pytest.mark.parametrize("worth", [str(EXAMPLE), "0", "-1", "2", "nan"])

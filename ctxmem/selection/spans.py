@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.schema import Candidates
@@ -80,9 +81,18 @@ def choose_spans(
     table.segment_kept = kept.astype(np.bool_)
     table.stands_for_it = stands_for_it
     attribute(table)
-    left_out = ~table.segment_kept & (table.stands_for_it < 0)
-    stopped = least > 0 and left_out.any() and table.segment_worth[left_out].max() < least
-    return Proof(value, bound, spent, {"": price}, left, bool(stopped))
+    left_out = ~table.segment_kept & (table.stands_for_it < 0) & (demand == MAY)
+    return Proof(
+        value, bound, spent, {"": price}, left, _stopped(table, left_out, least, limit - spent)
+    )
+
+
+def _stopped(table: Candidates, left_out: NDArray[np.bool_], least: float, room: int) -> bool:
+    """Tell whether a price, and not the limit, left out what is left out."""
+    if least <= 0 or not left_out.any():
+        return False
+    dear = bool(table.segment_worth[left_out].max() < least)
+    return dear or int(table.segment_tokens[left_out].max()) <= room
 
 
 def attribute(table: Candidates) -> None:
