@@ -176,3 +176,15 @@ def test_neighbours_that_share_text_are_left_out_at_a_price_too():
     window = pack(chunks, ctxmem.Budget(50, auto=0.02), query="Two cats?", compress=False)
     assert "Two cats sat." in window.text and "Five fish" not in window.text
     assert window.value <= window.upper_bound
+
+
+def test_text_that_chunks_of_sections_share_is_worth_its_tokens_once():
+    chunks = [
+        Chunk(BOOK[0:28], source="book", span=(0, 28), section="facts"),
+        Chunk(BOOK[14:44], source="book", span=(14, 44), section="facts"),
+    ]
+    window = pack(chunks, 50, sections=[ctxmem.Section("facts")])
+    assert window.text == BOOK[0:43]
+    # Nothing is known of them, so that a token is worth 1.
+    assert window.value == ctxmem.count_tokens(window.text)
+    assert window.value <= window.upper_bound

@@ -162,7 +162,8 @@ def _compressed(
                 f"expected a str"
             )
         shorter = trim(shorter) if shorter.strip() else ""
-        label = getattr(compressor, "__name__", "summary")
+        name = getattr(compressor, "__name__", "summary")
+        label = "summary" if name == "<lambda>" else name
         wrong = _wrong(text, shorter)
         if wrong is None:
             made.append(Alternative(shorter, label=label))

@@ -101,14 +101,19 @@ def _choose(
         return _solve_constrained(problem, limit, sections, headers, resident)
     if not problem.shares:
         return _solve(problem, limit)
-    fill = _Fill(problem, limit)
-    if not fill.take_pins():
+    bound, price = _bound(problem, limit)
+    fills = [_Fill(problem, limit) for _ in range(2)]
+    if not all(fill.take_pins() for fill in fills):
         table.kept_row = np.full(len(table), -1, dtype=np.int32)
         return None
-    fill.take_best()
-    table.kept_row = fill.kept_row
-    bound = _bound(problem, fill.spent if problem.least else limit)
-    return Proof(fill.value, max(fill.value, bound), fill.spent)
+    fills[1].take_best(price)  # of what is worth the room it takes, as little as will do
+    for fill in fills:
+        fill.take_best(problem.least)
+    best = max(fills, key=lambda fill: fill.value - problem.least * fill.spent)
+    table.kept_row = best.kept_row
+    if problem.least:
+        bound, _ = _bound(problem, best.spent)
+    return Proof(best.value, max(best.value, bound), best.spent)
 
 
 def keep(table: Candidates, chunks: Iterable[int]) -> float:
@@ -199,6 +204,20 @@ class _Problem:
                 share = min(1.0, float(table.tokens[row] / table.tokens[full[i]])) ** 0.5
             values[row] *= share
         return values
+
+    def worth_of(self, rows: Sequence[int]) -> float:
+        """Return what rows are worth together: text that several of them have counts once."""
+        table = self.table
+        each = np.zeros(len(table.segment_span))
+        alone = 0.0
+        for row in rows:
+            i = int(table.chunk[row])
+            if self.stitched[i] and not table.alternative[row]:
+                at = self.segments(i)
+                np.maximum(each[at], table.worth[i], out=each[at])
+            else:
+                alone += float(self.values[row])
+        return alone + float(each @ table.segment_tokens)
 
     def segments(self, chunk: int) -> slice:
         """Return where the chunk's segments stand."""
@@ -301,7 +320,8 @@ def _solve_constrained(
     value = (solution.value or 0) / SCALE + problem.least * cost
     bound = (solution.upper_bound or 0) / SCALE + problem.least * cost
     if problem.shares:
-        bound = _bound(problem, cost if problem.least else limit) + sum(bonus) / SCALE
+        value += problem.worth_of(kept) - float(problem.values[kept].sum())
+        bound = _bound(problem, cost if problem.least else limit)[0] + sum(bonus) / SCALE
     opened = _opened({table.chunks[table.chunk[row]].section for row in kept}, sections)
     paid = [header for part, header in zip(sections, headers, strict=True) if part.name in opened]
     spent = cost + sum(paid)
@@ -329,8 +349,10 @@ def _with_ids(problem: _Problem, sentence: str) -> str:
     return re.sub(r"\bitems? \d+(?:, \d+)*", named, sentence)
 
 
-def _bound(problem: _Problem, limit: int) -> float:
-    """Return what no selection can exceed: the optimum of an easier problem.
+def _bound(problem: _Problem, limit: int) -> tuple[float, float]:
+    """Return what no selection can exceed, and the worth of one more token there.
+
+    It is the optimum of an easier problem.
 
     A stretch of text that chunks of several groups hold may be taken alone, at no more than it
     costs and for what its most relevant chunk makes of it. What only one group holds is taken as
@@ -360,7 +382,7 @@ def _bound(problem: _Problem, limit: int) -> float:
     choices = [*classes.values(), *shared]
     starts = np.concatenate(([0], np.cumsum([len(choice) for choice in choices])))
     flat = [option for choice in choices for option in choice]
-    _, _, bound, _, _ = _native.solve_classes(
+    _, _, bound, _, price = _native.solve_classes(
         starts.astype(np.int64),
         np.array([option[0] for option in flat], dtype=np.int64),
         np.ceil(np.array([option[1] for option in flat]) * SCALE).astype(np.int64),
@@ -368,7 +390,7 @@ def _bound(problem: _Problem, limit: int) -> float:
         limit,
         gap=0.002,
     )
-    return bound / SCALE
+    return bound / SCALE, price / SCALE
 
 
 class _Fill:
@@ -389,9 +411,9 @@ class _Fill:
         pinned = self.problem.table.pinned
         return all(self.take(i) for i in self.problem.chunks if pinned[i])
 
-    def take_best(self) -> None:
-        """Take what still fits and is worth its price, most relevant first."""
-        self.least = self.problem.least
+    def take_best(self, least: float) -> None:
+        """Take what still fits and is worth so much a token, most relevant first."""
+        self.least = least
         for i in self.problem.chunks:
             self.take(i)
 
@@ -408,8 +430,14 @@ class _Fill:
             return False
         full = int(table.first_row[chunk])
         rows = range(full, int(table.first_row[chunk + 1]))
-        dear = self.least > 0  # less may be worth more, at a price
-        for row in sorted(rows, key=lambda row: (row > full and not dear, -self.problem.net[row])):
+
+        def order(row: int) -> tuple[bool, float]:
+            """Whole first, then by worth; at a price, less of it may be worth more."""
+            return row > full and not self.least, float(
+                self.least * table.tokens[row] - self.problem.values[row]
+            )
+
+        for row in sorted(rows, key=order):
             if self.take_rows([row, *(int(table.first_row[i]) for i in others)]):
                 return True
         return False

@@ -124,7 +124,8 @@ def _worth_asking(
     least = worth[order[last]]  # of what the window holds
     change = np.where(worth < least, worth * (1 - least), (1 - worth) * least)
     expected = max(FEW, float(worth @ lengths))
-    gain = np.where(np.isfinite(scores), 0.0, change * lengths) * (USUAL / expected) ** SHARED
+    gain = change * lengths * (USUAL / expected) ** SHARED
+    gain[np.isfinite(scores)] = -1.0  # known
     order = np.argsort(-gain, kind="stable")
     asked: NDArray[np.intp] = order[gain[order] >= GAIN]
     return asked
