@@ -25,7 +25,7 @@ PageId = NewType("PageId", str)
 SCHEMA_VERSION = 1
 """Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
 
-PRICE = 0.0008
+PRICE = 0.0014
 """Worth of a token that `Budget(auto=True)` stops at."""
 
 EXTRACT = "extract"

@@ -56,7 +56,10 @@ def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | No
 def _plain_evidence(described: _native.SpanFeatures) -> NDArray[np.float32]:
     """Return the mean of what is known of each span by its most telling numbers, 0 to 1."""
     columns = described.draft()[:, [_native.DRAFT_FEATURES.index(name) for name in PLAIN]]
-    mean: NDArray[np.float32] = np.clip(columns, 0.0, 1.0).mean(axis=1)
+    known = columns[:, (columns >= 0).any(axis=0)]
+    if not known.shape[1]:
+        return np.zeros(len(columns), dtype=np.float32)
+    mean: NDArray[np.float32] = np.clip(known, 0.0, 1.0).mean(axis=1)
     return mean
 
 
