@@ -34,25 +34,6 @@ std::uint64_t hash_bytes(std::string_view bytes) {
     return hash;
 }
 
-void push_utf8(char32_t c, std::vector<char>& out) {
-    const auto push = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
-    if (c < 0x80) {
-        push(c);
-    } else if (c < 0x800) {
-        push(0xC0 | c >> 6);
-        push(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        push(0xE0 | c >> 12);
-        push(0x80 | (c >> 6 & 0x3F));
-        push(0x80 | (c & 0x3F));
-    } else {
-        push(0xF0 | c >> 18);
-        push(0x80 | (c >> 12 & 0x3F));
-        push(0x80 | (c >> 6 & 0x3F));
-        push(0x80 | (c & 0x3F));
-    }
-}
-
 }  // namespace
 
 std::span<const std::string_view> function_words() { return kFunctionWords; }
@@ -109,7 +90,7 @@ void Terms::append(std::string_view utf8, std::vector<Term>& out) {
         if (word_.empty()) capital_ = kind == CharClass::upper;
         digit_ = digit_ || kind == CharClass::number;
         ascii_ = ascii_ && point.value < 0x80;
-        push_utf8(lower_case(point.value), word_);
+        append_utf8(lower_case(point.value), word_);
         alone = alone || spaceless;
     }
     close(out);
