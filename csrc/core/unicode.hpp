@@ -1,4 +1,4 @@
-// UTF-8 decoding, character classes and lower case, shared by the counter and by words.
+// UTF-8, character classes and lower case, shared by the counter and by words.
 //
 // The tables are generated (generate_unicode_tables.py) and looked up in two stages: block of 128
 // code points, then the character. Both look-ups are constant time; the tables take 66 kB.
