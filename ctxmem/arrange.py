@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,12 +163,13 @@ def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[l
 def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
     """Return a piece for each run of kept segments, and for each chosen alternative."""
     placed = []
+    firsts, lasts = table.first_segment.tolist(), table.last_segment.tolist()
     runs = _runs(table)
     holders: list[list[int]] = [[] for _ in runs]
     starts = [run[0] for run in runs]
     for i in np.flatnonzero(table.kept_row >= 0).tolist():
         row = int(table.kept_row[i])
-        first, last = int(table.first_segment[i]), int(table.last_segment[i])
+        first, last = firsts[i], lasts[i]
         if table.alternative[row]:
             document, place = _place(table, first)
             for part in _parts(table, i, row, gap(layout)):
@@ -182,7 +184,7 @@ def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
                 holders[number].append(i)
     for (first, last), chunks in zip(runs, holders, strict=True):
         if chunks:
-            chunks.sort(key=lambda i: (table.first_segment[i], table.last_segment[i], table.id(i)))
+            chunks.sort(key=lambda i: (firsts[i], lasts[i], table.id(i)))
             piece = _run_piece(table, layout, first, last, chunks)
             placed.append(_Placed(piece, *_place(table, first), chunks[0]))
     return placed
@@ -205,14 +207,11 @@ def _place(table: Candidates, segment: int) -> tuple[int, int]:
 
 def _runs(table: Candidates) -> list[tuple[int, int]]:
     """Return the runs of kept segments that touch in one stretch, as (first, last), exclusive."""
-    runs: list[tuple[int, int]] = []
-    stretch = table.segment_stretch
-    for s in np.flatnonzero(table.segment_kept).tolist():
-        if runs and runs[-1][1] == s and stretch[s] == stretch[s - 1]:
-            runs[-1] = (runs[-1][0], s + 1)
-        else:
-            runs.append((s, s + 1))
-    return runs
+    kept = np.flatnonzero(table.segment_kept)
+    stretch = table.segment_stretch[kept]
+    cut = np.flatnonzero((np.diff(kept) > 1) | (np.diff(stretch) > 0)) + 1
+    ends = [0, *cut.tolist(), len(kept)] if len(kept) else []
+    return [(int(kept[a]), int(kept[b - 1]) + 1) for a, b in itertools.pairwise(ends)]
 
 
 def _run_piece(
@@ -373,6 +372,13 @@ class _Verdict(NamedTuple):
     other: int | None = None  # the chunk whose text stands for it
 
 
+def _sums(table: Candidates, column: NDArray[Any]) -> list[int]:
+    """Return the sum of a column of segments over those of each chunk."""
+    total = np.concatenate(([0], np.cumsum(column)))
+    sums: list[int] = (total[table.last_segment] - total[table.first_segment]).tolist()
+    return sums
+
+
 class _Account:
     """What the decisions look up, gathered once for all chunks."""
 
@@ -385,11 +391,13 @@ class _Account:
         enough: bool,
     ) -> None:
         self.table = table
+        self.ids = table.ids
         self.enough = enough
         self.difference = difference
         self.prices = prices
         self.blank = table.blank.tolist()
         self.group = table.group.tolist()
+        self.hits = table.hits.tolist()
         self.relevance = table.relevance.tolist()
         full = table.tokens[table.first_row[:-1]]
         self.tokens = full.tolist()
@@ -402,16 +410,24 @@ class _Account:
         self.kept_row = table.kept_row.tolist()
         kept = np.flatnonzero(table.kept_row >= 0)
         self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
-        self.kept_segment = table.segment_kept.tolist()
         self.stands_for_it = table.stands_for_it.tolist()
-        self.folds = bool((table.stands_for_it >= 0).any())
-        self.segment_tokens = table.segment_tokens.tolist()
+        self.shown = _sums(table, table.segment_kept)
+        self.shown_tokens = _sums(table, table.segment_kept * table.segment_tokens)
+        self.all_tokens = _sums(table, table.segment_tokens)
+        self.folded = _sums(table, table.stands_for_it >= 0)
         self.holder = self._holders(kept[table.alternative[table.kept_row[kept]] == 0])
         free = kept[~table.pinned[kept]]
         self.least = float(table.relevance[free].min()) if len(free) else 0.0
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
+        self.verdicts: dict[int, _Verdict] = {}
 
     def verdict(self, i: int) -> _Verdict:
+        """Return what became of a chunk; a repeat asks for that of the first with its text."""
+        if i not in self.verdicts:
+            self.verdicts[i] = self._verdict(i)
+        return self.verdicts[i]
+
+    def _verdict(self, i: int) -> _Verdict:
         table = self.table
         if self.blank[i]:
             return _Verdict(False, Reason.BLANK, "nothing but white space")
@@ -421,10 +437,12 @@ class _Account:
         if self.kept_row[i] >= 0:
             return self._kept(i)
         first_segment, last_segment = self.segments[i]
-        kept = [h for h in self.holder[first_segment:last_segment] if h >= 0]
+        kept: list[int] = []
+        if self.shown[i]:
+            kept = [h for h in self.holder[first_segment:last_segment] if h >= 0]
         if kept and len(kept) == last_segment - first_segment:
             most = max(kept, key=kept.count)
-            detail = f"all of its text stands with {table.id(most)}"
+            detail = f"all of its text stands with {self.ids[most]}"
             return _Verdict(False, Reason.CONTAINED, detail, most)
         version = self.kept_of_group.get(self.group[i])
         if version is not None:
@@ -433,9 +451,9 @@ class _Account:
             return _Verdict(False, reason, self._version(i, version), version)
         if kept:
             most = max(kept, key=kept.count)
-            detail = f"what the window shows of it stands with {table.id(most)}"
+            detail = f"what the window shows of it stands with {self.ids[most]}"
             return _Verdict(False, Reason.CONTAINED, detail, most)
-        folded = self._folded(i) if self.folds else Counts[int]()
+        folded = self._folded(i) if self.folded[i] else Counts[int]()
         if 2 * sum(folded.values()) >= last_segment - first_segment > 0:
             most = max(folded, key=lambda other: (folded[other], -other))
             return _Verdict(False, Reason.NEAR_DUPLICATE, self._version(i, most), most)
@@ -443,12 +461,12 @@ class _Account:
 
     def _holders(self, kept: NDArray[np.intp]) -> list[int]:
         """Return, for each segment in the window, a kept chunk that it stands with; else -1."""
-        holder = [-1] * len(self.kept_segment)
-        for i in kept.tolist():
-            for s in range(*self.segments[i]):
-                if self.kept_segment[s] and holder[s] < 0:
-                    holder[s] = i
-        return holder
+        holder = np.full(len(self.table.segment_kept), -1)
+        for i in reversed(kept.tolist()):
+            holder[slice(*self.segments[i])] = i
+        holder[~self.table.segment_kept] = -1
+        held: list[int] = holder.tolist()
+        return held
 
     def _folded(self, i: int) -> Counts[int]:
         """Return how many segments of a chunk kept chunks stand for."""
@@ -457,19 +475,18 @@ class _Account:
         return Counts(self.holder[s] for s in others if s >= 0 and self.holder[s] >= 0)
 
     def _repeat(self, i: int, first: int) -> _Verdict:
-        table = self.table
         shown = self.verdict(first)
         stands = first if shown.other is None else shown.other
-        hits = f"returned {table.hits[i]} times"
-        if table.id(first) != table.id(i):
-            hits = f"same text as {table.id(first)}, {hits}"
+        hits = f"returned {self.hits[i]} times"
+        if self.ids[first] != self.ids[i]:
+            hits = f"same text as {self.ids[first]}, {hits}"
         if shown.kept:
             return _Verdict(False, Reason.DUPLICATE, f"{hits}, shown once", stands)
         return _Verdict(False, Reason.DUPLICATE, f"{hits}, not shown: {shown.detail}", stands)
 
     def _kept(self, i: int) -> _Verdict:
         table = self.table
-        details = [f"returned {table.hits[i]} times"] if table.hits[i] > 1 else []
+        details = [f"returned {self.hits[i]} times"] if self.hits[i] > 1 else []
         row = self.kept_row[i]
         if table.alternative[row]:
             option = table.chunks[i].alternatives[table.alternative[row] - 1]
@@ -477,34 +494,31 @@ class _Account:
             details.append(f"as its {label} of {table.tokens[row]} tokens")
         else:
             details += self._shown(i)
-        neighbours = [name for name in self.piece_of[table.id(i)].chunk_ids if name != table.id(i)]
+        mine = self.ids[i]
+        neighbours = [name for name in self.piece_of[mine].chunk_ids if name != mine]
         if neighbours:
             details.append("stitched with " + ", ".join(neighbours[:3]))
         other = int(table.version_of[i])
-        if other >= 0 and self.kept_row[other] >= 0 and table.id(other) not in neighbours:
+        if other >= 0 and self.kept_row[other] >= 0 and self.ids[other] not in neighbours:
             details.append(self._version(i, other))
         if table.pinned[i]:
             return _Verdict(True, Reason.PINNED, "; ".join(details))
         asker = self.askers.get(i)
         if asker is not None and table.relevance[asker] > table.relevance[i]:
-            details.insert(0, f"required by {table.id(asker)}")
+            details.insert(0, f"required by {self.ids[asker]}")
             return _Verdict(True, Reason.REQUIRED, "; ".join(details))
         return _Verdict(True, Reason.SELECTED, "; ".join(details))
 
     def _shown(self, i: int) -> list[str]:
         """Say how much of a chunk is in the window, where that is not all."""
         first, last = self.segments[i]
-        there = [s for s in range(first, last) if self.kept_segment[s]]
-        if len(there) == last - first:
+        if self.shown[i] == last - first:
             return []
-        shown, whole = (
-            sum(self.segment_tokens[s] for s in some) for some in (there, range(first, last))
-        )
-        details = [f"the best {shown} of its {whole} tokens"]
-        folded = self._folded(i)
+        details = [f"the best {self.shown_tokens[i]} of its {self.all_tokens[i]} tokens"]
+        folded = self._folded(i) if self.folded[i] else Counts[int]()
         folded.pop(i, None)
         if folded:
-            names = ", ".join(self.table.id(other) for other, _ in folded.most_common(2))
+            names = ", ".join(self.ids[other] for other, _ in folded.most_common(2))
             details.append(f"{sum(folded.values())} of its passages stand with {names}")
         return details
 
@@ -512,7 +526,7 @@ class _Account:
         table = self.table
         for need in table.needs[i]:
             if self.kept_row[need] < 0:
-                detail = f"requires {table.id(need)}, which does not fit with it"
+                detail = f"requires {self.ids[need]}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
         tokens, worth = self.tokens[i], self.worth[i]
         if self.enough:
@@ -532,7 +546,7 @@ class _Account:
     def _version(self, i: int, other: int) -> str:
         """Say of which passage a chunk is a version, and in which words the two differ."""
         table = self.table
-        detail = f"version of {table.id(other)}"
+        detail = f"version of {self.ids[other]}"
         if other in (table.group[i], table.version_of[i]):
             detail += f", {table.similarity[i]:.0%} alike"
             detail += " by embedding" if table.by_embedding[i] else ""

@@ -338,9 +338,19 @@ def _plainly_right(chunk: Chunk) -> bool:
         and (chunk.source is None or type(chunk.source) is str)
         and (chunk.list is None or type(chunk.list) is str)
         and (chunk.section is None or type(chunk.section) is str)
-        and chunk.span is None
+        and (chunk.span is None or _plain_span(chunk.span))
         and not chunk.alternatives
         and not chunk.requires
+    )
+
+
+def _plain_span(span: Any) -> bool:
+    return (
+        type(span) is tuple
+        and len(span) == 2
+        and type(span[0]) is int
+        and type(span[1]) is int
+        and 0 <= span[0] <= span[1]
     )
 
 
@@ -401,19 +411,14 @@ def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Ca
     first_with: dict[str, int] = {}
     for i, chunk in enumerate(chunks):
         first = first_with.setdefault(chunk.id or "", i)
-        if chunks[first].text != chunk.text:
+        if first != i and chunks[first].text != chunk.text:
             raise InputError(
                 f"chunks {first} and {i} have the id {chunk.id!r} but different texts; expected "
                 f"one text per id: give versions of a passage ids of their own"
             )
-    needs = [
-        _needs(chunk, i, first_with) if chunk.requires else () for i, chunk in enumerate(chunks)
-    ]
     texts: list[str] = []
-    row_chunk: list[int] = []
-    alternative: list[int] = []
     first_row = [0]
-    for i, chunk in enumerate(chunks):
+    for chunk in chunks:
         texts.append(trim(chunk.text))
         if alternatives and chunk.alternatives:
             texts.extend(
@@ -421,20 +426,21 @@ def _tabulate(chunks: list[Chunk], conversation: bool, alternatives: bool) -> Ca
                 for option in chunk.alternatives
                 if isinstance(option, Alternative)
             )
-        rows = len(texts) - first_row[-1]
-        row_chunk.extend([i] * rows)
-        alternative.extend(range(rows))
         first_row.append(len(texts))
+    first_rows = np.array(first_row, dtype=np.int32)
+    chunk_of = np.repeat(np.arange(len(chunks), dtype=np.int32), np.diff(first_rows))
     return Candidates(
         chunks=tuple(chunks),
         ids=[ChunkId(chunk.id or "") for chunk in chunks],
         texts=texts,
-        chunk=np.array(row_chunk, dtype=np.int32),
-        alternative=np.array(alternative, dtype=np.int32),
-        first_row=np.array(first_row, dtype=np.int32),
+        chunk=chunk_of,
+        alternative=np.arange(len(texts), dtype=np.int32) - first_rows[chunk_of],
+        first_row=first_rows,
         blank=np.array([not texts[row] for row in first_row[:-1]], dtype=np.bool_),
         shortlisted=np.ones(len(chunks), dtype=np.bool_),
-        needs=needs,
+        needs=[
+            _needs(chunk, i, first_with) if chunk.requires else () for i, chunk in enumerate(chunks)
+        ],
         conversation=conversation,
     )
 

@@ -26,7 +26,7 @@ from ctxmem.schema import (
     Section,
     Window,
 )
-from ctxmem.selection import Proof, choose, choose_spans, keep, over_pinned
+from ctxmem.selection import Proof, SpanChoice, choose, keep, over_pinned
 from ctxmem.value import add_evidence, estimate, read_question, read_scorer, shortlist, verify
 
 ROUNDS = 6
@@ -142,13 +142,8 @@ def pack(
     tokens.price(table, counting, separator, arrange.headers(table, layout))
     if by_span:
         overhead, again = arrange.run_overhead(table, layout, counting)
-        choosing = partial(
-            choose_spans,
-            table,
-            overhead=overhead,
-            again=again,
-            dedup=dedup,
-            least=allowed.least,
+        choosing: Callable[[int], Proof | None] = SpanChoice(
+            table, overhead, again, dedup, allowed.least
         )
     else:
         headers = [counting.count(part.header + separator) if part.header else 0 for part in parts]

@@ -369,6 +369,8 @@ class Candidates:
     repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
     unique         u      dedup        the chunks that are neither blank nor repeats
     pinned         n      dedup        it, or a repeat of it, must be in the window
+    lists          l      value        the hits of each list that passages came from
+    score          n      value        given score of the hit, NaN where it has none
     rank           n      value        rank of the hit in its list, -1 where it has none
     evidence       n      value        summed reciprocal ranks of its text, over all lists
     hits           n      value        how often its text was returned
@@ -415,6 +417,8 @@ class Candidates:
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
     pinned: NDArray[np.bool_] = field(init=False)
+    lists: list[NDArray[np.intp]] = field(init=False)
+    score: NDArray[np.float64] = field(init=False)
     rank: NDArray[np.int64] = field(init=False)
     evidence: NDArray[np.float64] = field(init=False)
     hits: NDArray[np.int32] = field(init=False)
@@ -445,13 +449,6 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.chunks)
-
-    def lists(self) -> dict[str | None, list[int]]:
-        """Return the hits of each list that passages came from."""
-        lists: dict[str | None, list[int]] = {}
-        for i, chunk in enumerate(self.chunks):
-            lists.setdefault(chunk.list, []).append(i)
-        return lists
 
     def id(self, chunk: int) -> ChunkId:
         """Return the id of a chunk."""

@@ -25,12 +25,55 @@ constexpr std::array<std::string_view, 66> kFunctionWords = {
     "than", "that", "the",  "their", "there", "these", "they", "this", "those", "to",   "under",
     "was",  "were", "what", "when",  "where", "which", "who",  "whom", "why",   "will", "with"};
 
+// Up to eight bytes as a number, the last byte lowest; so words of one size sort as they do as text,
+// and an ending is the lower part of what it ends.
+constexpr std::uint64_t packed(std::string_view bytes) {
+    std::uint64_t number = 0;
+    for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
+    return number;
+}
+
+struct Ending {
+    std::uint64_t bytes, mask;
+    std::uint32_t size;
+};
+
+constexpr auto kPackedEndings = [] {
+    std::array<Ending, kEndings.size()> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto size = static_cast<std::uint32_t>(kEndings[i].size());
+        out[i] = {packed(kEndings[i]), (std::uint64_t{1} << 8 * size) - 1, size};
+    }
+    return out;
+}();
+
+constexpr std::size_t kLongestFunctionWord =
+    std::max_element(kFunctionWords.begin(), kFunctionWords.end(),
+                     [](std::string_view a, std::string_view b) { return a.size() < b.size(); })
+        ->size();
+static_assert(kLongestFunctionWord <= 8);
+
+constexpr auto kPackedFunctionWords = [] {
+    std::array<std::uint64_t, kFunctionWords.size()> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = packed(kFunctionWords[i]);
+    std::sort(out.begin(), out.end());
+    return out;
+}();
+
+bool is_function_word(std::string_view word) {
+    return word.size() <= kLongestFunctionWord &&
+           std::binary_search(kPackedFunctionWords.begin(), kPackedFunctionWords.end(),
+                              packed(word));
+}
+
 std::uint64_t hash_bytes(std::string_view bytes) {
     std::uint64_t hash = 0x243F6A8885A308D3ull ^ bytes.size();
-    for (const char byte : bytes) {
-        hash = (hash ^ static_cast<unsigned char>(byte)) * 0xD6E8FEB86659FD93ull;
+    const auto mix = [&](std::uint64_t word) {
+        hash = (hash ^ word) * 0xD6E8FEB86659FD93ull;
         hash ^= hash >> 32;
-    }
+    };
+    for (; bytes.size() > 8; bytes.remove_prefix(8)) mix(packed(bytes.substr(0, 8)));
+    mix(packed(bytes));
     return hash;
 }
 
@@ -40,10 +83,11 @@ std::span<const std::string_view> function_words() { return kFunctionWords; }
 
 std::size_t stem_size(std::string_view word) {
     std::size_t size = word.size();
-    for (const std::string_view ending : kEndings)
-        if (size >= kLeast + ending.size() && word.ends_with(ending)) {
-            if (ending == "s" && word[size - 2] == 's') break;  // "class", "process"
-            size -= ending.size();
+    const std::uint64_t tail = packed(word.substr(size - std::min<std::size_t>(size, 8)));
+    for (const Ending& ending : kPackedEndings)
+        if ((tail & ending.mask) == ending.bytes && size >= kLeast + ending.size) {
+            if (ending.size == 1 && word.ends_with("ss")) break;  // "class", "process"
+            size -= ending.size;
             break;
         }
     // "stopped" and "stop" meet; then "agreement" and "agreed", "notify" and "notifies".
@@ -59,15 +103,34 @@ void Terms::close(std::vector<Term>& out) {
     std::string_view word(word_.data(), word_.size());
     bool function = false;
     if (ascii_) {
-        function = std::binary_search(kFunctionWords.begin(), kFunctionWords.end(), word);
+        function = is_function_word(word);
         if (!digit_ && !function) word = word.substr(0, stem_size(word));
     }
-    const auto [at, fresh] =
-        number_.try_emplace(hash_bytes(word), static_cast<std::uint32_t>(number_.size()));
-    out.push_back({at->second, capital_, digit_, function});
+    out.push_back({number_of(hash_bytes(word)), capital_, digit_, function});
     word_.clear();
     capital_ = digit_ = false;
     ascii_ = true;
+}
+
+std::uint32_t Terms::number_of(std::uint64_t hash) {
+    if (2 * size_ >= slots_.size()) grow();
+    Slot& slot = slots_[free_or_same(hash)];
+    if (slot.number == kFree) slot = {hash, size_++};
+    return slot.number;
+}
+
+std::size_t Terms::free_or_same(std::uint64_t hash) const {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t at = hash & mask;
+    while (slots_[at].number != kFree && slots_[at].hash != hash) at = (at + 1) & mask;
+    return at;
+}
+
+void Terms::grow() {
+    std::vector<Slot> before(std::max<std::size_t>(kFewest, 4 * slots_.size()));
+    before.swap(slots_);
+    for (const Slot& slot : before)
+        if (slot.number != kFree) slots_[free_or_same(slot.hash)] = slot;
 }
 
 void Terms::append(std::string_view utf8, std::vector<Term>& out) {

@@ -7,10 +7,10 @@
 // one of some sixty English function words, which say nothing about relevance in any corpus.
 // Linear in the text.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace ctxmem {
@@ -26,12 +26,24 @@ class Terms {
 public:
     // Append the terms of a text; equal words have equal ids, which ascend from 0 as they appear.
     void append(std::string_view utf8, std::vector<Term>& out);
-    std::size_t size() const { return number_.size(); }
+    std::size_t size() const { return size_; }
 
 private:
-    void close(std::vector<Term>& out);
+    // Hashes of stems by open addressing, never more than half full.
+    static constexpr std::uint32_t kFree = ~std::uint32_t{0};
+    static constexpr std::size_t kFewest = 1024;
+    struct Slot {
+        std::uint64_t hash = 0;
+        std::uint32_t number = kFree;
+    };
 
-    std::unordered_map<std::uint64_t, std::uint32_t> number_;
+    void close(std::vector<Term>& out);
+    std::uint32_t number_of(std::uint64_t hash);
+    std::size_t free_or_same(std::uint64_t hash) const;
+    void grow();
+
+    std::vector<Slot> slots_;
+    std::uint32_t size_ = 0;
     std::vector<char> word_;  // the open word, lower-cased
     bool capital_ = false;
     bool digit_ = false;

@@ -59,8 +59,8 @@ def find_repeats(table: Candidates, *, enabled: bool = True) -> None:
     table.repeat_of = np.arange(n, dtype=np.int32)
     if enabled and not table.conversation:
         same: dict[str, list[int]] = defaultdict(list)
-        for i in range(n):
-            same[table.text(i)].append(i)
+        for i, row in enumerate(table.first_row[:-1].tolist()):
+            same[table.texts[row]].append(i)
         for members in same.values():
             if len(members) > 1:
                 table.repeat_of[members] = min(members, key=lambda i: _standing(table, i))
@@ -96,7 +96,6 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     says of whom; with a number all are folded.
     """
     n = len(table)
-    asked = _asked(query)
     table.group = table.repeat_of.copy()
     table.similarity = np.ones(n)
     table.version_of = np.full(n, -1, dtype=np.int32)
@@ -110,6 +109,7 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
         key=lambda i: (not (table.pinned[i] or i in required), -table.evidence[i], table.id(i)),
     )
     threshold = NEAR if dedup is True else float(dedup)
+    folds = _Folding(table, query, careful=dedup is True)
     star_of, similarity = _native.near_duplicate_stars(
         [table.text(i) for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
     )
@@ -124,7 +124,7 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
             table.similarity[i] = share
             shown = table.pinned[i] or i in required
             for other in [] if shown else representatives[:COMPARED]:
-                if _folds(table, i, other, asked, careful=dedup is True):
+                if folds(i, other):
                     alike = share if other == star else _jaccard(table.text(i), table.text(other))
                     if alike >= threshold:
                         table.group[i] = other
@@ -149,7 +149,6 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
     if isinstance(threshold, bool) or not isinstance(threshold, int | float):
         raise InputTypeError(f"similar is a {type(threshold).__name__}; expected a cosine, or None")
     required = {need for needs in table.needs for need in needs}
-    asked = _asked(query)
     order = sorted(
         (
             i
@@ -158,6 +157,7 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
         ),
         key=lambda i: (not (table.pinned[i] or i in required), -table.evidence[i], table.id(i)),
     )
+    folds = _Folding(table, query, careful=True)
     sizes = {np.shape(table.chunks[i].embedding) for i in order}
     if len(sizes) > 1:
         raise InputError(f"embeddings have the shapes {sorted(sizes)}; expected one size for all")
@@ -169,28 +169,39 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
         other = order[star]
         if other == i or table.pinned[i] or i in required:
             continue
-        if _folds(table, i, other, asked, careful=True):
+        if folds(i, other):
             table.group[table.group == i] = other
             table.similarity[i] = share
             table.by_embedding[i] = True
 
 
-def _asked(query: str | None) -> frozenset[str]:
-    """Return the words of a query that say what it is about."""
-    return frozenset(_WORD.findall((query or "").lower())) - _FUNCTION_WORDS
+class _Folding:
+    """Tells whether a chunk may be left to another that stands for it.
 
+    What a text says that must not be lost is read once, however many it is compared with.
+    """
 
-def _folds(table: Candidates, i: int, other: int, asked: frozenset[str], *, careful: bool) -> bool:
-    """Tell whether a chunk may be left to another that stands for it."""
-    if overlap(table.chunks[i], table.chunks[other]):
-        return False
-    if not careful:
-        return True
-    mine, theirs = table.text(i), table.text(other)
-    if telling_words(mine) != telling_words(theirs):
-        return False
-    missed = asked.intersection(_WORD.findall(mine.lower())) if asked else asked
-    return not missed or missed <= frozenset(_WORD.findall(theirs.lower()))
+    def __init__(self, table: Candidates, query: str | None, *, careful: bool) -> None:
+        self.table = table
+        self.careful = careful
+        self.asked = frozenset(_WORD.findall((query or "").lower())) - _FUNCTION_WORDS
+        self.known: dict[int, tuple[list[str], frozenset[str]]] = {}
+
+    def __call__(self, i: int, other: int) -> bool:
+        if overlap(self.table.chunks[i], self.table.chunks[other]):
+            return False
+        if not self.careful:
+            return True
+        telling, asked = self._said(i)
+        telling_there, asked_there = self._said(other)
+        return telling == telling_there and asked <= asked_there
+
+    def _said(self, i: int) -> tuple[list[str], frozenset[str]]:
+        """Return the telling words of a chunk, and those of the query that it has."""
+        if i not in self.known:
+            words = _WORD.findall(self.table.text(i).lower())
+            self.known[i] = sorted(filter(_is_telling, words)), self.asked.intersection(words)
+        return self.known[i]
 
 
 def telling_words(text: str) -> list[str]:

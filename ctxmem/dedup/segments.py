@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -70,9 +71,10 @@ def cut_segments(table: Candidates, *, enabled: bool = True, spans: bool = False
             sources[where.source, table.chunks[i].section][i] = where
     # In an order of their own, so that the input's does not break ties.
     for _, found in sorted(sources.items(), key=lambda pair: (pair[0][0], pair[0][1] or "")):
-        disagreeing = _disagreeing(table, found)
+        in_order = dict(sorted(found.items(), key=lambda pair: (pair[1], table.id(pair[0]))))
+        disagreeing = _disagreeing(table, in_order)
         alone.extend(disagreeing)
-        stretches.add_source({i: where for i, where in found.items() if i not in disagreeing})
+        stretches.add_source({i: at for i, at in in_order.items() if i not in disagreeing})
     for i in sorted(alone, key=table.id):
         stretches.add(table.chunks[i].text, {i: 0}, place(table.chunks[i]))
     close = len(stretches.texts)
@@ -90,7 +92,9 @@ def _found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
     texts = [table.chunks[i].text for i in chunks]
     source = np.array([number[name] for name in names], dtype=np.int32)
     left, right, offset = _native.text_overlaps(texts, source, OVERLAP)
-    before = {int(b): (int(a), int(o)) for a, b, o in zip(left, right, offset, strict=True)}
+    before = {
+        b: (a, at) for a, b, at in zip(left.tolist(), right.tolist(), offset.tolist(), strict=True)
+    }
     if not before:
         return {}
     placed: dict[int, tuple[int, int]] = {}  # text -> the first of its run, and how far behind it
@@ -114,11 +118,14 @@ def _found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
 
 
 def _disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:
-    """Return the chunks of one source whose text is not what their neighbours say stands there."""
+    """Return the chunks of one source whose text is not what their neighbours say stands there.
+
+    `places` are in the order of the source.
+    """
     wrong = set()
     text, start = "", 0  # the run of text known so far, and where it begins in the source
-    for i in sorted(places, key=lambda i: (places[i], table.id(i))):
-        where, mine = places[i], table.chunks[i].text
+    for i, where in places.items():
+        mine = table.chunks[i].text
         known = text[where.start - start : where.end - start] if text else ""
         if where.start > start + len(text) or not text:
             text, start = mine, where.start
@@ -145,12 +152,11 @@ class _Stretches:
         self.places.append(where)
 
     def add_source(self, places: Mapping[int, Place]) -> None:
-        """Add the runs of text that the chunks of one source make together."""
+        """Add the runs of text that the chunks of one source, in its order, make together."""
         text = ""
         holders: dict[int, int] = {}
         first: Place | None = None
-        for i in sorted(places, key=lambda i: (places[i], self.table.id(i))):
-            where = places[i]
+        for i, where in places.items():
             if first is None or where.start > first.start + len(text):
                 if first is not None:
                     self.add(text, holders, first)
@@ -196,28 +202,31 @@ class _Stretches:
                 table.segment_stretch.tolist(), table.segment_span.tolist(), strict=True
             )
         ]
-        table.segment_texts = [segment.strip() for segment in segments]
+        bodies = [segment.rstrip() for segment in segments]
+        table.segment_texts = [body.lstrip() for body in bodies]
         table.segment_broken = np.array(
-            ["\n" in segment[len(segment.rstrip()) :] for segment in segments], dtype=np.bool_
+            [
+                segment.find("\n", len(body)) >= 0
+                for segment, body in zip(segments, bodies, strict=True)
+            ],
+            dtype=np.bool_,
         )
-        table.first_segment = np.zeros(n, dtype=np.int32)
-        table.last_segment = np.zeros(n, dtype=np.int32)
-        bounds = first.tolist()
+        first_segment, last_segment = [0] * n, [0] * n
+        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
         for t, holders in enumerate(self.holders):
             at, after = bounds[t], bounds[t + 1]
             if len(holders) == 1:
                 (i,) = holders
-                table.first_segment[i], table.last_segment[i] = at, after
+                first_segment[i], last_segment[i] = at, after
                 continue
-            starts, ends = start[at:after], end[at:after]
             for i, offset in holders.items():
                 text = table.chunks[i].text
                 head = offset + len(text) - len(text.lstrip())
                 tail = offset + len(text.rstrip())
-                table.first_segment[i] = at + np.searchsorted(ends, head, side="right")
-                table.last_segment[i] = at + np.searchsorted(starts, tail, side="left")
-        table.first_segment = table.first_segment[table.repeat_of]
-        table.last_segment = table.last_segment[table.repeat_of]
+                first_segment[i] = bisect_right(ends, head, at, after)
+                last_segment[i] = bisect_left(starts, tail, at, after)
+        table.first_segment = np.array(first_segment, dtype=np.int32)[table.repeat_of]
+        table.last_segment = np.array(last_segment, dtype=np.int32)[table.repeat_of]
 
     def _document(self, t: int) -> object:
         """Return what a stretch is a part of: its source, or itself where that is not known."""

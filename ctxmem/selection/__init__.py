@@ -7,6 +7,6 @@ problems  packing problems as data: read, solve, explain
 
 from ctxmem.selection.choice import Proof, choose, keep, over_pinned
 from ctxmem.selection.problems import Solution, explain, solve
-from ctxmem.selection.spans import choose_spans
+from ctxmem.selection.spans import SpanChoice
 
-__all__ = ["Proof", "Solution", "choose", "choose_spans", "explain", "keep", "over_pinned", "solve"]
+__all__ = ["Proof", "Solution", "SpanChoice", "choose", "explain", "keep", "over_pinned", "solve"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,10 +20,15 @@ EVIDENCE = ("consensus", "leading", "best_rank", "hits", "lists", "score", "mean
 
 
 def add_evidence(table: Candidates) -> None:
-    """Add `hits` and `evidence`: how often, and how high, each text was returned.
+    """Add `hits` and `evidence`, how often and how high each text was returned, and what they are
+    made of: `lists`, `score` and `rank`.
 
     Repeats are counted before they are removed: lists that agree are the best sign there is.
     """
+    table.lists = _lists(table)
+    table.score = np.array(
+        [np.nan if chunk.score is None else chunk.score for chunk in table.chunks], dtype=np.float64
+    )
     table.rank = _ranks(table)
     table.hits = np.bincount(table.repeat_of, minlength=len(table)).astype(np.int32)
     evidence = np.zeros(len(table))
@@ -50,18 +57,17 @@ def evidence_of(
         np.minimum.at(best, table.repeat_of[known], table.rank[known])
         row["best_rank"][ranked] = 1.0 / (1.0 + best[ranked])
     row["hits"][:] = table.hits
-    lists = table.lists()
-    if len(lists) > 1:
+    if len(table.lists) > 1:
         row["lists"][:] = 0.0
-        for members in lists.values():
-            row["lists"][np.unique(table.repeat_of[list(members)])] += 1.0 / len(lists)
+        for members in table.lists:
+            row["lists"][np.unique(table.repeat_of[members])] += 1.0 / len(table.lists)
     total, count = np.zeros(n), np.zeros(n)
     most = np.full(n, -1.0)
-    for members in lists.values():
-        scored = [i for i in members if table.chunks[i].score is not None]
-        if not scored:
+    for members in table.lists:
+        scored = members[~np.isnan(table.score[members])]
+        if not len(scored):
             continue
-        scores = np.array([table.chunks[i].score for i in scored], dtype=np.float64)
+        scores = table.score[scored]
         low, high = scores.min(), scores.max()
         scaled = (scores - low) / (high - low) if high > low else np.ones(len(scores))
         first = table.repeat_of[scored]
@@ -79,12 +85,18 @@ def evidence_of(
 def _ranks(table: Candidates) -> NDArray[np.int64]:
     """Return each hit's rank in its list: given, else by score among the list's, else -1."""
     ranks = np.array([-1 if c.rank is None else c.rank for c in table.chunks], dtype=np.int64)
-    for members in table.lists().values():
-        scored = [
-            i for i in members if table.chunks[i].rank is None and table.chunks[i].score is not None
-        ]
-        if scored:
-            scores = np.array([table.chunks[i].score for i in scored], dtype=np.float64)
-            # Equal scores get equal ranks, so that the input's order does not decide.
-            ranks[scored] = np.searchsorted(np.sort(-scores), -scores)
+    unranked = (ranks < 0) & ~np.isnan(table.score)
+    for members in table.lists:
+        scored = members[unranked[members]]
+        scores = -table.score[scored]
+        # Equal scores get equal ranks, so that the input's order does not decide.
+        ranks[scored] = np.searchsorted(np.sort(scores), scores)
     return ranks
+
+
+def _lists(table: Candidates) -> list[NDArray[np.intp]]:
+    """Return the hits of each list that passages came from."""
+    lists: dict[str | None, list[int]] = defaultdict(list)
+    for i, chunk in enumerate(table.chunks):
+        lists[chunk.list].append(i)
+    return [np.array(members, dtype=np.intp) for members in lists.values()]

@@ -73,11 +73,12 @@ def add_chunk_worth(table: Candidates) -> None:
     sizes = np.concatenate(([0.0], np.cumsum(size)))
     first, last = table.first_segment, table.last_segment
     worth = (total[last] - total[first]) / np.maximum(1.0, sizes[last] - sizes[first])
-    relevance = np.zeros(len(table))
-    for i in table.unique.tolist():
-        if first[i] < last[i]:
-            relevance[i] = table.segment_worth[first[i] : last[i]].max()
     unique = table.unique
+    relevance = np.zeros(len(table))
+    held = unique[first[unique] < last[unique]]
+    # Every other group is a chunk's segments; a last may be one beyond all, so there is one more.
+    bounds = np.stack([first[held], last[held]], axis=1).ravel()
+    relevance[held] = np.maximum.reduceat(np.append(table.segment_worth, 0.0), bounds)[::2]
     for column in (worth, relevance):
         best = np.zeros(len(table))
         np.maximum.at(best, table.group[unique], column[unique])
