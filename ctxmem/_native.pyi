@@ -54,7 +54,6 @@ class SpanModel:
 
 # fill
 TELLING_WORDS: tuple[str, ...]
-FUNCTION_WORDS: tuple[str, ...]
 
 def fill_spans(
     stretches: list[str],
@@ -73,7 +72,13 @@ def fill_spans(
     least: float = 0.0,
     alike: float = 0.4,
     careful: bool = True,
+    query: str = "",
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], bool, int, float, float, float, float]: ...
+
+class AskedWords:
+    def __init__(self, query: str) -> None: ...
+    def set_apart(self, text: str, other: str) -> bool: ...
+
 def differ_tellingly(a: str, b: str) -> bool: ...
 
 # tokens

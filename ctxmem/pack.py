@@ -79,8 +79,8 @@ def pack(
                 sentences in most cases, six in ten at most.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
         dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
-            and agree in numbers, negations and the query's words; a number folds from that share
-            on, whatever differs.
+            and agree in numbers and negations, and do not differ mainly in words of the query; a
+            number folds from that share on, whatever differs.
         similar: cosine of embeddings from which on passages are taken to say the same; not done
             unless asked for, since it takes distinct evidence for redundant.
         compress: whether parts of a chunk may stand for it: its best sentences, its `alternatives`.
@@ -143,7 +143,7 @@ def pack(
     if by_span:
         overhead, again = arrange.run_overhead(table, layout, counting)
         choosing: Callable[[int], Proof | None] = SpanChoice(
-            table, overhead, again, dedup, allowed.least
+            table, overhead, again, dedup, allowed.least, query
         )
     else:
         headers = [counting.count(part.header + separator) if part.header else 0 for part in parts]

@@ -648,3 +648,14 @@ def test_versions_of_which_one_has_a_word_of_the_query_stand_side_by_side():
     for asked in ("harbour", "orchard"):
         window = pack(chunks, 500, query=f"Is the {asked} open?")
         assert f"The {asked} {filler}." in window.text
+
+
+def test_a_question_about_two_gets_the_sentence_of_each():
+    filler = "is open to the public on every day of the week but for the days of the great feasts"
+    chunks = [
+        Chunk(f"The harbour {filler}. Boats are for hire near the pier in summer.", source="a"),
+        Chunk(f"The orchard {filler}. Apples may be picked by guests in autumn.", source="b"),
+    ]
+    window = pack(chunks, 500, query="Are the harbour and the orchard open to the public?")
+    assert f"The harbour {filler}." in window.text
+    assert f"The orchard {filler}." in window.text

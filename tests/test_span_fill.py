@@ -197,5 +197,44 @@ def test_arrays_that_do_not_belong_together_are_refused():
 
 @pytest.mark.slow
 def test_the_fill_is_clean_under_the_sanitizers():
-    names = ("span_fill", "words")
+    names = ("span_fill", "words", "asked", "terms")
     compile_and_run("test_span_fill", [f"csrc/core/{name}.cpp" for name in names])
+
+
+TEMPLATE = "The {} is open to the public on every day of the week but for the great feasts."
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("", [True, False]),
+        ("Is it open on feasts?", [True, False]),
+        ("Is the harbour open?", [True, False]),
+        ("Are harbours and orchards open?", [True, True]),  # by their stems
+        ("Is the orchard open?", [True, True]),
+    ],
+)
+def test_what_differs_in_a_word_of_the_query_is_not_folded(query, kept):
+    stretches = [[TEMPLATE.format("harbour")], [TEMPLATE.format("orchard")]]
+    found = fill(stretches, [20, 20], [0.9, 0.8], 99, query=query, overhead=0, again=0)
+    assert found[0].astype(bool).tolist() == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "apart"),
+    [
+        ("The orchards close.", "An orchard closes.", False),
+        ("The orchard closes.", "The harbour closes.", True),
+        ("The harbour closes.", "The orchard closes.", False),  # the query says nothing of it
+        ("Is the what of it?", "", False),  # function words
+        ("ORCHARD", "harbour", True),
+        ("The orchard closes early.", "The harbour opens late.", False),  # and in more beside
+        ("The new orchard closes.", "The harbour closes.", False),  # half is not most
+        ("", "orchard", False),
+        ("Größe 7", "Grösse 8", True),
+    ],
+)
+def test_what_differs_mainly_in_words_of_the_query(text, other, apart):
+    words = _native.AskedWords("What is the orchard of Größe 7?")
+    for _ in range(2):  # looking changes nothing
+        assert words.set_apart(text, other) is apart

@@ -1,4 +1,5 @@
 #include "bind/native.hpp"
+#include "core/asked.hpp"
 #include "core/span_fill.hpp"
 
 namespace ctxmem::bind {
@@ -10,7 +11,7 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
                const Array<std::int32_t>& document, const Array<std::int64_t>& overhead,
                std::int64_t again,
                const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
-               double least, double alike, bool careful) {
+               double least, double alike, bool careful, const py::str& query) {
     const Texts texts(stretches, Surrogates::kept);
     FillInput input;
     input.stretches = texts.views();
@@ -28,6 +29,8 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
     input.least = least;
     input.alike = alike;
     input.careful = careful;
+    const Texts asked(query);
+    input.query = asked.views()[0];
     Fill out;
     {
         py::gil_scoped_release unlocked;
@@ -50,7 +53,7 @@ void bind_fill(py::module_& m) {
     m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
           py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"), py::arg("worth"),
           py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("least") = 0.0,
-          py::arg("alike") = 0.4, py::arg("careful") = true,
+          py::arg("alike") = 0.4, py::arg("careful") = true, py::arg("query") = "",
           "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
           "price of a token and the share of worth left out.");
     m.def("differ_tellingly",
@@ -59,6 +62,16 @@ void bind_fill(py::module_& m) {
           },
           py::arg("a"), py::arg("b"),
           "Return whether two versions differ in numbers, or mainly in number words and negations.");
+    py::class_<AskedWords>(m, "AskedWords", "The words of a query, function words aside.")
+        .def(py::init([](const py::str& query) { return AskedWords(Texts(query).views()[0]); }),
+             py::arg("query"))
+        .def(
+            "set_apart",
+            [](AskedWords& words, const py::str& text, const py::str& other) {
+                return words.set_apart(Texts(text).views()[0], Texts(other).views()[0]);
+            },
+            py::arg("text"), py::arg("other"),
+            "Return whether a text has, beyond the other, mainly words of the query.");
     m.attr("TELLING_WORDS") = names(telling_words());
 }
 

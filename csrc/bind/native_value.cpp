@@ -2,7 +2,6 @@
 #include "core/bm25.hpp"
 #include "core/span_features.hpp"
 #include "core/span_model.hpp"
-#include "core/terms.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -218,7 +217,6 @@ void bind_value(py::module_& m) {
             py::arg("features"), "Return what each span is worth: drafted, then revised.");
     m.attr("DRAFT_FEATURES") = names(SpanFeatures::draft_names());
     m.attr("FINAL_FEATURES") = names(SpanFeatures::final_names());
-    m.attr("FUNCTION_WORDS") = names(function_words());
 }
 
 }  // namespace ctxmem::bind

@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/asked.hpp"
 #include "core/spans.hpp"
 #include "core/words.hpp"
 #include "kernels/kernels.hpp"
@@ -38,7 +39,8 @@ bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
 class Filling {
 public:
-    explicit Filling(const FillInput& input) : in_(input), n_(input.tokens.size()) {
+    explicit Filling(const FillInput& input) : in_(input), n_(input.tokens.size()),
+                                               asked_(input.query) {
         check();
         locate();
     }
@@ -265,7 +267,8 @@ private:
             }
             i = j;
         }
-        if (in_.careful && differ_tellingly(text_[s], text_[static_cast<std::size_t>(most)]))
+        const std::string_view other = text_[static_cast<std::size_t>(most)];
+        if (in_.careful && (differ_tellingly(text_[s], other) || asked_.set_apart(text_[s], other)))
             return kNone;
         return most;
     }
@@ -280,6 +283,7 @@ private:
     std::unordered_map<std::uint64_t, std::int32_t> owner_;  // shingle -> the first span with it
     std::vector<std::uint64_t> words_, shingles_;
     std::vector<std::int32_t> owners_;
+    AskedWords asked_;
 };
 
 std::uint64_t hash_token(std::string_view token) {

@@ -4,8 +4,8 @@
 // fill is nearly the optimum, and `bound` says how nearly). Spans that touch make one run, which pays
 // its overhead (header or ellipsis, and separator) once. A span of which the window already holds kAlike of its
 // 5-word shingles is not taken: the span that says the same stands for it; with `careful`, only where
-// the two do not differ tellingly, so that a clause and its amendment stand side by side. What one
-// text without gaps repeats is its author's to repeat.
+// the two do not differ tellingly, so that a clause and its amendment stand side by side, nor mainly
+// in words of the query. What one text without gaps repeats is its author's to repeat.
 // A heading is taken only with what it stands above, and then it is worth as much as half of that:
 // it says what the text is about.
 //
@@ -33,6 +33,7 @@ struct FillInput {
     double least = 0;      // stop where a token is worth less than this
     double alike = 0.4;    // above 1: nothing is folded
     bool careful = true;
+    std::string_view query = {};  // with `careful`, versions that differ mainly in its words stay
 };
 
 struct Fill {

@@ -79,8 +79,6 @@ std::uint64_t hash_bytes(std::string_view bytes) {
 
 }  // namespace
 
-std::span<const std::string_view> function_words() { return kFunctionWords; }
-
 std::size_t stem_size(std::string_view word) {
     std::size_t size = word.size();
     const std::uint64_t tail = packed(word.substr(size - std::min<std::size_t>(size, 8)));

@@ -9,7 +9,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -49,9 +48,6 @@ private:
     bool digit_ = false;
     bool ascii_ = true;
 };
-
-// The function words, sorted.
-std::span<const std::string_view> function_words();
 
 // How many bytes of a lower-cased ASCII word are its stem; at least 3, or all of a shorter word.
 std::size_t stem_size(std::string_view word);

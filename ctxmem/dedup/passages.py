@@ -26,7 +26,6 @@ COMPARED = 8
 """Versions that a near-duplicate is compared with before it stands for itself."""
 
 _TELLING = frozenset(_native.TELLING_WORDS)
-_FUNCTION_WORDS = frozenset(_native.FUNCTION_WORDS)
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORD = re.compile(r"\d+(?:[.,:/-]\d+)*%?|\w+(?:[\'’-]\w+)*")
 
@@ -91,9 +90,9 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     evidence. What must be shown itself (pinned, or required by another) represents itself, and so
     does a neighbour that overlaps in one source: stitching pays for what the two share.
 
-    With `dedup` True, versions that differ in what a reader must not miss, a number, a date, a
-    negation, or a word of the query that only one of them has, stand side by side, and `version_of`
-    says of whom; with a number all are folded.
+    With `dedup` True, versions that differ in what a reader must not miss, a number, a date or a
+    negation, or mainly in words of the query, stand side by side, and `version_of` says of whom;
+    with a number all are folded.
     """
     n = len(table)
     table.group = table.repeat_of.copy()
@@ -178,30 +177,28 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
 class _Folding:
     """Tells whether a chunk may be left to another that stands for it.
 
-    What a text says that must not be lost is read once, however many it is compared with.
+    What versions must agree on is read once of each text, however many it is compared with.
     """
 
     def __init__(self, table: Candidates, query: str | None, *, careful: bool) -> None:
         self.table = table
         self.careful = careful
-        self.asked = frozenset(_WORD.findall((query or "").lower())) - _FUNCTION_WORDS
-        self.known: dict[int, tuple[list[str], frozenset[str]]] = {}
+        self.asked = _native.AskedWords(query or "")
+        self.telling: dict[int, list[str]] = {}
 
     def __call__(self, i: int, other: int) -> bool:
         if overlap(self.table.chunks[i], self.table.chunks[other]):
             return False
         if not self.careful:
             return True
-        telling, asked = self._said(i)
-        telling_there, asked_there = self._said(other)
-        return telling == telling_there and asked <= asked_there
+        if self._telling(i) != self._telling(other):
+            return False
+        return not self.asked.set_apart(self.table.text(i), self.table.text(other))
 
-    def _said(self, i: int) -> tuple[list[str], frozenset[str]]:
-        """Return the telling words of a chunk, and those of the query that it has."""
-        if i not in self.known:
-            words = _WORD.findall(self.table.text(i).lower())
-            self.known[i] = sorted(filter(_is_telling, words)), self.asked.intersection(words)
-        return self.known[i]
+    def _telling(self, i: int) -> list[str]:
+        if i not in self.telling:
+            self.telling[i] = telling_words(self.table.text(i))
+        return self.telling[i]
 
 
 def telling_words(text: str) -> list[str]:

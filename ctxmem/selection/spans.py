@@ -27,7 +27,8 @@ class SpanChoice:
     """Chooses the spans of a window, for one limit after another.
 
     Spans are taken by worth per token. One that says what the window says already is represented by
-    the span that does; with `dedup` True, only where both have the same numbers and negations.
+    the span that does; with `dedup` True, only where both have the same numbers and negations, and
+    do not differ mainly in words of the query.
 
     Args:
         table: the candidates, cut into spans, priced and valued.
@@ -35,6 +36,7 @@ class SpanChoice:
         again: the tokens of what stands around every further run of it.
         dedup: False folds nothing; a number is the share of shingles from which on all are folded.
         least: worth of a token below which none is taken, whatever room is left.
+        query: what is asked.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class SpanChoice:
         again: int,
         dedup: bool | float,
         least: float = 0.0,
+        query: str | None = None,
     ) -> None:
         self.table = table
         self.overhead = np.asarray(overhead, dtype=np.int64)
@@ -51,6 +54,7 @@ class SpanChoice:
         self.alike = ALIKE if dedup is True else float(dedup) if dedup else UNFOLDED
         self.careful = dedup is True
         self.least = least
+        self.query = query or ""
         self.demand = _demand(table)
         self.holders = _Holders(table)
 
@@ -78,6 +82,7 @@ class SpanChoice:
             least=self.least,
             alike=self.alike,
             careful=self.careful,
+            query=self.query,
         )
         if not pins_fit:
             table.segment_kept = np.zeros(len(kept), dtype=np.bool_)

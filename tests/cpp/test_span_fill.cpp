@@ -80,6 +80,7 @@ void check(const Case& given, std::int64_t limit, double least, double alike) {
     ctxmem::FillInput in = given.input(limit);
     in.least = least;
     in.alike = alike;
+    in.query = "a word of the harbour, 30 \xC3\x9F";
     const ctxmem::Fill fill = ctxmem::fill_spans(in);
     std::int64_t cost = 0;
     double value = 0;
