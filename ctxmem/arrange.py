@@ -182,10 +182,13 @@ def _stitched(table: Candidates, layout: Layout) -> list[_Placed]:
                 break
             if runs[number][1] > first:
                 holders[number].append(i)
-    for (first, last), chunks in zip(runs, holders, strict=True):
+    # Every other group is a run; the last may end where the segments do, so there is one more.
+    bounds = np.array(runs, dtype=np.intp).ravel()
+    worth = np.maximum.reduceat(np.append(table.segment_worth, 0.0), bounds)[::2].tolist()
+    for (first, last), chunks, best in zip(runs, holders, worth, strict=True):
         if chunks:
             chunks.sort(key=lambda i: (firsts[i], lasts[i], table.id(i)))
-            piece = _run_piece(table, layout, first, last, chunks)
+            piece = _run_piece(table, layout, first, last, chunks, best)
             placed.append(_Placed(piece, *_place(table, first), chunks[0]))
     return placed
 
@@ -215,7 +218,7 @@ def _runs(table: Candidates) -> list[tuple[int, int]]:
 
 
 def _run_piece(
-    table: Candidates, layout: Layout, first: int, last: int, chunks: Sequence[int]
+    table: Candidates, layout: Layout, first: int, last: int, chunks: Sequence[int], worth: float
 ) -> Piece:
     stretch = table.segment_stretch[first]
     start, end = int(table.segment_span[first, 0]), int(table.segment_span[last - 1, 1])
@@ -226,14 +229,13 @@ def _run_piece(
     if table.chunks[chunks[0]].span is not None:
         start += int(table.stretch_place[stretch]) + whole.find(text)
         span = (start, start + len(text))
-    worth = float(table.segment_worth[first:last].max())
     return _piece(table, layout, chunks, text, span, worth)
 
 
 def _line_start(text: str, at: int) -> int:
     """Return where the line begins if only indentation stands before, else the place itself."""
-    before = text[:at].rstrip(" \t") if at and text[at - 1] in " \t" else text[:at]
-    return len(before) if not before or before.endswith("\n") else at
+    line = text.rfind("\n", 0, at) + 1
+    return at if text[line:at].strip(" \t") else line
 
 
 def _piece(
@@ -453,10 +455,11 @@ class _Account:
             most = max(kept, key=kept.count)
             detail = f"what the window shows of it stands with {self.ids[most]}"
             return _Verdict(False, Reason.CONTAINED, detail, most)
-        folded = self._folded(i) if self.folded[i] else Counts[int]()
-        if 2 * sum(folded.values()) >= last_segment - first_segment > 0:
-            most = max(folded, key=lambda other: (folded[other], -other))
-            return _Verdict(False, Reason.NEAR_DUPLICATE, self._version(i, most), most)
+        if 2 * self.folded[i] >= last_segment - first_segment > 0:
+            folded = self._folded(i)
+            if 2 * sum(folded.values()) >= last_segment - first_segment:
+                most = max(folded, key=lambda other: (folded[other], -other))
+                return _Verdict(False, Reason.NEAR_DUPLICATE, self._version(i, most), most)
         return self._left_out(i)
 
     def _holders(self, kept: NDArray[np.intp]) -> list[int]:
@@ -515,7 +518,7 @@ class _Account:
         if self.shown[i] == last - first:
             return []
         details = [f"the best {self.shown_tokens[i]} of its {self.all_tokens[i]} tokens"]
-        folded = self._folded(i) if self.folded[i] else Counts[int]()
+        folded = self._folded(i)
         folded.pop(i, None)
         if folded:
             names = ", ".join(self.ids[other] for other, _ in folded.most_common(2))

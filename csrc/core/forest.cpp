@@ -6,6 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "kernels/kernels.hpp"
+
 namespace ctxmem {
 namespace {
 
@@ -68,6 +70,7 @@ Forest::Forest(const ForestData& data, std::size_t features)
 
 void Forest::sum(std::span<const float* const> columns, std::span<float> out) const {
     std::array<std::uint32_t, kRows> left_over;
+    const auto strike = kernels().strike;
     for (std::size_t from = 0; from < out.size(); from += kRows) {
         const std::size_t rows = std::min(kRows, out.size() - from);
         float* const total = out.data() + from;
@@ -77,10 +80,7 @@ void Forest::sum(std::span<const float* const> columns, std::span<float> out) co
             std::fill_n(mask, rows, ~0u);
             for (std::uint32_t n = tree.first_node; n < tree.last_node; ++n) {
                 const Node node = nodes_[n];
-                const float* const value = columns[node.feature] + from;
-                for (std::size_t i = 0; i < rows; ++i)
-                    // All ones where the row goes left, so that nothing is struck out.
-                    mask[i] &= node.kept | (static_cast<std::uint32_t>(value[i] > node.threshold) - 1u);
+                strike(columns[node.feature] + from, rows, node.threshold, node.kept, mask);
             }
             // The leftmost leaf is never struck out without one to its right remaining, so a bit
             // is always set, and below the tree's number of leaves.

@@ -3,7 +3,7 @@
 // A tree of at most 32 leaves is a set of masks (Lucchese et al., QuickScorer, SIGIR 2015): each of
 // its nodes that sends a row to the right strikes out the leaves on its left, and of what all nodes
 // leave over, the first leaf is the row's. So a node is one comparison and one `and`, the same for
-// every row: the loop over rows vectorises, and the nodes may come in any order. Rows x nodes in
+// every row: the loop over rows is a kernel, and the nodes may come in any order. Rows x nodes in
 // time; sums are made tree by tree, so that the same rows give the same bytes.
 #pragma once
 #include <cstddef>

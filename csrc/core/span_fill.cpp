@@ -68,11 +68,16 @@ public:
     // The optimum of an easier problem: spans in parts, without overhead, each at no more than it
     // costs in any run: T(a) + T(b) - T(a + b) was at most kJoint in two million raw cuts.
     double bound(std::int64_t limit) const {
-        std::vector<std::uint32_t> order = by_density([&](std::size_t s) { return cheapest(s); });
+        std::vector<Next> order;
+        order.reserve(n_);
+        for (std::size_t s = 0; s < n_; ++s)
+            if (in_.demand[s] != kMustNot)
+                order.push_back({worth_of(s) / static_cast<double>(cheapest(s)),
+                                 static_cast<std::uint32_t>(s)});
+        std::sort(order.begin(), order.end(), [](const Next& a, const Next& b) { return b < a; });
         double value = 0;
         double room = static_cast<double>(limit);
-        for (const std::uint32_t s : order) {
-            if (in_.demand[s] == kMustNot) continue;
+        for (const auto& [density, s] : order) {
             const double cost = static_cast<double>(cheapest(s));
             const double part = std::min(1.0, room / cost);
             value += part * worth_of(s);
@@ -160,18 +165,6 @@ private:
         if (heading(s) && kept(s, s + 1))
             worth = std::max(worth, kScope * in_.worth[s + 1] * static_cast<double>(in_.tokens[s]));
         return worth / static_cast<double>(std::max<std::int64_t>(1, cost(s)));
-    }
-
-    template <class Cost>
-    std::vector<std::uint32_t> by_density(Cost&& cost_of) const {
-        std::vector<std::uint32_t> order(n_);
-        for (std::size_t s = 0; s < n_; ++s) order[s] = static_cast<std::uint32_t>(s);
-        std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-            const double x = worth_of(a) / static_cast<double>(cost_of(a));
-            const double y = worth_of(b) / static_cast<double>(cost_of(b));
-            return x != y ? x > y : a < b;
-        });
-        return order;
     }
 
     void take_best(std::int64_t limit) {

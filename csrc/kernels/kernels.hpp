@@ -30,6 +30,10 @@ struct Kernels {
     // more, or one that touches a byte that is not ASCII. Requires room for a word every two bytes.
     std::size_t (*split_ascii)(const char* text, std::size_t size, std::size_t* from,
                                std::uint64_t* out);
+
+    // leaves[i] &= kept where values[i] > threshold, i in [0, count).
+    void (*strike)(const float* values, std::size_t count, float threshold, std::uint32_t kept,
+                   std::uint32_t* leaves);
 };
 
 // The table of the chosen level; chosen at the first call, the same for the life of the process.

@@ -21,6 +21,7 @@ namespace {
 #include "kernels/relax.hpp"
 #include "kernels/shingle.hpp"
 #include "kernels/split.hpp"
+#include "kernels/strike.hpp"
 }  // namespace
 
 extern const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL);
@@ -30,6 +31,7 @@ const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
     .relax64 = relax64,
     .minhash = minhash,
     .split_ascii = split_ascii,
+    .strike = strike,
 };
 
 }  // namespace ctxmem

@@ -140,17 +140,30 @@ class _Holders:
             strict=True,
         )
         best_first = sorted(unique, key=list(standing).__getitem__)
-        self.whole = {i: _whole(table, i) for i in unique}
+        bounds = zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
+        self.segments = list(bounds)
+        self.whole = {i: self._whole(i) for i in unique}
         self.holder = np.full(len(table.segment_span), -1, dtype=np.int32)
         for i in reversed(best_first):
             first, last = self.whole[i]
             self.holder[first:last] = i
-        self.parts = {i: parts for i in unique if (parts := self._parts(i))}
+        self.parts = {i: self._parts(i) for i in unique if self.whole[i] != self.segments[i]}
+
+    def _whole(self, i: int) -> tuple[int, int]:
+        """Return the segments that a chunk has whole: those at its ends may go on beyond it."""
+        first, last = self.segments[i]
+        text = self.table.text(i).strip()
+        texts = self.table.segment_texts
+        if first < last and not text.endswith(texts[last - 1]):
+            last -= 1
+        if first < last and not text.startswith(texts[first]):
+            first += 1
+        return first, last
 
     def _parts(self, i: int) -> list[int]:
         """Return the segments that a chunk has a part of and that are, or must be, its own."""
-        first, last = self.whole[i]
-        cut = [*range(self.table.first_segment[i], first), *range(last, self.table.last_segment[i])]
+        (begin, end), (first, last) = self.segments[i], self.whole[i]
+        cut = [*range(begin, first), *range(last, end)]
         return [s for s in cut if self.holder[s] < 0 or self.table.pinned[i]]
 
     def of(self, kept: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -160,19 +173,8 @@ class _Holders:
         chosen.update(i for i, parts in self.parts.items() if kept[parts].any())
         reach = -1
         for i in sorted(chosen, key=lambda i: (whole[i][0], -whole[i][1], table.id(i))):
-            uncut = whole[i] == (table.first_segment[i], table.last_segment[i])
+            uncut = whole[i] == self.segments[i]
             if uncut and whole[i][1] <= reach and not table.pinned[i]:
                 chosen.remove(i)  # all of it stands with one that is kept anyway
             reach = max(reach, whole[i][1])
         return np.array(sorted(chosen), dtype=np.intp)
-
-
-def _whole(table: Candidates, i: int) -> tuple[int, int]:
-    """Return the segments that a chunk has whole: those at its ends may go on beyond it."""
-    first, last = int(table.first_segment[i]), int(table.last_segment[i])
-    text = table.text(i).strip()
-    if first < last and not text.endswith(table.segment_texts[last - 1]):
-        last -= 1
-    if first < last and not text.startswith(table.segment_texts[first]):
-        first += 1
-    return first, last
