@@ -60,7 +60,9 @@ def evidence_of(
     if len(table.lists) > 1:
         row["lists"][:] = 0.0
         for members in table.lists:
-            row["lists"][np.unique(table.repeat_of[members])] += 1.0 / len(table.lists)
+            returned = np.zeros(n, dtype=np.bool_)
+            returned[table.repeat_of[members]] = True
+            row["lists"][returned] += 1.0 / len(table.lists)
     total, count = np.zeros(n), np.zeros(n)
     most = np.full(n, -1.0)
     for members in table.lists:
