@@ -151,12 +151,14 @@ def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[l
     """
     known: dict[str, int] = {}
     overhead = [0] * len(table.stretches)
-    for i in table.unique.tolist():
-        if table.first_segment[i] < table.last_segment[i]:
-            header = header_of(table.chunks[i], layout)
-            if header not in known:
-                known[header] = counter.count(header + layout.separator)
-            overhead[table.segment_stretch[table.first_segment[i]]] = known[header]
+    unique = table.unique
+    held = unique[table.first_segment[unique] < table.last_segment[unique]]
+    stretches = table.segment_stretch[table.first_segment[held]]
+    for i, stretch in zip(held.tolist(), stretches.tolist(), strict=True):
+        header = header_of(table.chunks[i], layout)
+        if header not in known:
+            known[header] = counter.count(header + layout.separator)
+        overhead[stretch] = known[header]
     return overhead, counter.count(_continued(layout) + layout.separator)
 
 
@@ -400,6 +402,8 @@ class _Account:
         self.blank = table.blank.tolist()
         self.group = table.group.tolist()
         self.hits = table.hits.tolist()
+        self.pinned = table.pinned.tolist()
+        self.version_of = table.version_of.tolist()
         self.relevance = table.relevance.tolist()
         full = table.tokens[table.first_row[:-1]]
         self.tokens = full.tolist()
@@ -501,13 +505,13 @@ class _Account:
         neighbours = [name for name in self.piece_of[mine].chunk_ids if name != mine]
         if neighbours:
             details.append("stitched with " + ", ".join(neighbours[:3]))
-        other = int(table.version_of[i])
+        other = self.version_of[i]
         if other >= 0 and self.kept_row[other] >= 0 and self.ids[other] not in neighbours:
             details.append(self._version(i, other))
-        if table.pinned[i]:
+        if self.pinned[i]:
             return _Verdict(True, Reason.PINNED, "; ".join(details))
         asker = self.askers.get(i)
-        if asker is not None and table.relevance[asker] > table.relevance[i]:
+        if asker is not None and self.relevance[asker] > self.relevance[i]:
             details.insert(0, f"required by {self.ids[asker]}")
             return _Verdict(True, Reason.REQUIRED, "; ".join(details))
         return _Verdict(True, Reason.SELECTED, "; ".join(details))

@@ -616,7 +616,7 @@ def trim(text: str) -> str:
     So every block starts on its own line and ends without a newline of its own, which is what makes
     the counts of blocks add up.
     """
-    if not (text[0].isspace() or text[-1].isspace()):
+    if len(text.strip()) == len(text):
         return text
     text = text.rstrip()
     body = text.lstrip()

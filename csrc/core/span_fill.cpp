@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "core/asked.hpp"
+#include "core/code_points.hpp"
 #include "core/spans.hpp"
 #include "core/words.hpp"
 #include "kernels/kernels.hpp"
@@ -118,22 +119,12 @@ private:
         text_.resize(n_);
         for (std::size_t t = 0; t < in_.stretches.size(); ++t) {
             documents_ = std::max(documents_, static_cast<std::size_t>(in_.document[t]) + 1);
-            const std::string_view text = in_.stretches[t];
-            std::size_t byte = 0;
-            std::int64_t character = 0;
-            const auto advance = [&](std::int64_t to) {
-                while (character < to && byte < text.size()) {
-                    do ++byte;
-                    while (byte < text.size() &&
-                           (static_cast<unsigned char>(text[byte]) & 0xC0) == 0x80);
-                    ++character;
-                }
-                return byte;
-            };
-            for (auto s = static_cast<std::size_t>(in_.first[t]);
-                 s < static_cast<std::size_t>(in_.first[t + 1]); ++s) {
-                const std::size_t from = advance(in_.start[s]);
-                text_[s] = text.substr(from, advance(in_.end[s]) - from);
+            const auto first = static_cast<std::size_t>(in_.first[t]);
+            const auto last = static_cast<std::size_t>(in_.first[t + 1]);
+            if (first == last) continue;
+            CodePointReader reader(in_.stretches[t], in_.end[last - 1]);
+            for (std::size_t s = first; s < last; ++s) {
+                text_[s] = reader.between(in_.start[s], in_.end[s]);
                 stretch_of_[s] = static_cast<std::uint32_t>(t);
             }
         }

@@ -5,42 +5,21 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/code_points.hpp"
 #include "core/spans.hpp"
 
 namespace ctxmem {
 namespace {
 
 constexpr std::uint32_t kNever = std::numeric_limits<std::uint32_t>::max();
-
-// Reads a text forward: bytes of what lies between two offsets in code points.
-class Reader {
-public:
-    explicit Reader(std::string_view text) : text_(text) {}
-    std::string_view between(std::int64_t start, std::int64_t end) {
-        const std::size_t from = advance(start);
-        return text_.substr(from, advance(end) - from);
-    }
-
-private:
-    std::size_t advance(std::int64_t to) {
-        while (character_ < to && byte_ < text_.size()) {
-            do ++byte_;
-            while (byte_ < text_.size() &&
-                   (static_cast<unsigned char>(text_[byte_]) & 0xC0) == 0x80);
-            ++character_;
-        }
-        return byte_;
-    }
-    std::string_view text_;
-    std::size_t byte_ = 0;
-    std::int64_t character_ = 0;
-};
+constexpr std::size_t kBytesOfTerm = 4;  // few texts have shorter words, with what is between them
 
 }  // namespace
 
 SpanTable::SpanTable(const SpanInput& input) : in_(input) {
     check();
     Terms known;
+    make_room();
     for (std::size_t t = 0; t < in_.stretches.size(); ++t) read_stretch(t, known);
     read_queries(known);
     index_terms(known.size());
@@ -77,8 +56,18 @@ void SpanTable::check() const {
             throw std::invalid_argument("span features: a chunk beyond the spans");
 }
 
+void SpanTable::make_room() {
+    std::size_t bytes = 0;
+    for (const std::string_view stretch : in_.stretches) bytes += stretch.size();
+    terms_.reserve(bytes / kBytesOfTerm);
+    for (auto* column : {&term_first_, &distinct_first_, &bytes_, &heading_, &stretch_of_,
+                         &document_of_})
+        column->reserve(spans() + 1);
+}
+
 void SpanTable::read_stretch(std::size_t stretch, Terms& known) {
-    Reader reader(in_.stretches[stretch]);
+    if (first_of(stretch) == first_of(stretch + 1)) return;
+    CodePointReader reader(in_.stretches[stretch], in_.end[first_of(stretch + 1) - 1]);
     std::uint32_t heading = kNever;
     for (std::size_t s = first_of(stretch); s < first_of(stretch + 1); ++s) {
         const std::string_view text = reader.between(in_.start[s], in_.end[s]);

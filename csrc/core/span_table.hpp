@@ -76,6 +76,7 @@ private:
         return static_cast<std::size_t>(in_.first[stretch]);
     }
     void check() const;
+    void make_room();
     void read_stretch(std::size_t stretch, Terms& known);
     void read_queries(Terms& known);
     void index_terms(std::size_t vocabulary);

@@ -77,6 +77,18 @@ std::uint64_t hash_bytes(std::string_view bytes) {
     return hash;
 }
 
+// What an ASCII character is in a word: lower case, or 0 where it ends the word. The classes of
+// unicode.hpp say the same; most text is ASCII, and needs no look-up in two stages.
+constexpr auto kAsciiInWord = [] {
+    std::array<char, 128> out{};
+    for (char c = '0'; c <= '9'; ++c) out[static_cast<std::size_t>(c)] = c;
+    for (char c = 'a'; c <= 'z'; ++c) {
+        out[static_cast<std::size_t>(c)] = c;
+        out[static_cast<std::size_t>(c - 'a' + 'A')] = c;
+    }
+    return out;
+}();
+
 }  // namespace
 
 std::size_t stem_size(std::string_view word) {
@@ -134,6 +146,18 @@ void Terms::grow() {
 void Terms::append(std::string_view utf8, std::vector<Term>& out) {
     bool alone = false;  // the open word is a letter of a spaceless script: only marks extend it
     for (std::size_t at = 0; at < utf8.size();) {
+        const auto byte = static_cast<unsigned char>(utf8[at]);
+        if (byte < 0x80) {
+            ++at;
+            const char lower = kAsciiInWord[byte];
+            if (lower == 0 || alone) close(out);
+            alone = false;
+            if (lower == 0) continue;
+            if (word_.empty()) capital_ = byte >= 'A' && byte <= 'Z';
+            digit_ = digit_ || byte <= '9';
+            word_.push_back(lower);
+            continue;
+        }
         const CodePoint point = decode(utf8, at);
         at += point.size;
         const std::uint8_t bits = class_byte(point.value);
@@ -150,7 +174,7 @@ void Terms::append(std::string_view utf8, std::vector<Term>& out) {
         }
         if (word_.empty()) capital_ = kind == CharClass::upper;
         digit_ = digit_ || kind == CharClass::number;
-        ascii_ = ascii_ && point.value < 0x80;
+        ascii_ = false;
         append_utf8(lower_case(point.value), word_);
         alone = alone || spaceless;
     }

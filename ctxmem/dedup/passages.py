@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache
 
 import numpy as np
@@ -102,11 +102,7 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     if dedup is False or table.conversation:
         return
     required = {need for needs in table.needs for need in needs}
-    # Best evidence first, what must be shown before all. Ids break ties, not the input's order.
-    order = sorted(
-        table.unique.tolist(),
-        key=lambda i: (not (table.pinned[i] or i in required), -table.evidence[i], table.id(i)),
-    )
+    order = _best_first(table, table.unique.tolist(), required)
     threshold = NEAR if dedup is True else float(dedup)
     folds = _Folding(table, query, careful=dedup is True)
     star_of, similarity = _native.near_duplicate_stars(
@@ -148,14 +144,12 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
     if isinstance(threshold, bool) or not isinstance(threshold, int | float):
         raise InputTypeError(f"similar is a {type(threshold).__name__}; expected a cosine, or None")
     required = {need for needs in table.needs for need in needs}
-    order = sorted(
-        (
-            i
-            for i in table.unique.tolist()
-            if table.group[i] == i and table.chunks[i].embedding is not None
-        ),
-        key=lambda i: (not (table.pinned[i] or i in required), -table.evidence[i], table.id(i)),
-    )
+    given = [
+        i
+        for i in table.unique.tolist()
+        if table.group[i] == i and table.chunks[i].embedding is not None
+    ]
+    order = _best_first(table, given, required)
     folds = _Folding(table, query, careful=True)
     sizes = {np.shape(table.chunks[i].embedding) for i in order}
     if len(sizes) > 1:
@@ -172,6 +166,16 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
             table.group[table.group == i] = other
             table.similarity[i] = share
             table.by_embedding[i] = True
+
+
+def _best_first(table: Candidates, chunks: Sequence[int], required: Set[int]) -> list[int]:
+    """Return chunks by their evidence, what must be shown before all; ids, not the input's order,
+    break ties.
+    """
+    shown = table.pinned.copy()
+    shown[list(required)] = True
+    keys = list(zip((~shown).tolist(), (-table.evidence).tolist(), table.ids, strict=True))
+    return sorted(chunks, key=keys.__getitem__)
 
 
 class _Folding:

@@ -196,11 +196,10 @@ class _Stretches:
         table.segment_stretch = np.repeat(
             np.arange(len(self.texts), dtype=np.int32), np.diff(first).astype(np.int64)
         )
+        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
         segments = [
             self.texts[k][a:b]
-            for k, (a, b) in zip(
-                table.segment_stretch.tolist(), table.segment_span.tolist(), strict=True
-            )
+            for k, a, b in zip(table.segment_stretch.tolist(), starts, ends, strict=True)
         ]
         bodies = [segment.rstrip() for segment in segments]
         table.segment_texts = [body.lstrip() for body in bodies]
@@ -212,7 +211,6 @@ class _Stretches:
             dtype=np.bool_,
         )
         first_segment, last_segment = [0] * n, [0] * n
-        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
         for t, holders in enumerate(self.holders):
             at, after = bounds[t], bounds[t + 1]
             if len(holders) == 1:

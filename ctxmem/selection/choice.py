@@ -147,10 +147,9 @@ class _Problem:
         choosable = (table.repeat_of == np.arange(len(table))) & ~table.blank
         # Worth first; of a group, whose members are worth the same, the representative. Ids break
         # ties, so that the order of the input does not.
-        self.chunks = sorted(
-            np.flatnonzero(choosable).tolist(),
-            key=lambda i: (-table.worth[i], table.group[i] != i, table.id(i)),
-        )
+        represented = table.group != np.arange(len(table))
+        keys = list(zip((-table.worth).tolist(), represented.tolist(), table.ids, strict=True))
+        self.chunks = sorted(np.flatnonzero(choosable).tolist(), key=keys.__getitem__)
         joined = table.segment_stretch[1:] == table.segment_stretch[:-1]
         self.joined = np.concatenate(([False], joined, [False]))
         # Chunks of one stretch touch or overlap.

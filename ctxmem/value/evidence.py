@@ -57,29 +57,40 @@ def evidence_of(
         np.minimum.at(best, table.repeat_of[known], table.rank[known])
         row["best_rank"][ranked] = 1.0 / (1.0 + best[ranked])
     row["hits"][:] = table.hits
+    # Hit by hit, a list at a time; each counts for the text that it repeats.
+    hits = np.concatenate(table.lists)
+    of_list = np.repeat(np.arange(len(table.lists)), [len(members) for members in table.lists])
+    first = table.repeat_of[hits]
     if len(table.lists) > 1:
+        once_a_list = np.unique(of_list * n + first) % n
         row["lists"][:] = 0.0
-        for members in table.lists:
-            row["lists"][np.unique(table.repeat_of[members])] += 1.0 / len(table.lists)
-    total, count = np.zeros(n), np.zeros(n)
+        np.add.at(row["lists"], once_a_list, 1.0 / len(table.lists))
+    scored = ~np.isnan(table.score[hits])
+    first = first[scored]
+    scaled = _scaled_in_lists(table.score[hits][scored], of_list[scored], len(table.lists))
+    total, count = np.zeros(n), np.bincount(first, minlength=n)
     most = np.full(n, -1.0)
-    for members in table.lists:
-        scored = members[~np.isnan(table.score[members])]
-        if not len(scored):
-            continue
-        scores = table.score[scored]
-        low, high = scores.min(), scores.max()
-        scaled = (scores - low) / (high - low) if high > low else np.ones(len(scores))
-        first = table.repeat_of[scored]
-        np.maximum.at(most, first, scaled)
-        np.add.at(total, first, scaled)
-        np.add.at(count, first, 1.0)
+    np.maximum.at(most, first, scaled)
+    np.add.at(total, first, scaled)
     scored_chunks = count > 0
     row["score"][scored_chunks] = most[scored_chunks]
     row["mean_score"][scored_chunks] = total[scored_chunks] / count[scored_chunks]
     if cosine is not None:
         row["cosine"][:] = cosine
     return np.ascontiguousarray(columns[:, chunks].T)
+
+
+def _scaled_in_lists(
+    scores: NDArray[np.float64], of_list: NDArray[np.intp], lists: int
+) -> NDArray[np.float64]:
+    """Return scores from 0 to 1 within their list; 1 where all of a list are equal."""
+    low, high = np.full(lists, np.inf), np.full(lists, -np.inf)
+    np.minimum.at(low, of_list, scores)
+    np.maximum.at(high, of_list, scores)
+    width = (high - low)[of_list]
+    scaled = np.ones(len(scores))
+    np.divide(scores - low[of_list], width, out=scaled, where=width > 0)
+    return scaled
 
 
 def _ranks(table: Candidates) -> NDArray[np.int64]:

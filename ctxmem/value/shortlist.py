@@ -41,11 +41,10 @@ def shortlist(table: Candidates, question: Question, limit: int) -> None:
         for column in _native.bm25(texts, list(question.texts)).T:
             draft += _scaled(column) / len(question.texts)
     names = [table.id(i) for i in unique.tolist()]
-    order = sorted(range(len(unique)), key=lambda k: (-draft[k], names[k]))
-    left_out = unique[
-        [k for k, end in zip(order, np.cumsum(size[order]), strict=True) if end > room]
-    ]
-    table.shortlisted[left_out] = False
+    keys = list(zip((-draft).tolist(), names, strict=True))
+    order = np.array(sorted(range(len(unique)), key=keys.__getitem__), dtype=np.intp)
+    left_out = order[np.cumsum(size[order]) > room]
+    table.shortlisted[unique[left_out]] = False
     needed = {need for needs in table.needs for need in needs}
     table.shortlisted[table.pinned] = True
     table.shortlisted[sorted(needed)] = True
