@@ -204,6 +204,13 @@ def test_stubs_agree_with_the_extensions():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_every_package_is_in_the_wheel():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.findall(r'^  "(ctxmem[\w.]*)",$', text, re.MULTILINE)
+    folders = [path.parent.relative_to(ROOT) for path in PACKAGE.rglob("__init__.py")]
+    assert sorted(listed) == sorted([".".join(f.parts) for f in folders] + ["ctxmem.bench"])
+
+
 @pytest.mark.slow
 def test_types_and_style():
     for command in (["mypy"], ["ruff", "check", "."], ["ruff", "format", "--check", "."]):

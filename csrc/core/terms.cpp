@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 27> kEndings = {
     "ator",   "edly",  "ions",  "ment",  "ness",  "ate",   "ies",   "ing",  "ion",
     "ity",    "ely",   "al",    "ed",    "er",    "es",    "ly",    "e",    "s"};
 
-// Sorted, for a binary search.
+// Sorted.
 constexpr std::array<std::string_view, 66> kFunctionWords = {
     "a",    "an",   "and",  "any",   "are",   "as",    "at",   "be",   "been",  "but",  "by",
     "can",  "did",  "do",   "does",  "for",   "from",  "had",  "has",  "have",  "he",   "her",
@@ -25,8 +25,7 @@ constexpr std::array<std::string_view, 66> kFunctionWords = {
     "than", "that", "the",  "their", "there", "these", "they", "this", "those", "to",   "under",
     "was",  "were", "what", "when",  "where", "which", "who",  "whom", "why",   "will", "with"};
 
-// Up to eight bytes as a number, the last byte lowest; so words of one size sort as they do as text,
-// and an ending is the lower part of what it ends.
+// Up to eight bytes as a number, the last byte lowest: an ending is the lower part of what it ends.
 constexpr std::uint64_t packed(std::string_view bytes) {
     std::uint64_t number = 0;
     for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
@@ -88,25 +87,6 @@ constexpr auto kAsciiInWord = [] {
     }
     return out;
 }();
-
-void push_utf8(char32_t c, std::vector<char>& out) {
-    const auto push = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
-    if (c < 0x80) {
-        push(c);
-    } else if (c < 0x800) {
-        push(0xC0 | c >> 6);
-        push(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        push(0xE0 | c >> 12);
-        push(0x80 | (c >> 6 & 0x3F));
-        push(0x80 | (c & 0x3F));
-    } else {
-        push(0xF0 | c >> 18);
-        push(0x80 | (c >> 12 & 0x3F));
-        push(0x80 | (c >> 6 & 0x3F));
-        push(0x80 | (c & 0x3F));
-    }
-}
 
 }  // namespace
 
@@ -196,7 +176,7 @@ void Terms::append(std::string_view utf8, std::vector<Term>& out) {
         if (word_.empty()) capital_ = kind == CharClass::upper;
         digit_ = digit_ || kind == CharClass::number;
         ascii_ = false;
-        push_utf8(lower_case(point.value), word_);
+        append_utf8(lower_case(point.value), word_);
         alone = alone || spaceless;
     }
     close(out);

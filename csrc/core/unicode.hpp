@@ -1,4 +1,4 @@
-// UTF-8 decoding, character classes and lower case, shared by the counter and by words.
+// UTF-8, character classes and lower case, shared by the counter and by words.
 //
 // The tables are generated (generate_unicode_tables.py) and looked up in two stages: block of 128
 // code points, then the character. Both look-ups are constant time; the tables take 66 kB.
@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "core/unicode_tables.hpp"
 
@@ -57,6 +58,26 @@ inline char32_t lower_case(char32_t c) {
     if (c >= 0x110000) return c;
     const std::int32_t delta = tables::kLowerBlocks[tables::kLowerIndex[c >> 7] * 128u + (c & 127u)];
     return static_cast<char32_t>(static_cast<std::int32_t>(c) + delta);
+}
+
+// Append a code point as UTF-8.
+inline void append_utf8(char32_t c, std::vector<char>& out) {
+    const auto push = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
+    if (c < 0x80) {
+        push(c);
+    } else if (c < 0x800) {
+        push(0xC0 | c >> 6);
+        push(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+        push(0xE0 | c >> 12);
+        push(0x80 | (c >> 6 & 0x3F));
+        push(0x80 | (c & 0x3F));
+    } else {
+        push(0xF0 | c >> 18);
+        push(0x80 | (c >> 12 & 0x3F));
+        push(0x80 | (c >> 6 & 0x3F));
+        push(0x80 | (c & 0x3F));
+    }
 }
 
 }  // namespace ctxmem

@@ -12,23 +12,7 @@ namespace {
 // The lower-cased UTF-8 of a word that is not all ASCII.
 class Lowered {
 public:
-    void add(char32_t c) {
-        if (c < 0x80) {
-            push(c);
-        } else if (c < 0x800) {
-            push(0xC0 | c >> 6);
-            push(0x80 | (c & 0x3F));
-        } else if (c < 0x10000) {
-            push(0xE0 | c >> 12);
-            push(0x80 | (c >> 6 & 0x3F));
-            push(0x80 | (c & 0x3F));
-        } else {
-            push(0xF0 | c >> 18);
-            push(0x80 | (c >> 12 & 0x3F));
-            push(0x80 | (c >> 6 & 0x3F));
-            push(0x80 | (c & 0x3F));
-        }
-    }
+    void add(char32_t c) { append_utf8(c, bytes_); }
     bool empty() const { return bytes_.empty(); }
     std::uint64_t take() {
         const std::size_t size = bytes_.size();
@@ -39,7 +23,6 @@ public:
     }
 
 private:
-    void push(char32_t byte) { bytes_.push_back(static_cast<char>(byte)); }
     std::vector<char> bytes_;
 };
 
