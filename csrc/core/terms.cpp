@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 27> kEndings = {
     "ator",   "edly",  "ions",  "ment",  "ness",  "ate",   "ies",   "ing",  "ion",
     "ity",    "ely",   "al",    "ed",    "er",    "es",    "ly",    "e",    "s"};
 
-// Sorted, for a binary search.
+// Sorted.
 constexpr std::array<std::string_view, 66> kFunctionWords = {
     "a",    "an",   "and",  "any",   "are",   "as",    "at",   "be",   "been",  "but",  "by",
     "can",  "did",  "do",   "does",  "for",   "from",  "had",  "has",  "have",  "he",   "her",
@@ -25,8 +25,7 @@ constexpr std::array<std::string_view, 66> kFunctionWords = {
     "than", "that", "the",  "their", "there", "these", "they", "this", "those", "to",   "under",
     "was",  "were", "what", "when",  "where", "which", "who",  "whom", "why",   "will", "with"};
 
-// Up to eight bytes as a number, the last byte lowest; so words of one size sort as they do as text,
-// and an ending is the lower part of what it ends.
+// Up to eight bytes as a number, the last byte lowest: an ending is the lower part of what it ends.
 constexpr std::uint64_t packed(std::string_view bytes) {
     std::uint64_t number = 0;
     for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
