@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxmem import VocabularyError, _native, tokens
+from ctxmem.tokens.files import PUBLISHED
 
 CHUNK = 200  # tokens
 Count = Callable[[Sequence[str]], list[int]]
@@ -201,7 +202,7 @@ def reference(encoding: str, path: Path) -> Any:
 
     before = os.environ.get("TIKTOKEN_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / tokens._PUBLISHED[encoding].cache_name).write_bytes(path.read_bytes())
+        (Path(folder) / PUBLISHED[encoding].cache_name).write_bytes(path.read_bytes())
         os.environ["TIKTOKEN_CACHE_DIR"] = folder
         try:
             return tiktoken.get_encoding(encoding)
@@ -303,7 +304,7 @@ def measure_load(encoding: str, path: Path, rounds: int) -> dict[str, Any]:
     """Time loading the vocabulary and take its memory, each in a process of its own."""
     results: dict[str, list[dict[str, float]]] = {"ctxmem": [], "tiktoken": []}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / tokens._PUBLISHED[encoding].cache_name).write_bytes(path.read_bytes())
+        (Path(folder) / PUBLISHED[encoding].cache_name).write_bytes(path.read_bytes())
         environment = {**os.environ, "TIKTOKEN_CACHE_DIR": folder}
         for _ in range(rounds):
             for kind, measured in results.items():

@@ -9,7 +9,7 @@ import zlib
 from itertools import pairwise
 
 import pytest
-from reference import read_table
+from reference_tables import read_table
 
 import ctxmem
 from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Memory, StoreError

@@ -7,7 +7,7 @@ import json
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from reference import read_table
+from reference_tables import read_table
 
 import ctxmem
 from ctxmem import BudgetError, Memory

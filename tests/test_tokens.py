@@ -28,6 +28,8 @@ from reference import byte_pairs
 
 from ctxmem import _native, tokens
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
+from ctxmem.schema import Counter
+from ctxmem.tokens import files, names
 
 NATIVE = ["o200k_base", "cl100k_base"]
 both = pytest.mark.parametrize("encoding", NATIVE)
@@ -48,7 +50,7 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     for encoding in NATIVE:
         found = published(encoding)
         assert found.path is not None
-        url = tokens._PUBLISHED[encoding].url
+        url = files.PUBLISHED[encoding].url
         shutil.copy(found.path, cache / hashlib.sha1(url.encode()).hexdigest())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
@@ -59,20 +61,20 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """Forget what was resolved, and hide every vocabulary of this machine and the network."""
-    monkeypatch.setattr(tokens, "_resolved", {})
-    monkeypatch.setattr(tokens, "_fetch_failed", set())
-    monkeypatch.setattr(tokens, "_warned", False)
+    monkeypatch.setattr(names, "_resolved", {})
+    monkeypatch.setattr(files, "_failed", set())
+    monkeypatch.setattr(names, "_warned", False)
     for variable in ("CTXMEM_VOCAB", "TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("CTXMEM_OFFLINE", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(tokens.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
     def no_network(url: str) -> bytes:
         raise AssertionError(f"the network was asked for {url}")
 
-    monkeypatch.setattr(tokens, "_download", no_network)
+    monkeypatch.setattr(files, "_download", no_network)
     return monkeypatch
 
 
@@ -387,7 +389,7 @@ def test_named_counters_are_made_once() -> None:
 
 def test_counters_satisfy_the_protocol() -> None:
     for counter in ("o200k_base", "claude-3", len):
-        assert isinstance(tokens.resolve(counter), tokens.Counter)
+        assert isinstance(tokens.resolve(counter), Counter)
 
 
 def test_unknown_name_says_what_is_known() -> None:
@@ -535,7 +537,7 @@ def test_failed_fetch_is_not_tried_again(fresh: pytest.MonkeyPatch) -> None:
         raise OSError("no route to host")
 
     fresh.setenv("CTXMEM_OFFLINE", "0")
-    fresh.setattr(tokens, "_download", fail)
+    fresh.setattr(files, "_download", fail)
     with pytest.warns(CtxmemWarning):
         tokens.resolve("gpt-4o")
     tokens.resolve("gpt-4.1")
@@ -545,9 +547,9 @@ def test_failed_fetch_is_not_tried_again(fresh: pytest.MonkeyPatch) -> None:
 
 def test_fetch_that_hangs_is_given_up(fresh: pytest.MonkeyPatch) -> None:
     fresh.setenv("CTXMEM_OFFLINE", "")
-    fresh.setattr(tokens, "_FETCH_SECONDS", 0.05)
+    fresh.setattr(files, "_FETCH_SECONDS", 0.05)
     hang = threading.Event()
-    fresh.setattr(tokens, "_download", lambda url: hang.wait(30) and b"")
+    fresh.setattr(files, "_download", lambda url: hang.wait(30) and b"")
     start = time.perf_counter()
     with pytest.warns(CtxmemWarning):
         tokens.resolve("o200k_base")
@@ -563,12 +565,12 @@ def data() -> bytes:
 
 
 def test_fetch_is_checked_stored_and_used(data: bytes, fresh: pytest.MonkeyPatch) -> None:
-    fresh.setattr(tokens, "_download", lambda url: b"<html>captive portal</html>")
+    fresh.setattr(files, "_download", lambda url: b"<html>captive portal</html>")
     with pytest.raises(VocabularyError, match="SHA-256 differs"):
         tokens.fetch_vocabulary("cl100k_base")
     with pytest.warns(CtxmemWarning):
         assert not tokens.resolve("gpt-4").exact
-    fresh.setattr(tokens, "_download", lambda url: data)
+    fresh.setattr(files, "_download", lambda url: data)
     stored = tokens.fetch_vocabulary("cl100k_base")
     assert stored.path is not None and stored.path.read_bytes() == data
     assert [p.name for p in stored.path.parent.iterdir()] == ["cl100k_base.tiktoken"]
@@ -587,7 +589,7 @@ def test_fetched_vocabulary_counts_even_if_it_cannot_be_stored(
     (tmp_path / "file").write_text("no directory")
     fresh.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     fresh.setenv("CTXMEM_OFFLINE", "0")
-    fresh.setattr(tokens, "_download", lambda url: data)
+    fresh.setattr(files, "_download", lambda url: data)
     assert tokens.resolve("cl100k_base").exact
     with pytest.raises(VocabularyError, match="cannot be stored"):
         tokens.fetch_vocabulary("cl100k_base")
@@ -596,7 +598,7 @@ def test_fetched_vocabulary_counts_even_if_it_cannot_be_stored(
 def test_damaged_file_is_never_used(data: bytes, fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cache = tmp_path / "own"
     cache.mkdir()
-    damaged = cache / tokens._PUBLISHED["cl100k_base"].cache_name
+    damaged = cache / files.PUBLISHED["cl100k_base"].cache_name
     damaged.write_bytes(data[:-100])
     fresh.setenv("TIKTOKEN_CACHE_DIR", str(cache))
     with pytest.warns(CtxmemWarning):
@@ -615,7 +617,7 @@ def test_damaged_file_is_never_used(data: bytes, fresh: pytest.MonkeyPatch, tmp_
 def test_vocabulary_is_found_where_it_lies(
     data: bytes, fresh: pytest.MonkeyPatch, tmp_path: Path, place: str
 ) -> None:
-    cache_name = tokens._PUBLISHED["cl100k_base"].cache_name
+    cache_name = files.PUBLISHED["cl100k_base"].cache_name
     path = {
         "temporary": tmp_path / "temporary/data-gym-cache" / cache_name,
         "ours": tmp_path / "cache/ctxmem/cl100k_base.tiktoken",

@@ -1,0 +1,181 @@
+"""Counters: native, by a calibrated estimate, and by somebody else's function."""
+
+from __future__ import annotations
+
+import operator
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from ctxmem import _native, _pages
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.schema import Counter
+
+ESTIMATE_MARGIN = 1.3
+"""What the calibrated estimate is multiplied by, so that few texts are counted too low.
+
+Before the margin, the estimate of a chunk of 800 characters is 8 % off on average for o200k_base
+and 7 % for cl100k_base (5 % for English, 6 to 7 % for source code; held-out halves of 46 corpora,
+38 of them in languages other than English). After it, 0.9 % and 0.7 % of the chunks are still
+counted too low: those of languages that the table hardly saw, and rare Han. Nothing is measured of
+tokenizers that are not public.
+"""
+
+_CACHED_TEXTS = 1 << 14  # counts kept for a counter that is not native
+_CACHED_FROM = 64  # characters; shorter texts are rarely worth a place in the cache
+
+
+class Native:
+    """cl100k_base or o200k_base, counted by the native core."""
+
+    exact = True
+    additive = True
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        self._bpe = _native.Bpe(data, name)
+
+    def count(self, text: str) -> int:
+        """Return the tokens of a text."""
+        return self._bpe.count(text)
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text."""
+        counts: list[int] = self._bpe.count_many(_as_list(texts)).tolist()
+        return counts
+
+    def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the tokens of spans of a text, each alone."""
+        return self._bpe.count_spans(text, spans)
+
+
+class Estimate:
+    """The calibrated estimate with its margin: too low for about one chunk in a hundred."""
+
+    exact = False
+    additive = False
+
+    def __init__(self, name: str, like: str) -> None:
+        self.name = name
+        self._like = like  # the encoding whose pieces and table are used
+
+    def count(self, text: str) -> int:
+        """Return the tokens of a text."""
+        return self.count_many([text])[0]
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text."""
+        counts = _native.estimate_many(_as_list(texts), self._like, ESTIMATE_MARGIN)
+        result: list[int] = counts.tolist()
+        return result
+
+
+class Foreign:
+    """A counter that is not ours: its answers are checked, and kept by content.
+
+    The key is a 128-bit hash seeded per process, so that no text can be made to take another's
+    count. The table is not safe for several threads, so the lock guards it; it is not held while
+    the counter counts.
+    """
+
+    additive = False
+
+    def __init__(
+        self, name: str, count_many: Callable[[list[str]], Sequence[Any]], *, exact: bool = True
+    ) -> None:
+        self.name = name
+        self.exact = exact
+        self._count_many = count_many
+        self._seed = secrets.randbits(64)
+        self._lock = threading.Lock()
+        self._table = _pages.CountTable(_CACHED_TEXTS)
+
+    def count(self, text: str) -> int:
+        """Return the tokens of a text."""
+        return self.count_many([text])[0]
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text."""
+        texts = _as_list(texts)
+        keys = [self._key(text) for text in texts]
+        with self._lock:
+            counts = [-1 if key is None else self._table.get(key) for key in keys]
+        missing = [i for i, count in enumerate(counts) if count < 0]
+        if not missing:
+            return counts
+        answers = self._count_many([texts[i] for i in missing])
+        try:
+            size = len(answers)
+        except TypeError:
+            raise InputTypeError(
+                f"counter {self.name!r} returned {answers!r} from count_many; "
+                "return a sequence with one int for each text"
+            ) from None
+        if size != len(missing):
+            raise InputError(
+                f"counter {self.name!r} returned {size} counts for {len(missing)} texts; "
+                "return one for each, in the same order"
+            )
+        checked = [self._checked(answer) for answer in answers]
+        with self._lock:
+            for i, count in zip(missing, checked, strict=True):
+                counts[i] = count
+                key = keys[i]
+                if key is not None:
+                    self._table.put(key, count)
+        return counts
+
+    def _key(self, text: str) -> bytes | None:
+        if len(text) < _CACHED_FROM:
+            return None
+        return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"), self._seed)
+
+    def _checked(self, answer: object) -> int:
+        wrong = f"counter {self.name!r} returned {answer!r} for a text; a count is an int >= 0"
+        if isinstance(answer, (bool, np.bool_)):
+            raise InputTypeError(wrong)
+        try:
+            count = operator.index(answer)  # type: ignore[arg-type]
+        except TypeError:
+            raise InputTypeError(wrong) from None
+        if count < 0 or count >= 1 << 62:
+            raise InputError(wrong)
+        return count
+
+
+def _as_list(texts: Sequence[str]) -> list[str]:
+    return texts if isinstance(texts, list) else list(texts)
+
+
+def told(value: object) -> str:
+    """Return a value and its type as an error names them."""
+    told = repr(value)
+    return f"{told if len(told) <= 40 else told[:37] + '...'} ({type(value).__name__})"
+
+
+def from_encoding(name: str, encode: Callable[[str], Sequence[int]]) -> Counter:
+    """Return a counter of the tokens that an encoding makes."""
+
+    def count_many(texts: list[str]) -> list[int]:
+        return [_count_encoded(name, encode, text) for text in texts]
+
+    return Foreign(name, count_many)
+
+
+def _count_encoded(name: str, encode: Callable[[str], Sequence[int]], text: str) -> int:
+    try:
+        return len(encode(text))
+    except BaseException as error:
+        # tiktoken's engine panics on runs of about a million characters; pyo3 makes that a
+        # BaseException of its own, which nobody who catches Exception would expect.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise InputError(
+            f"{name} cannot encode this text of {len(text)} characters: {error}; "
+            "shorten its longest run of whitespace or letters, or count it in parts"
+        ) from None

@@ -1,0 +1,122 @@
+"""Parts of a window with limits of their own, and windows whose prefix the cache holds."""
+
+from __future__ import annotations
+
+import pytest
+
+import ctxmem
+from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Reason, pack
+
+# Sections
+
+
+def clauses(section, count, start=0.9):
+    return [
+        Chunk(
+            f"{section} clause {i} says something of its own {'word ' * i}",
+            id=f"{section}{i}",
+            section=section,
+            score=start - i / 20,
+        )
+        for i in range(count)
+    ]
+
+
+def tokens_of(window, section):
+    of = {chunk.id: chunk.section for chunk in window.table.chunks}
+    return sum(piece.tokens + 1 for piece in window.pieces if of[piece.chunk_ids[0]] == section)
+
+
+def test_sections_keep_their_limits_order_and_headers():
+    chunks = clauses("facts", 9) + clauses("law", 9, start=0.4)
+    sections = [
+        ctxmem.Section("law", min=40, header="## Law"),
+        ctxmem.Section("facts", max=50, header="## Facts"),
+    ]
+    window = pack(chunks, 140, sections=sections, dedup=False)
+    assert window.tokens <= 140
+    assert window.text.startswith("## Law\n\nlaw clause")
+    assert window.text.count("## Law") == window.text.count("## Facts") == 1
+    assert window.text.index("## Law") < window.text.index("## Facts")
+    assert tokens_of(window, "law") >= 40 - ctxmem.count_tokens("## Law\n\n")
+    assert tokens_of(window, "facts") <= 50
+    assert set(window.prices) == {"", "law", "facts"}
+    assert window.status == "optimal"
+
+
+def test_a_share_is_a_maximum_and_parents_hold_their_parts():
+    chunks = clauses("a", 6) + clauses("b", 6)
+    sections = [
+        ctxmem.Section("whole", share=0.5, header="# Whole"),
+        ctxmem.Section("a", parent="whole", header="## A"),
+        ctxmem.Section("b", parent="whole", header="## B"),
+    ]
+    window = pack(chunks, 120, sections=sections, dedup=False)
+    assert window.text.startswith("# Whole\n\n## A\n\n")
+    assert 40 <= window.tokens <= 60
+
+
+def test_an_empty_section_has_no_header():
+    sections = [ctxmem.Section("law", header="## Law"), ctxmem.Section("facts", header="## Facts")]
+    assert "## Law" not in pack(clauses("facts", 2), 100, sections=sections).text
+
+
+def test_demands_of_sections_that_cannot_stand_together_are_named():
+    chunks = [*clauses("law", 3), Chunk("pinned " * 30, id="rules", pinned=True)]
+    sections = [ctxmem.Section("law", min=30)]
+    with pytest.raises(BudgetError, match="cannot stand together") as error:
+        pack(chunks, 45, sections=sections)
+    assert "section 'law' has a minimum of 30" in str(error.value)
+    assert "chunk 'rules' is pinned" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("sections", "error", "message"),
+    [
+        (["law"], InputTypeError, "sections has a str"),
+        ([ctxmem.Section("law"), ctxmem.Section("law")], InputError, "two sections 'law'"),
+        ([ctxmem.Section("law", parent="x")], InputError, "parent 'x', which does not stand"),
+        ([ctxmem.Section("law", share=1.5)], InputError, "share 1.5"),
+        ([ctxmem.Section("law", min=9, max=3)], InputError, "minimum of 9 and a maximum of 3"),
+        ([ctxmem.Section("facts")], InputError, "section 'law', which is not among .* 'facts'"),
+    ],
+)
+def test_bad_sections_are_named(sections, error, message):
+    with pytest.raises(error, match=message):
+        pack(clauses("law", 2), 100, sections=sections)
+
+
+def test_prices_say_why_a_chunk_stayed_out():
+    window = pack(clauses("law", 9), 60, sections=[ctxmem.Section("law")], dedup=False)
+    details = [d.detail for d in window.decisions if d.reason is Reason.OVER_BUDGET]
+    assert any("a token cost" in detail and "more than its worth" in detail for detail in details)
+
+
+# A window whose prefix the model's cache holds
+
+
+def notes(scores):
+    words = "river stone cloud bread glass".split()
+    return [Chunk(f"{words[i]} " * 12, id=words[i], score=score) for i, score in enumerate(scores)]
+
+
+def test_a_resident_prefix_stays_where_it_stands():
+    first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
+    scores = [0.8, 0.9, 0.75, 0.78, 0.1]  # the order has changed, and a newcomer is a little better
+    anew, kept = pack(notes(scores), 60), pack(notes(scores), 60, resident=first)
+    assert not anew.text.startswith(first.text)
+    assert kept.text.startswith(first.text)
+    assert kept.tokens <= 60
+
+
+def test_a_resident_prefix_gives_way_to_what_is_worth_much_more():
+    first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
+    window = pack(notes([0.0, 0.1, 0.1, 0.2, 1.0]), 13, resident=first)
+    assert {"glass"} == {piece.chunk_ids[0] for piece in window.pieces}
+    again = pack(notes([1.0, 0.1, 0.1, 0.2, 0.9]), 13, resident=first)
+    assert {"river"} == {piece.chunk_ids[0] for piece in again.pieces}
+
+
+def test_a_resident_of_another_kind_is_refused():
+    with pytest.raises(InputTypeError, match="resident is a str"):
+        pack(["a"], 10, resident="a")
