@@ -1,15 +1,8 @@
 // CountTable against a map, with keys that crowd the same places of the index.
-#include <cstdio>
-#include <cstdlib>
 #include <unordered_map>
 
 #include "core/count_table.hpp"
-
-#define CHECK(condition)                                                         \
-    if (!(condition)) {                                                          \
-        std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-        std::exit(1);                                                            \
-    }
+#include "check.hpp"
 
 int main() {
     std::uint64_t state = 1;

@@ -1,16 +1,9 @@
 // Every policy through every operation of the page table, with sums checked against a second count.
-#include <cstdio>
-#include <cstdlib>
 #include <stdexcept>
 #include <vector>
 
 #include "core/page_table.hpp"
-
-#define CHECK(condition)                                                         \
-    if (!(condition)) {                                                          \
-        std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-        std::exit(1);                                                            \
-    }
+#include "check.hpp"
 
 using namespace ctxmem;
 

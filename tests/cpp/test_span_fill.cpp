@@ -1,7 +1,5 @@
 // The fill under the sanitizers: random spans, demands and limits. What is spent must be what the
 // choice costs, within the limit; folded spans must be stood for by kept ones of other stretches.
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -9,12 +7,7 @@
 #include <vector>
 
 #include "core/span_fill.hpp"
-
-#define CHECK(condition)                                                         \
-    if (!(condition)) {                                                          \
-        std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-        std::exit(1);                                                            \
-    }
+#include "check.hpp"
 
 namespace {
 

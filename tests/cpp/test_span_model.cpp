@@ -1,17 +1,10 @@
 // Features and forests under the sanitizers: random tables, some of them damaged, random forests.
-#include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <stdexcept>
 #include <string>
 
 #include "core/span_model.hpp"
-
-#define CHECK(condition)                                                     \
-    if (!(condition)) {                                                      \
-        std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-        std::exit(1);                                                        \
-    }
+#include "check.hpp"
 
 using namespace ctxmem;
 

@@ -1,18 +1,11 @@
 // Spans under the sanitizers: every kind of line in random order, odd UTF-8, brackets that do not
 // match. Spans must cover the text, and none but a single grapheme may be too long.
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "core/json_cuts.hpp"
 #include "core/sentences.hpp"
 #include "core/spans.hpp"
-
-#define CHECK(condition)                                                         \
-    if (!(condition)) {                                                          \
-        std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-        std::exit(1);                                                            \
-    }
+#include "check.hpp"
 
 namespace {
 
