@@ -102,13 +102,16 @@ def _choose(
     if not problem.shares:
         return _solve(problem, limit)
     bound, price = _bound(problem, limit)
-    fills = [_Fill(problem, limit) for _ in range(2)]
-    if not all(fill.take_pins() for fill in fills):
-        table.kept_row = np.full(len(table), -1, dtype=np.int32)
-        return None
-    fills[1].take_best(price)  # of what is worth the room it takes, as little as will do
-    for fill in fills:
-        fill.take_best(problem.least)
+    fills = []
+    for least in dict.fromkeys((problem.least, max(problem.least, price))):
+        fill = _Fill(problem, limit)
+        if not fill.take_pins():
+            table.kept_row = np.full(len(table), -1, dtype=np.int32)
+            return None
+        fill.take_best(least)  # of what is worth the room it takes, as little as will do
+        if least > problem.least:
+            fill.take_best(problem.least)
+        fills.append(fill)
     best = max(fills, key=lambda fill: fill.value - problem.least * fill.spent)
     table.kept_row = best.kept_row
     if problem.least:
@@ -178,7 +181,7 @@ class _Problem:
         table = self.table
         if self.least <= 0:
             return False
-        taken = set(table.group[table.kept_row[: len(table)] >= 0].tolist())
+        taken = set(table.group[table.kept_row >= 0].tolist())
         left_out = [
             i
             for i in self.chunks
