@@ -2,9 +2,10 @@
 
     python -m ctxmem.bench.fit_value --data PATH [--out FILE] [--leave-out FOLDER]
 
-The forests of `ctxmem.value` are fitted on sets of questions with marked evidence: every question
-as callers with much or little to give would ask it (with and without vectors, scores, variants,
-ranks), so that one model serves all. It is judged on each set by weights fitted without that set.
+The forests of `ctxmem.value` are fitted on sets of questions with marked evidence, those for
+running text and those for technical texts apart: every question as callers with much or little to
+give would ask it (with and without vectors, scores, variants, ranks), so that a model serves all.
+It is judged on each set by weights fitted without that set.
 The same seed and the same data give the same file.
 """
 
@@ -14,18 +15,20 @@ import argparse
 import datetime
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from ctxmem.bench.packers import Embedder
 from ctxmem.bench.questions import Asked, read_set, sets_in
+from ctxmem.bench.structure import read_questions
 from numpy.typing import NDArray
 
 import ctxmem
 from ctxmem import _native, intake, tokens
-from ctxmem.dedup import cut_segments, find_repeats
+from ctxmem.dedup import find_repeats
+from ctxmem.outline import cut_segments
 from ctxmem.value import add_evidence, describe, read_question
 
 BUDGETS = (512, 1024, 2048, 4096)
@@ -40,7 +43,19 @@ SOURCES = {
     "hotpot_public": "HotpotQA (CC BY-SA 4.0)",
     "nda_public": "ContractNLI, Stanford NLP (CC BY 4.0)",
     "nq_public": "Natural Questions open, via lost-in-the-middle (CC BY-SA 3.0, MIT)",
+    "pycode": "functions of the Python standard library (PSF-2.0)",
+    "qmsum": "QMSum (MIT)",
+    "tatqa": "TAT-QA (CC BY 4.0)",
+    **{f"xquad_{code}": "XQuAD (CC BY-SA 4.0)" for code in ("ar", "en", "th", "zh")},
+    **{
+        f"structure_{kind}": "documentation of Python projects, by their licences"
+        for kind in ("code", "config", "option", "prose", "steps", "table")
+    },
 }
+
+STRUCTURED = ("pycode", "qmsum", "tatqa")
+"""Sets of tables, code and dialogue."""
+
 
 FOREST = {
     "objective": "cross_entropy",
@@ -131,6 +146,36 @@ OTHERS = (
     View("single, words", 0.7, scores=False, embeddings=False, vectors=False, single=True),
     View("single, scores", 0.7, ranks=False, variants=False, vectors=False, single=True),
 )
+OF_WORDS = tuple(view for view in OTHERS if not (view.scores or view.embeddings or view.vectors))
+"""Those that need neither scores nor vectors: all that hits of technical texts come with."""
+
+ROOMS = (450, 900, 1600)
+"""Bytes that a unit may have, as small and large budgets give it."""
+
+LABEL = 1 << _native.SPAN_FLAGS.index("label")
+"""Of the flags of a unit: it names what is below it, and has no value by itself."""
+
+Shares = Callable[[str], float]
+
+
+def of_prose(name: str) -> float:
+    """Return how much a set counts for the model of running text."""
+    if name.startswith("xquad"):
+        return 0.15  # four languages of the same paragraphs
+    return 1.0 if name not in STRUCTURED and not name.startswith("structure") else 0.0
+
+
+def of_structured(name: str) -> float:
+    """Return how much a set counts for the model of technical texts, tables, code and dialogue."""
+    return 0.5 if name.startswith("structure") else 0.7 if name in STRUCTURED else 0.0
+
+
+SHARES: dict[str, Shares] = {"prose": of_prose, "structured": of_structured}
+"""The models of the two kinds of text (csrc/core/span_model.hpp), and what each is fitted on."""
+
+FOLDS = 4
+"""Groups of sets; drafts for each come from a forest fitted on the others."""
+
 SAMPLED = 3
 """Of the others, how many each question is seen in."""
 
@@ -171,7 +216,7 @@ def read_case(asked: Asked, view: View, embed: Any, random: np.random.Generator)
     table = intake.read(hits)
     find_repeats(table)
     add_evidence(table)
-    cut_segments(table, spans=True)
+    cut_segments(table, spans=True, labels=True, room=int(random.choice(ROOMS)))
     tokens.price_segments(table, tokens.resolve("o200k_base"))
     question = read_question(
         asked.query["text"] if view.query else None,
@@ -199,18 +244,23 @@ def _evidence(table: ctxmem.schema.Candidates, asked: Asked) -> NDArray[np.float
     return found
 
 
-def collect(data: Path, seed: int = 0) -> list[Case]:
+def collect(folders: Sequence[Path], structure: Path | None = None, seed: int = 0) -> list[Case]:
     """Return every question in the views that are judged and in some of the others."""
     random = np.random.default_rng(seed)
     cases = []
-    for name in sets_in(data):
-        singles = {asked.number: asked for asked in read_set(data, name, single=True)}
-        for asked in read_set(data, name):
+    named = [(folder, name) for folder in folders for name in sets_in(folder)]
+    for folder, name in named:
+        singles = {asked.number: asked for asked in read_set(folder, name, single=True)}
+        for asked in read_set(folder, name):
             embed = Embedder(asked.query, asked.hits)
             others = [OTHERS[k] for k in random.choice(len(OTHERS), SAMPLED, replace=False)]
             for view in (*JUDGED, *others):
                 seen = singles[asked.number] if view.single else asked
-                cases.append(read_case(seen, view, embed, random))
+                if seen.hits:
+                    cases.append(read_case(seen, view, embed, random))
+    for asked in read_questions(structure) if structure is not None else ():
+        others = [OF_WORDS[k] for k in random.choice(len(OF_WORDS), SAMPLED, replace=False)]
+        cases.extend(read_case(asked, view, None, random) for view in (WORDS, *others))
     return cases
 
 
@@ -242,6 +292,7 @@ def fit(
     for case, row in zip(cases, rows, strict=True):
         y = np.minimum(1.0, case.evidence / case.length)
         chosen = (y > 0) | (random.random(len(y)) < NEGATIVES)
+        chosen &= (case.table.segment_flags & LABEL) == 0
         of_span = np.sqrt(case.length / case.length.mean()) * case.view.weight
         # Every set counts alike, whatever its number of questions.
         of_span = of_span / len(questions[case.asked.set]) / len(y)
@@ -269,32 +320,50 @@ class Model(NamedTuple):
     final: Any
 
 
-class Drafts:
-    """Forests of the first round, each fitted once without the sets it must not have seen."""
+class Experts:
+    """One model a kind of text, each fitted once for the sets that are left out of it."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self.cases = cases
-        self.fitted: dict[frozenset[str], Any] = {}
+        self.fitted: dict[tuple[str, frozenset[str]], Model] = {}
 
-    def without(self, *sets: str) -> Any:
-        """Return the forest that has not seen these sets."""
-        key = frozenset(sets)
-        if key not in self.fitted:
-            cases = [case for case in self.cases if case.asked.set not in key]
-            names = list(_native.DRAFT_FEATURES)
-            self.fitted[key] = fit(cases, [case.draft for case in cases], names)
-        return self.fitted[key]
+    def without(self, *left_out: str) -> dict[str, Model]:
+        """Return the model of each kind of text, fitted without some sets."""
+        return {kind: self._fit(kind, share_of, left_out) for kind, share_of in SHARES.items()}
+
+    def _fit(self, kind: str, share_of: Shares, left_out: Sequence[str]) -> Model:
+        unseen = frozenset(name for name in left_out if share_of(name) > 0)
+        if (kind, unseen) not in self.fitted:
+            cases = [
+                case._replace(view=case.view._replace(weight=case.view.weight * share))
+                for case in self.cases
+                if (share := share_of(case.asked.set)) > 0 and case.asked.set not in unseen
+            ]
+            # Where there is no set of a kind, the model of all that there is serves for it.
+            others = [case for case in self.cases if case.asked.set not in left_out]
+            self.fitted[kind, unseen] = fit_model(cases or others)
+        return self.fitted[kind, unseen]
 
 
-def fit_model(drafts: Drafts, *left_out: str) -> Model:
-    """Fit both forests without some sets; the second sees drafts of forests blind to its set."""
-    cases = [case for case in drafts.cases if case.asked.set not in left_out]
-    rows = []
-    for case in cases:
-        blind = drafts.without(*left_out, case.asked.set)
-        drafted = np.asarray(blind.predict(case.draft), dtype=np.float32)
-        rows.append(case.features.finals(drafted)[:, FINAL_COLUMNS])
-    return Model(drafts.without(*left_out), fit(cases, rows, FINAL_NAMES))
+def fit_model(cases: Sequence[Case]) -> Model:
+    """Fit both forests of a model.
+
+    The second sees drafts of forests that are blind to the set, by cross-fitting over `FOLDS`
+    groups of sets (Chernozhukov et al. 2018), since drafts of its own would look too good.
+    """
+    names = list(_native.DRAFT_FEATURES)
+    sets = sorted({case.asked.set for case in cases})
+    fold = {name: number % FOLDS for number, name in enumerate(sets)}
+    rows: list[NDArray[np.float32]] = [np.zeros((0, 0), dtype=np.float32)] * len(cases)
+    for held in range(min(FOLDS, len(sets))):
+        seen = [case for case in cases if fold[case.asked.set] != held]
+        blind = fit(seen, [case.draft for case in seen], names)
+        for k, case in enumerate(cases):
+            if fold[case.asked.set] == held:
+                drafted = np.asarray(blind.predict(case.draft), dtype=np.float32)
+                rows[k] = case.features.finals(drafted)[:, FINAL_COLUMNS]
+    draft = fit(cases, [case.draft for case in cases], names)
+    return Model(draft, fit(cases, rows, FINAL_NAMES))
 
 
 # Judging ------------------------------------------------------------------------------------------
@@ -321,6 +390,9 @@ def _kept_evidence(case: Case, worth: NDArray[np.float64]) -> list[float]:
             np.ascontiguousarray(table.segment_span[:, 0]),
             np.ascontiguousarray(table.segment_span[:, 1]),
             table.segment_kind,
+            table.segment_flags,
+            table.segment_need,
+            table.segment_also,
             table.segment_tokens,
             table.document,
             np.full(len(table.stretches), 2, dtype=np.int64),
@@ -337,15 +409,17 @@ def _kept_evidence(case: Case, worth: NDArray[np.float64]) -> list[float]:
 # Writing ------------------------------------------------------------------------------------------
 
 
-def as_data(model: Model, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def as_data(models: Mapping[str, Model], provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the weights file: nodes of a tree before those under them, left before right."""
-    return {
-        "version": 1,
-        "provenance": dict(provenance),
-        "blend": BLEND,
-        "draft": _forest(model.draft, _native.DRAFT_FEATURES),
-        "final": _forest(model.final, FINAL_NAMES),
+    experts = {
+        kind: {
+            "blend": BLEND,
+            "draft": _forest(model.draft, _native.DRAFT_FEATURES),
+            "final": _forest(model.final, FINAL_NAMES),
+        }
+        for kind, model in models.items()
     }
+    return {"version": 2, "provenance": dict(provenance), **experts}
 
 
 def _forest(booster: Any, names: Sequence[str]) -> dict[str, Any]:
@@ -383,12 +457,16 @@ def _rounded_down(threshold: float) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Judge by left-out sets, then fit on all and write the weights."""
     parser = argparse.ArgumentParser(prog="ctxmem bench fit_value", description=__doc__)
-    parser.add_argument("--data", required=True, type=Path, help="folder of the question sets")
+    parser.add_argument(
+        "--data", required=True, type=Path, nargs="+", help="folders of the question sets"
+    )
+    parser.add_argument("--structure", type=Path, help="file of questions to technical texts")
+    parser.add_argument("--only", nargs="*", help="leave out only these sets; all if not given")
     parser.add_argument("--out", type=Path, help="write the weights of all sets here")
     parser.add_argument("--leave-out", type=Path, help="write one file here for each left-out set")
     options = parser.parse_args(argv)
-    cases = collect(options.data)
-    drafts = Drafts(cases)
+    cases = collect(options.data, options.structure)
+    experts = Experts(cases)
     judged: dict[str, dict[str, list[float]]] = {view.name: {} for view in JUDGED}
     of_all = {
         "date": datetime.date.today().isoformat(),
@@ -397,10 +475,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "lightgbm": _lightgbm_version(),
     }
     print(f"{'left out':16s}{'view':18s}" + "".join(f"{budget:>8}" for budget in BUDGETS))
-    for name in sorted({case.asked.set for case in cases} - {SATURATED}):
-        data = as_data(fit_model(drafts, name), {**of_all, "left_out": [name]})
+    sets = sorted({case.asked.set for case in cases} - {SATURATED})
+    for name in sets if options.only is None else options.only:
+        data = as_data(experts.without(name), {**of_all, "left_out": [name]})
         for view in JUDGED:
             seen = [case for case in cases if case.asked.set == name and case.view == view]
+            if not seen:
+                continue
             judged[view.name][name.removesuffix("_public")] = shares = judge(data, seen)
             print(f"{name:16s}{view.name:18s}" + "".join(f"{share:8.3f}" for share in shares))
         if options.leave_out is not None:
@@ -408,7 +489,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for view_name, sets in judged.items():
         print(f"{view_name}: mean of all {np.mean(list(sets.values())):.4f}")
     if options.out is not None:
-        _write(options.out, as_data(fit_model(drafts), {**of_all, "judged": judged}))
+        _write(options.out, as_data(experts.without(), {**of_all, "judged": judged}))
     return 0
 
 

@@ -7,6 +7,7 @@ several lists of hits, and perhaps an embedding model.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ import ctxmem
 from ctxmem import _native
 
 Packer = Callable[[dict[str, Any], Sequence[Any], Any, Any, int], list[str]]
+
+MARK = re.compile(r"\s*(?:```text\s*)?…?\s*(?:`{3,}|~{3,})?\s*")
+"""What may stand between two parts of a piece: where text was left out, the fence of torn code."""
 
 SEPARATOR = "\n\n"
 ELLIPSIS = "…\n"
@@ -178,19 +182,26 @@ def contradictions(
 ) -> list[str]:
     """Return where a window is not what it promises to be, in words; nothing if it is.
 
-    Its text is its pieces, byte by byte; each of them stands in its source, and where it says so;
-    every hit has a decision, and those that are kept are those that have a piece.
+    Its text is its pieces; each of them is made of parts of its source, byte by byte, where it says
+    that they are, and of marks between; every hit has a decision, and those that are kept are those
+    that have a piece.
     """
     found = []
     for piece in window.pieces:
-        if piece.header not in ("", ELLIPSIS):
+        if piece.header not in ("", ELLIPSIS) and not piece.header.startswith("["):
             found.append(f"{piece.header!r} stands before a piece of {piece.source}")
         parts = sources.get(piece.source or "", [])
-        told = [part for start, end in piece.spans for part in _between(parts, start, end)]
-        if piece.spans and piece.text not in told:
-            found.append(f"{piece.source} {piece.spans} is not {piece.text[:60]!r}")
-        if not any(piece.text in text for _, text in parts):
-            found.append(f"{piece.text[:60]!r} does not stand in {piece.source}")
+        rest = piece.text
+        for start, end in piece.spans:
+            said = next(_between(parts, start, end), None)
+            between, there, after = rest.partition(said or "\0")
+            if said is None or not there or not MARK.fullmatch(between):
+                found.append(f"{piece.source} ({start}, {end}) is not in {rest[:60]!r}")
+                break
+            rest = after
+        else:
+            if piece.spans and not MARK.fullmatch(rest):
+                found.append(f"{rest[:60]!r} is not of {piece.source}")
     if window.text != SEPARATOR.join(piece.header + piece.text for piece in window.pieces):
         found.append("the text is not its pieces")
     if len(window.decisions) != len(hits):

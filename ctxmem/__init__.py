@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ctxmem.audit import Audit, AuditFinding, audit
-    from ctxmem.dedup import DedupIndex, find_near_duplicates, minhash
+    from ctxmem.dedup import DedupIndex, Difference, differences, find_near_duplicates, minhash
     from ctxmem.errors import (
         BudgetError,
         ConflictError,
@@ -64,9 +64,9 @@ _ROOM_OF = {
     "apack": "pack",
     **dict.fromkeys(("Audit", "AuditFinding", "audit"), "audit"),
     "count_tokens": "tokens",
-    "find_near_duplicates": "dedup",
-    "DedupIndex": "dedup",
-    "minhash": "dedup",
+    **dict.fromkeys(
+        ("DedupIndex", "Difference", "differences", "find_near_duplicates", "minhash"), "dedup"
+    ),
     "solve": "selection",
     "Solution": "selection",
     **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),

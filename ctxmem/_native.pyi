@@ -12,12 +12,26 @@ def words(text: str) -> NDArray[np.uint64]: ...
 def shingles(text: str, n: int) -> NDArray[np.uint64]: ...
 def char_classes() -> NDArray[np.uint8]: ...
 
-# spans
+# outline
 SPAN_KINDS: tuple[str, ...]
+SPAN_FLAGS: tuple[str, ...]
 
-def split_spans(
+# start, end, kind, flags, need, also and block of every unit, and where each text's begin.
+def outline(
     texts: list[str],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]: ...
+    formats: NDArray[np.uint8] = ...,
+    named: NDArray[np.uint8] = ...,
+    room: int = 1600,
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.uint8],
+    NDArray[np.uint8],
+    NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.int64],
+]: ...
 
 # value
 def bm25(texts: list[str], queries: list[str]) -> NDArray[np.float64]: ...
@@ -33,8 +47,12 @@ class SpanFeatures:
         start: NDArray[np.int64],
         end: NDArray[np.int64],
         kind: NDArray[np.uint8],
+        flags: NDArray[np.uint8],
+        need: NDArray[np.int32],
+        block: NDArray[np.int32],
         document: NDArray[np.int32],
         place: NDArray[np.int64],
+        names: list[str],
         chunk_first: NDArray[np.int32],
         chunk_last: NDArray[np.int32],
         evidence: NDArray[np.float64],
@@ -53,7 +71,6 @@ class SpanModel:
     def worth(self, features: SpanFeatures) -> NDArray[np.float32]: ...
 
 # fill
-TELLING_WORDS: tuple[str, ...]
 
 def fill_spans(
     stretches: list[str],
@@ -61,6 +78,9 @@ def fill_spans(
     start: NDArray[np.int64],
     end: NDArray[np.int64],
     kind: NDArray[np.uint8],
+    flags: NDArray[np.uint8],
+    need: NDArray[np.int32],
+    also: NDArray[np.int32],
     tokens: NDArray[np.int64],
     document: NDArray[np.int32],
     overhead: NDArray[np.int64],
@@ -79,7 +99,15 @@ class AskedWords:
     def __init__(self, query: str) -> None: ...
     def set_apart(self, text: str, other: str) -> bool: ...
 
-def differ_tellingly(a: str, b: str) -> bool: ...
+DIFFERENCE_KINDS: tuple[str, ...]
+
+class ReadText:
+    def __init__(self, text: str) -> None: ...
+    def differences(self, other: ReadText, wording: bool = False) -> list[tuple[str, str, str]]: ...
+
+class DifferenceRule:
+    def __init__(self, query: str = "") -> None: ...
+    def differ(self, text: ReadText, other: ReadText) -> bool: ...
 
 # tokens
 class Bpe:

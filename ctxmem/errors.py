@@ -20,6 +20,8 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 
 class CtxmemError(Exception):
@@ -65,6 +67,9 @@ class ConflictError(StoreError):
         self.expected = expected
         self.actual = actual
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), expected=self.expected, actual=self.actual), self.args
+
 
 class PageDamageError(StoreError):
     """What was stored is not what is there; its text is not handed out.
@@ -79,6 +84,10 @@ class PageDamageError(StoreError):
         self.session = session
         self.key = key
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        made = partial(type(self), tenant=self.tenant, session=self.session, key=self.key)
+        return made, self.args
+
 
 class MissingExtraError(CtxmemError, ImportError):
     """An optional library is not installed; the message names the extra that brings it."""
@@ -86,3 +95,29 @@ class MissingExtraError(CtxmemError, ImportError):
 
 class CtxmemWarning(UserWarning):
     """The result stands, but not as asked for: an estimated count, an ignored field."""
+
+
+def refuse_table(value: object, what: str, *, texts: bool = False) -> None:
+    """Raise `InputTypeError` for a data frame or a table, which gives the names of its columns when
+    it is read as a list; say how it is converted, to a list of dicts or of `texts`.
+
+    Tables are recognised by their shape, never imported.
+    """
+    kind = type(value)
+    if hasattr(kind, "to_pylist") and hasattr(kind, "column_names"):  # pyarrow
+        rows, column = "table.to_pylist()", 'table["text"].to_pylist()'
+    elif not hasattr(kind, "columns"):
+        return
+    elif hasattr(kind, "to_dicts"):  # polars
+        rows, column = "df.to_dicts()", 'df["text"].to_list()'
+    elif hasattr(kind, "to_dict"):  # pandas and what follows it
+        rows, column = 'df.to_dict("records")', 'df["text"].tolist()'
+    elif hasattr(kind, "collect"):  # a lazy frame
+        rows, column = "df.collect().to_dicts()", 'df.collect()["text"].to_list()'
+    else:
+        return
+    hint = f"{column} for a column of texts (pack takes its rows, {rows})" if texts else rows
+    raise InputTypeError(
+        f"{what} is a table ({kind.__name__}); expected a list of {'str' if texts else 'records'}: "
+        f"give {hint}"
+    )

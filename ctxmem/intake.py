@@ -7,14 +7,19 @@ anything is computed, so that the rooms behind can trust the table.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import xxhash
 
-from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.errors import BudgetError, InputError, InputTypeError, refuse_table
 from ctxmem.schema import (
     Alternative,
     Budget,
@@ -34,6 +39,7 @@ _ACCEPTED = (
     "a (item, score) pair or a chat message"
 )
 _TEXT_KEYS = ("text", "page_content", "content")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FIELDS = tuple(name for name in Chunk.__dataclass_fields__ if name != "text")
 
 
@@ -76,9 +82,14 @@ def listed(items: Iterable[Any]) -> list[Any]:
 
     Raises:
         InputError: there are none.
-        InputTypeError: it is no series of items.
+        InputTypeError: it is no series of items, or a table.
     """
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+    refuse_table(items, "chunks")
+    if (
+        isinstance(items, str | bytes | Mapping)
+        or not isinstance(items, Iterable)
+        or (isinstance(items, np.ndarray) and items.ndim == 0)
+    ):
         raise InputTypeError(
             f"chunks is a {type(items).__name__}; expected a list of chunks, each {_ACCEPTED}: "
             f"wrap a single one in a list"
@@ -134,11 +145,12 @@ def read_sections(
     if sections is None:
         return ()
     read: dict[str, Section] = {}
-    for section in sections:
-        if not isinstance(section, Section):
+    for given in sections:
+        if not isinstance(given, Section):
             raise InputTypeError(
-                f"sections has a {type(section).__name__}; expected ctxmem.Section objects"
+                f"sections has a {type(given).__name__}; expected ctxmem.Section objects"
             )
+        section = replace(given, name=name_of(given.name), parent=name_of(given.parent))
         if section.name in read:
             raise InputError(f"there are two sections {section.name!r}; expected distinct names")
         if section.parent is not None and section.parent not in read:
@@ -199,7 +211,7 @@ def _chunk(item: Any, index: int) -> Chunk:
     if isinstance(item, Chunk):
         return item
     if isinstance(item, str):
-        return Chunk(item, content_id(item))
+        return Chunk(item) if type(item) is not str else Chunk(item, content_id(item))
     if isinstance(item, Mapping):
         return _from_mapping(item, index)
     if isinstance(item, tuple) and len(item) == 2 and not isinstance(item[0], int | float):
@@ -223,7 +235,7 @@ def _from_mapping(item: Mapping[str, Any], index: int) -> Chunk:
             f"chunk {index} is a dict with the keys {sorted(map(str, item))}; expected its passage "
             f"under 'text' (or 'page_content', 'content')"
         )
-    fields = {name: item[name] for name in _FIELDS if item.get(name) is not None}
+    fields = {name: item[name] for name in _FIELDS if not _is_gap(item.get(name), name)}
     metadata = fields.setdefault("metadata", {})
     if isinstance(metadata, Mapping):
         _place(fields, item[key], metadata)
@@ -242,14 +254,48 @@ def _from_document(document: Any) -> Chunk:
 
 def _place(fields: dict[str, Any], text: Any, metadata: Mapping[str, Any]) -> None:
     """Fill in what splitters and retrievers write into metadata: source, start_index, score."""
-    if isinstance(metadata.get("source"), str):
+    if isinstance(metadata.get("source"), str | PurePath | UUID | Enum):
         fields.setdefault("source", metadata["source"])
     start = metadata.get("start_index")
-    if isinstance(start, int) and start >= 0 and isinstance(text, str):
-        fields.setdefault("span", (start, start + len(text)))
+    if isinstance(start, int | np.integer) and start >= 0 and isinstance(text, str):
+        fields.setdefault("span", (int(start), int(start) + len(text)))
     for key in ("score", "relevance_score"):
-        if isinstance(metadata.get(key), int | float):
-            fields.setdefault("score", metadata[key])
+        score = _number(metadata.get(key))
+        if score is not None:
+            fields.setdefault("score", score)
+
+
+def _number(value: Any) -> float | None:
+    """Return a number of metadata, None for what is none: a gap, infinity, a flag, other text."""
+    if isinstance(value, str):
+        value = float(value) if _PLAIN_NUMBER.fullmatch(value.strip()) else None
+    numeric = isinstance(value, int | float | np.integer | np.floating | Decimal)
+    if isinstance(value, bool) or not numeric:
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # a large int; a signalling NaN of Decimal
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_gap(value: Any, name: str) -> bool:
+    """Tell whether a row has nothing under this name: None, or the NaN of a data frame's gaps.
+
+    A score that is NaN is kept and refused: the caller named it as the score.
+    """
+    return value is None or (name != "score" and isinstance(value, float) and math.isnan(value))
+
+
+def name_of(value: Any) -> Any:
+    """Return an id, a source or another name as a plain str; what is no name is left as it is."""
+    if type(value) is str or value is None:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)  # a member of a str Enum is its value, as it compares
+    if isinstance(value, int | np.integer | PurePath | UUID | Enum) and not isinstance(value, bool):
+        return str(value)
+    return value
 
 
 def _from_node(node: Any) -> Chunk:
@@ -260,7 +306,9 @@ def _from_node(node: Any) -> Chunk:
         id=node.node_id,
         embedding=getattr(node, "embedding", None),
         source=getattr(node, "ref_doc_id", None),
-        span=(start, end) if isinstance(start, int) and isinstance(end, int) else None,
+        span=(int(start), int(end))
+        if isinstance(start, int | np.integer) and isinstance(end, int | np.integer)
+        else None,
         metadata=getattr(node, "metadata", None) or {},
     )
 
@@ -293,27 +341,27 @@ def _checked(chunk: Chunk, index: int) -> Chunk:
             f"{_name(chunk, index)} has an empty text; expected a passage: leave it out"
         )
     fixed: dict[str, Any] = {}
-    if chunk.id is None:
-        fixed["id"] = content_id(chunk.text)
-    elif not isinstance(chunk.id, str):
-        if isinstance(chunk.id, bool) or not isinstance(chunk.id, int | np.integer):
-            raise InputTypeError(f"{_name(chunk, index)}: id is not a str; name it with a str")
-        fixed["id"] = str(chunk.id)
+    if type(chunk.text) is not str:
+        fixed["text"] = str.__str__(chunk.text)
+    id = content_id(chunk.text) if chunk.id is None else name_of(chunk.id)
+    if not isinstance(id, str):
+        raise InputTypeError(
+            f"{_name(chunk, index)}: id is not a str but of type {type(id).__name__}; expected a "
+            f"str, an int, a UUID, a Path or an Enum: name it with a str"
+        )
+    if id is not chunk.id:
+        fixed["id"] = id
     if chunk.score is not None:
         score = _finite(chunk, index)
         if score is not chunk.score:
             fixed["score"] = score
-    if chunk.rank is not None and (
-        isinstance(chunk.rank, bool)
-        or not isinstance(chunk.rank, int | np.integer)
-        or chunk.rank < 0
-    ):
-        raise InputError(
-            f"{_name(chunk, index)} has rank {chunk.rank!r}; expected an int from 0, 0 is the best"
-        )
+    if chunk.rank is not None:
+        fixed["rank"] = _checked_rank(chunk, index)
     for field in ("source", "list", "section"):
-        value = getattr(chunk, field)
-        if value is not None and not isinstance(value, str):
+        value = name_of(getattr(chunk, field))
+        if value is not None and value is not getattr(chunk, field):
+            fixed[field] = value
+        elif value is not None and not isinstance(value, str):
             fixed[field] = str(value)
     if chunk.span is not None:
         _check_span(chunk, index)
@@ -324,6 +372,8 @@ def _checked(chunk: Chunk, index: int) -> Chunk:
             f"{_name(chunk, index)}: requires is the str {chunk.requires!r}; expected a list of "
             f"ids: [{chunk.requires!r}]"
         )
+    if any(type(need) is not str for need in chunk.requires):
+        fixed["requires"] = tuple(map(name_of, chunk.requires))
     return replace(chunk, **fixed) if fixed else chunk
 
 
@@ -368,6 +418,17 @@ def _finite(chunk: Chunk, index: int) -> float:
             f"out (None) where the retriever gives none"
         )
     return score
+
+
+def _checked_rank(chunk: Chunk, index: int) -> int:
+    rank: Any = chunk.rank
+    # A column of ranks with gaps is one of floats in a data frame.
+    whole = isinstance(rank, float | np.floating) and float(rank).is_integer()
+    if isinstance(rank, bool) or not (whole or isinstance(rank, int | np.integer)) or rank < 0:
+        raise InputError(
+            f"{_name(chunk, index)} has rank {rank!r}; expected an int from 0, 0 is the best"
+        )
+    return int(rank)
 
 
 def _check_span(chunk: Chunk, index: int) -> None:

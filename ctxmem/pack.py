@@ -6,15 +6,24 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import arrange, intake, messages, tokens
-from ctxmem.arrange import Rendering
-from ctxmem.compress import Compressor, add_alternatives, read_compressors
-from ctxmem.dedup import check_dedup, cut_segments, difference, find_repeats, group, group_similar
+from ctxmem import intake, messages, render, tokens
+from ctxmem.compress import BLOCKS, Compressor, add_alternatives, read_compressors
+from ctxmem.dedup import (
+    check_dedup,
+    difference,
+    find_repeats,
+    folded_although,
+    group,
+    group_similar,
+)
+from ctxmem.explain import decide
+from ctxmem.outline import count_units, cut_segments
+from ctxmem.render import Rendering
 from ctxmem.schema import (
     Budget,
     Candidates,
@@ -26,11 +35,24 @@ from ctxmem.schema import (
     Section,
     Window,
 )
-from ctxmem.selection import Proof, SpanChoice, choose, keep, over_pinned
+from ctxmem.selection import (
+    Proof,
+    SpanChoice,
+    choose,
+    keep,
+    over_pinned,
+    represent_by_what_fits,
+)
 from ctxmem.value import add_evidence, estimate, read_question, read_scorer, shortlist, verify
 
 ROUNDS = 6
 """Tries at making blocks that do not add up exactly fit; one or two are nearly always enough."""
+
+MOST_BYTES, LEAST_BYTES = 1600, 48
+"""Bytes that a unit of choice may have: about 400 tokens in any script, and a dozen."""
+
+BYTES_A_TOKEN = 6
+"""Of running text, at most: units are cut by bytes, counted, and cut finer where they must be."""
 
 TOLERANCE = 0.01
 """Share of the budget that may stay empty because prices were too high by a few tokens."""
@@ -49,10 +71,10 @@ def pack(
     counter: Any = "o200k_base",
     dedup: bool | float = True,
     similar: float | None = None,
-    compress: bool | Compressor | Sequence[Compressor] = True,
+    compress: bool | Literal["blocks"] | Compressor | Sequence[Compressor] = True,
     order: str = "auto",
     separator: str = "\n\n",
-    header: Header | None = None,
+    header: Header | None = "auto",
     sections: Iterable[Section] | None = None,
     resident: Window | None = None,
     ranked: bool = False,
@@ -79,21 +101,28 @@ def pack(
                 sentences in most cases, six in ten at most.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
         dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
-            and agree in numbers and negations, and do not differ mainly in words of the query; a
-            number folds from that share on, whatever differs.
+            and say the same by `differences`, and do not differ mainly in words of the query; a
+            number folds from that share on, whatever differs, and the decision says what does.
         similar: cosine of embeddings from which on passages are taken to say the same; not done
             unless asked for, since it takes distinct evidence for redundant.
-        compress: whether parts of a chunk may stand for it: its best sentences, its `alternatives`.
-            False keeps each whole or not at all. A function (text, query) -> str, or an object
-            with LLMLingua's `compress_prompt`, makes further alternatives of the best chunks.
+        compress: whether parts of a chunk may stand for it: its best sentences, items, rows and
+            blocks of code, each with what it needs to be understood; its `alternatives`. "blocks"
+            leaves out whole paragraphs, lists, tables and blocks of code, and cuts into none that
+            fits; False keeps each chunk whole or not at all. A function (text, query) -> str, or
+            an object with LLMLingua's `compress_prompt`, makes further alternatives of the best
+            chunks.
         order: "auto", "score", "source" or "given".
         separator: stands between pieces.
-        header: a line before each piece: a template such as "[{source}]", or a function.
+        header: "auto" puts a line that names the source before a piece which has no heading of its
+            own and could be taken for a part of the one above. A template such as "[{source}]", or
+            a function of the chunk, makes a line before each piece; None makes none.
         sections: parts of the window with limits and headers of their own, in the order in which
             they stand; chunks of no section come before them.
         resident: the window that the model was given last. Its pieces stay where they stand, from
             the first on, as long as new ones are not worth more than the prompt cache saves.
-        ranked: the input is in order of relevance, best first.
+        ranked: the input is in order of relevance, best first. Scores that rise in that order, or
+            with the ranks of a list, are read as distances, with a `CtxmemWarning`; without ranks
+            higher is better.
 
     Returns:
         The window, with a decision for every input.
@@ -110,7 +139,7 @@ def pack(
     'over_budget'
     """
     allowed = intake.read_budget(budget)
-    layout = arrange.check_layout(Layout(separator, header, order))
+    layout = render.check_layout(Layout(separator, header, order))
     dedup = check_dedup(dedup)
     counting = tokens.resolve(counter)
     question = read_question(query, variants, query_embedding, embed)
@@ -127,21 +156,29 @@ def pack(
     kept_before = intake.read_resident(resident, table)
     shortlist(table, question, allowed.limit)
     by_span = compressing and not (parts or kept_before or compressors or _whole(table))
-    cut_segments(table, enabled=dedup is not False, spans=by_span)
+    enabled = dedup is not False
+    if by_span:
+        _cut_to_room(
+            table, layout, counting, allowed.limit, enabled=enabled, blocks=compress == BLOCKS
+        )
+    else:
+        cut_segments(table, enabled=enabled)
     if by_span and len(table.segment_span) == len(table.stretches):
         # Each text is one span: the solver chooses as finely, and proves its choice.
         by_span = False
-        cut_segments(table, enabled=dedup is not False)
-    tokens.price_segments(table, counting)
+        cut_segments(table, enabled=enabled)
+    if not by_span:
+        tokens.price_segments(table, counting)
     features = estimate(table, question)
     if asked is not None and features is not None:
         verify(table, question, features, asked, allowed.limit, calls)
     if compressing and not (by_span or table.conversation):
-        gap = arrange.gap(layout)
+        gap = render.gap(layout)
         add_alternatives(table, compressors, query=query, limit=allowed.limit, gap=gap)
-    tokens.price(table, counting, separator, arrange.headers(table, layout))
+    tokens.price(table, counting, separator, render.headers(table, layout))
     if by_span:
-        overhead, again = arrange.run_overhead(table, layout, counting)
+        represent_by_what_fits(table, allowed.limit)
+        overhead, again = render.run_overhead(table, layout, counting)
         choosing: Callable[[int], Proof | None] = SpanChoice(
             table, overhead, again, dedup, allowed.least, query
         )
@@ -155,7 +192,31 @@ def pack(
             resident=kept_before,
             least=allowed.least,
         )
-    return _fit(table, allowed, layout, counting, kept_before, choosing)
+    folded = difference
+    if not isinstance(dedup, bool):
+        folded = partial(folded_although, threshold=dedup)
+    return _fit(table, allowed, layout, counting, kept_before, choosing, folded)
+
+
+def _cut_to_room(
+    table: Candidates,
+    layout: Layout,
+    counter: Counter,
+    limit: int,
+    *,
+    enabled: bool,
+    blocks: bool,
+) -> None:
+    """Cut texts into units, none of which takes more than the budget."""
+    room = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * limit))
+    while True:
+        labels = layout.header == render.AUTO
+        cut_segments(table, enabled=enabled, spans=True, labels=labels, room=room, blocks=blocks)
+        tokens.price_segments(table, counter)
+        render.price_labels(table, layout, counter)
+        if room <= LEAST_BYTES or table.segment_tokens.max(initial=0) <= limit:
+            return
+        room = max(LEAST_BYTES, room // 2)
 
 
 def _whole(table: Candidates) -> bool:
@@ -175,6 +236,7 @@ def _fit(
     counter: Counter,
     resident: Sequence[int],
     choosing: Callable[[int], Proof | None],
+    folded: Callable[[str, str], str],
 ) -> Window:
     """Choose and render until the count of the whole window is within the budget.
 
@@ -193,7 +255,7 @@ def _fit(
             break
         if not tried:
             bound, prices = proof.upper_bound, proof.prices
-        rendering = arrange.render(table, layout, resident)
+        rendering = render.render(table, layout, resident)
         spent = counter.count(rendering.text)
         if spent <= budget.limit and (best is None or proof.value > best.proof.value):
             best = _Fitted.of(table, proof, rendering, spent)
@@ -213,8 +275,8 @@ def _fit(
         text=best.rendering.text,
         tokens=best.tokens,
         budget=budget.limit,
-        pieces=arrange.count_pieces(best.rendering.pieces, counter),
-        decisions=arrange.decide(table, best.rendering.pieces, difference, prices, stopped),
+        pieces=render.count_pieces(best.rendering.pieces, counter),
+        decisions=decide(table, best.rendering.pieces, difference, prices, stopped, folded=folded),
         status="optimal" if value >= bound else "feasible",
         value=value,
         upper_bound=bound,
@@ -225,7 +287,7 @@ def _fit(
         left=best.proof.left,
         stopped=stopped,
         asked=table.asked,
-        passages=len(table.segment_span),
+        passages=count_units(table),
         table=table,
     )
 
@@ -268,7 +330,7 @@ def _fit_by_halving(
         if proof is None:
             proof = Proof(keep(table, []), 0.0, 0)
             limit = 0
-        rendering = arrange.render(table, layout, resident)
+        rendering = render.render(table, layout, resident)
         spent = counter.count(rendering.text)
         if spent <= budget.limit:
             return _Fitted.of(table, proof, rendering, spent)

@@ -40,11 +40,13 @@ class Alternative:
 
     `share` is the part of the chunk's value that it keeps, between 0 and 1; left out, it is
     the square root of the share of tokens it keeps: the first half of a text says more than half.
+    `spans` are the character ranges of the chunk's text that it is made of, where it is an extract.
     """
 
     text: str
     share: float | None = None
     label: str = "alternative"
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,8 @@ class Chunk:
     Attributes:
         text: the passage.
         id: the caller's name for it; left out, a hash of the text.
-        score: the retriever's relevance, higher is better, on any scale of that `list`.
+        score: the retriever's relevance, higher is better, on any scale of that `list`. Distances
+            are recognised where the list has ranks too; give them negated where it has none.
         embedding: a vector, compared with the query's by cosine.
         source: the document it was cut from; with `span` it lets neighbours be stitched.
         span: character offsets (start, end) in the source.
@@ -82,7 +85,31 @@ class Chunk:
     pinned: bool = False
     requires: Sequence[str] = ()
     alternatives: Sequence[str | Alternative] = ()
-    metadata: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Place(NamedTuple):
+    """Where a text stands: character offsets in its source."""
+
+    source: str
+    start: int
+    end: int
+
+
+def place_of(chunk: Chunk) -> Place | None:
+    """Return where a chunk stands, None where that is not known or not as long as its text."""
+    if chunk.source is None or chunk.span is None:
+        return None
+    start, end = chunk.span
+    return Place(chunk.source, start, end) if end - start == len(chunk.text) else None
+
+
+def overlap(a: Chunk, b: Chunk) -> bool:
+    """Tell whether two chunks share a stretch of one source."""
+    first, second = place_of(a), place_of(b)
+    if first is None or second is None or first.source != second.source:
+        return False
+    return first.start < second.end and second.start < first.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +197,11 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of kept text: one chunk, or neighbours of one source stitched together.
+    """What is kept of one chunk, or of neighbours of one source stitched together.
 
-    `tokens` counts the text alone; `spans` are character offsets in `source`, where known.
+    `tokens` counts the text alone. `origins` says from which characters of which chunk the text
+    comes, in its order: (chunk id, start, end), offsets in `Chunk.text`; between two of them stands
+    a mark. `spans` are the same places as character offsets in `source`, where known.
     """
 
     text: str
@@ -182,6 +211,7 @@ class Piece:
     source: str | None
     header: str
     relevance: float
+    origins: tuple[tuple[ChunkId, int, int], ...] = ()
 
 
 @runtime_checkable
@@ -431,11 +461,18 @@ class Candidates:
     stretches: list[str] = field(init=False)
     document: NDArray[np.int32] = field(init=False)
     stretch_place: NDArray[np.int64] = field(init=False)
+    stretch_chunk: list[int] = field(init=False)
+    lent: dict[int, int] = field(init=False)
+    chunk_offset: NDArray[np.int64] = field(init=False)
     stretch_first: NDArray[np.int64] = field(init=False)
     segment_stretch: NDArray[np.int32] = field(init=False)
     segment_span: NDArray[np.int64] = field(init=False)
     segment_kind: NDArray[np.uint8] = field(init=False)
     segment_broken: NDArray[np.bool_] = field(init=False)
+    segment_flags: NDArray[np.uint8] = field(init=False)
+    segment_need: NDArray[np.int32] = field(init=False)
+    segment_also: NDArray[np.int32] = field(init=False)
+    segment_block: NDArray[np.int32] = field(init=False)
     tokens: NDArray[np.int64] = field(init=False)
     overhead: NDArray[np.int64] = field(init=False)
     segment_texts: list[str] = field(init=False)
@@ -529,6 +566,7 @@ class Window:
                     "tokens": piece.tokens,
                     "chunk_ids": list(piece.chunk_ids),
                     "spans": [list(span) for span in piece.spans],
+                    "origins": [list(origin) for origin in piece.origins],
                     "source": piece.source,
                     "header": piece.header,
                     "relevance": piece.relevance,
@@ -593,21 +631,27 @@ class Window:
         )
 
     def explain(self) -> str:
-        """Return, as text for a person, what was kept, what repeated, what was dropped and why."""
-        return report.window_text(self.to_dict())
+        """Return, as text for a person, what was kept, what repeated, what was left out and why."""
+        return report.window_text(self.to_dict(), self._texts())
 
     def to_html(self, path: str | Path) -> Path:
-        """Write the explanation as one self-contained HTML page and return its path."""
+        """Write the window beside its sources as one self-contained HTML page; return its path."""
         target = Path(path)
-        target.write_text(report.window_page(self.to_dict(), self._texts()), encoding="utf-8")
+        shown = report.window_page(self.to_dict(), self._texts(), self._starts())
+        target.write_text(shown, encoding="utf-8")
         return target
 
     def _repr_html_(self) -> str:
-        return report.window_html(self.to_dict(), self._texts())
+        return report.window_html(self.to_dict(), self._texts(), self._starts())
 
     def _texts(self) -> dict[int, str]:
-        """Return the inputs by position, for a reader who compares versions."""
-        return {i: self.table.text(i) for i in range(len(self.table))}
+        """Return the inputs by position, as `origins` count their characters."""
+        return {i: chunk.text for i, chunk in enumerate(self.table.chunks)}
+
+    def _starts(self) -> dict[int, int]:
+        """Return where inputs begin in their sources, by position, where that is known."""
+        places = ((i, place_of(chunk)) for i, chunk in enumerate(self.table.chunks))
+        return {i: place.start for i, place in places if place is not None}
 
 
 def trim(text: str) -> str:

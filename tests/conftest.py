@@ -1,4 +1,4 @@
-"""Fixtures of all rooms: vocabularies found without a network."""
+"""Fixtures of all rooms, vocabularies found without a network; how long properties are tried."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import json
 import math
 
 import pytest
+from hypothesis import settings
+
+# The slow lane's: `pytest -m "slow or hypothesis" --hypothesis-profile=many`.
+settings.register_profile("many", max_examples=1000, deadline=None)
 
 
 @pytest.fixture(scope="session")

@@ -19,23 +19,27 @@ def compile_and_run(
     *,
     flags: Sequence[str] = (),
     sanitize: str = "address,undefined",
-) -> None:
-    """Build tests/cpp/<name>.cpp with `sources` under the sanitizers; fail with what it prints."""
+    arguments: Sequence[str] = (),
+) -> str:
+    """Build tests/cpp/<name>.cpp with `sources` and run it; fail with what it prints, or return it.
+
+    `sanitize` names the sanitizers, none if it is empty.
+    """
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         pytest.skip("no C++ compiler")
     target = ROOT / "build" / "cpp" / f"{name}-{sanitize}"
     target.parent.mkdir(parents=True, exist_ok=True)
     flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc", *flags]
-    flags += [
-        f"-fsanitize={sanitize}",
-        "-pthread",
-        "-fno-sanitize-recover=all",
-        "-DCTXMEM_HAS_BASE=1",
-    ]
+    if sanitize:
+        flags += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
+    flags += ["-pthread", "-DCTXMEM_HAS_BASE=1"]
     files = dict.fromkeys([f"tests/cpp/{name}.cpp", *sources, *KERNELS])
     command = [compiler, *flags, *files, "-o", str(target)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    ran = subprocess.run([str(target)], cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [str(target), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -205,7 +208,80 @@ ENDINGS = sorted(
 )
 
 
+RUSSIAN = """иями оями иям иях оях ями оям оьв ами его ему ери ими ого ому ыми оев ая яя ях юю ах ею
+    их ия ию ьв ою ую ям ых ея ам ем ей ев ий им ое ой ом ов ые ый ым ми а е и о у й ы я
+    ь""".split()
+ARABIC = "ها ان ات ون ين يه ه ي".split()
+HINDI = """ाएंगी ाएंगे ाऊंगी ाऊंगा ाइयाँ ाइयों ाएगी ाएगा ाओगी ाओगे एंगी ेंगी एंगे ेंगे ूंगी ूंगा ातीं नाओं नाएं ताओं
+    ताएं ियाँ ियों ाकर ाइए ाईं ाया ेगी ेगा ोगी ोगे ाने ाना ाते ाती ाता तीं ाओं ाएं ुओं ुएं ुआं कर ाओ िए ाई ाए ने नी
+    ना ते ीं ती ता ाँ ों ें ो े ू ु ी ि ा""".split()
+FOLDED = {
+    **dict(zip("ёآأإٱؤئىیةک", "еااااويييهك", strict=True)),
+    **dict(zip("\u0901\u0929\u0931\u0934", "\u0902\u0928\u0930\u0933", strict=True)),
+    **dict(zip("\u0958\u0959\u095a\u095b\u095c\u095d\u095e\u095f", "कखगजडढफय", strict=True)),
+    **dict(zip("ॅॆॉॊऍऎऑऒॲ", "ेेोोएएओओअ", strict=True)),
+    **dict(zip("ईऊॠॡऐऔीूॄॣैौ", "इउऋऌएओिुृॢेो", strict=True)),
+}
+VIRAMA = "\u094d"
+NUKTA = "\u093c"
+ARABIC_MARKS = (
+    "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"
+)
+
+
+def folded(word: str) -> str:
+    """Return a lower-cased word as terms write it: one form of letters that have several."""
+    word = "".join(FOLDED.get(char, char) for char in word)
+    word = re.sub(f"[{ARABIC_MARKS}{NUKTA}]", "", word)
+    return re.sub(f"[ङञणनम]{VIRAMA}", "ं", word).replace(VIRAMA, "")
+
+
 def stem(word: str) -> str:
+    """Return a folded word without the commonest endings of the language of its last letter."""
+    if word.isascii():
+        return english_stem(word)
+    if "\u0400" <= word[-1] < "\u0480":
+        return russian_stem(word)
+    if "\u0600" <= word[-1] < "\u0700":
+        return arabic_stem(word)
+    if "\u0900" <= word[-1] < "\u0980":
+        return longest_ending(word, [folded(ending) for ending in HINDI], 2, 3)
+    return word
+
+
+def longest_ending(word: str, endings: Iterable[str], least: int, width: int) -> str:
+    """Strip the longest ending that leaves as many letters, of so many bytes each."""
+    for ending in sorted(endings, key=len, reverse=True):
+        if word.endswith(ending) and len(word.encode()) >= width * (least + len(ending)):
+            return word[: -len(ending)]
+    return word
+
+
+def russian_stem(word: str) -> str:
+    """Strip the reflexive ending, then that of the case, then what is soft or doubled."""
+    if len(word.encode()) >= 12 and re.search("(ся|лась|лось|лись|юсь)$", word):
+        word = word[:-2]
+    word = longest_ending(word, RUSSIAN, 3, 2)
+    if len(word.encode()) >= 8 and re.search("(ь|и|нн)$", word):
+        word = word[:-1]
+    return word
+
+
+def arabic_stem(word: str) -> str:
+    """Strip the article or "and", then every ending once."""
+    size = len(word.encode())
+    found = re.match("ال|[وبكف]ال|لل", word)
+    if found and size >= 2 * len(found[0]) + 4:
+        word = word[len(found[0]) :]
+    elif word[0] == "و" and size >= 8:
+        word = word[1:]
+    for ending in ARABIC:
+        if word.endswith(ending) and len(word.encode()) >= 2 * len(ending) + 4:
+            word = word[: -len(ending)]
+    return word
+
+
+def english_stem(word: str) -> str:
     """Return an ASCII word without the commonest English endings; three letters stay."""
     found = word
     for ending in ENDINGS:
@@ -220,36 +296,113 @@ def stem(word: str) -> str:
     return found
 
 
-def terms(text: str) -> list[str]:
-    """Return the terms of a text; function words are written as `*word`, digits keep all."""
-    out = []
-    for word in split_words(text):
-        if word in FUNCTION_WORDS:
-            out.append("*" + word)
-        elif word.isascii() and not any(char.isdigit() for char in word):
-            out.append(stem(word))
-        else:
-            out.append(word)
+def _kinds(text: str) -> str:
+    """Return a letter for every character: Upper, Lower, Other letter, Mark, Number, Thai, one of a
+    Spaceless script; what is in no word stays if it may join parts of an identifier, else a space.
+    """
+
+    def kind(char: str) -> str:
+        bits = _classes()[ord(char)]
+        if bits & 8:
+            return "T" if "\u0e00" <= char < "\u0e80" else "S"
+        return char if char in "_-." else " ULOMN  "[bits & 7]
+
+    return "".join(map(kind, text))
+
+
+class Term(NamedTuple):
+    """A term of a text; function words are written as `*word`."""
+
+    text: str
+    extra: bool = False  # a part or the whole of an identifier, beside the words of the text
+
+
+def _term(word: str, *, extra: bool = False) -> Term:
+    if word in FUNCTION_WORDS:
+        return Term("*" + word, extra)
+    return Term(word if "N" in _kinds(word) else stem(word), extra)
+
+
+def _humps(kinds: str) -> list[int]:
+    """Return where the humps of CamelCase begin, by marks and digits undisturbed."""
+    cased = [at for at, kind in enumerate(kinds) if kind in "ULO"]
+    bare = "".join(kinds[at] for at in cased)
+    return [cased[found.start()] for found in re.finditer("(?<=L)U|(?<=U)U(?=LL)", bare)]
+
+
+def terms(text: str) -> list[Term]:
+    """Return the terms of a text: stems of words, parts and wholes of identifiers, Thai pairs."""
+    text = repaired(text)
+    kinds = _kinds(text)
+    out: list[Term] = []
+    for found in re.finditer("SM*|(TM*)+|[ULOMN]+((_+|[-.])[ULOMN]+)*", kinds):
+        run = text[found.start() : found.end()]
+        if found[0][0] == "T":
+            pairs = re.finditer("TM*", found[0])
+            letters = [folded("".join(map(_lower, run[one.start() : one.end()]))) for one in pairs]
+            pairwise_terms = ["".join(pair) for pair in pairwise(letters)]
+            out += map(_term, pairwise_terms or letters)
+            continue
+        words: list[str] = []
+        whole = ""
+        for part in re.finditer("[^-_.]+", found[0]):
+            before = part.start() - 1
+            if before > 0 and run[before] in "-." and _digits(run[before - 1] + run[before + 1]):
+                whole += run[before]
+            word = run[part.start() : part.end()]
+            cuts = [0, *_humps(part[0]), len(word)]
+            humps = [folded("".join(map(_lower, word[i:j]))) for i, j in pairwise(cuts)]
+            if not any(humps):
+                continue
+            if len(humps) > 1:
+                out += [_term(hump, extra=True) for hump in humps]
+            words.append("".join(humps))
+            out.append(_term(words[-1]))
+            whole += words[-1]
+        if len(words) > 1:
+            out.append(_term(whole, extra=True))
     return out
+
+
+def asked_terms(query: str, texts: Iterable[Sequence[Term]]) -> list[str]:
+    """Return the distinct terms that are looked for: a part or a whole of an identifier only where
+    the next word before or after it is in no text."""
+    known = {term.text for text in texts for term in text}
+    split = terms(query)
+    asked: dict[str, None] = {}
+    for at, term in enumerate(split):
+        before = next((t for t in reversed(split[:at]) if not t.extra), None)
+        after = next((t for t in split[at:] if not t.extra), None)
+        unmet = any(t is not None and t.text not in known for t in (before, after))
+        if not term.text.startswith("*") and (unmet or not term.extra):
+            asked[term.text] = None
+    return list(asked)
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def words_of_spans(spans: Sequence[str], query: str) -> dict[str, list[float]]:
     """Return features of the spans of one text: what they share with the query."""
-    found = [terms(span) for span in spans]
-    asked = list(dict.fromkeys(term for term in terms(query) if not term.startswith("*")))
+    split = [terms(span) for span in spans]
+    asked = asked_terms(query, split)
+    found = [[term.text for term in one if not term.extra or term.text in asked] for one in split]
+    sizes = [sum(not term.extra for term in one) for one in split]
 
     def weight(term: str) -> float:
         df = sum(term in one for one in found)
         return 0.0 if term.startswith("*") else math.log(1 + (len(found) - df + 0.5) / (df + 0.5))
 
-    mean = max(1.0, sum(map(len, found)) / len(found))
+    mean = max(1.0, sum(sizes) / len(found))
 
-    def bm25_of(one: list[str]) -> float:
-        length = 1.2 * (0.25 + 0.75 * len(one) / mean)
+    def bm25_of(one: list[str], size: int) -> float:
+        length = 1.2 * (0.25 + 0.75 * size / mean)
         return sum(weight(t) * one.count(t) * 2.2 / (one.count(t) + length) for t in asked)
 
-    scores = [bm25_of(one) for one in found]
+    scores = [bm25_of(one, size) for one, size in zip(found, sizes, strict=True)]
     most = max(scores) or 1.0
+    single = (np.array(scores) / most).astype(np.float32).tolist()
     known = [term for term in asked if any(term in one for one in found)]
     whole = sum(map(weight, known))
 
@@ -263,7 +416,8 @@ def words_of_spans(spans: Sequence[str], query: str) -> dict[str, list[float]]:
 
     return {
         "bm25": [score / most for score in scores],
-        "bm25_place": [1 / (1 + sum(other > score for other in scores)) for score in scores],
+        # Places are of single precision: sums that differ less than that are ties.
+        "bm25_place": [1 / (1 + sum(other > score for other in single)) for score in single],
         "coverage": [covered([one]) for one in found],
         "coverage_around": [covered(found[max(0, s - 2) : s + 3]) for s in range(len(found))],
         "focus": [focus(one) for one in found],
@@ -538,3 +692,161 @@ def _tail(text: str, begin: int, at: int) -> str:
 
 def _word_before(text: str, begin: int, at: int) -> str:
     return _tail(text, begin, at).lstrip("'.")
+
+
+# The rule of difference ---------------------------------------------------------------------------
+
+
+@cache
+def difference_words() -> dict[str, list[tuple[str, int, int, bool, bool]]]:
+    """Return (kind, family, meaning, always counts, only with a partner) of every listed word."""
+    found: dict[str, list[tuple[str, int, int, bool, bool]]] = {}
+    lists = load_generator("generate_difference_words")
+    for entry in lists.entries():
+        kind = lists.KINDS[entry.kind]
+        if lists.KINDS.index(kind) <= lists.KINDS.index("operator"):
+            strong, paired = bool(entry.flags & lists.STRONG), bool(entry.flags & lists.PAIR)
+            row = (kind, entry.family, entry.value, strong, paired)
+            found.setdefault(entry.word, []).append(row)
+    return found
+
+
+def load_generator(name: str) -> ModuleType:
+    """Return a generator script of csrc/core as a module."""
+    path = Path(__file__).resolve().parent.parent / f"csrc/core/{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def differences(a: str, b: str) -> set[tuple[str, str, str]]:
+    """Return what differs in texts of words apart by one space, each in no script without spaces.
+
+    Only for texts with one longest common subsequence, and words that are listed as they stand.
+    """
+    sides = (a.split(), b.split())
+    hunks = _hunks(*sides)
+    found: set[tuple[str, str, str]] = set()
+    lone: tuple[list[_Lone], list[_Lone]] = ([], [])
+    for spans in hunks:
+        places = [range(*span) for span in spans]
+        marks = [[m for i in places[s] for m in _marks(sides[s][i], i)] for s in (0, 1)]
+        used: tuple[set[int], set[int]] = (set(), set())
+        for one in sorted(marks[0]):
+            for other in sorted(marks[1]):
+                if one[:2] == other[:2] and one in marks[0] and other in marks[1]:
+                    for s, mark in ((0, one), (1, other)):
+                        marks[s].remove(mark)
+                        used[s].add(mark[2])
+        for family in sorted({mark[0] for mark in marks[0]}):
+            left, right = (
+                sorted((m for m in marks[s] if m[0] == family), key=_place) for s in (0, 1)
+            )
+            while left and right:
+                one, other = left[0], right[0]
+                offset = (one[2] - spans[0][0], other[2] - spans[1][0])
+                if one[2] in used[0]:
+                    left.pop(0)
+                elif other[2] in used[1]:
+                    right.pop(0)
+                elif (one[4] or other[4]) and not _one_place(spans, one[2], other[2]):
+                    (left if offset[0] <= offset[1] else right).pop(0)
+                else:
+                    found.add((sides[0][one[2]], sides[1][other[2]], one[5]))
+                    for s, mark in ((0, left.pop(0)), (1, right.pop(0))):
+                        marks[s].remove(mark)
+                        used[s].add(mark[2])
+        for s in (0, 1):
+            longer = len(places[s]) > len(places[1 - s])
+            for mark in sorted(marks[s], key=_place):
+                if mark[2] not in used[s] and not mark[4] and (mark[3] or longer):
+                    used[s].add(mark[2])
+                    lone[s].append((mark, spans, used))
+    gone = _gone(sides, lone)
+    for s in (0, 1):
+        for number, (mark, spans, used) in enumerate(lone[s]):
+            if number in gone[s]:
+                continue
+            word, beside = sides[s][mark[2]], ""
+            if len(range(*spans[0])) == len(range(*spans[1])):
+                place = mark[2] - spans[s][0] + spans[1 - s][0]
+                if place not in used[1 - s] and sides[1 - s][place].isalpha():
+                    beside = sides[1 - s][place]
+                    used[1 - s].add(place)
+            found.add((word, beside, mark[5]) if s == 0 else (beside, word, mark[5]))
+    return found
+
+
+_Mark = tuple[int, int, int, bool, bool, str]  # family, meaning, place, always, paired, kind
+_Spans = list[tuple[int, int]]
+_Lone = tuple[_Mark, _Spans, tuple[set[int], set[int]]]
+
+
+def _place(mark: _Mark) -> tuple[int, int]:
+    return (mark[2], mark[0])
+
+
+def _hunks(a: list[str], b: list[str]) -> list[_Spans]:
+    """Return the places between the words of a longest common subsequence."""
+    best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i in reversed(range(len(a))):
+        for j in reversed(range(len(b))):
+            one = best[i + 1][j + 1] + 1 if a[i] == b[j] else 0
+            best[i][j] = max(one, best[i + 1][j], best[i][j + 1])
+    i = j = 0
+    pairs = []
+    while i < len(a) and j < len(b):
+        if a[i] == b[j]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i + 1][j] >= best[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    edges = [(-1, -1), *pairs, (len(a), len(b))]
+    spans = [[(x + 1, u), (y + 1, v)] for (x, y), (u, v) in pairwise(edges)]
+    return [span for span in spans if any(begin < end for begin, end in span)]
+
+
+def _marks(word: str, place: int) -> list[_Mark]:
+    number = 0  # the family of number words
+    if word[0].isdigit():
+        return [(number, -int(word), place, True, False, "number")]
+    if any(c.isdigit() for c in word):
+        return [(-1, hash(word), place, True, False, "identifier")]
+    if word in ("==", "!="):
+        return [(-2, hash(word), place, True, False, "operator")]
+    return [
+        (family, meaning, place, strong, paired, "symbol" if kind == "mark" else kind)
+        for kind, family, meaning, strong, paired in difference_words().get(word, ())
+    ]
+
+
+def _one_place(spans: _Spans, a: int, b: int) -> bool:
+    longest = max(end - begin for begin, end in spans)
+    (begin, end), (start, stop) = spans
+    return longest <= 3 or a - begin == b - start or end - a == stop - b
+
+
+def _gone(
+    sides: tuple[list[str], list[str]], lone: tuple[list[_Lone], list[_Lone]]
+) -> tuple[set[int], set[int]]:
+    """Return what was moved: each has one other beside the same word in what differs."""
+    gone: tuple[set[int], set[int]] = (set(), set())
+    for i, (mark, spans, _) in enumerate(lone[0]):
+        for step in (-1, 1):
+            for j, (twin, places, _) in enumerate(lone[1]):
+                x, y = mark[2] + step, twin[2] + step
+                if (
+                    i not in gone[0]
+                    and j not in gone[1]
+                    and mark[:2] == twin[:2]
+                    and x in range(*spans[0])
+                    and y in range(*places[1])
+                    and sides[0][x] == sides[1][y]
+                ):
+                    gone[0].add(i)
+                    gone[1].add(j)
+    return gone

@@ -187,7 +187,7 @@ def test_versions_say_what_differs_and_that_a_number_does():
     found = audit([hits(base.format(3), base.format(5))])
     (finding,) = found.findings
     assert finding.kind == "near_version"
-    assert "'5'" in finding.detail and "'3'" in finding.detail
+    assert "'5 euro'" in finding.detail and "'3 euro'" in finding.detail
     assert "which version holds" in finding.detail and len(finding.texts) == 2
 
 

@@ -31,7 +31,7 @@ def test_the_example_needs_nothing_but_its_file():
     done = run("pack", EXAMPLE)
     assert done.returncode == 0, done.stderr
     assert "of 400 tokens (o200k_base)" in done.stdout
-    assert "repeat: returned 5 times, shown once" in done.stdout
+    assert "duplicate: returned 5 times, shown once" in done.stdout
     assert "thirty days' written notice" in done.stdout
 
 
@@ -62,7 +62,7 @@ def test_a_pack_stops_where_more_is_not_worth_its_tokens(capsys):
 def test_what_is_no_worth_is_explained(capsys, worth):
     with pytest.raises(SystemExit):
         main(["pack", str(EXAMPLE), f"--auto={worth}"])
-    assert f"{worth!r} is no worth of a token; expected a number" in capsys.readouterr().err
+    assert f"{worth!r} is no value per token; expected a number" in capsys.readouterr().err
 
 
 def test_passages_may_be_kept_whole(capsys):
@@ -70,7 +70,7 @@ def test_passages_may_be_kept_whole(capsys):
     for more in ([], ["--whole"]):
         assert main(["pack", str(EXAMPLE), "--json", *more]) == 0
         decisions = json.loads(capsys.readouterr().out)["decisions"]
-        cut.append([d for d in decisions if d["kept"] and "the best" in d["detail"]])
+        cut.append([d for d in decisions if d["kept"] and "tokens are shown" in d["detail"]])
     assert cut[0] and not cut[1]
 
 
@@ -166,7 +166,7 @@ def test_dedup_groups_and_prices_what_repeats(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "4 texts" in shown and "2 repeat others, in 1 groups" in shown
     assert f"{hits}:4  (19 tokens, kept)" in shown
-    assert "lacks 'not', 'or', which that has" in shown
+    assert "lacks 'not', 'Or', which that has" in shown
     assert [json.loads(line)["text"] for line in kept.read_text().splitlines()] == lines[1::2]
 
 

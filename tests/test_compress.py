@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from ctxmem import Chunk, InputTypeError, Section, compress, dedup, intake, pack, value
+from ctxmem import (
+    Chunk,
+    InputError,
+    InputTypeError,
+    Section,
+    compress,
+    dedup,
+    intake,
+    outline,
+    pack,
+    tokens,
+    value,
+)
 from ctxmem.compress import untrue
 from ctxmem.compress.alternatives import ASKED
 
@@ -19,9 +31,10 @@ def extracts(text, query="storage fee"):
     dedup.find_repeats(table)
     value.add_evidence(table)
     dedup.group(table, True)
-    dedup.cut_segments(table)
+    outline.cut_segments(table)
+    tokens.price_segments(table, tokens.resolve("o200k_base"))
     value.estimate(table, value.read_question(query))
-    compress.add_alternatives(table, query=query, gap="\n<gap>\n")
+    compress.add_alternatives(table, query=query, limit=1000, gap="\n<gap>\n")
     return table.texts[1:]
 
 
@@ -38,10 +51,19 @@ def test_extracts_are_whole_spans_byte_for_byte():
             assert any(run.rstrip(".").endswith(s) for s in sentences)
 
 
-def test_a_heading_comes_with_what_stands_below_it_and_only_then():
-    for extract in extracts(FACTS):
-        assert extract.startswith("# Fees\n") == ("The fee for storage" in extract)
+def test_a_heading_comes_with_what_stands_below_it_and_never_alone():
+    made = extracts(FACTS)
+    assert made
+    for extract in made:
+        assert extract.startswith("# Fees\n")
         assert extract != "# Fees"
+
+
+def test_extracts_of_a_chunk_larger_than_the_budget_fit_into_it():
+    text = "# Fees\n\n" + " ".join(f"Row {i} of the hall was painted by hand." for i in range(400))
+    window = pack([Chunk(text, section="s")], 60, query="row 7", sections=[Section("s")])
+    assert 0 < window.tokens <= 60
+    assert "as its extract of" in window.decisions[0].detail
 
 
 def test_a_text_of_one_or_two_sentences_has_no_extracts():
@@ -160,11 +182,15 @@ def test_an_object_that_answers_something_else_is_told(answer):
         pack(long_chunks(), 30, query="storage", compress=Lingua(lambda text: answer))
 
 
+def test_a_word_that_is_no_way_to_compress_is_named():
+    with pytest.raises(InputError, match="compress is 'x'; expected True, False, 'blocks'"):
+        pack(["a b"], 10, compress="x")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         (None, "compress has a NoneType"),
-        ("x", "compress has a str"),
         (Lingua, "compress has the class Lingua; expected an object"),
         (lambda text, query: None, "a compressor returned a NoneType for chunk"),
     ],
@@ -193,14 +219,14 @@ def test_what_is_pinned_stays_whole():
     assert FACTS.strip() in window.text
 
 
-def test_an_extract_is_as_many_pieces_as_it_has_runs_each_byte_for_byte():
+def test_an_extract_says_where_it_comes_from_byte_for_byte():
     chunks = [Chunk(FACTS, source="fees.md", section="s"), Chunk("Ships sail.", section="s")]
     window = pack(
         chunks, 40, query="storage fee", header="[{source}]", sections=[Section("s", header="S")]
     )
-    mine = [p for p in window.pieces if p.source == "fees.md"]
-    assert len(mine) >= 2
-    assert all(p.text in FACTS for p in mine)
-    assert "…\n" in [p.header for p in mine]
+    (mine,) = [p for p in window.pieces if p.source == "fees.md"]
+    parts = [FACTS[start:end] for name, start, end in mine.origins]
+    assert len(parts) >= 2
+    assert mine.text == "\n…\n".join(parts)
     assert window.text.count("[fees.md]") == 1
     assert "as its extract of" in window.decisions[0].detail

@@ -281,21 +281,10 @@ def test_docstrings_hold():
 # versions
 
 
-def test_numbers_dates_and_negations_are_telling():
-    assert dedup.telling_words("Not before 3 May 2024, won't be 1,200.50!") == [
-        "1,200.50",
-        "2024",
-        "3",
-        "not",
-        "won't",
-    ]
-    assert dedup.telling_words("It was done by him.") == []
-
-
 def test_differences_put_numbers_first():
     text = "The late fee is forty euro after 10 days"
     other = "A late charge is due of thirty euro after 9 days"
-    assert dedup.difference(text, other).startswith("differs in 'forty', '10', 'the', 'fee', where")
+    assert dedup.difference(text, other).startswith("differs in 'forty', '10', 'The', 'fee', where")
     assert dedup.difference("a b", "b a") == "differs only in order or layout"
 
 

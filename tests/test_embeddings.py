@@ -98,7 +98,7 @@ def test_paraphrases_are_folded_only_when_asked_for():
     a, b, c = window.decisions
     assert (a.kept, b.kept, c.kept) == (True, False, True)  # c has a number of its own
     assert (b.reason, b.represented_by) == (Reason.SIMILAR, "a")
-    assert "100% alike by embedding" in b.detail
+    assert "100% similar by embedding" in b.detail
     assert "similar: version of a" in window.explain()
 
 

@@ -73,7 +73,9 @@ def test_weights_are_fitted_judged_and_written_the_same_every_time(data, tmp_pat
     assert written[0] == written[1]
     weights = json.loads(written[0])
     assert set(weights["provenance"]["judged"]["full"]) == {"first", "second"}
-    assert len(weights["draft"]["leaves"]) == len(weights["final"]["leaves"]) == 3
+    for expert in ("prose", "structured"):
+        forests = weights[expert]
+        assert len(forests["draft"]["leaves"]) == len(forests["final"]["leaves"]) == 3
     case = case_of(data, fit_value.FULL)
     worth = np.asarray(_native.SpanModel(weights).worth(case.features))
     assert ((worth > 0) & (worth < 1)).all()

@@ -22,7 +22,17 @@ PACKAGE = ROOT / "ctxmem"
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = ["errors", "pricing", "request", "report", "schema"]
 ROOMS = [
-    *("intake", "tokens", "dedup", "value", "compress", "selection", "arrange"),
+    *(
+        "intake",
+        "tokens",
+        "dedup",
+        "value",
+        "outline",
+        "compress",
+        "selection",
+        "render",
+        "explain",
+    ),
     *("policies", "stores", "traces"),
 ]
 # messages stands on intake and tokens, because its functions take a counter by name; pack stands on
@@ -30,7 +40,9 @@ ROOMS = [
 COMPOSERS = ["messages", "pack", "memory", "audit"]
 EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
-    "_native": {"tokens", "dedup", "value", "compress", "selection", "memory"},
+    "_native": {
+        *("tokens", "dedup", "outline", "value", "compress", "selection", "render", "memory"),
+    },
     "_pages": {"tokens", "policies"},
 }
 

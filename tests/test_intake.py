@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import math
+import pickle
+import uuid
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePosixPath
+
+import numpy as np
 import pytest
 
-from ctxmem import Chunk, pack
+import ctxmem
+from ctxmem import Chunk, InputError, InputTypeError, Section, pack
 from ctxmem.intake import content_id, read
 from ctxmem.messages import as_chunks
 
@@ -123,3 +134,247 @@ def test_metadata_and_indentation_come_through():
 def test_one_item_out_of_place_is_named_not_guessed():
     with pytest.raises(TypeError, match="chunk 1 is a object"):
         read(["a", object()])
+
+
+# Neighbouring types
+
+
+def one(**fields):
+    return read([{"text": "a passage", **fields}]).chunks[0]
+
+
+def words(text):
+    return len(text.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.float64(0.5), 0.5),
+        (np.int64(2), 2.0),
+        (Decimal("0.5"), 0.5),
+    ],
+)
+def test_a_score_may_be_any_number(given, expected):
+    for score in (one(score=given).score, read([("a passage", given)]).chunks[0].score):
+        assert (score, type(score)) == (expected, float)
+
+
+@pytest.mark.parametrize("given", [np.int64(3), np.uint8(3), 3.0, np.float64(3)])
+def test_a_rank_may_be_any_whole_number(given):
+    rank = read([Chunk("a passage", rank=given)]).chunks[0].rank
+    assert (rank, type(rank)) == (3, int)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        *((gap, None) for gap in (None, math.nan, np.float32("nan"), Decimal("NaN"))),
+        *((odd, None) for odd in (math.inf, True, Decimal("sNaN"), 10**400, [1], {})),
+        *((text, None) for text in ("", "nan", "inf", "4/5", "high", "1e999", "0x10", "1_0", "٣")),
+        *((number, 0.5) for number in (0.5, np.float32(0.5), Decimal("0.5"))),
+        *((text, 0.5) for text in ("0.5", " +.5", "5e-1")),
+        (4, 4.0),
+        ("-3", -3.0),
+    ],
+)
+def test_a_score_in_metadata_is_a_finite_number_or_none(given, expected):
+    documents = pytest.importorskip("langchain_core.documents")
+    assert one(metadata={"score": given}).score == expected
+    document = documents.Document("a passage", metadata={"relevance_score": given})
+    assert read([document]).chunks[0].score == expected
+    assert one(metadata={"score": given}, score=7.0).score == 7.0  # the caller's own goes first
+
+
+def test_a_gap_in_a_row_is_nothing_but_the_score_is_checked():
+    row = dict.fromkeys(["id", "source", "rank", "list", "section", "embedding"], math.nan)
+    chunk = one(**row)
+    assert (chunk.id, chunk.source, chunk.rank) == (content_id("a passage"), None, None)
+    with pytest.raises(InputError, match="score nan; expected a finite number"):
+        one(score=math.nan)
+
+
+class Wiki(str):
+    pass
+
+
+class Place(str, Enum):
+    WIKI = "wiki"
+
+
+class Plain(Enum):
+    WIKI = 1
+
+
+KEY = uuid.UUID(int=7)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (Wiki("wiki"), "wiki"),
+        (Place.WIKI, "wiki"),  # as it compares
+        (Plain.WIKI, "Plain.WIKI"),
+        (PurePosixPath("a/b.md"), "a/b.md"),
+        (KEY, "00000000-0000-0000-0000-000000000007"),
+        (np.str_("wiki"), "wiki"),
+        (np.int64(7), "7"),
+    ],
+)
+def test_ids_and_sources_are_taken_by_their_text(given, expected):
+    chunk = one(id=given, source=given, list=given)
+    for name in (chunk.id, chunk.source, chunk.list):
+        assert (name, type(name)) == (expected, str)
+    if not isinstance(given, np.integer):
+        assert one(metadata={"source": given}).source == expected
+    chunks = [
+        Chunk("the key", id=given, section=given),
+        Chunk("the note", requires=[given], pinned=True),
+    ]
+    window = pack(chunks, 50, counter=words, sections=[Section(given)])
+    assert (window.decisions[0].chunk_id, window.decisions[0].kept) == (expected, True)
+    pickle.loads(pickle.dumps(window))
+
+
+@pytest.mark.parametrize("id", [b"x", 1.5, True, ["x"]])
+def test_what_is_no_id_is_refused(id):
+    with pytest.raises(
+        InputTypeError, match=r"id is not a str but of type .*; expected a str, an int"
+    ):
+        read([Chunk("a", id=id)])
+
+
+def test_a_text_may_be_of_a_subclass_of_str():
+    chunk = read([Wiki("a passage")]).chunks[0]
+    assert (chunk.text, type(chunk.text)) == ("a passage", str)
+    assert chunk.id == content_id("a passage")
+
+
+class PandasFrame:
+    columns = property(lambda self: ["text"])
+
+    def __iter__(self):
+        return iter(self.columns)
+
+    def to_dict(self, orient):
+        raise AssertionError("a table is not read")
+
+
+class PolarsFrame(PandasFrame):
+    def to_dicts(self):
+        raise AssertionError("a table is not read")
+
+
+class LazyFrame:
+    columns = property(lambda self: ["text"])
+
+    def collect(self):
+        raise AssertionError("a table is not read")
+
+
+class ArrowTable:
+    column_names = property(lambda self: ["text"])
+
+    def __iter__(self):
+        return iter(self.column_names)
+
+    def to_pylist(self):
+        raise AssertionError("a table is not read")
+
+
+def real_frame():
+    return pytest.importorskip("pandas").DataFrame({"text": ["a b c"], "score": [0.5]})
+
+
+TABLES = [
+    (PandasFrame, r'df.to_dict\("records"\)', r'df\["text"\].tolist\(\)'),
+    (real_frame, r'df.to_dict\("records"\)', r'df\["text"\].tolist\(\)'),
+    (PolarsFrame, r"df.to_dicts\(\)", r'df\["text"\].to_list\(\)'),
+    (LazyFrame, r"df.collect\(\).to_dicts\(\)", r'df.collect\(\)\["text"\].to_list\(\)'),
+    (ArrowTable, r"table.to_pylist\(\)", r'table\["text"\].to_pylist\(\)'),
+]
+
+
+@pytest.mark.parametrize(("table", "rows", "column"), TABLES)
+def test_a_table_is_refused_with_how_to_convert_it(table, rows, column):
+    for call in (
+        lambda: pack(table(), 10, counter=words),
+        lambda: ctxmem.audit(table(), counter=words),
+        lambda: ctxmem.count_messages(table(), words),
+        lambda: ctxmem.check(table()),
+    ):
+        with pytest.raises(InputTypeError, match=f"is a table .*; expected a list.*: give {rows}"):
+            call()
+    for call in (
+        lambda: ctxmem.find_near_duplicates(table()),
+        lambda: ctxmem.minhash(table()),
+        lambda: ctxmem.DedupIndex().add(["a"], table()),
+        lambda: ctxmem.DedupIndex().query(table()),
+    ):
+        with pytest.raises(InputTypeError, match=f"texts is a table .*: give {column} .*{rows}"):
+            call()
+
+
+def test_rows_of_a_table_are_packed():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(
+        {"text": ["Notice is thirty days.", "Rent is due."], "score": [0.9, 0.1], "rank": [0, None]}
+    )
+    read_rows = read(table.to_dict("records")).chunks
+    assert [(chunk.score, chunk.rank) for chunk in read_rows] == [(0.9, 0), (0.1, None)]
+    assert "thirty" in pack(table["text"], 10, counter=words).text
+    assert [[0, 1]] == ctxmem.find_near_duplicates(pandas.Series(["a b c"] * 2))
+
+
+def test_arrays_of_texts_are_lists_of_texts():
+    texts = np.array(["a b c d", "a b c d", "other"])
+    assert {"a b c d", "other"} == {piece.text for piece in pack(texts, 10, counter=words).pieces}
+    assert {str} == {type(chunk.text) for chunk in read(texts).chunks}
+    assert [[0, 1]] == ctxmem.find_near_duplicates(texts)
+    for odd, message in [
+        (np.array("a b"), "chunks is a ndarray"),
+        (np.array([["a", "b"]]), "chunk 0 is a ndarray"),
+        (np.array([1.0]), "chunk 0 is a float64"),
+    ]:
+        with pytest.raises(InputTypeError, match=message):
+            pack(odd, 10, counter=words)
+
+
+def test_public_data_is_pickled_and_copied():
+    window = pack(["Notice is thirty days. Rent is due.", "Notice is due."], 6, counter=words)
+    memory = ctxmem.Memory(1000, counter=words)
+    memory.append({"role": "user", "content": "hi"})
+    record = {"query": "q", "hits": [{"text": "a b c d e"}] * 2}
+    audit = ctxmem.audit([record], counter=words)
+    made = [
+        *(window, window.pieces[0], window.decisions[0], memory.window(), audit),
+        *(
+            audit.findings[0],
+            ctxmem.Budget(5),
+            Section("a"),
+            Chunk("a"),
+            Chunk("a", metadata={1: 2}),
+        ),
+        *(ctxmem.Alternative("a"), next(iter(ctxmem.PRICES.values()))),
+        ctxmem.find_near_duplicates(["a b c", "a b c"])[0],
+    ]
+    for value in made:
+        for again in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
+            assert type(again) is type(value)
+            if dataclasses.is_dataclass(value):
+                for field in dataclasses.fields(value):
+                    if field.name not in ("table", "_at"):
+                        assert repr(getattr(again, field.name)) == repr(getattr(value, field.name))
+    assert pickle.loads(pickle.dumps(window)).explain() == window.explain()
+
+
+def test_public_errors_are_pickled_with_what_they_carry():
+    for error in (
+        ctxmem.BudgetError("m", pinned=["a"]),
+        ctxmem.VocabularyError("m", tried=["a"]),
+        ctxmem.ConflictError("m", expected=1, actual=2),
+        ctxmem.PageDamageError("m", tenant="t", session="s", key=3),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), vars(again)) == (type(error), "m", vars(error))

@@ -118,7 +118,8 @@ def test_what_retrievers_return_never_breaks_a_chain():
     assert {"one part", "another part"} == {d.page_content for d in packed}
     assert ["x", "x"] == [d.id for d in packed]
     huge = [Document("word " * 5000)]
-    assert [] == compressor.compress_documents(huge, "q")
+    (part,) = compressor.compress_documents(huge, "q")  # as much of it as there is room for
+    assert 0 < ctxmem.count_tokens(part.page_content) <= 50
 
 
 def test_wrong_options_are_refused_when_the_compressor_is_made():

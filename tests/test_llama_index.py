@@ -140,7 +140,8 @@ def test_nodes_without_text_and_odd_ones_pass():
     packed = ContextPostprocessor(budget=30).postprocess_nodes(same_id)
     assert {"one", "two"} == {node.node.get_content() for node in packed}
     huge = found("word " * 5000)
-    assert [] == ContextPostprocessor(budget=30).postprocess_nodes(huge, query_str="word")
+    (part,) = ContextPostprocessor(budget=30).postprocess_nodes(huge, query_str="word")
+    assert 0 < ctxmem.count_tokens(part.node.get_content()) <= 30  # as much as there is room for
 
 
 def test_embeddings_of_query_and_nodes_are_used_where_both_are_there():

@@ -41,7 +41,7 @@ def test_a_chunk_kept_in_part_says_how_much_of_it():
     window = pack([FACTS + FILLER], 60, query="When was the bridge opened?")
     (decision,) = window.decisions
     assert decision.kept
-    assert "the best " in decision.detail and "tokens" in decision.detail
+    assert "tokens are shown" in decision.detail
     assert 0 < window.left < 1
 
 
@@ -96,7 +96,7 @@ def test_a_price_makes_an_easy_question_cheap():
     small = pack(chunks, Budget(3000, auto=0.05), query="When was the bridge opened by the mayor?")
     assert "opened in 1932" in small.text
     assert small.tokens < full.tokens / 4
-    assert any("holds enough" in d.detail for d in small.decisions if not d.kept)
+    assert any("stopped early" in d.detail for d in small.decisions if not d.kept)
 
 
 @pytest.mark.parametrize("auto", [-1, 2, float("nan")])
@@ -201,7 +201,7 @@ def test_a_compressor_sees_only_what_could_reach_the_window():
 
 @pytest.mark.parametrize("compress", [3, "extract", [len, "x"]])
 def test_what_cannot_compress_is_refused(compress):
-    with pytest.raises(InputTypeError, match="compress"):
+    with pytest.raises((InputError, InputTypeError), match="compress"):
         pack([FACTS], 10, compress=compress)
 
 

@@ -564,5 +564,6 @@ def test_examples_in_the_extension():
     assert doctest.testmod(_pages).failed == 0
 
 
+@pytest.mark.slow
 def test_page_table_is_clean_under_sanitizers():
     compile_and_run("test_page_table", [])

@@ -251,11 +251,11 @@ def test_overlapping_hits_become_one_source(window):
     [
         (
             lambda piece: replace(piece, text=piece.text.replace("blue", "grey")),
-            "does not stand in",
+            "is not in",
         ),
-        (lambda piece: replace(piece, spans=((1, 1 + len(piece.text)),)), "is not"),
+        (lambda piece: replace(piece, spans=((1, 1 + len(piece.text)),)), "is not in"),
         (lambda piece: replace(piece, header="# Gate\n"), "stands before a piece"),
-        (lambda piece: replace(piece, source="door"), "does not stand in door"),
+        (lambda piece: replace(piece, source="door"), "is not in"),
         (lambda piece: replace(piece, chunk_ids=("c",)), "kept, or shown, but not both"),
     ],
     ids=["bytes", "place", "header", "source", "decision"],

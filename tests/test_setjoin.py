@@ -257,10 +257,12 @@ NATIVE = [
 ]
 
 
+@pytest.mark.slow
 def test_set_join_is_clean_under_the_sanitizers():
     compile_and_run("test_setjoin", NATIVE)
 
 
+@pytest.mark.slow
 def test_set_join_is_free_of_data_races():
     compile_and_run("test_setjoin", NATIVE, sanitize="thread")
 

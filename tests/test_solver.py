@@ -530,6 +530,7 @@ def test_ctrl_c_ends_a_long_solve():
     assert output.strip() == "stopped"
 
 
+@pytest.mark.slow
 def test_the_core_is_clean_under_sanitizers():
     names = ["budget_tree", "builder", "enumeration", "knapsack", "multiply_out"]
     names += ["packing", "prices", "schedule"]

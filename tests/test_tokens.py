@@ -200,6 +200,7 @@ def test_any_vocabulary_merges_as_defined(ranks: dict[bytes, int], piece: str) -
     assert len(byte_pairs(piece.encode(), ranks)) == bpe.count(piece)
 
 
+@pytest.mark.slow
 def test_core_is_clean_under_sanitizers() -> None:
     sources = [f"csrc/core/{part}.cpp" for part in ("bpe", "vocabulary", "pretokenise", "estimate")]
     compile_and_run("test_bpe", sources)

@@ -8,8 +8,8 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxmem import Chunk, _native, dedup, intake, value
-from ctxmem.dedup import cut_segments
+from ctxmem import Chunk, CtxmemWarning, _native, dedup, intake, pack, value
+from ctxmem.outline import cut_segments
 
 texts = st.lists(st.text("ab cdé 東12.-", max_size=30), min_size=1, max_size=8)
 
@@ -72,6 +72,66 @@ def test_scores_rank_within_their_own_list():
     ]
     a, b, c, d = table_of(chunks).relevance.tolist()
     assert a == c > b == d
+
+
+def hits(scores, name="faiss", ranks=None):
+    return [
+        Chunk(f"{name} {k}", score=score, rank=k if ranks is None else ranks[k], list=name)
+        for k, score in enumerate(scores)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scores", "ranks"),
+    [
+        ([0.1, 0.2, 0.4], None),
+        ([0.1, 0.2, 0.2, 0.4], None),  # ties
+        ([1.0, 1.0, 1.0, 3.0, 2.0, 3.0], None),  # .83, where ties share the mean of their places
+        ([0.1, 0.3, 0.2, 0.4], None),  # neighbours swapped, as an approximate index does
+        ([-3.0, -2.0, -1.0], None),
+        ([0.4, 0.1, 0.2], [2, 0, 1]),  # the input's order means nothing
+        ([0.1, 0.2, 0.4], [0, 7, 50]),
+    ],
+)
+def test_scores_that_rise_with_the_ranks_are_distances(scores, ranks):
+    with pytest.warns(CtxmemWarning, match="ranks of 'faiss', so they were read as distances"):
+        distances = table_of(hits(scores, ranks=ranks))
+    similarities = table_of(hits([-score for score in scores], ranks=ranks))
+    assert distances.score.tolist() == similarities.score.tolist() == [-score for score in scores]
+    assert distances.relevance.tolist() == similarities.relevance.tolist()
+
+
+@pytest.mark.parametrize(
+    ("scores", "ranks"),
+    [
+        ([0.4, 0.2, 0.1], None),  # similarities
+        ([0.1, 0.2], None),  # two may rise by chance
+        ([0.1, 0.1, 0.2, 0.2], None),  # too few distinct scores
+        ([0.1, 0.4, 0.3, 0.2], None),  # another retriever's order
+        ([0.1, 0.2, 0.4], [0, 0, 0]),
+        ([0.1, 0.2, 0.4], [None, None, None]),  # without ranks it can not be told
+    ],
+)
+def test_other_scores_are_read_as_they_are(scores, ranks):
+    assert table_of(hits(scores, ranks=ranks)).score.tolist() == scores
+
+
+def test_distances_are_told_list_by_list_and_warned_of_once():
+    chunks = hits([0.1, 0.2, 0.4]) + hits([9.0, 5.0, 1.0], "bm25") + hits([1.0, 2.0, 3.0], None)
+    with pytest.warns(CtxmemWarning) as warned:
+        pack(chunks, 50, counter=lambda text: len(text.split()))
+    assert [w.filename for w in warned] == [__file__]
+    assert "the ranks of 'faiss', hits without a list, so" in str(warned[0].message)
+    assert "give similarities (-distance or 1 - distance)" in str(warned[0].message)
+
+
+def test_pairs_in_order_with_distances_are_packed_as_with_similarities():
+    texts = ["The fee is due in May.", "Bananas are yellow.", "The lift is out of order."]
+    options = {"ranked": True, "query": "When is rent paid?", "counter": lambda t: len(t.split())}
+    with pytest.warns(CtxmemWarning, match="read as distances"):
+        distances = pack(list(zip(texts, [0.2, 0.7, 0.9], strict=True)), 6, **options)
+    similar = pack(list(zip(texts, [0.8, 0.3, 0.1], strict=True)), 6, **options)
+    assert distances.text == similar.text == "The fee is due in May."
 
 
 def test_equal_scores_are_equally_relevant():

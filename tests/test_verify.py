@@ -46,7 +46,7 @@ def test_six_in_ten_are_asked_about_at_most_where_nothing_is_said():
     judge = Judge(lambda text: 0.5)
     window = pack(CHUNKS, 60, query=QUERY, scorer=judge)
     assert 1 <= window.asked <= window.passages * 0.6 + 1
-    assert f"asked about {window.asked} of {window.passages} passages" in window.explain()
+    assert f"scored {window.asked} of {window.passages} sentences and blocks" in window.explain()
 
 
 def test_nothing_is_asked_when_all_fits():
@@ -54,7 +54,7 @@ def test_nothing_is_asked_when_all_fits():
     window = pack(CHUNKS, 10_000, query=QUERY, scorer=judge)
     assert judge.asked == []
     assert window.asked == 0
-    assert "asked about" not in window.explain()
+    assert "scorer" not in window.explain()
 
 
 def test_scores_from_0_to_1_are_taken_as_worth():

@@ -64,10 +64,11 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     m.attr("__version__") = CTXMEM_VERSION;
     m.def("cpu_level", &ctxmem::cpu_level, "Return the CPU level in use: 'base', 'v3' or 'v4'.");
     ctxmem::bind::bind_words(m);
-    ctxmem::bind::bind_spans(m);
+    ctxmem::bind::bind_outline(m);
     ctxmem::bind::bind_tokens(m);
     ctxmem::bind::bind_dedup(m);
     ctxmem::bind::bind_solver(m);
     ctxmem::bind::bind_value(m);
     ctxmem::bind::bind_fill(m);
+    ctxmem::bind::bind_difference(m);
 }

@@ -54,11 +54,12 @@ std::span<const T> view(const Array<T>& array) {
 }
 
 void bind_words(py::module_& m);
-void bind_spans(py::module_& m);
+void bind_outline(py::module_& m);
 void bind_tokens(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
 void bind_value(py::module_& m);
 void bind_fill(py::module_& m);
+void bind_difference(py::module_& m);
 
 }  // namespace ctxmem::bind

@@ -7,7 +7,9 @@ namespace {
 
 py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
                const Array<std::int64_t>& start, const Array<std::int64_t>& end,
-               const Array<std::uint8_t>& kind, const Array<std::int64_t>& tokens,
+               const Array<std::uint8_t>& kind, const Array<std::uint8_t>& flags,
+               const Array<std::int32_t>& need, const Array<std::int32_t>& also,
+               const Array<std::int64_t>& tokens,
                const Array<std::int32_t>& document, const Array<std::int64_t>& overhead,
                std::int64_t again,
                const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
@@ -19,6 +21,9 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
     input.start = view(start);
     input.end = view(end);
     input.kind = view(kind);
+    input.flags = view(flags);
+    input.need = view(need);
+    input.also = view(also);
     input.tokens = view(tokens);
     input.document = view(document);
     input.overhead = view(overhead);
@@ -40,28 +45,15 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
                           out.pins_fit, out.spent, out.value, out.bound, out.price, out.left);
 }
 
-py::tuple names(std::span<const std::string_view> given) {
-    py::tuple out(given.size());
-    for (std::size_t i = 0; i < given.size(); ++i)
-        out[i] = py::str(given[i].data(), given[i].size());
-    return out;
-}
-
 }  // namespace
 
 void bind_fill(py::module_& m) {
     m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
-          py::arg("end"), py::arg("kind"), py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"), py::arg("worth"),
+          py::arg("end"), py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("also"), py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"), py::arg("worth"),
           py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("least") = 0.0,
           py::arg("alike") = 0.4, py::arg("careful") = true, py::arg("query") = "",
           "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
           "price of a token and the share of worth left out.");
-    m.def("differ_tellingly",
-          [](const py::str& a, const py::str& b) {
-              return differ_tellingly(Texts(a).views()[0], Texts(b).views()[0]);
-          },
-          py::arg("a"), py::arg("b"),
-          "Return whether two versions differ in numbers, or mainly in number words and negations.");
     py::class_<AskedWords>(m, "AskedWords", "The words of a query, function words aside.")
         .def(py::init([](const py::str& query) { return AskedWords(Texts(query).views()[0]); }),
              py::arg("query"))
@@ -72,7 +64,6 @@ void bind_fill(py::module_& m) {
             },
             py::arg("text"), py::arg("other"),
             "Return whether a text has, beyond the other, mainly words of the query.");
-    m.attr("TELLING_WORDS") = names(telling_words());
 }
 
 }  // namespace ctxmem::bind

@@ -23,19 +23,24 @@ py::array_t<double> score_bm25(const py::list& texts, const py::list& queries) {
 class Features {
 public:
     Features(const py::list& stretches, Array<std::int64_t> first, Array<std::int64_t> start,
-             Array<std::int64_t> end, Array<std::uint8_t> kind, Array<std::int32_t> document,
-             Array<std::int64_t> place, Array<std::int32_t> chunk_first,
+             Array<std::int64_t> end, Array<std::uint8_t> kind, Array<std::uint8_t> flags,
+             Array<std::int32_t> need, Array<std::int32_t> block, Array<std::int32_t> document,
+             Array<std::int64_t> place, const py::list& names, Array<std::int32_t> chunk_first,
              Array<std::int32_t> chunk_last, Array<double> evidence, const py::list& queries,
              Array<float> vectors, Array<float> query_vectors)
-        : held_(py::make_tuple(first, start, end, kind, document, place, chunk_first, chunk_last,
-                               evidence, vectors, query_vectors)),
-          stretches_(stretches, Surrogates::kept), queries_(queries), features_([&] {
+        : held_(py::make_tuple(first, start, end, kind, flags, need, block, document, place,
+                               chunk_first, chunk_last, evidence, vectors, query_vectors)),
+          stretches_(stretches, Surrogates::kept), names_(names, Surrogates::kept), queries_(queries), features_([&] {
               SpanInput input;
               input.stretches = stretches_.views();
               input.first = view(first);
               input.start = view(start);
               input.end = view(end);
               input.kind = view(kind);
+              input.flags = view(flags);
+              input.need = view(need);
+              input.block = view(block);
+              input.names = names_.views();
               input.document = view(document);
               input.place = view(place);
               input.chunk_first = view(chunk_first);
@@ -81,6 +86,7 @@ private:
 
     py::object held_;
     Texts stretches_;
+    Texts names_;
     Texts queries_;
     SpanFeatures features_;
 };
@@ -144,19 +150,27 @@ NamedForest read_forest(const py::dict& data) {
     return out;
 }
 
-constexpr std::int64_t kModelVersion = 1;
+// Files of one model, and of one for each kind of text.
+constexpr std::int64_t kOneModel = 1, kTwoModels = 2;
 
-SpanModel read_model(const py::dict& data) {
-    const auto version = number<std::int64_t>(data, "version");
-    if (version != kModelVersion)
-        throw std::invalid_argument("span model: the file has version " + std::to_string(version) +
-                                    "; expected " + std::to_string(kModelVersion));
+SpanModel read_expert(const py::dict& data) {
     return SpanModel(read_forest(mapping(data, "draft")), read_forest(mapping(data, "final")),
                      number<float>(data, "blend"));
 }
 
-py::array_t<float> evaluate(const SpanModel& model, const Features& features,
-                            std::vector<float> (SpanModel::*verb)(const SpanFeatures&) const) {
+GatedModel read_model(const py::dict& data) {
+    const auto version = number<std::int64_t>(data, "version");
+    if (version == kOneModel) return GatedModel(read_expert(data));
+    if (version == kTwoModels)
+        return GatedModel(read_expert(mapping(data, "prose")),
+                          read_expert(mapping(data, "structured")));
+    throw std::invalid_argument("span model: the file has version " + std::to_string(version) +
+                                "; expected " + std::to_string(kOneModel) + " or " +
+                                std::to_string(kTwoModels));
+}
+
+py::array_t<float> evaluate(const GatedModel& model, const Features& features,
+                            std::vector<float> (GatedModel::*verb)(const SpanFeatures&) const) {
     std::vector<float> worth;
     {
         py::gil_scoped_release unlocked;
@@ -165,7 +179,7 @@ py::array_t<float> evaluate(const SpanModel& model, const Features& features,
     return to_array(std::move(worth));
 }
 
-py::array_t<float> revise(const SpanModel& model, const Features& features,
+py::array_t<float> revise(const GatedModel& model, const Features& features,
                           const Array<float>& worth) {
     std::vector<float> revised;
     {
@@ -188,31 +202,33 @@ void bind_value(py::module_& m) {
           "Return BM25 of every text (rows) against every query (columns).");
     py::class_<Features>(m, "SpanFeatures", "Numbers that speak for spans, a row each.")
         .def(py::init<const py::list&, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
-                      Array<std::uint8_t>, Array<std::int32_t>, Array<std::int64_t>,
-                      Array<std::int32_t>, Array<std::int32_t>, Array<double>, const py::list&,
+                      Array<std::uint8_t>, Array<std::uint8_t>, Array<std::int32_t>,
+                      Array<std::int32_t>, Array<std::int32_t>, Array<std::int64_t>,
+                      const py::list&, Array<std::int32_t>, Array<std::int32_t>, Array<double>, const py::list&,
                       Array<float>, Array<float>>(),
              py::arg("stretches"), py::arg("first"), py::arg("start"), py::arg("end"),
-             py::arg("kind"), py::arg("document"), py::arg("place"), py::arg("chunk_first"),
+             py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("block"),
+             py::arg("document"), py::arg("place"), py::arg("names"), py::arg("chunk_first"),
              py::arg("chunk_last"), py::arg("evidence"), py::arg("queries"), py::arg("vectors"),
              py::arg("query_vectors"))
         .def("__len__", [](const Features& held) { return held.features().spans(); })
         .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
         .def("finals", &Features::finals, py::arg("worth"),
              "Return spans x FINAL_FEATURES, given a drafted worth for each span.");
-    py::class_<SpanModel>(m, "SpanModel", "Two forests that turn features of spans into worth.")
+    py::class_<GatedModel>(m, "SpanModel", "Forests that turn features of spans into worth.")
         .def(py::init(&read_model), py::arg("data"))
         .def(
             "draft",
-            [](const SpanModel& model, const Features& features) {
-                return evaluate(model, features, &SpanModel::draft);
+            [](const GatedModel& model, const Features& features) {
+                return evaluate(model, features, &GatedModel::draft);
             },
             py::arg("features"), "Return what each span is worth by itself.")
         .def("revise", &revise, py::arg("features"), py::arg("worth"),
              "Return what each span is worth, given drafted or verified worths of all.")
         .def(
             "worth",
-            [](const SpanModel& model, const Features& features) {
-                return evaluate(model, features, &SpanModel::worth);
+            [](const GatedModel& model, const Features& features) {
+                return evaluate(model, features, &GatedModel::worth);
             },
             py::arg("features"), "Return what each span is worth: drafted, then revised.");
     m.attr("DRAFT_FEATURES") = names(SpanFeatures::draft_names());

@@ -12,7 +12,7 @@ const std::vector<std::uint32_t>& AskedWords::words(std::string_view text,
     out.clear();
     known_.append(text, terms_);
     for (const Term& term : terms_)
-        if (!term.function) out.push_back(term.id);
+        if (!term.function && !term.extra) out.push_back(term.id);
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;

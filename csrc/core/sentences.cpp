@@ -262,9 +262,9 @@ bool is_acronym(std::string_view word) {
 
 class Paragraph {
 public:
-    Paragraph(std::string_view text, std::size_t begin, std::size_t end,
+    Paragraph(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
               std::vector<std::size_t>& starts)
-        : text_(text), begin_(begin), end_(end), starts_(starts) {}
+        : text_(text), begin_(begin), end_(end), most_(most), starts_(starts) {}
 
     void split(std::size_t scan) {
         std::size_t at = scan;
@@ -274,10 +274,10 @@ public:
             const Verdict verdict = judge(at);
             at = verdict.go_on;
             if (!verdict.ends) continue;
-            cut_long(text_, begin_, verdict.stop, starts_);
+            cut_long(text_, begin_, verdict.stop, most_, starts_);
             begin_ = at;
         }
-        cut_long(text_, begin_, end_, starts_);
+        cut_long(text_, begin_, end_, most_, starts_);
     }
 
 private:
@@ -434,6 +434,7 @@ private:
     std::string_view text_;
     std::size_t begin_;  // where the sentence began
     std::size_t end_;
+    std::size_t most_;
     std::vector<std::size_t>& starts_;
 };
 
@@ -509,22 +510,22 @@ std::size_t trim_space(std::string_view text, std::size_t begin, std::size_t end
     return begin;
 }
 
-void cut_long(std::string_view text, std::size_t begin, std::size_t end,
+void cut_long(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
               std::vector<std::size_t>& starts) {
     starts.push_back(begin);
-    while (end - begin > kLongest) {
+    while (end - begin > most) {
         // Pieces of about one size, rather than full ones and a crumb.
-        const std::size_t pieces = (end - begin + kLongest - 1) / kLongest;
+        const std::size_t pieces = (end - begin + most - 1) / most;
         const std::size_t even = (end - begin) / pieces;
-        begin = best_cut(text, begin, end, std::min(kLongest, even + even / 4), even);
+        begin = best_cut(text, begin, end, std::min(most, even + even / 4), even);
         if (begin >= end) break;
         starts.push_back(begin);
     }
 }
 
 void sentence_starts(std::string_view text, std::size_t begin, std::size_t end, std::size_t scan,
-                     std::vector<std::size_t>& starts) {
-    Paragraph(text, begin, end, starts).split(scan);
+                     std::size_t most, std::vector<std::size_t>& starts) {
+    Paragraph(text, begin, end, most, starts).split(scan);
 }
 
 }  // namespace ctxmem

@@ -10,7 +10,7 @@
 // treatment of lower case follows UAX #29). Thai, Lao, Khmer and Burmese put a space where a clause
 // ends: there a sentence ends at a space once it has some length.
 //
-// What is still longer than kLongest bytes is cut: behind ; or :, else behind a comma, else at
+// What is still longer than `most` bytes is cut: behind ; or :, else behind a comma, else at
 // white space, else between any two graphemes, never within one.
 //
 // Linear: a decision looks at the word before, a few words after and the white space between, and
@@ -30,10 +30,11 @@ constexpr std::size_t kLongest = 1600;
 // marker of a list item. Requires begin < end <= text.size(), begin <= scan, UTF-8 (surrogates may
 // stand as three bytes), and no white space at either end.
 void sentence_starts(std::string_view text, std::size_t begin, std::size_t end, std::size_t scan,
-                     std::vector<std::size_t>& starts);
+                     std::size_t most, std::vector<std::size_t>& starts);
 
-// Append `begin`, and the offsets at which text[begin, end) has to be cut to be short enough.
-void cut_long(std::string_view text, std::size_t begin, std::size_t end,
+// Append `begin`, and the offsets at which text[begin, end) has to be cut so that no piece is longer
+// than `most` bytes, single graphemes aside. Requires most >= 8.
+void cut_long(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
               std::vector<std::size_t>& starts);
 
 // The first offset from `at` on that is `end` or no white space.

@@ -138,7 +138,7 @@ public:
                         sum[span] += weight;
             }
         for (std::size_t s = 0; s < sum.size(); ++s)
-            sum[s] /= std::sqrt(4.0 + static_cast<double>(table_.terms(s).size()));
+            sum[s] /= std::sqrt(4.0 + static_cast<double>(table_.length(s)));
         return scaled(sum);
     }
 

@@ -47,6 +47,7 @@ Column beside(const SpanTable& table, std::span<const float> values, int step);
 // What is known of spans by themselves, and in comparison.
 void add_evidence(const SpanTable& table, Columns& columns);
 void add_words(const SpanTable& table, Columns& columns);
+void add_context(const SpanTable& table, Columns& columns);
 void add_size(const SpanTable& table, Columns& columns);
 
 // What follows from a worth for each span: where it stands among them, and what the best lead to.

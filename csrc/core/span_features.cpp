@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "core/outline.hpp"
 #include "core/span_columns.hpp"
 #include "core/span_table.hpp"
 
@@ -14,6 +15,7 @@ struct SpanFeatures::Drafted {
     explicit Drafted(const SpanInput& input) : table(input) {
         add_evidence(table, columns);
         add_words(table, columns);
+        add_context(table, columns);
         add_size(table, columns);
     }
 
@@ -59,6 +61,23 @@ std::span<const std::string_view> SpanFeatures::final_names() {
 }
 
 std::size_t SpanFeatures::spans() const { return drafted_->table.spans(); }
+
+double SpanFeatures::structured_share() const {
+    const SpanTable& table = drafted_->table;
+    double all = 0, structured = 0;
+    for (std::size_t s = 0; s < table.spans(); ++s) {
+        all += table.bytes(s);
+        switch (static_cast<SpanKind>(table.input().kind[s])) {
+            case SpanKind::table_row: case SpanKind::code: case SpanKind::record:
+            case SpanKind::name: case SpanKind::header: case SpanKind::fence: case SpanKind::turn:
+                structured += table.bytes(s);
+                break;
+            default:
+                break;
+        }
+    }
+    return all > 0 ? structured / all : 0;
+}
 
 const float* SpanFeatures::draft_column(std::size_t name) const {
     return drafted_->columns.values[name].data();

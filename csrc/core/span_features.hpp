@@ -39,9 +39,11 @@ struct SpanInput {
     std::span<const std::string_view> stretches;  // texts without gaps
     // Spans, stretch by stretch; those of stretch t are first[t] .. first[t + 1].
     std::span<const std::int64_t> first, start, end;  // offsets in code points
-    std::span<const std::uint8_t> kind;               // SpanKind
+    std::span<const std::uint8_t> kind, flags;        // SpanKind, SpanFlag
+    std::span<const std::int32_t> need, block;        // as Outline has them
     std::span<const std::int32_t> document;           // of each stretch, 0, 1, ...
     std::span<const std::int64_t> place;              // of each stretch in its document
+    std::span<const std::string_view> names;          // of each stretch's source, or empty
     // Chunks, each a run of spans.
     std::span<const std::int32_t> chunk_first, chunk_last;
     std::span<const double> evidence;  // chunks x kEvidence
@@ -62,6 +64,8 @@ public:
     static std::span<const std::string_view> final_names();  // those of the draft first
 
     std::size_t spans() const;
+    // The share of the text that stands in code, tables, records, entries' names and dialogue.
+    double structured_share() const;
     // The numbers of one of draft_names(), one a span.
     const float* draft_column(std::size_t name) const;
     // The numbers of those of final_names() that are no draft_names(), column by column, given one

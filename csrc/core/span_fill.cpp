@@ -1,17 +1,15 @@
 #include "core/span_fill.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <queue>
 #include <stdexcept>
-#include <string>
 #include <unordered_map>
 
-#include "core/asked.hpp"
 #include "core/code_points.hpp"
-#include "core/spans.hpp"
+#include "core/difference.hpp"
+#include "core/outline.hpp"
 #include "core/words.hpp"
 #include "kernels/kernels.hpp"
 
@@ -19,61 +17,84 @@ namespace ctxmem {
 namespace {
 
 constexpr int kShingle = 5;             // words
-constexpr std::size_t kMainly = 2;       // of differing words, one in so many is the main thing
-constexpr double kScope = 0.5;           // of what a heading stands above
+constexpr double kShared = 0.5;          // of what a label stands above
+constexpr std::size_t kFew = 64;         // units of which one after the other is left out
+constexpr double kGain = 1e-6;           // of value, that makes another choice better
+constexpr double kLeastAdded = 0.7;      // of its value, what another version keeps at least
+constexpr int kDeepest = 12;            // labels and lead-ins below a lead-in
 constexpr std::int64_t kJoint = 3;      // tokens that a cut may add; see bound()
-constexpr auto kNone = std::int32_t{-1};
+constexpr auto kNone = kNoSpan;
+constexpr auto kNever = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint8_t kMust = 1, kMustNot = 2;
 
-// Sorted, for a binary search: what changes a statement though nearly all of its words stay. "may"
-// is left out: it is seldom the month.
-constexpr std::array<std::string_view, 54> kTelling = {
-    "april", "august", "billion", "cannot", "december", "double", "eight", "eighteen", "eighty",
-    "eleven", "except", "february", "fifteen", "fifty", "five", "forty", "four", "fourteen",
-    "half", "hundred", "january", "july", "june", "march", "million", "neither", "never", "nine",
-    "nineteen", "ninety", "no", "none", "nor", "not", "november", "october", "september", "seven",
-    "seventeen", "seventy", "six", "sixteen", "sixty", "ten", "thirteen", "thirty", "thousand",
-    "three", "twelve", "twenty", "twice", "two", "unless", "without"};
-
-bool is_letter(unsigned char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
-bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-
-class Filling {
+class GreedyFill {
 public:
-    explicit Filling(const FillInput& input) : in_(input), n_(input.tokens.size()),
-                                               asked_(input.query) {
+    explicit GreedyFill(const FillInput& input) : in_(input), n_(input.tokens.size()),
+                                                  rule_(input.query) {
         check();
         locate();
+        find_dependents();
+        value_labels();
+        full_ = value_;
+    }
+
+    // The greedy choice, and where there are few units, what becomes of it without each of those that
+    // it took: at tiny budgets one of them may keep out two.
+    Fill best(std::int64_t limit) {
+        banned_.assign(n_, 0);
+        Fill chosen = run(limit);
+        if (n_ > kFew || in_.least > 0 || chosen.price == 0) return chosen;
+        for (bool better = true; better;) {
+            better = false;
+            for (std::size_t s = 0; s < n_; ++s) {
+                if (!chosen.kept[s] || in_.demand[s] == kMust || has(s, kLabel)) continue;
+                banned_[s] = 1;
+                Fill other = run(limit);
+                better = other.value > chosen.value * (1 + kGain);
+                if (better) {
+                    chosen = std::move(other);
+                    break;
+                }
+                banned_[s] = 0;
+            }
+        }
+        return chosen;
     }
 
     Fill run(std::int64_t limit) {
         fill_ = Fill{};
         fill_.kept.assign(n_, 0);
         fill_.stands_for_it.assign(n_, kNone);
+        value_ = full_;
         owner_.clear();
-        runs_.assign(documents_, 0);
+        version_.assign(n_, 0);
+        runs_.assign(in_.stretches.size(), 0);
         for (std::size_t s = 0; s < n_; ++s)
             if (in_.demand[s] == kMust) take(s);
         fill_.pins_fit = fill_.spent <= limit;
-        if (fill_.pins_fit) take_best(limit);
+        if (fill_.pins_fit) {
+            take_needs_of_pins(limit);
+            take_best(limit);
+            take_fillers(limit);
+        }
         return std::move(fill_);
     }
 
     double total() const {
         double sum = 0;
         for (std::size_t s = 0; s < n_; ++s)
-            if (in_.demand[s] != kMustNot) sum += worth_of(s);
+            if (in_.demand[s] != kMustNot) sum += full_[s];
         return sum;
     }
 
-    // The optimum of an easier problem: spans in parts, without overhead, each at no more than it
-    // costs in any run: T(a) + T(b) - T(a + b) was at most kJoint in two million raw cuts.
+    // The optimum of an easier problem: units in parts, without overhead or needs, each at no more
+    // than it costs in any run: T(a) + T(b) - T(a + b) was at most kJoint in two million raw cuts.
     double bound(std::int64_t limit) const {
         std::vector<Next> order;
         order.reserve(n_);
         for (std::size_t s = 0; s < n_; ++s)
             if (in_.demand[s] != kMustNot)
-                order.push_back({worth_of(s) / static_cast<double>(cheapest(s)),
+                order.push_back({full_[s] / static_cast<double>(cheapest(s)),
                                  static_cast<std::uint32_t>(s)});
         std::sort(order.begin(), order.end(), [](const Next& a, const Next& b) { return b < a; });
         double value = 0;
@@ -81,7 +102,7 @@ public:
         for (const auto& [density, s] : order) {
             const double cost = static_cast<double>(cheapest(s));
             const double part = std::min(1.0, room / cost);
-            value += part * worth_of(s);
+            value += part * full_[s];
             room -= part * cost;
             if (room <= 0) break;
         }
@@ -99,18 +120,24 @@ private:
 
     void check() const {
         const std::size_t stretches = in_.stretches.size();
+        const auto agree = [&](const auto&... columns) { return ((columns.size() == n_) && ...); };
         if (in_.first.size() != stretches + 1 || in_.overhead.size() != stretches ||
             in_.document.size() != stretches ||
-            in_.start.size() != n_ || in_.end.size() != n_ || in_.kind.size() != n_ || in_.worth.size() != n_ ||
-            in_.demand.size() != n_ || in_.first[0] != 0 ||
-            in_.first[stretches] != static_cast<std::int64_t>(n_))
+            !agree(in_.start, in_.end, in_.kind, in_.flags, in_.need, in_.also, in_.worth,
+                   in_.demand) ||
+            in_.first[0] != 0 || in_.first[stretches] != static_cast<std::int64_t>(n_))
             throw std::invalid_argument("fill: the arrays do not belong together");
         for (std::size_t t = 0; t < stretches; ++t)
-            if (in_.first[t] > in_.first[t + 1] || in_.document[t] < 0)
+            if (in_.first[t] > in_.first[t + 1] || in_.document[t] < 0 ||
+                static_cast<std::size_t>(in_.document[t]) >= stretches)
                 throw std::invalid_argument("fill: stretches out of order");
-        for (std::size_t s = 0; s < n_; ++s)  // NaN has no place in an order
-            if (!std::isfinite(in_.worth[s]) || in_.tokens[s] < 0)
-                throw std::invalid_argument("fill: a worth or a number of tokens that is none");
+        for (std::size_t s = 0; s < n_; ++s) {
+            if (in_.tokens[s] < 0 || !(in_.worth[s] >= 0 && in_.worth[s] <= 1))
+                throw std::invalid_argument("fill: negative tokens, or a worth outside 0 to 1");
+            for (const std::int32_t other : {in_.need[s], in_.also[s]})
+                if (other < kNone || other >= static_cast<std::int64_t>(n_))
+                    throw std::invalid_argument("fill: a unit needs one that is not there");
+        }
     }
 
     // Where each span stands in bytes.
@@ -118,7 +145,6 @@ private:
         stretch_of_.resize(n_);
         text_.resize(n_);
         for (std::size_t t = 0; t < in_.stretches.size(); ++t) {
-            documents_ = std::max(documents_, static_cast<std::size_t>(in_.document[t]) + 1);
             const auto first = static_cast<std::size_t>(in_.first[t]);
             const auto last = static_cast<std::size_t>(in_.first[t + 1]);
             if (first == last) continue;
@@ -130,88 +156,307 @@ private:
         }
     }
 
-    double worth_of(std::size_t s) const { return in_.worth[s] * static_cast<double>(in_.tokens[s]); }
+    // Who needs each unit directly: dependents_[dependent_first_[s]] on.
+    void find_dependents() {
+        dependent_first_.assign(n_ + 1, 0);
+        const auto each = [&](auto&& visit) {
+            for (std::size_t s = 0; s < n_; ++s) {
+                if (in_.need[s] != kNone) visit(static_cast<std::size_t>(in_.need[s]), s);
+                if (in_.also[s] != kNone && in_.also[s] != in_.need[s])
+                    visit(static_cast<std::size_t>(in_.also[s]), s);
+            }
+        };
+        each([&](std::size_t needed, std::size_t) { ++dependent_first_[needed + 1]; });
+        for (std::size_t s = 0; s < n_; ++s) dependent_first_[s + 1] += dependent_first_[s];
+        dependents_.resize(dependent_first_[n_]);
+        std::vector<std::uint32_t> next(dependent_first_.begin(), dependent_first_.end() - 1);
+        each([&](std::size_t needed, std::size_t s) {
+            dependents_[next[needed]++] = static_cast<std::uint32_t>(s);
+        });
+    }
+
+    // A label is worth kShared of what a token of the best unit below it is.
+    void value_labels() {
+        value_.resize(n_);
+        std::vector<double> best(n_, 0.0);
+        for (std::size_t s = 0; s < n_; ++s) {
+            if (has(s, kLabel | kFiller | kHidden)) continue;
+            value_[s] = in_.worth[s] * static_cast<double>(in_.tokens[s]);
+            visit_closure(s, [&](std::size_t other) {
+                if (other != s) best[other] = std::max(best[other], in_.worth[s]);
+            });
+        }
+        for (std::size_t s = 0; s < n_; ++s)
+            if (!has(s, kHidden | kFiller))
+                value_[s] = std::max(value_[s], kShared * best[s] * static_cast<double>(in_.tokens[s]));
+    }
+
+    bool has(std::size_t s, unsigned flags) const { return (in_.flags[s] & flags) != 0; }
+
+    // Visit a unit and all that it needs, directly or not, that the window does not hold yet.
+    template <class Visit>
+    void visit_closure(std::size_t s, Visit&& visit) {
+        ++visits_;
+        seen_.resize(n_, 0);
+        extend_closure(s, visit);
+    }
+
+    // The same beyond what has been visited since.
+    template <class Visit>
+    void extend_closure(std::size_t s, Visit&& visit) {
+        if (seen_[s] == visits_) return;
+        stack_.assign(1, static_cast<std::uint32_t>(s));
+        seen_[s] = visits_;
+        while (!stack_.empty()) {
+            const std::size_t at = stack_.back();
+            stack_.pop_back();
+            visit(at);
+            for (const std::int32_t other : {in_.need[at], in_.also[at]}) {
+                if (other == kNone) continue;
+                const auto needed = static_cast<std::size_t>(other);
+                if (seen_[needed] == visits_) continue;
+                if (!fill_.kept.empty() && fill_.kept[needed]) continue;
+                seen_[needed] = visits_;
+                stack_.push_back(static_cast<std::uint32_t>(needed));
+            }
+        }
+    }
+
     std::int64_t cheapest(std::size_t s) const {
         return std::max<std::int64_t>(1, in_.tokens[s] - kJoint);
     }
-    bool kept(std::size_t s, std::size_t other) const {
-        return other < n_ && fill_.kept[other] && stretch_of_[other] == stretch_of_[s];
+    bool together(std::size_t a, std::size_t b) const {
+        return a < n_ && b < n_ && stretch_of_[a] == stretch_of_[b];
     }
-
-    // What the window grows by when it takes a span: less where that joins two runs.
-    std::int64_t cost(std::size_t s) const {
-        const int runs = new_runs(s);
-        const bool first = runs > 0 && runs_[document(s)] == 0;
-        return in_.tokens[s] + (first ? in_.overhead[stretch_of_[s]] : runs * in_.again);
+    bool kept(std::size_t s, std::size_t other) const {
+        return together(s, other) && fill_.kept[other];
     }
     int new_runs(std::size_t s) const { return 1 - (s > 0 && kept(s, s - 1)) - kept(s, s + 1); }
-    std::size_t document(std::size_t s) const {
-        return static_cast<std::size_t>(in_.document[stretch_of_[s]]);
+
+    // A choice: a unit and what has to come with it.
+    struct Choice {
+        std::vector<std::uint32_t> units;  // ascending
+        std::int64_t cost = 0;
+        double value = 0;
+        bool possible = true;
+        double density() const {
+            return value / static_cast<double>(std::max<std::int64_t>(1, cost));
+        }
+    };
+
+    // What taking a unit means now. A lead-in brings the first of what it introduces.
+    void choose(std::size_t s, Choice& choice) {
+        choice.units.clear();
+        choice.cost = 0;
+        choice.value = 0;
+        choice.possible = true;
+        const auto add = [&](std::size_t other) {
+            choice.possible = choice.possible && in_.demand[other] != kMustNot;
+            choice.units.push_back(static_cast<std::uint32_t>(other));
+            choice.value += value_[other];
+            choice.cost += in_.tokens[other];
+        };
+        visit_closure(s, add);
+        for (std::size_t k = 0; k < choice.units.size() && choice.possible; ++k) {
+            const std::size_t unit = choice.units[k];
+            if (!has(unit, kLeadIn) || introduces(unit)) continue;
+            const std::size_t introduced = first_introduced(unit);
+            choice.possible = introduced != n_;
+            if (choice.possible) extend_closure(introduced, add);
+        }
+        if (!choice.possible) return;
+        std::sort(choice.units.begin(), choice.units.end());
+        std::uint32_t before = kNever, stretch = kNever;
+        bool opened = false;
+        for (const std::uint32_t unit : choice.units) {
+            const bool joins = (before != kNever && before + 1 == unit && together(before, unit)) ||
+                               (unit > 0 && kept(unit, unit - 1u));
+            int runs = 1 - joins - kept(unit, unit + 1u);
+            if (stretch_of_[unit] != stretch) {
+                stretch = stretch_of_[unit];
+                opened = runs_[stretch] > 0;
+            }
+            if (runs > 0 && !opened) {
+                choice.cost += in_.overhead[stretch];
+                opened = true;
+            } else {
+                choice.cost += runs * in_.again;
+            }
+            before = unit;
+        }
     }
-    bool heading(std::size_t s) const {
-        return in_.kind[s] == static_cast<std::uint8_t>(SpanKind::heading);
+
+    // Does the second stand below the first, and is not only shown beside it?
+    bool below(std::size_t s, std::size_t unit) const {
+        return in_.need[unit] == static_cast<std::int32_t>(s);
     }
-    double density(std::size_t s) const {
-        double worth = worth_of(s);
-        if (heading(s) && kept(s, s + 1))
-            worth = std::max(worth, kScope * in_.worth[s + 1] * static_cast<double>(in_.tokens[s]));
-        return worth / static_cast<double>(std::max<std::int64_t>(1, cost(s)));
+    // Is something of what a unit introduces there, or about to be?
+    bool introduces(std::size_t s) const {
+        for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d) {
+            const std::size_t unit = dependents_[d];
+            if (below(s, unit) && (fill_.kept[unit] || seen_[unit] == visits_)) return true;
+        }
+        return false;
+    }
+    // Does it introduce something of which the window holds nothing?
+    bool dangles(std::size_t s) const { return has(s, kLeadIn) && !introduces(s); }
+    // The unit that a lead-in introduces first and that can be shown; n_ if there is none.
+    std::size_t first_introduced(std::size_t s) const {
+        for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d) {
+            std::size_t unit = dependents_[d];
+            if (!below(s, unit)) continue;
+            // Below a label of what is introduced, a fence or a header, its first unit; the same for
+            // what introduces something itself.
+            for (int depth = 0; depth < kDeepest && (has(unit, kLabel) || dangles(unit)); ++depth) {
+                if (dependent_first_[unit] == dependent_first_[unit + 1]) break;
+                unit = dependents_[dependent_first_[unit]];
+            }
+            if (candidate(unit) && !dangles(unit)) return unit;
+        }
+        return n_;
+    }
+
+    bool candidate(std::size_t s) const {
+        return !fill_.kept[s] && !banned_[s] && in_.demand[s] != kMustNot && !has(s, kLabel | kFiller | kHidden) &&
+               fill_.stands_for_it[s] == kNone;
+    }
+
+    void push(std::size_t s) {
+        choose(s, choice_);
+        if (!choice_.possible) return;
+        heap_.push_back({choice_.density(), static_cast<std::uint32_t>(s)});
+        std::push_heap(heap_.begin(), heap_.end());
+    }
+
+    // What must be there is shown with what it needs, where there is room for that too.
+    void take_needs_of_pins(std::int64_t limit) {
+        for (std::size_t s = 0; s < n_; ++s) {
+            if (in_.demand[s] != kMust) continue;
+            choose(s, choice_);
+            std::erase_if(choice_.units, [&](std::uint32_t unit) { return fill_.kept[unit] != 0; });
+            if (!choice_.possible || choice_.units.empty()) continue;
+            std::int64_t cost = 0;
+            for (const std::uint32_t unit : choice_.units)
+                cost += in_.tokens[unit] + in_.overhead[stretch_of_[unit]] + in_.again;
+            if (fill_.spent + cost > limit) continue;
+            for (const std::uint32_t unit : choice_.units) take(unit);
+        }
     }
 
     void take_best(std::int64_t limit) {
-        std::vector<Next> heap;
-        heap.reserve(n_);
-        std::int64_t least = std::numeric_limits<std::int64_t>::max();
-        for (std::size_t s = 0; s < n_; ++s) {
-            if (fill_.kept[s] || in_.demand[s] == kMustNot) continue;
-            if (!heading(s) || kept(s, s + 1))
-                heap.push_back({density(s), static_cast<std::uint32_t>(s)});
-            // One that joins two runs costs less than its own tokens.
-            least = std::min(least, in_.tokens[s] - in_.again);
-        }
-        std::make_heap(heap.begin(), heap.end());
-        while (!heap.empty() && heap.front().density >= in_.least) {
-            if (fill_.spent + least > limit) {  // nothing fits any more
-                fill_.price = std::max(fill_.price, heap.front().density);
-                break;
+        heap_.clear();
+        heap_.reserve(n_);
+        for (std::size_t s = 0; s < n_; ++s)
+            if (candidate(s)) {
+                choose(s, choice_);
+                if (choice_.possible)
+                    heap_.push_back({choice_.density(), static_cast<std::uint32_t>(s)});
             }
-            std::pop_heap(heap.begin(), heap.end());
-            const Next next = heap.back();
-            heap.pop_back();
-            // What stands beside it may have changed since it was put in.
-            const double now = density(next.span);
-            if (now != next.density && !heap.empty() && now < heap.front().density) {
-                heap.push_back({now, next.span});
-                std::push_heap(heap.begin(), heap.end());
+        std::make_heap(heap_.begin(), heap_.end());
+        while (!heap_.empty() && heap_.front().density >= in_.least) {
+            std::pop_heap(heap_.begin(), heap_.end());
+            const Next next = heap_.back();
+            heap_.pop_back();
+            if (!candidate(next.span)) continue;
+            // What stands beside it, or what it needs, may have changed since it was put in.
+            choose(next.span, choice_);
+            if (!choice_.possible) continue;
+            const double now = choice_.density();
+            if (now < next.density && !heap_.empty() && now < heap_.front().density) {
+                heap_.push_back({now, next.span});
+                std::push_heap(heap_.begin(), heap_.end());
                 continue;
             }
-            if (fill_.spent + cost(next.span) > limit) {
+            if (fill_.spent + choice_.cost > limit) {
                 fill_.price = std::max(fill_.price, now);
                 continue;
             }
+            const double before = value_[next.span];
             if (const std::int32_t owner = says_the_same(next.span); owner != kNone) {
                 fill_.stands_for_it[next.span] = owner;
                 continue;
             }
-            take(next.span);
-            // What stands below it is there: now the heading may come.
-            if (next.span > 0 && heading(next.span - 1) && waits(next.span, next.span - 1)) {
-                heap.push_back({density(next.span - 1), next.span - 1});
-                std::push_heap(heap.begin(), heap.end());
+            if (value_[next.span] < before) {
+                push(next.span);
+                continue;
             }
+            taken_ = choice_.units;
+            for (const std::uint32_t unit : taken_) take(unit);
+            for (const std::uint32_t unit : taken_) requeue(unit);
         }
     }
-    bool waits(std::size_t s, std::size_t above) const {
-        return stretch_of_[s] == stretch_of_[above] && !fill_.kept[above] &&
-               in_.demand[above] != kMustNot;
+
+    // What became cheaper now that a unit is there: what needs it, and what stands beside it.
+    void requeue(std::size_t taken) {
+        ++visits_;
+        std::vector<std::uint32_t> open{static_cast<std::uint32_t>(taken)};
+        while (!open.empty()) {
+            const std::size_t at = open.back();
+            open.pop_back();
+            for (std::uint32_t d = dependent_first_[at]; d < dependent_first_[at + 1]; ++d) {
+                const std::uint32_t unit = dependents_[d];
+                if (fill_.kept[unit] || seen_[unit] == visits_) continue;
+                seen_[unit] = visits_;
+                if (candidate(unit)) requeued_.push_back(unit);
+                open.push_back(unit);
+            }
+        }
+        for (const std::size_t unit : {taken - 1, taken + 1})
+            if (together(taken, unit) && candidate(unit))
+                requeued_.push_back(static_cast<std::uint32_t>(unit));
+        std::sort(requeued_.begin(), requeued_.end());
+        requeued_.erase(std::unique(requeued_.begin(), requeued_.end()), requeued_.end());
+        for (const std::uint32_t unit : requeued_) push(unit);
+        requeued_.clear();
+    }
+
+    // Is a unit nothing by itself, an anchor, a rule, a name or an introduction of nothing, with all
+    // that it needs in the window?
+    bool fills(std::size_t s) const {
+        if (in_.demand[s] == kMustNot || has(s, kHidden) || in_.start[s] == in_.end[s]) return false;
+        for (const std::int32_t other : {in_.need[s], in_.also[s]})
+            if (other != kNone && !fill_.kept[static_cast<std::size_t>(other)]) return false;
+        return has(s, kFiller) || (has(s, kLabel | kLeadIn) && nothing_below(s));
+    }
+    bool nothing_below(std::size_t s) const {
+        for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d)
+            if (below(s, dependents_[d])) return false;
+        return true;
+    }
+
+    // Such units between others that are shown, where there is room.
+    void take_fillers(std::int64_t limit) {
+        for (std::size_t s = 0; s < n_;) {
+            if (fill_.kept[s] || !fills(s)) {
+                ++s;
+                continue;
+            }
+            std::size_t last = s;
+            std::int64_t tokens = in_.tokens[s];
+            while (together(s, last + 1) && !fill_.kept[last + 1] && fills(last + 1))
+                tokens += in_.tokens[++last];
+            const bool before = s > 0 ? kept(s, s - 1) : false;
+            const bool after = kept(last, last + 1);
+            const bool edge = (s == 0 || !together(s, s - 1)) || !together(last, last + 1);
+            if ((before && after) || (edge && (before || after))) {
+                const std::int64_t cost = tokens - (before && after ? in_.again : 0);
+                if (fill_.spent + cost <= limit)
+                    for (std::size_t k = s; k <= last; ++k) take(k);
+            }
+            s = last + 1;
+        }
     }
 
     void take(std::size_t s) {
-        fill_.spent += cost(s);
-        fill_.value += worth_of(s);
-        runs_[document(s)] += new_runs(s);
+        const int runs = new_runs(s);
+        int& known = runs_[stretch_of_[s]];
+        fill_.spent += in_.tokens[s] + (runs > 0 && known == 0 ? in_.overhead[stretch_of_[s]]
+                                                               : runs * in_.again);
+        fill_.value += value_[s];
+        known += runs;
         fill_.kept[s] = 1;
-        if (in_.alike > 1) return;
+        fill_.stands_for_it[s] = kNone;  // folded by itself, but needed by another one
+        if (in_.alike > 1 || has(s, kLabel)) return;
         for (const std::uint64_t shingle : shingles(s))
             owner_.try_emplace(shingle, static_cast<std::int32_t>(s));
     }
@@ -251,107 +496,47 @@ private:
             }
             i = j;
         }
-        const std::string_view other = text_[static_cast<std::size_t>(most)];
-        if (in_.careful && (differ_tellingly(text_[s], other) || asked_.set_apart(text_[s], other)))
-            return kNone;
-        return most;
+        if (!in_.careful || !rule_.differ(read(s), read(static_cast<std::size_t>(most)))) return most;
+        // A version that says something else is worth what it adds.
+        if (!version_[s]) {
+            version_[s] = 1;
+            const double shared = static_cast<double>(owners_.size()) / static_cast<double>(mine.size());
+            value_[s] *= std::max(kLeastAdded, 1 - shared);
+        }
+        return kNone;
+    }
+
+    const ReadText& read(std::size_t s) {
+        return read_.try_emplace(static_cast<std::uint32_t>(s), text_[s]).first->second;
     }
 
     const FillInput& in_;
     std::size_t n_;
-    std::size_t documents_ = 0;
     std::vector<std::uint32_t> stretch_of_;
     std::vector<std::string_view> text_;
-    std::vector<int> runs_;  // of each document
+    std::vector<double> full_;   // value of each unit; a label's is a share of what is below it
+    std::vector<double> value_;  // the same, less what the window says already
+    std::vector<std::uint32_t> dependent_first_, dependents_;
+    std::vector<int> runs_;  // of each stretch
     Fill fill_;
+    std::vector<Next> heap_;
+    Choice choice_;
+    std::vector<std::uint32_t> taken_, requeued_, stack_, seen_;
+    std::uint32_t visits_ = 0;
+    std::vector<std::uint8_t> banned_;   // left out to see what is better without it
+    std::vector<std::uint8_t> version_;  // its value is what it adds to what the window has
+    std::unordered_map<std::uint32_t, ReadText> read_;
     std::unordered_map<std::uint64_t, std::int32_t> owner_;  // shingle -> the first span with it
     std::vector<std::uint64_t> words_, shingles_;
     std::vector<std::int32_t> owners_;
-    AskedWords asked_;
+    DifferenceRule rule_;
 };
-
-std::uint64_t hash_token(std::string_view token) {
-    std::uint64_t hash = 0x9E3779B97F4A7C15ull ^ token.size();
-    for (const char c : token) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0xD6E8FEB86659FD93ull;
-        hash ^= hash >> 32;
-    }
-    return hash;
-}
-
-// What a text says that a version must not change, sorted, each as often as it stands there.
-struct Telling {
-    std::vector<std::uint64_t> numbers, words;
-
-    explicit Telling(std::string_view utf8) {
-        std::string word;
-        for (std::size_t at = 0; at < utf8.size();) {
-            const auto c = static_cast<unsigned char>(utf8[at]);
-            std::size_t end = at + 1;
-            if (is_digit(c)) {
-                while (number_goes_on(utf8, end)) ++end;
-                if (end < utf8.size() && utf8[end] == '%') ++end;
-                numbers.push_back(hash_token(utf8.substr(at, end - at)));
-            } else if (is_letter(c)) {
-                word.clear();
-                for (end = at; end < utf8.size() && is_letter(static_cast<unsigned char>(utf8[end]));)
-                    word.push_back(static_cast<char>(utf8[end++] | 0x20));
-                const std::string_view rest = utf8.substr(end);
-                if (word.ends_with('n') && (rest.starts_with("'t") || rest.starts_with("\u2019t")))
-                    words.insert(words.end(), 2, hash_token("not"));  // "isn't": of two words
-                else if (std::binary_search(kTelling.begin(), kTelling.end(), word))
-                    words.push_back(hash_token(word));
-            }
-            at = end;
-        }
-        std::sort(numbers.begin(), numbers.end());
-        std::sort(words.begin(), words.end());
-    }
-
-    static bool number_goes_on(std::string_view utf8, std::size_t at) {
-        if (at >= utf8.size()) return false;
-        const auto c = static_cast<unsigned char>(utf8[at]);
-        if (is_digit(c)) return true;
-        return (c == '.' || c == ',' || c == ':' || c == '/' || c == '-') && at + 1 < utf8.size() &&
-               is_digit(static_cast<unsigned char>(utf8[at + 1]));
-    }
-};
-
-// How many entries of two sorted lists have no partner in the other.
-std::size_t difference(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
-    std::size_t i = 0, j = 0, alone = 0;
-    while (i < a.size() && j < b.size()) {
-        if (a[i] == b[j]) {
-            ++i;
-            ++j;
-        } else {
-            a[i] < b[j] ? ++i : ++j;
-            ++alone;
-        }
-    }
-    return alone + (a.size() - i) + (b.size() - j);
-}
 
 }  // namespace
 
-std::span<const std::string_view> telling_words() { return kTelling; }
-
-bool differ_tellingly(std::string_view a, std::string_view b) {
-    const Telling first(a), second(b);
-    if (first.numbers != second.numbers) return true;
-    const std::size_t telling = difference(first.words, second.words);
-    if (telling == 0) return false;
-    std::vector<std::uint64_t> mine, theirs;
-    split_words(a, mine);
-    split_words(b, theirs);
-    std::sort(mine.begin(), mine.end());
-    std::sort(theirs.begin(), theirs.end());
-    return kMainly * telling > difference(mine, theirs);
-}
-
 Fill fill_spans(const FillInput& input) {
-    Filling filling(input);
-    Fill fill = filling.run(input.limit);
+    GreedyFill filling(input);
+    Fill fill = filling.best(input.limit);
     const double all = filling.total();
     fill.left = all > 0 ? std::max(0.0, 1 - fill.value / all) : 0;
     fill.bound = std::max(fill.value, filling.bound(input.least > 0 ? fill.spent : input.limit));

@@ -1,15 +1,19 @@
-// A window filled with spans: the most worth within a limit of tokens, nothing said twice.
+// A window filled with units of outlines: the most value within a limit of tokens, each unit with
+// what it needs, nothing said twice.
 //
-// Spans are taken by worth per token they cost there (Dantzig 1957: for many small items the greedy
-// fill is nearly the optimum, and `bound` says how nearly). Spans that touch make one run, which pays
-// its overhead (header or ellipsis, and separator) once. A span of which the window already holds kAlike of its
-// 5-word shingles is not taken: the span that says the same stands for it; with `careful`, only where
-// the two do not differ tellingly, so that a clause and its amendment stand side by side, nor mainly
-// in words of the query. What one text without gaps repeats is its author's to repeat.
-// A heading is taken only with what it stands above, and then it is worth as much as half of that:
-// it says what the text is about.
+// Candidates are taken by value per token they cost there (Dantzig 1957: for many small items the
+// greedy fill is nearly the optimum, and `bound` says how nearly). A candidate is a unit and the
+// closure over what it needs (outline.hpp), which is priced and valued with it: what is needed is paid
+// for by the first that needs it, and worth `kShared` of the value of a token of the best unit that
+// does, where that is more than its own. Units that touch make one run, which pays its overhead
+// (header or ellipsis, and separator) once. Where there are few units, what was taken is left out,
+// one after the other, to see whether that makes room for more.
+// A unit of which the window already holds `alike` of its 5-word shingles is not taken: the one that
+// says the same is its duplicate_of; with `careful`, only where the rule of difference
+// finds nothing (difference.hpp), so that a clause and its amendment stand side by side. What one
+// text without gaps repeats is its author's to repeat.
 //
-// O(n log n) in the spans plus the words of those that are looked at.
+// O(n log n) in the units plus the words of those that are looked at, times how deep needs go.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -22,11 +26,12 @@ struct FillInput {
     std::span<const std::string_view> stretches;
     std::span<const std::int64_t> first, start, end;  // as SpanInput has them
     std::span<const std::uint8_t> kind;      // SpanKind
+    std::span<const std::uint8_t> flags;     // SpanFlag
+    std::span<const std::int32_t> need, also;  // units of any stretch, or kNoSpan
     std::span<const std::int64_t> tokens;    // of each span, inside a run
     std::span<const std::int32_t> document;  // of each stretch, from 0
-    std::span<const std::int64_t> overhead;  // of each stretch: what the first run of its document
-                                             // costs beside
-    std::int64_t again = 0;                  // what another run of the same document costs beside
+    std::span<const std::int64_t> overhead;  // of each stretch: what its first run costs beside
+    std::int64_t again = 0;                  // what another run of the same stretch costs beside
     std::span<const double> worth;           // of a token of each span, 0 to 1
     std::span<const std::uint8_t> demand;    // 0: may be there, 1: must, 2: must not
     std::int64_t limit = 0;
@@ -49,13 +54,5 @@ struct Fill {
 
 // Throws std::invalid_argument when sizes do not fit together.
 Fill fill_spans(const FillInput& input);
-
-// Number words, months and negations, lower-cased and sorted.
-std::span<const std::string_view> telling_words();
-
-// Whether two versions of a text must both be read: they have other numbers, or number words, months
-// and negations are more than half of the words in which they differ. A negation among many other
-// edits does not count: such versions differ in wording.
-bool differ_tellingly(std::string_view a, std::string_view b);
 
 }  // namespace ctxmem

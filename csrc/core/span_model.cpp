@@ -20,6 +20,10 @@ std::vector<std::size_t> columns_of(const std::vector<std::string>& names,
     return columns;
 }
 
+// Shares of text in structured units at and below which the one model values all, at and above which
+// the other does.
+constexpr double kProse = 0.04, kStructured = 0.10;
+
 void to_worth(std::vector<float>& odds) {
     for (float& x : odds) x = static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x))));
 }
@@ -78,6 +82,36 @@ std::vector<float> SpanModel::worth(const SpanFeatures& features) const {
     revise(features, drafted, odds);
     to_worth(odds);
     return odds;
+}
+
+template <class Verb>
+std::vector<float> GatedModel::mixed(const SpanFeatures& features, Verb&& verb) const {
+    const double share = (features.structured_share() - kProse) / (kStructured - kProse);
+    if (share <= 0) return verb(prose_);
+    if (share >= 1) return verb(structured_);
+    const auto odds = [](double worth) {
+        const double inside = std::clamp(worth, 1e-7, 1 - 1e-7);
+        return std::log(inside / (1 - inside));
+    };
+    std::vector<float> worth = verb(prose_);
+    const std::vector<float> other = verb(structured_);
+    for (std::size_t s = 0; s < worth.size(); ++s)
+        worth[s] = static_cast<float>((1 - share) * odds(worth[s]) + share * odds(other[s]));
+    to_worth(worth);
+    return worth;
+}
+
+std::vector<float> GatedModel::draft(const SpanFeatures& features) const {
+    return mixed(features, [&](const SpanModel& model) { return model.draft(features); });
+}
+
+std::vector<float> GatedModel::revise(const SpanFeatures& features,
+                                      std::span<const float> worth) const {
+    return mixed(features, [&](const SpanModel& model) { return model.revise(features, worth); });
+}
+
+std::vector<float> GatedModel::worth(const SpanFeatures& features) const {
+    return mixed(features, [&](const SpanModel& model) { return model.worth(features); });
 }
 
 }  // namespace ctxmem

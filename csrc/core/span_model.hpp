@@ -6,6 +6,7 @@
 #pragma once
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/forest.hpp"
@@ -40,6 +41,28 @@ private:
     std::vector<std::size_t> draft_columns_, final_columns_;  // of SpanFeatures, by forest feature
     Forest draft_, final_;
     float blend_;
+};
+
+// Two models, one fitted on running text and one on technical texts: entries, tables, code, records,
+// dialogue. What share of the text is of such kinds says which of them values a question's units; in
+// between, their log-odds are mixed (Jacobs et al., Adaptive mixtures of local experts, 1991, with a
+// gate that is given rather than learned).
+class GatedModel {
+public:
+    GatedModel(SpanModel prose, SpanModel structured)
+        : prose_(std::move(prose)), structured_(std::move(structured)) {}
+    // The same model whatever the text.
+    explicit GatedModel(const SpanModel& model) : GatedModel(model, model) {}
+
+    std::vector<float> draft(const SpanFeatures& features) const;
+    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
+    std::vector<float> worth(const SpanFeatures& features) const;
+
+private:
+    template <class Verb>
+    std::vector<float> mixed(const SpanFeatures& features, Verb&& verb) const;
+
+    SpanModel prose_, structured_;
 };
 
 }  // namespace ctxmem

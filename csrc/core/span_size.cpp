@@ -8,7 +8,7 @@ namespace ctxmem {
 void add_size(const SpanTable& table, Columns& columns) {
     Column terms(table.spans()), bytes(table.spans());
     for (std::size_t s = 0; s < table.spans(); ++s) {
-        terms[s] = std::log1p(static_cast<float>(table.terms(s).size()));
+        terms[s] = std::log1p(static_cast<float>(table.length(s)));
         bytes[s] = std::log1p(static_cast<float>(table.bytes(s)));
     }
     columns.add("terms", std::move(terms));

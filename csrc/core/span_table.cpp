@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "core/code_points.hpp"
-#include "core/spans.hpp"
+#include "core/outline.hpp"
 
 namespace ctxmem {
 namespace {
@@ -21,8 +21,11 @@ SpanTable::SpanTable(const SpanInput& input) : in_(input) {
     Terms known;
     make_room();
     for (std::size_t t = 0; t < in_.stretches.size(); ++t) read_stretch(t, known);
+    read_names(known);
     read_queries(known);
+    drop_extras(known.size());
     index_terms(known.size());
+    index_names();
     find_openings();
     index_openings();
 }
@@ -31,6 +34,9 @@ void SpanTable::check() const {
     const std::size_t stretches = in_.stretches.size();
     if (in_.first.size() != stretches + 1 || in_.document.size() != stretches ||
         in_.place.size() != stretches || in_.end.size() != spans() || in_.kind.size() != spans() ||
+        in_.flags.size() != spans() || in_.need.size() != spans() ||
+        in_.block.size() != spans() ||
+        (!in_.names.empty() && in_.names.size() != stretches) ||
         in_.chunk_first.size() != in_.chunk_last.size() ||
         in_.evidence.size() != in_.chunk_first.size() * kEvidence || in_.first[0] != 0 ||
         in_.first[stretches] != static_cast<std::int64_t>(spans()))
@@ -50,6 +56,10 @@ void SpanTable::check() const {
             before = in_.end[s];
         }
     }
+    for (std::size_t s = 0; s < spans(); ++s)
+        if (in_.need[s] < -1 || in_.need[s] >= static_cast<std::int64_t>(spans()) ||
+            in_.block[s] < 0 || in_.block[s] >= static_cast<std::int64_t>(spans()))
+            throw std::invalid_argument("span features: a unit needs one that is not there");
     for (std::size_t c = 0; c < chunks(); ++c)
         if (in_.chunk_first[c] < 0 || in_.chunk_first[c] > in_.chunk_last[c] ||
             in_.chunk_last[c] > static_cast<std::int64_t>(spans()))
@@ -60,7 +70,7 @@ void SpanTable::make_room() {
     std::size_t bytes = 0;
     for (const std::string_view stretch : in_.stretches) bytes += stretch.size();
     terms_.reserve(bytes / kBytesOfTerm);
-    for (auto* column : {&term_first_, &distinct_first_, &bytes_, &heading_, &stretch_of_,
+    for (auto* column : {&term_first_, &distinct_first_, &bytes_, &length_, &heading_, &stretch_of_,
                          &document_of_})
         column->reserve(spans() + 1);
 }
@@ -73,6 +83,10 @@ void SpanTable::read_stretch(std::size_t stretch, Terms& known) {
         const std::string_view text = reader.between(in_.start[s], in_.end[s]);
         known.append(text, terms_);
         term_first_.push_back(static_cast<std::uint32_t>(terms_.size()));
+        const std::span<const Term> found = terms(s);
+        length_.push_back(static_cast<std::uint32_t>(std::count_if(
+            found.begin(), found.end(), [](const Term& term) { return !term.extra; })));
+        all_length_ += length_.back();
         bytes_.push_back(static_cast<std::uint32_t>(text.size()));
         const auto at = static_cast<std::uint32_t>(s);
         if (in_.kind[s] == static_cast<std::uint8_t>(SpanKind::heading)) heading = at;
@@ -82,19 +96,69 @@ void SpanTable::read_stretch(std::size_t stretch, Terms& known) {
     }
 }
 
-void SpanTable::read_queries(Terms& known) {
+void SpanTable::read_names(Terms& known) {
     std::vector<Term> found;
-    for (const std::string_view query : in_.queries) {
+    for (std::size_t t = 0; t < in_.names.size(); ++t) {
+        if (first_of(t) == first_of(t + 1)) continue;  // of an empty text: it names nothing
         found.clear();
-        known.append(query, found);
-        std::vector<std::uint32_t>& kept = queries_.emplace_back();
+        known.append(in_.names[t], found);
         for (const Term& term : found)
-            if (!term.function && std::find(kept.begin(), kept.end(), term.id) == kept.end())
-                kept.push_back(term.id);
+            names_.emplace_back(term.id, static_cast<std::uint32_t>(in_.document[t]));
+    }
+    std::sort(names_.begin(), names_.end());
+    names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
+}
+
+void SpanTable::index_names() {
+    named_first_.assign(vocabulary() + 1, 0);
+    for (const auto& [term, document] : names_) ++named_first_[term + 1];
+    for (std::size_t v = 0; v < vocabulary(); ++v) named_first_[v + 1] += named_first_[v];
+    for (const auto& [term, document] : names_) named_.push_back(document);
+}
+
+void SpanTable::read_queries(Terms& known) {
+    // A part or a whole of an identifier is asked for only where the word that it belongs to, the
+    // next one before or after it, is in no text: else the identifier would count twice.
+    const std::size_t in_texts = known.size();
+    const auto unmet = [&](const Term& word) { return word.id >= in_texts; };
+    std::vector<Term> found;
+    std::vector<std::uint32_t> last;  // the query that a term was last seen in
+    for (std::size_t q = 0; q < in_.queries.size(); ++q) {
+        found.clear();
+        known.append(in_.queries[q], found);
+        last.resize(known.size(), kNever);
+        std::vector<std::uint32_t>& kept = queries_.emplace_back();
+        bool before = false;
+        std::size_t after = 0;
+        for (std::size_t t = 0; t < found.size(); ++t) {
+            const Term& term = found[t];
+            if (!term.extra) before = unmet(term);
+            for (after = std::max(after, t); after < found.size() && found[after].extra;) ++after;
+            const bool asked = !term.extra || before ||
+                               (after < found.size() && unmet(found[after]));
+            if (term.function || !asked || last[term.id] == q) continue;
+            last[term.id] = static_cast<std::uint32_t>(q);
+            kept.push_back(term.id);
+        }
     }
     asked_.assign(known.size(), 0);
     if (!queries_.empty())
         for (const std::uint32_t term : queries_[0]) asked_[term] = 1;
+}
+
+// What stands beside the words of a text is of use where a query asks for it; elsewhere it would
+// count the same words twice.
+void SpanTable::drop_extras(std::size_t vocabulary) {
+    std::vector<std::uint8_t> wanted(vocabulary, 0);
+    for (const std::vector<std::uint32_t>& query : queries_)
+        for (const std::uint32_t term : query) wanted[term] = 1;
+    std::size_t kept = 0, at = 0;
+    for (std::size_t s = 0; s < spans(); ++s) {
+        for (; at < term_first_[s + 1]; ++at)
+            if (!terms_[at].extra || wanted[terms_[at].id] != 0) terms_[kept++] = terms_[at];
+        term_first_[s + 1] = static_cast<std::uint32_t>(kept);
+    }
+    terms_.resize(kept);
 }
 
 void SpanTable::index_terms(std::size_t vocabulary) {
@@ -137,6 +201,7 @@ void SpanTable::find_openings() {
         documents = std::max<std::size_t>(documents, d + std::size_t{1});
     opening_.assign(documents, kNever);
     for (std::size_t s = 0; s < spans(); ++s) {
+        if (in_.start[s] == in_.end[s]) continue;  // the name of a source is none of its text
         std::uint32_t& opening = opening_[document_of_[s]];
         if (opening == kNever || place(s) < place(opening)) opening = static_cast<std::uint32_t>(s);
     }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/span_features.hpp"
@@ -52,7 +53,10 @@ public:
         return {distinct_.data() + distinct_first_[span],
                 distinct_.data() + distinct_first_[span + 1]};
     }
-    std::size_t all_terms() const { return terms_.size(); }
+    // How many terms a span has, and all spans together, the wholes of parts aside: what stands at
+    // the place of others makes no text longer.
+    std::uint32_t length(std::size_t span) const { return length_[span]; }
+    std::size_t all_length() const { return all_length_; }
     std::uint32_t bytes(std::size_t span) const { return bytes_[span]; }
 
     // The spans that have a term, in order; documents whose opening has it, and where first.
@@ -63,6 +67,11 @@ public:
     std::span<const Posting> openings_with(std::uint32_t term) const {
         return {opened_.data() + opened_first_[term], opened_.data() + opened_first_[term + 1]};
     }
+    // Documents whose name has a term.
+    std::span<const std::uint32_t> named_with(std::uint32_t term) const {
+        return {named_.data() + named_first_[term], named_.data() + named_first_[term + 1]};
+    }
+    bool in_name(std::uint32_t term) const { return !named_with(term).empty(); }
     // log(1 + (n - df + .5) / (df + .5)), and 0 for function words.
     double weight(std::uint32_t term) const { return weight_[term]; }
 
@@ -78,18 +87,24 @@ private:
     void check() const;
     void make_room();
     void read_stretch(std::size_t stretch, Terms& known);
+    void read_names(Terms& known);
+    void index_names();
     void read_queries(Terms& known);
+    void drop_extras(std::size_t vocabulary);
     void index_terms(std::size_t vocabulary);
     void find_openings();
     void index_openings();
 
     const SpanInput in_;
-    std::vector<std::uint32_t> stretch_of_, document_of_, heading_, bytes_;
+    std::vector<std::uint32_t> stretch_of_, document_of_, heading_, bytes_, length_;
+    std::size_t all_length_ = 0;
     std::vector<Term> terms_;
     std::vector<std::uint32_t> distinct_;
     std::vector<Posting> postings_, opened_;
     // Rows of the four above: those of i are first[i] .. first[i + 1].
     std::vector<std::uint32_t> term_first_{0}, distinct_first_{0}, posting_first_, opened_first_;
+    std::vector<std::uint32_t> named_, named_first_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> names_;  // term, document
     std::vector<std::uint32_t> opening_;
     std::vector<std::uint8_t> function_, asked_;
     std::vector<double> weight_;

@@ -14,12 +14,12 @@ constexpr double kK1 = 1.2, kB = 0.75;  // as Robertson et al. 1994 and most sin
 using Query = std::span<const std::uint32_t>;
 
 std::vector<double> bm25(const SpanTable& table, Query query) {
-    const double mean = std::max(1.0, static_cast<double>(table.all_terms()) /
+    const double mean = std::max(1.0, static_cast<double>(table.all_length()) /
                                           static_cast<double>(std::max<std::size_t>(1, table.spans())));
     std::vector<double> out(table.spans(), 0.0);
     for (const std::uint32_t term : query)
         for (const auto& [span, count] : table.postings(term)) {
-            const auto length = static_cast<double>(table.terms(span).size());
+            const auto length = static_cast<double>(table.length(span));
             out[span] += table.weight(term) * count * (kK1 + 1) /
                          (count + kK1 * (1 - kB + kB * length / mean));
         }
@@ -85,8 +85,9 @@ void add_matches(const SpanTable& table, Columns& columns) {
         double best = 0;
         std::uint32_t before = std::numeric_limits<std::uint32_t>::max();
         for (const Term& term : table.terms(s)) {
-            if (term.function) continue;
             const bool asked = table.asked(term.id);
+            // What stands beside the words of a text is between none of them.
+            if (term.function || (term.extra && !asked)) continue;
             // Two words of the query next to each other, function words aside.
             if (asked && before != std::numeric_limits<std::uint32_t>::max() && before != term.id)
                 pairs[s] += 1;

@@ -3,18 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "core/stems.hpp"
 #include "core/unicode.hpp"
 
 namespace ctxmem {
 namespace {
-
-constexpr std::size_t kLeast = 3;  // bytes that a stem keeps
-
-// Longest first, so that the first that fits is the longest that fits.
-constexpr std::array<std::string_view, 27> kEndings = {
-    "ations", "ality", "ation", "ating", "ators", "ments", "ingly", "ated", "ates",
-    "ator",   "edly",  "ions",  "ment",  "ness",  "ate",   "ies",   "ing",  "ion",
-    "ity",    "ely",   "al",    "ed",    "er",    "es",    "ly",    "e",    "s"};
 
 // Sorted.
 constexpr std::array<std::string_view, 66> kFunctionWords = {
@@ -25,26 +18,12 @@ constexpr std::array<std::string_view, 66> kFunctionWords = {
     "than", "that", "the",  "their", "there", "these", "they", "this", "those", "to",   "under",
     "was",  "were", "what", "when",  "where", "which", "who",  "whom", "why",   "will", "with"};
 
-// Up to eight bytes as a number, the last byte lowest: an ending is the lower part of what it ends.
+// Up to eight bytes as a number.
 constexpr std::uint64_t packed(std::string_view bytes) {
     std::uint64_t number = 0;
     for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
     return number;
 }
-
-struct Ending {
-    std::uint64_t bytes, mask;
-    std::uint32_t size;
-};
-
-constexpr auto kPackedEndings = [] {
-    std::array<Ending, kEndings.size()> out{};
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        const auto size = static_cast<std::uint32_t>(kEndings[i].size());
-        out[i] = {packed(kEndings[i]), (std::uint64_t{1} << 8 * size) - 1, size};
-    }
-    return out;
-}();
 
 constexpr std::size_t kLongestFunctionWord =
     std::max_element(kFunctionWords.begin(), kFunctionWords.end(),
@@ -88,37 +67,109 @@ constexpr auto kAsciiInWord = [] {
     return out;
 }();
 
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool in_word(CharClass kind) { return kind != CharClass::other && kind < CharClass::space; }
+
+bool is_thai(char32_t c) { return c >= 0xE00 && c < 0xE80; }
+
+// Whether a character of words with spaces between them begins at `at`.
+bool word_goes_on(std::string_view utf8, std::size_t at) {
+    if (at >= utf8.size()) return false;
+    const auto byte = static_cast<unsigned char>(utf8[at]);
+    if (byte < 0x80) return kAsciiInWord[byte] != 0;
+    const std::uint8_t bits = class_byte(decode(utf8, at).value);
+    return in_word(static_cast<CharClass>(bits & 7)) && (bits & kSpaceless) == 0;
+}
+
+bool has_digit(std::string_view utf8) {
+    for (std::size_t at = 0; at < utf8.size();) {
+        const CodePoint point = decode(utf8, at);
+        if (char_class(point.value) == CharClass::number) return true;
+        at += point.size;
+    }
+    return false;
+}
+
+bool is_ascii(std::string_view utf8) {
+    return std::all_of(utf8.begin(), utf8.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+std::string_view view(const std::vector<char>& bytes) { return {bytes.data(), bytes.size()}; }
+
 }  // namespace
 
-std::size_t stem_size(std::string_view word) {
-    std::size_t size = word.size();
-    const std::uint64_t tail = packed(word.substr(size - std::min<std::size_t>(size, 8)));
-    for (const Ending& ending : kPackedEndings)
-        if ((tail & ending.mask) == ending.bytes && size >= kLeast + ending.size) {
-            if (ending.size == 1 && word.ends_with("ss")) break;  // "class", "process"
-            size -= ending.size;
-            break;
-        }
-    // "stopped" and "stop" meet; then "agreement" and "agreed", "notify" and "notifies".
-    if (size < word.size() && size > kLeast && word[size - 1] == word[size - 2]) --size;
-    while (size > kLeast &&
-           (word[size - 1] == 'e' || word[size - 1] == 'i' || word[size - 1] == 'y'))
-        --size;
-    return size;
+void Terms::Word::clear() {
+    bytes.clear();
+    capital = digit = false;
+    ascii = true;
+}
+
+void Terms::push(std::string_view word, const Word& of, bool extra, std::vector<Term>& out) {
+    const bool function = of.ascii && is_function_word(word);
+    if (!of.digit && !function) word = stem(word, of.ascii);
+    out.push_back({number_of(hash_bytes(word)), of.capital, of.digit, function, extra});
+}
+
+// The hump of CamelCase that ends where the open word has `end` bytes.
+void Terms::close_hump(std::size_t end, std::vector<Term>& out) {
+    const std::string_view hump = view(word_.bytes).substr(hump_, end - hump_);
+    Word of;
+    of.capital = hump_ > 0 || word_.capital;
+    of.digit = word_.digit && has_digit(hump);
+    of.ascii = word_.ascii || is_ascii(hump);
+    push(hump, of, true, out);
+    hump_ = end;
+}
+
+void Terms::close_word(std::vector<Term>& out) {
+    if (hump_ > 0) close_hump(word_.bytes.size(), out);
+    push(view(word_.bytes), word_, false, out);
+    hump_ = 0;
+    case_ = Case::none;
+}
+
+// The open word is a part of an identifier that goes on.
+void Terms::close_part(std::vector<Term>& out) {
+    if (word_.bytes.empty()) return;
+    close_word(out);
+    if (parts_++ == 0) whole_.capital = word_.capital;
+    whole_.digit = whole_.digit || word_.digit;
+    whole_.ascii = whole_.ascii && word_.ascii;
+    whole_.bytes.insert(whole_.bytes.end(), word_.bytes.begin(), word_.bytes.end());
+    word_.clear();
 }
 
 void Terms::close(std::vector<Term>& out) {
-    if (word_.empty()) return;
-    std::string_view word(word_.data(), word_.size());
-    bool function = false;
-    if (ascii_) {
-        function = is_function_word(word);
-        if (!digit_ && !function) word = word.substr(0, stem_size(word));
+    if (parts_ == 0) {
+        if (!word_.bytes.empty()) close_word(out);
+        word_.clear();
+    } else {
+        close_part(out);
+        if (parts_ > 1) push(view(whole_.bytes), whole_, true, out);
+        whole_.clear();
+        parts_ = 0;
     }
-    out.push_back({number_of(hash_bytes(word)), capital_, digit_, function});
-    word_.clear();
-    capital_ = digit_ = false;
-    ascii_ = true;
+    case_ = Case::none;
+    script_ = Script::spaced;
+    letter_ = 0;
+}
+
+// "maxOverflow" is cut before its second hump.
+void Terms::upper(std::vector<Term>& out) {
+    if (case_ == Case::lower || case_ == Case::uppers_lower) {
+        close_hump(word_.bytes.size(), out);
+        case_ = Case::none;
+    }
+    case_ = case_ == Case::none ? Case::upper : Case::uppers;
+    last_upper_ = word_.bytes.size();
+}
+
+// "HTTPServer" is cut before its last capital; "PDFs" is not, since one small letter is no word.
+void Terms::lower(std::vector<Term>& out) {
+    if (case_ == Case::uppers_lower) close_hump(last_upper_, out);
+    case_ = case_ == Case::uppers ? Case::uppers_lower : Case::lower;
 }
 
 std::uint32_t Terms::number_of(std::uint64_t hash) {
@@ -142,40 +193,88 @@ void Terms::grow() {
         if (slot.number != kFree) slots_[free_or_same(slot.hash)] = slot;
 }
 
+// The separator at `at` may join the parts of an identifier; returns where reading goes on.
+std::size_t Terms::join(std::string_view utf8, std::size_t at, std::vector<Term>& out) {
+    const char joint = utf8[at];
+    std::size_t next = at + 1;
+    if (joint == '_')
+        while (next < utf8.size() && utf8[next] == '_') ++next;
+    const bool open = script_ == Script::spaced && (parts_ > 0 || !word_.bytes.empty());
+    if (!open || (joint != '_' && joint != '-' && joint != '.') || !word_goes_on(utf8, next)) {
+        close(out);
+        return next;
+    }
+    close_part(out);
+    if (joint != '_' && is_digit(utf8[at - 1]) && is_digit(utf8[next]))
+        whole_.bytes.push_back(joint);
+    return next;
+}
+
+// A Thai letter follows another: the pair before it is a term.
+void Terms::next_thai(std::vector<Term>& out) {
+    if (letter_ > 0) {
+        push(view(word_.bytes), word_, false, out);
+        word_.bytes.erase(word_.bytes.begin(),
+                          word_.bytes.begin() + static_cast<std::ptrdiff_t>(letter_));
+    }
+    letter_ = word_.bytes.size();
+}
+
+std::size_t Terms::append_other(std::string_view utf8, std::size_t at, std::vector<Term>& out) {
+    const CodePoint point = decode(utf8, at);
+    at += point.size;
+    const std::uint8_t bits = class_byte(point.value);
+    const auto kind = static_cast<CharClass>(bits & 7);
+    if (!in_word(kind)) {
+        close(out);
+        return at;
+    }
+    if ((bits & kSpaceless) != 0) {
+        const bool thai = is_thai(point.value);
+        if (thai && script_ == Script::thai) {
+            next_thai(out);
+        } else {
+            close(out);
+            script_ = thai ? Script::thai : Script::alone;
+        }
+    } else if (script_ != Script::spaced && kind != CharClass::mark) {
+        close(out);
+    }
+    if (script_ == Script::spaced) {
+        if (kind == CharClass::upper) upper(out);
+        if (kind == CharClass::lower) lower(out);
+        if (kind == CharClass::letter) case_ = Case::none;
+    }
+    if (word_.bytes.empty()) word_.capital = kind == CharClass::upper;
+    word_.digit = word_.digit || kind == CharClass::number;
+    const char32_t lowered = lower_case(point.value);
+    if (append_folded(lowered, word_.bytes)) word_.ascii = word_.ascii && lowered < 0x80;
+    return at;
+}
+
 void Terms::append(std::string_view utf8, std::vector<Term>& out) {
-    bool alone = false;  // the open word is a letter of a spaceless script: only marks extend it
     for (std::size_t at = 0; at < utf8.size();) {
         const auto byte = static_cast<unsigned char>(utf8[at]);
-        if (byte < 0x80) {
-            ++at;
-            const char lower = kAsciiInWord[byte];
-            if (lower == 0 || alone) close(out);
-            alone = false;
-            if (lower == 0) continue;
-            if (word_.empty()) capital_ = byte >= 'A' && byte <= 'Z';
-            digit_ = digit_ || byte <= '9';
-            word_.push_back(lower);
+        if (byte >= 0x80) {
+            at = append_other(utf8, at, out);
             continue;
         }
-        const CodePoint point = decode(utf8, at);
-        at += point.size;
-        const std::uint8_t bits = class_byte(point.value);
-        const auto kind = static_cast<CharClass>(bits & 7);
-        if (kind == CharClass::other || kind >= CharClass::space) {
-            close(out);
-            alone = false;
+        const char lowered = kAsciiInWord[byte];
+        if (lowered == 0) {
+            at = join(utf8, at, out);
             continue;
         }
-        const bool spaceless = (bits & kSpaceless) != 0;
-        if (spaceless || (alone && kind != CharClass::mark)) {
-            close(out);
-            alone = false;
+        if (script_ != Script::spaced) close(out);
+        if (byte <= '9') {
+            word_.digit = true;
+        } else if (byte <= 'Z') {
+            upper(out);
+        } else if (case_ != Case::lower) {
+            lower(out);
         }
-        if (word_.empty()) capital_ = kind == CharClass::upper;
-        digit_ = digit_ || kind == CharClass::number;
-        ascii_ = false;
-        append_utf8(lower_case(point.value), word_);
-        alone = alone || spaceless;
+        if (word_.bytes.empty()) word_.capital = byte >= 'A' && byte <= 'Z';
+        word_.bytes.push_back(lowered);
+        ++at;
     }
     close(out);
 }

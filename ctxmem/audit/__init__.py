@@ -25,7 +25,7 @@ from ctxmem.audit.auditor import Auditor
 from ctxmem.audit.gate import Condition, failed, read_conditions
 from ctxmem.audit.ledger import KINDS, AuditFinding, price_of
 from ctxmem.audit.replay import Replay
-from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
+from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
@@ -158,6 +158,7 @@ def audit(
     """
     if isinstance(source, Mapping | Window):
         source = [source]
+    refuse_table(source, "source")
     if isinstance(source, bytes) or (
         not hasattr(source, "__iter__") and not isinstance(source, Path)
     ):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.audit.ledger import REMEMBER, Ledger
 from ctxmem.audit.segments import LEAST_WORDS, Segment, Window, key_of
-from ctxmem.dedup import difference, find_near_duplicates, overlaps, telling_words
+from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
 from ctxmem.schema import Counter
 
 NEAR = 0.5
@@ -93,7 +93,7 @@ def _is_version(window: Window, i: int, j: int) -> bool:
         _stands_alone(window, i) or _stands_alone(window, j)
     ):
         return True
-    return telling_words(one.text) == telling_words(other.text)
+    return not differences(one.text, other.text)
 
 
 def _stands_alone(window: Window, i: int) -> bool:
@@ -104,9 +104,8 @@ def _stands_alone(window: Window, i: int) -> bool:
 
 def _versions(one: Segment, other: Segment) -> tuple[str, str, list[str]]:
     how = difference(one.text[:_SHOWN], other.text[:_SHOWN])
-    mine, theirs = telling_words(one.text[:_SHOWN]), telling_words(other.text[:_SHOWN])
-    if mine != theirs:
-        how += "; numbers or negations differ, so a reader has to know which version holds"
+    if differences(one.text[:_SHOWN], other.text[:_SHOWN]):
+        how += "; the two say different things, so a reader has to know which version holds"
     texts = [one.text.strip()[:_SHOWN], other.text.strip()[:_SHOWN]]
     return f"{one.name} and {other.name}", how, texts
 

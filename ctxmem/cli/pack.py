@@ -7,10 +7,10 @@ import os
 import sys
 from typing import Any
 
-from ctxmem.arrange import ORDERS
 from ctxmem.cli.reading import DONE, print_json, read, whole
 from ctxmem.errors import InputError
 from ctxmem.pack import pack
+from ctxmem.render import AUTO, ORDERS
 from ctxmem.report import visible
 from ctxmem.schema import Budget, Window
 
@@ -20,7 +20,8 @@ def add_to(commands: Any) -> None:
     packing = commands.add_parser(
         "pack",
         help="pack retrieved passages into a token budget",
-        description="Pack retrieved passages into a token budget and say what became of each.",
+        description="Pack retrieved passages into a token budget and say what became of each: what "
+        "was kept, what only repeats others, what was left out, and why.",
         epilog="FILE is JSON (a list of passages, or an object with 'query', 'variants', 'budget' "
         "and a list under 'chunks'), or JSONL with one passage a line. A passage is a str or an "
         "object with 'text' and, where known, id, score, rank, list, source, span.",
@@ -36,29 +37,36 @@ def add_to(commands: Any) -> None:
     packing.add_argument("--budget", type=whole, help="tokens; left out, the file's")
     packing.add_argument(
         "--auto",
-        metavar="WORTH",
+        metavar="DENSITY",
         nargs="?",
         const=True,
         default=False,
-        type=_worth,
-        help="stop where the next token is worth less, such as 0.01 (left out: a worth that was "
-        "found to lose next to nothing)",
+        type=_density,
+        help="stop early, where the next passage has a lower value per token than this, such as "
+        "0.01 (left out: a limit that was found to lose next to nothing)",
     )
     packing.add_argument("--whole", action="store_true", help="keep each passage whole or not")
     packing.add_argument("--counter", default="o200k_base", help="encoding or model name")
     packing.add_argument("--order", choices=ORDERS, default="auto")
-    packing.add_argument("--header", help="line before each piece, such as '[{source}]'")
+    packing.add_argument(
+        "--header",
+        default=AUTO,
+        help="line before each piece, such as '[{source}]'; '' for none (default: the source, "
+        "where a piece could be taken for a part of another)",
+    )
     packing.add_argument("--separator", default="\n\n", help="between pieces (default: blank line)")
     packing.add_argument("--ranked", action="store_true", help="the passages come best first")
     packing.add_argument("--no-dedup", action="store_true", help="keep every repeat")
-    packing.add_argument("--text", action="store_true", help="print the window alone")
+    packing.add_argument("--text", action="store_true", help="print the text of the window alone")
     packing.add_argument("--json", action="store_true", help="print everything as JSON")
-    packing.add_argument("--html", metavar="OUT", help="also write the account as a page")
+    packing.add_argument(
+        "--html", metavar="OUT", help="also write a page that shows the window beside its sources"
+    )
     packing.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Pack a file and print the account, the text or JSON."""
+    """Pack a file and print what became of its passages, the text or JSON."""
     items, given = read(arguments.file)
     query = arguments.query if arguments.query is not None else given.get("query")
     variants = arguments.variant if arguments.variant is not None else given.get("variants")
@@ -93,23 +101,23 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _worth(text: str) -> float:
-    """Return what a token has to be worth."""
+def _density(text: str) -> float:
+    """Return the least value per token that is paid for."""
     try:
-        worth = float(text)
+        density = float(text)
     except ValueError:
-        worth = 0.0
-    if not 0.0 < worth <= 1.0:
+        density = 0.0
+    if not 0.0 < density <= 1.0:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no worth of a token; expected a number above 0 and at most 1, such as "
+            f"{text!r} is no value per token; expected a number above 0 and at most 1, such as "
             f"0.01, or none: FILE stands before --auto"
         )
-    return worth
+    return density
 
 
 def _show(window: Window) -> None:
-    """Print the account, then the window; coloured where rich and a terminal are there."""
-    account = window.explain()
+    """Print the explanation, then the window; in a frame where rich and a terminal are there."""
+    explained = window.explain()
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         try:
             from rich.console import Console
@@ -119,10 +127,10 @@ def _show(window: Window) -> None:
             pass
         else:
             console = Console(highlight=False)
-            console.print(Text(account))
+            console.print(Text(explained))
             console.print(
                 Panel(Text(visible(window.text)), title=f"window, {window.tokens:,} tokens")
             )
             return
     rule = "-" * 79
-    print(f"{account}\n\n{rule}\n{visible(window.text)}\n{rule}")
+    print(f"{explained}\n\n{rule}\n{visible(window.text)}\n{rule}")

@@ -4,7 +4,7 @@ alternatives  extracts of the best spans, and what compressors make of a chunk
 faithful      what a shorter text says that the whole does not bear out
 """
 
-from ctxmem.compress.alternatives import Compressor, add_alternatives, read_compressors
+from ctxmem.compress.alternatives import BLOCKS, Compressor, add_alternatives, read_compressors
 from ctxmem.compress.faithful import untrue
 
-__all__ = ["Compressor", "add_alternatives", "read_compressors", "untrue"]
+__all__ = ["BLOCKS", "Compressor", "add_alternatives", "read_compressors", "untrue"]

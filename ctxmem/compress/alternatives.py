@@ -10,14 +10,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.compress.faithful import untrue
-from ctxmem.errors import InputTypeError
+from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import EXTRACT, Alternative, Candidates, trim
 
 LENGTHS = (0.25, 0.5, 0.75)
-"""Shares of a chunk's characters that its extracts keep."""
+"""Shares of a chunk's tokens that its extracts keep."""
+
+OF_BUDGET = (0.25, 0.6)
+"""Shares of the budget that extracts of a chunk have which is larger than it."""
 
 LEAST = 3
 """Spans from which on a chunk has extracts."""
@@ -26,18 +30,34 @@ ASKED = 4.0
 """Compressors see the best chunks that together have so many times the budget, no others: they may
 be language models, and what is worth less cannot reach the window."""
 
+SOURCE = _native.SPAN_KINDS.index("source")
+MAY, MUST_NOT = 0, 2
+UNFOLDED = 2.0
+"""Above any share: what a text repeats is its author's to repeat."""
+
 Compressor = Callable[..., str]
 """A function (text, query) -> shorter text, or an object with LLMLingua's `compress_prompt`."""
+
+
+BLOCKS = "blocks"
+"""The `compress` that leaves out blocks, and cuts none that fits."""
 
 
 def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
     """Return whether to compress at all, and the compressors of `pack(compress=...)`.
 
     Raises:
-        InputTypeError: neither a bool nor compressors.
+        InputError: a str other than "blocks".
+        InputTypeError: neither a bool, "blocks" nor compressors.
     """
     if isinstance(given, bool):
         return given, ()
+    if isinstance(given, str):
+        if given != BLOCKS:
+            raise InputError(
+                f"compress is {given!r}; expected True, False, 'blocks' or a function (text, query)"
+            )
+        return True, ()
     several: Iterable[Any] = given if isinstance(given, list | tuple) else [given]
     compressors = []
     for one in several:
@@ -83,7 +103,7 @@ def add_alternatives(
     for i, lone in zip(unique.tolist(), alone.tolist(), strict=True):
         if table.pinned[i]:
             continue
-        made = _extracts(table, i, gap) if lone else []
+        made = _extracts(table, i, gap, limit) if lone else []
         if i in asked:
             made += _compressed(table, i, compressors, query)
         if made:
@@ -92,50 +112,71 @@ def add_alternatives(
     _rebuild_rows(table)
 
 
-def _extracts(table: Candidates, i: int, gap: str) -> list[Alternative]:
+def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternative]:
+    """Return shorter versions of a chunk: its best units with what they need, byte for byte."""
     first, last = int(table.first_segment[i]), int(table.last_segment[i])
     if last - first < LEAST:
         return []
-    size = np.array([len(text) for text in table.segment_texts[first:last]], dtype=np.float64)
-    worth = table.segment_worth[first:last] * size
-    order = np.argsort(-table.segment_worth[first:last], kind="stable")
+    stretch = int(table.segment_stretch[first])
+    units = slice(int(table.stretch_first[stretch]), int(table.stretch_first[stretch + 1]))
+    tokens = table.segment_tokens[units]
+    worth = np.minimum(1.0, table.segment_worth[units])
+    value = worth * tokens
     made: list[Alternative] = []
-    for length in LENGTHS:
-        chosen = np.zeros(last - first, dtype=np.bool_)
-        room = length * size.sum()
-        for k in order.tolist():
-            if size[k] <= room or not chosen.any():
-                chosen[k] = True
-                room -= size[k]
-        _take_headings(table, first, chosen)
-        text = gap.join(_runs(table, first, chosen))
+    total = int(tokens.sum())
+    sizes = [int(share * total) for share in LENGTHS]
+    if total > limit:
+        sizes = [int(share * limit) for share in OF_BUDGET] + sizes
+    for size in sizes:
+        kept, *_ = _native.fill_spans(
+            [table.stretches[stretch]],
+            np.array([0, len(tokens)], dtype=np.int64),
+            np.ascontiguousarray(table.segment_span[units, 0]),
+            np.ascontiguousarray(table.segment_span[units, 1]),
+            table.segment_kind[units],
+            table.segment_flags[units],
+            _within(table.segment_need[units], units),
+            _within(table.segment_also[units], units),
+            tokens,
+            np.zeros(1, dtype=np.int32),
+            np.zeros(1, dtype=np.int64),
+            1,
+            worth,
+            np.where(table.segment_kind[units] >= SOURCE, MUST_NOT, MAY).astype(np.uint8),
+            size,
+            alike=UNFOLDED,
+        )
+        chosen = kept.astype(np.bool_)
+        ranges = _ranges(table, units.start, chosen)
+        text = gap.join(table.stretches[stretch][start:end] for start, end in ranges)
         if not chosen.all() and text and all(text != other.text for other in made):
-            share = float(worth[chosen].sum() / max(1e-12, worth.sum()))
-            made.append(Alternative(text, share, EXTRACT))
+            share = float(value[chosen].sum() / max(1e-12, value.sum()))
+            made.append(Alternative(text, share, EXTRACT, tuple(ranges)))
     return made
 
 
-def _take_headings(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) -> None:
-    """Take the headings right above what is taken; drop those above what is not."""
-    heading = _native.SPAN_KINDS.index("heading")
-    for k in range(len(chosen) - 1, -1, -1):
-        if table.segment_kind[first + k] == heading:
-            chosen[k] = k + 1 < len(chosen) and chosen[k + 1]
+def _within(ties: NDArray[np.int32], units: slice) -> NDArray[np.int32]:
+    """Return ties as rows of the units alone; those that lead out of them are none."""
+    inside = (ties >= units.start) & (ties < units.stop)
+    return np.where(inside, ties - units.start, -1).astype(np.int32)
 
 
-def _runs(table: Candidates, first: int, chosen: np.ndarray[Any, Any]) -> list[str]:
-    """Return the chosen spans as they stand in the stretch, those that touch together."""
-    parts: list[str] = []
+def _ranges(table: Candidates, first: int, chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where the chosen units stand in the stretch, those that touch together."""
+    ranges: list[tuple[int, int]] = []
     stretch = table.stretches[table.segment_stretch[first]]
     start = None
     for k in range(len(chosen) + 1):
         if k < len(chosen) and chosen[k]:
             start = k if start is None else start
         elif start is not None:
-            begin, end = table.segment_span[first + start, 0], table.segment_span[first + k - 1, 1]
-            parts.append(trim(stretch[begin:end]))
+            begin = int(table.segment_span[first + start, 0])
+            end = int(table.segment_span[first + k - 1, 1])
+            line = stretch.rfind("\n", 0, begin) + 1
+            begin = begin if stretch[line:begin].strip(" \t") else line
+            ranges.append((begin, begin + len(stretch[begin:end].rstrip())))
             start = None
-    return parts
+    return ranges
 
 
 def _worth_asking(table: Candidates, limit: int) -> set[int]:

@@ -12,7 +12,8 @@ import os
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,13 +24,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctxmem import _native
 from ctxmem.dedup.embeddings import embedding_stars
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.dedup.rule import differences
+from ctxmem.errors import InputError, InputTypeError, refuse_table
 
 Measure = Literal["jaccard", "containment"]
 Unit = Literal["word", "char"]
 Method = Literal["exact", "sketch"]
 Prefer = Literal["longest", "first"]
 Kind = Literal["exact", "near", "contained", "embedding"]
+
+VERSIONS = 8
+"""Rounds in which texts that differ from their representative look for another."""
 
 PERMUTATIONS = 128
 """Places of a MinHash signature; more find the same pairs with fewer comparisons."""
@@ -68,6 +73,7 @@ def find_near_duplicates(
     prefer: Prefer = "longest",
     embeddings: ArrayLike | None = None,
     similar: float | None = None,
+    careful: bool = False,
     threads: int = 1,
 ) -> list[Group]:
     """Group the texts that repeat one another; return lists of indices into `texts`.
@@ -100,6 +106,9 @@ def find_near_duplicates(
         embeddings: One vector a text; with `similar`, texts that nothing repeats in words join a
             representative that is close in meaning. Needs faiss.
         similar: The least cosine of a member to its representative, such as 0.95.
+        careful: Whether texts that say different things by `differences`, in a number or a
+            negation, stay apart. A member that differs from its representative joins another of
+            the texts that differ from it, or none.
         threads: How many threads may work; the result is the same.
 
     Raises:
@@ -117,6 +126,9 @@ def find_near_duplicates(
     [[0, 2]]
     >>> groups[0].representative, groups[0].similarities, groups[0].kinds
     (0, [1.0, 1.0], ['exact', 'near'])
+    >>> versions = [f"The fee of {fee} euro is due on the first of May." for fee in (30, 45)]
+    >>> find_near_duplicates(versions), find_near_duplicates(versions, careful=True)
+    ([[0, 1]], [])
     """
     listed = _list_of_texts(texts)
     threshold, ngram, threads = _threshold(threshold), _ngram(ngram), _threads(threads)
@@ -126,8 +138,13 @@ def find_near_duplicates(
     if _choice("prefer", prefer, ("longest", "first")) == "first":
         priority = np.arange(0.0, -len(listed), -1.0)
     if _choice("method", method, ("exact", "sketch")) == "exact":
-        representative, similarity = _native.near_duplicate_stars(
-            listed, priority, threshold, ngram, characters, containment, threads
+        stars = partial(
+            _native.near_duplicate_stars,
+            threshold=threshold,
+            ngram=ngram,
+            characters=characters,
+            containment=containment,
+            threads=threads,
         )
     elif containment:
         raise InputError(
@@ -135,9 +152,17 @@ def find_near_duplicates(
             "pass measure='jaccard', or method='exact' for containment"
         )
     else:
-        representative, similarity = _native.near_duplicate_stars_sketched(
-            listed, priority, threshold, ngram, characters, PERMUTATIONS, threads=threads
+        stars = partial(
+            _native.near_duplicate_stars_sketched,
+            threshold=threshold,
+            ngram=ngram,
+            characters=characters,
+            permutations=PERMUTATIONS,
+            threads=threads,
         )
+    representative, similarity = stars(listed, priority)
+    if careful:
+        _part_versions(listed, representative, similarity, priority, stars)
     alone = embeddings is None and similar is None
     if alone and representative.tolist() == list(range(len(listed))):
         return []  # as for most windows of a trace, where making groups of nothing took longest
@@ -146,8 +171,52 @@ def find_near_duplicates(
         if priority is None:
             priority = np.fromiter(map(len, listed), np.float64, len(listed))
         for i in _join_close(representative, similarity, priority, embeddings, similar):
-            kinds[i] = "embedding"
+            if careful and _differ(listed[i], listed[representative[i]]):
+                representative[i], similarity[i] = i, 1.0
+            else:
+                kinds[i] = "embedding"
     return _groups(listed, representative, similarity, kinds)
+
+
+Stars = Callable[
+    [list[str], "NDArray[np.float64] | None"], "tuple[NDArray[np.int32], NDArray[np.float64]]"
+]
+
+
+def _part_versions(
+    texts: list[str],
+    representative: NDArray[np.int32],
+    similarity: NDArray[np.float64],
+    priority: NDArray[np.float64] | None,
+    stars: Stars,
+) -> None:
+    """Let texts that say something else than their representative form stars of their own.
+
+    Whoever differs in the last round stands alone: most texts differ from few others of a star.
+    """
+    members = np.flatnonzero(representative != np.arange(len(texts)))
+    for last in [False] * (VERSIONS - 1) + [True]:
+        reads: dict[int, _native.ReadText] = {}
+        apart = []
+        for i in members.tolist():
+            star = int(representative[i])
+            if star == i:
+                continue
+            if star not in reads:
+                reads[star] = _native.ReadText(texts[star])
+            if reads[star].differences(_native.ReadText(texts[i])):
+                apart.append(i)
+        members = np.array(apart, np.intp)
+        representative[members], similarity[members] = members, 1.0
+        if last or len(members) < 2:
+            return
+        part = None if priority is None else priority[members]
+        chosen, share = stars([texts[i] for i in apart], part)
+        representative[members], similarity[members] = members[chosen], share
+
+
+def _differ(text: str, other: str) -> bool:
+    return bool(differences(text, other))
 
 
 def _join_close(
@@ -276,6 +345,8 @@ class DedupIndex:
         ngram: How many words (or characters) in a row make a shingle.
         unit: "word" or "char".
         seed: Of the hash functions; it decides which pairs at the threshold are missed.
+        careful: Whether a text matches only what says the same by `differences`. Such an index
+            keeps the texts, in memory and in its file.
 
     >>> index = DedupIndex(threshold=0.5)
     >>> index.add(["a", "b"], ["The meter is read every month.", "Refunds take thirty days."])
@@ -284,10 +355,17 @@ class DedupIndex:
     """
 
     _MAGIC = b"ctxmem near-duplicates\n"
-    _VERSION = 1
+    _VERSION = 2
+    _VERSION_WITHOUT_TEXTS = 1
 
     def __init__(
-        self, threshold: float = 0.5, *, ngram: int = 3, unit: Unit = "word", seed: int = 1
+        self,
+        threshold: float = 0.5,
+        *,
+        ngram: int = 3,
+        unit: Unit = "word",
+        seed: int = 1,
+        careful: bool = False,
     ) -> None:
         """Make an empty index."""
         self._options = {
@@ -300,6 +378,7 @@ class DedupIndex:
         self._index = self._new(self._options)
         self._entries: dict[str | int, int] = {}
         self._ids: dict[int, str | int] = {}
+        self._texts: dict[int, str] | None = {} if careful else None
         # Ids and entries change together; the native index has a lock of its own for its tables.
         self._lock = threading.Lock()
 
@@ -340,7 +419,10 @@ class DedupIndex:
                     raise InputError(
                         f"id {id!r} is in the index already; remove it first, or use another id"
                     )
-            for id, entry in zip(named, self._index.add(listed).tolist(), strict=True):
+            entries = self._index.add(listed).tolist()
+            if self._texts is not None:
+                self._texts.update(zip(entries, listed, strict=True))
+            for id, entry in zip(named, entries, strict=True):
                 self._entries[id] = entry
                 self._ids[entry] = id
 
@@ -363,45 +445,62 @@ class DedupIndex:
             for id, entry in zip(named, gone, strict=True):
                 del self._entries[id]
                 del self._ids[entry]
+                if self._texts is not None:
+                    del self._texts[entry]
 
     def query(self, texts: Iterable[str]) -> list[list[Match]]:
         """Return the matches of each text, the most similar first, ties in the order of entry."""
-        start, entry, similarity = self._index.query(_list_of_texts(texts))
-        ids = self._ids
-        rows: list[Match | None] = []
-        for number, share in zip(entry.tolist(), similarity.tolist(), strict=True):
-            named = ids.get(number)
-            # An entry without an id is being added, or was just removed, by another thread.
-            rows.append(None if named is None else Match(named, share))
-        edges = start.tolist()
-        return [
-            [match for match in rows[begin:end] if match is not None]
-            for begin, end in pairwise(edges)
-        ]
+        listed = _list_of_texts(texts)
+        start, entry, similarity = self._index.query(listed)
+        found, shares = entry.tolist(), similarity.tolist()
+        answer = []
+        for text, (begin, end) in zip(listed, pairwise(start.tolist()), strict=True):
+            read = None if self._texts is None or begin == end else _native.ReadText(text)
+            matches = []
+            for number, share in zip(found[begin:end], shares[begin:end], strict=True):
+                named = self._ids.get(number)
+                # An entry without an id is being added, or was just removed, by another thread.
+                if named is not None and (read is None or self._says_the_same(read, number)):
+                    matches.append(Match(named, share))
+            answer.append(matches)
+        return answer
+
+    def _says_the_same(self, read: _native.ReadText, entry: int) -> bool:
+        text = self._texts.get(entry) if self._texts is not None else None
+        return text is not None and not read.differences(_native.ReadText(text))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file, whole or not at all.
 
-        The file has a version and a checksum and holds data only: ids, shingle hashes, options. The
-        same content gives the same bytes.
+        The file has a version and a checksum and holds data only: ids, shingle hashes, options, and
+        where the index is careful its texts. The same content gives the same bytes.
         """
         with self._lock:
             sizes, shingles, entries, nodes = self._index.state()
-            ids = [self._ids[entry] for entry in entries.tolist()]
-        header = {
+            numbers = entries.tolist()
+            ids = [self._ids[entry] for entry in numbers]
+            texts = None
+            if self._texts is not None:
+                texts = [self._texts[entry].encode("utf-8", "surrogatepass") for entry in numbers]
+        header: dict[str, Any] = {
             **self._options,
             "ids": ids,
             "sets": len(sizes),
             "shingles": len(shingles),
         }
+        version = self._VERSION_WITHOUT_TEXTS
+        if texts is not None:
+            version = self._VERSION
+            header["texts"] = list(map(len, texts))
         text = json.dumps(header, separators=(",", ":")).encode("ascii")
         parts = [
             self._MAGIC,
-            np.array([self._VERSION, len(text)], "<u8").tobytes(),
+            np.array([version, len(text)], "<u8").tobytes(),
             text,
             sizes.astype("<u4").tobytes(),
             nodes.astype("<u4").tobytes(),
             shingles.astype("<u8").tobytes(),
+            *(texts or []),
         ]
         digest = xxhash.xxh3_128()
         target = Path(path)
@@ -437,7 +536,7 @@ class DedupIndex:
         if len(content) < at + 16:
             raise damaged
         version, size = np.frombuffer(content[at - 16 : at], "<u8").tolist()
-        if version != cls._VERSION:
+        if version not in (cls._VERSION, cls._VERSION_WITHOUT_TEXTS):
             raise InputError(
                 f"{path} is of version {version}; expected {cls._VERSION}; "
                 "load it with the ctxmem that saved it, or build the index anew"
@@ -449,6 +548,13 @@ class DedupIndex:
             ids = _list_of_ids(header.pop("ids"))
             counts = [header.pop("sets"), len(ids), header.pop("shingles")]
             body = content[at + size : -16]
+            texts = None
+            if "texts" in header:
+                lengths = header.pop("texts")
+                held = len(body) - sum(lengths)
+                edges = [held, *(held + np.cumsum(lengths)).tolist()]
+                texts = [body[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(edges)]
+                body = body[:held]
             sizes, nodes, shingles = np.split(np.frombuffer(body, "<u4"), np.cumsum(counts[:2]))
             index = cls.__new__(cls)
             index._options = header
@@ -463,11 +569,13 @@ class DedupIndex:
             raise InputError(f"{path} is damaged: {error}; save the index anew") from error
         index._entries = {id: entry for entry, id in enumerate(ids)}
         index._ids = dict(enumerate(ids))
+        index._texts = None if texts is None else dict(enumerate(texts))
         index._lock = threading.Lock()
         return index
 
 
 def _list_of_ids(ids: Iterable[str | int]) -> list[str | int]:
+    refuse_table(ids, "ids", texts=True)
     if isinstance(ids, (str, bytes)):
         raise InputTypeError(
             f"ids is one {type(ids).__name__}; expected one id for each text; put it into a list"
@@ -491,6 +599,7 @@ def _seed(seed: int) -> int:
 
 
 def _list_of_texts(texts: Iterable[str]) -> list[str]:
+    refuse_table(texts, "texts", texts=True)
     if isinstance(texts, (str, bytes)):
         raise InputTypeError(
             f"texts is one {type(texts).__name__}; expected several strings; put it into a list"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence, Set
-from functools import lru_cache
 
 import numpy as np
 
 from ctxmem import _native
 from ctxmem.dedup.embeddings import embedding_stars
-from ctxmem.dedup.segments import overlap
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates
+from ctxmem.schema import Candidates, overlap
 
 NEAR = 0.5
 """Shared word 3-grams from which on two passages count as versions of one: a word in ten edited."""
@@ -24,10 +21,6 @@ NGRAM = 3
 
 COMPARED = 8
 """Versions that a near-duplicate is compared with before it stands for itself."""
-
-_TELLING = frozenset(_native.TELLING_WORDS)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_WORD = re.compile(r"\d+(?:[.,:/-]\d+)*%?|\w+(?:[\'’-]\w+)*")
 
 
 def check_dedup(dedup: bool | float) -> bool | float:
@@ -90,9 +83,9 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     evidence. What must be shown itself (pinned, or required by another) represents itself, and so
     does a neighbour that overlaps in one source: stitching pays for what the two share.
 
-    With `dedup` True, versions that differ in what a reader must not miss, a number, a date or a
-    negation, or mainly in words of the query, stand side by side, and `version_of` says of whom;
-    with a number all are folded.
+    With `dedup` True, versions that say different things by `differences`, or differ mainly in
+    words of the query, stand side by side, and `version_of` says of whom; with a number all are
+    folded.
     """
     n = len(table)
     table.group = table.repeat_of.copy()
@@ -134,7 +127,7 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
 def group_similar(table: Candidates, threshold: float | None, query: str | None = None) -> None:
     """Fold groups whose representatives' embeddings are close, when a threshold is given.
 
-    Numbers, negations, the query's words and overlap keep passages apart as they do for text.
+    `differences`, the query's words and overlap keep passages apart as they do for text.
 
     Raises:
         InputError: a threshold outside (0, 1], or embeddings of different sizes.
@@ -179,82 +172,26 @@ def _best_first(table: Candidates, chunks: Sequence[int], required: Set[int]) ->
 
 
 class _Folding:
-    """Tells whether a chunk may be left to another that stands for it.
+    """Tells whether a chunk may be represented by another.
 
-    What versions must agree on is read once of each text, however many it is compared with.
+    Each text is read once, however many it is compared with.
     """
 
     def __init__(self, table: Candidates, query: str | None, *, careful: bool) -> None:
         self.table = table
         self.careful = careful
-        self.asked = _native.AskedWords(query or "")
-        self.telling: dict[int, list[str]] = {}
+        self.rule = _native.DifferenceRule(query or "")
+        self.texts: dict[int, _native.ReadText] = {}
 
     def __call__(self, i: int, other: int) -> bool:
         if overlap(self.table.chunks[i], self.table.chunks[other]):
             return False
-        if not self.careful:
-            return True
-        if self._telling(i) != self._telling(other):
-            return False
-        return not self.asked.set_apart(self.table.text(i), self.table.text(other))
+        return not (self.careful and self.rule.differ(self._read(i), self._read(other)))
 
-    def _telling(self, i: int) -> list[str]:
-        if i not in self.telling:
-            self.telling[i] = telling_words(self.table.text(i))
-        return self.telling[i]
-
-
-def telling_words(text: str) -> list[str]:
-    """Return what two versions must agree on to be one: their numbers and negations, sorted.
-
-    >>> telling_words("The fee of 1,200 euro is not due within thirty days of 2026-01-31.")
-    ['1,200', '2026-01-31', 'not', 'thirty']
-    """
-    return sorted(filter(_is_telling, _WORD.findall(text.lower())))
-
-
-@lru_cache(maxsize=1 << 14)
-def _is_telling(word: str) -> bool:
-    return (
-        word in _TELLING
-        or word[0].isdigit()
-        or word.endswith(("n't", "n’t"))
-        or word.startswith(_TENS)
-    )
-
-
-def difference(text: str, other: str) -> str:
-    """Say in which words a text differs from another, numbers and negations first.
-
-    >>> difference("Due within 45 days of receipt.", "Due within 30 days after receipt.")
-    "differs in '45', 'of', where that has '30', 'after'"
-    """
-    mine, theirs = (_WORD.findall(version.lower()) for version in (text, other))
-    new, lost = _in_order(mine, theirs), _in_order(theirs, mine)
-    if not new and lost:
-        return f"lacks {_quote(lost)}, which that has"
-    if new and not lost:
-        return f"has {_quote(new)} beyond that"
-    if new:
-        return f"differs in {_quote(new)}, where that has {_quote(lost)}"
-    return "differs only in order or layout"
-
-
-def _in_order(words: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return the words beyond the known ones as they stand, the telling ones first."""
-    left = Counter(words) - Counter(known)
-    found = []
-    for word in words:
-        if left[word] > 0:
-            left[word] -= 1
-            found.append(word)
-    return sorted(found, key=lambda word: not _is_telling(word))
-
-
-def _quote(words: Sequence[str]) -> str:
-    shown = ", ".join(repr(word) for word in words[:5])
-    return shown + (f" and {len(words) - 5} more" if len(words) > 5 else "")
+    def _read(self, i: int) -> _native.ReadText:
+        if i not in self.texts:
+            self.texts[i] = _native.ReadText(self.table.text(i))
+        return self.texts[i]
 
 
 def _jaccard(a: str, b: str) -> float:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, refuse_table
 
 ROLES = {
     **{role: role for role in ("system", "user", "assistant", "tool")},
@@ -93,6 +93,7 @@ def listed(messages: Any) -> list[Any]:
     """Return the messages as a list, or raise InputTypeError for what is no series of messages."""
     if isinstance(messages, list):
         return messages
+    refuse_table(messages, "messages")
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         hint = "pass its 'messages'" if isinstance(messages, Mapping) else "wrap it in a list"
         raise InputTypeError(

@@ -3,6 +3,7 @@
 words     numbers, names and differences as a person reads them
 drawing   windows and calls as SVG
 page      the page around a report: style, script, policy
+sides     a window beside its sources
 windows   windows as text and HTML
 audits    audits as text and HTML
 curves    shares over a budget as SVG
@@ -16,17 +17,17 @@ from ctxmem.report.benches import bench_page
 from ctxmem.report.quality import quality_page
 from ctxmem.report.replays import replay_page
 from ctxmem.report.windows import proof_text, window_html, window_page, window_text
-from ctxmem.report.words import short_id, visible
+from ctxmem.report.words import passage_names, visible
 
 __all__ = [
     "audit_html",
     "audit_page",
     "audit_text",
     "bench_page",
+    "passage_names",
     "proof_text",
     "quality_page",
     "replay_page",
-    "short_id",
     "visible",
     "window_html",
     "window_page",

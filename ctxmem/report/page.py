@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 
-STYLE = """
+STYLE = (
+    """
 .ctxmem{--ink:#1b2025;--soft:#57616b;--line:#dde2e7;--page:#f7f8f9;--card:#fff;--pale:#eef1f4;
 --new:#3f76c9;--stable:#a9b8c7;--repeat:#d92c2c;--resent:#ef7d00;--version:#9036ad;--overlap:#0b8a9a;
 --lost:#e0ac00;--boilerplate:#7c8792;--good:#1a7f4b;--mark:#ffe08a;--focus:#1f5fd0;
@@ -25,7 +26,7 @@ background:var(--page);max-width:70rem;overflow-wrap:anywhere}
 .ctxmem p{margin:.3em 0}
 .ctxmem .soft,.ctxmem figcaption,.ctxmem caption{color:var(--soft)}
 .ctxmem .hero{font-size:2rem;line-height:1.2;font-weight:650;letter-spacing:-.02em;
-margin:.25em 0 .3em;max-width:34em}
+margin:.25em 0 .3em;max-width:34em;text-wrap:balance}
 .ctxmem .hero b{color:var(--repeat)}
 .ctxmem .hero b.fine{color:var(--good)}
 .ctxmem .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.3rem,1fr));gap:.7rem;
@@ -91,6 +92,35 @@ border-radius:8px;margin:.3em 0;max-height:22em;overflow:auto}
 .ctxmem .beside{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:.8rem}
 .ctxmem figure{margin:.4em 0}
 .ctxmem figcaption{font-size:.86rem}
+.ctxmem:has(.sides){max-width:92rem}
+.ctxmem .sides{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:1.6rem;
+margin-top:.8rem}
+.ctxmem .sides>section{max-height:88vh;overflow:auto;padding:0 .3rem .3rem;scroll-padding:4rem}
+.ctxmem .sides h2{position:sticky;top:0;z-index:1;background:var(--page);margin:0;padding:.3em 0}
+.ctxmem .piece,.ctxmem .source{background:var(--card);border:1px solid var(--line);
+border-left:5px solid var(--hue,var(--boilerplate));border-radius:6px;margin:.6rem 0;
+padding:.5rem .9rem .7rem}
+.ctxmem .piece h3{font-size:.82rem;font-weight:500;margin:0 0 .4em;color:var(--soft)}
+.ctxmem .sides a{color:inherit}
+.ctxmem .text{white-space:pre-wrap;overflow-wrap:anywhere;
+font:.86rem/1.55 ui-monospace,"SF Mono",Menlo,Consolas,monospace}
+.ctxmem .added,.ctxmem .out{color:var(--soft)}
+.ctxmem .added{font-style:italic}
+.ctxmem .between{padding:0 1rem}
+.ctxmem .source summary{padding:0}
+.ctxmem .source summary h3{margin:0;font-size:.95rem}
+.ctxmem .source summary .n{color:var(--soft);font-size:.86rem}
+.ctxmem .source .text{border-left:1px solid var(--line);padding-left:.7rem}
+.ctxmem .gap{font-size:.82rem}
+.ctxmem .sides mark{padding:0}
+.ctxmem [data-run]{cursor:pointer}
+.ctxmem [data-run].at,.ctxmem [data-run]:target{background:var(--mark);
+outline:2px solid var(--focus);border-radius:2px}
+"""
+    + "".join(f".ctxmem .c{i}{{--hue:hsl({i * 137 % 360} 52% 62%)}}" for i in range(12))
+    + """
+.ctxmem .decisions td:first-child{width:38%}.ctxmem .decisions .n{width:4.5rem}
+.ctxmem .legend mark{color:var(--ink)}
 .ctxmem details{border-bottom:1px solid var(--line)}
 .ctxmem details[hidden]{display:none}
 .ctxmem summary{cursor:pointer;padding:.5em .2em;display:flex;gap:.7em;align-items:baseline}
@@ -115,13 +145,15 @@ border-bottom:1px solid var(--line)}
 @media (max-width:45rem){.ctxmem .n,.ctxmem td.s{white-space:normal}
 .ctxmem .hero{font-size:1.5rem}.ctxmem .change{grid-template-columns:1fr}
 .ctxmem .change .n{text-align:left}.ctxmem summary{flex-wrap:wrap}
-.ctxmem .beside{grid-template-columns:1fr}}
+.ctxmem .beside,.ctxmem .sides{grid-template-columns:minmax(0,1fr)}
+.ctxmem .sides>section{max-height:none}}
 @media print{.ctxmem{--page:#fff;max-width:none;print-color-adjust:exact;
 -webkit-print-color-adjust:exact}.ctxmem .filters,.ctxmem .readout{display:none}
 .ctxmem .card,.ctxmem .change,.ctxmem .tiles li{break-inside:avoid}
-.ctxmem pre{max-height:none}}
+.ctxmem pre,.ctxmem .sides>section{max-height:none}}
 @media (prefers-reduced-motion:no-preference){.ctxmem button{transition:background .15s}}
 """
+)
 
 _BODY_STYLE = """
 body{margin:0;background:#f7f8f9}
@@ -186,6 +218,24 @@ for (const chart of all('svg.columns')) {
     show(Math.max(0, Math.min(rows.length - 1, Math.floor(share * rows.length))));
   });
 }
+const light = (target, on) => {
+  const run = target.closest && target.closest('[data-run]');
+  if (run) for (const other of all('[data-run="' + run.dataset.run + '"]'))
+    other.classList.toggle('at', on);
+  return run;
+};
+addEventListener('pointerover', event => light(event.target, true));
+addEventListener('pointerout', event => light(event.target, false));
+addEventListener('click', event => {
+  const run = light(event.target, true);
+  if (!run || String(getSelection())) return;
+  const side = run.id.startsWith('sent') ? 'from' : 'sent';
+  const other = document.getElementById(side + run.dataset.run);
+  if (!other) return;
+  const closed = other.closest('details');
+  if (closed) closed.open = true;
+  other.scrollIntoView({block: 'nearest'});
+});
 addEventListener('beforeprint', () => {
   for (const card of all('details')) card.open = true;
 });

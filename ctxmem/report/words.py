@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from html import escape as _escape
 from typing import Any
@@ -13,6 +13,8 @@ Data = Mapping[str, Any]
 
 # Controls of terminals, and those that turn the direction of what stands around them.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_HASH = re.compile(r"[0-9a-f]{32}")
 
 _COMPARED_WORDS = 600
 _MEETINGS = 20_000  # pairs of equal words, each looked at again for every difference
@@ -58,9 +60,67 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def short_id(name: str) -> str:
-    """Cut a 32-digit content hash to its first eight; leave a caller's id as it is."""
-    return name[:8] if re.fullmatch(r"[0-9a-f]{32}", name) else name
+def is_hash(name: str) -> bool:
+    """Tell whether an id is a content hash, which says nothing to a person."""
+    return len(name) == 32 and _HASH.fullmatch(name) is not None
+
+
+def first_words(text: str, width: int = 40) -> str:
+    """Return the beginning of a text in quotes, cut between words, without rules and bullets.
+
+    >>> first_words("Notice is thirty days, in writing.", 25)
+    '"Notice is thirty days,…"'
+    >>> first_words("Notice is\\nthirty days.")
+    '"Notice is thirty days."'
+    >>> first_words("Terms\\n=====\\n- Notice")
+    '"Terms Notice"'
+    """
+    read = 4 * width + 4
+    words = text[:read].split()
+    named = [word for word in words if any(map(str.isalnum, word))]
+    begin = " ".join(named or words)
+    if len(begin) > width or len(text) > read:
+        begin = begin[:width]
+        space = begin.rfind(" ")
+        begin = (begin[:space] if 2 * space > width else begin).rstrip() + "…"
+    return f'"{begin}"'
+
+
+def passage_name(name: str, source: str | None, text: str) -> str:
+    """Return what a person calls a passage: the caller's id, else its source and first words.
+
+    >>> passage_name("msa#9", "msa.md", "Notice is thirty days.")
+    'msa#9'
+    >>> passage_name("ec7726b98e115e7be59d2054ce87e577", "msa.md", "Notice is thirty days.")
+    'msa.md: "Notice is thirty days."'
+    """
+    if not is_hash(name):
+        return name
+    if not text.strip():
+        return f"{source}: no text" if source else "no text"
+    return f"{source}: {first_words(text)}" if source else first_words(text)
+
+
+def passage_names(passages: Iterable[tuple[str, str | None, str]]) -> dict[str, str]:
+    """Return the name of each passage, given as (id, source, text), by its id.
+
+    Passages that begin with the same words are numbered by their place in the input.
+
+    >>> passage_names([("a" * 32, None, "The fee is due."), ("b" * 32, None, "The fee is  due.")])
+    ... # doctest: +ELLIPSIS
+    {'aaa...': '"The fee is due." (input 1)', 'bbb...': '"The fee is due." (input 2)'}
+    """
+    names: dict[str, str] = {}
+    place: dict[str, int] = {}
+    for number, (name, source, text) in enumerate(passages, 1):
+        if name not in names:
+            names[name] = passage_name(name, source, text)
+            place[name] = number
+    same = Counter(names.values())
+    return {
+        name: f"{shown} (input {place[name]})" if same[shown] > 1 else shown
+        for name, shown in names.items()
+    }
 
 
 def visible(text: str) -> str:

@@ -7,6 +7,16 @@ problems  packing problems as data: read, solve, explain
 
 from ctxmem.selection.choice import Proof, choose, keep, over_pinned
 from ctxmem.selection.problems import Solution, explain, solve
-from ctxmem.selection.spans import SpanChoice
+from ctxmem.selection.spans import SpanChoice, represent_by_what_fits
 
-__all__ = ["Proof", "Solution", "SpanChoice", "choose", "explain", "keep", "over_pinned", "solve"]
+__all__ = [
+    "Proof",
+    "Solution",
+    "SpanChoice",
+    "choose",
+    "explain",
+    "keep",
+    "over_pinned",
+    "represent_by_what_fits",
+    "solve",
+]

@@ -15,6 +15,8 @@ ALIKE = 0.35
 """Share of a span's 5-word shingles that the window may hold before the span is taken to say the
 same: a word in twelve edited leaves about half of them."""
 
+SOURCE = _native.SPAN_KINDS.index("source")
+
 UNFOLDED = 2.0
 """Above any share: nothing is folded."""
 
@@ -72,6 +74,9 @@ class SpanChoice:
             table.segment_span[:, 0],
             table.segment_span[:, 1],
             table.segment_kind,
+            table.segment_flags,
+            table.segment_need,
+            table.segment_also,
             table.segment_tokens,
             table.document,
             self.overhead,
@@ -99,6 +104,18 @@ class SpanChoice:
         return Proof(value, bound, spent, {"": price}, left, stopped)
 
 
+def represent_by_what_fits(table: Candidates, limit: int) -> None:
+    """Let a near-duplicate represent its group where the representative exceeds the budget."""
+    total = np.concatenate(([0], np.cumsum(table.segment_tokens)))
+    tokens = total[table.last_segment] - total[table.first_segment]
+    unique = table.unique
+    for rep in unique[(table.group[unique] == unique) & (tokens[unique] > limit)].tolist():
+        members = [i for i in unique[table.group[unique] == rep].tolist() if tokens[i] <= limit]
+        if members and not table.pinned[rep]:
+            best = min(members, key=lambda i: (-table.evidence[i], table.id(i)))
+            table.group[table.group == rep] = best
+
+
 def _demand(table: Candidates) -> NDArray[np.uint8]:
     """Return what is asked of each span."""
     demand = np.full(len(table.segment_span), MUST_NOT, dtype=np.uint8)
@@ -107,6 +124,8 @@ def _demand(table: Candidates) -> NDArray[np.uint8]:
         demand[table.first_segment[i] : table.last_segment[i]] = MAY
     blank = [not text for text in table.segment_texts]  # separators that only Python calls space
     demand[np.array(blank, dtype=np.bool_)] = MUST_NOT
+    demand[table.segment_kind == SOURCE] = MAY
+    demand[list(table.lent)] = MAY
     for i in unique[table.pinned[unique]].tolist():
         demand[table.first_segment[i] : table.last_segment[i]] = MUST
     return demand

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem.errors import CtxmemWarning
 from ctxmem.schema import Candidates
 
 RANK_OFFSET = 60
@@ -14,6 +18,14 @@ RANK_OFFSET = 60
 
 LEADING_OFFSET = 5
 """The same with a small offset: where the first few ranks count for much."""
+
+RISING = 0.8
+"""Spearman correlation of scores with given ranks from which on the scores are distances. That of
+similarities is -1; of three hits only 1 reaches it, of four one pair of neighbours may be swapped.
+"""
+
+FEWEST = 3
+"""Distinct scores that a list needs for its direction to be told."""
 
 EVIDENCE = ("consensus", "leading", "best_rank", "hits", "lists", "score", "mean_score", "cosine")
 """What is known of a chunk, a column each, NaN where it is not: as csrc/core/span_features.hpp."""
@@ -24,12 +36,16 @@ def add_evidence(table: Candidates) -> None:
     made of: `lists`, `score` and `rank`.
 
     Repeats are counted before they are removed: lists that agree are the best sign there is.
+    Scores of a list that rise where its given ranks fall are distances: they are read negated, with
+    one `CtxmemWarning` that names the lists.
     """
     table.lists = _lists(table)
     table.score = np.array(
         [np.nan if chunk.score is None else chunk.score for chunk in table.chunks], dtype=np.float64
     )
-    table.rank = _ranks(table)
+    given = np.array([-1 if c.rank is None else c.rank for c in table.chunks], dtype=np.int64)
+    _negate_distances(table, given)
+    table.rank = _ranks(table, given)
     table.hits = np.bincount(table.repeat_of, minlength=len(table)).astype(np.int32)
     evidence = np.zeros(len(table))
     known = table.rank >= 0
@@ -93,9 +109,47 @@ def _scaled_in_lists(
     return scaled
 
 
-def _ranks(table: Candidates) -> NDArray[np.int64]:
+def _negate_distances(table: Candidates, given: NDArray[np.int64]) -> None:
+    """Read scores as similarities in every list; warn once, naming the lists of distances."""
+    found = []
+    for members in table.lists:
+        scored = members[(given[members] >= 0) & ~np.isnan(table.score[members])]
+        if _rise(given[scored], table.score[scored]):
+            table.score[members] = -table.score[members]
+            found.append(table.chunks[int(members[0])].list)
+    if found:
+        _warn_of_distances(found)
+
+
+def _rise(ranks: NDArray[np.int64], scores: NDArray[np.float64]) -> bool:
+    """Tell whether later ranks have clearly higher scores."""
+    if len(scores) < FEWEST or len(np.unique(scores)) < FEWEST or ranks.min() == ranks.max():
+        return False
+    places = np.stack([_places(ranks), _places(scores)])
+    return bool(np.asarray(np.corrcoef(places))[0, 1] >= RISING - 1e-9)
+
+
+def _places(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the places of values in their order; equal ones share the mean of theirs."""
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count - 1) / 2)[inverse.reshape(len(values))], dtype=np.float64)
+
+
+def _warn_of_distances(lists: Sequence[str | None]) -> None:
+    names = ", ".join("hits without a list" if name is None else repr(name) for name in lists)
+    warnings.warn(
+        f"scores rise with the ranks of {names}, so they were read as distances, lower is better; "
+        f"expected scores where higher is better: give similarities (-distance or 1 - distance), "
+        f"or leave the scores out and give ranks alone",
+        CtxmemWarning,
+        stacklevel=5,  # who called `pack`
+    )
+
+
+def _ranks(table: Candidates, given: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return each hit's rank in its list: given, else by score among the list's, else -1."""
-    ranks = np.array([-1 if c.rank is None else c.rank for c in table.chunks], dtype=np.int64)
+    ranks: NDArray[np.int64] = given.copy()
     unranked = (ranks < 0) & ~np.isnan(table.score)
     for members in table.lists:
         scored = members[unranked[members]]

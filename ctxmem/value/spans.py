@@ -23,6 +23,10 @@ from ctxmem.value.evidence import evidence_of
 from ctxmem.value.question import Question, rows, unit
 from ctxmem.value.shortlist import given_cosine
 
+HEADLESS = 1 << _native.SPAN_FLAGS.index("headless")
+UNCLEAR = 0.05
+"""Of the value of a row, what it keeps where no header says what its cells are."""
+
 FLOOR = 1e-4
 """Worth of a token that nothing speaks for; above 0, so that room left over is used."""
 
@@ -49,6 +53,7 @@ def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | No
         worth = model().worth(described) + TIE * _plain_evidence(described)
         table.segment_worth = np.full(len(table.segment_span), FLOOR)
         table.segment_worth[: len(worth)] += (1 - FLOOR) * np.minimum(1.0, worth.astype(np.float64))
+    table.segment_worth[(table.segment_flags & HEADLESS) != 0] *= UNCLEAR
     add_chunk_worth(table)
     return described
 
@@ -103,8 +108,12 @@ def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
         np.ascontiguousarray(table.segment_span[:known, 0]),
         np.ascontiguousarray(table.segment_span[:known, 1]),
         table.segment_kind[:known],
+        table.segment_flags[:known],
+        table.segment_need[:known],
+        table.segment_block[:known],
         table.document[:stretches],
         table.stretch_place[:stretches],
+        [table.chunks[i].source or "" for i in table.stretch_chunk[:stretches]],
         table.first_segment[chunks],
         table.last_segment[chunks],
         evidence,
@@ -142,7 +151,10 @@ def _vectors(table: Candidates, question: Question, known: int) -> NDArray[np.fl
     if question.vectors is None or question.embed is None:
         return None
     texts = table.segment_texts[:known]
-    vectors = unit(rows(question.embed(texts), len(texts), "embed"))
+    said = [k for k, text in enumerate(texts) if text]
+    made = unit(rows(question.embed([texts[k] for k in said]), len(said), "embed"))
+    vectors = np.zeros((known, made.shape[1]), dtype=np.float32)
+    vectors[said] = made
     if vectors.shape[1] != question.vectors.shape[1]:
         raise InputError(
             f"embed makes vectors of {vectors.shape[1]} numbers, the query's has "

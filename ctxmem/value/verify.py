@@ -83,11 +83,13 @@ def verify(
     texts = table.segment_texts[: len(worth)]
     number: dict[str, int] = {}
     same = np.array([number.setdefault(text, len(number)) for text in texts], dtype=np.intp)
+    said = np.array([bool(text) for text in texts])  # names of sources are none of the text
     most = max(1, round(SHARE * len(number))) if calls is None else calls
     batch = max(1, -(-most // BATCHES))
     asked = 0
     while asked < most:
         ask = _worth_asking(table, worth, scores, limit)
+        ask = ask[said[ask]]
         _, first = np.unique(same[ask], return_index=True)  # one of each text
         ask = ask[np.sort(first)][: min(batch, most - asked)]
         if not len(ask):

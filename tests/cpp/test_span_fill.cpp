@@ -1,11 +1,14 @@
-// The fill under the sanitizers: random spans, demands and limits. What is spent must be what the
-// choice costs, within the limit; folded spans must be stood for by kept ones of other stretches.
+// The fill under the sanitizers: random units, demands and limits, and needs of any kind, cycles
+// too. What is spent must be what the choice costs, within the limit; what is kept must be kept with
+// all that it needs; folded units must be stood for by kept ones of other stretches.
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/outline.hpp"
 #include "core/span_fill.hpp"
 #include "check.hpp"
 
@@ -21,8 +24,8 @@ struct Case {
     std::vector<std::string> texts;
     std::vector<std::string_view> views;
     std::vector<std::int64_t> first{0}, start, end, tokens, overhead;
-    std::vector<std::uint8_t> kind, demand;
-    std::vector<std::int32_t> document;
+    std::vector<std::uint8_t> kind, flags, demand;
+    std::vector<std::int32_t> need, also, document;
     std::vector<double> worth;
 
     Case() {
@@ -39,7 +42,7 @@ struct Case {
                 for (const char c : part) at += (c & 0xC0) != 0x80;
                 end.push_back(at);
                 tokens.push_back(random_below(9));
-                kind.push_back(static_cast<std::uint8_t>(random_below(7)));
+                kind.push_back(static_cast<std::uint8_t>(random_below(13)));
                 demand.push_back(static_cast<std::uint8_t>(random_below(8) < 6 ? 0 : random_below(3)));
                 worth.push_back(static_cast<double>(random_below(100)) / 100);
             }
@@ -49,6 +52,55 @@ struct Case {
             document.push_back(static_cast<std::int32_t>(texts.size()) - 1);
         }
         for (const std::string& text : texts) views.push_back(text);
+        // A third of the cases knows no needs; what is needed is not hidden.
+        const auto n = static_cast<std::int64_t>(start.size());
+        const bool tied = random_below(3) > 0;
+        for (std::int64_t k = 0; k < n; ++k)
+            for (std::vector<std::int32_t>* column : {&need, &also})
+                column->push_back(static_cast<std::int32_t>(
+                    tied && random_below(2) ? random_below(n) : ctxmem::kNoSpan));
+        constexpr std::uint8_t kFlags[] = {0, 0, ctxmem::kLabel, ctxmem::kLeadIn, ctxmem::kFiller,
+                                           ctxmem::kHidden, ctxmem::kLabel | ctxmem::kHidden};
+        for (std::int64_t k = 0; k < n; ++k) {
+            flags.push_back(kFlags[random_below(7)]);
+            const auto row = static_cast<std::int32_t>(k);
+            const auto needs = [&](const auto& column) {
+                return std::find(column.begin(), column.end(), row) != column.end();
+            };
+            if (needs(need) || needs(also))
+                flags.back() &= static_cast<std::uint8_t>(~unsigned{ctxmem::kHidden});
+        }
+    }
+
+    bool has(std::size_t s, unsigned flag) const { return (flags[s] & flag) != 0; }
+    // What a unit needs, itself too.
+    std::vector<bool> closure(std::size_t s) const {
+        std::vector<bool> found(start.size(), false);
+        std::vector<std::size_t> open{s};
+        while (!open.empty()) {
+            const std::size_t at = open.back();
+            open.pop_back();
+            if (found[at]) continue;
+            found[at] = true;
+            for (const std::int32_t other : {need[at], also[at]})
+                if (other != ctxmem::kNoSpan) open.push_back(static_cast<std::size_t>(other));
+        }
+        return found;
+    }
+    // A label's value is half of what the best unit that needs it is worth, a token.
+    std::vector<double> values() const {
+        std::vector<double> value(start.size(), 0.0), best(start.size(), 0.0);
+        for (std::size_t s = 0; s < start.size(); ++s) {
+            if (has(s, ctxmem::kLabel | ctxmem::kFiller | ctxmem::kHidden)) continue;
+            value[s] = worth[s] * static_cast<double>(tokens[s]);
+            const std::vector<bool> needed = closure(s);
+            for (std::size_t k = 0; k < start.size(); ++k)
+                if (needed[k] && has(k, ctxmem::kLabel)) best[k] = std::max(best[k], worth[s]);
+        }
+        for (std::size_t s = 0; s < start.size(); ++s)
+            if (has(s, ctxmem::kLabel) && !has(s, ctxmem::kHidden))
+                value[s] = best[s] / 2 * static_cast<double>(tokens[s]);
+        return value;
     }
 
     ctxmem::FillInput input(std::int64_t limit) const {
@@ -58,6 +110,9 @@ struct Case {
         in.start = start;
         in.end = end;
         in.kind = kind;
+        in.flags = flags;
+        in.need = need;
+        in.also = also;
         in.tokens = tokens;
         in.document = document;
         in.overhead = overhead;
@@ -69,12 +124,31 @@ struct Case {
     }
 };
 
+// What is kept is kept with what it needs; what is pinned may have been given without.
+void check_needs(const Case& given, const ctxmem::Fill& fill, std::size_t s) {
+    if (given.demand[s] == 1) return;
+    CHECK(!given.has(s, ctxmem::kHidden));
+    bool introduces = false, names = false;
+    for (std::size_t k = 0; k < given.start.size(); ++k) {
+        if (!fill.kept[k]) continue;
+        const auto row = static_cast<std::int32_t>(s);
+        introduces = introduces || given.need[k] == row || given.also[k] == row;
+        names = names || (given.closure(k)[s] && !given.has(k, ctxmem::kLabel));
+    }
+    const bool pinned = std::find(given.demand.begin(), given.demand.end(), 1) != given.demand.end();
+    CHECK(introduces || pinned || !given.has(s, ctxmem::kLeadIn));
+    CHECK(names || !given.has(s, ctxmem::kLabel));
+    for (const std::int32_t other : {given.need[s], given.also[s]})
+        CHECK(other == ctxmem::kNoSpan || fill.kept[static_cast<std::size_t>(other)]);
+}
+
 void check(const Case& given, std::int64_t limit, double least, double alike) {
     ctxmem::FillInput in = given.input(limit);
     in.least = least;
     in.alike = alike;
     in.query = "a word of the harbour, 30 \xC3\x9F";
     const ctxmem::Fill fill = ctxmem::fill_spans(in);
+    const std::vector<double> values = given.values();
     std::int64_t cost = 0;
     double value = 0;
     for (std::size_t t = 0; t < given.texts.size(); ++t) {
@@ -90,7 +164,8 @@ void check(const Case& given, std::int64_t limit, double least, double alike) {
             }
             if (!fill.kept[s]) continue;
             cost += given.tokens[s];
-            value += given.worth[s] * static_cast<double>(given.tokens[s]);
+            value += values[s];
+            check_needs(given, fill, s);
             runs += k == given.first[t] || !fill.kept[s - 1];
         }
         if (runs > 0) cost += 3 + 2 * (runs - 1);
@@ -105,10 +180,24 @@ template <class Spoil>
 void refused(Spoil&& spoil) {
     const std::vector<std::string_view> texts{"a b"};
     const std::vector<std::int64_t> first{0, 1}, start{0}, end{3}, tokens{2}, overhead{1};
-    const std::vector<std::uint8_t> kind{0}, demand{0};
-    const std::vector<std::int32_t> document{0};
+    const std::vector<std::uint8_t> kind{0}, flags{0}, demand{0};
+    const std::vector<std::int32_t> document{0}, need{-1}, also{-1};
     const std::vector<double> worth{0.5};
-    ctxmem::FillInput in{texts, first, start, end, kind, tokens, document, overhead, 1, worth, demand};
+    ctxmem::FillInput in;
+    in.stretches = texts;
+    in.first = first;
+    in.start = start;
+    in.end = end;
+    in.kind = kind;
+    in.flags = flags;
+    in.need = need;
+    in.also = also;
+    in.tokens = tokens;
+    in.document = document;
+    in.overhead = overhead;
+    in.again = 1;
+    in.worth = worth;
+    in.demand = demand;
     in.limit = 9;
     CHECK(ctxmem::fill_spans(in).kept[0] == 1);
     spoil(in);
@@ -130,12 +219,15 @@ int main() {
     }
     const std::vector<double> nan{std::numeric_limits<double>::quiet_NaN()};
     const std::vector<std::int64_t> negative{-1}, backwards{1, 0}, far{0, 9};
-    const std::vector<std::int32_t> none{-1};
+    const std::vector<std::int32_t> none{-1}, beyond{1}, below_none{-2};
     refused([&](ctxmem::FillInput& in) { in.worth = nan; });
     refused([&](ctxmem::FillInput& in) { in.tokens = negative; });
     refused([&](ctxmem::FillInput& in) { in.first = backwards; });
     refused([&](ctxmem::FillInput& in) { in.first = far; });
     refused([&](ctxmem::FillInput& in) { in.document = none; });
     refused([&](ctxmem::FillInput& in) { in.demand = {}; });
+    refused([&](ctxmem::FillInput& in) { in.flags = {}; });
+    refused([&](ctxmem::FillInput& in) { in.need = beyond; });
+    refused([&](ctxmem::FillInput& in) { in.also = below_none; });
     return 0;
 }

@@ -16,7 +16,10 @@ std::size_t below(std::size_t n) { return random_bits() % n; }
 
 std::string random_text() {
     static const char* const pieces[] = {"Anna ", "the ", "2019 ", "\xC3\xA9t\xC3\xA9 ", "?", "\n",
-                                         "\xE6\x9D\xB1", "terminates ", "\xED\xA0\x80", "\xFF", ""};
+                                         "\xE6\x9D\xB1", "terminates ", "\xED\xA0\x80", "\xFF", "",
+                                         "_", "-", ".", "maxOver", "HTTPSo", "\xD9\x8F",
+                                         "\xD9\x88\xD8\xA7\xD9\x84", "\xD1\x8F", "\xE0\xA4\xA8",
+                                         "\xE0\xA5\x8D", "\xE0\xB8\x81", "\xE0\xB8\xB5", "\xE0"};
     std::string text;
     for (std::size_t k = below(12); k > 0; --k) text += pieces[below(std::size(pieces))];
     return text;
@@ -26,8 +29,10 @@ struct Case {
     std::vector<std::string> texts, asked;
     std::vector<std::string_view> stretches, queries;
     std::vector<std::int64_t> first{0}, start, end, place;
-    std::vector<std::uint8_t> kind;
-    std::vector<std::int32_t> document, chunk_first, chunk_last;
+    std::vector<std::string> sources;
+    std::vector<std::string_view> names;
+    std::vector<std::uint8_t> kind, flags;
+    std::vector<std::int32_t> need, block, document, chunk_first, chunk_last;
     std::vector<double> evidence;
     std::vector<float> vectors, query_vectors;
     std::size_t width = 0;
@@ -43,11 +48,18 @@ struct Case {
                 texts.back() += text;
                 start.push_back(at);
                 end.push_back(at += characters);
-                kind.push_back(static_cast<std::uint8_t>(below(7)));
+                kind.push_back(static_cast<std::uint8_t>(below(13)));
+                flags.push_back(static_cast<std::uint8_t>(below(128)));
             }
             first.push_back(static_cast<std::int64_t>(start.size()));
             place.push_back(static_cast<std::int64_t>(below(1000)));
         }
+        for (std::size_t s = 0; s < start.size(); ++s) {  // any unit: cycles, too
+            need.push_back(static_cast<std::int32_t>(below(start.size() + 1)) - 1);
+            block.push_back(static_cast<std::int32_t>(below(start.size())));
+        }
+        if (below(2) == 0)
+            for (std::size_t t = 0; t < texts.size(); ++t) sources.push_back(random_text());
         for (std::size_t t = 0; t < texts.size(); ++t)
             document.push_back(static_cast<std::int32_t>(below(texts.size())));
         for (std::size_t c = below(6); c > 0; --c) {
@@ -65,18 +77,22 @@ struct Case {
             for (std::size_t k = 0; k < asked.size() * width; ++k)
                 query_vectors.push_back(static_cast<float>(below(100)) / 99);
         }
+        for (const auto& text : sources) names.push_back(text);
         for (const auto& text : texts) stretches.push_back(text);
         for (const auto& text : asked) queries.push_back(text);
     }
 
     void damage() {
-        switch (below(7)) {
+        switch (below(10)) {
             case 0: first.push_back(0); break;
             case 1: if (!end.empty()) end[below(end.size())] = -1; break;
             case 2: if (!document.empty()) document[0] = static_cast<std::int32_t>(below(9)) - 4; break;
             case 3: if (!chunk_last.empty()) chunk_last[0] = 1000; break;
             case 4: evidence.push_back(0); break;
             case 5: vectors.push_back(0); break;
+            case 6: if (!need.empty()) need[0] = static_cast<std::int32_t>(need.size()); break;
+            case 7: if (!block.empty()) block[0] = -1; break;
+            case 8: names.resize(texts.size() + 1); break;
             default: kind.push_back(0);
         }
     }
@@ -88,6 +104,10 @@ struct Case {
         in.start = start;
         in.end = end;
         in.kind = kind;
+        in.flags = flags;
+        in.need = need;
+        in.block = block;
+        in.names = names;
         in.document = document;
         in.place = place;
         in.chunk_first = chunk_first;

@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from ctxmem.adapters.account import METADATA_KEY, accounts
-from ctxmem.dedup import find_near_duplicates, telling_words
+from ctxmem.dedup import find_near_duplicates
 from ctxmem.errors import InputTypeError
 from ctxmem.intake import read_budget
 from ctxmem.pack import pack
@@ -87,9 +87,9 @@ class DuplicateFilter(BaseDocumentTransformer, BaseModel):
     For pipelines that have no budget, in the place of `EmbeddingsRedundantFilter`, which keeps the
     worse-ranked. Documents are compared by their words, exactly (`threshold` as in
     `ctxmem.find_near_duplicates`); with `embeddings` also by meaning, from a cosine of `similar`
-    on. Versions that differ in a number, a date or a negation stand side by side, unless `careful`
-    is False. The metadata key "ctxmem" holds the `positions`, `ids` and `sources` of all that a
-    document stands for.
+    on. Versions that say different things (`ctxmem.differences`) stand side by side, unless
+    `careful` is False. The metadata key "ctxmem" holds the `positions`, `ids` and `sources` of all
+    that a document stands for.
 
     >>> from langchain_core.documents import Document
     >>> found = [Document("The fee is due on Monday.", id=i) for i in ("best", "copy")]
@@ -111,14 +111,15 @@ class DuplicateFilter(BaseDocumentTransformer, BaseModel):
         if self.embeddings is not None and texts:
             vectors = self.embeddings.embed_documents(texts)
             meaning = {"embeddings": vectors, "similar": self.similar}
-        groups = find_near_duplicates(texts, self.threshold, prefer="first", **meaning)
+        groups = find_near_duplicates(
+            texts, self.threshold, prefer="first", careful=self.careful, **meaning
+        )
         stands_for: dict[int, list[int]] = {}
         gone: set[int] = set()
         for group in groups:
             kept = group.representative
-            told = telling_words(texts[kept]) if self.careful else []
             for i in group:
-                if i != kept and (not self.careful or telling_words(texts[i]) == told):
+                if i != kept:
                     stands_for.setdefault(kept, [kept]).append(i)
                     gone.add(i)
         return [

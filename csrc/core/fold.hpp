@@ -1,0 +1,97 @@
+// Folding: a text as it is compared, character by character, with the place that each came from.
+//
+// Case, accents in one piece or two, ligatures, full-width forms, quotes, dashes and digits of other
+// scripts become one form; soft hyphens and zero-width characters go. The tables are generated
+// (generate_fold_tables.py) from Unicode's case folding and compatibility decomposition (Unicode
+// Standard Annex 15); Hangul is composed by arithmetic, so that a syllable is one character. Linear
+// in the text, and total: any bytes are read, and what is no character stays as it is.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/fold_tables.hpp"
+#include "core/unicode.hpp"
+
+namespace ctxmem {
+
+struct Folded {
+    std::vector<char32_t> chars;
+    std::vector<std::uint32_t> at;  // the byte that each character began at; the last is the size
+
+    explicit Folded(std::string_view utf8) {
+        // A plain loop over the ASCII that most texts begin with, then character by character.
+        std::size_t ascii = 0;
+        while (ascii < utf8.size() && static_cast<unsigned char>(utf8[ascii]) < 0x80) ++ascii;
+        chars.reserve(utf8.size());
+        at.reserve(utf8.size() + 1);
+        chars.resize(ascii);
+        at.resize(ascii);
+        for (std::size_t i = 0; i < ascii; ++i) {
+            chars[i] = lowered(utf8[i]);
+            at[i] = static_cast<std::uint32_t>(i);
+        }
+        for (std::size_t i = ascii; i < utf8.size();) {
+            if (static_cast<unsigned char>(utf8[i]) < 0x80) {
+                push(lowered(utf8[i]), i);
+                ++i;
+                continue;
+            }
+            const CodePoint point = decode(utf8, i);
+            add(point.value, i);
+            i += point.size;
+        }
+        at.push_back(static_cast<std::uint32_t>(utf8.size()));
+    }
+
+    std::size_t size() const { return chars.size(); }
+    char32_t operator[](std::size_t i) const { return i < chars.size() ? chars[i] : 0; }
+
+    // The bytes of the text that characters came from. Requires from < to <= size().
+    std::string_view slice(std::string_view utf8, std::size_t from, std::size_t to) const {
+        std::size_t end = to;
+        while (end < chars.size() && at[end] == at[to - 1]) ++end;  // of one source, such as a ligature
+        return utf8.substr(at[from], at[end] - at[from]);
+    }
+
+private:
+    static constexpr char32_t kL = 0x1100, kV = 0x1161, kT = 0x11A7, kS = 0xAC00;
+    static constexpr char32_t kLs = 19, kVs = 21, kTs = 28;
+
+    static char32_t lowered(char ascii) {
+        const auto byte = static_cast<unsigned char>(ascii);
+        const bool capital = byte >= 'A' && byte <= 'Z';
+        return byte == '`' ? U'\'' : static_cast<char32_t>(byte + (capital ? 32 : 0));
+    }
+
+    void push(char32_t c, std::size_t byte) {
+        chars.push_back(c);
+        at.push_back(static_cast<std::uint32_t>(byte));
+    }
+
+    void add(char32_t c, std::size_t byte) {
+        const std::uint16_t place =
+            c < 0x110000 ? tables::kFoldBlocks[tables::kFoldIndex[c >> 7] * 128u + (c & 127u)] : 0;
+        if (place == 0) return compose(c, byte);
+        for (auto i = tables::kFoldStart[place]; i < tables::kFoldStart[place + 1]; ++i)
+            compose(tables::kFoldPool[i], byte);
+    }
+
+    void compose(char32_t c, std::size_t byte) {
+        if (!chars.empty() && c >= kV && c < kT + kTs) {
+            char32_t& last = chars.back();
+            if (c < kV + kVs && last >= kL && last < kL + kLs) {
+                last = kS + ((last - kL) * kVs + (c - kV)) * kTs;
+                return;
+            }
+            if (c > kT && last >= kS && last < kS + kLs * kVs * kTs && (last - kS) % kTs == 0) {
+                last += c - kT;
+                return;
+            }
+        }
+        push(c, byte);
+    }
+};
+
+}  // namespace ctxmem

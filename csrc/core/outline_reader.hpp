@@ -1,0 +1,188 @@
+// Reads one text into its outline; see outline.hpp for what that is.
+//
+// The reader walks over the lines once. Each `take_` function looks at the line it is given and
+// either returns 0, the line begins nothing of its kind, or appends the units of a whole block and
+// returns the number of the line after it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/lines.hpp"
+#include "core/outline.hpp"
+
+namespace ctxmem {
+
+// Names within names that are told apart; so a closure over needs is short, and choosing linear.
+constexpr std::size_t kDeepestOwner = 32;
+
+class OutlineReader {
+public:
+    OutlineReader(std::string_view text, const OutlineOptions& options);
+    void run();
+
+    struct Unit {
+        std::size_t start;  // bytes
+        SpanKind kind;
+        std::uint8_t flags;
+        std::int32_t need, also, block;
+    };
+    // Invariant: starts ascend strictly.
+    const std::vector<Unit>& units() const { return units_; }
+
+private:
+    // A name or an item, and the lines that stand deeper below it.
+    struct Owner {
+        int indent;
+        std::int32_t unit;
+    };
+    // The items of one level, while they are read.
+    struct List {
+        int indent;
+        bool ordered;
+        char style;                       // of the markers of its items
+        std::int32_t lead;                // what their first one needs
+        std::vector<std::int32_t> items;  // the unit that each begins with
+        std::size_t bytes;
+    };
+    // The last sentence of the block just read, which may introduce the next.
+    struct Lead {
+        std::int32_t unit = kNoSpan;
+        std::size_t line = 0;  // the last of its block
+        int indent = 0;
+        bool colon = false;
+        bool literal = false;  // ends with ::, so that deeper lines are code
+    };
+
+    // Lines ------------------------------------------------------------------------------------
+    std::size_t count() const { return lines_.size(); }
+    const Line& line(std::size_t i) const { return lines_[i]; }
+    std::string_view content(std::size_t i) const {
+        return text_.substr(lines_[i].first, lines_[i].last - lines_[i].first);
+    }
+    bool blank(std::size_t i) const { return i >= lines_.size() || lines_[i].blank(); }
+    bool after_blank(std::size_t i) const { return i == 0 || lines_[i - 1].blank(); }
+    // The first line from i on that is not blank; count() if there is none.
+    std::size_t filled(std::size_t i) const { return i < count() ? filled_[i] : count(); }
+    // The last line of the run of lines from i on that are blank or deeper than `indent`.
+    std::size_t deeper_end(std::size_t i, int indent) const;
+
+    // Units ------------------------------------------------------------------------------------
+    std::int32_t next_unit() const { return static_cast<std::int32_t>(units_.size()); }
+    std::int32_t add(std::size_t begin, SpanKind kind, std::int32_t need, unsigned flags = 0);
+    std::int32_t add_line(std::size_t i, SpanKind kind, std::int32_t need, unsigned flags = 0) {
+        return add(lines_[i].first, kind, need, flags);
+    }
+    // Append text[begin, end) as units of one kind, cut to the room.
+    std::int32_t add_cut(std::size_t begin, std::size_t end, SpanKind kind, std::int32_t need,
+                         unsigned flags = 0);
+    void add_parts(std::size_t begin, std::size_t end, SpanKind kind, std::int32_t need,
+                   unsigned flags);
+    // The sentences of text[begin, end), each with what it needs; returns the first.
+    std::int32_t add_sentences(std::size_t begin, std::size_t end, std::size_t scan, SpanKind kind,
+                               std::int32_t need);
+    void point_back(std::int32_t sentence, std::string_view said, bool same_block);
+    void close_block(std::int32_t first);
+    void flag(std::int32_t unit, unsigned flags) {
+        units_[static_cast<std::size_t>(unit)].flags |= static_cast<std::uint8_t>(flags);
+    }
+    void tie(std::int32_t unit, std::int32_t also) {
+        units_[static_cast<std::size_t>(unit)].also = also;
+    }
+    // What a block whose first line has this indentation belongs to.
+    std::int32_t owner(int indent);
+    void own(int indent, std::int32_t unit) {
+        if (owners_.size() < kDeepestOwner) owners_.push_back({indent, unit});
+    }
+    // The lead-in of what begins with line i, marked as one; else the owner.
+    std::int32_t lead_or_owner(std::size_t i);
+    void introduce_sections();
+
+    void forget_lead_ins();
+    std::size_t take(std::size_t i);
+    // Does line i begin something of its own, below running text or not?
+    bool starts_block(std::size_t i, bool running_stops) const;
+    bool stops(std::string_view said) const;
+
+    // Paragraphs, headings: outline.cpp
+    std::size_t take_heading(std::size_t i);
+    void add_heading(std::size_t i, std::size_t last, int level);
+    std::size_t take_stray(std::size_t i);
+    std::size_t take_paragraph(std::size_t i);
+    bool titles(std::size_t i) const;
+    bool underlines(std::size_t i) const;
+    std::size_t paragraph_end(std::size_t i) const;
+
+    // Lists, entries, dialogue: outline_lists.cpp
+    std::size_t take_item(std::size_t i);
+    std::size_t nested_end(std::size_t i, std::size_t last, int indent) const;
+    std::size_t take_turn(std::size_t i);
+    std::size_t turn_end(std::size_t i) const;
+    bool goes_on(std::size_t i) const;
+    std::size_t take_directive(std::size_t i);
+    std::size_t take_entry(std::size_t i);
+    void close_lists(int indent);
+    void close_list(List& list);
+    void tie_warnings(const List& list);
+    void count_turns();
+
+    // Tables: outline_tables.cpp
+    std::size_t take_table(std::size_t i);
+    std::size_t take_pipes(std::size_t i);
+    std::size_t take_grid(std::size_t i);
+    std::size_t take_simple(std::size_t i);
+    std::size_t take_columns(std::size_t i);
+    std::size_t take_html_table(std::size_t i);
+    std::size_t take_separated(std::size_t i);
+
+    // Code: outline_code.cpp
+    bool underlines_title(std::size_t i) const;
+    void find_torn_fence();
+    std::size_t take_fence(std::size_t i);
+    std::size_t take_literal(std::size_t i, int indent, std::int32_t need);
+    std::size_t take_doctest(std::size_t i);
+    std::size_t take_code(std::size_t i);
+    void add_code(std::size_t first, std::size_t last, std::int32_t need, unsigned flags, int depth);
+    void add_groups(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,
+                    int depth);
+    int evidence(std::size_t i) const { return code_evidence(lines_[i], content(i)); }
+    bool starts_code(std::size_t i, bool running) const;
+    bool continues_code(std::size_t i, int base) const;
+    bool comments_code(std::size_t i) const;
+
+    // Records: outline_records.cpp
+    std::size_t take_json(std::size_t i);
+    std::size_t take_records(std::size_t i);
+    std::size_t take_entries(std::size_t i);
+    bool keyed(std::size_t i) const;
+    bool states_code(std::size_t i, std::size_t last) const;
+    bool opens_more(std::size_t k, std::size_t last) const;
+    void add_records(std::size_t i, std::size_t last);
+    std::int32_t add_record(std::size_t k, std::size_t last, std::int32_t owning);
+    void add_closer(std::size_t k, std::int32_t owning);
+    std::int32_t record_owner(std::size_t k);
+    std::size_t record_end(std::size_t i, std::size_t most) const;
+
+    std::string_view text_;
+    OutlineOptions options_;
+    std::vector<Line> lines_;
+    std::vector<std::size_t> filled_;
+    std::vector<Unit> units_;
+    std::vector<Owner> above_;  // headings that the last one is a part of, by level
+    std::vector<Owner> owners_, openers_;  // openers of a record wait for what closes them
+    std::size_t record_last_ = 0;
+    std::vector<List> lists_;
+    Lead lead_;
+    std::int32_t heading_ = kNoSpan;
+    std::int32_t antecedent_ = kNoSpan;  // the last sentence that does not point back
+    std::int32_t antecedent_end_ = 0;     // the unit after the sentences that may point to it
+    std::size_t torn_close_ = 0;  // line of the fence that closes code whose opening is missing
+    bool torn_ = false;
+    bool dialogue_ = false;
+    std::vector<std::size_t> cuts_;
+    std::vector<std::int32_t> of_sections_;  // what introduces headings or entries, ascending
+    std::size_t wasted_ = 0;  // bytes read for a block that was none
+};
+
+}  // namespace ctxmem

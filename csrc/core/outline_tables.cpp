@@ -1,0 +1,354 @@
+// Tables: a row needs its header, in whatever way it is drawn.
+#include <algorithm>
+#include <string>
+
+#include "core/outline_reader.hpp"
+#include "core/sentences.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr std::size_t kRowsOfText = 3;      // lines that make separated values, at least
+constexpr std::size_t kRowsLooked = 8;      // lines by which they are told from prose
+constexpr std::size_t kLongestRow = 2000;   // bytes of a line that is looked at for separators
+constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool grid_rule(std::string_view content) {
+    return content.size() >= 4 && content[0] == '+' && content.back() == '+' &&
+           content.find_first_not_of("+-=") == content.npos;
+}
+
+// "=====  ====": two columns or more.
+bool simple_rule(std::string_view content) {
+    return content.size() >= 3 && content[0] == '=' && content.find(' ') != content.npos &&
+           content.find_first_not_of("= ") == content.npos;
+}
+
+// Where the second column of a line begins, in bytes of the line: behind two spaces; 0 if nowhere.
+std::size_t second_column(std::string_view text, const Line& line) {
+    const std::size_t gap = text.substr(line.first, line.last - line.first).find("  ");
+    if (gap == std::string_view::npos) return 0;
+    return skip_space(text, line.first + gap, line.last) - line.begin;
+}
+
+// Where `tag` ("<tr") stands in text[at, end), in any case; kNever if nowhere.
+std::size_t find_tag(std::string_view text, std::size_t at, std::size_t end, std::string_view tag) {
+    for (; at + tag.size() <= end; ++at) {
+        if (text[at] != '<') continue;
+        std::size_t k = 1;
+        while (k < tag.size() && (text[at + k] | 0x20) == (tag[k] | 0x20)) ++k;
+        if (k == tag.size()) return at;
+    }
+    return kNever;
+}
+
+// How many times the separator stands in a line, quoted cells aside.
+std::size_t separators(std::string_view content, char separator) {
+    if (content.size() > kLongestRow) return 0;
+    std::size_t found = 0;
+    bool quoted = false;
+    for (const char c : content) {
+        if (c == '"')
+            quoted = !quoted;
+        else
+            found += c == separator && !quoted;
+    }
+    return quoted ? 0 : found;
+}
+
+// Do the cells of a line name columns: short, without a number, none of them empty?
+bool names_columns(std::string_view content, char separator) {
+    std::size_t begin = 0;
+    while (begin <= content.size()) {
+        const std::size_t end = std::min(content.find(separator, begin), content.size());
+        std::string_view cell = content.substr(begin, end - begin);
+        while (!cell.empty() && (cell[0] == ' ' || cell[0] == '"')) cell.remove_prefix(1);
+        if (cell.empty() || cell.size() > 60) return false;
+        const bool signed_number = cell.size() > 1 && (cell[0] == '-' || cell[0] == '+');
+        if (is_digit(cell[signed_number ? 1 : 0])) return false;
+        begin = end + 1;
+    }
+    return true;
+}
+
+}  // namespace
+
+std::size_t OutlineReader::take_table(std::size_t i) {
+    std::size_t next = 0;
+    if ((next = take_grid(i)) > 0 || (next = take_simple(i)) > 0 || (next = take_pipes(i)) > 0 ||
+        (next = take_html_table(i)) > 0 || (next = take_separated(i)) > 0)
+        lead_ = {};
+    return next;
+}
+
+// | a | b |, with a rule below its header or without, and cells between bars alone.
+std::size_t OutlineReader::take_pipes(std::size_t i) {
+    const auto bars = [&](std::size_t k) {
+        return !blank(k) && content(k).substr(0, 512).find('|') != std::string_view::npos;
+    };
+    if (!bars(i)) return 0;
+    const bool ruled = bars(i + 1) && is_table_rule(content(i + 1)) && !is_table_rule(content(i));
+    const bool row = content(i)[0] == '|' && is_table_row(content(i));
+    if (!ruled && !row && !is_table_rule(content(i))) return 0;
+    std::size_t last = i;
+    while (bars(last + 1) && fence_size(content(last + 1)) == 0) ++last;
+    close_lists(line(i).indent);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    std::int32_t header = kNoSpan;
+    std::size_t k = i;
+    if (ruled) {
+        header = add_line(i, SpanKind::header, need, kLabel);
+        k = i + 2;
+    } else if (is_table_rule(content(i))) {
+        add_line(i, SpanKind::other, kNoSpan, kHidden);
+        k = i + 1;
+    } else if (last - i >= 2 && (units_.empty() ? false : after_blank(i))) {
+        header = add_line(i, SpanKind::header, need, kLabel);  // bars without a rule
+        k = i + 1;
+    }
+    for (; k <= last; ++k) {
+        const std::int32_t on = header == kNoSpan ? need : header;
+        add_cut(line(k).first, line(k).last, SpanKind::table_row, on,
+                header == kNoSpan ? unsigned{kHeadless} : 0u);
+    }
+    close_block(first);
+    return last + 1;
+}
+
+// +---+---+ borders. Rows stand between borders; a border of = ends the header.
+std::size_t OutlineReader::take_grid(std::size_t i) {
+    const auto drawn = [&](std::size_t k) {
+        return !blank(k) && (content(k)[0] == '+' || content(k)[0] == '|');
+    };
+    const std::string_view here = content(i);
+    const bool torn = here[0] == '|' && units_.empty();
+    if (!grid_rule(here) && !torn) return 0;
+    std::size_t last = i, rules = 0, double_rule = kNever;
+    for (std::size_t k = i; drawn(k); ++k) {
+        last = k;
+        if (!grid_rule(content(k))) continue;
+        ++rules;
+        if (content(k).find('=') != std::string_view::npos && double_rule == kNever) double_rule = k;
+    }
+    if (rules == 0 || (torn && rules < 1)) return 0;
+    const bool bold = grid_rule(here) && i + 1 <= last && content(i + 1).find("**") != here.npos;
+    std::size_t head_end = double_rule;
+    if (head_end == kNever && bold)
+        for (std::size_t k = i + 1; k <= last && head_end == kNever; ++k)
+            if (grid_rule(content(k))) head_end = k;
+    close_lists(line(i).indent);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    std::int32_t header = kNoSpan;
+    std::size_t k = i;
+    if (head_end != kNever) {
+        header = add_line(i, SpanKind::header, need, kLabel);
+        k = head_end + 1;
+    }
+    const bool headless = header == kNoSpan && (torn || !grid_rule(here));
+    for (std::size_t row = k; row <= last; row = k) {
+        while (k <= last && grid_rule(content(k))) ++k;  // the border above the first row
+        while (k <= last && !grid_rule(content(k))) ++k;
+        if (k <= last) ++k;  // and the one below it
+        add_cut(line(row).first, line(k - 1).last, SpanKind::table_row,
+                header == kNoSpan ? need : header, headless ? unsigned{kHeadless} : 0u);
+    }
+    close_block(first);
+    return last + 1;
+}
+
+// ==== ==== borders above and below the header, and below the table.
+std::size_t OutlineReader::take_simple(std::size_t i) {
+    std::size_t borders[3];
+    std::size_t found = 0, last = i;
+    if (!simple_rule(content(i))) return take_columns(i);
+    for (std::size_t k = i; k < count() && found < 3; ++k) {
+        if (blank(k)) {
+            if (found < 2 || filled(k) >= count()) break;
+            continue;
+        }
+        if (!simple_rule(content(k))) {
+            if (line(k).indent < line(i).indent) break;
+            last = k;
+            continue;
+        }
+        borders[found++] = k;
+        last = k;
+        if (found == 2 && (blank(k + 1))) break;
+    }
+    close_lists(line(i).indent);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    if (found < 2) {  // the end of a table that began elsewhere
+        add_line(i, SpanKind::other, kNoSpan, kHidden);
+        return i + 1;
+    }
+    const bool closed = found == 3;
+    const bool headed = borders[1] > i + 1 && (closed || !blank(borders[1] + 1));
+    if (!headed) {  // two borders and no header
+        last = borders[1];
+        const std::int32_t top = add_line(i, SpanKind::header, need, kLabel);
+        for (std::size_t k = i + 1; k < last; ++k)
+            if (!blank(k) && (line(k).indent <= line(i).indent || k == i + 1))
+                add_line(k, SpanKind::table_row, top);
+        tie(top, add_line(last, SpanKind::header, top, kLabel));
+        close_block(first);
+        return last + 1;
+    }
+    const std::int32_t header = add_line(i, SpanKind::header, need, kLabel);
+    if (closed) last = borders[2];
+    const std::size_t stop = closed ? last : last + 1;
+    const std::size_t body = borders[1] + 1;
+    for (std::size_t k = body; k < stop; ++k) {
+        if (blank(k)) continue;
+        if (k > body && line(k).indent > line(i).indent) continue;  // goes on with the row above
+        add_line(k, SpanKind::table_row, header);
+    }
+    if (closed) tie(header, add_line(last, SpanKind::header, header, kLabel));
+    close_block(first);
+    return last + 1;
+}
+
+// The rows of such a table whose borders are not in the text: columns that begin at one place.
+std::size_t OutlineReader::take_columns(std::size_t i) {
+    if (!units_.empty()) return 0;
+    std::size_t last = i, rows = 0, aligned = 0, at = 0;
+    for (std::size_t k = i; !blank(k) && !simple_rule(content(k)); ++k) last = k;
+    const bool bordered = last + 1 < count() && !blank(last + 1);
+    for (std::size_t k = i + 1; k <= last; ++k) {
+        const std::size_t column = second_column(text_, line(k));
+        ++rows;
+        if (column == 0) continue;
+        if (at == 0) at = column;
+        aligned += column == at;
+    }
+    if (at == 0 || aligned < (bordered ? 1u : 2u) || 10 * aligned < 7 * rows) return 0;
+    const std::int32_t first = next_unit();
+    for (std::size_t row = i; row <= last; ++row) {
+        if (row > i + 1 && line(row).indent > line(i + 1).indent) continue;  // of the row above
+        add_line(row, SpanKind::table_row, kNoSpan, kHeadless);
+    }
+    if (bordered) add_line(last + 1, SpanKind::other, kNoSpan, kHidden);
+    close_block(first);
+    return last + 1 + bordered;
+}
+
+// <table>, its rows from <tr to the next; those with <th are its header.
+std::size_t OutlineReader::take_html_table(std::size_t i) {
+    const std::size_t begin = line(i).first;
+    const bool whole = find_tag(text_, begin, std::min(begin + 6, text_.size()), "<table") == begin;
+    const bool row = !whole && units_.empty() &&
+                     find_tag(text_, begin, std::min(begin + 3, text_.size()), "<tr") == begin;
+    if ((!whole && !row) || wasted_ > 2 * text_.size()) return 0;
+    std::size_t end = find_tag(text_, begin, text_.size(), "</table");
+    const bool closed = end != kNever;
+    if (!closed) end = text_.size();
+    std::size_t at = find_tag(text_, begin, end, "<tr");
+    if (!closed && at != kNever) {  // it ends with its last row, if that is whole
+        std::size_t last = at;
+        for (std::size_t k = at; k != kNever; k = find_tag(text_, k + 3, end, "<tr")) last = k;
+        const std::size_t row_end = find_tag(text_, last, end, "</tr");
+        const std::size_t bracket = row_end == kNever ? row_end : text_.find('>', row_end);
+        if (bracket != text_.npos && row_end != kNever) end = bracket + 1;
+    }
+    if (at == kNever) {
+        wasted_ += end - begin;
+        return 0;
+    }
+    close_lists(-1);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    const std::int32_t opening = whole && at > begin ? add(begin, SpanKind::header, need, kLabel) : kNoSpan;
+    std::int32_t header = opening;
+    bool headed = false;
+    while (at != kNever) {
+        const std::size_t next = find_tag(text_, at + 3, end, "<tr");
+        const std::size_t stop = next == kNever ? end : next;
+        const bool names = !headed && find_tag(text_, at, stop, "<th") != kNever;
+        if (names) {
+            header = add(at, SpanKind::header, header == kNoSpan ? need : header, kLabel);
+            headed = true;
+        } else {
+            add_cut(at, trim_space(text_, at, stop), SpanKind::table_row,
+                    header == kNoSpan ? need : header, whole ? 0u : unsigned{kHeadless});
+        }
+        at = next;
+    }
+    std::size_t after = end;
+    if (closed) {
+        const std::int32_t closing = add(end, SpanKind::header, opening, kLabel);
+        if (opening != kNoSpan) tie(opening, closing);
+        const std::size_t bracket = text_.find('>', end);
+        after = bracket == std::string_view::npos ? text_.size() : bracket + 1;
+    }
+    close_block(first);
+    // What stands on the last line behind the table is a block of its own, if it is anything.
+    std::size_t k = i;
+    while (k < count() && line(k).last <= after) ++k;
+    if (k < count() && line(k).first < after) {
+        const std::size_t rest = skip_space(text_, after, line(k).last);
+        if (rest < line(k).last) add_cut(rest, line(k).last, SpanKind::prose, heading_);
+        ++k;
+    }
+    return k;
+}
+
+// Comma, semicolon or tab separated values, the same number of them on every line.
+std::size_t OutlineReader::take_separated(std::size_t i) {
+    if (options_.format == Format::code || options_.format == Format::record) return 0;
+    const std::string_view here = content(i);
+    char separator = 0;
+    std::size_t columns = 0;
+    for (const char c : {'\t', ',', ';'}) {
+        const std::size_t found = separators(here, c);
+        if (found > columns) {
+            columns = found;
+            separator = c;
+        }
+    }
+    const bool told = options_.format == Format::table;
+    if (columns == 0 || (!told && columns < 2 && separator != '\t')) return 0;
+    std::size_t last = i, rows = 1, digits = 0;
+    // A row cut at the beginning of the text has fewer cells than those below it.
+    const bool first_torn = units_.empty() && !blank(i + 1) &&
+                            separators(content(i + 1), separator) != columns;
+    if (first_torn && told) columns = separators(content(i + 1), separator);
+    const auto read_rows = [&](std::size_t stop) {
+        for (std::size_t k = last + 1; k < stop && !blank(k); ++k) {
+            const std::size_t found = separators(content(k), separator);
+            const bool torn = k + 1 >= count() && found < columns;
+            if (found != columns && !torn) break;
+            ++rows;
+            last = k;
+        }
+    };
+    read_rows(i + kRowsLooked);  // those that say whether it is a table
+    for (std::size_t k = i; k <= last; ++k)
+        for (const char c : content(k)) digits += is_digit(c);
+    if (!told && (rows < kRowsOfText || here.size() > 400 || here.ends_with('.') || here.ends_with(':')))
+        return 0;
+    // Prose with as many commas on every line is rare, but poems are no tables.
+    if (!told && separator == ',') {
+        std::size_t spaced = 0;
+        for (std::size_t k = i; k <= last; ++k)
+            spaced += content(k).find(", ") != std::string_view::npos;
+        if (spaced > 0 || (digits == 0 && !names_columns(here, separator))) return 0;
+    }
+    read_rows(count());
+    close_lists(-1);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    const bool headed = !first_torn && rows > 1 && names_columns(here, separator) &&
+                        !names_columns(content(i + 1), separator);
+    const std::int32_t header = headed ? add_line(i, SpanKind::header, need, kLabel) : kNoSpan;
+    for (std::size_t k = headed ? i + 1 : i; k <= last; ++k)
+        add_cut(line(k).first, line(k).last, SpanKind::table_row, headed ? header : need,
+                headed ? 0u : unsigned{kHeadless});
+    close_block(first);
+    return last + 1;
+}
+
+}  // namespace ctxmem

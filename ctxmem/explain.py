@@ -1,0 +1,304 @@
+"""Explain what became of every input, and why."""
+
+from __future__ import annotations
+
+from collections import Counter as Counts
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.report import passage_names
+from ctxmem.schema import Candidates, Decision, Piece, Reason
+
+
+def decide(
+    table: Candidates,
+    pieces: Sequence[Piece],
+    difference: Callable[[str, str], str],
+    prices: Mapping[str, float],
+    enough: bool = False,
+    *,
+    folded: Callable[[str, str], str] | None = None,
+) -> tuple[Decision, ...]:
+    """Return what became of every input chunk, in input order.
+
+    `difference` says in which words a version differs from the passage that is shown, and `folded`
+    does so where it was folded because the caller said from which threshold; `prices` is the value
+    that one more token would add, overall under "" and in each section; `enough` says that the
+    window stopped early. Details name passages as a person would: by the caller's id, or by source
+    and first words.
+    """
+    account = _Account(table, pieces, difference, folded or difference, prices, enough)
+    ids, decisions = table.ids, []
+    for i, chunk in enumerate(table.chunks):
+        kept, reason, detail, other = account.verdict(i)
+        if i in table.refused:
+            detail = "; ".join(filter(None, [detail, *table.refused[i]]))
+        decisions.append(
+            Decision(
+                chunk_id=ids[i],
+                kept=kept,
+                reason=reason,
+                detail=detail,
+                represented_by=None if other is None else ids[other],
+                position=i,
+                tokens=account.tokens[i],
+                relevance=account.relevance[i],
+                source=chunk.source,
+            )
+        )
+    return tuple(decisions)
+
+
+class _Verdict(NamedTuple):
+    kept: bool
+    reason: Reason
+    detail: str
+    other: int | None = None  # the chunk whose text is shown instead
+
+
+def _sums(table: Candidates, column: NDArray[Any]) -> list[int]:
+    """Return the sum of a column of segments over those of each chunk."""
+    total = np.concatenate(([0], np.cumsum(column)))
+    sums: list[int] = (total[table.last_segment] - total[table.first_segment]).tolist()
+    return sums
+
+
+class _Account:
+    """What the decisions look up, gathered once for all chunks."""
+
+    def __init__(
+        self,
+        table: Candidates,
+        pieces: Sequence[Piece],
+        difference: Callable[[str, str], str],
+        folded_difference: Callable[[str, str], str],
+        prices: Mapping[str, float],
+        enough: bool,
+    ) -> None:
+        self.table = table
+        self.ids = table.ids
+        self.enough = enough
+        self.difference = difference
+        self.folded_difference = folded_difference
+        self.prices = prices
+        self.blank = table.blank.tolist()
+        self.group = table.group.tolist()
+        self.hits = table.hits.tolist()
+        self.pinned = table.pinned.tolist()
+        self.version_of = table.version_of.tolist()
+        self.relevance = table.relevance.tolist()
+        full = table.tokens[table.first_row[:-1]]
+        self.tokens = full.tolist()
+        self.worth = (table.worth * (full - table.overhead)).tolist()  # of the whole text
+        self.segments = list(
+            zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
+        )
+        self.piece_of = {name: piece for piece in pieces for name in piece.chunk_ids}
+        self.repeat_of = table.repeat_of.tolist()
+        self.kept_row = table.kept_row.tolist()
+        kept = np.flatnonzero(table.kept_row >= 0)
+        self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
+        self.stands_for_it = table.stands_for_it.tolist()
+        self.shown = _sums(table, table.segment_kept)
+        characters = table.segment_span[:, 1] - table.segment_span[:, 0]
+        self.shown_characters = _sums(table, table.segment_kept * characters)
+        self.all_characters = _sums(table, characters)
+        self.folded = _sums(table, table.stands_for_it >= 0)
+        self.density_kept = _average(
+            table.segment_worth[table.segment_kept], table.segment_tokens[table.segment_kept]
+        )
+        self.holder = self._holders(kept[table.alternative[table.kept_row[kept]] == 0])
+        free = kept[~table.pinned[kept]]
+        self.least = float(table.relevance[free].min()) if len(free) else 0.0
+        self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
+        self.verdicts: dict[int, _Verdict] = {}
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What a person calls each passage, by its id."""
+        table = self.table
+        return passage_names(
+            (chunk.id or "", chunk.source, table.text(i)) for i, chunk in enumerate(table.chunks)
+        )
+
+    def name(self, i: int) -> str:
+        """Return what a person calls a chunk."""
+        return self.names[self.ids[i]]
+
+    def verdict(self, i: int) -> _Verdict:
+        """Return what became of a chunk; for a duplicate it depends on that of the first."""
+        if i not in self.verdicts:
+            self.verdicts[i] = self._verdict(i)
+        return self.verdicts[i]
+
+    def _verdict(self, i: int) -> _Verdict:
+        table = self.table
+        if self.blank[i]:
+            return _Verdict(False, Reason.BLANK, "only white space")
+        first = self.repeat_of[i]
+        if first != i:
+            return self._repeat(i, first)
+        if self.kept_row[i] >= 0:
+            return self._kept(i)
+        first_segment, last_segment = self.segments[i]
+        kept: list[int] = []
+        if self.shown[i]:
+            kept = [h for h in self.holder[first_segment:last_segment] if h >= 0]
+        if kept and len(kept) == last_segment - first_segment:
+            most = max(kept, key=kept.count)
+            detail = f"all of its text is shown in {self.name(most)}"
+            return _Verdict(False, Reason.CONTAINED, detail, most)
+        version = self.kept_of_group.get(self.group[i])
+        if version is not None:
+            by_embedding = table.by_embedding[i] or table.by_embedding[version]
+            reason = Reason.SIMILAR if by_embedding else Reason.NEAR_DUPLICATE
+            return _Verdict(False, reason, self._version(i, version, folded=True), version)
+        if kept:
+            most = max(kept, key=kept.count)
+            detail = f"the window shows a part of it, in {self.name(most)}"
+            return _Verdict(False, Reason.CONTAINED, detail, most)
+        if 2 * self.folded[i] >= last_segment - first_segment > 0:
+            folded = self._folded(i)
+            if 2 * sum(folded.values()) >= last_segment - first_segment:
+                most = max(folded, key=lambda other: (folded[other], -other))
+                detail = self._version(i, most, folded=True)
+                return _Verdict(False, Reason.NEAR_DUPLICATE, detail, most)
+        return self._left_out(i)
+
+    def _holders(self, kept: NDArray[np.intp]) -> list[int]:
+        """Return, for each segment in the window, a kept chunk that it stands with; else -1."""
+        holder = np.full(len(self.table.segment_kept), -1)
+        for i in reversed(kept.tolist()):
+            holder[slice(*self.segments[i])] = i
+        holder[~self.table.segment_kept] = -1
+        held: list[int] = holder.tolist()
+        return held
+
+    def _folded(self, i: int) -> Counts[int]:
+        """Return how many segments of a chunk kept chunks stand for."""
+        first, last = self.segments[i]
+        others = self.stands_for_it[first:last]
+        return Counts(self.holder[s] for s in others if s >= 0 and self.holder[s] >= 0)
+
+    def _repeat(self, i: int, first: int) -> _Verdict:
+        shown = self.verdict(first)
+        stands = first if shown.other is None else shown.other
+        hits = f"returned {self.hits[i]} times"
+        if self.ids[first] != self.ids[i]:
+            hits = f"same text as {self.name(first)}, {hits}"
+        if shown.kept:
+            return _Verdict(False, Reason.DUPLICATE, f"{hits}, shown once", stands)
+        if shown.other is not None:
+            return _Verdict(False, Reason.DUPLICATE, f"{hits}; {shown.detail}", stands)
+        return _Verdict(False, Reason.DUPLICATE, f"{hits}, not shown: {shown.detail}", stands)
+
+    def _kept(self, i: int) -> _Verdict:
+        table = self.table
+        details = [f"returned {self.hits[i]} times"] if self.hits[i] > 1 else []
+        row = self.kept_row[i]
+        if table.alternative[row]:
+            option = table.chunks[i].alternatives[table.alternative[row] - 1]
+            label = getattr(option, "label", "alternative")
+            details.append(f"shown as its {label} of {_tokens(table.tokens[row])}")
+        else:
+            details += self._shown(i)
+        mine = self.ids[i]
+        neighbours = [name for name in self.piece_of[mine].chunk_ids if name != mine]
+        if neighbours:
+            details.append("in one piece with " + _list([self.names[name] for name in neighbours]))
+        other = self.version_of[i]
+        if other >= 0 and self.kept_row[other] >= 0 and self.ids[other] not in neighbours:
+            details.append(self._version(i, other))
+        if self.pinned[i]:
+            return _Verdict(True, Reason.PINNED, "; ".join(details))
+        asker = self.askers.get(i)
+        if asker is not None and self.relevance[asker] > self.relevance[i]:
+            details.insert(0, f"required by {self.name(asker)}")
+            return _Verdict(True, Reason.REQUIRED, "; ".join(details))
+        return _Verdict(True, Reason.SELECTED, "; ".join(details))
+
+    def _shown(self, i: int) -> list[str]:
+        """Say how much of a chunk is in the window, where that is not all."""
+        if self.shown_characters[i] == self.all_characters[i]:
+            return []
+        share = self.shown_characters[i] / max(1, self.all_characters[i])
+        tokens = self.tokens[i]
+        details = [f"about {share * tokens:,.0f} of its {_tokens(tokens)} are shown"]
+        folded = self._folded(i)
+        folded.pop(i, None)
+        if folded:
+            names = _list([self.name(other) for other, _ in folded.most_common()])
+            count = sum(folded.values())
+            details.append(f"{count} of its sentences or blocks shown in {names} instead")
+        return details
+
+    def _left_out(self, i: int) -> _Verdict:
+        table = self.table
+        for need in table.needs[i]:
+            if self.kept_row[need] < 0:
+                detail = f"requires {self.name(need)}, which does not fit with it"
+                return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
+        tokens, worth = self.tokens[i], self.worth[i]
+        section = table.chunks[i].section or ""
+        price = self.prices.get(section, self.prices.get("", 0.0))
+        if self.enough:
+            detail = (
+                "stopped early: the rest is worth less per token than Budget(auto=...) asks for"
+            )
+        elif price * tokens > worth and self.density_kept * tokens > worth:
+            goes = "the budget goes"
+            if price > self.prices.get("", 0.0):
+                goes = f"the budget of section {section} goes"
+            detail = (
+                f"{_tokens(tokens)}; {goes} to passages that are worth more per token (value per "
+                f"token: {_density(worth / tokens)} here, {_density(self.density_kept)} in the "
+                f"window on average)"
+            )
+        elif self.relevance[i] < self.least:
+            detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"
+        else:
+            beside = " beside what was kept" if self.piece_of else ""
+            detail = f"its {_tokens(tokens)} do not fit{beside}"
+        return _Verdict(False, Reason.OVER_BUDGET, detail)
+
+    def _version(self, i: int, other: int, *, folded: bool = False) -> str:
+        """Name the passage that a chunk is a version of, and the words in which the two differ."""
+        table = self.table
+        detail = f"version of {self.name(other)}"
+        if other in (table.group[i], table.version_of[i]):
+            detail += f", {table.similarity[i]:.0%} similar"
+            detail += " by embedding" if table.by_embedding[i] else ""
+        describe = self.folded_difference if folded else self.difference
+        return f"{detail}, {describe(table.text(i), table.text(other))}"
+
+
+def _average(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float:
+    total = int(weights.sum())
+    return float(values @ weights) / total if total else 0.0
+
+
+_LISTED = 3
+
+
+def _list(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _tokens(count: int) -> str:
+    """Return a count of tokens with its unit."""
+    return f"{count:,} token" + ("" if count == 1 else "s")
+
+
+def _density(value: float) -> str:
+    """Return a value per token, with two digits that say something.
+
+    >>> _density(0.0514), _density(0.00012), _density(0.0)
+    ('0.051', '0.00012', '0')
+    """
+    return f"{value:.2g}" if value < 1e-3 else f"{value:.3f}"

@@ -1,0 +1,322 @@
+"""Cut texts into units of choice, and say what each needs to be understood.
+
+merge    what chunks of one source make together
+order    passages whose place is not known
+headers  rows that lost the header of their table
+
+The outline itself is native: csrc/core/outline.hpp.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem import _native
+from ctxmem.outline.headers import lend_headers
+from ctxmem.outline.merge import disagreeing, found_places
+from ctxmem.outline.order import counted_order
+from ctxmem.schema import Candidates, Place, place_of
+
+__all__ = ["count_units", "cut_segments"]
+
+LONGEST = 1600
+"""Bytes of a unit at most, about 400 tokens in any script."""
+
+FORMATS = {
+    **dict.fromkeys(("yml", "yaml", "toml", "ini", "cfg", "conf", "properties", "env"), 1),
+    **dict.fromkeys(("csv", "tsv"), 2),
+    **dict.fromkeys(
+        (
+            *(
+                "py",
+                "js",
+                "ts",
+                "tsx",
+                "jsx",
+                "java",
+                "c",
+                "h",
+                "cc",
+                "cpp",
+                "hpp",
+                "cs",
+                "go",
+                "rs",
+            ),
+            *("rb", "php", "sh", "swift", "kt", "scala", "lua", "pl", "r", "sql"),
+        ),
+        3,
+    ),
+}
+"""What the ending of a source's name says its text is: records, a table, code."""
+
+
+def format_of(source: str | None) -> int:
+    """Return the format that the name of a source tells, 0 for none."""
+    return FORMATS.get(source.rsplit(".", 1)[-1].lower(), 0) if source and "." in source else 0
+
+
+PROSE, SOURCE = map(_native.SPAN_KINDS.index, ("prose", "source"))
+TORN = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("unopened", "unclosed"))
+
+
+def cut_segments(
+    table: Candidates,
+    *,
+    enabled: bool = True,
+    spans: bool = False,
+    room: int = LONGEST,
+    labels: bool = False,
+    blocks: bool = False,
+) -> None:
+    """Add the stretch and segment columns: what each chunk shares with its neighbours.
+
+    Chunks that overlap or touch make one stretch. It is cut where chunks begin and end, or, with
+    `spans`, into its sentences and blocks wherever those of the chunks begin: a chunk is a run of
+    segments, and two that overlap share some. Where no span says so, neighbours are found by their
+    text: the end of one is the beginning of another, or one stands inside another. A chunk whose
+    text disagrees with what another says of the same place stands alone. So does, uncut, each that
+    is not on the shortlist; those come last.
+
+    No unit is longer than `room` bytes. With `labels` what has no heading needs the name of its
+    source, with `blocks` the units of a block need each other, where they are not longer together.
+    """
+    stretches = _Stretches(table)
+    chunks = table.unique[table.shortlisted[table.unique]].tolist()
+    places = {i: place_of(table.chunks[i]) for i in chunks} if enabled else {}
+    if enabled and not table.conversation:
+        places.update(found_places(table, [i for i in chunks if places[i] is None]))
+    sources: dict[tuple[str, str | None], dict[int, Place]] = defaultdict(dict)
+    alone = []
+    for i in chunks:
+        where = places.get(i)
+        if where is None:
+            alone.append(i)
+        else:
+            # Pieces do not reach across sections, so neither does what neighbours share.
+            sources[where.source, table.chunks[i].section][i] = where
+    # In an order of their own, so that the input's does not break ties.
+    for _, found in sorted(sources.items(), key=lambda pair: (pair[0][0], pair[0][1] or "")):
+        in_order = dict(sorted(found.items(), key=lambda pair: (pair[1], table.id(pair[0]))))
+        wrong = disagreeing(table, in_order)
+        alone.extend(wrong)
+        stretches.add_source({i: at for i, at in in_order.items() if i not in wrong})
+    for i in sorted(alone, key=table.id):
+        stretches.add(table.chunks[i].text, {i: 0}, place_of(table.chunks[i]))
+    close = len(stretches.texts)
+    for i in table.unique[~table.shortlisted[table.unique]].tolist():
+        stretches.add(table.chunks[i].text, {i: 0}, None)
+    stretches.cut(spans, close, room, labels)
+    if blocks:
+        _keep_blocks_whole(table, room)
+
+
+def count_units(table: Candidates) -> int:
+    """Return how many units the texts have, without names of sources and headers lent to them."""
+    return int((table.segment_kind < SOURCE).sum())
+
+
+def _keep_blocks_whole(table: Candidates, room: int) -> None:
+    """Tie the units of each block that is not longer than `room` to each other, in a ring."""
+    size = np.diff(table.segment_span, axis=1)[:, 0]
+    block = table.segment_block
+    whole = np.bincount(block, weights=size, minlength=len(size))[block] <= room
+    order = np.arange(len(block))
+    after = np.append(block[1:], -1)
+    goes_on = whole & (after == block)
+    table.segment_also[goes_on] = order[goes_on] + 1
+    last = whole & ~goes_on & (block < order)
+    table.segment_also[last] = block[last]
+
+
+class _Stretches:
+    """The stretches while they are gathered, and the columns that they are cut into."""
+
+    def __init__(self, table: Candidates) -> None:
+        self.table = table
+        self.texts: list[str] = []
+        self.holders: list[Mapping[int, int]] = []  # chunk -> where it begins in the stretch
+        self.places: list[Place | None] = []
+
+    def add(self, text: str, holders: Mapping[int, int], where: Place | None) -> None:
+        """Add a text without gaps and the chunks that stand in it."""
+        self.texts.append(text)
+        self.holders.append(holders)
+        self.places.append(where)
+
+    def add_source(self, places: Mapping[int, Place]) -> None:
+        """Add the runs of text that the chunks of one source, in its order, make together."""
+        text = ""
+        holders: dict[int, int] = {}
+        first: Place | None = None
+        for i, where in places.items():
+            if first is None or where.start > first.start + len(text):
+                if first is not None:
+                    self.add(text, holders, first)
+                text, holders, first = "", {}, where
+            holders[i] = where.start - first.start
+            text += self.table.chunks[i].text[len(text) - holders[i] :]
+        if first is not None:
+            self.add(text, holders, first)
+
+    def _source(self, holders: Mapping[int, int]) -> str | None:
+        return self.table.chunks[next(iter(holders))].source
+
+    def _formats(self, close: int) -> NDArray[np.uint8]:
+        """Return what the names of their sources say the texts are."""
+        return np.array(
+            [format_of(self._source(holders)) for holders in self.holders[:close]],
+            dtype=np.uint8,
+        )
+
+    def cut(self, spans: bool, close: int, room: int, labels: bool) -> None:
+        """Write the columns; only the first stretches, `close` of them, are cut."""
+        table = self.table
+        documents: dict[object, int] = {}
+        n = len(table)
+        table.stretches = self.texts
+        table.document = np.array(
+            [
+                documents.setdefault(self._document(t), len(documents))
+                for t in range(len(self.texts))
+            ],
+            dtype=np.int32,
+        )
+        table.stretch_chunk = [next(iter(holders)) for holders in self.holders]
+        table.stretch_place = self._stretch_places()
+        named = np.array(
+            [labels and self._source(holders) is not None for holders in self.holders[:close]],
+            dtype=np.uint8,
+        )
+        outline = _native.outline(self.texts[:close], self._formats(close), named, room)
+        start, end, kind, flags, need, also, block, first = outline
+        if not spans:
+            # Chunks that are whole are shown as they are: no fence is added to what is torn.
+            flags = flags & np.uint8(255 - TORN)
+            unit, start, end, first = self._at_chunk_ends(start, end, first)
+            kind, flags = kind[unit], flags[unit]
+            part = np.searchsorted(unit, np.arange(len(need) + 1), side="left").astype(np.int32)
+            need, also = (
+                np.where(ties[unit] >= 0, part[ties[unit]], -1).astype(np.int32)
+                for ties in (need, also)
+            )
+            block = part[block[unit]]
+        uncut = np.array([len(text) for text in self.texts[close:]], dtype=np.int64)
+        start = np.concatenate([start, np.zeros(len(uncut), dtype=np.int64)])
+        end = np.concatenate([end, uncut])
+        kind = np.concatenate([kind, np.full(len(uncut), PROSE, dtype=np.uint8)])
+        alone = len(flags) + np.arange(len(uncut), dtype=np.int32)
+        table.segment_flags = np.concatenate([flags, np.zeros(len(uncut), dtype=np.uint8)])
+        table.segment_need = np.concatenate([need, np.full(len(uncut), -1, dtype=np.int32)])
+        table.segment_also = np.concatenate([also, np.full(len(uncut), -1, dtype=np.int32)])
+        table.segment_block = np.concatenate([block, alone])
+        first = np.concatenate([first, first[-1] + 1 + np.arange(len(uncut), dtype=np.int64)])
+        table.segment_span = np.stack([start, end], axis=1).reshape(-1, 2)
+        table.segment_kind = kind
+        table.stretch_first = first
+        table.segment_stretch = np.repeat(
+            np.arange(len(self.texts), dtype=np.int32), np.diff(first).astype(np.int64)
+        )
+        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
+        segments = [
+            self.texts[k][a:b]
+            for k, a, b in zip(table.segment_stretch.tolist(), starts, ends, strict=True)
+        ]
+        bodies = [segment.rstrip() for segment in segments]
+        table.segment_texts = [body.lstrip() for body in bodies]
+        table.segment_broken = np.array(
+            [
+                segment.find("\n", len(body)) >= 0
+                for segment, body in zip(segments, bodies, strict=True)
+            ],
+            dtype=np.bool_,
+        )
+        lend_headers(table)
+        first_segment, last_segment = [0] * n, [0] * n
+        table.chunk_offset = np.zeros(n, dtype=np.int64)
+        for t, holders in enumerate(self.holders):
+            at, after = bounds[t], bounds[t + 1]
+            for i, offset in holders.items():
+                table.chunk_offset[i] = offset
+            if len(holders) == 1:
+                (i,) = holders
+                first_segment[i], last_segment[i] = at, after
+                continue
+            for i, offset in holders.items():
+                text = table.chunks[i].text
+                head = offset + len(text) - len(text.lstrip())
+                tail = offset + len(text.rstrip())
+                first_segment[i] = bisect_right(ends, head, at, after)
+                last_segment[i] = bisect_left(starts, tail, at, after)
+        table.first_segment = np.array(first_segment, dtype=np.int32)[table.repeat_of]
+        table.last_segment = np.array(last_segment, dtype=np.int32)[table.repeat_of]
+
+    def _stretch_places(self) -> NDArray[np.int64]:
+        """Return where each stretch begins in its source.
+
+        Where no span says so, those of one source follow each other as their ids count.
+        """
+        places = np.zeros(len(self.texts), dtype=np.int64)
+        unplaced: dict[object, list[int]] = defaultdict(list)
+        ends: dict[object, int] = defaultdict(int)
+        for t, where in enumerate(self.places):
+            document = self._document(t)
+            if where is not None and not where.source.startswith("\0"):
+                places[t] = where.start
+                ends[document] = max(ends[document], where.start + len(self.texts[t]))
+            else:
+                unplaced[document].append(t)
+        for document, stretches in unplaced.items():
+            at = ends[document]
+            for t in counted_order(
+                stretches, [[self.table.id(i) for i in self.holders[t]] for t in stretches]
+            ):
+                places[t] = at
+                at += len(self.texts[t]) + 1
+        return places
+
+    def _document(self, t: int) -> object:
+        """Return what a stretch is a part of: its source, or itself where that is not known."""
+        chunk = self.table.chunks[next(iter(self.holders[t]))]
+        where = self.places[t]
+        if chunk.source is not None:
+            return chunk.source
+        return t if where is None else where.source
+
+    def _at_chunk_ends(
+        self, start: NDArray[np.int64], end: NDArray[np.int64], first: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], ...]:
+        """Cut the units once more wherever a chunk begins or ends.
+
+        Returns the unit that each part is of, where it starts and ends, and the first of each text.
+        """
+        units, starts, ends, counts = [], [], [], [0]
+        for t, holders in enumerate(self.holders[: len(first) - 1]):
+            at = slice(int(first[t]), int(first[t + 1]))
+            known = start[at]
+            edges = [edge for edge in self._edges(holders) if 0 < edge < len(self.texts[t])]
+            cuts = np.sort(np.concatenate([known, np.setdiff1d(np.array(edges, np.int64), known)]))
+            owner = np.searchsorted(known, cuts, side="right") - 1
+            # A unit of no length keeps its place before the one that starts where it does.
+            double = np.flatnonzero(np.diff(cuts) == 0)
+            owner[double] = np.searchsorted(known, cuts[double], side="left")
+            units.append(owner + at.start)
+            starts.append(cuts)
+            ends.append(np.append(cuts[1:], len(self.texts[t])))
+            counts.append(len(cuts))
+        return (
+            np.concatenate([start[:0], *units]),
+            np.concatenate([start[:0], *starts]),
+            np.concatenate([start[:0], *ends]),
+            np.cumsum(counts, dtype=np.int64),
+        )
+
+    def _edges(self, holders: Mapping[int, int]) -> Iterable[int]:
+        for i, offset in holders.items():
+            yield offset
+            yield offset + len(self.table.chunks[i].text)

@@ -1,0 +1,156 @@
+"""Put what was chosen into order, and render it as pieces and as one text.
+
+layout   headers, labels, separators and marks, and what they cost
+pieces   what is kept of each text without gaps
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ctxmem.render.layout import (
+    AUTO,
+    ORDERS,
+    check_layout,
+    continued,
+    gap,
+    headers,
+    price_labels,
+    run_overhead,
+    source_label,
+)
+from ctxmem.render.pieces import Placed, stitch
+from ctxmem.schema import Candidates, Counter, Layout, Piece, Section
+
+__all__ = [
+    "AUTO",
+    "ORDERS",
+    "Rendering",
+    "check_layout",
+    "count_pieces",
+    "gap",
+    "headers",
+    "price_labels",
+    "render",
+    "run_overhead",
+]
+
+LONG = 4000
+"""Tokens from which on the middle of a window is read less well (Liu et al. 2023, Lost in the
+Middle): there, `auto` puts the best evidence at both ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Pieces in window order and the text they make."""
+
+    pieces: tuple[Piece, ...]
+    text: str
+
+
+def render(table: Candidates, layout: Layout, resident: Sequence[int] = ()) -> Rendering:
+    """Return what was chosen as pieces, neighbours of one source stitched, and as one text.
+
+    `resident` are chunks that stand first, in this order, up to the first that is not there whole.
+    """
+    placed = _ordered(table, stitch(table, layout), layout)
+    alone = {p.piece.chunk_ids[0]: p for p in placed if len(p.piece.chunk_ids) == 1}
+    first: list[Placed] = []
+    for i in resident:
+        if table.id(i) not in alone or alone[table.id(i)].piece.text != table.text(i):
+            break
+        first.append(alone[table.id(i)])
+    rest = [p for p in placed if p not in first] if first else placed
+    pieces = _sectioned(table, _headed(first + rest, layout), layout)
+    text = layout.separator.join(piece.header + piece.text for piece in pieces)
+    return Rendering(tuple(pieces), text)
+
+
+def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
+    """Put before each piece what a reader needs to tell it from the one above.
+
+    That is an ellipsis where a document goes on after a gap, and with `header="auto"` the name of
+    the source where a piece has no heading of its own and could be taken for a part of another.
+    """
+    mark = continued(layout)
+    done: list[Placed] = []
+    captured = False  # something above names, or lists, what would be read as going on here
+    for before, p in zip([None, *placed], placed, strict=False):
+        goes_on = before is not None and before.document == p.document and before.place < p.place
+        header = p.piece.header
+        if layout.header == AUTO:
+            label = p.nameless and captured
+            header = source_label(p.piece.source) if label else mark if goes_on else ""
+        elif mark and goes_on and header in ("", before.piece.header if before else ""):
+            header = mark
+        captured = captured or p.names
+        done.append(p._replace(piece=replace(p.piece, header=header)))
+    return done
+
+
+def _ordered(table: Candidates, placed: list[Placed], layout: Layout) -> list[Placed]:
+    if layout.order == "given" or (layout.order == "auto" and table.conversation):
+        given = {table.id(i): i for i in reversed(range(len(table)))}
+        return sorted(
+            placed, key=lambda p: (min(given[name] for name in p.piece.chunk_ids), p.place)
+        )
+    by_score = sorted(placed, key=lambda p: (-p.piece.relevance, p.piece.chunk_ids, p.place))
+    if layout.order == "score":
+        return by_score
+    documents: dict[int, list[Placed]] = defaultdict(list)  # best document first
+    for p in by_score:
+        documents[p.document].append(p)
+    runs = [sorted(run, key=lambda p: (p.place, p.piece.chunk_ids)) for run in documents.values()]
+    if layout.order == "source":
+        runs.sort(
+            key=lambda run: (
+                run[0].piece.source is None,
+                run[0].piece.source or "",
+                run[0].piece.chunk_ids,
+            )
+        )
+    elif _long(table):
+        runs = runs[::2] + runs[1::2][::-1]
+    return [p for run in runs for p in run]
+
+
+def _sectioned(table: Candidates, placed: list[Placed], layout: Layout) -> list[Piece]:
+    """Put the pieces of each section together, its header before the first."""
+    if not layout.sections:
+        return [p.piece for p in placed]
+    number = {section.name: k for k, section in enumerate(layout.sections)}
+    named = [(table.chunks[p.chunk].section, p.piece) for p in placed]
+    named.sort(key=lambda pair: -1 if pair[0] is None else number[pair[0]])
+    opened: set[str] = set()
+    done = []
+    for name, piece in named:
+        header = ""
+        for section in _ancestry(layout, name):
+            if section.name not in opened and section.header:
+                header += section.header + layout.separator
+            opened.add(section.name)
+        done.append(replace(piece, header=header + piece.header))
+    return done
+
+
+def _ancestry(layout: Layout, name: str | None) -> list[Section]:
+    """Return the section of a name and those that it is a part of, the outermost first."""
+    known = {section.name: section for section in layout.sections}
+    line: list[Section] = []
+    while name is not None:
+        line.insert(0, known[name])
+        name = known[name].parent
+    return line
+
+
+def _long(table: Candidates) -> bool:
+    return int(table.segment_tokens[table.segment_kept].sum()) > LONG
+
+
+def count_pieces(pieces: Iterable[Piece], counter: Counter) -> tuple[Piece, ...]:
+    """Return the pieces with their own token counts."""
+    pieces = tuple(pieces)
+    tokens = counter.count_many([piece.text for piece in pieces])
+    return tuple(replace(p, tokens=int(n)) for p, n in zip(pieces, tokens, strict=True))

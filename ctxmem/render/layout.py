@@ -1,0 +1,138 @@
+"""How a window is put together: what stands before, between and around pieces, and its tokens."""
+
+from __future__ import annotations
+
+from ctxmem import _native
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.schema import Candidates, Chunk, Counter, Layout
+
+AUTO = "auto"
+"""The header that names a source only where a piece could be taken for a part of another."""
+
+LONGEST_NAME = 60
+"""Characters of the name of a source that a label shows, the last ones."""
+
+FENCE = "```"
+
+ORDERS = ("auto", "score", "source", "given")
+
+SOURCE = _native.SPAN_KINDS.index("source")
+PART = 1 << _native.SPAN_FLAGS.index("part")
+TORN = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("unopened", "unclosed"))
+
+
+def check_layout(layout: Layout) -> Layout:
+    """Return the layout, or raise what is wrong with it."""
+    if not isinstance(layout.separator, str):
+        raise InputTypeError(
+            f"separator is a {type(layout.separator).__name__}; expected a str such as '\\n\\n'"
+        )
+    if layout.order not in ORDERS:
+        raise InputError(f"order is {layout.order!r}; expected one of {', '.join(ORDERS)}")
+    if layout.header is not None and not (
+        isinstance(layout.header, str) or callable(layout.header)
+    ):
+        raise InputTypeError(
+            f"header is a {type(layout.header).__name__}; expected a template such as "
+            f"'[{{source}}]' or a function of the chunk"
+        )
+    return layout
+
+
+def header_of(chunk: Chunk, layout: Layout) -> str:
+    """Return the header line of a chunk's block, with its newline; empty where there is none."""
+    if layout.header is None or layout.header == AUTO:
+        return ""
+    if isinstance(layout.header, str):
+        known = {
+            "id": chunk.id,
+            "source": chunk.source or "",
+            "section": chunk.section or "",
+            "list": chunk.list or "",
+            "start": "" if chunk.span is None else chunk.span[0],
+        }
+        try:
+            header = layout.header.format(**known)
+        except (KeyError, IndexError, ValueError) as error:
+            raise InputError(
+                f"header template {layout.header!r} cannot be filled in ({error!r}); expected only "
+                f"the fields {', '.join('{' + name + '}' for name in known)}"
+            ) from None
+    else:
+        header = layout.header(chunk)
+        if not isinstance(header, str):
+            raise InputTypeError(
+                f"header returned a {type(header).__name__} for chunk {chunk.id!r}; expected a str"
+            )
+    header = header.strip()
+    return header + "\n" if header else ""
+
+
+def headers(table: Candidates, layout: Layout) -> list[str]:
+    """Return the header line of every chunk."""
+    if layout.header is None or layout.header == AUTO:
+        return [""] * len(table)
+    return [header_of(chunk, layout) for chunk in table.chunks]
+
+
+def source_label(source: str | None) -> str:
+    """Return the line that names a source, or a rule where it has no name; with its newline."""
+    if source is None:
+        return "---\n"
+    name = " ".join(source.split())
+    name = name.split("://", 1)[-1]
+    if len(name) > LONGEST_NAME:
+        name = "…" + name[1 - LONGEST_NAME :]
+    return f"[{name}]\n"
+
+
+def gap(layout: Layout) -> str:
+    """Return what stands between two parts of a text where something was left out."""
+    return f"\n{layout.ellipsis}\n" if layout.ellipsis else "\n\n"
+
+
+def opening_fence(layout: Layout) -> str:
+    """Return the fence that is put before code whose own is in no text; of what language, nobody
+    knows, and what stood between is left out.
+    """
+    return f"{FENCE}text{gap(layout)}"
+
+
+def continued(layout: Layout) -> str:
+    """Return what stands, instead of a header, before text whose source goes on after a gap."""
+    return layout.ellipsis + "\n" if layout.ellipsis else ""
+
+
+def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[list[int], int]:
+    """Return the tokens of what stands around a run of spans.
+
+    For each stretch, those around the first run of its document: header and separator; and those
+    around every further run, which an ellipsis begins.
+    """
+    known: dict[str, int] = {}
+    overhead = [0] * len(table.stretches)
+    unique = table.unique
+    held = unique[table.first_segment[unique] < table.last_segment[unique]]
+    stretches = table.segment_stretch[table.first_segment[held]]
+    for i, stretch in zip(held.tolist(), stretches.tolist(), strict=True):
+        header = header_of(table.chunks[i], layout)
+        if header not in known:
+            known[header] = counter.count(header + layout.separator)
+        overhead[stretch] = known[header]
+    return overhead, counter.count(gap(layout))
+
+
+def price_labels(table: Candidates, layout: Layout, counter: Counter) -> None:
+    """Add to `segment_tokens` what the renderer may add: fences of torn code, marks of parts.
+
+    Names of sources are not priced: most of those that might be needed are not, since the text
+    above decides that; the count of the finished window allows for them.
+    """
+    fence = counter.count(opening_fence(layout))
+    torn = (table.segment_flags & TORN) != 0
+    table.segment_tokens[torn] += fence
+    parts = (table.segment_flags & PART) != 0
+    if parts.any():  # a mark where one begins, and where the one before it ends
+        mark = counter.count(f" {layout.ellipsis}")
+        table.segment_tokens[parts] += mark
+        table.segment_tokens[:-1][parts[1:]] += mark

@@ -1,0 +1,235 @@
+"""Pieces: what is kept of each text without gaps, with marks where something was left out."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ctxmem import _native
+from ctxmem.render.layout import FENCE, SOURCE, gap, header_of, opening_fence
+from ctxmem.schema import Candidates, ChunkId, Layout, Piece, trim
+
+HEADING, FENCE_KIND = map(_native.SPAN_KINDS.index, ("heading", "fence"))
+NAMING = [
+    _native.SPAN_KINDS.index(kind)
+    for kind in ("heading", "name", "list_item", "header", "table_row", "record")
+]
+"""Kinds of units below which a reader takes more to belong to them."""
+
+HIDDEN, FILLER, UNOPENED, UNCLOSED, PART = (
+    1 << _native.SPAN_FLAGS.index(flag)
+    for flag in ("hidden", "filler", "unopened", "unclosed", "part")
+)
+
+
+class Placed(NamedTuple):
+    """A piece and where it stands: in which document, at which character of it."""
+
+    piece: Piece
+    document: int
+    place: int
+    chunk: int  # the first of those it is taken from
+    nameless: bool  # it does not begin with a heading of its own
+    names: bool  # it has a heading, a name, a list or a table, which might be read on
+
+
+def stitch(table: Candidates, layout: Layout) -> list[Placed]:
+    """Return a piece for each stretch of which something is kept, and each chosen alternative."""
+    placed = []
+    firsts, lasts = table.first_segment.tolist(), table.last_segment.tolist()
+    held: dict[int, list[int]] = defaultdict(list)  # stretch -> the kept chunks in it
+    for i in np.flatnonzero(table.kept_row >= 0).tolist():
+        row = int(table.kept_row[i])
+        first = firsts[i]
+        if table.alternative[row]:
+            piece = _alternative_piece(table, layout, i, row)
+            placed.append(Placed(piece, *_place(table, first), i, True, False))
+            continue
+        if first < lasts[i]:
+            held[int(table.segment_stretch[first])].append(i)
+    for runs in _runs(table):
+        chunks = held.get(int(table.segment_stretch[runs[0][0]]))
+        if chunks:
+            chunks.sort(key=lambda i: (firsts[i], lasts[i], table.id(i)))
+            placed.append(_stretch_piece(table, layout, runs, chunks))
+    return placed
+
+
+def _alternative_piece(table: Candidates, layout: Layout, i: int, row: int) -> Piece:
+    option = table.chunks[i].alternatives[table.alternative[row] - 1]
+    ranges = getattr(option, "spans", ()) or ((0, len(table.chunks[i].text)),)
+    origins = [(table.id(i), start, end) for start, end in ranges]
+    return _piece(table, layout, [i], table.texts[row], (), float(table.relevance[i]), origins)
+
+
+def _origins(
+    table: Candidates, start: int, end: int, chunks: Sequence[int]
+) -> Iterator[tuple[ChunkId, int, int]]:
+    """Yield the chunks that a range of a stretch comes from, each with the part that it has.
+
+    Where several have a part, it is of the one that has most of what follows.
+    """
+    while start < end:
+        reach, best = start, -1
+        for i in chunks:
+            offset = int(table.chunk_offset[i])
+            stop = min(end, offset + len(table.chunks[i].text))
+            if offset <= start and stop > reach:
+                reach, best = stop, i
+        if best < 0:  # white space between two of them
+            later = [int(table.chunk_offset[i]) for i in chunks if table.chunk_offset[i] > start]
+            start = min(later, default=end)
+            continue
+        offset = int(table.chunk_offset[best])
+        yield table.id(best), start - offset, reach - offset
+        start = reach
+
+
+def _place(table: Candidates, segment: int) -> tuple[int, int]:
+    stretch = int(table.segment_stretch[segment])
+    start = int(table.stretch_place[stretch] + table.segment_span[segment, 0])
+    return int(table.document[stretch]), start
+
+
+def _runs(table: Candidates) -> list[list[tuple[int, int]]]:
+    """Return, for each stretch, the runs of kept segments that touch, as (first, last), exclusive.
+
+    The name of a source is none of its text.
+    """
+    kept = np.flatnonzero(table.segment_kept & (table.segment_kind < SOURCE))
+    if not len(kept):
+        return []
+    stretch = table.segment_stretch[kept]
+    cut = np.flatnonzero((np.diff(kept) > 1) | (np.diff(stretch) > 0)) + 1
+    ends = [0, *cut.tolist(), len(kept)]
+    found: list[list[tuple[int, int]]] = []
+    before = -1
+    for a, b in itertools.pairwise(ends):
+        if stretch[a] != before:
+            found.append([])
+            before = stretch[a]
+        found[-1].append((int(kept[a]), int(kept[b - 1]) + 1))
+    return found
+
+
+def _stretch_piece(
+    table: Candidates, layout: Layout, runs: Sequence[tuple[int, int]], chunks: Sequence[int]
+) -> Placed:
+    """Return what is kept of a stretch as one piece, with a mark where text was left out."""
+    stretch = int(table.segment_stretch[runs[0][0]])
+    whole = table.stretches[stretch]
+    flags, kinds = table.segment_flags, table.segment_kind
+    parts: list[str] = []
+    ranges: list[tuple[int, int]] = []
+    after = -1
+    lent: set[int] = set()
+    for first, last in runs:
+        start = _line_start(whole, int(table.segment_span[first, 0]))
+        given = whole[start : int(table.segment_span[last - 1, 1])]
+        text = trim(given)
+        start += given.find(text)
+        if parts:
+            parts.append(_between(table, layout, whole, after, first, text))
+        header = _lent_header(table, first, last)
+        if header is not None and header not in lent:
+            lent.add(header)
+            parts.append(_lines(table, table.lent[header]) + "\n")
+        if flags[first] & UNOPENED and not any(flags[a] & UNOPENED for a, _ in runs[: len(ranges)]):
+            parts.append(opening_fence(layout))
+        begins_inside = flags[first] & PART
+        ends_inside = (
+            last < len(flags) and flags[last] & PART and table.segment_stretch[last] == stretch
+        )
+        parts.append(
+            f"{layout.ellipsis} {text.lstrip()}" if begins_inside and layout.ellipsis else text
+        )
+        if ends_inside and layout.ellipsis:
+            parts.append(f" {layout.ellipsis}")
+        ranges.append((start, start + len(text)))
+        after = last
+    if flags[after - 1] & UNCLOSED:
+        parts.append(f"{gap(layout)}{_closing_fence(table, whole, after - 1)}")
+    kept = [k for first, last in runs for k in range(first, last)]
+    spans: tuple[tuple[int, int], ...] = ()
+    if table.chunks[chunks[0]].span is not None:
+        place = int(table.stretch_place[stretch])
+        spans = tuple((start + place, end + place) for start, end in ranges)
+    worth = float(table.segment_worth[kept].max())
+    origins = [origin for start, end in ranges for origin in _origins(table, start, end, chunks)]
+    piece = _piece(table, layout, chunks, "".join(parts), spans, worth, origins)
+    document, place = _place(table, runs[0][0])
+    nameless = kinds[runs[0][0]] != HEADING
+    names = bool(np.isin(kinds[kept], NAMING).any())
+    return Placed(piece, document, place, chunks[0], nameless, names)
+
+
+def _lent_header(table: Candidates, first: int, last: int) -> int | None:
+    """Return the unit that stands for a header of another stretch which these rows need."""
+    for s in table.segment_need[first:last].tolist():
+        if s in table.lent:
+            return int(s)
+    return None
+
+
+def _lines(table: Candidates, segment: int) -> str:
+    """Return the text of a segment, with the indentation of its first line."""
+    whole = table.stretches[table.segment_stretch[segment]]
+    start, end = table.segment_span[segment].tolist()
+    return trim(whole[_line_start(whole, start) : end])
+
+
+def _between(
+    table: Candidates, layout: Layout, whole: str, after: int, first: int, text: str
+) -> str:
+    """Return what stands between two runs: a mark on a line of its own where text was left out."""
+    left_out = table.segment_flags[after:first]
+    if not layout.ellipsis or not np.any((left_out & (FILLER | HIDDEN)) == 0):
+        return "\n\n"
+    indent = text[: len(text) - len(text.lstrip(" \t"))]
+    return f"\n{indent}{layout.ellipsis}\n"
+
+
+def _closing_fence(table: Candidates, whole: str, segment: int) -> str:
+    """Return the fence that closes what the one above a segment opens."""
+    opening = int(table.segment_need[segment])
+    while opening >= 0 and table.segment_kind[opening] != FENCE_KIND:
+        opening = int(table.segment_need[opening])
+    if opening < 0:
+        return FENCE
+    start, end = table.segment_span[opening]
+    line = whole[start:end].strip()
+    found = re.search(r"`{3,}|~{3,}", line)
+    return found[0] if found else FENCE
+
+
+def _line_start(text: str, at: int) -> int:
+    """Return where the line begins if only indentation stands before, else the place itself."""
+    line = text.rfind("\n", 0, at) + 1
+    return at if text[line:at].strip(" \t") else line
+
+
+def _piece(
+    table: Candidates,
+    layout: Layout,
+    chunks: Sequence[int],
+    text: str,
+    spans: tuple[tuple[int, int], ...],
+    relevance: float,
+    origins: Iterable[tuple[ChunkId, int, int]],
+) -> Piece:
+    chunk = table.chunks[chunks[0]]
+    return Piece(
+        text=text,
+        tokens=0,
+        chunk_ids=tuple(table.id(i) for i in chunks),
+        spans=spans,
+        source=chunk.source,
+        header=header_of(chunk, layout),
+        relevance=relevance,
+        origins=tuple(origins),
+    )
