@@ -273,6 +273,9 @@ class _Stretches:
                 unplaced[document].append(t)
         for document, stretches in unplaced.items():
             at = ends[document]
+            if len(stretches) == 1:
+                places[stretches[0]] = at
+                continue
             for t in counted_order(
                 stretches, [[self.table.id(i) for i in self.holders[t]] for t in stretches]
             ):

@@ -15,10 +15,9 @@ from ctxmem.render.layout import FENCE, SOURCE, gap, header_of, opening_fence
 from ctxmem.schema import Candidates, ChunkId, Layout, Piece, trim
 
 HEADING, FENCE_KIND = map(_native.SPAN_KINDS.index, ("heading", "fence"))
-NAMING = [
-    _native.SPAN_KINDS.index(kind)
-    for kind in ("heading", "name", "list_item", "header", "table_row", "record")
-]
+NAMING = np.isin(
+    _native.SPAN_KINDS, ("heading", "name", "list_item", "header", "table_row", "record")
+)
 """Kinds of units below which a reader takes more to belong to them."""
 
 HIDDEN, FILLER, UNOPENED, UNCLOSED, PART = (
@@ -126,8 +125,9 @@ def _stretch_piece(
     flags, kinds = table.segment_flags, table.segment_kind
     parts: list[str] = []
     ranges: list[tuple[int, int]] = []
-    after = -1
     lent: set[int] = set()
+    opened = False  # a fence was put before code that lost its own
+    after = -1
     for first, last in runs:
         start = _line_start(whole, int(table.segment_span[first, 0]))
         given = whole[start : int(table.segment_span[last - 1, 1])]
@@ -139,33 +139,37 @@ def _stretch_piece(
         if header is not None and header not in lent:
             lent.add(header)
             parts.append(_lines(table, table.lent[header]) + "\n")
-        if flags[first] & UNOPENED and not any(flags[a] & UNOPENED for a, _ in runs[: len(ranges)]):
+        if flags[first] & UNOPENED and not opened:
+            opened = True
             parts.append(opening_fence(layout))
-        begins_inside = flags[first] & PART
-        ends_inside = (
-            last < len(flags) and flags[last] & PART and table.segment_stretch[last] == stretch
-        )
-        parts.append(
-            f"{layout.ellipsis} {text.lstrip()}" if begins_inside and layout.ellipsis else text
-        )
-        if ends_inside and layout.ellipsis:
-            parts.append(f" {layout.ellipsis}")
+        parts.append(_marked(table, layout, text, first, last))
         ranges.append((start, start + len(text)))
         after = last
     if flags[after - 1] & UNCLOSED:
         parts.append(f"{gap(layout)}{_closing_fence(table, whole, after - 1)}")
-    kept = [k for first, last in runs for k in range(first, last)]
     spans: tuple[tuple[int, int], ...] = ()
     if table.chunks[chunks[0]].span is not None:
         place = int(table.stretch_place[stretch])
         spans = tuple((start + place, end + place) for start, end in ranges)
-    worth = float(table.segment_worth[kept].max())
+    value = max(float(table.segment_worth[first:last].max()) for first, last in runs)
     origins = [origin for start, end in ranges for origin in _origins(table, start, end, chunks)]
-    piece = _piece(table, layout, chunks, "".join(parts), spans, worth, origins)
+    piece = _piece(table, layout, chunks, "".join(parts), spans, value, origins)
     document, place = _place(table, runs[0][0])
     nameless = kinds[runs[0][0]] != HEADING
-    names = bool(np.isin(kinds[kept], NAMING).any())
-    return Placed(piece, document, place, chunks[0], nameless, names)
+    names = any(NAMING[kinds[first:last]].any() for first, last in runs)
+    return Placed(piece, document, place, chunks[0], bool(nameless), names)
+
+
+def _marked(table: Candidates, layout: Layout, text: str, first: int, last: int) -> str:
+    """Return the text of a run, with marks where it begins or ends inside of a sentence or line."""
+    if not layout.ellipsis:
+        return text
+    flags, stretch = table.segment_flags, table.segment_stretch
+    if flags[first] & PART:
+        text = f"{layout.ellipsis} {text.lstrip()}"
+    if last < len(flags) and flags[last] & PART and stretch[last] == stretch[first]:
+        text = f"{text} {layout.ellipsis}"
+    return text
 
 
 def _lent_header(table: Candidates, first: int, last: int) -> int | None:
