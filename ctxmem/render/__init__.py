@@ -76,16 +76,19 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
     """
     mark = continued(layout)
     done: list[Placed] = []
-    captured = False  # something above names, or lists, what would be read as going on here
+    # Where anything in the window names, or lists, what is below it, a reader looks for names.
+    several = len({p.document for p in placed}) > 1
+    named = several and any(p.names for p in placed)
+    above = False  # something above does, so that this would be read as going on
     for before, p in zip([None, *placed], placed, strict=False):
         goes_on = before is not None and before.document == p.document and before.place < p.place
         header = p.piece.header
         if layout.header == AUTO:
-            label = p.nameless and captured
+            label = p.nameless and (above or (named and p.piece.source is not None))
             header = source_label(p.piece.source) if label else mark if goes_on else ""
         elif mark and goes_on and header in ("", before.piece.header if before else ""):
             header = mark
-        captured = captured or p.names
+        above = above or p.names
         done.append(p._replace(piece=replace(p.piece, header=header)))
     return done
 
