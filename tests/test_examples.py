@@ -50,3 +50,33 @@ def test_the_benchmark_checks_its_answers_and_tells_what_is_missing(capsys):
         assert "missing" in row or all(t["median"] > 0 for t in row["milliseconds"].values())
     assert 0 == adapters.main(["--sizes", "60", "--rounds", "1"])
     assert "ContextMiddleware" in capsys.readouterr().out
+
+
+PACKING = Path(__file__).parent.parent / "docs" / "pack.md"
+PRINTED = re.compile(
+    r"^```python\n(.*?)^```\n(?:\n(`{3,})text\n(.*?)^\2$)?", re.DOTALL | re.MULTILINE
+)
+
+
+def printed_blocks():
+    """Return the python of the page and, where a block of text follows directly, that text."""
+    return [(m[1], m[3]) for m in PRINTED.finditer(PACKING.read_text(encoding="utf-8"))]
+
+
+def test_what_the_page_about_packing_prints_is_what_it_shows(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # what the page writes, it writes there
+    scope: dict[str, object] = {}
+    for code, shown in printed_blocks():
+        exec(compile(code, PACKING.name, "exec"), scope)
+        printed = capsys.readouterr().out
+        assert shown is None or shown == printed
+
+
+def test_every_kind_of_passage_has_an_example_with_the_window_that_it_prints():
+    page = PACKING.read_text(encoding="utf-8")
+    section = re.search(r"^## What a passage needs.*?(?=^##)", page, re.DOTALL | re.MULTILINE)[0]
+    table = section[: section.index("```")]
+    kinds = re.findall(r"^\| (?!kind)(\w[^|]*) \|", table, re.MULTILINE)
+    shown = [match[3] for match in PRINTED.finditer(section) if match[3]]
+    assert 9 == len(kinds)
+    assert len(kinds) + 1 == len(shown)  # lists and steps have one each
