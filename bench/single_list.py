@@ -3,9 +3,9 @@
     python -m ctxmem.bench.single_list --data PATH...
 
 Of each question the best 5, 10 and 20 hits of its single dense list are packed into half of their
-tokens, by `ctxmem.pack` and by a plain fill that takes whole hits in the order of the list, skipping
-what does not fit. Printed is the share of the evidence that each keeps, in characters, and that of
-the same list with its similarities given as distances.
+tokens, by `ctxmem.pack` and by a plain fill that takes whole hits in the order of the list and
+skips what does not fit. Printed is the share of the evidence that each keeps, in characters, and
+that of the same list with its similarities given as distances.
 """
 
 from __future__ import annotations

@@ -54,6 +54,9 @@ MOST_BYTES, LEAST_BYTES = 1600, 48
 BYTES_A_TOKEN = 6
 """Of running text, at most: units are cut by bytes, counted, and cut finer where they must be."""
 
+FINE = 64
+"""Tokens above which a limit that was too high is lowered by an eighth, not halved."""
+
 TOLERANCE = 0.01
 """Share of the budget that may stay empty because prices were too high by a few tokens."""
 
@@ -157,45 +160,49 @@ def pack(
     shortlist(table, question, allowed.limit)
     by_span = compressing and not (parts or kept_before or compressors or _whole(table))
     enabled = dedup is not False
-    if by_span:
-        _cut_to_room(
-            table, layout, counting, allowed.limit, enabled=enabled, blocks=compress == BLOCKS
-        )
-    else:
-        cut_segments(table, enabled=enabled)
-    if by_span and len(table.segment_span) == len(table.stretches):
-        # Each text is one span: the solver chooses as finely, and proves its choice.
-        by_span = False
-        cut_segments(table, enabled=enabled)
-    if not by_span:
-        tokens.price_segments(table, counting)
-    features = estimate(table, question)
-    if asked is not None and features is not None:
-        verify(table, question, features, asked, allowed.limit, calls)
-    if compressing and not (by_span or table.conversation):
-        gap = render.gap(layout)
-        add_alternatives(table, compressors, query=query, limit=allowed.limit, gap=gap)
-    tokens.price(table, counting, separator, render.headers(table, layout))
-    if by_span:
-        represent_by_what_fits(table, allowed.limit)
-        overhead, again = render.run_overhead(table, layout, counting)
-        choosing: Callable[[int], Proof | None] = SpanChoice(
-            table, overhead, again, dedup, allowed.least, query
-        )
-    else:
-        headers = [counting.count(part.header + separator) if part.header else 0 for part in parts]
-        choosing = partial(
-            choose,
-            table,
-            sections=parts,
-            headers=headers,
-            resident=kept_before,
-            least=allowed.least,
-        )
     folded = difference
     if not isinstance(dedup, bool):
         folded = partial(folded_although, threshold=dedup)
-    return _fit(table, allowed, layout, counting, kept_before, choosing, folded)
+    room = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * allowed.limit))
+    while True:
+        if by_span:
+            room = _cut_to_room(
+                table, layout, counting, allowed.limit, room, enabled, compress == BLOCKS
+            )
+        if by_span and len(table.segment_span) == len(table.stretches):
+            by_span = False  # each text is one span: the solver chooses as finely, with a proof
+        if not by_span:
+            cut_segments(table, enabled=enabled)
+            tokens.price_segments(table, counting)
+        features = estimate(table, question)
+        if asked is not None and features is not None:
+            verify(table, question, features, asked, allowed.limit, calls)
+        if compressing and not (by_span or table.conversation):
+            gap = render.gap(layout)
+            add_alternatives(table, compressors, query=query, limit=allowed.limit, gap=gap)
+        tokens.price(table, counting, separator, render.headers(table, layout))
+        if by_span:
+            represent_by_what_fits(table, allowed.limit)
+            overhead, again = render.run_overhead(table, layout, counting)
+            choosing: Callable[[int], Proof | None] = SpanChoice(
+                table, overhead, again, dedup, allowed.least, query
+            )
+        else:
+            headers = [
+                counting.count(part.header + separator) if part.header else 0 for part in parts
+            ]
+            choosing = partial(
+                choose,
+                table,
+                sections=parts,
+                headers=headers,
+                resident=kept_before,
+                least=allowed.least,
+            )
+        window = _fit(table, allowed, layout, counting, kept_before, choosing, folded)
+        if window.pieces or not by_span or room <= LEAST_BYTES or allowed.least > 0:
+            return window
+        room //= 2  # no unit fits with what it needs: parts of units may
 
 
 def _cut_to_room(
@@ -203,19 +210,18 @@ def _cut_to_room(
     layout: Layout,
     counter: Counter,
     limit: int,
-    *,
+    room: int,
     enabled: bool,
     blocks: bool,
-) -> None:
-    """Cut texts into units, none of which takes more than the budget."""
-    room = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * limit))
+) -> int:
+    """Cut texts into units within the budget; return how many bytes one may have."""
     while True:
         labels = layout.header == render.AUTO
         cut_segments(table, enabled=enabled, spans=True, labels=labels, room=room, blocks=blocks)
         tokens.price_segments(table, counter)
         render.price_labels(table, layout, counter)
         if room <= LEAST_BYTES or table.segment_tokens.max(initial=0) <= limit:
-            return
+            return room
         room = max(LEAST_BYTES, room // 2)
 
 
@@ -325,7 +331,7 @@ def _fit_by_halving(
     """Choose within half the tokens until the window fits; raise when the pins alone do not."""
     limit = budget.limit
     while True:
-        limit //= 2
+        limit = limit * 7 // 8 if limit > FINE else limit // 2
         proof = choosing(limit) if limit else None
         if proof is None:
             proof = Proof(keep(table, []), 0.0, 0)

@@ -46,11 +46,11 @@ constexpr auto kDemonstratives = sorted(std::array{
 // "This Agreement" and "This option" are what the text is about, and its headings say what that is.
 constexpr auto kBeforeVerbs = sorted(std::array{"That"sv, "These"sv, "This"sv, "Those"sv});
 constexpr auto kVerbs = sorted(std::array{
-    "allows"sv, "also"sv, "applies"sv, "are"sv, "became"sv, "can"sv, "causes"sv, "could"sv, "did"sv,
+    "allows"sv, "also"sv, "applies"sv, "are"sv, "became"sv, "can"sv, "causes"sv, "changes"sv, "costs"sv, "could"sv, "creates"sv, "depends"sv, "did"sv,
     "do"sv, "does"sv, "enables"sv, "ensures"sv, "gave"sv, "gives"sv, "had"sv, "happened"sv,
     "happens"sv, "has"sv, "have"sv, "helps"sv, "included"sv, "includes"sv, "is"sv, "isn"sv, "led"sv,
-    "lets"sv, "made"sv, "makes"sv, "may"sv, "meant"sv, "means"sv, "might"sv, "must"sv, "prevents"sv,
-    "provides"sv, "requires"sv, "resulted"sv, "results"sv, "should"sv, "was"sv, "were"sv, "will"sv,
+    "lets"sv, "keeps"sv, "made"sv, "makes"sv, "may"sv, "meant"sv, "means"sv, "might"sv, "must"sv, "needs"sv, "prevents"sv,
+    "provides"sv, "requires"sv, "returns"sv, "saves"sv, "sets"sv, "shows"sv, "takes"sv, "uses"sv, "resulted"sv, "results"sv, "should"sv, "was"sv, "were"sv, "will"sv,
     "works"sv, "would"sv});
 
 // Of Chinese, Japanese and Korean, which have no spaces behind them.

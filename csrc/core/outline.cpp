@@ -44,6 +44,15 @@ bool is_glued(std::string_view text, std::size_t begin, std::size_t end) {
     return lines >= 2 && 5 * fresh >= 3 * lines;
 }
 
+// Does the part of a sentence take back some of what is before it?
+bool begins_exception(std::string_view said) {
+    for (const std::string_view word :
+         {"but ", "except ", "unless ", "not ", "nor ", "provided ", "if ", "only ", "without ",
+          "aber ", "sofern ", "wenn ", "es sei denn", "mais ", "sauf ", "pero ", "salvo ", "ma "})
+        if (said.starts_with(word)) return true;
+    return false;
+}
+
 std::int64_t code_points(std::string_view text) {
     std::int64_t count = 0;
     for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -156,7 +165,16 @@ void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind,
                               unsigned flags) {
     cuts_.clear();
     cut_long(text_, begin, end, options_.room, cuts_);
-    for (const std::size_t at : cuts_) add(at, kind, need, flags | (at > begin ? unsigned{kPart} : 0u));
+    // What follows a colon needs what is before it; what has an exception is shown with that.
+    std::int32_t on = need;
+    for (std::size_t k = 0; k < cuts_.size(); ++k) {
+        const std::size_t stop = k + 1 < cuts_.size() ? cuts_[k + 1] : end;
+        const std::string_view said =
+            text_.substr(cuts_[k], trim_space(text_, cuts_[k], stop) - cuts_[k]);
+        const std::int32_t unit = add(cuts_[k], kind, on, flags | (k > 0 ? unsigned{kPart} : 0u));
+        if (k > 0 && begins_exception(said)) tie(unit - 1, unit);
+        if (k + 1 < cuts_.size() && ends_with_colon(said)) on = unit;
+    }
 }
 
 std::int32_t OutlineReader::add_sentences(std::size_t begin, std::size_t end, std::size_t scan,
@@ -382,7 +400,9 @@ std::size_t OutlineReader::take_paragraph(std::size_t i) {
     const std::size_t last = paragraph_end(i);
     const std::size_t begin = line(i).first, end = line(last).last;
     const std::string_view said = text_.substr(begin, end - begin);
-    const std::int32_t owning = owner(line(i).indent);
+    // What is quoted needs the line that says who is: "Anna wrote:".
+    const bool quoted = content(i)[0] == '>' && lead_.colon;
+    const std::int32_t owning = quoted ? lead_or_owner(i) : owner(line(i).indent);
     close_lists(line(i).indent);
     add_sentences(begin, end, begin, SpanKind::prose, owning);
     lead_ = {next_unit() - 1, last, line(i).indent, ends_with_colon(said), said.ends_with("::")};

@@ -211,7 +211,7 @@ void OutlineReader::close_list(List& list) {
     for (const std::int32_t item : list.items)
         units_[static_cast<std::size_t>(item)].block = list.items.front();
     const std::size_t n = list.items.size();
-    const std::size_t room = std::min(kProcedure, options_.room);
+    const std::size_t room = std::min(kProcedure, 2 * options_.room / 3);
     const bool introduced = list.lead != kNoSpan && (units_[static_cast<std::size_t>(list.lead)].flags & kLeadIn) != 0;
     // Lettered clauses of contracts are read one by one; steps and points of a list are not.
     const bool steps = list.style == '1' || list.style == '#';
@@ -227,21 +227,24 @@ void OutlineReader::close_list(List& list) {
 // What warns of a step, or says when not to take it, is shown with every step of a procedure. Where
 // most items do so, that is what the list is about.
 void OutlineReader::tie_warnings(const List& list) {
-    std::int32_t before = kNoSpan;  // the warning that was found last
-    std::vector<std::int32_t> warnings;
-    for (std::size_t k = 0; k < list.items.size() && warnings.size() < kMostWarnings; ++k) {
-        const auto unit = static_cast<std::size_t>(list.items[k]);
-        const std::size_t end = unit + 1 < units_.size() ? units_[unit + 1].start : text_.size();
-        if (warns(text_.substr(units_[unit].start, end - units_[unit].start)))
-            warnings.push_back(list.items[k]);
-    }
-    if (warnings.empty() || 2 * warnings.size() > list.items.size()) return;
     const bool steps = list.style == '1' || list.style == '#';
     if (!steps || list.bytes > kLongStep * list.items.size()) return;
-    for (const std::int32_t warning : warnings) {
-        if (before != kNoSpan) tie(before, warning);
-        before = warning;
+    // The unit of each item that warns, its first or a later sentence of it.
+    std::vector<std::int32_t> warnings;
+    std::vector<bool> warned(list.items.size(), false);
+    for (std::size_t k = 0; k < list.items.size() && warnings.size() < kMostWarnings; ++k) {
+        const std::int32_t stop = k + 1 < list.items.size() ? list.items[k + 1] : next_unit();
+        for (std::int32_t u = list.items[k]; u < stop && !warned[k]; ++u) {
+            const auto unit = static_cast<std::size_t>(u);
+            const std::size_t end = unit + 1 < units_.size() ? units_[unit + 1].start : text_.size();
+            if (!warns(text_.substr(units_[unit].start, end - units_[unit].start))) continue;
+            warned[k] = true;
+            warnings.push_back(u);
+            if (u != list.items[k]) units_[unit].need = list.items[k];
+        }
     }
+    if (warnings.empty() || 2 * warnings.size() > list.items.size()) return;
+    for (std::size_t k = 0; k + 1 < warnings.size(); ++k) tie(warnings[k], warnings[k + 1]);
     for (const std::int32_t item : list.items)
         if (std::find(warnings.begin(), warnings.end(), item) == warnings.end())
             tie(item, warnings.front());
@@ -352,21 +355,28 @@ std::size_t OutlineReader::take_entry(std::size_t i) {
 
 // Dialogue -----------------------------------------------------------------------------------------
 
-// Somebody speaks twice in a dialogue; the keys of a record come once.
+// Somebody speaks twice in a dialogue; the keys of a record come once, and where blank lines part
+// several records, the first key of each is the same.
 void OutlineReader::count_turns() {
     if (options_.format != Format::unknown) return;
-    int turns = 0, paragraphs = 0;
+    int turns = 0, paragraphs = 0, groups = 0, alike = 0;
     std::vector<std::string_view> speakers;
+    std::string_view first;
     for (std::size_t i = 0; i < count(); ++i) {
         if (blank(i)) continue;
         const std::size_t size = speaker_size(content(i));
+        const std::string_view speaker = content(i).substr(0, size);
         paragraphs += after_blank(i) || size > 0;
         turns += size > 0;
-        if (size > 0 && speakers.size() < kSpeakers) speakers.push_back(content(i).substr(0, size));
+        if (size > 0 && speakers.size() < kSpeakers) speakers.push_back(speaker);
+        if (size == 0 || !after_blank(i)) continue;
+        if (groups++ == 0) first = speaker;
+        alike += speaker == first;
     }
     std::sort(speakers.begin(), speakers.end());
     const bool again = std::adjacent_find(speakers.begin(), speakers.end()) != speakers.end();
-    dialogue_ = again && turns >= kTurns && 2 * turns >= paragraphs;
+    const bool records = groups >= 2 && alike == groups && turns >= 2 * groups;
+    dialogue_ = again && !records && turns >= kTurns && 2 * turns >= paragraphs;
 }
 
 std::size_t OutlineReader::take_turn(std::size_t i) {

@@ -135,6 +135,7 @@ private:
     std::size_t take_columns(std::size_t i);
     std::size_t take_html_table(std::size_t i);
     std::size_t take_separated(std::size_t i);
+    std::size_t quoted_end(std::size_t i) const;
 
     // Code: outline_code.cpp
     bool underlines_title(std::size_t i) const;
@@ -162,6 +163,7 @@ private:
     std::int32_t add_record(std::size_t k, std::size_t last, std::int32_t owning);
     void add_closer(std::size_t k, std::int32_t owning);
     std::int32_t record_owner(std::size_t k);
+    std::int32_t record_subject(std::size_t i, std::size_t last, std::int32_t lead);
     std::size_t record_end(std::size_t i, std::size_t most) const;
 
     std::string_view text_;
@@ -172,6 +174,7 @@ private:
     std::vector<Owner> above_;  // headings that the last one is a part of, by level
     std::vector<Owner> owners_, openers_;  // openers of a record wait for what closes them
     std::size_t record_last_ = 0;
+    std::string_view subject_key_;  // what each of several records begins with
     std::vector<List> lists_;
     Lead lead_;
     std::int32_t heading_ = kNoSpan;

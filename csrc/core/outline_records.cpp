@@ -248,6 +248,7 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
     const std::int32_t lead =
         kind_of(content(i)) == LineKind::section ? outer : lead_or_owner(i);
     openers_.clear();
+    const std::int32_t subject = record_subject(i, last, lead);
     std::int32_t comment = kNoSpan;  // the one right above
     for (std::size_t k = i; k <= last; ++k) {
         if (blank(k)) {
@@ -263,7 +264,8 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
             continue;
         }
         std::int32_t owning = record_owner(k);
-        if (owning == outer) owning = lead;
+        if (owning == outer) owning = k == i ? lead : subject;
+        if (k == i && subject != lead) continue;
         if (what == LineKind::comment) {
             const bool last_of_them = !blank(k + 1) && k < last &&
                                       kind_of(content(k + 1)) != LineKind::comment;
@@ -282,6 +284,25 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
     close_block(block);
     lead_ = {};
     record_last_ = last;
+}
+
+// The key of a line, up to its colon or sign; empty if it has none.
+std::string_view key_of(std::string_view content) {
+    const std::size_t end = content.find_first_of(":=");
+    return end == content.npos ? std::string_view{} : content.substr(0, end);
+}
+
+// Records that blank lines part, each with the same first key, "Patient: ...": its line says whose the
+// lines below it are. Append it as their name; return what they need.
+std::int32_t OutlineReader::record_subject(std::size_t i, std::size_t last, std::int32_t lead) {
+    const std::string_view key = key_of(content(i));
+    const std::size_t next = filled(last + 1);
+    const bool member = kind_of(content(i)) == LineKind::member && last > i && !blank(i + 1);
+    const bool again = !key.empty() && (key == subject_key_ ||
+                                        (next < count() && key_of(content(next)) == key));
+    if (!member || !again || line(i + 1).indent > line(i).indent || content(i)[0] == '-') return lead;
+    subject_key_ = key;
+    return add_line(i, SpanKind::name, lead, kLabel);
 }
 
 // What owns line k of a record. A list may be at the indentation of its key.

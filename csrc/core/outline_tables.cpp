@@ -1,6 +1,7 @@
 // Tables: a row needs its header, in whatever way it is drawn.
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "core/outline_reader.hpp"
 #include "core/sentences.hpp"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::size_t kRowsOfText = 3;      // lines that make separated values, at least
 constexpr std::size_t kRowsLooked = 8;      // lines by which they are told from prose
+constexpr std::size_t kRowsLookedAt = 8;     // that say whether lines are rows
+constexpr std::size_t kLinesOfRow = 16;     // that a row of separated values goes over, at most
 constexpr std::size_t kLongestRow = 2000;   // bytes of a line that is looked at for separators
 constexpr std::size_t kNever = static_cast<std::size_t>(-1);
 
@@ -296,6 +299,17 @@ std::size_t OutlineReader::take_html_table(std::size_t i) {
     return k;
 }
 
+// The last line of a row of separated values that begins with line i: where its quotes are closed.
+std::size_t OutlineReader::quoted_end(std::size_t i) const {
+    std::size_t quotes = 0;
+    for (std::size_t k = i; k < count() && k < i + kLinesOfRow; ++k) {
+        const std::string_view here = content(k);
+        quotes += static_cast<std::size_t>(std::count(here.begin(), here.end(), '"'));
+        if (quotes % 2 == 0) return k;
+    }
+    return i;
+}
+
 // Comma, semicolon or tab separated values, the same number of them on every line.
 std::size_t OutlineReader::take_separated(std::size_t i) {
     if (options_.format == Format::code || options_.format == Format::record) return 0;
@@ -311,24 +325,31 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     }
     const bool told = options_.format == Format::table;
     if (columns == 0 || (!told && columns < 2 && separator != '\t')) return 0;
-    std::size_t last = i, rows = 1, digits = 0;
+    // Where rows begin: a cell in quotes may go over lines.
+    std::vector<std::size_t> rows{i};
+    std::size_t last = quoted_end(i), digits = 0;
+    const auto row_text = [&](std::size_t first, std::size_t end) {
+        return text_.substr(line(first).first, line(end).last - line(first).first);
+    };
     // A row cut at the beginning of the text has fewer cells than those below it.
-    const bool first_torn = units_.empty() && !blank(i + 1) &&
-                            separators(content(i + 1), separator) != columns;
-    if (first_torn && told) columns = separators(content(i + 1), separator);
-    const auto read_rows = [&](std::size_t stop) {
-        for (std::size_t k = last + 1; k < stop && !blank(k); ++k) {
-            const std::size_t found = separators(content(k), separator);
-            const bool torn = k + 1 >= count() && found < columns;
+    const bool first_torn = units_.empty() && !blank(last + 1) &&
+                            separators(row_text(last + 1, quoted_end(last + 1)), separator) != columns;
+    if (first_torn && told) columns = separators(row_text(last + 1, quoted_end(last + 1)), separator);
+    const auto read_rows = [&](std::size_t most) {
+        for (std::size_t k = last + 1; !blank(k) && rows.size() < most; k = last + 1) {
+            const std::size_t end = quoted_end(k);
+            const std::size_t found = separators(row_text(k, end), separator);
+            const bool torn = end + 1 >= count() && found < columns;
             if (found != columns && !torn) break;
-            ++rows;
-            last = k;
+            rows.push_back(k);
+            last = end;
         }
     };
-    read_rows(i + kRowsLooked);  // those that say whether it is a table
-    for (std::size_t k = i; k <= last; ++k)
+    read_rows(told ? count() : kRowsLookedAt);  // a few say whether it is worth a look at all
+    for (std::size_t k = i; k <= last && k < i + 8; ++k)
         for (const char c : content(k)) digits += is_digit(c);
-    if (!told && (rows < kRowsOfText || here.size() > 400 || here.ends_with('.') || here.ends_with(':')))
+    if (!told && (rows.size() < kRowsOfText || here.size() > 400 || here.ends_with('.') ||
+                  here.ends_with(':')))
         return 0;
     // Prose with as many commas on every line is rare, but poems are no tables.
     if (!told && separator == ',') {
@@ -341,12 +362,14 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     close_lists(-1);
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
-    const bool headed = !first_torn && rows > 1 && names_columns(here, separator) &&
-                        !names_columns(content(i + 1), separator);
+    const bool headed = !first_torn && rows.size() > 1 && names_columns(here, separator) &&
+                        !names_columns(row_text(rows[1], quoted_end(rows[1])), separator);
     const std::int32_t header = headed ? add_line(i, SpanKind::header, need, kLabel) : kNoSpan;
-    for (std::size_t k = headed ? i + 1 : i; k <= last; ++k)
-        add_cut(line(k).first, line(k).last, SpanKind::table_row, headed ? header : need,
+    for (std::size_t r = headed ? 1 : 0; r < rows.size(); ++r) {
+        const std::size_t end = r + 1 < rows.size() ? rows[r + 1] - 1 : last;
+        add_cut(line(rows[r]).first, line(end).last, SpanKind::table_row, headed ? header : need,
                 headed ? 0u : unsigned{kHeadless});
+    }
     close_block(first);
     return last + 1;
 }

@@ -20,7 +20,8 @@ constexpr int kShingle = 5;             // words
 constexpr double kShared = 0.5;          // of what a label stands above
 constexpr std::size_t kFew = 64;         // units of which one after the other is left out
 constexpr double kGain = 1e-6;           // of value, that makes another choice better
-constexpr double kLeastAdded = 0.7;      // of its value, what another version keeps at least
+constexpr double kLeastAdded = 0.4;      // of its value, what another version keeps at least
+constexpr int kLongestRing = 64;        // units that need each other
 constexpr int kDeepest = 12;            // labels and lead-ins below a lead-in
 constexpr std::int64_t kJoint = 3;      // tokens that a cut may add; see bound()
 constexpr auto kNone = kNoSpan;
@@ -42,8 +43,10 @@ public:
     // it took: at tiny budgets one of them may keep out two.
     Fill best(std::int64_t limit) {
         banned_.assign(n_, 0);
+        may_split_ = true;
         Fill chosen = run(limit);
         if (n_ > kFew || in_.least > 0 || chosen.price == 0) return chosen;
+        may_split_ = false;
         for (bool better = true; better;) {
             better = false;
             for (std::size_t s = 0; s < n_; ++s) {
@@ -75,6 +78,11 @@ public:
         if (fill_.pins_fit) {
             take_needs_of_pins(limit);
             take_best(limit);
+            if (fill_.value == 0 && may_split_) {  // not even one fits with all that is tied to it
+                split_rings_ = true;
+                take_best(limit);
+                split_rings_ = false;
+            }
             take_fillers(limit);
         }
         return std::move(fill_);
@@ -193,6 +201,16 @@ private:
 
     bool has(std::size_t s, unsigned flags) const { return (in_.flags[s] & flags) != 0; }
 
+    // Is a unit tied to others in a ring, as the items of a short procedure are?
+    bool ring(std::size_t s) const {
+        std::int32_t at = in_.also[s];
+        for (int steps = 0; steps < kLongestRing && at != kNone; ++steps) {
+            if (static_cast<std::size_t>(at) == s) return true;
+            at = in_.also[static_cast<std::size_t>(at)];
+        }
+        return false;
+    }
+
     // Visit a unit and all that it needs, directly or not, that the window does not hold yet.
     template <class Visit>
     void visit_closure(std::size_t s, Visit&& visit) {
@@ -212,7 +230,7 @@ private:
             stack_.pop_back();
             visit(at);
             for (const std::int32_t other : {in_.need[at], in_.also[at]}) {
-                if (other == kNone) continue;
+                if (other == kNone || (split_rings_ && other == in_.also[at] && ring(at))) continue;
                 const auto needed = static_cast<std::size_t>(other);
                 if (seen_[needed] == visits_) continue;
                 if (!fill_.kept.empty() && fill_.kept[needed]) continue;
@@ -523,6 +541,8 @@ private:
     Choice choice_;
     std::vector<std::uint32_t> taken_, requeued_, stack_, seen_;
     std::uint32_t visits_ = 0;
+    bool may_split_ = true;
+    bool split_rings_ = false;  // items of a procedure may be shown alone
     std::vector<std::uint8_t> banned_;   // left out to see what is better without it
     std::vector<std::uint8_t> version_;  // its value is what it adds to what the window has
     std::unordered_map<std::uint32_t, ReadText> read_;
