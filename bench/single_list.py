@@ -87,8 +87,11 @@ def kept_share(gold: Iterable[tuple[str, int, int]], shown: Ranges) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the share of the evidence that each packer keeps, by set and depth."""
     parser = argparse.ArgumentParser(prog="ctxmem bench single_list", description=__doc__)
-    parser.add_argument("--data", required=True, type=Path, nargs="+", help="folders of questions")
+    parser.add_argument("--data", type=Path, nargs="+", help="folders of questions")
     options = parser.parse_args(argv)
+    if not options.data:
+        print("ctxmem bench single_list: needs --data PATH, question sets", file=sys.stderr)
+        return 2
     print(f"{'set':16s}{'hits':>6s}{'n':>5s}" + "".join(f"{name:>20s}" for name in PACKERS))
     for folder in options.data:
         for name in sets_in(folder):

@@ -4,12 +4,20 @@ The scorer is a Python file that calls `packer(question, chunks, budget) -> str`
 window: does the answer stand there under its own name, header, lead-in, fences?
 
     python score.py --packer ctxmem.bench.structure:packer
+    ctxmem bench structure --data FILE [--left-out FOLDER]
+
+`--left-out` is a folder that `ctxmem.bench.fit_value --structure FILE --leave-out FOLDER` writes:
+each kind of question is then valued by weights that have not seen it.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
+import importlib.util
 import json
+import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +26,7 @@ import numpy as np
 
 import ctxmem
 
+from .packers import valued_by
 from .questions import Asked, Hit
 
 
@@ -68,3 +77,68 @@ def read_questions(path: Path) -> Iterator[Asked]:
         scores = np.zeros((len(hits), 2), dtype=np.float32)
         embeddings = np.zeros((len(hits), 1), dtype=np.float32)
         yield Asked(f"structure_{asked['kind']}", number, query, hits, scores, embeddings, gold)
+
+
+# Command ------------------------------------------------------------------------------------------
+
+BUDGETS = (150, 300, 600, 1200)
+PACKERS = {"ctxmem": packer, "ctxmem, whole chunks": whole_chunks}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print how many questions windows answer, by kind, and the faults in a hundred windows."""
+    parser = argparse.ArgumentParser(prog="ctxmem bench structure", description=__doc__)
+    parser.add_argument("--data", type=Path, help="file of the questions")
+    parser.add_argument(
+        "--scorer", type=Path, help="the scorer (default: score.py beside the data)"
+    )
+    parser.add_argument(
+        "--left-out", type=Path, help="folder of weights fitted without each kind of question"
+    )
+    options = parser.parse_args(argv)
+    if options.data is None:
+        print("ctxmem bench structure: needs --data FILE, questions to texts", file=sys.stderr)
+        return 2
+    scorer = _load(options.scorer or options.data.resolve().parent / "score.py")
+    data, sources = scorer.load(str(options.data))
+    by_kind: dict[str, list[Any]] = {}
+    for question in data["questions"]:
+        by_kind.setdefault(question["kind"], []).append(question)
+    seen = (
+        "questions whose kind the weights have not seen" if options.left_out else "shipped weights"
+    )
+    print(f"ctxmem {ctxmem.__version__}, n = {len(data['questions'])}, {seen}")
+    for name, pack in PACKERS.items():
+        for budget in BUDGETS:
+            answered: dict[str, float] = {}
+            faults: Counter[str] = Counter()
+            for kind, questions in by_kind.items():
+                weights = options.left_out and options.left_out / f"structure_{kind}.json"
+                with valued_by(weights):
+                    right = 0
+                    for question in questions:
+                        text = pack(question["question"], scorer.hits_of(question, data), budget)
+                        reading = scorer.read(text, question, data, sources)
+                        right += scorer.judge(question, reading, sources) == 1
+                        faults.update(reading.integrity())
+                answered[kind] = right / len(questions)
+            mean = sum(answered.values()) / len(answered)
+            kinds = " ".join(f"{kind} {share:.2f}" for kind, share in answered.items())
+            print(f"{name:21s}{budget:6d} tokens: answered {mean:.3f}  {kinds}")
+            hundred = len(data["questions"]) / 100
+            said = " ".join(f"{fault} {faults[fault] / hundred:.0f}" for fault in scorer.COUNTS)
+            print(f"{'':33s}in 100 windows: {said}", flush=True)
+    return 0
+
+
+def _load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("structure_scorer", path)
+    if spec is None or spec.loader is None:
+        raise ctxmem.InputError(f"{path} is no Python file; expected the scorer")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,6 +15,8 @@ BENCHES = {
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
     "quality": "how much of the evidence does the window keep?",
+    "structure": "are questions to technical texts answered, and is their structure kept?",
+    "single_list": "does one dense list lose evidence against its own order?",
     "bill": "what does a conversation cost under prompt caching?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
     "eviction": "which eviction policy misses least?",
