@@ -278,6 +278,7 @@ private:
         for (std::size_t k = 0; k < choice.units.size() && choice.possible; ++k) {
             const std::size_t unit = choice.units[k];
             if (!has(unit, kLeadIn) || introduces(unit)) continue;
+            if (unit != s && nothing_below(unit)) continue;  // another unit brings it
             const std::size_t introduced = first_introduced(unit);
             choice.possible = introduced != n_;
             if (choice.possible) extend_closure(introduced, add);
