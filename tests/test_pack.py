@@ -545,3 +545,10 @@ def test_a_question_about_two_gets_the_sentence_of_each():
     window = pack(chunks, 500, query="Are the harbour and the orchard open to the public?")
     assert f"The harbour {filler}." in window.text
     assert f"The orchard {filler}." in window.text
+
+
+def test_one_very_large_text_is_shown_in_part():
+    text = "The hall was painted by hand. " * 9000 + "The pump is blue. " + "It rained a lot. " * 9000
+    window = pack([text], 60, query="Which colour has the pump?")
+    assert "The pump is blue." in window.text
+    assert window.tokens <= 60

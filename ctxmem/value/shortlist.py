@@ -43,7 +43,9 @@ def shortlist(table: Candidates, question: Question, limit: int) -> None:
     names = [table.id(i) for i in unique.tolist()]
     keys = list(zip((-draft).tolist(), names, strict=True))
     order = np.array(sorted(range(len(unique)), key=keys.__getitem__), dtype=np.intp)
-    left_out = order[np.cumsum(size[order]) > room]
+    # The one that fills the room is on the list, however large: a part of it may be what is asked.
+    before = np.cumsum(size[order]) - size[order]
+    left_out = order[before > room]
     table.shortlisted[unique[left_out]] = False
     needed = {need for needs in table.needs for need in needs}
     table.shortlisted[table.pinned] = True
