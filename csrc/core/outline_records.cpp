@@ -220,7 +220,9 @@ std::size_t OutlineReader::take_records(std::size_t i) {
         std::size_t below = filled(first + 1);
         while (below < count() && kind_of(content(below)) == LineKind::comment)
             below = filled(below + 1);
-        if (!keyed(below) || line(below).indent != line(first).indent) return 0;
+        if (!keyed(below) || kind_of(content(below)) == LineKind::section ||
+            line(below).indent != line(first).indent)
+            return 0;
         last = std::max(record_end(below, kMostLines), below);
         if (states_code(first, last)) return 0;
     } else {
@@ -360,12 +362,15 @@ void OutlineReader::add_closer(std::size_t k, std::int32_t owning) {
 // Lines that each are an entry of their own, and what follows one of them: a traceback, a detail.
 std::size_t OutlineReader::take_entries(std::size_t i) {
     if (!is_entry_line(content(i))) return 0;
+    // The first lines say whether it is a log; how far it goes is read then.
     std::size_t last = i, entries = 0;
-    for (std::size_t k = i; !blank(k) && fence_size(content(k)) == 0; ++k) {
+    const auto goes_on = [&](std::size_t k) { return !blank(k) && fence_size(content(k)) == 0; };
+    for (std::size_t k = i; goes_on(k) && k < i + kTold; ++k) {
         entries += is_entry_line(content(k));
         last = k;
     }
     if (entries < kEntries || 3 * entries < last - i + 1) return 0;
+    while (goes_on(last + 1)) ++last;
     close_lists(-1);
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
