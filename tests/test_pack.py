@@ -548,7 +548,8 @@ def test_a_question_about_two_gets_the_sentence_of_each():
 
 
 def test_one_very_large_text_is_shown_in_part():
-    text = "The hall was painted by hand. " * 9000 + "The pump is blue. " + "It rained a lot. " * 9000
+    text = "The hall was painted by hand. " * 9000 + "The pump is blue. "
+    text += "It rained a lot. " * 9000
     window = pack([text], 60, query="Which colour has the pump?")
     assert "The pump is blue." in window.text
     assert window.tokens <= 60
