@@ -244,11 +244,17 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
     assert best <= bound + 1e-9
     # Rings of units that need each other are split only where no closed choice says anything:
     # fillers, and lead-ins and labels of nothing, come after them.
-    speaks = [
-        not flags[k] & FILLER and (k in need or not flags[k] & (LABEL | LEAD_IN)) and values[k] > 0
-        for k in range(n)
-    ]
-    something_fits = any(k and v for choice in choices for k, v in zip(choice, speaks, strict=True))
+    speaks = [k in said and (k in need or not flags[k] & LEAD_IN) for k in range(n)]
+    something_fits = any(
+        any(k and v for k, v in zip(choice, speaks, strict=True))
+        # Random needs draw lead-ins of labels or lead-ins alone, outlines do not: nothing to show.
+        and all(
+            k not in need or any(need[d] == k and choice[d] and speaks[d] for d in range(n))
+            for k in range(n)
+            if choice[k] and flags[k] & LEAD_IN
+        )
+        for choice in choices
+    )
     assert (closed(kept.tolist()) and value <= best + 1e-9) or not something_fits
     assert 0 <= left <= 1
 
