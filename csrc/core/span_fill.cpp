@@ -35,6 +35,7 @@ public:
         check();
         locate();
         find_dependents();
+        find_content();
         value_labels();
         full_ = value_;
     }
@@ -183,19 +184,41 @@ private:
         });
     }
 
+    // Which units show something. A label or a lead-in shows nothing by itself, only with a unit
+    // that does and that is below it, perhaps with other labels and lead-ins between.
+    void find_content() {
+        content_.assign(n_, 0);
+        for (std::size_t s = 0; s < n_; ++s) {
+            if (has(s, kLabel | kLeadIn | kFiller | kHidden)) continue;
+            content_[s] = 1;
+            for (std::int32_t at = in_.need[s]; at != kNone;) {
+                const auto above = static_cast<std::size_t>(at);
+                if (content_[above] || !has(above, kLabel | kLeadIn) || has(above, kFiller | kHidden)) break;
+                content_[above] = 1;
+                at = in_.need[above];
+            }
+        }
+        const std::vector<std::uint8_t> shown = content_;
+        for (std::size_t s = 0; s < n_; ++s)  // names and headers of what is below something else
+            if (shown[s] && !has(s, kLabel))
+                visit_closure(s, [&](std::size_t other) {
+                    if (has(other, kLabel) && !has(other, kFiller | kHidden)) content_[other] = 1;
+                });
+    }
+
     // A label is worth kShared of what a token of the best unit below it is.
     void value_labels() {
         value_.resize(n_);
         std::vector<double> best(n_, 0.0);
         for (std::size_t s = 0; s < n_; ++s) {
-            if (has(s, kLabel | kFiller | kHidden)) continue;
+            if (has(s, kLabel) || !content_[s]) continue;
             value_[s] = in_.worth[s] * static_cast<double>(in_.tokens[s]);
             visit_closure(s, [&](std::size_t other) {
                 if (other != s) best[other] = std::max(best[other], in_.worth[s]);
             });
         }
         for (std::size_t s = 0; s < n_; ++s)
-            if (!has(s, kHidden | kFiller))
+            if (content_[s])
                 value_[s] = std::max(value_[s], kShared * best[s] * static_cast<double>(in_.tokens[s]));
     }
 
@@ -230,7 +253,8 @@ private:
             stack_.pop_back();
             visit(at);
             for (const std::int32_t other : {in_.need[at], in_.also[at]}) {
-                if (other == kNone || (split_rings_ && other == in_.also[at] && ring(at))) continue;
+                if (other == kNone) continue;
+                if (split_rings_ && other != in_.need[at] && ring(at)) continue;
                 const auto needed = static_cast<std::size_t>(other);
                 if (seen_[needed] == visits_) continue;
                 if (!fill_.kept.empty() && fill_.kept[needed]) continue;
@@ -278,7 +302,7 @@ private:
         for (std::size_t k = 0; k < choice.units.size() && choice.possible; ++k) {
             const std::size_t unit = choice.units[k];
             if (!has(unit, kLeadIn) || introduces(unit)) continue;
-            if (unit != s && nothing_below(unit)) continue;  // another unit brings it
+            if (unit != s && !content_[unit]) continue;  // another unit brings it
             const std::size_t introduced = first_introduced(unit);
             choice.possible = introduced != n_;
             if (choice.possible) extend_closure(introduced, add);
@@ -313,22 +337,30 @@ private:
     bool introduces(std::size_t s) const {
         for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d) {
             const std::size_t unit = dependents_[d];
-            if (below(s, unit) && (fill_.kept[unit] || seen_[unit] == visits_)) return true;
+            if (below(s, unit) && content_[unit] && (fill_.kept[unit] || seen_[unit] == visits_))
+                return true;
         }
         return false;
     }
     // Does it introduce something of which the window holds nothing?
     bool dangles(std::size_t s) const { return has(s, kLeadIn) && !introduces(s); }
+    // The first unit below another that shows something; n_ if there is none.
+    std::size_t first_below(std::size_t s) const {
+        for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d)
+            if (below(s, dependents_[d]) && content_[dependents_[d]]) return dependents_[d];
+        return n_;
+    }
     // The unit that a lead-in introduces first and that can be shown; n_ if there is none.
     std::size_t first_introduced(std::size_t s) const {
         for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d) {
             std::size_t unit = dependents_[d];
-            if (!below(s, unit)) continue;
+            if (!below(s, unit) || !content_[unit]) continue;
             // Below a label of what is introduced, a fence or a header, its first unit; the same for
             // what introduces something itself.
             for (int depth = 0; depth < kDeepest && (has(unit, kLabel) || dangles(unit)); ++depth) {
-                if (dependent_first_[unit] == dependent_first_[unit + 1]) break;
-                unit = dependents_[dependent_first_[unit]];
+                const std::size_t next = first_below(unit);
+                if (next == n_) break;
+                unit = next;
             }
             if (candidate(unit) && !dangles(unit)) return unit;
         }
@@ -336,8 +368,8 @@ private:
     }
 
     bool candidate(std::size_t s) const {
-        return !fill_.kept[s] && !banned_[s] && in_.demand[s] != kMustNot && !has(s, kLabel | kFiller | kHidden) &&
-               fill_.stands_for_it[s] == kNone;
+        return !fill_.kept[s] && !banned_[s] && in_.demand[s] != kMustNot && content_[s] &&
+               !has(s, kLabel) && fill_.stands_for_it[s] == kNone;
     }
 
     void push(std::size_t s) {
@@ -435,12 +467,7 @@ private:
         if (in_.demand[s] == kMustNot || has(s, kHidden) || in_.start[s] == in_.end[s]) return false;
         for (const std::int32_t other : {in_.need[s], in_.also[s]})
             if (other != kNone && !fill_.kept[static_cast<std::size_t>(other)]) return false;
-        return has(s, kFiller) || (has(s, kLabel | kLeadIn) && nothing_below(s));
-    }
-    bool nothing_below(std::size_t s) const {
-        for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d)
-            if (below(s, dependents_[d])) return false;
-        return true;
+        return !content_[s];
     }
 
     // Such units between others that are shown, where there is room.
@@ -536,6 +563,7 @@ private:
     std::vector<double> full_;   // value of each unit; a label's is a share of what is below it
     std::vector<double> value_;  // the same, less what the window says already
     std::vector<std::uint32_t> dependent_first_, dependents_;
+    std::vector<std::uint8_t> content_;  // shows something, by itself or by what is below it
     std::vector<int> runs_;  // of each stretch
     Fill fill_;
     std::vector<Next> heap_;
