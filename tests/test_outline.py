@@ -564,6 +564,20 @@ def test_a_warning_is_tied_to_every_step_of_its_procedure(step):
     assert dict.fromkeys(others, step) == tied(text)
 
 
+STEPS = ["1. Open the valve.", "2. Start the pump.", *LONG_PROCEDURE]
+
+
+@pytest.mark.parametrize("rule", ["\n\n", "\n\n***\n\n", "\n===\n"])
+def test_what_follows_a_procedure_is_no_warning_of_its_last_step(rule):
+    assert {} == tied("\n".join(STEPS) + rule + "Never skip a step of the other procedure.")
+
+
+def test_a_warning_below_the_last_step_is_tied_to_every_step():
+    below = "- Never leave the room before."
+    text = "\n".join([*STEPS, "", f"   {below}", "", "Then rest."])
+    assert dict.fromkeys(STEPS, below) == tied(text)
+
+
 def test_items_with_another_marker_are_another_list():
     text = "1. Open the valve.\n2. Start the pump.\n\n- oil\n- water\n"
     assert "- oil" not in tied(text).values()

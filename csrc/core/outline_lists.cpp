@@ -155,7 +155,7 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     const bool fresh = lists_.empty() || lists_.back().indent != indent;
     if (fresh) {
         const std::int32_t lead = lead_or_owner(i);
-        lists_.push_back({indent, false, style, lead, {}, 0});
+        lists_.push_back({indent, false, style, lead, {}, 0, last});
         lists_.back().ordered = !marker.bullet && !field;
     }
     // What a nested list needs is its item's name: so do all of its items.
@@ -174,6 +174,7 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     }
     lists_.back().items.push_back(first);
     lists_.back().bytes += end - begin;
+    lists_.back().last = last;
     own(indent, first);
     const std::string_view said = text_.substr(begin, end - begin);
     lead_ = {next_unit() - 1, last, indent, said.ends_with(':'), said.ends_with("::")};
@@ -224,24 +225,42 @@ void OutlineReader::close_list(List& list) {
     }
 }
 
+// Where the last item of a list ends, with what is nested below it.
+std::size_t OutlineReader::item_end(const List& list) const {
+    const std::size_t next = filled(list.last + 1);
+    const bool nested = next < count() && line(next).indent > list.indent;
+    return line(nested ? deeper_end(next, list.indent) : list.last).next;
+}
+
+// The first of the units [from, stop), before this byte, that warns; kNoSpan if none does.
+std::int32_t OutlineReader::find_warning(std::int32_t from, std::int32_t stop,
+                                         std::size_t end) const {
+    for (auto u = static_cast<std::size_t>(from); u < static_cast<std::size_t>(stop); ++u) {
+        const Unit& unit = units_[u];
+        if (unit.start >= end) break;
+        if (unit.kind != SpanKind::list_item && unit.kind != SpanKind::prose) continue;
+        const std::size_t next = u + 1 < units_.size() ? units_[u + 1].start : text_.size();
+        if (warns(text_.substr(unit.start, std::min(next, end) - unit.start)))
+            return static_cast<std::int32_t>(u);
+    }
+    return kNoSpan;
+}
+
 // What warns of a step, or says when not to take it, is shown with every step of a procedure. Where
 // most items do so, that is what the list is about.
 void OutlineReader::tie_warnings(const List& list) {
     const bool steps = list.style == '1' || list.style == '#';
     if (!steps || list.bytes > kLongStep * list.items.size()) return;
-    // The unit of each item that warns, its first or a later sentence of it.
+    // The first sentence of each item that warns.
     std::vector<std::int32_t> warnings;
-    std::vector<bool> warned(list.items.size(), false);
     for (std::size_t k = 0; k < list.items.size() && warnings.size() < kMostWarnings; ++k) {
+        const std::int32_t item = list.items[k];
         const std::int32_t stop = k + 1 < list.items.size() ? list.items[k + 1] : next_unit();
-        for (std::int32_t u = list.items[k]; u < stop && !warned[k]; ++u) {
-            const auto unit = static_cast<std::size_t>(u);
-            const std::size_t end = unit + 1 < units_.size() ? units_[unit + 1].start : text_.size();
-            if (!warns(text_.substr(units_[unit].start, end - units_[unit].start))) continue;
-            warned[k] = true;
-            warnings.push_back(u);
-            if (u != list.items[k]) units_[unit].need = list.items[k];
-        }
+        const std::int32_t warning = find_warning(item, stop, item_end(list));
+        if (warning == kNoSpan) continue;
+        warnings.push_back(warning);
+        if (Unit& unit = units_[static_cast<std::size_t>(warning)]; warning > item && unit.need < item)
+            unit.need = item;
     }
     if (warnings.empty() || 2 * warnings.size() > list.items.size()) return;
     for (std::size_t k = 0; k + 1 < warnings.size(); ++k) tie(warnings[k], warnings[k + 1]);

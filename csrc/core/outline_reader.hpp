@@ -45,6 +45,7 @@ private:
         std::int32_t lead;                // what their first one needs
         std::vector<std::int32_t> items;  // the unit that each begins with
         std::size_t bytes;
+        std::size_t last;  // line of the last item
     };
     // The last sentence of the block just read, which may introduce the next.
     struct Lead {
@@ -124,6 +125,8 @@ private:
     std::size_t take_entry(std::size_t i);
     void close_lists(int indent);
     void close_list(List& list);
+    std::size_t item_end(const List& list) const;
+    std::int32_t find_warning(std::int32_t from, std::int32_t stop, std::size_t end) const;
     void tie_warnings(const List& list);
     void count_turns();
 
