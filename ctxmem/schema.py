@@ -413,6 +413,7 @@ class Candidates:
     stretches      t      dedup        texts without gaps: what the chunks of a source make together
     document       t      dedup        number of the source that a stretch is a part of
     stretch_place  t      dedup        where the stretch begins in it, in characters
+    stretch_records t     dedup        its source is named as a file of records (TOML, YAML, INI)
     stretch_first  t + 1  dedup        its segments: stretch_first[k] .. stretch_first[k + 1]
     segment_stretch s     dedup        the stretch that a segment is cut from
     segment_span   s x 2  dedup        character offsets in the stretch
@@ -461,6 +462,7 @@ class Candidates:
     stretches: list[str] = field(init=False)
     document: NDArray[np.int32] = field(init=False)
     stretch_place: NDArray[np.int64] = field(init=False)
+    stretch_records: NDArray[np.bool_] = field(init=False)
     stretch_chunk: list[int] = field(init=False)
     lent: dict[int, int] = field(init=False)
     chunk_offset: NDArray[np.int64] = field(init=False)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ctxmem import _native
 from ctxmem.outline.headers import lend_headers
 from ctxmem.outline.merge import disagreeing, found_places
-from ctxmem.outline.order import counted_order
+from ctxmem.outline.order import Member, counted_order
 from ctxmem.schema import Candidates, Place, place_of
 
 __all__ = ["count_units", "cut_segments"]
@@ -27,8 +27,11 @@ __all__ = ["count_units", "cut_segments"]
 LONGEST = 1600
 """Bytes of a unit at most, about 400 tokens in any script."""
 
+RECORDS = 1
+"""The format of settings and other records."""
+
 FORMATS = {
-    **dict.fromkeys(("yml", "yaml", "toml", "ini", "cfg", "conf", "properties", "env"), 1),
+    **dict.fromkeys(("yml", "yaml", "toml", "ini", "cfg", "conf", "properties", "env"), RECORDS),
     **dict.fromkeys(("csv", "tsv"), 2),
     **dict.fromkeys(
         (
@@ -167,11 +170,10 @@ class _Stretches:
     def _source(self, holders: Mapping[int, int]) -> str | None:
         return self.table.chunks[next(iter(holders))].source
 
-    def _formats(self, close: int) -> NDArray[np.uint8]:
+    def _formats(self) -> NDArray[np.uint8]:
         """Return what the names of their sources say the texts are."""
         return np.array(
-            [format_of(self._source(holders)) for holders in self.holders[:close]],
-            dtype=np.uint8,
+            [format_of(self._source(holders)) for holders in self.holders], dtype=np.uint8
         )
 
     def cut(self, spans: bool, close: int, room: int, labels: bool) -> None:
@@ -193,7 +195,9 @@ class _Stretches:
             [labels and self._source(holders) is not None for holders in self.holders[:close]],
             dtype=np.uint8,
         )
-        outline = _native.outline(self.texts[:close], self._formats(close), named, room)
+        formats = self._formats()
+        table.stretch_records = formats == RECORDS
+        outline = _native.outline(self.texts[:close], formats[:close], named, room)
         start, end, kind, flags, need, also, block, first = outline
         if not spans:
             # Chunks that are whole are shown as they are: no fence is added to what is torn.
@@ -276,12 +280,17 @@ class _Stretches:
             if len(stretches) == 1:
                 places[stretches[0]] = at
                 continue
-            for t in counted_order(
-                stretches, [[self.table.id(i) for i in self.holders[t]] for t in stretches]
-            ):
+            for k in counted_order([self._members(t) for t in stretches]):
+                t = stretches[k]
                 places[t] = at
                 at += len(self.texts[t]) + 1
         return places
+
+    def _members(self, t: int) -> list[Member]:
+        return [
+            Member(self.table.id(i), offset, len(self.table.chunks[i].text))
+            for i, offset in self.holders[t].items()
+        ]
 
     def _document(self, t: int) -> object:
         """Return what a stretch is a part of: its source, or itself where that is not known."""

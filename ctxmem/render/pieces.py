@@ -155,7 +155,8 @@ def _stretch_piece(
     origins = [origin for start, end in ranges for origin in _origins(table, start, end, chunks)]
     piece = _piece(table, layout, chunks, "".join(parts), spans, value, origins)
     document, place = _place(table, runs[0][0])
-    nameless = kinds[runs[0][0]] != HEADING
+    # A section of settings, "[build-system]", does not say whose settings they are.
+    nameless = table.stretch_records[stretch] or kinds[runs[0][0]] != HEADING
     names = any(NAMING[kinds[first:last]].any() for first, last in runs)
     return Placed(piece, document, place, chunks[0], bool(nameless), names)
 
