@@ -40,6 +40,28 @@ def whole_chunks(question: str, chunks: Sequence[Mapping[str, Any]], budget: int
     return ctxmem.pack(_chunks(chunks), budget, query=question, compress=False).text
 
 
+def misplaced(
+    question: str,
+    chunks: Sequence[Mapping[str, Any]],
+    budget: int,
+    places: Mapping[str, tuple[str, int, int]],
+) -> int:
+    """Return how many pieces of a window come after a later one of their source.
+
+    `places` says of each chunk its source, begin and end. A scorer that finds the lines of a window
+    in the sources cannot tell lines that occur twice; the origins of a piece can.
+    """
+    window = ctxmem.pack(_chunks(chunks), budget, query=question)
+    furthest: dict[str, int] = {}
+    wrong = 0
+    for piece in window.pieces:
+        chunk, start, _ = piece.origins[0]
+        source, begin, _ = places[chunk]
+        wrong += begin + start < furthest.get(source, 0)
+        furthest[source] = max(furthest.get(source, 0), begin + start)
+    return wrong
+
+
 def _chunks(chunks: Sequence[Mapping[str, Any]]) -> list[ctxmem.Chunk]:
     fields = ("text", "id", "source", "span", "rank", "list")
     return [ctxmem.Chunk(**{name: chunk[name] for name in fields}) for chunk in chunks]
@@ -112,15 +134,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         for budget in BUDGETS:
             answered: dict[str, float] = {}
             faults: Counter[str] = Counter()
+            moved = 0
             for kind, questions in by_kind.items():
                 weights = options.left_out and options.left_out / f"structure_{kind}.json"
                 with valued_by(weights):
                     right = 0
                     for question in questions:
-                        text = pack(question["question"], scorer.hits_of(question, data), budget)
+                        hits = scorer.hits_of(question, data)
+                        text = pack(question["question"], hits, budget)
                         reading = scorer.read(text, question, data, sources)
                         right += scorer.judge(question, reading, sources) == 1
                         faults.update(reading.integrity())
+                        if pack is packer:
+                            moved += misplaced(question["question"], hits, budget, data["chunks"])
                 answered[kind] = right / len(questions)
             mean = sum(answered.values()) / len(answered)
             kinds = " ".join(f"{kind} {share:.2f}" for kind, share in answered.items())
@@ -128,6 +154,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             hundred = len(data["questions"]) / 100
             said = " ".join(f"{fault} {faults[fault] / hundred:.0f}" for fault in scorer.COUNTS)
             print(f"{'':33s}in 100 windows: {said}", flush=True)
+            if pack is packer:
+                print(f"{'':33s}out of order by their origins: {moved} pieces in all windows")
     return 0
 
 

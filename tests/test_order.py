@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctxmem.bench.structure import misplaced
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +88,17 @@ def test_the_window_follows_the_text_though_ids_of_two_splitters_do_not():
     window = pack(given_chunks, 10_000, compress=False)
     begins = [text.index(piece.text[:60]) for piece in window.pieces]
     assert sorted(begins) == begins == [0, 1000, 1500]
+
+
+def test_the_bench_counts_pieces_that_come_after_a_later_one():
+    chunks = [
+        dict(id=name, text=text, source="pumps.md", span=None, rank=rank, list="bm25")
+        for rank, (name, text) in enumerate(
+            [("b", "Pump 1 is red."), ("a", "Pump 2 is red."), ("c", "Pump 3 is red.")]
+        )
+    ]
+    known = {"a": ("pumps.md", 0, 14), "b": ("pumps.md", 20, 34), "c": ("pumps.md", 40, 54)}
+    turned = {"a": ("pumps.md", 20, 34), "b": ("pumps.md", 0, 14), "c": ("pumps.md", 40, 54)}
+    # Ids without numbers are in the order of the ids: a, b, c.
+    assert 0 == misplaced("Which pump is red?", chunks, 200, known)
+    assert 1 == misplaced("Which pump is red?", chunks, 200, turned)
