@@ -43,7 +43,8 @@ void SpanTable::check() const {
         throw std::invalid_argument("span features: the arrays have inconsistent lengths");
     if (in_.vectors.size() != spans() * in_.width ||
         (in_.width > 0 && in_.query_vectors.size() % in_.width != 0))
-        throw std::invalid_argument("span features: expected one vector per span, sized as a query's");
+        throw std::invalid_argument(
+            "span features: expected one vector per span, as wide as a query's");
     for (std::size_t t = 0; t < stretches; ++t) {
         // Documents are numbered in the order of their first text, so there are at most as many
         // documents as texts.

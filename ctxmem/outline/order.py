@@ -1,4 +1,4 @@
-"""The order of passages whose place in their source is not known."""
+"""Order passages whose place in their source is not known, by the numbers in their ids."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ _COUNTED = re.compile(r"(.*?)(\d{1,15})(\D*)", re.DOTALL)
 
 
 def counted_order(things: Sequence[int], ids: Sequence[Sequence[str]]) -> list[int]:
-    """Return things in the order in which their ids count, as splitters number their chunks.
+    """Return things in the order of the numbers in their ids, as splitters number their chunks.
 
-    Ids with one beginning ("doc-3", "doc-12") are ordered by their last number. A thing may have
-    several; where their orders contradict each other, and where nothing counts, the least id
-    decides.
+    Ids that share a prefix ("doc-3", "doc-12") are ordered by their last number. A thing may have
+    several ids. If their orders contradict each other, or no id has a number, the least id decides.
     """
     keys: list[dict[tuple[str, str], int]] = []
     for names in ids:
