@@ -1,10 +1,10 @@
-"""How much work do the adapters save, against what their frameworks come with?
+"""How much time do the adapters save, compared with the components of their frameworks?
 
 Four tasks, each on the same objects, in the same process, ours and theirs in turn: trim a chat to a
 quarter of its tokens; drop the documents that repeat others; keep an agent's request within a
-budget; read a chat memory. Texts are known to all caches; "first call" is before ours knows where
-a history stood. Answers are checked before a time is reported, and where a peer leaves the budget
-behind that is said. Times are of the processor, all threads.
+budget; read a chat memory. All caches have the counts of the texts; "first call" is the first call
+with a history. Answers are checked before a time is reported, and peers that exceed the budget are
+named. Times are CPU seconds of all threads.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def measure(runs: Runs, check: Check, rounds: int) -> dict[str, Any]:
 
 
 def within(budget: int, tokens: int, ours: bool) -> str:
-    """Return how an answer stands to the budget; ours must keep it."""
+    """Return an answer's tokens relative to the budget; ours must not exceed it."""
     if tokens <= budget:
         return f"{tokens:,} tokens"
     if ours:

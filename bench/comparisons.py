@@ -1,7 +1,7 @@
-"""What the benchmarks' reports say, in one shape: who took how long for the same thing.
+"""The reports of the benchmarks in one format: rows of times or scores per competitor.
 
-A benchmark of a shape of its own brings a function `comparisons(report)` in its module; those that
-are here are read by `READERS`.
+A benchmark with its own report format has a function `comparisons(report)` in its module; the other
+reports are read by `READERS`.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def of_bill(report: Mapping[str, Any]) -> list[Comparison]:
 
 
 def of_memory(report: Mapping[str, Any]) -> list[Comparison]:
-    """Read the share of each request that begins the next; who keeps no budget keeps more."""
+    """Read the share of each request that is a prefix of the next; higher without a budget."""
     together = report["together"]
     title = f"prefix kept from call to call, budget {together['budget']:,}"
     one = comparison(title, "share", 1, more_is_better=True)

@@ -338,8 +338,8 @@ def signature_rate(n: int = 5_000) -> dict[str, float]:
 def growth(sizes: Sequence[int], paths: Sequence[str]) -> list[dict[str, float]]:
     """Return the time of each size, and by how much a doubling multiplied it.
 
-    The sizes take turns, and the least of their times counts, so that a busy moment of the machine
-    is nobody's.
+    The sizes are timed in turn, and the minimum of each counts, so that load on the machine does
+    not affect a single size.
     """
     texts = {n: corpus.chunks(n, paths=paths) for n in sizes}
     times: dict[int, list[float]] = {n: [] for n in sizes}

@@ -1,7 +1,7 @@
-"""How does ctxmem compare, all in all? Every benchmark in turn, as ratios against named peers.
+"""How does ctxmem compare overall? Runs every benchmark in turn, as ratios against named peers.
 
-Each runs in a process of its own, so that none has the caches or the memory of another. One whose
-data or peer is not there says so, and the others go on.
+Each benchmark runs in a separate process, so that it shares no caches or memory with another. A
+benchmark without its data or peers reports that, and the others continue.
 """
 
 from __future__ import annotations

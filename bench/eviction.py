@@ -211,7 +211,7 @@ def replay_all(name: str, trace: NDArray[Any], size: int, peers: dict[str, Any])
 
 
 def check(name: str, size: int, hits: dict[str, int], best: int, references: list[int]) -> None:
-    """Raise AssertionError unless LRU is LRU and nobody beats what knows the future."""
+    """Raise AssertionError unless LRU is exact and no policy beats the optimum."""
     expected = lru(references, size)
     if hits["lru"] != expected:
         raise AssertionError(f"{name}, {size}: lru hits {hits['lru']}, a plain one {expected}")

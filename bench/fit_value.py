@@ -1,12 +1,11 @@
-"""Which weights value spans best on questions they have never seen? Fits them, and says so.
+"""Which weights predict the value of spans best on unseen questions? Fits and evaluates them.
 
     python -m ctxmem.bench.fit_value --data PATH [--out FILE] [--leave-out FOLDER]
 
-The forests of `ctxmem.value` are fitted on sets of questions with marked evidence, those for
-running text and those for technical texts apart: every question as callers with much or little to
-give would ask it (with and without vectors, scores, variants, ranks), so that a model serves all.
-It is judged on each set by weights fitted without that set.
-The same seed and the same data give the same file.
+The trees of `ctxmem.value` are fitted on sets of questions with marked evidence, separately for
+running text and for technical texts. Each question is used in several views (with and without
+vectors, scores, variants, ranks), so that one model serves all callers. A model is evaluated on
+each set with weights fitted without that set. The same seed and data give the same file.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from ctxmem.value import add_evidence, describe, read_question
 BUDGETS = (512, 1024, 2048, 4096)
 
 SATURATED = "nq_public"
-"""Every packer finds all of its evidence: fitted on, but not judged."""
+"""A set of which every packer finds all evidence: used for fitting, not for evaluation."""
 
 SOURCES = {
     "2wiki_public": "2WikiMultihopQA (Apache-2.0)",
@@ -80,7 +79,7 @@ SPANS = 3.0
 """Questions with this many spans of evidence weigh 1; others up to `EVEN` times more or less."""
 
 NEGATIVES = 0.2
-"""Share of the spans without evidence that are fitted on; they weigh as much as all would."""
+"""Share of the spans without evidence used for fitting; they are weighted up to all of them."""
 
 MORE_IS_BETTER = (
     "consensus",
@@ -95,7 +94,7 @@ MORE_IS_BETTER = (
     "coverage",
     "worth",
 )
-"""Features, by the beginning of their names, of which more never lowers a worth."""
+"""Prefixes of the names of features with a monotone constraint: more never lowers the value."""
 
 
 FINAL_BESIDE = (
@@ -109,11 +108,11 @@ FINAL_BESIDE = (
     "documents",
     "spans",
 )
-"""What the second forest sees beside what follows from the drafts: the rest is in those."""
+"""First-round features of the second stage, in addition to those computed from drafts."""
 
 
 class View(NamedTuple):
-    """What a caller gives of all there is."""
+    """The part of the data that a caller passes."""
 
     name: str
     weight: float
@@ -124,7 +123,7 @@ class View(NamedTuple):
     embeddings: bool = True
     vectors: bool = True  # an embed function, and so vectors of spans
     single: bool = False  # one dense list
-    part: bool = False  # of the lists and of their hits
+    part: bool = False  # only some of the lists and of their hits
 
 
 FULL = View("full", 1.0)
@@ -147,41 +146,41 @@ OTHERS = (
     View("single, scores", 0.7, ranks=False, variants=False, vectors=False, single=True),
 )
 OF_WORDS = tuple(view for view in OTHERS if not (view.scores or view.embeddings or view.vectors))
-"""Those that need neither scores nor vectors: all that hits of technical texts come with."""
+"""Views without scores and vectors, since hits of technical texts have none."""
 
 ROOMS = (450, 900, 1600)
-"""Bytes that a unit may have, as small and large budgets give it."""
+"""Maximum unit sizes in bytes, as for small and large budgets."""
 
 LABEL = 1 << _native.SPAN_FLAGS.index("label")
-"""Of the flags of a unit: it names what is below it, and has no value by itself."""
+"""The flag of units that are labels: they have no value of their own."""
 
 Shares = Callable[[str], float]
 
 
 def of_prose(name: str) -> float:
-    """Return how much a set counts for the model of running text."""
+    """Return the weight of a set in the model for running text."""
     if name.startswith("xquad"):
         return 0.15  # four languages of the same paragraphs
     return 1.0 if name not in STRUCTURED and not name.startswith("structure") else 0.0
 
 
 def of_structured(name: str) -> float:
-    """Return how much a set counts for the model of technical texts, tables, code and dialogue."""
+    """Return the weight of a set in the model for technical texts, tables, code and dialogue."""
     return 0.5 if name.startswith("structure") else 0.7 if name in STRUCTURED else 0.0
 
 
 SHARES: dict[str, Shares] = {"prose": of_prose, "structured": of_structured}
-"""The models of the two kinds of text (csrc/core/span_model.hpp), and what each is fitted on."""
+"""The two models (csrc/core/span_model.hpp) and the weights of the sets they are fitted on."""
 
 FOLDS = 4
-"""Groups of sets; drafts for each come from a forest fitted on the others."""
+"""Number of groups of sets; drafts for each group come from trees fitted on the others."""
 
 SAMPLED = 3
 """Of the others, how many each question is seen in."""
 
 
 class Case(NamedTuple):
-    """A question as one caller asks it: what is known of its spans, and which are evidence."""
+    """A question in one view: the features of its spans, and which of the spans are evidence."""
 
     asked: Asked
     view: View
@@ -193,7 +192,7 @@ class Case(NamedTuple):
 
 
 def read_case(asked: Asked, view: View, embed: Any, random: np.random.Generator) -> Case:
-    """Walk the hits through the rooms that `pack` walks them through, up to their features."""
+    """Run the steps of `pack` on the hits, up to their features."""
     lists = sorted({hit.source for hit in asked.hits})
     kept_lists = set(lists)
     if view.part and len(lists) > 1:
@@ -245,7 +244,7 @@ def _evidence(table: ctxmem.schema.Candidates, asked: Asked) -> NDArray[np.float
 
 
 def collect(folders: Sequence[Path], structure: Path | None = None, seed: int = 0) -> list[Case]:
-    """Return every question in the views that are judged and in some of the others."""
+    """Return every question in the evaluated views and in some of the other views."""
     random = np.random.default_rng(seed)
     cases = []
     named = [(folder, name) for folder in folders for name in sets_in(folder)]
@@ -294,9 +293,9 @@ def fit(
         chosen = (y > 0) | (random.random(len(y)) < NEGATIVES)
         chosen &= (case.table.segment_flags & LABEL) == 0
         of_span = np.sqrt(case.length / case.length.mean()) * case.view.weight
-        # Every set counts alike, whatever its number of questions.
+        # Every set has the same weight, regardless of its number of questions.
         of_span = of_span / len(questions[case.asked.set]) / len(y)
-        # A question with little evidence counts a bit more, one with much a bit less.
+        # A question with little evidence has a slightly higher weight, one with much a lower one.
         gold = float((y * case.length).sum() / case.length.mean())
         of_span = of_span * min(EVEN, max(1 / EVEN, SPANS / max(gold, 0.3)))
         kept.append(row[chosen])
@@ -314,14 +313,14 @@ def fit(
 
 
 class Model(NamedTuple):
-    """Both forests, as boosters."""
+    """Both stages, as boosters."""
 
     draft: Any
     final: Any
 
 
 class Experts:
-    """One model a kind of text, each fitted once for the sets that are left out of it."""
+    """The models of both kinds of text, fitted once for each choice of left-out sets."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self.cases = cases
@@ -339,17 +338,17 @@ class Experts:
                 for case in self.cases
                 if (share := share_of(case.asked.set)) > 0 and case.asked.set not in unseen
             ]
-            # Where there is no set of a kind, the model of all that there is serves for it.
+            # Without a set of this kind, the model is fitted on all sets.
             others = [case for case in self.cases if case.asked.set not in left_out]
             self.fitted[kind, unseen] = fit_model(cases or others)
         return self.fitted[kind, unseen]
 
 
 def fit_model(cases: Sequence[Case]) -> Model:
-    """Fit both forests of a model.
+    """Fit both stages of a model.
 
-    The second sees drafts of forests that are blind to the set, by cross-fitting over `FOLDS`
-    groups of sets (Chernozhukov et al. 2018), since drafts of its own would look too good.
+    The second stage is fitted on drafts of trees that have not seen the set, by cross-fitting over
+    `FOLDS` groups of sets (Chernozhukov et al. 2018), since in-sample drafts would be too accurate.
     """
     names = list(_native.DRAFT_FEATURES)
     sets = sorted({case.asked.set for case in cases})
@@ -372,7 +371,7 @@ def fit_model(cases: Sequence[Case]) -> Model:
 def judge(data: Mapping[str, Any], cases: Iterable[Case]) -> list[float]:
     """Return the share of the evidence, in characters, that a fill keeps at each of `BUDGETS`.
 
-    `data` is a weights file's: what is judged is what the package will read.
+    `data` is the content of a weights file, so the evaluated model is the one the package reads.
     """
     model = _native.SpanModel(data)
     found = [_kept_evidence(case, model.worth(case.features).astype(np.float64)) for case in cases]
@@ -430,7 +429,7 @@ def _forest(booster: Any, names: Sequence[str]) -> dict[str, Any]:
     }
 
     def walk(node: Mapping[str, Any]) -> int:
-        """Append a node and all under it; return how many leaves it has."""
+        """Append a node with its subtree; return its number of leaves."""
         if "split_feature" not in node:
             made["value"].append(float(f"{node['leaf_value']:.5g}"))
             return 1
@@ -447,7 +446,7 @@ def _forest(booster: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _rounded_down(threshold: float) -> float:
-    """Return the greatest 32-bit number that is not above: rows are compared with those."""
+    """Return the greatest 32-bit float that is not greater; features are 32-bit floats."""
     near = np.float32(threshold)
     if float(near) > threshold:
         near = np.nextafter(near, np.float32(-np.inf))
@@ -455,7 +454,7 @@ def _rounded_down(threshold: float) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Judge by left-out sets, then fit on all and write the weights."""
+    """Evaluate with left-out sets, then fit on all sets and write the weights."""
     parser = argparse.ArgumentParser(prog="ctxmem bench fit_value", description=__doc__)
     parser.add_argument(
         "--data", required=True, type=Path, nargs="+", help="folders of the question sets"

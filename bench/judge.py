@@ -1,4 +1,4 @@
-"""What a scorer of packing quality says of windows, and what its scores come to.
+"""Scores of windows by a scorer of packing quality, and their summary statistics.
 
 A scorer is a Python file with `load_set(path, scenario, limit)`, which reads the questions of a
 set, and `score_text(text, gold, budget)`, which says how much of the evidence a window holds. The
@@ -23,7 +23,7 @@ from .questions import sets_in
 
 BUDGETS = (512, 1024, 2048, 4096, 8192)
 JUDGED = 4
-"""The first so many budgets are in the mean recall, AUB; beyond, every packer meets the ceiling."""
+"""Number of budgets in the mean recall, AUB; at larger budgets every packer finds all evidence."""
 
 SATURATED = "nq"
 """Beginning of the names of sets of which every packer finds all: they are not judged."""

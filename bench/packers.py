@@ -1,7 +1,7 @@
 """Packers for scorers of packing quality: ctxmem as its users call it, and a check of its windows.
 
-The scorer brings questions, retrieved hits and gold; here ctxmem is called as by somebody who has
-several lists of hits, and perhaps an embedding model.
+The scorer provides questions, retrieved hits and gold; ctxmem is called as by a user with several
+lists of hits and optionally an embedding model.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ctxmem import _native
 Packer = Callable[[dict[str, Any], Sequence[Any], Any, Any, int], list[str]]
 
 MARK = re.compile(r"\s*(?:```text\s*)?…?\s*(?:`{3,}|~{3,})?\s*")
-"""What may stand between two parts of a piece: where text was left out, the fence of torn code."""
+"""Text that ctxmem may add between two parts of a piece: a mark, or the fence of torn code."""
 
 SEPARATOR = "\n\n"
 ELLIPSIS = "…\n"
-"""What may stand before a piece whose source goes on after a gap."""
+"""The header of a piece that continues its source after a gap."""
 
 
 def packer(
@@ -59,7 +59,7 @@ def packer_of_words(
     embeddings: NDArray[Any],
     budget: int,
 ) -> list[str]:
-    """Return the same without any embedding or score: the words and ranks alone speak."""
+    """Return the same without embeddings and scores: only words and ranks are used."""
     return _pieces(window_of(query, hits_of(chunks), budget))
 
 
@@ -89,7 +89,7 @@ def window_of(
     embed: Embedder | None = None,
     **options: Any,
 ) -> ctxmem.Window:
-    """Pack hits for a question; with an embedding model, vectors speak too."""
+    """Pack hits for a question; with an embedding model, vectors are used too."""
     if embed is not None:
         options |= {"query_embedding": query["emb"], "embed": embed}
     return ctxmem.pack(hits, budget, query=query["text"], variants=query["variants"], **options)
@@ -138,9 +138,9 @@ class Embedder:
 
 @contextmanager
 def valued_by(weights: Path | None) -> Iterator[None]:
-    """Let spans be valued by the weights of a file while this lasts; None leaves the shipped ones.
+    """Use the weights of a file within the context; None keeps the shipped weights.
 
-    Both rooms that look the forests up by name are given the others.
+    Both modules that refer to the model by name get the other model.
     """
     if weights is None:
         yield
@@ -157,13 +157,13 @@ def valued_by(weights: Path | None) -> Iterator[None]:
             room.model = model
 
 
-# What a window must keep --------------------------------------------------------------------------
+# Guarantees of a window ---------------------------------------------------------------------------
 
 Sources = dict[str, list[tuple[int, str]]]
 
 
 def sources_of(hits: Sequence[ctxmem.Chunk]) -> Sources:
-    """Return what is known of every source: (where it starts, text), hits that overlap joined."""
+    """Return the known text of every source as (start, text), with overlapping hits joined."""
     known: Sources = defaultdict(list)
     placed = {(hit.source, hit.span[0], hit.text) for hit in hits if hit.source and hit.span}
     for source, start, text in sorted(placed):
@@ -180,11 +180,11 @@ def sources_of(hits: Sequence[ctxmem.Chunk]) -> Sources:
 def contradictions(
     window: ctxmem.Window, hits: Sequence[ctxmem.Chunk], sources: Sources
 ) -> list[str]:
-    """Return where a window is not what it promises to be, in words; nothing if it is.
+    """Return the violated guarantees of a window as sentences; empty if there are none.
 
-    Its text is its pieces; each of them is made of parts of its source, byte by byte, where it says
-    that they are, and of marks between; every hit has a decision, and those that are kept are those
-    that have a piece.
+    The text consists of the pieces. A piece consists of parts of its source, unchanged, at the
+    given offsets, and of marks between them. Every hit has a decision, and exactly the kept hits
+    have a piece.
     """
     found = []
     for piece in window.pieces:

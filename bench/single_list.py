@@ -2,10 +2,10 @@
 
     python -m ctxmem.bench.single_list --data PATH...
 
-Of each question the best 5, 10 and 20 hits of its single dense list are packed into half of their
-tokens, by `ctxmem.pack` and by a plain fill that takes whole hits in the order of the list and
-skips what does not fit. Printed is the share of the evidence that each keeps, in characters, and
-that of the same list with its similarities given as distances.
+For each question the best 5, 10 and 20 hits of its single dense list are packed into half of their
+tokens, by `ctxmem.pack` and by a plain fill, which takes whole hits in the order of the list and
+skips hits that do not fit. The output is the share of the evidence, in characters, that each keeps,
+and the share for the same list with its similarities given as distances.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Packer = Callable[[Asked, Sequence[Hit], int], Ranges]
 
 
 def in_order(asked: Asked, hits: Sequence[Hit], budget: int) -> Ranges:
-    """Return what a plain fill shows: whole hits, best first, while they fit."""
+    """Return the selection of a plain fill: whole hits, best first, if they fit."""
     shown: list[str] = []
     ranges: Ranges = []
     for hit in hits:
@@ -57,7 +57,7 @@ def packed(sign: float) -> Packer:
             for k, hit in enumerate(hits)
         ]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ctxmem.CtxmemWarning)  # distances are what is tried
+            warnings.simplefilter("ignore", ctxmem.CtxmemWarning)  # distances are given on purpose
             window = ctxmem.pack(chunks, budget, query=asked.query["text"])
         return [(piece.source or "", *span) for piece in window.pieces for span in piece.spans]
 
@@ -72,7 +72,7 @@ PACKERS: dict[str, Packer] = {
 
 
 def kept_share(gold: Iterable[tuple[str, int, int]], shown: Ranges) -> float:
-    """Return the share of the characters of gold that a window shows."""
+    """Return the share of the gold, in characters, that a window contains."""
     found = wanted = 0
     for doc, start, end in gold:
         covered = np.zeros(end - start, dtype=np.bool_)

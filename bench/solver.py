@@ -1,4 +1,4 @@
-"""How fast is a packing proved, and against whom?
+"""How fast is a packing solved to proven optimality, compared with other solvers?
 
 Fresh seeds, near-duplicate groups and three alternatives per chunk, the same instances for the
 native solver, OR-tools CP-SAT, HiGHS and a numpy dynamic programme, one thread each. The answers

@@ -1,13 +1,13 @@
-"""Is the structure of technical texts kept? Packers for a scorer of that, and its questions.
+"""Is the structure of technical texts kept? Packers for a scorer of structure, and its questions.
 
-The scorer is a Python file that calls `packer(question, chunks, budget) -> str` and reads the
-window: does the answer stand there under its own name, header, lead-in, fences?
+The scorer is a Python file that calls `packer(question, chunks, budget) -> str` and checks that the
+window contains the answer with its name, header, lead-in and fences.
 
     python score.py --packer ctxmem.bench.structure:packer
     ctxmem bench structure --data FILE [--left-out FOLDER]
 
 `--left-out` is a folder that `ctxmem.bench.fit_value --structure FILE --leave-out FOLDER` writes:
-each kind of question is then valued by weights that have not seen it.
+each kind of question is then scored with weights fitted without it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .questions import Asked, Hit
 
 
 def packer(question: str, chunks: Sequence[Mapping[str, Any]], budget: int) -> str:
-    """Return the text of the window that `ctxmem.pack` makes, every option left as it is."""
+    """Return the text of the window that `ctxmem.pack` makes with default options."""
     return ctxmem.pack(_chunks(chunks), budget, query=question).text
 
 
@@ -68,10 +68,10 @@ def _chunks(chunks: Sequence[Mapping[str, Any]]) -> list[ctxmem.Chunk]:
 
 
 def read_questions(path: Path) -> Iterator[Asked]:
-    """Yield the questions of a file of the scorer's, each kind as a set of its own.
+    """Yield the questions of a file of the scorer; each kind of question is a separate set.
 
-    Evidence is what answers: names, headers and keys above it are not counted, since the outline
-    brings them.
+    Only the answers are evidence. Names, headers and keys above them are not, since the outline
+    adds them.
     """
     with gzip.open(path, "rt", encoding="utf-8") as file:
         data = json.load(file)
@@ -108,9 +108,9 @@ PACKERS = {"ctxmem": packer, "ctxmem, whole chunks": whole_chunks}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print how many questions windows answer, by kind, and the faults in a hundred windows."""
+    """Print the share of answered questions, by kind, and the faults per hundred windows."""
     parser = argparse.ArgumentParser(prog="ctxmem bench structure", description=__doc__)
-    parser.add_argument("--data", type=Path, help="file of the questions")
+    parser.add_argument("--data", type=Path, help="file with the questions")
     parser.add_argument(
         "--scorer", type=Path, help="the scorer (default: score.py beside the data)"
     )

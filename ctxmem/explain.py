@@ -1,4 +1,4 @@
-"""Explain what became of every input, and why."""
+"""Return a decision with a reason for every input."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def decide(
     *,
     folded: Callable[[str, str], str] | None = None,
 ) -> tuple[Decision, ...]:
-    """Return what became of every input chunk, in input order.
+    """Return a decision for every input chunk, in input order.
 
-    `difference` says in which words a version differs from the passage that is shown, and `folded`
-    does so where it was folded because the caller said from which threshold; `prices` is the value
-    that one more token would add, overall under "" and in each section; `enough` says that the
-    window stopped early. Details name passages as a person would: by the caller's id, or by source
-    and first words.
+    `difference` describes the words in which a version differs from the passage that is shown, and
+    `folded` does so for passages folded by a threshold that the caller gave. `prices` is the value
+    that one more token would add, overall under "" and in each section; `enough` is whether the
+    window stopped early. Details name a passage by the caller's id, or else by its source and first
+    words.
     """
     account = _Account(table, pieces, difference, folded or difference, prices, enough)
     ids, decisions = table.ids, []
@@ -61,14 +61,14 @@ class _Verdict(NamedTuple):
 
 
 def _sums(table: Candidates, column: NDArray[Any]) -> list[int]:
-    """Return the sum of a column of segments over those of each chunk."""
+    """Return, for each chunk, the sum of a segment column over the chunk's segments."""
     total = np.concatenate(([0], np.cumsum(column)))
     sums: list[int] = (total[table.last_segment] - total[table.first_segment]).tolist()
     return sums
 
 
 class _Account:
-    """What the decisions look up, gathered once for all chunks."""
+    """Per-chunk data that the decisions use, computed once."""
 
     def __init__(
         self,
@@ -119,18 +119,18 @@ class _Account:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """What a person calls each passage, by its id."""
+        """The name of each passage for people, by its id."""
         table = self.table
         return passage_names(
             (chunk.id or "", chunk.source, table.text(i)) for i, chunk in enumerate(table.chunks)
         )
 
     def name(self, i: int) -> str:
-        """Return what a person calls a chunk."""
+        """Return the name of a chunk for people."""
         return self.names[self.ids[i]]
 
     def verdict(self, i: int) -> _Verdict:
-        """Return what became of a chunk; for a duplicate it depends on that of the first."""
+        """Return the verdict on a chunk; that on a repeat depends on the first occurrence."""
         if i not in self.verdicts:
             self.verdicts[i] = self._verdict(i)
         return self.verdicts[i]
@@ -170,7 +170,7 @@ class _Account:
         return self._left_out(i)
 
     def _holders(self, kept: NDArray[np.intp]) -> list[int]:
-        """Return, for each segment in the window, a kept chunk that it stands with; else -1."""
+        """Return, for each segment in the window, a kept chunk that contains it; else -1."""
         holder = np.full(len(self.table.segment_kept), -1)
         for i in reversed(kept.tolist()):
             holder[slice(*self.segments[i])] = i
@@ -179,7 +179,7 @@ class _Account:
         return held
 
     def _folded(self, i: int) -> Counts[int]:
-        """Return how many segments of a chunk kept chunks stand for."""
+        """Return how many segments of a chunk are duplicates of segments of each kept chunk."""
         first, last = self.segments[i]
         others = self.stands_for_it[first:last]
         return Counts(self.holder[s] for s in others if s >= 0 and self.holder[s] >= 0)
@@ -222,7 +222,7 @@ class _Account:
         return _Verdict(True, Reason.SELECTED, "; ".join(details))
 
     def _shown(self, i: int) -> list[str]:
-        """Say how much of a chunk is in the window, where that is not all."""
+        """Describe how much of a chunk is in the window; empty if all of it is."""
         if self.shown_characters[i] == self.all_characters[i]:
             return []
         share = self.shown_characters[i] / max(1, self.all_characters[i])
@@ -247,7 +247,7 @@ class _Account:
         price = self.prices.get(section, self.prices.get("", 0.0))
         if self.enough:
             detail = (
-                "stopped early: the rest is worth less per token than Budget(auto=...) asks for"
+                "stopped early: the rest has less value per token than Budget(auto=...) requires"
             )
         elif price * tokens > worth and self.density_kept * tokens > worth:
             goes = "the budget goes"
@@ -266,7 +266,7 @@ class _Account:
         return _Verdict(False, Reason.OVER_BUDGET, detail)
 
     def _version(self, i: int, other: int, *, folded: bool = False) -> str:
-        """Name the passage that a chunk is a version of, and the words in which the two differ."""
+        """Name the passage that a chunk is a version of, and the words in which they differ."""
         table = self.table
         detail = f"version of {self.name(other)}"
         if other in (table.group[i], table.version_of[i]):
@@ -296,7 +296,7 @@ def _tokens(count: int) -> str:
 
 
 def _density(value: float) -> str:
-    """Return a value per token, with two digits that say something.
+    """Return a value per token, with two significant digits if it is small.
 
     >>> _density(0.0514), _density(0.00012), _density(0.0)
     ('0.051', '0.00012', '0')

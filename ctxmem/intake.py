@@ -1,7 +1,7 @@
-"""Take in what callers have: str, dict, Chunk, Document, NodeWithScore.
+"""Read the input of `pack`: str, dict, Chunk, Document, NodeWithScore.
 
-Frameworks are recognised by their shape, never imported. Everything is checked here, before
-anything is computed, so that the rooms behind can trust the table.
+Objects of frameworks are recognised by their attributes; frameworks are never imported. All input
+is checked here, before anything is computed, so that later modules can rely on the table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ctxmem.schema import (
 )
 
 MAX_BUDGET = 10**9
-"""No model reads a thousand million tokens; a larger number is a mistake."""
+"""Maximum budget in tokens; a larger number is a mistake, since no model reads that many."""
 
 _ACCEPTED = (
     "a str, a ctxmem.Chunk, a dict with 'text', a LangChain Document, a LlamaIndex node, "
@@ -47,9 +47,9 @@ def read_budget(budget: int | Budget) -> Budget:
     """Return the budget as a `Budget`, checked.
 
     Raises:
-        BudgetError: it is not a positive number of tokens, its reserve leaves none, or `auto` is
-            no worth.
-        InputTypeError: it is not an int or a `Budget`.
+        BudgetError: the budget is not a positive number of tokens, the reserve leaves none, or
+            `auto` is not between 0 and 1.
+        InputTypeError: the budget is neither an int nor a `Budget`.
     """
     if not isinstance(budget, Budget):
         budget = Budget(_whole(budget, "budget", "a number of tokens, such as 4096"))
@@ -68,11 +68,12 @@ def read_budget(budget: int | Budget) -> Budget:
     auto = budget.auto
     if not isinstance(auto, bool) and not isinstance(auto, int | float | np.number):
         raise InputTypeError(
-            f"auto is a {type(auto).__name__}; expected True, False or a worth such as 0.001"
+            f"auto is a {type(auto).__name__}; expected True, False or a minimum density such as "
+            f"0.001"
         )
     if not isinstance(auto, bool) and not 0 < auto <= 1:
         raise BudgetError(
-            f"auto is {auto}; expected the worth of a token, above 0 and at most 1, or True"
+            f"auto is {auto}; expected a minimum density, above 0 and at most 1, or True"
         )
     return budget
 
@@ -81,8 +82,8 @@ def listed(items: Iterable[Any]) -> list[Any]:
     """Return the items as a list.
 
     Raises:
-        InputError: there are none.
-        InputTypeError: it is no series of items, or a table.
+        InputError: the list is empty.
+        InputTypeError: `items` is not iterable, or is a str, a dict or a table.
     """
     refuse_table(items, "chunks")
     if (
@@ -112,14 +113,14 @@ def read(
 ) -> Candidates:
     """Return the table of candidates for any mix of accepted items.
 
-    `ranked` says that the items come best first, for callers whose items carry neither score nor
-    rank; without it the order of the input means nothing, unless they are a `conversation`, whose
-    order always does. Without `alternatives` only the full texts are candidates.
+    `ranked` is whether the items are ordered best first, for items without score and rank.
+    Otherwise the order of the input has no meaning, except in a `conversation`. With
+    `alternatives=False` only the full texts are candidates.
 
     Raises:
         InputError: no items, an empty text, a score that is not finite, one id for two texts, a
             requirement that is not among the chunks.
-        InputTypeError: an item, or a field of one, of a type that is not known.
+        InputTypeError: an item, or a field of an item, has an unknown type.
     """
     chunks = [_chunk(x, i) for i, x in enumerate(listed(items))]
     if ranked and not conversation:
@@ -135,12 +136,12 @@ def read(
 def read_sections(
     sections: Iterable[Section] | None, chunks: Sequence[Chunk], limit: int
 ) -> tuple[Section, ...]:
-    """Return the sections, checked, with `share` turned into tokens of `max`.
+    """Return the checked sections, with `share` converted to `max` in tokens.
 
     Raises:
-        InputError: two of one name, an unknown parent, limits that contradict each other, or a
-            chunk of a section that is not among them.
-        InputTypeError: something else than a `Section`.
+        InputError: two sections with one name, an unknown parent, contradictory limits, or a chunk
+            in a section that is not given.
+        InputTypeError: an element is not a `Section`.
     """
     if sections is None:
         return ()
@@ -155,8 +156,8 @@ def read_sections(
             raise InputError(f"there are two sections {section.name!r}; expected distinct names")
         if section.parent is not None and section.parent not in read:
             raise InputError(
-                f"section {section.name!r} has the parent {section.parent!r}, which does not stand "
-                f"before it; expected a parent to come first"
+                f"section {section.name!r} has the parent {section.parent!r}, which is not among "
+                f"the sections before it; expected a parent to come first"
             )
         if section.share is not None and not 0 < section.share <= 1:
             raise InputError(
@@ -182,9 +183,9 @@ def read_sections(
 
 
 def read_resident(resident: Window | None, table: Candidates) -> list[int]:
-    """Return the chunks of a window's prefix that are candidates again, in the window's order.
+    """Return the chunks of a window's prefix that are again candidates, in the window's order.
 
-    The prefix ends at the first piece that is not one whole chunk with the same text as now.
+    The prefix ends at the first piece that is not one whole chunk with unchanged text.
     """
     if resident is None:
         return []
@@ -203,7 +204,7 @@ def read_resident(resident: Window | None, table: Candidates) -> list[int]:
 
 
 def content_id(text: str) -> ChunkId:
-    """Return the id of a text that was given none: its 128-bit xxh3, in hexadecimal."""
+    """Return the id of a text without an id: its 128-bit xxh3 hash in hexadecimal."""
     return ChunkId(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
 
 
@@ -253,7 +254,7 @@ def _from_document(document: Any) -> Chunk:
 
 
 def _place(fields: dict[str, Any], text: Any, metadata: Mapping[str, Any]) -> None:
-    """Fill in what splitters and retrievers write into metadata: source, start_index, score."""
+    """Fill in fields from metadata of splitters and retrievers: source, start_index, score."""
     if isinstance(metadata.get("source"), str | PurePath | UUID | Enum):
         fields.setdefault("source", metadata["source"])
     start = metadata.get("start_index")
@@ -266,7 +267,7 @@ def _place(fields: dict[str, Any], text: Any, metadata: Mapping[str, Any]) -> No
 
 
 def _number(value: Any) -> float | None:
-    """Return a number of metadata, None for what is none: a gap, infinity, a flag, other text."""
+    """Return a metadata value as a finite number, None for a gap, infinity, a bool, other text."""
     if isinstance(value, str):
         value = float(value) if _PLAIN_NUMBER.fullmatch(value.strip()) else None
     numeric = isinstance(value, int | float | np.integer | np.floating | Decimal)
@@ -280,19 +281,19 @@ def _number(value: Any) -> float | None:
 
 
 def _is_gap(value: Any, name: str) -> bool:
-    """Tell whether a row has nothing under this name: None, or the NaN of a data frame's gaps.
+    """Return whether a field of a row is missing: None, or NaN from a data frame.
 
-    A score that is NaN is kept and refused: the caller named it as the score.
+    A NaN score is not a gap: the caller passed it as the score, so it is refused later.
     """
     return value is None or (name != "score" and isinstance(value, float) and math.isnan(value))
 
 
 def name_of(value: Any) -> Any:
-    """Return an id, a source or another name as a plain str; what is no name is left as it is."""
+    """Return an id, a source or another name as a plain str; return other values unchanged."""
     if type(value) is str or value is None:
         return value
     if isinstance(value, str):
-        return str.__str__(value)  # a member of a str Enum is its value, as it compares
+        return str.__str__(value)  # a member of a str Enum becomes its value
     if isinstance(value, int | np.integer | PurePath | UUID | Enum) and not isinstance(value, bool):
         return str(value)
     return value
@@ -329,7 +330,7 @@ def _name(chunk: Chunk, index: int) -> str:
 
 
 def _checked(chunk: Chunk, index: int) -> Chunk:
-    """Return the chunk with its id filled in, or raise what is wrong with it."""
+    """Return the chunk with its id filled in, or raise an error if it is invalid."""
     if _plainly_right(chunk):
         return chunk
     if not isinstance(chunk.text, str):
@@ -378,7 +379,7 @@ def _checked(chunk: Chunk, index: int) -> Chunk:
 
 
 def _plainly_right(chunk: Chunk) -> bool:
-    """Tell, at the price of a few comparisons, that all fields are as most callers give them."""
+    """Return whether all fields have their usual types; a fast path that avoids further checks."""
     return (
         type(chunk.text) is str
         and chunk.text != ""
@@ -410,19 +411,19 @@ def _finite(chunk: Chunk, index: int) -> float:
     except (TypeError, ValueError):
         raise InputTypeError(
             f"{_name(chunk, index)} has a score of type {type(chunk.score).__name__}; expected a "
-            f"number, or None where there is none"
+            f"number, or None if there is none"
         ) from None
     if not math.isfinite(score):
         raise InputError(
             f"{_name(chunk, index)} has score {score}; expected a finite number: leave the score "
-            f"out (None) where the retriever gives none"
+            f"out (None) if the retriever gives none"
         )
     return score
 
 
 def _checked_rank(chunk: Chunk, index: int) -> int:
     rank: Any = chunk.rank
-    # A column of ranks with gaps is one of floats in a data frame.
+    # In a data frame, a column of ranks with gaps has floats.
     whole = isinstance(rank, float | np.floating) and float(rank).is_integer()
     if isinstance(rank, bool) or not (whole or isinstance(rank, int | np.integer)) or rank < 0:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The corridor: what goes in as chunks comes out as a window."""
+"""The pipeline of `pack`: chunks in, a window out."""
 
 from __future__ import annotations
 
@@ -46,19 +46,20 @@ from ctxmem.selection import (
 from ctxmem.value import add_evidence, estimate, read_question, read_scorer, shortlist, verify
 
 ROUNDS = 6
-"""Tries at making blocks that do not add up exactly fit; one or two are nearly always enough."""
+"""Attempts to fit a window whose parts do not sum exactly; one or two are nearly always enough."""
 
 MOST_BYTES, LEAST_BYTES = 1600, 48
-"""Bytes that a unit of choice may have: about 400 tokens in any script, and a dozen."""
+"""Maximum size of a unit in bytes, at first and at last: about 400 tokens and about 12 tokens."""
 
 BYTES_A_TOKEN = 6
-"""Of running text, at most: units are cut by bytes, counted, and cut finer where they must be."""
+"""Bytes per token of running text, at most. Units are cut by bytes, counted, and cut again if they
+are too long."""
 
 FINE = 64
 """Tokens above which a limit that was too high is lowered by an eighth, not halved."""
 
 TOLERANCE = 0.01
-"""Share of the budget that may stay empty because prices were too high by a few tokens."""
+"""Share of the budget that may remain unused because token counts of parts were too high."""
 
 
 def pack(
@@ -84,45 +85,47 @@ def pack(
 ) -> Window:
     r"""Pack passages into a window of at most `budget` tokens.
 
-    Repeats are counted as evidence and paid for once, near-duplicates represented by one of them,
-    overlapping neighbours of one source stitched. What is left is ranked by the evidence there is
-    (agreement of lists, scores, BM25 and cosine to the query) and chosen within the budget. With an
-    exact counter the window never exceeds it, separators and headers included. The order of the
-    input does not change what is chosen, unless `ranked` says that it is a ranking.
+    Repeats of a passage count towards its relevance and are shown once. One of several
+    near-duplicates represents the others. Overlapping passages of one source are merged. The
+    remaining text is scored by agreement of lists, scores, BM25 and cosine to the query, and
+    selected within the budget. With an exact counter the window never exceeds the budget,
+    separators and headers included. The order of the input does not affect the selection, unless
+    `ranked` is set.
 
     Args:
         chunks: str, `Chunk`, dict, LangChain Document, LlamaIndex node, (item, score) pairs, or the
             messages of a chat.
-        budget: tokens the window may have.
+        budget: maximum number of tokens of the window.
         query: the question; passages that share its rarer words rank higher.
-        variants: other ways to ask it, as multi-query retrievers make them.
-        query_embedding: its vector, compared with the chunks' embeddings.
-        embed: makes vectors for the query and for every sentence of the chunks.
-        scorer: a costly judge of relevance, (query, texts) -> a number a text: a cross-encoder, a
-            language model. It is asked only where its answer could change the window.
-        calls: how many texts it may see at most; left out, as many as may matter, a quarter of all
-                sentences in most cases, six in ten at most.
+        variants: other wordings of the question, as multi-query retrievers make them.
+        query_embedding: vector of the query, compared with the chunks' embeddings.
+        embed: function that returns vectors for the query and for every sentence of the chunks.
+        scorer: an expensive reranker, (query, texts) -> one number per text, such as a
+            cross-encoder or a language model. It is called only for texts whose score could change
+            the window.
+        calls: maximum number of texts that the scorer sees. By default as many as may matter: about
+            a quarter of all sentences, at most six in ten.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
-        dedup: False keeps every repeat. True folds passages that share half of their word 3-grams
-            and say the same by `differences`, and do not differ mainly in words of the query; a
-            number folds from that share on, whatever differs, and the decision says what does.
-        similar: cosine of embeddings from which on passages are taken to say the same; not done
-            unless asked for, since it takes distinct evidence for redundant.
-        compress: whether parts of a chunk may stand for it: its best sentences, items, rows and
-            blocks of code, each with what it needs to be understood; its `alternatives`. "blocks"
-            leaves out whole paragraphs, lists, tables and blocks of code, and cuts into none that
-            fits; False keeps each chunk whole or not at all. A function (text, query) -> str, or
-            an object with LLMLingua's `compress_prompt`, makes further alternatives of the best
-            chunks.
+        dedup: False keeps every repeat. True folds passages that share half of their word 3-grams,
+            say the same by `differences`, and do not differ mainly in words of the query. A number
+            is the share of 3-grams from which all passages are folded; decisions name the
+            differences.
+        similar: cosine of embeddings from which passages are folded. Off by default, since it also
+            folds distinct evidence.
+        compress: True selects parts of a chunk: its best sentences, items, rows and blocks of code,
+            each with the text it depends on, or one of its `alternatives`. "blocks" leaves out
+            whole paragraphs, lists, tables and blocks of code, and does not cut a block that fits.
+            False keeps each chunk whole or leaves it out. A function (text, query) -> str, or an
+            object with LLMLingua's `compress_prompt`, makes more alternatives of the best chunks.
         order: "auto", "score", "source" or "given".
-        separator: stands between pieces.
-        header: "auto" puts a line that names the source before a piece which has no heading of its
-            own and could be taken for a part of the one above. A template such as "[{source}]", or
-            a function of the chunk, makes a line before each piece; None makes none.
-        sections: parts of the window with limits and headers of their own, in the order in which
-            they stand; chunks of no section come before them.
-        resident: the window that the model was given last. Its pieces stay where they stand, from
-            the first on, as long as new ones are not worth more than the prompt cache saves.
+        separator: text between pieces.
+        header: "auto" puts a line with the source before a piece that has no heading of its own and
+            could be read as part of the piece above. A template such as "[{source}]", or a function
+            of the chunk, puts a line before each piece; None puts none.
+        sections: parts of the window with limits and headers of their own, in window order; chunks
+            without a section come first.
+        resident: the previous window. Its pieces keep their position, from the first on, unless new
+            ones have more value than the prompt cache saves.
         ranked: the input is in order of relevance, best first. Scores that rise in that order, or
             with the ranks of a list, are read as distances, with a `CtxmemWarning`; without ranks
             higher is better.
@@ -132,7 +135,7 @@ def pack(
 
     Raises:
         InputError: a chunk or an option that cannot be used.
-        BudgetError: no budget, or pinned chunks that do not fit into it.
+        BudgetError: an invalid budget, or pinned chunks that do not fit into it.
 
     >>> window = pack(["Paris is the capital of France.", "Bananas are yellow."], 8,
     ...               query="capital of France")
@@ -170,7 +173,7 @@ def pack(
                 table, layout, counting, allowed.limit, room, enabled, compress == BLOCKS
             )
         if by_span and len(table.segment_span) == len(table.stretches):
-            by_span = False  # each text is one span: the solver chooses as finely, with a proof
+            by_span = False  # each text is one span: the solver selects the same units optimally
         if not by_span:
             cut_segments(table, enabled=enabled)
             tokens.price_segments(table, counting)
@@ -202,7 +205,7 @@ def pack(
         window = _fit(table, allowed, layout, counting, kept_before, choosing, folded)
         if window.pieces or not by_span or room <= LEAST_BYTES or allowed.least > 0:
             return window
-        room //= 2  # no unit fits with what it needs: parts of units may
+        room //= 2  # no unit fits with its dependencies; cut the units into smaller parts
 
 
 def _cut_to_room(
@@ -214,7 +217,7 @@ def _cut_to_room(
     enabled: bool,
     blocks: bool,
 ) -> int:
-    """Cut texts into units within the budget; return how many bytes one may have."""
+    """Cut texts into units that fit into the budget; return their maximum size in bytes."""
     while True:
         labels = layout.header == render.AUTO
         cut_segments(table, enabled=enabled, spans=True, labels=labels, room=room, blocks=blocks)
@@ -226,7 +229,7 @@ def _cut_to_room(
 
 
 def _whole(table: Candidates) -> bool:
-    """Tell whether chunks are units: turns of a chat, or of what others require or may replace."""
+    """Return whether whole chunks are selected: in a chat, with requirements or alternatives."""
     return table.conversation or any(table.needs) or len(table.texts) > len(table)
 
 
@@ -244,11 +247,11 @@ def _fit(
     choosing: Callable[[int], Proof | None],
     folded: Callable[[str, str], str],
 ) -> Window:
-    """Choose and render until the count of the whole window is within the budget.
+    """Select and render until the token count of the whole window is within the budget.
 
-    Blocks that start on a line of their own add up exactly, and the first choice stands. Where they
-    do not (other separators, other counters, parts of a text), the limit moves by what the prices
-    were off, and the best window that fitted is kept.
+    The tokens of blocks that start on a new line sum exactly, and the first selection is final.
+    Otherwise (other separators, other counters, parts of a text) the limit is corrected by the
+    error of the sum, and the best window that fits is kept.
     """
     slack = counter.count(layout.separator)  # the last block of a window has no separator
     limit = budget.limit + slack
@@ -268,7 +271,7 @@ def _fit(
         overpriced = proof.spent - slack - spent
         left = budget.limit - spent
         full = overpriced <= 0 or left <= TOLERANCE * budget.limit
-        if left >= 0 and (full or not any(proof.prices.values())):  # more room changes nothing
+        if left >= 0 and (full or not any(proof.prices.values())):  # a higher limit adds nothing
             break
         limit += overpriced if spent <= budget.limit else budget.limit - spent
     if best is None:
@@ -299,7 +302,7 @@ def _fit(
 
 
 class _Fitted(NamedTuple):
-    """A choice that fits, as the table had it."""
+    """A selection that fits, with the columns of the table that it set."""
 
     proof: Proof
     rendering: Rendering
@@ -328,7 +331,7 @@ def _fit_by_halving(
     resident: Sequence[int],
     choosing: Callable[[int], Proof | None],
 ) -> _Fitted:
-    """Choose within half the tokens until the window fits; raise when the pins alone do not."""
+    """Lower the limit until the window fits; raise if the pins alone do not fit."""
     limit = budget.limit
     while True:
         limit = limit * 7 // 8 if limit > FINE else limit // 2

@@ -1,8 +1,8 @@
-"""A window as messages of a provider's request, with cache breakpoints where its rules pay.
+"""A window as messages of a provider's request, with cache breakpoints where they pay.
 
-A breakpoint is a mark on a content block: the provider keeps everything up to it, at the price of
-writing it, and reads it again for a fraction. Where a mark may stand, how many there may be and
-whether it pays is told by the row of `ctxmem.pricing`.
+A breakpoint is a mark on a content block. The provider caches the request up to it, charges for
+writing the cache, and later reads it at a fraction of the price. The provider's row in
+`ctxmem.pricing` has the number of breakpoints, the minimum length and the prices.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ctxmem.pricing import Prices, prices_of
 PROVIDERS = ("openai", "anthropic")
 _HOUR = 3600.0
 
-# Blocks that a provider takes no mark on: thoughts, and text that is empty.
+# Types of blocks on which providers accept no mark.
 _UNMARKED = frozenset({"thinking", "redacted_thinking", "reasoning", "refusal"})
 
 
 class Part(Protocol):
-    """What is asked of a piece of a window."""
+    """The attributes of a piece that this module uses."""
 
     @property
     def header(self) -> str:
-        """The line before its text."""
+        """The line before the text."""
 
     @property
     def text(self) -> str:
@@ -34,15 +34,15 @@ class Part(Protocol):
 
     @property
     def tokens(self) -> int:
-        """The count of the text."""
+        """The number of tokens of the text."""
 
 
 def rules_of(provider: str, prices: str | Prices | None) -> Prices:
-    """Return the rules that hold: those given, else the provider's row.
+    """Return the given prices, else the provider's row of the price table.
 
     Raises:
         InputError: the provider or the row is not known.
-        InputTypeError: one of them is of the wrong type.
+        InputTypeError: the provider or the prices have the wrong type.
     """
     if not isinstance(provider, str) or provider not in PROVIDERS:
         expected = " or ".join(map(repr, PROVIDERS))
@@ -61,16 +61,16 @@ def context_messages(
     calls: float,
     prices: str | Prices | None,
 ) -> list[dict[str, Any]]:
-    """Return a history, and behind it a user message of a window and a question.
+    """Return the history followed by a user message with the window and the question.
 
-    `parts` make up the `text`, `before` those of the window of the request before. See
+    `parts` are the pieces of `text`; `before` are those of the previous request's window. See
     `Window.to_messages`.
     """
     rules = rules_of(provider, prices)
     if question is not None and not isinstance(question, str):
         raise InputTypeError(f"question is a {type(question).__name__}; expected a str or None")
     if isinstance(calls, bool) or not isinstance(calls, int | float) or not calls >= 1:
-        raise InputError(f"calls is {calls!r}; expected 1 or more, with this one")
+        raise InputError(f"calls is {calls!r}; expected 1 or more, this one included")
     said = [_plain(message) for message in history]
     ends = _ends(text, parts)
     shared = _alike(parts, before)
@@ -99,10 +99,10 @@ def context_messages(
 def marked(
     messages: Sequence[Mapping[str, Any]], at: Iterable[int], provider: str, prices: Prices
 ) -> list[dict[str, Any]]:
-    """Return messages with a breakpoint behind each of those at the given places.
+    """Return messages with a breakpoint after each message at the given positions.
 
-    Where a message can bear no mark (a thought, a call without text, for OpenAI all that the
-    assistant said), the one before it does. Messages are copied as far as they change.
+    If a message cannot have a mark (a thought, a call without text, for OpenAI every message of the
+    assistant), the nearest one before it that can gets the mark. Only changed parts are copied.
     """
     made = [dict(message) for message in messages]
     if not prices.marked:
@@ -117,7 +117,7 @@ def marked(
 
 
 def pays(prices: Prices, calls: float) -> bool:
-    """Return whether writing a prefix that so many requests begin with costs less than not to."""
+    """Return whether caching a prefix of this many requests costs less than not caching it."""
     return prices.marked and prices.write + prices.read * (calls - 1) < calls
 
 
@@ -129,7 +129,7 @@ def _mark(provider: str, prices: Prices) -> dict[str, Any]:
 
 
 def _with_mark(message: Mapping[str, Any], provider: str, prices: Prices) -> dict[str, Any] | None:
-    """Return the message with a mark on its last block that can bear one, None if none can."""
+    """Return the message with a mark on its last block that can have one; None if none can."""
     content = message.get("content")
     if provider == "openai" and message.get("role") == "assistant":
         return None
@@ -166,7 +166,7 @@ def _plain(message: Any) -> dict[str, Any]:
 
 
 def _ends(text: str, parts: Sequence[Part]) -> list[int]:
-    """Return where each part's block ends, what separates it from the next included."""
+    """Return the end of each part's block, including the separator to the next part."""
     starts, at = [], 0
     for part in parts:
         at = text.index(part.header + part.text, at)
@@ -176,7 +176,7 @@ def _ends(text: str, parts: Sequence[Part]) -> list[int]:
 
 
 def _alike(parts: Sequence[Part], before: Sequence[Part]) -> int:
-    """Return with how many parts both begin."""
+    """Return the length of the common prefix, in parts."""
     for i, (now, then) in enumerate(zip(parts, before, strict=False)):
         if (now.header, now.text) != (then.header, then.text):
             return i
@@ -184,10 +184,10 @@ def _alike(parts: Sequence[Part], before: Sequence[Part]) -> int:
 
 
 def _may_last(messages: Sequence[Mapping[str, Any]], prices: Prices) -> bool:
-    """Return whether messages may be long enough: hardly a token is less than a character."""
+    """Return whether messages may be long enough: a token is rarely less than a character."""
     return bool(messages) and sum(len(repr(m.get("content"))) for m in messages) >= prices.minimum
 
 
 def _lasts(parts: Sequence[Part], prices: Prices) -> bool:
-    """Return whether parts are long enough to be kept, by less than all that they count."""
+    """Return whether parts reach the minimum length; headers are not counted, to be safe."""
     return sum(part.tokens for part in parts) >= prices.minimum

@@ -191,7 +191,7 @@ def test_a_word_that_is_no_way_to_compress_is_named():
     ("given", "message"),
     [
         (None, "compress has a NoneType"),
-        (Lingua, "compress has the class Lingua; expected an object"),
+        (Lingua, "compress has the class Lingua; expected an instance"),
         (lambda text, query: None, "a compressor returned a NoneType for chunk"),
     ],
 )

@@ -464,7 +464,7 @@ def test_absurd_budgets_are_refused(budget, error):
         ({"query_embedding": [[1, 2]]}, InputError, "query_embedding has the shape"),
         ({"query_embedding": [float("nan")]}, InputError, "not finite"),
         ({"query": "a", "embed": lambda texts: [1, 2]}, InputTypeError, "embed returned"),
-        ({"query": "a", "embed": lambda texts: "abc"}, InputTypeError, "embed returned something"),
+        ({"query": "a", "embed": lambda texts: "abc"}, InputTypeError, "embed did not return"),
         ({"query": "a", "embed": lambda texts: [[float("nan")]]}, InputError, "not finite"),
         ({"query": "a", "embed": 3}, InputTypeError, "embed is a int; expected a function"),
         ({"counter": "o300k"}, InputError, "o300k"),

@@ -161,7 +161,7 @@ def test_a_window_that_stopped_early_says_so():
     window = pack(chunks, Budget(500, auto=0.2), query="Who makes honey? Bees?")
     assert window.stopped
     assert "stopped early: the window holds" in explained(window)
-    assert "rest is worth less per token than Budget(auto=...) asks for" in explained(window)
+    assert "rest has less value per token than Budget(auto=...) requires" in explained(window)
 
 
 @pytest.mark.parametrize("options", [{}, {"compress": False}])

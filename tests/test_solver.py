@@ -437,7 +437,7 @@ def test_a_conflict_of_minimum_group_and_need():
     assert set(solve(problem).conflict) == {
         "section 's' has a minimum of 30 tokens",
         "item 0 needs item 1",
-        "items 0, 1 are one group: at most one of them is in",
+        "items 0, 1 are one group: at most one is in",
     }
 
 

@@ -286,15 +286,15 @@ def test_odd_texts_and_questions_have_finite_features(documents, queries):
 
 def test_arrays_that_do_not_belong_together_are_refused():
     features = describe([["a. "]])
-    with pytest.raises(ValueError, match="one worth a span"):
+    with pytest.raises(ValueError, match="one value per span"):
         features.finals(np.zeros(2, dtype=np.float32))
-    with pytest.raises(ValueError, match="do not belong together"):
+    with pytest.raises(ValueError, match="inconsistent lengths"):
         describe([["a. "]], evidence=np.zeros((1, 3)))
-    with pytest.raises(ValueError, match="do not belong together"):
+    with pytest.raises(ValueError, match="inconsistent lengths"):
         describe([["a. "]], names=["a", "b"])
-    with pytest.raises(ValueError, match="needs one that is not there"):
+    with pytest.raises(ValueError, match="needs a unit that does not exist"):
         describe([["a. "]], needs=[1])
-    with pytest.raises(ValueError, match="a vector a span"):
+    with pytest.raises(ValueError, match="one vector per span"):
         describe(
             [["a. "]], vectors=np.zeros((2, 4), np.float32), asked=np.zeros((1, 4), np.float32)
         )
@@ -373,12 +373,12 @@ def test_a_row_takes_the_leaf_that_a_person_finds():
         ({"version": 3}, "has version 3; expected 1 or 2"),
         ({"version": 2}, "is missing"),
         ({"version": "one"}, "'version' is not a number"),
-        ({"blend": 1.5}, "share from 0 to 1"),
-        ({"blend": float("nan")}, "share from 0 to 1"),
+        ({"blend": 1.5}, "between 0 and 1"),
+        ({"blend": float("nan")}, "between 0 and 1"),
         ({"draft": 3}, "'draft' is no mapping"),
         ({"draft": {}}, "'features' is missing"),
         ({"draft.features": [1]}, "not a list of names"),
-        ({"draft.features": ["smell"]}, "'smell' is not one that this version makes"),
+        ({"draft.features": ["smell"]}, "'smell' is not computed by this version"),
         ({"draft.leaves": [33]}, "expected 1 to 32"),
         ({"draft.leaves": [0]}, "expected 1 to 32"),
         ({"draft.leaves": [4]}, "more leaves than there are nodes"),

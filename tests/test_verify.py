@@ -77,15 +77,15 @@ def test_scores_of_another_scale_order_what_was_drafted(scale):
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        (lambda texts: [0.5] * (len(texts) - 1), InputError, "expected a finite number a text"),
+        (lambda texts: [0.5] * (len(texts) - 1), InputError, "expected one finite number per text"),
         (lambda texts: [[0.5]] * len(texts), InputError, r"an array of shape \(\d+, 1\)"),
         (lambda texts: 0.5, InputError, r"an array of shape \(\)"),
-        (lambda texts: [float("nan")] * len(texts), InputError, "expected a finite number"),
-        (lambda texts: [float("inf")] * len(texts), InputError, "expected a finite number"),
-        (lambda texts: "high", InputTypeError, "something else than numbers"),
-        (lambda texts: {}, InputTypeError, "something else than numbers"),
-        (lambda texts: [10**400] * len(texts), InputTypeError, "something else than numbers"),
-        (lambda texts: (0.5 for _ in texts), InputTypeError, "something else than numbers"),
+        (lambda texts: [float("nan")] * len(texts), InputError, "one finite number"),
+        (lambda texts: [float("inf")] * len(texts), InputError, "one finite number"),
+        (lambda texts: "high", InputTypeError, "did not return numbers"),
+        (lambda texts: {}, InputTypeError, "did not return numbers"),
+        (lambda texts: [10**400] * len(texts), InputTypeError, "did not return numbers"),
+        (lambda texts: (0.5 for _ in texts), InputTypeError, "did not return numbers"),
     ],
 )
 def test_wrong_answers_are_told(answer, error, message):

@@ -1,9 +1,9 @@
-// The words of a query, and whether two versions of a text differ mainly in them.
+// The words of a query, and whether two versions of a text differ mainly in these words.
 //
-// Texts made from a template differ in a name and little else. Folding them loses the one that was
-// asked about, so such texts are kept apart; of two wordings of one text, in which words of the
-// query changed among many, one is enough. Words are compared as terms.hpp makes them; function
-// words do not count. O(n log n) in the words of the texts.
+// Texts made from one template differ only in a name or a few words. Merging them as duplicates may
+// drop the one that the query is about, so such texts are kept separate. Two wordings of the same
+// text, which differ in many other words too, are merged. Words are compared as terms (terms.hpp);
+// function words are ignored. O(n log n) in the words of the texts.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -16,11 +16,11 @@ namespace ctxmem {
 class AskedWords {
 public:
     explicit AskedWords(std::string_view query);
-    // Whether more than half of the words that `text` has and `other` lacks are of the query.
+    // Whether more than half of the words that occur in `text` but not in `other` are query words.
     bool set_apart(std::string_view text, std::string_view other);
 
 private:
-    // The terms of a text but function words, sorted, each once.
+    // The distinct terms of a text without function words, sorted.
     const std::vector<std::uint32_t>& words(std::string_view text, std::vector<std::uint32_t>& out);
 
     Terms known_;

@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kNumbers = 100;
 constexpr std::uint32_t kNone = UINT32_MAX;
 
-// A comma, linked to the one before it in its container.
+// A comma, linked to the previous comma of its container.
 struct Comma {
     std::size_t at;
     std::uint32_t previous;
@@ -22,7 +22,7 @@ struct Container {
     char close;
 };
 
-// The end of the string whose quote opens at `at`, npos if it does not close.
+// The end of the string whose opening quote is at `at`; npos if the string is not closed.
 std::size_t string_end(std::string_view text, std::size_t at) {
     for (std::size_t i = at + 1; i < text.size(); ++i) {
         if (text[i] == '\\')
@@ -45,7 +45,7 @@ JsonValue read_json(std::string_view text, std::size_t at, std::size_t longest,
                     std::vector<std::size_t>& cuts) {
     std::vector<Container> open;
     std::vector<Comma> commas;
-    bool number = false;  // the item being read is a number
+    bool number = false;  // the current item is a number
     std::size_t i = at;
     do {
         if (i >= text.size()) return {false, i};

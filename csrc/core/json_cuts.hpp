@@ -1,10 +1,11 @@
-// JSON by bracket matching: where a value ends, and where it may be cut.
+// The end of a JSON value and the positions at which it may be cut, by bracket matching.
 //
-// One pass with a stack of open brackets. Commas of one container are chained, so that when it
-// closes, and its length is known, they become cuts or do not: those of the outermost container
-// always, those of an inner one if it is too long to be one span and every container around it is
-// cut. Literals and strings are checked as far as the pass needs; numbers are not.
-// Linear in the bytes read, without recursion. What is nested deeper than kDeepest is no data.
+// One pass with a stack of open brackets. The commas of each container form a linked list. When the
+// container closes, its length is known, and the pass decides whether these commas become cuts:
+// commas of the outermost container always; commas of an inner container if it is too long for one
+// span and every enclosing container is cut. Literals and strings are validated as far as the pass
+// requires; numbers are not. Linear in the bytes read, without recursion. A value nested deeper
+// than kDeepest levels is rejected.
 #pragma once
 #include <cstddef>
 #include <string_view>
@@ -16,12 +17,13 @@ constexpr std::size_t kDeepest = 500;
 
 struct JsonValue {
     bool valid;
-    std::size_t end;  // after the closing bracket; where reading stopped if not valid
+    std::size_t end;  // offset after the closing bracket; if invalid, the offset of the error
 };
 
-// Read the value whose bracket opens at `at`, and append to `cuts`, ascending, the offsets behind
-// the commas at which it may be cut. Requires text[at] to be { or [. Inner containers longer than
-// `longest` bytes are cut too; numbers of an array stay together up to 100 bytes.
+// Read the value whose opening bracket is at `at`. Append to `cuts`, in ascending order, the
+// offsets after the commas at which the value may be cut. Requires text[at] to be { or [. Inner
+// containers longer than `longest` bytes are cut too; numbers of an array stay together up to 100
+// bytes.
 JsonValue read_json(std::string_view text, std::size_t at, std::size_t longest,
                     std::vector<std::size_t>& cuts);
 

@@ -23,8 +23,8 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 char at(std::string_view s, std::size_t i) { return i < s.size() ? s[i] : '\0'; }
 
-// Words that a line may open with, found by their first byte: every line is asked.
-// Invariant: words is sorted, so those that begin with c are from[c] .. from[c + 1].
+// Words that a line may begin with, indexed by their first byte because every line is tested.
+// Invariant: `words` is sorted, so words that begin with c are from[c] .. from[c + 1].
 template <std::size_t n>
 struct Openings {
     std::array<std::string_view, n> words;
@@ -38,7 +38,7 @@ struct Openings {
     }
 };
 
-// Does one of the words open the content, with no letter after it?
+// Whether the content begins with one of the words, as a whole word.
 template <std::size_t n>
 bool opens_with(std::string_view content, const Openings<n>& openings) {
     const auto head = static_cast<unsigned char>(content[0]);
@@ -54,7 +54,7 @@ bool opens_with(std::string_view content, const Openings<n>& openings) {
 
 using std::string_view_literals::operator""sv;
 
-// These make a line code whatever else it holds.
+// A line that begins with one of these is code, whatever follows.
 constexpr Openings kSurely(std::array{
     "#include"sv, "#define"sv, "#ifdef"sv,  "#ifndef"sv, "#endif"sv, "#pragma"sv, "#!/"sv,
     "//"sv,       "/*"sv,      "*/"sv,      ">>> "sv,    "<?xml"sv,  "<?php"sv,   "<!DOCTYPE"sv,
@@ -63,7 +63,7 @@ constexpr Openings kSurely(std::array{
     "SELECT * FROM"sv, "CREATE TABLE"sv, "INSERT INTO"sv, "self."sv, "this."sv, "console.log"sv,
     "fmt."sv, "System.out"sv, "std::"sv});
 
-// These count for code; prose may begin with some of them.
+// Weak signs of code; prose may begin with some of these words.
 constexpr Openings kMaybe(std::array{
     "def"sv,    "class"sv,  "import"sv, "from"sv,     "return"sv,   "if"sv,        "for"sv,
     "while"sv,  "else"sv,   "try"sv,    "except"sv,   "finally"sv,  "with"sv,      "function"sv,
@@ -87,7 +87,7 @@ constexpr Openings kClosers(std::array{
     "except"sv, "finally"sv, "catch"sv, "endif"sv,  "fi"sv,   "done"sv, "esac"sv, "#endif"sv,
     "#else"sv, "#elif"sv});
 
-// Neighbouring words as prose has them: "of the", "fee, if".
+// The number of adjacent words separated as in prose: "of the", "fee, if".
 int word_pairs(std::string_view s) {
     int pairs = 0;
     for (std::size_t i = 1; i + 1 < s.size(); ++i)
@@ -100,7 +100,8 @@ struct Marks {
     int pairs = 0;
 };
 
-// Operators, calls and names as code has them, strings left out.
+// Counts operators, calls and names that are typical of code (`points`) and word pairs that are
+// typical of prose (`pairs`), outside strings.
 Marks read_marks(std::string_view s) {
     Marks marks;
     bool called = false;
@@ -125,7 +126,7 @@ Marks read_marks(std::string_view s) {
             }
             case '#':
                 if (last == ' ' && i >= 2 && s[i - 2] == ' ' && next == ' ') {
-                    ++marks.points;  // a comment ends the line
+                    ++marks.points;  // a comment at the end of the line
                     i = s.size();
                 }
                 break;
@@ -303,11 +304,11 @@ Marker marker_of(std::string_view s) {
     if (is_digit(head)) {
         std::size_t i = 1;
         while (i < 3 && is_digit(at(s, i))) ++i;
-        if (s.substr(i, 3) == "\xE3\x80\x81") return marker(i + 3, false, false);  // 1 with a comma
+        if (s.substr(i, 3) == "\xE3\x80\x81") return marker(i + 3, false, false);  // 1、
         if (at(s, i) == ')') return marker(i + 1, false);
         if (at(s, i) != '.') return {0, false};
         if (is_blank(at(s, i + 1))) return marker(i + 1, false);
-        // 9.2 or 9.2.1. before a letter: the number of a clause, not a decimal in running text.
+        // 9.2 or 9.2.1. before a capital: the number of a clause, not a decimal in running text.
         while (at(s, i) == '.' && is_digit(at(s, i + 1)) && i < 16) {
             ++i;
             while (is_digit(at(s, i)) && i < 16) ++i;
@@ -332,7 +333,7 @@ Marker marker_of(std::string_view s) {
             case 0x2022: case 0x2023: case 0x25E6: case 0x25AA: case 0x25AB: case 0x25A0:
             case 0x25A1: case 0x25CF: case 0x25CB: case 0x2043: case 0x25BA: case 0xF0B7:
                 return marker(c.size, true, false);
-            case 0x2013: case 0x2014: case 0x00B7:  // dashes, which open speech too
+            case 0x2013: case 0x2014: case 0x00B7:  // dashes, which also introduce direct speech
                 return marker(c.size, true);
             default:
                 if (c.value >= 0x2460 && c.value <= 0x2473) return marker(c.size, true, false);
@@ -345,7 +346,7 @@ bool begins_turn(std::string_view s) {
     std::size_t i = 0;
     if (at(s, 0) == '[') ++i;
     if (is_digit(at(s, i))) {
-        // 2024-05-01, 2024/05/01, 12:03 and what comes after them.
+        // 2024-05-01, 2024/05/01 or 12:03, with any text after it.
         std::size_t digits = i;
         while (digits < i + 4 && is_digit(at(s, digits))) ++digits;
         const char separator = at(s, digits);
@@ -377,7 +378,8 @@ bool begins_turn(std::string_view s) {
 int code_evidence(const Line& line, std::string_view content) {
     const char head = content[0];
     const char last = content.back();
-    // Prose opens with a capital, and ends in a letter or a full stop; most lines stop here.
+    // A long line that begins with a capital and ends in a letter or a full stop is prose. This
+    // test comes first since it decides most lines.
     const bool plain_end = is_alpha(last) || last == '.' || is_beyond_ascii(last);
     if ((is_upper(head) || is_beyond_ascii(head)) && plain_end &&
         line.indent < 2 && content.size() > 60)

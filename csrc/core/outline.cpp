@@ -11,10 +11,10 @@ namespace ctxmem {
 namespace {
 
 constexpr std::size_t kShortLead = 240;  // bytes of a line above a list that may introduce it
-constexpr std::size_t kShortAntecedent = 80;
-constexpr std::size_t kAntecedent = 280;  // bytes of a sentence that is shown for one that points to it
-constexpr std::size_t kShortTitle = 24;  // bytes of a heading of a word or two
-constexpr std::size_t kGlued = 400;      // bytes above which a sentence may be lines glued together
+constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
+constexpr std::size_t kAntecedent = 280;  // bytes; a longer antecedent is never tied
+constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
+constexpr std::size_t kGlued = 400;      // bytes; a longer "sentence" may be several lines
 
 bool ends_with_colon(std::string_view said) {
     while (!said.empty() && (said.back() == '*' || said.back() == '_' || said.back() == '`'))
@@ -22,7 +22,8 @@ bool ends_with_colon(std::string_view said) {
     return said.ends_with(':') || said.ends_with("\xEF\xBC\x9A");  // the wide colon too
 }
 
-// A line of one punctuation mark, three times or more: underlines in reStructuredText, rules.
+// The mark of a line that repeats one punctuation mark at least three times (an underline in
+// reStructuredText, a rule); 0 for any other line.
 char mark_of_line(std::string_view content) {
     if (content.size() < 3) return 0;
     const char c = content[0];
@@ -30,9 +31,9 @@ char mark_of_line(std::string_view content) {
     return content.find_first_not_of(c) == content.npos ? c : '\0';
 }
 
-// Do lines of the text begin as entries do, rather than as running text that was wrapped?
+// Whether the lines look like separate entries rather than like wrapped running text.
 bool is_glued(std::string_view text, std::size_t begin, std::size_t end) {
-    text = text.substr(0, end);  // not beyond it, however far the next newline is
+    text = text.substr(0, end);  // so that a search for a newline stops at `end`
     int lines = 0, fresh = 0;
     for (std::size_t at = text.find('\n', begin); at < end; at = text.find('\n', at + 1)) {
         const std::size_t next = skip_space(text, at, end);
@@ -44,7 +45,7 @@ bool is_glued(std::string_view text, std::size_t begin, std::size_t end) {
     return lines >= 2 && 5 * fresh >= 3 * lines;
 }
 
-// Does the part of a sentence take back some of what is before it?
+// Whether this part of a sentence restricts the part before it.
 bool begins_exception(std::string_view said) {
     for (const std::string_view word :
          {"but ", "except ", "unless ", "not ", "nor ", "provided ", "if ", "only ", "without ",
@@ -79,7 +80,7 @@ void OutlineReader::run() {
     find_torn_fence();
     for (std::size_t i = filled(0); i < count(); i = filled(i)) i = take(i);
     close_lists(-1);
-    // What introduces something that the text does not hold any more.
+    // A lead-in at the end of the text: the units it introduces are cut off.
     if (lead_.unit != kNoSpan && lead_.colon) flag(lead_.unit, kLeadIn);
     forget_lead_ins();
     if (units_.empty() || units_.front().start > 0) {
@@ -92,7 +93,8 @@ void OutlineReader::run() {
     }
 }
 
-// What introduces nothing after all, a mark or a rule, is shown by itself.
+// Clear kLeadIn where no unit needs the lead-in (a mark or a rule followed it), so that it can be
+// shown by itself.
 void OutlineReader::forget_lead_ins() {
     std::vector<bool> needed(units_.size(), false);
     for (const Unit& unit : units_)
@@ -138,7 +140,7 @@ std::int32_t OutlineReader::add_cut(std::size_t begin, std::size_t end, SpanKind
         add(begin, kind, need, flags);
     } else if (kind == SpanKind::code || kind == SpanKind::record ||
                said.find('\n') != std::string_view::npos) {
-        // Whole lines, as many as there is room for.
+        // As many whole lines as fit into `room` bytes.
         std::size_t piece = begin;
         for (std::size_t at = begin; at < end;) {
             std::size_t next = text_.find('\n', at);
@@ -160,12 +162,12 @@ std::int32_t OutlineReader::add_cut(std::size_t begin, std::size_t end, SpanKind
     return first;
 }
 
-// A line or sentence, in parts where it is too long.
+// Append a line or sentence, cut into parts if it is too long.
 void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind, std::int32_t need,
                               unsigned flags) {
     cuts_.clear();
     cut_long(text_, begin, end, options_.room, cuts_);
-    // What follows a colon needs what is before it; what has an exception is shown with that.
+    // The parts after a colon need the part before it; a part is shown with its exception.
     std::int32_t on = need;
     for (std::size_t k = 0; k < cuts_.size(); ++k) {
         const std::size_t stop = k + 1 < cuts_.size() ? cuts_[k + 1] : end;
@@ -201,10 +203,10 @@ std::int32_t OutlineReader::add_sentences(std::size_t begin, std::size_t end, st
     return first;
 }
 
-// Tie a sentence that points back to what it points to: a pronoun to the last sentence that begins
-// with none, anything else to the one before.
+// Tie a sentence with an anaphoric opener to its antecedent: a pronoun refers to the last sentence
+// without such an opener, a demonstrative to the previous sentence.
 void OutlineReader::point_back(std::int32_t sentence, std::string_view said, bool same_block) {
-    // "These are free:" points on to what it introduces.
+    // "These are free:" refers forward, to the list it introduces.
     const Opener opener = ends_with_colon(said) ? Opener::none : opener_of(said);
     const bool follows = same_block || (antecedent_end_ == sentence && antecedent_ != kNoSpan);
     if (opener != Opener::none && follows && antecedent_ != kNoSpan) {
@@ -239,8 +241,8 @@ std::int32_t OutlineReader::lead_or_owner(std::size_t i) {
     return lead_.unit;
 }
 
-// A sentence that ends in a colon right above headings or entries introduces them all: alone it says
-// nothing, and none of them needs it.
+// A sentence that ends in a colon right above headings or entries introduces all of these sections.
+// It is not shown alone, but no section needs it.
 void OutlineReader::introduce_sections() {
     if (lead_.unit == kNoSpan || !lead_.colon) return;
     flag(lead_.unit, kLeadIn);
@@ -292,8 +294,8 @@ std::size_t OutlineReader::take_heading(std::size_t i) {
     return last + 1;
 }
 
-// Append a heading. One of a word or two, "Fixed", "Examples", says too little without the one that it
-// is a part of; where marks say how deep it is, that is known.
+// Append a heading. A heading of one or two words ("Fixed", "Examples") needs its parent heading.
+// The parent is known only where # marks give the level.
 void OutlineReader::add_heading(std::size_t i, std::size_t last, int level) {
     std::int32_t need = kNoSpan;
     if (level > 0) {
@@ -311,7 +313,7 @@ void OutlineReader::add_heading(std::size_t i, std::size_t last, int level) {
     if (level > 0) above_.push_back({level, heading_});
 }
 
-// Is this line the title of the text below it: in capitals, or a short first line of the text?
+// Whether this line is a title: a line in capitals, or a short first line above running text.
 bool OutlineReader::titles(std::size_t i) const {
     const std::string_view here = content(i);
     if (here.size() > 100 || i + 1 >= count() || dialogue_) return false;
@@ -330,7 +332,7 @@ bool OutlineReader::titles(std::size_t i) const {
            here.back() != ':';
 }
 
-// Rules, underlines that lost their title, marks that lost what they mark.
+// Rules, underlines without a title, and list or block markers without content.
 std::size_t OutlineReader::take_stray(std::size_t i) {
     const std::string_view here = content(i);
     const bool lone = here == ".." || here == "#." || here == "::" || here == "-" || here == "*" ||
@@ -378,7 +380,7 @@ bool OutlineReader::starts_block(std::size_t i, bool running_stops) const {
     return starts_code(i, !running_stops);
 }
 
-// The last line of the paragraph that begins with line i.
+// The last line of the paragraph that begins at line i.
 std::size_t OutlineReader::paragraph_end(std::size_t i) const {
     const bool quoted = content(i)[0] == '>';
     const int least = owners_.empty() ? -1 : owners_.back().indent;
@@ -386,7 +388,7 @@ std::size_t OutlineReader::paragraph_end(std::size_t i) const {
     while (!blank(k + 1)) {
         const std::string_view next = content(k + 1);
         if ((next[0] == '>') != quoted || starts_block(k + 1, stops(content(k)))) break;
-        if (lines_[k + 1].indent <= least && lines_[i].indent > least) break;  // out of the body
+        if (lines_[k + 1].indent <= least && lines_[i].indent > least) break;  // the body ends
         if (underlines(k + 1) || (k + 2 < count() && underlines(k + 2) && lines_[k + 1].indent < 4 &&
                                   rule_of(content(k + 2)) == 0 && stops(content(k))))
             break;
@@ -400,7 +402,7 @@ std::size_t OutlineReader::take_paragraph(std::size_t i) {
     const std::size_t last = paragraph_end(i);
     const std::size_t begin = line(i).first, end = line(last).last;
     const std::string_view said = text_.substr(begin, end - begin);
-    // What is quoted needs the line that says who is: "Anna wrote:".
+    // A quotation needs the line that names its author: "Anna wrote:".
     const bool quoted = content(i)[0] == '>' && lead_.colon;
     const std::int32_t owning = quoted ? lead_or_owner(i) : owner(line(i).indent);
     close_lists(line(i).indent);

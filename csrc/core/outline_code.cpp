@@ -1,4 +1,4 @@
-// Code: between fences, indented below a line that announces it, or a text's own.
+// Code: fenced, indented below a line that announces it, or without any mark.
 #include <algorithm>
 
 #include "core/outline_reader.hpp"
@@ -7,14 +7,14 @@
 namespace ctxmem {
 namespace {
 
-constexpr int kDeepestCut = 6;        // levels of statements that are cut into
-constexpr std::size_t kWholeCode = 1600;  // bytes of code that is one unit where it fits
+constexpr int kDeepestCut = 6;        // nesting levels down to which code is cut at statements
+constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
 
 bool only_closes(std::string_view content) {
     return content.find_first_not_of("}])>;, ") == content.npos;
 }
 
-// Does a line look like Markdown's own: a heading, the rule of a table, an item, an admonition?
+// Whether a line looks like Markdown: a heading, the rule of a table, an item, an admonition.
 bool is_markdown(std::string_view content) {
     if (content.starts_with("## ") || content.starts_with("### ") || content.starts_with("!!! "))
         return true;
@@ -26,18 +26,18 @@ bool is_markdown(std::string_view content) {
 
 // Fences -------------------------------------------------------------------------------------------
 
-// A text that begins inside of fenced code meets its closing fence first. Which reading leaves less
-// Markdown between fences, and less code outside of them?
+// In a text that begins inside fenced code, the first fence is a closing one. Decide between the
+// two readings: choose the one with less Markdown inside fences and less code outside.
 void OutlineReader::find_torn_fence() {
     std::size_t first = count();
-    int opens_first = 0, closes_first = 0;  // lines that stand on the wrong side
+    int opens_first = 0, closes_first = 0;  // lines that contradict each reading
     bool inside = false, told = false;
     for (std::size_t i = 0; i < count() && !told; ++i) {
         if (blank(i)) continue;
         const std::string_view here = content(i);
         const std::size_t size = here[0] == '`' && !underlines_title(i) ? fence_size(here) : 0;
         if (size > 0) {
-            // With a language it opens, so what stands above it is outside.
+            // A fence with a language is an opening one, so the lines above it are outside.
             if (here.size() > size) {
                 told = true;
                 if (first < count()) (inside ? opens_first : closes_first) += 1000;
@@ -58,13 +58,13 @@ void OutlineReader::find_torn_fence() {
         }
     }
     if (first == count() || filled(0) >= count()) return;
-    // An even number of fences is what a whole text has.
+    // A complete text has an even number of fences.
     if (!told) (inside ? opens_first : closes_first) += 1;
     torn_ = closes_first < opens_first;
     torn_close_ = first;
 }
 
-// Is a line of backticks the underline of the line above it, as long as that is?
+// Whether a line of backticks underlines the line above it: both have about the same length.
 bool OutlineReader::underlines_title(std::size_t i) const {
     const std::size_t size = content(i).size();
     if (size < 4 || after_blank(i) || content(i).find_first_not_of(content(i)[0]) != content(i).npos)
@@ -98,7 +98,7 @@ std::size_t OutlineReader::take_fence(std::size_t i) {
     const std::size_t size = fence_size(here.substr(marker.size));
     if (size == 0 || underlines_title(i)) return 0;
     const char mark = here[marker.size];
-    // A line of tildes is more often a heading's in reStructuredText.
+    // A line of tildes more often underlines a heading in reStructuredText.
     const bool tildes = mark == '~' && here.size() == marker.size + size;
     if (tildes && wasted_ > 2 * text_.size()) return 0;
     if (tildes && (!after_blank(i) || (i + 2 < count() && !blank(i + 1) && underlines(i + 2))))
@@ -153,7 +153,7 @@ std::size_t OutlineReader::take_doctest(std::size_t i) {
     return last + 1;
 }
 
-// A text's own code --------------------------------------------------------------------------------
+// Code without marks ------------------------------------------------------------------------------
 
 bool OutlineReader::continues_code(std::size_t i, int base) const {
     const std::string_view here = content(i);
@@ -182,7 +182,7 @@ bool OutlineReader::starts_code(std::size_t i, bool running) const {
     if (points == 2) return !running || (followed && evidence(i + 1) > 0);
     if (!after_blank(i)) return false;
     if (points == 1 && followed && evidence(i + 1) == 2) return true;
-    // Indented code without a sign of it: prose that is indented opens with a capital.
+    // Indented lines without other signs of code: indented prose begins with a capital.
     const auto head = static_cast<unsigned char>(here[0]);
     const bool opens_prose = (head >= 'A' && head <= 'Z') || head >= 0x80 || head == '"' ||
                              head == '\'' || head == '(' || head == '>' ||
@@ -190,7 +190,7 @@ bool OutlineReader::starts_code(std::size_t i, bool running) const {
     return line(i).indent >= 4 && lists_.empty() && owners_.empty() && (points == 1 || !opens_prose);
 }
 
-// Is this line, which looks like a heading, a comment: above code, or above another comment?
+// Whether this line, which looks like a heading, is a comment above code or above another comment.
 bool OutlineReader::comments_code(std::size_t i) const {
     const std::string_view here = content(i);
     if (here.substr(0, 2) == "##" || blank(i + 1)) return false;
@@ -222,7 +222,7 @@ std::size_t OutlineReader::take_code(std::size_t i) {
 
 // Units of code ------------------------------------------------------------------------------------
 
-// Append lines first .. last as one unit where there is room, else as its statements.
+// Append lines first .. last as one unit if it fits, else as separate statements.
 void OutlineReader::add_code(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,
                              int depth) {
     const std::size_t bytes = line(last).last - line(first).first;
@@ -232,15 +232,16 @@ void OutlineReader::add_code(std::size_t first, std::size_t last, std::int32_t n
         add_groups(first, last, need, flags, depth);
 }
 
-// Append the statements of lines first .. last, those at the least indentation; one that is too long
-// as its first line, which what is deeper needs, and the statements of that.
+// Append the groups of statements of lines first .. last, cut at the smallest indentation. A group
+// that is too long becomes its first lines and, recursively, the deeper statements, which need
+// them.
 void OutlineReader::add_groups(std::size_t first, std::size_t last, std::int32_t need,
                                unsigned flags, int depth) {
     int base = line(first).indent;
     for (std::size_t k = first; k <= last; ++k)
         if (!blank(k)) base = std::min(base, line(k).indent);
     for (std::size_t k = first; k <= last;) {
-        // A group: until a line at the base after a blank line or after deeper ones.
+        // A group ends before a line at the base indentation that follows a blank or deeper line.
         std::size_t end = k;
         bool deeper = false;
         for (std::size_t m = k + 1; m <= last; ++m) {
@@ -263,7 +264,7 @@ void OutlineReader::add_groups(std::size_t first, std::size_t last, std::int32_t
             } else {
                 std::size_t head = body - 1;
                 while (blank(head)) --head;
-                // A signature says little without anything of what it is the signature of.
+                // A signature is shown only with at least one statement of its body.
                 add_cut(line(k).first, line(head).last, SpanKind::code, need, flags | kLeadIn);
                 add_groups(body, end, next_unit() - 1, flags, depth + 1);
             }

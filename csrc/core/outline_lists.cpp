@@ -11,15 +11,15 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::size_t kWholeItem = 240;   // bytes of an item that is one unit
-constexpr std::size_t kProcedure = 1000;  // bytes of a list that is shown whole or not at all
-constexpr std::size_t kFewItems = 9;      // that it has at most
-constexpr std::size_t kLongStep = 200;    // bytes that the steps of a procedure have on average
-constexpr std::size_t kMostWarnings = 4;  // of a procedure that are shown with each step
-constexpr std::size_t kLongName = 100;    // bytes of the first line of an entry
-constexpr std::size_t kWholeTurn = 500;   // bytes of a turn of dialogue that is one unit
-constexpr std::size_t kSpeakers = 256;    // turns whose speakers are compared
-constexpr int kTurns = 3;                 // that a dialogue has at least
+constexpr std::size_t kWholeItem = 240;   // bytes up to which an item is one unit
+constexpr std::size_t kProcedure = 1000;  // bytes up to which a list is shown whole or not at all
+constexpr std::size_t kFewItems = 9;      // items that such a list has at most
+constexpr std::size_t kLongStep = 200;    // bytes; greatest mean length of a procedure's steps
+constexpr std::size_t kMostWarnings = 4;  // warnings of a procedure shown with each step, at most
+constexpr std::size_t kLongName = 100;    // bytes; longest first line of an entry
+constexpr std::size_t kWholeTurn = 500;   // bytes up to which a turn of dialogue is one unit
+constexpr std::size_t kSpeakers = 256;    // turns whose speakers are compared, at most
+constexpr int kTurns = 3;                 // turns that a dialogue has at least
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
@@ -34,12 +34,12 @@ bool holds(const std::array<std::string_view, n>& sorted, std::string_view word)
 constexpr std::array kCode = {"code"sv,      "code-block"sv, "code-tab"sv, "doctest"sv,
                               "parsed-literal"sv, "prompt"sv, "sourcecode"sv, "testcode"sv,
                               "testoutput"sv};
-// Those that show nothing to a reader of the text.
+// Directives without text for a reader.
 constexpr std::array kUnseen = {
     "automodule"sv, "autosummary"sv, "contents"sv, "currentmodule"sv, "figure"sv, "graphviz"sv,
     "highlight"sv, "image"sv, "include"sv, "index"sv, "literalinclude"sv, "mermaid"sv, "meta"sv,
     "module"sv, "raw"sv, "sectionauthor"sv, "toctree"sv};
-// Those that say of what kind the passage below them is.
+// Directives that name the kind of the passage below them.
 constexpr std::array kAdmonition = {
     "admonition"sv, "attention"sv, "caution"sv, "centered"sv, "container"sv, "danger"sv,
     "deprecated"sv, "error"sv, "epigraph"sv, "hint"sv, "important"sv, "note"sv, "rubric"sv,
@@ -47,7 +47,7 @@ constexpr std::array kAdmonition = {
     "versionchanged"sv, "warning"sv};
 constexpr std::array kTable = {"csv-table"sv, "list-table"sv, "table"sv};
 
-// The name of the directive that a line opens, and what follows it; empty if it opens none.
+// The directive that a line opens: its name and the rest of the line; empty if there is none.
 struct Directive {
     std::string_view name, rest;
 };
@@ -71,7 +71,7 @@ Directive directive_of(std::string_view content) {
     return {};
 }
 
-// Words by which a step says when, or that, another must not be done.
+// Whether an item forbids a step or names a condition for it, by a list of words.
 bool warns(std::string_view item) {
     std::string lower;
     for (const char c : item.substr(0, 400)) lower.push_back(static_cast<char>(
@@ -90,21 +90,23 @@ bool warns(std::string_view item) {
     return false;
 }
 
-// How an item counts: 1. or 1), a. or (a), (1), i: what is told apart is digits, letters, brackets.
+// The numbering style of an item. Digits ("1.", "1)"), letters ("a.", "i."), numbers in brackets
+// ("(1)"), letters in brackets ("(a)") and clause numbers ("9.2") are distinguished.
 char style_of(std::string_view item) {
     if (item[0] == '(') return item.size() > 1 && is_digit(item[1]) ? '(' : '[';
     if (!is_digit(item[0])) return is_alpha(item[0]) ? 'a' : '#';
     const std::size_t digits = item.find_first_not_of("0123456789");
     const bool clause = digits + 1 < item.size() && item[digits] == '.' && is_digit(item[digits + 1]);
-    return clause ? 'c' : '1';  // 9.2
+    return clause ? 'c' : '1';
 }
 
-// "- **name** ...", "- `name`: ...": an item that is the name of what is nested below it.
+// "- **name** ...", "- `name`: ...": the item names the blocks nested below it.
 bool names_what_follows(std::string_view item) {
     return item.starts_with("**") || item.starts_with("`") || item.starts_with("__");
 }
 
-// "Ann Lee: ...": where the words of a turn of dialogue begin, 0 if it is none.
+// "Ann Lee: ...": the offset at which the words of a turn of dialogue begin, in bytes; 0 if the
+// line does not begin a turn.
 std::size_t speaker_size(std::string_view content) {
     std::size_t at = 0, words = 0;
     while (at < content.size() && at < 48) {
@@ -151,14 +153,14 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     last = nested_end(i, last, indent);
     const char style = field ? ':' : marker.bullet ? here[0] : style_of(here);
     if (!lists_.empty() && lists_.back().indent == indent && lists_.back().style != style)
-        close_lists(indent);  // items with another marker are another list
+        close_lists(indent);  // another kind of marker begins another list
     const bool fresh = lists_.empty() || lists_.back().indent != indent;
     if (fresh) {
         const std::int32_t lead = lead_or_owner(i);
         lists_.push_back({indent, false, style, lead, {}, 0, last});
         lists_.back().ordered = !marker.bullet && !field;
     }
-    // What a nested list needs is its item's name: so do all of its items.
+    // All items of a nested list need the item that owns the list.
     const std::int32_t lead = lists_.back().lead;
     owner(indent);
     const std::size_t begin = line(i).first, end = line(last).last;
@@ -167,7 +169,7 @@ std::size_t OutlineReader::take_item(std::size_t i) {
         add(begin, SpanKind::list_item, lead);
     } else {
         add_sentences(begin, end, begin + marker.size, SpanKind::list_item, lead);
-        // "9.2 Termination.": what a clause is called is shown with its sentences.
+        // "9.2 Termination.": the sentences of a clause need its title.
         const auto head = static_cast<std::size_t>(first);
         if (head + 1 < units_.size() && units_[head + 1].start - units_[head].start <= 60)
             for (std::size_t u = head + 1; u < units_.size(); ++u) units_[u].need = first;
@@ -182,7 +184,7 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     return last + 1;
 }
 
-// The last line of the paragraphs below an item that are short enough to be one unit with it.
+// The last line of the item including the nested paragraphs that fit into one unit with it.
 std::size_t OutlineReader::nested_end(std::size_t i, std::size_t last, int indent) const {
     const std::size_t most = std::min(kWholeItem, options_.room);
     std::size_t end = last;
@@ -200,7 +202,7 @@ std::size_t OutlineReader::nested_end(std::size_t i, std::size_t last, int inden
     }
 }
 
-// End the lists at this indentation and deeper.
+// Close the lists at this indentation and deeper.
 void OutlineReader::close_lists(int indent) {
     while (!lists_.empty() && lists_.back().indent >= indent) {
         close_list(lists_.back());
@@ -214,7 +216,7 @@ void OutlineReader::close_list(List& list) {
     const std::size_t n = list.items.size();
     const std::size_t room = std::min(kProcedure, 2 * options_.room / 3);
     const bool introduced = list.lead != kNoSpan && (units_[static_cast<std::size_t>(list.lead)].flags & kLeadIn) != 0;
-    // Lettered clauses of contracts are read one by one; steps and points of a list are not.
+    // Lettered clauses of contracts are independent of each other; steps and points are not.
     const bool steps = list.style == '1' || list.style == '#';
     const bool lettered = std::string_view("a([c").find(list.style) != std::string_view::npos;
     const bool points = introduced && !lettered;
@@ -225,14 +227,15 @@ void OutlineReader::close_list(List& list) {
     }
 }
 
-// Where the last item of a list ends, with what is nested below it.
+// The end of the last item of a list, in bytes, including the blocks nested below it.
 std::size_t OutlineReader::item_end(const List& list) const {
     const std::size_t next = filled(list.last + 1);
     const bool nested = next < count() && line(next).indent > list.indent;
     return line(nested ? deeper_end(next, list.indent) : list.last).next;
 }
 
-// The first of the units [from, stop), before this byte, that warns; kNoSpan if none does.
+// The first unit in [from, stop) that starts before byte `end` and contains a warning; else
+// kNoSpan.
 std::int32_t OutlineReader::find_warning(std::int32_t from, std::int32_t stop,
                                          std::size_t end) const {
     for (auto u = static_cast<std::size_t>(from); u < static_cast<std::size_t>(stop); ++u) {
@@ -246,12 +249,12 @@ std::int32_t OutlineReader::find_warning(std::int32_t from, std::int32_t stop,
     return kNoSpan;
 }
 
-// What warns of a step, or says when not to take it, is shown with every step of a procedure. Where
-// most items do so, that is what the list is about.
+// Show the warnings of a procedure with each of its steps. If more than half of the items contain
+// warnings, the list itself is about warnings, and nothing is tied.
 void OutlineReader::tie_warnings(const List& list) {
     const bool steps = list.style == '1' || list.style == '#';
     if (!steps || list.bytes > kLongStep * list.items.size()) return;
-    // The first sentence of each item that warns.
+    // The first sentence with a warning of each item.
     std::vector<std::int32_t> warnings;
     for (std::size_t k = 0; k < list.items.size() && warnings.size() < kMostWarnings; ++k) {
         const std::int32_t item = list.items[k];
@@ -274,7 +277,7 @@ void OutlineReader::tie_warnings(const List& list) {
 std::size_t OutlineReader::take_directive(std::size_t i) {
     const std::string_view here = content(i);
     const int indent = line(i).indent;
-    // MkDocs: !!! note "Title", with what it is about below, deeper.
+    // MkDocs: !!! note "Title", with an indented body below it.
     if (here.starts_with("!!! ") || here.starts_with("??? ") || here.starts_with("???+ ")) {
         close_lists(indent);
         const std::size_t below = filled(i + 1);
@@ -355,7 +358,7 @@ std::size_t OutlineReader::take_entry(std::size_t i) {
                                                  units_.back().kind == SpanKind::heading);
     if (!after_blank(i) && line(i - 1).indent <= line(i).indent && !below_label) return 0;
     if (here.ends_with("::") || here.starts_with(">")) return 0;
-    // The first line of a piece of a text has lost its indentation.
+    // The indentation of the first line of a text is unknown: the text may begin inside a line.
     if (i == 0 && here[0] != '-' && here[0] != '`' && here.find(' ') != here.npos) return 0;
     const auto head = static_cast<unsigned char>(here[0]);
     const std::string_view there = content(i + 1);
@@ -374,8 +377,8 @@ std::size_t OutlineReader::take_entry(std::size_t i) {
 
 // Dialogue -----------------------------------------------------------------------------------------
 
-// Somebody speaks twice in a dialogue; the keys of a record come once, and where blank lines part
-// several records, the first key of each is the same.
+// Decide whether the text is a dialogue. In a dialogue at least one speaker has two turns. In a
+// record each key occurs once; several records separated by blank lines share their first key.
 void OutlineReader::count_turns() {
     if (options_.format != Format::unknown) return;
     int turns = 0, paragraphs = 0, groups = 0, alike = 0;
@@ -409,7 +412,7 @@ std::size_t OutlineReader::take_turn(std::size_t i) {
         add(begin, SpanKind::turn, heading_);
     else
         add_sentences(begin, end, begin + speaker_size(content(i)), SpanKind::turn, heading_);
-    // What somebody goes on to say does not say who does.
+    // Further paragraphs of a turn need the first one, which names the speaker.
     for (std::size_t k = filled(last + 1); goes_on(k); k = filled(last + 1)) {
         last = turn_end(k);
         add_sentences(line(k).first, line(last).last, line(k).first, SpanKind::turn, first);
@@ -418,14 +421,14 @@ std::size_t OutlineReader::take_turn(std::size_t i) {
     return last + 1;
 }
 
-// The last line of the paragraph of a turn that begins with line i.
+// The last line of the paragraph of a turn that begins at line i.
 std::size_t OutlineReader::turn_end(std::size_t i) const {
     std::size_t last = i;
     while (!blank(last + 1) && speaker_size(content(last + 1)) == 0) ++last;
     return last;
 }
 
-// Does line i go on with a turn: running text, and nobody else's?
+// Whether line i continues the current turn: running text without a speaker of its own.
 bool OutlineReader::goes_on(std::size_t i) const {
     return i < count() && speaker_size(content(i)) == 0 && !starts_block(i, true) && !titles(i) &&
            !underlines(i + 1);

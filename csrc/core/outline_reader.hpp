@@ -1,8 +1,8 @@
-// Reads one text into its outline; see outline.hpp for what that is.
+// The parser that reads one text into its outline (outline.hpp).
 //
-// The reader walks over the lines once. Each `take_` function looks at the line it is given and
-// either returns 0, the line begins nothing of its kind, or appends the units of a whole block and
-// returns the number of the line after it.
+// The reader visits the lines in order. Each `take_` function recognises one kind of block. It
+// returns 0 if line i does not begin such a block; otherwise it appends the units of the whole
+// block and returns the number of the line after it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace ctxmem {
 
-// Names within names that are told apart; so a closure over needs is short, and choosing linear.
+// Nesting depth up to which names are distinguished. It bounds the length of a chain of needs, so
+// that selection stays linear.
 constexpr std::size_t kDeepestOwner = 32;
 
 class OutlineReader {
@@ -28,11 +29,11 @@ public:
         std::uint8_t flags;
         std::int32_t need, also, block;
     };
-    // Invariant: starts ascend strictly.
+    // Invariant: `start` is strictly ascending.
     const std::vector<Unit>& units() const { return units_; }
 
 private:
-    // A name or an item, and the lines that stand deeper below it.
+    // A name or an item that owns the lines below it with a greater indentation.
     struct Owner {
         int indent;
         std::int32_t unit;
@@ -41,19 +42,19 @@ private:
     struct List {
         int indent;
         bool ordered;
-        char style;                       // of the markers of its items
-        std::int32_t lead;                // what their first one needs
-        std::vector<std::int32_t> items;  // the unit that each begins with
+        char style;                       // of the markers of its items, as style_of returns it
+        std::int32_t lead;                // the unit that the items need
+        std::vector<std::int32_t> items;  // the first unit of each item
         std::size_t bytes;
         std::size_t last;  // line of the last item
     };
-    // The last sentence of the block just read, which may introduce the next.
+    // The last sentence of the previous block, which may introduce the next block.
     struct Lead {
         std::int32_t unit = kNoSpan;
-        std::size_t line = 0;  // the last of its block
+        std::size_t line = 0;  // the last line of its block
         int indent = 0;
         bool colon = false;
-        bool literal = false;  // ends with ::, so that deeper lines are code
+        bool literal = false;  // ends with ::, so deeper lines are code
     };
 
     // Lines ------------------------------------------------------------------------------------
@@ -64,9 +65,10 @@ private:
     }
     bool blank(std::size_t i) const { return i >= lines_.size() || lines_[i].blank(); }
     bool after_blank(std::size_t i) const { return i == 0 || lines_[i - 1].blank(); }
-    // The first line from i on that is not blank; count() if there is none.
+    // The first line at or after i that is not blank; count() if there is none.
     std::size_t filled(std::size_t i) const { return i < count() ? filled_[i] : count(); }
-    // The last line of the run of lines from i on that are blank or deeper than `indent`.
+    // The last non-blank line of the run that starts at i and whose lines are blank or deeper than
+    // `indent`.
     std::size_t deeper_end(std::size_t i, int indent) const;
 
     // Units ------------------------------------------------------------------------------------
@@ -75,12 +77,12 @@ private:
     std::int32_t add_line(std::size_t i, SpanKind kind, std::int32_t need, unsigned flags = 0) {
         return add(lines_[i].first, kind, need, flags);
     }
-    // Append text[begin, end) as units of one kind, cut to the room.
+    // Append text[begin, end) as units of one kind, each at most `room` bytes; returns the first.
     std::int32_t add_cut(std::size_t begin, std::size_t end, SpanKind kind, std::int32_t need,
                          unsigned flags = 0);
     void add_parts(std::size_t begin, std::size_t end, SpanKind kind, std::int32_t need,
                    unsigned flags);
-    // The sentences of text[begin, end), each with what it needs; returns the first.
+    // Append the sentences of text[begin, end) with their dependencies; returns the first.
     std::int32_t add_sentences(std::size_t begin, std::size_t end, std::size_t scan, SpanKind kind,
                                std::int32_t need);
     void point_back(std::int32_t sentence, std::string_view said, bool same_block);
@@ -91,18 +93,19 @@ private:
     void tie(std::int32_t unit, std::int32_t also) {
         units_[static_cast<std::size_t>(unit)].also = also;
     }
-    // What a block whose first line has this indentation belongs to.
+    // The unit that owns a block whose first line has this indentation, or the last heading.
     std::int32_t owner(int indent);
     void own(int indent, std::int32_t unit) {
         if (owners_.size() < kDeepestOwner) owners_.push_back({indent, unit});
     }
-    // The lead-in of what begins with line i, marked as one; else the owner.
+    // The lead-in of the block that begins at line i, now flagged as such; without one, the owner.
     std::int32_t lead_or_owner(std::size_t i);
     void introduce_sections();
 
     void forget_lead_ins();
     std::size_t take(std::size_t i);
-    // Does line i begin something of its own, below running text or not?
+    // Whether line i begins a new block rather than continuing a paragraph. `running_stops`: the
+    // line before it may end a paragraph.
     bool starts_block(std::size_t i, bool running_stops) const;
     bool stops(std::string_view said) const;
 
@@ -174,21 +177,21 @@ private:
     std::vector<Line> lines_;
     std::vector<std::size_t> filled_;
     std::vector<Unit> units_;
-    std::vector<Owner> above_;  // headings that the last one is a part of, by level
-    std::vector<Owner> owners_, openers_;  // openers of a record wait for what closes them
+    std::vector<Owner> above_;  // the last heading and its ancestors; `indent` is the level
+    std::vector<Owner> owners_, openers_;  // openers_: units of a record that are not closed yet
     std::size_t record_last_ = 0;
-    std::string_view subject_key_;  // what each of several records begins with
+    std::string_view subject_key_;  // the first key that several consecutive records share
     std::vector<List> lists_;
     Lead lead_;
     std::int32_t heading_ = kNoSpan;
-    std::int32_t antecedent_ = kNoSpan;  // the last sentence that does not point back
-    std::int32_t antecedent_end_ = 0;     // the unit after the sentences that may point to it
-    std::size_t torn_close_ = 0;  // line of the fence that closes code whose opening is missing
+    std::int32_t antecedent_ = kNoSpan;  // the last sentence without an anaphoric opener
+    std::int32_t antecedent_end_ = 0;     // the unit after the sentences that may refer to it
+    std::size_t torn_close_ = 0;  // line of the closing fence whose opening fence is missing
     bool torn_ = false;
     bool dialogue_ = false;
     std::vector<std::size_t> cuts_;
-    std::vector<std::int32_t> of_sections_;  // what introduces headings or entries, ascending
-    std::size_t wasted_ = 0;  // bytes read for a block that was none
+    std::vector<std::int32_t> of_sections_;  // lead-ins of headings or entries, ascending
+    std::size_t wasted_ = 0;  // bytes read ahead without finding a block
 };
 
 }  // namespace ctxmem

@@ -1,4 +1,4 @@
-// Records: JSON by its brackets, and lines of keys and values by their indentation.
+// Records: JSON, read by its brackets; lines of keys and values, read by their indentation.
 #include <algorithm>
 
 #include "core/json_cuts.hpp"
@@ -8,12 +8,12 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kLooked = 160;   // bytes of a line that say what it is
+constexpr std::size_t kLooked = 160;   // bytes of a line from which its kind is determined
 constexpr std::size_t kLongKey = 60;
-constexpr std::size_t kComments = 12;  // lines above data that may be comments on it
-constexpr std::size_t kEntries = 3;    // of a log or a dump, at least
-constexpr std::size_t kTold = 40;      // lines that say whether lines are data
-constexpr std::size_t kMostLines = 4000;  // that are read as one block
+constexpr std::size_t kComments = 12;  // comment lines above data, at most
+constexpr std::size_t kEntries = 3;    // entries of a log or a dump, at least
+constexpr std::size_t kTold = 40;      // lines read to decide whether a block is data
+constexpr std::size_t kMostLines = 4000;  // lines of one block, at most
 
 bool is_key(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -22,7 +22,7 @@ bool is_key(char c) {
 
 enum class LineKind { other, member, opener, section, closer, comment, item };
 
-// Without the dashes of a list.
+// The content without the leading dashes of list items.
 std::string_view undashed(std::string_view content) {
     while (content.size() > 2 && content[0] == '-' && content[1] == ' ') {
         content.remove_prefix(2);
@@ -31,7 +31,8 @@ std::string_view undashed(std::string_view content) {
     return content;
 }
 
-// <a>: what is deeper is inside of it. <a>b</a>, <a/>: whole. Tags of pages are no data.
+// The kind of an XML element: <a> opens a block of deeper lines; <a>b</a> and <a/> are complete.
+// HTML tags are not data.
 LineKind kind_of_element(std::string_view content) {
     if (content.size() < 3 || content.back() != '>' || !is_key(content[1])) return LineKind::other;
     const std::size_t end = std::min(content.find_first_of(" >/", 1), content.size());
@@ -93,13 +94,13 @@ LineKind kind_of(std::string_view content) {
     return dashed ? LineKind::item : LineKind::other;
 }
 
-// "INSERT INTO ...;", "2024-05-01 12:00 ...", "{...}": each line is an entry of its own.
+// "INSERT INTO ...;", "2024-05-01 12:00 ...", "[12:03] ...": each line is a separate entry.
 bool is_entry_line(std::string_view content) {
     if (content.starts_with("INSERT INTO") || content.starts_with("insert into")) return true;
     return begins_turn(content) && (content[0] == '[' || (content[0] >= '0' && content[0] <= '9'));
 }
 
-// Does a line assign, define or call, as code does and data does not?
+// Whether a line is a statement of code: a definition, an import, a control statement, a call.
 bool is_statement(std::string_view content) {
     for (const std::string_view opening :
          {"def ", "import ", "from ", "return", "if ", "class ", "for ", "@", "print("})
@@ -113,7 +114,7 @@ bool is_statement(std::string_view content) {
 std::size_t OutlineReader::take_json(std::size_t i) {
     const std::string_view here = content(i);
     if ((here[0] != '{' && here[0] != '[') || wasted_ > 2 * text_.size()) return 0;
-    // Indented over many lines it reads better by its lines.
+    // JSON indented over several lines is read line by line, as a record.
     if (here.size() == 1 && !blank(i + 1) && line(i + 1).indent > line(i).indent) {
         if (record_end(i, kTold) > i) return 0;
     }
@@ -135,7 +136,7 @@ std::size_t OutlineReader::take_json(std::size_t i) {
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
     std::size_t begin = line(i).first;
-    // A line of JSON Lines, short enough, is one entry.
+    // A short value, such as a line of JSON Lines, is one entry.
     if (value.end - begin > std::min<std::size_t>(options_.room, 400))
         for (const std::size_t cut : cuts) {
             add_cut(begin, trim_space(text_, begin, cut), SpanKind::record, need);
@@ -149,8 +150,8 @@ std::size_t OutlineReader::take_json(std::size_t i) {
     return std::max(k + (k < count() && line(k).begin < after ? 1 : 0), i + 1);
 }
 
-// The last line of the lines of data that begin with line i, of the first `most` of them; i itself if
-// they are none.
+// The last line of the data that begins at line i, within about `most` lines; i itself if the lines
+// are not data.
 std::size_t OutlineReader::record_end(std::size_t i, std::size_t most) const {
     const bool told = options_.format == Format::record;
     std::size_t members = 0, openers = 0, total = 0, last = i, plain = 0;
@@ -181,7 +182,7 @@ std::size_t OutlineReader::record_end(std::size_t i, std::size_t most) const {
     return last;
 }
 
-// Do the lines i .. last assign and call, rather than state?
+// Whether the lines i .. last contain statements of code, so that they are not data.
 bool OutlineReader::states_code(std::size_t i, std::size_t last) const {
     std::size_t code = 0, total = 0;
     for (std::size_t k = i; k <= last && total < kTold; ++k) {
@@ -192,7 +193,7 @@ bool OutlineReader::states_code(std::size_t i, std::size_t last) const {
     return code > 0 && 8 * code >= total;
 }
 
-// Is line i a key with its value, or one that opens what is below it?
+// Whether line i is a key with its value, a key that opens a nested block, or a section.
 bool OutlineReader::keyed(std::size_t i) const {
     if (blank(i)) return false;
     const LineKind kind = kind_of(content(i));
@@ -229,7 +230,7 @@ std::size_t OutlineReader::take_records(std::size_t i) {
         if (here.ends_with("::")) return 0;
         last = record_end(first, kTold);
         if (last == first || states_code(first, last)) return 0;
-        // What the first lines look like is worth a look at all.
+        // The first lines look like data: read the whole block.
         const std::size_t seen = last;
         last = record_end(first, kMostLines);
         if (last == first) {
@@ -241,17 +242,17 @@ std::size_t OutlineReader::take_records(std::size_t i) {
     return last + 1;
 }
 
-// Append lines i .. last as members, under the names that they are deeper than.
+// Append lines i .. last as members; each needs the nearest name above it with less indentation.
 void OutlineReader::add_records(std::size_t i, std::size_t last) {
     close_lists(-1);
     const std::int32_t block = next_unit();
-    // What introduces the lines is needed by those that nothing among them owns.
+    // The lines without an owner in this block need the lead-in of the block.
     const std::int32_t outer = owner(line(i).indent);
     const std::int32_t lead =
         kind_of(content(i)) == LineKind::section ? outer : lead_or_owner(i);
     openers_.clear();
     const std::int32_t subject = record_subject(i, last, lead);
-    std::int32_t comment = kNoSpan;  // the one right above
+    std::int32_t comment = kNoSpan;  // the one-line comment directly above
     for (std::size_t k = i; k <= last; ++k) {
         if (blank(k)) {
             comment = kNoSpan;
@@ -278,7 +279,7 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
             comment = kNoSpan;
         } else {
             const std::int32_t unit = add_record(k, last, owning);
-            // A comment of one line is shown with the member that it is about.
+            // A one-line comment is shown with the member below it.
             if (comment != kNoSpan) tie(unit, comment);
             comment = kNoSpan;
         }
@@ -294,8 +295,9 @@ std::string_view key_of(std::string_view content) {
     return end == content.npos ? std::string_view{} : content.substr(0, end);
 }
 
-// Records that blank lines part, each with the same first key, "Patient: ...": its line says whose the
-// lines below it are. Append it as their name; return what they need.
+// Several records separated by blank lines that share their first key, such as "Patient: ...": the
+// first line identifies the record. Append it as the name of the lines below it; return the unit
+// that these lines need.
 std::int32_t OutlineReader::record_subject(std::size_t i, std::size_t last, std::int32_t lead) {
     const std::string_view key = key_of(content(i));
     const std::size_t next = filled(last + 1);
@@ -307,7 +309,7 @@ std::int32_t OutlineReader::record_subject(std::size_t i, std::size_t last, std:
     return add_line(i, SpanKind::name, lead, kLabel);
 }
 
-// What owns line k of a record. A list may be at the indentation of its key.
+// The unit that owns line k of a record. A list may have the same indentation as its key.
 std::int32_t OutlineReader::record_owner(std::size_t k) {
     const int indent = line(k).indent;
     if (content(k)[0] != '-') return owner(indent);
@@ -318,7 +320,7 @@ std::int32_t OutlineReader::record_owner(std::size_t k) {
     return key ? above : owner(indent);
 }
 
-// Does a line of brackets open what is deeper below it?
+// Whether a line of brackets opens a deeper block below it.
 bool OutlineReader::opens_more(std::size_t k, std::size_t last) const {
     const std::string_view said = content(k);
     const std::size_t below = filled(k + 1);
@@ -348,7 +350,7 @@ std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int
     return unit;
 }
 
-// A closing bracket or tag is shown with what was opened at its indentation.
+// Append a closing bracket or tag and tie it to the opener with the same indentation.
 void OutlineReader::add_closer(std::size_t k, std::int32_t owning) {
     const std::int32_t closing = add_line(k, SpanKind::fence, owning, kLabel);
     while (!openers_.empty() && openers_.back().indent > line(k).indent) openers_.pop_back();
@@ -359,10 +361,11 @@ void OutlineReader::add_closer(std::size_t k, std::int32_t owning) {
     units_[static_cast<std::size_t>(closing)].need = opening;
 }
 
-// Lines that each are an entry of their own, and what follows one of them: a traceback, a detail.
+// A log or dump: lines that are separate entries, each with continuation lines, such as a
+// traceback.
 std::size_t OutlineReader::take_entries(std::size_t i) {
     if (!is_entry_line(content(i))) return 0;
-    // The first lines say whether it is a log; how far it goes is read then.
+    // Decide from the first lines whether this is a log, then find its end.
     std::size_t last = i, entries = 0;
     const auto goes_on = [&](std::size_t k) { return !blank(k) && fence_size(content(k)) == 0; };
     for (std::size_t k = i; goes_on(k) && k < i + kTold; ++k) {

@@ -1,4 +1,4 @@
-// Tables: a row needs its header, in whatever way it is drawn.
+// Tables in Markdown, grid, simple, HTML and separated-value notation; a row needs its header.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -9,11 +9,11 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kRowsOfText = 3;      // lines that make separated values, at least
-constexpr std::size_t kRowsLooked = 8;      // lines by which they are told from prose
-constexpr std::size_t kRowsLookedAt = 8;     // that say whether lines are rows
-constexpr std::size_t kLinesOfRow = 16;     // that a row of separated values goes over, at most
-constexpr std::size_t kLongestRow = 2000;   // bytes of a line that is looked at for separators
+constexpr std::size_t kRowsOfText = 3;      // rows of separated values, at least
+constexpr std::size_t kRowsLooked = 8;      // lines that distinguish rows from prose (not used)
+constexpr std::size_t kRowsLookedAt = 8;     // rows read to decide whether the lines are a table
+constexpr std::size_t kLinesOfRow = 16;     // lines of one row of separated values, at most
+constexpr std::size_t kLongestRow = 2000;   // bytes; in a longer line no separators are counted
 constexpr std::size_t kNever = static_cast<std::size_t>(-1);
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -23,20 +23,20 @@ bool grid_rule(std::string_view content) {
            content.find_first_not_of("+-=") == content.npos;
 }
 
-// "=====  ====": two columns or more.
+// "=====  ====": the border of a table with at least two columns.
 bool simple_rule(std::string_view content) {
     return content.size() >= 3 && content[0] == '=' && content.find(' ') != content.npos &&
            content.find_first_not_of("= ") == content.npos;
 }
 
-// Where the second column of a line begins, in bytes of the line: behind two spaces; 0 if nowhere.
+// The offset of the second column of a line, in bytes: after the first two spaces; 0 if none.
 std::size_t second_column(std::string_view text, const Line& line) {
     const std::size_t gap = text.substr(line.first, line.last - line.first).find("  ");
     if (gap == std::string_view::npos) return 0;
     return skip_space(text, line.first + gap, line.last) - line.begin;
 }
 
-// Where `tag` ("<tr") stands in text[at, end), in any case; kNever if nowhere.
+// The offset of `tag` ("<tr") in text[at, end), ignoring case; kNever if it is not there.
 std::size_t find_tag(std::string_view text, std::size_t at, std::size_t end, std::string_view tag) {
     for (; at + tag.size() <= end; ++at) {
         if (text[at] != '<') continue;
@@ -47,7 +47,7 @@ std::size_t find_tag(std::string_view text, std::size_t at, std::size_t end, std
     return kNever;
 }
 
-// How many times the separator stands in a line, quoted cells aside.
+// The number of separators in a line, outside quoted cells.
 std::size_t separators(std::string_view content, char separator) {
     if (content.size() > kLongestRow) return 0;
     std::size_t found = 0;
@@ -61,7 +61,7 @@ std::size_t separators(std::string_view content, char separator) {
     return quoted ? 0 : found;
 }
 
-// Do the cells of a line name columns: short, without a number, none of them empty?
+// Whether the cells of a line are column names: short, not a number, not empty.
 bool names_columns(std::string_view content, char separator) {
     std::size_t begin = 0;
     while (begin <= content.size()) {
@@ -86,7 +86,7 @@ std::size_t OutlineReader::take_table(std::size_t i) {
     return next;
 }
 
-// | a | b |, with a rule below its header or without, and cells between bars alone.
+// | a | b |, with or without a rule below the header; the outer bars may be missing.
 std::size_t OutlineReader::take_pipes(std::size_t i) {
     const auto bars = [&](std::size_t k) {
         return !blank(k) && content(k).substr(0, 512).find('|') != std::string_view::npos;
@@ -121,7 +121,7 @@ std::size_t OutlineReader::take_pipes(std::size_t i) {
     return last + 1;
 }
 
-// +---+---+ borders. Rows stand between borders; a border of = ends the header.
+// A grid table: rows between +---+---+ borders; a border of = ends the header.
 std::size_t OutlineReader::take_grid(std::size_t i) {
     const auto drawn = [&](std::size_t k) {
         return !blank(k) && (content(k)[0] == '+' || content(k)[0] == '|');
@@ -163,7 +163,7 @@ std::size_t OutlineReader::take_grid(std::size_t i) {
     return last + 1;
 }
 
-// ==== ==== borders above and below the header, and below the table.
+// A simple table: ==== ==== borders above and below the header, and below the table.
 std::size_t OutlineReader::take_simple(std::size_t i) {
     std::size_t borders[3];
     std::size_t found = 0, last = i;
@@ -185,7 +185,7 @@ std::size_t OutlineReader::take_simple(std::size_t i) {
     close_lists(line(i).indent);
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
-    if (found < 2) {  // the end of a table that began elsewhere
+    if (found < 2) {  // the last border of a table that begins before this text
         add_line(i, SpanKind::other, kNoSpan, kHidden);
         return i + 1;
     }
@@ -207,7 +207,7 @@ std::size_t OutlineReader::take_simple(std::size_t i) {
     const std::size_t body = borders[1] + 1;
     for (std::size_t k = body; k < stop; ++k) {
         if (blank(k)) continue;
-        if (k > body && line(k).indent > line(i).indent) continue;  // goes on with the row above
+        if (k > body && line(k).indent > line(i).indent) continue;  // continues the row above
         add_line(k, SpanKind::table_row, header);
     }
     if (closed) tie(header, add_line(last, SpanKind::header, header, kLabel));
@@ -215,7 +215,7 @@ std::size_t OutlineReader::take_simple(std::size_t i) {
     return last + 1;
 }
 
-// The rows of such a table whose borders are not in the text: columns that begin at one place.
+// Rows of a simple table whose borders are not in the text, recognised by aligned columns.
 std::size_t OutlineReader::take_columns(std::size_t i) {
     if (!units_.empty()) return 0;
     std::size_t last = i, rows = 0, aligned = 0, at = 0;
@@ -231,7 +231,7 @@ std::size_t OutlineReader::take_columns(std::size_t i) {
     if (at == 0 || aligned < (bordered ? 1u : 2u) || 10 * aligned < 7 * rows) return 0;
     const std::int32_t first = next_unit();
     for (std::size_t row = i; row <= last; ++row) {
-        if (row > i + 1 && line(row).indent > line(i + 1).indent) continue;  // of the row above
+        if (row > i + 1 && line(row).indent > line(i + 1).indent) continue;  // continues the row
         add_line(row, SpanKind::table_row, kNoSpan, kHeadless);
     }
     if (bordered) add_line(last + 1, SpanKind::other, kNoSpan, kHidden);
@@ -239,7 +239,7 @@ std::size_t OutlineReader::take_columns(std::size_t i) {
     return last + 1 + bordered;
 }
 
-// <table>, its rows from <tr to the next; those with <th are its header.
+// An HTML table: a row extends from <tr to the next <tr; the first row with <th is the header.
 std::size_t OutlineReader::take_html_table(std::size_t i) {
     const std::size_t begin = line(i).first;
     const bool whole = find_tag(text_, begin, std::min(begin + 6, text_.size()), "<table") == begin;
@@ -250,7 +250,7 @@ std::size_t OutlineReader::take_html_table(std::size_t i) {
     const bool closed = end != kNever;
     if (!closed) end = text_.size();
     std::size_t at = find_tag(text_, begin, end, "<tr");
-    if (!closed && at != kNever) {  // it ends with its last row, if that is whole
+    if (!closed && at != kNever) {  // it ends after its last row, if that row is complete
         std::size_t last = at;
         for (std::size_t k = at; k != kNever; k = find_tag(text_, k + 3, end, "<tr")) last = k;
         const std::size_t row_end = find_tag(text_, last, end, "</tr");
@@ -288,7 +288,7 @@ std::size_t OutlineReader::take_html_table(std::size_t i) {
         after = bracket == std::string_view::npos ? text_.size() : bracket + 1;
     }
     close_block(first);
-    // What stands on the last line behind the table is a block of its own, if it is anything.
+    // Text after the table on its last line is a separate block.
     std::size_t k = i;
     while (k < count() && line(k).last <= after) ++k;
     if (k < count() && line(k).first < after) {
@@ -299,7 +299,7 @@ std::size_t OutlineReader::take_html_table(std::size_t i) {
     return k;
 }
 
-// The last line of a row of separated values that begins with line i: where its quotes are closed.
+// The last line of the row of separated values that begins at line i: where its quotes are closed.
 std::size_t OutlineReader::quoted_end(std::size_t i) const {
     std::size_t quotes = 0;
     for (std::size_t k = i; k < count() && k < i + kLinesOfRow; ++k) {
@@ -310,7 +310,7 @@ std::size_t OutlineReader::quoted_end(std::size_t i) const {
     return i;
 }
 
-// Comma, semicolon or tab separated values, the same number of them on every line.
+// Values separated by commas, semicolons or tabs, the same number in every row.
 std::size_t OutlineReader::take_separated(std::size_t i) {
     if (options_.format == Format::code || options_.format == Format::record) return 0;
     const std::string_view here = content(i);
@@ -325,13 +325,13 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     }
     const bool told = options_.format == Format::table;
     if (columns == 0 || (!told && columns < 2 && separator != '\t')) return 0;
-    // Where rows begin: a cell in quotes may go over lines.
+    // First lines of the rows: a quoted cell may span several lines.
     std::vector<std::size_t> rows{i};
     std::size_t last = quoted_end(i), digits = 0;
     const auto row_text = [&](std::size_t first, std::size_t end) {
         return text_.substr(line(first).first, line(end).last - line(first).first);
     };
-    // A row cut at the beginning of the text has fewer cells than those below it.
+    // A row cut by the beginning of the text has fewer cells than the rows below it.
     const bool first_torn = units_.empty() && !blank(last + 1) &&
                             separators(row_text(last + 1, quoted_end(last + 1)), separator) != columns;
     if (first_torn && told) columns = separators(row_text(last + 1, quoted_end(last + 1)), separator);
@@ -345,13 +345,14 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
             last = end;
         }
     };
-    read_rows(told ? count() : kRowsLookedAt);  // a few say whether it is worth a look at all
+    read_rows(told ? count() : kRowsLookedAt);  // enough to decide whether to read them all
     for (std::size_t k = i; k <= last && k < i + 8; ++k)
         for (const char c : content(k)) digits += is_digit(c);
     if (!told && (rows.size() < kRowsOfText || here.size() > 400 || here.ends_with('.') ||
                   here.ends_with(':')))
         return 0;
-    // Prose with as many commas on every line is rare, but poems are no tables.
+    // Lines of a poem may have equally many commas, so a comma-separated table must have no space
+    // after a comma, and digits or column names.
     if (!told && separator == ',') {
         std::size_t spaced = 0;
         for (std::size_t k = i; k <= last; ++k)

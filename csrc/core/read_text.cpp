@@ -1,4 +1,4 @@
-// A text cut into what the rule of difference compares; see difference.hpp.
+// Tokenizes a text for the difference rule (difference.hpp).
 #include <algorithm>
 #include <string>
 
@@ -8,9 +8,9 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kTagLength = 200;  // characters of `<tag ...>`
-constexpr int kMostMarker = 99;          // the greatest number that is taken for a list marker
-constexpr std::size_t kLongestCommon = 5;  // letters of the words by which a language is known
+constexpr std::size_t kTagLength = 200;  // characters of `<tag ...>`, at most
+constexpr int kMostMarker = 99;          // the greatest number accepted as a list marker
+constexpr std::size_t kLongestCommon = 5;  // letters of the words that identify a language, at most
 constexpr std::size_t kLongestCurrency = 7;
 constexpr std::uint64_t kNumberSeed = 0x6E, kSymbolSeed = 0x73, kOperatorSeed = 0x6F;
 
@@ -48,7 +48,7 @@ bool in_word(char32_t c) {
     return kind == Kind::letter || kind == Kind::digit || kind == Kind::mark;
 }
 
-// Operators of more than one sign, the longest first; a second list is layout and is passed over.
+// Operators of several characters, the longest first. A second list has layout, which is skipped.
 constexpr std::array<std::u32string_view, 23> kOperators = {
     U"===", U"!==", U"<=>", U"==", U"!=", U"<=", U">=", U"<>", U"&&", U"||", U"->", U"=>",
     U"<-",  U":=",  U"+=",  U"-=", U"*=", U"/=", U"~=", U"=~", U"<<", U">>", U"++"};
@@ -174,7 +174,8 @@ private:
         negated(from);
     }
 
-    // A word, cut where a negation is its second part: "isn't" is "is not", and "cannot" two words.
+    // Push a word; split it if its second part is a negation: "isn't" is "is not", "cannot" is "can
+    // not".
     void negated(std::size_t from) {
         const std::size_t size = scratch_.size();
         if (size > 1 && scratch_.back() == U'n' && f_[i_] == U'\'' && f_[i_ + 1] == U't' &&
@@ -194,7 +195,8 @@ private:
         push_word(scratch_, from, i_);
     }
 
-    // At a hyphen after a letter: whether the word goes on in the next line; then moves there.
+    // At a hyphen after a letter: if the word continues in the next line, move there; return
+    // whether.
     bool hyphenation() {
         std::size_t at = i_ + 1;
         while (is_space(f_[at])) ++at;
@@ -207,7 +209,7 @@ private:
         return true;
     }
 
-    // Whether these are capital letters without accents.
+    // Whether these characters are all ASCII capitals.
     bool capital(std::size_t from, std::size_t to) const {
         for (std::size_t i = from; i < to; ++i)
             if (f_[i] >= 0x80 || char_class(decode(out_.text_, f_.at[i]).value) != CharClass::upper) return false;
@@ -222,14 +224,14 @@ private:
 
     // Numbers ------------------------------------------------------------------------------------
 
-    // Whether an amount begins here, after at most one space.
+    // Whether an amount begins at `at`, after at most one space.
     bool money_follows(std::size_t at) const {
         if (is_space(f_[at])) ++at;
         if (f_[at] == U'-') ++at;
         return is_digit(f_[at]);
     }
 
-    // The number that comes after a currency, whose text begins at `from`.
+    // Read the number after a currency sign. `from` is the start of its text, sign included.
     void number_after(std::size_t from) {
         if (is_space(f_[i_])) ++i_;
         bool minus = minus_;
@@ -240,7 +242,7 @@ private:
         number(from, minus);
     }
 
-    // At a digit. `from` is where its text begins, with sign and currency.
+    // At a digit: read a number. `from` is the start of its text, sign and currency included.
     void number(std::size_t from, bool minus) {
         digits_.clear();
         const std::size_t first = i_;
@@ -280,8 +282,8 @@ private:
         while (is_digit(f_[i_])) digits_.push_back(static_cast<char>(f_[i_++]));
     }
 
-    // Letters that touch the digits: an identifier such as 3D or 3f2a, unless they are a unit, an
-    // ordinal's ending or a listed word.
+    // At a letter directly after digits: read an identifier such as 3D or 3f2a, unless the letters
+    // are a unit, an ordinal ending or a listed word; return whether it was an identifier.
     bool identifier_goes_on(std::size_t from) {
         std::size_t end = i_;
         bool digit = false;
@@ -304,7 +306,7 @@ private:
         return true;
     }
 
-    // A unit, per cent or currency after the number, with a space before it or not.
+    // Read a unit, percent sign or currency after the number, with or without a space before it.
     void read_unit(std::uint16_t& currency, std::uint16_t& unit) {
         std::size_t at = i_;
         const bool apart = is_space(f_[at]) || (f_[at] == U'-' && kind_of(f_[at + 1]) == Kind::letter);
@@ -343,7 +345,7 @@ private:
         return chars(at, at + what.size()) == what && !in_word(f_[at + what.size()]);
     }
 
-    // The digits as one number is always written: no grouping, a full stop before decimals.
+    // The digits in canonical form: without grouping, with a full stop before the decimals.
     std::string_view canonical() {
         number_.clear();
         std::size_t from = 0;
@@ -376,7 +378,8 @@ private:
         }
     }
 
-    // Whether all groups after the first have three digits, or two and three as in India.
+    // Whether the digits are grouped by thousands. Groups before the last may have two digits, as
+    // in India.
     static bool grouped(std::string_view digits, char by) {
         std::size_t size = 0;
         bool first = true;
@@ -443,7 +446,7 @@ private:
         signs(c);
     }
 
-    // One of the listed signs, or a currency before its amount.
+    // Push one of the listed signs, or read a currency with the amount after it.
     void sign(char32_t c) {
         const std::size_t from = minus_ ? i_ - 1 : i_;
         ++i_;
@@ -477,7 +480,7 @@ private:
         push(Token::operator_, hash, from, i_);
     }
 
-    // ASCII signs: operators count, layout does not.
+    // Read ASCII signs: push operators, skip layout.
     void signs(char32_t c) {
         const std::size_t from = i_;
         const char32_t last = before(i_);
@@ -530,7 +533,7 @@ private:
         }
     }
 
-    // At `<`: whether a tag begins; then remembers where it ends.
+    // At `<`: whether a tag begins; if so, remember its end.
     bool opens_tag() {
         const char32_t next = f_[i_ + 1];
         if (next != U'/' && next != U'!' && kind_of(next) != Kind::letter) return false;
@@ -543,7 +546,7 @@ private:
         return false;
     }
 
-    // Pass over the markers of quotes, lists and headings.
+    // Skip the markers of quotations, lists and headings.
     void line_start() {
         for (;;) {
             while (is_space(f_[i_])) ++i_;
@@ -557,7 +560,8 @@ private:
         numbered();
     }
 
-    // `1. ` or `1) ` before a word, where a line may begin so: not after a line that breaks off.
+    // Skip `1. ` or `1) ` before a word if it can be a list marker: the line before it is complete,
+    // or the number continues the list.
     void numbered() {
         std::size_t at = i_;
         int value = 0;
@@ -585,7 +589,7 @@ private:
     std::size_t i_ = 0;
     std::size_t tag_close_ = static_cast<std::size_t>(-1);
     int marker_ = -1;
-    std::uint16_t currency_ = 0;  // before the number that comes now
+    std::uint16_t currency_ = 0;  // the currency before the next number
     bool minus_ = false;
     std::u32string scratch_;
     std::string digits_, number_;

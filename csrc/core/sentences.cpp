@@ -10,9 +10,9 @@
 namespace ctxmem {
 namespace {
 
-// A space ends a clause of Thai, Lao, Khmer or Burmese when about 80 letters are read.
+// Bytes (about 80 letters) after which a space ends a clause of Thai, Lao, Khmer or Burmese.
 constexpr std::size_t kClause = 240;
-constexpr std::size_t kWord = 16;  // no abbreviation has more bytes
+constexpr std::size_t kWord = 16;  // bytes of the longest abbreviation
 
 unsigned char byte_at(std::string_view text, std::size_t at) {
     return static_cast<unsigned char>(text[at]);
@@ -28,7 +28,7 @@ bool is_space(char32_t c) { return char_class(c) >= CharClass::space; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(CharClass c) { return c >= CharClass::upper && c <= CharClass::letter; }
 
-// What a character does to a sentence. The wide ones need no white space after them.
+// How a character may end a sentence. Wide stops need no white space after them.
 enum class Stop { none, dot, ellipsis, strong, wide };
 
 Stop stop_of(char32_t c) {
@@ -56,7 +56,7 @@ Stop stop_of(char32_t c) {
     }
 }
 
-// Bytes at which a stop, or a Thai, Lao, Khmer or Burmese letter, may begin.
+// The first bytes of stops and of Thai, Lao, Khmer and Burmese letters.
 constexpr std::array<bool, 256> stop_bytes() {
     std::array<bool, 256> table{};
     for (const int c : {'.' + 0, '!' + 0, '?' + 0, 0xD6, 0xD8, 0xDB, 0xE0, 0xE1, 0xE2, 0xE3, 0xEF})
@@ -70,8 +70,9 @@ bool ends_clause_at_space(char32_t c) {
            (c >= 0x1780 && c < 0x1800);
 }
 
-// Closing quotes, brackets and emphasis, where they touch a stop. Quotes that open in one language
-// close in another, so those are here too: what opens never touches the stop before it.
+// Whether a character directly after a stop is a closing quote, bracket or emphasis mark. Quotes
+// that open in one language close in another, so they are included: an opening mark never directly
+// follows a stop.
 bool closes(char32_t c) {
     switch (c) {
         case '"': case '\'': case ')': case ']': case '}': case '*': case '_': case '`':
@@ -84,10 +85,11 @@ bool closes(char32_t c) {
     }
 }
 
-// No white space tells what opens from what closes after a wide stop.
+// Quotes that open in Chinese: after a wide stop there is no white space, so position does not
+// distinguish opening from closing.
 bool opens_in_chinese(char32_t c) { return c == 0x201C || c == 0x2018 || c == 0xAB; }
 
-// A sentence goes on before these, whatever came before them.
+// Characters before which a sentence always continues.
 bool continues(char32_t c) {
     switch (c) {
         case ',': case ';': case ':': case ')': case ']': case '}':
@@ -98,7 +100,7 @@ bool continues(char32_t c) {
     }
 }
 
-// Japanese particles: after a quotation they take up the sentence around it.
+// Japanese particles: after a quotation they continue the enclosing sentence.
 bool is_particle(char32_t c) {
     switch (c) {
         case 0x304B: case 0x304C: case 0x3063: case 0x3067: case 0x3068: case 0x306A: case 0x306B:
@@ -109,7 +111,7 @@ bool is_particle(char32_t c) {
     }
 }
 
-// Are these two parts of one grapheme? As UAX #29 has it, but for pairs of flags.
+// Whether a cut between these two characters splits a grapheme (UAX #29; may_cut handles flags).
 bool cuts_grapheme(char32_t left, char32_t right) {
     if (right < 0x80) return left == '\r' && right == '\n';
     if (left == '\n' || left == '\r') return false;
@@ -130,7 +132,7 @@ bool cuts_grapheme(char32_t left, char32_t right) {
 
 bool is_flag_half(char32_t c) { return c >= 0x1F1E6 && c <= 0x1F1FF; }
 
-// May text[begin, ...) be cut at `at`? Looks back as far as flags go, at most to `begin`.
+// Whether text[begin, ...) may be cut at `at`. Looks back over a run of flags, at most to `begin`.
 bool may_cut(std::string_view text, std::size_t begin, std::size_t at) {
     if (at <= begin || at >= text.size() || (byte_at(text, at) & 0xC0) == 0x80) return false;
     const char32_t right = decode(text, at).value;
@@ -151,7 +153,7 @@ bool may_cut(std::string_view text, std::size_t begin, std::size_t at) {
 // The word before a full stop: letters, digits, apostrophes and full stops between them.
 struct Word {
     std::size_t begin;
-    std::string_view text;  // empty if a symbol stands there; cut short if it is long
+    std::string_view text;  // empty if the full stop follows a symbol; truncated if it is long
     bool whole;
 };
 
@@ -184,7 +186,7 @@ Word word_before(std::string_view text, std::size_t from, std::size_t at) {
     return {begin, text.substr(begin, at - begin), whole};
 }
 
-// The word that begins at `at`, after a quote or bracket that may open there: ASCII letters only.
+// The word of ASCII letters at `at`, after an optional opening quote or bracket.
 std::string_view word_after(std::string_view text, std::size_t at, std::size_t end) {
     if (at < end) {
         const CodePoint first = decode(text, at);
@@ -242,7 +244,7 @@ std::size_t length(std::string_view word) {
     return count;
 }
 
-// One letter, of a script that writes words.
+// Whether the word is a single letter of a script that separates words.
 bool is_initial(std::string_view word) {
     if (word.empty()) return false;
     const CodePoint first = decode(word, 0);
@@ -250,7 +252,7 @@ bool is_initial(std::string_view word) {
            (class_byte(first.value) & kSpaceless) == 0;
 }
 
-// Letters and full stops by turns: "U.S", "B.V", "e.g".
+// Whether the word alternates letters and full stops: "U.S", "B.V", "e.g".
 bool is_acronym(std::string_view word) {
     if (word.size() < 3 || word.size() % 2 == 0) return false;
     for (std::size_t i = 0; i < word.size(); ++i)
@@ -283,11 +285,11 @@ public:
 private:
     struct Verdict {
         bool ends;
-        std::size_t stop;   // where the sentence ends, without the white space after it
-        std::size_t go_on;  // where to look next: where the next sentence starts, if this one ends
+        std::size_t stop;   // end of the sentence, without the white space after it
+        std::size_t go_on;  // where to continue: the start of the next sentence, if this one ends
     };
 
-    // What the character at `at` does; its byte is in kMayStop.
+    // Whether the character at `at`, whose first byte is in kMayStop, ends the sentence.
     Verdict judge(std::size_t at) {
         const CodePoint first = decode(text_, at);
         const Stop stop = stop_of(first.value);
@@ -329,7 +331,7 @@ private:
         return ends_at_dot(at, next, lower) ? yes : no;
     }
 
-    // Take in further stops, closing quotes and brackets, and references like [12].
+    // The offset after further stops, closing quotes and brackets, and references such as [12].
     std::size_t absorb(std::size_t at, Stop& stop, bool& closed) const {
         while (at < end_) {
             const CodePoint c = decode(text_, at);
@@ -361,7 +363,7 @@ private:
         return at;
     }
 
-    // Does the full stop at `at` end a sentence, with white space and a new word after it?
+    // Whether the full stop at `at`, followed by white space and a word, ends a sentence.
     bool ends_at_dot(std::size_t at, std::size_t next, bool lower) const {
         const Word word = word_before(text_, begin_, at);
         if (word.text.empty()) return !lower;
@@ -387,32 +389,32 @@ private:
         return !lower || length(word.text) >= 4;
     }
 
-    // Is the letter at `at` a word of its own, not the tail of "vitamin-C" or "x=y"?
+    // Whether the letter at `at` is a separate word, not the end of "vitamin-C" or "x=y".
     bool is_free(std::size_t at) const {
         if (at == begin_) return true;
         const char32_t c = before(text_, begin_, at).value;
         return is_space(c) || c == '(' || c == '[' || c == '"' || c == '.' || c == 0x201C;
     }
 
-    // "15 h.", "3 m.": a unit, no initial.
+    // "15 h.", "3 m.": the letter is a unit, not an initial.
     bool after_number(std::size_t at) const {
         return at >= begin_ + 2 && text_[at - 1] == ' ' && is_digit(text_[at - 2]);
     }
 
-    // "J. R.", "z. B.": the letter at `at` follows another with its full stop.
+    // "J. R.", "z. B.": the letter at `at` follows another letter with a full stop.
     bool after_initial(std::size_t at) const {
         if (at < begin_ + 3 || text_[at - 1] != ' ' || text_[at - 2] != '.') return false;
         const Word word = word_before(text_, begin_, at - 2);
         return is_initial(word.text);
     }
 
-    // "Section 1.", and nothing before it.
+    // "Section 1." at the beginning of the sentence.
     bool after_part(std::size_t at) const {
         return follows(words::kNumberedParts, at) &&
                word_before(text_, begin_, at - 1).begin == begin_;
     }
 
-    // Is the word before `at`, a space between, one of these?
+    // Whether the word before `at`, separated by one space, is in the list.
     template <std::size_t n>
     bool follows(const std::array<std::string_view, n>& known, std::size_t at) const {
         if (at < begin_ + 2 || text_[at - 1] != ' ') return false;
@@ -420,7 +422,8 @@ private:
         return word.whole && words::holds(known, Lowered(word.text).view());
     }
 
-    // A digit, a bracket, a roman numeral, a single capital: what "No." or "Fig." may count with.
+    // Whether the next word can be a number after "No." or "Fig.": a digit, a bracket, a roman
+    // numeral, a single capital.
     bool is_number_like(std::size_t at) const {
         const CodePoint first = decode(text_, at);
         if (char_class(first.value) == CharClass::number || first.value == '(' ||
@@ -432,13 +435,13 @@ private:
     }
 
     std::string_view text_;
-    std::size_t begin_;  // where the sentence began
+    std::size_t begin_;  // start of the current sentence
     std::size_t end_;
     std::size_t most_;
     std::vector<std::size_t>& starts_;
 };
 
-// How good it is to cut after this character, when a sentence is too long.
+// Preference for a cut after this character in a sentence that is too long; greater is better.
 int clause_rank(char32_t c) {
     switch (c) {
         case ';': case ':': case 0x061B: case 0xFF1A: case 0xFF1B:
@@ -450,8 +453,8 @@ int clause_rank(char32_t c) {
     }
 }
 
-// The best place to cut text[begin, end): at most `most` bytes on, where it can be not before half
-// of that, and of places as good the first from `even` bytes on.
+// The best offset to cut text[begin, end): between `most` / 2 and `most` bytes after `begin`, if
+// possible. Of equally good offsets, the first at or after begin + `even` is chosen.
 std::size_t best_cut(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
                      std::size_t even) {
     std::size_t best = 0;
@@ -463,7 +466,7 @@ std::size_t best_cut(std::string_view text, std::size_t begin, std::size_t end, 
         const std::size_t after = at + c.size;
         const std::size_t next = skip_space(text, after, end);
         int rank = clause_rank(c.value);
-        // ASCII marks stand in numbers and times too, unless white space follows.
+        // Without white space after it, an ASCII mark may be part of a number or a time.
         if (rank > 0 && next == after && c.value < 0x80) rank = 0;
         if (rank == 0 && (next > after || is_space(c.value))) rank = 1;
         if (next >= end) break;
@@ -475,7 +478,7 @@ std::size_t best_cut(std::string_view text, std::size_t begin, std::size_t end, 
         at = next;
     }
     if (best > 0) return best;
-    // No border at all: back from the most to the last grapheme that begins, or on to the next.
+    // No candidate: cut at the last grapheme boundary up to `most` bytes, else at the next one.
     std::size_t cut = begin + most;
     while (cut > begin + most / 2 && !may_cut(text, begin, cut)) --cut;
     if (cut > begin + most / 2) return cut;
@@ -514,7 +517,7 @@ void cut_long(std::string_view text, std::size_t begin, std::size_t end, std::si
               std::vector<std::size_t>& starts) {
     starts.push_back(begin);
     while (end - begin > most) {
-        // Pieces of about one size, rather than full ones and a crumb.
+        // Pieces of about equal size, rather than full pieces and a short rest.
         const std::size_t pieces = (end - begin + most - 1) / most;
         const std::size_t even = (end - begin) / pieces;
         begin = best_cut(text, begin, end, std::min(most, even + even / 4), even);

@@ -1,5 +1,7 @@
-// What the best spans lead to: words and names they have and the query lacks, found elsewhere (the
-// second hop of a question), words and vectors like theirs, and words of the query they lack.
+// Multi-hop features, derived from the spans with the highest draft values: rare terms and names
+// that these spans contain and the query does not, where they occur in other documents (the second
+// hop of a question); similarity of terms and vectors to these spans; and query terms that they
+// lack.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,13 +12,13 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kBridges = 5;   // best spans that lead to others
-constexpr std::size_t kFeedback = 8;  // best spans whose words and vectors are looked for
-constexpr std::size_t kLeaders = 3;   // best spans, and documents, that stand for the answer so far
-constexpr std::size_t kName = 8;      // terms of an opening that are its document's name
-constexpr std::size_t kNames = 64;    // capitalised terms of a span that may begin a name
-constexpr double kRare = 0.1;         // share of spans, or openings, that a telling term is in ...
-constexpr double kFew = 4;            // ... or how many
+constexpr std::size_t kBridges = 5;   // top spans used as bridges to other documents
+constexpr std::size_t kFeedback = 8;  // top spans used for relevance feedback
+constexpr std::size_t kLeaders = 3;   // top spans, and top documents, taken as the current answer
+constexpr std::size_t kName = 8;      // first terms of an opening, taken as the document's name
+constexpr std::size_t kNames = 64;    // capitalised terms of a span tried as the start of a name
+constexpr double kRare = 0.1;         // rare: in at most this share of spans, openings ...
+constexpr double kFew = 4;            // ... or in at most this number
 
 class Bridges {
 public:
@@ -31,7 +33,8 @@ public:
         best_.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top));
     }
 
-    // The most weight of rare terms that a span shares with one of the best of another document.
+    // For each span, the greatest total weight of rare terms that it shares with one top span of
+    // another document.
     std::vector<double> shared() const {
         std::vector<double> most(table_.spans(), 0.0), one(table_.spans(), 0.0);
         std::vector<std::uint32_t> met;
@@ -54,7 +57,8 @@ public:
         return most;
     }
 
-    // How much of a document's opening one of the best spans of another document has.
+    // For each document, the greatest share of its opening's weight found in one top span of
+    // another document.
     Column openings_named() const {
         Column most(table_.documents(), 0.0f);
         std::vector<double> whole(table_.documents(), 0.0), one(table_.documents(), 0.0);
@@ -78,8 +82,8 @@ public:
         return most;
     }
 
-    // The weight of the longest name in one of the best spans that another document opens with, if
-    // some of it is not in the query.
+    // For each document, the greatest weight of a name that occurs in a top span of another
+    // document and in its own opening; only names with at least one term that is not in the query.
     Column names_in_openings() const {
         Column most(table_.documents(), 0.0f);
         for (const std::uint32_t from : first_best(kBridges)) {
@@ -101,7 +105,7 @@ public:
         return most;
     }
 
-    // How much of the name of one of the best documents a span of another has.
+    // For each span, the greatest share of the name of another top document that it contains.
     Column leaders_named() const {
         Column most(table_.spans(), 0.0f);
         std::vector<std::size_t> leaders;
@@ -124,8 +128,9 @@ public:
         return most;
     }
 
-    // Terms of the best spans beyond the query's, by their worth (Rocchio 1971); of all others, or
-    // of those of other documents. A span does not speak for itself.
+    // Relevance feedback (Rocchio 1971): the weight of terms that a span shares with the top spans
+    // and that are not in the query, multiplied by the value of the top span. `elsewhere`: use only
+    // top spans of other documents. A top span does not count for itself.
     Column feedback(bool elsewhere) const {
         std::vector<double> sum(table_.spans(), 0.0);
         for (const std::uint32_t from : best_)
@@ -142,7 +147,7 @@ public:
         return scaled(sum);
     }
 
-    // How much a span has of what the query asks and the best spans lack.
+    // The share, by weight, of the query terms missing from the top spans that a span contains.
     Column complement() const {
         Column out(table_.spans(), 0.0f);
         if (!table_.has_query()) return out;
@@ -163,7 +168,8 @@ public:
         return out;
     }
 
-    // How near a span's vector is to those of the best, in the mean and to the nearest elsewhere.
+    // Cosine of a span's vector to those of the top spans: the sum weighted by their values, and
+    // the maximum over top spans of other documents.
     void add_near(Columns& columns) const {
         const SpanInput& in = table_.input();
         if (in.width == 0 || in.vectors.empty()) {
@@ -194,7 +200,7 @@ private:
         const auto terms = table_.distinct(span);
         return std::find(terms.begin(), terms.end(), term) != terms.end();
     }
-    // Distinct terms among the first `count` of a document's opening.
+    // The distinct terms among the first `count` terms of a document's opening.
     std::vector<std::uint32_t> opening(std::size_t document, std::size_t count) const {
         const std::span<const Term> terms = table_.opening_terms(document);
         std::vector<std::uint32_t> out;
@@ -204,7 +210,7 @@ private:
     }
     float shared_name(std::span<const Term> named, std::span<const Term> opening) const {
         double weight = 0;
-        bool beyond = false;  // some of it is not in the query
+        bool beyond = false;  // at least one term is not in the query
         std::size_t run = 0;
         for (; run < std::min(named.size(), opening.size()); ++run) {
             const Term& term = named[run];

@@ -63,7 +63,8 @@ Column within_documents(const SpanTable& table, const Column& values) {
 
 namespace {
 
-// Calls visit(other, distance) for the spans up to `reach` away in the stretch, not the span itself.
+// Call visit(other, distance) for the other spans of the merged text that are at most `reach` spans
+// away.
 template <class Visit>
 void each_beside(const SpanTable& table, std::size_t span, int reach, Visit&& visit) {
     const auto far = static_cast<std::size_t>(reach);

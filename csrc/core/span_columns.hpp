@@ -1,4 +1,4 @@
-// Columns of numbers, one a span, and the ways in which they are made comparable between queries.
+// Feature columns with one number per span, and their normalisation within a query.
 #pragma once
 #include <span>
 #include <string_view>
@@ -10,7 +10,7 @@ namespace ctxmem {
 
 using Column = std::vector<float>;
 
-// Named columns, in the order in which they were added.
+// Named columns in the order of insertion.
 struct Columns {
     std::vector<std::string_view> names;
     std::vector<Column> values;
@@ -20,37 +20,37 @@ struct Columns {
     }
 };
 
-// 1 / (1 + how many are greater): equal numbers have equal places, what is missing has none.
-// O(n log n).
+// The reciprocal rank of each number: 1 / (1 + count of greater numbers). Equal numbers have equal
+// ranks; a missing number stays kMissing. O(n log n).
 Column places(std::span<const float> values);
 
-// Divide by the greatest, where there is one above 0; what is missing stays so.
+// Divide by the greatest number if it is above 0; missing numbers stay missing.
 Column scaled(std::span<const double> values);
 
-// Stretch what is known to 0 .. 1; where all are equal, to 1. NaN becomes kMissing.
+// Rescale the known numbers linearly to 0 .. 1; if all are equal, to 1. NaN becomes kMissing.
 Column spread(std::span<const double> values);
 
-// A column of documents, for each of their spans.
+// Expand a column with one number per document to one number per span.
 Column of_documents(const SpanTable& table, const Column& values);
 
-// Each number as a share of the greatest of the span's document; what is missing stays so.
+// Divide each number by the greatest of the span's document; missing numbers stay missing.
 Column within_documents(const SpanTable& table, const Column& values);
 
-// For each span the greatest (or the mean, weighted by nearness) of those up to `reach` away in its
-// stretch.
+// For each span the maximum over the other spans (or the mean over all, weighted by
+// 1 / (1 + distance)) that are at most `reach` spans away in its merged text.
 Column greatest_beside(const SpanTable& table, std::span<const float> values, int reach);
 Column mean_beside(const SpanTable& table, std::span<const float> values, int reach);
 
-// The number of the span `step` away in the stretch; 0 where there is none.
+// The number of the span `step` spans away in the merged text; 0 if there is none.
 Column beside(const SpanTable& table, std::span<const float> values, int step);
 
-// What is known of spans by themselves, and in comparison.
+// Features of the first round, which need no values: retrieval, lexical, context, length.
 void add_evidence(const SpanTable& table, Columns& columns);
 void add_words(const SpanTable& table, Columns& columns);
 void add_context(const SpanTable& table, Columns& columns);
 void add_size(const SpanTable& table, Columns& columns);
 
-// What follows from a worth for each span: where it stands among them, and what the best lead to.
+// Features of the second round, computed from one draft value per span: ranks and multi-hop.
 void add_standing(const SpanTable& table, std::span<const float> worth, Columns& columns);
 void add_bridges(const SpanTable& table, std::span<const float> worth, Columns& columns);
 

@@ -1,7 +1,8 @@
-// Words of the query in what a unit needs to be understood, in its block and in its source's name.
+// Query terms in the context of a unit: in the labels it depends on, in its block, and in the name
+// of its source.
 //
 // "What is the default of iterator?" is answered by "Defaults to iternodes." under the name
-// `iterator`: the answer shares no word with the question, what it needs does.
+// `iterator`. The answer shares only "default" with the question; the label has "iterator".
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -13,8 +14,8 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kMost = 64;     // terms of the query that are looked at, one a bit
-constexpr double kOfLabel = 0.7;      // of an occurrence in the text, what one in a label counts
+constexpr std::size_t kMost = 64;     // query terms used at most, one bit each
+constexpr double kOfLabel = 0.7;      // weight of an occurrence in a label; 1 in the text itself
 constexpr double kK1 = 1.2, kB = 0.75;
 
 using Mask = std::uint64_t;
@@ -68,7 +69,7 @@ void add_context(const SpanTable& table, Columns& columns) {
         std::vector<Mask> source(table.documents(), 0);
         for (std::size_t q = 0; q < words; ++q)
             for (const std::uint32_t d : table.named_with(asked.terms[q])) source[d] |= Mask{1} << q;
-        // BM25 of a unit with its labels, whose words count for a share of an occurrence.
+        // BM25 of a unit together with its labels; an occurrence in a label counts kOfLabel.
         std::vector<double> score(n, 0.0), count(n, 0.0);
         const double mean = std::max(1.0, static_cast<double>(table.all_length()) /
                                               static_cast<double>(std::max<std::size_t>(1, n)));
@@ -97,7 +98,7 @@ void add_context(const SpanTable& table, Columns& columns) {
         made[3] = places(made[2]);
     }
     for (std::size_t k = 0; k < names.size(); ++k) columns.add(names[k], std::move(made[k]));
-    // What kind of unit it is, and whether it is whole.
+    // The kind of the unit, and whether it is complete.
     const auto is = [&](SpanKind kind) {
         Column out(n);
         for (std::size_t s = 0; s < n; ++s)

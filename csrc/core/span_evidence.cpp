@@ -1,4 +1,5 @@
-// What the lists say of the chunks that hold a span, and vectors of the span itself.
+// Retrieval features: ranks and scores of the chunks that contain a span, and cosines of the span's
+// own vector.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -26,7 +27,7 @@ void each_held(const SpanTable& table, Visit&& visit) {
             visit(c, static_cast<std::size_t>(s));
 }
 
-// The greatest, or the sum, over the chunks that hold a span; kMissing where all of them lack it.
+// The maximum, or the sum, over the chunks that contain a span; kMissing if no chunk has a number.
 std::vector<double> most(const SpanTable& table, std::span<const double> of_chunk) {
     std::vector<double> out(table.spans(), kMissing);
     each_held(table, [&](std::size_t chunk, std::size_t span) {
@@ -45,7 +46,8 @@ std::vector<double> sum(const SpanTable& table, std::span<const double> of_chunk
 
 Column narrow(std::span<const double> values) { return {values.begin(), values.end()}; }
 
-// Documents by the best of their chunks, and how even the lists are about chunks and documents.
+// Features of documents by their best chunk, and the concentration of consensus on few chunks and
+// documents.
 void add_documents(const SpanTable& table, std::span<const double> consensus, Columns& columns) {
     std::vector<double> best(table.documents(), kMissing), count(table.documents(), 0.0);
     std::vector<double> known;
@@ -58,11 +60,12 @@ void add_documents(const SpanTable& table, std::span<const double> consensus, Co
         known.push_back(consensus[c]);
     }
     std::sort(known.begin(), known.end(), std::greater<>());
-    // How much of the best chunk's consensus the tenth best has: near 1 where the lists disagree.
+    // Consensus of the tenth-best chunk divided by that of the best: near 1 if the lists disagree.
     const double drop = known.size() > 1 && known[0] > 0
                             ? known[std::min<std::size_t>(9, known.size() - 1)] / known[0]
                             : kMissing;
-    // How many documents share the consensus, of all there are: near 1 where each has an answer.
+    // Effective number of documents, (sum of x)^2 / sum of x^2, divided by their number: near 1 if
+    // consensus is spread evenly over all documents.
     double total = 0, squares = 0;
     for (const double value : best) {
         if (value <= 0) continue;
@@ -131,7 +134,7 @@ void add_evidence(const SpanTable& table, Columns& columns) {
     columns.add("score_place", places(score));
     columns.add("score", score);
     columns.add("score_mean", narrow(most(table, of_chunks(table, kMeanScore))));
-    // Spread before they are handed on: a cosine may be below kMissing's 0.
+    // Rescale to 0 .. 1 before taking maxima: a raw cosine can be negative, as kMissing is.
     Column of_chunk = spread(of_chunks(table, kCosine));
     const Column cosine = narrow(most(table, std::vector<double>(of_chunk.begin(), of_chunk.end())));
     columns.add("cosine_place", places(cosine));

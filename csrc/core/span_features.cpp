@@ -21,14 +21,14 @@ struct SpanFeatures::Drafted {
 
     Columns finals(std::span<const float> worth) const {
         if (worth.size() != table.spans())
-            throw std::invalid_argument("span features: one worth a span is expected");
+            throw std::invalid_argument("span features: expected one value per span");
         Columns made;
         add_standing(table, worth, made);
         add_bridges(table, worth, made);
         return made;
     }
 
-    // Of no spans: what is there to be named.
+    // The features of an empty input, of which only the names are used.
     static const Drafted& empty() {
         static const std::int64_t zero = 0;
         static const std::string_view query = "name";

@@ -14,14 +14,14 @@ std::vector<std::size_t> columns_of(const std::vector<std::string>& names,
         const auto at = std::find(made.begin(), made.end(), name);
         if (at == made.end())
             throw std::invalid_argument("span model: the feature '" + name +
-                                        "' is not one that this version makes");
+                                        "' is not computed by this version");
         columns.push_back(static_cast<std::size_t>(at - made.begin()));
     }
     return columns;
 }
 
-// Shares of text in structured units at and below which the one model values all, at and above which
-// the other does.
+// Shares of structured text between which the models are mixed: up to kProse only the model for
+// running text is used, from kStructured only the model for technical texts.
 constexpr double kProse = 0.04, kStructured = 0.10;
 
 void to_worth(std::vector<float>& odds) {
@@ -36,7 +36,7 @@ SpanModel::SpanModel(const NamedForest& draft, const NamedForest& final, float b
       draft_(draft.trees, draft.features.size()), final_(final.trees, final.features.size()),
       blend_(blend) {
     if (!(blend >= 0 && blend <= 1))
-        throw std::invalid_argument("span model: the blend is not a share from 0 to 1");
+        throw std::invalid_argument("span model: the blend is not between 0 and 1");
 }
 
 std::vector<float> SpanModel::draft_odds(const SpanFeatures& features) const {

@@ -1,8 +1,9 @@
-// The value of spans: two forests over their features, the second of which sees the first's drafts.
+// Span value model: two stages of gradient-boosted trees. The second stage has the first stage's
+// predictions (drafts) among its features.
 //
-// The forests sum log-odds; a worth is the share of a span's text that is expected to be evidence.
-// The final log-odds are a blend of both forests', since the first knows little and the second
-// follows the first where it errs.
+// The trees sum log-odds. A value (`worth`) is the expected share of a span's text that is
+// evidence, 0 to 1. The final log-odds blend both stages: the first has fewer features, and the
+// second repeats errors of the first.
 #pragma once
 #include <span>
 #include <string>
@@ -14,7 +15,7 @@
 
 namespace ctxmem {
 
-// A forest and the names of the features that its nodes count from 0.
+// Gradient-boosted trees and the names of their features; nodes refer to features by index.
 struct NamedForest {
     std::vector<std::string> features;
     ForestData trees;
@@ -22,13 +23,13 @@ struct NamedForest {
 
 class SpanModel {
 public:
-    // `blend` is the share of the draft's log-odds in the final ones, 0 to 1.
-    // Throws std::invalid_argument for a name that SpanFeatures does not make, or a bad forest.
+    // `blend`: the share of the draft log-odds in the final log-odds, 0 to 1.
+    // Throws std::invalid_argument for an unknown feature name or an invalid forest.
     SpanModel(const NamedForest& draft, const NamedForest& final, float blend);
 
-    // What each span is worth by what is known of it alone.
+    // The value of each span by the first stage.
     std::vector<float> draft(const SpanFeatures& features) const;
-    // The same, given the worth of each: drafts, or what has been verified.
+    // The final value of each span, given its draft or verified value.
     std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
     // Draft, then revise.
     std::vector<float> worth(const SpanFeatures& features) const;
@@ -38,20 +39,20 @@ private:
     void revise(const SpanFeatures& features, std::span<const float> worth,
                 std::vector<float>& odds) const;
 
-    std::vector<std::size_t> draft_columns_, final_columns_;  // of SpanFeatures, by forest feature
+    std::vector<std::size_t> draft_columns_, final_columns_;  // column of each forest feature
     Forest draft_, final_;
     float blend_;
 };
 
-// Two models, one fitted on running text and one on technical texts: entries, tables, code, records,
-// dialogue. What share of the text is of such kinds says which of them values a question's units; in
-// between, their log-odds are mixed (Jacobs et al., Adaptive mixtures of local experts, 1991, with a
-// gate that is given rather than learned).
+// A mixture of two models: one fitted on running text, one on technical texts (entries, tables,
+// code, records, dialogue). The share of structured text in the input selects the model; between
+// two thresholds the log-odds are mixed (Jacobs et al., Adaptive mixtures of local experts, 1991,
+// with a fixed gate instead of a learned one).
 class GatedModel {
 public:
     GatedModel(SpanModel prose, SpanModel structured)
         : prose_(std::move(prose)), structured_(std::move(structured)) {}
-    // The same model whatever the text.
+    // Use one model for all texts.
     explicit GatedModel(const SpanModel& model) : GatedModel(model, model) {}
 
     std::vector<float> draft(const SpanFeatures& features) const;

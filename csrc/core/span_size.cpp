@@ -1,4 +1,4 @@
-// How long a span is, and how much there is to choose from.
+// Length features: the length of a span, and the number of spans and documents.
 #include <cmath>
 
 #include "core/span_columns.hpp"

@@ -1,4 +1,5 @@
-// Where a span stands by draft: among all, in its document, in its chunk and beside its neighbours.
+// Rank features: the draft value of a span relative to all spans, its document, its chunk and its
+// neighbours.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,9 +9,9 @@
 namespace ctxmem {
 namespace {
 
-constexpr int kFar = 3;  // spans away that a neighbour may be
+constexpr int kFar = 3;  // greatest distance of a neighbour, in spans
 
-// Of each document: the mean of its three best, and its share of all worth.
+// For each document: the mean of its three greatest values, and its share of the total value.
 struct DocumentWorth {
     Column best, share;
 };
@@ -22,7 +23,7 @@ DocumentWorth documents_by(const SpanTable& table, std::span<const float> worth,
         const std::size_t d = table.document(s);
         sums[d] += worth[s];
         count[d] += 1;
-        double held = worth[s];  // put in its place among the three
+        double held = worth[s];  // inserted into the three greatest values
         for (double& place : leading[d])
             if (held > place) std::swap(held, place);
     }

@@ -12,7 +12,7 @@ namespace ctxmem {
 namespace {
 
 constexpr std::uint32_t kNever = std::numeric_limits<std::uint32_t>::max();
-constexpr std::size_t kBytesOfTerm = 4;  // few texts have shorter words, with what is between them
+constexpr std::size_t kBytesOfTerm = 4;  // low estimate of bytes per term, separators included
 
 }  // namespace
 
@@ -40,30 +40,32 @@ void SpanTable::check() const {
         in_.chunk_first.size() != in_.chunk_last.size() ||
         in_.evidence.size() != in_.chunk_first.size() * kEvidence || in_.first[0] != 0 ||
         in_.first[stretches] != static_cast<std::int64_t>(spans()))
-        throw std::invalid_argument("span features: the arrays do not belong together");
+        throw std::invalid_argument("span features: the arrays have inconsistent lengths");
     if (in_.vectors.size() != spans() * in_.width ||
         (in_.width > 0 && in_.query_vectors.size() % in_.width != 0))
-        throw std::invalid_argument("span features: expected a vector a span, as wide as a query's");
+        throw std::invalid_argument(
+            "span features: expected one vector per span, as wide as a query's");
     for (std::size_t t = 0; t < stretches; ++t) {
-        // A document is numbered when its first stretch is, so there are no more than those.
+        // Documents are numbered in the order of their first text, so there are at most as many
+        // documents as texts.
         if (in_.first[t] > in_.first[t + 1] || in_.document[t] < 0 ||
             static_cast<std::size_t>(in_.document[t]) >= stretches)
-            throw std::invalid_argument("span features: stretches out of order");
+            throw std::invalid_argument("span features: the merged texts are out of order");
         std::int64_t before = 0;
         for (std::size_t s = first_of(t); s < first_of(t + 1); ++s) {
             if (in_.start[s] < before || in_.end[s] < in_.start[s])
-                throw std::invalid_argument("span features: spans out of order");
+                throw std::invalid_argument("span features: the spans are out of order");
             before = in_.end[s];
         }
     }
     for (std::size_t s = 0; s < spans(); ++s)
         if (in_.need[s] < -1 || in_.need[s] >= static_cast<std::int64_t>(spans()) ||
             in_.block[s] < 0 || in_.block[s] >= static_cast<std::int64_t>(spans()))
-            throw std::invalid_argument("span features: a unit needs one that is not there");
+            throw std::invalid_argument("span features: a unit needs a unit that does not exist");
     for (std::size_t c = 0; c < chunks(); ++c)
         if (in_.chunk_first[c] < 0 || in_.chunk_first[c] > in_.chunk_last[c] ||
             in_.chunk_last[c] > static_cast<std::int64_t>(spans()))
-            throw std::invalid_argument("span features: a chunk beyond the spans");
+            throw std::invalid_argument("span features: a chunk refers to spans that do not exist");
 }
 
 void SpanTable::make_room() {
@@ -99,7 +101,7 @@ void SpanTable::read_stretch(std::size_t stretch, Terms& known) {
 void SpanTable::read_names(Terms& known) {
     std::vector<Term> found;
     for (std::size_t t = 0; t < in_.names.size(); ++t) {
-        if (first_of(t) == first_of(t + 1)) continue;  // of an empty text: it names nothing
+        if (first_of(t) == first_of(t + 1)) continue;  // the name of an empty text is ignored
         found.clear();
         known.append(in_.names[t], found);
         for (const Term& term : found)
@@ -117,12 +119,12 @@ void SpanTable::index_names() {
 }
 
 void SpanTable::read_queries(Terms& known) {
-    // A part or a whole of an identifier is asked for only where the word that it belongs to, the
-    // next one before or after it, is in no text: else the identifier would count twice.
+    // A part or the whole of an identifier is a query term only if the adjacent word of the same
+    // identifier occurs in no text; otherwise the identifier would count twice.
     const std::size_t in_texts = known.size();
     const auto unmet = [&](const Term& word) { return word.id >= in_texts; };
     std::vector<Term> found;
-    std::vector<std::uint32_t> last;  // the query that a term was last seen in
+    std::vector<std::uint32_t> last;  // the last query that had each term
     for (std::size_t q = 0; q < in_.queries.size(); ++q) {
         found.clear();
         known.append(in_.queries[q], found);
@@ -146,8 +148,7 @@ void SpanTable::read_queries(Terms& known) {
         for (const std::uint32_t term : queries_[0]) asked_[term] = 1;
 }
 
-// What stands beside the words of a text is of use where a query asks for it; elsewhere it would
-// count the same words twice.
+// Drop the parts and wholes of identifiers that no query contains; they would count words twice.
 void SpanTable::drop_extras(std::size_t vocabulary) {
     std::vector<std::uint8_t> wanted(vocabulary, 0);
     for (const std::vector<std::uint32_t>& query : queries_)
@@ -164,7 +165,7 @@ void SpanTable::drop_extras(std::size_t vocabulary) {
 void SpanTable::index_terms(std::size_t vocabulary) {
     function_.assign(vocabulary, 0);
     posting_first_.assign(vocabulary + 1, 0);
-    std::vector<std::uint32_t> last(vocabulary, kNever);  // the span that a term was last seen in
+    std::vector<std::uint32_t> last(vocabulary, kNever);  // the last span that had each term
     for (std::size_t s = 0; s < spans(); ++s) {
         for (const Term& term : terms(s)) {
             function_[term.id] = function_[term.id] || term.function;
@@ -201,11 +202,11 @@ void SpanTable::find_openings() {
         documents = std::max<std::size_t>(documents, d + std::size_t{1});
     opening_.assign(documents, kNever);
     for (std::size_t s = 0; s < spans(); ++s) {
-        if (in_.start[s] == in_.end[s]) continue;  // the name of a source is none of its text
+        if (in_.start[s] == in_.end[s]) continue;  // an empty unit: the name of a source
         std::uint32_t& opening = opening_[document_of_[s]];
         if (opening == kNever || place(s) < place(opening)) opening = static_cast<std::uint32_t>(s);
     }
-    // A document of which there is no span: any span will do, none refers to it.
+    // A document without spans: any value is valid since no span refers to it.
     for (std::uint32_t& opening : opening_)
         if (opening == kNever) opening = 0;
 }

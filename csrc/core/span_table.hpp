@@ -1,8 +1,8 @@
-// The spans that are to be valued, read once: their terms, where those stand, and what each span
-// stands under, beside and in.
+// The spans to be scored with their terms, headings, neighbours and documents, and an inverted
+// index from terms to spans.
 //
-// An index from terms to spans makes whatever asks "where else is this word?" cost no more than the
-// answer is long, so that every feature is linear in the text. Linear to build, too.
+// With the index, finding all spans with a term takes time linear in their number, so every feature
+// is computed in time linear in the text. The table is built in linear time too.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,16 +15,16 @@
 
 namespace ctxmem {
 
-constexpr std::size_t kOpening = 24;  // terms of a document's first span that may name it
+constexpr std::size_t kOpening = 24;  // first terms of a document, which may contain its name
 
 class SpanTable {
 public:
-    // A term in a span, or in the opening of a document, and how often or at which position.
+    // An occurrence of a term: a span and its count, or a document and the position in its opening.
     struct Posting {
         std::uint32_t where, count;
     };
 
-    // Throws std::invalid_argument when sizes do not fit together. Keeps views of the input.
+    // Throws std::invalid_argument if the sizes are inconsistent. Keeps views of the input.
     explicit SpanTable(const SpanInput& input);
 
     const SpanInput& input() const { return in_; }
@@ -36,16 +36,16 @@ public:
     std::size_t document(std::size_t span) const { return document_of_[span]; }
     std::size_t first_beside(std::size_t span) const { return first_of(stretch_of_[span]); }
     std::size_t last_beside(std::size_t span) const { return first_of(stretch_of_[span] + 1u); }
-    // Where a span begins in its document.
+    // The offset of a span in its document, in code points.
     std::int64_t place(std::size_t span) const {
         return in_.place[stretch_of_[span]] + in_.start[span];
     }
-    // The nearest heading above a span or at it; itself if there is none.
+    // The nearest heading at or above a span; the span itself if there is none.
     std::size_t heading(std::size_t span) const { return heading_[span]; }
-    // The terms that a document begins with, which may name it.
+    // The first terms of a document, which may contain its name.
     std::span<const Term> opening_terms(std::size_t document) const;
 
-    // All terms of a span in order, and each of them once.
+    // All terms of a span in order; and its distinct terms.
     std::span<const Term> terms(std::size_t span) const {
         return {terms_.data() + term_first_[span], terms_.data() + term_first_[span + 1]};
     }
@@ -53,13 +53,13 @@ public:
         return {distinct_.data() + distinct_first_[span],
                 distinct_.data() + distinct_first_[span + 1]};
     }
-    // How many terms a span has, and all spans together, the wholes of parts aside: what stands at
-    // the place of others makes no text longer.
+    // The number of terms of a span, and of all spans, without the parts and wholes of identifiers,
+    // which repeat other terms.
     std::uint32_t length(std::size_t span) const { return length_[span]; }
     std::size_t all_length() const { return all_length_; }
     std::uint32_t bytes(std::size_t span) const { return bytes_[span]; }
 
-    // The spans that have a term, in order; documents whose opening has it, and where first.
+    // The spans with a term, in order; the documents whose opening has it, with the first position.
     std::span<const Posting> postings(std::uint32_t term) const {
         return {postings_.data() + posting_first_[term],
                 postings_.data() + posting_first_[term + 1]};
@@ -67,17 +67,17 @@ public:
     std::span<const Posting> openings_with(std::uint32_t term) const {
         return {opened_.data() + opened_first_[term], opened_.data() + opened_first_[term + 1]};
     }
-    // Documents whose name has a term.
+    // The documents whose name has a term.
     std::span<const std::uint32_t> named_with(std::uint32_t term) const {
         return {named_.data() + named_first_[term], named_.data() + named_first_[term + 1]};
     }
     bool in_name(std::uint32_t term) const { return !named_with(term).empty(); }
-    // log(1 + (n - df + .5) / (df + .5)), and 0 for function words.
+    // The BM25 weight log(1 + (n - df + .5) / (df + .5)); 0 for function words.
     double weight(std::uint32_t term) const { return weight_[term]; }
 
-    // Distinct terms of each query that are no function words, as they come.
+    // The distinct terms of each query without function words, in order of appearance.
     const std::vector<std::vector<std::uint32_t>>& queries() const { return queries_; }
-    bool asked(std::uint32_t term) const { return asked_[term] != 0; }  // in the query itself
+    bool asked(std::uint32_t term) const { return asked_[term] != 0; }  // in queries()[0]
     bool has_query() const { return !queries_.empty() && !queries_[0].empty(); }
 
 private:
@@ -101,7 +101,7 @@ private:
     std::vector<Term> terms_;
     std::vector<std::uint32_t> distinct_;
     std::vector<Posting> postings_, opened_;
-    // Rows of the four above: those of i are first[i] .. first[i + 1].
+    // Offsets into the four arrays above: the rows of i are first[i] .. first[i + 1].
     std::vector<std::uint32_t> term_first_{0}, distinct_first_{0}, posting_first_, opened_first_;
     std::vector<std::uint32_t> named_, named_first_;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> names_;  // term, document

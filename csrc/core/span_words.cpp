@@ -1,4 +1,4 @@
-// Words of the query in a span, around it and above it.
+// Lexical features: query terms in a span, around it and in its heading.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,8 +8,8 @@
 namespace ctxmem {
 namespace {
 
-constexpr int kAround = 2;             // spans before and after that are looked at together
-constexpr double kK1 = 1.2, kB = 0.75;  // as Robertson et al. 1994 and most since set them
+constexpr int kAround = 2;             // spans before and after that are taken together
+constexpr double kK1 = 1.2, kB = 0.75;  // the usual values (Robertson et al. 1994)
 
 using Query = std::span<const std::uint32_t>;
 
@@ -26,8 +26,8 @@ std::vector<double> bm25(const SpanTable& table, Query query) {
     return out;
 }
 
-// The share of the query's weight that the spans up to `reach` away in the stretch have together.
-// What no span has counts for nothing: it tells none of them apart.
+// The share of the query's weight that a span and the spans up to `reach` away contain together.
+// Query terms that no span contains are ignored because they do not discriminate between spans.
 Column coverage(const SpanTable& table, Query query, std::size_t reach) {
     double whole = 0;
     for (const std::uint32_t term : query)
@@ -35,7 +35,7 @@ Column coverage(const SpanTable& table, Query query, std::size_t reach) {
     if (whole <= 0) return Column(table.spans(), query.empty() ? kMissing : 0.0f);
     std::vector<double> found(table.spans(), 0.0);
     for (const std::uint32_t term : query) {
-        std::size_t next = 0;  // those before are done: postings ascend, and their reaches overlap
+        std::size_t next = 0;  // spans before it are done: postings ascend and their ranges overlap
         for (const auto& [span, count] : table.postings(term)) {
             const std::size_t from = std::max(table.first_beside(span),
                                               span > reach ? span - reach : std::size_t{0});
@@ -48,7 +48,7 @@ Column coverage(const SpanTable& table, Query query, std::size_t reach) {
     return out;
 }
 
-// How much of a text's own weight the query names.
+// The share of the weight of a span's terms that is in the query.
 template <class Terms>
 float named_share(const SpanTable& table, const Terms& terms) {
     double whole = 0, asked = 0;
@@ -59,7 +59,7 @@ float named_share(const SpanTable& table, const Terms& terms) {
     return whole > 0 ? static_cast<float>(asked / whole) : 0;
 }
 
-// Chunks by the words of their spans.
+// For each span, the best score of a chunk that contains it; a chunk is scored by its spans.
 Column of_chunks(const SpanTable& table, const Column& values) {
     std::vector<double> out(table.spans(), 0.0);
     for (std::size_t c = 0; c < table.chunks(); ++c) {
@@ -86,9 +86,9 @@ void add_matches(const SpanTable& table, Columns& columns) {
         std::uint32_t before = std::numeric_limits<std::uint32_t>::max();
         for (const Term& term : table.terms(s)) {
             const bool asked = table.asked(term.id);
-            // What stands beside the words of a text is between none of them.
+            // Parts and wholes of identifiers do not separate two words.
             if (term.function || (term.extra && !asked)) continue;
-            // Two words of the query next to each other, function words aside.
+            // Two adjacent query words, ignoring function words.
             if (asked && before != std::numeric_limits<std::uint32_t>::max() && before != term.id)
                 pairs[s] += 1;
             matches[s] += asked;
@@ -110,7 +110,7 @@ void add_matches(const SpanTable& table, Columns& columns) {
     columns.add("query_terms", Column(table.spans(), static_cast<float>(absent + present)));
 }
 
-// The columns of words where there is no query: their names, and nothing known.
+// The lexical columns without a query: all values are missing.
 void add_nothing(const SpanTable& table, Columns& columns) {
     for (const std::string_view name :
          {"bm25_place", "bm25", "bm25_variants_place", "bm25_chunk", "bm25_before", "bm25_after",

@@ -12,15 +12,16 @@ namespace {
 
 // English -----------------------------------------------------------------------------------------
 
-constexpr std::size_t kLeast = 3;  // bytes that an English stem keeps
+constexpr std::size_t kLeast = 3;  // bytes of an English stem, at least
 
-// Longest first, so that the first that fits is the longest that fits.
+// Longest first, so that the first match is the longest match.
 constexpr std::array<std::string_view, 27> kEnglish = {
     "ations", "ality", "ation", "ating", "ators", "ments", "ingly", "ated", "ates",
     "ator",   "edly",  "ions",  "ment",  "ness",  "ate",   "ies",   "ing",  "ion",
     "ity",    "ely",   "al",    "ed",    "er",    "es",    "ly",    "e",    "s"};
 
-// Up to eight bytes as a number, the last byte lowest: an ending is the lower part of what it ends.
+// Up to eight bytes packed into an integer, the last byte lowest, so that the ending of a word is
+// the low part of its integer.
 constexpr std::uint64_t packed(std::string_view bytes) {
     std::uint64_t number = 0;
     for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
@@ -50,7 +51,7 @@ std::string_view english(std::string_view word) {
             size -= ending.size;
             break;
         }
-    // "stopped" and "stop" meet; then "agreement" and "agreed", "notify" and "notifies".
+    // Makes "stopped" equal "stop"; then "agreement" equal "agreed", "notify" equal "notifies".
     if (size < word.size() && size > kLeast && word[size - 1] == word[size - 2]) --size;
     while (size > kLeast &&
            (word[size - 1] == 'e' || word[size - 1] == 'i' || word[size - 1] == 'y'))
@@ -62,7 +63,7 @@ std::string_view english(std::string_view word) {
 
 constexpr std::size_t kCyrillic = 2, kArabic = 2, kDevanagari = 3;  // bytes of a letter
 
-// Takes off the first ending that fits a word of at least so many bytes.
+// Remove the first matching ending from a word of at least `least` bytes.
 bool strip(std::string_view& word, std::span<const std::string_view> endings, std::size_t least) {
     if (word.size() < least) return false;
     for (const std::string_view ending : endings)
@@ -73,7 +74,7 @@ bool strip(std::string_view& word, std::span<const std::string_view> endings, st
     return false;
 }
 
-// Of four letters, three, two and one; yo is ye by now.
+// Endings of four, three, two and one letters. Yo has been folded to ye.
 constexpr std::string_view kRussian4[] = {"иями", "оями"};
 constexpr std::string_view kRussian3[] = {"иям", "иях", "оях", "ями", "оям",
                                                         "оьв", "ами", "его", "ему", "ери",
@@ -82,7 +83,7 @@ constexpr std::string_view kRussian2[] = {
     "ая", "яя", "ях", "юю", "ах", "ею", "их", "ия", "ию", "ьв", "ою", "ую", "ям", "ых",
     "ея", "ам", "ем", "ей", "ев", "ий", "им", "ое", "ой", "ом", "ов", "ые", "ый", "ым", "ми"};
 constexpr std::string_view kRussian1[] = {"а", "е", "и", "о", "у", "й", "ы", "я", "ь"};
-// Of "лась" and the like the last two letters; "сь" alone ends nouns too.
+// Reflexive endings whose last two letters are removed; "сь" alone also ends nouns.
 constexpr std::string_view kReflexive[] = {"лась", "лось", "лись", "юсь"};
 constexpr std::string_view kRussianLast[] = {"ь", "и"};
 
@@ -98,8 +99,8 @@ std::string_view russian(std::string_view word) {
     return word;
 }
 
-// The article with what may stand before it, and "and"; one of them goes. Endings go one after the
-// other, each once: suffixed pronouns, dual, plural, feminine, nisba.
+// The article, with or without a prefix, and the prefix "and"; at most one is removed. Endings are
+// removed in this order, each once: suffixed pronouns, dual, plural, feminine, nisba.
 constexpr std::string_view kArticles[] = {"ال", "وال", "بال", "كال", "فال", "لل"};
 constexpr std::string_view kAnd = "و";
 constexpr std::string_view kArabicEndings[] = {"ها", "ان", "ات", "ون",
@@ -120,7 +121,7 @@ std::string_view arabic(std::string_view word) {
     return word;
 }
 
-// Of five letters, four, three, two and one, as folded: vowels are short.
+// Endings of five, four, three, two and one letters, folded: with short vowels.
 constexpr std::string_view kHindi5[] = {"ाएंगि", "ाएंगे", "ाउंगि", "ाउंगा", "ाइयों", "ाइयां"};
 constexpr std::string_view kHindi4[] = {
     "ाएगि", "ाएगा", "ाओगि", "ाओगे", "एंगि", "ेंगि", "एंगे", "ेंगे",
@@ -161,7 +162,7 @@ char32_t folded_arabic(char32_t c) {
 
 constexpr char32_t kBindu = 0x902, kVirama = 0x94D;
 
-// From 0x900 on; 1 for what is dropped, 0 for what stays.
+// Indexed by code point - 0x900; 1: the character is dropped, 0: it is kept.
 constexpr auto kFoldedDevanagari = [] {
     std::array<std::uint16_t, 128> to{};
     const auto fold = [&](std::size_t from, std::uint16_t c) { to[from - 0x900] = c; };
@@ -184,7 +185,8 @@ bool is_nasal(char32_t c) {
     return c == 0x919 || c == 0x91E || c == 0x923 || c == 0x928 || c == 0x92E;
 }
 
-// A nasal consonant without a vowel is written as a bindu too; all of them take three bytes.
+// At a virama: replace a nasal consonant before it by a bindu, the alternative spelling. Every
+// letter of this script has three bytes.
 void virama_after(std::vector<char>& word) {
     if (word.size() < kDevanagari) return;
     const std::string_view last(word.data() + word.size() - kDevanagari, kDevanagari);
@@ -214,7 +216,8 @@ bool append_folded(char32_t lower, std::vector<char>& word) {
 
 std::string_view stem(std::string_view word, bool ascii) {
     if (ascii) return english(word);
-    // A letter of these scripts begins with a byte of its own: two bytes, or three after 0xE0.
+    // The first bytes of a letter identify its script: two bytes in all, or three that begin with
+    // 0xE0.
     const auto byte = [&](std::size_t back) -> unsigned {
         return back <= word.size() ? static_cast<unsigned char>(word[word.size() - back]) : 0;
     };

@@ -1,13 +1,13 @@
-// Stems: what is left of a word when its commonest endings go, so that its other forms meet it.
+// Stems: words without their most frequent endings, so that different forms of a word are equal.
 //
-// Light stemming, language by language, told apart by the script of the word's last character:
+// Light stemming; the script of the last character of a word selects the rules:
 //   English  a light form of Porter, An algorithm for suffix stripping, 1980
 //   Arabic   light10 of Larkey, Ballesteros, Connell, Improving stemming for Arabic, 2002
 //   Hindi    Ramanathan, Rao, A lightweight stemmer for Hindi, 2003
 //   Russian  Dolamic, Savoy, Indexing and searching strategies for the Russian language, 2009,
 //            and the reflexive ending
-// Other languages of these scripts lose the same endings, in texts and questions alike. A word is
-// read as UTF-8 and compared byte by byte: total for any bytes, constant time a word.
+// Other languages in these scripts lose the same endings, consistently in texts and queries. Words
+// are UTF-8 and compared by bytes; any bytes are accepted. Constant time per word.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -15,13 +15,14 @@
 
 namespace ctxmem {
 
-// Append a lower-cased character as terms write it. Russian yo becomes ye; Arabic loses diacritics
-// and tatweel, and the forms of alef, yeh and teh marbuta become one; Hindi loses nukta and virama,
-// long vowels become short and nasal consonants before another a bindu. Returns whether the
-// character left anything.
+// Append the folded form of a lower-case character. Russian yo becomes ye. Arabic loses diacritics
+// and tatweel, and the variants of alef, yeh and teh marbuta are unified. Hindi loses nukta and
+// virama; long vowels become short, and a nasal consonant before another consonant becomes a bindu.
+// Returns whether anything was appended.
 bool append_folded(char32_t lower, std::vector<char>& word);
 
-// The part of a folded word that is its stem. Requires that `ascii` says whether all of it is ASCII.
+// The stem of a folded word, a prefix or inner part of it. `ascii`: whether the whole word is
+// ASCII.
 std::string_view stem(std::string_view word, bool ascii);
 
 }  // namespace ctxmem

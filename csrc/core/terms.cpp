@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 66> kFunctionWords = {
     "than", "that", "the",  "their", "there", "these", "they", "this", "those", "to",   "under",
     "was",  "were", "what", "when",  "where", "which", "who",  "whom", "why",   "will", "with"};
 
-// Up to eight bytes as a number.
+// Up to eight bytes packed into an integer.
 constexpr std::uint64_t packed(std::string_view bytes) {
     std::uint64_t number = 0;
     for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
@@ -55,8 +55,8 @@ std::uint64_t hash_bytes(std::string_view bytes) {
     return hash;
 }
 
-// What an ASCII character is in a word: lower case, or 0 where it ends the word. The classes of
-// unicode.hpp say the same; most text is ASCII, and needs no look-up in two stages.
+// An ASCII character in lower case, or 0 if it ends a word. Equal to the classes of unicode.hpp,
+// but without their two-stage look-up, since most text is ASCII.
 constexpr auto kAsciiInWord = [] {
     std::array<char, 128> out{};
     for (char c = '0'; c <= '9'; ++c) out[static_cast<std::size_t>(c)] = c;
@@ -73,7 +73,7 @@ bool in_word(CharClass kind) { return kind != CharClass::other && kind < CharCla
 
 bool is_thai(char32_t c) { return c >= 0xE00 && c < 0xE80; }
 
-// Whether a character of words with spaces between them begins at `at`.
+// Whether the character at `at` belongs to a word of a script that separates words by spaces.
 bool word_goes_on(std::string_view utf8, std::size_t at) {
     if (at >= utf8.size()) return false;
     const auto byte = static_cast<unsigned char>(utf8[at]);
@@ -112,7 +112,7 @@ void Terms::push(std::string_view word, const Word& of, bool extra, std::vector<
     out.push_back({number_of(hash_bytes(word)), of.capital, of.digit, function, extra});
 }
 
-// The hump of CamelCase that ends where the open word has `end` bytes.
+// Close the current part of a CamelCase word: the bytes [hump_, end) of the open word.
 void Terms::close_hump(std::size_t end, std::vector<Term>& out) {
     const std::string_view hump = view(word_.bytes).substr(hump_, end - hump_);
     Word of;
@@ -130,7 +130,7 @@ void Terms::close_word(std::vector<Term>& out) {
     case_ = Case::none;
 }
 
-// The open word is a part of an identifier that goes on.
+// Close the open word as one part of an identifier that continues.
 void Terms::close_part(std::vector<Term>& out) {
     if (word_.bytes.empty()) return;
     close_word(out);
@@ -156,7 +156,7 @@ void Terms::close(std::vector<Term>& out) {
     letter_ = 0;
 }
 
-// "maxOverflow" is cut before its second hump.
+// At a capital: "maxOverflow" is cut before it.
 void Terms::upper(std::vector<Term>& out) {
     if (case_ == Case::lower || case_ == Case::uppers_lower) {
         close_hump(word_.bytes.size(), out);
@@ -166,7 +166,8 @@ void Terms::upper(std::vector<Term>& out) {
     last_upper_ = word_.bytes.size();
 }
 
-// "HTTPServer" is cut before its last capital; "PDFs" is not, since one small letter is no word.
+// At a lower-case letter: "HTTPServer" is cut before its last capital. "PDFs" is not cut, because a
+// single lower-case letter is not a word.
 void Terms::lower(std::vector<Term>& out) {
     if (case_ == Case::uppers_lower) close_hump(last_upper_, out);
     case_ = case_ == Case::uppers ? Case::uppers_lower : Case::lower;
@@ -193,7 +194,7 @@ void Terms::grow() {
         if (slot.number != kFree) slots_[free_or_same(slot.hash)] = slot;
 }
 
-// The separator at `at` may join the parts of an identifier; returns where reading goes on.
+// At a separator, which may join two parts of an identifier; returns the offset to continue at.
 std::size_t Terms::join(std::string_view utf8, std::size_t at, std::vector<Term>& out) {
     const char joint = utf8[at];
     std::size_t next = at + 1;
@@ -210,7 +211,7 @@ std::size_t Terms::join(std::string_view utf8, std::size_t at, std::vector<Term>
     return next;
 }
 
-// A Thai letter follows another: the pair before it is a term.
+// At a Thai letter after another one: push the previous pair of letters as a term.
 void Terms::next_thai(std::vector<Term>& out) {
     if (letter_ > 0) {
         push(view(word_.bytes), word_, false, out);

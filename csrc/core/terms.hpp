@@ -1,16 +1,15 @@
-// Terms: the words of a text as relevance compares them, told apart by dense numbers.
+// Terms: the words of a text as the relevance features compare them, identified by dense integers.
 //
-// A term is the stem (stems.hpp) of a word as words.hpp cuts it, so that "terminates" meets
-// "termination"; a word with a digit keeps all it has. Two rules go beyond that cut:
-//   Identifiers  "task_queues", "task-queues", "queue.tasks" and "taskQueues" give their parts and
-//                then the whole, written together: a question may have either, and "e-mail" meets
-//                "email". Between two digits a point or a hyphen stays: "4.2" is not "42".
-//   Thai         a run of letters gives its pairs of neighbours, each letter with its marks: a
-//                letter alone says next to nothing. Letters of Han and kana do, and stay alone.
-// Each term carries what its word looked like: a capital at its head, a digit in it, whether it is
-// one of some sixty English function words, which say nothing about relevance in any corpus, and
-// whether it is the whole of parts that were terms before it. Linear in the text; total for any
-// bytes; no allocation a word.
+// A term is the stem (stems.hpp) of a word as words.hpp segments it, so that "terminates" matches
+// "termination"; a word with a digit is not stemmed. Two rules extend the segmentation:
+//   Identifiers  "task_queues", "task-queues", "queue.tasks" and "taskQueues" yield their parts and
+//                then the whole, without separators: a query may contain either form, and "e-mail"
+//                matches "email". A point or hyphen between two digits is kept: "4.2" is not "42".
+//   Thai         a run of letters yields its bigrams, each letter with its marks, since a single
+//                letter has almost no meaning. Han and kana characters have, so they are unigrams.
+// Each term carries properties of its word: an initial capital, a digit, whether it is one of 66
+// English function words, which carry no relevance, and whether it is a part or the whole of an
+// identifier. Linear in the text; accepts any bytes; no allocation per word.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -24,26 +23,27 @@ struct Term {
     bool capital;   // its word begins with a capital letter
     bool digit;     // its word has a digit
     bool function;  // its word is a function word
-    bool extra;     // a part or the whole of an identifier, beside the words that it is cut into
+    bool extra;     // a part or the whole of an identifier, in addition to its words
 };
 
 class Terms {
 public:
-    // Append the terms of a text; equal words have equal ids, which ascend from 0 as they appear.
+    // Append the terms of a text. Equal words have equal ids; ids are assigned from 0 in order of
+    // first appearance.
     void append(std::string_view utf8, std::vector<Term>& out);
     std::size_t size() const { return size_; }
 
 private:
-    // Hashes of stems by open addressing, never more than half full.
+    // A hash table of stems with open addressing, at most half full.
     static constexpr std::uint32_t kFree = ~std::uint32_t{0};
     static constexpr std::size_t kFewest = 1024;
     struct Slot {
         std::uint64_t hash = 0;
         std::uint32_t number = kFree;
     };
-    // Of the letters with case that the open part ends in: where a hump of CamelCase may begin.
+    // The case of the last letters of the open part, which decides where CamelCase is cut.
     enum class Case : std::uint8_t { none, upper, uppers, uppers_lower, lower };
-    // What the open word is: of letters beside each other, one letter alone, or a run of Thai.
+    // The open word: several letters, a single character (Han, kana), or a run of Thai.
     enum class Script : std::uint8_t { spaced, alone, thai };
     struct Word {
         std::vector<char> bytes;  // lower-cased and folded
@@ -70,9 +70,9 @@ private:
     Word word_;   // the open word, or the open part of an identifier
     Word whole_;  // the closed parts of the identifier that is open
     std::size_t parts_ = 0;
-    std::size_t hump_ = 0;        // where the open hump of word_ begins
-    std::size_t last_upper_ = 0;  // where the last capital of word_ begins
-    std::size_t letter_ = 0;      // where the second letter of a Thai pair begins, 0 in the first
+    std::size_t hump_ = 0;        // offset in word_ of the current CamelCase part
+    std::size_t last_upper_ = 0;  // offset in word_ of its last capital
+    std::size_t letter_ = 0;      // offset of the second letter of a Thai pair; 0 before it
     Case case_ = Case::none;
     Script script_ = Script::spaced;
 };

@@ -1,7 +1,7 @@
-"""Shorter texts that may stand for a chunk, and whether they say what it says.
+"""Shorter versions of a chunk, and a check that they agree with it.
 
-alternatives  extracts of the best spans, and what compressors make of a chunk
-faithful      what a shorter text says that the whole does not bear out
+alternatives  extracts of the best spans, and the output of compressors
+faithful      finds numbers, quotations and negations that contradict the chunk
 """
 
 from ctxmem.compress.alternatives import BLOCKS, Compressor, add_alternatives, read_compressors

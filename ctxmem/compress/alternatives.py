@@ -1,6 +1,6 @@
-"""Shorter texts that may stand for a chunk: extracts of its best spans, and what compressors make.
+"""Shorter versions of a chunk: extracts of its best spans, and the output of compressors.
 
-They compete as alternatives: the solver takes the whole, one of them, or none.
+They are alternatives of the chunk: the solver selects the whole, one alternative, or nothing.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import EXTRACT, Alternative, Candidates, trim
 
 LENGTHS = (0.25, 0.5, 0.75)
-"""Shares of a chunk's tokens that its extracts keep."""
+"""Sizes of extracts, as shares of the chunk's tokens."""
 
 OF_BUDGET = (0.25, 0.6)
-"""Shares of the budget that extracts of a chunk have which is larger than it."""
+"""Sizes of extracts of a chunk that exceeds the budget, as shares of the budget."""
 
 LEAST = 3
-"""Spans from which on a chunk has extracts."""
+"""Minimum number of spans of a chunk that gets extracts."""
 
 ASKED = 4.0
-"""Compressors see the best chunks that together have so many times the budget, no others: they may
-be language models, and what is worth less cannot reach the window."""
+"""Compressors see only the best chunks, up to this many times the budget in total: a compressor may
+be a language model, and less relevant chunks can hardly reach the window."""
 
 SOURCE = _native.SPAN_KINDS.index("source")
 MAY, MUST_NOT = 0, 2
 UNFOLDED = 2.0
-"""Above any share: what a text repeats is its author's to repeat."""
+"""Above any share of shingles: repeats within one text are kept."""
 
 Compressor = Callable[..., str]
 """A function (text, query) -> shorter text, or an object with LLMLingua's `compress_prompt`."""
 
 
 BLOCKS = "blocks"
-"""The `compress` that leaves out blocks, and cuts none that fits."""
+"""The value of `compress` that leaves out whole blocks, and cuts no block that fits."""
 
 
 def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
@@ -63,7 +63,7 @@ def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
     for one in several:
         if isinstance(one, type):
             raise InputTypeError(
-                f"compress has the class {one.__name__}; expected an object made of it"
+                f"compress has the class {one.__name__}; expected an instance of it"
             )
         if hasattr(one, "compress_prompt"):
             compressors.append(_lingua(one))
@@ -72,7 +72,7 @@ def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
         else:
             raise InputTypeError(
                 f"compress has a {type(one).__name__}; expected True, False, a function "
-                f"(text, query) -> str, or a list of them"
+                f"(text, query) -> str, or a list of such functions"
             )
     return True, tuple(compressors)
 
@@ -87,13 +87,13 @@ def add_alternatives(
 ) -> None:
     """Add rows: extracts of chunks that share no text with others, and the compressors' texts.
 
-    An extract is made of whole spans of the chunk, byte for byte, headings above them with them;
-    those of neighbours that overlap would say the same twice. `gap` stands where text was cut. A
-    compressor's text is refused if it is not shorter, or says what the chunk does not bear out; the
-    table's `refused` says why. What is pinned stays whole.
+    An extract consists of whole spans of the chunk, unchanged, with the headings that they need.
+    Overlapping chunks get no extracts because these could repeat the same text. `gap` marks text
+    that was left out. A compressor's text is refused if it is not shorter or contradicts the chunk;
+    the table's `refused` has the reason. Pinned chunks stay whole.
 
     Raises:
-        InputTypeError: a compressor returned something else than a str.
+        InputTypeError: a compressor did not return a str.
     """
     asked = _worth_asking(table, limit) if compressors else set()
     chunks = list(table.chunks)
@@ -113,7 +113,7 @@ def add_alternatives(
 
 
 def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternative]:
-    """Return shorter versions of a chunk: its best units with what they need, byte for byte."""
+    """Return extracts of a chunk: its best units with their dependencies, unchanged."""
     first, last = int(table.first_segment[i]), int(table.last_segment[i])
     if last - first < LEAST:
         return []
@@ -156,13 +156,13 @@ def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternati
 
 
 def _within(ties: NDArray[np.int32], units: slice) -> NDArray[np.int32]:
-    """Return ties as rows of the units alone; those that lead out of them are none."""
+    """Return ties relative to the first of these units; ties to other units become -1."""
     inside = (ties >= units.start) & (ties < units.stop)
     return np.where(inside, ties - units.start, -1).astype(np.int32)
 
 
 def _ranges(table: Candidates, first: int, chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return where the chosen units stand in the stretch, those that touch together."""
+    """Return the ranges of the chosen units in the merged text; adjacent units are joined."""
     ranges: list[tuple[int, int]] = []
     stretch = table.stretches[table.segment_stretch[first]]
     start = None
@@ -180,7 +180,7 @@ def _ranges(table: Candidates, first: int, chosen: NDArray[np.bool_]) -> list[tu
 
 
 def _worth_asking(table: Candidates, limit: int) -> set[int]:
-    room = ASKED * 4 * limit  # characters: about four a token
+    room = ASKED * 4 * limit  # characters, about 4 per token
     asked = set()
     for i in sorted(table.unique.tolist(), key=lambda i: (-table.relevance[i], table.id(i))):
         if room <= 0:
@@ -222,7 +222,7 @@ def _wrong(text: str, shorter: str) -> str | None:
 
 
 def _lingua(model: Any) -> Compressor:
-    """Return a compressor that asks an object with LLMLingua's `compress_prompt`."""
+    """Return a compressor that calls LLMLingua's `compress_prompt` of an object."""
 
     def compress(text: str, query: str | None) -> str:
         made = model.compress_prompt([text], question=query or "")

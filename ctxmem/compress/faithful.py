@@ -1,7 +1,7 @@
-"""Does a shorter text say only what the whole bears out? Numbers, quotations, negations.
+"""Check a shorter text against the passage: numbers, quotations and negations.
 
-What a model wrote instead of a passage cannot be proved true, but some lies can be told without
-understanding: a number or a quotation that the passage lacks, and a "not" that was lost or made.
+A model's summary cannot be proved correct, but some errors can be detected without understanding
+the text: a number or quotation that is not in the passage, and a "not" that was lost or added.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _LIGHT = frozenset(
     "would shall should can could may might must of in on by to for from with as it its this that "
     "these those such ever only yet more less than longer such so and or but if".split()
 )
-"""Words that may stand between a negation and what it denies."""
+"""Words that may occur between a negation and the word that it negates."""
 
 
 def untrue(text: str, shorter: str) -> str | None:
-    """Say what a shorter text has that the whole does not bear out; None where nothing is found.
+    """Return the first contradiction of a shorter text to the passage; None if none is found.
 
     >>> untrue("The fee is not due before 30 June.", "Fee due before 30 June.")
     "it says 'due', which the text only denies"
@@ -56,7 +56,7 @@ def _clauses(text: str) -> Iterator[list[str]]:
 
 
 def _said_and_denied(text: str) -> tuple[set[str], set[str]]:
-    """Return the words that stand in a clause before any negation, and those after one."""
+    """Return the words before any negation in their clause, and the words after one."""
     said: set[str] = set()
     denied: set[str] = set()
     for words in _clauses(text):
@@ -70,7 +70,7 @@ def _said_and_denied(text: str) -> tuple[set[str], set[str]]:
 
 
 def _denials(text: str) -> Iterator[str]:
-    """Yield what each negation denies: the first word after it in its clause that carries much."""
+    """Yield the word that each negation negates: the first content word after it in the clause."""
     for words in _clauses(text):
         open_negation = False
         for word in words:

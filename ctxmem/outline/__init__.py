@@ -1,8 +1,8 @@
-"""Cut texts into units of choice, and say what each needs to be understood.
+"""Cut texts into the units that can be selected, with the dependencies of each unit.
 
-merge    what chunks of one source make together
-order    passages whose place is not known
-headers  rows that lost the header of their table
+merge    joins overlapping chunks of one source into merged texts
+order    orders passages whose place in their source is not known
+headers  gives rows without a header the header of an earlier table
 
 The outline itself is native: csrc/core/outline.hpp.
 """
@@ -25,7 +25,7 @@ from ctxmem.schema import Candidates, Place, place_of
 __all__ = ["count_units", "cut_segments"]
 
 LONGEST = 1600
-"""Bytes of a unit at most, about 400 tokens in any script."""
+"""Maximum size of a unit in bytes, about 400 tokens in any script."""
 
 RECORDS = 1
 """The format of settings and other records."""
@@ -56,11 +56,11 @@ FORMATS = {
         3,
     ),
 }
-"""What the ending of a source's name says its text is: records, a table, code."""
+"""File extension of a source -> format of its text: 1 records, 2 a table, 3 code."""
 
 
 def format_of(source: str | None) -> int:
-    """Return the format that the name of a source tells, 0 for none."""
+    """Return the format for the file extension of a source, 0 if it is unknown."""
     return FORMATS.get(source.rsplit(".", 1)[-1].lower(), 0) if source and "." in source else 0
 
 
@@ -77,17 +77,17 @@ def cut_segments(
     labels: bool = False,
     blocks: bool = False,
 ) -> None:
-    """Add the stretch and segment columns: what each chunk shares with its neighbours.
+    """Add the columns of merged texts (`stretches`) and of segments.
 
-    Chunks that overlap or touch make one stretch. It is cut where chunks begin and end, or, with
-    `spans`, into its sentences and blocks wherever those of the chunks begin: a chunk is a run of
-    segments, and two that overlap share some. Where no span says so, neighbours are found by their
-    text: the end of one is the beginning of another, or one stands inside another. A chunk whose
-    text disagrees with what another says of the same place stands alone. So does, uncut, each that
-    is not on the shortlist; those come last.
+    Chunks that overlap or touch form one merged text. It is cut at the ends of its chunks or, with
+    `spans`, into sentences and blocks. A chunk is a range of segments, and overlapping chunks share
+    segments. Without spans in their source, neighbours are found by their text: the end of one
+    chunk is the beginning of another, or one contains another. A chunk whose text contradicts its
+    neighbour's text at the same place forms a merged text of its own. A chunk that is not on the
+    shortlist does so too, uncut; these come last.
 
-    No unit is longer than `room` bytes. With `labels` what has no heading needs the name of its
-    source, with `blocks` the units of a block need each other, where they are not longer together.
+    No unit is longer than `room` bytes. With `labels`, units without a heading need the name of
+    their source. With `blocks`, the units of a block of at most `room` characters need each other.
     """
     stretches = _Stretches(table)
     chunks = table.unique[table.shortlisted[table.unique]].tolist()
@@ -101,9 +101,9 @@ def cut_segments(
         if where is None:
             alone.append(i)
         else:
-            # Pieces do not reach across sections, so neither does what neighbours share.
+            # A piece lies within one section, so chunks of different sections are not merged.
             sources[where.source, table.chunks[i].section][i] = where
-    # In an order of their own, so that the input's does not break ties.
+    # Sorted, so that the order of the input does not break ties.
     for _, found in sorted(sources.items(), key=lambda pair: (pair[0][0], pair[0][1] or "")):
         in_order = dict(sorted(found.items(), key=lambda pair: (pair[1], table.id(pair[0]))))
         wrong = disagreeing(table, in_order)
@@ -120,12 +120,12 @@ def cut_segments(
 
 
 def count_units(table: Candidates) -> int:
-    """Return how many units the texts have, without names of sources and headers lent to them."""
+    """Return the number of units without names of sources and borrowed headers."""
     return int((table.segment_kind < SOURCE).sum())
 
 
 def _keep_blocks_whole(table: Candidates, room: int) -> None:
-    """Tie the units of each block that is not longer than `room` to each other, in a ring."""
+    """Tie the units of each block of at most `room` characters to each other, in a ring."""
     size = np.diff(table.segment_span, axis=1)[:, 0]
     block = table.segment_block
     whole = np.bincount(block, weights=size, minlength=len(size))[block] <= room
@@ -138,22 +138,22 @@ def _keep_blocks_whole(table: Candidates, room: int) -> None:
 
 
 class _Stretches:
-    """The stretches while they are gathered, and the columns that they are cut into."""
+    """Collects the merged texts and cuts them into the columns of the table."""
 
     def __init__(self, table: Candidates) -> None:
         self.table = table
         self.texts: list[str] = []
-        self.holders: list[Mapping[int, int]] = []  # chunk -> where it begins in the stretch
+        self.holders: list[Mapping[int, int]] = []  # chunk -> its offset in the merged text
         self.places: list[Place | None] = []
 
     def add(self, text: str, holders: Mapping[int, int], where: Place | None) -> None:
-        """Add a text without gaps and the chunks that stand in it."""
+        """Add a merged text and the chunks that it contains."""
         self.texts.append(text)
         self.holders.append(holders)
         self.places.append(where)
 
     def add_source(self, places: Mapping[int, Place]) -> None:
-        """Add the runs of text that the chunks of one source, in its order, make together."""
+        """Merge the chunks of one source, given in the order of the source, and add the texts."""
         text = ""
         holders: dict[int, int] = {}
         first: Place | None = None
@@ -171,13 +171,13 @@ class _Stretches:
         return self.table.chunks[next(iter(holders))].source
 
     def _formats(self) -> NDArray[np.uint8]:
-        """Return what the names of their sources say the texts are."""
+        """Return the format of each text, from the name of its source."""
         return np.array(
             [format_of(self._source(holders)) for holders in self.holders], dtype=np.uint8
         )
 
     def cut(self, spans: bool, close: int, room: int, labels: bool) -> None:
-        """Write the columns; only the first stretches, `close` of them, are cut."""
+        """Write the columns; only the first `close` texts are cut."""
         table = self.table
         documents: dict[object, int] = {}
         n = len(table)
@@ -200,7 +200,7 @@ class _Stretches:
         outline = _native.outline(self.texts[:close], formats[:close], named, room)
         start, end, kind, flags, need, also, block, first = outline
         if not spans:
-            # Chunks that are whole are shown as they are: no fence is added to what is torn.
+            # Whole chunks are shown unchanged: no missing fence is added.
             flags = flags & np.uint8(255 - TORN)
             unit, start, end, first = self._at_chunk_ends(start, end, first)
             kind, flags = kind[unit], flags[unit]
@@ -261,9 +261,9 @@ class _Stretches:
         table.last_segment = np.array(last_segment, dtype=np.int32)[table.repeat_of]
 
     def _stretch_places(self) -> NDArray[np.int64]:
-        """Return where each stretch begins in its source.
+        """Return the offset of each merged text in its source.
 
-        Where no span says so, those of one source follow each other as their ids count.
+        Texts without a span come last, in the order of the numbers in their ids.
         """
         places = np.zeros(len(self.texts), dtype=np.int64)
         unplaced: dict[object, list[int]] = defaultdict(list)
@@ -293,7 +293,7 @@ class _Stretches:
         ]
 
     def _document(self, t: int) -> object:
-        """Return what a stretch is a part of: its source, or itself where that is not known."""
+        """Return the document of a merged text: its source, or the text itself if unknown."""
         chunk = self.table.chunks[next(iter(self.holders[t]))]
         where = self.places[t]
         if chunk.source is not None:
@@ -303,9 +303,9 @@ class _Stretches:
     def _at_chunk_ends(
         self, start: NDArray[np.int64], end: NDArray[np.int64], first: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], ...]:
-        """Cut the units once more wherever a chunk begins or ends.
+        """Cut the units again at the ends of chunks.
 
-        Returns the unit that each part is of, where it starts and ends, and the first of each text.
+        Returns the unit of each part, its start and end, and the first part of each text.
         """
         units, starts, ends, counts = [], [], [], [0]
         for t, holders in enumerate(self.holders[: len(first) - 1]):
@@ -314,7 +314,7 @@ class _Stretches:
             edges = [edge for edge in self._edges(holders) if 0 < edge < len(self.texts[t])]
             cuts = np.sort(np.concatenate([known, np.setdiff1d(np.array(edges, np.int64), known)]))
             owner = np.searchsorted(known, cuts, side="right") - 1
-            # A unit of no length keeps its place before the one that starts where it does.
+            # An empty unit stays before the unit that starts at the same offset.
             double = np.flatnonzero(np.diff(cuts) == 0)
             owner[double] = np.searchsorted(known, cuts[double], side="left")
             units.append(owner + at.start)

@@ -1,4 +1,4 @@
-"""Headers of tables for rows that lost theirs, from other texts of their source."""
+"""Borrow table headers: a row without a header gets one from an earlier text of its source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ HIDDEN, HEADLESS = (1 << _native.SPAN_FLAGS.index(flag) for flag in ("hidden", "
 
 
 def lend_headers(table: Candidates) -> None:
-    """Lend rows that lost their header that of a table with the same columns in the same source."""
+    """Give rows without a header the header of an earlier table with the same columns.
+
+    Only tables of the same source are used; the nearest one before the rows is chosen.
+    """
     table.lent = {}
     flags, kinds = table.segment_flags, table.segment_kind
     headless = np.flatnonzero(kinds == LENT).tolist()
@@ -47,7 +50,7 @@ def lend_headers(table: Candidates) -> None:
 
 
 def _shape(table: Candidates, s: int) -> tuple[str, int] | None:
-    """Return how the columns of a row or header are told apart, and how many or where they are."""
+    """Return the column separator of a row or header, and the number or offset of its columns."""
     stretch = table.stretches[table.segment_stretch[s]]
     start, end = table.segment_span[s]
     line_start = stretch.rfind("\n", 0, start) + 1

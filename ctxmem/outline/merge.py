@@ -1,4 +1,4 @@
-"""Merged texts: what chunks of one source that overlap or touch make together."""
+"""Merged texts: the text that overlapping or touching chunks of one source form together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from ctxmem import _native
 from ctxmem.schema import Candidates, Place
 
 OVERLAP = 64
-"""Characters that the end of one chunk and the beginning of another must share to be neighbours,
-where no span says where they stand; boilerplate lines are seldom longer."""
+"""Minimum overlap, in characters, of the end of one chunk and the beginning of another for chunks
+without spans to be neighbours; boilerplate lines are seldom longer."""
 
 
 def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
-    """Return places of chunks that overlap others or stand inside them, each run in a source."""
+    """Return places for chunks that overlap or contain each other.
+
+    Each chain of overlapping chunks gets an invented source, named after its first chunk.
+    """
     if len(chunks) < 2:
         return {}
     names = [(table.chunks[i].source, table.chunks[i].section) for i in chunks]
@@ -28,7 +31,7 @@ def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
     }
     if not before:
         return {}
-    placed: dict[int, tuple[int, int]] = {}  # text -> the first of its run, and how far behind it
+    placed: dict[int, tuple[int, int]] = {}  # text -> first of its chain, offset from it
     for k in {*before, *(a for a, _ in before.values())}:
         path = [k]
         on_path = {k}
@@ -49,12 +52,12 @@ def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
 
 
 def disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:
-    """Return the chunks of one source whose text is not what their neighbours say stands there.
+    """Return the chunks of one source whose text contradicts earlier chunks at the same place.
 
     `places` are in the order of the source.
     """
     wrong = set()
-    text, start = "", 0  # the run of text known so far, and where it begins in the source
+    text, start = "", 0  # the merged text so far, and its offset in the source
     for i, where in places.items():
         mine = table.chunks[i].text
         known = text[where.start - start : where.end - start] if text else ""

@@ -1,7 +1,7 @@
-"""Put what was chosen into order, and render it as pieces and as one text.
+"""Order the selection and render it as pieces and as one text.
 
-layout   headers, labels, separators and marks, and what they cost
-pieces   what is kept of each text without gaps
+layout   headers, labels, separators and marks, and their tokens
+pieces   the kept parts of each merged text
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ __all__ = [
 ]
 
 LONG = 4000
-"""Tokens from which on the middle of a window is read less well (Liu et al. 2023, Lost in the
-Middle): there, `auto` puts the best evidence at both ends."""
+"""Tokens above which models use the middle of a window less (Liu et al. 2023, Lost in the Middle);
+`auto` then puts the best documents at both ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Pieces in window order and the text they make."""
+    """Pieces in window order, and the text of the window."""
 
     pieces: tuple[Piece, ...]
     text: str
 
 
 def render(table: Candidates, layout: Layout, resident: Sequence[int] = ()) -> Rendering:
-    """Return what was chosen as pieces, neighbours of one source stitched, and as one text.
+    """Return the selection as pieces, with neighbours of one source joined, and as one text.
 
-    `resident` are chunks that stand first, in this order, up to the first that is not there whole.
+    `resident` chunks come first, in this order, up to the first that is not kept whole.
     """
     placed = _ordered(table, stitch(table, layout), layout)
     alone = {p.piece.chunk_ids[0]: p for p in placed if len(p.piece.chunk_ids) == 1}
@@ -69,17 +69,17 @@ def render(table: Candidates, layout: Layout, resident: Sequence[int] = ()) -> R
 
 
 def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
-    """Put before each piece what a reader needs to tell it from the one above.
+    """Add the header that separates each piece from the piece above.
 
-    That is an ellipsis where a document goes on after a gap, and with `header="auto"` the name of
-    the source where a piece has no heading of its own and could be taken for a part of another.
+    If a document continues after a gap, this is an ellipsis. With `header="auto"` it is the name of
+    the source if the piece has no heading of its own and could be read as part of another piece.
     """
     mark = continued(layout)
     done: list[Placed] = []
-    # Where anything in the window names, or lists, what is below it, a reader looks for names.
+    # A name or list anywhere in the window makes pieces ambiguous, so pieces are labelled.
     several = len({p.document for p in placed}) > 1
     named = several and any(p.names for p in placed)
-    above = False  # something above does, so that this would be read as going on
+    above = False  # a piece above has a name or a list, so this piece could be read as part of it
     for before, p in zip([None, *placed], placed, strict=False):
         goes_on = before is not None and before.document == p.document and before.place < p.place
         header = p.piece.header
@@ -120,7 +120,7 @@ def _ordered(table: Candidates, placed: list[Placed], layout: Layout) -> list[Pl
 
 
 def _sectioned(table: Candidates, placed: list[Placed], layout: Layout) -> list[Piece]:
-    """Put the pieces of each section together, its header before the first."""
+    """Group the pieces by section, each section's header before its first piece."""
     if not layout.sections:
         return [p.piece for p in placed]
     number = {section.name: k for k, section in enumerate(layout.sections)}
@@ -139,7 +139,7 @@ def _sectioned(table: Candidates, placed: list[Placed], layout: Layout) -> list[
 
 
 def _ancestry(layout: Layout, name: str | None) -> list[Section]:
-    """Return the section of a name and those that it is a part of, the outermost first."""
+    """Return the section with this name and its ancestors, the outermost first."""
     known = {section.name: section for section in layout.sections}
     line: list[Section] = []
     while name is not None:

@@ -1,4 +1,4 @@
-"""How a window is put together: what stands before, between and around pieces, and its tokens."""
+"""The layout of a window: headers, separators, marks and fences around pieces, and their tokens."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import Candidates, Chunk, Counter, Layout
 
 AUTO = "auto"
-"""The header that names a source only where a piece could be taken for a part of another."""
+"""The `header` that names a source only if a piece could be read as part of another piece."""
 
 LONGEST_NAME = 60
-"""Characters of the name of a source that a label shows, the last ones."""
+"""Characters of the name of a source in a label, at most; the last ones are shown."""
 
 FENCE = "```"
 
@@ -22,7 +22,7 @@ TORN = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("unopened", "unclose
 
 
 def check_layout(layout: Layout) -> Layout:
-    """Return the layout, or raise what is wrong with it."""
+    """Return the layout if it is valid, else raise an error."""
     if not isinstance(layout.separator, str):
         raise InputTypeError(
             f"separator is a {type(layout.separator).__name__}; expected a str such as '\\n\\n'"
@@ -40,7 +40,7 @@ def check_layout(layout: Layout) -> Layout:
 
 
 def header_of(chunk: Chunk, layout: Layout) -> str:
-    """Return the header line of a chunk's block, with its newline; empty where there is none."""
+    """Return the header line of a chunk's block with its newline; empty if it has none."""
     if layout.header is None or layout.header == AUTO:
         return ""
     if isinstance(layout.header, str):
@@ -76,7 +76,7 @@ def headers(table: Candidates, layout: Layout) -> list[str]:
 
 
 def source_label(source: str | None) -> str:
-    """Return the line that names a source, or a rule where it has no name; with its newline."""
+    """Return the label of a source with its newline: its name, or a rule if it has no name."""
     if source is None:
         return "---\n"
     name = " ".join(source.split())
@@ -87,27 +87,28 @@ def source_label(source: str | None) -> str:
 
 
 def gap(layout: Layout) -> str:
-    """Return what stands between two parts of a text where something was left out."""
+    """Return the separator of two parts of a text between which text was left out."""
     return f"\n{layout.ellipsis}\n" if layout.ellipsis else "\n\n"
 
 
 def opening_fence(layout: Layout) -> str:
-    """Return the fence that is put before code whose own is in no text; of what language, nobody
-    knows, and what stood between is left out.
+    """Return the fence, and a mark, put before code whose opening fence is missing from the input.
+
+    The language of the code is unknown, so the fence says `text`.
     """
     return f"{FENCE}text{gap(layout)}"
 
 
 def continued(layout: Layout) -> str:
-    """Return what stands, instead of a header, before text whose source goes on after a gap."""
+    """Return the line that replaces the header of a piece that continues the source above."""
     return layout.ellipsis + "\n" if layout.ellipsis else ""
 
 
 def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[list[int], int]:
-    """Return the tokens of what stands around a run of spans.
+    """Return the tokens around a run of spans, which are not part of its text.
 
-    For each stretch, those around the first run of its document: header and separator; and those
-    around every further run, which an ellipsis begins.
+    For each merged text: the tokens of header and separator around the first run of its document.
+    And for every further run: the tokens of the ellipsis between runs.
     """
     known: dict[str, int] = {}
     overhead = [0] * len(table.stretches)
@@ -123,16 +124,16 @@ def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[l
 
 
 def price_labels(table: Candidates, layout: Layout, counter: Counter) -> None:
-    """Add to `segment_tokens` what the renderer may add: fences of torn code, marks of parts.
+    """Add to `segment_tokens` the tokens that the renderer may add: fences of torn code, marks.
 
-    Names of sources are not priced: most of those that might be needed are not, since the text
-    above decides that; the count of the finished window allows for them.
+    Labels of sources are not priced, because few of the possible ones are needed in the end; the
+    final count of the window includes them.
     """
     fence = counter.count(opening_fence(layout))
     torn = (table.segment_flags & TORN) != 0
     table.segment_tokens[torn] += fence
     parts = (table.segment_flags & PART) != 0
-    if parts.any():  # a mark where one begins, and where the one before it ends
+    if parts.any():  # one mark at the beginning of a part, one at the end of the part before it
         mark = counter.count(f" {layout.ellipsis}")
         table.segment_tokens[parts] += mark
         table.segment_tokens[:-1][parts[1:]] += mark

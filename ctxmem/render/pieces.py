@@ -1,4 +1,4 @@
-"""Pieces: what is kept of each text without gaps, with marks where something was left out."""
+"""Pieces: the kept parts of each merged text, with marks where text was left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADING, FENCE_KIND = map(_native.SPAN_KINDS.index, ("heading", "fence"))
 NAMING = np.isin(
     _native.SPAN_KINDS, ("heading", "name", "list_item", "header", "table_row", "record")
 )
-"""Kinds of units below which a reader takes more to belong to them."""
+"""Kinds of units to which a reader assigns the text below them."""
 
 HIDDEN, FILLER, UNOPENED, UNCLOSED, PART = (
     1 << _native.SPAN_FLAGS.index(flag)
@@ -27,21 +27,21 @@ HIDDEN, FILLER, UNOPENED, UNCLOSED, PART = (
 
 
 class Placed(NamedTuple):
-    """A piece and where it stands: in which document, at which character of it."""
+    """A piece with its document and its character offset in the document."""
 
     piece: Piece
     document: int
     place: int
-    chunk: int  # the first of those it is taken from
-    nameless: bool  # it does not begin with a heading of its own
-    names: bool  # it has a heading, a name, a list or a table, which might be read on
+    chunk: int  # the first of its chunks
+    nameless: bool  # does not begin with a heading
+    names: bool  # has a heading, a name, a list or a table, to which the next piece could belong
 
 
 def stitch(table: Candidates, layout: Layout) -> list[Placed]:
-    """Return a piece for each stretch of which something is kept, and each chosen alternative."""
+    """Return a piece for each merged text with kept segments and for each chosen alternative."""
     placed = []
     firsts, lasts = table.first_segment.tolist(), table.last_segment.tolist()
-    held: dict[int, list[int]] = defaultdict(list)  # stretch -> the kept chunks in it
+    held: dict[int, list[int]] = defaultdict(list)  # merged text -> its kept chunks
     for i in np.flatnonzero(table.kept_row >= 0).tolist():
         row = int(table.kept_row[i])
         first = firsts[i]
@@ -69,9 +69,9 @@ def _alternative_piece(table: Candidates, layout: Layout, i: int, row: int) -> P
 def _origins(
     table: Candidates, start: int, end: int, chunks: Sequence[int]
 ) -> Iterator[tuple[ChunkId, int, int]]:
-    """Yield the chunks that a range of a stretch comes from, each with the part that it has.
+    """Yield the chunks that a range of a merged text comes from, each with its offsets.
 
-    Where several have a part, it is of the one that has most of what follows.
+    At each position the chunk that reaches furthest is used.
     """
     while start < end:
         reach, best = start, -1
@@ -80,7 +80,7 @@ def _origins(
             stop = min(end, offset + len(table.chunks[i].text))
             if offset <= start and stop > reach:
                 reach, best = stop, i
-        if best < 0:  # white space between two of them
+        if best < 0:  # white space between two chunks
             later = [int(table.chunk_offset[i]) for i in chunks if table.chunk_offset[i] > start]
             start = min(later, default=end)
             continue
@@ -96,9 +96,9 @@ def _place(table: Candidates, segment: int) -> tuple[int, int]:
 
 
 def _runs(table: Candidates) -> list[list[tuple[int, int]]]:
-    """Return, for each stretch, the runs of kept segments that touch, as (first, last), exclusive.
+    """Return, for each merged text, the runs of adjacent kept segments as (first, end).
 
-    The name of a source is none of its text.
+    Names of sources are left out, since they are not part of the text.
     """
     kept = np.flatnonzero(table.segment_kept & (table.segment_kind < SOURCE))
     if not len(kept):
@@ -119,14 +119,14 @@ def _runs(table: Candidates) -> list[list[tuple[int, int]]]:
 def _stretch_piece(
     table: Candidates, layout: Layout, runs: Sequence[tuple[int, int]], chunks: Sequence[int]
 ) -> Placed:
-    """Return what is kept of a stretch as one piece, with a mark where text was left out."""
+    """Return the kept runs of a merged text as one piece, with marks where text was left out."""
     stretch = int(table.segment_stretch[runs[0][0]])
     whole = table.stretches[stretch]
     flags, kinds = table.segment_flags, table.segment_kind
     parts: list[str] = []
     ranges: list[tuple[int, int]] = []
     lent: set[int] = set()
-    opened = False  # a fence was put before code that lost its own
+    opened = False  # a fence was put before code whose opening fence is missing
     after = -1
     for first, last in runs:
         start = _line_start(whole, int(table.segment_span[first, 0]))
@@ -162,7 +162,7 @@ def _stretch_piece(
 
 
 def _marked(table: Candidates, layout: Layout, text: str, first: int, last: int) -> str:
-    """Return the text of a run, with marks where it begins or ends inside of a sentence or line."""
+    """Return the text of a run, with marks where it begins or ends inside a sentence or line."""
     if not layout.ellipsis:
         return text
     flags, stretch = table.segment_flags, table.segment_stretch
@@ -174,7 +174,7 @@ def _marked(table: Candidates, layout: Layout, text: str, first: int, last: int)
 
 
 def _lent_header(table: Candidates, first: int, last: int) -> int | None:
-    """Return the unit that stands for a header of another stretch which these rows need."""
+    """Return the unit of the borrowed header that these rows need, None if there is none."""
     for s in table.segment_need[first:last].tolist():
         if s in table.lent:
             return int(s)
@@ -191,7 +191,7 @@ def _lines(table: Candidates, segment: int) -> str:
 def _between(
     table: Candidates, layout: Layout, whole: str, after: int, first: int, text: str
 ) -> str:
-    """Return what stands between two runs: a mark on a line of its own where text was left out."""
+    """Return the separator of two runs: a mark on its own line if text was left out."""
     left_out = table.segment_flags[after:first]
     if not layout.ellipsis or not np.any((left_out & (FILLER | HIDDEN)) == 0):
         return "\n\n"
@@ -200,7 +200,7 @@ def _between(
 
 
 def _closing_fence(table: Candidates, whole: str, segment: int) -> str:
-    """Return the fence that closes what the one above a segment opens."""
+    """Return the closing fence for the fence that opens a segment."""
     opening = int(table.segment_need[segment])
     while opening >= 0 and table.segment_kind[opening] != FENCE_KIND:
         opening = int(table.segment_need[opening])
@@ -213,7 +213,7 @@ def _closing_fence(table: Candidates, whole: str, segment: int) -> str:
 
 
 def _line_start(text: str, at: int) -> int:
-    """Return where the line begins if only indentation stands before, else the place itself."""
+    """Return the start of the line if only indentation precedes `at`, else `at`."""
     line = text.rfind("\n", 0, at) + 1
     return at if text[line:at].strip(" \t") else line
 

@@ -79,7 +79,7 @@ def _summary(window: Data) -> str:
     if window["stopped"]:
         lines.append(
             f"stopped early: the window holds {1 - window['left']:.0%} of the evidence expected in "
-            f"the input, and the rest is worth less per token than Budget(auto=...) asks for"
+            f"the input, and the rest has less value per token than Budget(auto=...) requires"
         )
     if window["asked"]:
         lines.append(

@@ -1,7 +1,7 @@
-"""Choose within a budget, with a proof.
+"""Select within a budget, with an upper bound on the value of any selection.
 
-choice    the rows of a pack: pins, groups, requirements, sections, text that neighbours share
-spans     the sentences of all chunks, none of which says what another said
+choice    selects whole chunks: pins, groups, requirements, sections, shared text
+spans     selects spans of all chunks, without duplicates
 problems  packing problems as data: read, solve, explain
 """
 

@@ -1,4 +1,4 @@
-"""Choose what the window holds: pins, at most one of each group, within the limit, with a bound."""
+"""Select whole chunks: pins, at most one chunk per group, within the limit, with a bound."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from ctxmem.schema import Alternative, Candidates, Section
 from ctxmem.selection.problems import solve
 
 SCALE = 2**20
-"""Values are whole numbers for the solver: a fully relevant token is worth this many."""
+"""The solver uses integer values: a token of density 1 has this value."""
 
 JOINT = 3
-"""Tokens that a cut may add: T(a) + T(b) - T(a + b) was at most 3 in two million raw cuts."""
+"""Tokens that a cut may add: T(a) + T(b) - T(a + b) was at most 3 in two million cuts."""
 
 UNLIMITED = 2**62
 
 RESIDENT = 0.25
-"""Worth of a token that need not be sent again, as a share of the best token's: what is new must be
-worth so much more than what the cache holds."""
+"""Extra density of a cached token, as a share of the greatest density: new text must exceed cached
+text by this much to displace it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A selection's worth, what no selection can exceed, and its price by the table.
+    """The value of a selection, an upper bound on the value of any selection, and its tokens.
 
-    Headers and separators are part of the price, not of the worth.
+    Headers and separators count as tokens, not as value.
     """
 
     value: float
     upper_bound: float
     spent: int
-    prices: Mapping[str, float] = field(default_factory=dict)  # of a token: "" overall, by section
-    left: float = 0.0  # share of the worth that can be had and is not in the window
-    stopped: bool = False  # nothing that is left out is worth its price
+    prices: Mapping[str, float] = field(default_factory=dict)  # value of one token, by section
+    left: float = 0.0  # share of the total value that is not in the window
+    stopped: bool = False  # every option left out has less than the minimum density
 
 
 def choose(
@@ -50,28 +50,30 @@ def choose(
     resident: Sequence[int] = (),
     least: float = 0.0,
 ) -> Proof | None:
-    """Add `kept_row`: the row of each chunk that is in the window, -1 where none is.
+    """Add `kept_row`: the selected row of each chunk, -1 if the chunk is not selected.
 
-    Where no chunks share text the answer is the optimum, up to the solver's caps, whatever they
-    require of each other. Where they do it is a fill by relevance that pays for shared text once,
-    or, with sections, the optimum at the price of each chunk alone; the bound then lets every
-    stretch of text be taken alone.
+    If no chunks share text, the selection is optimal up to the solver's limits, requirements
+    included. If chunks share text, it is a greedy fill by relevance that pays for shared text once
+    or, with sections, the optimum at the price of each chunk alone. The bound then treats every
+    merged text as selectable by itself.
 
     Args:
         table: the candidates, priced and valued.
         limit: tokens of all blocks.
         sections: limits of parts of the window.
-        headers: the price of each section's header.
-        resident: chunks that the model's cache holds, in order; what is kept from the first on
-            without a break is worth `RESIDENT` a token more.
-        least: what a token must be worth: the worth of what is chosen, less this for each of its
-            tokens, is what is made greatest. Pins, minima and requirements are met all the same.
+        headers: the tokens of each section's header.
+        resident: chunks in the model's cache, in order; the unbroken prefix of kept chunks gains
+            `RESIDENT` per token.
+        least: minimum density: the solver maximises value - least * tokens. Pins, minima and
+            requirements hold regardless.
 
     Returns:
-        What is known of the selection; None when the pinned chunks do not fit (all are kept out).
+        Value and bound of the selection; None if the pinned chunks do not fit (then nothing is
+        selected).
 
     Raises:
-        BudgetError: sections ask for what cannot be; it says which demands cannot stand together.
+        BudgetError: the sections cannot be satisfied; the message names the conflicting
+            constraints.
     """
     problem = _Problem(table, least)
     proof = _choose(problem, limit, sections, headers, resident)
@@ -82,7 +84,7 @@ def choose(
 
 
 def _mark_segments(table: Candidates) -> None:
-    """Add `segment_kept` and `stands_for_it`: the segments of all chunks that are there whole."""
+    """Add `segment_kept` and `stands_for_it` from the chunks that are kept whole."""
     table.segment_kept = np.zeros(len(table.segment_span), dtype=np.bool_)
     table.stands_for_it = np.full(len(table.segment_span), -1, dtype=np.int32)
     for i in np.flatnonzero(table.kept_row == table.first_row[:-1]).tolist():
@@ -108,7 +110,7 @@ def _choose(
         if not fill.take_pins():
             table.kept_row = np.full(len(table), -1, dtype=np.int32)
             return None
-        fill.take_best(least)  # of what is worth the room it takes, as little as will do
+        fill.take_best(least)  # chunks above the price first
         if least > problem.least:
             fill.take_best(problem.least)
         fills.append(fill)
@@ -120,7 +122,7 @@ def _choose(
 
 
 def keep(table: Candidates, chunks: Iterable[int]) -> float:
-    """Add `kept_row` with the pins and these chunks, whatever they cost; return their worth."""
+    """Add `kept_row` with the pins and these chunks at any cost; return their value."""
     fill = _Fill(_Problem(table), UNLIMITED)
     fill.take_pins()
     for i in chunks:
@@ -142,7 +144,7 @@ def over_pinned(table: Candidates, budget: int, needed: int) -> BudgetError:
 
 
 class _Problem:
-    """The table as an optimisation problem: what may be chosen, and what it is worth."""
+    """The table as an optimisation problem: the options and their values."""
 
     def __init__(self, table: Candidates, least: float = 0.0) -> None:
         self.table = table
@@ -165,7 +167,7 @@ class _Problem:
         self.net = self.values - least * table.tokens
 
     def left(self, value: float) -> float:
-        """Return the share of all worth, text that is shared counted once, that `value` lacks."""
+        """Return the share of the total value (shared text counted once) beyond `value`."""
         table = self.table
         each = np.zeros(len(table.segment_span))
         for i in self.chunks:
@@ -177,7 +179,7 @@ class _Problem:
         return left if left > 1e-5 else 0.0  # the solver's values are whole numbers
 
     def stopped(self) -> bool:
-        """Tell whether something is left out, and all of it because it is not worth its price."""
+        """Return whether chunks are left out, all because of the minimum density."""
         table = self.table
         if self.least <= 0:
             return False
@@ -191,12 +193,12 @@ class _Problem:
         return bool(rows) and bool((self.net[rows] < 0).all())
 
     def _values(self) -> NDArray[np.float64]:
-        """Return the worth of each row: tokens of text times what one of them is worth."""
+        """Return the value of each row: the tokens of its text times their density."""
         table = self.table
         full = table.first_row[:-1]
         total = np.concatenate(([0], np.cumsum(table.segment_tokens)))
         text = (total[table.last_segment] - total[table.first_segment]).astype(np.float64)
-        # A longer near-duplicate says no more than its representative does.
+        # A longer near-duplicate has no more value than its representative.
         values = (table.worth * np.minimum(text, text[table.group]))[table.chunk]
         for row in np.flatnonzero(table.alternative > 0).tolist():
             i = table.chunk[row]
@@ -208,7 +210,7 @@ class _Problem:
         return values
 
     def worth_of(self, rows: Sequence[int]) -> float:
-        """Return what rows are worth together: text that several of them have counts once."""
+        """Return the joint value of rows; text that several rows share counts once."""
         table = self.table
         each = np.zeros(len(table.segment_span))
         alone = 0.0
@@ -222,7 +224,7 @@ class _Problem:
         return alone + float(each @ table.segment_tokens)
 
     def segments(self, chunk: int) -> slice:
-        """Return where the chunk's segments stand."""
+        """Return the range of the chunk's segments."""
         return slice(int(self.table.first_segment[chunk]), int(self.table.last_segment[chunk]))
 
 
@@ -234,7 +236,7 @@ def _solve(problem: _Problem, limit: int) -> Proof | None:
         classes.setdefault(int(table.group[i]), []).append(i)
     for star, group in classes.items():
         if table.pinned[star]:
-            group[:] = [star]  # no version of it will do
+            group[:] = [star]  # a pin cannot be replaced by another version
     members = np.array([i for chosen in classes.values() for i in chosen], dtype=np.intp)
     count = table.first_row[members + 1] - table.first_row[members]
     ends = np.cumsum(count)
@@ -312,7 +314,7 @@ def _solve_constrained(
         if not any(section.min for section in sections):
             return None
         raise BudgetError(
-            "these cannot stand together: "
+            "these constraints conflict: "
             + "; ".join(_with_ids(problem, sentence) for sentence in solution.conflict)
             + ". Lower a minimum, unpin, or raise the budget"
         )
@@ -332,16 +334,16 @@ def _solve_constrained(
 
 
 def _opened(names: set[str | None], sections: Sequence[Section]) -> set[str | None]:
-    """Return the sections of these names and all that they are parts of."""
+    """Return these names of sections with the names of all their ancestors."""
     opened = set(names)
-    for section in reversed(sections):  # a parent stands before its parts
+    for section in reversed(sections):  # a parent precedes its parts
         if section.name in opened:
             opened.add(section.parent)
     return opened
 
 
 def _with_ids(problem: _Problem, sentence: str) -> str:
-    """Put the chunks' ids where the solver speaks of items by number."""
+    """Replace the solver's item numbers by the ids of the chunks."""
 
     def named(match: re.Match[str]) -> str:
         numbers = re.findall(r"\d+", match[0])
@@ -352,17 +354,16 @@ def _with_ids(problem: _Problem, sentence: str) -> str:
 
 
 def _bound(problem: _Problem, limit: int) -> tuple[float, float]:
-    """Return what no selection can exceed, and the worth of one more token there.
+    """Return an upper bound on the value of any selection, and the value of one more token.
 
-    It is the optimum of an easier problem.
-
-    A stretch of text that chunks of several groups hold may be taken alone, at no more than it
-    costs and for what its most relevant chunk makes of it. What only one group holds is taken as
-    its members hold it, at most one of them. Requirements are left out.
+    The bound is the optimum of a relaxed problem. In it, a segment that chunks of several groups
+    contain can be selected by itself, at no more than its tokens and at the density of its best
+    chunk. Segments of a single group are selected with one chunk of the group. Requirements are
+    ignored.
     """
     table = problem.table
     size = len(table.segment_span)
-    owner = np.full(size, -1)  # the only group that holds the segment, -2 when there are several
+    owner = np.full(size, -1)  # the group that contains the segment, -2 if several groups do
     each = np.zeros(size)
     cost = table.segment_tokens.copy()
     for i in problem.chunks:
@@ -396,7 +397,7 @@ def _bound(problem: _Problem, limit: int) -> tuple[float, float]:
 
 
 class _Fill:
-    """A window filled step by step, which pays for every stretch of text once."""
+    """A greedy fill of the window, which pays for shared text once."""
 
     def __init__(self, problem: _Problem, limit: int) -> None:
         self.problem = problem
@@ -409,20 +410,20 @@ class _Fill:
         self.covered = np.zeros(len(problem.table.segment_span) + 1, dtype=np.bool_)
 
     def take_pins(self) -> bool:
-        """Take every pinned chunk with all it requires; return whether they fit."""
+        """Take every pinned chunk with its requirements; return whether they fit."""
         pinned = self.problem.table.pinned
         return all(self.take(i) for i in self.problem.chunks if pinned[i])
 
     def take_best(self, least: float) -> None:
-        """Take what still fits and is worth so much a token, most relevant first."""
+        """Take chunks that still fit and have at least this density, the most relevant first."""
         self.least = least
         for i in self.problem.chunks:
             self.take(i)
 
     def take(self, chunk: int) -> bool:
-        """Take a chunk and all it requires, whole or else as the alternative worth most.
+        """Take a chunk with its requirements, whole or else as the alternative of most value.
 
-        Returns whether the window now holds it; when it does not fit, nothing has changed.
+        Returns whether the window now holds the chunk; if it does not fit, nothing has changed.
         """
         if self.holds(chunk):
             return True
@@ -434,7 +435,7 @@ class _Fill:
         rows = range(full, int(table.first_row[chunk + 1]))
 
         def order(row: int) -> tuple[bool, float]:
-            """Whole first, then by worth; at a price, less of it may be worth more."""
+            """Sort the whole text first, then by value; with a minimum density, by net value."""
             return row > full and not self.least, float(
                 self.least * table.tokens[row] - self.problem.values[row]
             )
@@ -445,7 +446,7 @@ class _Fill:
         return False
 
     def take_rows(self, rows: list[int]) -> bool:
-        """Take all these rows, or none when together they do not fit or are not worth it."""
+        """Take all these rows, or none if they do not fit or their density is below the minimum."""
         table = self.problem.table
         covered = self.covered.copy()
         cost, value = 0, 0.0
@@ -476,7 +477,7 @@ class _Fill:
         return True
 
     def holds(self, chunk: int) -> bool:
-        """Tell whether the window holds the chunk, as itself or inside its neighbours."""
+        """Return whether the window contains the chunk, by itself or inside its neighbours."""
         if self.kept_row[chunk] >= 0:
             return True
         return bool(
@@ -484,7 +485,7 @@ class _Fill:
         )
 
     def closure(self, chunk: int) -> list[int]:
-        """Return the chunk and all that it requires, directly or not."""
+        """Return the chunk with its direct and indirect requirements."""
         seen = {chunk}
         stack = [chunk]
         while stack:

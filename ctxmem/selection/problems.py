@@ -17,7 +17,7 @@ A problem is a mapping (or its JSON) in the format ``ctxmem-pack/1``; all number
      "sections": [{"id": "docs", "parent": null, "min": 0, "max": 1200, "header": 6}],
      "redundancy": [[0, 5, 150]],           # value lost when both are in
      "concepts": [400, 250, 90],            # value of each concept that is covered
-     "prefix": {"order": [2, 1], "bonus": [60, 40]}}   # gained while all up to it keep option 0
+     "prefix": {"order": [2, 1], "bonus": [60, 40]}}   # gained while items up to it keep option 0
 
 The tokens of a section are those of all items below it, separators and open headers included.
 """
@@ -71,20 +71,20 @@ _SECTION_KEYS = frozenset(["id", "parent", "min", "max", "header"])
 class Solution:
     """The outcome of `solve`.
 
-    `status` is ``"optimal"`` (proved), ``"gap"`` (nothing is worth more than `upper_bound`),
-    ``"infeasible"`` (proved; `conflict` says why) or ``"unknown"`` (no packing was found in time).
+    `status` is ``"optimal"`` (proved), ``"gap"`` (no packing has a value above `upper_bound`),
+    ``"infeasible"`` (proved; see `conflict`) or ``"unknown"`` (no packing was found in time).
     """
 
     choose: Mapping[int, int]  # item id -> option
     value: int | None
     upper_bound: int | None
     status: Status
-    prices: Mapping[str | None, float]  # value of one more token: in a section, or None: overall
-    conflict: tuple[str, ...] = field(default=())  # what cannot stand together, as short as found
+    prices: Mapping[str | None, float]  # value of one more token, by section; None: overall
+    conflict: tuple[str, ...] = field(default=())  # conflicting constraints, as few as found
 
     @property
     def gap(self) -> float | None:
-        """How far the value may be from the best, as a share of the bound; 0 when optimal."""
+        """Largest possible distance of the value from the optimum, as a share of the bound."""
         if self.value is None or self.upper_bound is None:
             return None
         return (self.upper_bound - self.value) / max(1, abs(self.upper_bound))
@@ -97,7 +97,7 @@ def solve(
     gap: float = 0.0,
     states: int = 200_000,
 ) -> Solution:
-    """Choose the options of most value that satisfy every constraint of a packing problem.
+    """Choose the options with the greatest value that satisfy all constraints of a problem.
 
     The answer is proved optimal, or comes with an upper bound that no packing exceeds. It depends
     on the problem alone, unless the time limit ends the search.
@@ -106,11 +106,11 @@ def solve(
         problem: a mapping in the format of this module, its JSON, or the path of a JSON file.
         time_limit: seconds after which the best packing so far is returned; None for no limit.
         gap: stop when the value is within this share of the bound, for example 0.005.
-        states: how many partial packings are kept side by side; bounds memory.
+        states: maximum number of partial packings kept at a time; bounds memory.
 
     Raises:
         InputError: the problem or an argument cannot be used; the message says which part.
-        InputTypeError: ... because it is of the wrong type.
+        InputTypeError: the problem or an argument has the wrong type.
         BudgetError: the budget is not a number of tokens from 0 to 2**31.
 
     >>> solve({"budget": 80, "items": [
@@ -137,14 +137,14 @@ def solve(
 
 
 def explain(problem: Mapping[str, Any] | str | os.PathLike[str], solution: Solution) -> list[str]:
-    """Say in a sentence each why items are in or out, and where more room would help.
+    """Explain in one sentence per item why it is in or out, and where more budget would help.
 
-    The sentences use the prices of the solution: an option is worth its tokens while its value is
+    The sentences use the prices of the solution: an option pays for its tokens if its value is
     above tokens times price.
     """
     read = _read(problem)
     if solution.status == "infeasible":
-        return ["no packing exists; these cannot stand together:", *solution.conflict]
+        return ["no packing exists; these constraints conflict:", *solution.conflict]
     sentences = [_explain_item(read, item, solution) for item in range(len(read.items))]
     overall = solution.prices.get(None, 0.0)
     if overall > 0:
@@ -160,7 +160,7 @@ def explain(problem: Mapping[str, Any] | str | os.PathLike[str], solution: Solut
         elif price < above:
             sentences.append(
                 f"section {name!r} is held at its minimum of {section['min']:,} tokens: the last "
-                f"of them is worth about {price:,.4g} there, {above:,.4g} around it"
+                f"one is worth about {price:,.4g} there, {above:,.4g} around it"
             )
     return sentences
 
@@ -188,7 +188,7 @@ def _explain_item(read: _Read, item: int, solution: Solution) -> str:
         return f"item {item}: out: it has no option"
     tokens, value = max(options, key=lambda option: option[1] - option[0] * price)
     cost = tokens * price
-    verdict = "cost more than its value" if cost > value else "left no room beside the others for"
+    verdict = "cost more than its value" if cost > value else "do not fit beside the others, value"
     return (
         f"item {item}: out: {tokens:,} tokens at {price:,.4g} a token ({cost:,.0f}) "
         f"{verdict} {value:,}"
@@ -273,7 +273,7 @@ def _read(problem: Mapping[str, Any] | str | os.PathLike[str]) -> _Read:
             f"prefix: order has {len(order)} items and bonus {len(bonus)}; give one bonus per item"
         )
     if len(set(order)) != len(order):
-        raise InputError("prefix: order names an item twice; each can stand in one place only")
+        raise InputError("prefix: order names an item twice; list each item once")
 
     arrays = {
         "starts": _array(starts),
@@ -454,14 +454,14 @@ def _limits(time_limit: float | None, gap: float, states: int) -> dict[str, Any]
     }
 
 
-# --- what cannot stand together ---
+# --- conflicts ---
 
 
 def _conflict(read: _Read, limits: dict[str, Any]) -> list[str]:
-    """Find constraints that cannot stand together and of which none can be spared.
+    """Return a minimal set of constraints that conflict: without any of them a packing exists.
 
-    QuickXplain (Junker 2004) over pins, minima, maxima, groups, pairs, needs and the budget; values
-    are set to zero, so that the first packing found answers a question.
+    QuickXplain (Junker 2004) over pins, minima, maxima, groups, pairs, needs and the budget. Values
+    are set to zero, so that the first packing found proves feasibility.
     """
     parts: list[tuple[str, int]] = [("budget", 0)]
     arrays = read.arrays
@@ -472,7 +472,7 @@ def _conflict(read: _Read, limits: dict[str, Any]) -> list[str]:
     parts += [("min", s) for s in np.flatnonzero(arrays["section_min"] > 0).tolist()]
     parts += [("pin", i) for i in np.flatnonzero(arrays["pin"] >= -1).tolist()]
 
-    # An unanswered question counts as "possible": the conflict may then name more than it must.
+    # A timeout counts as feasible; the conflict may then name more constraints than needed.
     patience = min(limits["time_limit"] or 5.0, 5.0)
     deadline = time.monotonic() + patience
     limits = limits | {"time_limit": patience / 5}
@@ -496,7 +496,7 @@ def _conflict(read: _Read, limits: dict[str, Any]) -> list[str]:
         needed = explain_from(background + first, bool(first), second)
         return explain_from(background + needed, bool(needed), first) + needed
 
-    # Without any of the parts everything may stay out, so the candidates hold the whole conflict.
+    # Without constraints the empty packing is feasible, so the candidates contain the conflict.
     return [_say(read, kind, index) for kind, index in explain_from([], False, parts)]
 
 
@@ -528,10 +528,10 @@ def _say(read: _Read, kind: str, index: int) -> str:
         return f"section {name!r} has a {kind}imum of {read.sections[name][kind]:,} tokens"
     if kind == "group":
         members = ", ".join(map(str, read.lists["group"][index]))
-        return f"items {members} are one group: at most one of them is in"
+        return f"items {members} are one group: at most one is in"
     if kind == "together":
         members = ", ".join(map(str, read.lists["together"][index]))
-        return f"items {members} stay together: all are in or none"
+        return f"items {members} belong together: all are in or none"
     if kind == "need":
         item, need = read.arrays["needs"][2 * index : 2 * index + 2].tolist()
         return f"item {item} needs item {need}"

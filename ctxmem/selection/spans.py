@@ -1,4 +1,4 @@
-"""Choose what the window holds span by span: the best sentences of all chunks, nothing twice."""
+"""Select the window span by span: the best units of all chunks, without duplicates."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from ctxmem.schema import Candidates
 from ctxmem.selection.choice import Proof
 
 ALIKE = 0.35
-"""Share of a span's 5-word shingles that the window may hold before the span is taken to say the
-same: a word in twelve edited leaves about half of them."""
+"""Share of a span's 5-word shingles in the window from which the span counts as a duplicate. If one
+word in twelve is edited, about half of the shingles remain."""
 
 SOURCE = _native.SPAN_KINDS.index("source")
 
 UNFOLDED = 2.0
-"""Above any share: nothing is folded."""
+"""Above any share of shingles: nothing is folded."""
 
 
 MAY, MUST, MUST_NOT = 0, 1, 2
-"""What is asked of a span; those of chunks that another stands for must not be there."""
+"""Requirement of a span: optional, required, excluded. Spans of duplicate chunks are excluded."""
 
 
 class SpanChoice:
-    """Chooses the spans of a window, for one limit after another.
+    """Selects the spans of a window for a given limit; can be called with several limits.
 
-    Spans are taken by worth per token. One that says what the window says already is represented by
-    the span that does; with `dedup` True, only where both have the same numbers and negations, and
-    do not differ mainly in words of the query.
+    Spans are taken in order of density, their value per token. A span that duplicates a selected
+    span is represented by that span. With `dedup=True` this requires that the two say the same by
+    `differences` and do not differ mainly in words of the query.
 
     Args:
         table: the candidates, cut into spans, priced and valued.
-        overhead: of each stretch, the tokens of what stands around the first run of a document.
-        again: the tokens of what stands around every further run of it.
-        dedup: False folds nothing; a number is the share of shingles from which on all are folded.
-        least: worth of a token below which none is taken, whatever room is left.
-        query: what is asked.
+        overhead: for each merged text, the tokens of header and separator around the first run of
+            its document.
+        again: the tokens around every further run of the document.
+        dedup: False folds nothing; a number is the share of shingles from which every span is
+            folded.
+        least: minimum density; a span below it is not taken, however much budget is left.
+        query: the question.
     """
 
     def __init__(
@@ -61,11 +63,11 @@ class SpanChoice:
         self.holders = _Holders(table)
 
     def __call__(self, limit: int) -> Proof | None:
-        """Add `segment_kept`, `stands_for_it` and `kept_row`: what a window of `limit` has.
+        """Add `segment_kept`, `stands_for_it` and `kept_row` for a window of `limit` tokens.
 
         Returns:
-            What is known of the selection; None when the pinned chunks do not fit (all are kept
-            out).
+            Value and bound of the selection; None if the pinned chunks do not fit (then nothing is
+            selected).
         """
         table = self.table
         kept, stands_for_it, pins_fit, spent, value, bound, price, left = _native.fill_spans(
@@ -105,7 +107,7 @@ class SpanChoice:
 
 
 def represent_by_what_fits(table: Candidates, limit: int) -> None:
-    """Let a near-duplicate represent its group where the representative exceeds the budget."""
+    """Choose another representative for groups whose representative exceeds the budget."""
     total = np.concatenate(([0], np.cumsum(table.segment_tokens)))
     tokens = total[table.last_segment] - total[table.first_segment]
     unique = table.unique
@@ -117,12 +119,12 @@ def represent_by_what_fits(table: Candidates, limit: int) -> None:
 
 
 def _demand(table: Candidates) -> NDArray[np.uint8]:
-    """Return what is asked of each span."""
+    """Return the requirement of each span."""
     demand = np.full(len(table.segment_span), MUST_NOT, dtype=np.uint8)
     unique = table.unique
     for i in unique[table.group[unique] == unique].tolist():
         demand[table.first_segment[i] : table.last_segment[i]] = MAY
-    blank = [not text for text in table.segment_texts]  # separators that only Python calls space
+    blank = [not text for text in table.segment_texts]  # only Python counts these as space
     demand[np.array(blank, dtype=np.bool_)] = MUST_NOT
     demand[table.segment_kind == SOURCE] = MAY
     demand[list(table.lent)] = MAY
@@ -132,7 +134,7 @@ def _demand(table: Candidates) -> NDArray[np.uint8]:
 
 
 def _stopped(table: Candidates, left_out: NDArray[np.bool_], least: float, room: int) -> bool:
-    """Tell whether a price, and not the limit, left out what is left out."""
+    """Return whether the minimum density, not the limit, excluded the spans left out."""
     if least <= 0 or not left_out.any():
         return False
     dear = bool(table.segment_worth[left_out].max() < least)
@@ -140,12 +142,12 @@ def _stopped(table: Candidates, left_out: NDArray[np.bool_], least: float, room:
 
 
 class _Holders:
-    """Which chunks the segments of a window are taken from.
+    """Assigns the segments of a window to chunks.
 
-    Each segment is its best holder's: a chunk that has it whole before one that ends inside it,
-    one that must be there before others, then the one with most evidence. What no chunk has whole
-    is of all that have a part. A chunk none of whose segments are its own is represented by those
-    that hold them.
+    Each segment belongs to the best chunk that contains it: a chunk that contains all of it before
+    a chunk that ends inside it, a pinned chunk before others, then the chunk with the highest
+    `evidence`. A segment that no chunk contains whole belongs to all chunks that have a part. A
+    chunk to which no segment belongs is represented by the chunks that own its segments.
     """
 
     def __init__(self, table: Candidates) -> None:
@@ -169,7 +171,7 @@ class _Holders:
         self.parts = {i: self._parts(i) for i in unique if self.whole[i] != self.segments[i]}
 
     def _whole(self, i: int) -> tuple[int, int]:
-        """Return the segments that a chunk has whole: those at its ends may go on beyond it."""
+        """Return the segments that a chunk contains whole; those at its ends may extend beyond."""
         first, last = self.segments[i]
         text = self.table.text(i).strip()
         texts = self.table.segment_texts
@@ -180,13 +182,13 @@ class _Holders:
         return first, last
 
     def _parts(self, i: int) -> list[int]:
-        """Return the segments that a chunk has a part of and that are, or must be, its own."""
+        """Return the segments of which a chunk has a part and that belong to it."""
         (begin, end), (first, last) = self.segments[i], self.whole[i]
         cut = [*range(begin, first), *range(last, end)]
         return [s for s in cut if self.holder[s] < 0 or self.table.pinned[i]]
 
     def of(self, kept: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Return the chunks that these segments are taken from, in ascending order."""
+        """Return the chunks that own these segments, in ascending order."""
         table, whole = self.table, self.whole
         chosen = set(self.holder[kept & (self.holder >= 0)].tolist())
         chosen.update(i for i, parts in self.parts.items() if kept[parts].any())
@@ -194,6 +196,6 @@ class _Holders:
         for i in sorted(chosen, key=lambda i: (whole[i][0], -whole[i][1], table.id(i))):
             uncut = whole[i] == self.segments[i]
             if uncut and whole[i][1] <= reach and not table.pinned[i]:
-                chosen.remove(i)  # all of it stands with one that is kept anyway
+                chosen.remove(i)  # a kept chunk contains all of it
             reach = max(reach, whole[i][1])
         return np.array(sorted(chosen), dtype=np.intp)

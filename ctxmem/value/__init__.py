@@ -1,10 +1,10 @@
-"""What is a span worth? What speaks for it, in numbers, and what two forests make of them.
+"""Estimate the value of every span from numeric features, with gradient-boosted trees.
 
-question  the query, its variants and their vectors
-evidence  what the lists that returned a chunk say of it
-shortlist the chunks that are looked at so closely
-spans     every span described, drafted and valued
-verify    a costly scorer asked where it could change the window
+question   the query, its variants and their vectors
+evidence   retrieval features of chunks: ranks, scores and agreement of the lists
+shortlist  the chunks that are cut into spans
+spans      features and values of spans
+verify     calls an expensive scorer where its answer could change the window
 """
 
 from ctxmem.value.evidence import add_evidence

@@ -1,4 +1,4 @@
-"""What is known of each chunk: how often, how high and by which lists it was returned."""
+"""Retrieval features of each chunk: its hits, its ranks and the lists that returned it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ RANK_OFFSET = 60
 """Reciprocal rank fusion, Cormack, Clarke, Buettcher 2009: a hit at rank r adds 1 / (60 + r)."""
 
 LEADING_OFFSET = 5
-"""The same with a small offset: where the first few ranks count for much."""
+"""Offset of a second fusion score, which favours the first few ranks."""
 
 RISING = 0.8
-"""Spearman correlation of scores with given ranks from which on the scores are distances. That of
-similarities is -1; of three hits only 1 reaches it, of four one pair of neighbours may be swapped.
-"""
+"""Spearman correlation of scores with given ranks from which the scores are taken as distances. For
+similarities it is -1. With three hits only a correlation of 1 reaches it; with four hits one pair
+of neighbours may be swapped."""
 
 FEWEST = 3
-"""Distinct scores that a list needs for its direction to be told."""
+"""Distinct scores that a list needs at least to decide whether they are distances."""
 
 EVIDENCE = ("consensus", "leading", "best_rank", "hits", "lists", "score", "mean_score", "cosine")
-"""What is known of a chunk, a column each, NaN where it is not: as csrc/core/span_features.hpp."""
+"""Retrieval features of a chunk, a column each, NaN if unknown; see csrc/core/span_features.hpp."""
 
 
 def add_evidence(table: Candidates) -> None:
-    """Add `hits` and `evidence`, how often and how high each text was returned, and what they are
-    made of: `lists`, `score` and `rank`.
+    """Add `hits`, the number of results per text, and `evidence`, its reciprocal rank fusion score.
 
-    Repeats are counted before they are removed: lists that agree are the best sign there is.
-    Scores of a list that rise where its given ranks fall are distances: they are read negated, with
-    one `CtxmemWarning` that names the lists.
+    Also adds the columns they are computed from: `lists`, `score` and `rank`. Repeats are counted
+    before they are removed, because agreement of lists is the strongest sign of relevance. Scores
+    that rise with the given ranks of their list are distances: they are negated, with one
+    `CtxmemWarning` that names the lists.
     """
     table.lists = _lists(table)
     table.score = np.array(
@@ -57,7 +57,7 @@ def add_evidence(table: Candidates) -> None:
 def evidence_of(
     table: Candidates, chunks: NDArray[np.intp], cosine: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Return the evidence of these chunks, a row each in the order of `EVIDENCE`."""
+    """Return the retrieval features of these chunks, one row each, in the order of `EVIDENCE`."""
     n = len(table)
     columns = np.full((len(EVIDENCE), n), np.nan)
     row = {name: columns[k] for k, name in enumerate(EVIDENCE)}
@@ -73,7 +73,7 @@ def evidence_of(
         np.minimum.at(best, table.repeat_of[known], table.rank[known])
         row["best_rank"][ranked] = 1.0 / (1.0 + best[ranked])
     row["hits"][:] = table.hits
-    # Hit by hit, a list at a time; each counts for the text that it repeats.
+    # One entry per hit, list by list; a repeat counts for the first chunk with its text.
     hits = np.concatenate(table.lists)
     of_list = np.repeat(np.arange(len(table.lists)), [len(members) for members in table.lists])
     first = table.repeat_of[hits]
@@ -99,7 +99,7 @@ def evidence_of(
 def _scaled_in_lists(
     scores: NDArray[np.float64], of_list: NDArray[np.intp], lists: int
 ) -> NDArray[np.float64]:
-    """Return scores from 0 to 1 within their list; 1 where all of a list are equal."""
+    """Return scores scaled to 0 .. 1 within their list; 1 if all scores of a list are equal."""
     low, high = np.full(lists, np.inf), np.full(lists, -np.inf)
     np.minimum.at(low, of_list, scores)
     np.maximum.at(high, of_list, scores)
@@ -110,7 +110,7 @@ def _scaled_in_lists(
 
 
 def _negate_distances(table: Candidates, given: NDArray[np.int64]) -> None:
-    """Read scores as similarities in every list; warn once, naming the lists of distances."""
+    """Negate the scores of lists of distances; warn once, naming these lists."""
     found = []
     for members in table.lists:
         scored = members[(given[members] >= 0) & ~np.isnan(table.score[members])]
@@ -122,7 +122,7 @@ def _negate_distances(table: Candidates, given: NDArray[np.int64]) -> None:
 
 
 def _rise(ranks: NDArray[np.int64], scores: NDArray[np.float64]) -> bool:
-    """Tell whether later ranks have clearly higher scores."""
+    """Return whether scores clearly rise with the rank."""
     if len(scores) < FEWEST or len(np.unique(scores)) < FEWEST or ranks.min() == ranks.max():
         return False
     places = np.stack([_places(ranks), _places(scores)])
@@ -130,7 +130,7 @@ def _rise(ranks: NDArray[np.int64], scores: NDArray[np.float64]) -> bool:
 
 
 def _places(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the places of values in their order; equal ones share the mean of theirs."""
+    """Return the ranks of values; equal values share the mean of their ranks."""
     _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     return np.asarray((last - (count - 1) / 2)[inverse.reshape(len(values))], dtype=np.float64)
@@ -143,12 +143,12 @@ def _warn_of_distances(lists: Sequence[str | None]) -> None:
         f"expected scores where higher is better: give similarities (-distance or 1 - distance), "
         f"or leave the scores out and give ranks alone",
         CtxmemWarning,
-        stacklevel=5,  # who called `pack`
+        stacklevel=5,  # the caller of `pack`
     )
 
 
 def _ranks(table: Candidates, given: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each hit's rank in its list: given, else by score among the list's, else -1."""
+    """Return each hit's rank in its list: the given rank, else by score, else -1."""
     ranks: NDArray[np.int64] = given.copy()
     unranked = (ranks < 0) & ~np.isnan(table.score)
     for members in table.lists:
@@ -160,7 +160,7 @@ def _ranks(table: Candidates, given: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _lists(table: Candidates) -> list[NDArray[np.intp]]:
-    """Return the hits of each list that passages came from."""
+    """Return the hits of each list."""
     lists: dict[str | None, list[int]] = defaultdict(list)
     for i, chunk in enumerate(table.chunks):
         lists[chunk.list].append(i)

@@ -1,4 +1,4 @@
-"""What a window is for: the query, other ways to ask it, and their vectors."""
+"""The question of a window: the query, its variants, and their vectors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ctxmem.schema import Embed
 
 
 class Question(NamedTuple):
-    """What the window is for: the query, other ways to say it, and their vectors."""
+    """The query, its variants, and their vectors."""
 
     texts: tuple[str, ...] = ()  # the query first
-    vectors: NDArray[np.float32] | None = None  # a unit vector each, or fewer, the query's first
+    vectors: NDArray[np.float32] | None = None  # unit vectors of the first texts, the query's first
     embed: Embed | None = None
 
 
@@ -26,14 +26,14 @@ def read_question(
     query_embedding: Any = None,
     embed: Embed | None = None,
 ) -> Question:
-    """Return the question, checked; `embed` makes the vectors that were not given.
+    """Return the checked question; `embed` makes the vectors that were not given.
 
     Raises:
-        InputError: variants without a query, a vector that is not one of finite numbers.
-        InputTypeError: a query or variant that is no str, an `embed` that cannot be called.
+        InputError: variants without a query, a vector with entries that are not finite.
+        InputTypeError: a query or variant is not a str, or `embed` is not callable.
     """
     if isinstance(variants, str) or not all(isinstance(text, str) for text in variants):
-        raise InputTypeError("variants has something that is no str; expected a list of queries")
+        raise InputTypeError("variants is not a list of str; expected a list of queries")
     if query is None:
         if variants:
             raise InputError("variants are given without a query; expected query='...' as well")
@@ -58,25 +58,25 @@ def read_question(
 
 
 def rows(vectors: Any, count: int, what: str) -> NDArray[np.float64]:
-    """Return vectors as an array of `count` rows, or raise what is wrong with them."""
+    """Return vectors as an array of `count` rows, or raise an error if they are invalid."""
     try:
         made = np.asarray(vectors, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputTypeError(
-            f"{what} returned something else than vectors ({error}); expected {count} rows of "
-            f"numbers, one a text"
+            f"{what} did not return vectors ({error}); expected {count} rows of numbers, one per "
+            f"text"
         ) from error
     if made.ndim != 2 or len(made) != count:
         raise InputTypeError(
-            f"{what} returned an array of shape {made.shape}; expected {count} rows, one a text"
+            f"{what} returned an array of shape {made.shape}; expected {count} rows, one per text"
         )
     if not np.isfinite(made).all():
-        raise InputError(f"{what} returned entries that are not finite numbers; expected none")
+        raise InputError(f"{what} returned entries that are not finite; expected finite numbers")
     return made
 
 
 def vector(given: Any, what: str, size: int | None) -> NDArray[np.float64]:
-    """Return a vector of finite numbers, of `size` where that is known, or raise what is wrong."""
+    """Return a vector of `size` finite numbers (any size if None), or raise an error."""
     try:
         read = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
@@ -84,14 +84,14 @@ def vector(given: Any, what: str, size: int | None) -> NDArray[np.float64]:
     if read.ndim != 1 or (size is not None and len(read) != size):
         raise InputError(
             f"{what} has the shape {read.shape}; expected "
-            + ("one dimension" if size is None else f"({size},), as the query's has")
+            + ("one dimension" if size is None else f"({size},), the shape of the query's vector")
         )
     if not np.isfinite(read).all():
-        raise InputError(f"{what} has entries that are not finite numbers; expected none")
+        raise InputError(f"{what} has entries that are not finite; expected finite numbers")
     return read
 
 
 def unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return rows of length 1; a row of zeroes stays one."""
+    """Return the rows scaled to length 1; a row of zeros stays unchanged."""
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.ascontiguousarray(vectors / np.where(norm > 0, norm, 1.0), dtype=np.float32)

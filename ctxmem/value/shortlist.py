@@ -1,4 +1,4 @@
-"""Which chunks are looked at sentence by sentence: all of them, unless there are very many."""
+"""Select the chunks that are cut into spans: all chunks, unless there are very many."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ctxmem.value.evidence import evidence_of
 from ctxmem.value.question import Question, unit, vector
 
 SPARE = 4
-"""Times the budget that the shortlist has: what is not on it can hardly reach the window."""
+"""Size of the shortlist as a multiple of the budget; other chunks can hardly reach the window."""
 
 LEAST = 32_000
-"""Tokens that the shortlist has at least."""
+"""Minimum size of the shortlist in tokens."""
 
 CHARACTERS = 4
-"""Of a token, about; the shortlist is made before anything is counted."""
+"""Characters per token, about; the shortlist is made before tokens are counted."""
 
 
 def shortlist(table: Candidates, question: Question, limit: int) -> None:
-    """Add `shortlisted`: the chunks that are cut into spans, described and valued one by one.
+    """Add `shortlisted`: the chunks that are cut into spans and valued.
 
-    They are drafted by what is cheap: agreement of lists, scores, BM25 and cosine of the whole
-    chunk. What must be there, and what that requires, is always on the list.
+    They are ranked by cheap features: agreement of lists, scores, BM25 and cosine of the whole
+    chunk. Pinned and required chunks are always on the list.
     """
     unique = table.unique
     table.shortlisted = np.ones(len(table), dtype=np.bool_)
@@ -43,7 +43,7 @@ def shortlist(table: Candidates, question: Question, limit: int) -> None:
     names = [table.id(i) for i in unique.tolist()]
     keys = list(zip((-draft).tolist(), names, strict=True))
     order = np.array(sorted(range(len(unique)), key=keys.__getitem__), dtype=np.intp)
-    # The one that fills the room is on the list, however large: a part of it may be what is asked.
+    # The chunk that exceeds the size is still on the list: part of it may answer the question.
     before = np.cumsum(size[order]) - size[order]
     left_out = order[before > room]
     table.shortlisted[unique[left_out]] = False
@@ -53,10 +53,10 @@ def shortlist(table: Candidates, question: Question, limit: int) -> None:
 
 
 def given_cosine(table: Candidates, question: Question) -> NDArray[np.float64] | None:
-    """Return the cosine to the query of the chunks that came with a vector, NaN for others.
+    """Return the cosine to the query for chunks given with a vector, NaN for other chunks.
 
     Raises:
-        InputError: a vector of another size than the query's, or with entries that are not finite.
+        InputError: a vector differs in size from the query's, or has entries that are not finite.
     """
     if question.vectors is None:
         return None
@@ -77,7 +77,7 @@ def given_cosine(table: Candidates, question: Question) -> NDArray[np.float64] |
 
 
 def _scaled(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what is known of a column from 0 to 1, and 0 for what is not."""
+    """Return the known numbers of a column scaled to 0 .. 1, and 0 for unknown ones."""
     known = np.isfinite(column)
     if not known.any():
         return np.zeros(len(column))

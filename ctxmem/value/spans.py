@@ -1,10 +1,11 @@
-"""What a span is worth: how likely each of its tokens is evidence for an answer.
+"""The value of a span: the expected share of its tokens that is evidence for an answer.
 
-Every kind of evidence there is becomes numbers a span (csrc/core/span_features.hpp): the agreement
-of the lists that returned its chunks, given scores, cosine, BM25, headings, neighbours, and what
-the best spans name and the query does not. Two forests of small trees, fitted on public questions
-with marked evidence, turn them into a worth between 0 and 1: the first drafts it, the second looks
-at the drafts around. They never see a word, only such numbers, scaled within the query.
+Each span is described by numeric features (csrc/core/span_features.hpp): agreement of the lists
+that returned its chunks, scores, cosine, BM25, headings, neighbours, and terms of the top spans
+that are not in the query. Two stages of gradient-boosted trees, fitted on public questions with
+marked evidence, predict a value between 0 and 1. The second stage also sees the first stage's
+predictions for neighbouring spans. The trees see no words, only features normalised within the
+query.
 """
 
 from __future__ import annotations
@@ -25,25 +26,26 @@ from ctxmem.value.shortlist import given_cosine
 
 HEADLESS = 1 << _native.SPAN_FLAGS.index("headless")
 UNCLEAR = 0.05
-"""Of the value of a row, what it keeps where no header says what its cells are."""
+"""Factor on the value of a row without a header, since the meaning of its cells is unknown."""
 
 FLOOR = 1e-4
-"""Worth of a token that nothing speaks for; above 0, so that room left over is used."""
+"""Minimum density of a span; above 0, so that unused budget is filled."""
 
 TIE = 1e-3
-"""Where the forests see no difference, the span with more plain evidence is worth a little more."""
+"""Weight of the mean of the `PLAIN` features, which breaks ties of the trees."""
 
 PLAIN = ("consensus_sum", "score", "cosine", "span_cosine", "bm25")
 
 WEIGHTS = "value-1.json"
-"""The forests: a data file with its version and where it comes from."""
+"""Data file of the trees, with its version and origin."""
 
 
 def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | None:
-    """Add `segment_worth`, and `relevance` and `worth` of the chunks; return what speaks for them.
+    """Add `segment_worth`, and `relevance` and `worth` of the chunks; return the span features.
 
-    A chunk is as relevant as the best of its segments, and a token of it worth what one is on the
-    average. Where nothing is known of any, all are alike and nothing is returned.
+    The relevance of a chunk is the value of its best segment; its `worth` is the mean density of
+    its segments. Without query, ranks, scores and vectors, all values are equal, and the result is
+    None.
     """
     described = None
     if not _known(table, question):
@@ -59,7 +61,7 @@ def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | No
 
 
 def _plain_evidence(described: _native.SpanFeatures) -> NDArray[np.float32]:
-    """Return the mean of what is known of each span by its most telling numbers, 0 to 1."""
+    """Return the mean of the known `PLAIN` features of each span, 0 to 1."""
     columns = described.draft()[:, [_native.DRAFT_FEATURES.index(name) for name in PLAIN]]
     known = columns[:, (columns >= 0).any(axis=0)]
     if not known.shape[1]:
@@ -69,9 +71,9 @@ def _plain_evidence(described: _native.SpanFeatures) -> NDArray[np.float32]:
 
 
 def add_chunk_worth(table: Candidates) -> None:
-    """Add `relevance` and `worth`: the best and the mean of each chunk's segments.
+    """Add `relevance` and `worth`: the maximum and the mean over each chunk's segments.
 
-    Near-duplicates share theirs: the members of a group are worth what its best member is.
+    The members of a group of near-duplicates all get the greatest number of the group.
     """
     size = (table.segment_span[:, 1] - table.segment_span[:, 0]).astype(np.float64)
     total = np.concatenate(([0.0], np.cumsum(table.segment_worth * size)))
@@ -81,7 +83,7 @@ def add_chunk_worth(table: Candidates) -> None:
     unique = table.unique
     relevance = np.zeros(len(table))
     held = unique[first[unique] < last[unique]]
-    # Every other group is a chunk's segments; a last may be one beyond all, so there is one more.
+    # Every other slice is one chunk; an end may equal the length, so a zero is appended.
     bounds = np.stack([first[held], last[held]], axis=1).ravel()
     relevance[held] = np.maximum.reduceat(np.append(table.segment_worth, 0.0), bounds)[::2]
     for column in (worth, relevance):
@@ -92,9 +94,9 @@ def add_chunk_worth(table: Candidates) -> None:
 
 
 def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
-    """Return what speaks for each segment of the shortlist, for the forests."""
+    """Return the features of the segments of the shortlist."""
     chunks = table.unique[table.shortlisted[table.unique]]
-    # In the order of the text, so that the input's does not round sums another way.
+    # In text order, so that the order of the input does not change the rounding of sums.
     chunks = chunks[np.lexsort((table.last_segment[chunks], table.first_segment[chunks]))]
     stretches = close_stretches(table)
     known = int(table.stretch_first[stretches])
@@ -124,7 +126,7 @@ def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
 
 
 def close_stretches(table: Candidates) -> int:
-    """Return how many stretches hold chunks of the shortlist; they come before all others."""
+    """Return the number of merged texts with chunks of the shortlist; they precede all others."""
     chunks = table.unique[table.shortlisted[table.unique]]
     last = int(table.last_segment[chunks].max()) if len(chunks) else 0
     return int(table.segment_stretch[last - 1]) + 1 if last else 0
@@ -132,13 +134,13 @@ def close_stretches(table: Candidates) -> int:
 
 @cache
 def model() -> _native.SpanModel:
-    """Return the forests that come with the package."""
+    """Return the model shipped with the package."""
     text = (files("ctxmem") / "weights" / WEIGHTS).read_text(encoding="utf-8")
     return _native.SpanModel(json.loads(text))
 
 
 def _known(table: Candidates, question: Question) -> bool:
-    """Tell whether anything sets the chunks apart: a query, ranks, scores, vectors to compare."""
+    """Return whether chunks can be ranked: by a query, ranks, scores or vectors."""
     return bool(
         question.texts
         or (table.rank >= 0).any()
@@ -147,7 +149,7 @@ def _known(table: Candidates, question: Question) -> bool:
 
 
 def _vectors(table: Candidates, question: Question, known: int) -> NDArray[np.float32] | None:
-    """Return the vectors of the segments, where they can be made."""
+    """Return the vectors of the segments, None without `embed`."""
     if question.vectors is None or question.embed is None:
         return None
     texts = table.segment_texts[:known]
@@ -158,7 +160,7 @@ def _vectors(table: Candidates, question: Question, known: int) -> NDArray[np.fl
     if vectors.shape[1] != question.vectors.shape[1]:
         raise InputError(
             f"embed makes vectors of {vectors.shape[1]} numbers, the query's has "
-            f"{question.vectors.shape[1]}; expected one size"
+            f"{question.vectors.shape[1]}; expected the same size"
         )
     return vectors
 
@@ -166,7 +168,7 @@ def _vectors(table: Candidates, question: Question, known: int) -> NDArray[np.fl
 def _cosine(
     table: Candidates, question: Question, vectors: NDArray[np.float32] | None
 ) -> NDArray[np.float64] | None:
-    """Return the chunks' cosines to the query, by their own vectors or else their segments'."""
+    """Return the chunks' cosines to the query, from their own vectors or their segments'."""
     cosine = given_cosine(table, question)
     if vectors is None or question.vectors is None or cosine is None:
         return cosine

@@ -1,4 +1,4 @@
-"""Draft, then verify: ask a costly scorer only where its answer could change the window."""
+"""Draft and verify: call an expensive scorer only where its answer could change the window."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from ctxmem.value.question import Question
 from ctxmem.value.spans import FLOOR, add_chunk_worth, model
 
 BATCHES = 7
-"""Batches that the calls are spent in: after each, the rest is drafted again."""
+"""Number of batches of calls; after each batch, the values of other spans are predicted again."""
 
 SHARE = 0.6
-"""Share of the spans that are asked about at most, where no number of calls is given."""
+"""Maximum share of the spans that are scored if `calls` is not given."""
 
 GAIN = 0.022
-"""Tokens of evidence that an answer must be expected to add to the window, to be asked for, where
-`USUAL` tokens of evidence are expected in all."""
+"""Minimum expected gain of a call, in tokens of evidence in the window, if `USUAL` tokens of
+evidence are expected in total."""
 
 USUAL = 100.0
 FEW = 30.0
-"""Tokens of evidence below which an expectation is not trusted: a question has some answer."""
+"""Lower bound on the expected tokens of evidence in total, since a question has some answer."""
 
 SHARED = 0.4
-"""What counts is the share of the evidence that a window has (a power of 1 of what is expected in
-all), but what is expected is uncertain (a power of 0)."""
+"""Exponent of the expected evidence in the gain. With 1 the gain is relative to all evidence; with
+0 it is absolute, since the expectation is uncertain."""
 
 
 def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | None:
-    """Return the scorer, or raise what is wrong with it.
+    """Return the scorer, or raise an error if it or `calls` is invalid.
 
     Raises:
-        InputError: no query to score for, or a number of calls below 1.
-        InputTypeError: a scorer that cannot be called.
+        InputError: there is no query, or `calls` is below 1.
+        InputTypeError: the scorer is not callable.
     """
     if scorer is None:
         if calls is not None:
@@ -51,7 +51,7 @@ def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | 
     if not question.texts:
         raise InputError("a scorer is given without a query; expected query='...' as well")
     if calls is not None and (isinstance(calls, bool) or not isinstance(calls, int) or calls < 1):
-        raise InputError(f"calls is {calls!r}; expected how many texts the scorer may see, from 1")
+        raise InputError(f"calls is {calls!r}; expected the most texts the scorer may see, from 1")
     checked: Scorer = scorer
     return checked
 
@@ -64,18 +64,18 @@ def verify(
     limit: int,
     calls: int | None = None,
 ) -> None:
-    """Let a scorer correct `segment_worth`, `relevance` and `worth`; add `asked`.
+    """Correct `segment_worth`, `relevance` and `worth` with a scorer; add `asked`.
 
-    Spans are asked about in the order of what the answer is expected to add to the window, a batch
-    at a time, each text once; each answer counts as evidence for the spans around, which are
-    drafted again. Asking stops when all would fit into `limit` tokens, when no answer is expected
-    to change the window by `GAIN`, or when the calls are spent.
+    Spans are scored in the order of the expected gain of evidence in the window, in batches, each
+    text once. After each batch the values of the other spans are predicted again from the scores.
+    Scoring stops if all spans fit into `limit` tokens, if no call is expected to gain `GAIN`, or
+    after `calls` texts.
 
-    Scores from 0 to 1 are taken as the worth of a token. Others only order: the best-scored span
-    gets the highest drafted worth among those asked about, and so on.
+    Scores between 0 and 1 are used as densities. Other scores only determine an order: the span
+    with the best score gets the highest predicted value of the scored spans, and so on.
 
     Raises:
-        InputError: as many scores as texts were expected, all finite.
+        InputError: the scorer did not return one finite score per text.
     """
     worth = table.segment_worth[: len(features)].copy()
     drafted = worth.copy()
@@ -83,14 +83,14 @@ def verify(
     texts = table.segment_texts[: len(worth)]
     number: dict[str, int] = {}
     same = np.array([number.setdefault(text, len(number)) for text in texts], dtype=np.intp)
-    said = np.array([bool(text) for text in texts])  # names of sources are none of the text
+    said = np.array([bool(text) for text in texts])  # False for names of sources
     most = max(1, round(SHARE * len(number))) if calls is None else calls
     batch = max(1, -(-most // BATCHES))
     asked = 0
     while asked < most:
         ask = _worth_asking(table, worth, scores, limit)
         ask = ask[said[ask]]
-        _, first = np.unique(same[ask], return_index=True)  # one of each text
+        _, first = np.unique(same[ask], return_index=True)  # each text once
         ask = ask[np.sort(first)][: min(batch, most - asked)]
         if not len(ask):
             break
@@ -111,40 +111,40 @@ def verify(
 def _worth_asking(
     table: Candidates, worth: NDArray[np.float64], scores: NDArray[np.float64], limit: int
 ) -> NDArray[np.intp]:
-    """Return the spans to ask about next, best first; none where nothing can change any more.
+    """Return the spans to score next, the greatest expected gain first; empty if none can gain.
 
-    An answer changes the window in one of two ways: what is left out turns out to be evidence, and
-    displaces what is worth least; or what is taken turns out to be none, and makes room for it
-    (the knowledge gradient of Frazier, Powell and Dayanik 2008, for answers of yes or no). Where
-    much evidence is known or expected, a little more of it matters less.
+    An answer can change the window in two ways. A span left out may be evidence and displace the
+    span of the lowest density. A selected span may not be evidence and be displaced (the knowledge
+    gradient of Frazier, Powell and Dayanik 2008, for binary answers). The more evidence is known or
+    expected, the less a further token counts.
     """
     lengths = table.segment_tokens[: len(worth)].astype(np.float64)
     order = np.argsort(-worth, kind="stable")
     last = int(np.searchsorted(np.cumsum(lengths[order]), limit, side="right"))
     if last == len(order):
-        return np.zeros(0, dtype=np.intp)  # all of it fits
-    least = worth[order[last]]  # of what the window holds
+        return np.zeros(0, dtype=np.intp)  # everything fits
+    least = worth[order[last]]  # the density at the margin of the window
     change = np.where(worth < least, worth * (1 - least), (1 - worth) * least)
     expected = max(FEW, float(worth @ lengths))
     gain = change * lengths * (USUAL / expected) ** SHARED
-    gain[np.isfinite(scores)] = -1.0  # known
+    gain[np.isfinite(scores)] = -1.0  # already scored
     order = np.argsort(-gain, kind="stable")
     asked: NDArray[np.intp] = order[gain[order] >= GAIN]
     return asked
 
 
 def _scores(scorer: Scorer, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
-    answer = scorer(query, texts)  # what it raises is its author's to read
+    answer = scorer(query, texts)  # exceptions of the scorer are passed on to the caller
     try:
         scores = np.asarray(answer, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputTypeError(
-            f"scorer returned something else than numbers ({error}); expected a number a text"
+            f"scorer did not return numbers ({error}); expected one number per text"
         ) from error
     if scores.shape != (len(texts),) or not np.isfinite(scores).all():
         raise InputError(
-            f"scorer returned an array of shape {scores.shape} for {len(texts)} texts; expected a "
-            f"finite number a text"
+            f"scorer returned an array of shape {scores.shape} for {len(texts)} texts; expected "
+            f"one finite number per text"
         )
     return scores
 
