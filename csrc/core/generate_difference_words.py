@@ -20,7 +20,7 @@ LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "ar", "hi", "
 LATIN = 8  # the first so many are told apart by their common words
 SIGNS = ["symbols", "units"]
 
-# The enum WordKind of difference.cpp, in order.
+# The enum WordKind of word_lists.hpp, in order.
 KINDS = [
     *("number", "negation", "modal", "condition", "quantifier", "month", "weekday", "unit"),
     *("opposite", "mark", "operator", "prefix", "number-link", "function", "neutral"),
