@@ -5,14 +5,13 @@ python csrc/core/generate_difference_words.py > csrc/core/difference_words.hpp
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parent))
-from generate_fold_tables import array, folded
+from generate_fold_tables import folded
+from two_stage_tables import array
 
 FOLDER = Path(__file__).parent / "difference_words"
 
