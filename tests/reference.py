@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import itertools
 import math
 import re
+import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
@@ -713,12 +714,12 @@ def difference_words() -> dict[str, list[tuple[str, int, int, bool, bool]]]:
 
 def load_generator(name: str) -> ModuleType:
     """Return a generator script of csrc/core as a module."""
-    path = Path(__file__).resolve().parent.parent / f"csrc/core/{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    core = str(Path(__file__).resolve().parent.parent / "csrc/core")
+    sys.path.insert(0, core)  # a generator imports its siblings by name, as it does as a script
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(core)
 
 
 def differences(a: str, b: str) -> set[tuple[str, str, str]]:

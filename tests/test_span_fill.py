@@ -377,7 +377,8 @@ def test_arrays_that_do_not_belong_together_are_refused():
 
 @pytest.mark.slow
 def test_the_fill_is_clean_under_the_sanitizers():
-    names = ("span_fill", "words", "asked", "terms", "stems", "difference", "read_text")
+    difference = ("difference", "difference_marks", "alignment", "read_text")
+    names = ("span_fill", "words", "asked", "terms", "stems", *difference)
     compile_and_run("test_span_fill", [f"csrc/core/{name}.cpp" for name in names])
 
 

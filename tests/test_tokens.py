@@ -24,7 +24,7 @@ import tiktoken
 from cpp_build import ROOT, compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import byte_pairs
+from reference import byte_pairs, load_generator
 
 from ctxmem import _native, tokens
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
@@ -176,11 +176,7 @@ def test_every_code_point_counts_as_in_tiktoken(oracle: Callable[..., int], enco
 
 @pytest.mark.slow
 def test_character_classes_are_those_of_the_installed_tiktoken() -> None:
-    path = ROOT / "csrc/core/generate_unicode_tables.py"
-    spec = importlib.util.spec_from_file_location("generate_unicode_tables", path)
-    assert spec is not None and spec.loader is not None
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
+    generator = load_generator("generate_unicode_tables")
     probed = np.array(generator.char_classes(), dtype=np.uint8)
     assert np.flatnonzero(probed != _native.char_classes()).tolist() == []
 

@@ -5,14 +5,13 @@ python csrc/core/generate_difference_words.py > csrc/core/difference_words.hpp
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parent))
-from generate_fold_tables import array, folded
+from generate_fold_tables import folded
+from two_stage_tables import array
 
 FOLDER = Path(__file__).parent / "difference_words"
 
@@ -20,7 +19,7 @@ LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "ar", "hi", "
 LATIN = 8  # the first so many are told apart by their common words
 SIGNS = ["symbols", "units"]
 
-# The enum WordKind of difference.cpp, in order.
+# The enum WordKind of word_lists.hpp, in order.
 KINDS = [
     *("number", "negation", "modal", "condition", "quantifier", "month", "weekday", "unit"),
     *("opposite", "mark", "operator", "prefix", "number-link", "function", "neutral"),

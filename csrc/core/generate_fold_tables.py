@@ -11,9 +11,9 @@ fraction stays apart from a number before it. Hangul syllables stay whole: fold.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 
-BLOCK = 128
+from two_stage_tables import array, two_stage
+
 LAST = 0x110000
 HANGUL = range(0xAC00, 0xD7A4)
 
@@ -70,24 +70,6 @@ def _fold(char: str) -> str:
 
 
 _GONE = frozenset(GONE)
-
-
-def two_stage(values: Sequence[int]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Split values into an index of blocks and the distinct blocks, in order of appearance."""
-    blocks: dict[tuple[int, ...], int] = {}
-    index = [
-        blocks.setdefault(tuple(values[start : start + BLOCK]), len(blocks))
-        for start in range(0, len(values), BLOCK)
-    ]
-    return index, list(blocks)
-
-
-def array(kind: str, name: str, values: Sequence[int]) -> str:
-    """Format one constexpr array."""
-    lines = [
-        ",".join(str(v) for v in values[start : start + 32]) for start in range(0, len(values), 32)
-    ]
-    return f"inline constexpr {kind} {name}[{len(values)}] = {{\n" + ",\n".join(lines) + "};\n"
 
 
 def header() -> str:

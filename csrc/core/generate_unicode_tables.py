@@ -11,11 +11,10 @@ keep themselves. A test probes again and compares, so a new tiktoken that moves 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 import tiktoken
+from two_stage_tables import array, two_stage
 
-BLOCK = 128  # code points a block of the two-stage tables
 LAST = 0x110000
 # Order matters: the values are the enum CharClass of unicode.hpp.
 CLASSES = {
@@ -68,24 +67,6 @@ def lower_deltas() -> list[int]:
         if len(lower) == 1:
             deltas[c] = ord(lower) - c
     return deltas
-
-
-def two_stage(values: Sequence[int]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Split values into an index of blocks and the distinct blocks, in order of appearance."""
-    blocks: dict[tuple[int, ...], int] = {}
-    index = [
-        blocks.setdefault(tuple(values[start : start + BLOCK]), len(blocks))
-        for start in range(0, len(values), BLOCK)
-    ]
-    return index, list(blocks)
-
-
-def array(kind: str, name: str, values: Sequence[int]) -> str:
-    """Format one constexpr array."""
-    lines = [
-        ",".join(str(v) for v in values[start : start + 32]) for start in range(0, len(values), 32)
-    ]
-    return f"inline constexpr {kind} {name}[{len(values)}] = {{\n" + ",\n".join(lines) + "};\n"
 
 
 def main() -> None:

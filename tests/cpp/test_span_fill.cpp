@@ -20,13 +20,37 @@ std::int64_t random_below(std::int64_t below) {
     return static_cast<std::int64_t>((state >> 33) % static_cast<std::uint64_t>(below));
 }
 
-struct Case {
-    std::vector<std::string> texts;
+// The columns that a FillInput has views of.
+struct Columns {
     std::vector<std::string_view> views;
     std::vector<std::int64_t> first{0}, start, end, tokens, overhead;
     std::vector<std::uint8_t> kind, flags, demand;
     std::vector<std::int32_t> need, also, document;
     std::vector<double> worth;
+
+    ctxmem::FillInput input(std::int64_t limit) const {
+        ctxmem::FillInput in;
+        in.stretches = views;
+        in.first = first;
+        in.start = start;
+        in.end = end;
+        in.kind = kind;
+        in.flags = flags;
+        in.need = need;
+        in.also = also;
+        in.tokens = tokens;
+        in.document = document;
+        in.overhead = overhead;
+        in.again = 2;
+        in.worth = worth;
+        in.demand = demand;
+        in.limit = limit;
+        return in;
+    }
+};
+
+struct Case : Columns {
+    std::vector<std::string> texts;
 
     Case() {
         const char* parts[] = {"the fee is due on the first day of each month ",
@@ -132,26 +156,6 @@ struct Case {
         }
         return false;
     }
-
-    ctxmem::FillInput input(std::int64_t limit) const {
-        ctxmem::FillInput in;
-        in.stretches = views;
-        in.first = first;
-        in.start = start;
-        in.end = end;
-        in.kind = kind;
-        in.flags = flags;
-        in.need = need;
-        in.also = also;
-        in.tokens = tokens;
-        in.document = document;
-        in.overhead = overhead;
-        in.again = 2;
-        in.worth = worth;
-        in.demand = demand;
-        in.limit = limit;
-        return in;
-    }
 };
 
 // What is kept is kept with what it needs; what is pinned may have been given without.
@@ -211,29 +215,25 @@ void check(const Case& given, std::int64_t limit, double least, double alike) {
     CHECK(fill.bound >= fill.value && fill.left >= 0 && fill.left <= 1 && fill.price >= 0);
 }
 
+Columns one_unit() {
+    Columns columns;
+    columns.views = {"a b"};
+    columns.first = {0, 1};
+    columns.start = {0};
+    columns.end = {3};
+    columns.tokens = {2};
+    columns.overhead = {1};
+    columns.kind = columns.flags = columns.demand = {0};
+    columns.document = {0};
+    columns.need = columns.also = {ctxmem::kNoSpan};
+    columns.worth = {0.5};
+    return columns;
+}
+
 template <class Spoil>
 void refused(Spoil&& spoil) {
-    const std::vector<std::string_view> texts{"a b"};
-    const std::vector<std::int64_t> first{0, 1}, start{0}, end{3}, tokens{2}, overhead{1};
-    const std::vector<std::uint8_t> kind{0}, flags{0}, demand{0};
-    const std::vector<std::int32_t> document{0}, need{-1}, also{-1};
-    const std::vector<double> worth{0.5};
-    ctxmem::FillInput in;
-    in.stretches = texts;
-    in.first = first;
-    in.start = start;
-    in.end = end;
-    in.kind = kind;
-    in.flags = flags;
-    in.need = need;
-    in.also = also;
-    in.tokens = tokens;
-    in.document = document;
-    in.overhead = overhead;
-    in.again = 1;
-    in.worth = worth;
-    in.demand = demand;
-    in.limit = 9;
+    const Columns columns = one_unit();
+    ctxmem::FillInput in = columns.input(9);
     CHECK(ctxmem::fill_spans(in).kept[0] == 1);
     spoil(in);
     bool threw = false;
