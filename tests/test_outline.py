@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
+import reference_sentences
 from cpp_build import ROOT, compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -389,7 +389,7 @@ english = st.lists(st.sampled_from(WORDS + MARKS * 2), max_size=60).map(
 def test_sentences_equal_their_slow_twin(text):
     start = _native.outline([text])[0].tolist()
     cut = [text[a:b] for a, b in zip(start, [*start[1:], len(text)], strict=True)]
-    assert reference.sentences(text) == cut
+    assert reference_sentences.sentences(text) == cut
 
 
 @settings(max_examples=300, deadline=None)
