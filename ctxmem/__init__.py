@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 # A source tree first on sys.path would otherwise hide the compiled extensions of the installed
-# package; with this they are found in either.
+# package. With this, they are found in both.
 __path__ = extend_path(__path__, __name__)
 
 __version__ = "0.1.0"
@@ -39,18 +39,16 @@ if TYPE_CHECKING:
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pack import apack, pack
     from ctxmem.pricing import PRICES, Prices
+    from ctxmem.protocols import Counter, PageStore, Policy
     from ctxmem.schema import (
         Alternative,
         Budget,
         Chunk,
         ChunkId,
-        Counter,
         Decision,
         PageId,
         PageState,
-        PageStore,
         Piece,
-        Policy,
         Reason,
         Record,
         Section,
@@ -59,7 +57,7 @@ if TYPE_CHECKING:
     from ctxmem.selection import Solution, solve
     from ctxmem.tokens import count_tokens
 
-_ROOM_OF = {
+_MODULE_OF = {
     "pack": "pack",
     "apack": "pack",
     **dict.fromkeys(("Audit", "AuditFinding", "audit"), "audit"),
@@ -71,6 +69,7 @@ _ROOM_OF = {
     "Solution": "selection",
     **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),
     **dict.fromkeys(("PRICES", "Prices"), "pricing"),
+    **dict.fromkeys(("Counter", "PageStore", "Policy"), "protocols"),
     **dict.fromkeys(
         ("Finding", "check", "count_messages", "repair", "trim_messages"),
         "messages",
@@ -81,13 +80,10 @@ _ROOM_OF = {
             "Budget",
             "Chunk",
             "ChunkId",
-            "Counter",
             "Decision",
             "PageId",
             "PageState",
-            "PageStore",
             "Piece",
-            "Policy",
             "Reason",
             "Record",
             "Section",
@@ -112,13 +108,13 @@ _ROOM_OF = {
     ),
 }
 
-__all__ = ["__version__", *sorted(_ROOM_OF)]
+__all__ = ["__version__", *sorted(_MODULE_OF)]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'ctxmem' has no attribute {name!r}")
-    value = getattr(import_module(f"ctxmem.{_ROOM_OF[name]}"), name)
+    value = getattr(import_module(f"ctxmem.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 
@@ -127,16 +123,16 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _FrontDoor(ModuleType):
-    """A package whose rooms do not hide the functions that bear their names.
+class _Package(ModuleType):
+    """A package in which a module does not hide the function of the same name.
 
-    Importing the room `ctxmem.pack` would bind the name `pack` here to the module; it stays free
+    Importing the module `ctxmem.pack` would bind `ctxmem.pack` to the module; this keeps the name
     for the function.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _ROOM_OF and isinstance(value, ModuleType)):
+        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 
-sys.modules[__name__].__class__ = _FrontDoor
+sys.modules[__name__].__class__ = _Package

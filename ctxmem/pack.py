@@ -23,11 +23,11 @@ from ctxmem.dedup import (
 )
 from ctxmem.explain import decide
 from ctxmem.outline import count_units, cut_segments
+from ctxmem.protocols import Counter
 from ctxmem.render import Rendering
 from ctxmem.schema import (
     Budget,
     Candidates,
-    Counter,
     Embed,
     Header,
     Layout,

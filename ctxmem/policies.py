@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from ctxmem._pages import PageTable
 from ctxmem.errors import BudgetError, InputError, InputTypeError
-from ctxmem.schema import Policy
+from ctxmem.protocols import Policy
 
 POLICIES = ("auto", "lru", "fifo", "sieve", "s3fifo", "arc", "gdsf")
 """The names of the policies that come with ctxmem."""

@@ -1,19 +1,17 @@
-"""The nouns of ctxmem: what goes in, what walks through the corridor, what comes out."""
+"""The data types of ctxmem: the input of `pack`, the columns of its pipeline, its result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple, NewType, Protocol, runtime_checkable
+from typing import Any, NamedTuple, NewType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import report, request
-from ctxmem.errors import PageDamageError
 from ctxmem.pricing import Prices
 
 ChunkId = NewType("ChunkId", str)
@@ -26,21 +24,19 @@ SCHEMA_VERSION = 1
 """Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
 
 PRICE = 0.0014
-"""Worth of a token that `Budget(auto=True)` stops at."""
+"""Density, value per token, below which `Budget(auto=True)` adds no more text."""
 
 EXTRACT = "extract"
 """Label of the alternatives that are made of a chunk's own spans."""
 
-_NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A shorter text that may stand for a chunk: an extract, a summary.
+    """A shorter text that may replace a chunk: an extract, a summary.
 
-    `share` is the part of the chunk's value that it keeps, between 0 and 1; left out, it is
-    the square root of the share of tokens it keeps: the first half of a text says more than half.
-    `spans` are the character ranges of the chunk's text that it is made of, where it is an extract.
+    `share` is the share of the chunk's value that it keeps, between 0 and 1. The default is the
+    square root of the share of tokens that it keeps: half of the tokens are taken to keep more than
+    half of the value. `spans` are, for an extract, its character ranges in the chunk's text.
     """
 
     text: str
@@ -53,24 +49,24 @@ class Alternative:
 class Chunk:
     """A retrieved passage, one object per hit.
 
-    The same passage may be given many times: how often, by which `list` and at which `rank` it was
-    returned is evidence, and its text is paid for once.
+    The same passage may be given many times. Its value depends on how often, by which `list` and at
+    which `rank` it was returned; its text is in the window once.
 
     Attributes:
         text: the passage.
-        id: the caller's name for it; left out, a hash of the text.
-        score: the retriever's relevance, higher is better, on any scale of that `list`. Distances
-            are recognised where the list has ranks too; give them negated where it has none.
+        id: the caller's id; the default is a hash of the text.
+        score: the retriever's relevance, higher is better; each `list` may have its own scale.
+            Distances are recognised if the list has ranks too; negate them if it has none.
         embedding: a vector, compared with the query's by cosine.
-        source: the document it was cut from; with `span` it lets neighbours be stitched.
+        source: the document it was cut from. With `span`, adjacent passages can be merged.
         span: character offsets (start, end) in the source.
-        rank: position in the list it came from, 0 is best.
+        rank: position in the list that returned it, 0 is best.
         list: the retriever or query variant that returned it.
         section: the part of the window that it belongs to.
         pinned: must be in the window.
-        requires: ids of chunks without which it is of no use.
-        alternatives: shorter texts that may stand for it, str or `Alternative`.
-        metadata: the caller's, passed through untouched.
+        requires: ids of chunks without which it must not be in the window.
+        alternatives: shorter texts that may replace it, str or `Alternative`.
+        metadata: the caller's data, which ctxmem does not change.
     """
 
     text: str
@@ -89,7 +85,7 @@ class Chunk:
 
 
 class Place(NamedTuple):
-    """Where a text stands: character offsets in its source."""
+    """The position of a text: character offsets in its source."""
 
     source: str
     start: int
@@ -97,7 +93,7 @@ class Place(NamedTuple):
 
 
 def place_of(chunk: Chunk) -> Place | None:
-    """Return where a chunk stands, None where that is not known or not as long as its text."""
+    """Return the position of a chunk, None if it is unknown or not as long as the text."""
     if chunk.source is None or chunk.span is None:
         return None
     start, end = chunk.span
@@ -105,7 +101,7 @@ def place_of(chunk: Chunk) -> Place | None:
 
 
 def overlap(a: Chunk, b: Chunk) -> bool:
-    """Tell whether two chunks share a stretch of one source."""
+    """Return whether two chunks share text of one source."""
     first, second = place_of(a), place_of(b)
     if first is None or second is None or first.source != second.source:
         return False
@@ -116,11 +112,11 @@ def overlap(a: Chunk, b: Chunk) -> bool:
 class Budget:
     """How many tokens a window may have.
 
-    `reserve` is kept free out of `tokens`, for the question and the answer. `auto` stops before
-    the tokens run out, where the next one is not worth its price: a question that is easy to answer
-    gets a small window, a hard one the whole budget. The price is a worth, the chance that a token
-    is evidence; True takes one that was found to lose next to nothing. Pins, the minima of sections
-    and what chunks require are taken at any price.
+    `reserve` of the `tokens` are kept free, for the question and the answer. With `auto`, only text
+    with at least a minimal density is added, so an easy question gets a small window and a hard one
+    the whole budget. Density is value per token, the probability that a token is evidence. `auto`
+    is the minimal density; True is a density that was measured to lose almost no evidence. It does
+    not apply to pinned chunks, the minima of sections, and what chunks require.
     """
 
     tokens: int
@@ -134,23 +130,24 @@ class Budget:
 
     @property
     def least(self) -> float:
-        """The worth of a token below which none is paid for; 0 where the budget alone decides."""
+        """The minimal density; 0 if only the budget decides."""
         return PRICE if self.auto is True else float(self.auto)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the window with limits of its own; chunks belong to it by `Chunk.section`.
+    """A part of the window with its own limits; chunks name it in `Chunk.section`.
 
-    Its tokens are those of its blocks, its header and its subsections. An empty section has no
-    header. Limits are of prices: text that neighbours share may make a section come out shorter.
+    Its tokens are the tokens of its blocks, its header and its subsections. An empty section has no
+    header. The limits apply before adjacent passages are merged; a section whose passages share
+    text may have fewer tokens afterwards.
 
     Attributes:
-        name: what chunks call it.
-        min: tokens it has at least.
-        max: tokens it has at most, None for no limit.
-        share: the same, as a share of the budget.
-        header: text that stands before its first piece.
+        name: the name that chunks give in `Chunk.section`.
+        min: minimum of its tokens.
+        max: maximum of its tokens, None for no limit.
+        share: the maximum as a share of the budget.
+        header: text before its first piece.
         parent: the section that it is a part of.
     """
 
@@ -178,10 +175,10 @@ class Reason(str, Enum):
 
 
 class Decision(NamedTuple):
-    """What became of one input chunk; a tuple, since a pack makes one for every input.
+    """Whether one input chunk was kept, and why; a tuple, since a pack makes one for every input.
 
-    `position` is its place in the input, `represented_by` the id of the chunk whose text stands for
-    it, `tokens` the price of its text with header and separator, `relevance` between 0 and 1.
+    `position` is its index in the input, `represented_by` the id of the chunk that replaces it,
+    `tokens` the count of its text with header and separator, `relevance` a number from 0 to 1.
     """
 
     chunk_id: ChunkId
@@ -197,11 +194,11 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is kept of one chunk, or of neighbours of one source stitched together.
+    """The text that is kept of one chunk, or of adjacent chunks of one source, merged.
 
-    `tokens` counts the text alone. `origins` says from which characters of which chunk the text
-    comes, in its order: (chunk id, start, end), offsets in `Chunk.text`; between two of them stands
-    a mark. `spans` are the same places as character offsets in `source`, where known.
+    `tokens` is the count of the text, without the header. `origins` lists the parts of the text in
+    its order, as (chunk id, start, end) with offsets in `Chunk.text`; there is a mark between two
+    parts. `spans` are the same parts as character offsets in `source`, if known.
     """
 
     text: str
@@ -212,45 +209,6 @@ class Piece:
     header: str
     relevance: float
     origins: tuple[tuple[ChunkId, int, int], ...] = ()
-
-
-@runtime_checkable
-class Counter(Protocol):
-    """What counts tokens: a named encoding, or whatever a user brings.
-
-    `exact` says that a budget kept in these counts is kept; only estimates are not. `additive` says
-    that a text which ends in a newline and one which begins with a character other than whitespace
-    and `/` have together exactly the sum of their counts; it holds for cl100k_base and o200k_base.
-    """
-
-    @property
-    def name(self) -> str:
-        """What the counter is called in reports."""
-
-    @property
-    def exact(self) -> bool:
-        """Whether its counts are those of the model's own tokeniser."""
-
-    @property
-    def additive(self) -> bool:
-        """Whether blocks that end in a newline add up."""
-
-    def count(self, text: str) -> int:
-        """Return the number of tokens of one text."""
-
-    def count_many(self, texts: Sequence[str]) -> Sequence[int]:
-        """Return the number of tokens of each text."""
-
-
-Header = str | Callable[[Chunk], str]
-"""A template with {id}, {source}, {section}, {list} and {start}, or a function of the chunk."""
-
-Embed = Callable[[Sequence[str]], Any]
-"""A function from texts to vectors, one row a text."""
-
-
-Scorer = Callable[[str, Sequence[str]], Any]
-"""A function from a query and texts to a number a text, higher for more relevant."""
 
 
 class PageState(IntEnum):
@@ -266,105 +224,29 @@ class PageState(IntEnum):
     """In the store alone."""
 
 
-@runtime_checkable
-class Policy(Protocol):
-    """What decides which page goes when the window is full; `name` it, or bring one of your own.
-
-    Pages are named by small integers, their slots. A slot is tracked from `on_insert` until
-    `on_evict` or `on_remove`. After `on_evict` it still means the same page, so a policy may
-    remember it until `on_remove`. Pinned pages are not tracked. None of the methods may change the
-    page table that calls it; what they raise is raised by the call that asked.
-    """
-
-    def on_insert(self, slot: int) -> None:
-        """Take note that a page entered the window, for the first time or again."""
-
-    def on_touch(self, slot: int) -> None:
-        """Take note that a tracked page was used."""
-
-    def on_evict(self, slot: int) -> None:
-        """Take note that a page left the window and is still known."""
-
-    def on_remove(self, slot: int) -> None:
-        """Forget a page, tracked or evicted; its slot may be given to another."""
-
-    def victim(self) -> int:
-        """Return the tracked slot to evict next."""
-
-
 class Record(NamedTuple):
-    """One entry of a session's journal; `version` is its place, from 1."""
+    """One entry of a session's journal; `version` is its position, from 1."""
 
     version: int
     payload: bytes
 
 
-OnDamage = Callable[[PageDamageError], None]
-"""What is told of every damaged record or page, when reading goes on without it."""
+Embed = Callable[[Sequence[str]], Any]
+"""A function from texts to vectors, one row for each text."""
 
+Scorer = Callable[[str, Sequence[str]], Any]
+"""A function from a query and texts to one number for each text, higher for more relevant."""
 
-@runtime_checkable
-class PageStore(Protocol):
-    """Where the pages of sessions live: a journal of records and the pages they speak of.
-
-    Everything is keyed by tenant and session; nothing of one is ever seen through another. A
-    journal only grows: its version is the number of its records. Pages are keyed by content, so
-    that writing one twice is writing it once. Payloads are bytes that the store does not read.
-
-    An `append` that has returned survives a killed process; one that has not is there whole or
-    not at all. Every payload is checked against the checksum it was stored with: what does not
-    match raises `PageDamageError`, or goes to `damaged` if that is given and is left out; it is
-    never returned. A store may be used from many threads.
-    """
-
-    def append(
-        self,
-        tenant: str,
-        session: str,
-        records: Sequence[bytes],
-        *,
-        pages: Mapping[PageId, bytes] = _NOTHING,
-        expect: int | None = None,
-    ) -> int:
-        """Write pages and records, all or none, and return the session's new version.
-
-        Raises `ConflictError`, and writes nothing, unless the session is at version `expect`.
-        """
-
-    def version(self, tenant: str, session: str) -> int:
-        """Return the number of records of the session; 0 if it is unknown."""
-
-    def read(
-        self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
-    ) -> Iterator[Record]:
-        """Yield the records whose version is above `after`, in order."""
-
-    def pages(
-        self,
-        tenant: str,
-        session: str,
-        ids: Sequence[PageId],
-        *,
-        damaged: OnDamage | None = None,
-    ) -> dict[PageId, bytes]:
-        """Return those of the pages that the session has."""
-
-    def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
-        """Return the sessions of the tenant, sorted."""
-
-    def delete_session(self, tenant: str, session: str) -> None:
-        """Forget a session, its records and its pages; an unknown one is no error."""
-
-    def close(self) -> None:
-        """Release files and connections; closing twice is no error."""
+Header = str | Callable[[Chunk], str]
+"""A template with {id}, {source}, {section}, {list} and {start}, or a function of a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a window is put together.
+    """How the text of a window is rendered.
 
-    A separator between pieces, a header before each, their order, and the line that stands, instead
-    of a header, where text between two pieces of one source was left out.
+    A separator between pieces, a header before each, their order, and the line that marks text
+    left out between two pieces of one source, which replaces the header of the second.
     """
 
     separator: str = "\n\n"
@@ -376,11 +258,11 @@ class Layout:
 
 @dataclass(slots=True)
 class Candidates:
-    """The table that walks through the corridor; each room adds its columns and nothing else.
+    """The columns of the pipeline of `pack`; each step only adds columns.
 
-    One row per chunk and alternative; the rows of a chunk stand together, the full text first.
-    n is the number of chunks, m of rows, s of segments: the stretches that the chunks' ends cut
-    a source into, so that text which several chunks share is priced and valued once.
+    One row per chunk and alternative; the rows of a chunk are adjacent, the full text first. n is
+    the number of chunks, m of rows, s of segments. The ends of chunks cut the text of a source into
+    segments, so that text which several chunks share is counted and valued once.
 
     ============== ====== ============ ====================================================
     column         shape  added by     meaning
@@ -393,16 +275,16 @@ class Candidates:
     first_row      n + 1  intake       rows of chunk i: first_row[i] .. first_row[i + 1]
     blank          n      intake       nothing to show
     needs          n      intake       chunks that it requires, directly
-    refused        1      compress     of chunks, what compressors made that is not true to them
-    conversation   1      intake       the input is a chat, whose order carries its meaning
-    shortlisted    n      value        looked at span by span; all, unless there are very many
+    refused        1      compress     by chunk, why compressed texts were refused
+    conversation   1      intake       the input is a chat, whose order must not change
+    shortlisted    n      value        valued span by span; all, unless there are very many
     repeat_of      n      dedup        best-ranked chunk with the same text (itself if none)
     unique         u      dedup        the chunks that are neither blank nor repeats
-    pinned         n      dedup        it, or a repeat of it, must be in the window
-    lists          l      value        the hits of each list that passages came from
-    score          n      value        given score of the hit, NaN where it has none
-    rank           n      value        rank of the hit in its list, -1 where it has none
-    evidence       n      value        summed reciprocal ranks of its text, over all lists
+    pinned         n      dedup        the chunk, or a repeat of it, must be in the window
+    lists          l      value        the hits of each list of passages
+    score          n      value        given score of the hit, NaN if it has none
+    rank           n      value        rank of the hit in its list, -1 if it has none
+    evidence       n      value        sum of reciprocal ranks of its text, over all lists
     hits           n      value        how often its text was returned
     group          n      dedup        representative of its near-duplicate group
     similarity     n      dedup        to the representative, or to version_of
@@ -410,26 +292,26 @@ class Candidates:
     by_embedding   n      dedup        its group is by embedding, not by text
     first_segment  n      dedup        its segments: first_segment[i] .. last_segment[i]
     last_segment   n      dedup        (exclusive)
-    stretches      t      dedup        texts without gaps: what the chunks of a source make together
-    document       t      dedup        number of the source that a stretch is a part of
-    stretch_place  t      dedup        where the stretch begins in it, in characters
+    stretches      t      dedup        merged texts: adjacent and overlapping chunks of one source
+    document       t      dedup        number of the source of a merged text
+    stretch_place  t      dedup        offset of the merged text in its source, in characters
     stretch_records t     dedup        its source is named as a file of records (TOML, YAML, INI)
     stretch_first  t + 1  dedup        its segments: stretch_first[k] .. stretch_first[k + 1]
-    segment_stretch s     dedup        the stretch that a segment is cut from
-    segment_span   s x 2  dedup        character offsets in the stretch
-    segment_texts  s      dedup        its text without the white space around
-    segment_broken s      dedup        a line break stands behind it
+    segment_stretch s     dedup        the merged text that a segment is cut from
+    segment_span   s x 2  dedup        character offsets in the merged text
+    segment_texts  s      dedup        its text without the white space around it
+    segment_broken s      dedup        a line break follows it
     segment_kind   s      dedup        prose, heading, list item ...: index of _native.SPAN_KINDS
-    tokens         m      tokens       price of the row as a block: header, text, separator
-    overhead       n      tokens       the part of it that header and separator take
-    segment_tokens s      tokens       price of the segment inside a block
-    asked          1      value        segments that a scorer was asked about
-    segment_worth  s      value        value of one token of the segment, between 0 and 1
-    relevance      n      value        the worth of its best segment
-    worth          n      value        value of one token of it, on the average
+    tokens         m      tokens       tokens of the row as a block: header, text, separator
+    overhead       n      tokens       tokens of the header and the separator
+    segment_tokens s      tokens       tokens of the segment inside a block
+    asked          1      value        number of segments that the user's scorer was given
+    segment_worth  s      value        density of the segment: value per token, between 0 and 1
+    relevance      n      value        the density of its best segment
+    worth          n      value        the mean density of the chunk
     kept_row       n      selection    row in the window, -1 if none
     segment_kept   s      selection    the segment is in the window
-    stands_for_it  s      selection    the kept segment that says the same, -1 if none does
+    stands_for_it  s      selection    the kept segment that it is a duplicate of, -1 if none
     ============== ====== ============ ====================================================
     """
 
@@ -500,27 +382,27 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The packed context, with an account of every input.
+    """The packed context, with a decision for every input.
 
     Attributes:
-        text: what to put before the model; `str(window)` is the same.
-        tokens: its token count, by `counter`; never above `budget` when `exact`.
-        budget: the tokens it was allowed.
-        pieces: kept text in window order.
-        decisions: one per input chunk, in input order.
-        status: "optimal" when no selection of these chunks is worth more, else "feasible".
-        value: worth of the window: tokens times the worth of one, which grows with relevance.
-        upper_bound: what no selection can exceed.
+        text: the context for the model; `str(window)` is the same.
+        tokens: the token count of `text` by `counter`; never above `budget` if `exact`.
+        budget: the maximum of `tokens`.
+        pieces: the kept text in window order.
+        decisions: one for each input chunk, in input order.
+        status: "optimal" if no selection of these chunks has a higher value, else "feasible".
+        value: value of the window: the sum of tokens times density, which grows with relevance.
+        upper_bound: a value that no selection can exceed.
         gap: (upper_bound - value) / upper_bound, the share of value that may be missing.
-        exact: False when the tokens are an estimate.
+        exact: False if the token counts are estimates.
         counter: name of the counter.
-        prices: worth of one more token, of the whole budget under "", of a section under its name;
-            where it is 0 more room would change nothing.
-        asked: how many of `passages` passages the scorer was asked about.
-        passages: sentences and blocks that the input has.
+        prices: value of one more token, in the whole budget under "", in a section under its name;
+            0 if more tokens would change nothing.
+        asked: number of the `passages` that the user's scorer was given.
+        passages: number of sentences and blocks in the input.
         left: share of the evidence expected in the input that is not in the window.
-        stopped: `Budget(auto=...)` stopped before the tokens ran out: the window holds enough.
-        table: the corridor's table, for whoever wants to look closer.
+        stopped: whether `Budget(auto=...)` stopped before the tokens ran out.
+        table: the columns of the pipeline, for diagnosis.
     """
 
     text: str
@@ -603,23 +485,23 @@ class Window:
     ) -> list[dict[str, Any]]:
         """Return the window as messages to send: a user message of its text and the question.
 
-        Cache breakpoints are set where the price table's rules say that they pay: behind the pieces
-        that the `previous` window began with too, behind the whole context, and behind the
-        `history`, which stands before it as it is. Marks that it has already count towards the
-        number that a request may have. Where a provider caches by itself, or the context is too
-        short to be kept, there are none, and the content is one str.
+        Cache breakpoints are set where they save money by the price table: after the pieces that
+        the `previous` window began with too, after the whole context, and after the `history`,
+        which precedes the context unchanged. Breakpoints in the history count towards the maximum
+        of a request. There are none if the provider caches by itself or the context is too short
+        to be cached; then the content is one str.
 
         Args:
-            provider: "openai" or "anthropic", whose form the messages have.
-            question: stands behind the context, where it breaks no prefix.
-            history: messages to send before, as the provider takes them.
-            previous: the window of the request before; see `resident` of `pack`.
-            calls: how many requests will begin with this context, this one included.
-            prices: a row of `ctxmem.PRICES` by name, or a `Prices`; the provider's if left out.
+            provider: "openai" or "anthropic", the form of the messages.
+            question: text after the context, so that it does not change the cached prefix.
+            history: messages before the context, in the provider's form.
+            previous: the window of the previous request; see `resident` of `pack`.
+            calls: number of requests that begin with this context, including this one.
+            prices: a row of `ctxmem.PRICES` by name, or a `Prices`; the default is the provider's.
 
         Raises:
-            InputError: a provider, a row of prices or a number of calls that is none.
-            InputTypeError: the question is no text, or the history no dicts.
+            InputError: If the provider, the row of prices or the number of calls is invalid.
+            InputTypeError: If the question is not a str, or the history not a list of dicts.
         """
         return request.context_messages(
             self.text,
@@ -633,11 +515,11 @@ class Window:
         )
 
     def explain(self) -> str:
-        """Return, as text for a person, what was kept, what repeated, what was left out and why."""
+        """Return a report for a person: what was kept, repeated and left out, and why."""
         return report.window_text(self.to_dict(), self._texts())
 
     def to_html(self, path: str | Path) -> Path:
-        """Write the window beside its sources as one self-contained HTML page; return its path."""
+        """Write the window and its sources as one self-contained HTML page; return its path."""
         target = Path(path)
         shown = report.window_page(self.to_dict(), self._texts(), self._starts())
         target.write_text(shown, encoding="utf-8")
@@ -651,16 +533,16 @@ class Window:
         return {i: chunk.text for i, chunk in enumerate(self.table.chunks)}
 
     def _starts(self) -> dict[int, int]:
-        """Return where inputs begin in their sources, by position, where that is known."""
+        """Return where inputs begin in their sources, by position, if that is known."""
         places = ((i, place_of(chunk)) for i, chunk in enumerate(self.table.chunks))
         return {i: place.start for i, place in places if place is not None}
 
 
 def trim(text: str) -> str:
-    """Return the text without outer blank lines and trailing space; indentation stays.
+    """Return the text without outer blank lines and trailing space; indentation is kept.
 
-    So every block starts on its own line and ends without a newline of its own, which is what makes
-    the counts of blocks add up.
+    Every block then starts on its own line and ends without a newline, so the counts of blocks add
+    up.
     """
     if len(text.strip()) == len(text):
         return text

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import reference
+import reference_dedup
 from sample_texts import FOX, passages
 
 from ctxmem import _native, dedup
@@ -111,13 +111,15 @@ def test_containment_says_which_texts_are_contained():
 @pytest.mark.parametrize("method", ["exact", "sketch"])
 def test_members_of_real_text_are_as_similar_as_they_say(method):
     texts = passages(200, 60, seed=12)
-    sets = [reference.shingle_set(text, 3) for text in texts]
+    sets = [reference_dedup.shingle_set(text, 3) for text in texts]
     groups = find_near_duplicates(texts, 0.4, method=method)
     assert sum(map(len, groups)) > 80
     for group in groups:
         centre = group.representative
         for i, share, kind in zip(group, group.similarities, group.kinds, strict=True):
-            assert share == reference.similarity(sets[i], sets[centre], containment=False) >= 0.4
+            assert (
+                share == reference_dedup.similarity(sets[i], sets[centre], containment=False) >= 0.4
+            )
             assert kind == ("exact" if texts[i] == texts[centre] else "near")
 
 
@@ -183,7 +185,7 @@ def test_a_million_characters_in_a_line_are_read_in_linear_time():
     long = ["word " * 200_000, "x" * 1_000_000, "中" * 400_000, " " * 1_000_000, "a b c"]
     assert seconds(lambda: find_near_duplicates(long)) < 5
     rows = _native.text_overlaps(["a" * 300_000, "a" * 200_000], np.zeros(2, np.int32), 5)
-    assert reference.as_rows(*rows) == [(0, 1, 0)]
+    assert reference_dedup.as_rows(*rows) == [(0, 1, 0)]
 
 
 def test_a_flood_of_few_words_goes_on_by_sketch_and_says_so():

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import reference
+import reference_dedup
 import xxhash
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ def test_signatures_equal_the_slow_twin():
     for permutations, seed in ((64, 0), (128, 1), (192, 2**64 - 1)):
         rows = _native.minhash(shingles, start, permutations, seed).tolist()
         for row, (begin, end) in zip(rows, pairwise(start.tolist()), strict=True):
-            expected = reference.minhash(shingles[begin:end].tolist(), permutations, seed)
+            expected = reference_dedup.minhash(shingles[begin:end].tolist(), permutations, seed)
             assert expected == row
 
 
@@ -106,9 +106,9 @@ def test_sketched_groups_are_near_the_exact_ones_and_never_wrong(threshold):
     exact, _ = _native.near_duplicate_stars(texts, lengths, threshold, 3)
     found, similarity = _native.near_duplicate_stars_sketched(texts, lengths, threshold, 3)
     assert (exact == found).mean() > 0.98
-    sets = [reference.shingle_set(text, 3) for text in texts]
+    sets = [reference_dedup.shingle_set(text, 3) for text in texts]
     for i, centre in enumerate(found.tolist()):
-        assert similarity[i] == reference.similarity(sets[i], sets[centre], containment=False)
+        assert similarity[i] == reference_dedup.similarity(sets[i], sets[centre], containment=False)
         assert similarity[i] >= threshold
 
 
@@ -177,11 +177,11 @@ class IndexMachine(RuleBasedStateMachine):
 
     @rule()
     def everything_is_found(self):
-        sets = {id: reference.shingle_set(text, 2) for id, text in self.model.items()}
+        sets = {id: reference_dedup.shingle_set(text, 2) for id, text in self.model.items()}
         answers = self.index.query(list(self.model.values()))
         for (id, mine), matches in zip(sets.items(), answers, strict=True):
             alike = {
-                other: reference.similarity(mine, theirs, containment=False)
+                other: reference_dedup.similarity(mine, theirs, containment=False)
                 for other, theirs in sets.items()
             }
             assert matches == [

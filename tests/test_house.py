@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
-NOUNS = ["errors", "pricing", "request", "report", "schema"]
+NOUNS = ["errors", "pricing", "request", "report", "schema", "protocols"]
 ROOMS = [
     *(
         "intake",
@@ -35,8 +35,8 @@ ROOMS = [
     ),
     *("policies", "stores", "traces"),
 ]
-# messages stands on intake and tokens, because its functions take a counter by name; pack stands on
-# it, because a chat is packed by its units.
+# messages imports intake and tokens, because its functions take a counter by name; pack imports
+# messages, because a chat is packed by its units.
 COMPOSERS = ["messages", "pack", "memory", "audit"]
 EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
@@ -54,7 +54,7 @@ def modules() -> list[tuple[str, Path]]:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Return the ctxmem modules that a file imports, wherever the import stands."""
+    """Return the ctxmem modules that a file imports, at any place in the file."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "ctxmem":
@@ -204,7 +204,7 @@ def test_pages_have_python_and_links_that_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_no_generated_source_stands_in_the_tree():
+def test_no_generated_source_is_in_the_tree():
     assert not list(PACKAGE.glob("*.cpp")) + list((ROOT / "csrc/bind").glob("pages.cpp"))
 
 

@@ -8,9 +8,11 @@ import random
 import numpy as np
 import pytest
 import reference
+import reference_dedup
 from cpp_build import compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_dedup import as_rows
 from sample_texts import (
     FOX,
     MODES,
@@ -36,10 +38,10 @@ def test_pairs_of_real_text_are_exactly_those_of_brute_force(
     threshold, ngram, characters, containment
 ):
     texts = passages(120, 60, seed=ngram)
-    expected = reference.near_duplicate_pairs(
+    expected = reference_dedup.near_duplicate_pairs(
         texts, threshold, ngram, characters=characters, containment=containment
     )
-    actual = reference.as_rows(
+    actual = as_rows(
         *_native.near_duplicate_pairs(texts, threshold, ngram, characters, containment)
     )
     assert expected == actual
@@ -52,10 +54,10 @@ def test_stars_of_real_text_are_exactly_those_of_brute_force(ngram, characters, 
     texts = passages(120, 60, seed=10 + ngram)
     priority = np.random.default_rng(ngram).integers(0, 9, len(texts)).astype(float)
     for threshold in THRESHOLDS:
-        expected = reference.near_duplicate_stars(
+        expected = reference_dedup.near_duplicate_stars(
             texts, priority, threshold, ngram, characters=characters, containment=containment
         )
-        actual = reference.as_rows(
+        actual = as_rows(
             *_native.near_duplicate_stars(
                 texts, priority, threshold, ngram, characters, containment
             )
@@ -68,10 +70,10 @@ def test_stars_of_real_text_are_exactly_those_of_brute_force(ngram, characters, 
 def test_prose_of_every_script_agrees_with_brute_force(script, characters, containment):
     texts = edited_prose(script)
     for threshold, ngram in itertools.product(THRESHOLDS, NGRAMS):
-        rows = reference.as_rows(
+        rows = as_rows(
             *_native.near_duplicate_pairs(texts, threshold, ngram, characters, containment)
         )
-        assert rows == reference.near_duplicate_pairs(
+        assert rows == reference_dedup.near_duplicate_pairs(
             texts, threshold, ngram, characters=characters, containment=containment
         )
         # No empty sets, not everything equal: some pairs are alike, most are not.
@@ -89,12 +91,14 @@ def test_prose_of_every_script_agrees_with_brute_force(script, characters, conta
 def test_any_text_agrees_with_brute_force(texts, threshold, ngram, mode, seed):
     options = dict(zip(("characters", "containment"), mode, strict=True))
     pairs = _native.near_duplicate_pairs(texts, threshold, ngram, **options)
-    expected = reference.near_duplicate_pairs(texts, threshold, ngram, **options)
-    assert expected == reference.as_rows(*pairs)
+    expected = reference_dedup.near_duplicate_pairs(texts, threshold, ngram, **options)
+    assert expected == as_rows(*pairs)
     priority = np.random.default_rng(seed).integers(0, 4, len(texts)).astype(float)
     stars = _native.near_duplicate_stars(texts, priority, threshold, ngram, **options)
-    expected_stars = reference.near_duplicate_stars(texts, priority, threshold, ngram, **options)
-    assert expected_stars == reference.as_rows(*stars)
+    expected_stars = reference_dedup.near_duplicate_stars(
+        texts, priority, threshold, ngram, **options
+    )
+    assert expected_stars == as_rows(*stars)
 
 
 @pytest.mark.parametrize("containment", [False, True])
@@ -105,10 +109,8 @@ def test_a_join_too_large_for_one_table_finds_the_same_pairs(containment):
     vocabulary = [f"w{i}" for i in range(5000)]
     others = [" ".join(rng.choices(vocabulary, k=160)) for _ in range(8000)]
     others += [text + " tail" for text in others[:3000]]
-    rows = reference.as_rows(
-        *_native.near_duplicate_pairs(asked + others, 0.5, 3, containment=containment)
-    )
-    expected = reference.near_duplicate_pairs(asked, 0.5, 3, containment=containment)
+    rows = as_rows(*_native.near_duplicate_pairs(asked + others, 0.5, 3, containment=containment))
+    expected = reference_dedup.near_duplicate_pairs(asked, 0.5, 3, containment=containment)
     assert expected == [row for row in rows if row[1] < len(asked)]
     tails = [row for row in rows if row[0] >= len(asked)]
     first = range(len(asked), len(asked) + 3000)
@@ -116,7 +118,7 @@ def test_a_join_too_large_for_one_table_finds_the_same_pairs(containment):
     priority = np.zeros(len(asked + others))
     stars = _native.near_duplicate_stars(asked + others, priority, 0.5, 3, False, containment)
     one = _native.near_duplicate_stars(asked, priority[: len(asked)], 0.5, 3, False, containment)
-    assert reference.as_rows(*one) == reference.as_rows(*stars)[: len(asked)]
+    assert as_rows(*one) == as_rows(*stars)[: len(asked)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 300, 20_000])
@@ -132,15 +134,13 @@ def test_threads_change_nothing(count):
     priority = np.array([len(text) for text in texts], float)
     for containment in (False, True):
         pairs = [
-            reference.as_rows(
-                *_native.near_duplicate_pairs(texts, 0.4, 2, False, containment, threads)
-            )
+            as_rows(*_native.near_duplicate_pairs(texts, 0.4, 2, False, containment, threads))
             for threads in (1, 2, 5)
         ]
         assert pairs[0] == pairs[1] == pairs[2]
         assert (len(pairs[0]) > count // 10) or count < 300
         stars = [
-            reference.as_rows(
+            as_rows(
                 *_native.near_duplicate_stars(texts, priority, 0.4, 2, False, containment, threads)
             )
             for threads in (1, 2, 5)
@@ -148,9 +148,7 @@ def test_threads_change_nothing(count):
         assert stars[0] == stars[1] == stars[2]
     some, prio = texts[:3000], priority[:3000]
     sketched = [
-        reference.as_rows(
-            *_native.near_duplicate_stars_sketched(some, prio, 0.4, 2, threads=threads)
-        )
+        as_rows(*_native.near_duplicate_stars_sketched(some, prio, 0.4, 2, threads=threads))
         for threads in (1, 2, 5)
     ]
     assert sketched[0] == sketched[1] == sketched[2]
@@ -175,8 +173,8 @@ def test_words_begin_and_end_where_the_twin_says(text, padding):
 )
 def test_overlaps_agree_with_trying_every_offset(texts, sources, min_chars):
     source = np.arange(len(texts), dtype=np.int32) % sources
-    expected = reference.text_overlaps(texts, source.tolist(), min_chars)
-    assert expected == reference.as_rows(*_native.text_overlaps(texts, source, min_chars))
+    expected = reference_dedup.text_overlaps(texts, source.tolist(), min_chars)
+    assert expected == as_rows(*_native.text_overlaps(texts, source, min_chars))
 
 
 # Cases to check by eye
@@ -186,22 +184,22 @@ def test_one_changed_word_of_nine_costs_the_shingles_it_is_in():
     texts = [FOX, FOX.replace("the lazy", "a lazy")]
     left, right, similarity = _native.near_duplicate_pairs(texts, 0.1, 3)
     # 7 shingles each; "over the lazy", "the lazy dog", "jumps over the" differ: 4 of 10 shared.
-    assert reference.as_rows(left, right, similarity) == [(0, 1, 0.4)]
+    assert as_rows(left, right, similarity) == [(0, 1, 0.4)]
 
 
 def test_higher_priority_represents_and_ties_go_to_the_first():
     texts = ["a b c d", "a b c d e", "A B C D"]
     taken = _native.near_duplicate_stars(texts, np.array([1.0, 2.0, 1.0]), 0.5, 3)
-    assert reference.as_rows(*taken) == [(1, 2 / 3), (1, 1.0), (1, 2 / 3)]
+    assert as_rows(*taken) == [(1, 2 / 3), (1, 1.0), (1, 2 / 3)]
     taken = _native.near_duplicate_stars(texts, np.array([3.0, 2.0, 3.0]), 0.5, 3)
-    assert reference.as_rows(*taken) == [(0, 1.0), (0, 2 / 3), (0, 1.0)]
+    assert as_rows(*taken) == [(0, 1.0), (0, 2 / 3), (0, 1.0)]
 
 
 def test_without_priorities_the_text_of_most_characters_represents():
     texts = ["é é é ab cd", "é é é ab cd ef", "\N{GRINNING FACE} é é é ab cd ef"]
     for find in (_native.near_duplicate_stars, _native.near_duplicate_stars_sketched):
         lengths = find(texts, np.array([len(text) for text in texts], float), 0.3, 3)
-        assert reference.as_rows(*lengths) == reference.as_rows(*find(texts, None, 0.3, 3))
+        assert as_rows(*lengths) == as_rows(*find(texts, None, 0.3, 3))
         assert lengths[0].tolist() == [2, 2, 2]
 
 
@@ -209,13 +207,13 @@ def test_overlaps_of_a_sliding_window_form_a_chain():
     text = "".join(chr(0x4E00 + i) for i in range(100))
     windows = [text[start : start + 40] for start in range(0, 61, 20)]
     rows = _native.text_overlaps(windows, np.zeros(4, np.int32), 10)
-    assert reference.as_rows(*rows) == [(0, 1, 20), (1, 2, 20), (2, 3, 20)]
+    assert as_rows(*rows) == [(0, 1, 20), (1, 2, 20), (2, 3, 20)]
 
 
 def test_overlap_is_looked_for_within_a_source_only():
     texts = ["alpha beta gamma", "beta gamma delta", "gamma", "alpha beta gamma"]
     rows = _native.text_overlaps(texts, np.array([1, 1, 2, 1], np.int32), 5)
-    assert reference.as_rows(*rows) == [(0, 1, 6), (0, 3, 0)]
+    assert as_rows(*rows) == [(0, 1, 6), (0, 3, 0)]
 
 
 def test_a_shared_header_does_not_make_overlaps_quadratic():

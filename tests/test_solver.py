@@ -13,7 +13,7 @@ import pytest
 from cpp_build import compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import (
+from reference_solver import (
     best_choice,
     best_packing,
     evaluate_packing,

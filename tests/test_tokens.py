@@ -28,7 +28,7 @@ from reference import byte_pairs, load_generator
 
 from ctxmem import _native, tokens
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
-from ctxmem.schema import Counter
+from ctxmem.protocols import Counter
 from ctxmem.tokens import files, names
 
 NATIVE = ["o200k_base", "cl100k_base"]

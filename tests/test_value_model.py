@@ -9,10 +9,11 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-import reference
+import reference_value
 from cpp_build import compile_and_run
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_value import tree_value
 
 from ctxmem import Chunk, _native, intake, value
 from ctxmem.dedup import find_repeats
@@ -146,7 +147,7 @@ def test_what_is_not_the_same_does_not_meet(asked, written):
 
 def test_terms_by_hand():
     def written(text):
-        return " ".join(term.text + "+" * term.extra for term in reference.terms(text))
+        return " ".join(term.text + "+" * term.extra for term in reference_value.terms(text))
 
     assert written("Set maxOverflow") == "set max+ overflow+ maxoverflow"
     assert written("task_queues") == "task queu taskqueu+"
@@ -181,7 +182,7 @@ SPAN = st.lists(PIECE, max_size=6).map(lambda words: " ".join(words) + " ")
 @given(st.lists(SPAN, min_size=1, max_size=7), st.lists(PIECE, max_size=5).map(" ".join))
 def test_words_of_spans_equal_their_slow_twin(spans, query):
     features = describe([spans], [query + " cat"])
-    for name, expected in reference.words_of_spans(spans, query + " cat").items():
+    for name, expected in reference_value.words_of_spans(spans, query + " cat").items():
         assert column(features, name) == pytest.approx(expected, abs=1e-5), name
 
 
@@ -335,12 +336,12 @@ def test_forests_equal_trees_walked_node_by_node(seed):
     data = {"version": 1, "blend": 0.25, "draft": random_forest(seed, _native.DRAFT_FEATURES)}
     data["final"] = random_forest(seed + 1, _native.FINAL_FEATURES)
     model = _native.SpanModel(data)
-    odds = np.array([reference.tree_value(data["draft"], row) for row in features.draft()])
+    odds = np.array([tree_value(data["draft"], row) for row in features.draft()])
     drafted = 1 / (1 + np.exp(-odds))
     assert model.draft(features) == pytest.approx(drafted, abs=1e-5)
     given_worth = np.linspace(0, 1, len(odds)).astype(np.float32)
     rows = features.finals(given_worth)
-    revised = np.array([reference.tree_value(data["final"], row) for row in rows])
+    revised = np.array([tree_value(data["final"], row) for row in rows])
     expected = 1 / (1 + np.exp(-(0.25 * odds + 0.75 * revised)))
     assert model.revise(features, given_worth) == pytest.approx(expected, abs=1e-5)
     np.testing.assert_array_equal(
@@ -437,7 +438,7 @@ def test_more_evidence_is_never_worth_less(expert, part):
         more = row.copy()
         raised = rng.choice(rising, rng.integers(1, len(rising)), replace=False)
         more[raised] = np.maximum(more[raised], rng.choice([0.05, 0.5, 1.0], len(raised)))
-        assert reference.tree_value(forest, more) >= reference.tree_value(forest, row) - 1e-9
+        assert tree_value(forest, more) >= tree_value(forest, row) - 1e-9
 
 
 def chunks_of(documents, seed=None):

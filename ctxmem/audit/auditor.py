@@ -36,7 +36,7 @@ from ctxmem.audit.sessions import (
 from ctxmem.errors import InputError
 from ctxmem.messages import check
 from ctxmem.messages.reading import ROLES
-from ctxmem.schema import Counter
+from ctxmem.protocols import Counter
 
 DRAWN_WINDOWS = 24
 """Windows that the page draws token by token: the most wasteful ones."""

@@ -8,7 +8,7 @@ from typing import Any
 from ctxmem.audit.ledger import REMEMBER, Ledger
 from ctxmem.audit.segments import LEAST_WORDS, Segment, Window, key_of
 from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
-from ctxmem.schema import Counter
+from ctxmem.protocols import Counter
 
 NEAR = 0.5
 """Shared word 3-grams from which on two passages are versions of one."""

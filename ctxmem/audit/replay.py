@@ -11,7 +11,8 @@ from ctxmem.audit.segments import Segment
 from ctxmem.errors import BudgetError, CtxmemError, InputError
 from ctxmem.messages import count_messages, trim_messages
 from ctxmem.pack import pack
-from ctxmem.schema import Chunk, Counter
+from ctxmem.protocols import Counter
+from ctxmem.schema import Chunk
 from ctxmem.traces import Passage
 
 _KEPT_ROWS = 400

@@ -22,7 +22,7 @@ from ctxmem.messages.reading import (
     TEXT_BLOCKS,
     THOUGHT_BLOCKS,
 )
-from ctxmem.schema import Counter
+from ctxmem.protocols import Counter
 from ctxmem.traces import Passage
 
 LEAST_CHARACTERS = 40

@@ -1,13 +1,16 @@
-"""Find what repeats: the same text, near-duplicates, text that neighbours share.
+"""Find redundant text: repeats, near-duplicates, and text that adjacent passages share.
 
 rule        what makes two near-duplicates say different things
-near        groups of near-duplicate texts, and an index of them
+near        groups of near-duplicate texts
+index       an index of texts that finds the near-duplicates of other texts
+arguments   the options of both, and their checks
 passages    repeats and versions among the passages of one pack
-overlaps    text that one passage has from another
-embeddings  groups of close embeddings, when asked for
+overlaps    text that a passage shares with another
+embeddings  groups of close embeddings, on request
 """
 
-from ctxmem.dedup.near import DedupIndex, Group, Match, find_near_duplicates, minhash
+from ctxmem.dedup.index import DedupIndex, Match
+from ctxmem.dedup.near import Group, find_near_duplicates, minhash
 from ctxmem.dedup.overlaps import Overlap, overlaps
 from ctxmem.dedup.passages import (
     check_dedup,

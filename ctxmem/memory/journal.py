@@ -14,7 +14,8 @@ from typing import Any
 import xxhash
 
 from ctxmem.errors import InputError, PageDamageError
-from ctxmem.schema import PageId, PageStore
+from ctxmem.protocols import PageStore
+from ctxmem.schema import PageId
 
 FORMAT = 1
 """Version of the records; readers refuse later ones."""

@@ -23,7 +23,7 @@ from ctxmem.memory.window import Event
 from ctxmem.messages.counting import Meter
 from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import Prices
-from ctxmem.schema import Policy
+from ctxmem.protocols import Policy
 
 POLICIES = ("auto", "batch", "slide")
 """How much leaves and when; the names in `ctxmem.policies` say which pages do."""

@@ -26,7 +26,8 @@ from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.messages.counting import Meter
 from ctxmem.messages.reading import Turn, read_one, told
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.schema import Budget, Chunk, PageStore, Policy
+from ctxmem.protocols import PageStore, Policy
+from ctxmem.schema import Budget, Chunk
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 

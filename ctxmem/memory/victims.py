@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ctxmem.memory.resident import Resident
 from ctxmem.policies import page_table
-from ctxmem.schema import Policy
+from ctxmem.protocols import Policy
 
 _ENDLESS = 1 << 60
 

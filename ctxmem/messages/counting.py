@@ -33,7 +33,7 @@ from ctxmem.messages.reading import (
     role_of,
     told,
 )
-from ctxmem.schema import Counter
+from ctxmem.protocols import Counter
 from ctxmem.tokens import resolve
 
 _IMAGES = frozenset({"image", "image_url", "input_image", "computer_screenshot"})

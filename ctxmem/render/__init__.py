@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ctxmem.protocols import Counter
 from ctxmem.render.layout import (
     AUTO,
     ORDERS,
@@ -22,7 +23,7 @@ from ctxmem.render.layout import (
     source_label,
 )
 from ctxmem.render.pieces import Placed, stitch
-from ctxmem.schema import Candidates, Counter, Layout, Piece, Section
+from ctxmem.schema import Candidates, Layout, Piece, Section
 
 __all__ = [
     "AUTO",

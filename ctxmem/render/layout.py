@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, Chunk, Counter, Layout
+from ctxmem.protocols import Counter
+from ctxmem.schema import Candidates, Chunk, Layout
 
 AUTO = "auto"
 """The `header` that names a source only if a piece could be read as part of another piece."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from ctxmem.errors import InputTypeError
-from ctxmem.schema import PageStore
+from ctxmem.protocols import PageStore
 from ctxmem.stores.memory import MemoryStore
 from ctxmem.stores.sqlite import SqliteStore
 

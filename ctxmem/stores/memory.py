@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ctxmem.errors import ConflictError, StoreError
-from ctxmem.schema import OnDamage, PageId, Record
+from ctxmem.protocols import OnDamage
+from ctxmem.schema import PageId, Record
 
 _NO_PAGES: Mapping[PageId, bytes] = MappingProxyType({})
 

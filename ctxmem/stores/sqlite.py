@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 import xxhash
 
 from ctxmem.errors import PageDamageError, StoreError
-from ctxmem.schema import OnDamage, PageId, Record
+from ctxmem.protocols import OnDamage
+from ctxmem.schema import PageId, Record
 from ctxmem.stores.memory import check_version
 
 FORMAT = 1

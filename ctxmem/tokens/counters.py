@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ctxmem import _native, _pages
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Counter
+from ctxmem.protocols import Counter
 
 ESTIMATE_MARGIN = 1.3
 """What the calibrated estimate is multiplied by, so that few texts are counted too low.

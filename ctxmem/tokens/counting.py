@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, Counter
+from ctxmem.protocols import Counter
+from ctxmem.schema import Candidates
 from ctxmem.tokens.counters import Native, told
 from ctxmem.tokens.names import resolve
 

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
-from ctxmem.schema import Counter
+from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import (
     ESTIMATE_MARGIN,
     Estimate,

@@ -30,7 +30,8 @@ from ctxmem.adapters.journal import Journal
 from ctxmem.errors import InputError
 from ctxmem.intake import read_budget
 from ctxmem.messages import LOW_WATER, OVERHEAD, Growing, trim_messages
-from ctxmem.schema import Budget, PageStore
+from ctxmem.protocols import PageStore
+from ctxmem.schema import Budget
 from ctxmem.tokens import count_tokens, resolve
 
 # Came with langchain 1.2.10; before, a model call could not write to the state.

@@ -31,7 +31,8 @@ from ctxmem.adapters.journal import page_id
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.intake import MAX_BUDGET
 from ctxmem.pack import pack
-from ctxmem.schema import PageId, PageStore
+from ctxmem.protocols import PageStore
+from ctxmem.schema import PageId
 from ctxmem.stores import open_store
 
 

@@ -1,0 +1,129 @@
+"""The protocols of what users can plug in: counters, eviction policies and stores of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+from ctxmem.errors import PageDamageError
+from ctxmem.schema import PageId, Record
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """Count tokens: with the encoding of a model, or with a user's own function.
+
+    A budget holds in the model's tokens if `exact` is true; the counts of an estimate are not
+    exact. `additive` is true if counts add up where a text that ends in a newline is followed by a
+    character other than whitespace and `/`, as for cl100k_base and o200k_base.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the counter in reports."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether its counts are those of the model's own tokeniser."""
+
+    @property
+    def additive(self) -> bool:
+        """Whether the counts of blocks that end in a newline add up."""
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of one text."""
+
+    def count_many(self, texts: Sequence[str]) -> Sequence[int]:
+        """Return the number of tokens of each text."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Choose the page to evict when the window is full.
+
+    A page is identified by its slot, a small integer. A slot is tracked from `on_insert` until
+    `on_evict` or `on_remove`. After `on_evict` it still identifies the same page, so a policy may
+    remember it until `on_remove`. Pinned pages are not tracked. The methods must not change the
+    page table that calls them; the caller of the table gets the exceptions that they raise.
+    """
+
+    def on_insert(self, slot: int) -> None:
+        """Record that a page entered the window, for the first time or again."""
+
+    def on_touch(self, slot: int) -> None:
+        """Record that a tracked page was used."""
+
+    def on_evict(self, slot: int) -> None:
+        """Record that a page left the window; its slot still identifies it."""
+
+    def on_remove(self, slot: int) -> None:
+        """Forget a page, tracked or evicted; its slot may be used for another page."""
+
+    def victim(self) -> int:
+        """Return the tracked slot to evict next."""
+
+
+OnDamage = Callable[[PageDamageError], None]
+"""A function that is called with the error of each damaged record or page that a read skips."""
+
+
+@runtime_checkable
+class PageStore(Protocol):
+    """Store the sessions of tenants: for each a journal of records, and the pages they refer to.
+
+    All data are keyed by tenant and session, and no call returns the data of another session. A
+    journal only grows, and its version is the number of its records. Pages are keyed by their
+    content, so a page that is written twice is stored once. Payloads are bytes, which the store
+    does not interpret.
+
+    After `append` returns, its data survive a killed process; if the process is killed before, all
+    the data of the call are stored, or none. Every payload is checked against the checksum it was
+    stored with. A payload that does not match is never returned: the call raises
+    `PageDamageError`, or passes the error to `damaged`, if given, and goes on. A store may be used
+    from many threads.
+    """
+
+    def append(
+        self,
+        tenant: str,
+        session: str,
+        records: Sequence[bytes],
+        *,
+        pages: Mapping[PageId, bytes] = _NOTHING,
+        expect: int | None = None,
+    ) -> int:
+        """Write pages and records, all or none, and return the session's new version.
+
+        If `expect` is given and is not the session's version, it raises `ConflictError` and writes
+        nothing.
+        """
+
+    def version(self, tenant: str, session: str) -> int:
+        """Return the number of records of the session; 0 if it is unknown."""
+
+    def read(
+        self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
+    ) -> Iterator[Record]:
+        """Yield the records whose version is above `after`, in order."""
+
+    def pages(
+        self,
+        tenant: str,
+        session: str,
+        ids: Sequence[PageId],
+        *,
+        damaged: OnDamage | None = None,
+    ) -> dict[PageId, bytes]:
+        """Return the pages with these ids that the session has."""
+
+    def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
+        """Return the sessions of the tenant, sorted."""
+
+    def delete_session(self, tenant: str, session: str) -> None:
+        """Delete a session, its records and its pages; an unknown session is no error."""
+
+    def close(self) -> None:
+        """Release files and connections; closing twice is no error."""

@@ -1,0 +1,189 @@
+"""The outline of code: blocks with their fences, and statements."""
+
+from __future__ import annotations
+
+import pytest
+from outlines import CODE_FILE, UNCLOSED, UNOPENED, flagged, spans, texts, tied, units
+
+# Fences, literal blocks and directives
+
+
+def test_fences_are_shown_with_their_code_and_the_line_that_introduces_it():
+    text = "To open it, run:\n\n```sh\ngate open \\\n    --wait\n```\n\nIt opens."
+    assert [
+        ("prose", "To open it, run:", None),
+        ("fence", "```sh", "To open it, run:"),
+        ("code", "gate open \\\n    --wait", "```sh"),
+        ("fence", "```", "```sh"),
+        ("prose", "It opens.", None),
+    ] == units(text)
+    assert {"```sh": "```"} == tied(text)
+
+
+def test_a_literal_block_needs_the_paragraph_that_announces_it():
+    text = "Open the gate as follows::\n\n    open it\n      slowly\n\nIt opens."
+    assert [
+        ("prose", "Open the gate as follows::", None),
+        ("code", "open it\n      slowly", "Open the gate as follows::"),
+        ("prose", "It opens.", None),
+    ] == units(text)
+
+
+def test_a_literal_block_that_is_announced_with_a_role_is_code():
+    text = "Use :func:`open_gate` as follows::\n\n    gate = open_gate(3)\n"
+    assert [
+        ("prose", "Use :func:`open_gate` as follows::", None),
+        ("code", "gate = open_gate(3)", "Use :func:`open_gate` as follows::"),
+    ] == units(text)
+
+
+def test_code_of_a_directive_needs_the_directive():
+    text = "Then:\n\n.. code-block:: python\n   :linenos:\n\n   close_gate(1)\n\nIt closes.\n"
+    assert [
+        ("prose", "Then:", None),
+        ("fence", ".. code-block:: python", "Then:"),
+        ("other", ":linenos:", ".. code-block:: python"),
+        ("code", "close_gate(1)", ".. code-block:: python"),
+        ("prose", "It closes.", None),
+    ] == units(text)
+
+
+def test_indented_code_needs_the_line_that_introduces_it():
+    text = "Open the gate with\n\n    gate = open_gate(3)\n    gate.wait()\n\nIt opens."
+    assert [
+        ("prose", "Open the gate with", None),
+        ("code", "gate = open_gate(3)\n    gate.wait()", None),
+        ("prose", "It opens.", None),
+    ] == units(text)
+    lead = "Open the gate like this:"
+    assert lead == units(text.replace("Open the gate with", lead))[1][2]
+
+
+def test_a_session_of_python_is_one_unit_with_its_output():
+    text = "Pumps have names:\n\n>>> pump = Pump()\n>>> pump.name\n'north'\n\nThey are short."
+    session = ">>> pump = Pump()\n>>> pump.name\n'north'"
+    assert [
+        ("prose", "Pumps have names:", None),
+        ("code", session, "Pumps have names:"),
+        ("prose", "They are short.", None),
+    ] == units(text)
+
+
+def test_code_between_fences_is_one_unit_where_it_fits():
+    lines = [f"x{i} = f({i})" for i in range(200)]
+    whole = "\n".join(lines[:100])
+    assert [("fence", "```"), ("code", whole), ("fence", "```")] == spans(f"```\n{whole}\n```")
+    pieces = texts("```\n" + "\n".join(lines) + "\n```")[1:-1]
+    assert lines == [line for piece in pieces for line in piece.split("\n")]
+    assert max(map(len, pieces)) <= 1600
+
+
+def test_blank_lines_below_a_signature_are_no_unit():
+    found = texts("```\nx:" + "\n     " * 2000 + "y\n```")
+    assert ["```", "x:", "y", "```"] == found
+
+
+def test_a_piece_may_begin_inside_of_fenced_code():
+    text = (
+        "    return x + 1\n\ndef g():\n    pass\n```\n\n## More\n\nText below the code is here.\n"
+    )
+    code = "return x + 1\n\ndef g():\n    pass"
+    assert [
+        ("other", "", None),
+        ("code", code, None),
+        ("fence", "```", code),
+        ("heading", "## More", None),
+        ("prose", "Text below the code is here.", "## More"),
+    ] == units(text)
+    assert [code] == flagged(text, UNOPENED)
+    assert {code: "```"} == tied(text)
+
+
+def test_a_piece_may_end_inside_of_fenced_code():
+    text = "Run:\n\n```sh\ngate open\ngate close"
+    assert [
+        ("prose", "Run:", None),
+        ("fence", "```sh", "Run:"),
+        ("code", "gate open\ngate close", "```sh"),
+    ] == units(text)
+    assert ["gate open\ngate close"] == flagged(text, UNCLOSED)
+
+
+# Statements
+
+
+CODE = {
+    "python": [
+        "import os\nimport sys",
+        "# greets\n@cached\ndef main(args):\n    for a in args:\n        print(a)\n\n    return 0",
+        "class A:\n    x: int = 1",
+        "main(sys.argv)",
+    ],
+    "c": [
+        "#include <stdio.h>",
+        'int main()\n{\n    if (a == 1) {\n        printf("hi. You");\n    }\n\n    return 0;\n}',
+    ],
+    "javascript": [
+        "const a = 1;\nfunction foo(x) {\n  return x + a;\n}",
+        "foo(3).then((r) => {\n  console.log(r);\n});",
+    ],
+}
+
+
+@pytest.mark.parametrize("language", CODE)
+def test_code_without_fences_is_cut_into_statement_blocks(language):
+    text = "\n\n".join(["This is how it works.", *CODE[language], "That was all. Thanks."])
+    assert [
+        ("prose", "This is how it works."),
+        *(("code", block) for block in CODE[language]),
+        ("prose", "That was all."),
+        ("prose", "Thanks."),
+    ] == spans(text)
+
+
+def test_a_dedent_to_the_first_line_begins_a_block_unless_it_closes_one():
+    text = "def f(x):\n    return g(x)\ndef g(x):\n    return x\ntry:\n    f(1)\nexcept:\n    f(2)"
+    assert [
+        "def f(x):\n    return g(x)",
+        "def g(x):\n    return x",
+        "try:\n    f(1)\nexcept:\n    f(2)",
+    ] == texts(text)
+
+
+def test_a_long_function_is_cut_into_statements_that_need_its_signature():
+    body = [f"    if x == {i}:\n        return {'f' * 60}({i})" for i in range(40)]
+    text = "def choose(x):\n" + "\n".join(body)
+    signature, *rest = units(text, CODE_FILE)
+    assert ("code", "def choose(x):", None) == signature
+    assert [("code", group.strip(), "def choose(x):") for group in body] == rest
+
+
+def test_a_file_of_code_is_cut_into_its_statements():
+    text = """import time
+
+# Metres.
+LEVEL = 3.0
+
+
+class Pump:
+    name = "north"
+
+    def start(self):
+        return True
+
+
+if LEVEL:
+    Pump().start()
+else:
+    time.sleep(1)
+"""
+    assert [
+        ("code", "import time", None),
+        ("code", "# Metres.\nLEVEL = 3.0", None),
+        (
+            "code",
+            'class Pump:\n    name = "north"\n\n    def start(self):\n        return True',
+            None,
+        ),
+        ("code", "if LEVEL:\n    Pump().start()\nelse:\n    time.sleep(1)", None),
+    ] == units(text, CODE_FILE)

@@ -1,0 +1,197 @@
+"""The outline of prose: sentences, headings and the turns of a dialogue."""
+
+from __future__ import annotations
+
+import pytest
+import reference_sentences
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from outlines import LABEL, outline, spans, texts, units
+
+from ctxmem import _native
+
+PROSE = {
+    "English contracts": [
+        "The Supplier shall pay the fees set out in Art. 9.2, No. 5 and Fig. 3 (Annex B, etc.).",
+        "Acme B.V. and Widget Inc. of the U.S. may, e.g. for cause, end it.",
+        "This is Widget Inc.",
+        "The Client was never told by Dr. J. R. Smith at 5 p.m. on Jan. 5, 2020.",
+        "It paid $3.5 million.",
+        "No.",
+        "It did not!",
+    ],
+    "English science": [
+        "Smith et al. 2019 report approx. 3.2 mm (p < 0.05, cf. Fig. 2a).",
+        "Effects were small vs. controls, i.e. below 1 %.[12]",
+        '"Is it real?" they asked.',
+        "“We think so.”",
+        "More work… is needed.",
+    ],
+    "German": [
+        "Am 3. Oktober 1990 trat die DDR bei.",
+        "Das gilt z. B. für Dr. Müller bzw. die GmbH.",
+        "Im 19. Jahrhundert war es gem. Abs. 2 anders.",
+        "„Wirklich?“ fragte er.",
+        "Nr. 5 gilt.",
+    ],
+    "French": ["« Bonjour. »", "Il est 15 h.", "Où est M. Dupont ?", "« Là », dit-elle."],
+    "Russian": ["Это г. Москва.", "Население около 13 млн. человек.", "Да!", "Нет?"],
+    "Arabic": ["ذهب الولد إلى المدرسة.", "هل تعلم؟", "نعم، أعلم."],
+    "Hindi": ["यह एक वाक्य है।", "यह दूसरा है।"],
+}
+
+
+@pytest.mark.parametrize("language", PROSE)
+def test_prose_is_cut_into_sentences(language):
+    assert PROSE[language] == texts(" ".join(PROSE[language]))
+    assert {"prose"} == {kind for kind, _ in spans(" ".join(PROSE[language]))}
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["今天天气很好。", "我们去公园吧！", "你去吗？", "“好的。”", "他说。", "价格是３．５元。"],
+        ["「はい。」と言った。", "東京は首都です。", "「本当？」", "彼は聞いた。"],
+    ],
+)
+def test_chinese_and_japanese_need_no_spaces(sentences):
+    assert sentences == texts("".join(sentences))
+
+
+def test_thai_is_cut_at_a_space_when_a_clause_has_some_length():
+    clause = "ประเทศไทยตั้งอยู่ในเอเชีย"  # 25 letters; four of them are above 80
+    assert [" ".join([clause] * 4)] * 2 + [clause] == texts(" ".join([clause] * 9))
+
+
+def test_lower_case_chatter_is_cut_too():
+    assert ["hello there.", "how are you?", "fine."] == texts("hello there. how are you? fine.")
+
+
+def test_a_newline_in_a_paragraph_ends_nothing_and_a_blank_line_does():
+    assert ["One sentence\nover two lines.", "No stop here", "but a gap."] == texts(
+        "One sentence\nover two lines.\n\nNo stop here\n \nbut a gap."
+    )
+
+
+def test_a_number_at_the_start_of_a_wrapped_line_is_no_list_item():
+    text = "It grew by about\n12. The rest is known.\n- but this is one"
+    assert ["It grew by about\n12.", "The rest is known.", "- but this is one"] == texts(text)
+
+
+def test_long_sentences_are_cut_at_clauses_then_at_spaces():
+    clause = "the parties agree on many a thing"
+    for mark in (";", ","):
+        pieces = texts(f"{mark} ".join([clause] * 200))
+        assert all(piece.endswith(mark) for piece in pieces[:-1])
+        assert max(map(len, pieces)) <= 1600
+    pieces = texts(" ".join(["word"] * 2000))
+    assert 7 == len(pieces) and all(1000 <= len(piece) <= 1600 for piece in pieces)
+
+
+@pytest.mark.parametrize("grapheme", ["e\u0301", "🇦🇹", "👩‍👧", "👍🏽", "กำ", "각", "क्ष"])
+def test_graphemes_are_never_cut(grapheme):
+    start = _native.outline([grapheme * 3000])[0]
+    assert len(start) > 1
+    assert all(at % len(grapheme) == 0 for at in start.tolist())
+
+
+WORDS = "The However fee paid is Mr Dr No Fig etc Inc al e.g i.e U.S B.V J x 3 9.2 12 IV".split()
+MARKS = [".", ".", ".", ". ", ". ", "!", "?", "...", '"', "'", ")", ",", ";", " ", " ", " ", "  "]
+english = st.lists(st.sampled_from(WORDS + MARKS * 2), max_size=60).map(
+    lambda parts: "We saw that it was so and then they paid for it all " + "".join(parts)
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(english)
+def test_sentences_equal_their_slow_twin(text):
+    start = _native.outline([text])[0].tolist()
+    cut = [text[a:b] for a, b in zip(start, [*start[1:], len(text)], strict=True)]
+    assert reference_sentences.sentences(text) == cut
+
+
+@settings(max_examples=300, deadline=None)
+@given(english)
+def test_a_sentence_alone_is_one_unit(text):
+    start, end, *_ = _native.outline([text])
+    sentences = [text[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+    assert list(range(len(sentences) + 1)) == _native.outline(sentences)[-1].tolist()
+
+
+# Headings
+
+
+def test_the_short_first_line_above_a_passage_is_its_title():
+    text = "Harbour Rowing Club\nThe Harbour Rowing Club program represents the University."
+    assert [("heading", "Harbour Rowing Club")] == spans(text)[:1]
+
+
+def test_a_heading_is_needed_by_what_is_below_it():
+    assert [
+        ("heading", "# Pumps", None),
+        ("prose", "They move water.", "# Pumps"),
+        ("heading", "Gates\n-----", None),
+        ("prose", "They hold it.", "Gates\n-----"),
+    ] == units("# Pumps\n\nThey move water.\n\nGates\n-----\nThey hold it.")
+
+
+def test_a_heading_of_restructuredtext_has_its_lines_above_and_below():
+    assert [
+        ("heading", "=====\nPumps\n=====", None),
+        ("prose", "They move water.", "=====\nPumps\n====="),
+        ("heading", "Gates\n~~~~~", None),
+        ("prose", "They hold it.", "Gates\n~~~~~"),
+    ] == units("=====\nPumps\n=====\n\nThey move water.\n\nGates\n~~~~~\n\nThey hold it.")
+
+
+def test_a_heading_needs_the_heading_above_it():
+    text = "## 2.1.0\n\n### Fixed\n\n- The pump no longer runs dry.\n"
+    assert ("heading", "### Fixed", "## 2.1.0") in units(text)
+
+
+def test_the_changes_of_a_version_need_its_heading():
+    text = "# Changes\n\n## 2.1\n\n- A bell.\n- A pump.\n\n## 2.0\n\n- A gate.\n"
+    assert [
+        ("heading", "# Changes", None),
+        ("heading", "## 2.1", None),
+        ("list_item", "- A bell.", "## 2.1"),
+        ("list_item", "- A pump.", "## 2.1"),
+        ("heading", "## 2.0", None),
+        ("list_item", "- A gate.", "## 2.0"),
+    ] == units(text)
+
+
+def test_what_has_no_heading_needs_the_name_of_its_source():
+    start, end, kind, flags, need, _, _ = outline("One.\n\n# Two\n\nThree.", named=True)
+    assert [(0, 0), (0, 6), (6, 13), (13, 19)] == list(zip(start, end, strict=True))
+    assert ["source", "prose", "heading", "prose"] == [_native.SPAN_KINDS[k] for k in kind]
+    assert [LABEL, 0, LABEL, 0] == flags
+    assert [-1, 0, -1, 2] == need
+
+
+# Turns of a dialogue
+
+
+def test_chat_turns_begin_a_unit():
+    assert ["User: what is it", "Assistant: a span", "**User:** ok"] == texts(
+        "User: what is it\nAssistant: a span\n**User:** ok"
+    )
+
+
+def test_turns_of_a_dialogue_are_units():
+    text = "Ann Lee: Did the pump run?\n\nBo Kim: It did. Then it stopped.\n\nAnn Lee: Good.\n"
+    assert [
+        ("turn", "Ann Lee: Did the pump run?", None),
+        ("turn", "Bo Kim: It did. Then it stopped.", None),
+        ("turn", "Ann Lee: Good.", None),
+    ] == units(text)
+
+
+def test_turns_on_lines_of_their_own_are_turns():
+    text = "Ann Lee: Did the pump run?\nBo Kim: It did.\nAnn Lee: Good.\nCy Roe: So be it.\n"
+    assert ["turn"] * 4 == [kind for kind, _, _ in units(text)]
+
+
+def test_the_second_paragraph_of_a_turn_needs_the_first():
+    text = "User: When?\n\nAssistant: At six.\n\nNot on Sundays.\n\nUser: And the pump?\n"
+    assert "Assistant: At six." == {said: need for _, said, need in units(text)}["Not on Sundays."]

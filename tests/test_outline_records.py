@@ -1,0 +1,204 @@
+"""The outline of records: JSON, configuration files, XML, SQL and logs."""
+
+from __future__ import annotations
+
+import pytest
+from outlines import FILLER, RECORD, UNKNOWN, flagged, spans, texts, tied, units
+
+# JSON
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '{"a": 1, "b": [1, 2], "c": {"d": "x, y"}}',
+            ['{"a": 1,', '"b": [1, 2],', '"c": {"d": "x, y"}}'],
+        ),
+        (
+            '[{"a": 1, "b": "some words"},\n {"a": "]"}]\n',
+            ['[{"a": 1, "b": "some words"},', '{"a": "]"}]'],
+        ),
+        ('{"x": 1}\n{"x": 2}\n', ['{"x": 1}', '{"x": 2}']),
+    ],
+)
+def test_json_that_has_no_room_is_cut_by_element(text, expected):
+    found = units(text, room=32)
+    assert [("record", element, None) for element in expected] == found
+
+
+def test_numbers_of_an_array_stay_together_up_to_a_line():
+    pieces = texts("[" + ", ".join(f"{i}.25" for i in range(100, 200)) + "]")
+    assert [13, 13, 13, 13, 13, 13, 13, 9] == [piece.count(".25") for piece in pieces]
+
+
+def test_json_that_has_room_is_one_unit():
+    text = '{"a": 1, "b": [1, 2], "c": {"d": "x, y"}}'
+    assert [("record", text, None)] == units(text)
+
+
+def test_json_below_a_line_is_its_own_unit():
+    assert [
+        ("prose", "Result:", None),
+        ("record", '{"x": true,\n "y": null}', "Result:"),
+    ] == units('Result:\n{"x": true,\n "y": null}')
+
+
+def test_long_elements_of_json_are_cut_deeper():
+    text = '{"rows": [' + ", ".join(f'{{"id": {i}, "v": "some words"}}' for i in range(99)) + "]}"
+    assert 99 == len(texts(text))
+
+
+def test_brackets_in_prose_are_no_json():
+    assert [("prose", "[see below] is a note.")] == spans("[see below] is a note.")
+    assert [("prose", "[1] Smith, A.")] == spans("[1] Smith, A.")
+
+
+PRETTY = """{
+  "name": "Anna",
+  "limits": {
+    "speed": 12.5,
+    "load": null
+  },
+  "tags": ["old", "blue"]
+}
+"""
+
+
+def test_members_of_an_object_need_its_key():
+    assert [
+        ("fence", "{", None),
+        ("record", '"name": "Anna",', "{"),
+        ("name", '"limits": {', "{"),
+        ("record", '"speed": 12.5,', '"limits": {'),
+        ("record", '"load": null', '"limits": {'),
+        ("fence", "},", '"limits": {'),
+        ("record", '"tags": ["old", "blue"]', "{"),
+        ("fence", "}", "{"),
+    ] == units(PRETTY)
+    assert {"{": "}", '"limits": {': "},"} == tied(PRETTY)
+
+
+def test_tabs_indent_json_as_spaces_do():
+    assert {"{": "}", '"limits": {': "},"} == tied(PRETTY.replace("  ", "\t"))
+
+
+def test_members_of_objects_in_an_array_need_the_key_of_the_array():
+    text = '{\n  "crew": [\n    {\n      "role": "mate",\n      "name": "Kim"\n    }\n  ]\n}\n'
+    needs = {said: need for _, said, need in units(text)}
+    assert "{" == needs['"role": "mate",']
+    assert ("name", '"crew": [', "{") in units(text)
+
+
+def test_members_are_shown_between_brackets():
+    assert ("record", '"name": "Anna",', "{") in units(PRETTY)
+
+
+def test_each_line_of_json_is_a_record():
+    lines = ['{"id": 1, "seats": 3}', '{"id": 2, "seats": 1}', '{"id": 3, "seats": 2}']
+    assert [("record", line, None) for line in lines] == units("\n".join(lines) + "\n")
+
+
+# YAML, TOML, INI, XML and SQL
+
+
+def test_keys_of_yaml_are_names_of_what_is_deeper():
+    text = """version: 2
+gates:
+  - name: north
+    opens: "06:00"
+  - name: south
+pump:
+  level: 3.0
+  alarm:
+    bell: true
+"""
+    assert [
+        ("record", "version: 2", None),
+        ("name", "gates:", None),
+        ("name", "- name: north", "gates:"),
+        ("record", 'opens: "06:00"', "- name: north"),
+        ("record", "- name: south", "gates:"),
+        ("name", "pump:", None),
+        ("record", "level: 3.0", "pump:"),
+        ("name", "alarm:", "pump:"),
+        ("record", "bell: true", "alarm:"),
+    ] == units(text)
+
+
+def test_a_comment_at_the_top_of_yaml_is_a_comment():
+    text = "# How gates open.\nversion: 2\ngates:\n  north: 06:00\n"
+    assert "heading" not in [kind for kind, _, _ in units(text)]
+
+
+def test_members_of_toml_need_their_table():
+    text = '[pump]\nlevel = 3.0\nhosts = [\n  "north",\n]\n\n[[gate]]\nname = "south"\n'
+    assert [
+        ("heading", "[pump]", None),
+        ("record", "level = 3.0", "[pump]"),
+        ("name", "hosts = [", "[pump]"),
+        ("record", '"north",', "hosts = ["),
+        ("fence", "]", "hosts = ["),
+        ("heading", "[[gate]]", None),
+        ("record", 'name = "south"', "[[gate]]"),
+    ] == units(text)
+    assert {"hosts = [": "]"} == tied(text)
+
+
+def test_members_of_ini_need_their_section():
+    text = "[north]\nopens = 06:00\n; wide\nwidth = 12\n\n[south]\nwidth = 9\n"
+    assert [
+        ("heading", "[north]", None),
+        ("record", "opens = 06:00", "[north]"),
+        ("record", "; wide", "[north]"),
+        ("record", "width = 12", "[north]"),
+        ("heading", "[south]", None),
+        ("record", "width = 9", "[south]"),
+    ] == units(text)
+    assert ["; wide"] == flagged(text, FILLER)
+
+
+def test_a_comment_above_the_first_section_hides_nothing():
+    text = "; gates\n[north]\nopens = 06:00\nwidth = 12\n"
+    assert ("record", "width = 12", "[north]") in units(text)
+
+
+@pytest.mark.parametrize("form", [UNKNOWN, RECORD])
+def test_elements_of_xml_need_the_element_around_them(form):
+    text = '<fleet>\n  <ship id="7">\n    <name>Anna</name>\n  </ship>\n</fleet>\n'
+    assert ("record", "<name>Anna</name>", '<ship id="7">') in units(text, form)
+
+
+def test_each_row_that_sql_inserts_is_a_record():
+    lines = [f"INSERT INTO trip VALUES ({k}, {k}.20);" for k in range(1, 5)]
+    assert [("record", line, None) for line in lines] == units("\n".join(lines))
+
+
+def test_records_need_the_line_that_introduces_them():
+    assert [
+        ("prose", "These are the defaults:", None),
+        ("record", "host = a", "These are the defaults:"),
+        ("record", "port = 3", "These are the defaults:"),
+    ] == units("These are the defaults:\n\nhost = a\nport = 3\n")
+
+
+# Logs
+
+
+def test_log_lines_begin_a_unit():
+    lines = ["2024-05-01 12:00:03 INFO started", "2024-05-01 12:00:04 WARN low disk"]
+    assert lines == texts("\n".join(lines))
+
+
+def test_each_line_of_a_log_is_a_record():
+    lines = [f"2024-05-01 06:00:0{k} INFO gate {k} opened" for k in range(4)]
+    assert [("record", line, None) for line in lines] == units("\n".join(lines))
+
+
+def test_a_traceback_needs_the_line_of_the_log_above_it():
+    error = "2024-05-01 06:01:00 ERROR pump stopped"
+    trace = 'Traceback (most recent call last):\n  File "pump.py", line 3\nStopped: dry'
+    lines = [f"2024-05-01 06:00:0{k} INFO gate {k} opened" for k in range(3)]
+    found = units("\n".join([*lines, error, trace, *lines]))
+    assert [error] == [need for _, said, need in found if said.startswith("Traceback")]
+    assert 2 * lines == [said for kind, said, _ in found if kind == "record" and "INFO" in said]
