@@ -61,7 +61,7 @@ def split_characters(text: str) -> list[str]:
 
 
 def shingle_set(text: str, ngram: int, *, characters: bool = False) -> frozenset[Hashable]:
-    """Return what stands for the text when it is compared."""
+    """Return the shingles of a text; a text shorter than one shingle is one element."""
     units = split_characters(text) if characters else split_words(text)
     if not units:
         return frozenset([("bytes", repaired(text))])
@@ -84,7 +84,7 @@ def near_duplicate_pairs(
     characters: bool = False,
     containment: bool = False,
 ) -> list[tuple[int, int, float]]:
-    """Compare every text with every other; texts of one set are paired with the first of them."""
+    """Compare every text with every other; texts with equal sets are paired with the first."""
     sets = [shingle_set(text, ngram, characters=characters) for text in texts]
     first = [sets.index(one) for one in sets]
     pairs = []
@@ -700,7 +700,7 @@ def _word_before(text: str, begin: int, at: int) -> str:
 
 @cache
 def difference_words() -> dict[str, list[tuple[str, int, int, bool, bool]]]:
-    """Return (kind, family, meaning, always counts, only with a partner) of every listed word."""
+    """Return (kind, family, value, strong, pair) of the entries of each listed word."""
     found: dict[str, list[tuple[str, int, int, bool, bool]]] = {}
     lists = load_generator("generate_difference_words")
     for entry in lists.entries():
@@ -723,9 +723,10 @@ def load_generator(name: str) -> ModuleType:
 
 
 def differences(a: str, b: str) -> set[tuple[str, str, str]]:
-    """Return what differs in texts of words apart by one space, each in no script without spaces.
+    """Return the differences of two texts whose words are separated by single spaces.
 
-    Only for texts with one longest common subsequence, and words that are listed as they stand.
+    The texts must have one longest common subsequence. Words are looked up as they are written, and
+    there are no scripts without spaces.
     """
     sides = (a.split(), b.split())
     hunks = _hunks(*sides)
@@ -790,7 +791,7 @@ def _place(mark: _Mark) -> tuple[int, int]:
 
 
 def _hunks(a: list[str], b: list[str]) -> list[_Spans]:
-    """Return the places between the words of a longest common subsequence."""
+    """Return the gaps between the words of a longest common subsequence."""
     best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i in reversed(range(len(a))):
         for j in reversed(range(len(b))):
@@ -834,7 +835,7 @@ def _one_place(spans: _Spans, a: int, b: int) -> bool:
 def _gone(
     sides: tuple[list[str], list[str]], lone: tuple[list[_Lone], list[_Lone]]
 ) -> tuple[set[int], set[int]]:
-    """Return what was moved: each has one other beside the same word in what differs."""
+    """Return the moved marks: the same mark next to the same word in the other text."""
     gone: tuple[set[int], set[int]] = (set(), set())
     for i, (mark, spans, _) in enumerate(lone[0]):
         for step in (-1, 1):
