@@ -1,4 +1,4 @@
-"""The rule of difference: what makes two near-duplicates say different things."""
+"""The rule of difference: whether two near-duplicates have different meanings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ctxmem import (
 CORE = Path(__file__).resolve().parent.parent / "csrc/core"
 
 
-# By language and kind: a frame, and two words that turn what it says.
+# By language and kind: a sentence, and two words that change its meaning.
 PAIRS = {
     ("en", "number"): (
         "The deposit of the flat is {} euro and is returned in full.",
@@ -306,7 +306,7 @@ def test_a_word_that_turns_a_statement_is_a_difference(case):
     assert [(y, x, kind) for x, y, kind in found] == differences(b, a)
 
 
-# By language: a text, and the same in other words, of which none turns what it says.
+# By language: a text, and another wording with the same meaning.
 REWORDED = {
     "en": ("The big flat is let to a family.", "The large apartment is let to a young family."),
     "de": (
@@ -496,7 +496,7 @@ def test_long_texts_far_apart_are_compared_without_their_order():
     assert [("7", "8", "number")] == differences(a + " 7 so", b + " 8 so")
 
 
-# found by the property test: an accent apart from its capital
+# Found by the property test: a decomposed accent.
 @pytest.mark.parametrize("text", ["À#", "À-"])
 def test_an_accent_apart_from_its_letter_changes_nothing(text):
     assert [] == differences(text, unicodedata.normalize("NFD", text))
@@ -554,9 +554,9 @@ def test_the_generated_headers_are_up_to_date():
         assert written == reference.load_generator("generate_fold_tables").header() + "\n"
 
 
-# The slow twin
+# The oracle
 
-# English words that count and some that do not, a number, a name, an operator and a tick.
+# Words that make marks and words that do not; numbers, identifiers, operators and ticks.
 ATOMS = [
     *("not", "never", "two", "six", "april", "monday", "may", "must", "all", "some", "if", "only"),
     *("before", "after", "minimum", "maximum", "first", "last", "days", "weeks", "each", "every"),
@@ -589,7 +589,7 @@ def test_the_rule_is_symmetric_and_finds_nothing_between_a_text_and_itself(a, b)
     assert not differences(a, unicodedata.normalize("NFD", a))
 
 
-# Every door
+# Every function that uses the rule
 
 FEE = "The fee is due within {} days of the receipt of the letter at the office of the owner."
 

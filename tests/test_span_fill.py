@@ -1,4 +1,4 @@
-"""The fill of a window by units: within its limit, below its bound, each with what it needs."""
+"""The fill of a window with units: within its limit, below its bound, closed under needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctxmem import _native
 PROSE = _native.SPAN_KINDS.index("prose")
 LABEL, LEAD_IN, HIDDEN, FILLER = 1, 2, 4, 8
 MAY, MUST, MUST_NOT = range(3)
-SHARED = 0.5  # of the worth of a token of the best unit below it, what one of a label is worth
+SHARED = 0.5  # the density of a label, as a share of the best unit below it
 
 
 def fill(stretches, tokens, worth, limit, *, overhead=1, again=1, **options):
@@ -56,7 +56,7 @@ def fill(stretches, tokens, worth, limit, *, overhead=1, again=1, **options):
 
 
 def cost(kept, sizes, tokens, overhead, again):
-    """Return what a choice costs: its tokens, the overhead of each document, then of each run."""
+    """Return the cost of a choice: tokens, one overhead per document, one per further run."""
     total, at = 0, 0
     for size in sizes:
         here = kept[at : at + size]
@@ -101,7 +101,7 @@ def test_a_fill_stays_within_its_limit_and_no_choice_exceeds_its_bound(
 
 
 def test_the_best_spans_are_taken_and_touching_ones_share_a_block():
-    # 5 + 5 tokens and one block of 2; the span alone in its document would cost 3 + 2.
+    # 5 + 5 tokens and one overhead of 2; the span that is alone in its document would cost 3 + 2.
     kept, *_ = fill(
         [["a ", "b ", "c "], ["d "]], [5, 5, 5, 3], [0.9, 0.8, 0.1, 0.7], 13, overhead=2
     )
@@ -144,7 +144,7 @@ def test_a_version_with_another_number_is_kept_unless_all_are_folded():
 
 
 def closure(unit, need, also):
-    """Return a unit and all that it needs, directly or not."""
+    """Return a unit and all units that it needs, directly or indirectly."""
     found, left = set(), [unit]
     while left:
         at = left.pop()
@@ -156,7 +156,7 @@ def closure(unit, need, also):
 
 @st.composite
 def instances(draw):
-    """Draw units with flags and needs of any kind, cycles too; what is hidden is not needed."""
+    """Draw units with any flags and needs, including cycles; no unit needs a hidden one."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=2))
     n = sum(sizes)
     rows = st.integers(-1, n - 1)
@@ -186,13 +186,13 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
     sizes, need, also, flags, tokens, worth, demand = given_units.values()
     n, overhead = len(tokens), again + more
     needs = [closure(k, need, also) for k in range(n)]
-    # A label or lead-in shows nothing by itself, only with what is below it.
+    # A label or a lead-in has content only if a unit below it has.
     content = {k for k in range(n) if not flags[k] & (LABEL | LEAD_IN | FILLER | HIDDEN)}
     for _ in range(n):
         content |= {need[k] for k in content if need[k] >= 0 and flags[need[k]] & (LABEL | LEAD_IN)}
     said = [k for k in content if not flags[k] & LABEL]
     content |= {k for d in said for k in needs[d] if flags[k] & LABEL}
-    # What is needed is worth a share of the best that needs it, where that is more than its own.
+    # A needed unit has at least a share of the density of the best unit that needs it.
     values = [
         tokens[k]
         * max(
@@ -209,13 +209,13 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
         return (
             all(needs[k] <= kept for k in kept)
             and not any(demand[k] == MUST_NOT or flags[k] & HIDDEN for k in kept)
-            # A lead-in never stands without something that it introduces, unless that is nothing.
+            # A lead-in is shown with a unit that it introduces, if there is one with content.
             and all(
                 any(k == need[d] for d in kept & content)
                 for k in kept & content
                 if flags[k] & LEAD_IN
             )
-            # A label never stands without something below it, unless nothing is.
+            # A label is shown with a unit below it, if there is one with content.
             and all(
                 any(k in needs[d] for d in kept & set(said))
                 for k in kept & content
@@ -249,7 +249,7 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
     ]
     best = max(sum(v for v, k in zip(values, choice, strict=True) if k) for choice in choices)
     assert best <= bound + 1e-9
-    # Rings of units that need each other are split only where no closed choice shows anything.
+    # A ring of units that need each other is split only if no closed choice has content.
     assert (closed(kept.tolist()) and value <= best + 1e-9) or best == 0
     assert 0 <= left <= 1
 
@@ -261,7 +261,7 @@ def test_a_heading_is_taken_whenever_something_below_it_is():
     kept, *_, spent, value, _, _, _ = fill(stretches, [1, 3, 3], [0.9, 0.1, 0.8], 6, **below)
     assert [1, 0, 1] == kept.tolist()
     assert (6, pytest.approx(3 * 0.8 + SHARED * 0.8)) == (spent, value)
-    # Where it does not fit, the other one does: it touches its heading.
+    # If it does not fit, the other one does: it is adjacent to its heading.
     kept, *_ = fill(stretches, [1, 3, 3], [0.9, 0.1, 0.8], 5, **below)
     assert [1, 1, 0] == kept.tolist()
     kept, *_ = fill(stretches, [1, 3, 3], [0.9, 0.1, 0.8], 4, **below)
@@ -301,7 +301,7 @@ def test_steps_that_need_each_other_are_taken_together_where_they_fit():
     tied = {"also": [1, 2, 0]}
     kept, *_ = fill(stretches, [2, 2, 2], [0.9, 0.1, 0.1], 7, **tied)
     assert [1, 1, 1] == kept.tolist()
-    # Where not all of them do, and nothing else is there, the best of them are better than nothing.
+    # If not all of the ring fits, and nothing else does, the best units of it are taken.
     kept, *_ = fill(stretches, [2, 2, 2], [0.9, 0.1, 0.1], 6, **tied)
     assert [1, 1, 0] == kept.tolist()
 
@@ -334,7 +334,7 @@ def test_a_need_of_what_is_not_there_is_refused(column, row):
 def test_a_price_stops_before_the_limit():
     texts = [[f"word{i} "] for i in range(10)]
     worth = [0.8] + [0.02] * 9
-    # One token each, and one of overhead: a token of the others is worth .01 there.
+    # One token each, and one of overhead: the density of the others is .01.
     kept, _, _, _, value, _, _, left = fill(texts, [1] * 10, worth, 99, least=0.011)
     assert [1] + [0] * 9 == kept.tolist()
     assert left == pytest.approx(1 - value / 0.98)
@@ -351,7 +351,7 @@ def test_what_must_be_there_is_and_what_must_not_is_not():
 def test_room_that_runs_out_has_a_price_and_room_left_has_none():
     texts = [["a "], ["b "]]
     *_, price, _ = fill(texts, [4, 4], [0.9, 0.5], 5)
-    assert price == pytest.approx(0.5 * 4 / 5)  # what one more token would have bought
+    assert price == pytest.approx(0.5 * 4 / 5)  # value per token of the unit that did not fit
     *_, price, _ = fill(texts, [4, 4], [0.9, 0.5], 99)
     assert price == 0
 
@@ -406,10 +406,10 @@ def test_what_differs_in_a_word_of_the_query_is_not_folded(query, kept):
     [
         ("The orchards close.", "An orchard closes.", False),
         ("The orchard closes.", "The harbour closes.", True),
-        ("The harbour closes.", "The orchard closes.", False),  # the query says nothing of it
+        ("The harbour closes.", "The orchard closes.", False),  # the query does not name it
         ("Is the what of it?", "", False),  # function words
         ("ORCHARD", "harbour", True),
-        ("The orchard closes early.", "The harbour opens late.", False),  # and in more beside
+        ("The orchard closes early.", "The harbour opens late.", False),  # and other words
         ("The new orchard closes.", "The harbour closes.", False),  # half is not most
         ("", "orchard", False),
         ("Größe 7", "Grösse 8", True),
@@ -417,5 +417,5 @@ def test_what_differs_in_a_word_of_the_query_is_not_folded(query, kept):
 )
 def test_what_differs_mainly_in_words_of_the_query(text, other, apart):
     words = _native.AskedWords("What is the orchard of Größe 7?")
-    for _ in range(2):  # looking changes nothing
+    for _ in range(2):  # a look-up does not change the words
         assert words.set_apart(text, other) is apart

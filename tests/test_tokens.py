@@ -78,7 +78,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch
     return monkeypatch
 
 
-# What the fuzz texts are made of: everything the two patterns tell apart, and what has broken
+# What the fuzz texts are made of: everything the two patterns distinguish, and what has broken
 # tokenizers before.
 ATOMS = [
     *("a", "b", "S", "T", "Re", "ll", "VE", "don", "Hello", "HTTPServer", "camelCase", "x_y"),

@@ -1,19 +1,22 @@
-// The rule of difference: what makes two near-duplicates say different things.
+// The rule of difference: whether two near-duplicates have different meanings, and where.
 //
-// Two texts differ in a number (with sign, unit, currency or per cent), an identifier or version, an
-// operator, a tick, a negation, a modal, a condition, a quantifier, a month, a weekday, a unit or an
-// opposite, in fourteen languages (difference_words/), where one has it and the other does not at the
-// same place. Case, layout, quotes, dashes, Unicode forms and hyphenation are no difference, nor is
-// another wording: synonyms, the order of sentences, an added adjective.
+// Two texts differ if, at the same place, one has a number (with sign, unit, currency or per cent),
+// an identifier or version, an operator, a tick, a negation, a modal, a condition, a quantifier, a
+// month, a weekday, a unit or an opposite that the other does not have. The word lists cover
+// fourteen languages (difference_words/). Case, layout, quotes, dashes, Unicode forms and
+// hyphenation are not differences. Neither are synonyms, the order of sentences or an added
+// adjective.
 //
-// Texts are folded (fold.hpp), cut into words, numbers, identifiers, signs and single characters of
-// scripts without spaces, and aligned by the greedy algorithm of Myers (An O(ND) difference algorithm
-// and its variations, 1986); only tokens without a partner are looked up. Reading is linear in the
-// text. Comparing takes O(n + d^2) for d edits; more than kMostEdits of them, or kMostSteps of work a
-// token, are not aligned, but compared as multisets in O(n log n). Memory: some 12 bytes a character,
-// 48 a token, and at most kMostEdits^2 numbers for the edits.
+// A text is folded (fold.hpp) and split into words, numbers, identifiers, signs and single
+// characters of scripts without spaces (read_text.cpp). The items of both texts are aligned
+// (alignment.hpp). Where they do not match, the words are looked up (difference_marks.hpp) and
+// compared with those at the same place of the other text.
 //
-// Symmetric: differences(b, a) is differences(a, b) with the sides exchanged.
+// Reading takes O(n) time and about 12 bytes of memory per character and 48 per item. Comparing
+// takes O(n + d^2) for d edits. Texts that are too far apart to be aligned are compared as
+// multisets, in O(n log n).
+//
+// The rule is symmetric: differences(b, a) is differences(a, b) with the sides exchanged.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -36,23 +39,24 @@ inline constexpr std::array<std::string_view, 13> kDifferenceKinds = {
     "number", "negation", "modal",  "condition", "quantifier", "month", "weekday",
     "unit",   "opposite", "symbol", "operator",  "identifier", "wording"};
 
-// What stands at one place of two texts: views into them, one of which may be empty.
+// The text at one place in each of the two texts, as views. One of the views may be empty.
 struct Difference {
     std::string_view a, b;
     DifferenceKind kind;
 };
 
-// A text read once, to be compared with many. It keeps a view of the text, which must outlive it.
+// A text that is read once and compared with many. It keeps a view of the text, which must outlive
+// it.
 class ReadText {
 public:
     enum class Token : std::uint8_t { word, letter, number, identifier, symbol, operator_ };
 
     struct Item {
-        std::uint64_t hash;        // equal for what says the same
+        std::uint64_t hash;        // equal for equal meanings
         std::uint32_t from, to;    // in folded characters
         Token token;
-        bool joined;               // a letter of a script without spaces that touches the one before
-        std::uint16_t value = 0;   // of symbols: what the lists say of it
+        bool joined;               // a letter (Token::letter) that directly follows another one
+        std::uint16_t value = 0;   // of symbols: value and family in the word lists
         std::uint16_t family = 0;
     };
 
@@ -61,8 +65,9 @@ public:
     std::string_view text() const { return text_; }
     const Folded& folded() const { return folded_; }
     const std::vector<Item>& items() const { return items_; }
-    // Numbers of items before which a sentence or line ends, ascending.
+    // Indices of the items before which a sentence or a line ends, ascending.
     const std::vector<std::uint32_t>& ends() const { return ends_; }
+    // The number of common words of each language, in the order of difference_words.hpp.
     const std::array<std::uint32_t, tables::kLatinLanguages>& known_by() const { return known_by_; }
     bool kana() const { return kana_; }
     std::string_view slice(const Item& item) const {
@@ -76,14 +81,14 @@ private:
     Folded folded_;
     std::vector<Item> items_;
     std::vector<std::uint32_t> ends_;
-    std::array<std::uint32_t, tables::kLatinLanguages> known_by_{};  // common words of each language
+    std::array<std::uint32_t, tables::kLatinLanguages> known_by_{};  // see known_by()
     bool kana_ = false;
 };
 
-// In text order. With `wording`, also the other words in which the two differ, each text's own.
+// The differences in text order. With `wording`, also the other words that only one text has.
 std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool wording = false);
 
-// The rule with a query: texts also differ where `text` has, beyond the other, mainly words of it.
+// The rule with a query. Texts also differ if most words that only `text` has are in the query.
 class DifferenceRule {
 public:
     explicit DifferenceRule(std::string_view query = {}) : asked_(query) {}

@@ -1,10 +1,12 @@
-// Folding: a text as it is compared, character by character, with the place that each came from.
+// Folding: the characters of a text in the form in which texts are compared, each with the byte
+// that it came from.
 //
-// Case, accents in one piece or two, ligatures, full-width forms, quotes, dashes and digits of other
-// scripts become one form; soft hyphens and zero-width characters go. The tables are generated
-// (generate_fold_tables.py) from Unicode's case folding and compatibility decomposition (Unicode
-// Standard Annex 15); Hangul is composed by arithmetic, so that a syllable is one character. Linear
-// in the text, and total: any bytes are read, and what is no character stays as it is.
+// Case, composed and decomposed accents, ligatures, full-width forms, quotes, dashes and the digits
+// of other scripts are unified. Soft hyphens and zero-width characters are removed. The tables are
+// generated (generate_fold_tables.py) from Unicode's case folding and compatibility decomposition
+// (Unicode Standard Annex 15). Hangul is composed by arithmetic (The Unicode Standard, section
+// 3.12), so that a syllable is one character. O(n) in the bytes. Any bytes are accepted; those that
+// are not UTF-8 are kept.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -18,10 +20,10 @@ namespace ctxmem {
 
 struct Folded {
     std::vector<char32_t> chars;
-    std::vector<std::uint32_t> at;  // the byte that each character began at; the last is the size
+    std::vector<std::uint32_t> at;  // the byte at which each character began, and the size
 
     explicit Folded(std::string_view utf8) {
-        // A plain loop over the ASCII that most texts begin with, then character by character.
+        // Most texts begin with ASCII, which a plain loop folds faster.
         std::size_t ascii = 0;
         while (ascii < utf8.size() && static_cast<unsigned char>(utf8[ascii]) < 0x80) ++ascii;
         chars.reserve(utf8.size());
@@ -48,10 +50,11 @@ struct Folded {
     std::size_t size() const { return chars.size(); }
     char32_t operator[](std::size_t i) const { return i < chars.size() ? chars[i] : 0; }
 
-    // The bytes of the text that characters came from. Requires from < to <= size().
+    // The bytes from which the characters came. Requires from < to <= size().
     std::string_view slice(std::string_view utf8, std::size_t from, std::size_t to) const {
         std::size_t end = to;
-        while (end < chars.size() && at[end] == at[to - 1]) ++end;  // of one source, such as a ligature
+        // A source character such as a ligature becomes several; the slice has all or none of it.
+        while (end < chars.size() && at[end] == at[to - 1]) ++end;
         return utf8.substr(at[from], at[end] - at[from]);
     }
 

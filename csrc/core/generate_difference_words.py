@@ -16,7 +16,7 @@ from two_stage_tables import array
 FOLDER = Path(__file__).parent / "difference_words"
 
 LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "ar", "hi", "zh", "ja", "ko"]
-LATIN = 8  # the first so many are told apart by their common words
+LATIN = 8  # the first languages, which are recognized by their common words
 SIGNS = ["symbols", "units"]
 
 # The enum WordKind of word_lists.hpp, in order.
@@ -31,7 +31,7 @@ STRONG, PAIR, STEM, WHOLE = 1, 2, 4, 8
 
 
 class Entry(NamedTuple):
-    """A word: its folded text, language, kind, what it is opposed to, its meaning, its flags."""
+    """A word: folded text, language, kind, family of words it is opposed to, meaning, flags."""
 
     word: str
     language: int
@@ -61,7 +61,7 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def read(marked: str, kind: str) -> tuple[str, int]:
-    """Return a word of a list, folded, and its flags: those of its section, or its own."""
+    """Return a word of a list, folded, and its flags: those of its section or its own mark."""
     flags = STRONG if kind in ALWAYS else PAIR if kind in PAIRED else 0
     if len(marked) > 1 and marked[0] in "!~":
         flags = STRONG if marked[0] == "!" else PAIR
@@ -91,7 +91,7 @@ def entries() -> list[Entry]:
                 value += 1
                 for marked in group.split():
                     word, flags = read(marked, kind)
-                    # One letter inside a run says little by itself.
+                    # A single letter inside a run is weak evidence.
                     if name in ("zh", "ja", "ko") and len(word) == 1 and flags == 0:
                         flags = PAIR
                     opposed = family if kind in ("opposite", "mark") else KINDS.index(kind)

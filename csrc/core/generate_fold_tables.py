@@ -1,11 +1,12 @@
-"""Write fold_tables.hpp: what a character becomes before two texts are compared.
+"""Write fold_tables.hpp: the folded form of each character, in which texts are compared.
 
     python csrc/core/generate_fold_tables.py > csrc/core/fold_tables.hpp
 
-A character is case-folded and decomposed (NFKD), so that accents, ligatures, full-width forms and
-digits of other scripts compare as the same; quotes and dashes become one of each; what is not seen
-(soft hyphen, zero width, vowel signs of Arabic) goes. Superscripts keep their place by `^`, and a
-fraction stays apart from a number before it. Hangul syllables stay whole: fold.hpp composes them.
+A character is case-folded and decomposed (NFKD), so that composed and decomposed accents,
+ligatures, full-width forms and digits of other scripts compare as equal. Quotes are unified, and so
+are dashes. Soft hyphens, zero-width characters and Arabic vowel signs are removed. A superscript
+gets a `^` before it, and a fraction a space. Hangul syllables are not decomposed; fold.hpp composes
+those that are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write unicode_tables.hpp: what tiktoken's regex engine and Python say of every code point.
+"""Write unicode_tables.hpp: the properties of code points in tiktoken's engine and in Python.
 
     python csrc/core/generate_unicode_tables.py > csrc/core/unicode_tables.hpp
 

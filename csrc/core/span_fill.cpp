@@ -16,14 +16,14 @@
 namespace ctxmem {
 namespace {
 
-constexpr int kShingle = 5;             // words
-constexpr double kShared = 0.5;          // of what a label stands above
-constexpr std::size_t kFew = 64;         // units of which one after the other is left out
-constexpr double kGain = 1e-6;           // of value, that makes another choice better
-constexpr double kLeastAdded = 0.4;      // of its value, what another version keeps at least
-constexpr int kLongestRing = 64;        // units that need each other
-constexpr int kDeepest = 12;            // labels and lead-ins below a lead-in
-constexpr std::int64_t kJoint = 3;      // tokens that a cut may add; see bound()
+constexpr int kShingle = 5;          // words
+constexpr double kShared = 0.5;      // least density of a needed unit, as a share; see value_labels
+constexpr std::size_t kFew = 64;     // the most units for which best() tries to leave each out
+constexpr double kGain = 1e-6;       // relative gain in value that makes another choice better
+constexpr double kLeastAdded = 0.4;  // share of its value that another version keeps at least
+constexpr int kLongestRing = 64;     // units that need each other
+constexpr int kDeepest = 12;         // labels and lead-ins below a lead-in
+constexpr std::int64_t kJoint = 3;   // tokens that a cut may add; see bound()
 constexpr auto kNone = kNoSpan;
 constexpr auto kNever = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint8_t kMust = 1, kMustNot = 2;
@@ -40,8 +40,8 @@ public:
         full_ = value_;
     }
 
-    // The greedy choice, and where there are few units, what becomes of it without each of those that
-    // it took: at tiny budgets one of them may keep out two.
+    // The greedy choice. If there are few units, the best of that and of the choices without each
+    // unit that it took: in a small budget one unit may take the room of two better ones.
     Fill best(std::int64_t limit) {
         banned_.assign(n_, 0);
         may_split_ = true;
@@ -79,7 +79,7 @@ public:
         if (fill_.pins_fit) {
             take_needs_of_pins(limit);
             take_best(limit);
-            if (fill_.value == 0 && may_split_) {  // not even one fits with all that is tied to it
+            if (fill_.value == 0 && may_split_) {  // no unit fits with its whole ring
                 split_rings_ = true;
                 take_best(limit);
                 split_rings_ = false;
@@ -96,8 +96,9 @@ public:
         return sum;
     }
 
-    // The optimum of an easier problem: units in parts, without overhead or needs, each at no more
-    // than it costs in any run: T(a) + T(b) - T(a + b) was at most kJoint in two million raw cuts.
+    // The optimum of a relaxed problem: units may be taken in part and have no overhead and no
+    // needs. Each costs no more than in any run: with T the number of tokens of a text,
+    // T(a) + T(b) - T(a + b) was at most kJoint in two million cuts of raw text.
     double bound(std::int64_t limit) const {
         std::vector<Next> order;
         order.reserve(n_);
@@ -149,7 +150,7 @@ private:
         }
     }
 
-    // Where each span stands in bytes.
+    // Finds the text and the stretch of each unit.
     void locate() {
         stretch_of_.resize(n_);
         text_.resize(n_);
@@ -165,7 +166,7 @@ private:
         }
     }
 
-    // Who needs each unit directly: dependents_[dependent_first_[s]] on.
+    // Lists the units that need each unit s directly, in dependents_ from dependent_first_[s] on.
     void find_dependents() {
         dependent_first_.assign(n_ + 1, 0);
         const auto each = [&](auto&& visit) {
@@ -184,8 +185,8 @@ private:
         });
     }
 
-    // Which units show something. A label or a lead-in shows nothing by itself, only with a unit
-    // that does and that is below it, perhaps with other labels and lead-ins between.
+    // Finds the units with content. A label or a lead-in has content only if a unit below it has,
+    // directly or through other labels and lead-ins.
     void find_content() {
         content_.assign(n_, 0);
         for (std::size_t s = 0; s < n_; ++s) {
@@ -193,20 +194,23 @@ private:
             content_[s] = 1;
             for (std::int32_t at = in_.need[s]; at != kNone;) {
                 const auto above = static_cast<std::size_t>(at);
-                if (content_[above] || !has(above, kLabel | kLeadIn) || has(above, kFiller | kHidden)) break;
+                if (content_[above] || !has(above, kLabel | kLeadIn) ||
+                    has(above, kFiller | kHidden))
+                    break;
                 content_[above] = 1;
                 at = in_.need[above];
             }
         }
         const std::vector<std::uint8_t> shown = content_;
-        for (std::size_t s = 0; s < n_; ++s)  // names and headers of what is below something else
+        for (std::size_t s = 0; s < n_; ++s)  // labels that units with content need
             if (shown[s] && !has(s, kLabel))
                 visit_closure(s, [&](std::size_t other) {
                     if (has(other, kLabel) && !has(other, kFiller | kHidden)) content_[other] = 1;
                 });
     }
 
-    // A label is worth kShared of what a token of the best unit below it is.
+    // Values each unit. A needed unit has at least kShared times the density of the best unit that
+    // needs it.
     void value_labels() {
         value_.resize(n_);
         std::vector<double> best(n_, 0.0);
@@ -219,12 +223,14 @@ private:
         }
         for (std::size_t s = 0; s < n_; ++s)
             if (content_[s])
-                value_[s] = std::max(value_[s], kShared * best[s] * static_cast<double>(in_.tokens[s]));
+                value_[s] =
+                    std::max(value_[s], kShared * best[s] * static_cast<double>(in_.tokens[s]));
     }
 
     bool has(std::size_t s, unsigned flags) const { return (in_.flags[s] & flags) != 0; }
 
-    // Is a unit tied to others in a ring, as the items of a short procedure are?
+    // Whether a unit is in a ring of units that need each other, as the steps of a short procedure
+    // are.
     bool ring(std::size_t s) const {
         std::int32_t at = in_.also[s];
         for (int steps = 0; steps < kLongestRing && at != kNone; ++steps) {
@@ -234,7 +240,7 @@ private:
         return false;
     }
 
-    // Visit a unit and all that it needs, directly or not, that the window does not hold yet.
+    // Visits a unit and all units that it needs, directly or indirectly, and that are not kept.
     template <class Visit>
     void visit_closure(std::size_t s, Visit&& visit) {
         ++visits_;
@@ -242,7 +248,7 @@ private:
         extend_closure(s, visit);
     }
 
-    // The same beyond what has been visited since.
+    // The same without the units visited since the last visit_closure.
     template <class Visit>
     void extend_closure(std::size_t s, Visit&& visit) {
         if (seen_[s] == visits_) return;
@@ -275,7 +281,7 @@ private:
     }
     int new_runs(std::size_t s) const { return 1 - (s > 0 && kept(s, s - 1)) - kept(s, s + 1); }
 
-    // A choice: a unit and what has to come with it.
+    // A unit and the units that have to be taken with it.
     struct Choice {
         std::vector<std::uint32_t> units;  // ascending
         std::int64_t cost = 0;
@@ -286,7 +292,8 @@ private:
         }
     };
 
-    // What taking a unit means now. A lead-in brings the first of what it introduces.
+    // Computes the choice of a unit in the present window. A lead-in is taken with the first unit
+    // that it introduces.
     void choose(std::size_t s, Choice& choice) {
         choice.units.clear();
         choice.cost = 0;
@@ -302,7 +309,7 @@ private:
         for (std::size_t k = 0; k < choice.units.size() && choice.possible; ++k) {
             const std::size_t unit = choice.units[k];
             if (!has(unit, kLeadIn) || introduces(unit)) continue;
-            if (unit != s && !content_[unit]) continue;  // another unit brings it
+            if (unit != s && !content_[unit]) continue;  // it is taken with another unit
             const std::size_t introduced = first_introduced(unit);
             choice.possible = introduced != n_;
             if (choice.possible) extend_closure(introduced, add);
@@ -329,11 +336,11 @@ private:
         }
     }
 
-    // Does the second stand below the first, and is not only shown beside it?
+    // Whether the second unit is below the first (`need`, not only `also`).
     bool below(std::size_t s, std::size_t unit) const {
         return in_.need[unit] == static_cast<std::int32_t>(s);
     }
-    // Is something of what a unit introduces there, or about to be?
+    // Whether a unit with content that unit s introduces is kept or in the present choice.
     bool introduces(std::size_t s) const {
         for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d) {
             const std::size_t unit = dependents_[d];
@@ -342,21 +349,20 @@ private:
         }
         return false;
     }
-    // Does it introduce something of which the window holds nothing?
+    // Whether a unit is a lead-in for which introduces() is false.
     bool dangles(std::size_t s) const { return has(s, kLeadIn) && !introduces(s); }
-    // The first unit below another that shows something; n_ if there is none.
+    // The first unit with content below another; n_ if there is none.
     std::size_t first_below(std::size_t s) const {
         for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d)
             if (below(s, dependents_[d]) && content_[dependents_[d]]) return dependents_[d];
         return n_;
     }
-    // The unit that a lead-in introduces first and that can be shown; n_ if there is none.
+    // The first unit that a lead-in introduces and that can be taken; n_ if there is none.
     std::size_t first_introduced(std::size_t s) const {
         for (std::uint32_t d = dependent_first_[s]; d < dependent_first_[s + 1]; ++d) {
             std::size_t unit = dependents_[d];
             if (!below(s, unit) || !content_[unit]) continue;
-            // Below a label of what is introduced, a fence or a header, its first unit; the same for
-            // what introduces something itself.
+            // If it is a label (a fence or a header) or another lead-in: the first unit below that.
             for (int depth = 0; depth < kDeepest && (has(unit, kLabel) || dangles(unit)); ++depth) {
                 const std::size_t next = first_below(unit);
                 if (next == n_) break;
@@ -379,7 +385,7 @@ private:
         std::push_heap(heap_.begin(), heap_.end());
     }
 
-    // What must be there is shown with what it needs, where there is room for that too.
+    // Takes what the required units need, if there is room for it.
     void take_needs_of_pins(std::int64_t limit) {
         for (std::size_t s = 0; s < n_; ++s) {
             if (in_.demand[s] != kMust) continue;
@@ -409,7 +415,7 @@ private:
             const Next next = heap_.back();
             heap_.pop_back();
             if (!candidate(next.span)) continue;
-            // What stands beside it, or what it needs, may have changed since it was put in.
+            // Its neighbours, or what it needs, may have been taken since it was pushed.
             choose(next.span, choice_);
             if (!choice_.possible) continue;
             const double now = choice_.density();
@@ -437,7 +443,7 @@ private:
         }
     }
 
-    // What became cheaper now that a unit is there: what needs it, and what stands beside it.
+    // Pushes what a taken unit makes cheaper: the units that need it, and its neighbours.
     void requeue(std::size_t taken) {
         ++visits_;
         std::vector<std::uint32_t> open{static_cast<std::uint32_t>(taken)};
@@ -461,16 +467,17 @@ private:
         requeued_.clear();
     }
 
-    // Is a unit nothing by itself, an anchor, a rule, a name or an introduction of nothing, with all
-    // that it needs in the window?
+    // Whether a unit has no content (an anchor, a rule, a label or lead-in of nothing) and all
+    // units that it needs are kept.
     bool fills(std::size_t s) const {
-        if (in_.demand[s] == kMustNot || has(s, kHidden) || in_.start[s] == in_.end[s]) return false;
+        if (in_.demand[s] == kMustNot || has(s, kHidden) || in_.start[s] == in_.end[s])
+            return false;
         for (const std::int32_t other : {in_.need[s], in_.also[s]})
             if (other != kNone && !fill_.kept[static_cast<std::size_t>(other)]) return false;
         return !content_[s];
     }
 
-    // Such units between others that are shown, where there is room.
+    // Takes such units between kept ones, or between a kept one and an end, if there is room.
     void take_fillers(std::int64_t limit) {
         for (std::size_t s = 0; s < n_;) {
             if (fill_.kept[s] || !fills(s)) {
@@ -501,7 +508,7 @@ private:
         fill_.value += value_[s];
         known += runs;
         fill_.kept[s] = 1;
-        fill_.stands_for_it[s] = kNone;  // folded by itself, but needed by another one
+        fill_.stands_for_it[s] = kNone;  // it was folded, but another unit needs it
         if (in_.alike > 1 || has(s, kLabel)) return;
         for (const std::uint64_t shingle : shingles(s))
             owner_.try_emplace(shingle, static_cast<std::int32_t>(s));
@@ -518,7 +525,8 @@ private:
         return shingles_;
     }
 
-    // The kept span that holds most of what this one says, if the window holds enough of it.
+    // The kept duplicate of a unit: the one with most of its shingles, if the window has at least
+    // the share `alike` of them and they do not differ.
     std::int32_t says_the_same(std::size_t s) {
         if (in_.alike > 1 || owner_.empty()) return kNone;
         const std::vector<std::uint64_t>& mine = shingles(s);
@@ -526,7 +534,8 @@ private:
         owners_.clear();
         for (const std::uint64_t shingle : mine)
             if (const auto at = owner_.find(shingle);
-                at != owner_.end() && stretch_of_[static_cast<std::size_t>(at->second)] != stretch_of_[s])
+                at != owner_.end() &&
+                stretch_of_[static_cast<std::size_t>(at->second)] != stretch_of_[s])
                 owners_.push_back(at->second);
         if (static_cast<double>(owners_.size()) < in_.alike * static_cast<double>(mine.size()))
             return kNone;
@@ -542,11 +551,13 @@ private:
             }
             i = j;
         }
-        if (!in_.careful || !rule_.differ(read(s), read(static_cast<std::size_t>(most)))) return most;
-        // A version that says something else is worth what it adds.
+        if (!in_.careful || !rule_.differ(read(s), read(static_cast<std::size_t>(most))))
+            return most;
+        // Another version is valued by the share of its shingles that the window does not have.
         if (!version_[s]) {
             version_[s] = 1;
-            const double shared = static_cast<double>(owners_.size()) / static_cast<double>(mine.size());
+            const double shared =
+                static_cast<double>(owners_.size()) / static_cast<double>(mine.size());
             value_[s] *= std::max(kLeastAdded, 1 - shared);
         }
         return kNone;
@@ -560,22 +571,22 @@ private:
     std::size_t n_;
     std::vector<std::uint32_t> stretch_of_;
     std::vector<std::string_view> text_;
-    std::vector<double> full_;   // value of each unit; a label's is a share of what is below it
-    std::vector<double> value_;  // the same, less what the window says already
+    std::vector<double> full_;   // value of each unit; see value_labels
+    std::vector<double> value_;  // the same, reduced for versions of kept units
     std::vector<std::uint32_t> dependent_first_, dependents_;
-    std::vector<std::uint8_t> content_;  // shows something, by itself or by what is below it
-    std::vector<int> runs_;  // of each stretch
+    std::vector<std::uint8_t> content_;  // see find_content
+    std::vector<int> runs_;              // of each stretch
     Fill fill_;
     std::vector<Next> heap_;
     Choice choice_;
     std::vector<std::uint32_t> taken_, requeued_, stack_, seen_;
     std::uint32_t visits_ = 0;
     bool may_split_ = true;
-    bool split_rings_ = false;  // items of a procedure may be shown alone
-    std::vector<std::uint8_t> banned_;   // left out to see what is better without it
-    std::vector<std::uint8_t> version_;  // its value is what it adds to what the window has
+    bool split_rings_ = false;  // units of a ring may be taken alone
+    std::vector<std::uint8_t> banned_;   // left out by best()
+    std::vector<std::uint8_t> version_;  // its value is already reduced
     std::unordered_map<std::uint32_t, ReadText> read_;
-    std::unordered_map<std::uint64_t, std::int32_t> owner_;  // shingle -> the first span with it
+    std::unordered_map<std::uint64_t, std::int32_t> owner_;  // shingle -> first kept unit
     std::vector<std::uint64_t> words_, shingles_;
     std::vector<std::int32_t> owners_;
     DifferenceRule rule_;

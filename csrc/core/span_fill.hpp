@@ -1,19 +1,21 @@
-// A window filled with units of outlines: the most value within a limit of tokens, each unit with
-// what it needs, nothing said twice.
+// Fills a window with units of outlines: the most value within a limit of tokens, without
+// repetition. Each unit is shown with the units that it needs.
 //
-// Candidates are taken by value per token they cost there (Dantzig 1957: for many small items the
-// greedy fill is nearly the optimum, and `bound` says how nearly). A candidate is a unit and the
-// closure over what it needs (outline.hpp), which is priced and valued with it: what is needed is paid
-// for by the first that needs it, and worth `kShared` of the value of a token of the best unit that
-// does, where that is more than its own. Units that touch make one run, which pays its overhead
-// (header or ellipsis, and separator) once. Where there are few units, what was taken is left out,
-// one after the other, to see whether that makes room for more.
-// A unit of which the window already holds `alike` of its 5-word shingles is not taken: the one that
-// says the same is its duplicate_of; with `careful`, only where the rule of difference
-// finds nothing (difference.hpp), so that a clause and its amendment stand side by side. What one
-// text without gaps repeats is its author's to repeat.
+// The fill is greedy: it takes the candidate with the most value per token of its present cost
+// (Dantzig, Discrete-variable extremum problems, 1957). For many small items that is close to the
+// optimum; `bound` gives the distance. A candidate is a unit together with all units that it needs
+// (outline.hpp) and that are not kept yet; its cost and its value are the sums. So the first unit
+// that needs another pays for it. A needed unit has at least kShared times the density of the best
+// unit that needs it. Adjacent units form a run, which pays its overhead (header or ellipsis, and
+// separator) once. If there are few units, the fill is repeated without each unit that it took, to
+// see whether that leaves room for more.
 //
-// O(n log n) in the units plus the words of those that are looked at, times how deep needs go.
+// A unit is folded if the window already has at least the share `alike` of its 5-word shingles. The
+// kept unit with most of these is then recorded in its place. With `careful`, a unit is folded only
+// if the rule of difference finds nothing (difference.hpp), so that a clause and its amendment are
+// both shown. Repetition inside one stretch (a text without gaps) is not folded.
+//
+// O(n log n) in the units, times the depth of needs, plus the words of the units that are compared.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -30,29 +32,29 @@ struct FillInput {
     std::span<const std::int32_t> need, also;  // units of any stretch, or kNoSpan
     std::span<const std::int64_t> tokens;    // of each span, inside a run
     std::span<const std::int32_t> document;  // of each stretch, from 0
-    std::span<const std::int64_t> overhead;  // of each stretch: what its first run costs beside
-    std::int64_t again = 0;                  // what another run of the same stretch costs beside
-    std::span<const double> worth;           // of a token of each span, 0 to 1
-    std::span<const std::uint8_t> demand;    // 0: may be there, 1: must, 2: must not
+    std::span<const std::int64_t> overhead;  // of each stretch: of its first run, in tokens
+    std::int64_t again = 0;                  // overhead of each further run of a stretch
+    std::span<const double> worth;           // density of each span (value per token), 0 to 1
+    std::span<const std::uint8_t> demand;    // 0: optional, 1: required, 2: excluded
     std::int64_t limit = 0;
-    double least = 0;      // stop where a token is worth less than this
+    double least = 0;      // stop at candidates of a lower density
     double alike = 0.4;    // above 1: nothing is folded
     bool careful = true;
-    std::string_view query = {};  // with `careful`, versions that differ mainly in its words stay
+    std::string_view query = {};  // with `careful`: see DifferenceRule
 };
 
 struct Fill {
     std::vector<std::uint8_t> kept;
-    std::vector<std::int32_t> stands_for_it;  // of a folded span: the kept one that says it; else -1
+    std::vector<std::int32_t> stands_for_it;  // of a folded span: its kept duplicate; else -1
     bool pins_fit = true;
     std::int64_t spent = 0;
-    double value = 0;  // tokens times worth
-    double bound = 0;  // what no choice within the limit exceeds
-    double price = 0;  // worth of a token at the margin; 0 where room is left
-    double left = 0;   // share of all worth that was left out
+    double value = 0;  // the sum of density times tokens
+    double bound = 0;  // an upper bound on the value of any choice within the limit
+    double price = 0;  // density of the best candidate that did not fit; 0 if all fit
+    double left = 0;   // share of the total value that was not selected
 };
 
-// Throws std::invalid_argument when sizes do not fit together.
+// Throws std::invalid_argument if the sizes of the columns do not agree or a value is out of range.
 Fill fill_spans(const FillInput& input);
 
 }  // namespace ctxmem

@@ -1,5 +1,5 @@
-// The rule of difference under the sanitizers: texts from parts and from random bytes. A text says the
-// same as itself, the rule is symmetric, and what it names lies within the texts.
+// The rule of difference under the sanitizers, on texts from parts and from random bytes. A text
+// does not differ from itself, the rule is symmetric, and its results are views into the texts.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -20,16 +20,19 @@ std::size_t random_below(std::size_t below) {
 }
 
 const std::vector<std::string_view> kParts = {
-    "the ", "fee ", "not ", "isn't ", "may ", "must ", "5 mg ", "-5% ", "$5 ", "1,200.50 ", "5-6 ", "X-101 ",
-    "v2.3 ", "== ", "!= ", "<b>", "</b>", "-> ", "\n", "- ", "1. ", "wo-\nrd ", "\xE2\x9C\x93 ", "\xE2\x9C\x97 ",
-    "\xE4\xBA\x94", "\xE4\xB8\x8D", "\xE4\xBB\xA5", "\xE5\x89\x8D", "\xE3\x81\xBE\xE3\x81\x9B\xE3\x82\x93",
-    "\xEC\x98\xA4\xEC\xB2\x9C ", "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xD9\x88\xD8\xAE\xD9\x85\xD8\xB3\xD8\xA9 ",
-    "f\xC3\xBCnftausend ", "non-", "lawful ", "un", "\xEF\xAC\x83", "\xC2\xBD", "\xC2\xB2", "\xED\xA0\xBD", "\xF0\x9F",
-    "\xFF", "[x] ", "a@b.c ", "://x ", "++", "AA+ ", "(a) ", "per cent ", ".5 ", ". ", "min "};
+    "the ", "fee ", "not ", "isn't ", "may ", "must ", "5 mg ", "-5% ", "$5 ", "1,200.50 ", "5-6 ",
+    "X-101 ", "v2.3 ", "== ", "!= ", "<b>", "</b>", "-> ", "\n", "- ", "1. ", "wo-\nrd ",
+    "\xE2\x9C\x93 ", "\xE2\x9C\x97 ", "\xE4\xBA\x94", "\xE4\xB8\x8D", "\xE4\xBB\xA5",
+    "\xE5\x89\x8D", "\xE3\x81\xBE\xE3\x81\x9B\xE3\x82\x93", "\xEC\x98\xA4\xEC\xB2\x9C ",
+    "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xD9\x88\xD8\xAE\xD9\x85\xD8\xB3\xD8\xA9 ",
+    "f\xC3\xBCnftausend ", "non-", "lawful ", "un", "\xEF\xAC\x83", "\xC2\xBD", "\xC2\xB2",
+    "\xED\xA0\xBD", "\xF0\x9F", "\xFF", "[x] ", "a@b.c ", "://x ", "++", "AA+ ", "(a) ",
+    "per cent ", ".5 ", ". ", "min "};
 
 std::string from_parts(std::size_t most) {
     std::string text;
-    for (std::size_t n = random_below(most); n > 0; --n) text += kParts[random_below(kParts.size())];
+    for (std::size_t n = random_below(most); n > 0; --n)
+        text += kParts[random_below(kParts.size())];
     return text;
 }
 
@@ -40,7 +43,8 @@ std::string from_bytes() {
 }
 
 bool within(std::string_view part, std::string_view text) {
-    return part.empty() || (part.data() >= text.data() && part.data() + part.size() <= text.data() + text.size());
+    return part.empty() ||
+           (part.data() >= text.data() && part.data() + part.size() <= text.data() + text.size());
 }
 
 using Row = std::tuple<std::string_view, std::string_view, DifferenceKind>;
@@ -55,7 +59,8 @@ void check(const std::string& a, const std::string& b) {
             CHECK(wording || d.kind != DifferenceKind::wording);
             there.emplace_back(d.a, d.b, d.kind);
         }
-        for (const Difference& d : differences(two, one, wording)) back.emplace_back(d.b, d.a, d.kind);
+        for (const Difference& d : differences(two, one, wording))
+            back.emplace_back(d.b, d.a, d.kind);
         std::sort(there.begin(), there.end());
         std::sort(back.begin(), back.end());
         CHECK(there == back);

@@ -1,6 +1,6 @@
-// The fill under the sanitizers: random units, demands and limits, and needs of any kind, cycles
-// too. What is spent must be what the choice costs, within the limit; what is kept must be kept with
-// all that it needs; folded units must be stood for by kept ones of other stretches.
+// The fill under the sanitizers, with random units, demands, limits and needs, including cycles.
+// The reported cost must be that of the choice and within the limit. A kept unit must be kept with
+// the units that it needs. A folded unit must have a kept duplicate in another stretch.
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
@@ -55,7 +55,11 @@ struct Case : Columns {
     Case() {
         const char* parts[] = {"the fee is due on the first day of each month ",
                                "the fee is not due on the first day of each month ",
-                               "a ", "\xE6\x9D\xB1\xE4\xBA\xAC ", "\xED\xA0\xBD", "12.5% ", "isn't "};
+                               "a ",
+                               "\xE6\x9D\xB1\xE4\xBA\xAC ",
+                               "\xED\xA0\xBD",
+                               "12.5% ",
+                               "isn't "};
         for (std::int64_t t = random_below(6); t > 0; --t) {
             std::string text;
             std::int64_t at = 0;
@@ -67,7 +71,8 @@ struct Case : Columns {
                 end.push_back(at);
                 tokens.push_back(random_below(9));
                 kind.push_back(static_cast<std::uint8_t>(random_below(13)));
-                demand.push_back(static_cast<std::uint8_t>(random_below(8) < 6 ? 0 : random_below(3)));
+                demand.push_back(
+                    static_cast<std::uint8_t>(random_below(8) < 6 ? 0 : random_below(3)));
                 worth.push_back(static_cast<double>(random_below(100)) / 100);
             }
             texts.push_back(text);
@@ -76,7 +81,7 @@ struct Case : Columns {
             document.push_back(static_cast<std::int32_t>(texts.size()) - 1);
         }
         for (const std::string& text : texts) views.push_back(text);
-        // A third of the cases knows no needs; what is needed is not hidden.
+        // A third of the cases has no needs; a needed unit is not hidden.
         const auto n = static_cast<std::int64_t>(start.size());
         const bool tied = random_below(3) > 0;
         for (std::int64_t k = 0; k < n; ++k)
@@ -97,7 +102,7 @@ struct Case : Columns {
     }
 
     bool has(std::size_t s, unsigned flag) const { return (flags[s] & flag) != 0; }
-    // What a unit needs, itself too.
+    // A unit and the units that it needs, directly or indirectly.
     std::vector<bool> closure(std::size_t s) const {
         std::vector<bool> found(start.size(), false);
         std::vector<std::size_t> open{s};
@@ -111,7 +116,7 @@ struct Case : Columns {
         }
         return found;
     }
-    // Which units show something: labels and lead-ins only by what is below them.
+    // The units with content. Labels and lead-ins have it only if a unit below them has.
     std::vector<bool> content() const {
         const unsigned nothing = ctxmem::kFiller | ctxmem::kHidden;
         const unsigned above = ctxmem::kLabel | ctxmem::kLeadIn;
@@ -131,7 +136,7 @@ struct Case : Columns {
         }
         return shown;
     }
-    // What is needed is worth at least half of what the best unit that needs it is, a token.
+    // A needed unit has at least half of the density of the best unit that needs it.
     std::vector<double> values() const {
         const std::vector<bool> shown = content();
         std::vector<double> value(start.size(), 0.0), best(start.size(), 0.0);
@@ -147,7 +152,7 @@ struct Case : Columns {
                 value[s] = std::max(value[s], best[s] / 2 * static_cast<double>(tokens[s]));
         return value;
     }
-    // Do units need each other in a ring? Only those may be split where none of them fits.
+    // Whether a unit is in a ring of units that need each other. Only a ring may be split.
     bool ring(std::size_t s) const {
         std::int32_t at = also[s];
         for (std::size_t k = 0; k < start.size() && at >= 0; ++k) {
@@ -158,7 +163,7 @@ struct Case : Columns {
     }
 };
 
-// What is kept is kept with what it needs; what is pinned may have been given without.
+// A kept unit is kept with the units that it needs, unless it is pinned.
 void check_needs(const Case& given, const ctxmem::Fill& fill, std::size_t s) {
     if (given.demand[s] == 1) return;
     CHECK(!given.has(s, ctxmem::kHidden));
@@ -170,7 +175,8 @@ void check_needs(const Case& given, const ctxmem::Fill& fill, std::size_t s) {
         const bool names_it = content[k] && !given.has(k, ctxmem::kLabel);
         names = names || (given.closure(k)[s] && (names_it || given.demand[k] == 1));
     }
-    const bool pinned = std::find(given.demand.begin(), given.demand.end(), 1) != given.demand.end();
+    const bool pinned =
+        std::find(given.demand.begin(), given.demand.end(), 1) != given.demand.end();
     CHECK(introduces || pinned || !content[s] || !given.has(s, ctxmem::kLeadIn));
     CHECK(names || !content[s] || !given.has(s, ctxmem::kLabel));
     const auto kept = [&](std::int32_t k) {
@@ -210,7 +216,7 @@ void check(const Case& given, std::int64_t limit, double least, double alike) {
     }
     CHECK(cost == fill.spent);
     CHECK(fill.spent <= limit || !fill.pins_fit);
-    // A second version of what is kept is worth what it adds, at least 0.4 of its value.
+    // A second version of a kept unit has a reduced value, at least 0.4 of its own.
     CHECK(fill.value < value + 1e-9 && fill.value > (alike > 1 ? 1.0 : 0.4) * value - 1e-9);
     CHECK(fill.bound >= fill.value && fill.left >= 0 && fill.left <= 1 && fill.price >= 0);
 }
