@@ -32,7 +32,7 @@ def near_duplicate_pairs(
     characters: bool = False,
     containment: bool = False,
 ) -> list[tuple[int, int, float]]:
-    """Compare every text with every other; texts of one set are paired with the first of them."""
+    """Compare every text with every other; texts of one set are paired with the first text only."""
     sets = [shingle_set(text, ngram, characters=characters) for text in texts]
     first = [sets.index(one) for one in sets]
     pairs = []

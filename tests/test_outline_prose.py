@@ -59,7 +59,7 @@ def test_chinese_and_japanese_need_no_spaces(sentences):
 
 
 def test_thai_is_cut_at_a_space_when_a_clause_has_some_length():
-    clause = "ประเทศไทยตั้งอยู่ในเอเชีย"  # 25 letters; four of them are above 80
+    clause = "ประเทศไทยตั้งอยู่ในเอเชีย"  # 25 letters; four clauses have more than 80
     assert [" ".join([clause] * 4)] * 2 + [clause] == texts(" ".join([clause] * 9))
 
 

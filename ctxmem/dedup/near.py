@@ -110,7 +110,7 @@ def find_near_duplicates(
         threads: How many threads may work; the result is the same.
 
     Raises:
-        InputTypeError: If `texts` is one string, or not all of them are strings.
+        InputTypeError: If `texts` is one string, or a text is not a str.
         InputError: If an option is out of range.
 
     >>> groups = find_near_duplicates(
@@ -300,7 +300,7 @@ def minhash(
         threads: How many threads may work; the result is the same.
 
     Raises:
-        InputTypeError: If `texts` is one string, or not all of them are strings.
+        InputTypeError: If `texts` is one string, or a text is not a str.
         InputError: If an option is out of range.
 
     >>> a, b = minhash(["the meter is read every month", "The meter is read every month!"])
