@@ -93,7 +93,7 @@ def test_a_part_that_is_shown_is_told_in_tokens_of_the_whole():
 
 def test_the_example_of_the_documentation_prints_what_stands_there():
     page = (Path(__file__).parent.parent / "docs" / "pack.md").read_text(encoding="utf-8")
-    section = page[page.index("## What a person sees") :]
+    section = page[page.index("## Output for people") :]
     code = re.search("```python\n(.*?)window.to_html", section, re.S)[1]
     promised = re.search("```text\n(.*?)\n```", section, re.S)[1]
     scope = {"ctxmem": ctxmem}
