@@ -159,7 +159,8 @@ private:
     }
 
     static bool in_order(const Mark& x, const Mark& y) {
-        return std::tie(x.family, x.from, y.to) < std::tie(y.family, y.from, x.to);
+        return std::tie(x.family, x.from, y.to, x.value) <
+               std::tie(y.family, y.from, x.to, y.value);
     }
 
     // Reports marks of one family on both sides as differences, pair by pair in text order.
@@ -231,7 +232,8 @@ private:
         const bool longer = aligned() && hunk.size(side) > hunk.size(1 - side);
         const auto number = static_cast<std::uint32_t>(&hunk - hunks().data());
         std::sort(marks_[side].begin(), marks_[side].end(), [](const Mark& x, const Mark& y) {
-            return std::tie(x.from, y.to, x.family) < std::tie(y.from, x.to, y.family);
+            return std::tie(x.from, y.to, x.family, x.value) <
+                   std::tie(y.from, x.to, y.family, y.value);
         });
         for (const Mark& mark : marks_[side]) {
             if (mark.flags & kWordPair) continue;
