@@ -37,11 +37,14 @@ from ctxmem.schema import (
 )
 from ctxmem.selection import (
     Proof,
+    Range,
     SpanChoice,
     choose,
     keep,
+    kept_ranges,
     over_pinned,
     represent_by_what_fits,
+    shows,
 )
 from ctxmem.value import add_evidence, estimate, read_question, read_scorer, shortlist, verify
 
@@ -54,6 +57,15 @@ MOST_BYTES, LEAST_BYTES = 1600, 48
 BYTES_A_TOKEN = 6
 """Bytes per token of running text, at most. Units are cut by bytes, counted, and cut again if they
 are too long."""
+
+FULL = 0.75
+"""Share of the budget below which units that did not fit are cut into smaller parts."""
+
+FINER = 2
+"""How often that is done."""
+
+LEAST_ADDED = 120
+"""Maximum size in bytes of the parts that are added so; below it, most lines would be cut."""
 
 FINE = 64
 """Tokens above which a limit that was too high is lowered by an eighth, not halved."""
@@ -166,11 +178,12 @@ def pack(
     folded = difference
     if not isinstance(dedup, bool):
         folded = partial(folded_although, threshold=dedup)
-    room = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * allowed.limit))
+    longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * allowed.limit))
+    sizes = _UnitSizes(longest, fill_up=asked is None)
     while True:
         if by_span:
-            room = _cut_to_room(
-                table, layout, counting, allowed.limit, room, enabled, compress == BLOCKS
+            sizes.room = _cut_to_room(
+                table, layout, counting, allowed.limit, sizes.room, enabled, compress == BLOCKS
             )
         if by_span and len(table.segment_span) == len(table.stretches):
             by_span = False  # each text is one span: the solver selects the same units optimally
@@ -188,7 +201,7 @@ def pack(
             represent_by_what_fits(table, allowed.limit)
             overhead, again = render.run_overhead(table, layout, counting)
             choosing: Callable[[int], Proof | None] = SpanChoice(
-                table, overhead, again, dedup, allowed.least, query
+                table, overhead, again, dedup, allowed.least, query, sizes.held
             )
         else:
             headers = [
@@ -203,9 +216,47 @@ def pack(
                 least=allowed.least,
             )
         window = _fit(table, allowed, layout, counting, kept_before, choosing, folded)
-        if window.pieces or not by_span or room <= LEAST_BYTES or allowed.least > 0:
+        if not by_span or allowed.least > 0 or not sizes.finer(window, table):
             return window
-        room //= 2  # no unit fits with its dependencies; cut the units into smaller parts
+
+
+class _UnitSizes:
+    """The maximum size of a unit, in bytes, while it is lowered.
+
+    Units are cut into smaller parts if none fits with its dependencies. They are also cut if a
+    large part of the budget is unused because units did not fit; the text of the window is then
+    held, and the parts are added to it.
+    """
+
+    def __init__(self, room: int, *, fill_up: bool) -> None:
+        self.room = room
+        self.fill_up = fill_up
+        self.held: list[Range] = []
+        self.good: tuple[int, list[Range]] | None = None  # those of the last window that is kept
+        self.last = False
+        self.added = 0  # windows to which parts were added
+
+    def finer(self, window: Window, table: Candidates) -> bool:
+        """Lower the size after a window, or return to the one before; False if it is the result."""
+        if self.last:
+            return False
+        if not shows(table, self.held):
+            assert self.good is not None
+            self.room, self.held = self.good
+            self.last = True
+            return True
+        self.good = (self.room, self.held)
+        if self.room <= LEAST_BYTES or (window.pieces and not self._may_add(window)):
+            return False
+        self.added += bool(window.pieces)
+        self.held = kept_ranges(table)
+        self.room = max(LEAST_BYTES, self.room // 2)
+        return True
+
+    def _may_add(self, window: Window) -> bool:
+        unused = window.tokens < FULL * window.budget and any(window.prices.values())
+        parts = self.room // 2 >= LEAST_ADDED and self.added < FINER
+        return self.fill_up and unused and parts
 
 
 def _cut_to_room(

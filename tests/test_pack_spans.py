@@ -55,6 +55,36 @@ def test_text_left_out_within_a_source_is_marked_and_its_header_stands_once():
     assert window.text.count("[guide]") == 1
 
 
+VALVES = "void check(struct pump *pump, int limit)\n{\n" + "".join(
+    f"    if (pump[{k}].state == OPEN && pump[{k}].level > limit) close_valve(&pump[{k}]);\n"
+    for k in range(6)
+)
+
+
+@pytest.mark.parametrize("budget", [80, 100, 120, 140, 160])
+def test_code_whose_blocks_do_not_fit_is_cut_to_fill_the_budget(budget):
+    window = pack([Chunk(VALVES + "}\n", source="pumps.c")], budget, query="close_valve pump 3")
+    assert 0.75 * budget <= window.tokens <= budget
+    assert "pump[3]" in window.text
+    lines = [line for line in window.text.split("\n") if line.strip() != "…"]
+    assert set(lines) <= {*VALVES.split("\n"), "}"}
+
+
+def test_parts_are_added_to_the_sentence_that_is_shown_not_put_in_its_place():
+    answer = (
+        "The valve of hall 2 is closed on every second day of the month if the level is above the "
+        "limit that the board has set, unless the tank is empty or a sensor has failed. "
+    )
+    others = "".join(
+        f"The pump of hall {k} is checked on every third day of the month by the leader of the "
+        "shift, who writes the level of its tank into the book that lies beside the door. "
+        for k in range(3, 6)
+    )
+    query = "When is the valve of hall 2 closed?"
+    for budget in range(45, 110, 5):
+        assert answer.strip() in pack([others + answer], budget, query=query).text
+
+
 def test_whole_chunks_are_kept_where_compression_is_off():
     window = pack([FACTS, FILLER], 60, query="When was the bridge opened?", compress=False)
     assert window.text == FACTS

@@ -419,3 +419,14 @@ def test_what_differs_mainly_in_words_of_the_query(text, other, apart):
     words = _native.AskedWords("What is the orchard of Größe 7?")
     for _ in range(2):  # a look-up does not change the words
         assert words.set_apart(text, other) is apart
+
+
+@pytest.mark.parametrize("others", [3, 200])  # few units, and more than are each left out on trial
+def test_a_large_unit_is_not_crowded_out_by_small_ones_of_higher_density(others):
+    texts = ["small. ", "large. ", *(f"dust {k}. " for k in range(others))]
+    tokens = [10, 98, *[1] * others]
+    worth = [0.9, 0.8, *[0.01] * others]
+    kept, *_ = fill([[text] for text in texts], tokens, worth, 100, overhead=0, again=0)
+    # 98 tokens at 0.8 have more value than 10 at 0.9; both do not fit into 100.
+    assert [0, 1] == kept[:2].tolist()
+    assert 2 == sum(kept[2:])

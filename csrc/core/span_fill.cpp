@@ -19,6 +19,8 @@ namespace {
 constexpr int kShingle = 5;          // words
 constexpr double kShared = 0.5;      // least density of a needed unit, as a share; see value_labels
 constexpr std::size_t kFew = 64;     // the most units for which best() tries to leave each out
+constexpr std::size_t kSeeds = 6;    // units that best() tries to take first
+constexpr double kLarge = 0.05;      // their least value, as a share of the value of the window
 constexpr double kGain = 1e-6;       // relative gain in value that makes another choice better
 constexpr double kLeastAdded = 0.4;  // share of its value that another version keeps at least
 constexpr int kLongestRing = 64;     // units that need each other
@@ -40,14 +42,21 @@ public:
         full_ = value_;
     }
 
-    // The greedy choice. If there are few units, the best of that and of the choices without each
-    // unit that it took: in a small budget one unit may take the room of two better ones.
+    // The best of the greedy choice and of some others. In a small budget units of high density may
+    // leave too little room for one of much more value, so large units that did not fit are tried
+    // first. If there are few units, each unit taken is left out on trial: it may take the room of
+    // two better ones.
     Fill best(std::int64_t limit) {
         banned_.assign(n_, 0);
         may_split_ = true;
         Fill chosen = run(limit);
-        if (n_ > kFew || in_.least > 0 || chosen.price == 0) return chosen;
+        if (in_.least > 0 || chosen.price == 0) return chosen;
         may_split_ = false;
+        for (const std::uint32_t seed : large_units(chosen.value)) {
+            Fill other = run(limit, static_cast<std::int32_t>(seed));
+            if (other.value > chosen.value * (1 + kGain)) chosen = std::move(other);
+        }
+        if (n_ > kFew) return chosen;
         for (bool better = true; better;) {
             better = false;
             for (std::size_t s = 0; s < n_; ++s) {
@@ -65,8 +74,10 @@ public:
         return chosen;
     }
 
-    Fill run(std::int64_t limit) {
+    // The greedy choice; unit `seed` is taken before all others.
+    Fill run(std::int64_t limit, std::int32_t seed = kNone) {
         fill_ = Fill{};
+        refused_.clear();
         fill_.kept.assign(n_, 0);
         fill_.stands_for_it.assign(n_, kNone);
         value_ = full_;
@@ -78,6 +89,7 @@ public:
         fill_.pins_fit = fill_.spent <= limit;
         if (fill_.pins_fit) {
             take_needs_of_pins(limit);
+            if (seed != kNone) take_first(static_cast<std::size_t>(seed), limit);
             take_best(limit);
             if (fill_.value == 0 && may_split_) {  // no unit fits with its whole ring
                 split_rings_ = true;
@@ -426,6 +438,8 @@ private:
             }
             if (fill_.spent + choice_.cost > limit) {
                 fill_.price = std::max(fill_.price, now);
+                if (choice_.value > kLarge * fill_.value && choice_.cost <= limit)
+                    refused_.push_back({choice_.value, next.span});
                 continue;
             }
             const double before = value_[next.span];
@@ -441,6 +455,26 @@ private:
             for (const std::uint32_t unit : taken_) take(unit);
             for (const std::uint32_t unit : taken_) requeue(unit);
         }
+    }
+
+    // Takes a unit with all that it needs, if there is room for it.
+    void take_first(std::size_t s, std::int64_t limit) {
+        if (!candidate(s)) return;
+        choose(s, choice_);
+        if (!choice_.possible || fill_.spent + choice_.cost > limit) return;
+        taken_ = choice_.units;
+        for (const std::uint32_t unit : taken_) take(unit);
+    }
+
+    // The units that did not fit in the last run, those of most value first.
+    std::vector<std::uint32_t> large_units(double value) {
+        std::erase_if(refused_, [&](const Next& unit) { return unit.density < kLarge * value; });
+        const std::size_t most = std::min(kSeeds, refused_.size());
+        std::partial_sort(refused_.begin(), refused_.begin() + static_cast<std::ptrdiff_t>(most),
+                          refused_.end(), [](const Next& a, const Next& b) { return b < a; });
+        std::vector<std::uint32_t> units;
+        for (std::size_t k = 0; k < most; ++k) units.push_back(refused_[k].span);
+        return units;
     }
 
     // Pushes what a taken unit makes cheaper: the units that need it, and its neighbours.
@@ -578,6 +612,7 @@ private:
     std::vector<int> runs_;              // of each stretch
     Fill fill_;
     std::vector<Next> heap_;
+    std::vector<Next> refused_;  // by the value of their choice: large ones without room
     Choice choice_;
     std::vector<std::uint32_t> taken_, requeued_, stack_, seen_;
     std::uint32_t visits_ = 0;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ class SpanChoice:
             folded.
         least: minimum density; a span below it is not taken, however much budget is left.
         query: the question.
+        held: ranges of merged texts, as `kept_ranges` returns them, that are taken first if they
+            fit.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class SpanChoice:
         dedup: bool | float,
         least: float = 0.0,
         query: str | None = None,
+        held: Sequence[Range] = (),
     ) -> None:
         self.table = table
         self.overhead = np.asarray(overhead, dtype=np.int64)
@@ -60,6 +64,7 @@ class SpanChoice:
         self.least = least
         self.query = query or ""
         self.demand = _demand(table)
+        self.held = np.where(_inside(table, held) & (self.demand == MAY), MUST, self.demand)
         self.holders = _Holders(table)
 
     def __call__(self, limit: int) -> Proof | None:
@@ -69,28 +74,11 @@ class SpanChoice:
             Value and bound of the selection; None if the pinned chunks do not fit (then nothing is
             selected).
         """
+        fill = self._fill(self.held, limit)
+        if not fill[2]:  # the held ranges do not fit
+            fill = self._fill(self.demand, limit)
         table = self.table
-        kept, stands_for_it, pins_fit, spent, value, bound, price, left = _native.fill_spans(
-            table.stretches,
-            table.stretch_first,
-            table.segment_span[:, 0],
-            table.segment_span[:, 1],
-            table.segment_kind,
-            table.segment_flags,
-            table.segment_need,
-            table.segment_also,
-            table.segment_tokens,
-            table.document,
-            self.overhead,
-            self.again,
-            table.segment_worth,
-            self.demand,
-            limit,
-            least=self.least,
-            alike=self.alike,
-            careful=self.careful,
-            query=self.query,
-        )
+        kept, stands_for_it, pins_fit, spent, value, bound, price, left = fill
         if not pins_fit:
             table.segment_kept = np.zeros(len(kept), dtype=np.bool_)
             table.stands_for_it = np.full(len(kept), -1, dtype=np.int32)
@@ -104,6 +92,60 @@ class SpanChoice:
         left_out = ~table.segment_kept & (table.stands_for_it < 0) & (self.demand == MAY)
         stopped = _stopped(table, left_out, self.least, limit - spent)
         return Proof(value, bound, spent, {"": price}, left, stopped)
+
+    def _fill(self, demand: NDArray[np.uint8], limit: int) -> tuple[Any, ...]:
+        table = self.table
+        return _native.fill_spans(
+            table.stretches,
+            table.stretch_first,
+            table.segment_span[:, 0],
+            table.segment_span[:, 1],
+            table.segment_kind,
+            table.segment_flags,
+            table.segment_need,
+            table.segment_also,
+            table.segment_tokens,
+            table.document,
+            self.overhead,
+            self.again,
+            table.segment_worth,
+            demand,
+            limit,
+            least=self.least,
+            alike=self.alike,
+            careful=self.careful,
+            query=self.query,
+        )
+
+
+Range = tuple[int, int, int]
+"""A part of a merged text: its number, first character, and the character after the last."""
+
+
+def kept_ranges(table: Candidates) -> list[Range]:
+    """Return the kept parts of the merged texts."""
+    kept = np.flatnonzero(table.segment_kept)
+    spans = table.segment_span[kept].tolist()
+    return [
+        (text, start, end)
+        for text, (start, end) in zip(table.segment_stretch[kept].tolist(), spans, strict=True)
+        if start < end
+    ]
+
+
+def shows(table: Candidates, ranges: Sequence[Range]) -> bool:
+    """Return whether all of these ranges are kept."""
+    return bool(table.segment_kept[_inside(table, ranges)].all())
+
+
+def _inside(table: Candidates, ranges: Sequence[Range]) -> NDArray[np.bool_]:
+    """Return which segments are inside one of the ranges."""
+    found = np.zeros(len(table.segment_span), dtype=np.bool_)
+    start, end = table.segment_span.T
+    for text, first, last in ranges:
+        at = slice(int(table.stretch_first[text]), int(table.stretch_first[text + 1]))
+        found[at] |= (start[at] >= first) & (end[at] <= last) & (start[at] < end[at])
+    return found
 
 
 def represent_by_what_fits(table: Candidates, limit: int) -> None:
