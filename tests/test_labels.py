@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ctxmem import Chunk, pack
+from ctxmem import Chunk, Section, pack
 
 REFUNDS = Chunk("# Refunds\n\nA refund takes ten days.", id="a", source="refunds.md", rank=0)
 
@@ -47,3 +49,26 @@ def test_prose_of_several_sources_is_not_named():
 def test_no_header_puts_no_line():
     other = Chunk("Vouchers are void after a year.", id="b", source="vouchers.md", rank=1)
     assert ["", ""] == headers(REFUNDS, other, header=None)
+
+
+def test_after_a_label_each_piece_of_another_source_is_named():
+    named = Chunk("Vouchers are void after a year.", id="b", source="vouchers.md", rank=1)
+    last = Chunk("# Days\n\nThere are ten days.", id="c", source="days.md", rank=2)
+    assert ["", "[vouchers.md]", "[days.md]"] == headers(REFUNDS, named, last, order="given")
+
+
+def test_versions_of_one_text_are_named_by_their_sources():
+    old = Chunk("A refund takes ten days from the day of the order.", id="a", source="2019.md")
+    new = Chunk("A refund takes six days from the day of the order.", id="b", source="2024.md")
+    assert ["[2019.md]", "[2024.md]"] == sorted(headers(old, new))
+
+
+def test_labels_follow_the_order_of_the_sections():
+    names = ["law", "case", "more"]
+    law = Chunk("# Law\n\nA refund is a right.", id="a", source="law.md", span=(0, 27))
+    more = Chunk("# Days\n\nIt takes ten days.", id="c", source="law.md", span=(80, 106))
+    case = Chunk("It took ten days.", id="b", source="case.md")
+    chunks = [replace(c, section=n) for c, n in zip((law, case, more), names, strict=True)]
+    # In the order of the sources, "more" follows "law" and would get "…".
+    expected = ["", "[case.md]", "[law.md]"]
+    assert expected == headers(*chunks, sections=[Section(name) for name in names])

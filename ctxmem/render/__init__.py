@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ctxmem import _native
 from ctxmem.protocols import Counter
 from ctxmem.render.layout import (
     AUTO,
@@ -38,6 +39,9 @@ __all__ = [
     "run_overhead",
 ]
 
+ALIKE = 0.75
+"""Share of the words of the shorter of two pieces from which they count as versions of one text."""
+
 LONG = 4000
 """Tokens above which models use the middle of a window less (Liu et al. 2023, Lost in the Middle);
 `auto` then puts the best documents at both ends."""
@@ -64,7 +68,8 @@ def render(table: Candidates, layout: Layout, resident: Sequence[int] = ()) -> R
             break
         first.append(alone[table.id(i)])
     rest = [p for p in placed if p not in first] if first else placed
-    pieces = _sectioned(table, _headed(first + rest, layout), layout)
+    placed = _headed(_by_section(table, first + rest, layout), layout)
+    pieces = _with_section_headers(table, placed, layout)
     text = layout.separator.join(piece.header + piece.text for piece in pieces)
     return Rendering(tuple(pieces), text)
 
@@ -81,17 +86,37 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
     several = len({p.document for p in placed}) > 1
     named = several and any(p.names for p in placed)
     above = False  # a piece above has a name or a list, so this piece could be read as part of it
-    for before, p in zip([None, *placed], placed, strict=False):
+    labelled: int | None = None  # the document that the label above names
+    twins = _twins(placed) if several and layout.header == AUTO else set()
+    for k, (before, p) in enumerate(zip([None, *placed], placed, strict=False)):
         goes_on = before is not None and before.document == p.document and before.place < p.place
         header = p.piece.header
         if layout.header == AUTO:
-            label = p.nameless and (above or (named and p.piece.source is not None))
+            nameless = p.nameless and (above or (named and p.piece.source is not None))
+            foreign = labelled is not None and labelled != p.document
+            label = nameless or foreign or k in twins
             header = source_label(p.piece.source) if label else mark if goes_on else ""
+            labelled = p.document if label else labelled
         elif mark and goes_on and header in ("", before.piece.header if before else ""):
             header = mark
         above = above or p.names
         done.append(p._replace(piece=replace(p.piece, header=header)))
     return done
+
+
+def _twins(placed: Sequence[Placed]) -> set[int]:
+    """Return the pieces that share most of their words with a piece of another document.
+
+    They are versions of one text, such as drafts of a contract, and only the source says which.
+    """
+    named = [k for k, p in enumerate(placed) if p.piece.source is not None]
+    texts = [placed[k].piece.text for k in named]
+    first, second, _ = _native.near_duplicate_pairs(texts, ALIKE, 1, containment=True)
+    twins: set[int] = set()
+    for a, b in zip(first.tolist(), second.tolist(), strict=True):
+        if placed[named[a]].document != placed[named[b]].document:
+            twins |= {named[a], named[b]}
+    return twins
 
 
 def _ordered(table: Candidates, placed: list[Placed], layout: Layout) -> list[Placed]:
@@ -120,22 +145,30 @@ def _ordered(table: Candidates, placed: list[Placed], layout: Layout) -> list[Pl
     return [p for run in runs for p in run]
 
 
-def _sectioned(table: Candidates, placed: list[Placed], layout: Layout) -> list[Piece]:
-    """Group the pieces by section, each section's header before its first piece."""
-    if not layout.sections:
-        return [p.piece for p in placed]
+def _by_section(table: Candidates, placed: list[Placed], layout: Layout) -> list[Placed]:
+    """Return the pieces in the order of the sections; those without a section come first."""
     number = {section.name: k for k, section in enumerate(layout.sections)}
-    named = [(table.chunks[p.chunk].section, p.piece) for p in placed]
-    named.sort(key=lambda pair: -1 if pair[0] is None else number[pair[0]])
+
+    def place(p: Placed) -> int:
+        name = table.chunks[p.chunk].section
+        return -1 if name is None else number.get(name, -1)
+
+    return sorted(placed, key=place)
+
+
+def _with_section_headers(
+    table: Candidates, placed: Sequence[Placed], layout: Layout
+) -> list[Piece]:
+    """Return the pieces with the header of each section before its first piece."""
     opened: set[str] = set()
     done = []
-    for name, piece in named:
+    for p in placed:
         header = ""
-        for section in _ancestry(layout, name):
+        for section in _ancestry(layout, table.chunks[p.chunk].section):
             if section.name not in opened and section.header:
                 header += section.header + layout.separator
             opened.add(section.name)
-        done.append(replace(piece, header=header + piece.header))
+        done.append(replace(p.piece, header=header + p.piece.header))
     return done
 
 
