@@ -57,12 +57,6 @@ def test_after_a_label_each_piece_of_another_source_is_named():
     assert ["", "[vouchers.md]", "[days.md]"] == headers(REFUNDS, named, last, order="given")
 
 
-def test_versions_of_one_text_are_named_by_their_sources():
-    old = Chunk("A refund takes ten days from the day of the order.", id="a", source="2019.md")
-    new = Chunk("A refund takes six days from the day of the order.", id="b", source="2024.md")
-    assert ["[2019.md]", "[2024.md]"] == sorted(headers(old, new))
-
-
 def test_labels_follow_the_order_of_the_sections():
     names = ["law", "case", "more"]
     law = Chunk("# Law\n\nA refund is a right.", id="a", source="law.md", span=(0, 27))

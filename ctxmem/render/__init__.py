@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ctxmem import _native
 from ctxmem.protocols import Counter
 from ctxmem.render.layout import (
     AUTO,
@@ -38,9 +37,6 @@ __all__ = [
     "render",
     "run_overhead",
 ]
-
-ALIKE = 0.75
-"""Share of the words of the shorter of two pieces from which they count as versions of one text."""
 
 LONG = 4000
 """Tokens above which models use the middle of a window less (Liu et al. 2023, Lost in the Middle);
@@ -87,14 +83,13 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
     named = several and any(p.names for p in placed)
     above = False  # a piece above has a name or a list, so this piece could be read as part of it
     labelled: int | None = None  # the document that the label above names
-    twins = _twins(placed) if several and layout.header == AUTO else set()
-    for k, (before, p) in enumerate(zip([None, *placed], placed, strict=False)):
+    for before, p in zip([None, *placed], placed, strict=False):
         goes_on = before is not None and before.document == p.document and before.place < p.place
         header = p.piece.header
         if layout.header == AUTO:
             nameless = p.nameless and (above or (named and p.piece.source is not None))
             foreign = labelled is not None and labelled != p.document
-            label = nameless or foreign or k in twins
+            label = nameless or foreign
             header = source_label(p.piece.source) if label else mark if goes_on else ""
             labelled = p.document if label else labelled
         elif mark and goes_on and header in ("", before.piece.header if before else ""):
@@ -102,21 +97,6 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
         above = above or p.names
         done.append(p._replace(piece=replace(p.piece, header=header)))
     return done
-
-
-def _twins(placed: Sequence[Placed]) -> set[int]:
-    """Return the pieces that share most of their words with a piece of another document.
-
-    They are versions of one text, such as drafts of a contract, and only the source says which.
-    """
-    named = [k for k, p in enumerate(placed) if p.piece.source is not None]
-    texts = [placed[k].piece.text for k in named]
-    first, second, _ = _native.near_duplicate_pairs(texts, ALIKE, 1, containment=True)
-    twins: set[int] = set()
-    for a, b in zip(first.tolist(), second.tolist(), strict=True):
-        if placed[named[a]].document != placed[named[b]].document:
-            twins |= {named[a], named[b]}
-    return twins
 
 
 def _ordered(table: Candidates, placed: list[Placed], layout: Layout) -> list[Placed]:
