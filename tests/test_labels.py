@@ -57,6 +57,15 @@ def test_after_a_label_each_piece_of_another_source_is_named():
     assert ["", "[vouchers.md]", "[days.md]"] == headers(REFUNDS, named, last, order="given")
 
 
+def test_the_title_of_a_source_needs_no_label():
+    named = Chunk("Vouchers are void after a year.", id="b", source="vouchers.md", rank=1)
+    text = "# Days\n\nThere are ten days."
+    begin = Chunk(text, id="c", source="days.md", span=(0, len(text)), rank=2)
+    middle = Chunk(text, id="c", source="days.md", span=(90, 90 + len(text)), rank=2)
+    assert ["", "[vouchers.md]", ""] == headers(REFUNDS, named, begin, order="given")
+    assert ["", "[vouchers.md]", "[days.md]"] == headers(REFUNDS, named, middle, order="given")
+
+
 def test_labels_follow_the_order_of_the_sections():
     names = ["law", "case", "more"]
     law = Chunk("# Law\n\nA refund is a right.", id="a", source="law.md", span=(0, 27))

@@ -88,7 +88,8 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
         header = p.piece.header
         if layout.header == AUTO:
             nameless = p.nameless and (above or (named and p.piece.source is not None))
-            foreign = labelled is not None and labelled != p.document
+            # A heading at the beginning of a source is its title, and says where another begins.
+            foreign = labelled not in (None, p.document) and not (p.piece.spans and p.place == 0)
             label = nameless or foreign
             header = source_label(p.piece.source) if label else mark if goes_on else ""
             labelled = p.document if label else labelled
