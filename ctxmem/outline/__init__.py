@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.outline.headers import lend_headers
-from ctxmem.outline.merge import disagreeing, found_places
+from ctxmem.outline.merge import GAP, disagreeing, found_places, white_space
 from ctxmem.outline.order import Member, counted_order
 from ctxmem.schema import Candidates, Place, place_of
 
@@ -158,10 +158,13 @@ class _Stretches:
         holders: dict[int, int] = {}
         first: Place | None = None
         for i, where in places.items():
-            if first is None or where.start > first.start + len(text):
+            gap = 0 if first is None else where.start - first.start - len(text)
+            if first is None or gap > GAP:
                 if first is not None:
                     self.add(text, holders, first)
                 text, holders, first = "", {}, where
+            elif gap > 0:
+                text += white_space(gap, text, self.table.chunks[i].text)
             holders[i] = where.start - first.start
             text += self.table.chunks[i].text[len(text) - holders[i] :]
         if first is not None:

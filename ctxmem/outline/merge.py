@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ctxmem import _native
+from ctxmem.outline.order import numbered
 from ctxmem.schema import Candidates, Place
 
 OVERLAP = 64
 """Minimum overlap, in characters, of the end of one chunk and the beginning of another for chunks
 without spans to be neighbours; boilerplate lines are seldom longer."""
+
+
+GAP = 8
+"""Characters between two chunks of one source that count as white space cut off by the splitter."""
+
+SHORT_OVERLAP = 8
+"""Characters that consecutive chunks must share to overlap; ids already say that they touch."""
+
+COMMON_LINE = 30
+"""Characters of a line that two chunks share if they are versions of a text, not neighbours."""
+
+HEADED = re.compile(r"\s*(#{1,6} |[^\n]+\n([=\-~^#*])\2{2,}\s*(\n|$))")
+
+
+def white_space(size: int, above: str, below: str) -> str:
+    """Return what stands for white space of this size between two chunks.
+
+    That is a blank line, or a line break between rows of a table, which a blank line would end.
+    """
+    rows = _are_rows(above[above.rfind("\n") + 1 :], below.split("\n", 1)[0])
+    breaks = 1 if rows else min(size, 2)
+    return " " * (size - breaks) + "\n" * breaks
+
+
+def _are_rows(above: str, below: str) -> bool:
+    """Return whether two lines have two or more columns each, equally many."""
+    return any(1 < above.count(sign) == below.count(sign) for sign in "|\t,;")
 
 
 def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
@@ -29,6 +58,7 @@ def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
     before = {
         b: (a, at) for a, b, at in zip(left.tolist(), right.tolist(), offset.tolist(), strict=True)
     }
+    before.update(_consecutive(table, chunks, before))
     if not before:
         return {}
     placed: dict[int, tuple[int, int]] = {}  # text -> first of its chain, offset from it
@@ -51,6 +81,45 @@ def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
     }
 
 
+def _consecutive(
+    table: Candidates, chunks: Sequence[int], overlapping: Mapping[int, tuple[int, int]]
+) -> dict[int, tuple[int, int]]:
+    """Return the chunk before each that follows another by its id, and how far it begins behind it.
+
+    Splitters number the chunks of a source and cut off the white space between them. So "doc-4"
+    goes on with what "doc-3" begins, unless it has a heading of its own. `overlapping` are chunks
+    whose place is known; indices are those into `chunks`.
+    """
+    position: dict[tuple[object, int], int] = {}  # of the source, section and series; the number
+    for k, i in enumerate(chunks):
+        chunk, counted = table.chunks[i], numbered(table.id(i))
+        if counted is not None and chunk.source is not None:
+            series, number = counted
+            position[(chunk.source, chunk.section, series), number] = k
+    found = {}
+    for (of, number), k in position.items():
+        before = position.get((of, number - 1))
+        if before is None or k in overlapping:
+            continue
+        above, text = table.chunks[chunks[before]].text, table.chunks[chunks[k]].text
+        if not (HEADED.match(text) or _share_a_line(above, text)):
+            found[k] = (before, len(above) + _step(above, text))
+    return found
+
+
+def _share_a_line(a: str, b: str) -> bool:
+    lines = {line.strip() for line in a.splitlines() if len(line.strip()) >= COMMON_LINE}
+    return any(line.strip() in lines for line in b.splitlines())
+
+
+def _step(above: str, text: str) -> int:
+    """Return how far behind the end of one chunk the next begins: less than 0 if they overlap."""
+    for size in range(min(OVERLAP, len(above), len(text)) - 1, SHORT_OVERLAP - 1, -1):
+        if above.endswith(text[:size]):
+            return -size
+    return len("\n\n")
+
+
 def disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:
     """Return the chunks of one source whose text contradicts earlier chunks at the same place.
 
@@ -60,8 +129,11 @@ def disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:
     text, start = "", 0  # the merged text so far, and its offset in the source
     for i, where in places.items():
         mine = table.chunks[i].text
+        gap = where.start - start - len(text)
+        if text and 0 < gap <= GAP:
+            text += white_space(gap, text, mine)
         known = text[where.start - start : where.end - start] if text else ""
-        if where.start > start + len(text) or not text:
+        if gap > GAP or not text:
             text, start = mine, where.start
         elif mine.startswith(known):
             text += mine[len(known) :]

@@ -17,6 +17,12 @@ Series = tuple[str, str]
 """What the ids of one splitter have before and after their number."""
 
 
+def numbered(name: str) -> tuple[Series, int] | None:
+    """Return the series of an id and its number, the last one in it; None without a number."""
+    match = _COUNTED.fullmatch(name)
+    return ((match[1], match[3]), int(match[2])) if match else None
+
+
 class Member(NamedTuple):
     """A chunk of a passage: its id, where it begins in the passage, its length (characters)."""
 
@@ -74,8 +80,9 @@ def _by_series(members: Sequence[Member]) -> dict[Series, list[Numbered]]:
     """Return the chunks of a passage by series, in the order of their numbers."""
     found: dict[Series, list[Numbered]] = defaultdict(list)
     for member in members:
-        if match := _COUNTED.fullmatch(member.id):
-            found[match[1], match[3]].append(Numbered(int(match[2]), member.offset, member.length))
+        if counted := numbered(member.id):
+            name, number = counted
+            found[name].append(Numbered(number, member.offset, member.length))
     return {name: sorted(chunks) for name, chunks in found.items()}
 
 

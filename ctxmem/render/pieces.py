@@ -66,12 +66,13 @@ def _alternative_piece(table: Candidates, layout: Layout, i: int, row: int) -> P
     return _piece(table, layout, [i], table.texts[row], (), float(table.relevance[i]), origins)
 
 
-def _origins(
+def _covered(
     table: Candidates, start: int, end: int, chunks: Sequence[int]
-) -> Iterator[tuple[ChunkId, int, int]]:
-    """Yield the chunks that a range of a merged text comes from, each with its offsets.
+) -> Iterator[tuple[int, int, int]]:
+    """Yield the chunks that a range of a merged text comes from, each with the part it gives.
 
-    At each position the chunk that reaches furthest is used.
+    At each position the chunk that reaches furthest is used. White space between two chunks, which
+    the splitter cut off, comes from none.
     """
     while start < end:
         reach, best = start, -1
@@ -80,13 +81,23 @@ def _origins(
             stop = min(end, offset + len(table.chunks[i].text))
             if offset <= start and stop > reach:
                 reach, best = stop, i
-        if best < 0:  # white space between two chunks
+        if best < 0:
             later = [int(table.chunk_offset[i]) for i in chunks if table.chunk_offset[i] > start]
             start = min(later, default=end)
             continue
-        offset = int(table.chunk_offset[best])
-        yield table.id(best), start - offset, reach - offset
+        yield best, start, reach
         start = reach
+
+
+def _joined(parts: Iterable[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """Return the ranges of parts, those that touch as one."""
+    ranges: list[tuple[int, int]] = []
+    for _, start, end in parts:
+        if ranges and ranges[-1][1] == start:
+            ranges[-1] = (ranges[-1][0], end)
+        else:
+            ranges.append((start, end))
+    return ranges
 
 
 def _place(table: Candidates, segment: int) -> tuple[int, int]:
@@ -147,12 +158,16 @@ def _stretch_piece(
         after = last
     if flags[after - 1] & UNCLOSED:
         parts.append(f"{gap(layout)}{_closing_fence(table, whole, after - 1)}")
+    covered = [part for start, end in ranges for part in _covered(table, start, end, chunks)]
     spans: tuple[tuple[int, int], ...] = ()
     if table.chunks[chunks[0]].span is not None:
         place = int(table.stretch_place[stretch])
-        spans = tuple((start + place, end + place) for start, end in ranges)
+        spans = tuple((start + place, end + place) for start, end in _joined(covered))
     value = max(float(table.segment_worth[first:last].max()) for first, last in runs)
-    origins = [origin for start, end in ranges for origin in _origins(table, start, end, chunks)]
+    origins = [
+        (table.id(i), start - int(table.chunk_offset[i]), end - int(table.chunk_offset[i]))
+        for i, start, end in covered
+    ]
     piece = _piece(table, layout, chunks, "".join(parts), spans, value, origins)
     document, place = _place(table, runs[0][0])
     # A section of settings, "[build-system]", does not say whose settings they are.
