@@ -326,7 +326,12 @@ def _whole(value: Any, what: str, example: str) -> int:
 
 
 def _name(chunk: Chunk, index: int) -> str:
-    return f"chunk {index}" + (f" (id {chunk.id!r})" if chunk.id is not None else "")
+    """Return how errors name a chunk: by position, and by the id and source it was given."""
+    made = isinstance(chunk.text, str) and chunk.id == content_id(chunk.text)
+    given = [] if chunk.id is None or made else [f"id {chunk.id!r}"]
+    if chunk.source is not None:
+        given.append(f"source {chunk.source!r}")
+    return f"chunk {index}" + (f" ({', '.join(given)})" if given else "")
 
 
 def _checked(chunk: Chunk, index: int) -> Chunk:

@@ -401,7 +401,7 @@ def test_a_tool_call_and_its_result_stay_together():
         ("text", InputTypeError, "chunks is a str; expected a list .* wrap a single one"),
         (None, InputTypeError, "chunks is a NoneType"),
         ({"text": "a"}, InputTypeError, "chunks is a dict"),
-        ([""], InputError, "chunk 0 .* has an empty text; .* leave it out"),
+        ([""], InputError, "chunk 0 has an empty text; .* leave it out"),
         (["a", 7], InputTypeError, "chunk 1 is a int; expected a str"),
         (["a", None], InputTypeError, "chunk 1 is a NoneType"),
         ([{"body": "a"}], InputTypeError, r"chunk 0 is a dict with the keys \['body'\]"),
@@ -553,3 +553,9 @@ def test_one_very_large_text_is_shown_in_part():
     window = pack([text], 60, query="Which colour has the pump?")
     assert "The pump is blue." in window.text
     assert window.tokens <= 60
+
+
+def test_an_empty_chunk_is_named_by_its_source():
+    page = Chunk("", source="report.pdf, page 3")
+    with pytest.raises(InputError, match=r"chunk 1 \(source 'report.pdf, page 3'\) has an empty"):
+        pack(["Some text.", page], 30)
