@@ -187,3 +187,20 @@ else:
         ),
         ("code", "if LEVEL:\n    Pump().start()\nelse:\n    time.sleep(1)", None),
     ] == units(text, CODE_FILE)
+
+
+def test_code_that_tabs_indent_is_cut_into_statements():
+    text = (
+        "func (p *Pump) Start(level float64) error {\n"
+        "\tif level < 3.0 {\n\t\treturn fmt.Errorf(p.Name)\n\t}\n"
+        "\tp.Running = true\n\treturn nil\n}\n\n"
+        "func (p *Pump) Stop() {\n\tp.Running = false\n}\n"
+    )
+    start = "func (p *Pump) Start(level float64) error {"
+    for form in (0, CODE_FILE):
+        assert [
+            ("code", start, None),
+            ("code", "if level < 3.0 {\n\t\treturn fmt.Errorf(p.Name)\n\t}", start),
+            ("code", "p.Running = true\n\treturn nil\n}", start),
+            ("code", "func (p *Pump) Stop() {\n\tp.Running = false\n}", None),
+        ] == units(text, form, room=64)

@@ -15,4 +15,5 @@ inline const std::vector<std::string> kParts = {
     "a,b,1\n", "a\tb\n", "INSERT INTO t", "2024-05-01 12:00 ", "step 1", "Do not ", "\xC2\xBB",
     "\xC2\xA0", "\xE2\x80\x9D", "\xE3\x80\x82", "\xE3\x80\x80", "\xEF\xBC\x8E", "\xE0\xB8\x81",
     "\xCC\x81", "\xF0\x9F\x87\xA6", "\xF0\x9F\x8E\x89", "\xE2\x80\x8D", "\xED\xA0\xBD",
-    "\xED\xB8\x80", "\r", "\r\n", "\\", "//", "\xEF\xBB\xBF"};
+    "\xED\xB8\x80", "\r", "\r\n", "\\", "//", "\xEF\xBB\xBF",
+    "       --all\n\t   ", "       ", "\t   "};
