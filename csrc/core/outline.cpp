@@ -14,6 +14,7 @@ constexpr std::size_t kShortLead = 240;  // bytes of a line above a list that ma
 constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
 constexpr std::size_t kAntecedent = 280;  // bytes; a longer antecedent is never tied
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
+constexpr int kRelease = 3;              // level of a release that no # marks
 constexpr std::size_t kGlued = 400;      // bytes; a longer "sentence" may be several lines
 
 bool ends_with_colon(std::string_view said) {
@@ -111,7 +112,8 @@ std::size_t OutlineReader::take(std::size_t i) {
     if (literal && filled(lead_.line + 1) == i)
         return take_literal(i, lead_.indent, lead_or_owner(i));
     if ((next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
-        (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 || (next = take_directive(i)) > 0)
+        (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 ||
+        (next = take_signature(i)) > 0 || (next = take_directive(i)) > 0)
         return next;
     if ((next = take_doctest(i)) > 0 || (next = take_heading(i)) > 0 ||
         (next = take_turn(i)) > 0 || (next = take_entries(i)) > 0 ||
@@ -283,34 +285,60 @@ std::size_t OutlineReader::take_heading(std::size_t i) {
             return 0;
         if (here.size() > 160 || (rule_of(content(i + 1)) == 0 && !long_enough)) return 0;
         last = i + 1;
-    } else if (!titles(i)) {
+    } else if (!outlines(i) && !titles(i) && !releases(i)) {
         return 0;
     }
     close_lists(-1);
     owners_.clear();
     introduce_sections();
-    add_heading(i, last, is_heading(here) ? static_cast<int>(here.find_first_not_of('#')) : 0);
+    add_heading(i, last, heading_level(i, last));
     lead_ = {};
     return last + 1;
 }
 
-// Append a heading. A heading of one or two words ("Fixed", "Examples") needs its parent heading.
-// The parent is known only where # marks give the level.
+// The level of a heading: # marks give even levels. A release is between # and ##, and the headings
+// below it are its sections. 0 if the level is unknown.
+int OutlineReader::heading_level(std::size_t i, std::size_t last) const {
+    const std::string_view here = content(i);
+    if (is_heading(here)) return 2 * static_cast<int>(here.find_first_not_of('#'));
+    const std::size_t title = i + (last == i + 2);
+    if (names_release(content(title)) || releases(i)) return kRelease;
+    if (release_ == kNoSpan || above_.empty() || above_.front().unit != release_) return 0;
+    if (outlines(i)) return 2 * static_cast<int>(stars_of(here));
+    const char mark = last > i ? content(last)[0] : '\0';
+    // Marks that underline deeper and deeper headings, as is the custom.
+    const std::string_view ranks = "#*=-~^\"'`+.:_<>";
+    const bool deeper = mark == 0 || (release_mark_ == 0 ? mark != '=' : ranks.find(mark) > ranks.find(release_mark_));
+    return deeper ? kRelease + 1 : 0;
+}
+
+// Append a heading. A heading of one or two words ("Fixed", "Examples") needs its parent heading,
+// and every section of a release needs the release. The parent is known only where # marks give the
+// level, and below a release.
 void OutlineReader::add_heading(std::size_t i, std::size_t last, int level) {
     std::int32_t need = kNoSpan;
+    std::string_view title = content(i + (last == i + 2));
+    title.remove_prefix(std::min(title.size(), title.find_first_not_of(level == kRelease ? "* " : "# ")));
+    const bool release = names_release(title) && level > 0;
     if (level > 0) {
         while (!above_.empty() && above_.back().indent >= level) above_.pop_back();
         std::string_view said = text_.substr(line(i).first, line(last).last - line(i).first);
         said.remove_prefix(std::min(said.size(), said.find_first_not_of("# ")));
         const bool plain = said.find_first_of("`_.0123456789(") == said.npos;
-        if (!above_.empty() && plain && said.size() <= kShortTitle &&
-            std::count(said.begin(), said.end(), ' ') <= 1)
-            need = above_.back().unit;
+        const bool section = std::any_of(above_.begin(), above_.end(), [&](const Owner& heading) {
+            return heading.unit == release_;
+        });
+        const bool brief = plain && said.size() <= kShortTitle &&
+                           std::count(said.begin(), said.end(), ' ') <= 1;
+        if (!above_.empty() && !release && (section || brief)) need = above_.back().unit;
     } else {
         above_.clear();
     }
     heading_ = add_line(i, SpanKind::heading, need, kLabel);
     if (level > 0) above_.push_back({level, heading_});
+    if (!release) return;
+    release_ = heading_;
+    release_mark_ = last > i ? content(last)[0] : content(i)[0] == '*' ? '*' : '\0';
 }
 
 // Whether this line is a title: a line in capitals, or a short first line above running text.

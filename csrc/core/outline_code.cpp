@@ -159,6 +159,7 @@ bool OutlineReader::continues_code(std::size_t i, int base) const {
     const std::string_view here = content(i);
     if (line(i).indent > base) return true;
     const bool gap = after_blank(i);
+    if (gap && releases(i)) return false;
     if (here[0] == '#' && here.substr(0, 2) != "##") return !gap || comments_code(i);
     if (here[0] == '#' && is_heading(here)) return false;
     if (evidence(i) > 0) return marker_of(here).size == 0 || !gap;

@@ -16,4 +16,6 @@ inline const std::vector<std::string> kParts = {
     "\xC2\xA0", "\xE2\x80\x9D", "\xE3\x80\x82", "\xE3\x80\x80", "\xEF\xBC\x8E", "\xE0\xB8\x81",
     "\xCC\x81", "\xF0\x9F\x87\xA6", "\xF0\x9F\x8E\x89", "\xE2\x80\x8D", "\xED\xA0\xBD",
     "\xED\xB8\x80", "\r", "\r\n", "\\", "//", "\xEF\xBB\xBF",
-    "       --all\n\t   ", "       ", "\t   "};
+    "       --all\n\t   ", "       ", "\t   ",
+    "version 1.2 - 2024-05-01\n\n", "* Changes in 1.2\n", "** Bug fixes\n\n",
+    "gzip (1.2-3) sid; urgency=low\n\n", " -- A <a@b>  Tue\n", "2024-05-01  A  <a@b>\n\n"};
