@@ -1,9 +1,11 @@
-"""The outline of change logs: the line of a release is the heading of its changes."""
+"""The outline of change logs and patches: releases, files and hunks."""
 
 from __future__ import annotations
 
 import pytest
-from outlines import FILLER, flagged, units
+from outlines import FILLER, HIDDEN, flagged, units
+
+# Change logs
 
 RELEASES = [
     "version 1.33 - 2021-01-07",
@@ -128,3 +130,85 @@ def test_the_signature_of_a_release_says_nothing_alone():
     assert ("other", signature, "gzip (1.10-4) sid; urgency=low") in units(text)
     assert [signature] == flagged(text, FILLER)
     assert [signature] == flagged(f"  * A bell.\n\n {signature}\n", FILLER)[-1:]
+
+
+# Patches
+
+
+PUMP = "diff --git a/pump.c b/pump.c\nindex 8..9 100644\n--- a/pump.c\n+++ b/pump.c"
+GATE = "--- a/gate.md\n+++ b/gate.md"
+PATCH = f"""{PUMP}
+@@ -1,3 +1,4 @@ start
+ {{
+-    run();
++    ring();
++    run();
+ }}
+@@ -9 +10 @@ stop
+-    halt();
++    halt(1);
+{GATE}
+@@ -3,3 +3,5 @@
+ # Gates
+ 
++- A gate opens.
++```
+ The end.
+"""
+
+
+def test_the_lines_of_a_hunk_need_its_line_which_needs_the_file():
+    assert [
+        ("name", PUMP, None),
+        ("name", "@@ -1,3 +1,4 @@ start", PUMP),
+        ("code", "{\n-    run();\n+    ring();\n+    run();\n }", "@@ -1,3 +1,4 @@ start"),
+        ("name", "@@ -9 +10 @@ stop", PUMP),
+        ("code", "-    halt();\n+    halt(1);", "@@ -9 +10 @@ stop"),
+        ("name", GATE, None),
+        ("name", "@@ -3,3 +3,5 @@", GATE),
+        ("code", "# Gates\n \n+- A gate opens.\n+```\n The end.", "@@ -3,3 +3,5 @@"),
+    ] == units(PATCH)
+
+
+def test_a_patch_needs_the_line_that_introduces_it_and_ends_with_its_hunks():
+    found = units(f"The gate opens. Apply this:\n\n{PATCH}\nThen build it.\n")
+    assert ("name", PUMP, "Apply this:") in found
+    assert ("name", GATE, "Apply this:") in found
+    assert ("prose", "Then build it.", None) == found[-1]
+
+
+@pytest.mark.parametrize("at", ["    run();\n+", "-    run", "+    ring", "   ring", "+    run"])
+def test_a_text_that_begins_inside_a_hunk_borrows_no_header(at):
+    text = PATCH[PATCH.index(at.strip()) :] if at.startswith("   ") else PATCH[PATCH.index(at) :]
+    torn, second, *_ = units(text)
+    assert ("code", None) == (torn[0], torn[2])
+    assert ("name", "@@ -9 +10 @@ stop", None) == second
+    assert ("name", GATE, None) in units(text)
+
+
+def test_a_text_without_any_header_of_a_patch_may_be_a_piece_of_one():
+    text = " {\n-    run();\n+    ring();\n+    run();\n }\n"
+    assert ("code", text.strip(), None) == units(text)[-1]
+    assert "list_item" == units("+ one\n+ two\n- three\n")[0][0]
+
+
+def test_a_long_hunk_is_cut_between_its_changes_and_at_empty_lines():
+    text = (
+        "--- a/x.c\n+++ b/x.c\n@@ -1,9 +1,9 @@\n"
+        " int first = 1;\n-int second = 2;\n+int second = 3;\n int third = 3;\n"
+        " int fourth = 4;\n+int fifth = 5;\n int sixth = 6;\n\n int seventh = 7;\n"
+    )
+    assert [
+        ("code", "int first = 1;\n-int second = 2;\n+int second = 3;\n int third = 3;"),
+        ("code", "int fourth = 4;\n+int fifth = 5;\n int sixth = 6;"),
+        ("code", "int seventh = 7;"),
+    ] == [unit[:2] for unit in units(text, room=64)[2:]]
+
+
+def test_the_version_of_git_below_a_patch_is_never_shown():
+    assert ["-- \n2.30.2"] == flagged(f"{PATCH}-- \n2.30.2\n", HIDDEN)
+
+
+def test_a_file_that_is_renamed_is_shown_without_a_hunk():
+    moved = "diff --git a/a b/b\nsimilarity index 100%\nrename from a\nrename to b"
+    assert [("code", moved, None), ("name", PUMP, None)] == units(f"{moved}\n{PATCH}")[:2]

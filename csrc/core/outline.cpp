@@ -111,7 +111,7 @@ std::size_t OutlineReader::take(std::size_t i) {
     const bool literal = lead_.literal && line(i).indent > lead_.indent && !torn_;
     if (literal && filled(lead_.line + 1) == i)
         return take_literal(i, lead_.indent, lead_or_owner(i));
-    if ((next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
+    if ((next = take_patch(i)) > 0 || (next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
         (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 ||
         (next = take_signature(i)) > 0 || (next = take_directive(i)) > 0)
         return next;
@@ -396,7 +396,8 @@ bool OutlineReader::stops(std::string_view said) const {
 bool OutlineReader::starts_block(std::size_t i, bool running_stops) const {
     const std::string_view here = content(i);
     if (fence_size(here) > 0 || is_heading(here) || here.starts_with(".. ") ||
-        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent)
+        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent ||
+        begins_patch(i))
         return true;
     const Marker marker = marker_of(here);
     if (marker.size > 0 && (marker.bullet || running_stops)) return true;

@@ -34,6 +34,10 @@ void OutlineReader::find_torn_fence() {
     bool inside = false, told = false;
     for (std::size_t i = 0; i < count() && !told; ++i) {
         if (blank(i)) continue;
+        if (const std::size_t after = patch_end(i); after > i) {
+            i = after - 1;  // the lines of a patch are no fences of this text
+            continue;
+        }
         const std::string_view here = content(i);
         const std::size_t size = here[0] == '`' && !underlines_title(i) ? fence_size(here) : 0;
         if (size > 0) {
@@ -158,6 +162,7 @@ std::size_t OutlineReader::take_doctest(std::size_t i) {
 bool OutlineReader::continues_code(std::size_t i, int base) const {
     const std::string_view here = content(i);
     if (line(i).indent > base) return true;
+    if (begins_patch(i)) return false;
     const bool gap = after_blank(i);
     if (gap && releases(i)) return false;
     if (here[0] == '#' && here.substr(0, 2) != "##") return !gap || comments_code(i);

@@ -124,6 +124,18 @@ private:
     bool underlines(std::size_t i) const;
     std::size_t paragraph_end(std::size_t i) const;
 
+    // Patches: outline_patches.cpp
+    std::size_t take_patch(std::size_t i);
+    std::size_t patch_end(std::size_t i) const;
+    char mark(std::size_t i) const { return text_[lines_[i].begin]; }
+    bool begins_file(std::size_t i) const;
+    bool begins_hunk(std::size_t i) const;
+    bool begins_patch(std::size_t i) const { return begins_file(i) || begins_hunk(i); }
+    bool begins_inside_hunk(std::size_t i) const;
+    std::size_t file_end(std::size_t i) const;
+    std::size_t hunk_end(std::size_t i) const;
+    void add_hunk(std::size_t first, std::size_t last, std::int32_t need);
+
     // Change logs: outline_changes.cpp
     bool releases(std::size_t i) const;
     bool outlines(std::size_t i) const;
