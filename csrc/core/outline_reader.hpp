@@ -161,6 +161,8 @@ private:
     std::size_t take_pipes(std::size_t i);
     std::size_t take_grid(std::size_t i);
     std::size_t take_simple(std::size_t i);
+    std::size_t take_aligned(std::size_t i);
+    bool aligns_numbers(std::size_t i, std::size_t last) const;
     std::size_t take_columns(std::size_t i);
     std::size_t take_html_table(std::size_t i);
     std::size_t take_separated(std::size_t i);
