@@ -204,3 +204,28 @@ def test_code_that_tabs_indent_is_cut_into_statements():
             ("code", "p.Running = true\n\treturn nil\n}", start),
             ("code", "func (p *Pump) Stop() {\n\tp.Running = false\n}", None),
         ] == units(text, form, room=64)
+
+
+SESSION = """    $ pyenv global 2.7.6 3.3.3
+    $ pyenv versions
+      system
+    * 2.7.6 (set by /home/x)
+    - 3.3.3 (set by /home/x)
+    # python --version
+    Python 2.7.6"""
+
+
+@pytest.mark.parametrize("lead", ["Set it:", "Set it, or, to have several versions,"])
+def test_lines_with_marks_of_items_in_indented_code_are_code(lead):
+    assert [
+        ("prose", lead, None),
+        ("code", SESSION.lstrip(), lead),
+        ("prose", "Then go on.", None),
+    ] == units(f"{lead}\n\n{SESSION}\n\nThen go on.\n")
+
+
+def test_an_indented_list_is_no_code():
+    text = "These are free:\n\n    * children\n    * dogs\n\nOr:\n\n- this\n\n    - that\n      too\n"
+    assert ["prose", "list_item", "list_item", "prose", "list_item", "list_item"] == [
+        kind for kind, _ in spans(text)
+    ]

@@ -437,6 +437,10 @@ std::size_t OutlineReader::take_paragraph(std::size_t i) {
     close_lists(line(i).indent);
     add_sentences(begin, end, begin, SpanKind::prose, owning);
     lead_ = {next_unit() - 1, last, line(i).indent, ends_with_colon(said), said.ends_with("::")};
+    // "To have several versions,", above deeper lines, introduces them.
+    const std::size_t below = filled(last + 1);
+    const bool deeper = below < count() && line(below).indent >= line(i).indent + 4;
+    lead_.colon = lead_.colon || (said.ends_with(',') && below == last + 2 && deeper);
     const std::size_t sentence = end - units_.back().start;
     if (!lead_.colon && (last > i || sentence > kShortLead || stops(said))) lead_ = {};
     return last + 1;

@@ -8,6 +8,7 @@ namespace ctxmem {
 namespace {
 
 constexpr int kDeepestCut = 6;        // nesting levels down to which code is cut at statements
+constexpr int kCodeIndent = 4;        // columns by which Markdown indents code
 constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
 
 bool only_closes(std::string_view content) {
@@ -204,12 +205,29 @@ bool OutlineReader::comments_code(std::size_t i) const {
     return there[0] == '#' ? there.substr(0, 2) != "##" : evidence(i + 1) > 0;
 }
 
+// Whether line i is the first of lines that Markdown takes for code: after a blank line, they are
+// deeper than the paragraph above, outside lists.
+bool OutlineReader::below_paragraph(std::size_t i) const {
+    if (i == 0 || !after_blank(i) || line(i).indent < kCodeIndent || units_.empty()) return false;
+    if (units_.back().kind != SpanKind::prose || !lists_.empty() || !owners_.empty()) return false;
+    if (marker_of(content(i)).size > 0) return false;
+    std::size_t above = i - 1;
+    while (above > 0 && blank(above)) --above;
+    return line(above).indent + kCodeIndent <= line(i).indent;
+}
+
 std::size_t OutlineReader::take_code(std::size_t i) {
     if (!starts_code(i, false)) return 0;
     int base = line(i).indent;
     std::size_t last = i;
+    const bool indented = below_paragraph(i);
     for (std::size_t k = i + 1; k < count(); ++k) {
         if (blank(k)) continue;
+        if (indented && !after_blank(k) && line(k).indent >= kCodeIndent) {
+            base = std::min(base, line(k).indent);
+            last = k;
+            continue;
+        }
         if (fence_size(content(k)) > 0 || !continues_code(k, base)) break;
         base = std::min(base, line(k).indent);
         last = k;

@@ -181,6 +181,7 @@ private:
     int evidence(std::size_t i) const { return code_evidence(lines_[i], content(i)); }
     bool starts_code(std::size_t i, bool running) const;
     bool continues_code(std::size_t i, int base) const;
+    bool below_paragraph(std::size_t i) const;
     bool comments_code(std::size_t i) const;
 
     // Records: outline_records.cpp
