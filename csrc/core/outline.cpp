@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kShortLead = 240;  // bytes of a line above a list that may introduce it
 constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
 constexpr std::size_t kAntecedent = 280;  // bytes; a longer antecedent is never tied
+constexpr std::size_t kTornTail = 40;  // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
 constexpr int kRelease = 3;              // level of a release that no # marks
 constexpr std::size_t kGlued = 400;      // bytes; a longer "sentence" may be several lines
@@ -52,6 +53,32 @@ bool begins_exception(std::string_view said) {
          {"but ", "except ", "unless ", "not ", "nor ", "provided ", "if ", "only ", "without ",
           "aber ", "sofern ", "wenn ", "es sei denn", "mais ", "sauf ", "pero ", "salvo ", "ma "})
         if (said.starts_with(word)) return true;
+    return false;
+}
+
+// Whether a text that begins with this sentence begins inside of it: at most two words up to a full
+// stop, of which the
+// first begins with a small letter or a digit; a return; or a single word of grammar.
+bool is_torn_tail(std::string_view said) {
+    if (said.size() < 2 || said.size() > kTornTail) return false;
+    if (std::count(said.begin(), said.end(), ' ') > 1) return false;
+    for (const std::string_view word :
+         {"an", "and", "are", "be", "for", "in", "is", "it", "not", "of", "or", "the", "to", "was", "with"})
+        if (said == word) return true;
+    if (said.starts_with("return ")) return true;
+    const char head = said[0];
+    const bool small = (head >= 'a' && head <= 'z') || (head >= '0' && head <= '9');
+    return small && said.back() == '.' && said[said.size() - 2] != '.';
+}
+
+// Whether a sentence only answers the question above it.
+bool is_answer(std::string_view said) {
+    for (const std::string_view word :
+         {"Yes", "No", "Not yet", "Of course", "Ja", "Nein", "Oui", "Non", "Nee", "S\xC3\xAD",
+          "\xD0\x94\xD0\xB0", "\xD0\x9D\xD0\xB5\xD1\x82"})
+        if (said.size() == word.size() + 1 && said.starts_with(word) &&
+            (said.back() == '.' || said.back() == '!'))
+            return true;
     return false;
 }
 
@@ -308,7 +335,8 @@ int OutlineReader::heading_level(std::size_t i, std::size_t last) const {
     const char mark = last > i ? content(last)[0] : '\0';
     // Marks that underline deeper and deeper headings, as is the custom.
     const std::string_view ranks = "#*=-~^\"'`+.:_<>";
-    const bool deeper = mark == 0 || (release_mark_ == 0 ? mark != '=' : ranks.find(mark) > ranks.find(release_mark_));
+    const bool deeper = mark == 0 || (release_mark_ == 0 ? mark != '='
+                                                         : ranks.find(mark) > ranks.find(release_mark_));
     return deeper ? kRelease + 1 : 0;
 }
 
@@ -318,7 +346,8 @@ int OutlineReader::heading_level(std::size_t i, std::size_t last) const {
 void OutlineReader::add_heading(std::size_t i, std::size_t last, int level) {
     std::int32_t need = kNoSpan;
     std::string_view title = content(i + (last == i + 2));
-    title.remove_prefix(std::min(title.size(), title.find_first_not_of(level == kRelease ? "* " : "# ")));
+    const char* marks = level == kRelease ? "* " : "# ";
+    title.remove_prefix(std::min(title.size(), title.find_first_not_of(marks)));
     const bool release = names_release(title) && level > 0;
     if (level > 0) {
         while (!above_.empty() && above_.back().indent >= level) above_.pop_back();
@@ -363,7 +392,10 @@ bool OutlineReader::titles(std::size_t i) const {
 // Rules, underlines without a title, and list or block markers without content.
 std::size_t OutlineReader::take_stray(std::size_t i) {
     const std::string_view here = content(i);
-    const bool lone = here == ".." || here == "#." || here == "::" || here == "-" || here == "*" ||
+    const bool marks = options_.format == Format::unknown && here.size() <= 6 &&
+                       (here.find_first_not_of('#') == here.npos || here == "--" || here == "**" ||
+                        here == "+" || here == "||");
+    const bool lone = marks || here == ".." || here == "#." || here == "::" || here == "-" || here == "*" ||
                       here == "|" || here == ":" || here == "!!!" || here == "???";
     if (lone && !(here == ".." && !blank(i + 1))) {
         const bool introduces = here == "::" && lead_.unit != kNoSpan;
@@ -427,15 +459,36 @@ std::size_t OutlineReader::paragraph_end(std::size_t i) const {
     return k;
 }
 
+// The first sentence of a text that begins with text[begin, end): the torn end of a sentence is
+// hidden, and an answer is joined with the sentence after it. Returns where sentences may begin.
+std::size_t OutlineReader::take_torn(std::size_t begin, std::size_t end) {
+    std::vector<std::size_t> starts;
+    sentence_starts(text_, begin, end, begin, text_.size() + 8, starts);
+    const bool alone = starts.size() == 1;
+    if (alone && skip_space(text_, end, text_.size()) >= text_.size()) return begin;
+    const std::size_t next = alone ? end : starts[1];
+    const std::string_view said = text_.substr(begin, trim_space(text_, begin, next) - begin);
+    const bool answer = is_answer(said);
+    if (is_torn_tail(said) || (answer && alone)) {
+        add(begin, SpanKind::other, kNoSpan, kHidden);
+        return next;
+    }
+    return answer ? next + 1 : begin;
+}
+
 std::size_t OutlineReader::take_paragraph(std::size_t i) {
     const std::size_t last = paragraph_end(i);
-    const std::size_t begin = line(i).first, end = line(last).last;
+    std::size_t begin = line(i).first;
+    const std::size_t end = line(last).last;
+    const std::size_t scan = units_.empty() ? take_torn(begin, end) : begin;
+    if (scan >= end) return last + 1;
+    if (!units_.empty() && begin < scan && units_.back().start == begin) begin = scan;
     const std::string_view said = text_.substr(begin, end - begin);
     // A quotation needs the line that names its author: "Anna wrote:".
     const bool quoted = content(i)[0] == '>' && lead_.colon;
     const std::int32_t owning = quoted ? lead_or_owner(i) : owner(line(i).indent);
     close_lists(line(i).indent);
-    add_sentences(begin, end, begin, SpanKind::prose, owning);
+    add_sentences(begin, end, std::max(begin, scan), SpanKind::prose, owning);
     lead_ = {next_unit() - 1, last, line(i).indent, ends_with_colon(said), said.ends_with("::")};
     // "To have several versions,", above deeper lines, introduces them.
     const std::size_t below = filled(last + 1);

@@ -8,6 +8,7 @@ namespace ctxmem {
 namespace {
 
 constexpr int kDeepestCut = 6;        // nesting levels down to which code is cut at statements
+constexpr std::size_t kTornCode = 40; // bytes of a last line whose code is not in the text
 constexpr int kCodeIndent = 4;        // columns by which Markdown indents code
 constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
 
@@ -216,8 +217,24 @@ bool OutlineReader::below_paragraph(std::size_t i) const {
     return line(above).indent + kCodeIndent <= line(i).indent;
 }
 
+// Whether the text begins with the last line of code that is not there, "    return None".
+bool OutlineReader::ends_torn_code(std::size_t i) const {
+    const std::size_t next = filled(i + 1);
+    if (!units_.empty() || !blank(i + 1) || next >= count()) return false;
+    const std::string_view here = content(i);
+    if (here.size() > kTornCode || std::count(here.begin(), here.end(), ' ') > 1) return false;
+    const bool leaves = here.starts_with("return") || here.starts_with("break") ||
+                        here.starts_with("continue") || here.starts_with("pass") ||
+                        only_closes(here);
+    return leaves && line(next).indent <= line(i).indent;
+}
+
 std::size_t OutlineReader::take_code(std::size_t i) {
     if (!starts_code(i, false)) return 0;
+    if (ends_torn_code(i)) {
+        add_line(i, SpanKind::other, kNoSpan, kHidden);
+        return i + 1;
+    }
     int base = line(i).indent;
     std::size_t last = i;
     const bool indented = below_paragraph(i);

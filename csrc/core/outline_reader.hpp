@@ -119,6 +119,7 @@ private:
     int heading_level(std::size_t i, std::size_t last) const;
     void add_heading(std::size_t i, std::size_t last, int level);
     std::size_t take_stray(std::size_t i);
+    std::size_t take_torn(std::size_t begin, std::size_t end);
     std::size_t take_paragraph(std::size_t i);
     bool titles(std::size_t i) const;
     bool underlines(std::size_t i) const;
@@ -181,6 +182,7 @@ private:
     int evidence(std::size_t i) const { return code_evidence(lines_[i], content(i)); }
     bool starts_code(std::size_t i, bool running) const;
     bool continues_code(std::size_t i, int base) const;
+    bool ends_torn_code(std::size_t i) const;
     bool below_paragraph(std::size_t i) const;
     bool comments_code(std::size_t i) const;
 
