@@ -225,7 +225,7 @@ def test_lines_with_marks_of_items_in_indented_code_are_code(lead):
 
 
 def test_an_indented_list_is_no_code():
-    text = "These are free:\n\n    * children\n    * dogs\n\nOr:\n\n- this\n\n    - that\n      too\n"
+    text = "These are free:\n\n    * children\n    * dogs\n\nOr:\n\n- this\n\n    - that\n"
     assert ["prose", "list_item", "list_item", "prose", "list_item", "list_item"] == [
         kind for kind, _ in spans(text)
     ]

@@ -175,7 +175,10 @@ PROCESSES = """  PID USER      PR  NI    VIRT    RES  %CPU  %MEM     TIME+ COMMA
   812 postgres  20   0  218348  28944   0.3   0.7   1:02.11 postgres
  1034 www-data  20   0   55240   9120   1.3   0.2   0:12.45 nginx
 """
-PODS = "NAME      READY   STATUS    AGE\nweb-1     1/1     Running   3d\ndb-1      0/1     Ended     9d\n"
+PODS = """NAME      READY   STATUS    AGE
+web-1     1/1     Running   3d
+db-1      0/1     Ended     9d
+"""
 
 
 @pytest.mark.parametrize("text", [DISKS, PROCESSES, PROCESSES.lstrip(), PODS])
@@ -200,8 +203,11 @@ def test_columns_whose_names_are_in_another_text_may_be_lent_them(text):
     [
         ("a,b,c,d\n1,x,2,3\n2,y,3,4", "3,z\n4,w,5\n5,v,6"),
         ("a;b;c\n1;x;2", "3;z\n4;w;5\n5;v;6"),
-        (DISKS, "/dev/sdb1      103080888 51540444  46281228  53% /data\n"
-                "/dev/sdc1        3080888   540444    281228  13% /old"),
+        (
+            DISKS,
+            "/dev/sdb1      103080888 51540444  46281228  53% /data\n"
+            "/dev/sdc1        3080888   540444    281228  13% /old",
+        ),
     ],
 )
 def test_a_header_is_lent_to_rows_with_nearly_its_columns(header, rows):

@@ -57,13 +57,13 @@ bool begins_exception(std::string_view said) {
 }
 
 // Whether a text that begins with this sentence begins inside of it: at most two words up to a full
-// stop, of which the
-// first begins with a small letter or a digit; a return; or a single word of grammar.
+// stop, the first in lower case or a number; the end of a function; or a single function word.
 bool is_torn_tail(std::string_view said) {
     if (said.size() < 2 || said.size() > kTornTail) return false;
     if (std::count(said.begin(), said.end(), ' ') > 1) return false;
     for (const std::string_view word :
-         {"an", "and", "are", "be", "for", "in", "is", "it", "not", "of", "or", "the", "to", "was", "with"})
+         {"an", "and", "are", "be", "for", "in", "is", "it", "not", "of", "or", "the", "to", "was",
+          "with"})
         if (said == word) return true;
     if (said.starts_with("return ")) return true;
     const char head = said[0];

@@ -8,7 +8,7 @@ namespace ctxmem {
 namespace {
 
 constexpr int kDeepestCut = 6;        // nesting levels down to which code is cut at statements
-constexpr std::size_t kTornCode = 40; // bytes of a last line whose code is not in the text
+constexpr std::size_t kTornCode = 40;  // bytes of a last line whose code is not in the text
 constexpr int kCodeIndent = 4;        // columns by which Markdown indents code
 constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
 
