@@ -83,7 +83,8 @@ def _line(table: Candidates, s: int) -> str:
     """Return the first line of a row or header, with the white space before it."""
     stretch = table.stretches[table.segment_stretch[s]]
     start, end = table.segment_span[s]
-    return stretch[stretch.rfind("\n", 0, start) + 1 : end].rstrip().split("\n")[0]
+    line: str = stretch[stretch.rfind("\n", 0, start) + 1 : end]
+    return line.rstrip().split("\n")[0]
 
 
 def _shape(first: str) -> tuple[str, int] | None:
