@@ -187,3 +187,45 @@ else:
         ),
         ("code", "if LEVEL:\n    Pump().start()\nelse:\n    time.sleep(1)", None),
     ] == units(text, CODE_FILE)
+
+
+def test_code_that_tabs_indent_is_cut_into_statements():
+    text = (
+        "func (p *Pump) Start(level float64) error {\n"
+        "\tif level < 3.0 {\n\t\treturn fmt.Errorf(p.Name)\n\t}\n"
+        "\tp.Running = true\n\treturn nil\n}\n\n"
+        "func (p *Pump) Stop() {\n\tp.Running = false\n}\n"
+    )
+    start = "func (p *Pump) Start(level float64) error {"
+    for form in (0, CODE_FILE):
+        assert [
+            ("code", start, None),
+            ("code", "if level < 3.0 {\n\t\treturn fmt.Errorf(p.Name)\n\t}", start),
+            ("code", "p.Running = true\n\treturn nil\n}", start),
+            ("code", "func (p *Pump) Stop() {\n\tp.Running = false\n}", None),
+        ] == units(text, form, room=64)
+
+
+SESSION = """    $ pyenv global 2.7.6 3.3.3
+    $ pyenv versions
+      system
+    * 2.7.6 (set by /home/x)
+    - 3.3.3 (set by /home/x)
+    # python --version
+    Python 2.7.6"""
+
+
+@pytest.mark.parametrize("lead", ["Set it:", "Set it, or, to have several versions,"])
+def test_lines_with_marks_of_items_in_indented_code_are_code(lead):
+    assert [
+        ("prose", lead, None),
+        ("code", SESSION.lstrip(), lead),
+        ("prose", "Then go on.", None),
+    ] == units(f"{lead}\n\n{SESSION}\n\nThen go on.\n")
+
+
+def test_an_indented_list_is_no_code():
+    text = "These are free:\n\n    * children\n    * dogs\n\nOr:\n\n- this\n\n    - that\n"
+    assert ["prose", "list_item", "list_item", "prose", "list_item", "list_item"] == [
+        kind for kind, _ in spans(text)
+    ]

@@ -160,6 +160,22 @@ def test_options_of_a_man_page_name_what_they_do():
     ] == units(text)
 
 
+def test_a_tab_reaches_the_next_multiple_of_eight_columns():
+    text = """       --abort
+\t   Reset HEAD to the original branch.
+
+       --quit
+\t   HEAD is not reset, the index is left unchanged.
+"""
+    assert [
+        ("name", "--abort", None),
+        ("prose", "Reset HEAD to the original branch.", "--abort"),
+        ("name", "--quit", None),
+        ("prose", "HEAD is not reset, the index is left unchanged.", "--quit"),
+    ] == [unit for unit in units(text) if unit[0] != "other"]
+    assert units(text.expandtabs(8)) == units(text)
+
+
 def test_an_option_directly_below_its_heading_is_a_name():
     text = "OPTIONS\n       -a, --all\n              Open all gates.\n"
     assert [

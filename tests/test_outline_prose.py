@@ -6,7 +6,7 @@ import pytest
 import reference_sentences
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outlines import LABEL, outline, spans, texts, units
+from outlines import HIDDEN, LABEL, flagged, outline, spans, texts, units
 
 from ctxmem import _native
 
@@ -195,3 +195,34 @@ def test_turns_on_lines_of_their_own_are_turns():
 def test_the_second_paragraph_of_a_turn_needs_the_first():
     text = "User: When?\n\nAssistant: At six.\n\nNot on Sundays.\n\nUser: And the pump?\n"
     assert "Assistant: At six." == {said: need for _, said, need in units(text)}["Not on Sundays."]
+
+
+# What a piece of a text begins with
+
+
+@pytest.mark.parametrize("mark", ["#", "##", "###", "|", "---", "--", "*", "**"])
+def test_a_mark_that_a_text_begins_with_is_never_shown(mark):
+    assert [mark] == flagged(f"{mark}\n\nThe pump runs.\n", HIDDEN)
+
+
+@pytest.mark.parametrize("tail", ["names only.", "300.", "is", "return None", "    return None"])
+def test_the_torn_end_of_a_sentence_or_of_code_is_never_shown(tail):
+    text = f"{tail}\n\ndef f(x):\n    return x + 1\n"
+    assert [tail.strip()] == flagged(text, HIDDEN)
+
+
+def test_the_torn_end_of_a_sentence_is_cut_off_a_paragraph():
+    text = "names only. The fee is due. It is low."
+    assert ["names only."] == flagged(text, HIDDEN)
+    assert ["names only.", "The fee is due.", "It is low."] == texts(text)
+
+
+def test_a_text_of_two_words_is_shown():
+    assert [] == flagged("names only.", HIDDEN) + flagged("No.", HIDDEN)
+
+
+def test_an_answer_without_its_question_is_shown_with_the_sentence_after_it():
+    text = "No. A cancellation is possible within a week. The fee is low."
+    assert ["No. A cancellation is possible within a week.", "The fee is low."] == texts(text)
+    assert ["The fee is due.", "No.", "It is low."] == texts("The fee is due. No. It is low.")
+    assert ["No."] == flagged("No.\n\nIs there a version of the pump?", HIDDEN)

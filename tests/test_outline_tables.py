@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from outlines import HEADLESS, LABEL, TABLE, UNKNOWN, flagged, tied, units
 
+from ctxmem import Chunk, pack
+
 
 def test_rows_need_the_header_of_a_table_between_bars():
     text = (
@@ -131,3 +133,89 @@ def test_a_piece_may_end_inside_of_a_row():
         ("table_row", "| single | 4.20 |", header),
         ("table_row", "| ret", header),
     ] == units(text)
+
+
+RAGGED = """version,codename,series,created,release,eol,eol-server,eol-esm
+4.10,Warty,warty,2004-03-05,2004-10-20,2006-04-30
+15.10,Wily,wily,2015-04-23,2015-10-22,2016-07-28
+16.04 LTS,Xenial,xenial,2015-10-22,2016-04-21,2021-04-30,2021-04-30,2026-04-23
+16.10,Yakkety,yakkety,2016-04-21,2016-10-13,2017-07-20
+"""
+
+
+@pytest.mark.parametrize("form", [UNKNOWN, TABLE])
+def test_rows_that_lack_their_last_cells_need_the_header(form):
+    header, *rows = RAGGED.splitlines()
+    assert [("header", header, None), *(("table_row", row, header) for row in rows)] == units(
+        RAGGED, form
+    )
+
+
+def test_every_line_of_a_file_of_separated_values_is_a_row():
+    text = "name,city,price,note\nada,rome,10\n\nbob,oslo,20,late,x,y,z\n# by hand\ncyd,lima\n"
+    assert [
+        ("header", "name,city,price,note", None),
+        ("table_row", "ada,rome,10", "name,city,price,note"),
+        ("table_row", "bob,oslo,20,late,x,y,z", "name,city,price,note"),
+        ("table_row", "# by hand", "name,city,price,note"),
+        ("table_row", "cyd,lima", "name,city,price,note"),
+    ] == units(text, TABLE)
+
+
+def test_lines_with_commas_are_prose_without_names_of_columns():
+    text = "The fee,as agreed,is due\nin May,at noon\nor,at the latest,or so,\nin June,of 2024\n"
+    assert {"prose"} == {kind for kind, _, _ in units(text)}
+
+
+DISKS = """Filesystem     1K-blocks     Used Available Use% Mounted on
+/dev/sda1       41152736 20576368  18463584  53% /
+tmpfs            4096000        0   4096000   0% /dev/shm
+"""
+PROCESSES = """  PID USER      PR  NI    VIRT    RES  %CPU  %MEM     TIME+ COMMAND
+  812 postgres  20   0  218348  28944   0.3   0.7   1:02.11 postgres
+ 1034 www-data  20   0   55240   9120   1.3   0.2   0:12.45 nginx
+"""
+PODS = """NAME      READY   STATUS    AGE
+web-1     1/1     Running   3d
+db-1      0/1     Ended     9d
+"""
+
+
+@pytest.mark.parametrize("text", [DISKS, PROCESSES, PROCESSES.lstrip(), PODS])
+def test_columns_that_spaces_align_need_the_line_of_their_names(text):
+    header, *rows = [line.strip() for line in text.splitlines()]
+    found = [unit for unit in units(f"{text}\nThat is all.\n") if unit[0] != "other"]
+    assert [
+        ("header", header, None),
+        *(("table_row", row, header) for row in rows),
+        ("prose", "That is all.", None),
+    ] == found
+
+
+@pytest.mark.parametrize("text", [DISKS, PODS])
+def test_columns_whose_names_are_in_another_text_may_be_lent_them(text):
+    rows = text.split("\n", 1)[1]
+    assert rows.splitlines() == flagged(rows, HEADLESS)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("a,b,c,d\n1,x,2,3\n2,y,3,4", "3,z\n4,w,5\n5,v,6"),
+        ("a;b;c\n1;x;2", "3;z\n4;w;5\n5;v;6"),
+        (
+            DISKS,
+            "/dev/sdb1      103080888 51540444  46281228  53% /data\n"
+            "/dev/sdc1        3080888   540444    281228  13% /old",
+        ),
+    ],
+)
+def test_a_header_is_lent_to_rows_with_nearly_its_columns(header, rows):
+    source = "x.txt" if header == DISKS else "table.csv"
+    head = Chunk(header, source=source, id="t-0")
+    tail = Chunk(rows, source=source, id="t-1")
+    names, last = header.split("\n")[0], rows.split("\n")[-1]
+    assert names not in pack([tail], 300, query=last).text
+    shown = pack([head, tail], 300, query=last).text
+    assert 2 == shown.count(names)
+    assert last in shown[shown.rindex(names) :]

@@ -12,6 +12,7 @@ namespace ctxmem {
 namespace {
 
 constexpr std::size_t kLooked = 256;
+constexpr int kTab = 8;  // columns between tab stops, as in terminals and manual pages
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -200,7 +201,7 @@ Line line_at(std::string_view text, std::size_t begin) {
         if (c == ' ')
             ++line.indent;
         else if (c == '\t')
-            line.indent += 4;
+            line.indent += kTab - line.indent % kTab;
         else
             break;
         ++line.first;

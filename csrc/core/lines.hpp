@@ -14,7 +14,7 @@ struct Line {
     std::size_t first;  // offset of the first character that is not white space, in bytes
     std::size_t last;   // offset after the last such character
     std::size_t next;   // offset of the next line
-    int indent;         // columns before `first`; a tab counts 4
+    int indent;         // columns before `first`; a tab extends to the next multiple of 8
     bool wide_indent;   // indented by an ideographic space: a new Chinese or Japanese paragraph
     bool blank() const { return first == last; }
 };

@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kShortLead = 240;  // bytes of a line above a list that may introduce it
 constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
 constexpr std::size_t kAntecedent = 280;  // bytes; a longer antecedent is never tied
+constexpr std::size_t kTornTail = 40;  // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
+constexpr int kRelease = 3;              // level of a release that no # marks
 constexpr std::size_t kGlued = 400;      // bytes; a longer "sentence" may be several lines
 
 bool ends_with_colon(std::string_view said) {
@@ -51,6 +53,32 @@ bool begins_exception(std::string_view said) {
          {"but ", "except ", "unless ", "not ", "nor ", "provided ", "if ", "only ", "without ",
           "aber ", "sofern ", "wenn ", "es sei denn", "mais ", "sauf ", "pero ", "salvo ", "ma "})
         if (said.starts_with(word)) return true;
+    return false;
+}
+
+// Whether a text that begins with this sentence begins inside of it: at most two words up to a full
+// stop, the first in lower case or a number; the end of a function; or a single function word.
+bool is_torn_tail(std::string_view said) {
+    if (said.size() < 2 || said.size() > kTornTail) return false;
+    if (std::count(said.begin(), said.end(), ' ') > 1) return false;
+    for (const std::string_view word :
+         {"an", "and", "are", "be", "for", "in", "is", "it", "not", "of", "or", "the", "to", "was",
+          "with"})
+        if (said == word) return true;
+    if (said.starts_with("return ")) return true;
+    const char head = said[0];
+    const bool small = (head >= 'a' && head <= 'z') || (head >= '0' && head <= '9');
+    return small && said.back() == '.' && said[said.size() - 2] != '.';
+}
+
+// Whether a sentence only answers the question above it.
+bool is_answer(std::string_view said) {
+    for (const std::string_view word :
+         {"Yes", "No", "Not yet", "Of course", "Ja", "Nein", "Oui", "Non", "Nee", "S\xC3\xAD",
+          "\xD0\x94\xD0\xB0", "\xD0\x9D\xD0\xB5\xD1\x82"})
+        if (said.size() == word.size() + 1 && said.starts_with(word) &&
+            (said.back() == '.' || said.back() == '!'))
+            return true;
     return false;
 }
 
@@ -110,8 +138,9 @@ std::size_t OutlineReader::take(std::size_t i) {
     const bool literal = lead_.literal && line(i).indent > lead_.indent && !torn_;
     if (literal && filled(lead_.line + 1) == i)
         return take_literal(i, lead_.indent, lead_or_owner(i));
-    if ((next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
-        (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 || (next = take_directive(i)) > 0)
+    if ((next = take_patch(i)) > 0 || (next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
+        (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 ||
+        (next = take_signature(i)) > 0 || (next = take_directive(i)) > 0)
         return next;
     if ((next = take_doctest(i)) > 0 || (next = take_heading(i)) > 0 ||
         (next = take_turn(i)) > 0 || (next = take_entries(i)) > 0 ||
@@ -283,34 +312,62 @@ std::size_t OutlineReader::take_heading(std::size_t i) {
             return 0;
         if (here.size() > 160 || (rule_of(content(i + 1)) == 0 && !long_enough)) return 0;
         last = i + 1;
-    } else if (!titles(i)) {
+    } else if (!outlines(i) && !titles(i) && !releases(i)) {
         return 0;
     }
     close_lists(-1);
     owners_.clear();
     introduce_sections();
-    add_heading(i, last, is_heading(here) ? static_cast<int>(here.find_first_not_of('#')) : 0);
+    add_heading(i, last, heading_level(i, last));
     lead_ = {};
     return last + 1;
 }
 
-// Append a heading. A heading of one or two words ("Fixed", "Examples") needs its parent heading.
-// The parent is known only where # marks give the level.
+// The level of a heading: # marks give even levels. A release is between # and ##, and the headings
+// below it are its sections. 0 if the level is unknown.
+int OutlineReader::heading_level(std::size_t i, std::size_t last) const {
+    const std::string_view here = content(i);
+    if (is_heading(here)) return 2 * static_cast<int>(here.find_first_not_of('#'));
+    const std::size_t title = i + (last == i + 2);
+    if (names_release(content(title)) || releases(i)) return kRelease;
+    if (release_ == kNoSpan || above_.empty() || above_.front().unit != release_) return 0;
+    if (outlines(i)) return 2 * static_cast<int>(stars_of(here));
+    const char mark = last > i ? content(last)[0] : '\0';
+    // Marks that underline deeper and deeper headings, as is the custom.
+    const std::string_view ranks = "#*=-~^\"'`+.:_<>";
+    const bool deeper = mark == 0 || (release_mark_ == 0 ? mark != '='
+                                                         : ranks.find(mark) > ranks.find(release_mark_));
+    return deeper ? kRelease + 1 : 0;
+}
+
+// Append a heading. A heading of one or two words ("Fixed", "Examples") needs its parent heading,
+// and every section of a release needs the release. The parent is known only where # marks give the
+// level, and below a release.
 void OutlineReader::add_heading(std::size_t i, std::size_t last, int level) {
     std::int32_t need = kNoSpan;
+    std::string_view title = content(i + (last == i + 2));
+    const char* marks = level == kRelease ? "* " : "# ";
+    title.remove_prefix(std::min(title.size(), title.find_first_not_of(marks)));
+    const bool release = names_release(title) && level > 0;
     if (level > 0) {
         while (!above_.empty() && above_.back().indent >= level) above_.pop_back();
         std::string_view said = text_.substr(line(i).first, line(last).last - line(i).first);
         said.remove_prefix(std::min(said.size(), said.find_first_not_of("# ")));
         const bool plain = said.find_first_of("`_.0123456789(") == said.npos;
-        if (!above_.empty() && plain && said.size() <= kShortTitle &&
-            std::count(said.begin(), said.end(), ' ') <= 1)
-            need = above_.back().unit;
+        const bool section = std::any_of(above_.begin(), above_.end(), [&](const Owner& heading) {
+            return heading.unit == release_;
+        });
+        const bool brief = plain && said.size() <= kShortTitle &&
+                           std::count(said.begin(), said.end(), ' ') <= 1;
+        if (!above_.empty() && !release && (section || brief)) need = above_.back().unit;
     } else {
         above_.clear();
     }
     heading_ = add_line(i, SpanKind::heading, need, kLabel);
     if (level > 0) above_.push_back({level, heading_});
+    if (!release) return;
+    release_ = heading_;
+    release_mark_ = last > i ? content(last)[0] : content(i)[0] == '*' ? '*' : '\0';
 }
 
 // Whether this line is a title: a line in capitals, or a short first line above running text.
@@ -335,7 +392,10 @@ bool OutlineReader::titles(std::size_t i) const {
 // Rules, underlines without a title, and list or block markers without content.
 std::size_t OutlineReader::take_stray(std::size_t i) {
     const std::string_view here = content(i);
-    const bool lone = here == ".." || here == "#." || here == "::" || here == "-" || here == "*" ||
+    const bool marks = options_.format == Format::unknown && here.size() <= 6 &&
+                       (here.find_first_not_of('#') == here.npos || here == "--" || here == "**" ||
+                        here == "+" || here == "||");
+    const bool lone = marks || here == ".." || here == "#." || here == "::" || here == "-" || here == "*" ||
                       here == "|" || here == ":" || here == "!!!" || here == "???";
     if (lone && !(here == ".." && !blank(i + 1))) {
         const bool introduces = here == "::" && lead_.unit != kNoSpan;
@@ -368,7 +428,8 @@ bool OutlineReader::stops(std::string_view said) const {
 bool OutlineReader::starts_block(std::size_t i, bool running_stops) const {
     const std::string_view here = content(i);
     if (fence_size(here) > 0 || is_heading(here) || here.starts_with(".. ") ||
-        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent)
+        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent ||
+        begins_patch(i))
         return true;
     const Marker marker = marker_of(here);
     if (marker.size > 0 && (marker.bullet || running_stops)) return true;
@@ -398,16 +459,41 @@ std::size_t OutlineReader::paragraph_end(std::size_t i) const {
     return k;
 }
 
+// The first sentence of a text that begins with text[begin, end): the torn end of a sentence is
+// hidden, and an answer is joined with the sentence after it. Returns where sentences may begin.
+std::size_t OutlineReader::take_torn(std::size_t begin, std::size_t end) {
+    std::vector<std::size_t> starts;
+    sentence_starts(text_, begin, end, begin, text_.size() + 8, starts);
+    const bool alone = starts.size() == 1;
+    if (alone && skip_space(text_, end, text_.size()) >= text_.size()) return begin;
+    const std::size_t next = alone ? end : starts[1];
+    const std::string_view said = text_.substr(begin, trim_space(text_, begin, next) - begin);
+    const bool answer = is_answer(said);
+    if (is_torn_tail(said) || (answer && alone)) {
+        add(begin, SpanKind::other, kNoSpan, kHidden);
+        return next;
+    }
+    return answer ? next + 1 : begin;
+}
+
 std::size_t OutlineReader::take_paragraph(std::size_t i) {
     const std::size_t last = paragraph_end(i);
-    const std::size_t begin = line(i).first, end = line(last).last;
+    std::size_t begin = line(i).first;
+    const std::size_t end = line(last).last;
+    const std::size_t scan = units_.empty() ? take_torn(begin, end) : begin;
+    if (scan >= end) return last + 1;
+    if (!units_.empty() && begin < scan && units_.back().start == begin) begin = scan;
     const std::string_view said = text_.substr(begin, end - begin);
     // A quotation needs the line that names its author: "Anna wrote:".
     const bool quoted = content(i)[0] == '>' && lead_.colon;
     const std::int32_t owning = quoted ? lead_or_owner(i) : owner(line(i).indent);
     close_lists(line(i).indent);
-    add_sentences(begin, end, begin, SpanKind::prose, owning);
+    add_sentences(begin, end, std::max(begin, scan), SpanKind::prose, owning);
     lead_ = {next_unit() - 1, last, line(i).indent, ends_with_colon(said), said.ends_with("::")};
+    // "To have several versions,", above deeper lines, introduces them.
+    const std::size_t below = filled(last + 1);
+    const bool deeper = below < count() && line(below).indent >= line(i).indent + 4;
+    lead_.colon = lead_.colon || (said.ends_with(',') && below == last + 2 && deeper);
     const std::size_t sentence = end - units_.back().start;
     if (!lead_.colon && (last > i || sentence > kShortLead || stops(said))) lead_ = {};
     return last + 1;

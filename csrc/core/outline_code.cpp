@@ -8,6 +8,8 @@ namespace ctxmem {
 namespace {
 
 constexpr int kDeepestCut = 6;        // nesting levels down to which code is cut at statements
+constexpr std::size_t kTornCode = 40;  // bytes of a last line whose code is not in the text
+constexpr int kCodeIndent = 4;        // columns by which Markdown indents code
 constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
 
 bool only_closes(std::string_view content) {
@@ -34,6 +36,10 @@ void OutlineReader::find_torn_fence() {
     bool inside = false, told = false;
     for (std::size_t i = 0; i < count() && !told; ++i) {
         if (blank(i)) continue;
+        if (const std::size_t after = patch_end(i); after > i) {
+            i = after - 1;  // the lines of a patch are no fences of this text
+            continue;
+        }
         const std::string_view here = content(i);
         const std::size_t size = here[0] == '`' && !underlines_title(i) ? fence_size(here) : 0;
         if (size > 0) {
@@ -158,7 +164,9 @@ std::size_t OutlineReader::take_doctest(std::size_t i) {
 bool OutlineReader::continues_code(std::size_t i, int base) const {
     const std::string_view here = content(i);
     if (line(i).indent > base) return true;
+    if (begins_patch(i)) return false;
     const bool gap = after_blank(i);
+    if (gap && releases(i)) return false;
     if (here[0] == '#' && here.substr(0, 2) != "##") return !gap || comments_code(i);
     if (here[0] == '#' && is_heading(here)) return false;
     if (evidence(i) > 0) return marker_of(here).size == 0 || !gap;
@@ -198,12 +206,45 @@ bool OutlineReader::comments_code(std::size_t i) const {
     return there[0] == '#' ? there.substr(0, 2) != "##" : evidence(i + 1) > 0;
 }
 
+// Whether line i is the first of lines that Markdown takes for code: after a blank line, they are
+// deeper than the paragraph above, outside lists.
+bool OutlineReader::below_paragraph(std::size_t i) const {
+    if (i == 0 || !after_blank(i) || line(i).indent < kCodeIndent || units_.empty()) return false;
+    if (units_.back().kind != SpanKind::prose || !lists_.empty() || !owners_.empty()) return false;
+    if (marker_of(content(i)).size > 0) return false;
+    std::size_t above = i - 1;
+    while (above > 0 && blank(above)) --above;
+    return line(above).indent + kCodeIndent <= line(i).indent;
+}
+
+// Whether the text begins with the last line of code that is not there, "    return None".
+bool OutlineReader::ends_torn_code(std::size_t i) const {
+    const std::size_t next = filled(i + 1);
+    if (!units_.empty() || !blank(i + 1) || next >= count()) return false;
+    const std::string_view here = content(i);
+    if (here.size() > kTornCode || std::count(here.begin(), here.end(), ' ') > 1) return false;
+    const bool leaves = here.starts_with("return") || here.starts_with("break") ||
+                        here.starts_with("continue") || here.starts_with("pass") ||
+                        only_closes(here);
+    return leaves && line(next).indent <= line(i).indent;
+}
+
 std::size_t OutlineReader::take_code(std::size_t i) {
     if (!starts_code(i, false)) return 0;
+    if (ends_torn_code(i)) {
+        add_line(i, SpanKind::other, kNoSpan, kHidden);
+        return i + 1;
+    }
     int base = line(i).indent;
     std::size_t last = i;
+    const bool indented = below_paragraph(i);
     for (std::size_t k = i + 1; k < count(); ++k) {
         if (blank(k)) continue;
+        if (indented && !after_blank(k) && line(k).indent >= kCodeIndent) {
+            base = std::min(base, line(k).indent);
+            last = k;
+            continue;
+        }
         if (fence_size(content(k)) > 0 || !continues_code(k, base)) break;
         base = std::min(base, line(k).indent);
         last = k;

@@ -18,6 +18,11 @@ namespace ctxmem {
 // that selection stays linear.
 constexpr std::size_t kDeepestOwner = 32;
 
+// Whether the content may name a release in a change log: "version 1.33 - 2021-01-07".
+bool names_release(std::string_view content);
+// The number of stars before the title of a line, as in GNU NEWS: "* Changes in 1.2"; 0 if none.
+std::size_t stars_of(std::string_view content);
+
 class OutlineReader {
 public:
     OutlineReader(std::string_view text, const OutlineOptions& options);
@@ -111,12 +116,31 @@ private:
 
     // Paragraphs, headings: outline.cpp
     std::size_t take_heading(std::size_t i);
+    int heading_level(std::size_t i, std::size_t last) const;
     void add_heading(std::size_t i, std::size_t last, int level);
     std::size_t take_stray(std::size_t i);
+    std::size_t take_torn(std::size_t begin, std::size_t end);
     std::size_t take_paragraph(std::size_t i);
     bool titles(std::size_t i) const;
     bool underlines(std::size_t i) const;
     std::size_t paragraph_end(std::size_t i) const;
+
+    // Patches: outline_patches.cpp
+    std::size_t take_patch(std::size_t i);
+    std::size_t patch_end(std::size_t i) const;
+    char mark(std::size_t i) const { return text_[lines_[i].begin]; }
+    bool begins_file(std::size_t i) const;
+    bool begins_hunk(std::size_t i) const;
+    bool begins_patch(std::size_t i) const { return begins_file(i) || begins_hunk(i); }
+    bool begins_inside_hunk(std::size_t i) const;
+    std::size_t file_end(std::size_t i) const;
+    std::size_t hunk_end(std::size_t i) const;
+    void add_hunk(std::size_t first, std::size_t last, std::int32_t need);
+
+    // Change logs: outline_changes.cpp
+    bool releases(std::size_t i) const;
+    bool outlines(std::size_t i) const;
+    std::size_t take_signature(std::size_t i);
 
     // Lists, entries, dialogue: outline_lists.cpp
     std::size_t take_item(std::size_t i);
@@ -138,6 +162,8 @@ private:
     std::size_t take_pipes(std::size_t i);
     std::size_t take_grid(std::size_t i);
     std::size_t take_simple(std::size_t i);
+    std::size_t take_aligned(std::size_t i);
+    bool aligns_numbers(std::size_t i, std::size_t last) const;
     std::size_t take_columns(std::size_t i);
     std::size_t take_html_table(std::size_t i);
     std::size_t take_separated(std::size_t i);
@@ -156,6 +182,8 @@ private:
     int evidence(std::size_t i) const { return code_evidence(lines_[i], content(i)); }
     bool starts_code(std::size_t i, bool running) const;
     bool continues_code(std::size_t i, int base) const;
+    bool ends_torn_code(std::size_t i) const;
+    bool below_paragraph(std::size_t i) const;
     bool comments_code(std::size_t i) const;
 
     // Records: outline_records.cpp
@@ -184,6 +212,8 @@ private:
     std::vector<List> lists_;
     Lead lead_;
     std::int32_t heading_ = kNoSpan;
+    std::int32_t release_ = kNoSpan;  // the heading of the last release
+    char release_mark_ = 0;           // '*' if stars mark it, the mark of its underline, or 0
     std::int32_t antecedent_ = kNoSpan;  // the last sentence without an anaphoric opener
     std::int32_t antecedent_end_ = 0;     // the unit after the sentences that may refer to it
     std::size_t torn_close_ = 0;  // line of the closing fence whose opening fence is missing

@@ -10,8 +10,9 @@ namespace ctxmem {
 namespace {
 
 constexpr std::size_t kRowsOfText = 3;      // rows of separated values, at least
-constexpr std::size_t kRowsLooked = 8;      // lines that distinguish rows from prose (not used)
+constexpr std::size_t kRaggedRows = 4;      // rows of unequal length, at least, with their header
 constexpr std::size_t kRowsLookedAt = 8;     // rows read to decide whether the lines are a table
+constexpr std::size_t kAlignedBytes = 256;  // bytes of a row whose columns spaces align
 constexpr std::size_t kLinesOfRow = 16;     // lines of one row of separated values, at most
 constexpr std::size_t kLongestRow = 2000;   // bytes; in a longer line no separators are counted
 constexpr std::size_t kNever = static_cast<std::size_t>(-1);
@@ -61,6 +62,13 @@ std::size_t separators(std::string_view content, char separator) {
     return quoted ? 0 : found;
 }
 
+// Whether a row with this number of separators may belong to a table with `columns`: rows may lack
+// their last cells.
+bool fits_columns(std::size_t found, std::size_t columns) {
+    const std::size_t apart = found > columns ? found - columns : columns - found;
+    return found > 0 && apart <= std::max<std::size_t>(1, columns / 3);
+}
+
 // Whether the cells of a line are column names: short, not a number, not empty.
 bool names_columns(std::string_view content, char separator) {
     std::size_t begin = 0;
@@ -76,12 +84,63 @@ bool names_columns(std::string_view content, char separator) {
     return true;
 }
 
+// The words of the first kAlignedBytes bytes of a line, by the columns where they begin and end.
+struct Word {
+    int begin, end;
+    std::size_t at, size;  // bytes
+};
+std::vector<Word> words_of(std::string_view text, const Line& line) {
+    std::vector<Word> words;
+    const std::size_t stop = std::min(line.last, line.begin + kAlignedBytes);
+    int column = 0;
+    for (std::size_t at = line.begin; at < stop; ++at) {
+        if ((text[at] & '\xC0') == '\x80') continue;  // part of a character
+        if (text[at] != ' ') {
+            if (at == line.begin || text[at - 1] == ' ') words.push_back({column, column, at, 0});
+            if (!words.empty()) words.back().end = column + 1;
+        }
+        ++column;
+    }
+    for (Word& word : words) word.size = std::min(text.find(' ', word.at), stop) - word.at;
+    return words;
+}
+
+// Whether the words may be names of columns: at least three, some of them far apart.
+bool names_aligned(std::string_view text, const std::vector<Word>& words) {
+    if (words.size() < 3) return false;
+    bool apart = false;
+    std::size_t capital = 0;
+    for (std::size_t k = 0; k < words.size(); ++k) {
+        const std::string_view word = text.substr(words[k].at, words[k].size);
+        apart |= k > 0 && words[k].begin > words[k - 1].end + 1;
+        capital += (word[0] >= 'A' && word[0] <= 'Z') || word[0] == '%';
+        if (word.find_first_of("=;{}\"',<>|$!?&\t`") != word.npos) return false;
+        if (word.back() == '.' || word.back() == ':') return false;
+        const bool letter = std::any_of(word.begin(), word.end(), [](char c) {
+            return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+        });
+        if (!letter && word != "#") return false;
+    }
+    return apart && 2 * capital >= words.size();
+}
+
+// Whether a row has words below at least half of the names: where a name begins, or where it ends.
+bool is_aligned(const std::vector<Word>& names, const std::vector<Word>& row, int shift) {
+    std::size_t aligned = 0;
+    for (std::size_t n = 0, k = 0; n < names.size(); ++n) {
+        const int begin = names[n].begin + shift, end = names[n].end + shift;
+        while (k < row.size() && row[k].end < end && row[k].begin < begin) ++k;
+        if (k < row.size() && (row[k].begin == begin || row[k].end == end)) ++aligned;
+    }
+    return 2 * aligned >= names.size() && aligned >= 2;
+}
+
 }  // namespace
 
 std::size_t OutlineReader::take_table(std::size_t i) {
     std::size_t next = 0;
-    if ((next = take_grid(i)) > 0 || (next = take_simple(i)) > 0 || (next = take_pipes(i)) > 0 ||
-        (next = take_html_table(i)) > 0 || (next = take_separated(i)) > 0)
+    if ((next = take_grid(i)) > 0 || (next = take_aligned(i)) > 0 || (next = take_simple(i)) > 0 ||
+        (next = take_pipes(i)) > 0 || (next = take_html_table(i)) > 0 || (next = take_separated(i)) > 0)
         lead_ = {};
     return next;
 }
@@ -215,6 +274,56 @@ std::size_t OutlineReader::take_simple(std::size_t i) {
     return last + 1;
 }
 
+// The output of df, ps or top: columns that spaces align, below a line of their names.
+std::size_t OutlineReader::take_aligned(std::size_t i) {
+    const std::string_view here = content(i);
+    if (options_.format != Format::unknown || here.size() > kAlignedBytes || blank(i + 1) ||
+        here.find("  ") == here.npos || (!after_blank(i) && i > 0) || simple_rule(content(i + 1)))
+        return 0;
+    const std::vector<Word> names = words_of(text_, line(i));
+    if (!names_aligned(text_, names)) return 0;
+    // A text that begins with the names may have lost the spaces before them.
+    std::vector<Word> row = words_of(text_, line(i + 1));
+    const int shift = i == filled(0) && line(i).indent == 0 && !row.empty()
+                          ? row.front().end - names.front().end : 0;
+    std::size_t last = i, looked = 0, aligned = 0, numbers = 0;
+    for (std::size_t k = i + 1; !blank(k) && looked < kRowsLookedAt; ++k) {
+        row = words_of(text_, line(k));
+        const bool numbered = std::any_of(row.begin(), row.end(), [&](const Word& word) {
+            return is_digit(text_[word.at]);
+        });
+        ++looked;
+        aligned += is_aligned(names, row, 0) || (shift > 0 && is_aligned(names, row, shift));
+        numbers += numbered;
+    }
+    if (10 * aligned < 7 * looked || 2 * numbers < looked) return 0;
+    for (std::size_t k = i + 1; !blank(k) && 2 * words_of(text_, line(k)).size() >= names.size(); ++k)
+        last = k;
+    if (last == i) return 0;
+    close_lists(line(i).indent);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t header = add_line(i, SpanKind::header, need, kLabel);
+    for (std::size_t k = i + 1; k <= last; ++k)
+        add_cut(line(k).first, line(k).last, SpanKind::table_row, header);
+    close_block(header);
+    return last + 1;
+}
+
+// Whether the lines are rows of numbers and names that spaces align, such as the output of df.
+bool OutlineReader::aligns_numbers(std::size_t i, std::size_t last) const {
+    if (options_.format != Format::unknown || last == i || second_column(text_, line(i)) == 0)
+        return false;
+    const std::vector<Word> first = words_of(text_, line(i));
+    std::size_t aligned = 0, looked = 0;
+    for (std::size_t k = i + 1; k <= last && looked < kRowsLookedAt; ++k, ++looked) {
+        const std::vector<Word> row = words_of(text_, line(k));
+        const auto number = [&](const Word& word) { return is_digit(text_[word.at]); };
+        const auto numbers = static_cast<std::size_t>(std::count_if(row.begin(), row.end(), number));
+        aligned += first.size() >= 4 && is_aligned(first, row, 0) && 3 * numbers >= row.size();
+    }
+    return 10 * aligned >= 7 * looked;
+}
+
 // Rows of a simple table whose borders are not in the text, recognised by aligned columns.
 std::size_t OutlineReader::take_columns(std::size_t i) {
     if (!units_.empty()) return 0;
@@ -228,7 +337,9 @@ std::size_t OutlineReader::take_columns(std::size_t i) {
         if (at == 0) at = column;
         aligned += column == at;
     }
-    if (at == 0 || aligned < (bordered ? 1u : 2u) || 10 * aligned < 7 * rows) return 0;
+    if (at == 0 || aligned < (bordered ? 1u : 2u) || 10 * aligned < 7 * rows) {
+        if (bordered || !aligns_numbers(i, last)) return 0;
+    }
     const std::int32_t first = next_unit();
     for (std::size_t row = i; row <= last; ++row) {
         if (row > i + 1 && line(row).indent > line(i + 1).indent) continue;  // continues the row
@@ -310,7 +421,8 @@ std::size_t OutlineReader::quoted_end(std::size_t i) const {
     return i;
 }
 
-// Values separated by commas, semicolons or tabs, the same number in every row.
+// Values separated by commas, semicolons or tabs: the same number in every row, or nearly so below
+// the names of the columns. All lines of a file of separated values are rows.
 std::size_t OutlineReader::take_separated(std::size_t i) {
     if (options_.format == Format::code || options_.format == Format::record) return 0;
     const std::string_view here = content(i);
@@ -326,29 +438,38 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     const bool told = options_.format == Format::table;
     if (columns == 0 || (!told && columns < 2 && separator != '\t')) return 0;
     // First lines of the rows: a quoted cell may span several lines.
-    std::vector<std::size_t> rows{i};
-    std::size_t last = quoted_end(i), digits = 0;
+    std::vector<std::size_t> rows{i}, ends{quoted_end(i)};  // the first and last line of each row
+    std::size_t last = ends[0], digits = 0, uneven = 0;
     const auto row_text = [&](std::size_t first, std::size_t end) {
         return text_.substr(line(first).first, line(end).last - line(first).first);
     };
     // A row cut by the beginning of the text has fewer cells than the rows below it.
-    const bool first_torn = units_.empty() && !blank(last + 1) &&
-                            separators(row_text(last + 1, quoted_end(last + 1)), separator) != columns;
-    if (first_torn && told) columns = separators(row_text(last + 1, quoted_end(last + 1)), separator);
+    const bool names = names_columns(here, separator);
+    const std::size_t below = told ? filled(last + 1) : last + 1;
+    const std::size_t cells =
+        blank(below) ? columns : separators(row_text(below, quoted_end(below)), separator);
+    const bool first_torn = units_.empty() && cells != columns && !(names && columns > cells);
     const auto read_rows = [&](std::size_t most) {
-        for (std::size_t k = last + 1; !blank(k) && rows.size() < most; k = last + 1) {
+        while (rows.size() < most) {
+            const std::size_t k = told ? filled(last + 1) : last + 1;
+            if (blank(k)) break;
             const std::size_t end = quoted_end(k);
-            const std::size_t found = separators(row_text(k, end), separator);
-            const bool torn = end + 1 >= count() && found < columns;
-            if (found != columns && !torn) break;
+            if (!told) {
+                const std::size_t found = separators(row_text(k, end), separator);
+                const bool torn = end + 1 >= count() && found < columns;
+                const bool fits = names ? fits_columns(found, columns) : found == columns;
+                if (!fits && !torn) break;
+                uneven += found != columns && !torn;
+            }
             rows.push_back(k);
+            ends.push_back(end);
             last = end;
         }
     };
     read_rows(told ? count() : kRowsLookedAt);  // enough to decide whether to read them all
     for (std::size_t k = i; k <= last && k < i + 8; ++k)
         for (const char c : content(k)) digits += is_digit(c);
-    if (!told && (rows.size() < kRowsOfText || here.size() > 400 || here.ends_with('.') ||
+    if (!told && (rows.size() < (uneven > 0 ? kRaggedRows : kRowsOfText) || here.size() > 400 || here.ends_with('.') ||
                   here.ends_with(':')))
         return 0;
     // Lines of a poem may have equally many commas, so a comma-separated table must have no space
@@ -357,20 +478,23 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
         std::size_t spaced = 0;
         for (std::size_t k = i; k <= last; ++k)
             spaced += content(k).find(", ") != std::string_view::npos;
-        if (spaced > 0 || (digits == 0 && !names_columns(here, separator))) return 0;
+        const auto worded = static_cast<std::size_t>(
+            std::count_if(rows.begin(), rows.end(), [&](std::size_t row) {
+                return names_columns(content(row), separator);
+            }));
+        if (uneven > 0 && 2 * worded > rows.size()) return 0;  // few of the rows have numbers
+        if (spaced > 0 || (digits == 0 && (!names || uneven > 0))) return 0;
     }
     read_rows(count());
     close_lists(-1);
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
-    const bool headed = !first_torn && rows.size() > 1 && names_columns(here, separator) &&
+    const bool headed = !first_torn && rows.size() > 1 && names &&
                         !names_columns(row_text(rows[1], quoted_end(rows[1])), separator);
     const std::int32_t header = headed ? add_line(i, SpanKind::header, need, kLabel) : kNoSpan;
-    for (std::size_t r = headed ? 1 : 0; r < rows.size(); ++r) {
-        const std::size_t end = r + 1 < rows.size() ? rows[r + 1] - 1 : last;
-        add_cut(line(rows[r]).first, line(end).last, SpanKind::table_row, headed ? header : need,
-                headed ? 0u : unsigned{kHeadless});
-    }
+    for (std::size_t r = headed ? 1 : 0; r < rows.size(); ++r)
+        add_cut(line(rows[r]).first, line(ends[r]).last, SpanKind::table_row,
+                headed ? header : need, headed ? 0u : unsigned{kHeadless});
     close_block(first);
     return last + 1;
 }

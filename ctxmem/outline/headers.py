@@ -13,6 +13,9 @@ from ctxmem.schema import Candidates
 HEADER, LENT = map(_native.SPAN_KINDS.index, ("header", "lent"))
 HIDDEN, HEADLESS = (1 << _native.SPAN_FLAGS.index(flag) for flag in ("hidden", "headless"))
 
+SEPARATORS = "\t,;"
+"""Separators of the columns of separated values."""
+
 
 def lend_headers(table: Candidates) -> None:
     """Give rows without a header the header of an earlier table with the same columns.
@@ -31,14 +34,26 @@ def lend_headers(table: Candidates) -> None:
         stretch = int(table.segment_stretch[s])
         last = int(table.stretch_first[stretch + 1])
         rows = [r for r in range(s + 1, last) if table.segment_need[r] == s]
-        shape = _shape(table, rows[min(1, len(rows) - 1)]) if rows else None
+        row = _line(table, rows[min(1, len(rows) - 1)]) if rows else ""
+        shape = _shape(row)
+        if shape is not None and shape[0] in SEPARATORS:
+            # Rows may lack their last cells, so the longest one is compared.
+            shapes = [_shape(_line(table, r)) for r in rows]
+            shape = max(other for other in shapes if other is not None and other[0] == shape[0])
         place = int(table.stretch_place[stretch])
-        lender = None
+        lender = nearly = None
         for h in headers[int(table.document[stretch])]:
             other = int(table.segment_stretch[h])
-            before = other != stretch and int(table.stretch_place[other]) < place
-            if before and shape is not None and _shape(table, h) == shape:
+            if other == stretch or int(table.stretch_place[other]) >= place or shape is None:
+                continue
+            header = _shape(_line(table, h))
+            if header == shape:
                 lender = h
+            elif header is not None and (
+                _aligned(_line(table, h), row) if shape[0] == "column" else _fits(header, shape)
+            ):
+                nearly = h
+        lender = nearly if lender is None else lender
         if lender is None:
             table.segment_need[rows] = table.segment_need[s]
         else:
@@ -49,13 +64,31 @@ def lend_headers(table: Candidates) -> None:
             table.segment_broken[s] = True
 
 
-def _shape(table: Candidates, s: int) -> tuple[str, int] | None:
-    """Return the column separator of a row or header, and the number or offset of its columns."""
+def _fits(header: tuple[str, int], row: tuple[str, int]) -> bool:
+    """Return whether rows of separated values have nearly as many columns as the header."""
+    separator, columns = header
+    apart = abs(columns - row[1])
+    return separator in SEPARATORS and separator == row[0] and apart <= max(1, columns // 3)
+
+
+def _aligned(header: str, row: str) -> bool:
+    """Return whether words of the row begin or end below at least half of those of the header."""
+    words, names = (list(re.finditer(r"\S+", line)) for line in (row, header))
+    begins, ends = {word.start() for word in words}, {word.end() for word in words}
+    below = sum(name.start() in begins or name.end() in ends for name in names)
+    return below >= 2 and 2 * below >= len(names)
+
+
+def _line(table: Candidates, s: int) -> str:
+    """Return the first line of a row or header, with the white space before it."""
     stretch = table.stretches[table.segment_stretch[s]]
     start, end = table.segment_span[s]
-    line_start = stretch.rfind("\n", 0, start) + 1
-    lines = stretch[line_start:end].rstrip().split("\n")
-    first = lines[0]
+    line: str = stretch[stretch.rfind("\n", 0, start) + 1 : end]
+    return line.rstrip().split("\n")[0]
+
+
+def _shape(first: str) -> tuple[str, int] | None:
+    """Return the column separator of a row or header, and the number or offset of its columns."""
     if set(first.strip()) == {"=", " "} or ("  " in first.strip() and "|" not in first):
         column = re.match(r"\s*\S+(?: \S+)*\s{2,}", first)
         if set(first.strip()) == {"=", " "}:
@@ -63,5 +96,5 @@ def _shape(table: Candidates, s: int) -> tuple[str, int] | None:
         return ("column", column.end()) if column else None
     if "|" in first:
         return ("|", first.count("|"))
-    best = max("\t,;", key=first.count)
+    best = max(SEPARATORS, key=first.count)
     return (best, first.count(best)) if best in first else None
