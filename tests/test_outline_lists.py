@@ -88,6 +88,38 @@ Section 10. Notices are sent to No. 5."""
     ] == spans(text)
 
 
+def needs(text):
+    """Return {item: what it needs} by the first word of each."""
+    return {here.split()[0]: need and need.split()[0] for _, here, need in units(text)}
+
+
+def test_a_clause_after_the_points_of_another_is_no_point():
+    text = (
+        "3.2 The parties shall:\n(a) keep the data;\n(b) return the data.\n"
+        "3.3 Notice is given before a disclosure."
+    )
+    assert {"3.2": None, "(a)": "3.2", "(b)": "3.2", "3.3": None} == needs(text)
+
+
+def test_numbering_that_does_not_begin_goes_on_with_a_list_that_is_not_there():
+    assert {"(d)": None, "13.": None} == needs("(d) is public knowledge.\n13. Each party agrees.")
+
+
+def test_numbering_that_begins_below_an_item_is_nested_in_it():
+    text = "1. Payment terms\n(a) by the month\n(b) by the year\n2. Term\n(a) one year\n(b) two"
+    assert [None, "1.", "1.", None, "2.", "2."] == [
+        need and need.split()[0] for _, _, need in units(text)
+    ]
+
+
+def test_points_below_a_long_sentence_do_not_need_it():
+    long = "10. Neither party shall name the other " + "in any letter to anybody " * 6 + "at all.\n"
+    points = "(a) Letters to the court are free.\n(b) Letters to banks are free."
+    assert [None, None, None] == [need for _, _, need in units(long + points)]
+    introduced = long.replace("at all.", "except:") + points
+    assert [None, True, True] == [need and need.startswith("10.") for *_, need in units(introduced)]
+
+
 def test_clauses_need_the_clause_that_introduces_them():
     text = "9.2 Either party may end this Agreement if:\n(a) the Fee is not paid;\n(b) it fails."
     lead = "9.2 Either party may end this Agreement if:"

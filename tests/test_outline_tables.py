@@ -213,7 +213,7 @@ def test_columns_whose_names_are_in_another_text_may_be_lent_them(text):
 def test_a_header_is_lent_to_rows_with_nearly_its_columns(header, rows):
     source = "x.txt" if header == DISKS else "table.csv"
     head = Chunk(header, source=source, id="t-0")
-    tail = Chunk(rows, source=source, id="t-1")
+    tail = Chunk(rows, source=source, id="t-2")
     names, last = header.split("\n")[0], rows.split("\n")[-1]
     assert names not in pack([tail], 300, query=last).text
     shown = pack([head, tail], 300, query=last).text

@@ -11,6 +11,7 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
+constexpr std::size_t kLongSentence = 160;  // bytes of a sentence that names nothing
 constexpr std::size_t kWholeItem = 240;   // bytes up to which an item is one unit
 constexpr std::size_t kProcedure = 1000;  // bytes up to which a list is shown whole or not at all
 constexpr std::size_t kFewItems = 9;      // items that such a list has at most
@@ -100,6 +101,19 @@ char style_of(std::string_view item) {
     return clause ? 'c' : '1';
 }
 
+// Whether the number of an item is the first of its kind: 1, (a), i, 4.1.
+bool begins_numbering(std::string_view item) {
+    std::size_t at = item[0] == '(', end = at;
+    while (end < item.size() && (is_digit(item[end]) || is_alpha(item[end]) ||
+                                 (item[end] == '.' && end + 1 < item.size() && is_digit(item[end + 1]))))
+        ++end;
+    if (const std::size_t dot = item.substr(0, end).rfind('.'); dot != item.npos && dot > at)
+        at = dot + 1;
+    const std::string_view number = item.substr(at, end - at);
+    return number.empty() || number == "1" || number == "a" || number == "A" || number == "i" ||
+           number == "I";
+}
+
 // "- **name** ...", "- `name`: ...": the item names the blocks nested below it.
 bool names_what_follows(std::string_view item) {
     return item.starts_with("**") || item.starts_with("`") || item.starts_with("__");
@@ -152,11 +166,11 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     }
     last = nested_end(i, last, indent);
     const char style = field ? ':' : marker.bullet ? here[0] : style_of(here);
-    if (!lists_.empty() && lists_.back().indent == indent && lists_.back().style != style)
-        close_lists(indent);  // another kind of marker begins another list
-    const bool fresh = lists_.empty() || lists_.back().indent != indent;
-    if (fresh) {
-        const std::int32_t lead = lead_or_owner(i);
+    const bool begins = marker.bullet || field || begins_numbering(here);
+    if (!go_on_with_list(indent, style)) {
+        std::int32_t lead = lead_of_list(i, begins);
+        while (is_long_sentence(lead, line(i).begin)) lead = units_[static_cast<std::size_t>(lead)].need;
+        if (!begins) close_lists(indent);
         lists_.push_back({indent, false, style, lead, {}, 0, last});
         lists_.back().ordered = !marker.bullet && !field;
     }
@@ -182,6 +196,37 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     lead_ = {next_unit() - 1, last, indent, said.ends_with(':'), said.ends_with("::")};
     if (names_what_follows(here.substr(marker.size)) && !lead_.colon) lead_ = {};
     return last + 1;
+}
+
+// Continues the open list with this indentation and kind of marker, if there is one: after the
+// points (a) and (b) of clause 3.2 comes clause 3.3.
+bool OutlineReader::go_on_with_list(int indent, char style) {
+    for (std::size_t k = lists_.size(); k-- > 0 && lists_[k].indent == indent;) {
+        if (lists_[k].style != style) continue;
+        for (; lists_.size() > k + 1; lists_.pop_back()) close_list(lists_.back());
+        return true;
+    }
+    return false;
+}
+
+// What a new list needs: what introduces it, or its owner. An item above it introduces it if it ends
+// in a colon or if the numbering of the list begins here; "13." below "(d)" goes on with another.
+std::int32_t OutlineReader::lead_of_list(std::size_t i, bool begins) {
+    const bool below_item = lead_.unit != kNoSpan &&
+                            units_[static_cast<std::size_t>(lead_.unit)].kind == SpanKind::list_item;
+    if (below_item && !begins && !lead_.colon) return owner(line(i).indent);
+    return lead_or_owner(i);
+}
+
+// Whether a unit of the text read so far is a long sentence of an item that introduces nothing. What
+// is nested below it can be understood without it, as the points of a clause in a contract are.
+bool OutlineReader::is_long_sentence(std::int32_t unit, std::size_t read) const {
+    if (unit == kNoSpan) return false;
+    const auto u = static_cast<std::size_t>(unit);
+    if (units_[u].kind != SpanKind::list_item || (units_[u].flags & kLeadIn) != 0) return false;
+    const std::size_t next = u + 1 < units_.size() ? units_[u + 1].start : read;
+    const std::size_t end = trim_space(text_, units_[u].start, next);
+    return end - units_[u].start > kLongSentence && (text_[end - 1] == '.' || text_[end - 1] == ';');
 }
 
 // The last line of the item including the nested paragraphs that fit into one unit with it.

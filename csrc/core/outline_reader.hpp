@@ -144,6 +144,9 @@ private:
 
     // Lists, entries, dialogue: outline_lists.cpp
     std::size_t take_item(std::size_t i);
+    bool go_on_with_list(int indent, char style);
+    std::int32_t lead_of_list(std::size_t i, bool begins);
+    bool is_long_sentence(std::int32_t unit, std::size_t read) const;
     std::size_t nested_end(std::size_t i, std::size_t last, int indent) const;
     std::size_t take_turn(std::size_t i);
     std::size_t turn_end(std::size_t i) const;

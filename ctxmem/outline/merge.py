@@ -28,19 +28,26 @@ COMMON_LINE = 30
 HEADED = re.compile(r"\s*(#{1,6} |[^\n]+\n([=\-~^#*])\2{2,}\s*(\n|$))")
 
 
+COLUMNS = [re.compile(sign) for sign in (r"\|", r"\t", r"[,;](?! )", r"(?<=\S) {2,}(?=\S)")]
+"""What separates the columns of a table."""
+
+
 def white_space(size: int, above: str, below: str) -> str:
     """Return what stands for white space of this size between two chunks.
 
     That is a blank line, or a line break between rows of a table, which a blank line would end.
     """
-    rows = _are_rows(above[above.rfind("\n") + 1 :], below.split("\n", 1)[0])
-    breaks = 1 if rows else min(size, 2)
+    breaks = min(size, 1 if _are_rows(above, below) else 2)
     return " " * (size - breaks) + "\n" * breaks
 
 
 def _are_rows(above: str, below: str) -> bool:
-    """Return whether two lines have two or more columns each, equally many."""
-    return any(1 < above.count(sign) == below.count(sign) for sign in "|\t,;")
+    """Return whether the end of one chunk and the beginning of the next are rows of one table."""
+    lines = above[above.rfind("\n") + 1 :], below.split("\n", 1)[0]
+    return any(
+        min(counts) > 0 and max(counts) > 1
+        for counts in ([len(sign.findall(line)) for line in lines] for sign in COLUMNS)
+    )
 
 
 def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
@@ -117,7 +124,9 @@ def _step(above: str, text: str) -> int:
     for size in range(min(OVERLAP, len(above), len(text)) - 1, SHORT_OVERLAP - 1, -1):
         if above.endswith(text[:size]):
             return -size
-    return len("\n\n")
+    if above[-1:].isspace() or text[:1].isspace():  # no white space was cut off
+        return 0
+    return 1 if _are_rows(above, text) else 2
 
 
 def disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:
