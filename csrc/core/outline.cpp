@@ -10,10 +10,11 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kShortLead = 240;  // bytes of a line above a list that may introduce it
+constexpr std::size_t kShortLead = 240;       // bytes of a line above a list that may introduce it
 constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
-constexpr std::size_t kAntecedent = 280;  // bytes; a longer antecedent is never tied
-constexpr std::size_t kTornTail = 40;  // bytes of the end of a sentence that the text begins with
+constexpr std::size_t kAntecedent = 280;      // bytes; a longer antecedent is never tied
+constexpr std::size_t kAnswer = 24;           // bytes within which an answer such as "No." ends
+constexpr std::size_t kTornTail = 40;    // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
 constexpr int kRelease = 3;              // level of a release that no # marks
 constexpr std::size_t kGlued = 400;      // bytes; a longer "sentence" may be several lines
@@ -61,9 +62,8 @@ bool begins_exception(std::string_view said) {
 bool is_torn_tail(std::string_view said) {
     if (said.size() < 2 || said.size() > kTornTail) return false;
     if (std::count(said.begin(), said.end(), ' ') > 1) return false;
-    for (const std::string_view word :
-         {"an", "and", "are", "be", "for", "in", "is", "it", "not", "of", "or", "the", "to", "was",
-          "with"})
+    for (const std::string_view word : {"an", "and", "are", "be", "for", "in", "is", "it", "not",
+                                        "of", "or", "the", "to", "was", "with"})
         if (said == word) return true;
     if (said.starts_with("return ")) return true;
     const char head = said[0];
@@ -105,6 +105,7 @@ OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& option
 
 void OutlineReader::run() {
     count_turns();
+    count_questions();
     find_torn_fence();
     for (std::size_t i = filled(0); i < count(); i = filled(i)) i = take(i);
     close_lists(-1);
@@ -129,7 +130,9 @@ void OutlineReader::forget_lead_ins() {
         for (const std::int32_t other : {unit.need, unit.also})
             if (other != kNoSpan) needed[static_cast<std::size_t>(other)] = true;
     for (std::size_t u = 0; u < units_.size(); ++u)
-        if (!needed[u] && static_cast<std::int32_t>(u) != lead_.unit && !std::binary_search(of_sections_.begin(), of_sections_.end(), static_cast<std::int32_t>(u)))
+        if (!needed[u] && static_cast<std::int32_t>(u) != lead_.unit &&
+            !std::binary_search(of_sections_.begin(), of_sections_.end(),
+                                static_cast<std::int32_t>(u)))
             units_[u].flags &= static_cast<std::uint8_t>(~unsigned{kLeadIn});
 }
 
@@ -139,19 +142,19 @@ std::size_t OutlineReader::take(std::size_t i) {
     if (literal && filled(lead_.line + 1) == i)
         return take_literal(i, lead_.indent, lead_or_owner(i));
     if ((next = take_patch(i)) > 0 || (next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
-        (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 ||
-        (next = take_signature(i)) > 0 || (next = take_directive(i)) > 0)
+        (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 || (next = take_signature(i)) > 0 ||
+        (next = take_directive(i)) > 0)
         return next;
     if ((next = take_doctest(i)) > 0 || (next = take_heading(i)) > 0 ||
-        (next = take_turn(i)) > 0 || (next = take_entries(i)) > 0 ||
-        (next = take_records(i)) > 0 || (next = take_item(i)) > 0 ||
+        (next = take_question(i)) > 0 || (next = take_turn(i)) > 0 ||
+        (next = take_entries(i)) > 0 || (next = take_records(i)) > 0 || (next = take_item(i)) > 0 ||
         (next = take_entry(i)) > 0)
         return next;
     if ((next = take_code(i)) > 0) return next;
     return take_paragraph(i);
 }
 
-// Units --------------------------------------------------------------------------------------------
+// Units -------------------------------------------------------------------------------------------
 
 std::int32_t OutlineReader::add(std::size_t begin, SpanKind kind, std::int32_t need,
                                 unsigned flags) {
@@ -185,7 +188,8 @@ std::int32_t OutlineReader::add_cut(std::size_t begin, std::size_t end, SpanKind
         std::vector<std::size_t> starts;
         sentence_starts(text_, begin, end, begin, text_.size() + 8, starts);
         for (std::size_t k = 0; k < starts.size(); ++k)
-            add_parts(starts[k], k + 1 < starts.size() ? trim_space(text_, starts[k], starts[k + 1]) : end,
+            add_parts(starts[k],
+                      k + 1 < starts.size() ? trim_space(text_, starts[k], starts[k + 1]) : end,
                       kind, need, flags);
     }
     return first;
@@ -242,7 +246,8 @@ void OutlineReader::point_back(std::int32_t sentence, std::string_view said, boo
         const std::int32_t to = opener == Opener::pronoun ? antecedent_ : sentence - 1;
         const auto next = static_cast<std::size_t>(to) + 1;
         const std::size_t size = units_[next].start - units_[next - 1].start;
-        if (size <= std::min(kAntecedent, std::max(kShortAntecedent, said.size()))) tie(sentence, to);
+        if (size <= std::min(kAntecedent, std::max(kShortAntecedent, said.size())))
+            tie(sentence, to);
     } else {
         antecedent_ = sentence;
     }
@@ -285,7 +290,7 @@ std::size_t OutlineReader::deeper_end(std::size_t i, int indent) const {
     return last;
 }
 
-// Headings -----------------------------------------------------------------------------------------
+// Headings ----------------------------------------------------------------------------------------
 
 bool OutlineReader::underlines(std::size_t i) const {
     if (i >= count() || blank(i) || line(i).indent > 3) return false;
@@ -335,8 +340,9 @@ int OutlineReader::heading_level(std::size_t i, std::size_t last) const {
     const char mark = last > i ? content(last)[0] : '\0';
     // Marks that underline deeper and deeper headings, as is the custom.
     const std::string_view ranks = "#*=-~^\"'`+.:_<>";
-    const bool deeper = mark == 0 || (release_mark_ == 0 ? mark != '='
-                                                         : ranks.find(mark) > ranks.find(release_mark_));
+    const bool deeper =
+        mark == 0 ||
+        (release_mark_ == 0 ? mark != '=' : ranks.find(mark) > ranks.find(release_mark_));
     return deeper ? kRelease + 1 : 0;
 }
 
@@ -357,8 +363,8 @@ void OutlineReader::add_heading(std::size_t i, std::size_t last, int level) {
         const bool section = std::any_of(above_.begin(), above_.end(), [&](const Owner& heading) {
             return heading.unit == release_;
         });
-        const bool brief = plain && said.size() <= kShortTitle &&
-                           std::count(said.begin(), said.end(), ' ') <= 1;
+        const bool brief =
+            plain && said.size() <= kShortTitle && std::count(said.begin(), said.end(), ' ') <= 1;
         if (!above_.empty() && !release && (section || brief)) need = above_.back().unit;
     } else {
         above_.clear();
@@ -395,8 +401,8 @@ std::size_t OutlineReader::take_stray(std::size_t i) {
     const bool marks = options_.format == Format::unknown && here.size() <= 6 &&
                        (here.find_first_not_of('#') == here.npos || here == "--" || here == "**" ||
                         here == "+" || here == "||");
-    const bool lone = marks || here == ".." || here == "#." || here == "::" || here == "-" || here == "*" ||
-                      here == "|" || here == ":" || here == "!!!" || here == "???";
+    const bool lone = marks || here == ".." || here == "#." || here == "::" || here == "-" ||
+                      here == "*" || here == "|" || here == ":" || here == "!!!" || here == "???";
     if (lone && !(here == ".." && !blank(i + 1))) {
         const bool introduces = here == "::" && lead_.unit != kNoSpan;
         if (introduces) {
@@ -417,7 +423,7 @@ std::size_t OutlineReader::take_stray(std::size_t i) {
     return i + 1;
 }
 
-// Paragraphs ---------------------------------------------------------------------------------------
+// Paragraphs --------------------------------------------------------------------------------------
 
 bool OutlineReader::stops(std::string_view said) const {
     const auto last = static_cast<unsigned char>(said.back());
@@ -428,8 +434,7 @@ bool OutlineReader::stops(std::string_view said) const {
 bool OutlineReader::starts_block(std::size_t i, bool running_stops) const {
     const std::string_view here = content(i);
     if (fence_size(here) > 0 || is_heading(here) || here.starts_with(".. ") ||
-        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent ||
-        begins_patch(i))
+        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent || begins_patch(i))
         return true;
     const Marker marker = marker_of(here);
     if (marker.size > 0 && (marker.bullet || running_stops)) return true;
@@ -450,8 +455,9 @@ std::size_t OutlineReader::paragraph_end(std::size_t i) const {
         const std::string_view next = content(k + 1);
         if ((next[0] == '>') != quoted || starts_block(k + 1, stops(content(k)))) break;
         if (lines_[k + 1].indent <= least && lines_[i].indent > least) break;  // the body ends
-        if (underlines(k + 1) || (k + 2 < count() && underlines(k + 2) && lines_[k + 1].indent < 4 &&
-                                  rule_of(content(k + 2)) == 0 && stops(content(k))))
+        if (underlines(k + 1) ||
+            (k + 2 < count() && underlines(k + 2) && lines_[k + 1].indent < 4 &&
+             rule_of(content(k + 2)) == 0 && stops(content(k))))
             break;
         if (content(k).ends_with("::") && lines_[k + 1].indent > lines_[k].indent) break;
         ++k;
@@ -476,11 +482,23 @@ std::size_t OutlineReader::take_torn(std::size_t begin, std::size_t end) {
     return answer ? next + 1 : begin;
 }
 
+// Where sentences of text[begin, end), the first below a heading, may begin: "Yes." is joined with
+// the sentence after it.
+std::size_t OutlineReader::after_answer(std::size_t begin, std::size_t end) const {
+    const std::string_view said = text_.substr(begin, std::min(kAnswer, end - begin));
+    const std::size_t stop = said.find_first_of(".!");
+    if (stop == said.npos || !is_answer(said.substr(0, stop + 1))) return begin;
+    return std::min(end - 1, begin + stop + 2);
+}
+
 std::size_t OutlineReader::take_paragraph(std::size_t i) {
     const std::size_t last = paragraph_end(i);
     std::size_t begin = line(i).first;
     const std::size_t end = line(last).last;
-    const std::size_t scan = units_.empty() ? take_torn(begin, end) : begin;
+    const bool headed = !units_.empty() && units_.back().kind == SpanKind::heading;
+    const std::size_t scan = units_.empty() ? take_torn(begin, end)
+                             : headed       ? after_answer(begin, end)
+                                            : begin;
     if (scan >= end) return last + 1;
     if (!units_.empty() && begin < scan && units_.back().start == begin) begin = scan;
     const std::string_view said = text_.substr(begin, end - begin);
@@ -543,9 +561,9 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
             const bool orphan = options.named && unit.need == kNoSpan &&
                                 unit.kind != SpanKind::heading && (unit.flags & kFiller) == 0;
             outline.need.push_back((unit.flags & kHeadless) != 0 && unit.need == kNoSpan ? base - 1
-                                   : orphan                  ? name
-                                   : unit.need == kNoSpan    ? kNoSpan
-                                                             : unit.need + base);
+                                   : orphan                                              ? name
+                                   : unit.need == kNoSpan                                ? kNoSpan
+                                                          : unit.need + base);
             outline.also.push_back(unit.also == kNoSpan ? kNoSpan : unit.also + base);
             outline.block.push_back(unit.block + base);
         }

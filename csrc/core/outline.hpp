@@ -37,13 +37,13 @@ enum class SpanKind : std::uint8_t {
     list_item = 3,
     table_row = 4,
     code = 5,
-    record = 6,  // a member, a line or an entry of data
-    name = 7,    // the name of an entry, a key or a directive
-    header = 8,  // of a table
-    fence = 9,   // opens or closes code
-    turn = 10,   // of a dialogue
-    source = 11, // empty: the name of the source, which units without a heading need
-    lent = 12,   // empty: a table header from another text, which the first rows may need
+    record = 6,   // a member, a line or an entry of data
+    name = 7,     // the name of an entry, a key or a directive
+    header = 8,   // of a table
+    fence = 9,    // opens or closes code
+    turn = 10,    // of a dialogue
+    source = 11,  // empty: the name of the source, which units without a heading need
+    lent = 12,    // empty: a table header from another text, which the first rows may need
 };
 
 enum SpanFlag : std::uint8_t {

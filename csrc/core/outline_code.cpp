@@ -7,9 +7,9 @@
 namespace ctxmem {
 namespace {
 
-constexpr int kDeepestCut = 6;        // nesting levels down to which code is cut at statements
-constexpr std::size_t kTornCode = 40;  // bytes of a last line whose code is not in the text
-constexpr int kCodeIndent = 4;        // columns by which Markdown indents code
+constexpr int kDeepestCut = 6;            // nesting levels down to which code is cut at statements
+constexpr std::size_t kTornCode = 40;     // bytes of a last line whose code is not in the text
+constexpr int kCodeIndent = 4;            // columns by which Markdown indents code
 constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
 
 bool only_closes(std::string_view content) {
@@ -20,13 +20,13 @@ bool only_closes(std::string_view content) {
 bool is_markdown(std::string_view content) {
     if (content.starts_with("## ") || content.starts_with("### ") || content.starts_with("!!! "))
         return true;
-    return content.starts_with("- **") || content.starts_with("- [") || content.starts_with("* [") ||
-           (content[0] == '|' && is_table_rule(content));
+    return content.starts_with("- **") || content.starts_with("- [") ||
+           content.starts_with("* [") || (content[0] == '|' && is_table_rule(content));
 }
 
 }  // namespace
 
-// Fences -------------------------------------------------------------------------------------------
+// Fences ------------------------------------------------------------------------------------------
 
 // In a text that begins inside fenced code, the first fence is a closing one. Decide between the
 // two readings: choose the one with less Markdown inside fences and less code outside.
@@ -73,7 +73,8 @@ void OutlineReader::find_torn_fence() {
 // Whether a line of backticks underlines the line above it: both have about the same length.
 bool OutlineReader::underlines_title(std::size_t i) const {
     const std::size_t size = content(i).size();
-    if (size < 4 || after_blank(i) || content(i).find_first_not_of(content(i)[0]) != content(i).npos)
+    if (size < 4 || after_blank(i) ||
+        content(i).find_first_not_of(content(i)[0]) != content(i).npos)
         return false;
     const std::size_t title = content(i - 1).size();
     return title <= size + 2 && size <= title + 2 && (i < 2 || after_blank(i - 1));
@@ -135,7 +136,7 @@ std::size_t OutlineReader::take_fence(std::size_t i) {
     return closed ? close + 1 : count();
 }
 
-// Announced code -----------------------------------------------------------------------------------
+// Announced code ----------------------------------------------------------------------------------
 
 std::size_t OutlineReader::take_literal(std::size_t i, int indent, std::int32_t need) {
     const std::size_t last = deeper_end(i, indent);
@@ -195,7 +196,8 @@ bool OutlineReader::starts_code(std::size_t i, bool running) const {
     const bool opens_prose = (head >= 'A' && head <= 'Z') || head >= 0x80 || head == '"' ||
                              head == '\'' || head == '(' || head == '>' ||
                              (head >= '0' && head <= '9');
-    return line(i).indent >= 4 && lists_.empty() && owners_.empty() && (points == 1 || !opens_prose);
+    return line(i).indent >= 4 && lists_.empty() && owners_.empty() &&
+           (points == 1 || !opens_prose);
 }
 
 // Whether this line, which looks like a heading, is a comment above code or above another comment.
@@ -261,7 +263,7 @@ std::size_t OutlineReader::take_code(std::size_t i) {
     return last + 1;
 }
 
-// Units of code ------------------------------------------------------------------------------------
+// Units of code -----------------------------------------------------------------------------------
 
 // Append lines first .. last as one unit if it fits, else as separate statements.
 void OutlineReader::add_code(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,

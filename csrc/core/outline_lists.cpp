@@ -12,15 +12,15 @@ namespace {
 using std::string_view_literals::operator""sv;
 
 constexpr std::size_t kLongSentence = 160;  // bytes of a sentence that names nothing
-constexpr std::size_t kWholeItem = 240;   // bytes up to which an item is one unit
-constexpr std::size_t kProcedure = 1000;  // bytes up to which a list is shown whole or not at all
-constexpr std::size_t kFewItems = 9;      // items that such a list has at most
-constexpr std::size_t kLongStep = 200;    // bytes; greatest mean length of a procedure's steps
-constexpr std::size_t kMostWarnings = 4;  // warnings of a procedure shown with each step, at most
-constexpr std::size_t kLongName = 100;    // bytes; longest first line of an entry
-constexpr std::size_t kWholeTurn = 500;   // bytes up to which a turn of dialogue is one unit
-constexpr std::size_t kSpeakers = 256;    // turns whose speakers are compared, at most
-constexpr int kTurns = 3;                 // turns that a dialogue has at least
+constexpr std::size_t kWholeItem = 240;     // bytes up to which an item is one unit
+constexpr std::size_t kProcedure = 1000;    // bytes up to which a list is shown whole or not at all
+constexpr std::size_t kFewItems = 9;        // items that such a list has at most
+constexpr std::size_t kLongStep = 200;      // bytes; greatest mean length of a procedure's steps
+constexpr std::size_t kMostWarnings = 4;    // warnings of a procedure shown with each step, at most
+constexpr std::size_t kLongName = 100;      // bytes; longest first line of an entry
+constexpr std::size_t kWholeTurn = 500;     // bytes up to which a turn of dialogue is one unit
+constexpr std::size_t kSpeakers = 256;      // turns whose speakers are compared, at most
+constexpr int kTurns = 3;                   // turns that a dialogue has at least
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
@@ -32,20 +32,21 @@ bool holds(const std::array<std::string_view, n>& sorted, std::string_view word)
 }
 
 // Directives of reStructuredText whose body is code.
-constexpr std::array kCode = {"code"sv,      "code-block"sv, "code-tab"sv, "doctest"sv,
-                              "parsed-literal"sv, "prompt"sv, "sourcecode"sv, "testcode"sv,
-                              "testoutput"sv};
+constexpr std::array kCode = {"code"sv,       "code-block"sv,     "code-tab"sv,
+                              "doctest"sv,    "parsed-literal"sv, "prompt"sv,
+                              "sourcecode"sv, "testcode"sv,       "testoutput"sv};
 // Directives without text for a reader.
 constexpr std::array kUnseen = {
-    "automodule"sv, "autosummary"sv, "contents"sv, "currentmodule"sv, "figure"sv, "graphviz"sv,
-    "highlight"sv, "image"sv, "include"sv, "index"sv, "literalinclude"sv, "mermaid"sv, "meta"sv,
-    "module"sv, "raw"sv, "sectionauthor"sv, "toctree"sv};
+    "automodule"sv,     "autosummary"sv, "contents"sv, "currentmodule"sv, "figure"sv,
+    "graphviz"sv,       "highlight"sv,   "image"sv,    "include"sv,       "index"sv,
+    "literalinclude"sv, "mermaid"sv,     "meta"sv,     "module"sv,        "raw"sv,
+    "sectionauthor"sv,  "toctree"sv};
 // Directives that name the kind of the passage below them.
 constexpr std::array kAdmonition = {
-    "admonition"sv, "attention"sv, "caution"sv, "centered"sv, "container"sv, "danger"sv,
-    "deprecated"sv, "error"sv, "epigraph"sv, "hint"sv, "important"sv, "note"sv, "rubric"sv,
-    "seealso"sv, "sidebar"sv, "tip"sv, "todo"sv, "topic"sv, "versionadded"sv,
-    "versionchanged"sv, "warning"sv};
+    "admonition"sv,   "attention"sv,      "caution"sv,  "centered"sv, "container"sv, "danger"sv,
+    "deprecated"sv,   "error"sv,          "epigraph"sv, "hint"sv,     "important"sv, "note"sv,
+    "rubric"sv,       "seealso"sv,        "sidebar"sv,  "tip"sv,      "todo"sv,      "topic"sv,
+    "versionadded"sv, "versionchanged"sv, "warning"sv};
 constexpr std::array kTable = {"csv-table"sv, "list-table"sv, "table"sv};
 
 // The directive that a line opens: its name and the rest of the line; empty if there is none.
@@ -57,8 +58,8 @@ Directive directive_of(std::string_view content) {
     std::size_t at = 3;
     while (at < content.size() && content[at] == ' ') ++at;
     const std::size_t begin = at;
-    while (at < content.size() && (is_name(content[at]) || content[at] == ':' || content[at] == '.' ||
-                                   content[at] == '+')) {
+    while (at < content.size() && (is_name(content[at]) || content[at] == ':' ||
+                                   content[at] == '.' || content[at] == '+')) {
         if (content.substr(at).starts_with("::")) {
             std::string_view name = content.substr(begin, at - begin);
             if (const std::size_t domain = name.rfind(':'); domain != name.npos)
@@ -75,18 +76,45 @@ Directive directive_of(std::string_view content) {
 // Whether an item forbids a step or names a condition for it, by a list of words.
 bool warns(std::string_view item) {
     std::string lower;
-    for (const char c : item.substr(0, 400)) lower.push_back(static_cast<char>(
-        c >= 'A' && c <= 'Z' ? c | 0x20 : c == '*' || c == '_' || c == '\n' ? ' ' : c));
+    for (const char c : item.substr(0, 400))
+        lower.push_back(static_cast<char>(c >= 'A' && c <= 'Z'                ? c | 0x20
+                                          : c == '*' || c == '_' || c == '\n' ? ' '
+                                                                              : c));
     std::string packed;
     for (const char c : lower)
         if (c != ' ' || packed.empty() || packed.back() != ' ') packed.push_back(c);
-    for (const std::string_view sign :
-         {"do not"sv, "don't"sv, "don\xE2\x80\x99t"sv, "never"sv, "only if"sv, "unless"sv, "warning"sv, "caution"sv,
-          "danger"sv, "must not"sv, "not run"sv, "otherwise skip"sv, "skip step"sv, "nicht "sv,
-          "niemals"sv, "nur wenn"sv, "achtung"sv, "ne pas"sv, "jamais"sv, "attention"sv,
-          "no ejecut"sv, "nunca"sv, "solo si"sv, "non eseguire"sv, "mai "sv, "niet "sv, "nooit"sv,
-          "nie "sv, "\xD0\xBD\xD0\xB5 "sv, "\xE4\xB8\x8D\xE8\xA6\x81"sv, "\xE5\x88\x87\xE5\x8B\xBF"sv,
-          "\xE3\x81\xAA\xE3\x81\x84\xE3\x81\xA7"sv})
+    for (const std::string_view sign : {"do not"sv,
+                                        "don't"sv,
+                                        "don\xE2\x80\x99t"sv,
+                                        "never"sv,
+                                        "only if"sv,
+                                        "unless"sv,
+                                        "warning"sv,
+                                        "caution"sv,
+                                        "danger"sv,
+                                        "must not"sv,
+                                        "not run"sv,
+                                        "otherwise skip"sv,
+                                        "skip step"sv,
+                                        "nicht "sv,
+                                        "niemals"sv,
+                                        "nur wenn"sv,
+                                        "achtung"sv,
+                                        "ne pas"sv,
+                                        "jamais"sv,
+                                        "attention"sv,
+                                        "no ejecut"sv,
+                                        "nunca"sv,
+                                        "solo si"sv,
+                                        "non eseguire"sv,
+                                        "mai "sv,
+                                        "niet "sv,
+                                        "nooit"sv,
+                                        "nie "sv,
+                                        "\xD0\xBD\xD0\xB5 "sv,
+                                        "\xE4\xB8\x8D\xE8\xA6\x81"sv,
+                                        "\xE5\x88\x87\xE5\x8B\xBF"sv,
+                                        "\xE3\x81\xAA\xE3\x81\x84\xE3\x81\xA7"sv})
         if (packed.find(sign) != packed.npos) return true;
     return false;
 }
@@ -97,15 +125,17 @@ char style_of(std::string_view item) {
     if (item[0] == '(') return item.size() > 1 && is_digit(item[1]) ? '(' : '[';
     if (!is_digit(item[0])) return is_alpha(item[0]) ? 'a' : '#';
     const std::size_t digits = item.find_first_not_of("0123456789");
-    const bool clause = digits + 1 < item.size() && item[digits] == '.' && is_digit(item[digits + 1]);
+    const bool clause =
+        digits + 1 < item.size() && item[digits] == '.' && is_digit(item[digits + 1]);
     return clause ? 'c' : '1';
 }
 
 // Whether the number of an item is the first of its kind: 1, (a), i, 4.1.
 bool begins_numbering(std::string_view item) {
     std::size_t at = item[0] == '(', end = at;
-    while (end < item.size() && (is_digit(item[end]) || is_alpha(item[end]) ||
-                                 (item[end] == '.' && end + 1 < item.size() && is_digit(item[end + 1]))))
+    while (end < item.size() &&
+           (is_digit(item[end]) || is_alpha(item[end]) ||
+            (item[end] == '.' && end + 1 < item.size() && is_digit(item[end + 1]))))
         ++end;
     if (const std::size_t dot = item.substr(0, end).rfind('.'); dot != item.npos && dot > at)
         at = dot + 1;
@@ -128,7 +158,8 @@ std::size_t speaker_size(std::string_view content) {
         if (c == ':') break;
         const auto byte = static_cast<unsigned char>(c);
         if (at == 0 || content[at - 1] == ' ') {
-            if (!((byte >= 'A' && byte <= 'Z') || byte >= 0x80 || (words > 0 && byte == '('))) return 0;
+            if (!((byte >= 'A' && byte <= 'Z') || byte >= 0x80 || (words > 0 && byte == '(')))
+                return 0;
             ++words;
         }
         if (!(is_alpha(c) || byte >= 0x80 || c == ' ' || c == '.' || c == '\'' || c == '-' ||
@@ -142,7 +173,7 @@ std::size_t speaker_size(std::string_view content) {
 
 }  // namespace
 
-// Lists --------------------------------------------------------------------------------------------
+// Lists -------------------------------------------------------------------------------------------
 
 std::size_t OutlineReader::take_item(std::size_t i) {
     const std::string_view here = content(i);
@@ -158,8 +189,8 @@ std::size_t OutlineReader::take_item(std::size_t i) {
         const Line& next = line(last + 1);
         if (content(last).ends_with("::") && next.indent > indent) break;
         if (field && next.indent <= indent) break;
-        if (starts_block(last + 1, next.indent <= indent || stops(content(last)) ||
-                                       next.indent > indent + 1))
+        if (starts_block(last + 1,
+                         next.indent <= indent || stops(content(last)) || next.indent > indent + 1))
             break;
         if (underlines(last + 1)) break;
         ++last;
@@ -169,7 +200,8 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     const bool begins = marker.bullet || field || begins_numbering(here);
     if (!go_on_with_list(indent, style)) {
         std::int32_t lead = lead_of_list(i, begins);
-        while (is_long_sentence(lead, line(i).begin)) lead = units_[static_cast<std::size_t>(lead)].need;
+        while (is_long_sentence(lead, line(i).begin))
+            lead = units_[static_cast<std::size_t>(lead)].need;
         if (!begins) close_lists(indent);
         lists_.push_back({indent, false, style, lead, {}, 0, last});
         lists_.back().ordered = !marker.bullet && !field;
@@ -209,24 +241,28 @@ bool OutlineReader::go_on_with_list(int indent, char style) {
     return false;
 }
 
-// What a new list needs: what introduces it, or its owner. An item above it introduces it if it ends
-// in a colon or if the numbering of the list begins here; "13." below "(d)" goes on with another.
+// What a new list needs: what introduces it, or its owner. An item above it introduces it if it
+// ends in a colon or if the numbering of the list begins here; "13." below "(d)" goes on with
+// another.
 std::int32_t OutlineReader::lead_of_list(std::size_t i, bool begins) {
-    const bool below_item = lead_.unit != kNoSpan &&
-                            units_[static_cast<std::size_t>(lead_.unit)].kind == SpanKind::list_item;
+    const bool below_item =
+        lead_.unit != kNoSpan &&
+        units_[static_cast<std::size_t>(lead_.unit)].kind == SpanKind::list_item;
     if (below_item && !begins && !lead_.colon) return owner(line(i).indent);
     return lead_or_owner(i);
 }
 
-// Whether a unit of the text read so far is a long sentence of an item that introduces nothing. What
-// is nested below it can be understood without it, as the points of a clause in a contract are.
+// Whether a unit of the text read so far is a long sentence of an item that introduces nothing.
+// What is nested below it can be understood without it, as the points of a clause in a contract
+// are.
 bool OutlineReader::is_long_sentence(std::int32_t unit, std::size_t read) const {
     if (unit == kNoSpan) return false;
     const auto u = static_cast<std::size_t>(unit);
     if (units_[u].kind != SpanKind::list_item || (units_[u].flags & kLeadIn) != 0) return false;
     const std::size_t next = u + 1 < units_.size() ? units_[u + 1].start : read;
     const std::size_t end = trim_space(text_, units_[u].start, next);
-    return end - units_[u].start > kLongSentence && (text_[end - 1] == '.' || text_[end - 1] == ';');
+    return end - units_[u].start > kLongSentence &&
+           (text_[end - 1] == '.' || text_[end - 1] == ';');
 }
 
 // The last line of the item including the nested paragraphs that fit into one unit with it.
@@ -260,7 +296,8 @@ void OutlineReader::close_list(List& list) {
         units_[static_cast<std::size_t>(item)].block = list.items.front();
     const std::size_t n = list.items.size();
     const std::size_t room = std::min(kProcedure, 2 * options_.room / 3);
-    const bool introduced = list.lead != kNoSpan && (units_[static_cast<std::size_t>(list.lead)].flags & kLeadIn) != 0;
+    const bool introduced =
+        list.lead != kNoSpan && (units_[static_cast<std::size_t>(list.lead)].flags & kLeadIn) != 0;
     // Lettered clauses of contracts are independent of each other; steps and points are not.
     const bool steps = list.style == '1' || list.style == '#';
     const bool lettered = std::string_view("a([c").find(list.style) != std::string_view::npos;
@@ -307,7 +344,8 @@ void OutlineReader::tie_warnings(const List& list) {
         const std::int32_t warning = find_warning(item, stop, item_end(list));
         if (warning == kNoSpan) continue;
         warnings.push_back(warning);
-        if (Unit& unit = units_[static_cast<std::size_t>(warning)]; warning > item && unit.need < item)
+        if (Unit& unit = units_[static_cast<std::size_t>(warning)];
+            warning > item && unit.need < item)
             unit.need = item;
     }
     if (warnings.empty() || 2 * warnings.size() > list.items.size()) return;
@@ -317,7 +355,7 @@ void OutlineReader::tie_warnings(const List& list) {
             tie(item, warnings.front());
 }
 
-// Entries ------------------------------------------------------------------------------------------
+// Entries -----------------------------------------------------------------------------------------
 
 std::size_t OutlineReader::take_directive(std::size_t i) {
     const std::string_view here = content(i);
@@ -348,7 +386,11 @@ std::size_t OutlineReader::take_directive(std::size_t i) {
         while (!blank(last + 1) && line(last + 1).indent > indent) ++last;
         return unseen(last);
     }
-    if (holds(kUnseen, directive.name)) return unseen(deeper_end(i + 1, indent) > i + 1 || (!blank(i + 1) && line(i + 1).indent > indent) ? deeper_end(i + 1, indent) : i);
+    if (holds(kUnseen, directive.name))
+        return unseen(deeper_end(i + 1, indent) > i + 1 ||
+                              (!blank(i + 1) && line(i + 1).indent > indent)
+                          ? deeper_end(i + 1, indent)
+                          : i);
     close_lists(indent);
     if (holds(kCode, directive.name)) {
         const std::int32_t need = lead_or_owner(i);
@@ -398,7 +440,8 @@ std::size_t OutlineReader::take_directive(std::size_t i) {
 // A short line with deeper lines directly below it: a term, an option, an attribute.
 std::size_t OutlineReader::take_entry(std::size_t i) {
     const std::string_view here = content(i);
-    if (blank(i + 1) || here.size() > kLongName || line(i + 1).indent < line(i).indent + 2) return 0;
+    if (blank(i + 1) || here.size() > kLongName || line(i + 1).indent < line(i).indent + 2)
+        return 0;
     const bool below_label = !units_.empty() && (units_.back().kind == SpanKind::name ||
                                                  units_.back().kind == SpanKind::heading);
     if (!after_blank(i) && line(i - 1).indent <= line(i).indent && !below_label) return 0;
@@ -410,7 +453,8 @@ std::size_t OutlineReader::take_entry(std::size_t i) {
     const bool option = here[0] == '-' && here.size() > 1;
     if (!option && (evidence(i) == 2 || evidence(i + 1) == 2 || opens_suite(here))) return 0;
     if (marker_of(there).size > 0 && here.ends_with(':')) return 0;
-    if (!option && (here.ends_with('.') || here.ends_with(',') || head == '(' || head == '"')) return 0;
+    if (!option && (here.ends_with('.') || here.ends_with(',') || head == '(' || head == '"'))
+        return 0;
     if (is_table_row(here)) return 0;
     close_lists(line(i).indent);
     introduce_sections();
@@ -420,7 +464,7 @@ std::size_t OutlineReader::take_entry(std::size_t i) {
     return i + 1;
 }
 
-// Dialogue -----------------------------------------------------------------------------------------
+// Dialogue ----------------------------------------------------------------------------------------
 
 // Decide whether the text is a dialogue. In a dialogue at least one speaker has two turns. In a
 // record each key occurs once; several records separated by blank lines share their first key.

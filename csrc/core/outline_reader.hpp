@@ -120,10 +120,17 @@ private:
     void add_heading(std::size_t i, std::size_t last, int level);
     std::size_t take_stray(std::size_t i);
     std::size_t take_torn(std::size_t begin, std::size_t end);
+    std::size_t after_answer(std::size_t begin, std::size_t end) const;
     std::size_t take_paragraph(std::size_t i);
     bool titles(std::size_t i) const;
     bool underlines(std::size_t i) const;
     std::size_t paragraph_end(std::size_t i) const;
+
+    // Questions and answers: outline_questions.cpp
+    void count_questions();
+    bool asks(std::size_t i) const;
+    std::size_t take_question(std::size_t i);
+    bool is_question_of_text(std::size_t i) const;
 
     // Patches: outline_patches.cpp
     std::size_t take_patch(std::size_t i);
@@ -179,7 +186,8 @@ private:
     std::size_t take_literal(std::size_t i, int indent, std::int32_t need);
     std::size_t take_doctest(std::size_t i);
     std::size_t take_code(std::size_t i);
-    void add_code(std::size_t first, std::size_t last, std::int32_t need, unsigned flags, int depth);
+    void add_code(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,
+                  int depth);
     void add_groups(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,
                     int depth);
     int evidence(std::size_t i) const { return code_evidence(lines_[i], content(i)); }
@@ -215,16 +223,17 @@ private:
     std::vector<List> lists_;
     Lead lead_;
     std::int32_t heading_ = kNoSpan;
-    std::int32_t release_ = kNoSpan;  // the heading of the last release
-    char release_mark_ = 0;           // '*' if stars mark it, the mark of its underline, or 0
+    std::int32_t release_ = kNoSpan;     // the heading of the last release
+    char release_mark_ = 0;              // '*' if stars mark it, the mark of its underline, or 0
     std::int32_t antecedent_ = kNoSpan;  // the last sentence without an anaphoric opener
-    std::int32_t antecedent_end_ = 0;     // the unit after the sentences that may refer to it
-    std::size_t torn_close_ = 0;  // line of the closing fence whose opening fence is missing
+    std::int32_t antecedent_end_ = 0;    // the unit after the sentences that may refer to it
+    std::size_t torn_close_ = 0;         // line of the closing fence whose opening fence is missing
     bool torn_ = false;
     bool dialogue_ = false;
+    std::size_t questions_ = 0;  // paragraphs that end with a question mark
     std::vector<std::size_t> cuts_;
     std::vector<std::int32_t> of_sections_;  // lead-ins of headings or entries, ascending
-    std::size_t wasted_ = 0;  // bytes read ahead without finding a block
+    std::size_t wasted_ = 0;                 // bytes read ahead without finding a block
 };
 
 }  // namespace ctxmem

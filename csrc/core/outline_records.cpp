@@ -8,16 +8,17 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kLooked = 160;   // bytes of a line from which its kind is determined
+constexpr std::size_t kLooked = 160;  // bytes of a line from which its kind is determined
 constexpr std::size_t kLongKey = 60;
-constexpr std::size_t kComments = 12;  // comment lines above data, at most
-constexpr std::size_t kEntries = 3;    // entries of a log or a dump, at least
-constexpr std::size_t kTold = 40;      // lines read to decide whether a block is data
+constexpr std::size_t kComments = 12;     // comment lines above data, at most
+constexpr std::size_t kEntries = 3;       // entries of a log or a dump, at least
+constexpr std::size_t kTold = 40;         // lines read to decide whether a block is data
 constexpr std::size_t kMostLines = 4000;  // lines of one block, at most
 
 bool is_key(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           static_cast<unsigned char>(c) >= 0x80 || std::string_view("_-./$@{}*").find(c) != std::string_view::npos;
+           static_cast<unsigned char>(c) >= 0x80 ||
+           std::string_view("_-./$@{}*").find(c) != std::string_view::npos;
 }
 
 enum class LineKind { other, member, opener, section, closer, comment, item };
@@ -38,10 +39,11 @@ LineKind kind_of_element(std::string_view content) {
     const std::size_t end = std::min(content.find_first_of(" >/", 1), content.size());
     const std::string_view name = content.substr(1, end - 1);
     for (const std::string_view page :
-         {"a", "article", "b", "blockquote", "body", "br", "code", "div", "em", "footer", "h1", "h2",
-          "h3", "h4", "head", "header", "hr", "html", "i", "img", "li", "link", "main", "meta", "nav",
-          "ol", "p", "pre", "script", "section", "span", "strong", "style", "table", "tbody", "td",
-          "th", "thead", "tr", "ul"})
+         {"a",     "article", "b",     "blockquote", "body",   "br",      "code", "div",
+          "em",    "footer",  "h1",    "h2",         "h3",     "h4",      "head", "header",
+          "hr",    "html",    "i",     "img",        "li",     "link",    "main", "meta",
+          "nav",   "ol",      "p",     "pre",        "script", "section", "span", "strong",
+          "style", "table",   "tbody", "td",         "th",     "thead",   "tr",   "ul"})
         if (name == page) return LineKind::other;
     const bool whole = content.ends_with("/>") || content.find("</") != content.npos;
     return whole ? LineKind::member : LineKind::opener;
@@ -70,7 +72,9 @@ LineKind kind_of(std::string_view content) {
         ++at;
     } else {
         std::size_t spaces = 0;
-        while (at < body.size() && at < kLongKey && (is_key(body[at]) || (body[at] == ' ' && spaces < 4 && at + 1 < body.size() && is_key(body[at + 1])))) {
+        while (at < body.size() && at < kLongKey &&
+               (is_key(body[at]) ||
+                (body[at] == ' ' && spaces < 4 && at + 1 < body.size() && is_key(body[at + 1])))) {
             spaces += body[at] == ' ';
             ++at;
         }
@@ -78,18 +82,20 @@ LineKind kind_of(std::string_view content) {
     }
     std::size_t mark = at;
     while (mark < body.size() && body[mark] == ' ') ++mark;
-    if (mark < body.size() && body[mark] == ':' && (mark + 1 >= body.size() || body[mark + 1] == ' ')) {
+    if (mark < body.size() && body[mark] == ':' &&
+        (mark + 1 >= body.size() || body[mark + 1] == ' ')) {
         std::size_t value = mark + 1;
         while (value < body.size() && body[value] == ' ') ++value;
         if (value >= body.size()) return LineKind::opener;
         const char last = content.back();
         return last == '{' || last == '[' || last == '|' || last == '>' ? LineKind::opener
-                                                                          : LineKind::member;
+                                                                        : LineKind::member;
     }
-    if (mark < body.size() && body[mark] == '=' && (mark + 1 >= body.size() || body[mark + 1] != '=')) {
+    if (mark < body.size() && body[mark] == '=' &&
+        (mark + 1 >= body.size() || body[mark + 1] != '=')) {
         const char last = content.back();
         return mark + 1 >= body.size() || last == '[' || last == '{' ? LineKind::opener
-                                                                       : LineKind::member;
+                                                                     : LineKind::member;
     }
     return dashed ? LineKind::item : LineKind::other;
 }
@@ -119,7 +125,8 @@ std::size_t OutlineReader::take_json(std::size_t i) {
         if (record_end(i, kTold) > i) return 0;
     }
     std::vector<std::size_t> cuts;
-    const JsonValue value = read_json(text_, line(i).first, std::min<std::size_t>(options_.room, 400), cuts);
+    const JsonValue value =
+        read_json(text_, line(i).first, std::min<std::size_t>(options_.room, 400), cuts);
     std::size_t after = value.end;
     if (value.valid) {
         while (after < text_.size() && text_[after] != '\n' &&
@@ -165,12 +172,14 @@ std::size_t OutlineReader::record_end(std::size_t i, std::size_t most) const {
             break;
         }
         const std::string_view here = content(k);
-        if (fence_size(here) > 0 || (!told && (here.starts_with("## ") || here.starts_with(".. ")))) break;
+        if (fence_size(here) > 0 || (!told && (here.starts_with("## ") || here.starts_with(".. "))))
+            break;
         const LineKind kind = kind_of(here);
         if (kind == LineKind::other && !told && line(k).indent <= line(i).indent) break;
         ++total;
         members += kind == LineKind::member;
-        openers += kind == LineKind::opener && !blank(k + 1) && line(k + 1).indent >= line(k).indent;
+        openers +=
+            kind == LineKind::opener && !blank(k + 1) && line(k + 1).indent >= line(k).indent;
         plain += kind == LineKind::member && here.size() > 100 && here.back() == '.';
         last = k;
         if (total > most) break;
@@ -248,8 +257,7 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
     const std::int32_t block = next_unit();
     // The lines without an owner in this block need the lead-in of the block.
     const std::int32_t outer = owner(line(i).indent);
-    const std::int32_t lead =
-        kind_of(content(i)) == LineKind::section ? outer : lead_or_owner(i);
+    const std::int32_t lead = kind_of(content(i)) == LineKind::section ? outer : lead_or_owner(i);
     openers_.clear();
     const std::int32_t subject = record_subject(i, last, lead);
     std::int32_t comment = kNoSpan;  // the one-line comment directly above
@@ -270,8 +278,8 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
         if (owning == outer) owning = k == i ? lead : subject;
         if (k == i && subject != lead) continue;
         if (what == LineKind::comment) {
-            const bool last_of_them = !blank(k + 1) && k < last &&
-                                      kind_of(content(k + 1)) != LineKind::comment;
+            const bool last_of_them =
+                !blank(k + 1) && k < last && kind_of(content(k + 1)) != LineKind::comment;
             const std::int32_t unit = add_line(k, SpanKind::record, owning, kFiller);
             comment = last_of_them && comment == kNoSpan ? unit : kNoSpan;
         } else if (what == LineKind::closer && !opens_more(k, last)) {
@@ -302,9 +310,10 @@ std::int32_t OutlineReader::record_subject(std::size_t i, std::size_t last, std:
     const std::string_view key = key_of(content(i));
     const std::size_t next = filled(last + 1);
     const bool member = kind_of(content(i)) == LineKind::member && last > i && !blank(i + 1);
-    const bool again = !key.empty() && (key == subject_key_ ||
-                                        (next < count() && key_of(content(next)) == key));
-    if (!member || !again || line(i + 1).indent > line(i).indent || content(i)[0] == '-') return lead;
+    const bool again =
+        !key.empty() && (key == subject_key_ || (next < count() && key_of(content(next)) == key));
+    if (!member || !again || line(i + 1).indent > line(i).indent || content(i)[0] == '-')
+        return lead;
     subject_key_ = key;
     return add_line(i, SpanKind::name, lead, kLabel);
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kRowsOfText = 3;      // rows of separated values, at least
 constexpr std::size_t kRaggedRows = 4;      // rows of unequal length, at least, with their header
-constexpr std::size_t kRowsLookedAt = 8;     // rows read to decide whether the lines are a table
+constexpr std::size_t kRowsLookedAt = 8;    // rows read to decide whether the lines are a table
 constexpr std::size_t kAlignedBytes = 256;  // bytes of a row whose columns spaces align
 constexpr std::size_t kLinesOfRow = 16;     // lines of one row of separated values, at most
 constexpr std::size_t kLongestRow = 2000;   // bytes; in a longer line no separators are counted
@@ -140,7 +140,8 @@ bool is_aligned(const std::vector<Word>& names, const std::vector<Word>& row, in
 std::size_t OutlineReader::take_table(std::size_t i) {
     std::size_t next = 0;
     if ((next = take_grid(i)) > 0 || (next = take_aligned(i)) > 0 || (next = take_simple(i)) > 0 ||
-        (next = take_pipes(i)) > 0 || (next = take_html_table(i)) > 0 || (next = take_separated(i)) > 0)
+        (next = take_pipes(i)) > 0 || (next = take_html_table(i)) > 0 ||
+        (next = take_separated(i)) > 0)
         lead_ = {};
     return next;
 }
@@ -193,7 +194,8 @@ std::size_t OutlineReader::take_grid(std::size_t i) {
         last = k;
         if (!grid_rule(content(k))) continue;
         ++rules;
-        if (content(k).find('=') != std::string_view::npos && double_rule == kNever) double_rule = k;
+        if (content(k).find('=') != std::string_view::npos && double_rule == kNever)
+            double_rule = k;
     }
     if (rules == 0 || (torn && rules < 1)) return 0;
     const bool bold = grid_rule(here) && i + 1 <= last && content(i + 1).find("**") != here.npos;
@@ -285,19 +287,20 @@ std::size_t OutlineReader::take_aligned(std::size_t i) {
     // A text that begins with the names may have lost the spaces before them.
     std::vector<Word> row = words_of(text_, line(i + 1));
     const int shift = i == filled(0) && line(i).indent == 0 && !row.empty()
-                          ? row.front().end - names.front().end : 0;
+                          ? row.front().end - names.front().end
+                          : 0;
     std::size_t last = i, looked = 0, aligned = 0, numbers = 0;
     for (std::size_t k = i + 1; !blank(k) && looked < kRowsLookedAt; ++k) {
         row = words_of(text_, line(k));
-        const bool numbered = std::any_of(row.begin(), row.end(), [&](const Word& word) {
-            return is_digit(text_[word.at]);
-        });
+        const bool numbered = std::any_of(
+            row.begin(), row.end(), [&](const Word& word) { return is_digit(text_[word.at]); });
         ++looked;
         aligned += is_aligned(names, row, 0) || (shift > 0 && is_aligned(names, row, shift));
         numbers += numbered;
     }
     if (10 * aligned < 7 * looked || 2 * numbers < looked) return 0;
-    for (std::size_t k = i + 1; !blank(k) && 2 * words_of(text_, line(k)).size() >= names.size(); ++k)
+    for (std::size_t k = i + 1; !blank(k) && 2 * words_of(text_, line(k)).size() >= names.size();
+         ++k)
         last = k;
     if (last == i) return 0;
     close_lists(line(i).indent);
@@ -318,7 +321,8 @@ bool OutlineReader::aligns_numbers(std::size_t i, std::size_t last) const {
     for (std::size_t k = i + 1; k <= last && looked < kRowsLookedAt; ++k, ++looked) {
         const std::vector<Word> row = words_of(text_, line(k));
         const auto number = [&](const Word& word) { return is_digit(text_[word.at]); };
-        const auto numbers = static_cast<std::size_t>(std::count_if(row.begin(), row.end(), number));
+        const auto numbers =
+            static_cast<std::size_t>(std::count_if(row.begin(), row.end(), number));
         aligned += first.size() >= 4 && is_aligned(first, row, 0) && 3 * numbers >= row.size();
     }
     return 10 * aligned >= 7 * looked;
@@ -375,7 +379,8 @@ std::size_t OutlineReader::take_html_table(std::size_t i) {
     close_lists(-1);
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
-    const std::int32_t opening = whole && at > begin ? add(begin, SpanKind::header, need, kLabel) : kNoSpan;
+    const std::int32_t opening =
+        whole && at > begin ? add(begin, SpanKind::header, need, kLabel) : kNoSpan;
     std::int32_t header = opening;
     bool headed = false;
     while (at != kNever) {
@@ -469,8 +474,8 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     read_rows(told ? count() : kRowsLookedAt);  // enough to decide whether to read them all
     for (std::size_t k = i; k <= last && k < i + 8; ++k)
         for (const char c : content(k)) digits += is_digit(c);
-    if (!told && (rows.size() < (uneven > 0 ? kRaggedRows : kRowsOfText) || here.size() > 400 || here.ends_with('.') ||
-                  here.ends_with(':')))
+    if (!told && (rows.size() < (uneven > 0 ? kRaggedRows : kRowsOfText) || here.size() > 400 ||
+                  here.ends_with('.') || here.ends_with(':')))
         return 0;
     // Lines of a poem may have equally many commas, so a comma-separated table must have no space
     // after a comma, and digits or column names.
@@ -478,8 +483,8 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
         std::size_t spaced = 0;
         for (std::size_t k = i; k <= last; ++k)
             spaced += content(k).find(", ") != std::string_view::npos;
-        const auto worded = static_cast<std::size_t>(
-            std::count_if(rows.begin(), rows.end(), [&](std::size_t row) {
+        const auto worded =
+            static_cast<std::size_t>(std::count_if(rows.begin(), rows.end(), [&](std::size_t row) {
                 return names_columns(content(row), separator);
             }));
         if (uneven > 0 && 2 * worded > rows.size()) return 0;  // few of the rows have numbers

@@ -8,8 +8,8 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kTagLength = 200;  // characters of `<tag ...>`, at most
-constexpr int kMostMarker = 99;          // the greatest number accepted as a list marker
+constexpr std::size_t kTagLength = 200;    // characters of `<tag ...>`, at most
+constexpr int kMostMarker = 99;            // the greatest number accepted as a list marker
 constexpr std::size_t kLongestCommon = 5;  // letters of the words that identify a language, at most
 constexpr std::size_t kLongestCurrency = 7;
 constexpr std::uint64_t kNumberSeed = 0x6E, kSymbolSeed = 0x73, kOperatorSeed = 0x6F;
@@ -79,13 +79,15 @@ private:
 
     bool starts(std::u32string_view with) const {
         if (f_.size() - i_ < with.size()) return false;
-        return std::equal(with.begin(), with.end(), f_.chars.begin() + static_cast<std::ptrdiff_t>(i_));
+        return std::equal(with.begin(), with.end(),
+                          f_.chars.begin() + static_cast<std::ptrdiff_t>(i_));
     }
     char32_t before(std::size_t i) const { return i > 0 ? f_[i - 1] : 0; }
 
-    void push(Token token, std::uint64_t hash, std::size_t from, std::size_t to, bool joined = false) {
-        out_.items_.push_back({hash, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to),
-                               token, joined});
+    void push(Token token, std::uint64_t hash, std::size_t from, std::size_t to,
+              bool joined = false) {
+        out_.items_.push_back({hash, static_cast<std::uint32_t>(from),
+                               static_cast<std::uint32_t>(to), token, joined});
     }
     std::u32string_view chars(std::size_t from, std::size_t to) const {
         return {f_.chars.data() + from, to - from};
@@ -100,7 +102,8 @@ private:
     }
     void end_sentence() {
         const auto here = static_cast<std::uint32_t>(out_.items_.size());
-        if (here > 0 && (out_.ends_.empty() || out_.ends_.back() != here)) out_.ends_.push_back(here);
+        if (here > 0 && (out_.ends_.empty() || out_.ends_.back() != here))
+            out_.ends_.push_back(here);
     }
 
     // Words and identifiers ----------------------------------------------------------------------
@@ -119,7 +122,8 @@ private:
         std::size_t end = i_;
         while (f_[end] >= U'a' && f_[end] <= U'z') ++end;
         const char32_t after = f_[end];
-        if (after == U' ' || after == U',' || after == U')' || after == 0 || after == U'\n') {  // most
+        if (after == U' ' || after == U',' || after == U')' || after == 0 ||
+            after == U'\n') {  // most
             const bool money = end - from <= kLongestCurrency && money_follows(end);
             if (!money && chars(from, end) != U"cannot") {
                 i_ = end;
@@ -162,12 +166,14 @@ private:
             return push(Token::identifier, hash_chars(scratch_), from, i_);
         }
         if (digit || snake) return push(Token::identifier, hash_chars(scratch_), from, i_);
-        if (starts(U"$") && word_entry(scratch_ + U"$", WordKind::currency) && money_follows(i_ + 1)) {
+        if (starts(U"$") && word_entry(scratch_ + U"$", WordKind::currency) &&
+            money_follows(i_ + 1)) {
             currency_ = word_entry(scratch_ + U"$", WordKind::currency);
             ++i_;
             return number_after(from);
         }
-        if (scratch_.size() <= kLongestCurrency && word_entry(scratch_, WordKind::currency) && money_follows(i_)) {
+        if (scratch_.size() <= kLongestCurrency && word_entry(scratch_, WordKind::currency) &&
+            money_follows(i_)) {
             currency_ = word_entry(scratch_, WordKind::currency);
             return number_after(from);
         }
@@ -212,7 +218,8 @@ private:
     // Whether these characters are all ASCII capitals.
     bool capital(std::size_t from, std::size_t to) const {
         for (std::size_t i = from; i < to; ++i)
-            if (f_[i] >= 0x80 || char_class(decode(out_.text_, f_.at[i]).value) != CharClass::upper) return false;
+            if (f_[i] >= 0x80 || char_class(decode(out_.text_, f_.at[i]).value) != CharClass::upper)
+                return false;
         return true;
     }
 
@@ -260,7 +267,8 @@ private:
             if (joins && is_digit(f_[i_ + 1])) {
                 digits_.push_back(static_cast<char>(c));
                 ++i_;
-            } else if (c == U' ' && f_[i_ + 1] == U'-' && f_[i_ + 2] == U' ' && is_digit(f_[i_ + 3])) {
+            } else if (c == U' ' && f_[i_ + 1] == U'-' && f_[i_ + 2] == U' ' &&
+                       is_digit(f_[i_ + 3])) {
                 digits_.push_back('-');  // 5 - 6
                 i_ += 3;
             } else {
@@ -287,7 +295,8 @@ private:
     bool identifier_goes_on(std::size_t from) {
         std::size_t end = i_;
         bool digit = false;
-        while (in_word(f_[end]) || ((f_[end] == U'_' || f_[end] == U'-') && in_word(f_[end + 1]) && digit)) {
+        while (in_word(f_[end]) ||
+               ((f_[end] == U'_' || f_[end] == U'-') && in_word(f_[end + 1]) && digit)) {
             digit = digit || is_digit(f_[end]);
             ++end;
         }
@@ -298,7 +307,8 @@ private:
         }
         if (!digit && !word_entries(hash_chars(tail)).empty()) return false;
         if (!digit && f_[end] == U'^' && is_digit(f_[end + 1])) return false;  // 5m^2
-        if (digit && tail.size() <= 3 && word_entry(tail, WordKind::unit_sign)) return false;  // 5m2
+        if (digit && tail.size() <= 3 && word_entry(tail, WordKind::unit_sign))
+            return false;  // 5m2
         i_ = end;
         currency_ = 0;
         minus_ = false;
@@ -309,10 +319,12 @@ private:
     // Read a unit, percent sign or currency after the number, with or without a space before it.
     void read_unit(std::uint16_t& currency, std::uint16_t& unit) {
         std::size_t at = i_;
-        const bool apart = is_space(f_[at]) || (f_[at] == U'-' && kind_of(f_[at + 1]) == Kind::letter);
+        const bool apart =
+            is_space(f_[at]) || (f_[at] == U'-' && kind_of(f_[at + 1]) == Kind::letter);
         if (apart) ++at;
         std::size_t end = at;
-        while (in_word(f_[end]) || f_[end] == U'^' || f_[end] == U'\u00B0' || f_[end] == U'\u00B5') ++end;
+        while (in_word(f_[end]) || f_[end] == U'^' || f_[end] == U'\u00B0' || f_[end] == U'\u00B5')
+            ++end;
         if (end == at || f_[end] == U'$') {
             if (end < f_.size() && !is_space(f_[end]) && f_[end] != U'\n' && f_[end] != 0) ++end;
         }
@@ -332,8 +344,9 @@ private:
             return;
         }
         if (name == U"per" || name == U"pour" || name == U"por") {  // per cent, pour cent
-            if (const std::size_t cent = end + 1; is_space(f_[end]) &&
-                (chars_at(cent, U"cent") || chars_at(cent, U"ciento") || chars_at(cent, U"cento"))) {
+            if (const std::size_t cent = end + 1;
+                is_space(f_[end]) && (chars_at(cent, U"cent") || chars_at(cent, U"ciento") ||
+                                      chars_at(cent, U"cento"))) {
                 unit = word_entry(U"%", WordKind::unit_sign);
                 i_ = cent;
                 while (in_word(f_[i_])) ++i_;
@@ -366,7 +379,8 @@ private:
             commas += c == ',';
         }
         char decimal = '.', grouping = ',';
-        if (dots > 0 && commas > 0 && digits.rfind(',') > digits.rfind('.')) std::swap(decimal, grouping);
+        if (dots > 0 && commas > 0 && digits.rfind(',') > digits.rfind('.'))
+            std::swap(decimal, grouping);
         if (dots == 0 && commas > 0) decimal = grouped(digits, ',') ? '.' : ',';
         if (dots > 1 && commas == 0 && grouped(digits, '.')) std::swap(decimal, grouping);
         const std::size_t decimals = decimal == '.' ? dots : commas;
@@ -427,7 +441,8 @@ private:
             read_unit(currency, unit);
             return push(Token::number, mix(mix(hash, currency), unit), at - 1, i_);
         }
-        if ((c == U'-' || c == U'+') && !in_word(last) && last != U')' && last != U'%' && last != c) {
+        if ((c == U'-' || c == U'+') && !in_word(last) && last != U')' && last != U'%' &&
+            last != c) {
             if (is_digit(next)) {
                 ++i_;
                 return number(from, c == U'-');
@@ -525,8 +540,8 @@ private:
                 if (is_digit(next)) push(Token::operator_, mix(kOperatorSeed, U'\u2248'), from, i_);
                 return;
             case U'!':
-                if ((kind_of(next) == Kind::letter || next == U'(') && !in_word(last) && last != U')' &&
-                    last != U'<' && last != U'!' && last != U'?')
+                if ((kind_of(next) == Kind::letter || next == U'(') && !in_word(last) &&
+                    last != U')' && last != U'<' && last != U'!' && last != U'?')
                     push_operator({&c, 1}, from);
                 return;
             default: return;
@@ -551,9 +566,10 @@ private:
         for (;;) {
             while (is_space(f_[i_])) ++i_;
             const char32_t c = f_[i_], next = f_[i_ + 1];
-            const bool bullet = c == U'>' || c == U'+' || c == U'*' || c == U'-' || c == U'\u2022' ||
-                                c == U'\u25CF' || c == U'\u25CB' || c == U'\u25A0' || c == U'\u25A1' ||
-                                c == U'\u25B6' || c == U'\u25C9' || c == U'\u25AA';
+            const bool bullet = c == U'>' || c == U'+' || c == U'*' || c == U'-' ||
+                                c == U'\u2022' || c == U'\u25CF' || c == U'\u25CB' ||
+                                c == U'\u25A0' || c == U'\u25A1' || c == U'\u25B6' ||
+                                c == U'\u25C9' || c == U'\u25AA';
             if (!(bullet && (is_space(next) || (c == U'>' && next == U'>')))) break;
             ++i_;
         }
@@ -577,8 +593,8 @@ private:
         if (back > 0) --back;  // the newline
         while (back > 0 && is_space(f_[back - 1])) --back;
         const char32_t last = before(back);
-        const bool begins = last == 0 || last == U'\n' || last == U'.' || last == U':' || last == U';' ||
-                            last == U'!' || last == U'?' || value == marker_ + 1;
+        const bool begins = last == 0 || last == U'\n' || last == U'.' || last == U':' ||
+                            last == U';' || last == U'!' || last == U'?' || value == marker_ + 1;
         if (!begins) return;
         marker_ = value;
         i_ = at + 1;

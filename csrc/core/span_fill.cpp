@@ -32,8 +32,8 @@ constexpr std::uint8_t kMust = 1, kMustNot = 2;
 
 class GreedyFill {
 public:
-    explicit GreedyFill(const FillInput& input) : in_(input), n_(input.tokens.size()),
-                                                  rule_(input.query) {
+    explicit GreedyFill(const FillInput& input)
+        : in_(input), n_(input.tokens.size()), rule_(input.query) {
         check();
         locate();
         find_dependents();
@@ -116,8 +116,8 @@ public:
         order.reserve(n_);
         for (std::size_t s = 0; s < n_; ++s)
             if (in_.demand[s] != kMustNot)
-                order.push_back({full_[s] / static_cast<double>(cheapest(s)),
-                                 static_cast<std::uint32_t>(s)});
+                order.push_back(
+                    {full_[s] / static_cast<double>(cheapest(s)), static_cast<std::uint32_t>(s)});
         std::sort(order.begin(), order.end(), [](const Next& a, const Next& b) { return b < a; });
         double value = 0;
         double room = static_cast<double>(limit);
@@ -537,8 +537,8 @@ private:
     void take(std::size_t s) {
         const int runs = new_runs(s);
         int& known = runs_[stretch_of_[s]];
-        fill_.spent += in_.tokens[s] + (runs > 0 && known == 0 ? in_.overhead[stretch_of_[s]]
-                                                               : runs * in_.again);
+        fill_.spent += in_.tokens[s] +
+                       (runs > 0 && known == 0 ? in_.overhead[stretch_of_[s]] : runs * in_.again);
         fill_.value += value_[s];
         known += runs;
         fill_.kept[s] = 1;
@@ -617,7 +617,7 @@ private:
     std::vector<std::uint32_t> taken_, requeued_, stack_, seen_;
     std::uint32_t visits_ = 0;
     bool may_split_ = true;
-    bool split_rings_ = false;  // units of a ring may be taken alone
+    bool split_rings_ = false;           // units of a ring may be taken alone
     std::vector<std::uint8_t> banned_;   // left out by best()
     std::vector<std::uint8_t> version_;  // its value is already reduced
     std::unordered_map<std::uint32_t, ReadText> read_;

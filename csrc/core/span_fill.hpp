@@ -27,18 +27,18 @@ namespace ctxmem {
 struct FillInput {
     std::span<const std::string_view> stretches;
     std::span<const std::int64_t> first, start, end;  // as SpanInput has them
-    std::span<const std::uint8_t> kind;      // SpanKind
-    std::span<const std::uint8_t> flags;     // SpanFlag
-    std::span<const std::int32_t> need, also;  // units of any stretch, or kNoSpan
-    std::span<const std::int64_t> tokens;    // of each span, inside a run
-    std::span<const std::int32_t> document;  // of each stretch, from 0
+    std::span<const std::uint8_t> kind;               // SpanKind
+    std::span<const std::uint8_t> flags;              // SpanFlag
+    std::span<const std::int32_t> need, also;         // units of any stretch, or kNoSpan
+    std::span<const std::int64_t> tokens;             // of each span, inside a run
+    std::span<const std::int32_t> document;           // of each stretch, from 0
     std::span<const std::int64_t> overhead;  // of each stretch: of its first run, in tokens
     std::int64_t again = 0;                  // overhead of each further run of a stretch
     std::span<const double> worth;           // density of each span (value per token), 0 to 1
     std::span<const std::uint8_t> demand;    // 0: optional, 1: required, 2: excluded
     std::int64_t limit = 0;
-    double least = 0;      // stop at candidates of a lower density
-    double alike = 0.4;    // above 1: nothing is folded
+    double least = 0;    // stop at candidates of a lower density
+    double alike = 0.4;  // above 1: nothing is folded
     bool careful = true;
     std::string_view query = {};  // with `careful`: see DifferenceRule
 };
