@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/ascii.hpp"
 #include "core/sentences.hpp"
 #include "core/unicode.hpp"
 
@@ -14,10 +15,6 @@ namespace {
 constexpr std::size_t kLooked = 256;
 constexpr int kTab = 8;  // columns between tab stops, as in terminals and manual pages
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_alpha(char c) { return is_lower(c) || is_upper(c); }
 bool is_name(char c) { return is_alpha(c) || is_digit(c) || c == '_'; }
 bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }

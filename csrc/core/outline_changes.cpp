@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/ascii.hpp"
 #include "core/outline_reader.hpp"
 #include "core/sentences.hpp"
 
@@ -15,8 +16,6 @@ constexpr std::size_t kLongRelease = 100;   // bytes of a line that names a rele
 constexpr std::size_t kChangesWithin = 12;  // lines below it that are read to find its changes
 constexpr std::size_t kDate = 10;           // bytes of 2024-05-01
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alpha(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 bool is_version(char c) {
     return is_digit(c) || is_alpha(c) ||
            std::string_view(".-+~:_").find(c) != std::string_view::npos;

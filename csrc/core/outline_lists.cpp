@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "core/ascii.hpp"
 #include "core/outline_reader.hpp"
 #include "core/sentences.hpp"
 
@@ -22,8 +23,6 @@ constexpr std::size_t kWholeTurn = 500;     // bytes up to which a turn of dialo
 constexpr std::size_t kSpeakers = 256;      // turns whose speakers are compared, at most
 constexpr int kTurns = 3;                   // turns that a dialogue has at least
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alpha(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 bool is_name(char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '-'; }
 
 template <std::size_t n>

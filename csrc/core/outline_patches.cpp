@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.hpp"
 #include "core/outline_reader.hpp"
 #include "core/sentences.hpp"
 
@@ -19,7 +20,6 @@ constexpr std::size_t kWholeHunk = 1600;  // bytes up to which a hunk is one uni
 
 constexpr std::size_t kCoded = 2;  // added lines of code without a header, at least
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Lines between "diff --git" and "---".
 bool describes_file(std::string_view content) {

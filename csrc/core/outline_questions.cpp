@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.hpp"
 #include "core/outline_reader.hpp"
 #include "core/sentences.hpp"
 
@@ -13,7 +14,6 @@ using std::string_view_literals::operator""sv;
 constexpr std::size_t kLongQuestion = 200;  // bytes, at most
 constexpr std::size_t kQuestionLines = 3;   // lines of a question that is marked as one, at most
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 constexpr std::array kMarks = {"?"sv, "\xEF\xBC\x9F"sv, "\xD8\x9F"sv};  // ?, full-width, Arabic
 // Words before a colon or a full stop that mark a question, and those that mark an answer.

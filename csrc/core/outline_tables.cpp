@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/ascii.hpp"
 #include "core/outline_reader.hpp"
 #include "core/sentences.hpp"
 
@@ -17,7 +18,6 @@ constexpr std::size_t kLinesOfRow = 16;     // lines of one row of separated val
 constexpr std::size_t kLongestRow = 2000;   // bytes; in a longer line no separators are counted
 constexpr std::size_t kNever = static_cast<std::size_t>(-1);
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool grid_rule(std::string_view content) {
     return content.size() >= 4 && content[0] == '+' && content.back() == '+' &&

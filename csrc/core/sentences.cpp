@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/abbreviations.hpp"
+#include "core/ascii.hpp"
 #include "core/unicode.hpp"
 
 namespace ctxmem {
@@ -25,7 +26,6 @@ CodePoint before(std::string_view text, std::size_t begin, std::size_t at) {
 }
 
 bool is_space(char32_t c) { return char_class(c) >= CharClass::space; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(CharClass c) { return c >= CharClass::upper && c <= CharClass::letter; }
 
 // How a character may end a sentence. Wide stops need no white space after them.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.hpp"
 #include "core/stems.hpp"
 #include "core/unicode.hpp"
 
@@ -66,8 +67,6 @@ constexpr auto kAsciiInWord = [] {
     }
     return out;
 }();
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool in_word(CharClass kind) { return kind != CharClass::other && kind < CharClass::space; }
 

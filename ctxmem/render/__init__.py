@@ -96,7 +96,8 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
         elif mark and goes_on and header in ("", before.piece.header if before else ""):
             header = mark
         above = above or p.names
-        done.append(p._replace(piece=replace(p.piece, header=header)))
+        same = header == p.piece.header
+        done.append(p if same else p._replace(piece=replace(p.piece, header=header)))
     return done
 
 
@@ -149,7 +150,7 @@ def _with_section_headers(
             if section.name not in opened and section.header:
                 header += section.header + layout.separator
             opened.add(section.name)
-        done.append(replace(p.piece, header=header + p.piece.header))
+        done.append(replace(p.piece, header=header + p.piece.header) if header else p.piece)
     return done
 
 
