@@ -85,3 +85,9 @@ def test_no_is_shown_with_the_question_that_it_answers():
         assert "32. Can the library work with more than 4 GB of data?\n\nYes." in text
         for question, answer in (("31.", "No, it does"), ("33.", "No, all")):
             assert (question in text) == (answer in text)
+
+
+def test_a_question_whose_answer_is_cut_off_is_not_shown():
+    text = "Is it red?\n\nYes. It has been since May.\n\nIs it new?"
+    assert "Is it red?\n\nYes. It has been since May." == pack([text], 100, query="red").text
+    assert "Is it new?" == pack(["Is it new?"], 100, query="red").text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from outlines import FILLER, RECORD, UNKNOWN, flagged, spans, texts, tied, units
 
+from ctxmem import Chunk, pack
+
 # JSON
 
 
@@ -202,3 +204,10 @@ def test_a_traceback_needs_the_line_of_the_log_above_it():
     found = units("\n".join([*lines, error, trace, *lines]))
     assert [error] == [need for _, said, need in found if said.startswith("Traceback")]
     assert 2 * lines == [said for kind, said, _ in found if kind == "record" and "INFO" in said]
+
+
+def test_a_key_that_the_text_ends_with_has_lost_what_it_names():
+    text = "services:\n  django:\n    ports:\n      - 8001\n  fastapi:"
+    assert ("name", "fastapi:", "services:") == units(text, RECORD)[-1]
+    shown = pack([Chunk(text, source="compose.yml")], 100, query="ports of django").text
+    assert "services:\n  django:\n    ports:\n      - 8001" == shown

@@ -14,7 +14,6 @@ using std::string_view_literals::operator""sv;
 constexpr std::size_t kLongQuestion = 200;  // bytes, at most
 constexpr std::size_t kQuestionLines = 3;   // lines of a question that is marked as one, at most
 
-
 constexpr std::array kMarks = {"?"sv, "\xEF\xBC\x9F"sv, "\xD8\x9F"sv};  // ?, full-width, Arabic
 // Words before a colon or a full stop that mark a question, and those that mark an answer.
 constexpr std::array kAsks = {"Q"sv,
@@ -76,18 +75,24 @@ std::size_t OutlineReader::take_question(std::size_t i) {
            !begins_with(kAnswers, content(last + 1)) && !starts_block(last + 1, true))
         ++last;
     const std::size_t next = filled(last + 1);
-    if (next >= count() || line(next).indent < line(i).indent || begins_with(kAsks, content(next)))
-        return 0;
-    if (asks(next) && after_blank(next)) return 0;  // questions without answers
-    if (!marked && (marker_of(content(next)).size > 0) == (marker_of(here).size > 0) &&
-        marker_of(here).size > 0)
-        return 0;  // an item of a list
+    const bool cut_off = next >= count();  // its answer is
+    if (cut_off ? !answered_ : !is_answered(i, next)) return 0;
+    answered_ = true;
     close_lists(-1);
     owners_.clear();
     introduce_sections();
     add_heading(i, last, 0);
     lead_ = {};
     return last + 1;
+}
+
+// Whether the line `next` begins the answer of the question at line i, not another question or
+// item of a list.
+bool OutlineReader::is_answered(std::size_t i, std::size_t next) const {
+    if (line(next).indent < line(i).indent || begins_with(kAsks, content(next))) return false;
+    if (asks(next) && after_blank(next)) return false;
+    if (begins_with(kAsks, content(i))) return true;
+    return marker_of(content(i)).size == 0 || marker_of(content(next)).size == 0;
 }
 
 // Whether a paragraph that ends with a question mark is the question of an answer: in a text that

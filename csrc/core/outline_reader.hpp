@@ -130,6 +130,7 @@ private:
     void count_questions();
     bool asks(std::size_t i) const;
     std::size_t take_question(std::size_t i);
+    bool is_answered(std::size_t i, std::size_t next) const;
     bool is_question_of_text(std::size_t i) const;
 
     // Patches: outline_patches.cpp
@@ -231,6 +232,7 @@ private:
     bool torn_ = false;
     bool dialogue_ = false;
     std::size_t questions_ = 0;  // paragraphs that end with a question mark
+    bool answered_ = false;      // a question with its answer has been read
     std::vector<std::size_t> cuts_;
     std::vector<std::int32_t> of_sections_;  // lead-ins of headings or entries, ascending
     std::size_t wasted_ = 0;                 // bytes read ahead without finding a block

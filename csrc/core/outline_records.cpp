@@ -350,6 +350,9 @@ std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int
                        kind_of(content(below)) != LineKind::closer;
     const bool opens_list = inside && what == LineKind::opener && !dashed &&
                             line(below).indent == indent && content(below).starts_with("- ");
+    // A key that the text ends with: what it names is cut off.
+    if (what == LineKind::opener && below >= count() && !units_.empty())
+        return add_line(k, SpanKind::name, owning, kLabel);
     if (!opens && !opens_list && !brackets)
         return add_cut(line(k).first, line(k).last, SpanKind::record, owning);
     const SpanKind kind = what == LineKind::closer ? SpanKind::fence : SpanKind::name;

@@ -511,7 +511,8 @@ private:
         return !content_[s];
     }
 
-    // Takes such units between kept ones, or between a kept one and an end, if there is room.
+    // Takes such units between kept ones, or between a kept one and an end, if there is room. A label
+    // at the end of a text has lost what it names, and is not taken.
     void take_fillers(std::int64_t limit) {
         for (std::size_t s = 0; s < n_;) {
             if (fill_.kept[s] || !fills(s)) {
@@ -520,12 +521,15 @@ private:
             }
             std::size_t last = s;
             std::int64_t tokens = in_.tokens[s];
-            while (together(s, last + 1) && !fill_.kept[last + 1] && fills(last + 1))
+            bool named = has(s, kLabel);
+            while (together(s, last + 1) && !fill_.kept[last + 1] && fills(last + 1)) {
                 tokens += in_.tokens[++last];
+                named = named || has(last, kLabel);
+            }
             const bool before = s > 0 ? kept(s, s - 1) : false;
             const bool after = kept(last, last + 1);
             const bool edge = (s == 0 || !together(s, s - 1)) || !together(last, last + 1);
-            if ((before && after) || (edge && (before || after))) {
+            if ((before && after) || (edge && (after || (before && !named)))) {
                 const std::int64_t cost = tokens - (before && after ? in_.again : 0);
                 if (fill_.spent + cost <= limit)
                     for (std::size_t k = s; k <= last; ++k) take(k);
