@@ -335,12 +335,13 @@ std::int32_t OutlineReader::find_warning(std::int32_t from, std::int32_t stop,
 void OutlineReader::tie_warnings(const List& list) {
     const bool steps = list.style == '1' || list.style == '#';
     if (!steps || list.bytes > kLongStep * list.items.size()) return;
+    const std::size_t end = item_end(list);
     // The first sentence with a warning of each item.
     std::vector<std::int32_t> warnings;
     for (std::size_t k = 0; k < list.items.size() && warnings.size() < kMostWarnings; ++k) {
         const std::int32_t item = list.items[k];
         const std::int32_t stop = k + 1 < list.items.size() ? list.items[k + 1] : next_unit();
-        const std::int32_t warning = find_warning(item, stop, item_end(list));
+        const std::int32_t warning = find_warning(item, stop, end);
         if (warning == kNoSpan) continue;
         warnings.push_back(warning);
         if (Unit& unit = units_[static_cast<std::size_t>(warning)];
