@@ -131,7 +131,7 @@ def pack(
             object with LLMLingua's `compress_prompt`, makes more alternatives of the best chunks.
         order: "auto", "score", "source" or "given".
         separator: text between pieces.
-        header: "auto" puts a line with the source before a piece that has no heading of its own and
+        header: "auto" puts a line with the source before a piece that has no title of its own and
             could be read as part of the piece above. A template such as "[{source}]", or a function
             of the chunk, puts a line before each piece; None puts none.
         sections: parts of the window with limits and headers of their own, in window order; chunks

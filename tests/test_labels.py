@@ -27,6 +27,11 @@ def test_a_piece_with_a_heading_of_its_own_is_not_named():
     assert ["", ""] == headers(REFUNDS, other)
 
 
+def test_a_section_is_named_since_it_could_belong_to_the_source_above():
+    other = Chunk("## Vouchers\n\nThey are void after a year.", id="b", source="v.md", rank=1)
+    assert ["", "[v.md]"] == headers(REFUNDS, other)
+
+
 @pytest.mark.parametrize("name", ["refunds.toml", "conf/refunds.INI", "refunds.cfg"])
 def test_sections_of_settings_are_named_since_their_headings_are_alike(name):
     mine = Chunk("[refund]\ndays = 10\nlong = true", id="a", source="shop.toml", rank=0)

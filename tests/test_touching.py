@@ -77,9 +77,48 @@ def test_versions_with_consecutive_ids_do_not_touch():
     assert [("v-1",), ("v-2",)] == sorted(piece.chunk_ids for piece in window.pieces)
 
 
+@pytest.mark.parametrize(
+    ("source", "first", "second", "above", "below"),
+    [
+        # Records of a collection, versions, years: their ids number no chunks of a file.
+        ("plans", "plan-1", "plan-2", "# Basic\n\nIt costs 5 EUR.", "The price is 40 EUR."),
+        ("plans.md", "plan-7", "plan-8", "# Basic\n\nIt costs 5 EUR.", "The price is 40 EUR."),
+        ("fees.md", "fees-v1", "fees-v2", "# Fees\n\nThe fee is 5.", "The fee is now 6."),
+        ("report.md", "report-2023", "report-2024", "# Report 2023\n\nA rise.", "A fall."),
+        # Texts that begin alike.
+        ("m.txt", "m-1", "m-2", "Subject: pumps\n\nThey are red.", "Subject: valves\n\nGreen."),
+        ("m.txt", "m-1", "m-2", "Notes\n- red\n- big", "Notes\n- green"),
+    ],
+)
+def test_records_with_consecutive_ids_do_not_touch(source, first, second, above, below):
+    chunks = [Chunk(above, id=first, source=source), Chunk(below, id=second, source=source)]
+    window = pack(chunks, 200, query="What does the second say?")
+    assert {(first,), (second,)} == {piece.chunk_ids for piece in window.pieces}
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "expected"),
+    [
+        ("def f(x):\n    if x:", "        return 1\n    return 2", "\n"),
+        ("a:\n  b: 1", "  c: 2", "\n"),
+        ("The pump", " is red.", ""),
+        ("The pump is red.\n", "The valve is green.", ""),
+        ("The pump is red.", "\nThe valve is green.", ""),
+        ("The pump is red.", "The valve is green.", "\n\n"),
+    ],
+)
+def test_white_space_that_was_not_cut_off_stays_as_it_is(above, below, expected):
+    chunks = [
+        Chunk(above, id="a.txt-1", source="a.txt"),
+        Chunk(below, id="a.txt-2", source="a.txt"),
+    ]
+    (piece,) = pack(chunks, 200, query="pump").pieces
+    assert above + expected + below == piece.text
+
+
 def test_consecutive_chunks_that_share_a_few_words_overlap():
-    above = Chunk("The pump is red. The valve is green and", id="a-1", source="pumps")
-    below = Chunk("is green and closed at night.", id="a-2", source="pumps")
+    above = Chunk("The pump is red. The valve is green and", id="c1", source="pumps.md")
+    below = Chunk("is green and closed at night.", id="c2", source="pumps.md")
     assert "The pump is red. The valve is green and closed at night." == shown(above, below)
 
 

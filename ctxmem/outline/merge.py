@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ctxmem import _native
-from ctxmem.outline.order import numbered
+from ctxmem.outline.order import Series, numbered
 from ctxmem.schema import Candidates, Place
 
 OVERLAP = 64
@@ -24,6 +24,21 @@ SHORT_OVERLAP = 8
 
 COMMON_LINE = 30
 """Characters of a line that two chunks share if they are versions of a text, not neighbours."""
+
+YEARS = range(1900, 2100)
+
+FILE = re.compile(r"([^/\\]+)\.\w{1,8}(?:[?#].*)?$|[^/]+/([^/]+)/?$")
+"""The name of a source that is a file or an address, without its ending."""
+
+CHUNK_NAMES = frozenset(
+    ("", "c", "chunk", "doc", "document", "node", "p", "page", "part", "passage", "seg", "segment")
+)
+"""What an id says before its number if it numbers the chunks of a source."""
+
+VERSION = re.compile(r"(?:^|[^a-z])(?:v|ver|version|rev|revision|draft)$")
+"""What an id says before its number if it numbers versions."""
+
+FIELD = re.compile(r"\w[\w -]{0,20}:")
 
 HEADED = re.compile(r"\s*(#{1,6} |[^\n]+\n([=\-~^#*])\2{2,}\s*(\n|$))")
 
@@ -93,14 +108,15 @@ def _consecutive(
 ) -> dict[int, tuple[int, int]]:
     """Return the chunk before each that follows another by its id, and how far it begins behind it.
 
-    Splitters number the chunks of a source and cut off the white space between them. So "doc-4"
-    goes on with what "doc-3" begins, unless it has a heading of its own. `overlapping` are chunks
-    whose place is known; indices are those into `chunks`.
+    Splitters number the chunks of a file and cut off the white space between them. So "guide-4"
+    goes on with what "guide-3" begins, unless the two look like records of their own: if the second
+    has a heading, if both begin alike or share a line. `overlapping` are chunks whose place is
+    known; indices are those into `chunks`.
     """
     position: dict[tuple[object, int], int] = {}  # of the source, section and series; the number
     for k, i in enumerate(chunks):
         chunk, counted = table.chunks[i], numbered(table.id(i))
-        if counted is not None and chunk.source is not None:
+        if counted is not None and _numbers_chunks(chunk.source, *counted):
             series, number = counted
             position[(chunk.source, chunk.section, series), number] = k
     found = {}
@@ -109,12 +125,32 @@ def _consecutive(
         if before is None or k in overlapping:
             continue
         above, text = table.chunks[chunks[before]].text, table.chunks[chunks[k]].text
-        if not (HEADED.match(text) or _share_a_line(above, text)):
+        if not (HEADED.match(text) or _are_records(above, text)):
             found[k] = (before, len(above) + _step(above, text))
     return found
 
 
-def _share_a_line(a: str, b: str) -> bool:
+def _numbers_chunks(source: str | None, series: Series, number: int) -> bool:
+    """Return whether an id is that of a chunk of a file: "guide-3" or "chunk 3" of docs/guide.md.
+
+    Others number records of a collection, versions or years.
+    """
+    if source is None or number in YEARS:
+        return False
+    file = FILE.search(source.lower())
+    prefix = series[0].lower().rstrip(" _-:#./|")
+    if file is None or VERSION.search(prefix):
+        return False
+    stem = file[1] or file[2]
+    return stem in prefix or prefix.split("/")[-1] in CHUNK_NAMES
+
+
+def _are_records(a: str, b: str) -> bool:
+    """Return whether two chunks have the same first line or field, or a long line in common."""
+    first, second = (text.strip().split("\n", 1)[0] for text in (a, b))
+    field = FIELD.match(first)
+    if first == second or (field is not None and second.startswith(field[0])):
+        return True
     lines = {line.strip() for line in a.splitlines() if len(line.strip()) >= COMMON_LINE}
     return any(line.strip() in lines for line in b.splitlines())
 
@@ -124,9 +160,12 @@ def _step(above: str, text: str) -> int:
     for size in range(min(OVERLAP, len(above), len(text)) - 1, SHORT_OVERLAP - 1, -1):
         if above.endswith(text[:size]):
             return -size
-    if above[-1:].isspace() or text[:1].isspace():  # no white space was cut off
+    if above[-1:].isspace() or text[:1] in ("\n", "\r"):  # no white space was cut off
         return 0
-    return 1 if _are_rows(above, text) else 2
+    indented = text.startswith(("\t", "  "))
+    if text[:1].isspace() and not indented:
+        return 0
+    return 1 if indented or _are_rows(above, text) else 2
 
 
 def disagreeing(table: Candidates, places: Mapping[int, Place]) -> set[int]:

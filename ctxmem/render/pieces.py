@@ -26,6 +26,10 @@ HIDDEN, FILLER, UNOPENED, UNCLOSED, PART = (
 )
 
 
+TITLE = re.compile(r"# |[^\n]+\n={3,}\s*(\n|$)|={3,}\n")
+"""A heading of the first level, which says what a source is about."""
+
+
 class Placed(NamedTuple):
     """A piece with its document and its character offset in the document."""
 
@@ -171,7 +175,9 @@ def _stretch_piece(
     piece = _piece(table, layout, chunks, "".join(parts), spans, value, origins)
     document, place = _place(table, runs[0][0])
     # A section of settings, "[build-system]", does not say whose settings they are.
-    nameless = table.stretch_records[stretch] or kinds[runs[0][0]] != HEADING
+    nameless = table.stretch_records[stretch] or not (
+        kinds[runs[0][0]] == HEADING and TITLE.match(whole, ranges[0][0])
+    )
     names = any(NAMING[kinds[first:last]].any() for first, last in runs)
     return Placed(piece, document, place, chunks[0], bool(nameless), names)
 
