@@ -112,6 +112,21 @@ def test_numbering_that_begins_below_an_item_is_nested_in_it():
     ]
 
 
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "Users must not do any of the following.",
+        "Artikel 8. Folgendes ist verboten, das folgende auch.",
+        "次の行為をしてはなりません。",
+        "(2) Sie kann widerrufen werden, wenn",
+    ],
+)
+def test_what_introduces_a_list_without_a_colon(lead):
+    text = f"{lead}\n(a) the flat is let;\n(b) the flat is damaged."
+    assert [lead] == flagged(text, LEAD_IN)
+    assert [lead, lead] == [need for _, here, need in units(text) if here.startswith(("(a", "(b"))]
+
+
 def test_points_below_a_long_sentence_do_not_need_it():
     long = "10. Neither party shall name the other " + "in any letter to anybody " * 6 + "at all.\n"
     points = "(a) Letters to the court are free.\n(b) Letters to banks are free."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from outlines import units
+from outlines import tied, units
 
 from ctxmem import Chunk, pack
 
@@ -91,3 +91,10 @@ def test_a_question_whose_answer_is_cut_off_is_not_shown():
     text = "Is it red?\n\nYes. It has been since May.\n\nIs it new?"
     assert "Is it red?\n\nYes. It has been since May." == pack([text], 100, query="red").text
     assert "Is it new?" == pack(["Is it new?"], 100, query="red").text
+
+
+def test_no_sentence_of_an_answer_is_shown_without_its_first():
+    text = "Is there a fee?\n\nThere is no fee. For Klarna we charge 1.95 EUR. See below."
+    tie = {"For Klarna we charge 1.95 EUR.": "There is no fee.", "See below.": "There is no fee."}
+    assert tie == tied(text)
+    assert {} == tied(text.replace("?", "."))

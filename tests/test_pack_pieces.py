@@ -180,3 +180,13 @@ def test_an_ellipsis_stands_where_text_was_cut_and_the_header_once():
     (piece,) = window.pieces
     assert piece.text == "Bees make honey.\n…\nBees sleep in winter.\n…\nBees dance for other bees."
     assert window.text == "[bees.md]\n" + piece.text
+
+
+def test_a_list_that_goes_on_ends_with_a_mark():
+    text = (
+        "The Customer may terminate on sixty days' notice, provided that:\n"
+        "(i) the initial term has ended; and\n(ii) all of the fees that are due have been paid."
+    )
+    part = pack([text], 28, query="When may the customer terminate?").text
+    assert part.endswith("(i) the initial term has ended; and\n…")
+    assert text == pack([text], 60, query="When may the customer terminate?").text

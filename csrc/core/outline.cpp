@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kShortLead = 240;       // bytes of a line above a list that may introduce it
 constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
 constexpr std::size_t kAntecedent = 280;      // bytes; a longer antecedent is never tied
+constexpr std::size_t kFirstAnswer = 160;     // bytes of the first sentence of an answer
+constexpr std::size_t kLastWords = 100;       // bytes at the end of what introduces a list
 constexpr std::size_t kAnswer = 24;           // bytes within which an answer such as "No." ends
 constexpr std::size_t kTornTail = 40;    // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
@@ -146,9 +148,9 @@ std::size_t OutlineReader::take(std::size_t i) {
         (next = take_directive(i)) > 0)
         return next;
     if ((next = take_doctest(i)) > 0 || (next = take_heading(i)) > 0 ||
-        (next = take_question(i)) > 0 || (next = take_turn(i)) > 0 ||
-        (next = take_entries(i)) > 0 || (next = take_records(i)) > 0 || (next = take_item(i)) > 0 ||
-        (next = take_entry(i)) > 0)
+        (next = take_question(i)) > 0 || (next = take_clause_title(i)) > 0 ||
+        (next = take_turn(i)) > 0 || (next = take_entries(i)) > 0 || (next = take_records(i)) > 0 ||
+        (next = take_item(i)) > 0 || (next = take_entry(i)) > 0)
         return next;
     if ((next = take_code(i)) > 0) return next;
     return take_paragraph(i);
@@ -491,6 +493,33 @@ std::size_t OutlineReader::after_answer(std::size_t begin, std::size_t end) cons
     return std::min(end - 1, begin + stop + 2);
 }
 
+// Whether the unit before this byte ends with a question mark.
+bool OutlineReader::asks_above(std::size_t begin) const {
+    const std::size_t start = units_.back().start;
+    return text_.substr(start, trim_space(text_, start, begin) - start).ends_with('?');
+}
+
+// Ties the sentences of an answer to its first one, which may say no: "There is no fee. For ...".
+void OutlineReader::tie_answer(std::int32_t first) {
+    const auto head = static_cast<std::size_t>(first);
+    if (head + 1 >= units_.size()) return;
+    if (units_[head + 1].start - units_[head].start > kFirstAnswer) return;
+    for (std::size_t u = head + 1; u < units_.size(); ++u)
+        if (units_[u].also == kNoSpan) tie(static_cast<std::int32_t>(u), first);
+}
+
+// Whether a paragraph that ends with a full stop in line `last` introduces a list below it: "Users
+// must not do any of the following."
+bool OutlineReader::announces(std::string_view said, std::size_t last) const {
+    const std::size_t below = filled(last + 1);
+    if (below >= count() || marker_of(content(below)).size == 0) return false;
+    const std::string_view end = said.substr(said.size() - std::min(kLastWords, said.size()));
+    for (const std::string_view word : {"following", "folgende", "suivant", "siguiente", "seguent",
+                                        "volgende", "\u6B21\u306E", "\u4E0B\u5217", "\u4EE5\u4E0B"})
+        if (end.find(word) != end.npos) return true;
+    return false;
+}
+
 std::size_t OutlineReader::take_paragraph(std::size_t i) {
     const std::size_t last = paragraph_end(i);
     std::size_t begin = line(i).first;
@@ -506,8 +535,12 @@ std::size_t OutlineReader::take_paragraph(std::size_t i) {
     const bool quoted = content(i)[0] == '>' && lead_.colon;
     const std::int32_t owning = quoted ? lead_or_owner(i) : owner(line(i).indent);
     close_lists(line(i).indent);
-    add_sentences(begin, end, std::max(begin, scan), SpanKind::prose, owning);
-    lead_ = {next_unit() - 1, last, line(i).indent, ends_with_colon(said), said.ends_with("::")};
+    const bool asked = headed && asks_above(begin);
+    const std::int32_t first =
+        add_sentences(begin, end, std::max(begin, scan), SpanKind::prose, owning);
+    if (asked) tie_answer(first);
+    const bool colon = ends_with_colon(said) || announces(said, last);
+    lead_ = {next_unit() - 1, last, line(i).indent, colon, said.ends_with("::")};
     // "To have several versions,", above deeper lines, introduces them.
     const std::size_t below = filled(last + 1);
     const bool deeper = below < count() && line(below).indent >= line(i).indent + 4;

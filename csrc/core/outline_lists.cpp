@@ -224,7 +224,8 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     lists_.back().last = last;
     own(indent, first);
     const std::string_view said = text_.substr(begin, end - begin);
-    lead_ = {next_unit() - 1, last, indent, said.ends_with(':'), said.ends_with("::")};
+    const bool colon = said.ends_with(':') || announces(said, last);
+    lead_ = {next_unit() - 1, last, indent, colon, said.ends_with("::")};
     if (names_what_follows(here.substr(marker.size)) && !lead_.colon) lead_ = {};
     return last + 1;
 }
@@ -248,6 +249,11 @@ std::int32_t OutlineReader::lead_of_list(std::size_t i, bool begins) {
         lead_.unit != kNoSpan &&
         units_[static_cast<std::size_t>(lead_.unit)].kind == SpanKind::list_item;
     if (below_item && !begins && !lead_.colon) return owner(line(i).indent);
+    // A line without a stop right above introduces the list, too: "It may be revoked if".
+    if (begins && lead_.unit != kNoSpan && lead_.line + 1 == i) {
+        const char end = text_[line(lead_.line).last - 1];
+        lead_.colon = lead_.colon || is_alpha(end) || is_digit(end) || end == ',';
+    }
     return lead_or_owner(i);
 }
 

@@ -121,10 +121,17 @@ private:
     std::size_t take_stray(std::size_t i);
     std::size_t take_torn(std::size_t begin, std::size_t end);
     std::size_t after_answer(std::size_t begin, std::size_t end) const;
+    bool asks_above(std::size_t begin) const;
+    void tie_answer(std::int32_t first);
+    bool announces(std::string_view said, std::size_t last) const;
     std::size_t take_paragraph(std::size_t i);
     bool titles(std::size_t i) const;
     bool underlines(std::size_t i) const;
     std::size_t paragraph_end(std::size_t i) const;
+
+    // Contracts and laws: outline_clauses.cpp
+    std::size_t take_clause_title(std::size_t i);
+    bool numbers_title(std::size_t i, std::size_t next) const;
 
     // Questions and answers: outline_questions.cpp
     void count_questions();

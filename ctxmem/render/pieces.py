@@ -30,6 +30,10 @@ TITLE = re.compile(r"# |[^\n]+\n={3,}\s*(\n|$)|={3,}\n")
 """A heading of the first level, which says what a source is about."""
 
 
+GOES_ON = re.compile(r"(?:[,;]|[,;] (?:and|or|und|oder|et|ou|y|o|e))$")
+"""The end of a point of a list after which another one follows: "...; and"."""
+
+
 class Placed(NamedTuple):
     """A piece with its document and its character offset in the document."""
 
@@ -160,6 +164,8 @@ def _stretch_piece(
         parts.append(_marked(table, layout, text, first, last))
         ranges.append((start, start + len(text)))
         after = last
+    if layout.ellipsis and after < table.stretch_first[stretch + 1] and GOES_ON.search(parts[-1]):
+        parts.append(f"\n{layout.ellipsis}")
     if flags[after - 1] & UNCLOSED:
         parts.append(f"{gap(layout)}{_closing_fence(table, whole, after - 1)}")
     covered = [part for start, end in ranges for part in _covered(table, start, end, chunks)]

@@ -22,4 +22,5 @@ inline const std::vector<std::string> kParts = {
     "diff --git a/x b/x\n", "--- a/x\n+++ b/x\n", "@@ -1,2 +1,3 @@ f\n", "+a();\n", "-b\n", " c\n",
     "rename to x\n", "NAME  SIZE  AGE\n", "a     12   3d\n", "a,b,c,d\n", "1,2\n",
     "\n\n    $ run x.y\n    * a\n", "run,\n\n", "No. ", "names only. ", "##\n", "    return None\n\n",
-    "Is it red?\n\n", "\n\n1. Why?\n\n", "Q: ", "A: ", "**Why?**\n\n"};
+    "Is it red?\n\n", "\n\n1. Why?\n\n", "Q: ", "A: ", "**Why?**\n\n",
+    "\n\n2. Term\n\n", "\xC2\xA7 3 Rent\n", "if the following.\n", "; and\n"};
