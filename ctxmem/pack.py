@@ -179,7 +179,7 @@ def pack(
     if not isinstance(dedup, bool):
         folded = partial(folded_although, threshold=dedup)
     longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * allowed.limit))
-    sizes = _UnitSizes(longest, fill_up=asked is None)
+    sizes = _UnitSizes(longest, fill_up=asked is None and compress != BLOCKS)
     while True:
         if by_span:
             sizes.room = _cut_to_room(

@@ -70,6 +70,16 @@ def test_code_whose_blocks_do_not_fit_is_cut_to_fill_the_budget(budget):
     assert set(lines) <= {*VALVES.split("\n"), "}"}
 
 
+def test_blocks_stay_whole_though_much_of_the_budget_is_unused():
+    blocks = [
+        " ".join(f"The {name} of hall {k} is red and closed at night." for k in range(5))
+        for name in ("pump", "valve")
+    ]
+    window = pack(["\n\n".join(blocks)], 100, query="Which pump is red?", compress="blocks")
+    assert blocks[0] == window.text
+    assert window.tokens < 75
+
+
 def test_parts_are_added_to_the_sentence_that_is_shown_not_put_in_its_place():
     answer = (
         "The valve of hall 2 is closed on every second day of the month if the level is above the "
