@@ -6,7 +6,7 @@ import pytest
 import reference_sentences
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outlines import HIDDEN, LABEL, flagged, outline, spans, texts, units
+from outlines import HIDDEN, LABEL, flagged, outline, spans, texts, tied, units
 
 from ctxmem import _native
 
@@ -226,3 +226,25 @@ def test_an_answer_without_its_question_is_shown_with_the_sentence_after_it():
     assert ["No. A cancellation is possible within a week.", "The fee is low."] == texts(text)
     assert ["The fee is due.", "No.", "It is low."] == texts("The fee is due. No. It is low.")
     assert ["No."] == flagged("No.\n\nIs there a version of the pump?", HIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("rule", "exception"),
+    [
+        ("The fee is 12 EUR.", "However, students pay 8 EUR."),
+        ("Die Karte kostet 12 EUR.", "Jedoch zahlen Studenten 8 EUR."),
+        ("La carte coûte 12 EUR.", "Toutefois, les étudiants paient 8 EUR."),
+        ("本契約は三か月前に解約できます。", "ただし、六か月以内は解約できません。"),
+        ("Плата 12 евро.", "Однако студенты платят 8 евро."),
+    ],
+)
+def test_a_rule_and_its_exception_are_shown_together(rule, exception):
+    text = f"{rule} {exception} The desk is open."
+    assert {rule: exception, exception: rule} == {
+        here: other for here, other in tied(text).items() if here in (rule, exception)
+    }
+
+
+def test_a_long_exception_needs_its_rule_and_not_the_other_way_round():
+    exception = "However, students pay 8 EUR " + "if they live in the town " * 6 + "and learn."
+    assert {exception: "The fee is 12 EUR."} == tied(f"The fee is 12 EUR. {exception}")

@@ -2,15 +2,16 @@
 //
 // "It expires after an hour." is understood where the sentence stands that says what expires.
 // Pronouns point to what was named ("He", "Sie", "Он"), demonstratives to the very sentence before
-// ("This", "Such notice", "Dies"). Lists of the commonest of fourteen languages, sorted; a word is
-// compared as it is written at the head of a sentence. Constant time.
+// ("This", "Such notice", "Dies"), contrasts limit it ("However", "Jedoch"). Lists of the commonest
+// of fourteen languages, sorted; a word is compared as it is written at the head of a sentence.
+// Constant time.
 #pragma once
 #include <cstdint>
 #include <string_view>
 
 namespace ctxmem {
 
-enum class Opener : std::uint8_t { none = 0, pronoun = 1, demonstrative = 2 };
+enum class Opener : std::uint8_t { none = 0, pronoun = 1, demonstrative = 2, contrast = 3 };
 
 // What the first word of a sentence does. Quotes and brackets before it are passed over.
 Opener opener_of(std::string_view sentence);

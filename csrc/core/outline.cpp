@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kShortLead = 240;       // bytes of a line above a list that may introduce it
 constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
+constexpr std::size_t kException = 120;       // bytes; a longer exception is not tied to its rule
 constexpr std::size_t kAntecedent = 280;      // bytes; a longer antecedent is never tied
 constexpr std::size_t kFirstAnswer = 160;     // bytes of the first sentence of an answer
 constexpr std::size_t kLastWords = 100;       // bytes at the end of what introduces a list
@@ -250,6 +251,10 @@ void OutlineReader::point_back(std::int32_t sentence, std::string_view said, boo
         const std::size_t size = units_[next].start - units_[next - 1].start;
         if (size <= std::min(kAntecedent, std::max(kShortAntecedent, said.size())))
             tie(sentence, to);
+        // A rule is shown with the exception that follows it.
+        const auto rule = static_cast<std::size_t>(to);
+        const bool limits = opener == Opener::contrast && said.size() <= kException;
+        if (limits && same_block && units_[rule].also == kNoSpan) tie(to, sentence);
     } else {
         antecedent_ = sentence;
     }

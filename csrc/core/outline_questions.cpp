@@ -15,22 +15,17 @@ constexpr std::size_t kLongQuestion = 200;  // bytes, at most
 constexpr std::size_t kQuestionLines = 3;   // lines of a question that is marked as one, at most
 
 constexpr std::array kMarks = {"?"sv, "\xEF\xBC\x9F"sv, "\xD8\x9F"sv};  // ?, full-width, Arabic
+// clang-format off
 // Words before a colon or a full stop that mark a question, and those that mark an answer.
-constexpr std::array kAsks = {"Q"sv,
-                              "Question"sv,
-                              "Frage"sv,
-                              "Pregunta"sv,
-                              "Domanda"sv,
-                              "Vraag"sv,
-                              "Pytanie"sv,
-                              "\xD0\x92\xD0\xBE\xD0\xBF\xD1\x80\xD0\xBE\xD1\x81"sv,
-                              "\xE9\x97\xAE"sv,
-                              "\xE5\x95\x8F"sv};
+constexpr std::array kAsks = {
+    "Q"sv, "Question"sv, "Frage"sv, "Pregunta"sv, "Domanda"sv, "Vraag"sv, "Pytanie"sv,
+    "\xD0\x92\xD0\xBE\xD0\xBF\xD1\x80\xD0\xBE\xD1\x81"sv,  // ru
+    "\xE9\x97\xAE"sv, "\xE5\x95\x8F"sv};                         // zh, ja
 constexpr std::array kAnswers = {
-    "A"sv,           "Answer"sv,           "Antwort"sv,
-    "Respuesta"sv,   "R\xC3\xA9ponse"sv,   "Risposta"sv,
-    "Antwoord"sv,    "Odpowied\xC5\xBA"sv, "\xD0\x9E\xD1\x82\xD0\xB2\xD0\xB5\xD1\x82"sv,
-    "\xE7\xAD\x94"sv};
+    "A"sv, "Answer"sv, "Antwort"sv, "Respuesta"sv, "R\xC3\xA9ponse"sv, "Risposta"sv, "Antwoord"sv,
+    "Odpowied\xC5\xBA"sv, "\xD0\x9E\xD1\x82\xD0\xB2\xD0\xB5\xD1\x82"sv,  // pl, ru
+    "\xE7\xAD\x94"sv};                                                     // zh, ja
+// clang-format on
 
 // Whether a line begins with one of these words, perhaps with a number: "Q:", "Q 3.", "**Q1**:".
 template <std::size_t n>

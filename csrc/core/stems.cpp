@@ -76,11 +76,12 @@ bool strip(std::string_view& word, std::span<const std::string_view> endings, st
 
 // Endings of four, three, two and one letters. Yo has been folded to ye.
 constexpr std::string_view kRussian4[] = {"иями", "оями"};
-constexpr std::string_view kRussian3[] = {"иям", "иях", "оях", "ями", "оям", "оьв", "ами", "его",
-                                          "ему", "ери", "ими", "ого", "ому", "ыми", "оев"};
+constexpr std::string_view kRussian3[] = {"иям", "иях", "оях", "ями", "оям",
+                                                        "оьв", "ами", "его", "ему", "ери",
+                                                        "ими", "ого", "ому", "ыми", "оев"};
 constexpr std::string_view kRussian2[] = {
-    "ая", "яя", "ях", "юю", "ах", "ею", "их", "ия", "ию", "ьв", "ою", "ую", "ям", "ых", "ея",
-    "ам", "ем", "ей", "ев", "ий", "им", "ое", "ой", "ом", "ов", "ые", "ый", "ым", "ми"};
+    "ая", "яя", "ях", "юю", "ах", "ею", "их", "ия", "ию", "ьв", "ою", "ую", "ям", "ых",
+    "ея", "ам", "ем", "ей", "ев", "ий", "им", "ое", "ой", "ом", "ов", "ые", "ый", "ым", "ми"};
 constexpr std::string_view kRussian1[] = {"а", "е", "и", "о", "у", "й", "ы", "я", "ь"};
 // Reflexive endings whose last two letters are removed; "сь" alone also ends nouns.
 constexpr std::string_view kReflexive[] = {"лась", "лось", "лись", "юсь"};
@@ -102,7 +103,8 @@ std::string_view russian(std::string_view word) {
 // removed in this order, each once: suffixed pronouns, dual, plural, feminine, nisba.
 constexpr std::string_view kArticles[] = {"ال", "وال", "بال", "كال", "فال", "لل"};
 constexpr std::string_view kAnd = "و";
-constexpr std::string_view kArabicEndings[] = {"ها", "ان", "ات", "ون", "ين", "يه", "ه", "ي"};
+constexpr std::string_view kArabicEndings[] = {"ها", "ان", "ات", "ون",
+                                                            "ين", "يه", "ه",  "ي"};
 
 std::string_view arabic(std::string_view word) {
     constexpr std::size_t k = kArabic;
@@ -121,14 +123,14 @@ std::string_view arabic(std::string_view word) {
 
 // Endings of five, four, three, two and one letters, folded: with short vowels.
 constexpr std::string_view kHindi5[] = {"ाएंगि", "ाएंगे", "ाउंगि", "ाउंगा", "ाइयों", "ाइयां"};
-constexpr std::string_view kHindi4[] = {"ाएगि", "ाएगा", "ाओगि", "ाओगे", "एंगि", "ेंगि",
-                                        "एंगे",   "ेंगे",    "ुंगि",   "ुंगा",  "ातिं", "नाओं",
-                                        "नाएं",  "ताओं",  "ताएं",  "ियां", "ियों"};
-constexpr std::string_view kHindi3[] = {"ाकर", "ाइए", "ाइं",  "ाया", "ेगि",  "ेगा",  "ोगि",
-                                        "ोगे",  "ाने",  "ाना", "ाते",  "ाति", "ाता", "तिं",
-                                        "ाओं",  "ाएं",  "ुओं",   "ुएं",   "ुआं"};
-constexpr std::string_view kHindi2[] = {"कर", "ाओ", "िए", "ाइ", "ाए", "ने", "नि", "ना",
-                                        "ते",  "िं",  "ति", "ता", "ां",  "ों", "ें"};
+constexpr std::string_view kHindi4[] = {
+    "ाएगि", "ाएगा", "ाओगि", "ाओगे", "एंगि", "ेंगि", "एंगे", "ेंगे",
+    "ुंगि", "ुंगा", "ातिं", "नाओं", "नाएं", "ताओं", "ताएं", "ियां", "ियों"};
+constexpr std::string_view kHindi3[] = {
+    "ाकर", "ाइए", "ाइं", "ाया", "ेगि", "ेगा", "ोगि", "ोगे", "ाने", "ाना",
+    "ाते", "ाति", "ाता", "तिं", "ाओं", "ाएं", "ुओं", "ुएं", "ुआं"};
+constexpr std::string_view kHindi2[] = {"कर", "ाओ", "िए", "ाइ", "ाए", "ने", "नि",
+                                                      "ना", "ते", "िं", "ति", "ता", "ां", "ों", "ें"};
 constexpr std::string_view kHindi1[] = {"ो", "े", "ु", "ि", "ा"};
 
 std::string_view hindi(std::string_view word) {
@@ -144,18 +146,12 @@ constexpr char32_t kDropped = 0;
 
 char32_t folded_arabic(char32_t c) {
     switch (c) {
-        case 0x622:
-        case 0x623:
-        case 0x625:
-        case 0x671: return 0x627;  // alef
-        case 0x624: return 0x648;  // waw with hamza
-        case 0x626:
-        case 0x649:
-        case 0x6CC: return 0x64A;  // yeh
-        case 0x629: return 0x647;  // teh marbuta: heh
-        case 0x6A9: return 0x643;  // kaf
-        case 0x640:
-        case 0x670: return kDropped;  // tatweel, small alef
+        case 0x622: case 0x623: case 0x625: case 0x671: return 0x627;  // alef
+        case 0x624: return 0x648;                                      // waw with hamza
+        case 0x626: case 0x649: case 0x6CC: return 0x64A;              // yeh
+        case 0x629: return 0x647;                                      // teh marbuta: heh
+        case 0x6A9: return 0x643;                                      // kaf
+        case 0x640: case 0x670: return kDropped;                       // tatweel, small alef
         default: break;
     }
     const bool mark = (c >= 0x610 && c <= 0x61A) || (c >= 0x64B && c <= 0x65F) ||
@@ -170,7 +166,7 @@ constexpr char32_t kBindu = 0x902, kVirama = 0x94D;
 constexpr auto kFoldedDevanagari = [] {
     std::array<std::uint16_t, 128> to{};
     const auto fold = [&](std::size_t from, std::uint16_t c) { to[from - 0x900] = c; };
-    fold(0x901, 0x902);                                          // candrabindu
+    fold(0x901, 0x902);                      // candrabindu
     fold(0x929, 0x928), fold(0x931, 0x930), fold(0x934, 0x933);  // letters with nukta
     constexpr std::uint16_t kWithout[] = {0x915, 0x916, 0x917, 0x91C, 0x921, 0x922, 0x92B, 0x92F};
     for (std::size_t i = 0; i < 8; ++i) fold(0x958 + i, kWithout[i]);
