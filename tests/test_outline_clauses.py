@@ -70,3 +70,14 @@ def test_no_clause_is_shown_below_the_title_of_another(budget):
         assert '"Fees" means' in shown
     if "3. Payment" in shown:
         assert "The fees are due" in shown
+
+
+def test_a_clause_is_not_cut_after_its_number_and_title():
+    one = "Section 1.02. Restrictions. Licensee shall not rent the Software."
+    two = "Artikel 5. Hunde sind nicht erlaubt."
+    assert [one, "This is final.", two] == [
+        here for _, here, _ in units(f"{one} This is final.\n\n{two}")
+    ]
+    assert ["Licensee shall not rent.", "It may sell."] == [
+        here for _, here, _ in units("Licensee shall not rent. It may sell.")
+    ]

@@ -530,9 +530,10 @@ std::size_t OutlineReader::take_paragraph(std::size_t i) {
     std::size_t begin = line(i).first;
     const std::size_t end = line(last).last;
     const bool headed = !units_.empty() && units_.back().kind == SpanKind::heading;
-    const std::size_t scan = units_.empty() ? take_torn(begin, end)
-                             : headed       ? after_answer(begin, end)
-                                            : begin;
+    std::size_t scan = units_.empty() ? take_torn(begin, end)
+                       : headed       ? after_answer(begin, end)
+                                      : begin;
+    if (scan == begin) scan = after_clause_title(begin, end);
     if (scan >= end) return last + 1;
     if (!units_.empty() && begin < scan && units_.back().start == begin) begin = scan;
     const std::string_view said = text_.substr(begin, end - begin);

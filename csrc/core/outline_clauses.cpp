@@ -11,7 +11,9 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::size_t kLongTitle = 80;  // bytes, at most
+constexpr std::size_t kLongTitle = 80;      // bytes, at most
+constexpr int kTitleWords = 4;              // at most
+constexpr std::size_t kShortSentence = 40;  // bytes of a title before the text of its clause
 
 constexpr std::array kParts = {
     "\xC2\xA7"sv, "Article"sv, "ARTICLE"sv, "Art."sv,    "Artikel"sv, "Articulo"sv,  "Articolo"sv,
@@ -68,6 +70,21 @@ std::size_t OutlineReader::take_clause_title(std::size_t i) {
     add_heading(i, i, 0);
     lead_ = {};
     return i + 1;
+}
+
+// Where sentences of text[begin, end) may begin if it begins with the number and the title of a
+// clause: "Section 1.02. Restrictions. Licensee shall not ..." is one sentence.
+std::size_t OutlineReader::after_clause_title(std::size_t begin, std::size_t end) const {
+    const std::string_view said = text_.substr(begin, end - begin);
+    if (!names_part(said)) return begin;
+    std::size_t after = 0;
+    for (int part = 0; part < 2; ++part) {  // the number, the title
+        const std::size_t stop = said.find(". ", after);
+        if (stop == said.npos || stop - after > kShortSentence) break;
+        if (part > 0 && std::count(&said[after], &said[stop], ' ') >= kTitleWords) break;
+        after = stop + 2;
+    }
+    return after > 0 ? std::min(end - 1, begin + after) : begin;
 }
 
 // Whether line i is a number and a title, and the line `next` neither the item after it in a list

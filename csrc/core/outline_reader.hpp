@@ -131,6 +131,7 @@ private:
 
     // Contracts and laws: outline_clauses.cpp
     std::size_t take_clause_title(std::size_t i);
+    std::size_t after_clause_title(std::size_t begin, std::size_t end) const;
     bool numbers_title(std::size_t i, std::size_t next) const;
 
     // Questions and answers: outline_questions.cpp
