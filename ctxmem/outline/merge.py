@@ -30,6 +30,9 @@ YEARS = range(1900, 2100)
 FILE = re.compile(r"([^/\\]+)\.\w{1,8}(?:[?#].*)?$|[^/]+/([^/]+)/?$")
 """The name of a source that is a file or an address, without its ending."""
 
+LONGEST_NAME = 200
+"""Characters of the end of a source in which its name is looked for."""
+
 CHUNK_NAMES = frozenset(
     ("", "c", "chunk", "doc", "document", "node", "p", "page", "part", "passage", "seg", "segment")
 )
@@ -137,7 +140,7 @@ def _numbers_chunks(source: str | None, series: Series, number: int) -> bool:
     """
     if source is None or number in YEARS:
         return False
-    file = FILE.search(source.lower())
+    file = FILE.search(source[-LONGEST_NAME:].lower())
     prefix = series[0].lower().rstrip(" _-:#./|")
     if file is None or VERSION.search(prefix):
         return False
