@@ -51,9 +51,10 @@ COLUMNS = [re.compile(sign) for sign in (r"\|", r"\t", r"[,;](?! )", r"(?<=\S) {
 
 
 def white_space(size: int, above: str, below: str) -> str:
-    """Return what stands for white space of this size between two chunks.
+    """Return white space of `size` characters that joins two chunks of one source.
 
-    That is a blank line, or a line break between rows of a table, which a blank line would end.
+    It ends with a blank line, or with one line break between rows of a table, because a blank line
+    would end the table.
     """
     breaks = min(size, 1 if _are_rows(above, below) else 2)
     return " " * (size - breaks) + "\n" * breaks
