@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,28 @@ def test_code_whose_blocks_do_not_fit_is_cut_to_fill_the_budget(budget):
     assert "pump[3]" in window.text
     lines = [line for line in window.text.split("\n") if line.strip() != "…"]
     assert set(lines) <= {*VALVES.split("\n"), "}"}
+
+
+@pytest.mark.parametrize("budget", [3700, 4450, 5200])
+def test_no_text_is_given_up_for_parts_where_a_counter_prices_them_too_low(budget, monkeypatch):
+    check = "".join(
+        f"    if pump[{k}].state == OPEN and pump[{k}].level > limit: close_valve(pump[{k}])\n"
+        for k in range(10)
+    )
+    code = f"def check(pump, limit):\n{check}\n\ndef again(pump, limit):\n{check}"
+
+    def counter(text):
+        return int(len(text) ** 1.3)  # a whole counts more than the sum of its parts
+
+    def shown():
+        window = pack([Chunk(code, source="p.py")], budget, query="again 3", counter=counter)
+        assert 0 < window.tokens <= budget
+        return [(start, end) for _, start, end in window.pieces[0].origins]
+
+    parts = shown()
+    monkeypatch.setattr(importlib.import_module("ctxmem.pack"), "FULL", 0.0)
+    for start, end in shown():  # without parts
+        assert any(a <= start and end <= b for a, b in parts)
 
 
 def test_blocks_stay_whole_though_much_of_the_budget_is_unused():
