@@ -18,9 +18,9 @@ import importlib.util
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,6 +104,7 @@ def read_questions(path: Path) -> Iterator[Asked]:
 # Command ------------------------------------------------------------------------------------------
 
 BUDGETS = (150, 300, 600, 1200)
+MISPLACED = "misplaced"
 PACKERS = {"ctxmem": packer, "ctxmem, whole chunks": whole_chunks}
 
 
@@ -130,24 +131,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "questions whose kind the weights have not seen" if options.left_out else "shipped weights"
     )
     print(f"ctxmem {ctxmem.__version__}, n = {len(data['questions'])}, {seen}")
+    scored = _Scored(scorer, data, sources, options.left_out)
     for name, pack in PACKERS.items():
         for budget in BUDGETS:
-            answered: dict[str, float] = {}
             faults: Counter[str] = Counter()
-            moved = 0
-            for kind, questions in by_kind.items():
-                weights = options.left_out and options.left_out / f"structure_{kind}.json"
-                with valued_by(weights):
-                    right = 0
-                    for question in questions:
-                        hits = scorer.hits_of(question, data)
-                        text = pack(question["question"], hits, budget)
-                        reading = scorer.read(text, question, data, sources)
-                        right += scorer.judge(question, reading, sources) == 1
-                        faults.update(reading.integrity())
-                        if pack is packer:
-                            moved += misplaced(question["question"], hits, budget, data["chunks"])
-                answered[kind] = right / len(questions)
+            answered = {
+                kind: scored.share(kind, questions, pack, budget, faults)
+                for kind, questions in by_kind.items()
+            }
             mean = sum(answered.values()) / len(answered)
             kinds = " ".join(f"{kind} {share:.2f}" for kind, share in answered.items())
             print(f"{name:21s}{budget:6d} tokens: answered {mean:.3f}  {kinds}")
@@ -155,8 +146,40 @@ def main(argv: Sequence[str] | None = None) -> int:
             said = " ".join(f"{fault} {faults[fault] / hundred:.0f}" for fault in scorer.COUNTS)
             print(f"{'':33s}in 100 windows: {said}", flush=True)
             if pack is packer:
+                moved = faults[MISPLACED]
                 print(f"{'':33s}out of order by their origins: {moved} pieces in all windows")
     return 0
+
+
+class _Scored(NamedTuple):
+    """What reads and judges windows."""
+
+    scorer: Any
+    data: Mapping[str, Any]
+    sources: Any
+    left_out: Path | None
+
+    def share(
+        self,
+        kind: str,
+        questions: Sequence[Any],
+        pack: Callable[[str, Sequence[Mapping[str, Any]], int], str],
+        budget: int,
+        faults: Counter[str],
+    ) -> float:
+        """Return the share of questions of a kind that windows answer; count faults."""
+        right = 0
+        with valued_by(self.left_out and self.left_out / f"structure_{kind}.json"):
+            for question in questions:
+                hits = self.scorer.hits_of(question, self.data)
+                text = pack(question["question"], hits, budget)
+                reading = self.scorer.read(text, question, self.data, self.sources)
+                right += self.scorer.judge(question, reading, self.sources) == 1
+                faults.update(reading.integrity())
+                if pack is packer:
+                    places = self.data["chunks"]
+                    faults[MISPLACED] += misplaced(question["question"], hits, budget, places)
+        return right / len(questions)
 
 
 def _load(path: Path) -> Any:
