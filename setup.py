@@ -25,11 +25,11 @@ if X86:
     LEVELS["v4"] = (
         ["/arch:AVX512"] if WINDOWS else ["-march=x86-64-v4", "-mprefer-vector-width=512"]
     )
-HEADERS = glob("csrc/*/*.hpp")
+HEADERS = glob("csrc/**/*.hpp", recursive=True)
 
 native = Pybind11Extension(
     "ctxmem._native",
-    sorted(glob("csrc/core/*.cpp") + glob("csrc/bind/*.cpp") + ["csrc/kernels/dispatch.cpp"]),
+    sorted(glob("csrc/core/*/*.cpp") + glob("csrc/bind/*.cpp") + ["csrc/kernels/dispatch.cpp"]),
     include_dirs=["csrc"],
     cxx_std=20,
     extra_compile_args=OPTIMISE + BASE,

@@ -170,7 +170,7 @@ def of_structured(name: str) -> float:
 
 
 SHARES: dict[str, Shares] = {"prose": of_prose, "structured": of_structured}
-"""The two models (csrc/core/span_model.hpp) and the weights of the sets they are fitted on."""
+"""The two models (csrc/core/ranking) and the weights of the sets they are fitted on."""
 
 FOLDS = 4
 """Number of groups of sets; drafts for each group come from trees fitted on the others."""

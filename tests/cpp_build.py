@@ -13,6 +13,16 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ["csrc/kernels/dispatch.cpp", "csrc/kernels/level.cpp"]
 
 
+def core_sources(*patterns: str) -> list[str]:
+    """Return the paths of the sources of the core with these names, in any of its folders."""
+    found = []
+    for pattern in patterns:
+        paths = sorted(ROOT.glob(f"csrc/core/*/{pattern}.cpp"))
+        assert paths, f"no source is named {pattern}"
+        found += [str(path.relative_to(ROOT)) for path in paths]
+    return found
+
+
 def compile_and_run(
     name: str,
     sources: Sequence[str],

@@ -79,9 +79,10 @@ def byte_pairs(piece: bytes, ranks: Mapping[bytes, int]) -> list[bytes]:
 
 def load_generator(name: str) -> ModuleType:
     """Return a generator script of csrc/core as a module."""
-    core = str(Path(__file__).resolve().parent.parent / "csrc/core")
-    sys.path.insert(0, core)  # a generator imports its siblings by name, as it does as a script
+    core = Path(__file__).resolve().parent.parent / "csrc/core"
+    folder = str(next(core.glob(f"*/{name}.py")).parent)
+    sys.path.insert(0, folder)  # a generator imports its siblings by name, as it does as a script
     try:
         return importlib.import_module(name)
     finally:
-        sys.path.remove(core)
+        sys.path.remove(folder)

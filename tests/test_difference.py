@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import reference
 import reference_difference
-from cpp_build import compile_and_run
+from cpp_build import compile_and_run, core_sources
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -543,8 +543,10 @@ def test_the_languages_and_kinds_are_all_there():
 
 def test_the_generated_headers_are_up_to_date():
     lists = reference.load_generator("generate_difference_words")
-    assert (CORE / "difference_words.hpp").read_text(encoding="utf-8") == lists.header() + "\n"
-    written = (CORE / "fold_tables.hpp").read_text(encoding="utf-8")
+    assert (CORE / "dedup/difference_words.hpp").read_text(
+        encoding="utf-8"
+    ) == lists.header() + "\n"
+    written = (CORE / "text/fold_tables.hpp").read_text(encoding="utf-8")
     if f"// Unicode {unicodedata.unidata_version}." in written:
         assert written == reference.load_generator("generate_fold_tables").header() + "\n"
 
@@ -589,4 +591,4 @@ def test_the_rule_is_symmetric_and_finds_nothing_between_a_text_and_itself(a, b)
 def test_the_rule_is_clean_under_the_sanitizers():
     parts = ("difference", "difference_marks", "alignment", "read_text")
     names = (*parts, "asked", "terms", "stems")
-    compile_and_run("test_difference", [f"csrc/core/{name}.cpp" for name in names])
+    compile_and_run("test_difference", core_sources(*names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cpp_build import ROOT, compile_and_run
+from cpp_build import ROOT, compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outlines import broken_laws, outline, texts, units
@@ -154,9 +154,7 @@ def test_lines_of_many_formats_in_any_order_break_no_law(text, form, named, room
 # Sanitizers and cost
 
 
-CORE = [*sorted(ROOT.glob("csrc/core/outline*.cpp"))]
-CORE += [ROOT / f"csrc/core/{name}.cpp" for name in ("sentences", "lines", "json_cuts", "openers")]
-SOURCES = [str(path.relative_to(ROOT)) for path in CORE]
+SOURCES = core_sources("outline*", "sentences", "line_classifier", "json_cuts", "openers")
 
 
 def test_outlines_are_clean_under_sanitizers():

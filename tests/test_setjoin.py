@@ -242,14 +242,14 @@ def test_the_native_core_refuses_bad_shapes():
 
 
 NATIVE = [
-    "csrc/core/setjoin.cpp",
-    "csrc/core/join.cpp",
-    "csrc/core/text_sets.cpp",
-    "csrc/core/overlap.cpp",
-    "csrc/core/lsh_index.cpp",
-    "csrc/core/minhash.cpp",
-    "csrc/core/shingles.cpp",
-    "csrc/core/words.cpp",
+    "csrc/core/dedup/setjoin.cpp",
+    "csrc/core/dedup/join.cpp",
+    "csrc/core/dedup/text_sets.cpp",
+    "csrc/core/dedup/overlap.cpp",
+    "csrc/core/dedup/lsh_index.cpp",
+    "csrc/core/dedup/minhash.cpp",
+    "csrc/core/dedup/shingles.cpp",
+    "csrc/core/text/words.cpp",
     "csrc/kernels/dispatch.cpp",
     "csrc/kernels/level.cpp",
 ]
@@ -266,4 +266,4 @@ def test_set_join_is_free_of_data_races():
 
 
 def test_words_are_the_same_without_vector_instructions():
-    compile_and_run("test_words", ["csrc/core/words.cpp"])
+    compile_and_run("test_words", ["csrc/core/text/words.cpp"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cpp_build import compile_and_run
+from cpp_build import compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_solver import (
@@ -534,5 +534,6 @@ def test_ctrl_c_ends_a_long_solve():
 def test_the_core_is_clean_under_sanitizers():
     names = ["budget_tree", "builder", "enumeration", "knapsack", "multiply_out"]
     names += ["packing", "prices", "schedule"]
-    sources = [f"csrc/core/{name}.cpp" for name in names]
-    compile_and_run("test_solver", sources, flags=["-O0", "-g1"])  # -O1 compiles for minutes
+    compile_and_run(
+        "test_solver", core_sources(*names), flags=["-O0", "-g1"]
+    )  # -O1 compiles for minutes

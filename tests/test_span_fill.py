@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from cpp_build import compile_and_run
+from cpp_build import compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -379,7 +379,7 @@ def test_arrays_that_do_not_belong_together_are_refused():
 def test_the_fill_is_clean_under_the_sanitizers():
     difference = ("difference", "difference_marks", "alignment", "read_text")
     names = ("span_fill", "words", "asked", "terms", "stems", *difference)
-    compile_and_run("test_span_fill", [f"csrc/core/{name}.cpp" for name in names])
+    compile_and_run("test_span_fill", core_sources(*names))
 
 
 TEMPLATE = "The {} is open to the public on every day of the week but for the great feasts."

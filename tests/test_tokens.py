@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiktoken
-from cpp_build import ROOT, compile_and_run
+from cpp_build import ROOT, compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from installed_vocabularies import published
@@ -168,13 +168,13 @@ def test_any_vocabulary_merges_as_defined(ranks: dict[bytes, int], piece: str) -
 
 @pytest.mark.slow
 def test_core_is_clean_under_sanitizers() -> None:
-    sources = [f"csrc/core/{part}.cpp" for part in ("bpe", "vocabulary", "pretokenise", "estimate")]
+    sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")
     compile_and_run("test_bpe", sources)
 
 
 @pytest.mark.slow
 def test_core_without_sse2_is_clean_under_sanitizers() -> None:
-    sources = [f"csrc/core/{part}.cpp" for part in ("bpe", "vocabulary", "pretokenise", "estimate")]
+    sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")
     compile_and_run("test_bpe", sources, flags=["-U__SSE2__"])
 
 

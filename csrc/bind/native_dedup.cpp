@@ -4,10 +4,10 @@
 #include <span>
 
 #include "bind/native.hpp"
-#include "core/lsh_index.hpp"
-#include "core/minhash.hpp"
-#include "core/overlap.hpp"
-#include "core/setjoin.hpp"
+#include "core/dedup/lsh_index.hpp"
+#include "core/dedup/minhash.hpp"
+#include "core/dedup/overlap.hpp"
+#include "core/dedup/setjoin.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -35,7 +35,8 @@ void warn(const char* message) {
 }
 
 // What is given, or the characters of each text.
-std::vector<double> priorities_of(const std::optional<Array<double>>& given, const py::list& texts) {
+std::vector<double> priorities_of(const std::optional<Array<double>>& given,
+                                  const py::list& texts) {
     std::vector<double> priorities;
     if (given) {
         const auto values = view(*given);
@@ -48,7 +49,7 @@ std::vector<double> priorities_of(const std::optional<Array<double>>& given, con
     return priorities;
 }
 
-Likeness likeness(double threshold, int ngram, bool characters, bool containment) {
+SimilarityOptions likeness(double threshold, int ngram, bool characters, bool containment) {
     return {threshold, ngram, characters ? Unit::character : Unit::word,
             containment ? Measure::containment : Measure::jaccard};
 }
@@ -60,9 +61,8 @@ py::tuple pairs(const py::list& list, double threshold, int ngram, bool characte
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        found =
-            near_duplicate_pairs(texts.views(), likeness(threshold, ngram, characters, containment),
-                                 threads, pulse);
+        found = near_duplicate_pairs(
+            texts.views(), likeness(threshold, ngram, characters, containment), threads, pulse);
     }
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.similarity)));
@@ -82,9 +82,10 @@ py::tuple stars(const py::list& list, const std::optional<Array<double>>& priori
                                      pulse);
     }
     if (!found.exact)
-        warn("the texts share so many shingles that an exact comparison would be quadratic; "
-             "candidates come from MinHash, so 1 in 100 of the pairs at the threshold is missed: "
-             "raise ngram or the threshold for an exact answer");
+        warn(
+            "the texts share so many shingles that an exact comparison would be quadratic; "
+            "candidates come from MinHash, so 1 in 100 of the pairs at the threshold is missed: "
+            "raise ngram or the threshold for an exact answer");
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
 }
@@ -155,8 +156,8 @@ py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, 
     {
         const py::gil_scoped_release release;
         Pulse pulse = signals();
-        sign_texts(texts.views(), characters ? Unit::character : Unit::word, ngram, minhash, threads,
-                   pulse, rows);
+        sign_texts(texts.views(), characters ? Unit::character : Unit::word, ngram, minhash,
+                   threads, pulse, rows);
     }
     return out;
 }

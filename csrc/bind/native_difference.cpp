@@ -1,5 +1,5 @@
 #include "bind/native.hpp"
-#include "core/difference.hpp"
+#include "core/dedup/difference.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -16,8 +16,9 @@ struct OwnedText {
 py::list differences_of(const OwnedText& a, const OwnedText& b, bool wording) {
     py::list out;
     for (const Difference& one : differences(a.read, b.read, wording))
-        out.append(py::make_tuple(py::str(one.a.data(), one.a.size()), py::str(one.b.data(), one.b.size()),
-                                  py::str(kDifferenceKinds[static_cast<std::size_t>(one.kind)].data())));
+        out.append(
+            py::make_tuple(py::str(one.a.data(), one.a.size()), py::str(one.b.data(), one.b.size()),
+                           py::str(kDifferenceKinds[static_cast<std::size_t>(one.kind)].data())));
     return out;
 }
 
@@ -37,9 +38,11 @@ void bind_difference(py::module_& m) {
                 return rule.differ(text.read, other.read);
             },
             py::arg("text"), py::arg("other"),
-            "Return whether two texts say different things, or a text has mainly words of the query.");
+            "Return whether two texts say different things, or a text has mainly words of the "
+            "query.");
     py::tuple kinds(kDifferenceKinds.size());
-    for (std::size_t i = 0; i < kDifferenceKinds.size(); ++i) kinds[i] = py::str(kDifferenceKinds[i].data());
+    for (std::size_t i = 0; i < kDifferenceKinds.size(); ++i)
+        kinds[i] = py::str(kDifferenceKinds[i].data());
     m.attr("DIFFERENCE_KINDS") = kinds;
 }
 

@@ -1,6 +1,6 @@
 #include "bind/native.hpp"
-#include "core/asked.hpp"
-#include "core/span_fill.hpp"
+#include "core/dedup/asked.hpp"
+#include "core/solver/span_fill.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -9,11 +9,10 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
                const Array<std::int64_t>& start, const Array<std::int64_t>& end,
                const Array<std::uint8_t>& kind, const Array<std::uint8_t>& flags,
                const Array<std::int32_t>& need, const Array<std::int32_t>& also,
-               const Array<std::int64_t>& tokens,
-               const Array<std::int32_t>& document, const Array<std::int64_t>& overhead,
-               std::int64_t again,
-               const Array<double>& worth, const Array<std::uint8_t>& demand, std::int64_t limit,
-               double least, double alike, bool careful, const py::str& query) {
+               const Array<std::int64_t>& tokens, const Array<std::int32_t>& document,
+               const Array<std::int64_t>& overhead, std::int64_t again, const Array<double>& worth,
+               const Array<std::uint8_t>& demand, std::int64_t limit, double least, double alike,
+               bool careful, const py::str& query) {
     const Texts texts(stretches, Surrogates::kept);
     FillInput input;
     input.stretches = texts.views();
@@ -48,12 +47,15 @@ py::tuple fill(const py::list& stretches, const Array<std::int64_t>& first,
 }  // namespace
 
 void bind_fill(py::module_& m) {
-    m.def("fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
-          py::arg("end"), py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("also"), py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"), py::arg("worth"),
-          py::arg("demand"), py::arg("limit"), py::kw_only(), py::arg("least") = 0.0,
-          py::arg("alike") = 0.4, py::arg("careful") = true, py::arg("query") = "",
-          "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
-          "price of a token and the share of worth left out.");
+    m.def(
+        "fill_spans", &fill, py::arg("stretches"), py::arg("first"), py::arg("start"),
+        py::arg("end"), py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("also"),
+        py::arg("tokens"), py::arg("document"), py::arg("overhead"), py::arg("again"),
+        py::arg("worth"), py::arg("demand"), py::arg("limit"), py::kw_only(),
+        py::arg("least") = 0.0, py::arg("alike") = 0.4, py::arg("careful") = true,
+        py::arg("query") = "",
+        "Return what a window keeps of spans: kept, stands_for_it, pins_fit, spent, value, bound,\n"
+        "price of a token and the share of worth left out.");
     py::class_<AskedWords>(m, "AskedWords", "The words of a query, function words aside.")
         .def(py::init([](const py::str& query) { return AskedWords(Texts(query).views()[0]); }),
              py::arg("query"))

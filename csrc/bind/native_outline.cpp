@@ -1,7 +1,7 @@
 #include <optional>
 
 #include "bind/native.hpp"
-#include "core/outline.hpp"
+#include "core/text/outline.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -30,8 +30,7 @@ py::tuple outline(const py::list& texts, const Array<std::uint8_t>& formats,
             if (bytes >= kWorthRelease) unlocked.emplace();
             for (; i < stop; ++i)
                 append_outline(views[i],
-                               {room,
-                                told.empty() ? Format::unknown : static_cast<Format>(told[i]),
+                               {room, told.empty() ? Format::unknown : static_cast<Format>(told[i]),
                                 !with_names.empty() && with_names[i] != 0},
                                out);
         }
@@ -46,14 +45,13 @@ py::tuple outline(const py::list& texts, const Array<std::uint8_t>& formats,
 }  // namespace
 
 void bind_outline(py::module_& m) {
-    m.attr("SPAN_KINDS") = py::make_tuple("other", "prose", "heading", "list_item", "table_row",
-                                          "code", "record", "name", "header", "fence", "turn",
-                                          "source", "lent");
+    m.attr("SPAN_KINDS") =
+        py::make_tuple("other", "prose", "heading", "list_item", "table_row", "code", "record",
+                       "name", "header", "fence", "turn", "source", "lent");
     m.attr("SPAN_FLAGS") = py::make_tuple("label", "lead_in", "hidden", "filler", "headless",
                                           "unopened", "unclosed", "part");
     m.def("outline", &outline, py::arg("texts"), py::arg("formats") = Array<std::uint8_t>(0),
-          py::arg("named") = Array<std::uint8_t>(0),
-          py::arg("room") = std::size_t{1600},
+          py::arg("named") = Array<std::uint8_t>(0), py::arg("room") = std::size_t{1600},
           "Return start, end, kind, flags, need, also and block of every unit of every text, and\n"
           "where each text's begin.\n\n"
           "Offsets are characters; the units of a text cover it; kinds are indices of SPAN_KINDS;\n"

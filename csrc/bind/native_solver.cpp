@@ -1,6 +1,6 @@
 #include "bind/native.hpp"
-#include "core/knapsack.hpp"
-#include "core/packing.hpp"
+#include "core/solver/knapsack.hpp"
+#include "core/solver/packing.hpp"
 
 namespace ctxmem::bind {
 namespace {

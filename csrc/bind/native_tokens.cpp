@@ -5,17 +5,17 @@
 #include <string>
 
 #include "bind/native.hpp"
-#include "core/bpe.hpp"
-#include "core/count_table.hpp"
-#include "core/estimate.hpp"
-#include "core/text_hash.hpp"
+#include "core/tokenizer/bpe.hpp"
+#include "core/tokenizer/count_table.hpp"
+#include "core/tokenizer/estimate.hpp"
+#include "core/tokenizer/text_hash.hpp"
 
 namespace ctxmem::bind {
 namespace {
 
-constexpr std::size_t kCached = std::size_t{1} << 16;   // texts whose count is kept, 3 MB
-constexpr std::size_t kWorthCaching = 64;               // bytes; below, counting is as fast
-constexpr std::size_t kWorthRelease = 4096;             // bytes that take some 20 us to count
+constexpr std::size_t kCached = std::size_t{1} << 16;  // texts whose count is kept, 3 MB
+constexpr std::size_t kWorthCaching = 64;              // bytes; below, counting is as fast
+constexpr std::size_t kWorthRelease = 4096;            // bytes that take some 20 us to count
 constexpr std::size_t kBetweenSignals = std::size_t{4} << 20;  // bytes that take some 50 ms
 
 Pattern pattern_of(const std::string& encoding) {
@@ -68,10 +68,10 @@ public:
         const Py_ssize_t length = PyUnicode_GET_LENGTH(text.ptr());
         for (py::ssize_t i = 0; i < ends.shape(0); ++i)
             if (ends(i, 0) < 0 || ends(i, 0) > ends(i, 1) || ends(i, 1) > length)
-                throw std::out_of_range("span " + std::to_string(i) + " is (" +
-                                        std::to_string(ends(i, 0)) + ", " +
-                                        std::to_string(ends(i, 1)) + "); expected 0 <= start <= " +
-                                        "end <= " + std::to_string(length));
+                throw std::out_of_range(
+                    "span " + std::to_string(i) + " is (" + std::to_string(ends(i, 0)) + ", " +
+                    std::to_string(ends(i, 1)) +
+                    "); expected 0 <= start <= " + "end <= " + std::to_string(length));
         std::vector<std::int64_t> out(static_cast<std::size_t>(ends.shape(0)));
         const Texts held(text);
         if (held.repaired()) {
@@ -238,8 +238,7 @@ void bind_tokens(py::module_& m) {
              "Return the number of tokens of each text; with `cache`, counts are kept by content.")
         .def("count_spans", &BpeCounter::count_spans, py::arg("text"), py::arg("spans"),
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
-    m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"),
-          py::arg("margin"),
+    m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"), py::arg("margin"),
           "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"
           "its bytes; no vocabulary is needed.");
     m.def("estimate_cells", &estimate_cells, py::arg("text"), py::arg("encoding"),

@@ -1,7 +1,7 @@
 #include "bind/native.hpp"
-#include "core/bm25.hpp"
-#include "core/span_features.hpp"
-#include "core/span_model.hpp"
+#include "core/ranking/bm25.hpp"
+#include "core/ranking/span_features.hpp"
+#include "core/ranking/span_model.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -30,7 +30,10 @@ public:
              Array<float> vectors, Array<float> query_vectors)
         : held_(py::make_tuple(first, start, end, kind, flags, need, block, document, place,
                                chunk_first, chunk_last, evidence, vectors, query_vectors)),
-          stretches_(stretches, Surrogates::kept), names_(names, Surrogates::kept), queries_(queries), features_([&] {
+          stretches_(stretches, Surrogates::kept),
+          names_(names, Surrogates::kept),
+          queries_(queries),
+          features_([&] {
               SpanInput input;
               input.stretches = stretches_.views();
               input.first = view(first);
@@ -79,8 +82,8 @@ private:
     py::array_t<float> rows(std::vector<float>&& columns, std::size_t width) const {
         const py::array_t<float> turned =
             to_array(std::move(columns))
-                .reshape({static_cast<py::ssize_t>(width),
-                          static_cast<py::ssize_t>(features_.spans())});
+                .reshape(
+                    {static_cast<py::ssize_t>(width), static_cast<py::ssize_t>(features_.spans())});
         return py::array_t<float>(turned.attr("T"));
     }
 
@@ -140,7 +143,7 @@ NamedForest read_forest(const py::dict& data) {
             throw std::invalid_argument("span model: 'features' is not a list of names");
         out.features.push_back(name.cast<std::string>());
     }
-    ForestData& trees = out.trees;
+    TreesData& trees = out.trees;
     trees.leaves = numbers<std::uint32_t>(data, "leaves");
     trees.feature = numbers<std::uint32_t>(data, "feature");
     trees.threshold = numbers<float>(data, "threshold");
@@ -191,7 +194,8 @@ py::array_t<float> revise(const GatedModel& model, const Features& features,
 
 py::tuple names(std::span<const std::string_view> given) {
     py::tuple out(given.size());
-    for (std::size_t i = 0; i < given.size(); ++i) out[i] = py::str(given[i].data(), given[i].size());
+    for (std::size_t i = 0; i < given.size(); ++i)
+        out[i] = py::str(given[i].data(), given[i].size());
     return out;
 }
 
@@ -201,16 +205,17 @@ void bind_value(py::module_& m) {
     m.def("bm25", &score_bm25, py::arg("texts"), py::arg("queries"),
           "Return BM25 of every text (rows) against every query (columns).");
     py::class_<Features>(m, "SpanFeatures", "Numbers that speak for spans, a row each.")
-        .def(py::init<const py::list&, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
-                      Array<std::uint8_t>, Array<std::uint8_t>, Array<std::int32_t>,
-                      Array<std::int32_t>, Array<std::int32_t>, Array<std::int64_t>,
-                      const py::list&, Array<std::int32_t>, Array<std::int32_t>, Array<double>, const py::list&,
-                      Array<float>, Array<float>>(),
-             py::arg("stretches"), py::arg("first"), py::arg("start"), py::arg("end"),
-             py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("block"),
-             py::arg("document"), py::arg("place"), py::arg("names"), py::arg("chunk_first"),
-             py::arg("chunk_last"), py::arg("evidence"), py::arg("queries"), py::arg("vectors"),
-             py::arg("query_vectors"))
+        .def(
+            py::init<const py::list&, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
+                     Array<std::uint8_t>, Array<std::uint8_t>, Array<std::int32_t>,
+                     Array<std::int32_t>, Array<std::int32_t>, Array<std::int64_t>, const py::list&,
+                     Array<std::int32_t>, Array<std::int32_t>, Array<double>, const py::list&,
+                     Array<float>, Array<float>>(),
+            py::arg("stretches"), py::arg("first"), py::arg("start"), py::arg("end"),
+            py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("block"),
+            py::arg("document"), py::arg("place"), py::arg("names"), py::arg("chunk_first"),
+            py::arg("chunk_last"), py::arg("evidence"), py::arg("queries"), py::arg("vectors"),
+            py::arg("query_vectors"))
         .def("__len__", [](const Features& held) { return held.features().spans(); })
         .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
         .def("finals", &Features::finals, py::arg("worth"),

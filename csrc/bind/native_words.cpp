@@ -1,6 +1,6 @@
 #include "bind/native.hpp"
-#include "core/unicode.hpp"
-#include "core/words.hpp"
+#include "core/text/unicode.hpp"
+#include "core/text/words.hpp"
 #include "kernels/kernels.hpp"
 
 namespace ctxmem::bind {

@@ -18,7 +18,7 @@ from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 
-cdef extern from "core/count_table.hpp" namespace "ctxmem" nogil:
+cdef extern from "core/tokenizer/count_table.hpp" namespace "ctxmem" nogil:
     cdef struct CKey "ctxmem::ContentKey":
         uint64_t low
         uint64_t high
@@ -75,7 +75,7 @@ cdef class CountTable:
         self.table.insert(as_key(digest), count)
 
 
-cdef extern from "core/page_table.hpp" namespace "ctxmem" nogil:
+cdef extern from "core/pages/page_table.hpp" namespace "ctxmem" nogil:
     cdef enum class CPageState "ctxmem::PageState"(uint8_t):
         pass
 
@@ -121,7 +121,7 @@ cdef extern from "core/page_table.hpp" namespace "ctxmem" nogil:
         cbool release(uint32_t slot) except +
 
 
-cdef extern from "core/policy_foreign.hpp" namespace "ctxmem" nogil:
+cdef extern from "core/pages/policy_foreign.hpp" namespace "ctxmem" nogil:
     cdef enum class CPolicyEvent "ctxmem::PolicyEvent"(int):
         pass
 

@@ -14,8 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     options.format = static_cast<ctxmem::Format>(data[0] & 3);
     options.named = (data[0] & 4) != 0;
     options.room = (data[0] & 8) != 0 ? 64 : 1600;
-    const std::string text =
-        ctxmem::utf8_of({reinterpret_cast<const char*>(data) + 1, size - 1});
+    const std::string text = ctxmem::utf8_of({reinterpret_cast<const char*>(data) + 1, size - 1});
     if (const char* law = ctxmem::OutlineCheck(text, options).broken()) {
         std::fprintf(stderr, "the outline breaks a law: %s\n", law);
         std::abort();

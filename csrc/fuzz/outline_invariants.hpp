@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/outline.hpp"
-#include "core/sentences.hpp"
+#include "core/text/outline.hpp"
+#include "core/text/sentences.hpp"
 
 namespace ctxmem {
 
@@ -20,8 +20,12 @@ inline std::string utf8_of(std::string_view bytes) {
     std::string text;
     for (std::size_t at = 0; at < bytes.size();) {
         const unsigned char head = byte(at);
-        const std::size_t size = head < 0x80 ? 1 : head < 0xC2 ? 0 : head < 0xE0 ? 2 : head < 0xF0 ? 3
-                                 : head < 0xF5 ? 4 : 0;
+        const std::size_t size = head < 0x80   ? 1
+                                 : head < 0xC2 ? 0
+                                 : head < 0xE0 ? 2
+                                 : head < 0xF0 ? 3
+                                 : head < 0xF5 ? 4
+                                               : 0;
         bool whole = size > 0 && at + size <= bytes.size();
         for (std::size_t k = 1; whole && k < size; ++k) whole = (byte(at + k) & 0xC0) == 0x80;
         if (whole && size >= 3) {
@@ -99,11 +103,12 @@ private:
     const char* unit(std::size_t u) const {
         const SpanKind is = kind(u);
         if (is > SpanKind::lent) return "a kind is one of SpanKind";
-        if (u >= body_ && is >= SpanKind::source) return "units of the text are no names of sources";
+        if (u >= body_ && is >= SpanKind::source)
+            return "units of the text are no names of sources";
         for (const std::int32_t other : {outline_.need[u], outline_.also[u]})
             if (other != kNoSpan &&
-                (other < static_cast<std::int64_t>(first_) || other >= static_cast<std::int64_t>(n_) ||
-                 other == static_cast<std::int64_t>(u)))
+                (other < static_cast<std::int64_t>(first_) ||
+                 other >= static_cast<std::int64_t>(n_) || other == static_cast<std::int64_t>(u)))
                 return "a unit needs another one of its text";
         if (outline_.block[u] < static_cast<std::int64_t>(first_) ||
             outline_.block[u] > static_cast<std::int64_t>(u))
@@ -111,9 +116,10 @@ private:
         const bool closes = is == SpanKind::fence || is == SpanKind::header;
         if (outline_.need[u] > static_cast<std::int64_t>(u) && !closes)
             return "what a unit needs stands before it";
-        const bool label = is == SpanKind::heading || is == SpanKind::name || closes ||
-                           is >= SpanKind::source;
-        if (label != has(u, kLabel)) return "headings, names, headers and fences are labels, no others";
+        const bool label =
+            is == SpanKind::heading || is == SpanKind::name || closes || is >= SpanKind::source;
+        if (label != has(u, kLabel))
+            return "headings, names, headers and fences are labels, no others";
         const bool silent = is == SpanKind::other;
         if (silent != has(u, kFiller | kHidden) && !label && is != SpanKind::record)
             return "what says something is neither hidden nor a filler, what says nothing is";

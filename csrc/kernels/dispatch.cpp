@@ -37,7 +37,9 @@ bool supports(unsigned ebx_bits, unsigned long long state_bits) {
     return (static_cast<unsigned>(info[1]) & ebx_bits) == ebx_bits;
 }
 bool has_v3() { return supports(1u << 5 | 1u << 3 | 1u << 8, 0x6); }
-bool has_v4() { return has_v3() && supports(1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31, 0xE6); }
+bool has_v4() {
+    return has_v3() && supports(1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31, 0xE6);
+}
 #else
 bool has_v3() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&

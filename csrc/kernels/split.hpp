@@ -23,12 +23,12 @@ static inline ByteClasses classify(const char* at) {
     ByteClasses classes{0, 0};
     for (int part = 0; part < 2; ++part) {
         const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at) + part);
-        const __m256i lower = _mm256_sub_epi8(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)),
-                                              _mm256_set1_epi8('a'));
+        const __m256i lower =
+            _mm256_sub_epi8(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), _mm256_set1_epi8('a'));
         const __m256i digit = _mm256_sub_epi8(bytes, _mm256_set1_epi8('0'));
-        const __m256i word = _mm256_or_si256(
-            _mm256_cmpeq_epi8(lower, _mm256_min_epu8(lower, _mm256_set1_epi8(25))),
-            _mm256_cmpeq_epi8(digit, _mm256_min_epu8(digit, _mm256_set1_epi8(9))));
+        const __m256i word =
+            _mm256_or_si256(_mm256_cmpeq_epi8(lower, _mm256_min_epu8(lower, _mm256_set1_epi8(25))),
+                            _mm256_cmpeq_epi8(digit, _mm256_min_epu8(digit, _mm256_set1_epi8(9))));
         const auto mask = static_cast<std::uint32_t>(_mm256_movemask_epi8(word));
         const auto high = static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes));
         classes.words |= std::uint64_t{mask} << (32 * part);
@@ -125,8 +125,7 @@ static std::size_t split_ascii(const char* text, std::size_t size, std::size_t* 
         const ByteClasses classes = classify(bytes);
         // The block ends before the first byte that is not ASCII.
         const std::size_t whole = left < kBlock ? left : kBlock;
-        const std::size_t end =
-            classes.beyond == 0 ? whole : lowest_bit(classes.beyond);
+        const std::size_t end = classes.beyond == 0 ? whole : lowest_bit(classes.beyond);
         std::uint64_t words = classes.words;
         if (end < kBlock) words &= (std::uint64_t{1} << end) - 1;
         std::size_t closed = end;

@@ -8,7 +8,8 @@ namespace ctxmem {
 
 constexpr std::uint64_t kWordHashFirst = 0x243F6A8885A308D3ull;       // digits of pi
 constexpr std::uint64_t kWordHashMultiplier = 0xD6E8FEB86659FD93ull;  // odd, well spread bits
-constexpr std::uint64_t kLowerCase = 0x2020202020202020ull;  // or-ed in, it lower-cases ASCII letters
+constexpr std::uint64_t kLowerCase =
+    0x2020202020202020ull;              // or-ed in, it lower-cases ASCII letters
 constexpr std::size_t kWordSlack = 16;  // what hash_word may read past a word
 
 static inline std::uint64_t load_bytes(const char* at) {

@@ -1,6 +1,6 @@
 """An index of texts, which may be added and removed, that finds the near-duplicates of a text.
 
-See csrc/core/lsh_index.hpp for the method.
+See csrc/core/dedup/lsh_index.hpp for the method.
 """
 
 from __future__ import annotations

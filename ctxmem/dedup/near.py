@@ -1,7 +1,7 @@
 """Find groups of near-duplicate texts.
 
 Texts are compared as sets of shingles (n words or characters in a row), exactly, in the native
-core. See csrc/core/setjoin.hpp for the method, and shingles.hpp for how short texts, texts without
+core. See csrc/core/dedup for the method: setjoin.hpp, and shingles.hpp for how short texts, texts
 words and scripts without spaces are compared.
 """
 

@@ -22,7 +22,7 @@ class Overlap(NamedTuple):
 def overlaps(texts: Sequence[str], min_chars: int) -> list[Overlap]:
     """Return, for each text at most once, the other that holds it or that it goes on from.
 
-    Equal texts are given with the first of them. See csrc/core/overlap.hpp.
+    Equal texts are given with the first of them. See csrc/core/dedup/overlap.hpp.
 
     >>> overlaps(["a cat sat on the mat", "on the mat lay a dog"], 8)
     [Overlap(left=0, right=1, offset=10, characters=10)]

@@ -1,6 +1,6 @@
 """The rule of difference: what makes two near-duplicates say different things.
 
-See csrc/core/difference.hpp for the method, and csrc/core/difference_words/ for the words.
+See csrc/core/dedup/difference.hpp for the method, and csrc/core/difference_words/ for the words.
 """
 
 from __future__ import annotations

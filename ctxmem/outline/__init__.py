@@ -4,7 +4,7 @@ merge    joins overlapping chunks of one source into merged texts
 order    orders passages whose place in their source is not known
 headers  gives rows without a header the header of an earlier table
 
-The outline itself is native: csrc/core/outline.hpp.
+The outline itself is native: csrc/core/text/outline.hpp.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ FEWEST = 3
 """Distinct scores that a list needs at least to decide whether they are distances."""
 
 EVIDENCE = ("consensus", "leading", "best_rank", "hits", "lists", "score", "mean_score", "cosine")
-"""Retrieval features of a chunk, a column each, NaN if unknown; see csrc/core/span_features.hpp."""
+"""Retrieval features of a chunk, a column each, NaN if unknown; see csrc/core/ranking."""
 
 
 def add_evidence(table: Candidates) -> None:

@@ -1,6 +1,6 @@
 """The value of a span: the expected share of its tokens that is evidence for an answer.
 
-Each span is described by numeric features (csrc/core/span_features.hpp): agreement of the lists
+Each span is described by numeric features (csrc/core/ranking): agreement of the lists
 that returned its chunks, scores, cosine, BM25, headings, neighbours, and terms of the top spans
 that are not in the query. Two stages of gradient-boosted trees, fitted on public questions with
 marked evidence, predict a value between 0 and 1. The second stage also sees the first stage's

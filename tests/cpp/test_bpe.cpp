@@ -10,9 +10,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/bpe.hpp"
-#include "core/estimate.hpp"
-#include "core/text_hash.hpp"
+#include "core/tokenizer/bpe.hpp"
+#include "core/tokenizer/estimate.hpp"
+#include "core/tokenizer/text_hash.hpp"
 
 using namespace ctxmem;
 
@@ -61,11 +61,39 @@ std::string vocabulary(const std::vector<std::string>& tokens) {
     return file;
 }
 
-const std::vector<std::string> kAtoms = {
-    "a", "b", "ab", "ba", "S", "T", "don", "'s", "'t", "'LL", "'re", "'", " ", "  ", "\t", "\n",
-    "\r\n", "/", "!", "...", "1", "2345", "\xC5\xBF", "\xC3\xA9", "\xCC\x81", "\xD0\x96",
-    "\xE4\xB8\xAD", "\xE6\x96\x87", "\xE3\x80\x82", "\xE3\x80\x80", "\xF0\x9F\x98\x80", "abababab",
-    std::string(1, '\0')};
+const std::vector<std::string> kAtoms = {"a",
+                                         "b",
+                                         "ab",
+                                         "ba",
+                                         "S",
+                                         "T",
+                                         "don",
+                                         "'s",
+                                         "'t",
+                                         "'LL",
+                                         "'re",
+                                         "'",
+                                         " ",
+                                         "  ",
+                                         "\t",
+                                         "\n",
+                                         "\r\n",
+                                         "/",
+                                         "!",
+                                         "...",
+                                         "1",
+                                         "2345",
+                                         "\xC5\xBF",
+                                         "\xC3\xA9",
+                                         "\xCC\x81",
+                                         "\xD0\x96",
+                                         "\xE4\xB8\xAD",
+                                         "\xE6\x96\x87",
+                                         "\xE3\x80\x82",
+                                         "\xE3\x80\x80",
+                                         "\xF0\x9F\x98\x80",
+                                         "abababab",
+                                         std::string(1, '\0')};
 
 std::string random_text(std::mt19937& random, int most) {
     std::string text;
@@ -197,10 +225,17 @@ void test_threads_agree() {
 
 void test_damaged_files_are_refused() {
     const std::string good = vocabulary({"ab"});
-    const std::vector<std::string> bad = {
-        "", "x", "YQ== 0\n", good + "YWI= 300\n", good + "YWJj 5\n", good + "YW 300\n",
-        good + "YWJj\n", good + "YWJj 3x\n", good + "YWJj 99999999999\n",
-        good + "YW=j 300\n", good + " 300\n"};
+    const std::vector<std::string> bad = {"",
+                                          "x",
+                                          "YQ== 0\n",
+                                          good + "YWI= 300\n",
+                                          good + "YWJj 5\n",
+                                          good + "YW 300\n",
+                                          good + "YWJj\n",
+                                          good + "YWJj 3x\n",
+                                          good + "YWJj 99999999999\n",
+                                          good + "YW=j 300\n",
+                                          good + " 300\n"};
     for (const std::string& file : bad) {
         bool refused = false;
         try {

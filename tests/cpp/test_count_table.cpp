@@ -1,7 +1,7 @@
 // CountTable against a map, with keys that crowd the same places of the index.
 #include <unordered_map>
 
-#include "core/count_table.hpp"
+#include "core/tokenizer/count_table.hpp"
 #include "check.hpp"
 
 int main() {

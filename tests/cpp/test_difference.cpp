@@ -6,7 +6,7 @@
 #include <tuple>
 #include <vector>
 
-#include "core/difference.hpp"
+#include "core/dedup/difference.hpp"
 #include "check.hpp"
 
 using namespace ctxmem;
@@ -19,15 +19,58 @@ std::size_t random_below(std::size_t below) {
     return static_cast<std::size_t>(state >> 33) % below;
 }
 
-const std::vector<std::string_view> kParts = {
-    "the ", "fee ", "not ", "isn't ", "may ", "must ", "5 mg ", "-5% ", "$5 ", "1,200.50 ", "5-6 ",
-    "X-101 ", "v2.3 ", "== ", "!= ", "<b>", "</b>", "-> ", "\n", "- ", "1. ", "wo-\nrd ",
-    "\xE2\x9C\x93 ", "\xE2\x9C\x97 ", "\xE4\xBA\x94", "\xE4\xB8\x8D", "\xE4\xBB\xA5",
-    "\xE5\x89\x8D", "\xE3\x81\xBE\xE3\x81\x9B\xE3\x82\x93", "\xEC\x98\xA4\xEC\xB2\x9C ",
-    "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xD9\x88\xD8\xAE\xD9\x85\xD8\xB3\xD8\xA9 ",
-    "f\xC3\xBCnftausend ", "non-", "lawful ", "un", "\xEF\xAC\x83", "\xC2\xBD", "\xC2\xB2",
-    "\xED\xA0\xBD", "\xF0\x9F", "\xFF", "[x] ", "a@b.c ", "://x ", "++", "AA+ ", "(a) ",
-    "per cent ", ".5 ", ". ", "min "};
+const std::vector<std::string_view> kParts = {"the ",
+                                              "fee ",
+                                              "not ",
+                                              "isn't ",
+                                              "may ",
+                                              "must ",
+                                              "5 mg ",
+                                              "-5% ",
+                                              "$5 ",
+                                              "1,200.50 ",
+                                              "5-6 ",
+                                              "X-101 ",
+                                              "v2.3 ",
+                                              "== ",
+                                              "!= ",
+                                              "<b>",
+                                              "</b>",
+                                              "-> ",
+                                              "\n",
+                                              "- ",
+                                              "1. ",
+                                              "wo-\nrd ",
+                                              "\xE2\x9C\x93 ",
+                                              "\xE2\x9C\x97 ",
+                                              "\xE4\xBA\x94",
+                                              "\xE4\xB8\x8D",
+                                              "\xE4\xBB\xA5",
+                                              "\xE5\x89\x8D",
+                                              "\xE3\x81\xBE\xE3\x81\x9B\xE3\x82\x93",
+                                              "\xEC\x98\xA4\xEC\xB2\x9C ",
+                                              "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB",
+                                              "\xD9\x88\xD8\xAE\xD9\x85\xD8\xB3\xD8\xA9 ",
+                                              "f\xC3\xBCnftausend ",
+                                              "non-",
+                                              "lawful ",
+                                              "un",
+                                              "\xEF\xAC\x83",
+                                              "\xC2\xBD",
+                                              "\xC2\xB2",
+                                              "\xED\xA0\xBD",
+                                              "\xF0\x9F",
+                                              "\xFF",
+                                              "[x] ",
+                                              "a@b.c ",
+                                              "://x ",
+                                              "++",
+                                              "AA+ ",
+                                              "(a) ",
+                                              "per cent ",
+                                              ".5 ",
+                                              ". ",
+                                              "min "};
 
 std::string from_parts(std::size_t most) {
     std::string text;

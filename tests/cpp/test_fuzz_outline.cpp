@@ -19,7 +19,8 @@ int main(int arguments, char** argument) {
     int files = 0;
     for (const auto& entry : std::filesystem::directory_iterator(argument[1])) {
         std::ifstream file(entry.path(), std::ios::binary);
-        const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+        const std::string text{std::istreambuf_iterator<char>(file),
+                               std::istreambuf_iterator<char>()};
         ++files;
         for (char options = 0; options < 16; ++options) run(options + text);
         for (std::size_t at = 0; at < text.size(); at += 7) {  // also between the bytes of a letter

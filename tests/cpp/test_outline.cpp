@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "core/json_cuts.hpp"
-#include "core/sentences.hpp"
+#include "core/text/json_cuts.hpp"
+#include "core/text/sentences.hpp"
 #include "fuzz/outline_invariants.hpp"
 #include "check.hpp"
 #include "outline_parts.hpp"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/outline.hpp"
+#include "core/text/outline.hpp"
 #include "check.hpp"
 #include "outline_parts.hpp"
 
@@ -102,32 +102,119 @@ bool cheap(const Shape& shape, Make&& make, ctxmem::OutlineOptions options) {
 }
 
 const std::vector<Shape> kShapes = {
-    {"", "a"}, {"", " "}, {"", "\n"}, {"", ". "}, {"", ".'"}, {"", "["}, {"", "[\n"}, {"", "[\"\n"},
-    {"", "{"}, {"", "{\n"}, {"", "{\"a\":\n"}, {"", "{\n  a\n"}, {"", "}\n"}, {"", "\"a\": {\n"},
-    {"", "\"a\": {\n  \"b\": 1\n}\n"}, {"{\n", "\t\"a\": {\n\t\t\"b\": 1\n\t},\n"},
-    {"", "a: {\n  b\n", "}\n"}, {"", "{\"a\": [1, {\"b\": \"c\"}, \n"}, {"", "{\"a\" 1}\n"},
-    {"", "# a\n"}, {"", "# "}, {"", "#\n"}, {"", "a\n===\n"}, {"", "CAPS\n\n"}, {"", "***\n"},
-    {"", "|"}, {"", "|\n"}, {"", "a | b\n"}, {"", "a | b\n--|--\n"}, {"", "| a |\n"}, {"", "a\tb\n"},
-    {"", "\t\t"}, {"", "+--+\n"}, {"", "+--+\n| a |\n"}, {"", "== ==\n"}, {"", "== ==\na\n"},
-    {"", "== ==\n\n"}, {"", "== ==\n== ==\nx\n"}, {"", "a  b\n"}, {"", "a,b,1\n"}, {"", "a, b, 1\n"},
-    {"", "- a, b, c\n"}, {"", "- a,b,1\n"}, {"", "a,b,1.\n"}, {"", "<table\n"}, {"", "<table"},
-    {"", "<tr\n"}, {"", "<tr"}, {"", "<table>\n<tr>\n"}, {"", "a\n\n<table\n\n"},
-    {"", "<table>\n", "<tr>\n"}, {"<table>", "<tr><td>some words in a cell</td></tr>"},
-    {"", "```\n"}, {"", "```\nx\n\n"}, {"", "~~~\n\n"}, {"", "```py\n"}, {"```\n", "x = 1\n"},
-    {"", "x = 1\n"}, {"", "- x = f(1)\n"}, {"", "{}x\n"}, {"", "if:\n "}, {"", ">>> f()\n"},
-    {"def f():\n", "    x = 1\n"}, {"", "def f(x):\n    return x\n"}, {"", "// a\n"}, {"", "/*\n"},
-    {"", "key: v\n"}, {"", "key:\n"}, {"", "- k: v\n"}, {"", "- k:\n  - b: 1\n"}, {"", "[s]\nk = v\n"},
-    {"", "- key: " + std::string(100, 'x') + ".\n"}, {"", "2024-05-01 12:00 x\n"},
-    {"", "2024-05-01 12:00 x\ny\n"}, {"", "INSERT INTO t\n"}, {"", "<a>\n  <b>c</b>\n</a>\n"},
-    {"", "- "}, {"", "-\n"}, {"", "- a\n"}, {"", "- a\n\n"}, {"", "1. Do not do step 2.\n"},
-    {"", "> "}, {"", ":a: b\n"}, {"", ":a: b\n\n"}, {"", ".. x::\n\n   y\n"}, {"", "..\n"},
-    {"", ".. a\n"}, {"", ".. toctree::\n"}, {"", ".. code::\n"}, {"", ".. note:: a\n"},
-    {"", "::\n\n"}, {"", "a::\n\n  b\n\n"}, {"", "a:\n\n"}, {"", "term\n    body\n"},
-    {"", "-a\n    body\n"}, {"", "Ann Lee: hi\n"}, {"", "Ann Lee: hi\n\n"}, {"", "\r"}, {"", "a\r"},
-    {"", "a.\r\n\r\n"}, {"", std::string(1, '\0')}, {"", "\xED\xA0\xBD"}, {"", "e\xCC\x81"},
-    {"", "\xF0\x9F\x87\xA6"}, {"", "\xE0\xB8\x81 "}, {"", "\xE2\x80\x8D"}, {"", " \xCC\x81"},
-    {"", "\xC2\xA0"}, {"", "\xE3\x80\x80"}, {"", "a\n\xE3\x80\x80"}, {"", "\xE3\x80\x82"},
-    {"", "word word word, "}, {"", "some words; "},
+    {"", "a"},
+    {"", " "},
+    {"", "\n"},
+    {"", ". "},
+    {"", ".'"},
+    {"", "["},
+    {"", "[\n"},
+    {"", "[\"\n"},
+    {"", "{"},
+    {"", "{\n"},
+    {"", "{\"a\":\n"},
+    {"", "{\n  a\n"},
+    {"", "}\n"},
+    {"", "\"a\": {\n"},
+    {"", "\"a\": {\n  \"b\": 1\n}\n"},
+    {"{\n", "\t\"a\": {\n\t\t\"b\": 1\n\t},\n"},
+    {"", "a: {\n  b\n", "}\n"},
+    {"", "{\"a\": [1, {\"b\": \"c\"}, \n"},
+    {"", "{\"a\" 1}\n"},
+    {"", "# a\n"},
+    {"", "# "},
+    {"", "#\n"},
+    {"", "a\n===\n"},
+    {"", "CAPS\n\n"},
+    {"", "***\n"},
+    {"", "|"},
+    {"", "|\n"},
+    {"", "a | b\n"},
+    {"", "a | b\n--|--\n"},
+    {"", "| a |\n"},
+    {"", "a\tb\n"},
+    {"", "\t\t"},
+    {"", "+--+\n"},
+    {"", "+--+\n| a |\n"},
+    {"", "== ==\n"},
+    {"", "== ==\na\n"},
+    {"", "== ==\n\n"},
+    {"", "== ==\n== ==\nx\n"},
+    {"", "a  b\n"},
+    {"", "a,b,1\n"},
+    {"", "a, b, 1\n"},
+    {"", "- a, b, c\n"},
+    {"", "- a,b,1\n"},
+    {"", "a,b,1.\n"},
+    {"", "<table\n"},
+    {"", "<table"},
+    {"", "<tr\n"},
+    {"", "<tr"},
+    {"", "<table>\n<tr>\n"},
+    {"", "a\n\n<table\n\n"},
+    {"", "<table>\n", "<tr>\n"},
+    {"<table>", "<tr><td>some words in a cell</td></tr>"},
+    {"", "```\n"},
+    {"", "```\nx\n\n"},
+    {"", "~~~\n\n"},
+    {"", "```py\n"},
+    {"```\n", "x = 1\n"},
+    {"", "x = 1\n"},
+    {"", "- x = f(1)\n"},
+    {"", "{}x\n"},
+    {"", "if:\n "},
+    {"", ">>> f()\n"},
+    {"def f():\n", "    x = 1\n"},
+    {"", "def f(x):\n    return x\n"},
+    {"", "// a\n"},
+    {"", "/*\n"},
+    {"", "key: v\n"},
+    {"", "key:\n"},
+    {"", "- k: v\n"},
+    {"", "- k:\n  - b: 1\n"},
+    {"", "[s]\nk = v\n"},
+    {"", "- key: " + std::string(100, 'x') + ".\n"},
+    {"", "2024-05-01 12:00 x\n"},
+    {"", "2024-05-01 12:00 x\ny\n"},
+    {"", "INSERT INTO t\n"},
+    {"", "<a>\n  <b>c</b>\n</a>\n"},
+    {"", "- "},
+    {"", "-\n"},
+    {"", "- a\n"},
+    {"", "- a\n\n"},
+    {"", "1. Do not do step 2.\n"},
+    {"", "> "},
+    {"", ":a: b\n"},
+    {"", ":a: b\n\n"},
+    {"", ".. x::\n\n   y\n"},
+    {"", "..\n"},
+    {"", ".. a\n"},
+    {"", ".. toctree::\n"},
+    {"", ".. code::\n"},
+    {"", ".. note:: a\n"},
+    {"", "::\n\n"},
+    {"", "a::\n\n  b\n\n"},
+    {"", "a:\n\n"},
+    {"", "term\n    body\n"},
+    {"", "-a\n    body\n"},
+    {"", "Ann Lee: hi\n"},
+    {"", "Ann Lee: hi\n\n"},
+    {"", "\r"},
+    {"", "a\r"},
+    {"", "a.\r\n\r\n"},
+    {"", std::string(1, '\0')},
+    {"", "\xED\xA0\xBD"},
+    {"", "e\xCC\x81"},
+    {"", "\xF0\x9F\x87\xA6"},
+    {"", "\xE0\xB8\x81 "},
+    {"", "\xE2\x80\x8D"},
+    {"", " \xCC\x81"},
+    {"", "\xC2\xA0"},
+    {"", "\xE3\x80\x80"},
+    {"", "a\n\xE3\x80\x80"},
+    {"", "\xE3\x80\x82"},
+    {"", "word word word, "},
+    {"", "some words; "},
     {"", std::string(60, 'a') + " " + std::string(400, 'c') + " word. The "}};
 
 }  // namespace
@@ -144,10 +231,12 @@ int main(int arguments, char** argument) {
         ctxmem::OutlineOptions options;
         options.format = static_cast<ctxmem::Format>(format);
         for (const Shape& shape : kShapes)
-            dear += !cheap(shape, [&](std::size_t size) { return text_of(shape, size); }, options);
+            dear += !cheap(
+                shape, [&](std::size_t size) { return text_of(shape, size); }, options);
         for (const char* line : {"a\n", "- a\n", "a:\n", "\"a\": {\n", "term\n", "if x:\n",
                                  ".. x::\n\n", "def f():\n", "1. a\n\n"})
-            dear += !cheap({line}, [&](std::size_t size) { return deeper(line, size); }, options);
+            dear += !cheap(
+                {line}, [&](std::size_t size) { return deeper(line, size); }, options);
         dear += !cheap({"~~~~~\n\n~~~~\n\n"}, falling_fences, options);
     }
     const auto any = [&] {
@@ -165,7 +254,8 @@ int main(int arguments, char** argument) {
         ctxmem::OutlineOptions options;
         if (below(2) == 0) options.format = static_cast<ctxmem::Format>(below(4));
         if (below(4) == 0) options.room = 64;
-        dear += !cheap(shape, [&](std::size_t size) { return text_of(shape, size); }, options);
+        dear += !cheap(
+            shape, [&](std::size_t size) { return text_of(shape, size); }, options);
     }
     std::printf("doubled at most x%.2f, at most %.0f blocks a byte\n", worst_factor, worst_blocks);
     CHECK(dear == 0);

@@ -2,7 +2,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/page_table.hpp"
+#include "core/pages/page_table.hpp"
 #include "check.hpp"
 
 using namespace ctxmem;
@@ -69,7 +69,8 @@ void run(const char* policy, std::int64_t budget, std::size_t remember, std::uin
         switch (random(12)) {
             case 0:
                 no = refused([&] {
-                    table.insert(key, tokens, random(4) ? -1 : std::int64_t(random(5)), random(9) == 0);
+                    table.insert(key, tokens, random(4) ? -1 : std::int64_t(random(5)),
+                                 random(9) == 0);
                 });
                 break;
             case 1: no = refused([&] { table.touch(slot); }); break;
@@ -77,9 +78,8 @@ void run(const char* policy, std::int64_t budget, std::size_t remember, std::uin
             case 3: no = refused([&] { table.store(slot); }); break;
             case 4: no = refused([&] { table.evict(tokens * 3, evicted); }); break;
             case 5:
-                no = refused([&] {
-                    table.set_state(slot, static_cast<PageState>(random(3)), tokens);
-                });
+                no = refused(
+                    [&] { table.set_state(slot, static_cast<PageState>(random(3)), tokens); });
                 break;
             case 6: no = refused([&] { table.pin(slot); }); break;
             case 7: no = refused([&] { table.unpin(slot); }); break;

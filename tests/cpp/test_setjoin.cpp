@@ -9,9 +9,9 @@
 #include <string>
 #include <thread>
 
-#include "core/lsh_index.hpp"
-#include "core/overlap.hpp"
-#include "core/setjoin.hpp"
+#include "core/dedup/lsh_index.hpp"
+#include "core/dedup/overlap.hpp"
+#include "core/dedup/setjoin.hpp"
 
 using namespace ctxmem;
 
@@ -19,7 +19,7 @@ namespace {
 
 using Views = std::vector<std::string_view>;
 
-std::set<std::uint64_t> set_of(std::string_view text, const Likeness& likeness) {
+std::set<std::uint64_t> set_of(std::string_view text, const SimilarityOptions& likeness) {
     Arena arena;
     Shingler shingler(likeness.unit, likeness.ngram);
     const std::size_t size = shingler.append(text, arena);
@@ -37,7 +37,7 @@ double similarity(const std::set<std::uint64_t>& a, const std::set<std::uint64_t
     return static_cast<double>(shared) / static_cast<double>(base);
 }
 
-void agrees_with_brute_force(const Views& texts, const Likeness& likeness) {
+void agrees_with_brute_force(const Views& texts, const SimilarityOptions& likeness) {
     Pulse pulse;
     const Pairs pairs = near_duplicate_pairs(texts, likeness, 1, pulse);
     std::vector<std::set<std::uint64_t>> sets;
@@ -119,10 +119,16 @@ int main() {
                             {0.5, 2, Unit::character, Measure::jaccard});
 
     assert(near_duplicate_pairs({}, {0.5, 3, Unit::word, Measure::jaccard}, 1, pulse).left.empty());
-    assert(throws([&] { near_duplicate_pairs({}, {0.0, 3, Unit::word, Measure::jaccard}, 1, pulse); }));
-    assert(throws([&] { near_duplicate_pairs({}, {0.5, 0, Unit::word, Measure::jaccard}, 1, pulse); }));
+    assert(throws([&] {
+        near_duplicate_pairs({}, {0.0, 3, Unit::word, Measure::jaccard}, 1, pulse);
+    }));
+    assert(throws([&] {
+        near_duplicate_pairs({}, {0.5, 0, Unit::word, Measure::jaccard}, 1, pulse);
+    }));
 
-    const Views windows{"abcdefgh", "efghijkl", "cde", "abcdefgh", "\xC3\xA9" "abcdefgh"};
+    const Views windows{"abcdefgh", "efghijkl", "cde", "abcdefgh",
+                        "\xC3\xA9"
+                        "abcdefgh"};
     const std::vector<std::int32_t> source(windows.size(), 4);
     const Overlaps rows = text_overlaps(windows, source, 3, pulse);
     assert((rows.left == std::vector<std::int32_t>{0, 4, 4, 4}));
@@ -130,7 +136,7 @@ int main() {
     assert((rows.offset == std::vector<std::int64_t>{0, 1, 5, 3}));
 
     // The index: as many texts out as in, equal sets found, and a state that makes it again.
-    const Likeness near{0.5, 2, Unit::word, Measure::jaccard};
+    const SimilarityOptions near{0.5, 2, Unit::word, Measure::jaccard};
     LshIndex index(near, 64, 1);
     for (int round = 0; round < 30; ++round) {
         const auto owned = random_texts(rng, 40, 20, 30);
@@ -188,13 +194,13 @@ int main() {
     const Views large(spread.begin(), spread.end());
     const std::vector<double> alike(large.size(), 0.0);
     for (const Measure measure : {Measure::jaccard, Measure::containment}) {
-        const Likeness likeness{0.6, 2, Unit::word, measure};
+        const SimilarityOptions likeness{0.6, 2, Unit::word, measure};
         const Stars one = near_duplicate_stars(large, alike, likeness, 1, pulse);
         const Stars three = near_duplicate_stars(large, alike, likeness, 3, pulse);
         assert(one.representative == three.representative && one.similarity == three.similarity);
     }
     const auto first = Views(large.begin(), large.begin() + 2000);
-    const Likeness sketchy{0.6, 2, Unit::word, Measure::jaccard};
+    const SimilarityOptions sketchy{0.6, 2, Unit::word, Measure::jaccard};
     const auto sketch = [&](std::size_t threads) {
         return near_duplicate_stars_sketched(first, std::span(alike).first(first.size()), sketchy,
                                              64, 1, threads, pulse)
@@ -210,7 +216,7 @@ int main() {
         assert(throws([&] {
             near_duplicate_pairs(flood, {0.3, 1, Unit::word, Measure::jaccard}, threads, stop);
         }));
-    const Likeness three_words{0.5, 3, Unit::word, Measure::jaccard};
+    const SimilarityOptions three_words{0.5, 3, Unit::word, Measure::jaccard};
     assert(throws([&] { near_duplicate_pairs({}, three_words, 0, pulse); }));
     return 0;
 }

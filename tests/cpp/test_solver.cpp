@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/packing.hpp"
+#include "core/solver/packing.hpp"
 
 using namespace ctxmem;
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/outline.hpp"
-#include "core/span_fill.hpp"
+#include "core/text/outline.hpp"
+#include "core/solver/span_fill.hpp"
 #include "check.hpp"
 
 namespace {
@@ -88,8 +88,13 @@ struct Case : Columns {
             for (std::vector<std::int32_t>* column : {&need, &also})
                 column->push_back(static_cast<std::int32_t>(
                     tied && random_below(2) ? random_below(n) : ctxmem::kNoSpan));
-        constexpr std::uint8_t kFlags[] = {0, 0, ctxmem::kLabel, ctxmem::kLeadIn, ctxmem::kFiller,
-                                           ctxmem::kHidden, ctxmem::kLabel | ctxmem::kHidden};
+        constexpr std::uint8_t kFlags[] = {0,
+                                           0,
+                                           ctxmem::kLabel,
+                                           ctxmem::kLeadIn,
+                                           ctxmem::kFiller,
+                                           ctxmem::kHidden,
+                                           ctxmem::kLabel | ctxmem::kHidden};
         for (std::int64_t k = 0; k < n; ++k) {
             flags.push_back(kFlags[random_below(7)]);
             const auto row = static_cast<std::int32_t>(k);

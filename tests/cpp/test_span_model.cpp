@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/span_model.hpp"
+#include "core/ranking/span_model.hpp"
 #include "check.hpp"
 
 using namespace ctxmem;
@@ -15,11 +15,30 @@ std::mt19937 random_bits(7);
 std::size_t below(std::size_t n) { return random_bits() % n; }
 
 std::string random_text() {
-    static const char* const pieces[] = {"Anna ", "the ", "2019 ", "\xC3\xA9t\xC3\xA9 ", "?", "\n",
-                                         "\xE6\x9D\xB1", "terminates ", "\xED\xA0\x80", "\xFF", "",
-                                         "_", "-", ".", "maxOver", "HTTPSo", "\xD9\x8F",
-                                         "\xD9\x88\xD8\xA7\xD9\x84", "\xD1\x8F", "\xE0\xA4\xA8",
-                                         "\xE0\xA5\x8D", "\xE0\xB8\x81", "\xE0\xB8\xB5", "\xE0"};
+    static const char* const pieces[] = {"Anna ",
+                                         "the ",
+                                         "2019 ",
+                                         "\xC3\xA9t\xC3\xA9 ",
+                                         "?",
+                                         "\n",
+                                         "\xE6\x9D\xB1",
+                                         "terminates ",
+                                         "\xED\xA0\x80",
+                                         "\xFF",
+                                         "",
+                                         "_",
+                                         "-",
+                                         ".",
+                                         "maxOver",
+                                         "HTTPSo",
+                                         "\xD9\x8F",
+                                         "\xD9\x88\xD8\xA7\xD9\x84",
+                                         "\xD1\x8F",
+                                         "\xE0\xA4\xA8",
+                                         "\xE0\xA5\x8D",
+                                         "\xE0\xB8\x81",
+                                         "\xE0\xB8\xB5",
+                                         "\xE0"};
     std::string text;
     for (std::size_t k = below(12); k > 0; --k) text += pieces[below(std::size(pieces))];
     return text;
@@ -44,7 +63,8 @@ struct Case {
             for (std::size_t s = below(4); s > 0; --s) {
                 const std::string text = random_text();
                 std::int64_t characters = 0;
-                for (const char c : text) characters += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+                for (const char c : text)
+                    characters += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
                 texts.back() += text;
                 start.push_back(at);
                 end.push_back(at += characters);
@@ -67,7 +87,8 @@ struct Case {
             chunk_first.push_back(static_cast<std::int32_t>(std::min(a, b)));
             chunk_last.push_back(static_cast<std::int32_t>(std::max(a, b)));
             for (std::size_t k = 0; k < kEvidence; ++k)
-                evidence.push_back(below(3) == 0 ? std::nan("") : static_cast<double>(below(100)) / 99);
+                evidence.push_back(below(3) == 0 ? std::nan("")
+                                                 : static_cast<double>(below(100)) / 99);
         }
         for (std::size_t q = below(3); q > 0; --q) asked.push_back(random_text());
         if (below(2) == 0) {
@@ -85,13 +106,23 @@ struct Case {
     void damage() {
         switch (below(10)) {
             case 0: first.push_back(0); break;
-            case 1: if (!end.empty()) end[below(end.size())] = -1; break;
-            case 2: if (!document.empty()) document[0] = static_cast<std::int32_t>(below(9)) - 4; break;
-            case 3: if (!chunk_last.empty()) chunk_last[0] = 1000; break;
+            case 1:
+                if (!end.empty()) end[below(end.size())] = -1;
+                break;
+            case 2:
+                if (!document.empty()) document[0] = static_cast<std::int32_t>(below(9)) - 4;
+                break;
+            case 3:
+                if (!chunk_last.empty()) chunk_last[0] = 1000;
+                break;
             case 4: evidence.push_back(0); break;
             case 5: vectors.push_back(0); break;
-            case 6: if (!need.empty()) need[0] = static_cast<std::int32_t>(need.size()); break;
-            case 7: if (!block.empty()) block[0] = -1; break;
+            case 6:
+                if (!need.empty()) need[0] = static_cast<std::int32_t>(need.size());
+                break;
+            case 7:
+                if (!block.empty()) block[0] = -1;
+                break;
             case 8: names.resize(texts.size() + 1); break;
             default: kind.push_back(0);
         }
@@ -121,7 +152,7 @@ struct Case {
     }
 };
 
-void grow(ForestData& forest, std::uint32_t leaves, std::size_t features) {
+void grow(TreesData& forest, std::uint32_t leaves, std::size_t features) {
     if (leaves == 1) {
         forest.value.push_back(static_cast<float>(below(100)) / 50 - 1);
         return;
@@ -170,7 +201,7 @@ int main() {
         std::vector<std::uint32_t>& part = *parts[below(3)];
         if (!part.empty()) part[below(part.size())] = static_cast<std::uint32_t>(below(40));
         try {
-            const Forest made(forest.trees, forest.features.size());
+            const GradientBoostedTrees made(forest.trees, forest.features.size());
             std::vector<float> zeros(300, 0.0f), out(300);
             const std::vector<const float*> columns(forest.features.size(), zeros.data());
             made.sum(columns, out);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/unicode.hpp"
-#include "core/words.hpp"
+#include "core/text/unicode.hpp"
+#include "core/text/words.hpp"
 #include "kernels/word_hash.hpp"
 
 #undef __SSE2__
@@ -62,9 +62,19 @@ int main() {
             assert((classes.beyond >> i & 1) == (byte >= 0x80));
         }
     }
-    const std::string parts[] = {"a", "Z", "0", " ", "-", "word", "\xC3\xA9", "\xE4\xB8\xAD",
-                                 "\xE0\xB8\x81\xE0\xB8\xB4", "\xF0\x9F\x98\x80", "\xE2\x80\x99",
-                                 "longer words of ascii here", std::string(1, '\0')};
+    const std::string parts[] = {"a",
+                                 "Z",
+                                 "0",
+                                 " ",
+                                 "-",
+                                 "word",
+                                 "\xC3\xA9",
+                                 "\xE4\xB8\xAD",
+                                 "\xE0\xB8\x81\xE0\xB8\xB4",
+                                 "\xF0\x9F\x98\x80",
+                                 "\xE2\x80\x99",
+                                 "longer words of ascii here",
+                                 std::string(1, '\0')};
     for (int round = 0; round < 4000; ++round) {
         std::string text;
         for (int i = static_cast<int>(rng() % 40); i > 0; --i)

@@ -1,0 +1,281 @@
+#include "core/dedup/join.hpp"
+
+#include <bit>
+#include <cmath>
+#include <numeric>
+#include <stdexcept>
+
+#include "core/support/parallel.hpp"
+#include "core/dedup/frequency_order.hpp"
+#include "core/dedup/df_counter.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr std::size_t kManyListings = 1 << 17;  // above this many, lists are built in parts
+
+}  // namespace
+
+void Lookup::fill(const std::uint64_t* hashes, std::size_t count) {
+    const std::size_t places = std::bit_ceil(std::max<std::size_t>(16, 4 * count));
+    slots_.assign(places, 0);
+    shift_ = 64 - std::countr_zero(places);
+    for (std::size_t i = 0; i < count; ++i) {
+        std::size_t place = hashes[i] >> shift_;
+        while (slots_[place] != 0) place = (place + 1) & (places - 1);
+        slots_[place] = hashes[i];
+    }
+}
+
+std::uint32_t Lookup::overlap(const std::uint64_t* hashes, std::size_t count) const {
+    const std::size_t mask = slots_.size() - 1;
+    std::uint32_t shared = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        std::size_t place = hashes[i] >> shift_;
+        while (slots_[place] != 0 && slots_[place] != hashes[i]) place = (place + 1) & mask;
+        shared += slots_[place] != 0;
+    }
+    return shared;
+}
+
+std::uint32_t least_overlap(double threshold, std::uint32_t size) {
+    const double exact = threshold * size;
+    const double slack = 1e-9 * (1.0 + exact);
+    return std::max(1u, static_cast<std::uint32_t>(std::ceil(exact - slack)));
+}
+
+Join::Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t threads, Pulse& pulse)
+    : sets_(sets),
+      threshold_(likeness.threshold),
+      reach_((1.0 + likeness.threshold) / likeness.threshold),
+      containment_(likeness.measure == Measure::containment),
+      pulse_(pulse) {
+    drop_singles(threads);
+    {
+        const std::vector<Arena> keys = order_shingles(threads);
+        order_members();
+        build_lists(threads);
+    }
+    seen_.assign(members_.size(), kNone);
+    gone_.assign(members_.size(), false);
+    bitmaps_ = HugePageArray<BitmapFilter>(members_.size());
+    has_parities_.assign(members_.size(), false);
+}
+
+bool Join::alive(const Slice& slice) const {
+    // A large set may contain a small one whatever it has alone, so containment keeps it.
+    return slice.kept > 0 && (containment_ || slice.kept >= least_overlap(threshold_, slice.size));
+}
+
+// Step 2, first round: keep the shingles that more than one set may have, and the sets that may have
+// a partner.
+void Join::drop_singles(std::size_t threads) {
+    std::vector<std::uint32_t> nodes(sets_.slices.size());
+    std::iota(nodes.begin(), nodes.end(), 0u);
+    tally<Repeats>(sets_.slices, nodes, threads, pulse_,
+                   [&](std::size_t, std::size_t i, const std::uint8_t* counts, Pulse& pulse) {
+                       Slice& slice = sets_.slices[i];
+                       pulse(3 * slice.size + 20);
+                       std::uint64_t* const set = slice.shingles;
+                       std::uint32_t kept = 0;
+                       for (std::uint32_t k = 0; k < slice.size; ++k) {
+                           set[kept] = set[k];
+                           kept += counts[k] > 1;
+                       }
+                       slice.kept = kept;
+                   });
+    for (const std::uint32_t node : nodes)
+        if (alive(sets_.slices[node])) members_.push_back({node, sets_.slices[node].size});
+}
+
+// Step 2, second round, among the sets that are left: drop once more what is alone now; give the rest
+// of each set its keys, those of the prefix first and in order.
+std::vector<Arena> Join::order_shingles(std::size_t threads) {
+    std::vector<std::uint32_t> nodes;
+    for (const Member& member : members_) nodes.push_back(member.node);
+    const std::size_t runs = runs_of(nodes.size(), threads);
+    std::vector<Arena> arenas(runs);
+    std::vector<FrequencyOrder> orders(runs);
+    for (std::size_t run = 0; run < runs; ++run) {
+        // Enough for all, so that it never moves; what is not written costs nothing.
+        std::size_t most = 0;
+        for (std::size_t i = nodes.size() * run / runs; i < nodes.size() * (run + 1) / runs; ++i)
+            most += sets_.slices[nodes[i]].kept;
+        arenas[run].room(most);
+    }
+    tally<Counts>(sets_.slices, nodes, threads, pulse_,
+                  [&](std::size_t run, std::size_t i, const std::uint8_t* counts, Pulse& pulse) {
+                      Member& member = members_[i];
+                      Slice& slice = sets_.slices[member.node];
+                      pulse(8 * slice.kept + 20);
+                      std::uint64_t* const keys = arenas[run].room(slice.kept);
+                      std::uint64_t* const set = slice.shingles;
+                      std::uint32_t kept = 0;
+                      for (std::uint32_t k = 0, size = slice.kept; k < size; ++k) {
+                          const std::uint64_t shingle = set[k];
+                          keys[kept] = rarity_key(shingle, counts[k]);
+                          set[kept] = shingle;
+                          kept += counts[k] > 1;
+                      }
+                      slice.kept = kept;
+                      if (!alive(slice)) return;
+                      const std::uint32_t least = least_overlap(threshold_, slice.size);
+                      member.singles = slice.size - kept;
+                      member.prefix = kept < least ? 0 : kept - least + 1;
+                      member.listed = containment_ ? kept : member.prefix;
+                      member.keys = keys;
+                      orders[run].smallest_first(keys, kept, member.prefix);
+                      arenas[run].take(member.listed);
+                  });
+    std::erase_if(members_, [](const Member& member) { return member.keys == nullptr; });
+    return arenas;
+}
+
+// Ranks: small sets first.
+void Join::order_members() {
+    ranks_.assign(sets_.slices.size(), kNone);
+    // Stable, so equal sizes stay in the order of their nodes.
+    std::stable_sort(members_.begin(), members_.end(),
+                     [](const Member& a, const Member& b) { return a.size < b.size; });
+    sizes_.resize(members_.size());
+    std::size_t listed = 0;
+    for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+        Member& member = members_[rank];
+        ranks_[member.node] = rank;
+        sizes_[rank] = member.size;
+        member.lists = listed;
+        listed += member.listed;
+    }
+    lists_.grow(listed);
+}
+
+// Step 3. Keys are dealt out to parts first, so that the table that numbers the keys of one part
+// stays in the cache; a part is built in one go, whoever does it.
+void Join::build_lists(std::size_t threads) {
+    // Each list has a head, and two entries or more; for containment two heads.
+    if (lists_.size() >= kNone / 2)
+        throw std::invalid_argument(
+            "too many shingles to join; raise the threshold, or use a sketch");
+    const std::size_t parts = lists_.size() > kManyListings ? kParts : 1;
+    std::vector<std::vector<Listing>> listings(parts);
+    const auto part_of_key = [&](std::uint64_t key) {
+        return parts == 1 ? 0 : part_of(key * 0x9E3779B97F4A7C15ull);
+    };
+    std::vector<std::size_t> count(parts + 1, 0);
+    for (const Member& member : members_)
+        for (std::uint32_t i = 0; i < member.listed; ++i) ++count[part_of_key(member.keys[i]) + 1];
+    for (std::size_t part = 0; part < parts; ++part) {
+        listings[part].reserve(count[part + 1]);
+        count[part + 1] += count[part];
+    }
+    // By ascending rank, so every list ascends by size.
+    for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+        const Member& member = members_[rank];
+        pulse_(4 * member.listed);
+        for (std::uint32_t i = 0; i < member.listed; ++i)
+            listings[part_of_key(member.keys[i])].push_back({member.keys[i], rank, i});
+    }
+    postings_.grow(2 * lists_.size());
+    in_parallel(threads, parts, pulse_, [&](std::size_t part, Pulse& pulse) {
+        pulse(10 * listings[part].size());
+        build_part(listings[part], 2 * count[part]);
+        listings[part] = {};
+    });
+}
+
+void Join::build_part(std::vector<Listing>& listings, std::size_t begin) {
+    struct List {
+        std::uint32_t first = 0;  // entries in prefixes
+        std::uint32_t second = 0;
+        std::uint32_t at = kNone;
+    };
+    std::vector<List> lists;
+    const auto in_prefix = [&](const Listing& listing) {
+        return listing.at < members_[listing.rank].prefix;
+    };
+    KeyNumbers numbers(listings.size());
+    for (Listing& listing : listings) {
+        if (!in_prefix(listing)) continue;
+        listing.key = numbers.insert(listing.key);
+        if (listing.key == lists.size()) lists.emplace_back();
+        ++lists[listing.key].first;
+    }
+    if (containment_)
+        for (Listing& listing : listings) {
+            if (in_prefix(listing)) continue;
+            listing.key = numbers.find(listing.key);
+            if (listing.key != KeyNumbers::kUnknown) ++lists[listing.key].second;
+        }
+    std::size_t at = begin;
+    for (List& list : lists) {
+        if (list.first + list.second < 2) continue;  // nobody to be found by
+        list.at = static_cast<std::uint32_t>(at);
+        PostingList::make(&postings_[at], list.first);
+        at += 1 + list.first;
+        if (!containment_) continue;
+        PostingList::make(&postings_[at], list.second);
+        at += 1 + list.second;
+    }
+    for (const Listing& listing : listings) {
+        const Member& member = members_[listing.rank];
+        std::uint32_t& found = lists_[member.lists + listing.at];
+        found = listing.key == KeyNumbers::kUnknown ? kNone : lists[listing.key].at;
+        if (found == kNone) continue;
+        if (!in_prefix(listing))
+            list(found).next().append({listing.rank, kNone});
+        else if (containment_)
+            list(found).append({listing.rank, kNone});
+        else
+            list(found).append({listing.rank, cap_at(member.size, member.singles + listing.at)});
+    }
+}
+
+// The size of the largest partner that can still share enough when the first shared shingle is at
+// this position: size - position >= t / (1 + t) (size + partner).
+std::uint32_t Join::cap_at(std::uint32_t size, std::uint32_t position) const {
+    const double left = size - position;
+    const double cap = left * reach_ - size;
+    const double padded = cap + 1e-9 * (1.0 + std::fabs(cap) + size);
+    if (padded < 0.0) return 0;
+    return padded >= kNone ? kNone : static_cast<std::uint32_t>(padded);
+}
+
+std::uint32_t Join::first_of_size(std::uint32_t size) const {
+    return static_cast<std::uint32_t>(std::lower_bound(sizes_.begin(), sizes_.end(), size) -
+                                      sizes_.begin());
+}
+
+// Step 4, and before it a bound that costs a hundredth.
+double Join::compare_whole(std::uint32_t x, std::uint32_t y) {
+    const Slice& left = sets_.slices[members_[x].node];
+    const Slice& right = sets_.slices[members_[y].node];
+    visits_ += 8;
+    const std::uint32_t shared =
+        BitmapFilter::most_shared(bitmap_of(x), left.kept, bitmap_of(y), right.kept);
+    const double most = similarity(shared, left, right);
+    if (most < threshold_) return most;
+    if (!lookup_filled_) {
+        lookup_.fill(left.shingles, left.kept);
+        lookup_filled_ = true;
+    }
+    pulse_(2 * right.kept);
+    visits_ += right.kept;
+    return similarity(lookup_.overlap(right.shingles, right.kept), left, right);
+}
+
+double Join::similarity(std::uint32_t shared, const Slice& left, const Slice& right) const {
+    const double base =
+        containment_ ? std::min(left.size, right.size) : double(left.size) + right.size - shared;
+    return shared / base;
+}
+
+const BitmapFilter& Join::bitmap_of(std::uint32_t rank) {
+    if (!has_parities_[rank]) {
+        const Slice& slice = sets_.slices[members_[rank].node];
+        bitmaps_[rank] = BitmapFilter::of({slice.shingles, slice.kept});
+        has_parities_[rank] = true;
+    }
+    return bitmaps_[rank];
+}
+
+}  // namespace ctxmem

@@ -1,0 +1,132 @@
+// Near-duplicates of texts that come and go: MinHash, banded buckets, exact comparison.
+//
+// Each distinct set is a node, stored once with its shingles; texts are entries of a node, so a flood
+// of copies costs a few bytes each. A node stands in one bucket a band. A query compares its set with
+// every node it shares a bucket with, so what it returns is exact and what it misses is what the bands
+// miss: at the threshold, one pair in a hundred (band_plan).
+// Removal marks and forgets; when half of the nodes are gone the index is built anew from the rest,
+// so every operation is constant amortised, besides the texts themselves and the answers.
+//
+// Reading from many threads at once is safe; a writer waits for the readers and they for it.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <shared_mutex>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/dedup/similarity_options.hpp"
+#include "core/dedup/minhash.hpp"
+#include "core/dedup/bitmap_filter.hpp"
+#include "core/support/pulse.hpp"
+#include "core/dedup/shingles.hpp"
+#include "core/dedup/stars.hpp"
+
+namespace ctxmem {
+
+class LshIndex {
+public:
+    struct Matches {
+        std::vector<std::int64_t> start{0};  // of the rows of each query; one more at the end
+        std::vector<std::int64_t> entry;
+        std::vector<double> similarity;  // descending within a query, ties by entry
+    };
+    // All there is to know: the sets, and which set each entry has. No derived data.
+    struct State {
+        std::vector<std::uint32_t> sizes;
+        std::vector<std::uint64_t> shingles;
+        std::vector<std::int64_t> entries;  // ascending
+        std::vector<std::uint32_t> nodes;   // of each entry
+    };
+
+    // Throws std::invalid_argument for options out of range; the measure must be Jaccard.
+    LshIndex(const SimilarityOptions& likeness, std::size_t k, std::uint64_t seed);
+
+    // Enter texts; return their entry numbers, which ascend and are never given twice. All or none.
+    std::vector<std::int64_t> add(std::span<const std::string_view> texts, Pulse& pulse);
+
+    // Throws std::out_of_range, before any is removed, for an entry that is not there or named twice.
+    void remove(std::span<const std::int64_t> entries);
+
+    Matches query(std::span<const std::string_view> texts, Pulse& pulse) const;
+
+    State state() const;
+
+    // Replace all entries. Throws std::invalid_argument if the parts do not fit together.
+    void restore(const State& state, Pulse& pulse);
+
+    std::size_t size() const;
+
+    // What texts look like to an index of these options: their sets, ascending, and their band keys.
+    struct Readings {
+        Arena sets;
+        std::vector<std::size_t> start{0};
+        std::vector<std::uint64_t> keys;
+        std::size_t size() const { return start.size() - 1; }
+        std::span<const std::uint64_t> set(std::size_t i) const {
+            return {sets.data() + start[i], start[i + 1] - start[i]};
+        }
+    };
+    // The costly part of `add` and `query`; it looks at no entry, so threads need not wait.
+    Readings read(std::span<const std::string_view> texts, Pulse& pulse) const;
+
+    // As above, of texts that were read: those from `begin` to `end`; one, appended to `matches`.
+    std::vector<std::int64_t> add(const Readings& readings, std::size_t begin, std::size_t end);
+    void query(const Readings& readings, std::size_t i, Matches& matches, Pulse& pulse) const;
+
+private:
+    struct Node {
+        std::size_t begin;
+        std::uint32_t size;
+        std::uint32_t entries;  // 0: gone
+        std::int64_t first;     // of the list of its entries, -1 for none
+        std::uint64_t sum;
+    };
+    struct Entry {
+        std::uint32_t node;
+        std::int64_t previous;  // of the same node, -1 for none
+        std::int64_t next;
+    };
+    // Everything that a rebuild builds anew.
+    struct Tables {
+        Arena shingles;
+        std::vector<Node> nodes;
+        std::vector<BitmapFilter> bitmaps;    // of each node
+        std::vector<std::uint32_t> by_sum;    // chains of nodes with one sum: heads ...
+        std::vector<std::uint32_t> next_sum;  // ... and links
+        std::vector<std::uint32_t> heads;     // chains of places in `links`: node * bands + band
+        std::vector<std::uint32_t> links;
+        std::vector<std::uint32_t> marks;  // upper half of the band key of the place
+        std::size_t gone = 0;
+    };
+
+    std::uint32_t find_set(const Tables& tables, const std::uint64_t* set, std::size_t size) const;
+    std::uint32_t enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
+                            const std::uint64_t* keys) const;
+    void keys_of(std::span<const std::uint64_t> set, std::vector<std::uint32_t>& signature,
+                 std::uint64_t* keys) const;
+    void link(Tables& tables, std::uint32_t node, const std::uint64_t* keys) const;
+    void reserve(Tables& tables, std::size_t nodes, std::size_t shingles) const;
+    void enter(std::int64_t entry, std::uint32_t node);
+    void rebuild();
+
+    SimilarityOptions options_;
+    MinHash minhash_;
+    BandPlan plan_;
+    Tables tables_;
+    std::unordered_map<std::int64_t, Entry> entries_;
+    std::int64_t next_entry_ = 0;
+    mutable std::shared_mutex mutex_;
+};
+
+// As near_duplicate_stars (setjoin.hpp), by MinHash instead of the join, in the memory of the
+// representatives alone: each text goes to the first representative that it is found to be a
+// near-duplicate of. Every similarity is exact; a member can be missed with the bands' probability.
+Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
+                                    std::span<const double> priority,
+                                    const SimilarityOptions& likeness, std::size_t k,
+                                    std::uint64_t seed, std::size_t threads, Pulse& pulse);
+
+}  // namespace ctxmem

@@ -1,0 +1,102 @@
+// Rank features: the draft value of a span relative to all spans, its document, its chunk and its
+// neighbours.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/ranking/span_columns.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr int kFar = 3;  // greatest distance of a neighbour, in spans
+
+// For each document: the mean of its three greatest values, and its share of the total value.
+struct DocumentWorth {
+    Column best, share;
+};
+
+DocumentWorth documents_by(const SpanTable& table, std::span<const float> worth, double all) {
+    std::vector<std::array<double, 3>> leading(table.documents(), {0, 0, 0});
+    std::vector<double> sums(table.documents(), 0.0), count(table.documents(), 0.0);
+    for (std::size_t s = 0; s < worth.size(); ++s) {
+        const std::size_t d = table.document(s);
+        sums[d] += worth[s];
+        count[d] += 1;
+        double held = worth[s];  // inserted into the three greatest values
+        for (double& place : leading[d])
+            if (held > place) std::swap(held, place);
+    }
+    DocumentWorth out{Column(table.documents()), Column(table.documents())};
+    for (std::size_t d = 0; d < sums.size(); ++d) {
+        const auto& [a, b, c] = leading[d];
+        out.best[d] = static_cast<float>((a + b + c) / std::clamp(count[d], 1.0, 3.0));
+        out.share[d] = static_cast<float>(all > 0 ? sums[d] / all : 0);
+    }
+    return out;
+}
+
+Column place_in_document(const SpanTable& table, std::span<const float> worth) {
+    std::vector<std::vector<float>> sorted(table.documents());
+    for (std::size_t s = 0; s < worth.size(); ++s) sorted[table.document(s)].push_back(worth[s]);
+    for (auto& values : sorted) std::sort(values.begin(), values.end(), std::greater<>());
+    Column out(worth.size());
+    for (std::size_t s = 0; s < worth.size(); ++s) {
+        const auto& values = sorted[table.document(s)];
+        const auto at = std::lower_bound(values.begin(), values.end(), worth[s], std::greater<>());
+        out[s] = 1.0f / (1.0f + static_cast<float>(at - values.begin()));
+    }
+    return out;
+}
+
+Column best_chunk(const SpanTable& table, std::span<const float> worth) {
+    Column out(worth.size(), 0.0f);
+    for (std::size_t c = 0; c < table.chunks(); ++c) {
+        const auto from = static_cast<std::size_t>(table.input().chunk_first[c]);
+        const auto to = static_cast<std::size_t>(table.input().chunk_last[c]);
+        double total = 0;
+        for (std::size_t s = from; s < to; ++s) total += worth[s];
+        for (std::size_t s = from; s < to; ++s)
+            out[s] = std::max(out[s], static_cast<float>(total / static_cast<double>(to - from)));
+    }
+    return out;
+}
+
+}  // namespace
+
+void add_standing(const SpanTable& table, std::span<const float> worth, Columns& columns) {
+    double all = 0, squares = 0;
+    float most = 0;
+    for (const float value : worth) {
+        all += value;
+        squares += static_cast<double>(value) * value;
+        most = std::max(most, value);
+    }
+    const Column given(worth.begin(), worth.end());
+    Column relative(given), heading(given);
+    for (std::size_t s = 0; s < given.size(); ++s) {
+        if (most > 0) relative[s] /= most;
+        heading[s] = table.heading(s) == s ? 0 : given[table.heading(s)];
+    }
+    const DocumentWorth documents = documents_by(table, worth, all);
+    columns.add("worth", given);
+    columns.add("worth_place", places(given));
+    columns.add("worth_relative", std::move(relative));
+    columns.add("worth_before", beside(table, given, -1));
+    columns.add("worth_after", beside(table, given, 1));
+    columns.add("worth_around", greatest_beside(table, given, kFar));
+    columns.add("worth_near", mean_beside(table, given, 2));
+    columns.add("worth_document", of_documents(table, documents.best));
+    columns.add("worth_document_place", of_documents(table, places(documents.best)));
+    columns.add("worth_document_share", of_documents(table, documents.share));
+    columns.add("worth_in_document", place_in_document(table, worth));
+    columns.add("worth_within", within_documents(table, given));
+    columns.add("worth_heading", std::move(heading));
+    columns.add("worth_chunk", best_chunk(table, worth));
+    columns.add("worth_best", Column(given.size(), most));
+    columns.add("worth_mass", Column(given.size(), static_cast<float>(std::log1p(all))));
+    columns.add("worth_spread",
+                Column(given.size(), static_cast<float>(squares > 0 ? all * all / squares : 0)));
+}
+
+}  // namespace ctxmem

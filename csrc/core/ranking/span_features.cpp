@@ -1,0 +1,96 @@
+#include "core/ranking/span_features.hpp"
+
+#include <stdexcept>
+
+#include "core/text/outline.hpp"
+#include "core/ranking/span_columns.hpp"
+#include "core/ranking/span_table.hpp"
+
+namespace ctxmem {
+
+struct SpanFeatures::Drafted {
+    SpanTable table;
+    Columns columns;
+
+    explicit Drafted(const SpanInput& input) : table(input) {
+        add_evidence(table, columns);
+        add_words(table, columns);
+        add_context(table, columns);
+        add_size(table, columns);
+    }
+
+    Columns finals(std::span<const float> worth) const {
+        if (worth.size() != table.spans())
+            throw std::invalid_argument("span features: expected one value per span");
+        Columns made;
+        add_standing(table, worth, made);
+        add_bridges(table, worth, made);
+        return made;
+    }
+
+    // The features of an empty input, of which only the names are used.
+    static const Drafted& empty() {
+        static const std::int64_t zero = 0;
+        static const std::string_view query = "name";
+        static const Drafted drafted([] {
+            SpanInput input;
+            input.first = {&zero, 1};
+            input.queries = {&query, 1};
+            return input;
+        }());
+        return drafted;
+    }
+};
+
+SpanFeatures::SpanFeatures(const SpanInput& input) : drafted_(std::make_unique<Drafted>(input)) {}
+SpanFeatures::~SpanFeatures() = default;
+SpanFeatures::SpanFeatures(SpanFeatures&&) noexcept = default;
+
+std::span<const std::string_view> SpanFeatures::draft_names() {
+    return Drafted::empty().columns.names;
+}
+
+std::span<const std::string_view> SpanFeatures::final_names() {
+    static const std::vector<std::string_view> names = [] {
+        std::vector<std::string_view> all = Drafted::empty().columns.names;
+        const Columns made = Drafted::empty().finals({});
+        all.insert(all.end(), made.names.begin(), made.names.end());
+        return all;
+    }();
+    return names;
+}
+
+std::size_t SpanFeatures::spans() const { return drafted_->table.spans(); }
+
+double SpanFeatures::structured_share() const {
+    const SpanTable& table = drafted_->table;
+    double all = 0, structured = 0;
+    for (std::size_t s = 0; s < table.spans(); ++s) {
+        all += table.bytes(s);
+        switch (static_cast<SpanKind>(table.input().kind[s])) {
+            case SpanKind::table_row:
+            case SpanKind::code:
+            case SpanKind::record:
+            case SpanKind::name:
+            case SpanKind::header:
+            case SpanKind::fence:
+            case SpanKind::turn: structured += table.bytes(s); break;
+            default: break;
+        }
+    }
+    return all > 0 ? structured / all : 0;
+}
+
+const float* SpanFeatures::draft_column(std::size_t name) const {
+    return drafted_->columns.values[name].data();
+}
+
+std::vector<float> SpanFeatures::finals(std::span<const float> worth) const {
+    const Columns made = drafted_->finals(worth);
+    std::vector<float> all;
+    all.reserve(spans() * made.values.size());
+    for (const Column& column : made.values) all.insert(all.end(), column.begin(), column.end());
+    return all;
+}
+
+}  // namespace ctxmem

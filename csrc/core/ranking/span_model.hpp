@@ -1,0 +1,69 @@
+// Span value model: two stages of gradient-boosted trees. The second stage has the first stage's
+// predictions (drafts) among its features.
+//
+// The trees sum log-odds. A value (`worth`) is the expected share of a span's text that is
+// evidence, 0 to 1. The final log-odds blend both stages: the first has fewer features, and the
+// second repeats errors of the first.
+#pragma once
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/ranking/gradient_boosted_trees.hpp"
+#include "core/ranking/span_features.hpp"
+
+namespace ctxmem {
+
+// Gradient-boosted trees and the names of their features; nodes refer to features by index.
+struct NamedForest {
+    std::vector<std::string> features;
+    TreesData trees;
+};
+
+class SpanModel {
+public:
+    // `blend`: the share of the draft log-odds in the final log-odds, 0 to 1.
+    // Throws std::invalid_argument for an unknown feature name or an invalid forest.
+    SpanModel(const NamedForest& draft, const NamedForest& final, float blend);
+
+    // The value of each span by the first stage.
+    std::vector<float> draft(const SpanFeatures& features) const;
+    // The final value of each span, given its draft or verified value.
+    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
+    // Draft, then revise.
+    std::vector<float> worth(const SpanFeatures& features) const;
+
+private:
+    std::vector<float> draft_odds(const SpanFeatures& features) const;
+    void revise(const SpanFeatures& features, std::span<const float> worth,
+                std::vector<float>& odds) const;
+
+    std::vector<std::size_t> draft_columns_, final_columns_;  // column of each forest feature
+    GradientBoostedTrees draft_, final_;
+    float blend_;
+};
+
+// A mixture of two models: one fitted on running text, one on technical texts (entries, tables,
+// code, records, dialogue). The share of structured text in the input selects the model; between
+// two thresholds the log-odds are mixed (Jacobs et al., Adaptive mixtures of local experts, 1991,
+// with a fixed gate instead of a learned one).
+class GatedModel {
+public:
+    GatedModel(SpanModel prose, SpanModel structured)
+        : prose_(std::move(prose)), structured_(std::move(structured)) {}
+    // Use one model for all texts.
+    explicit GatedModel(const SpanModel& model) : GatedModel(model, model) {}
+
+    std::vector<float> draft(const SpanFeatures& features) const;
+    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
+    std::vector<float> worth(const SpanFeatures& features) const;
+
+private:
+    template <class Verb>
+    std::vector<float> mixed(const SpanFeatures& features, Verb&& verb) const;
+
+    SpanModel prose_, structured_;
+};
+
+}  // namespace ctxmem

@@ -1,0 +1,92 @@
+// A packing problem as classes of options on a tree of budgets.
+//
+// Every node of the tree is a token budget: the root, or a section with a minimum, a maximum and a
+// header that is paid when anything is in it. A class hangs on one node and takes exactly one of
+// its options (one of which may be to take nothing). What remains between classes is of two kinds:
+//   need   option sets a, b: whoever takes an option of a must take one of b
+//          (chunks that need others; together = each needs the next, in a circle; the prefix
+//          bonus = a weightless class that needs the unchanged chunk and the bonus before it)
+//   count  option sets of several classes: the first one taken earns `one`, every further costs
+//          `extra`, or is forbidden (coverage: one = weight; redundancy: extra = penalty; a group
+//          across sections: further ones forbidden)
+// Such an option set is a literal: true or false in a packing. Items of a group on the same node
+// are one class to begin with. Then classes of one node that are coupled are multiplied out into
+// one class of their joint Pareto options, as long as that stays small; couplings inside it vanish
+// into the values. The enumeration carries what is left.
+//
+// Cost: linear in the problem, plus kMaxOptions options per class that was multiplied out.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/solver/packing.hpp"
+
+namespace ctxmem {
+
+using Literal = std::uint32_t;
+
+struct TreeOption {
+    std::int64_t tokens;
+    std::int64_t value;
+    std::vector<Literal> literals;      // true when this option is taken; sorted
+    std::vector<std::int64_t> choices;  // what it takes, as indices into the options of the problem
+};
+
+struct TreeClass {
+    std::size_t node;
+    std::vector<TreeOption> options;  // by literals, then tokens; ties by value and order
+    std::size_t nothing;              // the option that takes nothing, or kNone
+};
+
+struct Need {
+    Literal from;
+    Literal to;
+};
+
+struct Count {
+    std::vector<Literal> members;  // of different classes
+    std::int64_t one;              // >= 0
+    std::int64_t extra;            // >= 0, or kForbidden
+};
+
+struct TreeNode {
+    std::size_t parent;  // below its own index; the root is its own parent
+    std::int64_t minimum;
+    std::int64_t maximum;  // never above the parent's
+    std::int64_t header;   // with its separator
+    bool tight;  // it or one above has a minimum: fewer tokens are not better, only the same are
+};
+
+struct BudgetTree {
+    static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+    static constexpr std::int64_t kForbidden = -1;
+    // Small on purpose: the enumeration carries open couplings cheaply, large classes it does not.
+    static constexpr std::size_t kMaxOptions = 16;
+
+    std::vector<TreeNode> nodes;  // the root first, parents before children
+    std::vector<std::size_t> node_of_section;
+    std::vector<TreeClass> classes;
+    std::vector<std::size_t> class_of;  // per literal
+    std::vector<Need> needs;
+    std::vector<Count> counts;
+    std::int64_t magnitude = 0;  // no packing's parts sum to more, in absolute value
+    bool feasible = true;        // false: some class has no option left
+
+    // The problem must have passed check(). Throws std::invalid_argument when an item is in two
+    // groups, sections form no tree, or values sum to 2^58 or more.
+    explicit BudgetTree(const Problem& problem);
+};
+
+// Throws std::invalid_argument when an index or a number is out of range.
+void check(const Problem& problem);
+
+// Sort the options of a class and drop those that do not fit or that another with the same literals
+// beats; false when none is left.
+bool settle(const TreeNode& node, TreeClass& klass);
+
+// Multiply coupled classes of one node out, where the product stays small; false when some class
+// loses its last option, which proves that there is no packing.
+bool multiply_out(BudgetTree& tree);
+
+}  // namespace ctxmem

@@ -1,0 +1,107 @@
+#include "core/text/openers.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace ctxmem {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+template <std::size_t n>
+constexpr std::array<std::string_view, n> sorted(std::array<std::string_view, n> words) {
+    std::sort(words.begin(), words.end());
+    return words;
+}
+
+// Words that begin sentences of another language as something else are left out: "On", "To", "Il".
+// clang-format off
+constexpr auto kPronouns = sorted(std::array{
+    "He"sv, "Her"sv, "His"sv, "It"sv, "Its"sv, "She"sv, "Their"sv, "They"sv,              // en
+    "Er"sv, "Sie"sv, "Ihr"sv, "Ihre"sv, "Sein"sv, "Seine"sv,                              // de
+    "Elle"sv, "Elles"sv, "Ils"sv, "Leur"sv, "Leurs"sv,                                    // fr
+    "Ella"sv, "Ellas"sv, "Ellos"sv, "\xC3\x89l"sv,                                        // es
+    "Egli"sv, "Essa"sv, "Esse"sv, "Essi"sv, "Esso"sv,                                     // it
+    "Ela"sv, "Elas"sv, "Ele"sv, "Eles"sv,                                                 // pt
+    "Hij"sv, "Zij"sv, "Haar"sv,                                                           // nl
+    "Ona"sv, "Oni"sv, "Jego"sv, "Jej"sv,                                                  // pl
+    "\xD0\x9E\xD0\xBD"sv, "\xD0\x9E\xD0\xBD\xD0\xB0"sv, "\xD0\x9E\xD0\xBD\xD0\xB8"sv,    // ru
+    "\xD0\x9E\xD0\xBD\xD0\xBE"sv, "\xD0\x95\xD0\xB3\xD0\xBE"sv, "\xD0\x95\xD1\x91"sv,
+    "\xD0\x98\xD1\x85"sv,
+    "\xD9\x87\xD9\x88"sv, "\xD9\x87\xD9\x8A"sv, "\xD9\x87\xD9\x85"sv,                     // ar
+    "\xE0\xA4\xB5\xE0\xA4\xB9"sv, "\xE0\xA4\xB5\xE0\xA5\x87"sv});                         // hi
+
+// Contrasts and exceptions, which make no sense without the rule before them, nor it without them.
+constexpr auto kContrasts = sorted(std::array{
+    "However"sv, "Nevertheless"sv, "Nonetheless"sv, "Otherwise"sv, "Jedoch"sv, "Allerdings"sv, "Andernfalls"sv, "Dennoch"sv,
+    "Toutefois"sv, "Cependant"sv, "Sinon"sv, "Tuttavia"sv, "Altrimenti"sv, "Echter"sv, "Jednak"sv,
+    "\xD0\x9E\xD0\xB4\xD0\xBD\xD0\xB0\xD0\xBA\xD0\xBE"sv, "\xD0\x98\xD0\xBD\xD0\xB0\xD1\x87\xD0\xB5"sv});  // ru
+
+constexpr auto kDemonstratives = sorted(std::array{
+    "Such"sv, "Thereafter"sv, "Thereby"sv,                                                // en
+    "Dadurch"sv, "Daher"sv, "Damit"sv, "Dies"sv, "Solche"sv, "Solcher"sv,                 // de
+    "Ceci"sv, "Cela"sv, "Celle-ci"sv, "Celui-ci"sv,                                       // fr
+    "Dicha"sv, "Dicho"sv, "Ello"sv, "Eso"sv, "Esto"sv,                                    // es
+    "Ci\xC3\xB2"sv,                                                                       // it
+    "Isso"sv, "Isto"sv,                                                                   // pt
+    "Dergelijke"sv, "Dit"sv,                                                              // nl
+    "Takie"sv,                                                                            // pl
+    "\xD0\xAD\xD1\x82\xD0\xBE"sv,                                                        // ru
+    "\xE0\xA4\xAF\xE0\xA4\xB9"sv, "\xE0\xA4\xAF\xE0\xA5\x87"sv});                         // hi
+
+// English demonstratives, which point back by themselves ("This means ...") and not before a noun:
+// "This Agreement" and "This option" are what the text is about, and its headings say what that is.
+constexpr auto kBeforeVerbs = sorted(std::array{"That"sv, "These"sv, "This"sv, "Those"sv});
+constexpr auto kVerbs = sorted(std::array{
+    "allows"sv, "also"sv, "applies"sv, "are"sv, "became"sv, "can"sv, "causes"sv, "changes"sv, "costs"sv, "could"sv, "creates"sv, "depends"sv, "did"sv,
+    "do"sv, "does"sv, "enables"sv, "ensures"sv, "gave"sv, "gives"sv, "had"sv, "happened"sv,
+    "happens"sv, "has"sv, "have"sv, "helps"sv, "included"sv, "includes"sv, "is"sv, "isn"sv, "led"sv,
+    "lets"sv, "keeps"sv, "made"sv, "makes"sv, "may"sv, "meant"sv, "means"sv, "might"sv, "must"sv, "needs"sv, "prevents"sv,
+    "provides"sv, "requires"sv, "returns"sv, "saves"sv, "sets"sv, "shows"sv, "takes"sv, "uses"sv, "resulted"sv, "results"sv, "should"sv, "was"sv, "were"sv, "will"sv,
+    "works"sv, "would"sv});
+
+// Of Chinese, Japanese and Korean, which have no spaces behind them.
+constexpr std::array kPronounHeads = {
+    "\xE4\xBB\x96"sv, "\xE5\xA5\xB9"sv, "\xE5\xAE\x83"sv,                                 // zh
+    "\xE5\xBD\xBC"sv,                                                                     // ja
+    "\xEA\xB7\xB8\xEB\x8A\x94 "sv, "\xEA\xB7\xB8\xEB\x85\x80"sv};                         // ko
+constexpr std::array kContrastHeads = {
+    "\xE4\xBD\x86"sv, "\xE7\x84\xB6\xE8\x80\x8C"sv, "\xE5\x90\xA6\xE5\x88\x99"sv, "\xE3\x81\x9F\xE3\x81\xA0\xE3\x81\x97"sv, "\xE3\x81\x97\xE3\x81\x8B\xE3\x81\x97"sv,  // zh, ja
+    "\xEB\x8B\xA4\xEB\xA7\x8C"sv, "\xEA\xB7\xB8\xEB\x9F\xAC\xEB\x82\x98"sv};  // ko
+constexpr std::array kDemonstrativeHeads = {
+    "\xE8\xBF\x99"sv, "\xE9\x80\x99"sv, "\xE8\xAF\xA5"sv, "\xE8\xA9\xB2"sv, "\xE6\xAD\xA4"sv,  // zh
+    "\xE3\x81\x93\xE3\x82\x8C"sv, "\xE3\x81\x9D\xE3\x82\x8C"sv, "\xE3\x81\x93\xE3\x81\xAE"sv,  // ja
+    "\xE3\x81\x9D\xE3\x81\xAE"sv,
+    "\xEC\x9D\xB4\xEB\x8A\x94 "sv, "\xEC\x9D\xB4\xEA\xB2\x83"sv, "\xEC\x9D\xB4\xEB\x9F\xAC"sv};  // ko
+// clang-format on
+
+template <class Words>
+bool holds(const Words& words, std::string_view word) {
+    return std::binary_search(words.begin(), words.end(), word);
+}
+
+}  // namespace
+
+Opener opener_of(std::string_view sentence) {
+    while (!sentence.empty() && std::string_view("\"'([*_").find(sentence[0]) != sentence.npos)
+        sentence.remove_prefix(1);
+    const std::size_t end = std::min(sentence.find_first_of(" \t\n,;:.'"), sentence.size());
+    const std::string_view word = sentence.substr(0, std::min<std::size_t>(end, 32));
+    if (holds(kPronouns, word)) return Opener::pronoun;
+    if (holds(kDemonstratives, word)) return Opener::demonstrative;
+    if (holds(kContrasts, word)) return Opener::contrast;
+    if (holds(kBeforeVerbs, word) && end < sentence.size()) {
+        const std::string_view rest = sentence.substr(end + 1);
+        const std::size_t stop = std::min(rest.find_first_of(" \t\n,;:.'"), rest.size());
+        return holds(kVerbs, rest.substr(0, stop)) ? Opener::demonstrative : Opener::none;
+    }
+    if (word.empty() || static_cast<unsigned char>(word[0]) < 0xE3) return Opener::none;
+    const auto begins = [&](std::string_view head) { return sentence.starts_with(head); };
+    if (std::any_of(kPronounHeads.begin(), kPronounHeads.end(), begins)) return Opener::pronoun;
+    if (std::any_of(kContrastHeads.begin(), kContrastHeads.end(), begins)) return Opener::contrast;
+    if (std::any_of(kDemonstrativeHeads.begin(), kDemonstrativeHeads.end(), begins))
+        return Opener::demonstrative;
+    return Opener::none;
+}
+
+}  // namespace ctxmem

@@ -1,0 +1,319 @@
+// Code: fenced, indented below a line that announces it, or without any mark.
+#include <algorithm>
+
+#include "core/text/outline_reader.hpp"
+#include "core/text/sentences.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr int kDeepestCut = 6;            // nesting levels down to which code is cut at statements
+constexpr std::size_t kTornCode = 40;     // bytes of a last line whose code is not in the text
+constexpr int kCodeIndent = 4;            // columns by which Markdown indents code
+constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
+
+bool only_closes(std::string_view content) {
+    return content.find_first_not_of("}])>;, ") == content.npos;
+}
+
+// Whether a line looks like Markdown: a heading, the rule of a table, an item, an admonition.
+bool is_markdown(std::string_view content) {
+    if (content.starts_with("## ") || content.starts_with("### ") || content.starts_with("!!! "))
+        return true;
+    return content.starts_with("- **") || content.starts_with("- [") ||
+           content.starts_with("* [") || (content[0] == '|' && is_table_rule(content));
+}
+
+}  // namespace
+
+// Fences ------------------------------------------------------------------------------------------
+
+// In a text that begins inside fenced code, the first fence is a closing one. Decide between the
+// two readings: choose the one with less Markdown inside fences and less code outside.
+void OutlineReader::find_torn_fence() {
+    std::size_t first = count();
+    int opens_first = 0, closes_first = 0;  // lines that contradict each reading
+    bool inside = false, told = false;
+    for (std::size_t i = 0; i < count() && !told; ++i) {
+        if (blank(i)) continue;
+        if (const std::size_t after = patch_end(i); after > i) {
+            i = after - 1;  // the lines of a patch are no fences of this text
+            continue;
+        }
+        const std::string_view here = content(i);
+        const std::size_t size = here[0] == '`' && !underlines_title(i) ? fence_size(here) : 0;
+        if (size > 0) {
+            // A fence with a language is an opening one, so the lines above it are outside.
+            if (here.size() > size) {
+                told = true;
+                if (first < count()) (inside ? opens_first : closes_first) += 1000;
+                break;
+            }
+            if (first == count()) first = i;
+            inside = !inside;
+            continue;
+        }
+        const bool prose = is_markdown(here);
+        const bool code = !prose && (evidence(i) == 2 || line(i).indent >= 4);
+        if (first == count()) {
+            opens_first += code;
+            closes_first += prose || (!code && here.size() > 60);
+        } else {
+            opens_first += inside ? prose : code;
+            closes_first += inside ? code : prose;
+        }
+    }
+    if (first == count() || filled(0) >= count()) return;
+    // A complete text has an even number of fences.
+    if (!told) (inside ? opens_first : closes_first) += 1;
+    torn_ = closes_first < opens_first;
+    torn_close_ = first;
+}
+
+// Whether a line of backticks underlines the line above it: both have about the same length.
+bool OutlineReader::underlines_title(std::size_t i) const {
+    const std::size_t size = content(i).size();
+    if (size < 4 || after_blank(i) ||
+        content(i).find_first_not_of(content(i)[0]) != content(i).npos)
+        return false;
+    const std::size_t title = content(i - 1).size();
+    return title <= size + 2 && size <= title + 2 && (i < 2 || after_blank(i - 1));
+}
+
+std::size_t OutlineReader::take_fence(std::size_t i) {
+    if (torn_) {  // from the beginning of the text to the fence that closes it
+        torn_ = false;
+        close_lists(-1);
+        std::size_t last = torn_close_;
+        const std::int32_t first = next_unit();
+        if (last > i) {
+            std::size_t end = last - 1;
+            while (end > i && blank(end)) --end;
+            add_code(i, end, kNoSpan, kUnopened, 0);
+        }
+        const std::int32_t closing =
+            add_line(last, SpanKind::fence, next_unit() > first ? first : kNoSpan, kLabel);
+        for (auto u = first; u < closing; ++u)
+            if (units_[static_cast<std::size_t>(u)].also == kNoSpan) tie(u, closing);
+        close_block(first);
+        if (first == closing) flag(closing, kHidden);
+        lead_ = {};
+        return last + 1;
+    }
+    const std::string_view here = content(i);
+    const Marker marker = marker_of(here);
+    const std::size_t size = fence_size(here.substr(marker.size));
+    if (size == 0 || underlines_title(i)) return 0;
+    const char mark = here[marker.size];
+    // A line of tildes more often underlines a heading in reStructuredText.
+    const bool tildes = mark == '~' && here.size() == marker.size + size;
+    if (tildes && wasted_ > 2 * text_.size()) return 0;
+    if (tildes && (!after_blank(i) || (i + 2 < count() && !blank(i + 1) && underlines(i + 2))))
+        return 0;
+    std::size_t close = i + 1;
+    while (close < count()) {
+        const std::string_view there = content(close);
+        if (!there.empty() && there[0] == mark && fence_size(there) >= size &&
+            there.find_first_not_of(mark) == there.npos)
+            break;
+        ++close;
+    }
+    if (tildes && close >= count()) {
+        wasted_ += text_.size() - line(i).first;
+        return 0;
+    }
+    close_lists(line(i).indent);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t opening = add_line(i, SpanKind::fence, need, kLabel);
+    std::size_t first = filled(i + 1), last = close;
+    while (last > first && blank(last - 1)) --last;
+    const bool closed = close < count();
+    if (first < last) add_code(first, last - 1, opening, closed ? 0 : kUnclosed, 0);
+    if (closed) tie(opening, add_line(close, SpanKind::fence, opening, kLabel));
+    if (first >= last && !closed) flag(opening, kHidden);
+    close_block(opening);
+    lead_ = {};
+    return closed ? close + 1 : count();
+}
+
+// Announced code ----------------------------------------------------------------------------------
+
+std::size_t OutlineReader::take_literal(std::size_t i, int indent, std::int32_t need) {
+    const std::size_t last = deeper_end(i, indent);
+    close_lists(indent + 1);
+    const std::int32_t first = next_unit();
+    add_code(i, last, need, 0, 0);
+    close_block(first);
+    lead_ = {};
+    return last + 1;
+}
+
+std::size_t OutlineReader::take_doctest(std::size_t i) {
+    if (!content(i).starts_with(">>> ")) return 0;
+    std::size_t last = i;
+    while (!blank(last + 1) && line(last + 1).indent >= line(i).indent) ++last;
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    add_code(i, last, need, 0, 0);
+    close_block(first);
+    lead_ = {};
+    return last + 1;
+}
+
+// Code without marks ------------------------------------------------------------------------------
+
+bool OutlineReader::continues_code(std::size_t i, int base) const {
+    const std::string_view here = content(i);
+    if (line(i).indent > base) return true;
+    if (begins_patch(i)) return false;
+    const bool gap = after_blank(i);
+    if (gap && releases(i)) return false;
+    if (here[0] == '#' && here.substr(0, 2) != "##") return !gap || comments_code(i);
+    if (here[0] == '#' && is_heading(here)) return false;
+    if (evidence(i) > 0) return marker_of(here).size == 0 || !gap;
+    if (marker_of(here).size > 0 || begins_turn(here)) return false;
+    if (options_.format == Format::code) return true;
+    if (gap || !is_terse(here) || blank(i + 1)) return false;
+    return evidence(i + 1) > 0;
+}
+
+bool OutlineReader::starts_code(std::size_t i, bool running) const {
+    const std::string_view here = content(i);
+    if (begins_turn(here)) return false;
+    if (options_.format == Format::code) return true;
+    if (here.ends_with("::") && here.find(' ') != here.npos) return false;  // announces code
+    if (here[0] == '#' && is_heading(here)) return comments_code(i);
+    int points = evidence(i);
+    const bool followed = !blank(i + 1);
+    if (points < 2 && followed && opens_suite(here) && line(i + 1).indent > line(i).indent &&
+        marker_of(content(i + 1)).size == 0)
+        points = 2;
+    if (points == 2) return !running || (followed && evidence(i + 1) > 0);
+    if (!after_blank(i)) return false;
+    if (points == 1 && followed && evidence(i + 1) == 2) return true;
+    // Indented lines without other signs of code: indented prose begins with a capital.
+    const auto head = static_cast<unsigned char>(here[0]);
+    const bool opens_prose = (head >= 'A' && head <= 'Z') || head >= 0x80 || head == '"' ||
+                             head == '\'' || head == '(' || head == '>' ||
+                             (head >= '0' && head <= '9');
+    return line(i).indent >= 4 && lists_.empty() && owners_.empty() &&
+           (points == 1 || !opens_prose);
+}
+
+// Whether this line, which looks like a heading, is a comment above code or above another comment.
+bool OutlineReader::comments_code(std::size_t i) const {
+    const std::string_view here = content(i);
+    if (here.substr(0, 2) == "##" || blank(i + 1)) return false;
+    const std::string_view there = content(i + 1);
+    return there[0] == '#' ? there.substr(0, 2) != "##" : evidence(i + 1) > 0;
+}
+
+// Whether line i is the first of lines that Markdown takes for code: after a blank line, they are
+// deeper than the paragraph above, outside lists.
+bool OutlineReader::below_paragraph(std::size_t i) const {
+    if (i == 0 || !after_blank(i) || line(i).indent < kCodeIndent || units_.empty()) return false;
+    if (units_.back().kind != SpanKind::prose || !lists_.empty() || !owners_.empty()) return false;
+    if (marker_of(content(i)).size > 0) return false;
+    std::size_t above = i - 1;
+    while (above > 0 && blank(above)) --above;
+    return line(above).indent + kCodeIndent <= line(i).indent;
+}
+
+// Whether the text begins with the last line of code that is not there, "    return None".
+bool OutlineReader::ends_torn_code(std::size_t i) const {
+    const std::size_t next = filled(i + 1);
+    if (!units_.empty() || !blank(i + 1) || next >= count()) return false;
+    const std::string_view here = content(i);
+    if (here.size() > kTornCode || std::count(here.begin(), here.end(), ' ') > 1) return false;
+    const bool leaves = here.starts_with("return") || here.starts_with("break") ||
+                        here.starts_with("continue") || here.starts_with("pass") ||
+                        only_closes(here);
+    return leaves && line(next).indent <= line(i).indent;
+}
+
+std::size_t OutlineReader::take_code(std::size_t i) {
+    if (!starts_code(i, false)) return 0;
+    if (ends_torn_code(i)) {
+        add_line(i, SpanKind::other, kNoSpan, kHidden);
+        return i + 1;
+    }
+    int base = line(i).indent;
+    std::size_t last = i;
+    const bool indented = below_paragraph(i);
+    for (std::size_t k = i + 1; k < count(); ++k) {
+        if (blank(k)) continue;
+        if (indented && !after_blank(k) && line(k).indent >= kCodeIndent) {
+            base = std::min(base, line(k).indent);
+            last = k;
+            continue;
+        }
+        if (fence_size(content(k)) > 0 || !continues_code(k, base)) break;
+        base = std::min(base, line(k).indent);
+        last = k;
+    }
+    close_lists(line(i).indent);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    if (need == lead_.unit && need != kNoSpan)
+        add_code(i, last, need, 0, 0);
+    else
+        add_groups(i, last, need, 0, 0);
+    close_block(first);
+    lead_ = {};
+    return last + 1;
+}
+
+// Units of code -----------------------------------------------------------------------------------
+
+// Append lines first .. last as one unit if it fits, else as separate statements.
+void OutlineReader::add_code(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,
+                             int depth) {
+    const std::size_t bytes = line(last).last - line(first).first;
+    if (bytes <= std::min(options_.room, kWholeCode))
+        add_line(first, SpanKind::code, need, flags);
+    else
+        add_groups(first, last, need, flags, depth);
+}
+
+// Append the groups of statements of lines first .. last, cut at the smallest indentation. A group
+// that is too long becomes its first lines and, recursively, the deeper statements, which need
+// them.
+void OutlineReader::add_groups(std::size_t first, std::size_t last, std::int32_t need,
+                               unsigned flags, int depth) {
+    int base = line(first).indent;
+    for (std::size_t k = first; k <= last; ++k)
+        if (!blank(k)) base = std::min(base, line(k).indent);
+    for (std::size_t k = first; k <= last;) {
+        // A group ends before a line at the base indentation that follows a blank or deeper line.
+        std::size_t end = k;
+        bool deeper = false;
+        for (std::size_t m = k + 1; m <= last; ++m) {
+            if (blank(m)) continue;
+            const bool at_base = line(m).indent <= base;
+            if (at_base && (deeper || after_blank(m)) && !closes_block(content(m)) &&
+                !only_closes(content(m)))
+                break;
+            deeper = line(m).indent > base;
+            end = m;
+        }
+        const std::size_t bytes = line(end).last - line(k).first;
+        if (bytes <= std::min(options_.room, kWholeCode)) {
+            add_line(k, SpanKind::code, need, flags);
+        } else {
+            std::size_t body = k;
+            while (body <= end && (blank(body) || line(body).indent <= base)) ++body;
+            if (body > end || body == k || depth >= kDeepestCut) {
+                add_cut(line(k).first, line(end).last, SpanKind::code, need, flags);
+            } else {
+                std::size_t head = body - 1;
+                while (blank(head)) --head;
+                // A signature is shown only with at least one statement of its body.
+                add_cut(line(k).first, line(head).last, SpanKind::code, need, flags | kLeadIn);
+                add_groups(body, end, next_unit() - 1, flags, depth + 1);
+            }
+        }
+        k = filled(end + 1);
+    }
+}
+
+}  // namespace ctxmem

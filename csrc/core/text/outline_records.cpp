@@ -1,0 +1,404 @@
+// Records: JSON, read by its brackets; lines of keys and values, read by their indentation.
+#include <algorithm>
+
+#include "core/text/json_cuts.hpp"
+#include "core/text/outline_reader.hpp"
+#include "core/text/sentences.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr std::size_t kLooked = 160;  // bytes of a line from which its kind is determined
+constexpr std::size_t kLongKey = 60;
+constexpr std::size_t kComments = 12;     // comment lines above data, at most
+constexpr std::size_t kEntries = 3;       // entries of a log or a dump, at least
+constexpr std::size_t kTold = 40;         // lines read to decide whether a block is data
+constexpr std::size_t kMostLines = 4000;  // lines of one block, at most
+
+bool is_key(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           static_cast<unsigned char>(c) >= 0x80 ||
+           std::string_view("_-./$@{}*").find(c) != std::string_view::npos;
+}
+
+enum class LineKind { other, member, opener, section, closer, comment, item };
+
+// The content without the leading dashes of list items.
+std::string_view undashed(std::string_view content) {
+    while (content.size() > 2 && content[0] == '-' && content[1] == ' ') {
+        content.remove_prefix(2);
+        while (!content.empty() && content[0] == ' ') content.remove_prefix(1);
+    }
+    return content;
+}
+
+// The kind of an XML element: <a> opens a block of deeper lines; <a>b</a> and <a/> are complete.
+// HTML tags are not data.
+LineKind kind_of_element(std::string_view content) {
+    if (content.size() < 3 || content.back() != '>' || !is_key(content[1])) return LineKind::other;
+    const std::size_t end = std::min(content.find_first_of(" >/", 1), content.size());
+    const std::string_view name = content.substr(1, end - 1);
+    for (const std::string_view page :
+         {"a",     "article", "b",     "blockquote", "body",   "br",      "code", "div",
+          "em",    "footer",  "h1",    "h2",         "h3",     "h4",      "head", "header",
+          "hr",    "html",    "i",     "img",        "li",     "link",    "main", "meta",
+          "nav",   "ol",      "p",     "pre",        "script", "section", "span", "strong",
+          "style", "table",   "tbody", "td",         "th",     "thead",   "tr",   "ul"})
+        if (name == page) return LineKind::other;
+    const bool whole = content.ends_with("/>") || content.find("</") != content.npos;
+    return whole ? LineKind::member : LineKind::opener;
+}
+
+LineKind kind_of(std::string_view content) {
+    const std::string_view looked = content.substr(0, kLooked);
+    const char head = looked[0];
+    if (head == '#' || (head == ';' && looked.size() > 1) || looked.starts_with("//"))
+        return LineKind::comment;
+    if (looked.find_first_not_of("[]{}(),;") == looked.npos) return LineKind::closer;
+    if (looked.starts_with("</")) return LineKind::closer;
+    if (head == '<') return kind_of_element(content);
+    if (head == '[' && content.back() == ']' && content.find(',') == content.npos &&
+        content.find_first_of("\"'") == content.npos)
+        return LineKind::section;
+    if (head == '[' && content.back() == ']' && content.size() > 2 && content[1] == '[')
+        return LineKind::section;
+    const bool dashed = looked.starts_with("- ");
+    const std::string_view body = undashed(looked);
+    if (body.empty()) return LineKind::other;
+    std::size_t at = 0;
+    if (body[0] == '"' || body[0] == '\'') {
+        at = body.find(body[0], 1);
+        if (at == body.npos) return dashed ? LineKind::item : LineKind::other;
+        ++at;
+    } else {
+        std::size_t spaces = 0;
+        while (at < body.size() && at < kLongKey &&
+               (is_key(body[at]) ||
+                (body[at] == ' ' && spaces < 4 && at + 1 < body.size() && is_key(body[at + 1])))) {
+            spaces += body[at] == ' ';
+            ++at;
+        }
+        if (at == 0) return dashed ? LineKind::item : LineKind::other;
+    }
+    std::size_t mark = at;
+    while (mark < body.size() && body[mark] == ' ') ++mark;
+    if (mark < body.size() && body[mark] == ':' &&
+        (mark + 1 >= body.size() || body[mark + 1] == ' ')) {
+        std::size_t value = mark + 1;
+        while (value < body.size() && body[value] == ' ') ++value;
+        if (value >= body.size()) return LineKind::opener;
+        const char last = content.back();
+        return last == '{' || last == '[' || last == '|' || last == '>' ? LineKind::opener
+                                                                        : LineKind::member;
+    }
+    if (mark < body.size() && body[mark] == '=' &&
+        (mark + 1 >= body.size() || body[mark + 1] != '=')) {
+        const char last = content.back();
+        return mark + 1 >= body.size() || last == '[' || last == '{' ? LineKind::opener
+                                                                     : LineKind::member;
+    }
+    return dashed ? LineKind::item : LineKind::other;
+}
+
+// "INSERT INTO ...;", "2024-05-01 12:00 ...", "[12:03] ...": each line is a separate entry.
+bool is_entry_line(std::string_view content) {
+    if (content.starts_with("INSERT INTO") || content.starts_with("insert into")) return true;
+    return begins_turn(content) && (content[0] == '[' || (content[0] >= '0' && content[0] <= '9'));
+}
+
+// Whether a line is a statement of code: a definition, an import, a control statement, a call.
+bool is_statement(std::string_view content) {
+    for (const std::string_view opening :
+         {"def ", "import ", "from ", "return", "if ", "class ", "for ", "@", "print("})
+        if (content.starts_with(opening)) return true;
+    return content.ends_with(");") || content.ends_with(") {") ||
+           (content.ends_with(')') && content.find("= ") != std::string_view::npos);
+}
+
+}  // namespace
+
+std::size_t OutlineReader::take_json(std::size_t i) {
+    const std::string_view here = content(i);
+    if ((here[0] != '{' && here[0] != '[') || wasted_ > 2 * text_.size()) return 0;
+    // JSON indented over several lines is read line by line, as a record.
+    if (here.size() == 1 && !blank(i + 1) && line(i + 1).indent > line(i).indent) {
+        if (record_end(i, kTold) > i) return 0;
+    }
+    std::vector<std::size_t> cuts;
+    const JsonValue value =
+        read_json(text_, line(i).first, std::min<std::size_t>(options_.room, 400), cuts);
+    std::size_t after = value.end;
+    if (value.valid) {
+        while (after < text_.size() && text_[after] != '\n' &&
+               skip_space(text_, after, after + 1) > after)
+            ++after;
+        if (after < text_.size() && text_[after] == ',') ++after;
+        if (after < text_.size() && text_[after] == '\r') ++after;
+    }
+    if (!value.valid || (after < text_.size() && text_[after] != '\n')) {
+        wasted_ += value.end - line(i).first;
+        return 0;
+    }
+    close_lists(-1);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    std::size_t begin = line(i).first;
+    // A short value, such as a line of JSON Lines, is one entry.
+    if (value.end - begin > std::min<std::size_t>(options_.room, 400))
+        for (const std::size_t cut : cuts) {
+            add_cut(begin, trim_space(text_, begin, cut), SpanKind::record, need);
+            begin = skip_space(text_, cut, value.end);
+        }
+    add_cut(begin, value.end, SpanKind::record, need);
+    close_block(first);
+    lead_ = {};
+    std::size_t k = i;
+    while (k < count() && line(k).next <= after) ++k;
+    return std::max(k + (k < count() && line(k).begin < after ? 1 : 0), i + 1);
+}
+
+// The last line of the data that begins at line i, within about `most` lines; i itself if the lines
+// are not data.
+std::size_t OutlineReader::record_end(std::size_t i, std::size_t most) const {
+    const bool told = options_.format == Format::record;
+    std::size_t members = 0, openers = 0, total = 0, last = i, plain = 0;
+    for (std::size_t k = i; !blank(k) || (k > i && filled(k) < count()); ++k) {
+        if (k >= count()) break;
+        if (blank(k)) {
+            if (told || line(filled(k)).indent > line(i).indent || openers > 0) {
+                k = filled(k) - 1;
+                continue;
+            }
+            break;
+        }
+        const std::string_view here = content(k);
+        if (fence_size(here) > 0 || (!told && (here.starts_with("## ") || here.starts_with(".. "))))
+            break;
+        const LineKind kind = kind_of(here);
+        if (kind == LineKind::other && !told && line(k).indent <= line(i).indent) break;
+        ++total;
+        members += kind == LineKind::member;
+        openers +=
+            kind == LineKind::opener && !blank(k + 1) && line(k + 1).indent >= line(k).indent;
+        plain += kind == LineKind::member && here.size() > 100 && here.back() == '.';
+        last = k;
+        if (total > most) break;
+    }
+    if (told) return last > i || total > 0 ? std::max(last, i) : i;
+    if (last == i || total < 2) return i;
+    const std::size_t keyed = members + openers;
+    if (keyed < 2 || plain * 2 > keyed || (2 * keyed < total && openers == 0)) return i;
+    return last;
+}
+
+// Whether the lines i .. last contain statements of code, so that they are not data.
+bool OutlineReader::states_code(std::size_t i, std::size_t last) const {
+    std::size_t code = 0, total = 0;
+    for (std::size_t k = i; k <= last && total < kTold; ++k) {
+        if (blank(k)) continue;
+        ++total;
+        code += is_statement(content(k));
+    }
+    return code > 0 && 8 * code >= total;
+}
+
+// Whether line i is a key with its value, a key that opens a nested block, or a section.
+bool OutlineReader::keyed(std::size_t i) const {
+    if (blank(i)) return false;
+    const LineKind kind = kind_of(content(i));
+    return kind == LineKind::member || kind == LineKind::opener || kind == LineKind::section;
+}
+
+std::size_t OutlineReader::take_records(std::size_t i) {
+    if (options_.format == Format::code || options_.format == Format::table ||
+        wasted_ > 4 * text_.size())
+        return 0;
+    if (options_.format == Format::record) {
+        add_records(i, record_end(i, kMostLines));
+        return std::max(i, record_last_) + 1;
+    }
+    // Comments belong to the data below them.
+    std::size_t first = i;
+    while (!blank(first) && first < i + kComments && kind_of(content(first)) == LineKind::comment)
+        ++first;
+    if (blank(first)) return 0;
+    if (!keyed(first) && kind_of(content(first)) != LineKind::closer) return 0;
+    if (first > i && content(i).starts_with("##")) return 0;
+    const std::string_view here = content(first);
+    std::size_t last = first;
+    if (kind_of(here) == LineKind::section) {
+        std::size_t below = filled(first + 1);
+        while (below < count() && kind_of(content(below)) == LineKind::comment)
+            below = filled(below + 1);
+        if (!keyed(below) || kind_of(content(below)) == LineKind::section ||
+            line(below).indent != line(first).indent)
+            return 0;
+        last = std::max(record_end(below, kMostLines), below);
+        if (states_code(first, last)) return 0;
+    } else {
+        if (here.ends_with("::")) return 0;
+        last = record_end(first, kTold);
+        if (last == first || states_code(first, last)) return 0;
+        // The first lines look like data: read the whole block.
+        const std::size_t seen = last;
+        last = record_end(first, kMostLines);
+        if (last == first) {
+            wasted_ += line(std::min(first + kMostLines, count() - 1)).last - line(seen).last;
+            return 0;
+        }
+    }
+    add_records(i, last);
+    return last + 1;
+}
+
+// Append lines i .. last as members; each needs the nearest name above it with less indentation.
+void OutlineReader::add_records(std::size_t i, std::size_t last) {
+    close_lists(-1);
+    const std::int32_t block = next_unit();
+    // The lines without an owner in this block need the lead-in of the block.
+    const std::int32_t outer = owner(line(i).indent);
+    const std::int32_t lead = kind_of(content(i)) == LineKind::section ? outer : lead_or_owner(i);
+    openers_.clear();
+    const std::int32_t subject = record_subject(i, last, lead);
+    std::int32_t comment = kNoSpan;  // the one-line comment directly above
+    for (std::size_t k = i; k <= last; ++k) {
+        if (blank(k)) {
+            comment = kNoSpan;
+            continue;
+        }
+        const LineKind what = kind_of(content(k));
+        const int indent = line(k).indent;
+        if (what == LineKind::section && indent == 0) {
+            owners_.clear();
+            heading_ = add_line(k, SpanKind::heading, kNoSpan, kLabel);
+            comment = kNoSpan;
+            continue;
+        }
+        std::int32_t owning = record_owner(k);
+        if (owning == outer) owning = k == i ? lead : subject;
+        if (k == i && subject != lead) continue;
+        if (what == LineKind::comment) {
+            const bool last_of_them =
+                !blank(k + 1) && k < last && kind_of(content(k + 1)) != LineKind::comment;
+            const std::int32_t unit = add_line(k, SpanKind::record, owning, kFiller);
+            comment = last_of_them && comment == kNoSpan ? unit : kNoSpan;
+        } else if (what == LineKind::closer && !opens_more(k, last)) {
+            add_closer(k, owning);
+            comment = kNoSpan;
+        } else {
+            const std::int32_t unit = add_record(k, last, owning);
+            // A one-line comment is shown with the member below it.
+            if (comment != kNoSpan) tie(unit, comment);
+            comment = kNoSpan;
+        }
+    }
+    close_block(block);
+    lead_ = {};
+    record_last_ = last;
+}
+
+// The key of a line, up to its colon or sign; empty if it has none.
+std::string_view key_of(std::string_view content) {
+    const std::size_t end = content.find_first_of(":=");
+    return end == content.npos ? std::string_view{} : content.substr(0, end);
+}
+
+// Several records separated by blank lines that share their first key, such as "Patient: ...": the
+// first line identifies the record. Append it as the name of the lines below it; return the unit
+// that these lines need.
+std::int32_t OutlineReader::record_subject(std::size_t i, std::size_t last, std::int32_t lead) {
+    const std::string_view key = key_of(content(i));
+    const std::size_t next = filled(last + 1);
+    const bool member = kind_of(content(i)) == LineKind::member && last > i && !blank(i + 1);
+    const bool again =
+        !key.empty() && (key == subject_key_ || (next < count() && key_of(content(next)) == key));
+    if (!member || !again || line(i + 1).indent > line(i).indent || content(i)[0] == '-')
+        return lead;
+    subject_key_ = key;
+    return add_line(i, SpanKind::name, lead, kLabel);
+}
+
+// The unit that owns line k of a record. A list may have the same indentation as its key.
+std::int32_t OutlineReader::record_owner(std::size_t k) {
+    const int indent = line(k).indent;
+    if (content(k)[0] != '-') return owner(indent);
+    const std::int32_t above = owner(indent + 1);
+    if (owners_.empty() || owners_.back().indent != indent) return above;
+    const Unit& unit = units_[static_cast<std::size_t>(owners_.back().unit)];
+    const bool key = unit.kind == SpanKind::name && text_[unit.start] != '-';
+    return key ? above : owner(indent);
+}
+
+// Whether a line of brackets opens a deeper block below it.
+bool OutlineReader::opens_more(std::size_t k, std::size_t last) const {
+    const std::string_view said = content(k);
+    const std::size_t below = filled(k + 1);
+    return (said.back() == '{' || said.back() == '[' || said.back() == '(') && below <= last &&
+           line(below).indent > line(k).indent;
+}
+
+std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int32_t owning) {
+    const std::string_view said = content(k);
+    const int indent = line(k).indent;
+    const LineKind what = kind_of(said);
+    const bool dashed = said[0] == '-';
+    const std::size_t below = filled(k + 1);
+    const bool inside = below <= last;
+    const bool deeper = inside && line(below).indent > indent;
+    const bool brackets = opens_more(k, last);
+    const bool opens = deeper && (what == LineKind::opener || dashed || said.back() == '(') &&
+                       kind_of(content(below)) != LineKind::closer;
+    const bool opens_list = inside && what == LineKind::opener && !dashed &&
+                            line(below).indent == indent && content(below).starts_with("- ");
+    // A key that the text ends with: what it names is cut off.
+    if (what == LineKind::opener && below >= count() && !units_.empty())
+        return add_line(k, SpanKind::name, owning, kLabel);
+    if (!opens && !opens_list && !brackets)
+        return add_cut(line(k).first, line(k).last, SpanKind::record, owning);
+    const SpanKind kind = what == LineKind::closer ? SpanKind::fence : SpanKind::name;
+    const std::int32_t unit = add_line(k, kind, owning, kLabel);
+    own(indent, unit);
+    openers_.push_back({indent, unit});
+    return unit;
+}
+
+// Append a closing bracket or tag and tie it to the opener with the same indentation.
+void OutlineReader::add_closer(std::size_t k, std::int32_t owning) {
+    const std::int32_t closing = add_line(k, SpanKind::fence, owning, kLabel);
+    while (!openers_.empty() && openers_.back().indent > line(k).indent) openers_.pop_back();
+    if (openers_.empty() || openers_.back().indent != line(k).indent) return;
+    const std::int32_t opening = openers_.back().unit;
+    openers_.pop_back();
+    tie(opening, closing);
+    units_[static_cast<std::size_t>(closing)].need = opening;
+}
+
+// A log or dump: lines that are separate entries, each with continuation lines, such as a
+// traceback.
+std::size_t OutlineReader::take_entries(std::size_t i) {
+    if (!is_entry_line(content(i))) return 0;
+    // Decide from the first lines whether this is a log, then find its end.
+    std::size_t last = i, entries = 0;
+    const auto goes_on = [&](std::size_t k) { return !blank(k) && fence_size(content(k)) == 0; };
+    for (std::size_t k = i; goes_on(k) && k < i + kTold; ++k) {
+        entries += is_entry_line(content(k));
+        last = k;
+    }
+    if (entries < kEntries || 3 * entries < last - i + 1) return 0;
+    while (goes_on(last + 1)) ++last;
+    close_lists(-1);
+    const std::int32_t need = lead_or_owner(i);
+    const std::int32_t first = next_unit();
+    std::int32_t entry = need;
+    for (std::size_t k = i; k <= last; ++k) {
+        const bool begins = is_entry_line(content(k));
+        const std::int32_t unit =
+            add_cut(line(k).first, line(k).last, SpanKind::record, begins ? need : entry);
+        if (begins) entry = unit;
+    }
+    close_block(first);
+    lead_ = {};
+    return last + 1;
+}
+
+}  // namespace ctxmem

@@ -1,0 +1,493 @@
+#include "core/tokenizer/bpe.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <queue>
+
+#include "core/text/unicode.hpp"
+
+namespace ctxmem {
+namespace {
+
+constexpr std::size_t kCacheBits = 16;
+constexpr std::uint64_t kCountBits = std::uint64_t{0xF} << 60;  // free in a BytesKey
+constexpr Token kLongest = Token{1} << 31;  // free in a Token: no longer one matches at its place
+
+bool is_ascii(const BytesKey& key) {
+    constexpr std::uint64_t kHigh = 0x8080808080808080ull;
+    return ((key.low | (key.high & ~(std::uint64_t{0xFF} << 56))) & kHigh) == 0;
+}
+
+bool is_whitespace_before(std::string_view text, std::size_t at, std::size_t& begin) {
+    if (at == 0) return false;
+    begin = at - 1;
+    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) --begin;
+    const CharClass c = char_class(decode(text, begin).value);
+    return c == CharClass::space || c == CharClass::newline;
+}
+
+// What is left after merging `piece` pair by pair: the number of tokens, and where the first ended
+// before the last merge.
+struct Merged {
+    std::size_t tokens;
+    std::size_t last_border;
+};
+
+Merged merge(const Vocabulary& vocabulary, std::string_view piece) {
+    // A list of tokens by where they begin; an entry of the heap is stale unless both its tokens
+    // still end where they did.
+    struct Pair {
+        Rank rank;
+        std::size_t begin, middle, end;
+        bool operator<(const Pair& other) const {  // the lowest rank, leftmost, is on top
+            return rank != other.rank ? rank > other.rank : begin > other.begin;
+        }
+    };
+    const std::size_t size = piece.size();
+    std::vector<std::size_t> next(size + 1), previous(size + 1);
+    for (std::size_t i = 0; i <= size; ++i) {
+        next[i] = i + 1;
+        previous[i] = i == 0 ? 0 : i - 1;
+    }
+    std::priority_queue<Pair> heap;
+    const auto push = [&](std::size_t begin) {
+        const std::size_t middle = next[begin];
+        if (middle >= size) return;
+        const Token token = vocabulary.find(piece.data() + begin, next[middle] - begin);
+        if (token != kNoToken) heap.push({vocabulary[token].rank, begin, middle, next[middle]});
+    };
+    for (std::size_t i = 0; i < size; ++i) push(i);
+    std::size_t tokens = size;
+    std::size_t last_border = 0;
+    while (!heap.empty()) {
+        const Pair pair = heap.top();
+        heap.pop();
+        if (next[pair.begin] != pair.middle || next[pair.middle] != pair.end) continue;
+        next[pair.begin] = pair.end;
+        next[pair.middle] = 0;  // no token begins here any more
+        if (pair.end < size) previous[pair.end] = pair.begin;
+        last_border = pair.middle;
+        --tokens;
+        push(pair.begin);
+        if (pair.begin > 0) push(previous[pair.begin]);
+    }
+    return {tokens, last_border};
+}
+
+}  // namespace
+
+// Merge the ASCII of a key pair by pair. Sixteen numbers hold, for each byte that begins a token,
+// the rank of that token with its right neighbour and, below it, the byte's position: the least is
+// the pair to merge next, the leftmost of its rank.
+std::int64_t Bpe::merge_short(const BytesKey& key, std::size_t size) const {
+    constexpr std::uint32_t kNone = 0xFFFFFFFFu;
+    constexpr unsigned kPosition = 15;
+    static_assert(Vocabulary::kRanks <= 1u << 28, "a rank and a position fit 32 bits");
+    char bytes[kPacked + 1 + kReadable] = {};
+    std::memcpy(bytes, &key, sizeof key);
+    std::uint32_t pairs[kPacked + 1];
+    for (unsigned i = 0; i <= kPacked; ++i) {
+        const Rank rank = i + 1 < size ? ascii_pairs_[ascii_pair(bytes + i)] : kNoRank;
+        pairs[i] = rank == kNoRank ? kNone : rank << 4 | i;
+    }
+    std::uint32_t starts = (2u << size) - 1;  // one bit a token, and one for the end
+    std::int64_t tokens = static_cast<std::int64_t>(size);
+    const auto pair_at = [&](unsigned begin, unsigned end) {
+        const Token token = vocabulary_.find(key_of_readable(bytes + begin, end - begin));
+        pairs[begin] = token == kNoToken ? kNone : vocabulary_[token].rank << 4 | begin;
+    };
+    for (;;) {
+        std::uint32_t least = kNone;
+        for (const std::uint32_t pair : pairs) least = std::min(least, pair);
+        if (least == kNone) return tokens;
+        const unsigned at = least & kPosition;
+        std::uint32_t after = starts & ~((2u << at) - 1);  // where later tokens begin, and the end
+        const auto middle = static_cast<unsigned>(std::countr_zero(after));
+        starts &= ~(1u << middle);
+        pairs[middle] = kNone;
+        --tokens;
+        after &= after - 1;
+        const auto end = static_cast<unsigned>(std::countr_zero(after));
+        after &= after - 1;
+        if (after != 0)
+            pair_at(at, static_cast<unsigned>(std::countr_zero(after)));
+        else
+            pairs[at] = kNone;
+        if (const std::uint32_t before = starts & ((1u << at) - 1); before != 0)
+            pair_at(31u - static_cast<unsigned>(std::countl_zero(before)), end);
+    }
+}
+
+// What one thread needs while it counts.
+struct Bpe::Workspace {
+    // Direct-mapped. A slot is the key of a piece with its count in the free bits; an empty slot
+    // has size 0, which no piece has.
+    std::vector<BytesKey> counts = std::vector<BytesKey>(std::size_t{1} << kCacheBits);
+    // Of the piece being encoded: its bytes and kReadable more, its tokens so far, its dead ends.
+    std::vector<char> piece;
+    std::vector<Token> tokens;  // with kLongest
+    std::vector<std::uint64_t> dead;
+};
+
+// How a token of two bytes or more is made: by a merge of two of lower rank, unless `kind` says
+// otherwise.
+struct Bpe::Made {
+    enum Kind : std::uint64_t { unknown, never, unordered, merged };
+    Kind kind;
+    Token left, right;
+};
+
+class Bpe::Borrowed {
+public:
+    explicit Borrowed(const Bpe& bpe) : bpe_(bpe) {
+        work_ = bpe.spare_.exchange(nullptr, std::memory_order_acquire);
+        if (work_ != nullptr) return;
+        const std::lock_guard hold(bpe.lock_);
+        if (bpe.idle_.empty()) {
+            bpe.workspaces_.push_back(std::make_unique<Workspace>());
+            bpe.idle_.reserve(bpe.workspaces_.size());  // so that giving back cannot fail
+            work_ = bpe.workspaces_.back().get();
+        } else {
+            work_ = bpe.idle_.back();
+            bpe.idle_.pop_back();
+        }
+    }
+    ~Borrowed() {
+        Workspace* none = nullptr;
+        if (bpe_.spare_.compare_exchange_strong(none, work_, std::memory_order_release)) return;
+        const std::lock_guard hold(bpe_.lock_);
+        bpe_.idle_.push_back(work_);
+    }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    Workspace& operator*() const { return *work_; }
+
+private:
+    const Bpe& bpe_;
+    Workspace* work_;
+};
+
+Bpe::Bpe(std::string_view file, Pattern pattern)
+    : vocabulary_(file), pattern_(pattern), ascii_pairs_(128 * 128, kNoRank) {
+    for (int x = 0; x < 128; ++x)
+        for (int y = 0; y < 128; ++y) {
+            const char pair[2] = {static_cast<char>(x), static_cast<char>(y)};
+            if (const Token token = vocabulary_.find(pair, 2); token != kNoToken)
+                ascii_pairs_[ascii_pair(pair)] = vocabulary_[token].rank;
+        }
+}
+
+Bpe::~Bpe() = default;
+
+// How tokens are made -------------------------------------------------------------------------
+
+Bpe::Made Bpe::find_split(Token token) const {
+    const Rank rank = vocabulary_[token].rank;
+    const std::string_view bytes = vocabulary_.bytes(token);
+    char padded[255 + kReadable] = {};
+    std::memcpy(padded, bytes.data(), bytes.size());
+    // If ranks rise, the token's parts are the encoding of its bytes by all merges before its own.
+    for (std::size_t border = 1; border < bytes.size(); ++border) {
+        const Token left = vocabulary_.find_readable(padded, border);
+        if (left == kNoToken) continue;
+        const Token right = vocabulary_.find_readable(padded + border, bytes.size() - border);
+        if (right == kNoToken) continue;
+        const auto rises = [&](Token part) {
+            return vocabulary_[part].size == 1 ||
+                   (vocabulary_[part].rank < rank && made_from(part).kind == Made::merged);
+        };
+        if (rises(left) && rises(right) &&
+            neighbours(padded + border, left, right, rank, false) == Answer::yes)
+            return {Made::merged, left, right};
+    }
+    return {merge(vocabulary_, bytes).tokens == 1 ? Made::unordered : Made::never, 0, 0};
+}
+
+// Requires a token of two bytes or more.
+inline Bpe::Made Bpe::made_from(Token token) const {
+    constexpr std::uint64_t kTokenBits = 30;  // two tokens and the kind in one word
+    constexpr std::uint64_t kToken = (std::uint64_t{1} << kTokenBits) - 1;
+    std::atomic<std::uint64_t>& kept = vocabulary_[token].made;
+    std::uint64_t word = kept.load(std::memory_order_relaxed);
+    if (word == 0) {
+        const Made made = find_split(token);
+        word = std::uint64_t{made.kind} << 2 * kTokenBits | std::uint64_t{made.left} << kTokenBits |
+               made.right;
+        kept.store(word, std::memory_order_relaxed);
+    }
+    return {static_cast<Made::Kind>(word >> 2 * kTokenBits),
+            static_cast<Token>(word >> kTokenBits & kToken), static_cast<Token>(word & kToken)};
+}
+
+// Left to right -------------------------------------------------------------------------------
+
+// Whether `left`, whose bytes end at `border`, and `right`, whose bytes begin there, are the
+// encoding of their bytes by merges of rank below `limit`. `left_is_longest` says that no longer
+// token matches where `left` begins. Requires kReadable bytes from every byte of both.
+Bpe::Answer Bpe::neighbours(const char* border, Token left, Token right, Rank limit,
+                            bool left_is_longest) const {
+    const Vocabulary::Entry* one = &vocabulary_[left];
+    const Vocabulary::Entry* two = &vocabulary_[right];
+    // From these sizes down, a side is part of a character, and no token goes across the border
+    // from inside that character, or into it.
+    std::size_t enough_left = 0;
+    std::size_t enough_right = 0;
+    if (const std::size_t size = character_size(*border);
+        size > 1 && !vocabulary_.torn_at_end(border[-1], *border))
+        enough_right = size - 1;
+    if (is_continuation(border[-1]) && !is_continuation(*border) &&
+        !vocabulary_.torn_at_begin(border[-1], *border)) {
+        std::size_t size = 1;
+        while (size < one->size && is_continuation(border[-1 - static_cast<int>(size)])) ++size;
+        enough_left = size;
+    }
+    // A merge of the two at the border comes before the merge undone last if its rank is below
+    // `limit`. Where the ranks are equal the leftmost comes first: that is the merge across the
+    // border, unless the one undone was on the left of it.
+    for (;;) {
+        if (one->size <= enough_left || two->size <= enough_right) return Answer::yes;
+        const std::size_t size = one->size + two->size;
+        if (!left_is_longest && size <= vocabulary_.longest()) {
+            const Token both = vocabulary_.find_readable(border - one->size, size);
+            if (both != kNoToken && vocabulary_[both].rank < limit) return Answer::no;
+        }
+        if (one->size == 1 && two->size == 1) return Answer::yes;
+        if (two->size == 1 || (one->size != 1 && one->rank > two->rank)) {
+            const Made made = made_from(left);
+            if (made.kind != Made::merged) return Answer::unordered;
+            limit = one->rank;
+            left = made.right;
+            one = &vocabulary_[left];
+            left_is_longest = false;
+        } else {
+            const Made made = made_from(right);
+            if (made.kind != Made::merged) return Answer::unordered;
+            limit = two->rank + 1;
+            right = made.left;
+            two = &vocabulary_[right];
+        }
+    }
+}
+
+// Requires a piece that is no token itself.
+std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) const {
+    if (work.piece.size() < size + kReadable) {
+        work.piece.resize(size + kReadable);
+        work.tokens.resize(size);
+    }
+    std::memcpy(work.piece.data(), bytes, size);
+    const char* piece = work.piece.data();
+    Token* tokens = work.tokens.data();
+    std::size_t count = 0;
+    // One bit a position: no encoding leads on from there.
+    work.dead.assign(size / 64 + 1, 0);
+    std::uint64_t* dead = work.dead.data();
+    // False once another way is needed: ranks do not rise, or the questions about neighbours run
+    // away (see bpe.hpp).
+    bool ordered = true;
+    std::size_t questions = 0;
+    std::size_t furthest = 0;
+
+    // Whether `token` continues the encoding of piece[0, at).
+    const auto continues = [&](std::size_t at, Token token) {
+        if (token == kNoToken) return false;
+        const std::size_t end = at + vocabulary_[token].size;
+        if (dead[end / 64] >> end % 64 & 1) return false;
+        if (vocabulary_[token].size > 1) {
+            const Made made = made_from(token);
+            ordered = ordered && made.kind != Made::unordered;
+            if (made.kind != Made::merged) return false;
+        }
+        if (count == 0) return true;
+        const Token last = tokens[count - 1];
+        if (++questions > 256 + furthest) ordered = false;
+        const Answer answer =
+            neighbours(piece + at, last & ~kLongest, token, kNoRank, (last & kLongest) != 0);
+        ordered = ordered && answer != Answer::unordered;
+        return answer == Answer::yes;
+    };
+    // The longest token of at most `most` bytes that continues the encoding, or none. `is_longest`
+    // becomes false if there is a longer one that does not.
+    bool is_longest = true;
+    const auto fits = [&](std::size_t at, Token token) {
+        if (continues(at, token)) return true;
+        if (token != kNoToken) is_longest = false;
+        return false;
+    };
+    const auto longest = [&](std::size_t at, std::size_t most) {
+        if (most >= 3) {
+            std::uint32_t lefts = vocabulary_.lengths_after(piece + at);
+            if (most > 30 && lefts >> 31 != 0)
+                for (std::size_t n = std::min(most, vocabulary_.longest_after(piece + at)); n > 30;
+                     --n)
+                    if (const Token token = vocabulary_.find(piece + at, n); fits(at, token))
+                        return token;
+            lefts &= (2u << std::min<std::size_t>(most, 30)) - 1;
+            while (lefts != 0) {
+                const auto n = static_cast<std::size_t>(31 - std::countl_zero(lefts));
+                lefts ^= 1u << n;
+                const Token token = vocabulary_.find_readable(piece + at, n);
+                if (fits(at, token)) return token;
+            }
+        }
+        for (std::size_t n = std::min<std::size_t>(most, 2); n > 0; --n)
+            if (const Token token = vocabulary_.find(key_of_readable(piece + at, n));
+                fits(at, token))
+                return token;
+        return kNoToken;
+    };
+
+    std::size_t at = 0;
+    std::size_t most = size - 1;
+    while (at < size && ordered) {
+        const Token token = longest(at, most);
+        if (token != kNoToken) {
+            tokens[count++] = token | (is_longest ? kLongest : 0);
+            at += vocabulary_[token].size;
+            furthest = std::max(furthest, at);
+            most = size - at;
+            is_longest = true;
+        } else if (count > 0) {
+            dead[at / 64] |= std::uint64_t{1} << at % 64;
+            most = vocabulary_[tokens[--count] & ~kLongest].size;
+            at -= most--;
+            is_longest = false;
+        } else {
+            break;  // only where ranks do not rise
+        }
+    }
+    constexpr std::size_t kKept = std::size_t{1} << 20;  // the room of huger pieces is given back
+    if (size > kKept) {
+        work.piece = {};
+        work.tokens = {};
+        work.dead = {};
+    }
+    if (at < size || !ordered) return count_by_merging({bytes, size});
+    return static_cast<std::int64_t>(count);
+}
+
+std::int64_t Bpe::count_by_merging(std::string_view piece) const {
+    if (piece.empty()) return 0;
+    if (vocabulary_.find(piece.data(), piece.size()) != kNoToken) return 1;
+    return static_cast<std::int64_t>(merge(vocabulary_, piece).tokens);
+}
+
+// Pieces --------------------------------------------------------------------------------------
+
+// A piece that the cache does not hold.
+std::int64_t Bpe::count_short(const BytesKey& key, std::uint64_t hash, std::size_t size,
+                              Workspace& work) const {
+    std::int64_t tokens = 1;
+    if (vocabulary_.find(key, hash) == kNoToken)
+        tokens = is_ascii(key) ? merge_short(key, size)
+                               : encode(reinterpret_cast<const char*>(&key), size, work);
+    BytesKey& slot = work.counts[hash >> (64 - kCacheBits)];
+    slot = {key.low, key.high | static_cast<std::uint64_t>(tokens) << 60};
+    return tokens;
+}
+
+// A piece of any size with kReadable bytes at its address, or of more than kPacked bytes.
+inline std::int64_t Bpe::count_any(const char* piece, std::size_t size, Workspace& work) const {
+    if (size > kPacked) {
+        if (vocabulary_.find(piece, size) != kNoToken) return 1;
+        return encode(piece, size, work);
+    }
+    const BytesKey key = key_of_readable(piece, size);
+    const std::uint64_t hash = hash_of(key);
+    const BytesKey& slot = work.counts[hash >> (64 - kCacheBits)];
+    if (((slot.low ^ key.low) | ((slot.high ^ key.high) & ~kCountBits)) == 0)
+        return static_cast<std::int64_t>(slot.high >> 60);
+    return count_short(key, hash, size, work);
+}
+
+// Call visit(end, tokens) for each piece from `at` on that starts before `stop`, in order.
+template <class Visit>
+inline void Bpe::for_each_piece(std::string_view text, std::size_t& at, std::size_t stop,
+                                Workspace& work, Visit visit) const {
+    constexpr std::uint64_t kHigh = 0x8080808080808080ull;
+    char padded[kBlock + kReadable + kPacked];
+    while (at < stop) {
+        const std::size_t left = text.size() - at;
+        // Reading beyond the text is avoided by a copy of its end.
+        const char* block = text.data() + at;
+        if (left < kBlock + kReadable) {
+            std::memcpy(padded, block, left);
+            std::memset(padded + left, 0, sizeof padded - left);
+            block = padded;
+        }
+        std::uint64_t eight = 0;
+        std::memcpy(&eight, block, 8);
+        if ((eight & kHigh) == 0) {
+            const PieceStarts pieces =
+                piece_starts(pattern_, block, std::min(left, kBlock), left < kBlock);
+            if (pieces.certain > 0) {
+                std::size_t begin = 0;
+                for (std::uint64_t bits = pieces.bits & ~std::uint64_t{1}; bits != 0;
+                     bits &= bits - 1) {
+                    const auto end = static_cast<std::size_t>(std::countr_zero(bits));
+                    visit(at + end, count_any(block + begin, end - begin, work));
+                    begin = end;
+                }
+                at += pieces.certain;
+                continue;
+            }
+        }
+        const std::size_t size = piece_end(pattern_, text, at) - at;
+        const char* piece = size > kPacked ? text.data() + at : block;
+        at += size;
+        visit(at, count_any(piece, size, work));
+    }
+}
+
+std::int64_t Bpe::count_from(std::string_view text, std::size_t& at, std::size_t stop) const {
+    const Borrowed work(*this);
+    std::int64_t total = 0;
+    for_each_piece(text, at, std::min(stop, text.size()), *work,
+                   [&](std::size_t, std::int64_t tokens) { total += tokens; });
+    return total;
+}
+
+std::int64_t Bpe::count(std::string_view text) const {
+    std::size_t at = 0;
+    return count_from(text, at, text.size());
+}
+
+void Bpe::count_spans(std::string_view text, std::span<const ByteSpan> spans,
+                      std::int64_t* counts) const {
+    const Borrowed work(*this);
+    // borders[i] is where piece i begins, totals[i] the tokens of what stands before it.
+    std::vector<std::size_t> borders{0};
+    std::vector<std::int64_t> totals{0};
+    std::size_t at = 0;
+    for_each_piece(text, at, text.size(), *work, [&](std::size_t end, std::int64_t tokens) {
+        borders.push_back(end);
+        totals.push_back(totals.back() + tokens);
+    });
+    for (std::size_t i = 0; i < spans.size(); ++i) {
+        const std::string_view cut = text.substr(0, spans[i].end);
+        // The last border that cutting the text leaves in place.
+        std::size_t whole = cut.size();
+        for (std::size_t begin = 0; is_whitespace_before(cut, whole, begin);) whole = begin;
+        const auto last = static_cast<std::size_t>(
+            std::upper_bound(borders.begin(), borders.end(), whole) - borders.begin() - 1);
+        // From the span's start to a border of the text, or to the span's end.
+        std::int64_t total = 0;
+        at = spans[i].begin;
+        auto next = static_cast<std::size_t>(std::lower_bound(borders.begin(), borders.end(), at) -
+                                             borders.begin());
+        while (at < borders[last] && borders[next] != at) {
+            for_each_piece(cut, at, at + 1, *work,
+                           [&](std::size_t, std::int64_t tokens) { total += tokens; });
+            while (borders[next] < at) ++next;
+        }
+        if (at < borders[last]) {
+            total += totals[last] - totals[next];
+            at = borders[last];
+        }
+        for_each_piece(cut, at, cut.size(), *work,
+                       [&](std::size_t, std::int64_t tokens) { total += tokens; });
+        counts[i] = total;
+    }
+}
+
+}  // namespace ctxmem

@@ -1,0 +1,212 @@
+#include "core/tokenizer/vocabulary.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace ctxmem {
+namespace {
+
+constexpr std::uint8_t kNotBase64 = 0x80;
+constexpr auto kBase64 = [] {
+    std::array<std::uint8_t, 256> table{};
+    for (auto& value : table) value = kNotBase64;
+    const char* alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (std::uint8_t i = 0; i < 64; ++i) table[static_cast<unsigned char>(alphabet[i])] = i;
+    return table;
+}();
+
+// What is read of a file, front to back. Reading beyond its end gives '\0', which is no base64, no
+// digit and no end of line.
+struct Reader {
+    std::string_view file;
+    std::size_t at = 0;
+
+    bool done() const { return at >= file.size(); }
+    char peek(std::size_t ahead = 0) const {
+        return at + ahead < file.size() ? file[at + ahead] : '\0';
+    }
+    std::uint8_t sixtet(std::size_t ahead) const {
+        return kBase64[static_cast<unsigned char>(peek(ahead))];
+    }
+
+    // Base64 with its padding, decoded to `out`, which has room for three bytes more than there
+    // are; the number of bytes, 0 if it is none.
+    std::size_t base64(char* out) {
+        const char* begin = out;
+        for (;;) {
+            const std::uint8_t a = sixtet(0), b = sixtet(1), c = sixtet(2), d = sixtet(3);
+            const std::uint32_t bits = std::uint32_t{a} << 18 | std::uint32_t{b} << 12 |
+                                       std::uint32_t{c & 63u} << 6 | (d & 63u);
+            if (((a | b) & kNotBase64) != 0) return static_cast<std::size_t>(out - begin);
+            out[0] = static_cast<char>(bits >> 16);
+            out[1] = static_cast<char>(bits >> 8);
+            out[2] = static_cast<char>(bits);
+            if (((c | d) & kNotBase64) == 0) {
+                out += 3;
+                at += 4;
+                continue;
+            }
+            if (peek(3) != '=' || (c == kNotBase64 && peek(2) != '=')) return 0;
+            at += 4;
+            return static_cast<std::size_t>(out - begin) + (c == kNotBase64 ? 1 : 2);
+        }
+    }
+
+    // Decimal digits. False if there are none, or too many for a rank.
+    bool rank(Rank& out) {
+        std::uint64_t value = 0;
+        const std::size_t begin = at;
+        for (; peek() >= '0' && peek() <= '9' && at - begin < 11; ++at)
+            value = value * 10 + static_cast<std::uint64_t>(peek() - '0');
+        out = static_cast<Rank>(value);
+        return at > begin && value < Vocabulary::kRanks;
+    }
+
+    bool skip(char expected) {
+        if (peek() != expected || done()) return false;
+        ++at;
+        return true;
+    }
+    bool end_of_line() {
+        skip('\r');
+        return skip('\n') || done();
+    }
+};
+
+std::uint64_t hash_long(const char* bytes, std::size_t size) {
+    std::uint64_t hash = size;
+    for (std::size_t at = 0; at < size; at += kPacked) {
+        const BytesKey key = key_of(bytes + at, std::min(kPacked, size - at));
+        hash = (hash ^ hash >> 31) * 0x9FB21C651E98DF25ull + hash_of(key);
+    }
+    return hash;
+}
+
+void prefetch(const void* address) {
+#ifdef CTXMEM_SSE2
+    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
+#else
+    (void)address;
+#endif
+}
+
+struct Line {
+    std::uint32_t rank;
+    std::uint32_t offset;  // of the token's bytes among all tokens' bytes
+    std::uint32_t size;
+};
+
+}  // namespace
+
+Vocabulary::Vocabulary(std::string_view file) {
+    std::vector<Line> lines;
+    lines.reserve(file.size() / 16);
+    // Base64 takes four bytes for three; the decoder and key_of_readable go a little beyond.
+    std::vector<char> all(file.size() / 4 * 3 + kReadable);
+    std::size_t used = 0;
+    Reader reader{file};
+    for (std::size_t number = 1; !reader.done(); ++number) {
+        if (reader.end_of_line()) continue;
+        const std::size_t size = reader.base64(all.data() + used);
+        Rank rank = 0;
+        if (size == 0 || size > 255 || !reader.skip(' ') || !reader.rank(rank) ||
+            !reader.end_of_line())
+            throw std::invalid_argument("line " + std::to_string(number) +
+                                        " of the vocabulary is not 'base64 rank'");
+        lines.push_back({rank, static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(size)});
+        used += size;
+    }
+    const auto by_rank = [](const Line& a, const Line& b) { return a.rank < b.rank; };
+    if (!std::is_sorted(lines.begin(), lines.end(), by_rank))
+        std::sort(lines.begin(), lines.end(), by_rank);
+    for (std::size_t i = 1; i < lines.size(); ++i)
+        if (lines[i].rank == lines[i - 1].rank)
+            throw std::invalid_argument("rank " + std::to_string(lines[i].rank) +
+                                        " is given twice in the vocabulary");
+
+    std::size_t places = 64;
+    while (places * 3 < lines.size() * 4) places *= 2;  // at most three quarters full
+    mask_ = places - 1;
+    shift_ = 64u - static_cast<unsigned>(std::countr_zero(places));
+    tags_.assign(places + kGroup, 0);
+    entries_ = std::make_unique<Entry[]>(places);
+    lengths_after_.assign(kPrefixes, 0);
+    longest_after_.assign(kPrefixes, 0);
+    size_ = lines.size();
+    const auto hash_of_line = [&](const Line& line) {
+        const char* bytes = all.data() + line.offset;
+        return line.size > kPacked ? hash_long(bytes, line.size)
+                                   : hash_of(key_of_readable(bytes, line.size));
+    };
+    // Places are taken at random in 8 MB; asking for them early halves the time.
+    constexpr std::size_t kAhead = 16;
+    std::uint64_t ahead[kAhead] = {};
+    for (std::size_t i = 0; i < std::min(kAhead, lines.size()); ++i)
+        ahead[i] = hash_of_line(lines[i]);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const Line& line = lines[i];
+        const std::uint64_t hash = ahead[i % kAhead];
+        if (i + kAhead < lines.size()) {
+            ahead[i % kAhead] = hash_of_line(lines[i + kAhead]);
+            prefetch(&tags_[ahead[i % kAhead] >> shift_]);
+            prefetch(&entries_[ahead[i % kAhead] >> shift_]);
+        }
+        const char* bytes = all.data() + line.offset;
+        const bool is_long = line.size > kPacked;
+        const BytesKey key =
+            is_long ? BytesKey{long_bytes_.size(), 0} : key_of_readable(bytes, line.size);
+        if ((is_long ? find_long(bytes, line.size) : find(key, hash)) != kNoToken)
+            throw std::invalid_argument("the token of rank " + std::to_string(line.rank) +
+                                        " is given twice in the vocabulary");
+        Entry& entry = entries_[insert(hash)];
+        entry.key = key;
+        entry.rank = line.rank;
+        entry.size = line.size;
+        if (is_long) long_bytes_.append(bytes, line.size);
+        longest_ = std::max<std::size_t>(longest_, line.size);
+        note_torn({bytes, line.size});
+        if (line.size < 3) continue;
+        const std::size_t place = prefix(bytes);
+        lengths_after_[place] |= 1u << std::min(line.size, 31u);
+        longest_after_[place] =
+            std::max(longest_after_[place], static_cast<std::uint8_t>(line.size));
+    }
+    long_bytes_.shrink_to_fit();
+    for (int byte = 0; byte < 256; ++byte) {
+        const char c = static_cast<char>(byte);
+        if (find(&c, 1) == kNoToken)
+            throw std::invalid_argument("the vocabulary has no token for byte " +
+                                        std::to_string(byte));
+    }
+}
+
+void Vocabulary::note_torn(std::string_view bytes) {
+    std::size_t begin = 0;  // of the first character that begins here
+    while (begin < bytes.size() && is_continuation(bytes[begin])) ++begin;
+    if (begin > 0 && begin < bytes.size())
+        torn_at_begin_.set(two_bytes(bytes[begin - 1], bytes[begin]));
+    std::size_t last = bytes.size() - 1;  // where the last character begins
+    while (last > 0 && is_continuation(bytes[last])) --last;
+    if (last > 0 && character_size(bytes[last]) > bytes.size() - last)
+        torn_at_end_.set(two_bytes(bytes[last - 1], bytes[last]));
+}
+
+Token Vocabulary::find_long(const char* bytes, std::size_t size) const {
+    if (size > longest_) return kNoToken;
+    return probe(hash_long(bytes, size), [&](const Entry& entry) {
+        return entry.size == size &&
+               std::memcmp(long_bytes_.data() + entry.key.low, bytes, size) == 0;
+    });
+}
+
+Token Vocabulary::insert(std::uint64_t hash) {
+    std::size_t at = hash >> shift_;
+    unsigned empty = 0;
+    while ((empty = equal_tags(at, 0)) == 0) at = (at + kGroup) & mask_;
+    at = (at + std::countr_zero(empty)) & mask_;
+    tags_[at] = tag_of(hash);
+    if (at < kGroup) tags_[mask_ + 1 + at] = tags_[at];
+    return static_cast<Token>(at);
+}
+
+}  // namespace ctxmem
