@@ -205,7 +205,7 @@ def _our_windows(question: Question, scenario: str) -> None:
         for rows, asking in ((seen.verified, nullcontext), (seen.scored, asking_all)):
             with asking():
                 window = window_of(task.query, question.bare, limit, scorer=judge_of_spans)
-            rows.append(question.judged(window, limit) | {"asked": window.asked})
+            rows.append(question.judged(window, limit) | {"asked": window.scored_count})
 
 
 def oracle(task: Any) -> Scorer:

@@ -28,7 +28,7 @@ import ctxmem
 from ctxmem import _native, intake, tokens
 from ctxmem.dedup import find_repeats
 from ctxmem.outline import cut_segments
-from ctxmem.value import add_evidence, describe, read_question
+from ctxmem.value import add_rank_fusion, describe, read_question
 
 BUDGETS = (512, 1024, 2048, 4096)
 
@@ -214,7 +214,7 @@ def read_case(asked: Asked, view: View, embed: Any, random: np.random.Generator)
     ]
     table = intake.read(hits)
     find_repeats(table)
-    add_evidence(table)
+    add_rank_fusion(table)
     cut_segments(table, spans=True, labels=True, room=int(random.choice(ROOMS)))
     tokens.price_segments(table, tokens.resolve("o200k_base"))
     question = read_question(
@@ -232,13 +232,13 @@ def _evidence(table: ctxmem.schema.Candidates, asked: Asked) -> NDArray[np.float
     source = {}
     for i in table.unique.tolist():
         if table.first_segment[i] < table.last_segment[i]:
-            source[int(table.segment_stretch[table.first_segment[i]])] = table.chunks[i].source
+            source[int(table.segment_merged[table.first_segment[i]])] = table.chunks[i].source
     found = np.zeros(len(table.segment_span))
     for s, (start, end) in enumerate(table.segment_span.tolist()):
-        stretch = int(table.segment_stretch[s])
-        at = int(table.stretch_place[stretch])
+        merged_text = int(table.segment_merged[s])
+        at = int(table.merged_place[merged_text])
         for document, first, last in asked.gold:
-            if document == source.get(stretch):
+            if document == source.get(merged_text):
                 found[s] += max(0, min(end + at, last) - max(start + at, first))
     return found
 
@@ -374,7 +374,9 @@ def judge(data: Mapping[str, Any], cases: Iterable[Case]) -> list[float]:
     `data` is the content of a weights file, so the evaluated model is the one the package reads.
     """
     model = _native.SpanModel(data)
-    found = [_kept_evidence(case, model.worth(case.features).astype(np.float64)) for case in cases]
+    found = [
+        _kept_evidence(case, model.predict(case.features).astype(np.float64)) for case in cases
+    ]
     return [round(float(share), 4) for share in np.mean(found, axis=0)]
 
 
@@ -384,8 +386,8 @@ def _kept_evidence(case: Case, worth: NDArray[np.float64]) -> list[float]:
     shares = []
     for budget in BUDGETS:
         kept, *_ = _native.fill_spans(
-            table.stretches,
-            table.stretch_first,
+            table.merged_texts,
+            table.merged_first,
             np.ascontiguousarray(table.segment_span[:, 0]),
             np.ascontiguousarray(table.segment_span[:, 1]),
             table.segment_kind,
@@ -394,7 +396,7 @@ def _kept_evidence(case: Case, worth: NDArray[np.float64]) -> list[float]:
             table.segment_also,
             table.segment_tokens,
             table.document,
-            np.full(len(table.stretches), 2, dtype=np.int64),
+            np.full(len(table.merged_texts), 2, dtype=np.int64),
             2,
             worth,
             np.zeros(len(worth), dtype=np.uint8),

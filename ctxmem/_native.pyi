@@ -42,7 +42,7 @@ FINAL_FEATURES: tuple[str, ...]
 class SpanFeatures:
     def __init__(
         self,
-        stretches: list[str],
+        merged_texts: list[str],
         first: NDArray[np.int64],
         start: NDArray[np.int64],
         end: NDArray[np.int64],
@@ -68,12 +68,12 @@ class SpanModel:
     def __init__(self, data: dict[str, Any]) -> None: ...
     def draft(self, features: SpanFeatures) -> NDArray[np.float32]: ...
     def revise(self, features: SpanFeatures, worth: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    def worth(self, features: SpanFeatures) -> NDArray[np.float32]: ...
+    def predict(self, features: SpanFeatures) -> NDArray[np.float32]: ...
 
 # fill
 
 def fill_spans(
-    stretches: list[str],
+    merged_texts: list[str],
     first: NDArray[np.int64],
     start: NDArray[np.int64],
     end: NDArray[np.int64],

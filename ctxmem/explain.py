@@ -93,7 +93,7 @@ class _Account:
         self.relevance = table.relevance.tolist()
         full = table.tokens[table.first_row[:-1]]
         self.tokens = full.tolist()
-        self.worth = (table.worth * (full - table.overhead)).tolist()  # of the whole text
+        self.worth = (table.density * (full - table.overhead)).tolist()  # of the whole text
         self.segments = list(
             zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
         )
@@ -102,14 +102,14 @@ class _Account:
         self.kept_row = table.kept_row.tolist()
         kept = np.flatnonzero(table.kept_row >= 0)
         self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
-        self.stands_for_it = table.stands_for_it.tolist()
+        self.duplicate_of = table.duplicate_of.tolist()
         self.shown = _sums(table, table.segment_kept)
         characters = table.segment_span[:, 1] - table.segment_span[:, 0]
         self.shown_characters = _sums(table, table.segment_kept * characters)
         self.all_characters = _sums(table, characters)
-        self.folded = _sums(table, table.stands_for_it >= 0)
+        self.folded = _sums(table, table.duplicate_of >= 0)
         self.density_kept = _average(
-            table.segment_worth[table.segment_kept], table.segment_tokens[table.segment_kept]
+            table.segment_density[table.segment_kept], table.segment_tokens[table.segment_kept]
         )
         self.holder = self._holders(kept[table.alternative[table.kept_row[kept]] == 0])
         free = kept[~table.pinned[kept]]
@@ -181,7 +181,7 @@ class _Account:
     def _folded(self, i: int) -> Counts[int]:
         """Return how many segments of a chunk are duplicates of segments of each kept chunk."""
         first, last = self.segments[i]
-        others = self.stands_for_it[first:last]
+        others = self.duplicate_of[first:last]
         return Counts(self.holder[s] for s in others if s >= 0 and self.holder[s] >= 0)
 
     def _repeat(self, i: int, first: int) -> _Verdict:

@@ -46,7 +46,7 @@ from ctxmem.selection import (
     represent_by_what_fits,
     shows,
 )
-from ctxmem.value import add_evidence, estimate, read_question, read_scorer, shortlist, verify
+from ctxmem.value import add_rank_fusion, estimate, read_question, read_scorer, shortlist, verify
 
 ROUNDS = 6
 """Attempts to fit a window whose parts do not sum exactly; one or two are nearly always enough."""
@@ -168,7 +168,7 @@ def pack(
     parts = intake.read_sections(sections, table.chunks, allowed.limit)
     layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)
-    add_evidence(table)
+    add_rank_fusion(table)
     group(table, dedup, query)
     group_similar(table, similar, query)
     kept_before = intake.read_resident(resident, table)
@@ -185,7 +185,7 @@ def pack(
             sizes.room = _cut_to_room(
                 table, layout, counting, allowed.limit, sizes.room, enabled, compress == BLOCKS
             )
-        if by_span and len(table.segment_span) == len(table.stretches):
+        if by_span and len(table.segment_span) == len(table.merged_texts):
             by_span = False  # each text is one span: the solver selects the same units optimally
         if not by_span:
             cut_segments(table, enabled=enabled)
@@ -201,7 +201,7 @@ def pack(
             represent_by_what_fits(table, allowed.limit)
             overhead, again = render.run_overhead(table, layout, counting)
             choosing: Callable[[int], Proof | None] = SpanChoice(
-                table, overhead, again, dedup, allowed.least, query, sizes.held
+                table, overhead, again, dedup, allowed.min_density, query, sizes.held
             )
         else:
             headers = [
@@ -213,10 +213,10 @@ def pack(
                 sections=parts,
                 headers=headers,
                 resident=kept_before,
-                least=allowed.least,
+                least=allowed.min_density,
             )
         window = _fit(table, allowed, layout, counting, kept_before, choosing, folded)
-        if not by_span or allowed.least > 0 or not sizes.finer(window, table):
+        if not by_span or allowed.min_density > 0 or not sizes.finer(window, table):
             return window
 
 
@@ -330,7 +330,7 @@ def _fit(
     best.restore(table)
     value = best.proof.value
     bound = max(bound, value)
-    stopped = best.proof.stopped
+    stopped = best.proof.stopped_early
     return Window(
         text=best.rendering.text,
         tokens=best.tokens,
@@ -344,9 +344,9 @@ def _fit(
         exact=counter.exact,
         counter=counter.name,
         prices=prices,
-        left=best.proof.left,
-        stopped=stopped,
-        asked=table.asked,
+        unselected_share=best.proof.unselected_share,
+        stopped_early=stopped,
+        scored_count=table.scored_count,
         passages=count_units(table),
         table=table,
     )
@@ -360,18 +360,16 @@ class _Fitted(NamedTuple):
     tokens: int
     kept_row: NDArray[np.int32]
     segment_kept: NDArray[np.bool_]
-    stands_for_it: NDArray[np.int32]
+    duplicate_of: NDArray[np.int32]
 
     @classmethod
     def of(cls, table: Candidates, proof: Proof, rendering: Rendering, tokens: int) -> _Fitted:
-        return cls(
-            proof, rendering, tokens, table.kept_row, table.segment_kept, table.stands_for_it
-        )
+        return cls(proof, rendering, tokens, table.kept_row, table.segment_kept, table.duplicate_of)
 
     def restore(self, table: Candidates) -> None:
         table.kept_row = self.kept_row
         table.segment_kept = self.segment_kept
-        table.stands_for_it = self.stands_for_it
+        table.duplicate_of = self.duplicate_of
 
 
 def _fit_by_halving(

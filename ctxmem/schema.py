@@ -129,7 +129,7 @@ class Budget:
         return self.tokens - self.reserve
 
     @property
-    def least(self) -> float:
+    def min_density(self) -> float:
         """The minimal density; 0 if only the budget decides."""
         return PRICE if self.auto is True else float(self.auto)
 
@@ -284,7 +284,7 @@ class Candidates:
     lists          l      value        the hits of each list of passages
     score          n      value        given score of the hit, NaN if it has none
     rank           n      value        rank of the hit in its list, -1 if it has none
-    evidence       n      value        sum of reciprocal ranks of its text, over all lists
+    rrf_score      n      value        sum of reciprocal ranks of its text, over all lists
     hits           n      value        how often its text was returned
     group          n      dedup        representative of its near-duplicate group
     similarity     n      dedup        to the representative, or to version_of
@@ -292,12 +292,12 @@ class Candidates:
     by_embedding   n      dedup        its group is by embedding, not by text
     first_segment  n      dedup        its segments: first_segment[i] .. last_segment[i]
     last_segment   n      dedup        (exclusive)
-    stretches      t      dedup        merged texts: adjacent and overlapping chunks of one source
+    merged_texts   t      dedup        merged texts: adjacent and overlapping chunks of one source
     document       t      dedup        number of the source of a merged text
-    stretch_place  t      dedup        offset of the merged text in its source, in characters
-    stretch_records t     dedup        its source is named as a file of records (TOML, YAML, INI)
-    stretch_first  t + 1  dedup        its segments: stretch_first[k] .. stretch_first[k + 1]
-    segment_stretch s     dedup        the merged text that a segment is cut from
+    merged_place   t      dedup        offset of the merged text in its source, in characters
+    merged_records t      dedup        its source is named as a file of records (TOML, YAML, INI)
+    merged_first   t + 1  dedup        its segments: merged_first[k] .. merged_first[k + 1]
+    segment_merged s      dedup        the merged text that a segment is cut from
     segment_span   s x 2  dedup        character offsets in the merged text
     segment_texts  s      dedup        its text without the white space around it
     segment_broken s      dedup        a line break follows it
@@ -305,13 +305,13 @@ class Candidates:
     tokens         m      tokens       tokens of the row as a block: header, text, separator
     overhead       n      tokens       tokens of the header and the separator
     segment_tokens s      tokens       tokens of the segment inside a block
-    asked          1      value        number of segments that the user's scorer was given
-    segment_worth  s      value        density of the segment: value per token, between 0 and 1
+    scored_count   1      value        number of segments that the user's scorer was given
+    segment_density  s      value        density of the segment: value per token, between 0 and 1
     relevance      n      value        the density of its best segment
-    worth          n      value        the mean density of the chunk
+    density        n      value        the mean density of the chunk
     kept_row       n      selection    row in the window, -1 if none
     segment_kept   s      selection    the segment is in the window
-    stands_for_it  s      selection    the kept segment that it is a duplicate of, -1 if none
+    duplicate_of  s      selection    the kept segment that it is a duplicate of, -1 if none
     ============== ====== ============ ====================================================
     """
 
@@ -325,7 +325,7 @@ class Candidates:
     shortlisted: NDArray[np.bool_]
     needs: list[tuple[int, ...]]
     conversation: bool = False
-    asked: int = 0
+    scored_count: int = 0
     refused: dict[int, list[str]] = field(default_factory=dict)
     repeat_of: NDArray[np.int32] = field(init=False)
     unique: NDArray[np.intp] = field(init=False)
@@ -333,7 +333,7 @@ class Candidates:
     lists: list[NDArray[np.intp]] = field(init=False)
     score: NDArray[np.float64] = field(init=False)
     rank: NDArray[np.int64] = field(init=False)
-    evidence: NDArray[np.float64] = field(init=False)
+    rrf_score: NDArray[np.float64] = field(init=False)
     hits: NDArray[np.int32] = field(init=False)
     group: NDArray[np.int32] = field(init=False)
     similarity: NDArray[np.float64] = field(init=False)
@@ -341,15 +341,15 @@ class Candidates:
     by_embedding: NDArray[np.bool_] = field(init=False)
     first_segment: NDArray[np.int32] = field(init=False)
     last_segment: NDArray[np.int32] = field(init=False)
-    stretches: list[str] = field(init=False)
+    merged_texts: list[str] = field(init=False)
     document: NDArray[np.int32] = field(init=False)
-    stretch_place: NDArray[np.int64] = field(init=False)
-    stretch_records: NDArray[np.bool_] = field(init=False)
-    stretch_chunk: list[int] = field(init=False)
+    merged_place: NDArray[np.int64] = field(init=False)
+    merged_records: NDArray[np.bool_] = field(init=False)
+    merged_chunk: list[int] = field(init=False)
     lent: dict[int, int] = field(init=False)
     chunk_offset: NDArray[np.int64] = field(init=False)
-    stretch_first: NDArray[np.int64] = field(init=False)
-    segment_stretch: NDArray[np.int32] = field(init=False)
+    merged_first: NDArray[np.int64] = field(init=False)
+    segment_merged: NDArray[np.int32] = field(init=False)
     segment_span: NDArray[np.int64] = field(init=False)
     segment_kind: NDArray[np.uint8] = field(init=False)
     segment_broken: NDArray[np.bool_] = field(init=False)
@@ -361,12 +361,12 @@ class Candidates:
     overhead: NDArray[np.int64] = field(init=False)
     segment_texts: list[str] = field(init=False)
     segment_tokens: NDArray[np.int64] = field(init=False)
-    segment_worth: NDArray[np.float64] = field(init=False)
+    segment_density: NDArray[np.float64] = field(init=False)
     relevance: NDArray[np.float64] = field(init=False)
-    worth: NDArray[np.float64] = field(init=False)
+    density: NDArray[np.float64] = field(init=False)
     kept_row: NDArray[np.int32] = field(init=False)
     segment_kept: NDArray[np.bool_] = field(init=False)
-    stands_for_it: NDArray[np.int32] = field(init=False)
+    duplicate_of: NDArray[np.int32] = field(init=False)
 
     def __len__(self) -> int:
         return len(self.chunks)
@@ -398,10 +398,10 @@ class Window:
         counter: name of the counter.
         prices: value of one more token, in the whole budget under "", in a section under its name;
             0 if more tokens would change nothing.
-        asked: number of the `passages` that the user's scorer was given.
+        scored_count: number of the `passages` that the user's scorer was given.
         passages: number of sentences and blocks in the input.
-        left: share of the evidence expected in the input that is not in the window.
-        stopped: whether `Budget(auto=...)` stopped before the tokens ran out.
+        unselected_share: share of the evidence expected in the input that is not in the window.
+        stopped_early: whether `Budget(auto=...)` stopped before the tokens ran out.
         table: the columns of the pipeline, for diagnosis.
     """
 
@@ -417,9 +417,9 @@ class Window:
     exact: bool
     counter: str
     prices: Mapping[str, float]
-    left: float
-    stopped: bool
-    asked: int
+    unselected_share: float
+    stopped_early: bool
+    scored_count: int
     passages: int
     table: Candidates = field(repr=False, compare=False)
 
@@ -440,9 +440,9 @@ class Window:
             "upper_bound": self.upper_bound,
             "gap": self.gap,
             "prices": dict(self.prices),
-            "left": self.left,
-            "stopped": self.stopped,
-            "asked": self.asked,
+            "unselected_share": self.unselected_share,
+            "stopped_early": self.stopped_early,
+            "scored_count": self.scored_count,
             "passages": self.passages,
             "pieces": [
                 {

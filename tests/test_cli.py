@@ -53,7 +53,7 @@ def test_a_pack_stops_where_more_is_not_worth_its_tokens(capsys):
         assert main(["pack", str(EXAMPLE), "--budget", "2000", "--json", *more]) == 0
         window = json.loads(capsys.readouterr().out)
         tokens.append(window["tokens"])
-        stopped.append(window["stopped"])
+        stopped.append(window["stopped_early"])
     assert tokens[0] >= tokens[1] > tokens[2] > tokens[3] > 0
     assert stopped[2:] == [True, True] and not stopped[0]
 

@@ -29,7 +29,7 @@ FACTS = (
 def extracts(text, query="storage fee"):
     table = intake.read([text], alternatives=True)
     dedup.find_repeats(table)
-    value.add_evidence(table)
+    value.add_rank_fusion(table)
     dedup.group(table, True)
     outline.cut_segments(table)
     tokens.price_segments(table, tokens.resolve("o200k_base"))

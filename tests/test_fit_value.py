@@ -77,7 +77,7 @@ def test_weights_are_fitted_judged_and_written_the_same_every_time(data, tmp_pat
         forests = weights[expert]
         assert len(forests["draft"]["leaves"]) == len(forests["final"]["leaves"]) == 3
     case = case_of(data, fit_value.FULL)
-    worth = np.asarray(_native.SpanModel(weights).worth(case.features))
+    worth = np.asarray(_native.SpanModel(weights).predict(case.features))
     assert ((worth > 0) & (worth < 1)).all()
     assert "full: mean of all" in capsys.readouterr().out
 

@@ -147,7 +147,7 @@ for size in (0, 1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 127, 128, 129, 300):
 for size in (1, 7, 33, 300):
     given = [f"It says {word}. Then it says no more of {i}." for i, word in enumerate(text.split())]
     window = ctxmem.pack(given[:size], 99, query="says word25", counter=len)
-    digest.update(window.table.segment_worth.tobytes())
+    digest.update(window.table.segment_density.tobytes())
 print(_native.cpu_level(), digest.hexdigest())
 """
     try:

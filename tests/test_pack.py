@@ -319,7 +319,7 @@ def cut(a, b, **fields):
     return Chunk(BOOK[a:b], source="book", span=(a, b), **fields)
 
 
-def test_overlapping_neighbours_become_one_stretch_of_text():
+def test_overlapping_neighbours_become_one_merged_text():
     window = pack([cut(0, 43), cut(28, 76), cut(61, len(BOOK))], 60)
     assert window.text == BOOK
     assert ((0, len(BOOK)),) == window.pieces[0].spans

@@ -152,9 +152,9 @@ def test_auto_stops_early_and_explains():
     chunks += [Chunk(long(f"thing{i}"), score=0.1) for i in range(20)]
     fixed = pack(chunks, 2000, query="bees honey")
     window = pack(chunks, Budget(2000, auto=0.02), query="bees honey")
-    assert window.stopped
-    assert not fixed.stopped
-    assert 0 < window.left < 1
+    assert window.stopped_early
+    assert not fixed.stopped_early
+    assert 0 < window.unselected_share < 1
     assert window.tokens < fixed.tokens
     assert "Bees make honey" in window.text
     assert any(d.detail.startswith("stopped early: ") for d in window.decisions)
@@ -165,8 +165,8 @@ def test_auto_stops_early_and_explains():
 def test_auto_does_not_say_enough_where_the_tokens_ran_out():
     chunks = [Chunk(long(f"thing{i}"), score=0.5) for i in range(20)]
     window = pack(chunks, Budget(60, auto=1e-6), query="thing3")
-    assert window.left > 0.1
-    assert not window.stopped
+    assert window.unselected_share > 0.1
+    assert not window.stopped_early
     assert all("stopped early" not in d.detail for d in window.decisions)
     assert "stopped early" not in window.explain()
 

@@ -44,7 +44,7 @@ def test_a_chunk_kept_in_part_says_how_much_of_it():
     (decision,) = window.decisions
     assert decision.kept
     assert "tokens are shown" in decision.detail
-    assert 0 < window.left < 1
+    assert 0 < window.unselected_share < 1
 
 
 def test_text_left_out_within_a_source_is_marked_and_its_header_stands_once():
@@ -184,7 +184,7 @@ def test_a_scorer_sees_no_more_texts_than_it_may():
         return [float("granite" in text) for text in texts]
 
     window = pack(texts_for_scoring(), 60, query="the bridge", scorer=scorer, calls=7)
-    assert 0 < window.asked == len(seen) == len(set(seen)) <= 7 < window.passages
+    assert 0 < window.scored_count == len(seen) == len(set(seen)) <= 7 < window.passages
 
 
 def test_a_scorers_answers_change_the_window():
@@ -204,7 +204,7 @@ def test_scores_of_any_scale_only_order():
 
 def test_nothing_is_asked_when_all_fits():
     window = pack([FACTS], 500, query="the bridge", scorer=lambda *_: 1 / 0)
-    assert (window.asked, window.text) == (0, FACTS)
+    assert (window.scored_count, window.text) == (0, FACTS)
 
 
 @pytest.mark.parametrize(

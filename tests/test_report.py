@@ -159,7 +159,7 @@ def test_a_full_section_is_named():
 def test_a_window_that_stopped_early_says_so():
     chunks = ["Bees make honey.", "Rivers carry gravel from glaciers.", "Spruce grows slowly."]
     window = pack(chunks, Budget(500, auto=0.2), query="Who makes honey? Bees?")
-    assert window.stopped
+    assert window.stopped_early
     assert "stopped early: the window holds" in explained(window)
     assert "rest has less value per token than Budget(auto=...) requires" in explained(window)
 

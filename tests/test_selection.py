@@ -42,7 +42,7 @@ def test_independent_chunks_are_chosen_optimally(given_sizes, budget):
         return
     table = window.table
     worth = [
-        float(table.worth[i] * (table.tokens[i] - table.overhead[i])) for i in range(len(chunks))
+        float(table.density[i] * (table.tokens[i] - table.overhead[i])) for i in range(len(chunks))
     ]
     best = max(sum(worth[i] for i in chosen) for chosen in feasible)
     assert window.upper_bound >= best - 1e-4
@@ -64,7 +64,7 @@ def test_at_a_price_no_choice_is_worth_more_after_paying_for_it(given_sizes, bud
     except BudgetError:
         return
     table = window.table
-    worth = table.worth * (table.tokens - table.overhead)
+    worth = table.density * (table.tokens - table.overhead)
 
     def net(chosen):
         return sum(float(worth[i] - price * table.tokens[i]) for i in chosen)
@@ -80,7 +80,7 @@ def test_at_a_price_no_choice_is_worth_more_after_paying_for_it(given_sizes, bud
     assert window.value <= window.upper_bound
     left_out = [i for i in range(len(chunks)) if i not in kept]
     dear = all(worth[i] < price * table.tokens[i] for i in left_out)
-    assert window.stopped == (bool(left_out) and dear)
+    assert window.stopped_early == (bool(left_out) and dear)
 
 
 BOOK = "One fine day. Two cats sat. Three dogs ran. Four birds sang. Five fish swam. Six bees hum."
@@ -109,7 +109,7 @@ def test_the_bound_holds_where_chunks_share_text(given_cuts, budget):
         each = [0.0] * len(table.segment_span)
         for i in chosen:
             for s in range(table.first_segment[i], table.last_segment[i]):
-                each[s] = max(each[s], float(table.worth[i]))
+                each[s] = max(each[s], float(table.density[i]))
         return sum(w * int(t) for w, t in zip(each, table.segment_tokens, strict=True))
 
     def text(chosen):
@@ -163,7 +163,7 @@ def test_sections_are_not_filled_with_what_is_not_worth_its_price():
     whole, small = packed(False), packed(0.05)
     assert "Bananas" in whole.text
     assert small.text == "Answer in a single line.\n\nFacts:\n\nThe bridge was opened by the mayor."
-    assert small.stopped and not whole.stopped
+    assert small.stopped_early and not whole.stopped_early
     assert 0 < small.left < 0.5 and whole.left == 0
     assert "stopped early" in small.explain()
 

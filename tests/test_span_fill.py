@@ -18,12 +18,12 @@ MAY, MUST, MUST_NOT = range(3)
 SHARED = 0.5  # the density of a label, as a share of the best unit below it
 
 
-def fill(stretches, tokens, worth, limit, *, overhead=1, again=1, **options):
-    """Fill from stretches given as lists of texts; tokens, worth, flags and needs are flat."""
-    sizes = [len(texts) for texts in stretches]
+def fill(merged_texts, tokens, worth, limit, *, overhead=1, again=1, **options):
+    """Fill from merged_texts given as lists of texts; tokens, worth, flags and needs are flat."""
+    sizes = [len(texts) for texts in merged_texts]
     first = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
     start, end = [], []
-    for texts in stretches:
+    for texts in merged_texts:
         at = 0
         for text in texts:
             start.append(at)
@@ -34,9 +34,9 @@ def fill(stretches, tokens, worth, limit, *, overhead=1, again=1, **options):
     flags = np.asarray(options.pop("flags", [0] * n), dtype=np.uint8)
     need = np.asarray(options.pop("need", [-1] * n), dtype=np.int32)
     also = np.asarray(options.pop("also", [-1] * n), dtype=np.int32)
-    document = options.pop("document", range(len(stretches)))
+    document = options.pop("document", range(len(merged_texts)))
     return _native.fill_spans(
-        ["".join(texts) for texts in stretches],
+        ["".join(texts) for texts in merged_texts],
         first,
         np.array(start, dtype=np.int64),
         np.array(end, dtype=np.int64),
@@ -46,7 +46,7 @@ def fill(stretches, tokens, worth, limit, *, overhead=1, again=1, **options):
         also,
         np.array(tokens, dtype=np.int64),
         np.array(list(document), dtype=np.int32),
-        np.full(len(stretches), overhead, dtype=np.int64),
+        np.full(len(merged_texts), overhead, dtype=np.int64),
         again,
         np.array(worth, dtype=np.float64),
         demand,
@@ -80,12 +80,12 @@ def test_a_fill_stays_within_its_limit_and_no_choice_exceeds_its_bound(
     given_spans, limit, more, again
 ):
     overhead = again + more  # a document's first run has the header and the separator
-    sizes = [len(stretch) for stretch in given_spans]
-    tokens = [t for stretch in given_spans for t, _ in stretch]
-    worth = [w for stretch in given_spans for _, w in stretch]
-    stretches = [[f"s{i}.{k} " for k in range(n)] for i, n in enumerate(sizes)]
+    sizes = [len(merged_text) for merged_text in given_spans]
+    tokens = [t for merged_text in given_spans for t, _ in merged_text]
+    worth = [w for merged_text in given_spans for _, w in merged_text]
+    merged_texts = [[f"s{i}.{k} " for k in range(n)] for i, n in enumerate(sizes)]
     kept, _, pins_fit, spent, value, bound, price, left = fill(
-        stretches, tokens, worth, limit, overhead=overhead, again=again
+        merged_texts, tokens, worth, limit, overhead=overhead, again=again
     )
     assert pins_fit
     assert cost(kept.tolist(), sizes, tokens, overhead, again) == spent <= limit
@@ -124,8 +124,8 @@ def test_what_the_window_says_already_is_not_said_again():
 
 def test_what_is_folded_and_then_needed_is_kept():
     edited = LONG.replace("supplier", "provider")
-    stretches = [[LONG], [edited, "quite another matter "]]
-    kept, twin, *_ = fill(stretches, [16, 16, 4], [1, 0.9, 0.5], 99, need=[-1, -1, 1])
+    merged_texts = [[LONG], [edited, "quite another matter "]]
+    kept, twin, *_ = fill(merged_texts, [16, 16, 4], [1, 0.9, 0.5], 99, need=[-1, -1, 1])
     assert [1, 1, 1] == kept.tolist()
     assert [-1, -1, -1] == twin.tolist()
 
@@ -223,12 +223,12 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
             )
         )
 
-    stretches, at = [], 0
+    merged_texts, at = [], 0
     for size in sizes:
-        stretches.append([f"s{k} " for k in range(at, at + size)])
+        merged_texts.append([f"s{k} " for k in range(at, at + size)])
         at += size
     kept, _, pins_fit, spent, value, bound, _, left = fill(
-        stretches,
+        merged_texts,
         tokens,
         worth,
         limit,
@@ -255,61 +255,61 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
 
 
 def test_a_heading_is_taken_whenever_something_below_it_is():
-    stretches = [["Fees\n", "Due monthly. ", "Elsewhere. "]]
+    merged_texts = [["Fees\n", "Due monthly. ", "Elsewhere. "]]
     below = {"flags": [LABEL, 0, 0], "need": [-1, 0, 0]}
     # The best unit costs 3, its heading 1, and two runs 1 + 1.
-    kept, *_, spent, value, _, _, _ = fill(stretches, [1, 3, 3], [0.9, 0.1, 0.8], 6, **below)
+    kept, *_, spent, value, _, _, _ = fill(merged_texts, [1, 3, 3], [0.9, 0.1, 0.8], 6, **below)
     assert [1, 0, 1] == kept.tolist()
     assert (6, pytest.approx(3 * 0.8 + SHARED * 0.8)) == (spent, value)
     # If it does not fit, the other one does: it is adjacent to its heading.
-    kept, *_ = fill(stretches, [1, 3, 3], [0.9, 0.1, 0.8], 5, **below)
+    kept, *_ = fill(merged_texts, [1, 3, 3], [0.9, 0.1, 0.8], 5, **below)
     assert [1, 1, 0] == kept.tolist()
-    kept, *_ = fill(stretches, [1, 3, 3], [0.9, 0.1, 0.8], 4, **below)
+    kept, *_ = fill(merged_texts, [1, 3, 3], [0.9, 0.1, 0.8], 4, **below)
     assert [0, 0, 0] == kept.tolist()
 
 
 def test_rows_pay_for_their_header_once():
-    stretches = [["header ", "row 1 ", "row 2 ", "row 3 "], ["Prose. "]]
+    merged_texts = [["header ", "row 1 ", "row 2 ", "row 3 "], ["Prose. "]]
     below = {"flags": [LABEL, 0, 0, 0, 0], "need": [-1, 0, 0, 0, -1]}
     # A row and the header cost 6 + 2 + 1 tokens; a second row costs 2 more, the prose 4 + 1.
-    kept, *_ = fill(stretches, [6, 2, 2, 2, 4], [0, 0.9, 0.8, 0.1, 0.3], 11, **below)
+    kept, *_ = fill(merged_texts, [6, 2, 2, 2, 4], [0, 0.9, 0.8, 0.1, 0.3], 11, **below)
     assert [1, 1, 1, 0, 0] == kept.tolist()
 
 
 def test_a_lead_in_brings_the_first_of_what_it_introduces():
-    stretches = [["These are free: ", "- dogs ", "- cats "]]
+    merged_texts = [["These are free: ", "- dogs ", "- cats "]]
     tied = {"flags": [LEAD_IN, 0, 0], "need": [-1, 0, 0]}
-    kept, *_ = fill(stretches, [4, 2, 2], [1.0, 0.01, 0.01], 7, **tied)
+    kept, *_ = fill(merged_texts, [4, 2, 2], [1.0, 0.01, 0.01], 7, **tied)
     assert [1, 1, 0] == kept.tolist()
-    kept, *_ = fill(stretches, [4, 2, 2], [1.0, 0.01, 0.01], 6, **tied)
+    kept, *_ = fill(merged_texts, [4, 2, 2], [1.0, 0.01, 0.01], 6, **tied)
     assert [0, 0, 0] == kept.tolist()
-    kept, *_ = fill(stretches, [4, 2, 2], [1.0, 0.01, 0.01], 99, demand=[0, 2, 2], **tied)
+    kept, *_ = fill(merged_texts, [4, 2, 2], [1.0, 0.01, 0.01], 99, demand=[0, 2, 2], **tied)
     assert [0, 0, 0] == kept.tolist()
 
 
 def test_a_lead_in_of_a_lead_in_brings_what_that_introduces():
-    stretches = [["Free: ", "- dogs: ", "  - black "]]
+    merged_texts = [["Free: ", "- dogs: ", "  - black "]]
     tied = {"flags": [LEAD_IN, LEAD_IN, 0], "need": [-1, 0, 1]}
-    kept, *_ = fill(stretches, [2, 2, 2], [1.0, 0.01, 0.01], 7, **tied)
+    kept, *_ = fill(merged_texts, [2, 2, 2], [1.0, 0.01, 0.01], 7, **tied)
     assert [1, 1, 1] == kept.tolist()
-    kept, *_ = fill(stretches, [2, 2, 2], [1.0, 0.01, 0.01], 6, **tied)
+    kept, *_ = fill(merged_texts, [2, 2, 2], [1.0, 0.01, 0.01], 6, **tied)
     assert [0, 0, 0] == kept.tolist()
 
 
 def test_steps_that_need_each_other_are_taken_together_where_they_fit():
-    stretches = [["1. Open. ", "2. Wait. ", "3. Close. "]]
+    merged_texts = [["1. Open. ", "2. Wait. ", "3. Close. "]]
     tied = {"also": [1, 2, 0]}
-    kept, *_ = fill(stretches, [2, 2, 2], [0.9, 0.1, 0.1], 7, **tied)
+    kept, *_ = fill(merged_texts, [2, 2, 2], [0.9, 0.1, 0.1], 7, **tied)
     assert [1, 1, 1] == kept.tolist()
     # If not all of the ring fits, and nothing else does, the best units of it are taken.
-    kept, *_ = fill(stretches, [2, 2, 2], [0.9, 0.1, 0.1], 6, **tied)
+    kept, *_ = fill(merged_texts, [2, 2, 2], [0.9, 0.1, 0.1], 6, **tied)
     assert [1, 1, 0] == kept.tolist()
 
 
 def test_a_rule_is_shown_only_between_what_is_shown():
-    stretches = [["One. ", "--- ", "Two. ", "--- ", "Three. "]]
+    merged_texts = [["One. ", "--- ", "Two. ", "--- ", "Three. "]]
     flags = [0, FILLER, 0, FILLER, 0]
-    kept, *_ = fill(stretches, [3, 1, 3, 1, 3], [0.9, 0, 0.8, 0, 0.1], 9, flags=flags)
+    kept, *_ = fill(merged_texts, [3, 1, 3, 1, 3], [0.9, 0, 0.8, 0, 0.1], 9, flags=flags)
     assert [1, 1, 1, 0, 0] == kept.tolist()
 
 
@@ -396,8 +396,8 @@ TEMPLATE = "The {} is open to the public on every day of the week but for the gr
     ],
 )
 def test_what_differs_in_a_word_of_the_query_is_not_folded(query, kept):
-    stretches = [[TEMPLATE.format("harbour")], [TEMPLATE.format("orchard")]]
-    found = fill(stretches, [20, 20], [0.9, 0.8], 99, query=query, overhead=0, again=0)
+    merged_texts = [[TEMPLATE.format("harbour")], [TEMPLATE.format("orchard")]]
+    found = fill(merged_texts, [20, 20], [0.9, 0.8], 99, query=query, overhead=0, again=0)
     assert found[0].astype(bool).tolist() == kept
 
 

@@ -51,7 +51,7 @@ def table_of(chunks, query=None, **options):
     options = {"query": query, **options}
     table = intake.read(chunks)
     dedup.find_repeats(table)
-    value.add_evidence(table)
+    value.add_rank_fusion(table)
     dedup.group(table, True)
     cut_segments(table)
     value.estimate(table, value.read_question(**options))
@@ -60,7 +60,7 @@ def table_of(chunks, query=None, **options):
 
 def test_every_hit_adds_its_reciprocal_rank():
     table = table_of([Chunk("a", rank=0), Chunk("b", rank=4), Chunk("a", rank=9, list="x")])
-    assert table.evidence.tolist() == pytest.approx([1 / 61 + 1 / 70, 1 / 65, 1 / 61 + 1 / 70])
+    assert table.rrf_score.tolist() == pytest.approx([1 / 61 + 1 / 70, 1 / 65, 1 / 61 + 1 / 70])
     assert table.hits.tolist() == [2, 1, 2]
 
 

@@ -18,7 +18,7 @@ from reference_value import tree_value
 from ctxmem import Chunk, _native, intake, value
 from ctxmem.dedup import find_repeats
 from ctxmem.outline import cut_segments
-from ctxmem.value.evidence import EVIDENCE
+from ctxmem.value.retrieval import EVIDENCE
 
 NOTHING = np.zeros((0, 0), dtype=np.float32)
 
@@ -281,7 +281,7 @@ def test_odd_texts_and_questions_have_finite_features(documents, queries):
     made = features.finals(np.zeros(len(features.draft()), dtype=np.float32))
     assert made.shape[1] == len(_native.FINAL_FEATURES)
     assert np.isfinite(made).all()
-    worth = value.model().worth(features)
+    worth = value.model().predict(features)
     assert ((worth >= 0) & (worth <= 1)).all()
 
 
@@ -345,7 +345,7 @@ def test_forests_equal_trees_walked_node_by_node(seed):
     expected = 1 / (1 + np.exp(-(0.25 * odds + 0.75 * revised)))
     assert model.revise(features, given_worth) == pytest.approx(expected, abs=1e-5)
     np.testing.assert_array_equal(
-        model.worth(features), model.revise(features, model.draft(features))
+        model.predict(features), model.revise(features, model.draft(features))
     )
 
 
@@ -454,10 +454,10 @@ def chunks_of(documents, seed=None):
 def valued(chunks, query):
     table = intake.read(chunks)
     find_repeats(table)
-    value.add_evidence(table)
+    value.add_rank_fusion(table)
     cut_segments(table, spans=True)
     features = value.describe(table, value.read_question(query))
-    return sorted(zip(table.segment_texts, value.model().worth(features).tolist(), strict=True))
+    return sorted(zip(table.segment_texts, value.model().predict(features).tolist(), strict=True))
 
 
 @given(st.integers(0, 10**6))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctxmem import Chunk, InputError, InputTypeError, pack
-from ctxmem.value.verify import _worth_asking
+from ctxmem.value.verify import _worth_scoring
 
 TOPICS = "harbour glacier orchard violin cement satellite pepper lantern walrus saddle".split()
 CHUNKS = [
@@ -38,22 +38,25 @@ class Judge:
 def test_at_most_so_many_texts_are_asked_about_and_none_twice(calls):
     judge = Judge(lambda text: 0.5)
     window = pack(CHUNKS, 60, query=QUERY, scorer=judge, calls=calls)
-    assert 1 <= len(judge.asked) == window.asked <= min(calls, window.passages)
+    assert 1 <= len(judge.asked) == window.scored_count <= min(calls, window.passages)
     assert all(any(text in c.text for c in CHUNKS) for text in judge.asked)
 
 
 def test_six_in_ten_are_asked_about_at_most_where_nothing_is_said():
     judge = Judge(lambda text: 0.5)
     window = pack(CHUNKS, 60, query=QUERY, scorer=judge)
-    assert 1 <= window.asked <= window.passages * 0.6 + 1
-    assert f"scored {window.asked} of {window.passages} sentences and blocks" in window.explain()
+    assert 1 <= window.scored_count <= window.passages * 0.6 + 1
+    assert (
+        f"scored {window.scored_count} of {window.passages} sentences and blocks"
+        in window.explain()
+    )
 
 
 def test_nothing_is_asked_when_all_fits():
     judge = Judge(lambda text: 0.5)
     window = pack(CHUNKS, 10_000, query=QUERY, scorer=judge)
     assert judge.asked == []
-    assert window.asked == 0
+    assert window.scored_count == 0
     assert "scorer" not in window.explain()
 
 
@@ -130,14 +133,14 @@ def test_what_stands_at_the_margin_is_asked_about_first(drafted):
     # Five fit: the sixth, worth .45, is the least that an answer could bring in or put out. Above
     # it, the chance to make room counts; below it, the chance to come in: .2475 of a token at the
     # sixth, then .2025, .1925, .1575, .1375 ...
-    asked = _worth_asking(table, worth, np.full(10, np.nan), 50)
+    asked = _worth_scoring(table, worth, np.full(10, np.nan), 50)
     assert asked.tolist() == [5, 4, 6, 3, 7, 2, 8, 1, 9, 0]
 
 
 def test_of_two_alike_the_longer_is_asked_about_first(drafted):
     table, worth = drafted
     table.segment_tokens[8] = 100
-    assert _worth_asking(table, worth, np.full(10, np.nan), 50)[0] == 8
+    assert _worth_scoring(table, worth, np.full(10, np.nan), 50)[0] == 8
 
 
 def test_what_is_known_and_what_cannot_matter_is_not_asked_about(drafted):
@@ -145,5 +148,5 @@ def test_what_is_known_and_what_cannot_matter_is_not_asked_about(drafted):
     worth[7:] = 1e-4
     scores = np.full(10, np.nan)
     scores[5] = 0.2
-    asked = _worth_asking(table, worth, scores, 50)
+    asked = _worth_scoring(table, worth, scores, 50)
     assert 5 not in asked and not set(asked) & {7, 8, 9}

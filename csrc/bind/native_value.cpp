@@ -22,7 +22,7 @@ py::array_t<double> score_bm25(const py::list& texts, const py::list& queries) {
 // The features and what they look at, held together.
 class Features {
 public:
-    Features(const py::list& stretches, Array<std::int64_t> first, Array<std::int64_t> start,
+    Features(const py::list& merged_texts, Array<std::int64_t> first, Array<std::int64_t> start,
              Array<std::int64_t> end, Array<std::uint8_t> kind, Array<std::uint8_t> flags,
              Array<std::int32_t> need, Array<std::int32_t> block, Array<std::int32_t> document,
              Array<std::int64_t> place, const py::list& names, Array<std::int32_t> chunk_first,
@@ -30,12 +30,12 @@ public:
              Array<float> vectors, Array<float> query_vectors)
         : held_(py::make_tuple(first, start, end, kind, flags, need, block, document, place,
                                chunk_first, chunk_last, evidence, vectors, query_vectors)),
-          stretches_(stretches, Surrogates::kept),
+          stretches_(merged_texts, Surrogates::kept),
           names_(names, Surrogates::kept),
           queries_(queries),
           features_([&] {
               SpanInput input;
-              input.stretches = stretches_.views();
+              input.merged_texts = stretches_.views();
               input.first = view(first);
               input.start = view(start);
               input.end = view(end);
@@ -211,7 +211,7 @@ void bind_value(py::module_& m) {
                      Array<std::int32_t>, Array<std::int32_t>, Array<std::int64_t>, const py::list&,
                      Array<std::int32_t>, Array<std::int32_t>, Array<double>, const py::list&,
                      Array<float>, Array<float>>(),
-            py::arg("stretches"), py::arg("first"), py::arg("start"), py::arg("end"),
+            py::arg("merged_texts"), py::arg("first"), py::arg("start"), py::arg("end"),
             py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("block"),
             py::arg("document"), py::arg("place"), py::arg("names"), py::arg("chunk_first"),
             py::arg("chunk_last"), py::arg("evidence"), py::arg("queries"), py::arg("vectors"),
@@ -231,9 +231,9 @@ void bind_value(py::module_& m) {
         .def("revise", &revise, py::arg("features"), py::arg("worth"),
              "Return what each span is worth, given drafted or verified worths of all.")
         .def(
-            "worth",
+            "predict",
             [](const GatedModel& model, const Features& features) {
-                return evaluate(model, features, &GatedModel::worth);
+                return evaluate(model, features, &GatedModel::predict);
             },
             py::arg("features"), "Return what each span is worth: drafted, then revised.");
     m.attr("DRAFT_FEATURES") = names(SpanFeatures::draft_names());

@@ -98,8 +98,8 @@ def add_alternatives(
     asked = _worth_asking(table, limit) if compressors else set()
     chunks = list(table.chunks)
     unique = table.unique[table.first_segment[table.unique] < table.last_segment[table.unique]]
-    stretch = table.segment_stretch[table.first_segment[unique]]
-    alone = np.bincount(stretch, minlength=len(table.stretches))[stretch] == 1
+    merged_text = table.segment_merged[table.first_segment[unique]]
+    alone = np.bincount(merged_text, minlength=len(table.merged_texts))[merged_text] == 1
     for i, lone in zip(unique.tolist(), alone.tolist(), strict=True):
         if table.pinned[i]:
             continue
@@ -117,10 +117,10 @@ def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternati
     first, last = int(table.first_segment[i]), int(table.last_segment[i])
     if last - first < LEAST:
         return []
-    stretch = int(table.segment_stretch[first])
-    units = slice(int(table.stretch_first[stretch]), int(table.stretch_first[stretch + 1]))
+    merged_text = int(table.segment_merged[first])
+    units = slice(int(table.merged_first[merged_text]), int(table.merged_first[merged_text + 1]))
     tokens = table.segment_tokens[units]
-    worth = np.minimum(1.0, table.segment_worth[units])
+    worth = np.minimum(1.0, table.segment_density[units])
     value = worth * tokens
     made: list[Alternative] = []
     total = int(tokens.sum())
@@ -129,7 +129,7 @@ def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternati
         sizes = [int(share * limit) for share in OF_BUDGET] + sizes
     for size in sizes:
         kept, *_ = _native.fill_spans(
-            [table.stretches[stretch]],
+            [table.merged_texts[merged_text]],
             np.array([0, len(tokens)], dtype=np.int64),
             np.ascontiguousarray(table.segment_span[units, 0]),
             np.ascontiguousarray(table.segment_span[units, 1]),
@@ -148,7 +148,7 @@ def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternati
         )
         chosen = kept.astype(np.bool_)
         ranges = _ranges(table, units.start, chosen)
-        text = gap.join(table.stretches[stretch][start:end] for start, end in ranges)
+        text = gap.join(table.merged_texts[merged_text][start:end] for start, end in ranges)
         if not chosen.all() and text and all(text != other.text for other in made):
             share = float(value[chosen].sum() / max(1e-12, value.sum()))
             made.append(Alternative(text, share, EXTRACT, tuple(ranges)))
@@ -164,7 +164,7 @@ def _within(ties: NDArray[np.int32], units: slice) -> NDArray[np.int32]:
 def _ranges(table: Candidates, first: int, chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the ranges of the chosen units in the merged text; adjacent units are joined."""
     ranges: list[tuple[int, int]] = []
-    stretch = table.stretches[table.segment_stretch[first]]
+    merged_text = table.merged_texts[table.segment_merged[first]]
     start = None
     for k in range(len(chosen) + 1):
         if k < len(chosen) and chosen[k]:
@@ -172,9 +172,9 @@ def _ranges(table: Candidates, first: int, chosen: NDArray[np.bool_]) -> list[tu
         elif start is not None:
             begin = int(table.segment_span[first + start, 0])
             end = int(table.segment_span[first + k - 1, 1])
-            line = stretch.rfind("\n", 0, begin) + 1
-            begin = begin if stretch[line:begin].strip(" \t") else line
-            ranges.append((begin, begin + len(stretch[begin:end].rstrip())))
+            line = merged_text.rfind("\n", 0, begin) + 1
+            begin = begin if merged_text[line:begin].strip(" \t") else line
+            ranges.append((begin, begin + len(merged_text[begin:end].rstrip())))
             start = None
     return ranges
 

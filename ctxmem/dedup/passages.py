@@ -167,7 +167,7 @@ def _best_first(table: Candidates, chunks: Sequence[int], required: Set[int]) ->
     """
     shown = table.pinned.copy()
     shown[list(required)] = True
-    keys = list(zip((~shown).tolist(), (-table.evidence).tolist(), table.ids, strict=True))
+    keys = list(zip((~shown).tolist(), (-table.rrf_score).tolist(), table.ids, strict=True))
     return sorted(chunks, key=keys.__getitem__)
 
 

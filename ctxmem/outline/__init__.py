@@ -77,7 +77,7 @@ def cut_segments(
     labels: bool = False,
     blocks: bool = False,
 ) -> None:
-    """Add the columns of merged texts (`stretches`) and of segments.
+    """Add the columns of merged texts (`merged_texts`) and of segments.
 
     Chunks that overlap or touch form one merged text. It is cut at the ends of its chunks or, with
     `spans`, into sentences and blocks. A chunk is a range of segments, and overlapping chunks share
@@ -89,7 +89,7 @@ def cut_segments(
     No unit is longer than `room` bytes. With `labels`, units without a heading need the name of
     their source. With `blocks`, the units of a block of at most `room` characters need each other.
     """
-    stretches = _Stretches(table)
+    merged_texts = _MergedTexts(table)
     chunks = table.unique[table.shortlisted[table.unique]].tolist()
     places = {i: place_of(table.chunks[i]) for i in chunks} if enabled else {}
     if enabled and not table.conversation:
@@ -108,13 +108,13 @@ def cut_segments(
         in_order = dict(sorted(found.items(), key=lambda pair: (pair[1], table.id(pair[0]))))
         wrong = disagreeing(table, in_order)
         alone.extend(wrong)
-        stretches.add_source({i: at for i, at in in_order.items() if i not in wrong})
+        merged_texts.add_source({i: at for i, at in in_order.items() if i not in wrong})
     for i in sorted(alone, key=table.id):
-        stretches.add(table.chunks[i].text, {i: 0}, place_of(table.chunks[i]))
-    close = len(stretches.texts)
+        merged_texts.add(table.chunks[i].text, {i: 0}, place_of(table.chunks[i]))
+    close = len(merged_texts.texts)
     for i in table.unique[~table.shortlisted[table.unique]].tolist():
-        stretches.add(table.chunks[i].text, {i: 0}, None)
-    stretches.cut(spans, close, room, labels)
+        merged_texts.add(table.chunks[i].text, {i: 0}, None)
+    merged_texts.cut(spans, close, room, labels)
     if blocks:
         _keep_blocks_whole(table, room)
 
@@ -137,7 +137,7 @@ def _keep_blocks_whole(table: Candidates, room: int) -> None:
     table.segment_also[last] = block[last]
 
 
-class _Stretches:
+class _MergedTexts:
     """Collects the merged texts and cuts them into the columns of the table."""
 
     def __init__(self, table: Candidates) -> None:
@@ -184,7 +184,7 @@ class _Stretches:
         table = self.table
         documents: dict[object, int] = {}
         n = len(table)
-        table.stretches = self.texts
+        table.merged_texts = self.texts
         table.document = np.array(
             [
                 documents.setdefault(self._document(t), len(documents))
@@ -192,14 +192,14 @@ class _Stretches:
             ],
             dtype=np.int32,
         )
-        table.stretch_chunk = [next(iter(holders)) for holders in self.holders]
-        table.stretch_place = self._stretch_places()
+        table.merged_chunk = [next(iter(holders)) for holders in self.holders]
+        table.merged_place = self._merged_text_places()
         named = np.array(
             [labels and self._source(holders) is not None for holders in self.holders[:close]],
             dtype=np.uint8,
         )
         formats = self._formats()
-        table.stretch_records = formats == RECORDS
+        table.merged_records = formats == RECORDS
         outline = _native.outline(self.texts[:close], formats[:close], named, room)
         start, end, kind, flags, need, also, block, first = outline
         if not spans:
@@ -225,14 +225,14 @@ class _Stretches:
         first = np.concatenate([first, first[-1] + 1 + np.arange(len(uncut), dtype=np.int64)])
         table.segment_span = np.stack([start, end], axis=1).reshape(-1, 2)
         table.segment_kind = kind
-        table.stretch_first = first
-        table.segment_stretch = np.repeat(
+        table.merged_first = first
+        table.segment_merged = np.repeat(
             np.arange(len(self.texts), dtype=np.int32), np.diff(first).astype(np.int64)
         )
         bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
         segments = [
             self.texts[k][a:b]
-            for k, a, b in zip(table.segment_stretch.tolist(), starts, ends, strict=True)
+            for k, a, b in zip(table.segment_merged.tolist(), starts, ends, strict=True)
         ]
         bodies = [segment.rstrip() for segment in segments]
         table.segment_texts = [body.lstrip() for body in bodies]
@@ -263,7 +263,7 @@ class _Stretches:
         table.first_segment = np.array(first_segment, dtype=np.int32)[table.repeat_of]
         table.last_segment = np.array(last_segment, dtype=np.int32)[table.repeat_of]
 
-    def _stretch_places(self) -> NDArray[np.int64]:
+    def _merged_text_places(self) -> NDArray[np.int64]:
         """Return the offset of each merged text in its source.
 
         Texts without a span come last, in the order of the numbers in their ids.
@@ -278,13 +278,13 @@ class _Stretches:
                 ends[document] = max(ends[document], where.start + len(self.texts[t]))
             else:
                 unplaced[document].append(t)
-        for document, stretches in unplaced.items():
+        for document, merged_texts in unplaced.items():
             at = ends[document]
-            if len(stretches) == 1:
-                places[stretches[0]] = at
+            if len(merged_texts) == 1:
+                places[merged_texts[0]] = at
                 continue
-            for k in counted_order([self._members(t) for t in stretches]):
-                t = stretches[k]
+            for k in counted_order([self._members(t) for t in merged_texts]):
+                t = merged_texts[k]
                 places[t] = at
                 at += len(self.texts[t]) + 1
         return places

@@ -29,10 +29,10 @@ def lend_headers(table: Candidates) -> None:
         return
     headers: dict[int, list[int]] = defaultdict(list)
     for s in np.flatnonzero(kinds == HEADER).tolist():
-        headers[int(table.document[table.segment_stretch[s]])].append(s)
+        headers[int(table.document[table.segment_merged[s]])].append(s)
     for s in headless:
-        stretch = int(table.segment_stretch[s])
-        last = int(table.stretch_first[stretch + 1])
+        merged_text = int(table.segment_merged[s])
+        last = int(table.merged_first[merged_text + 1])
         rows = [r for r in range(s + 1, last) if table.segment_need[r] == s]
         row = _line(table, rows[min(1, len(rows) - 1)]) if rows else ""
         shape = _shape(row)
@@ -40,11 +40,11 @@ def lend_headers(table: Candidates) -> None:
             # Rows may lack their last cells, so the longest one is compared.
             shapes = [_shape(_line(table, r)) for r in rows]
             shape = max(other for other in shapes if other is not None and other[0] == shape[0])
-        place = int(table.stretch_place[stretch])
+        place = int(table.merged_place[merged_text])
         lender = nearly = None
-        for h in headers[int(table.document[stretch])]:
-            other = int(table.segment_stretch[h])
-            if other == stretch or int(table.stretch_place[other]) >= place or shape is None:
+        for h in headers[int(table.document[merged_text])]:
+            other = int(table.segment_merged[h])
+            if other == merged_text or int(table.merged_place[other]) >= place or shape is None:
                 continue
             header = _shape(_line(table, h))
             if header == shape:
@@ -81,9 +81,9 @@ def _aligned(header: str, row: str) -> bool:
 
 def _line(table: Candidates, s: int) -> str:
     """Return the first line of a row or header, with the white space before it."""
-    stretch = table.stretches[table.segment_stretch[s]]
+    merged_text = table.merged_texts[table.segment_merged[s]]
     start, end = table.segment_span[s]
-    line: str = stretch[stretch.rfind("\n", 0, start) + 1 : end]
+    line: str = merged_text[merged_text.rfind("\n", 0, start) + 1 : end]
     return line.rstrip().split("\n")[0]
 
 

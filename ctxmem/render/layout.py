@@ -112,15 +112,15 @@ def run_overhead(table: Candidates, layout: Layout, counter: Counter) -> tuple[l
     And for every further run: the tokens of the ellipsis between runs.
     """
     known: dict[str, int] = {}
-    overhead = [0] * len(table.stretches)
+    overhead = [0] * len(table.merged_texts)
     unique = table.unique
     held = unique[table.first_segment[unique] < table.last_segment[unique]]
-    stretches = table.segment_stretch[table.first_segment[held]]
-    for i, stretch in zip(held.tolist(), stretches.tolist(), strict=True):
+    merged_texts = table.segment_merged[table.first_segment[held]]
+    for i, merged_text in zip(held.tolist(), merged_texts.tolist(), strict=True):
         header = header_of(table.chunks[i], layout)
         if header not in known:
             known[header] = counter.count(header + layout.separator)
-        overhead[stretch] = known[header]
+        overhead[merged_text] = known[header]
     return overhead, counter.count(gap(layout))
 
 

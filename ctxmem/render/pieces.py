@@ -58,12 +58,12 @@ def stitch(table: Candidates, layout: Layout) -> list[Placed]:
             placed.append(Placed(piece, *_place(table, first), i, True, False))
             continue
         if first < lasts[i]:
-            held[int(table.segment_stretch[first])].append(i)
+            held[int(table.segment_merged[first])].append(i)
     for runs in _runs(table):
-        chunks = held.get(int(table.segment_stretch[runs[0][0]]))
+        chunks = held.get(int(table.segment_merged[runs[0][0]]))
         if chunks:
             chunks.sort(key=lambda i: (firsts[i], lasts[i], table.id(i)))
-            placed.append(_stretch_piece(table, layout, runs, chunks))
+            placed.append(_merged_piece(table, layout, runs, chunks))
     return placed
 
 
@@ -109,9 +109,9 @@ def _joined(parts: Iterable[tuple[int, int, int]]) -> list[tuple[int, int]]:
 
 
 def _place(table: Candidates, segment: int) -> tuple[int, int]:
-    stretch = int(table.segment_stretch[segment])
-    start = int(table.stretch_place[stretch] + table.segment_span[segment, 0])
-    return int(table.document[stretch]), start
+    merged_text = int(table.segment_merged[segment])
+    start = int(table.merged_place[merged_text] + table.segment_span[segment, 0])
+    return int(table.document[merged_text]), start
 
 
 def _runs(table: Candidates) -> list[list[tuple[int, int]]]:
@@ -122,25 +122,25 @@ def _runs(table: Candidates) -> list[list[tuple[int, int]]]:
     kept = np.flatnonzero(table.segment_kept & (table.segment_kind < SOURCE))
     if not len(kept):
         return []
-    stretch = table.segment_stretch[kept]
-    cut = np.flatnonzero((np.diff(kept) > 1) | (np.diff(stretch) > 0)) + 1
+    merged_text = table.segment_merged[kept]
+    cut = np.flatnonzero((np.diff(kept) > 1) | (np.diff(merged_text) > 0)) + 1
     ends = [0, *cut.tolist(), len(kept)]
     found: list[list[tuple[int, int]]] = []
     before = -1
     for a, b in itertools.pairwise(ends):
-        if stretch[a] != before:
+        if merged_text[a] != before:
             found.append([])
-            before = stretch[a]
+            before = merged_text[a]
         found[-1].append((int(kept[a]), int(kept[b - 1]) + 1))
     return found
 
 
-def _stretch_piece(
+def _merged_piece(
     table: Candidates, layout: Layout, runs: Sequence[tuple[int, int]], chunks: Sequence[int]
 ) -> Placed:
     """Return the kept runs of a merged text as one piece, with marks where text was left out."""
-    stretch = int(table.segment_stretch[runs[0][0]])
-    whole = table.stretches[stretch]
+    merged_text = int(table.segment_merged[runs[0][0]])
+    whole = table.merged_texts[merged_text]
     flags, kinds = table.segment_flags, table.segment_kind
     parts: list[str] = []
     ranges: list[tuple[int, int]] = []
@@ -164,16 +164,20 @@ def _stretch_piece(
         parts.append(_marked(table, layout, text, first, last))
         ranges.append((start, start + len(text)))
         after = last
-    if layout.ellipsis and after < table.stretch_first[stretch + 1] and GOES_ON.search(parts[-1]):
+    if (
+        layout.ellipsis
+        and after < table.merged_first[merged_text + 1]
+        and GOES_ON.search(parts[-1])
+    ):
         parts.append(f"\n{layout.ellipsis}")
     if flags[after - 1] & UNCLOSED:
         parts.append(f"{gap(layout)}{_closing_fence(table, whole, after - 1)}")
     covered = [part for start, end in ranges for part in _covered(table, start, end, chunks)]
     spans: tuple[tuple[int, int], ...] = ()
     if table.chunks[chunks[0]].span is not None:
-        place = int(table.stretch_place[stretch])
+        place = int(table.merged_place[merged_text])
         spans = tuple((start + place, end + place) for start, end in _joined(covered))
-    value = max(float(table.segment_worth[first:last].max()) for first, last in runs)
+    value = max(float(table.segment_density[first:last].max()) for first, last in runs)
     origins = [
         (table.id(i), start - int(table.chunk_offset[i]), end - int(table.chunk_offset[i]))
         for i, start, end in covered
@@ -181,7 +185,7 @@ def _stretch_piece(
     piece = _piece(table, layout, chunks, "".join(parts), spans, value, origins)
     document, place = _place(table, runs[0][0])
     # A section of settings, "[build-system]", does not say whose settings they are.
-    nameless = table.stretch_records[stretch] or not (
+    nameless = table.merged_records[merged_text] or not (
         kinds[runs[0][0]] == HEADING and TITLE.match(whole, ranges[0][0])
     )
     names = any(NAMING[kinds[first:last]].any() for first, last in runs)
@@ -192,10 +196,10 @@ def _marked(table: Candidates, layout: Layout, text: str, first: int, last: int)
     """Return the text of a run, with marks where it begins or ends inside a sentence or line."""
     if not layout.ellipsis:
         return text
-    flags, stretch = table.segment_flags, table.segment_stretch
+    flags, merged_text = table.segment_flags, table.segment_merged
     if flags[first] & PART:
         text = f"{layout.ellipsis} {text.lstrip()}"
-    if last < len(flags) and flags[last] & PART and stretch[last] == stretch[first]:
+    if last < len(flags) and flags[last] & PART and merged_text[last] == merged_text[first]:
         text = f"{text} {layout.ellipsis}"
     return text
 
@@ -210,7 +214,7 @@ def _lent_header(table: Candidates, first: int, last: int) -> int | None:
 
 def _lines(table: Candidates, segment: int) -> str:
     """Return the text of a segment, with the indentation of its first line."""
-    whole = table.stretches[table.segment_stretch[segment]]
+    whole = table.merged_texts[table.segment_merged[segment]]
     start, end = table.segment_span[segment].tolist()
     return trim(whole[_line_start(whole, start) : end])
 

@@ -76,14 +76,16 @@ def _summary(window: Data) -> str:
         f"{many(len(decisions), 'chunk')} kept, in {many(len(window['pieces']), 'piece')}",
         proof_text(window),
     ]
-    if window["stopped"]:
+    if window["stopped_early"]:
+        shown = 1 - window["unselected_share"]
         lines.append(
-            f"stopped early: the window holds {1 - window['left']:.0%} of the evidence expected in "
-            f"the input, and the rest has less value per token than Budget(auto=...) requires"
+            f"stopped early: the window holds {shown:.0%} of the evidence expected in the input, "
+            f"and the rest has less value per token than Budget(auto=...) requires"
         )
-    if window["asked"]:
+    if window["scored_count"]:
         lines.append(
-            f"the scorer scored {window['asked']:,} of {window['passages']:,} sentences and blocks"
+            f"the scorer scored {window['scored_count']:,} of {window['passages']:,} sentences "
+            f"and blocks"
         )
     if repeats:
         says = "repeats" if len(repeats) == 1 else "repeat"

@@ -38,8 +38,8 @@ class Proof:
     upper_bound: float
     spent: int
     prices: Mapping[str, float] = field(default_factory=dict)  # value of one token, by section
-    left: float = 0.0  # share of the total value that is not in the window
-    stopped: bool = False  # every option left out has less than the minimum density
+    unselected_share: float = 0.0  # share of the total value that is not in the window
+    stopped_early: bool = False  # every option left out has less than the minimum density
 
 
 def choose(
@@ -80,13 +80,17 @@ def choose(
     _mark_segments(table)
     if proof is None:
         return None
-    return replace(proof, left=problem.left(proof.value), stopped=problem.stopped())
+    return replace(
+        proof,
+        unselected_share=problem.left(proof.value),
+        stopped_early=problem.stopped(),
+    )
 
 
 def _mark_segments(table: Candidates) -> None:
-    """Add `segment_kept` and `stands_for_it` from the chunks that are kept whole."""
+    """Add `segment_kept` and `duplicate_of` from the chunks that are kept whole."""
     table.segment_kept = np.zeros(len(table.segment_span), dtype=np.bool_)
-    table.stands_for_it = np.full(len(table.segment_span), -1, dtype=np.int32)
+    table.duplicate_of = np.full(len(table.segment_span), -1, dtype=np.int32)
     for i in np.flatnonzero(table.kept_row == table.first_row[:-1]).tolist():
         table.segment_kept[table.first_segment[i] : table.last_segment[i]] = True
 
@@ -153,15 +157,17 @@ class _Problem:
         # Worth first; of a group, whose members are worth the same, the representative. Ids break
         # ties, so that the order of the input does not.
         represented = table.group != np.arange(len(table))
-        keys = list(zip((-table.worth).tolist(), represented.tolist(), table.ids, strict=True))
+        keys = list(zip((-table.density).tolist(), represented.tolist(), table.ids, strict=True))
         self.chunks = sorted(np.flatnonzero(choosable).tolist(), key=keys.__getitem__)
-        joined = table.segment_stretch[1:] == table.segment_stretch[:-1]
+        joined = table.segment_merged[1:] == table.segment_merged[:-1]
         self.joined = np.concatenate(([False], joined, [False]))
-        # Chunks of one stretch touch or overlap.
+        # Chunks of one merged text touch or overlap.
         self.stitched = np.zeros(len(table), dtype=np.bool_)
         chosen = np.flatnonzero(choosable)
-        stretch = table.segment_stretch[table.first_segment[chosen]]
-        self.stitched[chosen] = np.bincount(stretch, minlength=len(table.stretches))[stretch] > 1
+        merged_text = table.segment_merged[table.first_segment[chosen]]
+        self.stitched[chosen] = (
+            np.bincount(merged_text, minlength=len(table.merged_texts))[merged_text] > 1
+        )
         self.shares = bool(self.stitched.any())
         self.values = self._values()
         self.net = self.values - least * table.tokens
@@ -173,7 +179,7 @@ class _Problem:
         for i in self.chunks:
             if table.group[i] == i:
                 at = self.segments(i)
-                np.maximum(each[at], table.worth[i], out=each[at])
+                np.maximum(each[at], table.density[i], out=each[at])
         total = float(each @ table.segment_tokens)
         left = 1 - value / total if total > 0 else 0.0
         return left if left > 1e-5 else 0.0  # the solver's values are whole numbers
@@ -199,7 +205,7 @@ class _Problem:
         total = np.concatenate(([0], np.cumsum(table.segment_tokens)))
         text = (total[table.last_segment] - total[table.first_segment]).astype(np.float64)
         # A longer near-duplicate has no more value than its representative.
-        values = (table.worth * np.minimum(text, text[table.group]))[table.chunk]
+        values = (table.density * np.minimum(text, text[table.group]))[table.chunk]
         for row in np.flatnonzero(table.alternative > 0).tolist():
             i = table.chunk[row]
             option = table.chunks[i].alternatives[table.alternative[row] - 1]
@@ -218,7 +224,7 @@ class _Problem:
             i = int(table.chunk[row])
             if self.stitched[i] and not table.alternative[row]:
                 at = self.segments(i)
-                np.maximum(each[at], table.worth[i], out=each[at])
+                np.maximum(each[at], table.density[i], out=each[at])
             else:
                 alone += float(self.values[row])
         return alone + float(each @ table.segment_tokens)
@@ -279,7 +285,7 @@ def _solve_constrained(
     for i in problem.chunks:
         groups.setdefault(int(table.group[i]), []).append(number[i])
     known = {section.name for section in sections}
-    saved = RESIDENT * SCALE * float(table.worth.max())
+    saved = RESIDENT * SCALE * float(table.density.max())
     bonus = [round(saved * int(table.tokens[table.first_row[i]])) for i in resident]
     packing = {
         "budget": limit,
@@ -369,7 +375,7 @@ def _bound(problem: _Problem, limit: int) -> tuple[float, float]:
     for i in problem.chunks:
         at = problem.segments(i)
         owner[at] = np.where(np.isin(owner[at], (-1, table.group[i])), table.group[i], -2)
-        np.maximum(each[at], table.worth[i], out=each[at])
+        np.maximum(each[at], table.density[i], out=each[at])
         if problem.stitched[i]:
             cost[at] = np.maximum(1, table.segment_tokens[at] - JOINT)
     worth = each * table.segment_tokens
@@ -464,7 +470,7 @@ class _Fill:
             opens_block = not (before or after or not new.all())
             tokens = table.segment_tokens[at][new].sum()
             cost += int(tokens + (table.overhead[i] if opens_block else 0))
-            value += float(table.worth[i] * tokens)
+            value += float(table.density[i] * tokens)
             covered[at] = True
         if self.spent + cost > self.limit or value < self.least * cost:
             return False

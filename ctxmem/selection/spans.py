@@ -68,7 +68,7 @@ class SpanChoice:
         self.holders = _Holders(table)
 
     def __call__(self, limit: int) -> Proof | None:
-        """Add `segment_kept`, `stands_for_it` and `kept_row` for a window of `limit` tokens.
+        """Add `segment_kept`, `duplicate_of` and `kept_row` for a window of `limit` tokens.
 
         Returns:
             Value and bound of the selection; None if the pinned chunks do not fit (then nothing is
@@ -78,26 +78,26 @@ class SpanChoice:
         if not fill[2]:  # the held ranges do not fit
             fill = self._fill(self.demand, limit)
         table = self.table
-        kept, stands_for_it, pins_fit, spent, value, bound, price, left = fill
+        kept, duplicate_of, pins_fit, spent, value, bound, price, left = fill
         if not pins_fit:
             table.segment_kept = np.zeros(len(kept), dtype=np.bool_)
-            table.stands_for_it = np.full(len(kept), -1, dtype=np.int32)
+            table.duplicate_of = np.full(len(kept), -1, dtype=np.int32)
             table.kept_row = np.full(len(table), -1, dtype=np.int32)
             return None
         table.segment_kept = kept.astype(np.bool_)
-        table.stands_for_it = stands_for_it
+        table.duplicate_of = duplicate_of
         chosen = self.holders.of(table.segment_kept)
         table.kept_row = np.full(len(table), -1, dtype=np.int32)
         table.kept_row[chosen] = table.first_row[chosen]
-        left_out = ~table.segment_kept & (table.stands_for_it < 0) & (self.demand == MAY)
+        left_out = ~table.segment_kept & (table.duplicate_of < 0) & (self.demand == MAY)
         stopped = _stopped(table, left_out, self.least, limit - spent)
         return Proof(value, bound, spent, {"": price}, left, stopped)
 
     def _fill(self, demand: NDArray[np.uint8], limit: int) -> tuple[Any, ...]:
         table = self.table
         return _native.fill_spans(
-            table.stretches,
-            table.stretch_first,
+            table.merged_texts,
+            table.merged_first,
             table.segment_span[:, 0],
             table.segment_span[:, 1],
             table.segment_kind,
@@ -108,7 +108,7 @@ class SpanChoice:
             table.document,
             self.overhead,
             self.again,
-            table.segment_worth,
+            table.segment_density,
             demand,
             limit,
             least=self.least,
@@ -128,7 +128,7 @@ def kept_ranges(table: Candidates) -> list[Range]:
     spans = table.segment_span[kept].tolist()
     return [
         (text, start, end)
-        for text, (start, end) in zip(table.segment_stretch[kept].tolist(), spans, strict=True)
+        for text, (start, end) in zip(table.segment_merged[kept].tolist(), spans, strict=True)
         if start < end
     ]
 
@@ -143,7 +143,7 @@ def _inside(table: Candidates, ranges: Sequence[Range]) -> NDArray[np.bool_]:
     found = np.zeros(len(table.segment_span), dtype=np.bool_)
     start, end = table.segment_span.T
     for text, first, last in ranges:
-        at = slice(int(table.stretch_first[text]), int(table.stretch_first[text + 1]))
+        at = slice(int(table.merged_first[text]), int(table.merged_first[text + 1]))
         found[at] |= (start[at] >= first) & (end[at] <= last) & (start[at] < end[at])
     return found
 
@@ -156,7 +156,7 @@ def represent_by_what_fits(table: Candidates, limit: int) -> None:
     for rep in unique[(table.group[unique] == unique) & (tokens[unique] > limit)].tolist():
         members = [i for i in unique[table.group[unique] == rep].tolist() if tokens[i] <= limit]
         if members and not table.pinned[rep]:
-            best = min(members, key=lambda i: (-table.evidence[i], table.id(i)))
+            best = min(members, key=lambda i: (-table.rrf_score[i], table.id(i)))
             table.group[table.group == rep] = best
 
 
@@ -179,7 +179,7 @@ def _stopped(table: Candidates, left_out: NDArray[np.bool_], least: float, room:
     """Return whether the minimum density, not the limit, excluded the spans left out."""
     if least <= 0 or not left_out.any():
         return False
-    dear = bool(table.segment_worth[left_out].max() < least)
+    dear = bool(table.segment_density[left_out].max() < least)
     return dear or int(table.segment_tokens[left_out].max()) <= room
 
 
@@ -197,7 +197,7 @@ class _Holders:
         unique = table.unique.tolist()
         standing = zip(
             (~table.pinned).tolist(),
-            (-table.evidence).tolist(),
+            (-table.rrf_score).tolist(),
             (-table.relevance).tolist(),
             table.ids,
             strict=True,

@@ -7,15 +7,15 @@ spans      features and values of spans
 verify     calls an expensive scorer where its answer could change the window
 """
 
-from ctxmem.value.evidence import add_evidence
 from ctxmem.value.question import Question, read_question
+from ctxmem.value.retrieval import add_rank_fusion
 from ctxmem.value.shortlist import shortlist
 from ctxmem.value.spans import describe, estimate, model
 from ctxmem.value.verify import read_scorer, verify
 
 __all__ = [
     "Question",
-    "add_evidence",
+    "add_rank_fusion",
     "describe",
     "estimate",
     "model",

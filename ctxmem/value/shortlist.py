@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.schema import Candidates
-from ctxmem.value.evidence import evidence_of
 from ctxmem.value.question import Question, unit, vector
+from ctxmem.value.retrieval import retrieval_features
 
 SPARE = 4
 """Size of the shortlist as a multiple of the budget; other chunks can hardly reach the window."""
@@ -33,8 +33,8 @@ def shortlist(table: Candidates, question: Question, limit: int) -> None:
     if size.sum() <= room:
         return
     draft = np.zeros(len(unique))
-    evidence = evidence_of(table, unique, given_cosine(table, question))
-    for column in evidence.T:
+    columns = retrieval_features(table, unique, given_cosine(table, question))
+    for column in columns.T:
         draft += _scaled(column)
     if question.texts:
         texts = [table.text(i) for i in unique.tolist()]

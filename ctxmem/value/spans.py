@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from ctxmem import _native
 from ctxmem.errors import InputError
 from ctxmem.schema import Candidates
-from ctxmem.value.evidence import evidence_of
 from ctxmem.value.question import Question, rows, unit
+from ctxmem.value.retrieval import retrieval_features
 from ctxmem.value.shortlist import given_cosine
 
 HEADLESS = 1 << _native.SPAN_FLAGS.index("headless")
@@ -41,26 +41,28 @@ WEIGHTS = "value-1.json"
 
 
 def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | None:
-    """Add `segment_worth`, and `relevance` and `worth` of the chunks; return the span features.
+    """Add `segment_density`, and `relevance` and `density` of the chunks; return the span features.
 
-    The relevance of a chunk is the value of its best segment; its `worth` is the mean density of
+    The relevance of a chunk is the value of its best segment; its `density` is the mean density of
     its segments. Without query, ranks, scores and vectors, all values are equal, and the result is
     None.
     """
     described = None
     if not _known(table, question):
-        table.segment_worth = np.ones(len(table.segment_span))
+        table.segment_density = np.ones(len(table.segment_span))
     else:
         described = describe(table, question)
-        worth = model().worth(described) + TIE * _plain_evidence(described)
-        table.segment_worth = np.full(len(table.segment_span), FLOOR)
-        table.segment_worth[: len(worth)] += (1 - FLOOR) * np.minimum(1.0, worth.astype(np.float64))
-    table.segment_worth[(table.segment_flags & HEADLESS) != 0] *= UNCLEAR
-    add_chunk_worth(table)
+        density = model().predict(described) + TIE * _rrf_of_spans(described)
+        table.segment_density = np.full(len(table.segment_span), FLOOR)
+        table.segment_density[: len(density)] += (1 - FLOOR) * np.minimum(
+            1.0, density.astype(np.float64)
+        )
+    table.segment_density[(table.segment_flags & HEADLESS) != 0] *= UNCLEAR
+    add_chunk_density(table)
     return described
 
 
-def _plain_evidence(described: _native.SpanFeatures) -> NDArray[np.float32]:
+def _rrf_of_spans(described: _native.SpanFeatures) -> NDArray[np.float32]:
     """Return the mean of the known `PLAIN` features of each span, 0 to 1."""
     columns = described.draft()[:, [_native.DRAFT_FEATURES.index(name) for name in PLAIN]]
     known = columns[:, (columns >= 0).any(axis=0)]
@@ -70,27 +72,27 @@ def _plain_evidence(described: _native.SpanFeatures) -> NDArray[np.float32]:
     return mean
 
 
-def add_chunk_worth(table: Candidates) -> None:
-    """Add `relevance` and `worth`: the maximum and the mean over each chunk's segments.
+def add_chunk_density(table: Candidates) -> None:
+    """Add `relevance` and `density`: the maximum and the mean over each chunk's segments.
 
     The members of a group of near-duplicates all get the greatest number of the group.
     """
     size = (table.segment_span[:, 1] - table.segment_span[:, 0]).astype(np.float64)
-    total = np.concatenate(([0.0], np.cumsum(table.segment_worth * size)))
+    total = np.concatenate(([0.0], np.cumsum(table.segment_density * size)))
     sizes = np.concatenate(([0.0], np.cumsum(size)))
     first, last = table.first_segment, table.last_segment
-    worth = (total[last] - total[first]) / np.maximum(1.0, sizes[last] - sizes[first])
+    density = (total[last] - total[first]) / np.maximum(1.0, sizes[last] - sizes[first])
     unique = table.unique
     relevance = np.zeros(len(table))
     held = unique[first[unique] < last[unique]]
     # Every other slice is one chunk; an end may equal the length, so a zero is appended.
     bounds = np.stack([first[held], last[held]], axis=1).ravel()
-    relevance[held] = np.maximum.reduceat(np.append(table.segment_worth, 0.0), bounds)[::2]
-    for column in (worth, relevance):
+    relevance[held] = np.maximum.reduceat(np.append(table.segment_density, 0.0), bounds)[::2]
+    for column in (density, relevance):
         best = np.zeros(len(table))
         np.maximum.at(best, table.group[unique], column[unique])
         column[:] = best[table.group]
-    table.worth, table.relevance = np.clip(worth, FLOOR, 1.0), relevance
+    table.density, table.relevance = np.clip(density, FLOOR, 1.0), relevance
 
 
 def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
@@ -98,38 +100,38 @@ def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
     chunks = table.unique[table.shortlisted[table.unique]]
     # In text order, so that the order of the input does not change the rounding of sums.
     chunks = chunks[np.lexsort((table.last_segment[chunks], table.first_segment[chunks]))]
-    stretches = close_stretches(table)
-    known = int(table.stretch_first[stretches])
+    merged_texts = shortlisted_texts(table)
+    known = int(table.merged_first[merged_texts])
     vectors = _vectors(table, question, known)
-    evidence = evidence_of(table, chunks, _cosine(table, question, vectors))
+    columns = retrieval_features(table, chunks, _cosine(table, question, vectors))
     nothing = np.zeros((0, 0), dtype=np.float32)
-    asked = nothing if vectors is None or question.vectors is None else question.vectors
+    scored = nothing if vectors is None or question.vectors is None else question.vectors
     return _native.SpanFeatures(
-        table.stretches[:stretches],
-        table.stretch_first[: stretches + 1],
+        table.merged_texts[:merged_texts],
+        table.merged_first[: merged_texts + 1],
         np.ascontiguousarray(table.segment_span[:known, 0]),
         np.ascontiguousarray(table.segment_span[:known, 1]),
         table.segment_kind[:known],
         table.segment_flags[:known],
         table.segment_need[:known],
         table.segment_block[:known],
-        table.document[:stretches],
-        table.stretch_place[:stretches],
-        [table.chunks[i].source or "" for i in table.stretch_chunk[:stretches]],
+        table.document[:merged_texts],
+        table.merged_place[:merged_texts],
+        [table.chunks[i].source or "" for i in table.merged_chunk[:merged_texts]],
         table.first_segment[chunks],
         table.last_segment[chunks],
-        evidence,
+        columns,
         list(question.texts),
         nothing if vectors is None else vectors,
-        asked,
+        scored,
     )
 
 
-def close_stretches(table: Candidates) -> int:
+def shortlisted_texts(table: Candidates) -> int:
     """Return the number of merged texts with chunks of the shortlist; they precede all others."""
     chunks = table.unique[table.shortlisted[table.unique]]
     last = int(table.last_segment[chunks].max()) if len(chunks) else 0
-    return int(table.segment_stretch[last - 1]) + 1 if last else 0
+    return int(table.segment_merged[last - 1]) + 1 if last else 0
 
 
 @cache

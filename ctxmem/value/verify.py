@@ -12,7 +12,7 @@ from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import Candidates, Scorer
 from ctxmem.value.question import Question
-from ctxmem.value.spans import FLOOR, add_chunk_worth, model
+from ctxmem.value.spans import FLOOR, add_chunk_density, model
 
 BATCHES = 7
 """Number of batches of calls; after each batch, the values of other spans are predicted again."""
@@ -64,7 +64,7 @@ def verify(
     limit: int,
     calls: int | None = None,
 ) -> None:
-    """Correct `segment_worth`, `relevance` and `worth` with a scorer; add `asked`.
+    """Correct `segment_density`, `relevance` and `density` with a scorer; add `scored`.
 
     Spans are scored in the order of the expected gain of evidence in the window, in batches, each
     text once. After each batch the values of the other spans are predicted again from the scores.
@@ -77,39 +77,39 @@ def verify(
     Raises:
         InputError: the scorer did not return one finite score per text.
     """
-    worth = table.segment_worth[: len(features)].copy()
-    drafted = worth.copy()
-    scores = np.full(len(worth), np.nan)
-    texts = table.segment_texts[: len(worth)]
+    density = table.segment_density[: len(features)].copy()
+    drafted = density.copy()
+    scores = np.full(len(density), np.nan)
+    texts = table.segment_texts[: len(density)]
     number: dict[str, int] = {}
     same = np.array([number.setdefault(text, len(number)) for text in texts], dtype=np.intp)
     said = np.array([bool(text) for text in texts])  # False for names of sources
     most = max(1, round(SHARE * len(number))) if calls is None else calls
     batch = max(1, -(-most // BATCHES))
-    asked = 0
-    while asked < most:
-        ask = _worth_asking(table, worth, scores, limit)
+    scored = 0
+    while scored < most:
+        ask = _worth_scoring(table, density, scores, limit)
         ask = ask[said[ask]]
         _, first = np.unique(same[ask], return_index=True)  # each text once
-        ask = ask[np.sort(first)][: min(batch, most - asked)]
+        ask = ask[np.sort(first)][: min(batch, most - scored)]
         if not len(ask):
             break
         answers = np.full(len(number), np.nan)
         answers[same[ask]] = _scores(scorer, question.texts[0], [texts[s] for s in ask])
         told = np.isfinite(answers[same])
         scores[told] = answers[same][told]
-        asked += len(ask)
+        scored += len(ask)
         known = np.isfinite(scores)
-        worth[known] = _as_worth(scores[known], drafted[known])
-        revised = model().revise(features, worth.astype(np.float32)).astype(np.float64)
-        worth[~known] = FLOOR + (1 - FLOOR) * revised[~known]
-    table.segment_worth[: len(features)] = worth
-    table.asked = asked
-    add_chunk_worth(table)
+        density[known] = _as_density(scores[known], drafted[known])
+        revised = model().revise(features, density.astype(np.float32)).astype(np.float64)
+        density[~known] = FLOOR + (1 - FLOOR) * revised[~known]
+    table.segment_density[: len(features)] = density
+    table.scored_count = scored
+    add_chunk_density(table)
 
 
-def _worth_asking(
-    table: Candidates, worth: NDArray[np.float64], scores: NDArray[np.float64], limit: int
+def _worth_scoring(
+    table: Candidates, density: NDArray[np.float64], scores: NDArray[np.float64], limit: int
 ) -> NDArray[np.intp]:
     """Return the spans to score next, the greatest expected gain first; empty if none can gain.
 
@@ -118,19 +118,19 @@ def _worth_asking(
     gradient of Frazier, Powell and Dayanik 2008, for binary answers). The more evidence is known or
     expected, the less a further token counts.
     """
-    lengths = table.segment_tokens[: len(worth)].astype(np.float64)
-    order = np.argsort(-worth, kind="stable")
+    lengths = table.segment_tokens[: len(density)].astype(np.float64)
+    order = np.argsort(-density, kind="stable")
     last = int(np.searchsorted(np.cumsum(lengths[order]), limit, side="right"))
     if last == len(order):
         return np.zeros(0, dtype=np.intp)  # everything fits
-    least = worth[order[last]]  # the density at the margin of the window
-    change = np.where(worth < least, worth * (1 - least), (1 - worth) * least)
-    expected = max(FEW, float(worth @ lengths))
+    least = density[order[last]]  # the density at the margin of the window
+    change = np.where(density < least, density * (1 - least), (1 - density) * least)
+    expected = max(FEW, float(density @ lengths))
     gain = change * lengths * (USUAL / expected) ** SHARED
     gain[np.isfinite(scores)] = -1.0  # already scored
     order = np.argsort(-gain, kind="stable")
-    asked: NDArray[np.intp] = order[gain[order] >= GAIN]
-    return asked
+    scored: NDArray[np.intp] = order[gain[order] >= GAIN]
+    return scored
 
 
 def _scores(scorer: Scorer, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -149,9 +149,9 @@ def _scores(scorer: Scorer, query: str, texts: Sequence[str]) -> NDArray[np.floa
     return scores
 
 
-def _as_worth(scores: NDArray[np.float64], drafted: NDArray[np.float64]) -> NDArray[np.float64]:
+def _as_density(scores: NDArray[np.float64], drafted: NDArray[np.float64]) -> NDArray[np.float64]:
     if scores.min() >= 0 and scores.max() <= 1:
         return np.maximum(FLOOR, scores)
-    worth = np.empty(len(scores))
-    worth[np.argsort(-scores, kind="stable")] = np.sort(drafted)[::-1]
-    return worth
+    density = np.empty(len(scores))
+    density[np.argsort(-scores, kind="stable")] = np.sort(drafted)[::-1]
+    return density

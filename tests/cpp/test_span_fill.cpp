@@ -1,6 +1,6 @@
 // The fill under the sanitizers, with random units, demands, limits and needs, including cycles.
 // The reported cost must be that of the choice and within the limit. A kept unit must be kept with
-// the units that it needs. A folded unit must have a kept duplicate in another stretch.
+// the units that it needs. A folded unit must have a kept duplicate in another merged text.
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
@@ -30,7 +30,7 @@ struct Columns {
 
     ctxmem::FillInput input(std::int64_t limit) const {
         ctxmem::FillInput in;
-        in.stretches = views;
+        in.merged_texts = views;
         in.first = first;
         in.start = start;
         in.end = end;
@@ -206,7 +206,7 @@ void check(const Case& given, std::int64_t limit, double least, double alike) {
             const auto s = static_cast<std::size_t>(k);
             if (given.demand[s] == 2) CHECK(!fill.kept[s]);
             if (given.demand[s] == 1) CHECK(fill.kept[s]);
-            if (const std::int32_t other = fill.stands_for_it[s]; other >= 0) {
+            if (const std::int32_t other = fill.duplicate_of[s]; other >= 0) {
                 CHECK(!fill.kept[s] && fill.kept[static_cast<std::size_t>(other)]);
                 CHECK(other < given.first[t] || other >= given.first[t + 1]);
                 CHECK(alike <= 1);

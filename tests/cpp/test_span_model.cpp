@@ -46,7 +46,7 @@ std::string random_text() {
 
 struct Case {
     std::vector<std::string> texts, asked;
-    std::vector<std::string_view> stretches, queries;
+    std::vector<std::string_view> merged_texts, queries;
     std::vector<std::int64_t> first{0}, start, end, place;
     std::vector<std::string> sources;
     std::vector<std::string_view> names;
@@ -99,7 +99,7 @@ struct Case {
                 query_vectors.push_back(static_cast<float>(below(100)) / 99);
         }
         for (const auto& text : sources) names.push_back(text);
-        for (const auto& text : texts) stretches.push_back(text);
+        for (const auto& text : texts) merged_texts.push_back(text);
         for (const auto& text : asked) queries.push_back(text);
     }
 
@@ -130,7 +130,7 @@ struct Case {
 
     SpanInput input() const {
         SpanInput in;
-        in.stretches = stretches;
+        in.merged_texts = merged_texts;
         in.first = first;
         in.start = start;
         in.end = end;

@@ -119,7 +119,7 @@ void add_vectors(const SpanTable& table, Columns& columns) {
 
 }  // namespace
 
-void add_evidence(const SpanTable& table, Columns& columns) {
+void add_rank_fusion(const SpanTable& table, Columns& columns) {
     const std::vector<double> consensus = of_chunks(table, kConsensus);
     const Column votes = scaled(sum(table, consensus));
     columns.add("consensus", scaled(most(table, consensus)));

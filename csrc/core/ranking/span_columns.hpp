@@ -45,7 +45,7 @@ Column mean_beside(const SpanTable& table, std::span<const float> values, int re
 Column beside(const SpanTable& table, std::span<const float> values, int step);
 
 // Features of the first round, which need no values: retrieval, lexical, context, length.
-void add_evidence(const SpanTable& table, Columns& columns);
+void add_rank_fusion(const SpanTable& table, Columns& columns);
 void add_words(const SpanTable& table, Columns& columns);
 void add_context(const SpanTable& table, Columns& columns);
 void add_size(const SpanTable& table, Columns& columns);

@@ -13,7 +13,7 @@ struct SpanFeatures::Drafted {
     Columns columns;
 
     explicit Drafted(const SpanInput& input) : table(input) {
-        add_evidence(table, columns);
+        add_rank_fusion(table, columns);
         add_words(table, columns);
         add_context(table, columns);
         add_size(table, columns);

@@ -35,7 +35,7 @@ enum Evidence : std::size_t {
 };
 
 struct SpanInput {
-    std::span<const std::string_view> stretches;  // merged texts, each without gaps
+    std::span<const std::string_view> merged_texts;  // merged texts, each without gaps
     // Spans, ordered by merged text; the spans of text t are first[t] .. first[t + 1].
     std::span<const std::int64_t> first, start, end;  // start, end: offsets in code points
     std::span<const std::uint8_t> kind, flags;        // SpanKind, SpanFlag

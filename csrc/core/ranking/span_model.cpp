@@ -76,7 +76,7 @@ std::vector<float> SpanModel::revise(const SpanFeatures& features,
     return odds;
 }
 
-std::vector<float> SpanModel::worth(const SpanFeatures& features) const {
+std::vector<float> SpanModel::predict(const SpanFeatures& features) const {
     std::vector<float> odds = draft_odds(features);
     std::vector<float> drafted(odds);
     to_worth(drafted);
@@ -111,8 +111,8 @@ std::vector<float> GatedModel::revise(const SpanFeatures& features,
     return mixed(features, [&](const SpanModel& model) { return model.revise(features, worth); });
 }
 
-std::vector<float> GatedModel::worth(const SpanFeatures& features) const {
-    return mixed(features, [&](const SpanModel& model) { return model.worth(features); });
+std::vector<float> GatedModel::predict(const SpanFeatures& features) const {
+    return mixed(features, [&](const SpanModel& model) { return model.predict(features); });
 }
 
 }  // namespace ctxmem

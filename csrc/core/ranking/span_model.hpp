@@ -32,7 +32,7 @@ public:
     // The final value of each span, given its draft or verified value.
     std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
     // Draft, then revise.
-    std::vector<float> worth(const SpanFeatures& features) const;
+    std::vector<float> predict(const SpanFeatures& features) const;
 
 private:
     std::vector<float> draft_odds(const SpanFeatures& features) const;
@@ -57,7 +57,7 @@ public:
 
     std::vector<float> draft(const SpanFeatures& features) const;
     std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
-    std::vector<float> worth(const SpanFeatures& features) const;
+    std::vector<float> predict(const SpanFeatures& features) const;
 
 private:
     template <class Verb>

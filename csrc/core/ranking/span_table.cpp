@@ -20,7 +20,7 @@ SpanTable::SpanTable(const SpanInput& input) : in_(input) {
     check();
     Terms known;
     make_room();
-    for (std::size_t t = 0; t < in_.stretches.size(); ++t) read_stretch(t, known);
+    for (std::size_t t = 0; t < in_.merged_texts.size(); ++t) read_stretch(t, known);
     read_names(known);
     read_queries(known);
     drop_extras(known.size());
@@ -31,24 +31,24 @@ SpanTable::SpanTable(const SpanInput& input) : in_(input) {
 }
 
 void SpanTable::check() const {
-    const std::size_t stretches = in_.stretches.size();
-    if (in_.first.size() != stretches + 1 || in_.document.size() != stretches ||
-        in_.place.size() != stretches || in_.end.size() != spans() || in_.kind.size() != spans() ||
+    const std::size_t merged_texts = in_.merged_texts.size();
+    if (in_.first.size() != merged_texts + 1 || in_.document.size() != merged_texts ||
+        in_.place.size() != merged_texts || in_.end.size() != spans() || in_.kind.size() != spans() ||
         in_.flags.size() != spans() || in_.need.size() != spans() || in_.block.size() != spans() ||
-        (!in_.names.empty() && in_.names.size() != stretches) ||
+        (!in_.names.empty() && in_.names.size() != merged_texts) ||
         in_.chunk_first.size() != in_.chunk_last.size() ||
         in_.evidence.size() != in_.chunk_first.size() * kEvidence || in_.first[0] != 0 ||
-        in_.first[stretches] != static_cast<std::int64_t>(spans()))
+        in_.first[merged_texts] != static_cast<std::int64_t>(spans()))
         throw std::invalid_argument("span features: the arrays have inconsistent lengths");
     if (in_.vectors.size() != spans() * in_.width ||
         (in_.width > 0 && in_.query_vectors.size() % in_.width != 0))
         throw std::invalid_argument(
             "span features: expected one vector per span, as wide as a query's");
-    for (std::size_t t = 0; t < stretches; ++t) {
+    for (std::size_t t = 0; t < merged_texts; ++t) {
         // Documents are numbered in the order of their first text, so there are at most as many
         // documents as texts.
         if (in_.first[t] > in_.first[t + 1] || in_.document[t] < 0 ||
-            static_cast<std::size_t>(in_.document[t]) >= stretches)
+            static_cast<std::size_t>(in_.document[t]) >= merged_texts)
             throw std::invalid_argument("span features: the merged texts are out of order");
         std::int64_t before = 0;
         for (std::size_t s = first_of(t); s < first_of(t + 1); ++s) {
@@ -69,18 +69,18 @@ void SpanTable::check() const {
 
 void SpanTable::make_room() {
     std::size_t bytes = 0;
-    for (const std::string_view stretch : in_.stretches) bytes += stretch.size();
+    for (const std::string_view merged_text : in_.merged_texts) bytes += merged_text.size();
     terms_.reserve(bytes / kBytesOfTerm);
-    for (auto* column : {&term_first_, &distinct_first_, &bytes_, &length_, &heading_, &stretch_of_,
+    for (auto* column : {&term_first_, &distinct_first_, &bytes_, &length_, &heading_, &text_of_,
                          &document_of_})
         column->reserve(spans() + 1);
 }
 
-void SpanTable::read_stretch(std::size_t stretch, Terms& known) {
-    if (first_of(stretch) == first_of(stretch + 1)) return;
-    CodePointReader reader(in_.stretches[stretch], in_.end[first_of(stretch + 1) - 1]);
+void SpanTable::read_stretch(std::size_t merged_text, Terms& known) {
+    if (first_of(merged_text) == first_of(merged_text + 1)) return;
+    CodePointReader reader(in_.merged_texts[merged_text], in_.end[first_of(merged_text + 1) - 1]);
     std::uint32_t heading = kNever;
-    for (std::size_t s = first_of(stretch); s < first_of(stretch + 1); ++s) {
+    for (std::size_t s = first_of(merged_text); s < first_of(merged_text + 1); ++s) {
         const std::string_view text = reader.between(in_.start[s], in_.end[s]);
         known.append(text, terms_);
         term_first_.push_back(static_cast<std::uint32_t>(terms_.size()));
@@ -92,8 +92,8 @@ void SpanTable::read_stretch(std::size_t stretch, Terms& known) {
         const auto at = static_cast<std::uint32_t>(s);
         if (in_.kind[s] == static_cast<std::uint8_t>(SpanKind::heading)) heading = at;
         heading_.push_back(heading == kNever ? at : heading);
-        stretch_of_.push_back(static_cast<std::uint32_t>(stretch));
-        document_of_.push_back(static_cast<std::uint32_t>(in_.document[stretch]));
+        text_of_.push_back(static_cast<std::uint32_t>(merged_text));
+        document_of_.push_back(static_cast<std::uint32_t>(in_.document[merged_text]));
     }
 }
 

@@ -34,11 +34,11 @@ public:
     std::size_t vocabulary() const { return weight_.size(); }
 
     std::size_t document(std::size_t span) const { return document_of_[span]; }
-    std::size_t first_beside(std::size_t span) const { return first_of(stretch_of_[span]); }
-    std::size_t last_beside(std::size_t span) const { return first_of(stretch_of_[span] + 1u); }
+    std::size_t first_beside(std::size_t span) const { return first_of(text_of_[span]); }
+    std::size_t last_beside(std::size_t span) const { return first_of(text_of_[span] + 1u); }
     // The offset of a span in its document, in code points.
     std::int64_t place(std::size_t span) const {
-        return in_.place[stretch_of_[span]] + in_.start[span];
+        return in_.place[text_of_[span]] + in_.start[span];
     }
     // The nearest heading at or above a span; the span itself if there is none.
     std::size_t heading(std::size_t span) const { return heading_[span]; }
@@ -81,12 +81,12 @@ public:
     bool has_query() const { return !queries_.empty() && !queries_[0].empty(); }
 
 private:
-    std::size_t first_of(std::size_t stretch) const {
-        return static_cast<std::size_t>(in_.first[stretch]);
+    std::size_t first_of(std::size_t merged_text) const {
+        return static_cast<std::size_t>(in_.first[merged_text]);
     }
     void check() const;
     void make_room();
-    void read_stretch(std::size_t stretch, Terms& known);
+    void read_stretch(std::size_t merged_text, Terms& known);
     void read_names(Terms& known);
     void index_names();
     void read_queries(Terms& known);
@@ -96,7 +96,7 @@ private:
     void index_openings();
 
     const SpanInput in_;
-    std::vector<std::uint32_t> stretch_of_, document_of_, heading_, bytes_, length_;
+    std::vector<std::uint32_t> text_of_, document_of_, heading_, bytes_, length_;
     std::size_t all_length_ = 0;
     std::vector<Term> terms_;
     std::vector<std::uint32_t> distinct_;

@@ -79,11 +79,11 @@ public:
         fill_ = Fill{};
         refused_.clear();
         fill_.kept.assign(n_, 0);
-        fill_.stands_for_it.assign(n_, kNone);
+        fill_.duplicate_of.assign(n_, kNone);
         value_ = full_;
         owner_.clear();
         version_.assign(n_, 0);
-        runs_.assign(in_.stretches.size(), 0);
+        runs_.assign(in_.merged_texts.size(), 0);
         for (std::size_t s = 0; s < n_; ++s)
             if (in_.demand[s] == kMust) take(s);
         fill_.pins_fit = fill_.spent <= limit;
@@ -141,18 +141,18 @@ private:
     };
 
     void check() const {
-        const std::size_t stretches = in_.stretches.size();
+        const std::size_t merged_texts = in_.merged_texts.size();
         const auto agree = [&](const auto&... columns) { return ((columns.size() == n_) && ...); };
-        if (in_.first.size() != stretches + 1 || in_.overhead.size() != stretches ||
-            in_.document.size() != stretches ||
+        if (in_.first.size() != merged_texts + 1 || in_.overhead.size() != merged_texts ||
+            in_.document.size() != merged_texts ||
             !agree(in_.start, in_.end, in_.kind, in_.flags, in_.need, in_.also, in_.worth,
                    in_.demand) ||
-            in_.first[0] != 0 || in_.first[stretches] != static_cast<std::int64_t>(n_))
+            in_.first[0] != 0 || in_.first[merged_texts] != static_cast<std::int64_t>(n_))
             throw std::invalid_argument("fill: the arrays do not belong together");
-        for (std::size_t t = 0; t < stretches; ++t)
+        for (std::size_t t = 0; t < merged_texts; ++t)
             if (in_.first[t] > in_.first[t + 1] || in_.document[t] < 0 ||
-                static_cast<std::size_t>(in_.document[t]) >= stretches)
-                throw std::invalid_argument("fill: stretches out of order");
+                static_cast<std::size_t>(in_.document[t]) >= merged_texts)
+                throw std::invalid_argument("fill: merged_texts out of order");
         for (std::size_t s = 0; s < n_; ++s) {
             if (in_.tokens[s] < 0 || !(in_.worth[s] >= 0 && in_.worth[s] <= 1))
                 throw std::invalid_argument("fill: negative tokens, or a worth outside 0 to 1");
@@ -162,18 +162,18 @@ private:
         }
     }
 
-    // Finds the text and the stretch of each unit.
+    // Finds the text and the merged text of each unit.
     void locate() {
-        stretch_of_.resize(n_);
+        text_of_.resize(n_);
         text_.resize(n_);
-        for (std::size_t t = 0; t < in_.stretches.size(); ++t) {
+        for (std::size_t t = 0; t < in_.merged_texts.size(); ++t) {
             const auto first = static_cast<std::size_t>(in_.first[t]);
             const auto last = static_cast<std::size_t>(in_.first[t + 1]);
             if (first == last) continue;
-            CodePointReader reader(in_.stretches[t], in_.end[last - 1]);
+            CodePointReader reader(in_.merged_texts[t], in_.end[last - 1]);
             for (std::size_t s = first; s < last; ++s) {
                 text_[s] = reader.between(in_.start[s], in_.end[s]);
-                stretch_of_[s] = static_cast<std::uint32_t>(t);
+                text_of_[s] = static_cast<std::uint32_t>(t);
             }
         }
     }
@@ -286,7 +286,7 @@ private:
         return std::max<std::int64_t>(1, in_.tokens[s] - kJoint);
     }
     bool together(std::size_t a, std::size_t b) const {
-        return a < n_ && b < n_ && stretch_of_[a] == stretch_of_[b];
+        return a < n_ && b < n_ && text_of_[a] == text_of_[b];
     }
     bool kept(std::size_t s, std::size_t other) const {
         return together(s, other) && fill_.kept[other];
@@ -328,18 +328,18 @@ private:
         }
         if (!choice.possible) return;
         std::sort(choice.units.begin(), choice.units.end());
-        std::uint32_t before = kNever, stretch = kNever;
+        std::uint32_t before = kNever, merged_text = kNever;
         bool opened = false;
         for (const std::uint32_t unit : choice.units) {
             const bool joins = (before != kNever && before + 1 == unit && together(before, unit)) ||
                                (unit > 0 && kept(unit, unit - 1u));
             int runs = 1 - joins - kept(unit, unit + 1u);
-            if (stretch_of_[unit] != stretch) {
-                stretch = stretch_of_[unit];
-                opened = runs_[stretch] > 0;
+            if (text_of_[unit] != merged_text) {
+                merged_text = text_of_[unit];
+                opened = runs_[merged_text] > 0;
             }
             if (runs > 0 && !opened) {
-                choice.cost += in_.overhead[stretch];
+                choice.cost += in_.overhead[merged_text];
                 opened = true;
             } else {
                 choice.cost += runs * in_.again;
@@ -387,7 +387,7 @@ private:
 
     bool candidate(std::size_t s) const {
         return !fill_.kept[s] && !banned_[s] && in_.demand[s] != kMustNot && content_[s] &&
-               !has(s, kLabel) && fill_.stands_for_it[s] == kNone;
+               !has(s, kLabel) && fill_.duplicate_of[s] == kNone;
     }
 
     void push(std::size_t s) {
@@ -406,7 +406,7 @@ private:
             if (!choice_.possible || choice_.units.empty()) continue;
             std::int64_t cost = 0;
             for (const std::uint32_t unit : choice_.units)
-                cost += in_.tokens[unit] + in_.overhead[stretch_of_[unit]] + in_.again;
+                cost += in_.tokens[unit] + in_.overhead[text_of_[unit]] + in_.again;
             if (fill_.spent + cost > limit) continue;
             for (const std::uint32_t unit : choice_.units) take(unit);
         }
@@ -444,7 +444,7 @@ private:
             }
             const double before = value_[next.span];
             if (const std::int32_t owner = says_the_same(next.span); owner != kNone) {
-                fill_.stands_for_it[next.span] = owner;
+                fill_.duplicate_of[next.span] = owner;
                 continue;
             }
             if (value_[next.span] < before) {
@@ -540,13 +540,13 @@ private:
 
     void take(std::size_t s) {
         const int runs = new_runs(s);
-        int& known = runs_[stretch_of_[s]];
+        int& known = runs_[text_of_[s]];
         fill_.spent += in_.tokens[s] +
-                       (runs > 0 && known == 0 ? in_.overhead[stretch_of_[s]] : runs * in_.again);
+                       (runs > 0 && known == 0 ? in_.overhead[text_of_[s]] : runs * in_.again);
         fill_.value += value_[s];
         known += runs;
         fill_.kept[s] = 1;
-        fill_.stands_for_it[s] = kNone;  // it was folded, but another unit needs it
+        fill_.duplicate_of[s] = kNone;  // it was folded, but another unit needs it
         if (in_.alike > 1 || has(s, kLabel)) return;
         for (const std::uint64_t shingle : shingles(s))
             owner_.try_emplace(shingle, static_cast<std::int32_t>(s));
@@ -573,7 +573,7 @@ private:
         for (const std::uint64_t shingle : mine)
             if (const auto at = owner_.find(shingle);
                 at != owner_.end() &&
-                stretch_of_[static_cast<std::size_t>(at->second)] != stretch_of_[s])
+                text_of_[static_cast<std::size_t>(at->second)] != text_of_[s])
                 owners_.push_back(at->second);
         if (static_cast<double>(owners_.size()) < in_.alike * static_cast<double>(mine.size()))
             return kNone;
@@ -607,13 +607,13 @@ private:
 
     const FillInput& in_;
     std::size_t n_;
-    std::vector<std::uint32_t> stretch_of_;
+    std::vector<std::uint32_t> text_of_;
     std::vector<std::string_view> text_;
     std::vector<double> full_;   // value of each unit; see value_labels
     std::vector<double> value_;  // the same, reduced for versions of kept units
     std::vector<std::uint32_t> dependent_first_, dependents_;
     std::vector<std::uint8_t> content_;  // see find_content
-    std::vector<int> runs_;              // of each stretch
+    std::vector<int> runs_;              // of each merged text
     Fill fill_;
     std::vector<Next> heap_;
     std::vector<Next> refused_;  // by the value of their choice: large ones without room

@@ -13,7 +13,7 @@
 // A unit is folded if the window already has at least the share `alike` of its 5-word shingles. The
 // kept unit with most of these is then recorded in its place. With `careful`, a unit is folded only
 // if the rule of difference finds nothing (difference.hpp), so that a clause and its amendment are
-// both shown. Repetition inside one stretch (a text without gaps) is not folded.
+// both shown. Repetition inside one merged text (a text without gaps) is not folded.
 //
 // O(n log n) in the units, times the depth of needs, plus the words of the units that are compared.
 #pragma once
@@ -25,15 +25,15 @@
 namespace ctxmem {
 
 struct FillInput {
-    std::span<const std::string_view> stretches;
+    std::span<const std::string_view> merged_texts;
     std::span<const std::int64_t> first, start, end;  // as SpanInput has them
     std::span<const std::uint8_t> kind;               // SpanKind
     std::span<const std::uint8_t> flags;              // SpanFlag
-    std::span<const std::int32_t> need, also;         // units of any stretch, or kNoSpan
+    std::span<const std::int32_t> need, also;         // units of any merged text, or kNoSpan
     std::span<const std::int64_t> tokens;             // of each span, inside a run
-    std::span<const std::int32_t> document;           // of each stretch, from 0
-    std::span<const std::int64_t> overhead;  // of each stretch: of its first run, in tokens
-    std::int64_t again = 0;                  // overhead of each further run of a stretch
+    std::span<const std::int32_t> document;           // of each merged text, from 0
+    std::span<const std::int64_t> overhead;  // of each merged text: of its first run, in tokens
+    std::int64_t again = 0;                  // overhead of each further run of a merged text
     std::span<const double> worth;           // density of each span (value per token), 0 to 1
     std::span<const std::uint8_t> demand;    // 0: optional, 1: required, 2: excluded
     std::int64_t limit = 0;
@@ -45,7 +45,7 @@ struct FillInput {
 
 struct Fill {
     std::vector<std::uint8_t> kept;
-    std::vector<std::int32_t> stands_for_it;  // of a folded span: its kept duplicate; else -1
+    std::vector<std::int32_t> duplicate_of;  // of a folded span: its kept duplicate; else -1
     bool pins_fit = true;
     std::int64_t spent = 0;
     double value = 0;  // the sum of density times tokens

@@ -31,7 +31,7 @@ EVIDENCE = ("consensus", "leading", "best_rank", "hits", "lists", "score", "mean
 """Retrieval features of a chunk, a column each, NaN if unknown; see csrc/core/ranking."""
 
 
-def add_evidence(table: Candidates) -> None:
+def add_rank_fusion(table: Candidates) -> None:
     """Add `hits`, the number of results per text, and `evidence`, its reciprocal rank fusion score.
 
     Also adds the columns they are computed from: `lists`, `score` and `rank`. Repeats are counted
@@ -51,10 +51,10 @@ def add_evidence(table: Candidates) -> None:
     known = table.rank >= 0
     np.add.at(evidence, table.repeat_of[known], 1.0 / (RANK_OFFSET + 1 + table.rank[known]))
     table.hits = table.hits[table.repeat_of]
-    table.evidence = evidence[table.repeat_of]
+    table.rrf_score = evidence[table.repeat_of]
 
 
-def evidence_of(
+def retrieval_features(
     table: Candidates, chunks: NDArray[np.intp], cosine: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
     """Return the retrieval features of these chunks, one row each, in the order of `EVIDENCE`."""
@@ -65,7 +65,7 @@ def evidence_of(
     if known.any():
         ranked = np.zeros(n, dtype=np.bool_)
         ranked[table.repeat_of[known]] = True
-        row["consensus"][ranked] = table.evidence[ranked]
+        row["consensus"][ranked] = table.rrf_score[ranked]
         leading = np.zeros(n)
         np.add.at(leading, table.repeat_of[known], 1.0 / (LEADING_OFFSET + 1 + table.rank[known]))
         row["leading"][ranked] = leading[ranked]
