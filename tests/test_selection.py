@@ -164,7 +164,7 @@ def test_sections_are_not_filled_with_what_is_not_worth_its_price():
     assert "Bananas" in whole.text
     assert small.text == "Answer in a single line.\n\nFacts:\n\nThe bridge was opened by the mayor."
     assert small.stopped_early and not whole.stopped_early
-    assert 0 < small.left < 0.5 and whole.left == 0
+    assert 0 < small.unselected_share < 0.5 and whole.unselected_share == 0
     assert "stopped early" in small.explain()
 
 
