@@ -380,28 +380,26 @@ def judge(data: Mapping[str, Any], cases: Iterable[Case]) -> list[float]:
     return [round(float(share), 4) for share in np.mean(found, axis=0)]
 
 
-def _kept_evidence(case: Case, worth: NDArray[np.float64]) -> list[float]:
+def _kept_evidence(case: Case, density: NDArray[np.float64]) -> list[float]:
     table = case.table
     gold = max(1, sum(end - start for _, start, end in case.asked.gold))
     shares = []
     for budget in BUDGETS:
-        kept, *_ = _native.fill_spans(
-            table.merged_texts,
-            table.merged_first,
-            np.ascontiguousarray(table.segment_span[:, 0]),
-            np.ascontiguousarray(table.segment_span[:, 1]),
-            table.segment_kind,
-            table.segment_flags,
-            table.segment_need,
-            table.segment_also,
-            table.segment_tokens,
-            table.document,
-            np.full(len(table.merged_texts), 2, dtype=np.int64),
-            2,
-            worth,
-            np.zeros(len(worth), dtype=np.uint8),
-            budget,
-            alike=2.0,
+        _, _, kept, *_ = _native.select_units(
+            texts=table.merged_texts,
+            first=table.merged_first,
+            start=np.ascontiguousarray(table.segment_span[:, 0]),
+            end=np.ascontiguousarray(table.segment_span[:, 1]),
+            flags=table.segment_flags,
+            need=table.segment_need,
+            also=table.segment_also,
+            tokens=table.segment_tokens,
+            density=density,
+            requirement=np.zeros(len(density), dtype=np.uint8),
+            overhead=np.full(len(table.merged_texts), 2, dtype=np.int64),
+            again=2,
+            limit=budget,
+            bounded=False,
         )
         shares.append(float(case.evidence[kept.astype(bool)].sum()) / gold)
     return shares

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,26 +12,24 @@ from numpy.typing import NDArray
 
 from ctxmem.report import passage_names
 from ctxmem.schema import Candidates, Decision, Piece, Reason
+from ctxmem.selected import SelectionResult
 
 
 def decide(
     table: Candidates,
+    selection: SelectionResult,
     pieces: Sequence[Piece],
     difference: Callable[[str, str], str],
-    prices: Mapping[str, float],
-    enough: bool = False,
     *,
     folded: Callable[[str, str], str] | None = None,
 ) -> tuple[Decision, ...]:
     """Return a decision for every input chunk, in input order.
 
     `difference` describes the words in which a version differs from the passage that is shown, and
-    `folded` does so for passages folded by a threshold that the caller gave. `prices` is the value
-    that one more token would add, overall under "" and in each section; `enough` is whether the
-    window stopped early. Details name a passage by the caller's id, or else by its source and first
-    words.
+    `folded` does so for passages folded by a threshold that the caller gave. Details name a passage
+    by the caller's id, or else by its source and first words.
     """
-    account = _Account(table, pieces, difference, folded or difference, prices, enough)
+    account = _Account(table, selection, pieces, difference, folded or difference)
     ids, decisions = table.ids, []
     for i, chunk in enumerate(table.chunks):
         kept, reason, detail, other = account.verdict(i)
@@ -73,18 +71,18 @@ class _Account:
     def __init__(
         self,
         table: Candidates,
+        selection: SelectionResult,
         pieces: Sequence[Piece],
         difference: Callable[[str, str], str],
         folded_difference: Callable[[str, str], str],
-        prices: Mapping[str, float],
-        enough: bool,
     ) -> None:
         self.table = table
+        self.selection = selection
         self.ids = table.ids
-        self.enough = enough
+        self.enough = selection.stopped_early
         self.difference = difference
         self.folded_difference = folded_difference
-        self.prices = prices
+        self.prices = selection.prices
         self.blank = table.blank.tolist()
         self.group = table.group.tolist()
         self.hits = table.hits.tolist()
@@ -99,19 +97,20 @@ class _Account:
         )
         self.piece_of = {name: piece for piece in pieces for name in piece.chunk_ids}
         self.repeat_of = table.repeat_of.tolist()
-        self.kept_row = table.kept_row.tolist()
-        kept = np.flatnonzero(table.kept_row >= 0)
+        self.kept_row = selection.kept_row.tolist()
+        kept = np.flatnonzero(selection.kept_row >= 0)
         self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
-        self.duplicate_of = table.duplicate_of.tolist()
-        self.shown = _sums(table, table.segment_kept)
+        self.duplicate_of = selection.duplicate_of.tolist()
+        self.shown = _sums(table, selection.segment_kept)
         characters = table.segment_span[:, 1] - table.segment_span[:, 0]
-        self.shown_characters = _sums(table, table.segment_kept * characters)
+        self.shown_characters = _sums(table, selection.segment_kept * characters)
         self.all_characters = _sums(table, characters)
-        self.folded = _sums(table, table.duplicate_of >= 0)
+        self.folded = _sums(table, selection.duplicate_of >= 0)
         self.density_kept = _average(
-            table.segment_density[table.segment_kept], table.segment_tokens[table.segment_kept]
+            table.segment_density[selection.segment_kept],
+            table.segment_tokens[selection.segment_kept],
         )
-        self.holder = self._holders(kept[table.alternative[table.kept_row[kept]] == 0])
+        self.holder = self._holders(kept[table.alternative[selection.kept_row[kept]] == 0])
         free = kept[~table.pinned[kept]]
         self.least = float(table.relevance[free].min()) if len(free) else 0.0
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
@@ -171,10 +170,10 @@ class _Account:
 
     def _holders(self, kept: NDArray[np.intp]) -> list[int]:
         """Return, for each segment in the window, a kept chunk that contains it; else -1."""
-        holder = np.full(len(self.table.segment_kept), -1)
+        holder = np.full(len(self.selection.segment_kept), -1)
         for i in reversed(kept.tolist()):
             holder[slice(*self.segments[i])] = i
-        holder[~self.table.segment_kept] = -1
+        holder[~self.selection.segment_kept] = -1
         held: list[int] = holder.tolist()
         return held
 
@@ -239,7 +238,7 @@ class _Account:
     def _left_out(self, i: int) -> _Verdict:
         table = self.table
         for need in table.needs[i]:
-            if self.kept_row[need] < 0:
+            if not self._whole(need):
                 detail = f"requires {self.name(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
         tokens, worth = self.tokens[i], self.worth[i]
@@ -264,6 +263,13 @@ class _Account:
             beside = " beside what was kept" if self.piece_of else ""
             detail = f"its {_tokens(tokens)} do not fit{beside}"
         return _Verdict(False, Reason.OVER_BUDGET, detail)
+
+    def _whole(self, i: int) -> bool:
+        """Return whether a chunk is in the window, whole or as an alternative."""
+        row = self.kept_row[self.repeat_of[i]]
+        if row >= 0 and self.table.alternative[row]:
+            return True
+        return self.all_characters[i] > 0 and self.shown_characters[i] == self.all_characters[i]
 
     def _version(self, i: int, other: int, *, folded: bool = False) -> str:
         """Name the passage that a chunk is a version of, and the words in which they differ."""

@@ -26,10 +26,12 @@ from ctxmem.schema import (
     Candidates,
     Chunk,
     ChunkId,
+    Piece,
     Section,
     Window,
     trim,
 )
+from ctxmem.selected import Prefix
 
 MAX_BUDGET = 10**9
 """Maximum budget in tokens; a larger number is a mistake, since no model reads that many."""
@@ -182,25 +184,63 @@ def read_sections(
     return tuple(read.values())
 
 
-def read_resident(resident: Window | None, table: Candidates) -> list[int]:
-    """Return the chunks of a window's prefix that are again candidates, in the window's order.
+def read_previous(previous: Window, table: Candidates) -> list[Prefix]:
+    """Return where the first pieces of a window are in the table, in the window's order.
 
-    The prefix ends at the first piece that is not one whole chunk with unchanged text.
+    The list ends at the first piece whose chunks are no longer candidates.
+
+    Raises:
+        InputTypeError: not a `Window`.
     """
-    if resident is None:
-        return []
-    if not isinstance(resident, Window):
+    if not isinstance(previous, Window):
         raise InputTypeError(
-            f"resident is a {type(resident).__name__}; expected the ctxmem.Window of the last call"
+            f"previous_window is a {type(previous).__name__}; expected the ctxmem.Window of the "
+            f"last call"
         )
-    standing = {table.id(i): i for i in table.unique.tolist()}
-    prefix: list[int] = []
-    for piece in resident.pieces:
-        i = standing.get(piece.chunk_ids[0]) if len(piece.chunk_ids) == 1 else None
-        if i is None or table.text(i) != piece.text or i in prefix:
+    known = {table.id(i): i for i in table.unique.tolist()}
+    found: list[Prefix] = []
+    used: set[int] = set()
+    for piece in previous.pieces:
+        chunks = [known.get(name) for name in piece.chunk_ids]
+        if any(i is None for i in chunks):
             break
-        prefix.append(i)
-    return prefix
+        first = next(i for i in chunks if i is not None)
+        row = _alternative_row(table, first, piece.text)
+        segments = () if row >= 0 else _segments_of(table, piece, known)
+        merged = {int(table.segment_merged[s]) for s in segments}
+        if row < 0 and (len(merged) != 1 or merged & used):
+            break
+        used |= merged
+        found.append(Prefix(first, piece.text, piece.header, 0, segments, row))
+    return found
+
+
+def _alternative_row(table: Candidates, i: int, text: str) -> int:
+    """Return the row of a chunk's alternative with this text, -1 if there is none."""
+    for row in range(int(table.first_row[i]) + 1, int(table.first_row[i + 1])):
+        if table.texts[row] == text:
+            return row
+    return -1
+
+
+def _segments_of(table: Candidates, piece: Piece, known: Mapping[ChunkId, int]) -> tuple[int, ...]:
+    """Return the segments in the ranges that a piece came from."""
+    found: dict[int, None] = {}
+    for name, start, end in piece.origins:
+        i = known.get(name)
+        if i is None:
+            return ()
+        offset = int(table.chunk_offset[i])
+        first, last = int(table.first_segment[i]), int(table.last_segment[i])
+        merged = slice(max(0, first - 1), last + 1)  # a segment may extend beyond its chunk
+        for s in range(merged.start, min(merged.stop, len(table.segment_span))):
+            if table.segment_merged[s] != table.segment_merged[min(first, last - 1)]:
+                continue
+            begin, stop = table.segment_span[s].tolist()
+            body = begin + len(table.segment_texts[s])
+            if begin >= offset + start - 8 and body <= offset + end + 8 and begin < stop:
+                found[s] = None
+    return tuple(sorted(found))
 
 
 def content_id(text: str) -> ChunkId:

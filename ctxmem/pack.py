@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctxmem import intake, messages, render, tokens
 from ctxmem.compress import BLOCKS, Compressor, add_alternatives, read_compressors
@@ -35,12 +35,11 @@ from ctxmem.schema import (
     Section,
     Window,
 )
+from ctxmem.selected import Prefix, SelectionResult
 from ctxmem.selection import (
-    Proof,
     Range,
-    SpanChoice,
-    choose,
-    keep,
+    WindowSelection,
+    empty_selection,
     kept_ranges,
     over_pinned,
     represent_by_what_fits,
@@ -69,6 +68,9 @@ LEAST_ADDED = 120
 
 FINE = 64
 """Tokens above which a limit that was too high is lowered by an eighth, not halved."""
+
+TINY = 1e-8
+"""Relative difference at which two values are the same."""
 
 TOLERANCE = 0.01
 """Share of the budget that may remain unused because token counts of parts were too high."""
@@ -171,53 +173,58 @@ def pack(
     add_rank_fusion(table)
     group(table, dedup, query)
     group_similar(table, similar, query)
-    kept_before = intake.read_resident(resident, table)
     shortlist(table, question, allowed.limit)
-    by_span = compressing and not (parts or kept_before or compressors or _whole(table))
-    enabled = dedup is not False
+    whole = not compressing or table.conversation
+    folds = dedup is not False
     folded = difference
     if not isinstance(dedup, bool):
         folded = partial(folded_although, threshold=dedup)
     longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * allowed.limit))
-    sizes = _UnitSizes(longest, fill_up=asked is None and compress != BLOCKS)
+    if compressors or len(table.texts) > len(table):
+        longest = MOST_BYTES  # a shorter version is better than a part of a sentence
+    fill_up = asked is None and compress != BLOCKS and resident is None and not whole
+    sizes = _UnitSizes(longest, fill_up=fill_up)
     while True:
-        if by_span:
-            sizes.room = _cut_to_room(
-                table, layout, counting, allowed.limit, sizes.room, enabled, compress == BLOCKS
-            )
-        if by_span and len(table.segment_span) == len(table.merged_texts):
-            by_span = False  # each text is one span: the solver selects the same units optimally
-        if not by_span:
-            cut_segments(table, enabled=enabled)
+        if whole:
+            cut_segments(table, enabled=folds)
             tokens.price_segments(table, counting)
+        else:
+            sizes.room = _cut_to_room(
+                table,
+                layout,
+                counting,
+                allowed.limit,
+                sizes.room,
+                folds,
+                compress == BLOCKS,
+                bool(compressors),
+            )
         features = estimate(table, question)
         if asked is not None and features is not None:
             verify(table, question, features, asked, allowed.limit, calls)
-        if compressing and not (by_span or table.conversation):
-            gap = render.gap(layout)
-            add_alternatives(table, compressors, query=query, limit=allowed.limit, gap=gap)
+        add_alternatives(table, compressors, query=query, limit=allowed.limit)
+        compressors = ()  # once: their texts are rows of the table now
         tokens.price(table, counting, separator, render.headers(table, layout))
-        if by_span:
-            represent_by_what_fits(table, allowed.limit)
-            overhead, again = render.run_overhead(table, layout, counting)
-            choosing: Callable[[int], Proof | None] = SpanChoice(
-                table, overhead, again, dedup, allowed.min_density, query, sizes.held
-            )
-        else:
-            headers = [
-                counting.count(part.header + separator) if part.header else 0 for part in parts
-            ]
-            choosing = partial(
-                choose,
-                table,
-                sections=parts,
-                headers=headers,
-                resident=kept_before,
-                least=allowed.min_density,
-            )
-        window = _fit(table, allowed, layout, counting, kept_before, choosing, folded)
-        if not by_span or allowed.min_density > 0 or not sizes.finer(window, table):
+        represent_by_what_fits(table, allowed.limit)
+        costs = render.run_costs(
+            table, layout, counting, whole=whole, headers=_section_headers(parts, layout, counting)
+        )
+        selecting = WindowSelection(
+            table,
+            costs,
+            whole=whole,
+            sections=parts,
+            dedup=dedup,
+            min_density=allowed.min_density,
+            query=query,
+            held=sizes.held,
+            prefix=_prefix(table, layout, counting, resident),
+        )
+        window, selection = _fit(table, allowed, layout, counting, selecting, folded)
+        if whole or allowed.min_density > 0:
             return window
+        if not sizes.finer(window, table, selection):
+            return sizes.window
 
 
 class _UnitSizes:
@@ -232,24 +239,20 @@ class _UnitSizes:
         self.room = room
         self.fill_up = fill_up
         self.held: list[Range] = []
-        self.good: tuple[int, list[Range]] | None = None  # those of the last window that is kept
-        self.last = False
         self.added = 0  # windows to which parts were added
+        self.window: Window  # the best window so far
 
-    def finer(self, window: Window, table: Candidates) -> bool:
-        """Lower the size after a window, or return to the one before; False if it is the result."""
-        if self.last:
+    def finer(self, window: Window, table: Candidates, selection: SelectionResult) -> bool:
+        """Lower the size after a window; False if `window` of this object is the result."""
+        if self.held and not shows(table, selection, self.held):
             return False
-        if not shows(table, self.held):
-            assert self.good is not None
-            self.room, self.held = self.good
-            self.last = True
-            return True
-        self.good = (self.room, self.held)
+        self.window = window
         if self.room <= LEAST_BYTES or (window.pieces and not self._may_add(window)):
             return False
+        if (table.alternative[selection.kept_row[selection.kept_row >= 0]] > 0).any():
+            return False
         self.added += bool(window.pieces)
-        self.held = kept_ranges(table)
+        self.held = kept_ranges(table, selection)
         self.room = max(LEAST_BYTES, self.room // 2)
         return True
 
@@ -267,21 +270,50 @@ def _cut_to_room(
     room: int,
     enabled: bool,
     blocks: bool,
+    compressed: bool,
 ) -> int:
-    """Cut texts into units that fit into the budget; return their maximum size in bytes."""
+    """Cut texts into units that fit into the budget; return their maximum size in bytes.
+
+    Chunks with shorter versions are not cut for the budget.
+    """
     while True:
         labels = layout.header == render.AUTO
         cut_segments(table, enabled=enabled, spans=True, labels=labels, room=room, blocks=blocks)
         tokens.price_segments(table, counter)
         render.price_labels(table, layout, counter)
-        if room <= LEAST_BYTES or table.segment_tokens.max(initial=0) <= limit:
+        cut = np.ones(len(table.segment_tokens), dtype=np.bool_)
+        for i in np.flatnonzero(np.diff(table.first_row) > 1).tolist():
+            cut[table.first_segment[i] : table.last_segment[i]] = False
+        fit = table.segment_tokens[cut].max(initial=0) <= limit
+        if room <= LEAST_BYTES or compressed or fit:
             return room
         room = max(LEAST_BYTES, room // 2)
 
 
-def _whole(table: Candidates) -> bool:
-    """Return whether whole chunks are selected: in a chat, with requirements or alternatives."""
-    return table.conversation or any(table.needs) or len(table.texts) > len(table)
+def _section_headers(parts: Sequence[Section], layout: Layout, counter: Counter) -> list[int]:
+    """Return the tokens of the headers of sections."""
+    return [counter.count(part.header + layout.separator) if part.header else 0 for part in parts]
+
+
+def _prefix(
+    table: Candidates, layout: Layout, counter: Counter, previous: Window | None
+) -> list[Prefix]:
+    """Return the first pieces of the previous window whose text can be shown unchanged."""
+    if previous is None:
+        return []
+    found = intake.read_previous(previous, table)
+    kept = np.zeros(len(table.segment_span), dtype=np.bool_)
+    kept_row = np.full(len(table), -1, dtype=np.int32)
+    for piece in found:
+        kept[list(piece.segments)] = True
+        kept_row[piece.chunk] = piece.row if piece.row >= 0 else table.first_row[piece.chunk]
+    shown = replace(
+        empty_selection(table), segment_kept=kept, kept_row=kept_row, prefix=tuple(found)
+    )
+    same = len(render.unchanged_pieces(table, shown, layout))
+    texts = [piece.header + piece.text + layout.separator for piece in found[:same]]
+    counts = counter.count_many(texts)
+    return [piece._replace(tokens=int(n)) for piece, n in zip(found[:same], counts, strict=True)]
 
 
 async def apack(chunks: Iterable[Any], budget: int | Budget, **options: Any) -> Window:
@@ -294,82 +326,97 @@ def _fit(
     budget: Budget,
     layout: Layout,
     counter: Counter,
-    resident: Sequence[int],
-    choosing: Callable[[int], Proof | None],
+    selecting: WindowSelection,
     folded: Callable[[str, str], str],
-) -> Window:
+) -> tuple[Window, SelectionResult]:
     """Select and render until the token count of the whole window is within the budget.
 
     The tokens of blocks that start on a new line sum exactly, and the first selection is final.
     Otherwise (other separators, other counters, parts of a text) the limit is corrected by the
-    error of the sum, and the best window that fits is kept.
+    error of the sum, and the best window that fits is kept. The limits of sections are corrected in
+    the same way.
     """
-    slack = counter.count(layout.separator)  # the last block of a window has no separator
+    slack = selecting.costs.separator  # the last block of a window has no separator
     limit = budget.limit + slack
+    most = 0  # the least limit whose window was too long, 0 if there is none
     best: _Fitted | None = None
     bound = 0.0
     prices: Mapping[str, float] = {}
     for tried in range(ROUNDS):
-        proof = choosing(limit)
-        if proof is None:
+        selection = selecting.solve_at(limit)
+        if selection is None:
             break
-        if not tried:
-            bound, prices = proof.upper_bound, proof.prices
-        rendering = render.render(table, layout, resident)
+        if selection.bound < math.inf:
+            bound = max(bound, selection.bound)
+        prices = prices if tried else selection.prices
+        rendering = render.render(table, selection, layout)
         spent = counter.count(rendering.text)
-        if spent <= budget.limit and (best is None or proof.value > best.proof.value):
-            best = _Fitted.of(table, proof, rendering, spent)
-        overpriced = proof.spent - slack - spent
-        left = budget.limit - spent
-        full = overpriced <= 0 or left <= TOLERANCE * budget.limit
-        if left >= 0 and (full or not any(proof.prices.values())):  # a higher limit adds nothing
+        held = selecting.hold(render.section_tokens(table, rendering, layout, counter))
+        if spent <= budget.limit and held:
+            if best is None or selection.value > best.selection.value:
+                best = _Fitted(selection, rendering, spent)
+            if not any(selection.prices.values()):  # more tokens add nothing
+                break
+        room = budget.limit - spent
+        overpriced = selection.spent - slack - spent
+        if room < 0:
+            most = min(most or limit, limit)
+            limit += room
+            continue
+        if not held:
+            continue
+        if selecting.costs.additive or (overpriced <= 0 and not selecting.few):
             break
-        limit += overpriced if spent <= budget.limit else budget.limit - spent
+        if room <= TOLERANCE * budget.limit and not selecting.few:
+            break
+        higher = limit + max(1, overpriced, room if selecting.few else 0)
+        if most and higher >= most:
+            higher = (limit + most) // 2
+        if higher <= limit:
+            break
+        limit = higher
     if best is None:
-        best = _fit_by_halving(table, budget, layout, counter, resident, choosing)
-    best.restore(table)
-    value = best.proof.value
-    bound = max(bound, value)
-    stopped = best.proof.stopped_early
-    return Window(
+        best = _fit_by_halving(table, budget, layout, counter, selecting)
+    selection = best.selection
+    value = selection.value
+    bound = max(bound or min(selection.bound, selection.total), value)
+    all_shown = selection.total > 0 and value >= selection.total * (1 - TINY)
+    proved = all_shown or (selecting.costs.additive and value >= bound * (1 - TINY))
+    bound = value if proved else bound
+    window = Window(
         text=best.rendering.text,
         tokens=best.tokens,
         budget=budget.limit,
         pieces=render.count_pieces(best.rendering.pieces, counter),
-        decisions=decide(table, best.rendering.pieces, difference, prices, stopped, folded=folded),
-        status="optimal" if value >= bound else "feasible",
+        decisions=decide(
+            table,
+            replace(selection, prices=prices),
+            best.rendering.pieces,
+            difference,
+            folded=folded,
+        ),
+        status="optimal" if proved else "feasible",
         value=value,
         upper_bound=bound,
         gap=1 - value / bound if bound > value else 0.0,
         exact=counter.exact,
         counter=counter.name,
         prices=prices,
-        unselected_share=best.proof.unselected_share,
-        stopped_early=stopped,
+        unselected_share=selection.unselected_share,
+        stopped_early=selection.stopped_early,
         scored_count=table.scored_count,
         passages=count_units(table),
         table=table,
     )
+    return window, selection
 
 
 class _Fitted(NamedTuple):
-    """A selection that fits, with the columns of the table that it set."""
+    """A selection that fits, as rendered."""
 
-    proof: Proof
+    selection: SelectionResult
     rendering: Rendering
     tokens: int
-    kept_row: NDArray[np.int32]
-    segment_kept: NDArray[np.bool_]
-    duplicate_of: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, table: Candidates, proof: Proof, rendering: Rendering, tokens: int) -> _Fitted:
-        return cls(proof, rendering, tokens, table.kept_row, table.segment_kept, table.duplicate_of)
-
-    def restore(self, table: Candidates) -> None:
-        table.kept_row = self.kept_row
-        table.segment_kept = self.segment_kept
-        table.duplicate_of = self.duplicate_of
 
 
 def _fit_by_halving(
@@ -377,20 +424,20 @@ def _fit_by_halving(
     budget: Budget,
     layout: Layout,
     counter: Counter,
-    resident: Sequence[int],
-    choosing: Callable[[int], Proof | None],
+    selecting: WindowSelection,
 ) -> _Fitted:
     """Lower the limit until the window fits; raise if the pins alone do not fit."""
     limit = budget.limit
     while True:
         limit = limit * 7 // 8 if limit > FINE else limit // 2
-        proof = choosing(limit) if limit else None
-        if proof is None:
-            proof = Proof(keep(table, []), 0.0, 0)
+        selection = selecting.solve_at(limit) if limit else None
+        if selection is None:
+            selection = selecting.required_alone()
             limit = 0
-        rendering = render.render(table, layout, resident)
+        rendering = render.render(table, selection, layout)
         spent = counter.count(rendering.text)
-        if spent <= budget.limit:
-            return _Fitted.of(table, proof, rendering, spent)
+        held = selecting.hold(render.section_tokens(table, rendering, layout, counter))
+        if spent <= budget.limit and (held or not limit):
+            return _Fitted(selection, rendering, spent)
         if not limit:
             raise over_pinned(table, budget.limit, spent)

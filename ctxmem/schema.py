@@ -309,9 +309,6 @@ class Candidates:
     segment_density  s      value        density of the segment: value per token, between 0 and 1
     relevance      n      value        the density of its best segment
     density        n      value        the mean density of the chunk
-    kept_row       n      selection    row in the window, -1 if none
-    segment_kept   s      selection    the segment is in the window
-    duplicate_of  s      selection    the kept segment that it is a duplicate of, -1 if none
     ============== ====== ============ ====================================================
     """
 
@@ -364,9 +361,6 @@ class Candidates:
     segment_density: NDArray[np.float64] = field(init=False)
     relevance: NDArray[np.float64] = field(init=False)
     density: NDArray[np.float64] = field(init=False)
-    kept_row: NDArray[np.int32] = field(init=False)
-    segment_kept: NDArray[np.bool_] = field(init=False)
-    duplicate_of: NDArray[np.int32] = field(init=False)
 
     def __len__(self) -> int:
         return len(self.chunks)

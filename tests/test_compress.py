@@ -1,22 +1,10 @@
-"""Extracts and compressors: whole spans byte for byte, nothing invented, few chunks shown."""
+"""Compressors: nothing invented, few chunks shown."""
 
 from __future__ import annotations
 
 import pytest
 
-from ctxmem import (
-    Chunk,
-    InputError,
-    InputTypeError,
-    Section,
-    compress,
-    dedup,
-    intake,
-    outline,
-    pack,
-    tokens,
-    value,
-)
+from ctxmem import Chunk, InputError, InputTypeError, pack
 from ctxmem.compress import untrue
 from ctxmem.compress.alternatives import ASKED
 
@@ -24,50 +12,6 @@ FACTS = (
     "# Fees\n\nThe fee for storage is 30 euros a month. Trucks are washed on Sundays. "
     "Our founder liked the sea and sailed a lot. Payment of the storage fee is due in advance.\n"
 )
-
-
-def extracts(text, query="storage fee"):
-    table = intake.read([text], alternatives=True)
-    dedup.find_repeats(table)
-    value.add_rank_fusion(table)
-    dedup.group(table, True)
-    outline.cut_segments(table)
-    tokens.price_segments(table, tokens.resolve("o200k_base"))
-    value.estimate(table, value.read_question(query))
-    compress.add_alternatives(table, query=query, limit=1000, gap="\n<gap>\n")
-    return table.texts[1:]
-
-
-def test_extracts_are_whole_spans_byte_for_byte():
-    sentences = ["# Fees", *(s.strip(" .") + "." for s in FACTS.split("\n\n")[1].split(". "))]
-    sentences = [s.replace("\n", "").strip(".") for s in sentences]
-    made = extracts(FACTS)
-    assert made
-    for extract in made:
-        assert len(extract) < len(FACTS)
-        for run in extract.split("\n<gap>\n"):
-            assert run in FACTS
-            assert any(run.startswith(s) for s in sentences)
-            assert any(run.rstrip(".").endswith(s) for s in sentences)
-
-
-def test_a_heading_comes_with_what_stands_below_it_and_never_alone():
-    made = extracts(FACTS)
-    assert made
-    for extract in made:
-        assert extract.startswith("# Fees\n")
-        assert extract != "# Fees"
-
-
-def test_extracts_of_a_chunk_larger_than_the_budget_fit_into_it():
-    text = "# Fees\n\n" + " ".join(f"Row {i} of the hall was painted by hand." for i in range(400))
-    window = pack([Chunk(text, section="s")], 60, query="row 7", sections=[Section("s")])
-    assert 0 < window.tokens <= 60
-    assert "as its extract of" in window.decisions[0].detail
-
-
-def test_a_text_of_one_or_two_sentences_has_no_extracts():
-    assert extracts("The fee is due. It is 30 euros.") == []
 
 
 def long_chunks(count=6, words=40):
@@ -217,16 +161,3 @@ def test_what_is_pinned_stays_whole():
     chunks = [Chunk(FACTS, pinned=True), *long_chunks()]
     window = pack(chunks, 200, query="storage", compress=lambda text, query: text[:9])
     assert FACTS.strip() in window.text
-
-
-def test_an_extract_says_where_it_comes_from_byte_for_byte():
-    chunks = [Chunk(FACTS, source="fees.md", section="s"), Chunk("Ships sail.", section="s")]
-    window = pack(
-        chunks, 40, query="storage fee", header="[{source}]", sections=[Section("s", header="S")]
-    )
-    (mine,) = [p for p in window.pieces if p.source == "fees.md"]
-    parts = [FACTS[start:end] for name, start, end in mine.origins]
-    assert len(parts) >= 2
-    assert mine.text == "\n…\n".join(parts)
-    assert window.text.count("[fees.md]") == 1
-    assert "as its extract of" in window.decisions[0].detail

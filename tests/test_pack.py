@@ -290,7 +290,8 @@ def test_a_chunk_comes_with_what_it_requires_or_not_at_all():
     both = pack([heading, clause], 30)
     assert ["required", "selected"] == reasons(both)
     assert "required by c" in both.decisions[0].detail
-    small = pack([heading, clause], ctxmem.count_tokens("terminate " * 6))
+    budget = ctxmem.count_tokens("terminate " * 6)
+    small = pack([heading, clause], budget, compress=False)
     assert ["selected", "over_budget"] == reasons(small)
 
 

@@ -118,5 +118,5 @@ def test_a_resident_prefix_gives_way_to_what_is_worth_much_more():
 
 
 def test_a_resident_of_another_kind_is_refused():
-    with pytest.raises(InputTypeError, match="resident is a str"):
+    with pytest.raises(InputTypeError, match="previous_window is a str"):
         pack(["a"], 10, resident="a")

@@ -106,11 +106,8 @@ def test_the_bound_holds_where_chunks_share_text(given_cuts, budget):
     table = window.table
 
     def value(chosen):
-        each = [0.0] * len(table.segment_span)
-        for i in chosen:
-            for s in range(table.first_segment[i], table.last_segment[i]):
-                each[s] = max(each[s], float(table.density[i]))
-        return sum(w * int(t) for w, t in zip(each, table.segment_tokens, strict=True))
+        shown = {s for i in chosen for s in range(table.first_segment[i], table.last_segment[i])}
+        return sum(float(table.segment_density[s] * table.segment_tokens[s]) for s in shown)
 
     def text(chosen):
         covered = sorted({s for i in chosen for s in range(given_cuts[i][0], given_cuts[i][1])})
@@ -135,8 +132,10 @@ def test_the_bound_holds_where_chunks_share_text(given_cuts, budget):
 def test_at_most_one_of_a_group_is_chosen():
     long = "the quick brown fox jumps over the lazy dog near the river bank on a sunny day"
     chunks = [Chunk(long, id="a", rank=0), Chunk(long + " again", id="b", rank=1)]
-    kept = [decision.kept for decision in pack(chunks, 100).decisions]
-    assert [True, False] == kept
+    window = pack(chunks, 100)
+    assert [False, True] == [decision.kept for decision in window.decisions]
+    assert window.text == long + " again"  # it contains the other one
+    assert window.decisions[0].reason is ctxmem.Reason.CONTAINED
 
 
 def test_a_member_stands_in_where_its_representative_does_not_fit():

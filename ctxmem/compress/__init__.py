@@ -1,6 +1,6 @@
 """Shorter versions of a chunk, and a check that they agree with it.
 
-alternatives  extracts of the best spans, and the output of compressors
+alternatives  the output of compressors, as alternatives of chunks
 faithful      finds numbers, quotations and negations that contradict the chunk
 """
 

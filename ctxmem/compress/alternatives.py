@@ -1,6 +1,6 @@
-"""Shorter versions of a chunk: extracts of its best spans, and the output of compressors.
+"""Shorter versions of a chunk: the output of compressors.
 
-They are alternatives of the chunk: the solver selects the whole, one alternative, or nothing.
+They are alternatives of the chunk: the window shows units of the chunk, one alternative, or none.
 """
 
 from __future__ import annotations
@@ -10,30 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ctxmem import _native
 from ctxmem.compress.faithful import untrue
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import EXTRACT, Alternative, Candidates, trim
-
-LENGTHS = (0.25, 0.5, 0.75)
-"""Sizes of extracts, as shares of the chunk's tokens."""
-
-OF_BUDGET = (0.25, 0.6)
-"""Sizes of extracts of a chunk that exceeds the budget, as shares of the budget."""
-
-LEAST = 3
-"""Minimum number of spans of a chunk that gets extracts."""
+from ctxmem.schema import Alternative, Candidates, trim
 
 ASKED = 4.0
 """Compressors see only the best chunks, up to this many times the budget in total: a compressor may
 be a language model, and less relevant chunks can hardly reach the window."""
-
-SOURCE = _native.SPAN_KINDS.index("source")
-MAY, MUST_NOT = 0, 2
-UNFOLDED = 2.0
-"""Above any share of shingles: repeats within one text are kept."""
 
 Compressor = Callable[..., str]
 """A function (text, query) -> shorter text, or an object with LLMLingua's `compress_prompt`."""
@@ -79,115 +63,40 @@ def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
 
 def add_alternatives(
     table: Candidates,
-    compressors: Sequence[Compressor] = (),
+    compressors: Sequence[Compressor],
     *,
     query: str | None = None,
     limit: int = 0,
-    gap: str = "\n…\n",
 ) -> None:
-    """Add rows: extracts of chunks that share no text with others, and the compressors' texts.
+    """Add rows: the compressors' texts of the best chunks.
 
-    An extract consists of whole spans of the chunk, unchanged, with the headings that they need.
-    Overlapping chunks get no extracts because these could repeat the same text. `gap` marks text
-    that was left out. A compressor's text is refused if it is not shorter or contradicts the chunk;
-    the table's `refused` has the reason. Pinned chunks stay whole.
+    A text is refused if it is not shorter or contradicts the chunk; the table's `refused` has the
+    reason. Pinned chunks stay whole.
 
     Raises:
         InputTypeError: a compressor did not return a str.
     """
-    asked = _worth_asking(table, limit) if compressors else set()
+    if not compressors:
+        return
     chunks = list(table.chunks)
-    unique = table.unique[table.first_segment[table.unique] < table.last_segment[table.unique]]
-    merged_text = table.segment_merged[table.first_segment[unique]]
-    alone = np.bincount(merged_text, minlength=len(table.merged_texts))[merged_text] == 1
-    for i, lone in zip(unique.tolist(), alone.tolist(), strict=True):
-        if table.pinned[i]:
-            continue
-        made = _extracts(table, i, gap, limit) if lone else []
-        if i in asked:
-            made += _compressed(table, i, compressors, query)
-        if made:
-            chunks[i] = replace(chunks[i], alternatives=(*chunks[i].alternatives, *made))
+    for i in _best_chunks(table, limit):
+        made = _compressed(table, i, compressors, query)
+        chunks[i] = replace(chunks[i], alternatives=(*chunks[i].alternatives, *made))
     table.chunks = tuple(chunks)
     _rebuild_rows(table)
 
 
-def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternative]:
-    """Return extracts of a chunk: its best units with their dependencies, unchanged."""
-    first, last = int(table.first_segment[i]), int(table.last_segment[i])
-    if last - first < LEAST:
-        return []
-    merged_text = int(table.segment_merged[first])
-    units = slice(int(table.merged_first[merged_text]), int(table.merged_first[merged_text + 1]))
-    tokens = table.segment_tokens[units]
-    worth = np.minimum(1.0, table.segment_density[units])
-    value = worth * tokens
-    made: list[Alternative] = []
-    total = int(tokens.sum())
-    sizes = [int(share * total) for share in LENGTHS]
-    if total > limit:
-        sizes = [int(share * limit) for share in OF_BUDGET] + sizes
-    for size in sizes:
-        kept, *_ = _native.fill_spans(
-            [table.merged_texts[merged_text]],
-            np.array([0, len(tokens)], dtype=np.int64),
-            np.ascontiguousarray(table.segment_span[units, 0]),
-            np.ascontiguousarray(table.segment_span[units, 1]),
-            table.segment_kind[units],
-            table.segment_flags[units],
-            _within(table.segment_need[units], units),
-            _within(table.segment_also[units], units),
-            tokens,
-            np.zeros(1, dtype=np.int32),
-            np.zeros(1, dtype=np.int64),
-            1,
-            worth,
-            np.where(table.segment_kind[units] >= SOURCE, MUST_NOT, MAY).astype(np.uint8),
-            size,
-            alike=UNFOLDED,
-        )
-        chosen = kept.astype(np.bool_)
-        ranges = _ranges(table, units.start, chosen)
-        text = gap.join(table.merged_texts[merged_text][start:end] for start, end in ranges)
-        if not chosen.all() and text and all(text != other.text for other in made):
-            share = float(value[chosen].sum() / max(1e-12, value.sum()))
-            made.append(Alternative(text, share, EXTRACT, tuple(ranges)))
-    return made
-
-
-def _within(ties: NDArray[np.int32], units: slice) -> NDArray[np.int32]:
-    """Return ties relative to the first of these units; ties to other units become -1."""
-    inside = (ties >= units.start) & (ties < units.stop)
-    return np.where(inside, ties - units.start, -1).astype(np.int32)
-
-
-def _ranges(table: Candidates, first: int, chosen: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the ranges of the chosen units in the merged text; adjacent units are joined."""
-    ranges: list[tuple[int, int]] = []
-    merged_text = table.merged_texts[table.segment_merged[first]]
-    start = None
-    for k in range(len(chosen) + 1):
-        if k < len(chosen) and chosen[k]:
-            start = k if start is None else start
-        elif start is not None:
-            begin = int(table.segment_span[first + start, 0])
-            end = int(table.segment_span[first + k - 1, 1])
-            line = merged_text.rfind("\n", 0, begin) + 1
-            begin = begin if merged_text[line:begin].strip(" \t") else line
-            ranges.append((begin, begin + len(merged_text[begin:end].rstrip())))
-            start = None
-    return ranges
-
-
-def _worth_asking(table: Candidates, limit: int) -> set[int]:
+def _best_chunks(table: Candidates, limit: int) -> list[int]:
+    """Return the most relevant chunks that are not pinned, up to `ASKED` times the budget."""
     room = ASKED * 4 * limit  # characters, about 4 per token
-    asked = set()
+    best = []
     for i in sorted(table.unique.tolist(), key=lambda i: (-table.relevance[i], table.id(i))):
         if room <= 0:
             break
         room -= len(table.text(i))
-        asked.add(i)
-    return asked
+        if not table.pinned[i]:
+            best.append(i)
+    return best
 
 
 def _compressed(

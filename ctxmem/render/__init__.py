@@ -19,11 +19,12 @@ from ctxmem.render.layout import (
     gap,
     headers,
     price_labels,
-    run_overhead,
+    run_costs,
     source_label,
 )
 from ctxmem.render.pieces import Placed, stitch
 from ctxmem.schema import Candidates, Layout, Piece, Section
+from ctxmem.selected import SelectionResult
 
 __all__ = [
     "AUTO",
@@ -35,7 +36,9 @@ __all__ = [
     "headers",
     "price_labels",
     "render",
-    "run_overhead",
+    "run_costs",
+    "section_tokens",
+    "unchanged_pieces",
 ]
 
 LONG = 4000
@@ -51,23 +54,51 @@ class Rendering:
     text: str
 
 
-def render(table: Candidates, layout: Layout, resident: Sequence[int] = ()) -> Rendering:
+def render(table: Candidates, selection: SelectionResult, layout: Layout) -> Rendering:
     """Return the selection as pieces, with neighbours of one source joined, and as one text.
 
-    `resident` chunks come first, in this order, up to the first that is not kept whole.
+    The pieces of its prefix come first, with the text and the header they had.
     """
-    placed = _ordered(table, stitch(table, layout), layout)
-    alone = {p.piece.chunk_ids[0]: p for p in placed if len(p.piece.chunk_ids) == 1}
-    first: list[Placed] = []
-    for i in resident:
-        if table.id(i) not in alone or alone[table.id(i)].piece.text != table.text(i):
-            break
-        first.append(alone[table.id(i)])
+    placed = _ordered(table, selection, stitch(table, selection, layout), layout)
+    first = _unchanged(placed, selection)
     rest = [p for p in placed if p not in first] if first else placed
     placed = _headed(_by_section(table, first + rest, layout), layout)
     pieces = _with_section_headers(table, placed, layout)
+    for k, before in enumerate(selection.prefix[: len(first)]):
+        pieces[k] = replace(pieces[k], header=before.header)
     text = layout.separator.join(piece.header + piece.text for piece in pieces)
     return Rendering(tuple(pieces), text)
+
+
+def unchanged_pieces(table: Candidates, selection: SelectionResult, layout: Layout) -> list[Placed]:
+    """Return the pieces of the prefix that this selection shows as they were."""
+    return _unchanged(stitch(table, selection, layout), selection)
+
+
+def _unchanged(placed: Sequence[Placed], selection: SelectionResult) -> list[Placed]:
+    """Return the pieces of the prefix, up to the first that has another text now."""
+    found: list[Placed] = []
+    for before in selection.prefix:
+        same = [p for p in placed if p.piece.text == before.text and p not in found]
+        same.sort(key=lambda p: p.chunk != before.chunk)
+        if not same:
+            break
+        found.append(same[0])
+    return found
+
+
+def section_tokens(
+    table: Candidates, rendering: Rendering, layout: Layout, counter: Counter
+) -> list[int]:
+    """Return the tokens of each section as rendered: its headers, pieces and subsections."""
+    chunks = {table.id(i): i for i in reversed(range(len(table)))}
+    parts: list[list[str]] = [[] for _ in layout.sections]
+    number = {section.name: k for k, section in enumerate(layout.sections)}
+    for piece in rendering.pieces:
+        name = table.chunks[chunks[piece.chunk_ids[0]]].section
+        for section in _ancestry(layout, name):
+            parts[number[section.name]].append(piece.header + piece.text)
+    return [int(n) for n in counter.count_many([layout.separator.join(part) for part in parts])]
 
 
 def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
@@ -101,7 +132,9 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
     return done
 
 
-def _ordered(table: Candidates, placed: list[Placed], layout: Layout) -> list[Placed]:
+def _ordered(
+    table: Candidates, selection: SelectionResult, placed: list[Placed], layout: Layout
+) -> list[Placed]:
     if layout.order == "given" or (layout.order == "auto" and table.conversation):
         given = {table.id(i): i for i in reversed(range(len(table)))}
         return sorted(
@@ -122,7 +155,7 @@ def _ordered(table: Candidates, placed: list[Placed], layout: Layout) -> list[Pl
                 run[0].piece.chunk_ids,
             )
         )
-    elif _long(table):
+    elif _long(table, selection):
         runs = runs[::2] + runs[1::2][::-1]
     return [p for run in runs for p in run]
 
@@ -164,8 +197,8 @@ def _ancestry(layout: Layout, name: str | None) -> list[Section]:
     return line
 
 
-def _long(table: Candidates) -> bool:
-    return int(table.segment_tokens[table.segment_kept].sum()) > LONG
+def _long(table: Candidates, selection: SelectionResult) -> bool:
+    return int(table.segment_tokens[selection.segment_kept].sum()) > LONG
 
 
 def count_pieces(pieces: Iterable[Piece], counter: Counter) -> tuple[Piece, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from ctxmem import _native
 from ctxmem.render.layout import FENCE, SOURCE, gap, header_of, opening_fence
 from ctxmem.schema import Candidates, ChunkId, Layout, Piece, trim
+from ctxmem.selected import SelectionResult
 
 HEADING, FENCE_KIND = map(_native.SPAN_KINDS.index, ("heading", "fence"))
 NAMING = np.isin(
@@ -45,13 +46,13 @@ class Placed(NamedTuple):
     names: bool  # has a heading, a name, a list or a table, to which the next piece could belong
 
 
-def stitch(table: Candidates, layout: Layout) -> list[Placed]:
+def stitch(table: Candidates, selection: SelectionResult, layout: Layout) -> list[Placed]:
     """Return a piece for each merged text with kept segments and for each chosen alternative."""
     placed = []
     firsts, lasts = table.first_segment.tolist(), table.last_segment.tolist()
     held: dict[int, list[int]] = defaultdict(list)  # merged text -> its kept chunks
-    for i in np.flatnonzero(table.kept_row >= 0).tolist():
-        row = int(table.kept_row[i])
+    for i in np.flatnonzero(selection.kept_row >= 0).tolist():
+        row = int(selection.kept_row[i])
         first = firsts[i]
         if table.alternative[row]:
             piece = _alternative_piece(table, layout, i, row)
@@ -59,7 +60,7 @@ def stitch(table: Candidates, layout: Layout) -> list[Placed]:
             continue
         if first < lasts[i]:
             held[int(table.segment_merged[first])].append(i)
-    for runs in _runs(table):
+    for runs in _runs(table, selection):
         chunks = held.get(int(table.segment_merged[runs[0][0]]))
         if chunks:
             chunks.sort(key=lambda i: (firsts[i], lasts[i], table.id(i)))
@@ -114,12 +115,12 @@ def _place(table: Candidates, segment: int) -> tuple[int, int]:
     return int(table.document[merged_text]), start
 
 
-def _runs(table: Candidates) -> list[list[tuple[int, int]]]:
+def _runs(table: Candidates, selection: SelectionResult) -> list[list[tuple[int, int]]]:
     """Return, for each merged text, the runs of adjacent kept segments as (first, end).
 
     Names of sources are left out, since they are not part of the text.
     """
-    kept = np.flatnonzero(table.segment_kept & (table.segment_kind < SOURCE))
+    kept = np.flatnonzero(selection.segment_kept & (table.segment_kind < SOURCE))
     if not len(kept):
         return []
     merged_text = table.segment_merged[kept]

@@ -1,22 +1,21 @@
 """Select within a budget, with an upper bound on the value of any selection.
 
-choice    selects whole chunks: pins, groups, requirements, sections, shared text
-spans     selects spans of all chunks, without duplicates
+window    the selection of a window: units, chunks, alternatives and sections as one problem
+result    what the native solver returns, and the kept ranges of text
+holders   the chunk that each segment of a window belongs to
 problems  packing problems as data: read, solve, explain
 """
 
-from ctxmem.selection.choice import Proof, choose, keep, over_pinned
 from ctxmem.selection.problems import Solution, explain, solve
-from ctxmem.selection.spans import Range, SpanChoice, kept_ranges, represent_by_what_fits, shows
+from ctxmem.selection.result import Range, empty_selection, kept_ranges, shows
+from ctxmem.selection.window import WindowSelection, over_pinned, represent_by_what_fits
 
 __all__ = [
-    "Proof",
     "Range",
     "Solution",
-    "SpanChoice",
-    "choose",
+    "WindowSelection",
+    "empty_selection",
     "explain",
-    "keep",
     "kept_ranges",
     "over_pinned",
     "represent_by_what_fits",

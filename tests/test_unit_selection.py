@@ -1,4 +1,4 @@
-"""The fill of a window with units: within its limit, below its bound, closed under needs."""
+"""The selection of units: within its limit, below its bound, closed under needs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxmem import _native
+from ctxmem.selection.result import NativeSelection
 
-PROSE = _native.SPAN_KINDS.index("prose")
 LABEL, LEAD_IN, HIDDEN, FILLER = 1, 2, 4, 8
-MAY, MUST, MUST_NOT = range(3)
+OPTIONAL, REQUIRED, EXCLUDED = range(3)
 SHARED = 0.5  # the density of a label, as a share of the best unit below it
 
 
-def fill(merged_texts, tokens, worth, limit, *, overhead=1, again=1, **options):
-    """Fill from merged_texts given as lists of texts; tokens, worth, flags and needs are flat."""
+def select(merged_texts, tokens, density, limit, *, overhead=1, again=1, **options):
+    """Select from merged texts given as lists of unit texts; tokens, density, flags are flat."""
     sizes = [len(texts) for texts in merged_texts]
     first = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
     start, end = [], []
@@ -30,28 +30,37 @@ def fill(merged_texts, tokens, worth, limit, *, overhead=1, again=1, **options):
             at += len(text)
             end.append(at)
     n = len(start)
-    demand = np.asarray(options.pop("demand", [MAY] * n), dtype=np.uint8)
-    flags = np.asarray(options.pop("flags", [0] * n), dtype=np.uint8)
-    need = np.asarray(options.pop("need", [-1] * n), dtype=np.int32)
-    also = np.asarray(options.pop("also", [-1] * n), dtype=np.int32)
-    document = options.pop("document", range(len(merged_texts)))
-    return _native.fill_spans(
-        ["".join(texts) for texts in merged_texts],
-        first,
-        np.array(start, dtype=np.int64),
-        np.array(end, dtype=np.int64),
-        np.array([PROSE] * n, dtype=np.uint8),
-        flags,
-        need,
-        also,
-        np.array(tokens, dtype=np.int64),
-        np.array(list(document), dtype=np.int32),
-        np.full(len(merged_texts), overhead, dtype=np.int64),
-        again,
-        np.array(worth, dtype=np.float64),
-        demand,
-        limit,
-        **options,
+    columns = {
+        "requirement": np.asarray(options.pop("requirement", [OPTIONAL] * n), dtype=np.uint8),
+        "flags": np.asarray(options.pop("flags", [0] * n), dtype=np.uint8),
+        "need": np.asarray(options.pop("need", [-1] * n), dtype=np.int32),
+        "also": np.asarray(options.pop("also", [-1] * n), dtype=np.int32),
+    }
+    return NativeSelection(
+        *_native.select_units(
+            texts=["".join(texts) for texts in merged_texts],
+            first=first,
+            start=np.array(start, dtype=np.int64),
+            end=np.array(end, dtype=np.int64),
+            tokens=np.array(tokens, dtype=np.int64),
+            density=np.array(density, dtype=np.float64),
+            overhead=np.full(len(merged_texts), overhead, dtype=np.int64),
+            again=again,
+            limit=limit,
+            **columns,
+            **{"alike": 0.4, **options},
+        )
+    )
+
+
+def fill(*arguments, **options):
+    """Return the columns of a selection that most tests look at."""
+    found = select(*arguments, **options)
+    fits = found.outcome == "found"
+    left = max(0.0, 1 - found.value / found.total) if found.total else 0.0
+    return (
+        *(found.kept, found.duplicate_of, fits, found.spent),
+        *(found.value, found.bound, found.price, left),
     )
 
 
@@ -174,7 +183,9 @@ def instances(draw):
         "flags": flags,
         "tokens": draw(st.lists(st.integers(1, 9), min_size=n, max_size=n)),
         "worth": draw(st.lists(st.floats(0.01, 1), min_size=n, max_size=n)),
-        "demand": draw(st.lists(st.sampled_from([MAY] * 5 + [MUST_NOT]), min_size=n, max_size=n)),
+        "requirement": draw(
+            st.lists(st.sampled_from([OPTIONAL] * 5 + [EXCLUDED]), min_size=n, max_size=n)
+        ),
     }
 
 
@@ -183,7 +194,7 @@ def instances(draw):
 def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
     given_units, limit, more, again
 ):
-    sizes, need, also, flags, tokens, worth, demand = given_units.values()
+    sizes, need, also, flags, tokens, worth, requirement = given_units.values()
     n, overhead = len(tokens), again + more
     needs = [closure(k, need, also) for k in range(n)]
     # A label or a lead-in has content only if a unit below it has.
@@ -208,7 +219,7 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
         kept = {k for k in range(n) if choice[k]}
         return (
             all(needs[k] <= kept for k in kept)
-            and not any(demand[k] == MUST_NOT or flags[k] & HIDDEN for k in kept)
+            and not any(requirement[k] == EXCLUDED or flags[k] & HIDDEN for k in kept)
             # A lead-in is shown with a unit that it introduces, if there is one with content.
             and all(
                 any(k == need[d] for d in kept & content)
@@ -237,7 +248,7 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
         flags=flags,
         need=need,
         also=also,
-        demand=demand,
+        requirement=requirement,
     )
     assert pins_fit
     assert cost(kept.tolist(), sizes, tokens, overhead, again) == spent <= limit
@@ -283,7 +294,7 @@ def test_a_lead_in_brings_the_first_of_what_it_introduces():
     assert [1, 1, 0] == kept.tolist()
     kept, *_ = fill(merged_texts, [4, 2, 2], [1.0, 0.01, 0.01], 6, **tied)
     assert [0, 0, 0] == kept.tolist()
-    kept, *_ = fill(merged_texts, [4, 2, 2], [1.0, 0.01, 0.01], 99, demand=[0, 2, 2], **tied)
+    kept, *_ = fill(merged_texts, [4, 2, 2], [1.0, 0.01, 0.01], 99, requirement=[0, 2, 2], **tied)
     assert [0, 0, 0] == kept.tolist()
 
 
@@ -319,7 +330,7 @@ def test_a_stray_mark_is_never_shown():
 
 
 def test_what_is_pinned_is_shown_with_what_it_needs():
-    below = {"flags": [LABEL, 0], "need": [-1, 0], "demand": [MAY, MUST]}
+    below = {"flags": [LABEL, 0], "need": [-1, 0], "requirement": [OPTIONAL, REQUIRED]}
     kept, *_ = fill([["Fees\n", "Due monthly. "]], [1, 3], [0.1, 0.1], 99, **below)
     assert [1, 1] == kept.tolist()
 
@@ -335,16 +346,16 @@ def test_a_price_stops_before_the_limit():
     texts = [[f"word{i} "] for i in range(10)]
     worth = [0.8] + [0.02] * 9
     # One token each, and one of overhead: the density of the others is .01.
-    kept, _, _, _, value, _, _, left = fill(texts, [1] * 10, worth, 99, least=0.011)
+    kept, _, _, _, value, _, _, left = fill(texts, [1] * 10, worth, 99, min_density=0.011)
     assert [1] + [0] * 9 == kept.tolist()
     assert left == pytest.approx(1 - value / 0.98)
 
 
 def test_what_must_be_there_is_and_what_must_not_is_not():
     texts = [["a "], ["b "], ["c "]]
-    kept, *_ = fill(texts, [2, 2, 2], [0.1, 0.9, 0.8], 6, demand=[1, 2, 0])
+    kept, *_ = fill(texts, [2, 2, 2], [0.1, 0.9, 0.8], 6, requirement=[1, 2, 0])
     assert [1, 0, 1] == kept.tolist()
-    _, _, pins_fit, *_ = fill(texts, [2, 2, 2], [1, 1, 1], 2, demand=[1, 0, 0])
+    _, _, pins_fit, *_ = fill(texts, [2, 2, 2], [1, 1, 1], 2, requirement=[1, 0, 0])
     assert pins_fit is False
 
 
@@ -363,10 +374,10 @@ def test_a_span_that_joins_two_runs_may_cost_less_than_its_tokens():
 
 
 @pytest.mark.parametrize(
-    ("tokens", "worth"), [(1, float("nan")), (1, float("inf")), (1, 1.5), (-1, 0.5)]
+    ("tokens", "worth"), [(1, float("nan")), (1, float("inf")), (1, -0.5), (-1, 0.5)]
 )
-def test_a_worth_that_has_no_place_in_an_order_is_refused(tokens, worth):
-    with pytest.raises(ValueError, match="negative tokens, or a worth outside 0 to 1"):
+def test_a_density_that_has_no_place_in_an_order_is_refused(tokens, worth):
+    with pytest.raises(ValueError, match="negative tokens, a density that is no number"):
         fill([["a "]], [tokens], [worth], 9)
 
 
@@ -378,8 +389,10 @@ def test_arrays_that_do_not_belong_together_are_refused():
 @pytest.mark.slow
 def test_the_fill_is_clean_under_the_sanitizers():
     difference = ("difference", "difference_marks", "alignment", "read_text")
-    names = ("span_fill", "words", "asked", "terms", "stems", *difference)
-    compile_and_run("test_span_fill", core_sources(*names))
+    solver = ("selection", "window_*", "greedy_fill", "tree_bound", "component_solver")
+    packing = ("packing", "budget_tree", "builder", "enumeration", "knapsack", "multiply_out")
+    names = (*solver, *packing, "prices", "schedule", "words", "asked", "terms", "stems")
+    compile_and_run("test_unit_selection", core_sources(*names, *difference))
 
 
 TEMPLATE = "The {} is open to the public on every day of the week but for the great feasts."

@@ -1,4 +1,4 @@
-// The fill under the sanitizers, with random units, demands, limits and needs, including cycles.
+// The selection under the sanitizers, with random units, demands, limits and needs, including cycles.
 // The reported cost must be that of the choice and within the limit. A kept unit must be kept with
 // the units that it needs. A folded unit must have a kept duplicate in another merged text.
 #include <algorithm>
@@ -9,41 +9,45 @@
 #include <vector>
 
 #include "core/text/outline.hpp"
-#include "core/solver/span_fill.hpp"
+#include "core/solver/selection.hpp"
 #include "check.hpp"
 
 namespace {
 
 std::uint64_t state = 5;
+
+ctxmem::SelectionResult select(const ctxmem::SelectionInput& in) {
+    ctxmem::Watch watch(0, nullptr);
+    return ctxmem::select(in, watch);
+}
+
 std::int64_t random_below(std::int64_t below) {
     state = state * 6364136223846793005ull + 1442695040888963407ull;
     return static_cast<std::int64_t>((state >> 33) % static_cast<std::uint64_t>(below));
 }
 
-// The columns that a FillInput has views of.
+// The columns that a SelectionInput has views of.
 struct Columns {
     std::vector<std::string_view> views;
     std::vector<std::int64_t> first{0}, start, end, tokens, overhead;
-    std::vector<std::uint8_t> kind, flags, demand;
-    std::vector<std::int32_t> need, also, document;
-    std::vector<double> worth;
+    std::vector<std::uint8_t> flags, requirement;
+    std::vector<std::int32_t> need, also;
+    std::vector<double> density;
 
-    ctxmem::FillInput input(std::int64_t limit) const {
-        ctxmem::FillInput in;
-        in.merged_texts = views;
+    ctxmem::SelectionInput input(std::int64_t limit) const {
+        ctxmem::SelectionInput in;
+        in.texts = views;
         in.first = first;
         in.start = start;
         in.end = end;
-        in.kind = kind;
         in.flags = flags;
         in.need = need;
         in.also = also;
         in.tokens = tokens;
-        in.document = document;
         in.overhead = overhead;
         in.again = 2;
-        in.worth = worth;
-        in.demand = demand;
+        in.density = density;
+        in.requirement = requirement;
         in.limit = limit;
         return in;
     }
@@ -70,15 +74,13 @@ struct Case : Columns {
                 for (const char c : part) at += (c & 0xC0) != 0x80;
                 end.push_back(at);
                 tokens.push_back(random_below(9));
-                kind.push_back(static_cast<std::uint8_t>(random_below(13)));
-                demand.push_back(
+                requirement.push_back(
                     static_cast<std::uint8_t>(random_below(8) < 6 ? 0 : random_below(3)));
-                worth.push_back(static_cast<double>(random_below(100)) / 100);
+                density.push_back(static_cast<double>(random_below(100)) / 100);
             }
             texts.push_back(text);
             first.push_back(static_cast<std::int64_t>(start.size()));
             overhead.push_back(3);
-            document.push_back(static_cast<std::int32_t>(texts.size()) - 1);
         }
         for (const std::string& text : texts) views.push_back(text);
         // A third of the cases has no needs; a needed unit is not hidden.
@@ -147,10 +149,10 @@ struct Case : Columns {
         std::vector<double> value(start.size(), 0.0), best(start.size(), 0.0);
         for (std::size_t s = 0; s < start.size(); ++s) {
             if (has(s, ctxmem::kLabel) || !shown[s]) continue;
-            value[s] = worth[s] * static_cast<double>(tokens[s]);
+            value[s] = density[s] * static_cast<double>(tokens[s]);
             const std::vector<bool> needed = closure(s);
             for (std::size_t k = 0; k < start.size(); ++k)
-                if (needed[k] && k != s) best[k] = std::max(best[k], worth[s]);
+                if (needed[k] && k != s) best[k] = std::max(best[k], density[s]);
         }
         for (std::size_t s = 0; s < start.size(); ++s)
             if (shown[s])
@@ -169,8 +171,8 @@ struct Case : Columns {
 };
 
 // A kept unit is kept with the units that it needs, unless it is pinned.
-void check_needs(const Case& given, const ctxmem::Fill& fill, std::size_t s) {
-    if (given.demand[s] == 1) return;
+void check_needs(const Case& given, const ctxmem::SelectionResult& fill, std::size_t s) {
+    if (given.requirement[s] == 1) return;
     CHECK(!given.has(s, ctxmem::kHidden));
     const std::vector<bool> content = given.content();
     bool introduces = false, names = false;
@@ -178,10 +180,10 @@ void check_needs(const Case& given, const ctxmem::Fill& fill, std::size_t s) {
         if (!fill.kept[k]) continue;
         introduces = introduces || (content[k] && given.need[k] == static_cast<std::int32_t>(s));
         const bool names_it = content[k] && !given.has(k, ctxmem::kLabel);
-        names = names || (given.closure(k)[s] && (names_it || given.demand[k] == 1));
+        names = names || (given.closure(k)[s] && (names_it || given.requirement[k] == 1));
     }
     const bool pinned =
-        std::find(given.demand.begin(), given.demand.end(), 1) != given.demand.end();
+        std::find(given.requirement.begin(), given.requirement.end(), 1) != given.requirement.end();
     CHECK(introduces || pinned || !content[s] || !given.has(s, ctxmem::kLeadIn));
     CHECK(names || !content[s] || !given.has(s, ctxmem::kLabel));
     const auto kept = [&](std::int32_t k) {
@@ -191,12 +193,12 @@ void check_needs(const Case& given, const ctxmem::Fill& fill, std::size_t s) {
     CHECK(kept(given.also[s]) || given.ring(s));
 }
 
-void check(const Case& given, std::int64_t limit, double least, double alike) {
-    ctxmem::FillInput in = given.input(limit);
-    in.least = least;
+void check(const Case& given, std::int64_t limit, double min_density, double alike) {
+    ctxmem::SelectionInput in = given.input(limit);
+    in.min_density = min_density;
     in.alike = alike;
     in.query = "a word of the harbour, 30 \xC3\x9F";
-    const ctxmem::Fill fill = ctxmem::fill_spans(in);
+    const ctxmem::SelectionResult fill = select(in);
     const std::vector<double> values = given.values();
     std::int64_t cost = 0;
     double value = 0;
@@ -204,8 +206,8 @@ void check(const Case& given, std::int64_t limit, double least, double alike) {
         int runs = 0;
         for (std::int64_t k = given.first[t]; k < given.first[t + 1]; ++k) {
             const auto s = static_cast<std::size_t>(k);
-            if (given.demand[s] == 2) CHECK(!fill.kept[s]);
-            if (given.demand[s] == 1) CHECK(fill.kept[s]);
+            if (given.requirement[s] == 2) CHECK(!fill.kept[s]);
+            if (given.requirement[s] == 1) CHECK(fill.kept[s]);
             if (const std::int32_t other = fill.duplicate_of[s]; other >= 0) {
                 CHECK(!fill.kept[s] && fill.kept[static_cast<std::size_t>(other)]);
                 CHECK(other < given.first[t] || other >= given.first[t + 1]);
@@ -220,10 +222,11 @@ void check(const Case& given, std::int64_t limit, double least, double alike) {
         if (runs > 0) cost += 3 + 2 * (runs - 1);
     }
     CHECK(cost == fill.spent);
-    CHECK(fill.spent <= limit || !fill.pins_fit);
-    // A second version of a kept unit has a reduced value, at least 0.4 of its own.
-    CHECK(fill.value < value + 1e-9 && fill.value > (alike > 1 ? 1.0 : 0.4) * value - 1e-9);
-    CHECK(fill.bound >= fill.value && fill.left >= 0 && fill.left <= 1 && fill.price >= 0);
+    CHECK(fill.spent <= limit || fill.outcome == ctxmem::Outcome::over_required);
+    // A second version of a kept unit has a reduced value, and a repeat that is needed has none.
+    CHECK(fill.value < value + 1e-9 && fill.value > (alike > 1 ? 1.0 : 0.0) * value - 1e-9);
+    CHECK(fill.bound >= fill.value && fill.price >= 0);
+    CHECK(fill.total > fill.value - 1e-9);
 }
 
 Columns one_unit() {
@@ -234,22 +237,21 @@ Columns one_unit() {
     columns.end = {3};
     columns.tokens = {2};
     columns.overhead = {1};
-    columns.kind = columns.flags = columns.demand = {0};
-    columns.document = {0};
+    columns.flags = columns.requirement = {0};
     columns.need = columns.also = {ctxmem::kNoSpan};
-    columns.worth = {0.5};
+    columns.density = {0.5};
     return columns;
 }
 
 template <class Spoil>
 void refused(Spoil&& spoil) {
     const Columns columns = one_unit();
-    ctxmem::FillInput in = columns.input(9);
-    CHECK(ctxmem::fill_spans(in).kept[0] == 1);
+    ctxmem::SelectionInput in = columns.input(9);
+    CHECK(select(in).kept[0] == 1);
     spoil(in);
     bool threw = false;
     try {
-        ctxmem::fill_spans(in);
+        select(in);
     } catch (const std::invalid_argument&) {
         threw = true;
     }
@@ -259,21 +261,30 @@ void refused(Spoil&& spoil) {
 }  // namespace
 
 int main() {
-    for (int round = 0; round < 20000; ++round) {
+    for (int round = 0; round < 6000; ++round) {
         const Case given;
         check(given, random_below(60), random_below(2) ? 0.0 : 0.3, random_below(2) ? 0.35 : 2.0);
     }
     const std::vector<double> nan{std::numeric_limits<double>::quiet_NaN()};
     const std::vector<std::int64_t> negative{-1}, backwards{1, 0}, far{0, 9};
-    const std::vector<std::int32_t> none{-1}, beyond{1}, below_none{-2};
-    refused([&](ctxmem::FillInput& in) { in.worth = nan; });
-    refused([&](ctxmem::FillInput& in) { in.tokens = negative; });
-    refused([&](ctxmem::FillInput& in) { in.first = backwards; });
-    refused([&](ctxmem::FillInput& in) { in.first = far; });
-    refused([&](ctxmem::FillInput& in) { in.document = none; });
-    refused([&](ctxmem::FillInput& in) { in.demand = {}; });
-    refused([&](ctxmem::FillInput& in) { in.flags = {}; });
-    refused([&](ctxmem::FillInput& in) { in.need = beyond; });
-    refused([&](ctxmem::FillInput& in) { in.also = below_none; });
+    const std::vector<std::int32_t> beyond{1}, below_none{-2};
+    const std::vector<std::int64_t> members{7}, bundle{0, 1}, descending{0, 2, 1};
+    refused([&](ctxmem::SelectionInput& in) { in.density = nan; });
+    refused([&](ctxmem::SelectionInput& in) { in.tokens = negative; });
+    refused([&](ctxmem::SelectionInput& in) { in.first = backwards; });
+    refused([&](ctxmem::SelectionInput& in) { in.first = far; });
+    refused([&](ctxmem::SelectionInput& in) { in.requirement = {}; });
+    refused([&](ctxmem::SelectionInput& in) { in.flags = {}; });
+    refused([&](ctxmem::SelectionInput& in) { in.need = beyond; });
+    refused([&](ctxmem::SelectionInput& in) { in.also = below_none; });
+    refused([&](ctxmem::SelectionInput& in) {
+        in.bundle_first = bundle;
+        in.bundle_members = members;
+    });
+    refused([&](ctxmem::SelectionInput& in) { in.bundle_first = descending; });
+    refused([&](ctxmem::SelectionInput& in) { in.required_bundle = beyond; });
+    refused([&](ctxmem::SelectionInput& in) { in.required = beyond; });
+    refused([&](ctxmem::SelectionInput& in) { in.parent = beyond; });
+    refused([&](ctxmem::SelectionInput& in) { in.option_set = in.option = beyond; });
     return 0;
 }

@@ -1,0 +1,46 @@
+#include "core/solver/selection.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/solver/component_solver.hpp"
+#include "core/solver/greedy_fill.hpp"
+#include "core/solver/tree_bound.hpp"
+#include "core/solver/window_problem.hpp"
+
+namespace ctxmem {
+
+SelectionResult select(const SelectionInput& input, Watch& watch) {
+    WindowProblem problem(input);
+    GreedyFill fill(problem, watch);
+    SelectionResult best = fill.best();
+    const ComponentSolver exact(problem);
+    const auto net = [&](const SelectionResult& result) {
+        return result.value - input.min_density * static_cast<double>(result.spent);
+    };
+    if (exact.small()) {
+        const ComponentSolver::Result found = exact.solve(input.limit, false, watch);
+        if (found.found) {
+            SelectionResult other = fill.exactly(found.units);
+            if (other.outcome == Outcome::found &&
+                (best.outcome != Outcome::found || net(other) > net(best))) {
+                other.price = best.price;
+                other.section_prices = best.section_prices;
+                best = std::move(other);
+            }
+        }
+    }
+    best.total = problem.total();
+    best.bound = std::numeric_limits<double>::infinity();
+    if (best.outcome != Outcome::found || !input.bounded) return best;
+    TreeBound tree(problem, best.repetitions, watch);
+    best.bound = tree.at(input.limit, best.value);
+    if (exact.small() && input.min_density == 0) {
+        const ComponentSolver::Result found =
+            exact.solve(input.limit, input.joint > 0 || input.joint_whole > 0, watch);
+        best.bound = std::min(best.bound, std::max(best.value, found.bound));
+    }
+    return best;
+}
+
+}  // namespace ctxmem

@@ -1,0 +1,96 @@
+"""Assign the segments of a window to the chunks that contain them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.schema import Candidates
+
+
+class Holders:
+    """The chunk that each segment belongs to.
+
+    A segment belongs to the best chunk that contains it: a chunk that contains all of it before a
+    chunk that ends inside it, a pinned chunk before others, then the chunk with the highest
+    `rrf_score`. A segment that no chunk contains whole belongs to all chunks that have a part. A
+    chunk to which no segment belongs is represented by the chunks that own its segments.
+    """
+
+    def __init__(self, table: Candidates) -> None:
+        self.table = table
+        unique = table.unique.tolist()
+        standing = zip(
+            (~table.pinned).tolist(),
+            (-table.rrf_score).tolist(),
+            (-table.relevance).tolist(),
+            table.ids,
+            strict=True,
+        )
+        best_first = sorted(unique, key=list(standing).__getitem__)
+        bounds = zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
+        self.segments = list(bounds)
+        self.whole = {i: self._whole(i) for i in unique}
+        self.holder = np.full(len(table.segment_span), -1, dtype=np.int32)
+        for i in reversed(best_first):
+            first, last = self.whole[i]
+            self.holder[first:last] = i
+        self.parts = {i: self._parts(i) for i in unique if self.whole[i] != self.segments[i]}
+
+    def _whole(self, i: int) -> tuple[int, int]:
+        """Return the segments that a chunk contains whole; those at its ends may extend beyond."""
+        first, last = self.segments[i]
+        text = self.table.text(i).strip()
+        texts = self.table.segment_texts
+        if first < last and not text.endswith(texts[last - 1]):
+            last -= 1
+        if first < last and not text.startswith(texts[first]):
+            first += 1
+        return first, last
+
+    def _parts(self, i: int) -> list[int]:
+        """Return the segments of which a chunk has a part and that belong to it."""
+        (begin, end), (first, last) = self.segments[i], self.whole[i]
+        cut = [*range(begin, first), *range(last, end)]
+        return [s for s in cut if self.holder[s] < 0 or self.table.pinned[i]]
+
+    def segments_of(self, i: int) -> list[int]:
+        """Return the segments that show the chunk if they are in the window."""
+        first, last = self.whole.get(i, (0, 0))
+        own = np.flatnonzero(self.holder[first:last] == i) + first
+        return [*own.tolist(), *self.parts.get(i, ())]
+
+    def shown_whole(self, kept: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the chunks all of whose segments are kept, without those inside another one."""
+        table = self.table
+        count = np.concatenate(([0], np.cumsum(kept)))
+        chosen = [
+            i
+            for i in self.whole
+            if table.group[i] == i
+            and self.segments[i][0] < self.segments[i][1]
+            and count[self.segments[i][1]] - count[self.segments[i][0]]
+            == self.segments[i][1] - self.segments[i][0]
+        ]
+        standing = {i: (-table.rrf_score[i], -table.relevance[i], table.id(i)) for i in chosen}
+        reach, outer = -1, []
+        for i in sorted(
+            chosen, key=lambda i: (self.segments[i][0], -self.segments[i][1], standing[i])
+        ):
+            if self.segments[i][1] > reach or table.pinned[i]:
+                outer.append(i)
+            reach = max(reach, self.segments[i][1])
+        return np.array(sorted(outer), dtype=np.intp)
+
+    def of(self, kept: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the chunks that own these segments, in ascending order."""
+        table, whole = self.table, self.whole
+        chosen = set(self.holder[kept & (self.holder >= 0)].tolist())
+        chosen.update(i for i, parts in self.parts.items() if kept[parts].any())
+        reach = -1
+        for i in sorted(chosen, key=lambda i: (whole[i][0], -whole[i][1], table.id(i))):
+            uncut = whole[i] == self.segments[i]
+            if uncut and whole[i][1] <= reach and not table.pinned[i]:
+                chosen.remove(i)  # a kept chunk contains all of it
+            reach = max(reach, whole[i][1])
+        return np.array(sorted(chosen), dtype=np.intp)

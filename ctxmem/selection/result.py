@@ -1,0 +1,73 @@
+"""What the native solver returns, and which ranges of text a selection keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.schema import Candidates
+from ctxmem.selected import SelectionResult
+
+Range = tuple[int, int, int]
+"""A part of a merged text: its number, first character, and the character after the last."""
+
+
+class NativeSelection(NamedTuple):
+    """What `_native.select_units` returns; see csrc/core/solver/selection.hpp."""
+
+    outcome: str
+    section: int
+    kept: NDArray[np.uint8]
+    duplicate_of: NDArray[np.int32]
+    spent: int
+    value: float
+    bound: float
+    total: float
+    price: float
+    section_prices: NDArray[np.float64]
+
+
+def empty_selection(table: Candidates) -> SelectionResult:
+    """Return the selection of nothing."""
+    n = len(table.segment_span)
+    return SelectionResult(
+        np.zeros(n, dtype=np.bool_),
+        np.full(n, -1, dtype=np.int32),
+        np.full(len(table), -1, dtype=np.int32),
+    )
+
+
+def kept_ranges(table: Candidates, selection: SelectionResult) -> list[Range]:
+    """Return the kept parts of the merged texts."""
+    kept = np.flatnonzero(selection.segment_kept)
+    spans = table.segment_span[kept].tolist()
+    return [
+        (text, start, end)
+        for text, (start, end) in zip(table.segment_merged[kept].tolist(), spans, strict=True)
+        if start < end
+    ]
+
+
+def shows(table: Candidates, selection: SelectionResult, ranges: Sequence[Range]) -> bool:
+    """Return whether all of the text of these ranges is kept."""
+    start, end = table.segment_span.T
+    for text, first, last in ranges:
+        at = slice(int(table.merged_first[text]), int(table.merged_first[text + 1]))
+        kept = selection.segment_kept[at]
+        shown = np.minimum(end[at], last) - np.maximum(start[at], first)
+        if int(np.maximum(0, shown)[kept].sum()) < last - first:
+            return False
+    return True
+
+
+def inside(table: Candidates, ranges: Sequence[Range]) -> NDArray[np.bool_]:
+    """Return which segments are inside one of the ranges."""
+    found = np.zeros(len(table.segment_span), dtype=np.bool_)
+    start, end = table.segment_span.T
+    for text, first, last in ranges:
+        at = slice(int(table.merged_first[text]), int(table.merged_first[text + 1]))
+        found[at] |= (start[at] >= first) & (end[at] <= last) & (start[at] < end[at])
+    return found

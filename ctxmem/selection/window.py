@@ -1,0 +1,524 @@
+"""Select what a window shows: the table of candidates as one native selection problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem import _native
+from ctxmem.errors import BudgetError
+from ctxmem.schema import Alternative, Candidates, Section
+from ctxmem.selected import Prefix, RunCosts, SelectionResult
+from ctxmem.selection.holders import Holders
+from ctxmem.selection.result import NativeSelection, Range, inside
+
+ALIKE = 0.35
+"""Share of a unit's 5-word shingles in the window from which the unit counts as a duplicate. If one
+word in twelve is edited, about half of the shingles remain."""
+
+UNFOLDED = 2.0
+"""Above any share of shingles: nothing is folded."""
+
+OPTIONAL, REQUIRED, EXCLUDED = 0, 1, 2
+"""Requirement of a unit. Units of duplicate chunks are excluded."""
+
+CACHED = 0.25
+"""Extra density of a cached token, as a share of the greatest density: new text must exceed cached
+text by this much to displace it."""
+
+FEW = 64
+"""Number of units up to which a problem is small."""
+
+CUTS = 8
+"""Number of lengths of the previous window's prefix that are compared."""
+
+SOURCE = _native.SPAN_KINDS.index("source")
+
+
+class WindowSelection:
+    """Selects units within a limit of tokens; can be called with several limits.
+
+    With `dedup=True` a unit is folded if the window has most of its shingles, the two say the same
+    by `differences`, and they do not differ mainly in words of the query.
+
+    Args:
+        table: the candidates, cut into units, priced and valued.
+        costs: tokens of headers and separators.
+        whole: select whole chunks.
+        sections: limits of parts of the window.
+        dedup: False folds nothing; a number is the share of shingles from which every unit is
+            folded.
+        min_density: a unit below it is not taken, however much budget is left; pins, minima and
+            requirements hold regardless.
+        query: the question.
+        held: ranges of merged texts that are taken first if they fit.
+        prefix: pieces of the previous window; the first of them stay unless others have more value.
+    """
+
+    def __init__(
+        self,
+        table: Candidates,
+        costs: RunCosts,
+        *,
+        whole: bool = False,
+        sections: Sequence[Section] = (),
+        dedup: bool | float = True,
+        min_density: float = 0.0,
+        query: str | None = None,
+        held: Sequence[Range] = (),
+        prefix: Sequence[Prefix] = (),
+    ) -> None:
+        self.table = table
+        self.costs = costs
+        self.whole = whole
+        self.sections = tuple(sections)
+        # The last block of a section has no separator, and sums may exceed what is counted.
+        spare = costs.separator + (0 if costs.additive else costs.joint)
+        self.maxima = np.array([part.max for part in sections], dtype=np.int64) + spare
+        self.minima = np.array([part.min for part in sections], dtype=np.int64)
+        self.alike = ALIKE if dedup is True else float(dedup) if dedup else UNFOLDED
+        self.careful = dedup is True
+        self.min_density = min_density
+        self.query = query or ""
+        self.prefix = tuple(prefix)
+        self.bounded_at = -1  # the highest limit for which the bound is known
+        self.cut: int | None = None  # number of pieces of the prefix that stay
+        self.holders = Holders(table)
+        self.rows = self._alternative_rows()
+        self._read_units()
+        self._read_bundles()
+        self.requirement = self._requirement()
+        held_units = np.zeros(len(self.tokens), dtype=np.bool_)
+        held_units[: len(table.segment_span)] = inside(table, held)
+        self.held = np.where(
+            held_units & (self.requirement == OPTIONAL), REQUIRED, self.requirement
+        )
+        self.held = self.held.astype(np.uint8)
+        self.holds = bool(held)
+
+    @property
+    def few(self) -> bool:
+        """Whether the problem is so small that more limits may be tried."""
+        return len(self.tokens) <= FEW
+
+    def solve_at(self, limit: int) -> SelectionResult | None:
+        """Return the selection for a window of `limit` tokens; None if the pins do not fit.
+
+        Its bound is infinite if the bound for a limit at least as high was returned before.
+
+        Raises:
+            BudgetError: the sections cannot be satisfied; the message names the constraints.
+        """
+        if self.prefix:
+            return self._solve_with_prefix(limit)
+        for requirement in (self.held, self.requirement):  # the held ranges may not fit
+            found = self._select(requirement, limit, bounded=limit > self.bounded_at)
+            if found.outcome == "found":
+                self.bounded_at = max(self.bounded_at, limit)
+                return self._result(found)
+            if not self.holds:
+                break
+        if found.outcome == "over_required" and found.section < 0 and not self.minima.any():
+            return None
+        raise self._conflict(limit)
+
+    def hold(self, counted: Sequence[int]) -> bool:
+        """Return whether sections keep their limits as counted; else correct the limits.
+
+        `counted` are the tokens of each section as rendered. Counts of parts may differ from those
+        of the whole, so a limit that was missed is moved by what it was missed by.
+        """
+        held = True
+        for k, (part, tokens) in enumerate(zip(self.sections, counted, strict=True)):
+            if part.max is not None and tokens > part.max:
+                self.maxima[k] -= tokens - part.max
+                held = False
+            elif tokens < part.min:
+                self.minima[k] += part.min - tokens
+                held = False
+        return held
+
+    def required_alone(self) -> SelectionResult:
+        """Return the selection of the pins, at any cost."""
+        requirement = np.where(self.requirement == REQUIRED, REQUIRED, EXCLUDED).astype(np.uint8)
+        for i in self.disjunctive:
+            requirement[self._members(i)] = OPTIONAL
+            requirement[len(self.table.segment_span) + np.array(self._options_of(i))] = OPTIONAL
+        everything = 2**31
+        found = self._select(requirement, everything, limited=False)
+        total = self._select(self.requirement, everything, limited=False).total
+        return replace(self._result(found), total=total, bound=total)
+
+    # Columns
+
+    def _alternative_rows(self) -> NDArray[np.intp]:
+        """Return the rows of alternatives that may be shown."""
+        table = self.table
+        rows = np.flatnonzero(table.alternative > 0)
+        chunk = table.chunk[rows]
+        shown = (table.group[chunk] == chunk) & (table.repeat_of[chunk] == chunk)
+        shown_rows: NDArray[np.intp] = rows[shown & ~table.blank[chunk]]
+        return shown_rows
+
+    def _read_units(self) -> None:
+        """Set the columns of units: the segments, then a unit for each alternative."""
+        table, rows = self.table, self.rows
+        lengths = [len(table.texts[row]) for row in rows.tolist()]
+        extra = len(rows)
+        self.texts = [*table.merged_texts, *(table.texts[row] for row in rows.tolist())]
+        ends = int(table.merged_first[-1]) + np.arange(1, extra + 1, dtype=np.int64)
+        self.first = np.concatenate([table.merged_first, ends]).astype(np.int64)
+        self.start = np.concatenate([table.segment_span[:, 0], np.zeros(extra, dtype=np.int64)])
+        self.end = np.concatenate([table.segment_span[:, 1], np.array(lengths, dtype=np.int64)])
+        self.flags = np.concatenate([table.segment_flags, np.zeros(extra, dtype=np.uint8)])
+        none = np.full(extra, -1, dtype=np.int32)
+        self.need = np.concatenate([table.segment_need, none])
+        self.also = np.concatenate([table.segment_also, none])
+        own = table.tokens[rows] - table.overhead[table.chunk[rows]]
+        own = np.maximum(0, own)
+        self.tokens = np.concatenate([table.segment_tokens, own]).astype(np.int64)
+        self.overhead = np.concatenate([self.costs.overhead, table.tokens[rows] - own])
+        self.density = np.concatenate([table.segment_density, self._alternative_density(own)])
+        self.option_set = self.option = np.zeros(0, dtype=np.int32)
+        if extra:
+            of = self.holders.holder.copy()
+            of[~np.isin(of, table.chunk[rows])] = -1
+            self.option_set = np.concatenate([of, table.chunk[rows]]).astype(np.int32)
+            option = np.where(self.option_set >= 0, 0, -1)
+            option[len(of) :] = table.alternative[rows]
+            self.option = option.astype(np.int32)
+        self.section = self._section_of_texts()
+
+    def _alternative_density(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the density of alternatives: the share of the chunk's value that each keeps."""
+        table = self.table
+        total = np.concatenate(([0.0], np.cumsum(table.segment_density * table.segment_tokens)))
+        value = total[table.last_segment] - total[table.first_segment]
+        density = np.zeros(len(self.rows))
+        for k, row in enumerate(self.rows.tolist()):
+            i = int(table.chunk[row])
+            given = table.chunks[i].alternatives[table.alternative[row] - 1]
+            share = given.share if isinstance(given, Alternative) else None
+            if share is None:
+                full = max(1, int(table.tokens[table.first_row[i]]))
+                share = min(1.0, float(table.tokens[row]) / full) ** 0.5
+            density[k] = share * value[i] / max(1, int(tokens[k]))
+        return density
+
+    def _section_of_texts(self) -> NDArray[np.int32]:
+        table = self.table
+        if not self.sections:
+            return np.zeros(0, dtype=np.int32)
+        number = {part.name: k for k, part in enumerate(self.sections)}
+        chunks = [*table.merged_chunk, *table.chunk[self.rows].tolist()]
+        names = [table.chunks[i].section for i in chunks]
+        return np.array([-1 if name is None else number[name] for name in names], dtype=np.int32)
+
+    def _read_bundles(self) -> None:
+        """Set the bundles: chunks that are required, or all chunks if they are shown whole.
+
+        The bundle of a chunk is its segments; a chunk with requirements also has a bundle of what
+        it requires.
+        """
+        table = self.table
+        needs = {i: self._needs_of(i) for i in table.unique.tolist() if table.needs[i]}
+        required = {need for others in needs.values() for need in others}
+        # A pinned chunk with alternatives may be shown as one of them.
+        with_rows = set(table.chunk[self.rows].tolist())
+        self.disjunctive = [i for i in self._pinned() if i in with_rows]
+        required.update(self.disjunctive)
+        represented = table.unique[table.group[table.unique] == table.unique].tolist()
+        chunks = sorted({*(represented if self.whole else ()), *required})
+        number = {i: k for k, i in enumerate(chunks)}
+        n = len(self.tokens)
+        members = [self._members(i) for i in chunks]
+        self.required_bundle = np.zeros(0, dtype=np.int32)
+        if self.whole:
+            for i, others in needs.items():
+                if i in number:
+                    members[number[i]] += [n + number[other] for other in others]
+        elif needs:
+            self.required_bundle = np.full(n, -1, dtype=np.int32)
+            self._require(needs, number, members)
+        self.candidates = np.zeros(0, dtype=np.int32)
+        if self.whole:
+            self.candidates = np.array([number[i] for i in represented], dtype=np.int32)
+        self.required = np.array([number[i] for i in self.disjunctive], dtype=np.int32)
+        sizes = [len(part) for part in members]
+        self.bundle_first = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+        flat = [node for part in members for node in part]
+        self.bundle_members = np.array(flat, dtype=np.int64)
+
+    def _needs_of(self, i: int) -> list[int]:
+        """Return the chunks that a chunk requires directly; a repeat is its first copy."""
+        repeat_of = self.table.repeat_of
+        return list(dict.fromkeys(int(repeat_of[need]) for need in self.table.needs[i]))
+
+    def _members(self, i: int) -> list[int]:
+        """Return the units that show a chunk whole."""
+        table = self.table
+        segments = range(int(table.first_segment[i]), int(table.last_segment[i]))
+        return [s for s in segments if self.whole or table.segment_texts[s]]
+
+    def _require(
+        self, needs: dict[int, list[int]], number: dict[int, int], members: list[list[int]]
+    ) -> None:
+        """Give each unit the bundle that its chunks require; several make a new bundle."""
+        n = len(self.tokens)
+        wanted: dict[int, set[int]] = {}
+        for i, others in needs.items():
+            units = self.holders.segments_of(i)
+            units += [len(self.table.segment_span) + k for k in self._options_of(i)]
+            for s in units:
+                wanted.setdefault(s, set()).update(other for other in others if other != i)
+        known: dict[tuple[int, ...], int] = {}
+        for s, chunks in wanted.items():
+            key = tuple(sorted(chunks))
+            if not key:
+                continue
+            if len(key) == 1:
+                self.required_bundle[s] = number[key[0]]
+                continue
+            if key not in known:
+                known[key] = len(members)
+                members.append([n + number[i] for i in key])
+            self.required_bundle[s] = known[key]
+
+    def _options_of(self, i: int) -> list[int]:
+        """Return the positions of a chunk's rows among the rows of alternatives."""
+        positions: list[int] = np.flatnonzero(self.table.chunk[self.rows] == i).tolist()
+        return positions
+
+    def _requirement(self) -> NDArray[np.uint8]:
+        """Return the requirement of each unit."""
+        table = self.table
+        segments = len(table.segment_span)
+        requirement = np.full(len(self.tokens), EXCLUDED, dtype=np.uint8)
+        requirement[segments:] = OPTIONAL
+        unique = table.unique
+        for i in unique[table.group[unique] == unique].tolist():
+            requirement[table.first_segment[i] : table.last_segment[i]] = OPTIONAL
+        if not self.whole:
+            blank = [not text for text in table.segment_texts]  # Python counts more as space
+            requirement[:segments][np.array(blank, dtype=np.bool_)] = EXCLUDED
+            requirement[:segments][table.segment_kind == SOURCE] = OPTIONAL
+            requirement[list(table.lent)] = OPTIONAL
+        for i in self._pinned():
+            if i not in self.disjunctive:
+                requirement[self._members(i)] = REQUIRED
+        return requirement
+
+    def _pinned(self) -> list[int]:
+        """Return the pinned chunks and all that they require, directly or not."""
+        table = self.table
+        found = dict.fromkeys(table.unique[table.pinned[table.unique]].tolist())
+        stack = list(found)
+        while stack:
+            for need in self._needs_of(stack.pop()):
+                if need not in found:
+                    found[need] = None
+                    stack.append(need)
+        return sorted(found)
+
+    # Solving
+
+    def _select(
+        self,
+        requirement: NDArray[np.uint8],
+        limit: int,
+        *,
+        limited: bool = True,
+        without: Iterable[int] = (),
+        bounded: bool = False,
+    ) -> NativeSelection:
+        """Call the native solver; `without` are sections whose limits do not hold."""
+        costs, sections = self.costs, self.sections
+        number = {part.name: k for k, part in enumerate(sections)}
+        maxima = self.maxima if limited else np.full(len(sections), 2**31)
+        minima = self.minima if limited else np.zeros(len(sections))
+        minima = minima.astype(np.int64)
+        minima[list(without)] = 0
+        return NativeSelection(
+            *_native.select_units(
+                texts=self.texts,
+                first=self.first,
+                start=self.start,
+                end=self.end,
+                flags=self.flags,
+                need=self.need,
+                also=self.also,
+                tokens=self.tokens,
+                density=self.density,
+                requirement=requirement,
+                overhead=self.overhead.astype(np.int64),
+                again=costs.again,
+                bundle_first=self.bundle_first,
+                bundle_members=self.bundle_members,
+                required_bundle=self.required_bundle,
+                required=self.required,
+                whole=self.whole,
+                candidates=self.candidates,
+                option_set=self.option_set,
+                option=self.option,
+                section=self.section,
+                parent=np.array(
+                    [-1 if part.parent is None else number[part.parent] for part in sections],
+                    dtype=np.int32,
+                ),
+                minimum=minima,
+                maximum=maxima.astype(np.int64),
+                header=np.array(costs.headers, dtype=np.int64),
+                limit=limit,
+                min_density=self.min_density,
+                alike=self.alike,
+                careful=self.careful,
+                query=self.query,
+                joint=costs.joint,
+                joint_whole=costs.joint_whole,
+                joint_unit=costs.joint_unit,
+                bounded=bounded,
+            )
+        )
+
+    def _result(self, found: NativeSelection) -> SelectionResult:
+        table = self.table
+        segments = len(table.segment_span)
+        kept = found.kept.astype(np.bool_)
+        segment_kept = kept[:segments]
+        kept_row = np.full(len(table), -1, dtype=np.int32)
+        holders = self.holders
+        chosen = (holders.shown_whole if self.whole else holders.of)(segment_kept)
+        kept_row[chosen] = table.first_row[chosen]
+        rows = self.rows[kept[segments:]]
+        kept_row[table.chunk[rows]] = rows
+        prices = {"": found.price}
+        for part, price in zip(self.sections, found.section_prices.tolist(), strict=True):
+            prices[part.name] = max(price, found.price)
+        duplicate_of = found.duplicate_of[:segments].copy()
+        duplicate_of[duplicate_of >= segments] = -1
+        out = ~kept[:segments] & (duplicate_of < 0) & (self.requirement[:segments] == OPTIONAL)
+        return SelectionResult(
+            segment_kept,
+            duplicate_of,
+            kept_row,
+            value=found.value,
+            bound=found.bound,
+            total=found.total,
+            spent=found.spent,
+            prices=prices,
+            stopped_early=self.min_density > 0 and bool(out.any()) and not any(prices.values()),
+        )
+
+    def _conflict(self, limit: int) -> BudgetError:
+        """Return the error that names constraints that cannot be satisfied together."""
+        table = self.table
+        needed = [k for k, minimum in enumerate(self.minima.tolist()) if minimum]
+        pinned = self.disjunctive or (self.requirement == REQUIRED).any()
+        free = np.where(self.requirement == REQUIRED, OPTIONAL, self.requirement).astype(np.uint8)
+        pins_matter = bool(pinned) and not self._fails(free, limit, ())
+        requirement = self.requirement if pins_matter or not needed else free
+        dropped: list[int] = []
+        for k in needed:  # a constraint that can be dropped without a solution is no part of it
+            if self._fails(requirement, limit, (*dropped, k)):
+                dropped.append(k)
+        parts = [
+            f"section {self.sections[k].name!r} has a minimum of {self.sections[k].min:,} tokens"
+            for k in needed
+            if k not in dropped
+        ]
+        if pins_matter or not parts:
+            parts += [
+                f"chunk {table.id(i)!r} is pinned" for i in self._pinned() if table.pinned[i]
+            ][:8]
+            parts += [
+                f"section {part.name!r} has a maximum of {part.max:,} tokens"
+                for part in self.sections
+                if part.max is not None and part.max < limit and not parts[1:]
+            ][:8]
+        parts.append(f"the budget is {limit - self.costs.again:,} tokens")
+        return BudgetError(
+            "these constraints conflict: "
+            + "; ".join(parts)
+            + ". Lower a minimum, unpin, or raise the budget"
+        )
+
+    def _fails(self, requirement: NDArray[np.uint8], limit: int, without: Iterable[int]) -> bool:
+        return self._select(requirement, limit, without=without).outcome != "found"
+
+    # The previous window
+
+    def _solve_with_prefix(self, limit: int) -> SelectionResult | None:
+        """Return the best selection that keeps the first pieces of the previous window.
+
+        The number of pieces is the one with the most value, cached tokens counted with `CACHED` of
+        the greatest density; it is found at the first limit and lowered if it no longer fits.
+        """
+        count = len(self.prefix)
+        cuts: Iterable[int] = range(count, -1, -1)
+        if self.cut is not None:
+            cuts = range(self.cut, -1, -1)
+        elif count > CUTS:
+            cuts = sorted({round(k * count / CUTS) for k in range(CUTS + 1)}, reverse=True)
+        saved = CACHED * float(self.table.segment_density.max(initial=0.0))
+        best: tuple[float, int, SelectionResult] | None = None
+        for cut in cuts:
+            found = self._select(self._with_prefix(cut), limit)
+            if found.outcome != "found":
+                continue
+            gain = found.value + saved * sum(piece.tokens for piece in self.prefix[:cut])
+            if best is None or gain > best[0]:
+                best = gain, cut, self._result(found)
+            if self.cut is not None:
+                break
+        if best is None:
+            if not self.minima.any():
+                return None
+            raise self._conflict(limit)
+        _, self.cut, result = best
+        unchanged = self.prefix[: self.cut]
+        # A selection without the prefix may have more value: the bound is that of any selection.
+        free = self._select(self.requirement, limit, bounded=True)
+        bound = max(result.value, free.bound if free.outcome == "found" else free.total)
+        return replace(result, prefix=unchanged, bound=bound)
+
+    def _with_prefix(self, cut: int) -> NDArray[np.uint8]:
+        """Return the requirement that keeps pieces of the prefix, and their texts, unchanged."""
+        table = self.table
+        requirement: NDArray[np.uint8] = self.requirement.copy()
+        for piece in self.prefix[:cut]:
+            if piece.row >= 0:
+                at = np.flatnonzero(self.rows == piece.row)
+                requirement[len(table.segment_span) + at] = REQUIRED
+                continue
+            merged = int(table.segment_merged[piece.segments[0]])
+            text = slice(int(table.merged_first[merged]), int(table.merged_first[merged + 1]))
+            free = requirement[text]
+            free[free == OPTIONAL] = EXCLUDED
+            requirement[list(piece.segments)] = REQUIRED
+        return requirement
+
+
+def represent_by_what_fits(table: Candidates, limit: int) -> None:
+    """Choose another representative for groups whose representative exceeds the budget."""
+    total = np.concatenate(([0], np.cumsum(table.segment_tokens)))
+    tokens = total[table.last_segment] - total[table.first_segment]
+    unique = table.unique
+    for rep in unique[(table.group[unique] == unique) & (tokens[unique] > limit)].tolist():
+        members = [i for i in unique[table.group[unique] == rep].tolist() if tokens[i] <= limit]
+        if members and not table.pinned[rep]:
+            best = min(members, key=lambda i: (-table.rrf_score[i], table.id(i)))
+            table.group[table.group == rep] = best
+
+
+def over_pinned(table: Candidates, budget: int, needed: int) -> BudgetError:
+    """Return the error that names the pins that do not fit."""
+    names = [table.id(i) for i in range(len(table)) if table.chunks[i].pinned]
+    shown = ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    return BudgetError(
+        f"budget is {budget} tokens but the pinned chunks, with what they require, need {needed}; "
+        f"raise the budget or unpin: {shown}",
+        pinned=names,
+    )
