@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pkgutil import extend_path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 # A source tree first on sys.path would otherwise hide the compiled extensions of the installed
@@ -21,7 +19,7 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ctxmem.audit import Audit, AuditFinding, audit
+    from ctxmem.auditing import Audit, AuditFinding, audit
     from ctxmem.dedup import DedupIndex, Difference, differences, find_near_duplicates, minhash
     from ctxmem.errors import (
         BudgetError,
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     )
     from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
-    from ctxmem.pack import apack, pack
+    from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
     from ctxmem.protocols import Counter, PageStore, Policy
     from ctxmem.schema import (
@@ -58,9 +56,9 @@ if TYPE_CHECKING:
     from ctxmem.tokens import count_tokens
 
 _MODULE_OF = {
-    "pack": "pack",
-    "apack": "pack",
-    **dict.fromkeys(("Audit", "AuditFinding", "audit"), "audit"),
+    "pack": "pipeline",
+    "apack": "pipeline",
+    **dict.fromkeys(("Audit", "AuditFinding", "audit"), "auditing"),
     "count_tokens": "tokens",
     **dict.fromkeys(
         ("DedupIndex", "Difference", "differences", "find_near_duplicates", "minhash"), "dedup"
@@ -121,18 +119,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """A package in which a module does not hide the function of the same name.
-
-    Importing the module `ctxmem.pack` would bind `ctxmem.pack` to the module; this keeps the name
-    for the function.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -35,9 +35,9 @@ ROOMS = [
     ),
     *("policies", "stores", "traces"),
 ]
-# messages imports intake and tokens, because its functions take a counter by name; pack imports
+# messages imports intake and tokens, because its functions take a counter by name; pipeline imports
 # messages, because a chat is packed by its units.
-COMPOSERS = ["messages", "pack", "memory", "audit"]
+COMPOSERS = ["messages", "pipeline", "memory", "auditing"]
 EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {
@@ -102,9 +102,23 @@ def test_every_public_name_is_there_and_lazy():
         ctxmem.knapsack  # noqa: B018
 
 
-def test_a_room_does_not_hide_the_function_that_bears_its_name():
-    code = "from ctxmem.pack import ROUNDS; import ctxmem; print(callable(ctxmem.pack))"
-    assert run_python(code) == "True"
+def test_no_module_has_the_name_of_a_public_function():
+    names = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert names.isdisjoint(set(ctxmem.__all__) - {"__version__"})
+    assert names >= {"pipeline", "auditing"}
+
+
+def test_public_functions_can_be_patched_by_their_names():
+    code = """
+from unittest import mock
+import ctxmem.pipeline, ctxmem.auditing
+with mock.patch("ctxmem.pack", return_value="patched"):
+    print(ctxmem.pack([], 9) == "patched")
+with mock.patch("ctxmem.audit", return_value="patched"):
+    print(ctxmem.audit([]) == "patched")
+print(ctxmem.pack is ctxmem.pipeline.pack, ctxmem.audit is ctxmem.auditing.audit)
+"""
+    assert run_python(code).split() == ["True"] * 4
 
 
 def run_python(code: str, **environment: str) -> str:

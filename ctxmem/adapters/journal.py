@@ -13,7 +13,7 @@ import xxhash
 
 from ctxmem.intake import MAX_BUDGET
 from ctxmem.messages import passages
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
 from ctxmem.stores import open_store

@@ -9,7 +9,7 @@ from typing import Any
 
 from ctxmem.cli.reading import DONE, print_json, read, whole
 from ctxmem.errors import InputError
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.render import AUTO, ORDERS
 from ctxmem.report import visible
 from ctxmem.schema import Budget, Window

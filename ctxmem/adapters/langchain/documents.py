@@ -16,7 +16,7 @@ from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.dedup import find_near_duplicates
 from ctxmem.errors import InputTypeError
 from ctxmem.intake import read_budget
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.schema import Budget, Embed, Header, Section, Window
 
 

@@ -11,7 +11,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 
 from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.schema import Chunk, Embed, Window
 from ctxmem.tokens import count_tokens
 

@@ -50,7 +50,7 @@ class AuditFinding:
     """One thing that costs tokens, or that is wrong.
 
     Attributes:
-        kind: one of `ctxmem.audit.KINDS`.
+        kind: one of `ctxmem.auditing.KINDS`.
         title: what it is, for a person.
         tokens: what it cost, over all requests that it was in.
         requests: how many those are.
