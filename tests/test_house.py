@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
-NOUNS = ["errors", "pricing", "request", "report", "schema", "protocols"]
+NOUNS = ["errors", "fields", "pricing", "request", "report", "schema", "protocols"]
 ROOMS = [
     *(
         "intake",

@@ -76,8 +76,8 @@ def test_demands_of_sections_that_cannot_stand_together_are_named():
         (["law"], InputTypeError, "sections has a str"),
         ([ctxmem.Section("law"), ctxmem.Section("law")], InputError, "two sections 'law'"),
         ([ctxmem.Section("law", parent="x")], InputError, "parent 'x', which is not among"),
-        ([ctxmem.Section("law", share=1.5)], InputError, "share 1.5"),
-        ([ctxmem.Section("law", min=9, max=3)], InputError, "minimum of 9 and a maximum of 3"),
+        ([ctxmem.Section("law", min=101)], InputError, "minimum of 101 and a maximum of 100"),
+        ([ctxmem.Section("law", min=9, share=0.05)], InputError, "minimum of 9 and a maximum of 5"),
         ([ctxmem.Section("facts")], InputError, "section 'law', which is not among .* 'facts'"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import xxhash
 
-from ctxmem.intake import MAX_BUDGET
+from ctxmem.fields import MAX_BUDGET
 from ctxmem.messages import passages
 from ctxmem.pipeline import pack
 from ctxmem.protocols import PageStore

@@ -150,7 +150,7 @@ def _extracts(table: Candidates, i: int, gap: str, limit: int) -> list[Alternati
         ranges = _ranges(table, units.start, chosen)
         text = gap.join(table.merged_texts[merged_text][start:end] for start, end in ranges)
         if not chosen.all() and text and all(text != other.text for other in made):
-            share = float(value[chosen].sum() / max(1e-12, value.sum()))
+            share = min(1.0, float(value[chosen].sum() / max(1e-12, value.sum())))
             made.append(Alternative(text, share, EXTRACT, tuple(ranges)))
     return made
 
