@@ -34,6 +34,7 @@ from ctxmem.schema import (
     Scorer,
     Section,
     Window,
+    texts_and_starts,
 )
 from ctxmem.selection import (
     Proof,
@@ -348,7 +349,7 @@ def _fit(
         stopped_early=stopped,
         scored_count=table.scored_count,
         passages=count_units(table),
-        table=table,
+        _inputs=texts_and_starts(table.chunks),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import report, request
-from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.errors import BudgetError, InputError, InputTypeError, warn_deprecated
 from ctxmem.fields import (
     MAX_BUDGET,
     check_flag,
@@ -36,8 +36,8 @@ ChunkId = NewType("ChunkId", str)
 PageId = NewType("PageId", str)
 """The content hash of a page: 32 hexadecimal digits."""
 
-SCHEMA_VERSION = 1
-"""Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
+SCHEMA_VERSION = 2
+"""Version of the plain data that `to_dict` and `--json` return; it grows when a field changes."""
 
 PRICE = 0.0014
 """Density, value per token, below which `Budget(auto=True)` adds no more text."""
@@ -597,7 +597,9 @@ class Window:
         passages: number of sentences and blocks in the input.
         unselected_share: share of the evidence expected in the input that is not in the window.
         stopped_early: whether `Budget(auto=...)` stopped before the tokens ran out.
-        table: the columns of the pipeline, for diagnosis.
+
+    `left`, `stopped` and `asked` are deprecated names of `unselected_share`, `stopped_early` and
+    `scored_count`.
     """
 
     text: str
@@ -616,10 +618,28 @@ class Window:
     stopped_early: bool
     scored_count: int
     passages: int
-    table: Candidates = field(repr=False, compare=False)
+    _inputs: tuple[tuple[str, int | None], ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def left(self) -> float:
+        """Deprecated name of `unselected_share`."""
+        warn_deprecated("Window.left", "unselected_share")
+        return self.unselected_share
+
+    @property
+    def stopped(self) -> bool:
+        """Deprecated name of `stopped_early`."""
+        warn_deprecated("Window.stopped", "stopped_early")
+        return self.stopped_early
+
+    @property
+    def asked(self) -> int:
+        """Deprecated name of `scored_count`."""
+        warn_deprecated("Window.asked", "scored_count")
+        return self.scored_count
 
     def to_dict(self) -> dict[str, Any]:
         """Return the window as plain data, ready for JSON, with a schema version."""
@@ -725,12 +745,17 @@ class Window:
 
     def _texts(self) -> dict[int, str]:
         """Return the inputs by position, as `origins` count their characters."""
-        return {i: chunk.text for i, chunk in enumerate(self.table.chunks)}
+        return {i: text for i, (text, _) in enumerate(self._inputs)}
 
     def _starts(self) -> dict[int, int]:
         """Return where inputs begin in their sources, by position, if that is known."""
-        places = ((i, place_of(chunk)) for i, chunk in enumerate(self.table.chunks))
-        return {i: place.start for i, place in places if place is not None}
+        return {i: start for i, (_, start) in enumerate(self._inputs) if start is not None}
+
+
+def texts_and_starts(chunks: Iterable[Chunk]) -> tuple[tuple[str, int | None], ...]:
+    """Return the text of each chunk, and where it begins in its source, None if that is unknown."""
+    places = ((chunk.text, place_of(chunk)) for chunk in chunks)
+    return tuple((text, None if place is None else place.start) for text, place in places)
 
 
 def trim(text: str) -> str:

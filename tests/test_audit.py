@@ -461,7 +461,7 @@ def test_a_window_of_pack_is_audited_as_it_stands():
 
 def test_the_plain_data_have_a_schema_version_and_every_kind():
     data = audit([hits(ONE, ONE)]).to_dict()
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     assert list(data["totals"]["waste"]) == list(data["totals"]["findings"]) == list(KINDS)
     assert data == json.loads(json.dumps(data))
 

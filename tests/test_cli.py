@@ -38,7 +38,7 @@ def test_the_example_needs_nothing_but_its_file():
 def test_json_is_the_window_as_plain_data(capsys):
     assert main(["pack", str(EXAMPLE), "--json", "--budget", "300"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert (data["schema_version"], data["budget"], len(data["decisions"])) == (1, 300, 43)
+    assert (data["schema_version"], data["budget"], len(data["decisions"])) == (2, 300, 43)
     assert data["tokens"] <= 300
 
 

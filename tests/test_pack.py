@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -10,11 +11,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from columns import pack_with_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ctxmem
 from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Reason, pack
+from ctxmem.schema import Candidates
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "contract_review.json"
 
@@ -29,8 +32,7 @@ def reasons(window):
     return [decision.reason.value for decision in window.decisions]
 
 
-def kept_texts(window):
-    table = window.table
+def kept_texts(window, table):
     return {table.text(d.position) for d in window.decisions if d.kept}
 
 
@@ -240,10 +242,10 @@ def test_the_order_of_the_input_does_not_change_the_set(rng, budget):
     if any(isinstance(item, dict) and "role" in item for item in items):
         return
     shuffled = rng.sample(items, len(items))
-    first = pack(items, budget, query="fees", order="score")
-    second = pack(shuffled, budget, query="fees", order="score")
+    first, columns = pack_with_table(items, budget, query="fees", order="score")
+    second, shuffled_columns = pack_with_table(shuffled, budget, query="fees", order="score")
     assert first.text == second.text
-    assert kept_texts(first) == kept_texts(second)
+    assert kept_texts(first, columns) == kept_texts(second, shuffled_columns)
 
 
 def test_the_same_input_gives_the_same_bytes():
@@ -456,6 +458,25 @@ def test_absurd_budgets_are_refused(budget, error):
 def test_bad_options_are_named(options, error, message):
     with pytest.raises(error, match=message):
         pack(["a"], 100, **options)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("left", "unselected_share"), ("stopped", "stopped_early"), ("asked", "scored_count")],
+)
+def test_old_names_of_a_windows_fields_work_and_warn_where_they_are_used(old, new):
+    window = pack(["Rome is in Italy.", "Oslo is in Norway."], 6)
+    with pytest.warns(DeprecationWarning, match=f"Window.{old} is deprecated .* use {new}") as seen:
+        assert getattr(window, old) == getattr(window, new)
+    assert seen[0].filename == __file__
+    assert old not in window.to_dict() and new in window.to_dict()
+
+
+def test_a_window_does_not_hold_the_columns_of_the_pipeline():
+    window = pack(["Rome is in Italy."], 9)
+    assert not hasattr(window, "table")
+    held = [getattr(window, field.name) for field in dataclasses.fields(window)]
+    assert not any(isinstance(value, Candidates) for value in held)
 
 
 def test_errors_are_of_the_types_people_catch():

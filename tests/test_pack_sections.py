@@ -22,8 +22,8 @@ def clauses(section, count, start=0.9):
     ]
 
 
-def tokens_of(window, section):
-    of = {chunk.id: chunk.section for chunk in window.table.chunks}
+def tokens_of(window, chunks, section):
+    of = {chunk.id: chunk.section for chunk in chunks}
     return sum(piece.tokens + 1 for piece in window.pieces if of[piece.chunk_ids[0]] == section)
 
 
@@ -38,8 +38,8 @@ def test_sections_keep_their_limits_order_and_headers():
     assert window.text.startswith("## Law\n\nlaw clause")
     assert window.text.count("## Law") == window.text.count("## Facts") == 1
     assert window.text.index("## Law") < window.text.index("## Facts")
-    assert tokens_of(window, "law") >= 40 - ctxmem.count_tokens("## Law\n\n")
-    assert tokens_of(window, "facts") <= 50
+    assert tokens_of(window, chunks, "law") >= 40 - ctxmem.count_tokens("## Law\n\n")
+    assert tokens_of(window, chunks, "facts") <= 50
     assert set(window.prices) == {"", "law", "facts"}
     assert window.status == "optimal"
 
