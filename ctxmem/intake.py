@@ -147,20 +147,22 @@ def read_sections(
     return tuple(read.values())
 
 
-def read_resident(resident: Window | None, table: Candidates) -> list[int]:
-    """Return the chunks of a window's prefix that are again candidates, in the window's order.
+def read_previous(window: Window | None, table: Candidates) -> list[int]:
+    """Return the chunks of the window's prefix that are again candidates, in the window's order.
 
-    The prefix ends at the first piece that is not one whole chunk with unchanged text.
+    `window` is the previous one. Its prefix ends at the first piece that is not one whole chunk
+    with unchanged text.
     """
-    if resident is None:
+    if window is None:
         return []
-    if not isinstance(resident, Window):
+    if not isinstance(window, Window):
         raise InputTypeError(
-            f"resident is a {type(resident).__name__}; expected the ctxmem.Window of the last call"
+            f"previous_window is a {type(window).__name__}; expected the ctxmem.Window of the last "
+            f"call"
         )
     standing = {table.id(i): i for i in table.unique.tolist()}
     prefix: list[int] = []
-    for piece in resident.pieces:
+    for piece in window.pieces:
         i = standing.get(piece.chunk_ids[0]) if len(piece.chunk_ids) == 1 else None
         if i is None or table.text(i) != piece.text or i in prefix:
             break

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple, NewType
+from typing import Any, Literal, NamedTuple, NewType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from ctxmem.fields import (
     name_of,
 )
 from ctxmem.pricing import Prices
+from ctxmem.request import Provider
 
 ChunkId = NewType("ChunkId", str)
 """The caller's id of a chunk, or the content hash of its text."""
@@ -426,14 +427,14 @@ class Record(NamedTuple):
     payload: bytes
 
 
-Embed = Callable[[Sequence[str]], Any]
-"""A function from texts to vectors, one row for each text."""
-
-Scorer = Callable[[str, Sequence[str]], Any]
-"""A function from a query and texts to one number for each text, higher for more relevant."""
-
 Header = str | Callable[[Chunk], str]
 """A template with {id}, {source}, {section}, {list} and {start}, or a function of a chunk."""
+
+Order = Literal["auto", "score", "source", "given"]
+"""An order of the pieces of a window."""
+
+Dedup = Literal["careful", "exact"] | bool
+"""Which passages are folded as duplicates: see `pack`; True is the same as "careful"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,7 +447,7 @@ class Layout:
 
     separator: str = "\n\n"
     header: Header | None = None
-    order: str = "auto"
+    order: Order = "auto"
     sections: tuple[Section, ...] = ()
     ellipsis: str = "…"
 
@@ -690,7 +691,7 @@ class Window:
 
     def to_messages(
         self,
-        provider: str = "openai",
+        provider: Provider = "openai",
         question: str | None = None,
         *,
         history: Iterable[Mapping[str, Any]] = (),
@@ -710,7 +711,7 @@ class Window:
             provider: "openai" or "anthropic", the form of the messages.
             question: text after the context, so that it does not change the cached prefix.
             history: messages before the context, in the provider's form.
-            previous: the window of the previous request; see `resident` of `pack`.
+            previous: the window of the previous request; see `previous_window` of `pack`.
             calls: number of requests that begin with this context, including this one.
             prices: a row of `ctxmem.PRICES` by name, or a `Prices`; the default is the provider's.
 

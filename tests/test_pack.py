@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import inspect
 import json
 import random
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -192,9 +195,59 @@ def test_versions_with_other_numbers_stand_side_by_side_and_say_so():
     careful = pack(chunks, 500)
     assert [True, True] == [decision.kept for decision in careful.decisions]
     assert "differs in '45', where that has '30'" in careful.decisions[1].detail
-    folded = pack(chunks, 500, dedup=0.5).decisions[1]
+    folded = pack(chunks, 500, dedup_threshold=0.5).decisions[1]
     assert (folded.kept, folded.represented_by) == (False, "signed")
     assert "folded at 0.5 although the two differ: '45' / '30'" in folded.detail
+
+
+def test_exact_folds_repeats_and_no_near_duplicates():
+    clause = "The tenant may end the lease within thirty days of the notice"
+    chunks = [
+        Chunk(f"{clause}.", id="a", rank=0),
+        Chunk(f"{clause}.", id="b", rank=1),
+        Chunk(f"{clause}, or so.", id="c", rank=2),
+        Chunk(f"{clause.upper()}.", id="d", rank=3),
+    ]
+
+    def kept(**options):
+        return [decision.kept for decision in pack(chunks, 200, **options).decisions]
+
+    assert kept(dedup="careful") == kept(dedup=True) == kept() == [True, False, False, False]
+    assert kept(dedup="exact") == [True, False, True, True]
+    assert kept(dedup=False) == [True, True, True, True]
+    assert kept(dedup="exact", compress=False) == [True, False, True, True]
+    assert reasons(pack(chunks, 200, dedup="exact"))[1] == "duplicate"
+
+
+def test_exact_with_embeddings_names_the_words_and_no_threshold():
+    chunks = [
+        Chunk("The lamp in the hall is old.", id="a", rank=0, embedding=[1.0, 0.0]),
+        Chunk("An old lamp hangs there.", id="b", rank=1, embedding=[1.0, 0.01]),
+    ]
+    folded = pack(chunks, 200, dedup="exact", similar=0.9).decisions[1]
+    assert folded.reason is Reason.SIMILAR
+    assert "differs in" in folded.detail and "folded at" not in folded.detail
+
+
+def test_a_bare_number_is_the_threshold_and_warns():
+    chunks = [CLAUSE.format(days=30, end="."), CLAUSE.format(days=45, end=".")]
+    new = pack(chunks, 500, dedup_threshold=0.5)
+    with pytest.warns(DeprecationWarning, match="dedup=0.5 .* use dedup_threshold=0.5") as seen:
+        old = pack(chunks, 500, dedup=0.5)
+    assert (old.text, old.decisions) == (new.text, new.decisions)
+    assert seen[0].filename == __file__
+    with (
+        pytest.warns(DeprecationWarning),
+        pytest.raises(InputError, match=r"dedup is 0\.5 and dedup_threshold is 0\.4"),
+    ):
+        pack(chunks, 500, dedup=0.5, dedup_threshold=0.4)
+
+
+@pytest.mark.parametrize("dedup", [True, False, "careful", "exact"])
+def test_current_values_of_dedup_do_not_warn(dedup):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        pack(["a b c", "a b c"], 10, dedup=dedup)
 
 
 def test_dedup_false_keeps_every_repeat():
@@ -283,7 +336,7 @@ def test_no_version_of_a_pin_will_do():
 def test_two_pinned_versions_are_both_kept():
     a = Chunk(CLAUSE.format(days=30, end="."), id="a", pinned=True)
     b = Chunk(CLAUSE.format(days=30, end="!"), id="b", pinned=True)
-    assert [True, True] == [d.kept for d in pack([a, b], 200, dedup=0.3).decisions]
+    assert [True, True] == [d.kept for d in pack([a, b], 200, dedup_threshold=0.3).decisions]
 
 
 def test_a_chunk_comes_with_what_it_requires_or_not_at_all():
@@ -442,8 +495,18 @@ def test_absurd_budgets_are_refused(budget, error):
         ({"header": 3}, InputTypeError, "header is a int"),
         ({"header": "{page}"}, InputError, r"cannot be filled in .* only the fields \{id\}"),
         ({"header": lambda chunk: None}, InputTypeError, "header returned a NoneType"),
-        ({"dedup": 1.5}, InputError, "dedup is 1.5"),
-        ({"dedup": "yes"}, InputTypeError, "dedup is a str"),
+        ({"dedup": "yes"}, InputError, "dedup is 'yes'; expected 'careful', 'exact' or False"),
+        ({"dedup": None}, InputTypeError, "dedup is a NoneType; expected 'careful'"),
+        ({"dedup_threshold": 1.5}, InputError, "dedup_threshold is 1.5; expected a share"),
+        ({"dedup_threshold": 0}, InputError, "dedup_threshold is 0"),
+        ({"dedup_threshold": "half"}, InputTypeError, "dedup_threshold is a str"),
+        ({"dedup_threshold": True}, InputTypeError, "dedup_threshold is a bool"),
+        (
+            {"dedup_threshold": 0.5, "dedup": "exact"},
+            InputError,
+            "dedup_threshold is 0.5, and dedup is 'exact'",
+        ),
+        ({"dedup_threshold": 0.5, "dedup": False}, InputError, "and dedup is False"),
         ({"query": 3}, InputTypeError, "query is a int"),
         ({"query_embedding": [[1, 2]]}, InputError, "query_embedding has the shape"),
         ({"query_embedding": [float("nan")]}, InputError, "not finite"),
@@ -515,6 +578,17 @@ def test_many_identical_chunks_are_one():
 
 def test_apack_is_pack():
     assert asyncio.run(ctxmem.apack(["a b c"], 10)).text == "a b c"
+
+
+def test_apack_has_the_signature_of_pack_and_passes_every_option_on():
+    of_pack, of_apack = inspect.signature(pack), inspect.signature(ctxmem.apack)
+    assert of_apack == of_pack
+    names = [name for name in of_pack.parameters if name != "resident"]
+    given = {name: "careful" if name == "dedup" else object() for name in names}
+    with mock.patch("ctxmem.pipeline.pack", return_value="window") as packed:
+        assert asyncio.run(ctxmem.apack(**given)) == "window"
+    positional, named = packed.call_args
+    assert {**dict(zip(("chunks", "budget"), positional, strict=True)), **named} == given
 
 
 # The example

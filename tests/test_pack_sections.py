@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import ctxmem
@@ -100,23 +102,38 @@ def notes(scores):
     return [Chunk(f"{words[i]} " * 12, id=words[i], score=score) for i, score in enumerate(scores)]
 
 
-def test_a_resident_prefix_stays_where_it_stands():
+def test_the_prefix_of_the_previous_window_stays_where_it_stands():
     first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
     scores = [0.8, 0.9, 0.75, 0.78, 0.1]  # the order has changed, and a newcomer is a little better
-    anew, kept = pack(notes(scores), 60), pack(notes(scores), 60, resident=first)
+    anew, kept = pack(notes(scores), 60), pack(notes(scores), 60, previous_window=first)
     assert not anew.text.startswith(first.text)
     assert kept.text.startswith(first.text)
     assert kept.tokens <= 60
 
 
-def test_a_resident_prefix_gives_way_to_what_is_worth_much_more():
+def test_the_prefix_of_the_previous_window_gives_way_to_what_is_worth_much_more():
     first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
-    window = pack(notes([0.0, 0.1, 0.1, 0.2, 1.0]), 13, resident=first)
+    window = pack(notes([0.0, 0.1, 0.1, 0.2, 1.0]), 13, previous_window=first)
     assert {"glass"} == {piece.chunk_ids[0] for piece in window.pieces}
-    again = pack(notes([1.0, 0.1, 0.1, 0.2, 0.9]), 13, resident=first)
+    again = pack(notes([1.0, 0.1, 0.1, 0.2, 0.9]), 13, previous_window=first)
     assert {"river"} == {piece.chunk_ids[0] for piece in again.pieces}
 
 
-def test_a_resident_of_another_kind_is_refused():
-    with pytest.raises(InputTypeError, match="resident is a str"):
-        pack(["a"], 10, resident="a")
+def test_a_previous_window_of_another_kind_is_refused():
+    with pytest.raises(InputTypeError, match="previous_window is a str"):
+        pack(["a"], 10, previous_window="a")
+
+
+def test_the_old_name_of_the_previous_window_works_and_warns():
+    first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
+    scores = [0.8, 0.9, 0.75, 0.78, 0.1]
+    for packed in (pack, lambda *given, **named: asyncio.run(ctxmem.apack(*given, **named))):
+        with pytest.warns(DeprecationWarning, match="resident= .* use previous_window=") as seen:
+            kept = packed(notes(scores), 60, resident=first)
+        assert len(seen) == 1
+        assert kept.text == pack(notes(scores), 60, previous_window=first).text
+        with (
+            pytest.warns(DeprecationWarning),
+            pytest.raises(InputError, match="previous_window and resident are both given"),
+        ):
+            packed(notes(scores), 60, resident=first, previous_window=first)

@@ -5,7 +5,7 @@ They are alternatives of the chunk: the solver selects the whole, one alternativ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ctxmem import _native
 from ctxmem.compress.faithful import untrue
 from ctxmem.errors import InputError, InputTypeError
+from ctxmem.protocols import Compressor
 from ctxmem.schema import EXTRACT, Alternative, Candidates, trim
 
 LENGTHS = (0.25, 0.5, 0.75)
@@ -34,9 +35,6 @@ SOURCE = _native.SPAN_KINDS.index("source")
 MAY, MUST_NOT = 0, 2
 UNFOLDED = 2.0
 """Above any share of shingles: repeats within one text are kept."""
-
-Compressor = Callable[..., str]
-"""A function (text, query) -> shorter text, or an object with LLMLingua's `compress_prompt`."""
 
 
 BLOCKS = "blocks"
