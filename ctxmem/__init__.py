@@ -20,7 +20,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ctxmem.auditing import Audit, AuditFinding, audit
-    from ctxmem.dedup import DedupIndex, Difference, differences, find_near_duplicates, minhash
+    from ctxmem.dedup import (
+        DedupIndex,
+        Difference,
+        Group,
+        Match,
+        differences,
+        find_near_duplicates,
+        minhash,
+    )
     from ctxmem.errors import (
         BudgetError,
         ConflictError,
@@ -37,13 +45,14 @@ if TYPE_CHECKING:
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
-    from ctxmem.protocols import Counter, PageStore, Policy
+    from ctxmem.protocols import Compressor, Counter, Embed, PageStore, Policy, Scorer
     from ctxmem.schema import (
         Alternative,
         Budget,
         Chunk,
         ChunkId,
         Decision,
+        Header,
         PageId,
         PageState,
         Piece,
@@ -55,66 +64,98 @@ if TYPE_CHECKING:
     from ctxmem.selection import Solution, solve
     from ctxmem.tokens import count_tokens
 
-_MODULE_OF = {
-    "pack": "pipeline",
-    "apack": "pipeline",
-    **dict.fromkeys(("Audit", "AuditFinding", "audit"), "auditing"),
-    "count_tokens": "tokens",
-    **dict.fromkeys(
-        ("DedupIndex", "Difference", "differences", "find_near_duplicates", "minhash"), "dedup"
+# A type checker reads the names of the package here, and Python when it imports all of them.
+__all__ = [
+    "PRICES",
+    "Alternative",
+    "Audit",
+    "AuditFinding",
+    "Budget",
+    "BudgetError",
+    "Chunk",
+    "ChunkId",
+    "Compressor",
+    "ConflictError",
+    "Counter",
+    "CtxmemError",
+    "CtxmemWarning",
+    "Decision",
+    "DedupIndex",
+    "Difference",
+    "Embed",
+    "Event",
+    "Finding",
+    "Group",
+    "Header",
+    "InputError",
+    "InputTypeError",
+    "Match",
+    "Memory",
+    "MemoryStats",
+    "MemoryWindow",
+    "MissingExtraError",
+    "Page",
+    "PageDamageError",
+    "PageId",
+    "PageState",
+    "PageStore",
+    "Piece",
+    "Policy",
+    "Prices",
+    "Reason",
+    "Record",
+    "Scorer",
+    "Section",
+    "Solution",
+    "StoreError",
+    "VocabularyError",
+    "Window",
+    "__version__",
+    "apack",
+    "audit",
+    "check",
+    "count_messages",
+    "count_tokens",
+    "differences",
+    "find_near_duplicates",
+    "minhash",
+    "pack",
+    "repair",
+    "solve",
+    "trim_messages",
+]
+
+_NAMES_OF = {
+    "auditing": "Audit AuditFinding audit",
+    "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
+    "errors": (
+        "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "
+        "MissingExtraError PageDamageError StoreError VocabularyError"
     ),
-    "solve": "selection",
-    "Solution": "selection",
-    **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),
-    **dict.fromkeys(("PRICES", "Prices"), "pricing"),
-    **dict.fromkeys(("Counter", "PageStore", "Policy"), "protocols"),
-    **dict.fromkeys(
-        ("Finding", "check", "count_messages", "repair", "trim_messages"),
-        "messages",
+    "memory": "Event Memory MemoryStats MemoryWindow Page",
+    "messages": "Finding check count_messages repair trim_messages",
+    "pipeline": "apack pack",
+    "pricing": "PRICES Prices",
+    "protocols": "Compressor Counter Embed PageStore Policy Scorer",
+    "schema": (
+        "Alternative Budget Chunk ChunkId Decision Header PageId PageState Piece Reason "
+        "Record Section Window"
     ),
-    **dict.fromkeys(
-        (
-            "Alternative",
-            "Budget",
-            "Chunk",
-            "ChunkId",
-            "Decision",
-            "PageId",
-            "PageState",
-            "Piece",
-            "Reason",
-            "Record",
-            "Section",
-            "Window",
-        ),
-        "schema",
-    ),
-    **dict.fromkeys(
-        (
-            "BudgetError",
-            "ConflictError",
-            "CtxmemError",
-            "CtxmemWarning",
-            "InputError",
-            "InputTypeError",
-            "MissingExtraError",
-            "PageDamageError",
-            "StoreError",
-            "VocabularyError",
-        ),
-        "errors",
-    ),
+    "selection": "Solution solve",
+    "tokens": "count_tokens",
 }
 
-__all__ = ["__version__", *sorted(_MODULE_OF)]
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'ctxmem' has no attribute {name!r}")
-    value = getattr(import_module(f"ctxmem.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would accept every name, misspelt ones too
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'ctxmem' has no attribute {name!r}")
+        value = getattr(import_module(f"ctxmem.{_MODULE_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
