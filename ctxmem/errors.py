@@ -103,7 +103,7 @@ def warn_deprecated(old: str, new: str) -> None:
     """Warn that an old name is used, at the line outside ctxmem that uses it."""
     level = 1
     frame = sys._getframe()
-    while frame.f_back is not None and f"{frame.f_globals['__name__']}.".startswith("ctxmem."):
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith("ctxmem."):
         frame = frame.f_back
         level += 1
     warnings.warn(
