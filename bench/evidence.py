@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import ctxmem
-from ctxmem.schema import Scorer
+from ctxmem.protocols import Scorer
 
 from . import frameworks
 from .judge import BUDGETS, JUDGED, Judge, Row, module_at

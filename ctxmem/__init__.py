@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pkgutil import extend_path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 # A source tree first on sys.path would otherwise hide the compiled extensions of the installed
@@ -21,8 +19,16 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ctxmem.audit import Audit, AuditFinding, audit
-    from ctxmem.dedup import DedupIndex, Difference, differences, find_near_duplicates, minhash
+    from ctxmem.auditing import Audit, AuditFinding, audit
+    from ctxmem.dedup import (
+        DedupIndex,
+        Difference,
+        Group,
+        Match,
+        differences,
+        find_near_duplicates,
+        minhash,
+    )
     from ctxmem.errors import (
         BudgetError,
         ConflictError,
@@ -37,15 +43,16 @@ if TYPE_CHECKING:
     )
     from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
     from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
-    from ctxmem.pack import apack, pack
+    from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
-    from ctxmem.protocols import Counter, PageStore, Policy
+    from ctxmem.protocols import Compressor, Counter, Embed, PageStore, Policy, Scorer
     from ctxmem.schema import (
         Alternative,
         Budget,
         Chunk,
         ChunkId,
         Decision,
+        Header,
         PageId,
         PageState,
         Piece,
@@ -57,82 +64,99 @@ if TYPE_CHECKING:
     from ctxmem.selection import Solution, solve
     from ctxmem.tokens import count_tokens
 
-_MODULE_OF = {
-    "pack": "pack",
-    "apack": "pack",
-    **dict.fromkeys(("Audit", "AuditFinding", "audit"), "audit"),
-    "count_tokens": "tokens",
-    **dict.fromkeys(
-        ("DedupIndex", "Difference", "differences", "find_near_duplicates", "minhash"), "dedup"
+# A type checker reads the names of the package here, and Python when it imports all of them.
+__all__ = [
+    "PRICES",
+    "Alternative",
+    "Audit",
+    "AuditFinding",
+    "Budget",
+    "BudgetError",
+    "Chunk",
+    "ChunkId",
+    "Compressor",
+    "ConflictError",
+    "Counter",
+    "CtxmemError",
+    "CtxmemWarning",
+    "Decision",
+    "DedupIndex",
+    "Difference",
+    "Embed",
+    "Event",
+    "Finding",
+    "Group",
+    "Header",
+    "InputError",
+    "InputTypeError",
+    "Match",
+    "Memory",
+    "MemoryStats",
+    "MemoryWindow",
+    "MissingExtraError",
+    "Page",
+    "PageDamageError",
+    "PageId",
+    "PageState",
+    "PageStore",
+    "Piece",
+    "Policy",
+    "Prices",
+    "Reason",
+    "Record",
+    "Scorer",
+    "Section",
+    "Solution",
+    "StoreError",
+    "VocabularyError",
+    "Window",
+    "__version__",
+    "apack",
+    "audit",
+    "check",
+    "count_messages",
+    "count_tokens",
+    "differences",
+    "find_near_duplicates",
+    "minhash",
+    "pack",
+    "repair",
+    "solve",
+    "trim_messages",
+]
+
+_NAMES_OF = {
+    "auditing": "Audit AuditFinding audit",
+    "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
+    "errors": (
+        "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "
+        "MissingExtraError PageDamageError StoreError VocabularyError"
     ),
-    "solve": "selection",
-    "Solution": "selection",
-    **dict.fromkeys(("Event", "Memory", "MemoryStats", "MemoryWindow", "Page"), "memory"),
-    **dict.fromkeys(("PRICES", "Prices"), "pricing"),
-    **dict.fromkeys(("Counter", "PageStore", "Policy"), "protocols"),
-    **dict.fromkeys(
-        ("Finding", "check", "count_messages", "repair", "trim_messages"),
-        "messages",
+    "memory": "Event Memory MemoryStats MemoryWindow Page",
+    "messages": "Finding check count_messages repair trim_messages",
+    "pipeline": "apack pack",
+    "pricing": "PRICES Prices",
+    "protocols": "Compressor Counter Embed PageStore Policy Scorer",
+    "schema": (
+        "Alternative Budget Chunk ChunkId Decision Header PageId PageState Piece Reason "
+        "Record Section Window"
     ),
-    **dict.fromkeys(
-        (
-            "Alternative",
-            "Budget",
-            "Chunk",
-            "ChunkId",
-            "Decision",
-            "PageId",
-            "PageState",
-            "Piece",
-            "Reason",
-            "Record",
-            "Section",
-            "Window",
-        ),
-        "schema",
-    ),
-    **dict.fromkeys(
-        (
-            "BudgetError",
-            "ConflictError",
-            "CtxmemError",
-            "CtxmemWarning",
-            "InputError",
-            "InputTypeError",
-            "MissingExtraError",
-            "PageDamageError",
-            "StoreError",
-            "VocabularyError",
-        ),
-        "errors",
-    ),
+    "selection": "Solution solve",
+    "tokens": "count_tokens",
 }
 
-__all__ = ["__version__", *sorted(_MODULE_OF)]
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'ctxmem' has no attribute {name!r}")
-    value = getattr(import_module(f"ctxmem.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would accept every name, misspelt ones too
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'ctxmem' has no attribute {name!r}")
+        value = getattr(import_module(f"ctxmem.{_MODULE_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """A package in which a module does not hide the function of the same name.
-
-    Importing the module `ctxmem.pack` would bind `ctxmem.pack` to the module; this keeps the name
-    for the function.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

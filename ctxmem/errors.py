@@ -19,6 +19,8 @@ nothing.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -95,6 +97,20 @@ class MissingExtraError(CtxmemError, ImportError):
 
 class CtxmemWarning(UserWarning):
     """The result stands, but not as asked for: an estimated count, an ignored field."""
+
+
+def warn_deprecated(old: str, new: str) -> None:
+    """Warn that an old name is used, at the line outside ctxmem that uses it."""
+    level = 1
+    frame = sys._getframe()
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith("ctxmem."):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(
+        f"{old} is deprecated and will be removed in ctxmem 0.3; use {new}",
+        DeprecationWarning,
+        stacklevel=level,
+    )
 
 
 def refuse_table(value: object, what: str, *, texts: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Read the input of `pack`: str, dict, Chunk, Document, NodeWithScore.
 
-Objects of frameworks are recognised by their attributes; frameworks are never imported. All input
-is checked here, before anything is computed, so that later modules can rely on the table.
+Objects of frameworks are recognised by their attributes; frameworks are never imported. `Budget`,
+`Chunk` and `Section` check their own fields; what depends on several of them is checked here,
+before anything is computed, so later modules can rely on the table.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uuid import UUID
 import numpy as np
 import xxhash
 
-from ctxmem.errors import BudgetError, InputError, InputTypeError, refuse_table
+from ctxmem.errors import InputError, InputTypeError, refuse_table
 from ctxmem.schema import (
     Alternative,
     Budget,
@@ -33,9 +34,6 @@ from ctxmem.schema import (
 )
 from ctxmem.selected import Prefix
 
-MAX_BUDGET = 10**9
-"""Maximum budget in tokens; a larger number is a mistake, since no model reads that many."""
-
 _ACCEPTED = (
     "a str, a ctxmem.Chunk, a dict with 'text', a LangChain Document, a LlamaIndex node, "
     "a (item, score) pair or a chat message"
@@ -46,38 +44,13 @@ _FIELDS = tuple(name for name in Chunk.__dataclass_fields__ if name != "text")
 
 
 def read_budget(budget: int | Budget) -> Budget:
-    """Return the budget as a `Budget`, checked.
+    """Return the budget as a `Budget`.
 
     Raises:
-        BudgetError: the budget is not a positive number of tokens, the reserve leaves none, or
-            `auto` is not between 0 and 1.
+        BudgetError: the budget is not a positive number of tokens.
         InputTypeError: the budget is neither an int nor a `Budget`.
     """
-    if not isinstance(budget, Budget):
-        budget = Budget(_whole(budget, "budget", "a number of tokens, such as 4096"))
-    tokens = _whole(budget.tokens, "budget", "a number of tokens, such as 4096")
-    reserve = _whole(budget.reserve, "reserve", "a number of tokens, such as 500")
-    if not 1 <= tokens <= MAX_BUDGET:
-        raise BudgetError(
-            f"budget is {tokens} tokens; expected 1 to {MAX_BUDGET:,}: give what the model's "
-            f"window leaves for context"
-        )
-    if not 0 <= reserve < tokens:
-        raise BudgetError(
-            f"budget is {tokens} tokens of which {reserve} are reserved; expected a reserve from "
-            f"0 to {tokens - 1}: raise the budget or lower the reserve"
-        )
-    auto = budget.auto
-    if not isinstance(auto, bool) and not isinstance(auto, int | float | np.number):
-        raise InputTypeError(
-            f"auto is a {type(auto).__name__}; expected True, False or a minimum density such as "
-            f"0.001"
-        )
-    if not isinstance(auto, bool) and not 0 < auto <= 1:
-        raise BudgetError(
-            f"auto is {auto}; expected a minimum density, above 0 and at most 1, or True"
-        )
-    return budget
+    return budget if isinstance(budget, Budget) else Budget(budget)
 
 
 def listed(items: Iterable[Any]) -> list[Any]:
@@ -130,30 +103,27 @@ def read(
             replace(chunk, rank=i) if chunk.rank is None else chunk
             for i, chunk in enumerate(chunks)
         ]
-    return _tabulate(
-        [_checked(chunk, i) for i, chunk in enumerate(chunks)], conversation, alternatives
-    )
+    return _tabulate([_with_id(chunk) for chunk in chunks], conversation, alternatives)
 
 
 def read_sections(
     sections: Iterable[Section] | None, chunks: Sequence[Chunk], limit: int
 ) -> tuple[Section, ...]:
-    """Return the checked sections, with `share` converted to `max` in tokens.
+    """Return the sections, with `share` converted to `max` in tokens.
 
     Raises:
-        InputError: two sections with one name, an unknown parent, contradictory limits, or a chunk
-            in a section that is not given.
+        InputError: two sections with one name, an unknown parent, a minimum that exceeds the budget
+            or the share of it, or a chunk in a section that is not given.
         InputTypeError: an element is not a `Section`.
     """
     if sections is None:
         return ()
     read: dict[str, Section] = {}
-    for given in sections:
-        if not isinstance(given, Section):
+    for section in sections:
+        if not isinstance(section, Section):
             raise InputTypeError(
-                f"sections has a {type(given).__name__}; expected ctxmem.Section objects"
+                f"sections has a {type(section).__name__}; expected ctxmem.Section objects"
             )
-        section = replace(given, name=name_of(given.name), parent=name_of(given.parent))
         if section.name in read:
             raise InputError(f"there are two sections {section.name!r}; expected distinct names")
         if section.parent is not None and section.parent not in read:
@@ -161,18 +131,13 @@ def read_sections(
                 f"section {section.name!r} has the parent {section.parent!r}, which is not among "
                 f"the sections before it; expected a parent to come first"
             )
-        if section.share is not None and not 0 < section.share <= 1:
-            raise InputError(
-                f"section {section.name!r} has the share {section.share}; expected more than 0 and "
-                f"at most 1"
-            )
         most = limit if section.max is None else section.max
         if section.share is not None:
-            most = min(most, int(section.share * limit))
-        if not 0 <= section.min <= most:
+            most = int(section.share * limit)
+        if section.min > most:
             raise InputError(
                 f"section {section.name!r} has a minimum of {section.min} and a maximum of {most} "
-                f"tokens; expected 0 <= minimum <= maximum"
+                f"tokens; expected 0 <= minimum <= maximum: raise the budget or lower the minimum"
             )
         read[section.name] = replace(section, max=most, share=None)
     for i, chunk in enumerate(chunks):
@@ -251,37 +216,50 @@ def content_id(text: str) -> ChunkId:
 def _chunk(item: Any, index: int) -> Chunk:
     if isinstance(item, Chunk):
         return item
+    try:
+        return _converted(item)
+    except InputError as error:
+        # `Chunk` does not know its position, and its errors begin with "chunk".
+        raise type(error)(f"chunk {index}{str(error).removeprefix('chunk')}") from None
+
+
+def _converted(item: Any) -> Chunk:
+    if isinstance(item, Chunk):
+        return item
     if isinstance(item, str):
-        return Chunk(item) if type(item) is not str else Chunk(item, content_id(item))
+        return Chunk(item, content_id(item)) if type(item) is str and item else Chunk(item)
     if isinstance(item, Mapping):
-        return _from_mapping(item, index)
+        return _from_mapping(item)
     if isinstance(item, tuple) and len(item) == 2 and not isinstance(item[0], int | float):
-        return replace(_chunk(item[0], index), score=item[1])
+        first, score = item[0], _score(item[1])
+        if isinstance(first, str):
+            return Chunk(first, score=score)
+        return replace(_converted(first), score=score)
     if hasattr(item, "page_content"):
         return _from_document(item)
     if hasattr(item, "node") and hasattr(item, "score"):
-        return replace(_from_node(item.node), score=item.score)
+        return replace(_from_node(item.node), score=_score(item.score))
     if hasattr(item, "get_content") and hasattr(item, "node_id"):
         return _from_node(item)
     raise InputTypeError(
-        f"chunk {index} is a {type(item).__name__}; expected {_ACCEPTED}: convert it, for "
-        f"instance with ctxmem.Chunk(text, id=..., score=...)"
+        f"chunk is a {type(item).__name__}; expected {_ACCEPTED}: convert it, for instance with "
+        f"ctxmem.Chunk(text, id=..., score=...)"
     )
 
 
-def _from_mapping(item: Mapping[str, Any], index: int) -> Chunk:
+def _from_mapping(item: Mapping[str, Any]) -> Chunk:
     key = next((key for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
     if key is None:
         raise InputTypeError(
-            f"chunk {index} is a dict with the keys {sorted(map(str, item))}; expected its passage "
+            f"chunk is a dict with the keys {sorted(map(str, item))}; expected its passage "
             f"under 'text' (or 'page_content', 'content')"
         )
     fields = {name: item[name] for name in _FIELDS if not _is_gap(item.get(name), name)}
     metadata = fields.setdefault("metadata", {})
     if isinstance(metadata, Mapping):
         _place(fields, item[key], metadata)
-    if isinstance(fields.get("span"), list):
-        fields["span"] = tuple(fields["span"])
+    if "score" in fields:
+        fields["score"] = _score(fields["score"])
     return Chunk(item[key], **fields)
 
 
@@ -306,6 +284,12 @@ def _place(fields: dict[str, Any], text: Any, metadata: Mapping[str, Any]) -> No
             fields.setdefault("score", score)
 
 
+def _score(value: Any) -> Any:
+    """Return the score of a row, a number where the row is of text, as those of CSV files are."""
+    number = _number(value) if isinstance(value, str) else None
+    return value if number is None else number
+
+
 def _number(value: Any) -> float | None:
     """Return a metadata value as a finite number, None for a gap, infinity, a bool, other text."""
     if isinstance(value, str):
@@ -328,17 +312,6 @@ def _is_gap(value: Any, name: str) -> bool:
     return value is None or (name != "score" and isinstance(value, float) and math.isnan(value))
 
 
-def name_of(value: Any) -> Any:
-    """Return an id, a source or another name as a plain str; return other values unchanged."""
-    if type(value) is str or value is None:
-        return value
-    if isinstance(value, str):
-        return str.__str__(value)  # a member of a str Enum becomes its value
-    if isinstance(value, int | np.integer | PurePath | UUID | Enum) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
 def _from_node(node: Any) -> Chunk:
     text = node.get_content()
     start, end = getattr(node, "start_char_idx", None), getattr(node, "end_char_idx", None)
@@ -354,161 +327,17 @@ def _from_node(node: Any) -> Chunk:
     )
 
 
-# Checks
-
-
-def _whole(value: Any, what: str, example: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InputTypeError(
-            f"{what} is {value!r} ({type(value).__name__}); expected an int: {example}"
-        )
-    return int(value)
+def _with_id(chunk: Chunk) -> Chunk:
+    """Return the chunk with an id; the default is the hash of its text."""
+    return chunk if chunk.id is not None else replace(chunk, id=content_id(chunk.text))
 
 
 def _name(chunk: Chunk, index: int) -> str:
     """Return how errors name a chunk: by position, and by the id and source it was given."""
-    made = isinstance(chunk.text, str) and chunk.id == content_id(chunk.text)
-    given = [] if chunk.id is None or made else [f"id {chunk.id!r}"]
+    given = [] if chunk.id in (None, content_id(chunk.text)) else [f"id {chunk.id!r}"]
     if chunk.source is not None:
         given.append(f"source {chunk.source!r}")
     return f"chunk {index}" + (f" ({', '.join(given)})" if given else "")
-
-
-def _checked(chunk: Chunk, index: int) -> Chunk:
-    """Return the chunk with its id filled in, or raise an error if it is invalid."""
-    if _plainly_right(chunk):
-        return chunk
-    if not isinstance(chunk.text, str):
-        raise InputTypeError(
-            f"{_name(chunk, index)} has a text of type {type(chunk.text).__name__}; expected str"
-        )
-    if not chunk.text:
-        raise InputError(
-            f"{_name(chunk, index)} has an empty text; expected a passage: leave it out"
-        )
-    fixed: dict[str, Any] = {}
-    if type(chunk.text) is not str:
-        fixed["text"] = str.__str__(chunk.text)
-    id = content_id(chunk.text) if chunk.id is None else name_of(chunk.id)
-    if not isinstance(id, str):
-        raise InputTypeError(
-            f"{_name(chunk, index)}: id is not a str but of type {type(id).__name__}; expected a "
-            f"str, an int, a UUID, a Path or an Enum: name it with a str"
-        )
-    if id is not chunk.id:
-        fixed["id"] = id
-    if chunk.score is not None:
-        score = _finite(chunk, index)
-        if score is not chunk.score:
-            fixed["score"] = score
-    if chunk.rank is not None:
-        fixed["rank"] = _checked_rank(chunk, index)
-    for field in ("source", "list", "section"):
-        value = name_of(getattr(chunk, field))
-        if value is not None and value is not getattr(chunk, field):
-            fixed[field] = value
-        elif value is not None and not isinstance(value, str):
-            fixed[field] = str(value)
-    if chunk.span is not None:
-        _check_span(chunk, index)
-    if chunk.alternatives:
-        fixed["alternatives"] = _checked_alternatives(chunk, index)
-    if isinstance(chunk.requires, str):
-        raise InputTypeError(
-            f"{_name(chunk, index)}: requires is the str {chunk.requires!r}; expected a list of "
-            f"ids: [{chunk.requires!r}]"
-        )
-    if any(type(need) is not str for need in chunk.requires):
-        fixed["requires"] = tuple(map(name_of, chunk.requires))
-    return replace(chunk, **fixed) if fixed else chunk
-
-
-def _plainly_right(chunk: Chunk) -> bool:
-    """Return whether all fields have their usual types; a fast path that avoids further checks."""
-    return (
-        type(chunk.text) is str
-        and chunk.text != ""
-        and type(chunk.id) is str
-        and (chunk.score is None or (type(chunk.score) is float and math.isfinite(chunk.score)))
-        and (chunk.rank is None or (type(chunk.rank) is int and chunk.rank >= 0))
-        and (chunk.source is None or type(chunk.source) is str)
-        and (chunk.list is None or type(chunk.list) is str)
-        and (chunk.section is None or type(chunk.section) is str)
-        and (chunk.span is None or _plain_span(chunk.span))
-        and not chunk.alternatives
-        and not chunk.requires
-    )
-
-
-def _plain_span(span: Any) -> bool:
-    return (
-        type(span) is tuple
-        and len(span) == 2
-        and type(span[0]) is int
-        and type(span[1]) is int
-        and 0 <= span[0] <= span[1]
-    )
-
-
-def _finite(chunk: Chunk, index: int) -> float:
-    try:
-        score = float(chunk.score)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InputTypeError(
-            f"{_name(chunk, index)} has a score of type {type(chunk.score).__name__}; expected a "
-            f"number, or None if there is none"
-        ) from None
-    if not math.isfinite(score):
-        raise InputError(
-            f"{_name(chunk, index)} has score {score}; expected a finite number: leave the score "
-            f"out (None) if the retriever gives none"
-        )
-    return score
-
-
-def _checked_rank(chunk: Chunk, index: int) -> int:
-    rank: Any = chunk.rank
-    # In a data frame, a column of ranks with gaps has floats.
-    whole = isinstance(rank, float | np.floating) and float(rank).is_integer()
-    if isinstance(rank, bool) or not (whole or isinstance(rank, int | np.integer)) or rank < 0:
-        raise InputError(
-            f"{_name(chunk, index)} has rank {rank!r}; expected an int from 0, 0 is the best"
-        )
-    return int(rank)
-
-
-def _check_span(chunk: Chunk, index: int) -> None:
-    span = chunk.span
-    whole = (
-        isinstance(span, tuple)
-        and len(span) == 2
-        and all(isinstance(x, int | np.integer) and not isinstance(x, bool) for x in span)
-    )
-    if not whole or not 0 <= span[0] <= span[1]:  # type: ignore[index]
-        raise InputError(
-            f"{_name(chunk, index)} has span {span!r}; expected (start, end), character offsets "
-            f"in its source with 0 <= start <= end"
-        )
-
-
-def _checked_alternatives(chunk: Chunk, index: int) -> tuple[Alternative, ...]:
-    checked = []
-    for given in chunk.alternatives:
-        option = Alternative(given) if isinstance(given, str) else given
-        if not isinstance(option, Alternative) or not isinstance(option.text, str):
-            raise InputTypeError(
-                f"{_name(chunk, index)} has an alternative of type {type(given).__name__}; "
-                f"expected a str or a ctxmem.Alternative"
-            )
-        if not option.text.strip():
-            raise InputError(f"{_name(chunk, index)} has an empty alternative; leave it out")
-        if option.share is not None and not 0 <= option.share <= 1:
-            raise InputError(
-                f"{_name(chunk, index)} has an alternative that keeps the share {option.share} of "
-                f"its value; expected 0 to 1"
-            )
-        checked.append(option)
-    return tuple(checked)
 
 
 # The table

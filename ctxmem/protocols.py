@@ -1,4 +1,7 @@
-"""The protocols of what users can plug in: counters, eviction policies and stores of pages."""
+"""The protocols of what users can plug in.
+
+Functions: Embed, Scorer, Compressor. Objects: Counter, Policy, PageStore.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,58 @@ class Counter(Protocol):
 
     def count_many(self, texts: Sequence[str]) -> Sequence[int]:
         """Return the number of tokens of each text."""
+
+
+@runtime_checkable
+class Embed(Protocol):
+    """A function from texts to vectors, one row of numbers for each text.
+
+    `pack` calls it for the query and, in one call, for all sentences and blocks of the chunks. An
+    array and a list of lists are both accepted.
+
+    >>> import numpy as np
+    >>> def embed(texts):
+    ...     return np.array([[text.count("e"), len(text)] for text in texts], dtype=float)
+    >>> isinstance(embed, Embed)
+    True
+    """
+
+    def __call__(self, texts: Sequence[str], /) -> Any:
+        """Return a vector for each text, all of one size."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A function from a query and texts to one number for each text, higher for more relevant.
+
+    A reranker, for instance a cross-encoder or a language model. `pack` calls it only with texts
+    whose score could change the window.
+
+    >>> def scorer(query, texts):
+    ...     return [len(set(query.split()) & set(text.split())) for text in texts]
+    >>> isinstance(scorer, Scorer)
+    True
+    """
+
+    def __call__(self, query: str, texts: Sequence[str], /) -> Any:
+        """Return a finite number for each text."""
+
+
+@runtime_checkable
+class Compressor(Protocol):
+    """A function from a text and the query of `pack`, or None, to a shorter text.
+
+    Its text is used if it is shorter and does not contradict the chunk in numbers, quotations or
+    negations.
+
+    >>> def first_sentence(text, query):
+    ...     return text.split(". ")[0] + "."
+    >>> isinstance(first_sentence, Compressor)
+    True
+    """
+
+    def __call__(self, text: str, query: str | None, /) -> str:
+        """Return a shorter text with the same facts."""
 
 
 @runtime_checkable

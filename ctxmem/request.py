@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.pricing import Prices, prices_of
 
-PROVIDERS = ("openai", "anthropic")
+Provider = Literal["openai", "anthropic"]
+"""A provider whose form of messages is known."""
+
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 _HOUR = 3600.0
 
 # Types of blocks on which providers accept no mark.
@@ -37,7 +40,7 @@ class Part(Protocol):
         """The number of tokens of the text."""
 
 
-def rules_of(provider: str, prices: str | Prices | None) -> Prices:
+def rules_of(provider: Provider, prices: str | Prices | None) -> Prices:
     """Return the given prices, else the provider's row of the price table.
 
     Raises:
@@ -53,7 +56,7 @@ def rules_of(provider: str, prices: str | Prices | None) -> Prices:
 def context_messages(
     text: str,
     parts: Sequence[Part],
-    provider: str,
+    provider: Provider,
     *,
     question: str | None,
     history: Iterable[Mapping[str, Any]],
@@ -97,7 +100,7 @@ def context_messages(
 
 
 def marked(
-    messages: Sequence[Mapping[str, Any]], at: Iterable[int], provider: str, prices: Prices
+    messages: Sequence[Mapping[str, Any]], at: Iterable[int], provider: Provider, prices: Prices
 ) -> list[dict[str, Any]]:
     """Return messages with a breakpoint after each message at the given positions.
 
@@ -121,14 +124,16 @@ def pays(prices: Prices, calls: float) -> bool:
     return prices.marked and prices.write + prices.read * (calls - 1) < calls
 
 
-def _mark(provider: str, prices: Prices) -> dict[str, Any]:
+def _mark(provider: Provider, prices: Prices) -> dict[str, Any]:
     if provider == "openai":
         return {"prompt_cache_breakpoint": {"mode": "explicit"}}
     hour = {"ttl": "1h"} if prices.ttl >= _HOUR else {}
     return {"cache_control": {"type": "ephemeral", **hour}}
 
 
-def _with_mark(message: Mapping[str, Any], provider: str, prices: Prices) -> dict[str, Any] | None:
+def _with_mark(
+    message: Mapping[str, Any], provider: Provider, prices: Prices
+) -> dict[str, Any] | None:
     """Return the message with a mark on its last block that can have one; None if none can."""
     content = message.get("content")
     if provider == "openai" and message.get("role") == "assistant":

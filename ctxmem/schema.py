@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple, NewType
+from typing import Any, Literal, NamedTuple, NewType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import report, request
+from ctxmem.errors import BudgetError, InputError, InputTypeError, warn_deprecated
+from ctxmem.fields import (
+    MAX_BUDGET,
+    check_flag,
+    check_fraction,
+    check_min_density,
+    check_name,
+    check_rank,
+    check_score,
+    check_several,
+    check_span,
+    check_text,
+    check_whole,
+    name_of,
+)
 from ctxmem.pricing import Prices
+from ctxmem.request import Provider
 
 ChunkId = NewType("ChunkId", str)
 """The caller's id of a chunk, or the content hash of its text."""
@@ -20,14 +37,17 @@ ChunkId = NewType("ChunkId", str)
 PageId = NewType("PageId", str)
 """The content hash of a page: 32 hexadecimal digits."""
 
-SCHEMA_VERSION = 1
-"""Version of what `Window.to_dict` returns; it grows when a field changes its meaning."""
+SCHEMA_VERSION = 2
+"""Version of the plain data that `to_dict` and `--json` return; it grows when a field changes."""
 
 PRICE = 0.0014
 """Density, value per token, below which `Budget(auto=True)` adds no more text."""
 
 EXTRACT = "extract"
 """Label of the alternatives that are made of a chunk's own spans."""
+
+_NONE: tuple[()] = ()
+_set = object.__setattr__  # the data types are frozen; their checks store plain values
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +57,34 @@ class Alternative:
     `share` is the share of the chunk's value that it keeps, between 0 and 1. The default is the
     square root of the share of tokens that it keeps: half of the tokens are taken to keep more than
     half of the value. `spans` are, for an extract, its character ranges in the chunk's text.
+
+    Raises:
+        InputError: the text is empty, the share is not between 0 and 1, or a span is no pair of
+            offsets.
+        InputTypeError: the text or the label is not a str, or the share not a number.
     """
 
     text: str
     share: float | None = None
     label: str = "alternative"
     spans: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise InputTypeError(
+                f"alternative has a text of type {type(self.text).__name__}; expected str"
+            )
+        if not self.text.strip():
+            raise InputError("alternative has an empty text; expected a shorter text: leave it out")
+        if self.share is not None:
+            _set(self, "share", check_fraction(self.share, "the share of an alternative"))
+        if not isinstance(self.label, str):
+            raise InputTypeError(
+                f"the label of an alternative is a {type(self.label).__name__}; expected str"
+            )
+        if self.spans is not _NONE:
+            spans = check_several(self.spans, "alternative", "spans", "a list of (start, end)")
+            _set(self, "spans", tuple(check_span(span, "alternative") for span in spans))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +109,13 @@ class Chunk:
         requires: ids of chunks without which it must not be in the window.
         alternatives: shorter texts that may replace it, str or `Alternative`.
         metadata: the caller's data, which ctxmem does not change.
+
+    numpy scalars are stored as plain numbers, ids and other names as plain strings, alternatives as
+    `Alternative`.
+
+    Raises:
+        InputError: an empty text, a score that is not finite, a negative rank, an invalid span.
+        InputTypeError: a field of the wrong type, such as a single str in `requires`.
     """
 
     text: str
@@ -82,6 +131,81 @@ class Chunk:
     requires: Sequence[str] = ()
     alternatives: Sequence[str | Alternative] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        score, rank, span = self.score, self.rank, self.span
+        # Most chunks have plain fields, and many are made: this test costs less than the checks.
+        if not (
+            type(self.text) is str
+            and self.text
+            and (self.id is None or type(self.id) is str)
+            and (score is None or (type(score) is float and isfinite(score)))
+            and (rank is None or (type(rank) is int and rank >= 0))
+            and (self.source is None or type(self.source) is str)
+            and (self.list is None or type(self.list) is str)
+            and (self.section is None or type(self.section) is str)
+            and (span is None or _is_plain_span(span))
+            and (self.pinned is False or self.pinned is True)
+            and self.requires is _NONE
+            and self.alternatives is _NONE
+        ):
+            self._check()
+
+    def _check(self) -> None:
+        owner = self._name()
+        if type(self.text) is not str or not self.text:
+            _set(self, "text", check_text(self.text, owner))
+        if self.id is not None and type(self.id) is not str:
+            _set(self, "id", check_name(self.id, owner, "id"))
+        if self.score is not None:
+            _set(self, "score", check_score(self.score, owner))
+        if self.rank is not None:
+            _set(self, "rank", check_rank(self.rank, owner))
+        for name in ("source", "list", "section"):
+            given = getattr(self, name)
+            if given is not None and type(given) is not str:
+                _set(self, name, str(name_of(given)))
+        if self.span is not None:
+            _set(self, "span", check_span(self.span, owner))
+        if self.pinned is not False:
+            _set(self, "pinned", check_flag(self.pinned, owner, "pinned"))
+        if self.requires is not _NONE:
+            ids = check_several(self.requires, owner, "requires", "a list of ids")
+            _set(self, "requires", tuple(check_name(id, owner, "an id in requires") for id in ids))
+        if self.alternatives is not _NONE:
+            options = check_several(self.alternatives, owner, "alternatives", "a list of texts")
+            _set(self, "alternatives", tuple(_alternative(option, owner) for option in options))
+
+    def _name(self) -> str:
+        """Return how errors name the chunk: by its id and its source, as far as they are given."""
+        given = [] if self.id is None else [f"id {self.id!r}"]
+        if self.source is not None:
+            given.append(f"source {self.source!r}")
+        return "chunk" + (f" ({', '.join(given)})" if given else "")
+
+
+def _is_plain_span(span: Any) -> bool:
+    return (
+        type(span) is tuple
+        and len(span) == 2
+        and type(span[0]) is int
+        and type(span[1]) is int
+        and 0 <= span[0] <= span[1]
+    )
+
+
+def _alternative(given: Any, owner: str) -> Alternative:
+    """Return an alternative of a chunk as an `Alternative`."""
+    if isinstance(given, Alternative):
+        return given
+    if not isinstance(given, str):
+        raise InputTypeError(
+            f"{owner} has an alternative of type {type(given).__name__}; expected a str or a "
+            f"ctxmem.Alternative"
+        )
+    if not given.strip():
+        raise InputError(f"{owner} has an empty alternative; leave it out")
+    return Alternative(given)
 
 
 class Place(NamedTuple):
@@ -117,11 +241,36 @@ class Budget:
     the whole budget. Density is value per token, the probability that a token is evidence. `auto`
     is the minimal density; True is a density that was measured to lose almost no evidence. It does
     not apply to pinned chunks, the minima of sections, and what chunks require.
+
+    Raises:
+        BudgetError: `tokens` is not positive, the reserve leaves none of them, or `auto` is not
+            between 0 and 1.
+        InputTypeError: a field is not a number.
+
+    >>> Budget(4000, reserve=500).limit
+    3500
     """
 
     tokens: int
     reserve: int = 0
     auto: bool | float = False
+
+    def __post_init__(self) -> None:
+        tokens = check_whole(self.tokens, "budget", "a number of tokens, such as 4096")
+        reserve = check_whole(self.reserve, "reserve", "a number of tokens, such as 500")
+        if not 1 <= tokens <= MAX_BUDGET:
+            raise BudgetError(
+                f"budget is {tokens} tokens; expected 1 to {MAX_BUDGET:,}: give what the model's "
+                f"window leaves for context"
+            )
+        if not 0 <= reserve < tokens:
+            raise BudgetError(
+                f"budget is {tokens} tokens of which {reserve} are reserved; expected a reserve "
+                f"from 0 to {tokens - 1}: raise the budget or lower the reserve"
+            )
+        _set(self, "tokens", tokens)
+        _set(self, "reserve", reserve)
+        _set(self, "auto", check_min_density(self.auto))
 
     @property
     def limit(self) -> int:
@@ -149,6 +298,10 @@ class Section:
         share: the maximum as a share of the budget.
         header: text before its first piece.
         parent: the section that it is a part of.
+
+    Raises:
+        InputError: an empty name, limits that contradict each other, both a maximum and a share.
+        InputTypeError: a field of the wrong type.
     """
 
     name: str
@@ -157,6 +310,49 @@ class Section:
     share: float | None = None
     header: str | None = None
     parent: str | None = None
+
+    def __post_init__(self) -> None:
+        name = check_name(self.name, "section", "name")
+        if not name:
+            raise InputError(
+                "section has an empty name; expected the name that its chunks give in `section`"
+            )
+        _set(self, "name", name)
+        owner = f"section {name!r}"
+        _set(self, "min", check_whole(self.min, f"{owner}: min", "a number of tokens"))
+        if self.min < 0:
+            raise InputError(f"{owner}: min is {self.min}; expected a number of tokens from 0")
+        if self.max is not None:
+            _set(self, "max", check_whole(self.max, f"{owner}: max", "a number of tokens, or None"))
+            if self.max < self.min:
+                raise InputError(
+                    f"{owner} has a minimum of {self.min} and a maximum of {self.max} tokens; "
+                    f"expected 0 <= minimum <= maximum"
+                )
+        if self.share is not None:
+            self._check_share(owner)
+        if self.header is not None and not isinstance(self.header, str):
+            raise InputTypeError(
+                f"{owner}: header is a {type(self.header).__name__}; expected a str or None"
+            )
+        if self.parent is not None:
+            _set(self, "parent", check_name(self.parent, owner, "parent"))
+
+    def _check_share(self, owner: str) -> None:
+        share = self.share
+        if isinstance(share, bool) or not isinstance(share, int | float | np.number):
+            raise InputTypeError(
+                f"{owner}: share is a {type(share).__name__}; expected a number above 0 and at "
+                f"most 1"
+            )
+        if not 0 < share <= 1:
+            raise InputError(f"{owner} has the share {share}; expected more than 0 and at most 1")
+        if self.max is not None:
+            raise InputError(
+                f"{owner} has a maximum of {self.max} tokens and a share of {share}; expected one "
+                f"of the two: leave one out"
+            )
+        _set(self, "share", float(share))
 
 
 class Reason(str, Enum):
@@ -231,14 +427,14 @@ class Record(NamedTuple):
     payload: bytes
 
 
-Embed = Callable[[Sequence[str]], Any]
-"""A function from texts to vectors, one row for each text."""
-
-Scorer = Callable[[str, Sequence[str]], Any]
-"""A function from a query and texts to one number for each text, higher for more relevant."""
-
 Header = str | Callable[[Chunk], str]
 """A template with {id}, {source}, {section}, {list} and {start}, or a function of a chunk."""
+
+Order = Literal["auto", "score", "source", "given"]
+"""An order of the pieces of a window."""
+
+Dedup = Literal["careful", "exact"] | bool
+"""Which passages are folded as duplicates: see `pack`; True is the same as "careful"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +447,7 @@ class Layout:
 
     separator: str = "\n\n"
     header: Header | None = None
-    order: str = "auto"
+    order: Order = "auto"
     sections: tuple[Section, ...] = ()
     ellipsis: str = "…"
 
@@ -396,7 +592,10 @@ class Window:
         passages: number of sentences and blocks in the input.
         unselected_share: share of the evidence expected in the input that is not in the window.
         stopped_early: whether `Budget(auto=...)` stopped before the tokens ran out.
-        table: the columns of the pipeline, for diagnosis.
+        messages: if the input is a chat, its messages in the window, as they were given; else None.
+
+    `left`, `stopped` and `asked` are deprecated names of `unselected_share`, `stopped_early` and
+    `scored_count`.
     """
 
     text: str
@@ -415,10 +614,29 @@ class Window:
     stopped_early: bool
     scored_count: int
     passages: int
-    table: Candidates = field(repr=False, compare=False)
+    messages: tuple[Any, ...] | None = field(default=None, repr=False)
+    _inputs: tuple[tuple[str, int | None], ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def left(self) -> float:
+        """Deprecated name of `unselected_share`."""
+        warn_deprecated("Window.left", "unselected_share")
+        return self.unselected_share
+
+    @property
+    def stopped(self) -> bool:
+        """Deprecated name of `stopped_early`."""
+        warn_deprecated("Window.stopped", "stopped_early")
+        return self.stopped_early
+
+    @property
+    def asked(self) -> int:
+        """Deprecated name of `scored_count`."""
+        warn_deprecated("Window.asked", "scored_count")
+        return self.scored_count
 
     def to_dict(self) -> dict[str, Any]:
         """Return the window as plain data, ready for JSON, with a schema version."""
@@ -469,7 +687,7 @@ class Window:
 
     def to_messages(
         self,
-        provider: str = "openai",
+        provider: Provider = "openai",
         question: str | None = None,
         *,
         history: Iterable[Mapping[str, Any]] = (),
@@ -489,7 +707,7 @@ class Window:
             provider: "openai" or "anthropic", the form of the messages.
             question: text after the context, so that it does not change the cached prefix.
             history: messages before the context, in the provider's form.
-            previous: the window of the previous request; see `resident` of `pack`.
+            previous: the window of the previous request; see `previous_window` of `pack`.
             calls: number of requests that begin with this context, including this one.
             prices: a row of `ctxmem.PRICES` by name, or a `Prices`; the default is the provider's.
 
@@ -524,12 +742,17 @@ class Window:
 
     def _texts(self) -> dict[int, str]:
         """Return the inputs by position, as `origins` count their characters."""
-        return {i: chunk.text for i, chunk in enumerate(self.table.chunks)}
+        return {i: text for i, (text, _) in enumerate(self._inputs)}
 
     def _starts(self) -> dict[int, int]:
         """Return where inputs begin in their sources, by position, if that is known."""
-        places = ((i, place_of(chunk)) for i, chunk in enumerate(self.table.chunks))
-        return {i: place.start for i, place in places if place is not None}
+        return {i: start for i, (_, start) in enumerate(self._inputs) if start is not None}
+
+
+def texts_and_starts(chunks: Iterable[Chunk]) -> tuple[tuple[str, int | None], ...]:
+    """Return the text of each chunk, and where it begins in its source, None if that is unknown."""
+    places = ((chunk.text, place_of(chunk)) for chunk in chunks)
+    return tuple((text, None if place is None else place.start) for text, place in places)
 
 
 def trim(text: str) -> str:

@@ -13,8 +13,8 @@ from ctxmem.bench import traces
 import ctxmem
 import ctxmem.pricing
 from ctxmem import BudgetError, InputError, InputTypeError, audit
-from ctxmem.audit import KINDS
-from ctxmem.audit.ledger import FIXES
+from ctxmem.auditing import KINDS
+from ctxmem.auditing.ledger import FIXES
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."
@@ -461,7 +461,7 @@ def test_a_window_of_pack_is_audited_as_it_stands():
 
 def test_the_plain_data_have_a_schema_version_and_every_kind():
     data = audit([hits(ONE, ONE)]).to_dict()
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     assert list(data["totals"]["waste"]) == list(data["totals"]["findings"]) == list(KINDS)
     assert data == json.loads(json.dumps(data))
 
@@ -473,7 +473,7 @@ def test_what_mends_it_is_a_line_of_python(kind):
 
 
 def test_an_audit_is_public():
-    assert ctxmem.Audit.__module__ == "ctxmem.audit" and callable(ctxmem.audit)
+    assert ctxmem.Audit.__module__ == "ctxmem.auditing" and callable(ctxmem.audit)
 
 
 ODD = [

@@ -12,7 +12,7 @@ import pytest
 from ctxmem.bench import traces
 
 from ctxmem import audit
-from ctxmem.audit import METRICS
+from ctxmem.auditing import METRICS
 from ctxmem.cli import main
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."

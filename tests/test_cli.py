@@ -38,8 +38,26 @@ def test_the_example_needs_nothing_but_its_file():
 def test_json_is_the_window_as_plain_data(capsys):
     assert main(["pack", str(EXAMPLE), "--json", "--budget", "300"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert (data["schema_version"], data["budget"], len(data["decisions"])) == (1, 300, 43)
+    assert (data["schema_version"], data["budget"], len(data["decisions"])) == (2, 300, 43)
     assert data["tokens"] <= 300
+
+
+def test_what_is_folded_is_an_option(tmp_path, capsys):
+    file = tmp_path / "hits.json"
+    clause = "The fee of {} euro is due on the first day of each month"
+    texts = [clause.format(30), clause.format(30), clause.format(45), clause.format(30) + " or so"]
+    file.write_text(json.dumps(texts))
+
+    def kept(*options):
+        assert main(["pack", str(file), "--budget", "500", "--json", *options]) == 0
+        return [decision["kept"] for decision in json.loads(capsys.readouterr().out)["decisions"]]
+
+    assert kept() == kept("--dedup", "careful") == [True, False, True, False]
+    assert kept("--dedup", "exact") == [True, False, True, True]
+    assert kept("--dedup", "off") == kept("--no-dedup") == [True] * 4
+    assert kept("--dedup-threshold", "0.4") == [True, False, False, False]
+    assert main(["pack", str(file), "--budget", "9", "--dedup-threshold", "2"]) == 2
+    assert "dedup_threshold is 2.0; expected a share" in capsys.readouterr().err
 
 
 def test_text_prints_the_window_alone(capsys):

@@ -122,6 +122,26 @@ def test_what_retrievers_return_never_breaks_a_chain():
     assert 0 < ctxmem.count_tokens(part.page_content) <= 50
 
 
+def test_a_compressor_folds_what_it_is_asked_to():
+    clause = "The fee of {} euro is due on the first day of each month"
+    texts = [clause.format(30), clause.format(30), clause.format(45), clause.format(30) + " or so"]
+    found = [Document(text, id=str(i)) for i, text in enumerate(texts)]
+
+    def kept(**options):
+        compressor = ContextCompressor(budget=500, **options)
+        return sorted(document.id for document in compressor.compress_documents(found, "fee?"))
+
+    assert kept() == kept(dedup="careful") == kept(dedup=True) == ["0", "2"]
+    assert kept(dedup="exact") == ["0", "2", "3"]
+    assert kept(dedup=False) == ["0", "1", "2", "3"]
+    assert kept(dedup_threshold=0.4) == ["0"]
+    with pytest.warns(DeprecationWarning, match=r"use dedup_threshold=0\.4"):
+        assert kept(dedup=0.4) == ["0"]
+    for wrong in ({"dedup": "yes"}, {"order": "best"}):
+        with pytest.raises(ValueError, match="Input should be"):
+            ContextCompressor(budget=500, **wrong)
+
+
 def test_wrong_options_are_refused_when_the_compressor_is_made():
     with pytest.raises(ValueError, match="budget is 0 tokens"):
         ContextCompressor(budget=0)

@@ -156,7 +156,10 @@ def test_embeddings_of_query_and_nodes_are_used_where_both_are_there():
 
 def test_postprocessors_make_a_round_trip():
     made = ContextPostprocessor(
-        budget=ctxmem.Budget(900, reserve=100), counter="cl100k_base", dedup=0.7, order="score"
+        budget=ctxmem.Budget(900, reserve=100),
+        counter="cl100k_base",
+        dedup_threshold=0.7,
+        order="score",
     )
     told = made.to_dict()
     assert "ContextPostprocessor" == told["class_name"]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import inspect
 import json
 import random
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
+from columns import pack_with_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ctxmem
 from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Reason, pack
+from ctxmem.schema import Candidates
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "contract_review.json"
 
@@ -29,8 +35,7 @@ def reasons(window):
     return [decision.reason.value for decision in window.decisions]
 
 
-def kept_texts(window):
-    table = window.table
+def kept_texts(window, table):
     return {table.text(d.position) for d in window.decisions if d.kept}
 
 
@@ -190,9 +195,59 @@ def test_versions_with_other_numbers_stand_side_by_side_and_say_so():
     careful = pack(chunks, 500)
     assert [True, True] == [decision.kept for decision in careful.decisions]
     assert "differs in '45', where that has '30'" in careful.decisions[1].detail
-    folded = pack(chunks, 500, dedup=0.5).decisions[1]
+    folded = pack(chunks, 500, dedup_threshold=0.5).decisions[1]
     assert (folded.kept, folded.represented_by) == (False, "signed")
     assert "folded at 0.5 although the two differ: '45' / '30'" in folded.detail
+
+
+def test_exact_folds_repeats_and_no_near_duplicates():
+    clause = "The tenant may end the lease within thirty days of the notice"
+    chunks = [
+        Chunk(f"{clause}.", id="a", rank=0),
+        Chunk(f"{clause}.", id="b", rank=1),
+        Chunk(f"{clause}, or so.", id="c", rank=2),
+        Chunk(f"{clause.upper()}.", id="d", rank=3),
+    ]
+
+    def kept(**options):
+        return [decision.kept for decision in pack(chunks, 200, **options).decisions]
+
+    assert kept(dedup="careful") == kept(dedup=True) == kept() == [True, False, False, False]
+    assert kept(dedup="exact") == [True, False, True, True]
+    assert kept(dedup=False) == [True, True, True, True]
+    assert kept(dedup="exact", compress=False) == [True, False, True, True]
+    assert reasons(pack(chunks, 200, dedup="exact"))[1] == "duplicate"
+
+
+def test_exact_with_embeddings_names_the_words_and_no_threshold():
+    chunks = [
+        Chunk("The lamp in the hall is old.", id="a", rank=0, embedding=[1.0, 0.0]),
+        Chunk("An old lamp hangs there.", id="b", rank=1, embedding=[1.0, 0.01]),
+    ]
+    folded = pack(chunks, 200, dedup="exact", similar=0.9).decisions[1]
+    assert folded.reason is Reason.SIMILAR
+    assert "differs in" in folded.detail and "folded at" not in folded.detail
+
+
+def test_a_bare_number_is_the_threshold_and_warns():
+    chunks = [CLAUSE.format(days=30, end="."), CLAUSE.format(days=45, end=".")]
+    new = pack(chunks, 500, dedup_threshold=0.5)
+    with pytest.warns(DeprecationWarning, match="dedup=0.5 .* use dedup_threshold=0.5") as seen:
+        old = pack(chunks, 500, dedup=0.5)
+    assert (old.text, old.decisions) == (new.text, new.decisions)
+    assert seen[0].filename == __file__
+    with (
+        pytest.warns(DeprecationWarning),
+        pytest.raises(InputError, match=r"dedup is 0\.5 and dedup_threshold is 0\.4"),
+    ):
+        pack(chunks, 500, dedup=0.5, dedup_threshold=0.4)
+
+
+@pytest.mark.parametrize("dedup", [True, False, "careful", "exact"])
+def test_current_values_of_dedup_do_not_warn(dedup):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        pack(["a b c", "a b c"], 10, dedup=dedup)
 
 
 def test_dedup_false_keeps_every_repeat():
@@ -240,10 +295,10 @@ def test_the_order_of_the_input_does_not_change_the_set(rng, budget):
     if any(isinstance(item, dict) and "role" in item for item in items):
         return
     shuffled = rng.sample(items, len(items))
-    first = pack(items, budget, query="fees", order="score")
-    second = pack(shuffled, budget, query="fees", order="score")
+    first, columns = pack_with_table(items, budget, query="fees", order="score")
+    second, shuffled_columns = pack_with_table(shuffled, budget, query="fees", order="score")
     assert first.text == second.text
-    assert kept_texts(first) == kept_texts(second)
+    assert kept_texts(first, columns) == kept_texts(second, shuffled_columns)
 
 
 def test_the_same_input_gives_the_same_bytes():
@@ -281,7 +336,7 @@ def test_no_version_of_a_pin_will_do():
 def test_two_pinned_versions_are_both_kept():
     a = Chunk(CLAUSE.format(days=30, end="."), id="a", pinned=True)
     b = Chunk(CLAUSE.format(days=30, end="!"), id="b", pinned=True)
-    assert [True, True] == [d.kept for d in pack([a, b], 200, dedup=0.3).decisions]
+    assert [True, True] == [d.kept for d in pack([a, b], 200, dedup_threshold=0.3).decisions]
 
 
 def test_a_chunk_comes_with_what_it_requires_or_not_at_all():
@@ -406,20 +461,8 @@ def test_a_tool_call_and_its_result_stay_together():
         (["a", 7], InputTypeError, "chunk 1 is a int; expected a str"),
         (["a", None], InputTypeError, "chunk 1 is a NoneType"),
         ([{"body": "a"}], InputTypeError, r"chunk 0 is a dict with the keys \['body'\]"),
-        ([Chunk(3)], InputTypeError, "chunk 0 has a text of type int"),
-        ([Chunk("a", score=float("nan"))], InputError, "score nan; expected a finite number"),
-        ([Chunk("a", score=float("inf"))], InputError, "score inf"),
-        ([Chunk("a", score="high")], InputTypeError, "score of type str"),
-        ([Chunk("a", rank=-1)], InputError, "rank -1; expected an int from 0"),
-        ([Chunk("a", rank=1.5)], InputError, "rank 1.5"),
-        ([Chunk("a", span=(5, 2))], InputError, r"span \(5, 2\)"),
-        ([Chunk("a", span=7)], InputError, "span 7"),
         ([Chunk("a", id="x"), Chunk("b", id="x")], InputError, "chunks 0 and 1 have the id 'x'"),
         ([Chunk("a", requires=["z"])], InputError, "requires 'z', which is not among the chunks"),
-        ([Chunk("a", requires="z")], InputTypeError, r"expected a list of ids: \['z'\]"),
-        ([Chunk("a", alternatives=[3])], InputTypeError, "an alternative of type int"),
-        ([Chunk("a", alternatives=[" "])], InputError, "an empty alternative"),
-        ([Chunk("a", id=b"x")], InputTypeError, "id is not a str"),
     ],
 )
 def test_bad_chunks_are_named(chunks, error, message):
@@ -438,12 +481,6 @@ def test_bad_chunks_are_named(chunks, error, message):
         ("100", InputTypeError),
         (True, InputTypeError),
         (None, InputTypeError),
-        (ctxmem.Budget(10, reserve=10), BudgetError),
-        (ctxmem.Budget(10, reserve=-1), BudgetError),
-        (ctxmem.Budget(10, auto=-1), BudgetError),
-        (ctxmem.Budget(10, auto=1.5), BudgetError),
-        (ctxmem.Budget(10, auto=float("nan")), BudgetError),
-        (ctxmem.Budget(10, auto="yes"), InputTypeError),
     ],
 )
 def test_absurd_budgets_are_refused(budget, error):
@@ -459,8 +496,18 @@ def test_absurd_budgets_are_refused(budget, error):
         ({"header": 3}, InputTypeError, "header is a int"),
         ({"header": "{page}"}, InputError, r"cannot be filled in .* only the fields \{id\}"),
         ({"header": lambda chunk: None}, InputTypeError, "header returned a NoneType"),
-        ({"dedup": 1.5}, InputError, "dedup is 1.5"),
-        ({"dedup": "yes"}, InputTypeError, "dedup is a str"),
+        ({"dedup": "yes"}, InputError, "dedup is 'yes'; expected 'careful', 'exact' or False"),
+        ({"dedup": None}, InputTypeError, "dedup is a NoneType; expected 'careful'"),
+        ({"dedup_threshold": 1.5}, InputError, "dedup_threshold is 1.5; expected a share"),
+        ({"dedup_threshold": 0}, InputError, "dedup_threshold is 0"),
+        ({"dedup_threshold": "half"}, InputTypeError, "dedup_threshold is a str"),
+        ({"dedup_threshold": True}, InputTypeError, "dedup_threshold is a bool"),
+        (
+            {"dedup_threshold": 0.5, "dedup": "exact"},
+            InputError,
+            "dedup_threshold is 0.5, and dedup is 'exact'",
+        ),
+        ({"dedup_threshold": 0.5, "dedup": False}, InputError, "and dedup is False"),
         ({"query": 3}, InputTypeError, "query is a int"),
         ({"query_embedding": [[1, 2]]}, InputError, "query_embedding has the shape"),
         ({"query_embedding": [float("nan")]}, InputError, "not finite"),
@@ -475,6 +522,25 @@ def test_absurd_budgets_are_refused(budget, error):
 def test_bad_options_are_named(options, error, message):
     with pytest.raises(error, match=message):
         pack(["a"], 100, **options)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("left", "unselected_share"), ("stopped", "stopped_early"), ("asked", "scored_count")],
+)
+def test_old_names_of_a_windows_fields_work_and_warn_where_they_are_used(old, new):
+    window = pack(["Rome is in Italy.", "Oslo is in Norway."], 6)
+    with pytest.warns(DeprecationWarning, match=f"Window.{old} is deprecated .* use {new}") as seen:
+        assert getattr(window, old) == getattr(window, new)
+    assert seen[0].filename == __file__
+    assert old not in window.to_dict() and new in window.to_dict()
+
+
+def test_a_window_does_not_hold_the_columns_of_the_pipeline():
+    window = pack(["Rome is in Italy."], 9)
+    assert not hasattr(window, "table")
+    held = [getattr(window, field.name) for field in dataclasses.fields(window)]
+    assert not any(isinstance(value, Candidates) for value in held)
 
 
 def test_errors_are_of_the_types_people_catch():
@@ -513,6 +579,17 @@ def test_many_identical_chunks_are_one():
 
 def test_apack_is_pack():
     assert asyncio.run(ctxmem.apack(["a b c"], 10)).text == "a b c"
+
+
+def test_apack_has_the_signature_of_pack_and_passes_every_option_on():
+    of_pack, of_apack = inspect.signature(pack), inspect.signature(ctxmem.apack)
+    assert of_apack == of_pack
+    names = [name for name in of_pack.parameters if name != "resident"]
+    given = {name: "careful" if name == "dedup" else object() for name in names}
+    with mock.patch("ctxmem.pipeline.pack", return_value="window") as packed:
+        assert asyncio.run(ctxmem.apack(**given)) == "window"
+    positional, named = packed.call_args
+    assert {**dict(zip(("chunks", "budget"), positional, strict=True)), **named} == given
 
 
 # The example
@@ -557,6 +634,24 @@ def test_one_very_large_text_is_shown_in_part():
 
 
 def test_an_empty_chunk_is_named_by_its_source():
-    page = Chunk("", source="report.pdf, page 3")
+    page = {"text": "", "source": "report.pdf, page 3"}
     with pytest.raises(InputError, match=r"chunk 1 \(source 'report.pdf, page 3'\) has an empty"):
         pack(["Some text.", page], 30)
+
+
+def test_a_chat_comes_back_as_the_messages_that_are_kept():
+    call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+    history = [
+        {"role": "system", "content": "Answer briefly."},
+        {"role": "user", "content": "old talk " * 40},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "found"},
+        {"role": "user", "content": "And now?"},
+    ]
+    window = pack(history, 70)
+    assert window.messages == (history[0], *history[2:])
+    assert all(
+        mine is theirs for mine, theirs in zip(window.messages[1:], history[2:], strict=True)
+    )
+    assert ctxmem.check(list(window.messages)) == []
+    assert pack(["a passage"], 70).messages is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import ctxmem
@@ -22,8 +24,8 @@ def clauses(section, count, start=0.9):
     ]
 
 
-def tokens_of(window, section):
-    of = {chunk.id: chunk.section for chunk in window.table.chunks}
+def tokens_of(window, chunks, section):
+    of = {chunk.id: chunk.section for chunk in chunks}
     return sum(piece.tokens + 1 for piece in window.pieces if of[piece.chunk_ids[0]] == section)
 
 
@@ -38,8 +40,8 @@ def test_sections_keep_their_limits_order_and_headers():
     assert window.text.startswith("## Law\n\nlaw clause")
     assert window.text.count("## Law") == window.text.count("## Facts") == 1
     assert window.text.index("## Law") < window.text.index("## Facts")
-    assert tokens_of(window, "law") >= 40 - ctxmem.count_tokens("## Law\n\n")
-    assert tokens_of(window, "facts") <= 50
+    assert tokens_of(window, chunks, "law") >= 40 - ctxmem.count_tokens("## Law\n\n")
+    assert tokens_of(window, chunks, "facts") <= 50
     assert set(window.prices) == {"", "law", "facts"}
     assert window.status == "optimal"
 
@@ -76,8 +78,8 @@ def test_demands_of_sections_that_cannot_stand_together_are_named():
         (["law"], InputTypeError, "sections has a str"),
         ([ctxmem.Section("law"), ctxmem.Section("law")], InputError, "two sections 'law'"),
         ([ctxmem.Section("law", parent="x")], InputError, "parent 'x', which is not among"),
-        ([ctxmem.Section("law", share=1.5)], InputError, "share 1.5"),
-        ([ctxmem.Section("law", min=9, max=3)], InputError, "minimum of 9 and a maximum of 3"),
+        ([ctxmem.Section("law", min=101)], InputError, "minimum of 101 and a maximum of 100"),
+        ([ctxmem.Section("law", min=9, share=0.05)], InputError, "minimum of 9 and a maximum of 5"),
         ([ctxmem.Section("facts")], InputError, "section 'law', which is not among .* 'facts'"),
     ],
 )
@@ -100,23 +102,38 @@ def notes(scores):
     return [Chunk(f"{words[i]} " * 12, id=words[i], score=score) for i, score in enumerate(scores)]
 
 
-def test_a_resident_prefix_stays_where_it_stands():
+def test_the_prefix_of_the_previous_window_stays_where_it_stands():
     first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
     scores = [0.8, 0.9, 0.75, 0.78, 0.1]  # the order has changed, and a newcomer is a little better
-    anew, kept = pack(notes(scores), 60), pack(notes(scores), 60, resident=first)
+    anew, kept = pack(notes(scores), 60), pack(notes(scores), 60, previous_window=first)
     assert not anew.text.startswith(first.text)
     assert kept.text.startswith(first.text)
     assert kept.tokens <= 60
 
 
-def test_a_resident_prefix_gives_way_to_what_is_worth_much_more():
+def test_the_prefix_of_the_previous_window_gives_way_to_what_is_worth_much_more():
     first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
-    window = pack(notes([0.0, 0.1, 0.1, 0.2, 1.0]), 13, resident=first)
+    window = pack(notes([0.0, 0.1, 0.1, 0.2, 1.0]), 13, previous_window=first)
     assert {"glass"} == {piece.chunk_ids[0] for piece in window.pieces}
-    again = pack(notes([1.0, 0.1, 0.1, 0.2, 0.9]), 13, resident=first)
+    again = pack(notes([1.0, 0.1, 0.1, 0.2, 0.9]), 13, previous_window=first)
     assert {"river"} == {piece.chunk_ids[0] for piece in again.pieces}
 
 
-def test_a_resident_of_another_kind_is_refused():
+def test_a_previous_window_of_another_kind_is_refused():
     with pytest.raises(InputTypeError, match="previous_window is a str"):
-        pack(["a"], 10, resident="a")
+        pack(["a"], 10, previous_window="a")
+
+
+def test_the_old_name_of_the_previous_window_works_and_warns():
+    first = pack(notes([0.9, 0.8, 0.7, 0.2, 0.1]), 60)
+    scores = [0.8, 0.9, 0.75, 0.78, 0.1]
+    for packed in (pack, lambda *given, **named: asyncio.run(ctxmem.apack(*given, **named))):
+        with pytest.warns(DeprecationWarning, match="resident= .* use previous_window=") as seen:
+            kept = packed(notes(scores), 60, resident=first)
+        assert len(seen) == 1
+        assert kept.text == pack(notes(scores), 60, previous_window=first).text
+        with (
+            pytest.warns(DeprecationWarning),
+            pytest.raises(InputError, match="previous_window and resident are both given"),
+        ):
+            packed(notes(scores), 60, resident=first, previous_window=first)

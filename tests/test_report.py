@@ -57,7 +57,7 @@ def test_no_hash_is_shown_to_people_and_all_are_in_the_data(tmp_path):
     clause = "The tenant gives notice of {} days in writing to the landlord at the given address."
     chunks = [clause.format(30), clause.format(30), clause.format(45), "A heading", "long " * 99]
     given = [Chunk(text, rank=i, requires=()) for i, text in enumerate(chunks)]
-    for options in ({}, {"compress": False}, {"dedup": 0.5}):
+    for options in ({}, {"compress": False}, {"dedup_threshold": 0.5}):
         window = pack(given, 45, **options)
         ids = {decision.chunk_id for decision in window.decisions}
         page = window.to_html(tmp_path / "w.html").read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def test_no_hash_is_shown_to_people_and_all_are_in_the_data(tmp_path):
 
 def test_details_name_passages_and_represented_by_stays_the_id():
     clause = "The tenant gives notice of {} days in writing to the landlord at the given address."
-    first, second = pack([clause.format(30), clause.format(45)], 99, dedup=0.5).decisions
+    first, second = pack([clause.format(30), clause.format(45)], 99, dedup_threshold=0.5).decisions
     folded, kept = (first, second) if second.kept else (second, first)
     assert folded.represented_by == kept.chunk_id
     assert 'version of "The tenant gives notice of' in folded.detail

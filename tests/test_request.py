@@ -89,7 +89,7 @@ def test_a_mark_pays_when_the_bill_is_smaller_with_it(name):
 
 def test_what_the_window_before_began_with_has_a_mark_of_its_own():
     before = pack(facts(1, 2, 3, 4), 1000, order="score")
-    window = pack(facts(1, 2, 3, 5), 1000, order="score", resident=before)
+    window = pack(facts(1, 2, 3, 5), 1000, order="score", previous_window=before)
     (message,) = window.to_messages("anthropic", "And now?", previous=before, prices=SMALL)
     assert [0, 1] == marks(message)
     assert window.text == "".join(texts(message)[:2])
@@ -104,7 +104,7 @@ def test_what_the_window_before_began_with_has_a_mark_of_its_own():
 def test_separators_and_headers_are_in_the_blocks_byte_for_byte():
     options = {"separator": "\n---\n", "header": "[{id}]", "order": "score"}
     before = pack(facts(1, 2, 3), 1000, **options)
-    window = pack(facts(1, 2, 4), 1000, resident=before, **options)
+    window = pack(facts(1, 2, 4), 1000, previous_window=before, **options)
     (message,) = window.to_messages("anthropic", previous=before, prices=SMALL)
     assert [0, 1] == marks(message)
     assert window.text == "".join(texts(message))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from columns import pack_with_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,11 +37,10 @@ def test_independent_chunks_are_chosen_optimally(given_sizes, budget):
         and ctxmem.count_tokens("\n\n".join(chunks[i].text for i in chosen)) <= budget
     ]
     try:
-        window = pack(chunks, budget, dedup=False)
+        window, table = pack_with_table(chunks, budget, dedup=False)
     except BudgetError:
         assert feasible == []
         return
-    table = window.table
     worth = [
         float(table.density[i] * (table.tokens[i] - table.overhead[i])) for i in range(len(chunks))
     ]
@@ -60,10 +60,11 @@ def test_at_a_price_no_choice_is_worth_more_after_paying_for_it(given_sizes, bud
         for i, (size, score, pinned) in enumerate(given_sizes)
     ]
     try:
-        window = pack(chunks, ctxmem.Budget(budget, auto=price), dedup=False, compress=False)
+        window, table = pack_with_table(
+            chunks, ctxmem.Budget(budget, auto=price), dedup=False, compress=False
+        )
     except BudgetError:
         return
-    table = window.table
     worth = table.density * (table.tokens - table.overhead)
 
     def net(chosen):
@@ -102,8 +103,7 @@ def test_the_bound_holds_where_chunks_share_text(given_cuts, budget):
         Chunk(BOOK[EDGES[a] : EDGES[b]], source="book", span=(EDGES[a], EDGES[b]), score=score)
         for a, b, score in given_cuts
     ]
-    window = pack(chunks, budget, compress=False)
-    table = window.table
+    window, table = pack_with_table(chunks, budget, compress=False)
 
     def value(chosen):
         shown = {s for i in chosen for s in range(table.first_segment[i], table.last_segment[i])}

@@ -11,9 +11,9 @@ from typing import Any
 
 import xxhash
 
-from ctxmem.intake import MAX_BUDGET
+from ctxmem.fields import MAX_BUDGET
 from ctxmem.messages import passages
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
 from ctxmem.stores import open_store

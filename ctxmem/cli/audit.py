@@ -8,8 +8,8 @@ import sys
 import time
 from typing import Any
 
-from ctxmem.audit import METRICS, audit
-from ctxmem.audit.gate import read_conditions
+from ctxmem.auditing import METRICS, audit
+from ctxmem.auditing.gate import read_conditions
 from ctxmem.cli.reading import DONE, FOUND, print_json, progress, whole
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES

@@ -9,7 +9,7 @@ from typing import Any
 
 from ctxmem.cli.reading import DONE, print_json, read, whole
 from ctxmem.errors import InputError
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.render import AUTO, ORDERS
 from ctxmem.report import visible
 from ctxmem.schema import Budget, Window
@@ -56,7 +56,25 @@ def add_to(commands: Any) -> None:
     )
     packing.add_argument("--separator", default="\n\n", help="between pieces (default: blank line)")
     packing.add_argument("--ranked", action="store_true", help="the passages come best first")
-    packing.add_argument("--no-dedup", action="store_true", help="keep every repeat")
+    packing.add_argument(
+        "--dedup",
+        choices=("careful", "exact", "off"),
+        default="careful",
+        help="fold near-duplicates that say the same (careful), repeats alone (exact), or nothing",
+    )
+    packing.add_argument(
+        "--no-dedup",
+        dest="dedup",
+        action="store_const",
+        const="off",
+        help="the same as --dedup off",
+    )
+    packing.add_argument(
+        "--dedup-threshold",
+        metavar="SHARE",
+        type=float,
+        help="fold all passages that share so much of their word 3-grams, such as 0.5",
+    )
     packing.add_argument("--text", action="store_true", help="print the text of the window alone")
     packing.add_argument("--json", action="store_true", help="print everything as JSON")
     packing.add_argument(
@@ -81,7 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         query=query,
         variants=variants or (),
         counter=arguments.counter,
-        dedup=not arguments.no_dedup,
+        dedup=False if arguments.dedup == "off" else arguments.dedup,
+        dedup_threshold=arguments.dedup_threshold,
         compress=not arguments.whole,
         order=arguments.order,
         header=arguments.header,

@@ -5,7 +5,7 @@ They are alternatives of the chunk: the window shows units of the chunk, one alt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +13,12 @@ import numpy as np
 
 from ctxmem.compress.faithful import untrue
 from ctxmem.errors import InputError, InputTypeError
+from ctxmem.protocols import Compressor
 from ctxmem.schema import Alternative, Candidates, trim
 
 ASKED = 4.0
 """Compressors see only the best chunks, up to this many times the budget in total: a compressor may
 be a language model, and less relevant chunks can hardly reach the window."""
-
-Compressor = Callable[..., str]
-"""A function (text, query) -> shorter text, or an object with LLMLingua's `compress_prompt`."""
 
 
 BLOCKS = "blocks"

@@ -11,7 +11,7 @@ import numpy as np
 from ctxmem import _native
 from ctxmem.dedup.embeddings import embedding_stars
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, overlap
+from ctxmem.schema import Candidates, Dedup, overlap
 
 NEAR = 0.5
 """Shared word 3-grams from which on two passages count as versions of one: a word in ten edited."""
@@ -19,23 +19,47 @@ NEAR = 0.5
 NGRAM = 3
 """Words in a row that make a shingle, when passages are compared."""
 
+EXACT = 2.0
+"""A share of 3-grams that no two passages have in common: only repeats are folded."""
+
 COMPARED = 8
 """Versions that a near-duplicate is compared with before it stands for itself."""
 
 
-def check_dedup(dedup: bool | float) -> bool | float:
-    """Return what `pack(dedup=...)` was given, or raise what is wrong with it."""
-    if isinstance(dedup, bool):
-        return dedup
-    if not isinstance(dedup, int | float):
+def check_dedup(dedup: Dedup, threshold: float | None = None) -> bool | float:
+    """Return how the near-duplicates of a pack are folded.
+
+    True folds those that say the same, False none and no repeats either, a share of common 3-grams
+    all from that share on, `EXACT` repeats alone.
+
+    Raises:
+        InputError: an unknown value of `dedup`, or a threshold that it does not allow.
+        InputTypeError: `dedup` or the threshold has the wrong type.
+    """
+    if not isinstance(dedup, bool | str):
         raise InputTypeError(
-            f"dedup is a {type(dedup).__name__}; expected True, False or a number such as 0.5"
+            f"dedup is a {type(dedup).__name__}; expected 'careful', 'exact' or False"
         )
-    if not 0 < dedup <= 1:
+    if dedup not in (True, False, "careful", "exact"):
+        raise InputError(f"dedup is {dedup!r}; expected 'careful', 'exact' or False")
+    if threshold is None:
+        return EXACT if dedup == "exact" else dedup is not False
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+        raise InputTypeError(
+            f"dedup_threshold is a {type(threshold).__name__}; expected a number such as 0.5, or "
+            f"None"
+        )
+    if not 0 < threshold <= 1:
         raise InputError(
-            f"dedup is {dedup}; expected a share of common word 3-grams above 0 and at most 1"
+            f"dedup_threshold is {threshold}; expected a share of common word 3-grams above 0 and "
+            f"at most 1"
         )
-    return float(dedup)
+    if dedup not in (True, "careful"):
+        raise InputError(
+            f"dedup_threshold is {threshold}, and dedup is {dedup!r}; expected a threshold only "
+            f"where near-duplicates are folded: leave one of the two out"
+        )
+    return float(threshold)
 
 
 # Repeats
@@ -85,14 +109,14 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
 
     With `dedup` True, versions that say different things by `differences`, or differ mainly in
     words of the query, stand side by side, and `version_of` says of whom; with a number all are
-    folded.
+    folded, and with `EXACT` none.
     """
     n = len(table)
     table.group = table.repeat_of.copy()
     table.similarity = np.ones(n)
     table.version_of = np.full(n, -1, dtype=np.int32)
     table.by_embedding = np.zeros(n, dtype=np.bool_)
-    if dedup is False or table.conversation:
+    if dedup is False or dedup == EXACT or table.conversation:
         return
     required = {need for needs in table.needs for need in needs}
     order = _best_first(table, table.unique.tolist(), required)

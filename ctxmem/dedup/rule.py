@@ -103,6 +103,8 @@ def folded_although(text: str, other: str, threshold: float) -> str:
     >>> folded_although("Due in 30 days.", "Due in 30 days, sir.", 0.5)
     "folded at 0.5, lacks 'sir', which that has"
     """
+    if threshold > 1:  # folded by another rule: no two texts share more than all
+        return difference(text, other)
     found = differences(text, other)
     if not found:
         return f"folded at {threshold:g}, {difference(text, other)}"

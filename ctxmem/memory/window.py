@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctxmem.pricing import Prices
-from ctxmem.request import marked, rules_of
+from ctxmem.request import Provider, marked, rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class MemoryWindow:
     exact: bool = True
 
     def to_messages(
-        self, provider: str = "anthropic", *, prices: str | Prices | None = None
+        self, provider: Provider = "anthropic", *, prices: str | Prices | None = None
     ) -> list[dict[str, Any]]:
         """Return the messages with a cache mark behind each breakpoint, in the provider's form.
 

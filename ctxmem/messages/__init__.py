@@ -7,7 +7,7 @@ belong together; `OVERHEAD` holds what providers add to the texts.
 from __future__ import annotations
 
 from ctxmem.messages.checking import Finding, check, units
-from ctxmem.messages.chunks import as_chunks, passages
+from ctxmem.messages.chunks import as_chunks, kept_messages, passages
 from ctxmem.messages.counting import count_messages
 from ctxmem.messages.growing import LOW_WATER, Growing, Trimmed
 from ctxmem.messages.overhead import OVERHEAD, Overhead
@@ -24,6 +24,7 @@ __all__ = [
     "as_chunks",
     "check",
     "count_messages",
+    "kept_messages",
     "passages",
     "repair",
     "trim_messages",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ctxmem.messages.checking import trouble_in, units_of
@@ -20,7 +20,7 @@ from ctxmem.messages.reading import (
     read,
     role_of,
 )
-from ctxmem.schema import Chunk, ChunkId
+from ctxmem.schema import Chunk, ChunkId, Decision
 
 CONVERSATION = "conversation"
 """The list name that chat messages are ranked under: the latest comes first."""
@@ -42,6 +42,16 @@ def as_chunks(items: Sequence[Any]) -> tuple[list[Any], bool]:
     if items and all(map(_is_message, items)):
         return _chat(items), True
     return [_passage(item, i) if _is_message(item) else item for i, item in enumerate(items)], False
+
+
+def kept_messages(items: Sequence[Any], decisions: Iterable[Decision]) -> tuple[Any, ...]:
+    """Return the messages of a chat that a window keeps, as they were given and in their order."""
+    kept = {decision.chunk_id for decision in decisions if decision.kept}
+    return tuple(item for i, item in enumerate(items) if _name(i) in kept)
+
+
+def _name(index: int) -> ChunkId:
+    return ChunkId(f"message-{index}")
 
 
 def passages(messages: Sequence[Any]) -> list[Chunk]:
@@ -82,7 +92,7 @@ def _chat(messages: Sequence[Any]) -> list[Chunk]:
     trouble = trouble_in(turns)
     in_flight = {i for i, _ in trouble.in_flight}
     asked = [i for i, turn in enumerate(turns) if turn.role == "user" and turn.speaks][-1:]
-    name = [ChunkId(f"message-{i}") for i in range(len(messages))]
+    name = [_name(i) for i in range(len(messages))]
     chunks = []
     for unit in units_of(turns, trouble):
         pinned = any(turns[i].role == "system" or i in asked or i in in_flight for i in unit)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Embed
+from ctxmem.protocols import Embed
 
 
 class Question(NamedTuple):

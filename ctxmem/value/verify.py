@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, Scorer
+from ctxmem.protocols import Scorer
+from ctxmem.schema import Candidates
 from ctxmem.value.question import Question
 from ctxmem.value.spans import FLOOR, add_chunk_density, model
 

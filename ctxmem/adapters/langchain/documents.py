@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, BaseDocumentTransformer, Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable, RunnableLambda
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, field_validator
 
 from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.dedup import find_near_duplicates
 from ctxmem.errors import InputTypeError
 from ctxmem.intake import read_budget
-from ctxmem.pack import pack
-from ctxmem.schema import Budget, Embed, Header, Section, Window
+from ctxmem.pipeline import pack
+from ctxmem.protocols import Embed
+from ctxmem.schema import Budget, Header, Order, Section, Window
 
 
 class ContextCompressor(BaseDocumentCompressor):
@@ -43,11 +44,12 @@ class ContextCompressor(BaseDocumentCompressor):
 
     budget: int | Budget
     counter: Any = "o200k_base"
-    dedup: bool | float = True
+    dedup: Literal["careful", "exact"] | StrictBool | StrictFloat = "careful"
+    dedup_threshold: float | None = None
     similar: float | None = None
     embed: Embed | None = None
-    compress: bool = True
-    order: str = "auto"
+    compress: StrictBool | Literal["blocks"] = True
+    order: Order = "auto"
     separator: str = "\n\n"
     header: Header | None = None
     sections: Sequence[Section] | None = None

@@ -29,8 +29,8 @@ from langgraph.store.base import (
 
 from ctxmem.adapters.journal import page_id
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.intake import MAX_BUDGET
-from ctxmem.pack import pack
+from ctxmem.fields import MAX_BUDGET
+from ctxmem.pipeline import pack
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
 from ctxmem.stores import open_store

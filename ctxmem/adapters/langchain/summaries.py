@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.intake import read_budget
 from ctxmem.messages import passages
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.schema import Budget, Chunk
 
 

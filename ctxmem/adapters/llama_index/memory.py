@@ -15,7 +15,7 @@ from ctxmem.adapters.journal import Journal
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.messages import LOW_WATER, Growing, passages, trim_messages
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.schema import Budget
 from ctxmem.tokens import count_tokens
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
+from pydantic import StrictBool, StrictFloat
 
 from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
-from ctxmem.pack import pack
-from ctxmem.schema import Chunk, Embed, Window
+from ctxmem.pipeline import pack
+from ctxmem.protocols import Embed
+from ctxmem.schema import Chunk, Order, Window
 from ctxmem.tokens import count_tokens
 
 ROUNDS = 6
@@ -40,9 +42,10 @@ class ContextPostprocessor(BaseNodePostprocessor):
 
     budget: BudgetField
     counter: CounterField = "o200k_base"
-    dedup: bool | float = True
+    dedup: Literal["careful", "exact"] | StrictBool | StrictFloat = "careful"
+    dedup_threshold: float | None = None
     similar: float | None = None
-    order: str = "auto"
+    order: Order = "auto"
     separator: str = "\n\n"
     ranked: bool = True
     embed: Embed | None = Field(default=None, exclude=True)
@@ -95,6 +98,7 @@ class ContextPostprocessor(BaseNodePostprocessor):
             embed=self.embed,
             counter=self.counter,
             dedup=self.dedup,
+            dedup_threshold=self.dedup_threshold,
             similar=self.similar,
             order=self.order,
             separator=self.separator,

@@ -10,19 +10,19 @@ from typing import Any
 
 import xxhash
 
-from ctxmem.audit.assembly import Call
-from ctxmem.audit.ledger import REMEMBER, Ledger
-from ctxmem.audit.passages import (
+from ctxmem.auditing.assembly import Call
+from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.passages import (
     Boilerplate,
     mark_overlaps,
     mark_repeats,
     mark_versions,
     told,
 )
-from ctxmem.audit.rankers import Rankers
-from ctxmem.audit.replay import Replay
-from ctxmem.audit.segments import Cutter, Segment, Window, texts_of
-from ctxmem.audit.sessions import (
+from ctxmem.auditing.rankers import Rankers
+from ctxmem.auditing.replay import Replay
+from ctxmem.auditing.segments import Cutter, Segment, Window, texts_of
+from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
     Row,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import Any
 
-from ctxmem.audit.ledger import Ledger
-from ctxmem.audit.segments import key_of
+from ctxmem.auditing.ledger import Ledger
+from ctxmem.auditing.segments import key_of
 from ctxmem.traces import Event, Passage
 
 LEAST_LISTS = 5

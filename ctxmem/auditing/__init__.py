@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from ctxmem import report
-from ctxmem.audit.assembly import HELD, Assembler
-from ctxmem.audit.auditor import Auditor
-from ctxmem.audit.gate import Condition, failed, read_conditions
-from ctxmem.audit.ledger import KINDS, AuditFinding, price_of
-from ctxmem.audit.replay import Replay
+from ctxmem.auditing.assembly import HELD, Assembler
+from ctxmem.auditing.auditor import Auditor
+from ctxmem.auditing.gate import Condition, failed, read_conditions
+from ctxmem.auditing.ledger import KINDS, AuditFinding, price_of
+from ctxmem.auditing.replay import Replay
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices, prices_of

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.audit.ledger import REMEMBER, Ledger
-from ctxmem.audit.segments import Segment, Window
+from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.segments import Segment, Window
 from ctxmem.dedup import difference
 
 LOST_TOKENS = 64

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ctxmem.audit.ledger import REMEMBER, Ledger
-from ctxmem.audit.segments import LEAST_WORDS, Segment, Window, key_of
+from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.segments import LEAST_WORDS, Segment, Window, key_of
 from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
 from ctxmem.protocols import Counter
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import xxhash
 
-from ctxmem.audit.assembly import Call
+from ctxmem.auditing.assembly import Call
 from ctxmem.messages.reading import (
     CALL_BLOCKS,
     ROLES,

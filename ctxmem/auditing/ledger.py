@@ -26,8 +26,8 @@ REMEMBER = "memory = ctxmem.Memory(budget=8000)  # a small window with a stable 
 FIXES: Mapping[str, str] = {
     "repeat_in_request": "window = ctxmem.pack(hits, budget=4000, query=question)",
     "repeat_in_session": "window = ctxmem.pack(hits, budget=4000, query=question, "
-    "resident=last_window)",
-    "near_version": "window = ctxmem.pack(hits, budget=4000, query=question, dedup=True)",
+    "previous_window=last_window)",
+    "near_version": "window = ctxmem.pack(hits, budget=4000, query=question, dedup='careful')",
     "overlap": "hits = [ctxmem.Chunk(text, source=doc, span=(start, end)) for "
     "text, doc, start, end in cuts]  # pack() then shows what neighbours share once",
     "boilerplate": "text = text.replace(boilerplate, '')  # before the text is cut and indexed",
@@ -50,7 +50,7 @@ class AuditFinding:
     """One thing that costs tokens, or that is wrong.
 
     Attributes:
-        kind: one of `ctxmem.audit.KINDS`.
+        kind: one of `ctxmem.auditing.KINDS`.
         title: what it is, for a person.
         tokens: what it cost, over all requests that it was in.
         requests: how many those are.

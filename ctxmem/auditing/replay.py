@@ -6,11 +6,11 @@ from collections import Counter as Tally
 from collections.abc import Sequence
 from typing import Any
 
-from ctxmem.audit.assembly import Call
-from ctxmem.audit.segments import Segment
+from ctxmem.auditing.assembly import Call
+from ctxmem.auditing.segments import Segment
 from ctxmem.errors import BudgetError, CtxmemError, InputError
 from ctxmem.messages import count_messages, trim_messages
-from ctxmem.pack import pack
+from ctxmem.pipeline import pack
 from ctxmem.protocols import Counter
 from ctxmem.schema import Chunk
 from ctxmem.traces import Passage

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ctxmem import intake, messages, render, tokens
-from ctxmem.compress import BLOCKS, Compressor, add_alternatives, read_compressors
+from ctxmem.compress import BLOCKS, add_alternatives, read_compressors
 from ctxmem.dedup import (
     check_dedup,
     difference,
@@ -21,19 +21,21 @@ from ctxmem.dedup import (
     group,
     group_similar,
 )
+from ctxmem.errors import InputError, warn_deprecated
 from ctxmem.explain import decide
 from ctxmem.outline import count_units, cut_segments
-from ctxmem.protocols import Counter
+from ctxmem.protocols import Compressor, Counter, Embed, Scorer
 from ctxmem.render import Rendering
 from ctxmem.schema import (
     Budget,
     Candidates,
-    Embed,
+    Dedup,
     Header,
     Layout,
-    Scorer,
+    Order,
     Section,
     Window,
+    texts_and_starts,
 )
 from ctxmem.selected import Prefix, SelectionResult
 from ctxmem.selection import (
@@ -87,15 +89,17 @@ def pack(
     scorer: Scorer | None = None,
     calls: int | None = None,
     counter: Any = "o200k_base",
-    dedup: bool | float = True,
+    dedup: Literal["careful", "exact"] | bool | float = "careful",
+    dedup_threshold: float | None = None,
     similar: float | None = None,
     compress: bool | Literal["blocks"] | Compressor | Sequence[Compressor] = True,
-    order: str = "auto",
+    order: Order = "auto",
     separator: str = "\n\n",
     header: Header | None = "auto",
     sections: Iterable[Section] | None = None,
-    resident: Window | None = None,
+    previous_window: Window | None = None,
     ranked: bool = False,
+    resident: Window | None = None,
 ) -> Window:
     r"""Pack passages into a window of at most `budget` tokens.
 
@@ -120,10 +124,12 @@ def pack(
         calls: maximum number of texts that the scorer sees. By default as many as may matter: about
             a quarter of all sentences, at most six in ten.
         counter: an encoding or model name, a function from str to int, or an object with `count`.
-        dedup: False keeps every repeat. True folds passages that share half of their word 3-grams,
-            say the same by `differences`, and do not differ mainly in words of the query. A number
-            is the share of 3-grams from which all passages are folded; decisions name the
-            differences.
+        dedup: "careful" folds passages that share half of their word 3-grams, say the same by
+            `differences`, and do not differ mainly in words of the query. "exact" folds passages
+            with the same text only. False keeps every repeat. True is the same as "careful"; a
+            number is deprecated and means `dedup_threshold`.
+        dedup_threshold: the share of word 3-grams from which all passages are folded, whatever they
+            say; decisions name the differences.
         similar: cosine of embeddings from which passages are folded. Off by default, since it also
             folds distinct evidence.
         compress: True selects parts of a chunk: its best sentences, items, rows and blocks of code,
@@ -138,11 +144,12 @@ def pack(
             of the chunk, puts a line before each piece; None puts none.
         sections: parts of the window with limits and headers of their own, in window order; chunks
             without a section come first.
-        resident: the previous window. Its pieces keep their position, from the first on, unless new
-            ones have more value than the prompt cache saves.
+        previous_window: the window of the last call. Its pieces keep their position, from the first
+            on, unless new ones have more value than the prompt cache saves.
         ranked: the input is in order of relevance, best first. Scores that rise in that order, or
             with the ranks of a list, are read as distances, with a `CtxmemWarning`; without ranks
             higher is better.
+        resident: deprecated name of `previous_window`.
 
     Returns:
         The window, with a decision for every input.
@@ -158,14 +165,18 @@ def pack(
     >>> window.decisions[1].reason.value
     'over_budget'
     """
+    dedup, dedup_threshold, previous_window = _current_options(
+        dedup, dedup_threshold, previous_window, resident
+    )
     allowed = intake.read_budget(budget)
     layout = render.check_layout(Layout(separator, header, order))
-    dedup = check_dedup(dedup)
+    dedup = check_dedup(dedup, dedup_threshold)
     counting = tokens.resolve(counter)
     question = read_question(query, variants, query_embedding, embed)
     asked = read_scorer(scorer, calls, question)
     compressing, compressors = read_compressors(compress)
-    given, chat = messages.as_chunks(intake.listed(chunks))
+    listed = intake.listed(chunks)
+    given, chat = messages.as_chunks(listed)
     table = intake.read(given, ranked=ranked, alternatives=compressing, conversation=chat)
     parts = intake.read_sections(sections, table.chunks, allowed.limit)
     layout = replace(layout, sections=parts)
@@ -182,7 +193,7 @@ def pack(
     longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * allowed.limit))
     if compressors or len(table.texts) > len(table):
         longest = MOST_BYTES  # a shorter version is better than a part of a sentence
-    fill_up = asked is None and compress != BLOCKS and resident is None and not whole
+    fill_up = asked is None and compress != BLOCKS and previous_window is None and not whole
     sizes = _UnitSizes(longest, fill_up=fill_up)
     while True:
         if whole:
@@ -218,9 +229,11 @@ def pack(
             min_density=allowed.min_density,
             query=query,
             held=sizes.held,
-            prefix=_prefix(table, layout, counting, resident),
+            prefix=_prefix(table, layout, counting, previous_window),
         )
         window, selection = _fit(table, allowed, layout, counting, selecting, folded)
+        if chat:
+            window = replace(window, messages=messages.kept_messages(listed, window.decisions))
         if whole or allowed.min_density > 0:
             return window
         if not sizes.finer(window, table, selection):
@@ -316,9 +329,81 @@ def _prefix(
     return [piece._replace(tokens=int(n)) for piece, n in zip(found[:same], counts, strict=True)]
 
 
-async def apack(chunks: Iterable[Any], budget: int | Budget, **options: Any) -> Window:
+async def apack(
+    chunks: Iterable[Any],
+    budget: int | Budget,
+    *,
+    query: str | None = None,
+    variants: Sequence[str] = (),
+    query_embedding: Any = None,
+    embed: Embed | None = None,
+    scorer: Scorer | None = None,
+    calls: int | None = None,
+    counter: Any = "o200k_base",
+    dedup: Literal["careful", "exact"] | bool | float = "careful",
+    dedup_threshold: float | None = None,
+    similar: float | None = None,
+    compress: bool | Literal["blocks"] | Compressor | Sequence[Compressor] = True,
+    order: Order = "auto",
+    separator: str = "\n\n",
+    header: Header | None = "auto",
+    sections: Iterable[Section] | None = None,
+    previous_window: Window | None = None,
+    ranked: bool = False,
+    resident: Window | None = None,
+) -> Window:
     """Pack in a worker thread; same arguments, result and errors as `pack`."""
-    return await asyncio.to_thread(pack, chunks, budget, **options)
+    dedup, dedup_threshold, previous_window = _current_options(
+        dedup, dedup_threshold, previous_window, resident
+    )
+    return await asyncio.to_thread(
+        pack,
+        chunks,
+        budget,
+        query=query,
+        variants=variants,
+        query_embedding=query_embedding,
+        embed=embed,
+        scorer=scorer,
+        calls=calls,
+        counter=counter,
+        dedup=dedup,
+        dedup_threshold=dedup_threshold,
+        similar=similar,
+        compress=compress,
+        order=order,
+        separator=separator,
+        header=header,
+        sections=sections,
+        previous_window=previous_window,
+        ranked=ranked,
+    )
+
+
+def _current_options(
+    dedup: Dedup | float,
+    threshold: float | None,
+    previous: Window | None,
+    resident: Window | None,
+) -> tuple[Dedup, float | None, Window | None]:
+    """Return deprecated options of `pack` by their current names, with a warning."""
+    if resident is not None:
+        warn_deprecated("resident=", "previous_window=")
+        if previous is not None:
+            raise InputError(
+                "previous_window and resident are both given; expected one window: leave out "
+                "resident, the old name"
+            )
+        previous = resident
+    if isinstance(dedup, int | float) and not isinstance(dedup, bool):
+        warn_deprecated(f"dedup={dedup!r}", f"dedup_threshold={dedup!r}")
+        if threshold is not None:
+            raise InputError(
+                f"dedup is {dedup!r} and dedup_threshold is {threshold!r}; expected one number: "
+                f"leave out dedup"
+            )
+        return "careful", dedup, previous
+    return dedup, threshold, previous
 
 
 def _fit(
@@ -406,7 +491,7 @@ def _fit(
         stopped_early=selection.stopped_early,
         scored_count=table.scored_count,
         passages=count_units(table),
-        table=table,
+        _inputs=texts_and_starts(table.chunks),
     )
     return window, selection
 
