@@ -8,17 +8,10 @@ namespace {
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
-// Ctrl-C during a solve that has released the GIL: Python's handler has run and its exception is
-// pending when this says true.
-bool interrupted() {
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
-}
-
-const char* name_of(Proof proof) {
-    switch (proof) {
-        case Proof::kOptimal: return "optimal";
-        case Proof::kGap: return "gap";
+const char* name_of(Status status) {
+    switch (status) {
+        case Status::kOptimal: return "optimal";
+        case Status::kGap: return "gap";
         default: return "infeasible";
     }
 }
@@ -38,12 +31,11 @@ py::tuple solve_classes(const Array<std::int64_t>& starts, const Array<std::int6
     Packing packing;
     {
         const py::gil_scoped_release release;
-        Watch watch(time_limit, interrupted);
-        packing = solve_knapsack(classes, budget, {states, gap}, watch);
+        StopToken stop = stop_on_signal(time_limit);
+        packing = solve_knapsack(classes, budget, {states, gap}, stop);
     }
-    if (PyErr_Occurred()) throw py::error_already_set();
     return py::make_tuple(to_array(std::move(packing.chosen)), packing.value, packing.upper_bound,
-                          name_of(packing.proof), packing.price);
+                          name_of(packing.status), packing.price);
 }
 
 // The named array of a problem, or an empty one.
@@ -89,15 +81,14 @@ py::dict solve_packing(const py::dict& arrays, std::int64_t budget, std::int64_t
     Solution solution;
     {
         const py::gil_scoped_release release;
-        Watch watch(time_limit, interrupted);
-        solution = solve_packing(problem, {states, gap}, watch);
+        StopToken stop = stop_on_signal(time_limit);
+        solution = solve_packing(problem, {states, gap}, stop);
     }
-    if (PyErr_Occurred()) throw py::error_already_set();
     py::dict out;
     out["chosen"] = to_array(std::move(solution.chosen));
     out["value"] = solution.value;
     out["upper_bound"] = solution.upper_bound;
-    out["status"] = name_of(solution.proof);
+    out["status"] = name_of(solution.status);
     out["found"] = solution.found;
     out["price"] = solution.price;
     out["section_prices"] = to_array(std::move(solution.prices));

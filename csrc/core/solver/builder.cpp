@@ -143,7 +143,7 @@ bool Builder::move(std::size_t c, std::size_t option) {
     return false;
 }
 
-bool Builder::build(const Prices& prices, bool follow, Watch& watch) {
+bool Builder::build(const Prices& prices, bool follow, StopToken& stop) {
     prices_ = &prices;
     clear();
     const std::size_t classes = tree_.classes.size();
@@ -174,14 +174,14 @@ bool Builder::build(const Prices& prices, bool follow, Watch& watch) {
             if (move(c, prices.best()[c]) && value_ < before && unmet_ == 0) take_back();
         }
     }
-    fill_minima(prices, watch);
-    fill(watch);
+    fill_minima(prices, stop);
+    fill(stop);
     undo_.clear();
     return unmet_ == 0 && forbidden_ == 0;
 }
 
 // Serve every minimum from the classes below it, the least loss at the prices per token first.
-void Builder::fill_minima(const Prices& prices, Watch& watch) {
+void Builder::fill_minima(const Prices& prices, StopToken& stop) {
     for (std::size_t s = tree_.nodes.size(); s-- > 1;) {
         if (tokens_[s] >= tree_.nodes[s].minimum) continue;
         struct Candidate {
@@ -204,7 +204,7 @@ void Builder::fill_minima(const Prices& prices, Watch& watch) {
         std::stable_sort(candidates.begin(), candidates.end(),
                          [](const Candidate& a, const Candidate& b) { return a.gain > b.gain; });
         for (const Candidate& candidate : candidates) {
-            if (tokens_[s] >= tree_.nodes[s].minimum || watch.stop(100)) break;
+            if (tokens_[s] >= tree_.nodes[s].minimum || stop.expired(100)) break;
             const std::int64_t before = tokens_[s];
             if (chosen_[candidate.klass] != candidate.option &&
                 move(candidate.klass, candidate.option) && tokens_[s] <= before)
@@ -213,7 +213,7 @@ void Builder::fill_minima(const Prices& prices, Watch& watch) {
     }
 }
 
-void Builder::fill(Watch& watch) {
+void Builder::fill(StopToken& stop) {
     struct Candidate {
         double worth;
         std::size_t klass;
@@ -241,7 +241,7 @@ void Builder::fill(Watch& watch) {
         }
     };
     for (std::size_t c = 0; c < tree_.classes.size(); ++c) offer(c);
-    while (!queue.empty() && !watch.stop(50)) {
+    while (!queue.empty() && !stop.expired(50)) {
         const Candidate top = queue.top();
         queue.pop();
         if (chosen_[top.klass] == top.option) continue;

@@ -15,7 +15,7 @@
 
 #include "core/solver/budget_tree.hpp"
 #include "core/solver/prices.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
@@ -25,7 +25,7 @@ public:
 
     // Build a packing, from the options that the prices recommend if `follow`, else from nothing;
     // true when it is feasible.
-    bool build(const Prices& prices, bool follow, Watch& watch);
+    bool build(const Prices& prices, bool follow, StopToken& stop);
 
     std::int64_t value() const { return value_; }
     const std::vector<std::size_t>& chosen() const { return chosen_; }
@@ -42,8 +42,8 @@ private:
     bool move(std::size_t c, std::size_t option);  // false: taken back
     bool follow_up(std::size_t c, std::size_t option, int depth);
     void take_back();
-    void fill_minima(const Prices& prices, Watch& watch);
-    void fill(Watch& watch);
+    void fill_minima(const Prices& prices, StopToken& stop);
+    void fill(StopToken& stop);
 
     const BudgetTree& tree_;
     const Prices* prices_ = nullptr;

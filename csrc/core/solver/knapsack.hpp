@@ -19,11 +19,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
-enum class Proof : std::uint8_t {
+enum class Status : std::uint8_t {
     kOptimal,     // nothing is better
     kGap,         // nothing is above the upper bound; the time, the cap or the asked gap ended it
     kInfeasible,  // there is no packing
@@ -48,13 +48,13 @@ struct Packing {
     std::int64_t value = 0;
     std::int64_t upper_bound = 0;
     double price = 0;  // value per token at the margin; 0 when the budget does not bind
-    Proof proof = Proof::kInfeasible;
+    Status status = Status::kInfeasible;
 };
 
-// Ties break by index: the same input gives the same packing unless the watch ends the search.
+// Ties break by index: the same input gives the same packing unless the deadline ends the search.
 // Throws std::invalid_argument for tokens below 0, a budget above 2^31, classes of more than 2^31
 // options, or values whose sum could pass 2^60.
 Packing solve_knapsack(const Classes& classes, std::int64_t budget, const Limits& limits,
-                       Watch& watch);
+                       StopToken& stop);
 
 }  // namespace ctxmem
