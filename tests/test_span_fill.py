@@ -378,7 +378,7 @@ def test_arrays_that_do_not_belong_together_are_refused():
 @pytest.mark.slow
 def test_the_fill_is_clean_under_the_sanitizers():
     difference = ("difference", "difference_marks", "alignment", "read_text")
-    names = ("span_fill", "words", "asked", "terms", "stems", *difference)
+    names = ("span_fill", "words", "query_words", "terms", "stems", *difference)
     compile_and_run("test_span_fill", core_sources(*names))
 
 

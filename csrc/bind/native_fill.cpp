@@ -1,5 +1,5 @@
 #include "bind/native.hpp"
-#include "core/dedup/asked.hpp"
+#include "core/dedup/query_words.hpp"
 #include "core/solver/span_fill.hpp"
 
 namespace ctxmem::bind {

@@ -54,6 +54,12 @@ public:
     explicit StopToken(std::function<void()> poll, Deadline deadline = {})
         : poll_(std::move(poll)), deadline_(deadline) {}
 
+    // The token of work that nothing stops; one for each thread.
+    static StopToken& none() {
+        thread_local StopToken token;
+        return token;
+    }
+
     // Report work; throws if it is cancelled. For work that has no partial result.
     void check(std::uint64_t units) {
         units_ += units;
