@@ -358,7 +358,10 @@ template <std::size_t Words>
 typename Enumeration<Words>::Round Enumeration<Words>::run(std::int64_t depth, std::size_t cap,
                                                            StopToken& stop) {
     Round round;
-    cap_ = cap;
+    // The candidates of a step are up to seven times as many as are kept, in two buffers.
+    cap_ = std::clamp<std::size_t>(
+        cap, 1,
+        std::max<std::size_t>(1, std::min(kMostParts / 16, kMostParts / tree_.nodes.size())));
     steps_.clear();
     dropped_ = kNoLoss;
     if (!enumerate(0, depth, stop)) {

@@ -11,6 +11,10 @@
 // partial packings carry the facts it asks for, a bit each, and only packings with the same facts
 // compete.
 //
+// Memory: the steps that lead to partial packings (200 MB at most), and kMostParts packings for each
+// of two purposes, which lowers the cap of states where packings carry many facts or there are many
+// nodes.
+//
 // Where a minimum has still to be met, fewer tokens are not better, so there only packings of the
 // same tokens compete.
 #pragma once
@@ -76,6 +80,9 @@ private:
 
     static constexpr std::uint32_t kStart = Backpointers<Step>::kStart;
     static constexpr std::uint32_t kClosed = 0xFFFFFFFEu;
+
+    // Partial packings that are kept at a time, and packings of all nodes: 256 MB each.
+    static constexpr std::size_t kMostParts = (std::size_t{256} << 20) / sizeof(Part);
 
     bool has(const Facts& facts, std::size_t bit) const {
         return (facts[bit / 64] >> (bit % 64)) & 1;

@@ -42,15 +42,18 @@ struct Normal {
 };
 
 void check(const Classes& classes, std::int64_t budget) {
-    if (budget > kMaxBudget) throw std::invalid_argument("budget must not exceed 2**31");
+    if (budget < 0 || budget > kMaxBudget) throw std::invalid_argument("budget must be 0 to 2**31");
     if (classes.count > 0 && classes.starts[0] != 0)
         throw std::invalid_argument("starts must begin at 0");
+    // All starts before any option is read: the last one is the number of options.
+    if (!std::is_sorted(classes.starts, classes.starts + classes.count + 1))
+        throw std::invalid_argument("starts must not descend");
     std::int64_t sum = 0;
     for (std::size_t c = 0; c < classes.count; ++c) {
         const std::int64_t begin = classes.starts[c];
         const std::int64_t end = classes.starts[c + 1];
-        if (end < begin || end - begin > std::numeric_limits<std::int32_t>::max())
-            throw std::invalid_argument("starts must not descend");
+        if (end - begin > std::numeric_limits<std::int32_t>::max())
+            throw std::invalid_argument("a class may have 2**31 options at most");
         std::int64_t largest = 0;
         for (std::int64_t i = begin; i < end; ++i) {
             if (classes.tokens[i] < 0) throw std::invalid_argument("tokens must not be negative");
@@ -462,7 +465,9 @@ private:
         return cells_;
     }
     bool dense_fits(std::int64_t full) {
-        return dense_cells(full) < stop_.deadline().left() * 2.5e8;
+        // Three rows of 64-bit numbers are in use at a time.
+        const auto bytes = 3 * 8 * static_cast<std::uint64_t>(normal_.room + 1);
+        return bytes <= kTableBytes && dense_cells(full) < stop_.deadline().left() * 2.5e8;
     }
     bool dense_is_cheaper(std::uint64_t work, std::int64_t full) {
         return work > 100000 && static_cast<double>(work) * kCellsPerPartial > dense_cells(full) &&
@@ -519,7 +524,7 @@ private:
     }
 
     const Normal& normal_;
-    const Limits& limits_;
+    const Limits limits_;
     StopToken& stop_;
     int shift_ = 0;
     std::int64_t price_ = 0;  // per token, scaled by 2^shift, as are the bound and all losses
@@ -546,7 +551,7 @@ Packing solve_knapsack(const Classes& classes, std::int64_t budget, const Limits
         packing.chosen.assign(classes.count, -1);
         return packing;
     }
-    Search search(normal, limits, stop);
+    Search search(normal, {std::min(limits.states, kMostStates), limits.gap}, stop);
     search.run();
     return search.packing();
 }

@@ -244,19 +244,23 @@ private:
             solution.upper_bound = *value_;
             solution.status = Status::kOptimal;
         }
+        std::vector<bool> replaced(problem_.items(), false);
         for (std::size_t c = 0; c < chosen_.size(); ++c)
-            for (const std::int64_t choice : tree_.classes[c].options[chosen_[c]].choices) {
+            tree_.each_leaf(tree_.classes[c].options[chosen_[c]].taken, [&](const Take& take) {
                 const auto after =
-                    std::upper_bound(problem_.starts.begin(), problem_.starts.end(), choice);
+                    std::upper_bound(problem_.starts.begin(), problem_.starts.end(), take.choice);
                 const auto item = static_cast<std::size_t>(after - problem_.starts.begin()) - 1;
-                solution.chosen[item] = static_cast<std::int32_t>(choice - problem_.starts[item]);
-            }
+                if (replaced[item]) return;
+                replaced[item] = take.replaces;
+                solution.chosen[item] =
+                    static_cast<std::int32_t>(take.choice - problem_.starts[item]);
+            });
         return solution;
     }
 
     const Problem& problem_;
     const BudgetTree& tree_;
-    const Limits& limits_;
+    const Limits limits_;
     StopToken& stop_;
     Prices prices_;
     Builder builder_;
@@ -272,7 +276,7 @@ Solution solve_packing(const Problem& problem, const Limits& limits, StopToken& 
     check(problem);
     if (is_plain(problem)) return solve_plain(problem, limits, stop);
     const BudgetTree tree(problem);
-    return Search(problem, tree, limits, stop).run();
+    return Search(problem, tree, {std::min(limits.states, kMostStates), limits.gap}, stop).run();
 }
 
 }  // namespace ctxmem
