@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,6 +230,22 @@ class LshIndex:
     ) -> None: ...
 
 # solver
+class Packing(NamedTuple):
+    chosen: NDArray[np.int32]
+    value: int
+    upper_bound: int
+    status: Literal["optimal", "gap", "infeasible"]
+    price: float
+
+class Solution(NamedTuple):
+    chosen: NDArray[np.int32]
+    value: int
+    upper_bound: int
+    status: Literal["optimal", "gap", "infeasible"]
+    found: bool
+    price: float
+    section_prices: NDArray[np.float64]
+
 def solve_classes(
     starts: NDArray[np.int64],
     tokens: NDArray[np.int64],
@@ -240,13 +256,32 @@ def solve_classes(
     states: int = 200000,
     time_limit: float = 0.0,
     gap: float = 0.0,
-) -> tuple[NDArray[np.int32], int, int, str, float]: ...
+) -> Packing: ...
 def solve_packing(
-    problem: dict[str, NDArray[np.int64]],
+    starts: NDArray[np.int64],
+    tokens: NDArray[np.int64],
+    values: NDArray[np.int64],
     budget: int,
-    separator: int = 0,
     *,
+    separator: int = 0,
+    section: NDArray[np.int64] | None = None,
+    pin: NDArray[np.int64] | None = None,
+    needs: NDArray[np.int64] = ...,
+    group_starts: NDArray[np.int64] = ...,
+    group_items: NDArray[np.int64] = ...,
+    together_starts: NDArray[np.int64] = ...,
+    together_items: NDArray[np.int64] = ...,
+    section_parent: NDArray[np.int64] = ...,
+    section_min: NDArray[np.int64] = ...,
+    section_max: NDArray[np.int64] = ...,
+    section_header: NDArray[np.int64] = ...,
+    redundancy: NDArray[np.int64] = ...,
+    concepts: NDArray[np.int64] = ...,
+    cover_starts: NDArray[np.int64] = ...,
+    cover_concepts: NDArray[np.int64] = ...,
+    prefix: NDArray[np.int64] = ...,
+    bonus: NDArray[np.int64] = ...,
     states: int = 200000,
     time_limit: float = 0.0,
     gap: float = 0.0,
-) -> dict[str, Any]: ...
+) -> Solution: ...

@@ -590,5 +590,5 @@ def test_the_rule_is_symmetric_and_finds_nothing_between_a_text_and_itself(a, b)
 @pytest.mark.slow
 def test_the_rule_is_clean_under_the_sanitizers():
     parts = ("difference", "difference_marks", "alignment", "read_text")
-    names = (*parts, "asked", "terms", "stems")
+    names = (*parts, "query_words", "terms", "stems")
     compile_and_run("test_difference", core_sources(*names))

@@ -533,7 +533,7 @@ def test_ctrl_c_ends_a_long_solve():
 @pytest.mark.slow
 def test_the_core_is_clean_under_sanitizers():
     names = ["budget_tree", "builder", "enumeration", "knapsack", "multiply_out"]
-    names += ["packing", "prices", "schedule"]
+    names += ["packing", "prices", "requirements", "schedule"]
     compile_and_run(
         "test_solver", core_sources(*names), flags=["-O0", "-g1"]
     )  # -O1 compiles for minutes

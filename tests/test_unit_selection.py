@@ -390,8 +390,16 @@ def test_arrays_that_do_not_belong_together_are_refused():
 def test_the_fill_is_clean_under_the_sanitizers():
     difference = ("difference", "difference_marks", "alignment", "read_text")
     solver = ("selection", "window_*", "greedy_fill", "tree_bound", "component_solver")
-    packing = ("packing", "budget_tree", "builder", "enumeration", "knapsack", "multiply_out")
-    names = (*solver, *packing, "prices", "schedule", "words", "asked", "terms", "stems")
+    packing = (
+        "packing",
+        "budget_tree",
+        "builder",
+        "enumeration",
+        "knapsack",
+        "multiply_out",
+        "requirements",
+    )
+    names = (*solver, *packing, "prices", "schedule", "words", "query_words", "terms", "stems")
     compile_and_run("test_unit_selection", core_sources(*names, *difference))
 
 

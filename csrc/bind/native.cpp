@@ -57,6 +57,15 @@ void Texts::add(PyObject* text) {
     views_.emplace_back(data, static_cast<std::size_t>(size));
 }
 
+StopToken stop_on_signal(double time_limit) {
+    return StopToken(
+        [] {
+            const py::gil_scoped_acquire gil;
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        },
+        Deadline::after(time_limit));
+}
+
 }  // namespace ctxmem::bind
 
 PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
+
 namespace ctxmem::bind {
 
 namespace py = pybind11;
@@ -52,6 +54,10 @@ template <class T>
 std::span<const T> view(const Array<T>& array) {
     return {array.data(), static_cast<std::size_t>(array.size())};
 }
+
+// A token that cancels work which has released the GIL when Ctrl-C (or another signal whose handler
+// raises) arrives; it throws the exception of the handler. A time limit of 0 seconds is none.
+StopToken stop_on_signal(double time_limit = 0);
 
 void bind_words(py::module_& m);
 void bind_outline(py::module_& m);

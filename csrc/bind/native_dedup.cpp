@@ -21,14 +21,6 @@ std::span<const T> view(const Array<T>& array) {
     return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
-// Takes the GIL back for a moment, so that Ctrl-C ends the work.
-Pulse signals() {
-    return Pulse([] {
-        const py::gil_scoped_acquire gil;
-        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    });
-}
-
 void warn(const char* message) {
     const auto category = py::module_::import("ctxmem.errors").attr("CtxmemWarning");
     if (PyErr_WarnEx(category.ptr(), message, 1) != 0) throw py::error_already_set();
@@ -60,9 +52,9 @@ py::tuple pairs(const py::list& list, double threshold, int ngram, bool characte
     Pairs found;
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
+        StopToken stop = stop_on_signal();
         found = near_duplicate_pairs(
-            texts.views(), likeness(threshold, ngram, characters, containment), threads, pulse);
+            texts.views(), likeness(threshold, ngram, characters, containment), threads, stop);
     }
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.similarity)));
@@ -76,10 +68,10 @@ py::tuple stars(const py::list& list, const std::optional<Array<double>>& priori
     Stars found;
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
+        StopToken stop = stop_on_signal();
         found = near_duplicate_stars(texts.views(), priorities,
                                      likeness(threshold, ngram, characters, containment), threads,
-                                     pulse);
+                                     stop);
     }
     if (!found.exact)
         warn(
@@ -97,8 +89,8 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
     Overlaps found;
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
-        found = text_overlaps(texts.views(), sources, min_chars, pulse);
+        StopToken stop = stop_on_signal();
+        found = text_overlaps(texts.views(), sources, min_chars, stop);
     }
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.offset)));
@@ -112,10 +104,10 @@ py::tuple sketched_stars(const py::list& list, const std::optional<Array<double>
     Stars found;
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
+        StopToken stop = stop_on_signal();
         found = near_duplicate_stars_sketched(texts.views(), priorities,
                                               likeness(threshold, ngram, characters, false),
-                                              permutations, seed, threads, pulse);
+                                              permutations, seed, threads, stop);
     }
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
@@ -135,11 +127,11 @@ py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
     std::uint32_t* rows = out.mutable_data();
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
+        StopToken stop = stop_on_signal();
         for (std::size_t i = 1; i < starts.size(); ++i, rows += permutations) {
             const auto begin = static_cast<std::size_t>(starts[i - 1]);
             const auto set = all.subspan(begin, static_cast<std::size_t>(starts[i]) - begin);
-            pulse(set.size() * permutations / 16);
+            stop.check(set.size() * permutations / 16);
             minhash.sign(set, rows);
         }
     }
@@ -155,9 +147,9 @@ py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, 
     std::uint32_t* rows = out.mutable_data();
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
+        StopToken stop = stop_on_signal();
         sign_texts(texts.views(), characters ? Unit::character : Unit::word, ngram, minhash,
-                   threads, pulse, rows);
+                   threads, stop, rows);
     }
     return out;
 }
@@ -168,11 +160,11 @@ py::tuple sets_of(const py::list& list, int ngram, bool characters) {
     std::vector<std::int64_t> start{0};
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
+        StopToken stop = stop_on_signal();
         Arena arena;
         Shingler shingler(characters ? Unit::character : Unit::word, ngram);
         for (const std::string_view text : texts.views()) {
-            pulse(2 * text.size() + 100);
+            stop.check(2 * text.size() + 100);
             shingler.append(text, arena);
             start.push_back(static_cast<std::int64_t>(arena.size()));
         }
@@ -191,8 +183,8 @@ py::array_t<std::int64_t> index_add(LshIndex& index, const py::list& list) {
     std::vector<std::int64_t> added;
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
-        added = index.add(texts.views(), pulse);
+        StopToken stop = stop_on_signal();
+        added = index.add(texts.views(), stop);
     }
     return to_array(std::move(added));
 }
@@ -208,8 +200,8 @@ py::tuple index_query(const LshIndex& index, const py::list& list) {
     LshIndex::Matches found;
     {
         const py::gil_scoped_release release;
-        Pulse pulse = signals();
-        found = index.query(texts.views(), pulse);
+        StopToken stop = stop_on_signal();
+        found = index.query(texts.views(), stop);
     }
     return py::make_tuple(to_array(std::move(found.start)), to_array(std::move(found.entry)),
                           to_array(std::move(found.similarity)));
@@ -234,8 +226,8 @@ void index_restore(LshIndex& index, const Array<std::uint32_t>& sizes,
     };
     const LshIndex::State state{copy(sizes), copy(shingles), copy(entries), copy(nodes)};
     const py::gil_scoped_release release;
-    Pulse pulse = signals();
-    index.restore(state, pulse);
+    StopToken stop = stop_on_signal();
+    index.restore(state, stop);
 }
 
 }  // namespace

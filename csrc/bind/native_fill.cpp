@@ -1,5 +1,5 @@
 #include "bind/native.hpp"
-#include "core/dedup/asked.hpp"
+#include "core/dedup/query_words.hpp"
 
 namespace ctxmem::bind {
 void bind_fill(py::module_& m) {

@@ -6,10 +6,7 @@
 namespace ctxmem::bind {
 namespace {
 
-// Bytes that take about 10 us and 50 ms: below the first the GIL is kept, Ctrl-C is looked for
-// between texts after the second.
-constexpr std::size_t kWorthRelease = 4096;
-constexpr std::size_t kBetweenSignals = 16u << 20;
+constexpr std::size_t kWorthRelease = 4096;  // bytes that take about 10 us; below, the GIL is kept
 
 py::tuple outline(const py::list& texts, const Array<std::uint8_t>& formats,
                   const Array<std::uint8_t>& named, std::size_t room) {
@@ -20,21 +17,18 @@ py::tuple outline(const py::list& texts, const Array<std::uint8_t>& formats,
     for (const auto& column : {told, with_names})
         if (!column.empty() && column.size() != views.size())
             throw std::invalid_argument("outline: expected a format and a flag a text, or none");
+    std::size_t bytes = 0;
+    for (const std::string_view text : views) bytes += text.size();
     Outline out;
-    for (std::size_t i = 0; i < views.size();) {
-        std::size_t stop = i;
-        std::size_t bytes = 0;
-        while (stop < views.size() && bytes < kBetweenSignals) bytes += views[stop++].size();
-        {
-            std::optional<py::gil_scoped_release> unlocked;
-            if (bytes >= kWorthRelease) unlocked.emplace();
-            for (; i < stop; ++i)
-                append_outline(views[i],
-                               {room, told.empty() ? Format::unknown : static_cast<Format>(told[i]),
-                                !with_names.empty() && with_names[i] != 0},
-                               out);
-        }
-        if (i < views.size() && PyErr_CheckSignals() != 0) throw py::error_already_set();
+    {
+        std::optional<py::gil_scoped_release> unlocked;
+        if (bytes >= kWorthRelease) unlocked.emplace();
+        StopToken stop = unlocked ? stop_on_signal() : StopToken();
+        for (std::size_t i = 0; i < views.size(); ++i)
+            append_outline(views[i],
+                           {room, told.empty() ? Format::unknown : static_cast<Format>(told[i]),
+                            !with_names.empty() && with_names[i] != 0},
+                           out, stop);
     }
     return py::make_tuple(to_array(std::move(out.start)), to_array(std::move(out.end)),
                           to_array(std::move(out.kind)), to_array(std::move(out.flags)),

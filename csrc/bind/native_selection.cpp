@@ -4,11 +4,6 @@
 namespace ctxmem::bind {
 namespace {
 
-bool interrupted() {
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
-}
-
 py::tuple select_units(
     const py::list& texts, const Array<std::int64_t>& first, const Array<std::int64_t>& start,
     const Array<std::int64_t>& end, const Array<std::uint8_t>& flags,
@@ -63,10 +58,9 @@ py::tuple select_units(
     SelectionResult out;
     {
         const py::gil_scoped_release release;
-        Watch watch(0, interrupted);
-        out = select(input, watch);
+        StopToken stop = stop_on_signal();
+        out = select(input, stop);
     }
-    if (PyErr_Occurred()) throw py::error_already_set();
     constexpr const char* kOutcomes[] = {"found", "over_required", "under_minimum"};
     return py::make_tuple(kOutcomes[static_cast<int>(out.outcome)], out.section,
                           to_array(std::move(out.kept)), to_array(std::move(out.duplicate_of)),

@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t kCached = std::size_t{1} << 16;  // texts whose count is kept, 3 MB
 constexpr std::size_t kWorthCaching = 64;              // bytes; below, counting is as fast
 constexpr std::size_t kWorthRelease = 4096;            // bytes that take some 20 us to count
-constexpr std::size_t kBetweenSignals = std::size_t{4} << 20;  // bytes that take some 50 ms
 
 Pattern pattern_of(const std::string& encoding) {
     if (encoding == "o200k_base") return Pattern::o200k;
@@ -92,49 +91,31 @@ public:
             bytes[i] = {static_cast<std::size_t>(ends(row, 0)),
                         static_cast<std::size_t>(ends(row, 1))};
         }
-        const py::gil_scoped_release release;
-        if (view.size() != static_cast<std::size_t>(length)) to_byte_offsets(view, bytes);
-        bpe_.count_spans(view, bytes, out.data());
         {
-            const py::gil_scoped_acquire acquire;
-            return to_array(std::move(out));
+            const py::gil_scoped_release release;
+            StopToken stop = stop_on_signal();
+            if (view.size() != static_cast<std::size_t>(length)) to_byte_offsets(view, bytes);
+            bpe_.count_spans(view, bytes, out.data(), stop);
         }
+        return to_array(std::move(out));
     }
 
 private:
     using Views = std::span<const std::string_view>;
 
-    // Requires the GIL; gives it up where that pays, and looks for Ctrl-C between portions.
+    // Requires the GIL, and releases it if the texts are large.
     void count_uncached(Views texts, std::int64_t* out) {
-        std::size_t budget = kBetweenSignals;
         std::size_t bytes = 0;
         for (const std::string_view text : texts) bytes += text.size();
-        std::size_t i = 0;
-        std::size_t at = 0;  // in texts[i]
-        std::fill_n(out, texts.size(), 0);
-        const auto portion = [&] {
-            while (i < texts.size() && budget > 0) {
-                const std::size_t begin = at;
-                const std::size_t stop = at + std::min(budget, texts[i].size() - at);
-                out[i] += bpe_.count_from(texts[i], at, stop);
-                budget -= std::min(budget, std::max<std::size_t>(at - begin, 1));
-                if (at < texts[i].size()) continue;
-                ++i;
-                at = 0;
-            }
-        };
         if (bytes < kWorthRelease) {
-            portion();
+            for (std::size_t i = 0; i < texts.size(); ++i) out[i] = bpe_.count(texts[i]);
             return;
         }
-        for (;;) {
-            {
-                const py::gil_scoped_release release;
-                portion();
-            }
-            if (i == texts.size()) return;
-            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-            budget = kBetweenSignals;
+        const py::gil_scoped_release release;
+        StopToken stop = stop_on_signal();
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            stop.check(10);
+            out[i] = bpe_.count(texts[i], stop);
         }
     }
 
@@ -199,10 +180,11 @@ py::array_t<std::int64_t> estimate_many(const py::list& texts, const std::string
     out.reserve(held.views().size());
     {
         const py::gil_scoped_release release;
+        StopToken stop = stop_on_signal();
         for (const std::string_view text : held.views()) {
             // No byte-level encoding has more tokens than bytes.
             const double most = static_cast<double>(text.size());
-            const double tokens = std::min(most, std::ceil(margin * estimate(pattern, text)));
+            const double tokens = std::min(most, std::ceil(margin * estimate(pattern, text, stop)));
             out.push_back(static_cast<std::int64_t>(tokens));
         }
     }

@@ -12,7 +12,8 @@ py::array_t<double> score_bm25(const py::list& texts, const py::list& queries) {
     std::vector<double> scores;
     {
         py::gil_scoped_release unlocked;
-        scores = bm25(text.views(), query.views());
+        StopToken stop = stop_on_signal();
+        scores = bm25(text.views(), query.views(), {}, stop);
     }
     const auto rows = static_cast<py::ssize_t>(text.views().size());
     const auto columns = static_cast<py::ssize_t>(query.views().size());
@@ -54,7 +55,8 @@ public:
               input.query_vectors = view(query_vectors);
               input.width = vectors.ndim() == 2 ? static_cast<std::size_t>(vectors.shape(1)) : 0;
               py::gil_scoped_release unlocked;
-              return SpanFeatures(input);
+              StopToken stop = stop_on_signal();
+              return SpanFeatures(input, stop);
           }()) {}
 
     py::array_t<float> draft() const {
@@ -65,8 +67,12 @@ public:
     py::array_t<float> finals(const Array<float>& worth) const {
         std::vector<float> columns;
         add_draft(columns);
-        const std::vector<float> made = features_.finals(view(worth));
-        columns.insert(columns.end(), made.begin(), made.end());
+        {
+            py::gil_scoped_release unlocked;
+            StopToken stop = stop_on_signal();
+            const std::vector<float> made = features_.finals(view(worth), stop);
+            columns.insert(columns.end(), made.begin(), made.end());
+        }
         return rows(std::move(columns), SpanFeatures::final_names().size());
     }
     const SpanFeatures& features() const { return features_; }
@@ -173,11 +179,13 @@ GatedModel read_model(const py::dict& data) {
 }
 
 py::array_t<float> evaluate(const GatedModel& model, const Features& features,
-                            std::vector<float> (GatedModel::*verb)(const SpanFeatures&) const) {
+                            std::vector<float> (GatedModel::*verb)(const SpanFeatures&, StopToken&)
+                                const) {
     std::vector<float> worth;
     {
         py::gil_scoped_release unlocked;
-        worth = (model.*verb)(features.features());
+        StopToken stop = stop_on_signal();
+        worth = (model.*verb)(features.features(), stop);
     }
     return to_array(std::move(worth));
 }
@@ -187,7 +195,8 @@ py::array_t<float> revise(const GatedModel& model, const Features& features,
     std::vector<float> revised;
     {
         py::gil_scoped_release unlocked;
-        revised = model.revise(features.features(), view(worth));
+        StopToken stop = stop_on_signal();
+        revised = model.revise(features.features(), view(worth), stop);
     }
     return to_array(std::move(revised));
 }

@@ -29,6 +29,7 @@ import json
 import operator
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,19 +122,19 @@ def solve(
     limits = _limits(time_limit, gap, states)
     read = _read(problem)
     try:
-        found = _native.solve_packing(read.arrays, read.budget, read.sep, **limits)
+        found = _native.solve_packing(
+            **read.arrays, budget=read.budget, separator=read.sep, **limits
+        )
     except ValueError as error:
         raise InputError(f"the problem cannot be solved as given: {error}") from error
-    status: Status = found["status"]
-    if status == "infeasible":
-        return Solution({}, None, None, status, {}, tuple(_conflict(read, limits)))
-    prices: dict[str | None, float] = {None: float(found["price"])}
-    prices.update(zip(read.sections, found["section_prices"].tolist(), strict=True))
-    if not found["found"]:
-        return Solution({}, None, int(found["upper_bound"]), "unknown", prices)
-    chosen = found["chosen"]
-    choose = {int(i): int(chosen[i]) for i in np.flatnonzero(chosen >= 0)}
-    return Solution(choose, int(found["value"]), int(found["upper_bound"]), status, prices)
+    if found.status == "infeasible":
+        return Solution({}, None, None, "infeasible", {}, tuple(_conflict(read, limits)))
+    prices: dict[str | None, float] = {None: found.price}
+    prices.update(zip(read.sections, found.section_prices.tolist(), strict=True))
+    if not found.found:
+        return Solution({}, None, found.upper_bound, "unknown", prices)
+    choose = {int(i): int(found.chosen[i]) for i in np.flatnonzero(found.chosen >= 0)}
+    return Solution(choose, found.value, found.upper_bound, found.status, prices)
 
 
 def explain(problem: Mapping[str, Any] | str | os.PathLike[str], solution: Solution) -> list[str]:
@@ -145,7 +146,12 @@ def explain(problem: Mapping[str, Any] | str | os.PathLike[str], solution: Solut
     read = _read(problem)
     if solution.status == "infeasible":
         return ["no packing exists; these constraints conflict:", *solution.conflict]
-    sentences = [_explain_item(read, item, solution) for item in range(len(read.items))]
+    kept: dict[int, int | None] = {}  # for each item of a group, the one that is in
+    for group in read.lists["group"]:
+        kept |= dict.fromkeys(group, next((i for i in group if i in solution.choose), None))
+    sentences = [
+        _explain_item(read, item, solution, kept.get(item)) for item in range(len(read.items))
+    ]
     overall = solution.prices.get(None, 0.0)
     if overall > 0:
         sentences.append(f"one more token of budget is worth about {overall:,.4g}")
@@ -165,7 +171,7 @@ def explain(problem: Mapping[str, Any] | str | os.PathLike[str], solution: Solut
     return sentences
 
 
-def _explain_item(read: _Read, item: int, solution: Solution) -> str:
+def _explain_item(read: _Read, item: int, solution: Solution, kept: int | None) -> str:
     record = read.items[item]
     price = solution.prices.get(record.get("section"), 0.0)
     option = solution.choose.get(item)
@@ -176,10 +182,8 @@ def _explain_item(read: _Read, item: int, solution: Solution) -> str:
             f"item {item}: in with option {option}{pinned}: {tokens:,} tokens at {price:,.4g} a "
             f"token cost {tokens * price:,.0f}, value {value:,}"
         )
-    for group in read.lists["group"]:
-        kept = next((i for i in group if item in group and i in solution.choose), None)
-        if kept is not None:
-            return f"item {item}: out: item {kept} of the same group is in"
+    if kept is not None:
+        return f"item {item}: out: item {kept} of the same group is in"
     missing = [need for need in record.get("needs", ()) if need not in solution.choose]
     if missing:
         return f"item {item}: out: it needs item {missing[0]}, which is out"
@@ -258,9 +262,9 @@ def _read(problem: Mapping[str, Any] | str | os.PathLike[str]) -> _Read:
             needs += [i, need]
 
     groups = _item_lists(record.get("groups") or (), "groups", len(items))
-    members = list(itertools.chain.from_iterable(dict.fromkeys(group) for group in groups))
-    if len(members) != len(set(members)):
-        twice = next(i for i in members if members.count(i) > 1)
+    members = Counter(itertools.chain.from_iterable(dict.fromkeys(group) for group in groups))
+    twice = next((item for item, count in members.items() if count > 1), None)
+    if twice is not None:
         raise InputError(f"groups: item {twice} is in two groups; join them, or take it out of one")
     together = _item_lists(record.get("together") or (), "together", len(items))
     redundancy = _read_redundancy(record.get("redundancy") or (), len(items))
@@ -344,11 +348,16 @@ def _read_sections(records: Sequence[Any]) -> dict[str, Mapping[str, Any]]:
         parent = section["parent"]
         if parent is not None and parent not in sections:
             raise InputError(f"section {name!r}: parent is {parent!r}; there is no such section")
-        above, steps = parent, 0
-        while above is not None and steps <= len(sections):
-            above, steps = sections[above]["parent"], steps + 1
-            if name in (above, parent):
-                raise InputError(f"section {name!r} lies within itself; sections must form a tree")
+    rooted: set[str | None] = {None}  # sections from which a path leads to the top
+    for name in sections:
+        path: dict[str, None] = {}
+        above: str | None = name
+        while above is not None and above not in rooted:
+            if above in path:
+                raise InputError(f"section {above!r} lies within itself; sections must form a tree")
+            path[above] = None
+            above = sections[above]["parent"]
+        rooted.update(path)
     return sections
 
 
@@ -481,8 +490,8 @@ def _conflict(read: _Read, limits: dict[str, Any]) -> list[str]:
         if time.monotonic() > deadline:
             return False
         relaxed, budget = _relaxed(read, set(kept))
-        found = _native.solve_packing(relaxed, budget, read.sep, **limits)
-        return bool(found["status"] == "infeasible")
+        found = _native.solve_packing(**relaxed, budget=budget, separator=read.sep, **limits)
+        return found.status == "infeasible"
 
     def explain_from(
         background: list[tuple[str, int]], grown: bool, candidates: list[tuple[str, int]]

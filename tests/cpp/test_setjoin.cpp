@@ -38,8 +38,8 @@ double similarity(const std::set<std::uint64_t>& a, const std::set<std::uint64_t
 }
 
 void agrees_with_brute_force(const Views& texts, const SimilarityOptions& likeness) {
-    Pulse pulse;
-    const Pairs pairs = near_duplicate_pairs(texts, likeness, 1, pulse);
+    StopToken stop;
+    const Pairs pairs = near_duplicate_pairs(texts, likeness, 1, stop);
     std::vector<std::set<std::uint64_t>> sets;
     for (const auto text : texts) sets.push_back(set_of(text, likeness));
     std::size_t row = 0;
@@ -61,7 +61,7 @@ void agrees_with_brute_force(const Views& texts, const SimilarityOptions& likene
         }
     assert(row == pairs.left.size());
     const std::vector<double> priority(texts.size(), 0.0);
-    const Stars stars = near_duplicate_stars(texts, priority, likeness, 1, pulse);
+    const Stars stars = near_duplicate_stars(texts, priority, likeness, 1, stop);
     for (std::size_t i = 0; i < texts.size(); ++i) {
         const auto centre = static_cast<std::size_t>(stars.representative[i]);
         assert(centre <= i && stars.representative[centre] == stars.representative[i]);
@@ -95,7 +95,7 @@ bool throws(Call&& call) {
 }  // namespace
 
 int main() {
-    Pulse pulse;
+    StopToken stop;
     std::mt19937 rng(7);
     for (int round = 0; round < 6; ++round) {
         const auto owned = random_texts(rng, 30, round % 2 ? 12 : 80, round % 3 ? 12 : 400);
@@ -118,19 +118,19 @@ int main() {
     agrees_with_brute_force(Views{"\xE4\xB8", "\xF0\x9F", "\xC3", "a\xF0"},
                             {0.5, 2, Unit::character, Measure::jaccard});
 
-    assert(near_duplicate_pairs({}, {0.5, 3, Unit::word, Measure::jaccard}, 1, pulse).left.empty());
+    assert(near_duplicate_pairs({}, {0.5, 3, Unit::word, Measure::jaccard}, 1, stop).left.empty());
     assert(throws([&] {
-        near_duplicate_pairs({}, {0.0, 3, Unit::word, Measure::jaccard}, 1, pulse);
+        near_duplicate_pairs({}, {0.0, 3, Unit::word, Measure::jaccard}, 1, stop);
     }));
     assert(throws([&] {
-        near_duplicate_pairs({}, {0.5, 0, Unit::word, Measure::jaccard}, 1, pulse);
+        near_duplicate_pairs({}, {0.5, 0, Unit::word, Measure::jaccard}, 1, stop);
     }));
 
     const Views windows{"abcdefgh", "efghijkl", "cde", "abcdefgh",
                         "\xC3\xA9"
                         "abcdefgh"};
     const std::vector<std::int32_t> source(windows.size(), 4);
-    const Overlaps rows = text_overlaps(windows, source, 3, pulse);
+    const Overlaps rows = text_overlaps(windows, source, 3, stop);
     assert((rows.left == std::vector<std::int32_t>{0, 4, 4, 4}));
     assert((rows.right == std::vector<std::int32_t>{3, 0, 1, 2}));
     assert((rows.offset == std::vector<std::int64_t>{0, 1, 5, 3}));
@@ -141,8 +141,8 @@ int main() {
     for (int round = 0; round < 30; ++round) {
         const auto owned = random_texts(rng, 40, 20, 30);
         const Views texts(owned.begin(), owned.end());
-        const auto added = index.add(texts, pulse);
-        const auto matches = index.query(texts, pulse);
+        const auto added = index.add(texts, stop);
+        const auto matches = index.query(texts, stop);
         for (std::size_t i = 0; i < texts.size(); ++i) {
             bool found = false;
             for (auto row = matches.start[i]; row < matches.start[i + 1]; ++row)
@@ -150,8 +150,8 @@ int main() {
             assert(found);
         }
         LshIndex again(near, 64, 1);
-        again.restore(index.state(), pulse);
-        const auto same = again.query(texts, pulse);
+        again.restore(index.state(), stop);
+        const auto same = again.query(texts, stop);
         assert(same.start == matches.start && same.entry == matches.entry);
         const std::size_t before = index.size();
         index.remove(std::span(added).first(added.size() - 2));
@@ -171,12 +171,12 @@ int main() {
     const auto passing = random_texts(rng, 30, 20, 300);
     const Views stays(stable.begin(), stable.end());
     const Views passes(passing.begin(), passing.end());
-    const auto entries = shared.add(stays, pulse);
+    const auto entries = shared.add(stays, stop);
     {
         std::vector<std::jthread> readers;
         for (int reader = 0; reader < 3; ++reader)
             readers.emplace_back([&] {
-                Pulse own;
+                StopToken own;
                 for (int round = 0; round < 40; ++round) {
                     const auto found = shared.query(stays, own);
                     for (std::size_t i = 0; i < stays.size(); ++i)
@@ -185,7 +185,7 @@ int main() {
                                           entries[i]) == 1);
                 }
             });
-        for (int round = 0; round < 40; ++round) shared.remove(shared.add(passes, pulse));
+        for (int round = 0; round < 40; ++round) shared.remove(shared.add(passes, stop));
     }
     assert(shared.size() == stays.size());
 
@@ -195,15 +195,15 @@ int main() {
     const std::vector<double> alike(large.size(), 0.0);
     for (const Measure measure : {Measure::jaccard, Measure::containment}) {
         const SimilarityOptions likeness{0.6, 2, Unit::word, measure};
-        const Stars one = near_duplicate_stars(large, alike, likeness, 1, pulse);
-        const Stars three = near_duplicate_stars(large, alike, likeness, 3, pulse);
+        const Stars one = near_duplicate_stars(large, alike, likeness, 1, stop);
+        const Stars three = near_duplicate_stars(large, alike, likeness, 3, stop);
         assert(one.representative == three.representative && one.similarity == three.similarity);
     }
     const auto first = Views(large.begin(), large.begin() + 2000);
     const SimilarityOptions sketchy{0.6, 2, Unit::word, Measure::jaccard};
     const auto sketch = [&](std::size_t threads) {
         return near_duplicate_stars_sketched(first, std::span(alike).first(first.size()), sketchy,
-                                             64, 1, threads, pulse)
+                                             64, 1, threads, stop)
             .representative;
     };
     assert(sketch(1) == sketch(3));
@@ -211,12 +211,12 @@ int main() {
     // A beat that throws ends the work, on every thread, and leaks nothing.
     const auto many = random_texts(rng, 10000, 60, 1000000);
     const Views flood(many.begin(), many.end());
-    Pulse stop([] { throw std::invalid_argument("stop"); });
+    StopToken stop([] { throw std::invalid_argument("stop"); });
     for (const std::size_t threads : {1, 3})
         assert(throws([&] {
             near_duplicate_pairs(flood, {0.3, 1, Unit::word, Measure::jaccard}, threads, stop);
         }));
     const SimilarityOptions three_words{0.5, 3, Unit::word, Measure::jaccard};
-    assert(throws([&] { near_duplicate_pairs({}, three_words, 0, pulse); }));
+    assert(throws([&] { near_duplicate_pairs({}, three_words, 0, stop); }));
     return 0;
 }

@@ -24,9 +24,9 @@ struct Instance {
         const std::size_t count = mandatory.size();
         const std::unique_ptr<bool[]> must(new bool[count + 1]);
         for (std::size_t c = 0; c < count; ++c) must[c] = mandatory[c] != 0;
-        Watch watch(time_s);
+        StopToken stop(Deadline::after(time_s));
         return solve_knapsack({starts.data(), tokens.data(), values.data(), must.get(), count},
-                              budget, limits, watch);
+                              budget, limits, stop);
     }
 };
 
@@ -64,9 +64,9 @@ void equals_brute_force() {
                                             static_cast<std::int64_t>(rng() % 60));
         const Packing packing = in.solve();
         const std::int64_t expected = brute_force(in, 0, in.budget);
-        assert((packing.proof == Proof::kInfeasible) == (expected < 0));
+        assert((packing.status == Status::kInfeasible) == (expected < 0));
         if (expected < 0) continue;
-        assert(packing.proof == Proof::kOptimal);
+        assert(packing.status == Status::kOptimal);
         assert(packing.value == expected && packing.upper_bound == expected);
     }
 }
@@ -79,7 +79,7 @@ void holds_at_the_limits() {
                 random_instance(rng, 500, std::int64_t{1} << bits, std::int64_t{1} << value_bits,
                                 std::int64_t{1} << 31);
             const Packing packing = in.solve({2000, 0}, 1.0);
-            if (packing.proof != Proof::kInfeasible) assert(packing.value <= packing.upper_bound);
+            if (packing.status != Status::kInfeasible) assert(packing.value <= packing.upper_bound);
         }
 }
 
@@ -210,11 +210,11 @@ void packings_equal_brute_force() {
         const Problem p = random_problem(rng, static_cast<int>(rng() % 6), 12, scale);
         std::vector<std::int32_t> chosen(p.items(), -1);
         const std::int64_t expected = best_of(p, chosen, 0);
-        Watch watch(0);
-        const Solution solution = solve_packing(p, {}, watch);
-        assert((solution.proof == Proof::kInfeasible) == (expected == kForbidden));
+        StopToken stop;
+        const Solution solution = solve_packing(p, {}, stop);
+        assert((solution.status == Status::kInfeasible) == (expected == kForbidden));
         if (expected == kForbidden) continue;
-        assert(solution.proof == Proof::kOptimal && solution.found);
+        assert(solution.status == Status::kOptimal && solution.found);
         assert(solution.value == expected && evaluate(p, solution.chosen) == expected);
     }
 }
@@ -226,8 +226,8 @@ void packings_hold_at_the_limits() {
             Problem p = random_problem(rng, 40, std::int64_t{1} << bits,
                                        (std::int64_t{1} << value_bits) >> std::max(0, bits - 4));
             p.budget = std::min(p.budget, std::int64_t{1} << 31);
-            Watch watch(1.0);
-            const Solution solution = solve_packing(p, {500, 0}, watch);
+            StopToken stop(Deadline::after(1.0));
+            const Solution solution = solve_packing(p, {500, 0}, stop);
             if (!solution.found) continue;
             assert(evaluate(p, solution.chosen) == solution.value);
             assert(solution.value <= solution.upper_bound);
@@ -238,8 +238,8 @@ void nonsense_is_refused() {
     std::mt19937_64 rng(5);
     const auto refused = [](const Problem& p) {
         try {
-            Watch watch(0);
-            solve_packing(p, {}, watch);
+            StopToken stop;
+            solve_packing(p, {}, stop);
         } catch (const std::invalid_argument&) {
             return true;
         }

@@ -17,8 +17,7 @@ namespace {
 std::uint64_t state = 5;
 
 ctxmem::SelectionResult select(const ctxmem::SelectionInput& in) {
-    ctxmem::Watch watch(0, nullptr);
-    return ctxmem::select(in, watch);
+    return ctxmem::select(in, ctxmem::StopToken::none());
 }
 
 std::int64_t random_below(std::int64_t below) {

@@ -42,7 +42,7 @@ bool inserts(const Furthest& furthest, std::int32_t d, std::int32_t k) {
 }
 
 // The furthest point on each diagonal for 0, 1, 2 ... edits; nothing if that exceeds the limits.
-std::optional<Trace> search(const Hashes& a, const Hashes& b) {
+std::optional<Trace> search(const Hashes& a, const Hashes& b, StopToken& stop) {
     const auto n = static_cast<std::int32_t>(a.size()), m = static_cast<std::int32_t>(b.size());
     const std::int32_t most = std::min(n + m, kMostEdits);
     std::int64_t steps = kFreeSteps + kMostSteps * (static_cast<std::int64_t>(n) + m);
@@ -63,6 +63,7 @@ std::optional<Trace> search(const Hashes& a, const Hashes& b) {
             while (x < n && x - k < m && equal(x, x - k)) ++x;
             at(k) = x;
             steps -= x - from + 1;
+            stop.check(static_cast<std::uint64_t>(x - from) + 4);
             done = x >= n && x - k >= m;
         }
         if (steps < 0) return std::nullopt;
@@ -94,8 +95,8 @@ std::vector<Match> follow_back(const Trace& trace, std::int32_t n, std::int32_t 
 }
 
 // The matched positions in order; nothing if finding them exceeds the limits.
-std::optional<std::vector<Match>> match_items(const Hashes& a, const Hashes& b) {
-    const std::optional<Trace> trace = search(a, b);
+std::optional<std::vector<Match>> match_items(const Hashes& a, const Hashes& b, StopToken& stop) {
+    const std::optional<Trace> trace = search(a, b, stop);
     if (!trace) return std::nullopt;
     return follow_back(*trace, static_cast<std::int32_t>(a.size()),
                        static_cast<std::int32_t>(b.size()));
@@ -228,7 +229,7 @@ std::vector<Hunk> hunks_between(const std::vector<Match>& matches, std::uint32_t
 
 }  // namespace
 
-Alignment align(const ReadText& a, const ReadText& b) {
+Alignment align(const ReadText& a, const ReadText& b, StopToken& stop) {
     const std::vector<Item>&one = a.items(), &two = b.items();
     const auto n = static_cast<std::uint32_t>(one.size());
     const auto m = static_cast<std::uint32_t>(two.size());
@@ -239,7 +240,7 @@ Alignment align(const ReadText& a, const ReadText& b) {
     while (tail < least - head && one[n - 1 - tail].hash == two[m - 1 - tail].hash) ++tail;
     Alignment out;
     out.row = select_rows({&a, &b}, head, {n - tail, m - tail});
-    const auto matches = match_items(hashes_of(a, out.row[0]), hashes_of(b, out.row[1]));
+    const auto matches = match_items(hashes_of(a, out.row[0]), hashes_of(b, out.row[1]), stop);
     out.aligned = matches.has_value();
     out.hunks = hunks_between(matches.value_or(std::vector<Match>{}),
                               static_cast<std::uint32_t>(out.row[0].size()),

@@ -31,6 +31,6 @@ struct Alignment {
 };
 
 // No hunks where nothing differs.
-Alignment align(const ReadText& a, const ReadText& b);
+Alignment align(const ReadText& a, const ReadText& b, StopToken& stop);
 
 }  // namespace ctxmem

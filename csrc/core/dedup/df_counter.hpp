@@ -15,7 +15,7 @@
 
 #include "core/support/huge_page_array.hpp"
 #include "core/support/parallel.hpp"
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 #include "core/dedup/text_sets.hpp"
 
 namespace ctxmem {
@@ -118,27 +118,27 @@ inline void take_back(const Slice& slice, const std::uint8_t** next, std::uint8_
 
 // Count what was dealt of one part, in all runs, and read the counts.
 template <class Table>
-void count_part(std::vector<DealtParts>& dealt, std::size_t part, int bits, Pulse& pulse) {
+void count_part(std::vector<DealtParts>& dealt, std::size_t part, int bits, StopToken& stop) {
     Table table(std::size_t{1} << bits);
     for (const DealtParts& run : dealt) {
-        pulse(2 * run[part].size);
+        stop.check(2 * run[part].size);
         table.add(run[part].hashes.data(), run[part].size, 32 - bits);
     }
     for (DealtParts& run : dealt) {
         Dealt& one = run[part];
-        pulse(2 * one.size);
+        stop.check(2 * one.size);
         one.counts.grow(one.size);
         table.read(one.hashes.data(), one.size, 32 - bits, one.counts.data());
         one.hashes = {};
     }
 }
 
-// Count the shingles kept of the slices of `nodes`, and call take(run, i, counts, pulse) for every i,
+// Count the shingles kept of the slices of `nodes`, and call take(run, i, counts, stop) for every i,
 // where counts[k] is that of shingle k of the slice of nodes[i]. Runs are of nodes that follow one
 // another; each is handled by one thread, in order, and `take` may change the slice.
 template <class Table, class Take>
 void tally(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& nodes,
-           std::size_t threads, Pulse& pulse, Take&& take) {
+           std::size_t threads, StopToken& stop, Take&& take) {
     std::size_t total = 0;
     for (const std::uint32_t node : nodes) total += slices[node].kept;
     const std::size_t parts = total > kManyShingles ? kParts : 1;
@@ -153,22 +153,22 @@ void tally(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& n
     std::vector<DealtParts> dealt(parts > 1 ? runs : 0);
     Table all(parts > 1 ? 0 : std::size_t{1} << bits);
     if (parts > 1) {
-        in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
+        in_parallel(threads, runs, stop, [&](std::size_t run, StopToken& own) {
             for_run(run, [&](std::size_t, const Slice& slice) {
-                own(2 * slice.kept + 10);
+                own.check(2 * slice.kept + 10);
                 deal(slice, dealt[run]);
             });
         });
-        in_parallel(threads, parts, pulse, [&](std::size_t part, Pulse& own) {
+        in_parallel(threads, parts, stop, [&](std::size_t part, StopToken& own) {
             count_part<Table>(dealt, part, bits, own);
         });
     } else {
         for (const std::uint32_t node : nodes) {
-            pulse(2 * slices[node].kept + 10);
+            stop.check(2 * slices[node].kept + 10);
             all.add(slices[node].shingles, slices[node].kept, 64 - bits);
         }
     }
-    in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
+    in_parallel(threads, runs, stop, [&](std::size_t run, StopToken& own) {
         const std::uint8_t* next[kParts] = {};
         for (std::size_t part = 0; part < kParts && parts > 1; ++part)
             next[part] = dealt[run][part].counts.data();

@@ -19,9 +19,10 @@ constexpr int kMostCandidates = 8;  // marks that are tried as the new place of 
 
 class Comparison {
 public:
-    Comparison(const ReadText& a, const ReadText& b, bool wording)
+    Comparison(const ReadText& a, const ReadText& b, bool wording, StopToken& stop)
         : text_{&a, &b},
-          alignment_(align(a, b)),
+          stop_(stop),
+          alignment_(align(a, b, stop)),
           active_(active_languages(a, b)),
           wording_(wording) {}
 
@@ -102,10 +103,11 @@ private:
     // Hunks ---------------------------------------------------------------------------------------
 
     void compare(const Hunk& hunk) {
+        stop_.check(200);
         if (aligned() && same_letters(hunk)) return;
         for (int side = 0; side < 2; ++side)
             marks_[side] = read_marks(*text_[side], alignment_.row[side], hunk.begin[side],
-                                      hunk.end[side], active_);
+                                      hunk.end[side], active_, stop_);
         if (!marks_[0].empty() && !marks_[1].empty()) {
             cancel();
             pair(hunk);
@@ -137,6 +139,7 @@ private:
         std::size_t i = 0, j = 0;
         const std::vector<Mark>&a = marks_[0], &b = marks_[1];
         while (i < a.size() && j < b.size()) {
+            stop_.check(50);
             const auto x = std::tie(a[i].family, a[i].value), y = std::tie(b[j].family, b[j].value);
             if (x == y) {
                 use(0, a[i++]);
@@ -171,6 +174,7 @@ private:
         std::array<std::vector<bool>, 2> paired = {std::vector<bool>(a.size()),
                                                    std::vector<bool>(b.size())};
         for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
+            stop_.check(50);
             if (a[i].family != b[j].family) {
                 a[i].family < b[j].family ? ++i : ++j;
             } else if (is_used(0, a[i])) {
@@ -236,6 +240,7 @@ private:
                    std::tie(y.from, x.to, y.family, y.value);
         });
         for (const Mark& mark : marks_[side]) {
+            stop_.check(50);
             if (mark.flags & kWordPair) continue;
             if (!(mark.flags & kWordStrong) && !longer) continue;
             if (is_used(side, mark)) continue;
@@ -276,6 +281,7 @@ private:
 
     // Whether the second side has the mark of the first with one of its neighbours; then marks it.
     bool find_moved(const Neighbours& index, const Unmatched& one, std::vector<bool>& moved) const {
+        stop_.check(100);
         for (const Neighbour& key : neighbours(0, one)) {
             auto at = std::lower_bound(index.begin(), index.end(), std::pair{key, 0u});
             for (int tries = 0; tries < kMostCandidates; ++at, ++tries) {
@@ -288,6 +294,7 @@ private:
 
     // Reports a mark together with the word at its place in the other text, if that is known.
     void report_unmatched(int side, const Unmatched& one) {
+        stop_.check(100);
         const Hunk& hunk = hunks()[one.hunk];
         const std::uint32_t at = one.mark.item;
         std::string_view beside;
@@ -328,6 +335,7 @@ private:
     }
 
     void report_word(int side, std::uint32_t at) {
+        stop_.check(50);
         const std::string_view text = text_[side]->slice(item(side, at));
         report(side, at, place_of(side, at), text, {}, DifferenceKind::wording);
     }
@@ -341,6 +349,7 @@ private:
     }
 
     std::array<const ReadText*, 2> text_;
+    StopToken& stop_;
     Alignment alignment_;
     ActiveLanguages active_;
     bool wording_;
@@ -359,9 +368,10 @@ bool exchanged(const ReadText& a, const ReadText& b) {
 
 }  // namespace
 
-std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool wording) {
-    if (!exchanged(a, b)) return Comparison(a, b, wording).run();
-    std::vector<Difference> out = Comparison(b, a, wording).run();
+std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool wording,
+                                    StopToken& stop) {
+    if (!exchanged(a, b)) return Comparison(a, b, wording, stop).run();
+    std::vector<Difference> out = Comparison(b, a, wording, stop).run();
     for (Difference& one : out) std::swap(one.a, one.b);
     return out;
 }

@@ -23,8 +23,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/dedup/asked.hpp"
+#include "core/dedup/query_words.hpp"
 #include "core/dedup/difference_words.hpp"
+#include "core/support/stop_token.hpp"
 #include "core/text/fold.hpp"
 
 namespace ctxmem {
@@ -71,7 +72,7 @@ public:
         std::uint16_t family = 0;
     };
 
-    explicit ReadText(std::string_view utf8);
+    explicit ReadText(std::string_view utf8, StopToken& stop = StopToken::none());
 
     std::string_view text() const { return text_; }
     const Folded& folded() const { return folded_; }
@@ -97,21 +98,23 @@ private:
 };
 
 // The differences in text order. With `wording`, also the other words that only one text has.
-std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool wording = false);
+std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool wording = false,
+                                    StopToken& stop = StopToken::none());
 
 // The rule with a query. Texts also differ if most words that only `text` has are in the query.
 class DifferenceRule {
 public:
-    explicit DifferenceRule(std::string_view query = {}) : asked_(query) {}
-    bool differ(const ReadText& text, const ReadText& other) {
-        return !differences(text, other).empty() || asked_.set_apart(text.text(), other.text());
+    explicit DifferenceRule(std::string_view query = {}) : query_words_(query) {}
+    bool differ(const ReadText& text, const ReadText& other, StopToken& stop = StopToken::none()) {
+        return !differences(text, other, false, stop).empty() ||
+               query_words_.set_apart(text.text(), other.text());
     }
     bool differ(std::string_view text, std::string_view other) {
         return differ(ReadText(text), ReadText(other));
     }
 
 private:
-    AskedWords asked_;
+    QueryWords query_words_;
 };
 
 }  // namespace ctxmem

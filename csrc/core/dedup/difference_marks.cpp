@@ -100,8 +100,11 @@ public:
                const ActiveLanguages& active)
         : text_(text), row_(row), active_(active) {}
 
-    std::vector<Mark> read(std::uint32_t from, std::uint32_t to) {
-        for (std::uint32_t at = from; at < to; ++at) add_item(at);
+    std::vector<Mark> read(std::uint32_t from, std::uint32_t to, StopToken& stop) {
+        for (std::uint32_t at = from; at < to; ++at) {
+            stop.check(100);
+            add_item(at);
+        }
         add_letters(from, to);
         return std::exchange(marks_, {});
     }
@@ -355,8 +358,9 @@ ActiveLanguages active_languages(const ReadText& a, const ReadText& b) {
 }
 
 std::vector<Mark> read_marks(const ReadText& text, const std::vector<std::uint32_t>& row,
-                             std::uint32_t from, std::uint32_t to, const ActiveLanguages& active) {
-    return MarkReader(text, row, active).read(from, to);
+                             std::uint32_t from, std::uint32_t to, const ActiveLanguages& active,
+                             StopToken& stop) {
+    return MarkReader(text, row, active).read(from, to, stop);
 }
 
 }  // namespace ctxmem

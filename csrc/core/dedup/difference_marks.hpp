@@ -41,7 +41,8 @@ struct Mark {
 // with spaces and signs, then those of scripts without spaces. If from == to: the words of such a
 // script that the gap before `from` interrupts.
 std::vector<Mark> read_marks(const ReadText& text, const std::vector<std::uint32_t>& row,
-                             std::uint32_t from, std::uint32_t to, const ActiveLanguages& active);
+                             std::uint32_t from, std::uint32_t to, const ActiveLanguages& active,
+                             StopToken& stop);
 
 // The folded letters of a word, without a hyphen and line end inside it.
 std::u32string letters_of(const ReadText& text, const ReadText::Item& item);

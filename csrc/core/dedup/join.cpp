@@ -44,12 +44,12 @@ std::uint32_t least_overlap(double threshold, std::uint32_t size) {
     return std::max(1u, static_cast<std::uint32_t>(std::ceil(exact - slack)));
 }
 
-Join::Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t threads, Pulse& pulse)
+Join::Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t threads, StopToken& stop)
     : sets_(sets),
       threshold_(likeness.threshold),
       reach_((1.0 + likeness.threshold) / likeness.threshold),
       containment_(likeness.measure == Measure::containment),
-      pulse_(pulse) {
+      stop_(stop) {
     drop_singles(threads);
     {
         const std::vector<Arena> keys = order_shingles(threads);
@@ -72,10 +72,10 @@ bool Join::alive(const Slice& slice) const {
 void Join::drop_singles(std::size_t threads) {
     std::vector<std::uint32_t> nodes(sets_.slices.size());
     std::iota(nodes.begin(), nodes.end(), 0u);
-    tally<Repeats>(sets_.slices, nodes, threads, pulse_,
-                   [&](std::size_t, std::size_t i, const std::uint8_t* counts, Pulse& pulse) {
+    tally<Repeats>(sets_.slices, nodes, threads, stop_,
+                   [&](std::size_t, std::size_t i, const std::uint8_t* counts, StopToken& stop) {
                        Slice& slice = sets_.slices[i];
-                       pulse(3 * slice.size + 20);
+                       stop.check(3 * slice.size + 20);
                        std::uint64_t* const set = slice.shingles;
                        std::uint32_t kept = 0;
                        for (std::uint32_t k = 0; k < slice.size; ++k) {
@@ -103,11 +103,11 @@ std::vector<Arena> Join::order_shingles(std::size_t threads) {
             most += sets_.slices[nodes[i]].kept;
         arenas[run].room(most);
     }
-    tally<Counts>(sets_.slices, nodes, threads, pulse_,
-                  [&](std::size_t run, std::size_t i, const std::uint8_t* counts, Pulse& pulse) {
+    tally<Counts>(sets_.slices, nodes, threads, stop_,
+                  [&](std::size_t run, std::size_t i, const std::uint8_t* counts, StopToken& stop) {
                       Member& member = members_[i];
                       Slice& slice = sets_.slices[member.node];
-                      pulse(8 * slice.kept + 20);
+                      stop.check(8 * slice.kept + 20);
                       std::uint64_t* const keys = arenas[run].room(slice.kept);
                       std::uint64_t* const set = slice.shingles;
                       std::uint32_t kept = 0;
@@ -171,13 +171,13 @@ void Join::build_lists(std::size_t threads) {
     // By ascending rank, so every list ascends by size.
     for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
         const Member& member = members_[rank];
-        pulse_(4 * member.listed);
+        stop_.check(4 * member.listed);
         for (std::uint32_t i = 0; i < member.listed; ++i)
             listings[part_of_key(member.keys[i])].push_back({member.keys[i], rank, i});
     }
     postings_.grow(2 * lists_.size());
-    in_parallel(threads, parts, pulse_, [&](std::size_t part, Pulse& pulse) {
-        pulse(10 * listings[part].size());
+    in_parallel(threads, parts, stop_, [&](std::size_t part, StopToken& stop) {
+        stop.check(10 * listings[part].size());
         build_part(listings[part], 2 * count[part]);
         listings[part] = {};
     });
@@ -258,7 +258,7 @@ double Join::compare_whole(std::uint32_t x, std::uint32_t y) {
         lookup_.fill(left.shingles, left.kept);
         lookup_filled_ = true;
     }
-    pulse_(2 * right.kept);
+    stop_.check(2 * right.kept);
     visits_ += right.kept;
     return similarity(lookup_.overlap(right.shingles, right.kept), left, right);
 }

@@ -11,7 +11,7 @@
 #include "core/dedup/similarity_options.hpp"
 #include "core/dedup/bitmap_filter.hpp"
 #include "core/dedup/postings.hpp"
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 #include "core/dedup/text_sets.hpp"
 
 namespace ctxmem {
@@ -30,7 +30,7 @@ private:
 class Join {
 public:
     // Reorders the sets and shortens them to what matters; they must outlive the join.
-    Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t threads, Pulse& pulse);
+    Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t threads, StopToken& stop);
 
     std::size_t size() const { return members_.size(); }
     std::uint32_t node(std::uint32_t rank) const { return members_[rank].node; }
@@ -84,7 +84,7 @@ private:
     const double threshold_;
     const double reach_;  // (1 + t) / t
     const bool containment_;
-    Pulse& pulse_;
+    StopToken& stop_;
     std::vector<Member> members_;         // by rank
     std::vector<std::uint32_t> ranks_;    // node -> rank, or kNone
     std::vector<std::uint32_t> sizes_;    // rank -> size, ascending
@@ -159,7 +159,7 @@ void Join::scan(PostingList list, std::uint32_t from, std::uint32_t cap, std::ui
         }
     }
     const auto visited = static_cast<std::uint64_t>(at - start);
-    pulse_(visited);
+    stop_.check(visited);
     visits_ += visited;
     if (dead > 16 && 2 * dead > static_cast<std::size_t>(end - begin))
         list.truncate(std::remove_if(begin, end,

@@ -147,7 +147,7 @@ void LshIndex::enter(std::int64_t entry, std::uint32_t node) {
     if (known.entries++ == 0) --tables_.gone;
 }
 
-LshIndex::Readings LshIndex::read(std::span<const std::string_view> texts, Pulse& pulse) const {
+LshIndex::Readings LshIndex::read(std::span<const std::string_view> texts, StopToken& stop) const {
     const auto bands = static_cast<std::size_t>(plan_.bands);
     Readings readings;
     readings.keys.resize(texts.size() * bands);
@@ -155,7 +155,7 @@ LshIndex::Readings LshIndex::read(std::span<const std::string_view> texts, Pulse
     std::vector<std::uint32_t> signature;
     Shingler shingler(options_.unit, options_.ngram);
     for (const std::string_view text : texts) {
-        pulse(4 * text.size() + 2000);
+        stop.check(4 * text.size() + 2000);
         (void)shingler.append(text, readings.sets);
         readings.start.push_back(readings.sets.size());
         const std::size_t i = readings.size() - 1;
@@ -167,9 +167,9 @@ LshIndex::Readings LshIndex::read(std::span<const std::string_view> texts, Pulse
     return readings;
 }
 
-std::vector<std::int64_t> LshIndex::add(std::span<const std::string_view> texts, Pulse& pulse) {
+std::vector<std::int64_t> LshIndex::add(std::span<const std::string_view> texts, StopToken& stop) {
     // What can fail comes first, in memory of its own: reading the texts may be interrupted.
-    const Readings readings = read(texts, pulse);
+    const Readings readings = read(texts, stop);
     return add(readings, 0, readings.size());
 }
 
@@ -237,19 +237,19 @@ void LshIndex::rebuild() {
     tables_ = std::move(kept);
 }
 
-LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, Pulse& pulse) const {
+LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, StopToken& stop) const {
     constexpr std::size_t kBlock = 256;  // texts read at once: more would be memory for nothing
     Matches matches;
     for (std::size_t begin = 0; begin < texts.size(); begin += kBlock) {
         const std::size_t count = std::min(kBlock, texts.size() - begin);
-        const Readings readings = read(texts.subspan(begin, count), pulse);
-        for (std::size_t i = 0; i < count; ++i) query(readings, i, matches, pulse);
+        const Readings readings = read(texts.subspan(begin, count), stop);
+        for (std::size_t i = 0; i < count; ++i) query(readings, i, matches, stop);
     }
     return matches;
 }
 
 void LshIndex::query(const Readings& readings, std::size_t i, Matches& matches,
-                     Pulse& pulse) const {
+                     StopToken& stop) const {
     const auto set = readings.set(i);
     const auto size = static_cast<std::uint32_t>(set.size());
     const auto bands = static_cast<std::size_t>(plan_.bands);
@@ -275,7 +275,7 @@ void LshIndex::query(const Readings& readings, std::size_t i, Matches& matches,
     }
     std::sort(candidates.begin(), candidates.end());
     candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
-    pulse(1000 + 20 * candidates.size());
+    stop.check(1000 + 20 * candidates.size());
     for (const std::uint32_t candidate : candidates) {
         const Node& node = tables_.nodes[candidate];
         const std::uint32_t most =
@@ -318,7 +318,7 @@ LshIndex::State LshIndex::state() const {
     return state;
 }
 
-void LshIndex::restore(const State& state, Pulse& pulse) {
+void LshIndex::restore(const State& state, StopToken& stop) {
     const auto fits = [](bool condition) {
         if (!condition) throw std::invalid_argument("the parts of the index do not fit together");
     };
@@ -337,7 +337,7 @@ void LshIndex::restore(const State& state, Pulse& pulse) {
         keys_of({set, size}, signature, keys.data());
         fits(fresh.enter_set(fresh.tables_, set, size, keys.data()) == node);
         begin += size;
-        pulse(20 * size + 1000);
+        stop.check(20 * size + 1000);
     }
     fits(begin == state.shingles.size());
     for (std::size_t i = 0; i < state.entries.size(); ++i) {
@@ -356,7 +356,7 @@ void LshIndex::restore(const State& state, Pulse& pulse) {
 Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
                                     std::span<const double> priority,
                                     const SimilarityOptions& likeness, std::size_t k,
-                                    std::uint64_t seed, std::size_t threads, Pulse& pulse) {
+                                    std::uint64_t seed, std::size_t threads, StopToken& stop) {
     if (threads < 1) throw std::invalid_argument("threads must be at least 1");
     const std::vector<std::int32_t> order = by_priority(priority, texts.size());
     LshIndex index(likeness, k, seed);
@@ -367,7 +367,7 @@ Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
     std::vector<std::int32_t> centres;  // by entry
     const auto place = [&](std::int32_t text, const LshIndex::Readings& readings, std::size_t i) {
         LshIndex::Matches matches;
-        index.query(readings, i, matches, pulse);
+        index.query(readings, i, matches, stop);
         if (matches.entry.empty()) {
             (void)index.add(readings, i, i + 1);
             centres.push_back(text);
@@ -387,7 +387,7 @@ Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
     for (std::size_t begin = 0; begin < order.size(); begin += kRun * threads) {
         const auto block =
             std::span(order).subspan(begin).first(std::min(kRun * threads, order.size() - begin));
-        in_parallel(threads, runs.size(), pulse, [&](std::size_t run, Pulse& own) {
+        in_parallel(threads, runs.size(), stop, [&](std::size_t run, StopToken& own) {
             std::vector<std::string_view> views;
             for (std::size_t i = run * kRun; i < std::min((run + 1) * kRun, block.size()); ++i)
                 views.push_back(texts[static_cast<std::size_t>(block[i])]);

@@ -20,7 +20,7 @@
 #include "core/dedup/similarity_options.hpp"
 #include "core/dedup/minhash.hpp"
 #include "core/dedup/bitmap_filter.hpp"
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 #include "core/dedup/shingles.hpp"
 #include "core/dedup/stars.hpp"
 
@@ -45,17 +45,17 @@ public:
     LshIndex(const SimilarityOptions& likeness, std::size_t k, std::uint64_t seed);
 
     // Enter texts; return their entry numbers, which ascend and are never given twice. All or none.
-    std::vector<std::int64_t> add(std::span<const std::string_view> texts, Pulse& pulse);
+    std::vector<std::int64_t> add(std::span<const std::string_view> texts, StopToken& stop);
 
     // Throws std::out_of_range, before any is removed, for an entry that is not there or named twice.
     void remove(std::span<const std::int64_t> entries);
 
-    Matches query(std::span<const std::string_view> texts, Pulse& pulse) const;
+    Matches query(std::span<const std::string_view> texts, StopToken& stop) const;
 
     State state() const;
 
     // Replace all entries. Throws std::invalid_argument if the parts do not fit together.
-    void restore(const State& state, Pulse& pulse);
+    void restore(const State& state, StopToken& stop);
 
     std::size_t size() const;
 
@@ -70,11 +70,11 @@ public:
         }
     };
     // The costly part of `add` and `query`; it looks at no entry, so threads need not wait.
-    Readings read(std::span<const std::string_view> texts, Pulse& pulse) const;
+    Readings read(std::span<const std::string_view> texts, StopToken& stop) const;
 
     // As above, of texts that were read: those from `begin` to `end`; one, appended to `matches`.
     std::vector<std::int64_t> add(const Readings& readings, std::size_t begin, std::size_t end);
-    void query(const Readings& readings, std::size_t i, Matches& matches, Pulse& pulse) const;
+    void query(const Readings& readings, std::size_t i, Matches& matches, StopToken& stop) const;
 
 private:
     struct Node {
@@ -127,6 +127,6 @@ private:
 Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
                                     std::span<const double> priority,
                                     const SimilarityOptions& likeness, std::size_t k,
-                                    std::uint64_t seed, std::size_t threads, Pulse& pulse);
+                                    std::uint64_t seed, std::size_t threads, StopToken& stop);
 
 }  // namespace ctxmem

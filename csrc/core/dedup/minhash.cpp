@@ -34,16 +34,16 @@ void MinHash::sign(std::span<const std::uint64_t> set, std::uint32_t* out) const
 }
 
 void sign_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
-                const MinHash& minhash, std::size_t threads, Pulse& pulse, std::uint32_t* out) {
+                const MinHash& minhash, std::size_t threads, StopToken& stop, std::uint32_t* out) {
     if (threads < 1) throw std::invalid_argument("threads must be at least 1");
     const std::size_t runs = runs_of(texts.size(), threads);
-    in_parallel(threads, runs, pulse, [&](std::size_t run, Pulse& own) {
+    in_parallel(threads, runs, stop, [&](std::size_t run, StopToken& own) {
         Shingler shingler(unit, ngram);
         Arena hashes;
         for (std::size_t i = texts.size() * run / runs; i < texts.size() * (run + 1) / runs; ++i) {
             hashes.truncate(0);
             const std::size_t count = shingler.append_with_repeats(texts[i], hashes);
-            own(texts[i].size() + count * minhash.k() / 16);
+            own.check(texts[i].size() + count * minhash.k() / 16);
             minhash.sign({hashes.data(), count}, out + i * minhash.k());
         }
     });

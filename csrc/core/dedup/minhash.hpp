@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 #include "core/dedup/shingles.hpp"
 
 namespace ctxmem {
@@ -34,7 +34,7 @@ private:
 // Write the signatures of texts, k places each, one after the other.
 // Throws std::invalid_argument for ngram < 1 or threads < 1.
 void sign_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
-                const MinHash& minhash, std::size_t threads, Pulse& pulse, std::uint32_t* out);
+                const MinHash& minhash, std::size_t threads, StopToken& stop, std::uint32_t* out);
 
 struct BandPlan {
     int bands;

@@ -97,8 +97,8 @@ private:
 class Source {
 public:
     Source(std::span<const std::string_view> texts, std::size_t min_chars, Overlaps& rows,
-           Pulse& pulse)
-        : texts_(texts), least_(min_chars), rows_(rows), pulse_(pulse) {}
+           StopToken& stop)
+        : texts_(texts), least_(min_chars), rows_(rows), stop_(stop) {}
 
     void match(std::span<const std::int32_t> members) {
         enter(members);
@@ -132,7 +132,7 @@ private:
     void enter(std::span<const std::int32_t> members) {
         for (const std::int32_t text : members) {
             if (texts_[text].size() < least_) continue;
-            pulse_(8 * texts_[text].size());
+            stop_.check(8 * texts_[text].size());
             windows_.read(texts_[text]);
             const std::size_t length = windows_.length();
             if (length < least_) continue;
@@ -165,7 +165,7 @@ private:
             if (entries_[left].contained) continue;
             const std::size_t length = entries_[left].length;
             windows_.read(texts_[entries_[left].text]);
-            pulse_(16 * length);
+            stop_.check(16 * length);
             for (std::size_t offset = 0; offset + least_ <= length; ++offset) {
                 const Key start = windows_.window(offset, least_);
                 if (!marked(start.hash) || starts_.find(start) == starts_.end()) continue;
@@ -180,7 +180,7 @@ private:
         for (std::size_t head = least_; head <= room && head <= longest_head_; head *= 2) {
             const auto lengths = heads_.find(windows_.window(offset, head));
             if (lengths == heads_.end()) continue;
-            pulse_(30 * lengths->second.size());
+            stop_.check(30 * lengths->second.size());
             for (const std::size_t length : lengths->second) {
                 if (length > room) continue;
                 const auto whole = wholes_.find(windows_.window(offset, length));
@@ -215,7 +215,7 @@ private:
         for (const Entry& right : entries_) {
             if (right.contained) continue;
             windows_.read(texts_[right.text]);
-            pulse_(8 * right.length);
+            stop_.check(8 * right.length);
             std::size_t overlap = std::min(right.length, ends_at_.size()) - 1;
             for (; overlap >= least_; --overlap) {
                 if (!ends_at_[overlap]) continue;
@@ -261,7 +261,7 @@ private:
     std::span<const std::string_view> texts_;
     const std::size_t least_;
     Overlaps& rows_;
-    Pulse& pulse_;
+    StopToken& stop_;
     Windows windows_;
     std::vector<Entry> entries_;
     ByKey<std::size_t> wholes_;              // whole text -> entry
@@ -276,7 +276,8 @@ private:
 }  // namespace
 
 Overlaps text_overlaps(std::span<const std::string_view> texts,
-                       std::span<const std::int32_t> source, std::int64_t min_chars, Pulse& pulse) {
+                       std::span<const std::int32_t> source, std::int64_t min_chars,
+                       StopToken& stop) {
     if (min_chars < 1) throw std::invalid_argument("min_chars must be at least 1");
     if (source.size() != texts.size())
         throw std::invalid_argument("expected as many sources as texts");
@@ -288,7 +289,7 @@ Overlaps text_overlaps(std::span<const std::string_view> texts,
     for (std::size_t begin = 0; begin < order.size();) {
         std::size_t end = begin;
         while (end < order.size() && source[order[end]] == source[order[begin]]) ++end;
-        Source one(texts, static_cast<std::size_t>(min_chars), found, pulse);
+        Source one(texts, static_cast<std::size_t>(min_chars), found, stop);
         one.match(std::span(order).subspan(begin, end - begin));
         begin = end;
     }

@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
@@ -32,6 +32,7 @@ struct Overlaps {
 // Rows ascend by left, then right. `source` has one number a text: only equal ones are compared.
 // Throws std::invalid_argument unless min_chars >= 1 and there are as many sources as texts.
 Overlaps text_overlaps(std::span<const std::string_view> texts,
-                       std::span<const std::int32_t> source, std::int64_t min_chars, Pulse& pulse);
+                       std::span<const std::int32_t> source, std::int64_t min_chars,
+                       StopToken& stop);
 
 }  // namespace ctxmem

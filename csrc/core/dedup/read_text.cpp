@@ -60,9 +60,10 @@ class TextScanner {
 public:
     explicit TextScanner(ReadText& out) : out_(out), f_(out.folded_) {}
 
-    void run() {
+    void run(StopToken& stop) {
         line_start();
         while (i_ < f_.size()) {
+            stop.check(50);
             const char32_t c = f_[i_];
             switch (kind_of(c)) {
                 case Kind::letter:
@@ -611,9 +612,9 @@ private:
     std::string digits_, number_;
 };
 
-ReadText::ReadText(std::string_view utf8) : text_(utf8), folded_(utf8) {
+ReadText::ReadText(std::string_view utf8, StopToken& stop) : text_(utf8), folded_(utf8, stop) {
     items_.reserve(utf8.size() / 5 + 1);
-    TextScanner(*this).run();
+    TextScanner(*this).run(stop);
 }
 
 }  // namespace ctxmem

@@ -30,10 +30,11 @@ std::uint64_t most_visits(std::size_t texts) { return 300'000'000 + 3'000 * std:
 }  // namespace
 
 Pairs near_duplicate_pairs(std::span<const std::string_view> texts,
-                           const SimilarityOptions& likeness, std::size_t threads, Pulse& pulse) {
+                           const SimilarityOptions& likeness, std::size_t threads,
+                           StopToken& stop) {
     check(likeness, texts.size(), threads);
-    TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, pulse);
-    Join join(sets, likeness, threads, pulse);
+    TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, stop);
+    Join join(sets, likeness, threads, stop);
     struct Pair {
         std::int32_t left;
         std::int32_t right;
@@ -71,9 +72,10 @@ namespace {
 // All texts of a node have the same set, so whoever takes one takes all: nodes are enough.
 // Nothing, if it would take too long.
 std::optional<Stars> gather(TextSets& sets, std::span<const std::int32_t> order,
-                            const SimilarityOptions& likeness, std::size_t threads, Pulse& pulse) {
+                            const SimilarityOptions& likeness, std::size_t threads,
+                            StopToken& stop) {
     const bool bounded = likeness.measure == Measure::jaccard;
-    Join join(sets, likeness, threads, pulse);
+    Join join(sets, likeness, threads, stop);
     std::vector<std::int32_t> centre(sets.slices.size(), -1);
     std::vector<double> similarity(sets.slices.size(), 1.0);
     for (const std::int32_t text : order) {
@@ -104,15 +106,15 @@ std::optional<Stars> gather(TextSets& sets, std::span<const std::int32_t> order,
 
 Stars near_duplicate_stars(std::span<const std::string_view> texts,
                            std::span<const double> priority, const SimilarityOptions& likeness,
-                           std::size_t threads, Pulse& pulse) {
+                           std::size_t threads, StopToken& stop) {
     check(likeness, texts.size(), threads);
     const std::vector<std::int32_t> order = by_priority(priority, texts.size());
     {
-        TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, pulse);
-        if (auto stars = gather(sets, order, likeness, threads, pulse)) return *std::move(stars);
+        TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, stop);
+        if (auto stars = gather(sets, order, likeness, threads, stop)) return *std::move(stars);
     }
     return near_duplicate_stars_sketched(texts, priority, likeness, kPermutations, kSeed, threads,
-                                         pulse);
+                                         stop);
 }
 
 }  // namespace ctxmem

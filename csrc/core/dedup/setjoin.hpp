@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "core/dedup/similarity_options.hpp"
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 #include "core/dedup/stars.hpp"
 
 namespace ctxmem {
@@ -42,7 +42,7 @@ struct Pairs {
 // them, and only that first text is paired with others.
 // Throws std::invalid_argument for a SimilarityOptions out of range or more than 2^31 - 1 texts.
 Pairs near_duplicate_pairs(std::span<const std::string_view> texts,
-                           const SimilarityOptions& likeness, std::size_t threads, Pulse& pulse);
+                           const SimilarityOptions& likeness, std::size_t threads, StopToken& stop);
 
 // Groups without chains: texts are taken by priority, the highest first, ties by index; one that is
 // not taken yet becomes a representative and takes every such text that is a near-duplicate of it.
@@ -50,6 +50,6 @@ Pairs near_duplicate_pairs(std::span<const std::string_view> texts,
 // Requires as many priorities as texts, none NaN. Throws as near_duplicate_pairs.
 Stars near_duplicate_stars(std::span<const std::string_view> texts,
                            std::span<const double> priority, const SimilarityOptions& likeness,
-                           std::size_t threads, Pulse& pulse);
+                           std::size_t threads, StopToken& stop);
 
 }  // namespace ctxmem

@@ -61,7 +61,7 @@ struct Run {
 };
 
 Run read(std::span<const std::string_view> texts, std::int32_t number, Unit unit, int ngram,
-         Pulse& pulse) {
+         StopToken& stop) {
     Run run;
     run.of.reserve(texts.size());
     std::size_t bytes = 0;  // of the texts to come
@@ -80,7 +80,7 @@ Run read(std::span<const std::string_view> texts, std::int32_t number, Unit unit
         Arena& arena = run.arenas.back();
         std::uint64_t* set = arena.data() + arena.size();
         const std::size_t size = shingler.append(texts[i], arena);
-        pulse(15 * size + 100);
+        stop.check(15 * size + 100);
         std::uint64_t sum = 0;
         for (std::size_t k = 0; k < size; ++k) sum += set[k];
         const Slice slice{set, static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(size)};
@@ -100,11 +100,11 @@ Run read(std::span<const std::string_view> texts, std::int32_t number, Unit unit
 }  // namespace
 
 TextSets sets_of_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
-                       std::size_t threads, Pulse& pulse) {
+                       std::size_t threads, StopToken& stop) {
     (void)Shingler(unit, ngram);  // throws for an ngram below 1
     const std::size_t count = runs_of(texts.size(), threads);
     std::vector<Run> runs(count);
-    in_parallel(threads, count, pulse, [&](std::size_t run, Pulse& own) {
+    in_parallel(threads, count, stop, [&](std::size_t run, StopToken& own) {
         const std::size_t begin = texts.size() * run / count;
         const std::size_t end = texts.size() * (run + 1) / count;
         runs[run] = read(texts.subspan(begin, end - begin), static_cast<std::int32_t>(begin), unit,

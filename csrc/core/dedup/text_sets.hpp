@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 #include "core/dedup/shingles.hpp"
 
 namespace ctxmem {
@@ -31,6 +31,6 @@ struct TextSets {
 // Nodes are numbered in the order of their first texts. Linear in the texts.
 // Throws std::invalid_argument for a text of 2^31 shingles or more, or for ngram < 1.
 TextSets sets_of_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
-                       std::size_t threads, Pulse& pulse);
+                       std::size_t threads, StopToken& stop);
 
 }  // namespace ctxmem

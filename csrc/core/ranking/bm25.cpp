@@ -43,7 +43,8 @@ struct Filter {
 }  // namespace
 
 std::vector<double> bm25(std::span<const std::string_view> texts,
-                         std::span<const std::string_view> queries, const Bm25& parameters) {
+                         std::span<const std::string_view> queries, const Bm25& parameters,
+                         StopToken& stop) {
     const Vocabulary vocabulary(queries);
     const std::size_t size = vocabulary.words.size();
     Filter filter;
@@ -58,6 +59,7 @@ std::vector<double> bm25(std::span<const std::string_view> texts,
     std::vector<std::uint64_t> words;
     double total = 0;
     for (std::size_t t = 0; t < texts.size(); ++t) {
+        stop.check(100 + 4 * texts[t].size());
         words.clear();
         split_words(texts[t], words);
         length[t] = static_cast<double>(words.size());
@@ -91,6 +93,7 @@ std::vector<double> bm25(std::span<const std::string_view> texts,
 
     std::vector<double> scores(texts.size() * queries.size());
     for (const Posting& posting : postings) {
+        stop.check(5 + 2 * queries_of[posting.word].size());
         const double f = posting.frequency;
         const double norm = 1 - parameters.b + parameters.b * length[posting.text] / mean;
         const double score =

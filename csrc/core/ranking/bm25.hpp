@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
+
 namespace ctxmem {
 
 struct Bm25 {
@@ -17,6 +19,7 @@ struct Bm25 {
 
 // Scores, row by row: texts.size() x queries.size(). A text or query without words scores 0.
 std::vector<double> bm25(std::span<const std::string_view> texts,
-                         std::span<const std::string_view> queries, const Bm25& parameters = {});
+                         std::span<const std::string_view> queries, const Bm25& parameters = {},
+                         StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

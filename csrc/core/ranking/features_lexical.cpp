@@ -13,29 +13,32 @@ constexpr double kK1 = 1.2, kB = 0.75;  // the usual values (Robertson et al. 19
 
 using Query = std::span<const std::uint32_t>;
 
-std::vector<double> bm25(const SpanTable& table, Query query) {
+std::vector<double> bm25(const SpanTable& table, Query query, StopToken& stop) {
     const double mean =
         std::max(1.0, static_cast<double>(table.all_length()) /
                           static_cast<double>(std::max<std::size_t>(1, table.spans())));
     std::vector<double> out(table.spans(), 0.0);
-    for (const std::uint32_t term : query)
+    for (const std::uint32_t term : query) {
+        stop.check(5 * table.postings(term).size());
         for (const auto& [span, count] : table.postings(term)) {
             const auto length = static_cast<double>(table.length(span));
             out[span] += table.weight(term) * count * (kK1 + 1) /
                          (count + kK1 * (1 - kB + kB * length / mean));
         }
+    }
     return out;
 }
 
 // The share of the query's weight that a span and the spans up to `reach` away contain together.
 // Query terms that no span contains are ignored because they do not discriminate between spans.
-Column coverage(const SpanTable& table, Query query, std::size_t reach) {
+Column coverage(const SpanTable& table, Query query, std::size_t reach, StopToken& stop) {
     double whole = 0;
     for (const std::uint32_t term : query)
         if (!table.postings(term).empty()) whole += table.weight(term);
     if (whole <= 0) return Column(table.spans(), query.empty() ? kMissing : 0.0f);
     std::vector<double> found(table.spans(), 0.0);
     for (const std::uint32_t term : query) {
+        stop.check(10 * table.postings(term).size());
         std::size_t next = 0;  // spans before it are done: postings ascend and their ranges overlap
         for (const auto& [span, count] : table.postings(term)) {
             const std::size_t from =
@@ -61,11 +64,12 @@ float named_share(const SpanTable& table, const Terms& terms) {
 }
 
 // For each span, the best score of a chunk that contains it; a chunk is scored by its spans.
-Column of_chunks(const SpanTable& table, const Column& values) {
+Column of_chunks(const SpanTable& table, const Column& values, StopToken& stop) {
     std::vector<double> out(table.spans(), 0.0);
     for (std::size_t c = 0; c < table.chunks(); ++c) {
         const auto from = static_cast<std::size_t>(table.input().chunk_first[c]);
         const auto to = static_cast<std::size_t>(table.input().chunk_last[c]);
+        stop.check(10 + 2 * (to - from));
         double total = 0;
         for (std::size_t s = from; s < to; ++s) total += values[s];
         const double share = total / std::sqrt(1.0 + static_cast<double>(to - from));
@@ -74,7 +78,7 @@ Column of_chunks(const SpanTable& table, const Column& values) {
     return scaled(out);
 }
 
-void add_matches(const SpanTable& table, Columns& columns) {
+void add_matches(const SpanTable& table, Columns& columns, StopToken& stop) {
     double rarest_asked = 0, present = 0, absent = 0;
     for (const std::uint32_t term : table.queries()[0]) {
         (table.postings(term).empty() ? absent : present) += 1;
@@ -85,6 +89,7 @@ void add_matches(const SpanTable& table, Columns& columns) {
         focus(table.spans());
     double matched = 0;
     for (std::size_t s = 0; s < table.spans(); ++s) {
+        stop.check(20 + 10 * table.terms(s).size());
         double best = 0;
         std::uint32_t before = std::numeric_limits<std::uint32_t>::max();
         for (const Term& term : table.terms(s)) {
@@ -125,15 +130,16 @@ void add_nothing(const SpanTable& table, Columns& columns) {
 
 }  // namespace
 
-void add_words(const SpanTable& table, Columns& columns) {
+void add_words(const SpanTable& table, Columns& columns, StopToken& stop) {
     if (!table.has_query()) return add_nothing(table, columns);
     const std::size_t spans = table.spans();
-    Column query = scaled(bm25(table, table.queries()[0]));
-    Column covered = coverage(table, table.queries()[0], 0);
+    Column query = scaled(bm25(table, table.queries()[0], stop));
+    Column covered = coverage(table, table.queries()[0], 0, stop);
     Column variants(query), covered_variants(covered);
     for (std::size_t q = 1; q < table.queries().size(); ++q) {
-        const Column one = scaled(bm25(table, table.queries()[q]));
-        const Column covered_one = coverage(table, table.queries()[q], 0);
+        stop.check(5 * spans);
+        const Column one = scaled(bm25(table, table.queries()[q], stop));
+        const Column covered_one = coverage(table, table.queries()[q], 0, stop);
         for (std::size_t s = 0; s < spans; ++s) {
             variants[s] = std::max(variants[s], one[s]);
             covered_variants[s] = std::max(covered_variants[s], covered_one[s]);
@@ -145,16 +151,16 @@ void add_words(const SpanTable& table, Columns& columns) {
     columns.add("bm25_place", places(query));
     columns.add("bm25", std::move(query));
     columns.add("bm25_variants_place", places(variants));
-    columns.add("bm25_chunk", of_chunks(table, variants));
+    columns.add("bm25_chunk", of_chunks(table, variants, stop));
     columns.add("bm25_before", beside(table, variants, -1));
     columns.add("bm25_after", beside(table, variants, 1));
     columns.add("bm25_around", mean_beside(table, variants, kAround));
     columns.add("bm25_variants", std::move(variants));
-    columns.add("coverage_around", coverage(table, table.queries()[0], kAround));
+    columns.add("coverage_around", coverage(table, table.queries()[0], kAround, stop));
     columns.add("coverage_heading", std::move(heading));
     columns.add("coverage", std::move(covered));
     columns.add("coverage_variants", std::move(covered_variants));
-    add_matches(table, columns);
+    add_matches(table, columns, stop);
 }
 
 }  // namespace ctxmem

@@ -22,7 +22,8 @@ constexpr double kFew = 4;            // ... or in at most this number
 
 class Bridges {
 public:
-    Bridges(const SpanTable& table, std::span<const float> worth) : table_(table), worth_(worth) {
+    Bridges(const SpanTable& table, std::span<const float> worth, StopToken& stop)
+        : table_(table), worth_(worth), stop_(stop) {
         std::vector<std::uint32_t> order(table.spans());
         std::iota(order.begin(), order.end(), 0u);
         const std::size_t top = std::min(order.size(), kFeedback);
@@ -43,6 +44,7 @@ public:
             for (const std::uint32_t term : table_.distinct(from)) {
                 if (table_.asked(term) || !rare(table_.postings(term).size(), table_.spans()))
                     continue;
+                stop_.check(5 + 5 * table_.postings(term).size());
                 for (const auto& [span, count] : table_.postings(term)) {
                     if (table_.document(span) == table_.document(from)) continue;
                     if (one[span] == 0) met.push_back(span);
@@ -67,12 +69,14 @@ public:
         std::vector<std::uint32_t> met;
         for (const std::uint32_t from : first_best(kBridges)) {
             met.clear();
-            for (const std::uint32_t term : table_.distinct(from))
+            for (const std::uint32_t term : table_.distinct(from)) {
+                stop_.check(5 + 5 * table_.openings_with(term).size());
                 for (const auto& [document, position] : table_.openings_with(term)) {
                     if (document == table_.document(from)) continue;
                     if (one[document] == 0) met.push_back(document);
                     one[document] += table_.weight(term);
                 }
+            }
             for (const std::uint32_t document : met) {
                 most[document] =
                     std::max(most[document], static_cast<float>(one[document] / whole[document]));
@@ -94,6 +98,7 @@ public:
                 ++names;
                 const auto openings = table_.openings_with(terms[at].id);
                 if (!rare(openings.size(), table_.documents())) continue;
+                stop_.check(5 + 30 * openings.size());
                 for (const auto& [document, position] : openings)
                     if (document != table_.document(from))
                         most[document] =
@@ -119,6 +124,7 @@ public:
             found.assign(table_.spans(), 0.0);
             for (const std::uint32_t term : opening(leader, kName)) {
                 whole += table_.weight(term);
+                stop_.check(5 + 5 * table_.postings(term).size());
                 for (const auto& [span, count] : table_.postings(term))
                     if (table_.document(span) != leader) found[span] += table_.weight(term);
             }
@@ -136,6 +142,7 @@ public:
         for (const std::uint32_t from : best_)
             for (const std::uint32_t term : table_.distinct(from)) {
                 if (table_.asked(term) || table_.weight(term) <= 0) continue;
+                stop_.check(5 + 5 * table_.postings(term).size());
                 const double weight = worth_[from] * table_.weight(term);
                 for (const auto& [span, count] : table_.postings(term))
                     if (span != from &&
@@ -180,6 +187,7 @@ public:
         std::vector<double> near(table_.spans(), 0.0), elsewhere(table_.spans(), 0.0);
         for (std::size_t s = 0; s < near.size(); ++s)
             for (const std::uint32_t from : best_) {
+                stop_.check(5 + table_.input().width / 8);
                 const double cosine = alike(s, from);
                 if (from != s) near[s] += cosine * worth_[from];
                 if (table_.document(s) != table_.document(from))
@@ -231,13 +239,15 @@ private:
 
     const SpanTable& table_;
     std::span<const float> worth_;
+    StopToken& stop_;
     std::vector<std::uint32_t> best_;
 };
 
 }  // namespace
 
-void add_bridges(const SpanTable& table, std::span<const float> worth, Columns& columns) {
-    const Bridges bridges(table, worth);
+void add_bridges(const SpanTable& table, std::span<const float> worth, Columns& columns,
+                 StopToken& stop) {
+    const Bridges bridges(table, worth, stop);
     const std::vector<double> shared = bridges.shared();
     columns.add("bridge", Column(shared.begin(), shared.end()));
     columns.add("bridge_relative", scaled(shared));

@@ -49,11 +49,12 @@ Column place_in_document(const SpanTable& table, std::span<const float> worth) {
     return out;
 }
 
-Column best_chunk(const SpanTable& table, std::span<const float> worth) {
+Column best_chunk(const SpanTable& table, std::span<const float> worth, StopToken& stop) {
     Column out(worth.size(), 0.0f);
     for (std::size_t c = 0; c < table.chunks(); ++c) {
         const auto from = static_cast<std::size_t>(table.input().chunk_first[c]);
         const auto to = static_cast<std::size_t>(table.input().chunk_last[c]);
+        stop.check(10 + 2 * (to - from));
         double total = 0;
         for (std::size_t s = from; s < to; ++s) total += worth[s];
         for (std::size_t s = from; s < to; ++s)
@@ -64,7 +65,8 @@ Column best_chunk(const SpanTable& table, std::span<const float> worth) {
 
 }  // namespace
 
-void add_standing(const SpanTable& table, std::span<const float> worth, Columns& columns) {
+void add_standing(const SpanTable& table, std::span<const float> worth, Columns& columns,
+                  StopToken& stop) {
     double all = 0, squares = 0;
     float most = 0;
     for (const float value : worth) {
@@ -78,6 +80,7 @@ void add_standing(const SpanTable& table, std::span<const float> worth, Columns&
         if (most > 0) relative[s] /= most;
         heading[s] = table.heading(s) == s ? 0 : given[table.heading(s)];
     }
+    stop.check(50 * given.size());
     const DocumentWorth documents = documents_by(table, worth, all);
     columns.add("worth", given);
     columns.add("worth_place", places(given));
@@ -92,7 +95,7 @@ void add_standing(const SpanTable& table, std::span<const float> worth, Columns&
     columns.add("worth_in_document", place_in_document(table, worth));
     columns.add("worth_within", within_documents(table, given));
     columns.add("worth_heading", std::move(heading));
-    columns.add("worth_chunk", best_chunk(table, worth));
+    columns.add("worth_chunk", best_chunk(table, worth, stop));
     columns.add("worth_best", Column(given.size(), most));
     columns.add("worth_mass", Column(given.size(), static_cast<float>(std::log1p(all))));
     columns.add("worth_spread",

@@ -21,24 +21,28 @@ std::vector<double> of_chunks(const SpanTable& table, Evidence kind) {
 }
 
 template <class Visit>
-void each_held(const SpanTable& table, Visit&& visit) {
-    for (std::size_t c = 0; c < table.chunks(); ++c)
-        for (auto s = table.input().chunk_first[c]; s < table.input().chunk_last[c]; ++s)
-            visit(c, static_cast<std::size_t>(s));
+void each_held(const SpanTable& table, StopToken& stop, Visit&& visit) {
+    for (std::size_t c = 0; c < table.chunks(); ++c) {
+        const auto first = static_cast<std::size_t>(table.input().chunk_first[c]);
+        const auto last = static_cast<std::size_t>(table.input().chunk_last[c]);
+        stop.check(5 + 2 * (last - first));
+        for (std::size_t s = first; s < last; ++s) visit(c, s);
+    }
 }
 
 // The maximum, or the sum, over the chunks that contain a span; kMissing if no chunk has a number.
-std::vector<double> most(const SpanTable& table, std::span<const double> of_chunk) {
+std::vector<double> most(const SpanTable& table, std::span<const double> of_chunk,
+                         StopToken& stop) {
     std::vector<double> out(table.spans(), kMissing);
-    each_held(table, [&](std::size_t chunk, std::size_t span) {
+    each_held(table, stop, [&](std::size_t chunk, std::size_t span) {
         if (!std::isnan(of_chunk[chunk])) out[span] = std::max(out[span], of_chunk[chunk]);
     });
     return out;
 }
 
-std::vector<double> sum(const SpanTable& table, std::span<const double> of_chunk) {
+std::vector<double> sum(const SpanTable& table, std::span<const double> of_chunk, StopToken& stop) {
     std::vector<double> out(table.spans(), kMissing);
-    each_held(table, [&](std::size_t chunk, std::size_t span) {
+    each_held(table, stop, [&](std::size_t chunk, std::size_t span) {
         if (!std::isnan(of_chunk[chunk])) out[span] = std::max(out[span], 0.0) + of_chunk[chunk];
     });
     return out;
@@ -85,12 +89,13 @@ void add_documents(const SpanTable& table, std::span<const double> consensus, Co
     columns.add("consensus_even", Column(table.spans(), static_cast<float>(even)));
 }
 
-std::vector<double> cosines(const SpanTable& table, std::size_t query) {
+std::vector<double> cosines(const SpanTable& table, std::size_t query, StopToken& stop) {
     const std::size_t width = table.input().width;
     const float* target = table.input().query_vectors.data() + query * width;
     std::vector<double> out(table.spans());
     for (std::size_t s = 0; s < out.size(); ++s) {
         const float* vector = table.input().vectors.data() + s * width;
+        stop.check(5 + width / 8);
         float sum = 0;
         for (std::size_t k = 0; k < width; ++k) sum += vector[k] * target[k];
         out[s] = sum;
@@ -98,17 +103,17 @@ std::vector<double> cosines(const SpanTable& table, std::size_t query) {
     return out;
 }
 
-void add_vectors(const SpanTable& table, Columns& columns) {
+void add_vectors(const SpanTable& table, Columns& columns, StopToken& stop) {
     const SpanInput& in = table.input();
     const std::size_t queries =
         in.width > 0 && !in.vectors.empty() ? in.query_vectors.size() / in.width : 0;
     Column query(table.spans(), kMissing), variants(query), around(query);
     if (queries > 0) {
-        query = spread(cosines(table, 0));
+        query = spread(cosines(table, 0, stop));
         around = mean_beside(table, query, 1);
     }
     for (std::size_t q = 1; q < queries; ++q) {
-        const Column one = spread(cosines(table, q));
+        const Column one = spread(cosines(table, q, stop));
         for (std::size_t s = 0; s < one.size(); ++s) variants[s] = std::max(variants[s], one[s]);
     }
     columns.add("span_cosine_place", places(query));
@@ -119,29 +124,29 @@ void add_vectors(const SpanTable& table, Columns& columns) {
 
 }  // namespace
 
-void add_rank_fusion(const SpanTable& table, Columns& columns) {
+void add_rank_fusion(const SpanTable& table, Columns& columns, StopToken& stop) {
     const std::vector<double> consensus = of_chunks(table, kConsensus);
-    const Column votes = scaled(sum(table, consensus));
-    columns.add("consensus", scaled(most(table, consensus)));
+    const Column votes = scaled(sum(table, consensus, stop));
+    columns.add("consensus", scaled(most(table, consensus, stop)));
     columns.add("consensus_place", places(votes));
     columns.add("consensus_sum", votes);
-    columns.add("leading", scaled(sum(table, of_chunks(table, kLeading))));
-    columns.add("best_rank", narrow(most(table, of_chunks(table, kBestRank))));
-    Column hits = narrow(sum(table, of_chunks(table, kHits)));
+    columns.add("leading", scaled(sum(table, of_chunks(table, kLeading), stop)));
+    columns.add("best_rank", narrow(most(table, of_chunks(table, kBestRank), stop)));
+    Column hits = narrow(sum(table, of_chunks(table, kHits), stop));
     for (float& value : hits) value = value > kMissing ? std::log1p(value) : kMissing;
     columns.add("hits", std::move(hits));
-    columns.add("lists", narrow(most(table, of_chunks(table, kLists))));
-    const Column score = narrow(most(table, of_chunks(table, kScore)));
+    columns.add("lists", narrow(most(table, of_chunks(table, kLists), stop)));
+    const Column score = narrow(most(table, of_chunks(table, kScore), stop));
     columns.add("score_place", places(score));
     columns.add("score", score);
-    columns.add("score_mean", narrow(most(table, of_chunks(table, kMeanScore))));
+    columns.add("score_mean", narrow(most(table, of_chunks(table, kMeanScore), stop)));
     // Rescale to 0 .. 1 before taking maxima: a raw cosine can be negative, as kMissing is.
     Column of_chunk = spread(of_chunks(table, kCosine));
     const Column cosine =
-        narrow(most(table, std::vector<double>(of_chunk.begin(), of_chunk.end())));
+        narrow(most(table, std::vector<double>(of_chunk.begin(), of_chunk.end()), stop));
     columns.add("cosine_place", places(cosine));
     columns.add("cosine", cosine);
-    add_vectors(table, columns);
+    add_vectors(table, columns, stop);
     add_documents(table, consensus, columns);
 }
 

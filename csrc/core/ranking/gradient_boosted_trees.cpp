@@ -69,11 +69,13 @@ GradientBoostedTrees::GradientBoostedTrees(const TreesData& data, std::size_t fe
             "forest: the trees have fewer leaves than there are nodes and values");
 }
 
-void GradientBoostedTrees::sum(std::span<const float* const> columns, std::span<float> out) const {
+void GradientBoostedTrees::sum(std::span<const float* const> columns, std::span<float> out,
+                               StopToken& stop) const {
     std::array<std::uint32_t, kRows> left_over;
     const auto strike = kernels().strike;
     for (std::size_t from = 0; from < out.size(); from += kRows) {
         const std::size_t rows = std::min(kRows, out.size() - from);
+        stop.check(rows * (nodes_.size() / 16 + trees_.size()));
         float* const total = out.data() + from;
         std::fill_n(total, rows, bias_);
         for (const Tree& tree : trees_) {

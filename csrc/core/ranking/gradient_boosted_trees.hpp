@@ -11,6 +11,8 @@
 #include <span>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
+
 namespace ctxmem {
 
 constexpr std::size_t kMostLeaves = 32;  // a bit each
@@ -35,7 +37,8 @@ public:
     GradientBoostedTrees(const TreesData& data, std::size_t features);
 
     // Write the sum of the trees and the bias for each row; columns[f] has feature f of the rows.
-    void sum(std::span<const float* const> columns, std::span<float> out) const;
+    void sum(std::span<const float* const> columns, std::span<float> out,
+             StopToken& stop = StopToken::none()) const;
 
     std::size_t trees() const { return trees_.size(); }
 

@@ -45,13 +45,15 @@ Column mean_beside(const SpanTable& table, std::span<const float> values, int re
 Column beside(const SpanTable& table, std::span<const float> values, int step);
 
 // Features of the first round, which need no values: retrieval, lexical, context, length.
-void add_rank_fusion(const SpanTable& table, Columns& columns);
-void add_words(const SpanTable& table, Columns& columns);
-void add_context(const SpanTable& table, Columns& columns);
+void add_rank_fusion(const SpanTable& table, Columns& columns, StopToken& stop);
+void add_words(const SpanTable& table, Columns& columns, StopToken& stop);
+void add_context(const SpanTable& table, Columns& columns, StopToken& stop);
 void add_size(const SpanTable& table, Columns& columns);
 
 // Features of the second round, computed from one draft value per span: ranks and multi-hop.
-void add_standing(const SpanTable& table, std::span<const float> worth, Columns& columns);
-void add_bridges(const SpanTable& table, std::span<const float> worth, Columns& columns);
+void add_standing(const SpanTable& table, std::span<const float> worth, Columns& columns,
+                  StopToken& stop);
+void add_bridges(const SpanTable& table, std::span<const float> worth, Columns& columns,
+                 StopToken& stop);
 
 }  // namespace ctxmem

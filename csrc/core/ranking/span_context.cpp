@@ -44,7 +44,7 @@ struct Asked {
 
 }  // namespace
 
-void add_context(const SpanTable& table, Columns& columns) {
+void add_context(const SpanTable& table, Columns& columns, StopToken& stop) {
     const std::size_t n = table.spans();
     const std::array names = {"coverage_labels",    "coverage_closure", "bm25_closure",
                               "bm25_closure_place", "coverage_block",   "coverage_source",
@@ -76,6 +76,7 @@ void add_context(const SpanTable& table, Columns& columns) {
         const double mean = std::max(1.0, static_cast<double>(table.all_length()) /
                                               static_cast<double>(std::max<std::size_t>(1, n)));
         for (std::size_t q = 0; q < words; ++q) {
+            stop.check(10 * n);
             for (const auto& [span, found] : table.postings(asked.terms[q])) count[span] = found;
             for (std::size_t s = 0; s < n; ++s) {
                 const double named = (above[s] >> q & 1) != 0 ? kOfLabel : 0.0;

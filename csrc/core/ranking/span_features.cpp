@@ -12,19 +12,19 @@ struct SpanFeatures::Drafted {
     SpanTable table;
     Columns columns;
 
-    explicit Drafted(const SpanInput& input) : table(input) {
-        add_rank_fusion(table, columns);
-        add_words(table, columns);
-        add_context(table, columns);
+    Drafted(const SpanInput& input, StopToken& stop) : table(input, stop) {
+        add_rank_fusion(table, columns, stop);
+        add_words(table, columns, stop);
+        add_context(table, columns, stop);
         add_size(table, columns);
     }
 
-    Columns finals(std::span<const float> worth) const {
+    Columns finals(std::span<const float> worth, StopToken& stop) const {
         if (worth.size() != table.spans())
             throw std::invalid_argument("span features: expected one value per span");
         Columns made;
-        add_standing(table, worth, made);
-        add_bridges(table, worth, made);
+        add_standing(table, worth, made, stop);
+        add_bridges(table, worth, made, stop);
         return made;
     }
 
@@ -32,17 +32,20 @@ struct SpanFeatures::Drafted {
     static const Drafted& empty() {
         static const std::int64_t zero = 0;
         static const std::string_view query = "name";
-        static const Drafted drafted([] {
-            SpanInput input;
-            input.first = {&zero, 1};
-            input.queries = {&query, 1};
-            return input;
-        }());
+        static const Drafted drafted(
+            [] {
+                SpanInput input;
+                input.first = {&zero, 1};
+                input.queries = {&query, 1};
+                return input;
+            }(),
+            StopToken::none());
         return drafted;
     }
 };
 
-SpanFeatures::SpanFeatures(const SpanInput& input) : drafted_(std::make_unique<Drafted>(input)) {}
+SpanFeatures::SpanFeatures(const SpanInput& input, StopToken& stop)
+    : drafted_(std::make_unique<Drafted>(input, stop)) {}
 SpanFeatures::~SpanFeatures() = default;
 SpanFeatures::SpanFeatures(SpanFeatures&&) noexcept = default;
 
@@ -53,7 +56,7 @@ std::span<const std::string_view> SpanFeatures::draft_names() {
 std::span<const std::string_view> SpanFeatures::final_names() {
     static const std::vector<std::string_view> names = [] {
         std::vector<std::string_view> all = Drafted::empty().columns.names;
-        const Columns made = Drafted::empty().finals({});
+        const Columns made = Drafted::empty().finals({}, StopToken::none());
         all.insert(all.end(), made.names.begin(), made.names.end());
         return all;
     }();
@@ -85,8 +88,8 @@ const float* SpanFeatures::draft_column(std::size_t name) const {
     return drafted_->columns.values[name].data();
 }
 
-std::vector<float> SpanFeatures::finals(std::span<const float> worth) const {
-    const Columns made = drafted_->finals(worth);
+std::vector<float> SpanFeatures::finals(std::span<const float> worth, StopToken& stop) const {
+    const Columns made = drafted_->finals(worth, stop);
     std::vector<float> all;
     all.reserve(spans() * made.values.size());
     for (const Column& column : made.values) all.insert(all.end(), column.begin(), column.end());

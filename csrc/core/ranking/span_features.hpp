@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
+
 namespace ctxmem {
 
 constexpr float kMissing = -1.0f;
@@ -55,7 +57,7 @@ struct SpanInput {
 class SpanFeatures {
 public:
     // Throws std::invalid_argument if the sizes are inconsistent.
-    explicit SpanFeatures(const SpanInput& input);
+    explicit SpanFeatures(const SpanInput& input, StopToken& stop = StopToken::none());
     ~SpanFeatures();
     SpanFeatures(SpanFeatures&&) noexcept;
 
@@ -69,7 +71,8 @@ public:
     const float* draft_column(std::size_t name) const;
     // The columns of the features of final_names() that are not in draft_names(), one after
     // another, given one draft value per span.
-    std::vector<float> finals(std::span<const float> worth) const;
+    std::vector<float> finals(std::span<const float> worth,
+                              StopToken& stop = StopToken::none()) const;
 
 private:
     struct Drafted;

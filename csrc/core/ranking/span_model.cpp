@@ -40,47 +40,47 @@ SpanModel::SpanModel(const NamedForest& draft, const NamedForest& final, float b
         throw std::invalid_argument("span model: the blend is not between 0 and 1");
 }
 
-std::vector<float> SpanModel::draft_odds(const SpanFeatures& features) const {
+std::vector<float> SpanModel::draft_odds(const SpanFeatures& features, StopToken& stop) const {
     std::vector<const float*> columns;
     for (const std::size_t k : draft_columns_) columns.push_back(features.draft_column(k));
     std::vector<float> odds(features.spans());
-    draft_.sum(columns, odds);
+    draft_.sum(columns, odds, stop);
     return odds;
 }
 
 void SpanModel::revise(const SpanFeatures& features, std::span<const float> worth,
-                       std::vector<float>& odds) const {
-    const std::vector<float> made = features.finals(worth);
+                       std::vector<float>& odds, StopToken& stop) const {
+    const std::vector<float> made = features.finals(worth, stop);
     const std::size_t drafted = SpanFeatures::draft_names().size();
     std::vector<const float*> columns;
     for (const std::size_t k : final_columns_)
         columns.push_back(k < drafted ? features.draft_column(k)
                                       : made.data() + (k - drafted) * features.spans());
     std::vector<float> revised(features.spans());
-    final_.sum(columns, revised);
+    final_.sum(columns, revised, stop);
     for (std::size_t s = 0; s < odds.size(); ++s)
         odds[s] = blend_ * odds[s] + (1 - blend_) * revised[s];
 }
 
-std::vector<float> SpanModel::draft(const SpanFeatures& features) const {
-    std::vector<float> odds = draft_odds(features);
+std::vector<float> SpanModel::draft(const SpanFeatures& features, StopToken& stop) const {
+    std::vector<float> odds = draft_odds(features, stop);
     to_worth(odds);
     return odds;
 }
 
-std::vector<float> SpanModel::revise(const SpanFeatures& features,
-                                     std::span<const float> worth) const {
-    std::vector<float> odds = draft_odds(features);
-    revise(features, worth, odds);
+std::vector<float> SpanModel::revise(const SpanFeatures& features, std::span<const float> worth,
+                                     StopToken& stop) const {
+    std::vector<float> odds = draft_odds(features, stop);
+    revise(features, worth, odds, stop);
     to_worth(odds);
     return odds;
 }
 
-std::vector<float> SpanModel::predict(const SpanFeatures& features) const {
-    std::vector<float> odds = draft_odds(features);
+std::vector<float> SpanModel::predict(const SpanFeatures& features, StopToken& stop) const {
+    std::vector<float> odds = draft_odds(features, stop);
     std::vector<float> drafted(odds);
     to_worth(drafted);
-    revise(features, drafted, odds);
+    revise(features, drafted, odds, stop);
     to_worth(odds);
     return odds;
 }
@@ -102,17 +102,18 @@ std::vector<float> GatedModel::mixed(const SpanFeatures& features, Verb&& verb) 
     return worth;
 }
 
-std::vector<float> GatedModel::draft(const SpanFeatures& features) const {
-    return mixed(features, [&](const SpanModel& model) { return model.draft(features); });
+std::vector<float> GatedModel::draft(const SpanFeatures& features, StopToken& stop) const {
+    return mixed(features, [&](const SpanModel& model) { return model.draft(features, stop); });
 }
 
-std::vector<float> GatedModel::revise(const SpanFeatures& features,
-                                      std::span<const float> worth) const {
-    return mixed(features, [&](const SpanModel& model) { return model.revise(features, worth); });
+std::vector<float> GatedModel::revise(const SpanFeatures& features, std::span<const float> worth,
+                                      StopToken& stop) const {
+    return mixed(features,
+                 [&](const SpanModel& model) { return model.revise(features, worth, stop); });
 }
 
-std::vector<float> GatedModel::predict(const SpanFeatures& features) const {
-    return mixed(features, [&](const SpanModel& model) { return model.predict(features); });
+std::vector<float> GatedModel::predict(const SpanFeatures& features, StopToken& stop) const {
+    return mixed(features, [&](const SpanModel& model) { return model.predict(features, stop); });
 }
 
 }  // namespace ctxmem

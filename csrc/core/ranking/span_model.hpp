@@ -28,16 +28,19 @@ public:
     SpanModel(const NamedForest& draft, const NamedForest& final, float blend);
 
     // The value of each span by the first stage.
-    std::vector<float> draft(const SpanFeatures& features) const;
+    std::vector<float> draft(const SpanFeatures& features,
+                             StopToken& stop = StopToken::none()) const;
     // The final value of each span, given its draft or verified value.
-    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
+    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth,
+                              StopToken& stop = StopToken::none()) const;
     // Draft, then revise.
-    std::vector<float> predict(const SpanFeatures& features) const;
+    std::vector<float> predict(const SpanFeatures& features,
+                               StopToken& stop = StopToken::none()) const;
 
 private:
-    std::vector<float> draft_odds(const SpanFeatures& features) const;
+    std::vector<float> draft_odds(const SpanFeatures& features, StopToken& stop) const;
     void revise(const SpanFeatures& features, std::span<const float> worth,
-                std::vector<float>& odds) const;
+                std::vector<float>& odds, StopToken& stop) const;
 
     std::vector<std::size_t> draft_columns_, final_columns_;  // column of each forest feature
     GradientBoostedTrees draft_, final_;
@@ -55,9 +58,12 @@ public:
     // Use one model for all texts.
     explicit GatedModel(const SpanModel& model) : GatedModel(model, model) {}
 
-    std::vector<float> draft(const SpanFeatures& features) const;
-    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth) const;
-    std::vector<float> predict(const SpanFeatures& features) const;
+    std::vector<float> draft(const SpanFeatures& features,
+                             StopToken& stop = StopToken::none()) const;
+    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth,
+                              StopToken& stop = StopToken::none()) const;
+    std::vector<float> predict(const SpanFeatures& features,
+                               StopToken& stop = StopToken::none()) const;
 
 private:
     template <class Verb>

@@ -16,15 +16,15 @@ constexpr std::size_t kBytesOfTerm = 4;  // low estimate of bytes per term, sepa
 
 }  // namespace
 
-SpanTable::SpanTable(const SpanInput& input) : in_(input) {
+SpanTable::SpanTable(const SpanInput& input, StopToken& stop) : in_(input) {
     check();
     Terms known;
     make_room();
-    for (std::size_t t = 0; t < in_.merged_texts.size(); ++t) read_stretch(t, known);
+    for (std::size_t t = 0; t < in_.merged_texts.size(); ++t) read_merged_text(t, known, stop);
     read_names(known);
     read_queries(known);
     drop_extras(known.size());
-    index_terms(known.size());
+    index_terms(known.size(), stop);
     index_names();
     find_openings();
     index_openings();
@@ -33,9 +33,9 @@ SpanTable::SpanTable(const SpanInput& input) : in_(input) {
 void SpanTable::check() const {
     const std::size_t merged_texts = in_.merged_texts.size();
     if (in_.first.size() != merged_texts + 1 || in_.document.size() != merged_texts ||
-        in_.place.size() != merged_texts || in_.end.size() != spans() || in_.kind.size() != spans() ||
-        in_.flags.size() != spans() || in_.need.size() != spans() || in_.block.size() != spans() ||
-        (!in_.names.empty() && in_.names.size() != merged_texts) ||
+        in_.place.size() != merged_texts || in_.end.size() != spans() ||
+        in_.kind.size() != spans() || in_.flags.size() != spans() || in_.need.size() != spans() ||
+        in_.block.size() != spans() || (!in_.names.empty() && in_.names.size() != merged_texts) ||
         in_.chunk_first.size() != in_.chunk_last.size() ||
         in_.evidence.size() != in_.chunk_first.size() * kEvidence || in_.first[0] != 0 ||
         in_.first[merged_texts] != static_cast<std::int64_t>(spans()))
@@ -71,17 +71,18 @@ void SpanTable::make_room() {
     std::size_t bytes = 0;
     for (const std::string_view merged_text : in_.merged_texts) bytes += merged_text.size();
     terms_.reserve(bytes / kBytesOfTerm);
-    for (auto* column : {&term_first_, &distinct_first_, &bytes_, &length_, &heading_, &text_of_,
-                         &document_of_})
+    for (auto* column :
+         {&term_first_, &distinct_first_, &bytes_, &length_, &heading_, &text_of_, &document_of_})
         column->reserve(spans() + 1);
 }
 
-void SpanTable::read_stretch(std::size_t merged_text, Terms& known) {
+void SpanTable::read_merged_text(std::size_t merged_text, Terms& known, StopToken& stop) {
     if (first_of(merged_text) == first_of(merged_text + 1)) return;
     CodePointReader reader(in_.merged_texts[merged_text], in_.end[first_of(merged_text + 1) - 1]);
     std::uint32_t heading = kNever;
     for (std::size_t s = first_of(merged_text); s < first_of(merged_text + 1); ++s) {
         const std::string_view text = reader.between(in_.start[s], in_.end[s]);
+        stop.check(100 + 10 * text.size());
         known.append(text, terms_);
         term_first_.push_back(static_cast<std::uint32_t>(terms_.size()));
         const std::span<const Term> found = terms(s);
@@ -161,11 +162,12 @@ void SpanTable::drop_extras(std::size_t vocabulary) {
     terms_.resize(kept);
 }
 
-void SpanTable::index_terms(std::size_t vocabulary) {
+void SpanTable::index_terms(std::size_t vocabulary, StopToken& stop) {
     function_.assign(vocabulary, 0);
     posting_first_.assign(vocabulary + 1, 0);
     std::vector<std::uint32_t> last(vocabulary, kNever);  // the last span that had each term
     for (std::size_t s = 0; s < spans(); ++s) {
+        stop.check(10 + 5 * terms(s).size());
         for (const Term& term : terms(s)) {
             function_[term.id] = function_[term.id] || term.function;
             if (last[term.id] == s) continue;
@@ -178,7 +180,8 @@ void SpanTable::index_terms(std::size_t vocabulary) {
     for (std::size_t v = 0; v < vocabulary; ++v) posting_first_[v + 1] += posting_first_[v];
     postings_.resize(distinct_.size());
     std::vector<std::uint32_t> next(posting_first_.begin(), posting_first_.end());
-    for (std::size_t s = 0; s < spans(); ++s)
+    for (std::size_t s = 0; s < spans(); ++s) {
+        stop.check(10 + 10 * terms(s).size());
         for (const Term& term : terms(s)) {
             const auto span = static_cast<std::uint32_t>(s);
             std::uint32_t& at = next[term.id];
@@ -187,6 +190,7 @@ void SpanTable::index_terms(std::size_t vocabulary) {
             else
                 postings_[at++] = {span, 1};
         }
+    }
     const auto n = static_cast<double>(spans());
     weight_.resize(vocabulary);
     for (std::size_t v = 0; v < vocabulary; ++v) {

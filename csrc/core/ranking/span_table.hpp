@@ -25,7 +25,7 @@ public:
     };
 
     // Throws std::invalid_argument if the sizes are inconsistent. Keeps views of the input.
-    explicit SpanTable(const SpanInput& input);
+    SpanTable(const SpanInput& input, StopToken& stop);
 
     const SpanInput& input() const { return in_; }
     std::size_t spans() const { return in_.start.size(); }
@@ -86,12 +86,12 @@ private:
     }
     void check() const;
     void make_room();
-    void read_stretch(std::size_t merged_text, Terms& known);
+    void read_merged_text(std::size_t merged_text, Terms& known, StopToken& stop);
     void read_names(Terms& known);
     void index_names();
     void read_queries(Terms& known);
     void drop_extras(std::size_t vocabulary);
-    void index_terms(std::size_t vocabulary);
+    void index_terms(std::size_t vocabulary, StopToken& stop);
     void find_openings();
     void index_openings();
 

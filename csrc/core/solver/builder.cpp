@@ -8,7 +8,10 @@
 namespace ctxmem {
 namespace {
 
-constexpr int kMaxDepth = 64;  // of needs that need others
+constexpr std::uint64_t kChangesPerOption = 64;
+constexpr std::uint64_t kFreeChanges = 1 << 16;
+constexpr std::size_t kManyOptions = 64;  // of a larger class only the best kOffers are queued
+constexpr std::size_t kOffers = 8;
 
 // Value per token; what adds no tokens comes first.
 double worth(std::int64_t value, std::int64_t tokens) {
@@ -28,6 +31,9 @@ Builder::Builder(const BudgetTree& tree) : tree_(tree) {
     }
     for (std::size_t k = 0; k < tree.counts.size(); ++k)
         for (const Literal member : tree.counts[k].members) counts_of_[member].push_back(k);
+    std::size_t options = 0;
+    for (const TreeClass& klass : tree.classes) options += klass.options.size();
+    most_changes_ = kFreeChanges + kChangesPerOption * options;
 }
 
 void Builder::clear() {
@@ -38,6 +44,7 @@ void Builder::clear() {
     tokens_.assign(tree_.nodes.size(), 0);
     undo_.clear();
     value_ = 0;
+    changes_ = 0;
     forbidden_ = 0;
     over_ = 0;
     unmet_ = 0;
@@ -48,6 +55,7 @@ void Builder::clear() {
 }
 
 void Builder::put(std::size_t c, std::size_t option) {
+    ++changes_;
     const TreeClass& klass = tree_.classes[c];
     std::int64_t tokens = 0;
     if (!open(c)) {
@@ -99,33 +107,49 @@ void Builder::put(std::size_t c, std::size_t option) {
     }
 }
 
-bool Builder::follow_up(std::size_t c, std::size_t option, int depth) {
-    if (depth > kMaxDepth) return false;
+// Give a class an option; false if that breaks a need of another class or forbids the move.
+bool Builder::change(std::size_t c, std::size_t option) {
     undo_.push_back({c, chosen_[c]});
-    const std::vector<Literal> before =
-        open(c) ? std::vector<Literal>{} : tree_.classes[c].options[chosen_[c]].literals;
+    before_.clear();
+    if (!open(c)) before_ = tree_.classes[c].options[chosen_[c]].literals;
     put(c, option);
     if (forbidden_ > 0) return false;
-    for (const Literal lost : before)
+    for (const Literal lost : before_)
         if (truth_[lost] == 0)
             for (const Literal from : needing_[lost])
                 if (truth_[from] != 0) return false;
-    for (const Literal literal : tree_.classes[c].options[option].literals)
-        for (const Literal to : needed_by_[literal]) {
-            if (truth_[to] != 0) continue;
-            // The option that costs least at the prices among those that serve.
-            const std::size_t other = tree_.class_of[to];
-            if (other == c) return false;
-            std::size_t best = BudgetTree::kNone;
-            for (std::size_t o = 0; o < tree_.classes[other].options.size(); ++o) {
-                const std::vector<Literal>& literals = tree_.classes[other].options[o].literals;
-                if (!std::binary_search(literals.begin(), literals.end(), to)) continue;
-                if (best == BudgetTree::kNone ||
-                    prices_->gain(other, o) > prices_->gain(other, best))
-                    best = o;
-            }
-            if (best == BudgetTree::kNone || !follow_up(other, best, depth + 1)) return false;
+    return true;
+}
+
+// The same with all that the option needs. What is needed only adds tokens, so a move that is above
+// the budget ends.
+bool Builder::change_all(std::size_t c, std::size_t option) {
+    if (!change(c, option)) return false;
+    needed_.clear();
+    const auto ask_for = [&](std::size_t klass, std::size_t chosen) {
+        for (const Literal literal : tree_.classes[klass].options[chosen].literals)
+            for (const Literal to : needed_by_[literal])
+                if (truth_[to] == 0) needed_.push_back(to);
+    };
+    ask_for(c, option);
+    while (!needed_.empty()) {
+        const Literal to = needed_.back();
+        needed_.pop_back();
+        if (truth_[to] != 0) continue;
+        if (tokens_[0] > tree_.nodes[0].maximum) return false;
+        const std::size_t other = tree_.class_of[to];
+        if (other == c) return false;
+        // The option that costs least at the prices among those that have the literal.
+        std::size_t best = BudgetTree::kNone;
+        for (std::size_t o = 0; o < tree_.classes[other].options.size(); ++o) {
+            const std::vector<Literal>& literals = tree_.classes[other].options[o].literals;
+            if (!std::binary_search(literals.begin(), literals.end(), to)) continue;
+            if (best == BudgetTree::kNone || prices_->gain(other, o) > prices_->gain(other, best))
+                best = o;
         }
+        if (best == BudgetTree::kNone || !change(other, best)) return false;
+        ask_for(other, best);
+    }
     return true;
 }
 
@@ -138,12 +162,12 @@ void Builder::take_back() {
 
 bool Builder::move(std::size_t c, std::size_t option) {
     undo_.clear();
-    if (follow_up(c, option, 0) && over_ == 0) return true;
+    if (change_all(c, option) && over_ == 0) return true;
     take_back();
     return false;
 }
 
-bool Builder::build(const Prices& prices, bool follow, Watch& watch) {
+bool Builder::build(const Prices& prices, bool follow, StopToken& stop) {
     prices_ = &prices;
     clear();
     const std::size_t classes = tree_.classes.size();
@@ -157,7 +181,7 @@ bool Builder::build(const Prices& prices, bool follow, Watch& watch) {
         });
         for (const std::size_t o : order)
             if (open(c)) move(c, o);
-        if (open(c)) return false;
+        if (open(c) || stop.expired(100)) return false;
     }
     if (follow) {
         std::vector<std::size_t> order(classes);
@@ -169,19 +193,20 @@ bool Builder::build(const Prices& prices, bool follow, Watch& watch) {
         std::stable_sort(order.begin(), order.end(),
                          [&](std::size_t a, std::size_t b) { return gain[a] > gain[b]; });
         for (const std::size_t c : order) {
+            if (tired() || stop.expired(100)) break;
             if (chosen_[c] == prices.best()[c]) continue;
             const std::int64_t before = value_;
             if (move(c, prices.best()[c]) && value_ < before && unmet_ == 0) take_back();
         }
     }
-    fill_minima(prices, watch);
-    fill(watch);
+    fill_minima(prices, stop);
+    fill(stop);
     undo_.clear();
     return unmet_ == 0 && forbidden_ == 0;
 }
 
 // Serve every minimum from the classes below it, the least loss at the prices per token first.
-void Builder::fill_minima(const Prices& prices, Watch& watch) {
+void Builder::fill_minima(const Prices& prices, StopToken& stop) {
     for (std::size_t s = tree_.nodes.size(); s-- > 1;) {
         if (tokens_[s] >= tree_.nodes[s].minimum) continue;
         struct Candidate {
@@ -204,7 +229,7 @@ void Builder::fill_minima(const Prices& prices, Watch& watch) {
         std::stable_sort(candidates.begin(), candidates.end(),
                          [](const Candidate& a, const Candidate& b) { return a.gain > b.gain; });
         for (const Candidate& candidate : candidates) {
-            if (tokens_[s] >= tree_.nodes[s].minimum || watch.stop(100)) break;
+            if (tokens_[s] >= tree_.nodes[s].minimum || tired() || stop.expired(100)) break;
             const std::int64_t before = tokens_[s];
             if (chosen_[candidate.klass] != candidate.option &&
                 move(candidate.klass, candidate.option) && tokens_[s] <= before)
@@ -213,7 +238,7 @@ void Builder::fill_minima(const Prices& prices, Watch& watch) {
     }
 }
 
-void Builder::fill(Watch& watch) {
+void Builder::fill(StopToken& stop) {
     struct Candidate {
         double worth;
         std::size_t klass;
@@ -226,7 +251,10 @@ void Builder::fill(Watch& watch) {
     };
     const bool had_minima = unmet_ == 0;
     std::priority_queue<Candidate> queue;
+    std::vector<Candidate> many;
     const auto offer = [&](std::size_t c) {
+        const bool few = tree_.classes[c].options.size() <= kManyOptions;
+        many.clear();
         const TreeOption& now = tree_.classes[c].options[chosen_[c]];
         for (std::size_t o = 0; o < tree_.classes[c].options.size(); ++o) {
             if (o == chosen_[c]) continue;
@@ -237,11 +265,20 @@ void Builder::fill(Watch& watch) {
             for (const Literal literal : option.literals)
                 for (const std::size_t k : counts_of_[literal])
                     if (tally_[k] == 0) hope += tree_.counts[k].one;
-            if (hope > 0) queue.push({worth(hope, option.tokens - now.tokens), c, o});
+            if (hope <= 0) continue;
+            const Candidate candidate{worth(hope, option.tokens - now.tokens), c, o};
+            if (few)
+                queue.push(candidate);
+            else
+                many.push_back(candidate);
         }
+        const std::size_t best = std::min(kOffers, many.size());
+        std::partial_sort(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(best),
+                          many.end(), [](const Candidate& a, const Candidate& b) { return b < a; });
+        for (std::size_t k = 0; k < best; ++k) queue.push(many[k]);
     };
     for (std::size_t c = 0; c < tree_.classes.size(); ++c) offer(c);
-    while (!queue.empty() && !watch.stop(50)) {
+    while (!queue.empty() && !tired() && !stop.expired(200)) {
         const Candidate top = queue.top();
         queue.pop();
         if (chosen_[top.klass] == top.option) continue;

@@ -271,8 +271,9 @@ std::vector<ComponentSolver::Option> ComponentSolver::options(const Component& c
     return best;
 }
 
-ComponentSolver::Result ComponentSolver::solve(std::int64_t limit, bool cheap, Watch& watch) const {
-    if (joined_) return search(limit, cheap, watch);
+ComponentSolver::Result ComponentSolver::solve(std::int64_t limit, bool cheap,
+                                               StopToken& stop) const {
+    if (joined_) return search(limit, cheap, stop);
     Problem packing;
     const std::int64_t most = std::clamp<std::int64_t>(limit, 0, kMostBudget);
     packing.budget = most;
@@ -298,7 +299,7 @@ ComponentSolver::Result ComponentSolver::solve(std::int64_t limit, bool cheap, W
     packing.minimum.assign(in_.minimum.begin(), in_.minimum.end());
     packing.maximum.assign(in_.maximum.begin(), in_.maximum.end());
     packing.header.assign(in_.header.begin(), in_.header.end());
-    const Solution solution = solve_packing(packing, {kStates, 0}, watch);
+    const Solution solution = solve_packing(packing, {kStates, 0}, stop);
     result.found = solution.found;
     result.bound = static_cast<double>(solution.upper_bound) / kScale;
     if (!solution.found) return result;
@@ -327,7 +328,7 @@ void ComponentSolver::add_units(const Component& component, std::uint64_t units,
 struct ComponentSolver::Search {
     std::int64_t limit;
     bool cheap;
-    Watch& watch;
+    StopToken& stop;
     std::vector<std::uint32_t> order;  // candidates of the component, the densest first
     std::vector<double> rest;          // value of all candidates from a place in the order on
     std::int64_t spare = 0;            // tokens that a unit may save, at most
@@ -337,9 +338,9 @@ struct ComponentSolver::Search {
 };
 
 ComponentSolver::Result ComponentSolver::search(std::int64_t limit, bool cheap,
-                                                Watch& watch) const {
+                                                StopToken& stop) const {
     const Component& all = components_[0];
-    Search search{limit, cheap, watch, {}, {}};
+    Search search{limit, cheap, stop, {}, {}};
     if (cheap)
         search.spare =
             in_.joint + in_.joint_whole + static_cast<std::int64_t>(std::ceil(in_.joint_unit));
@@ -369,7 +370,7 @@ ComponentSolver::Result ComponentSolver::search(std::int64_t limit, bool cheap,
 void ComponentSolver::descend(Search& search, std::size_t at, std::uint64_t units,
                               double value) const {
     const Component& all = components_[0];
-    if (++search.nodes > kMostNodes || search.watch.stop(100)) return;
+    if (++search.nodes > kMostNodes || search.stop.expired(100)) return;
     if (value + search.rest[at] <= search.best) return;
     std::int64_t tokens = 0;
     for (std::uint64_t rest = units; rest != 0; rest &= rest - 1)

@@ -15,7 +15,7 @@
 
 #include "core/solver/packing.hpp"
 #include "core/solver/window_problem.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
@@ -33,7 +33,7 @@ public:
     };
     // With `cheap`, runs cost what counts of joined text may save: the bound then holds for
     // rendered text.
-    Result solve(std::int64_t limit, bool cheap, Watch& watch) const;
+    Result solve(std::int64_t limit, bool cheap, StopToken& stop) const;
 
 private:
     struct Component {
@@ -58,7 +58,7 @@ private:
     std::vector<Option> options(const Component& component, std::int64_t limit, bool cheap) const;
     void join_all();
     struct Search;
-    Result search(std::int64_t limit, bool cheap, Watch& watch) const;
+    Result search(std::int64_t limit, bool cheap, StopToken& stop) const;
     void descend(Search& search, std::size_t at, std::uint64_t units, double value) const;
     std::int64_t total_cost(const Component& component, std::uint64_t units, bool cheap) const;
     void add_units(const Component& component, std::uint64_t units,

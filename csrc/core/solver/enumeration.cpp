@@ -145,7 +145,7 @@ bool Enumeration<Words>::gather_moves(std::size_t node, std::int64_t depth, Part
 template <std::size_t Words>
 bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Window& window,
                                 std::int64_t heading, double up, double down, std::int64_t depth,
-                                Watch& watch) {
+                                StopToken& stop) {
     const Unit& unit = schedule_.units[node][layer.unit];
     const Facts& keep = keep_[node][layer.unit];
     gathered_.clear();
@@ -172,7 +172,7 @@ bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Wind
             gathered_.push_back(to);
         }
         if (gathered_.size() > runs_.back()) runs_.push_back(gathered_.size());
-        if (watch.stop(parts_.size() * (layer.factual ? 4 : 1))) return false;
+        if (stop.expired(parts_.size() * (layer.factual ? 4 : 1))) return false;
         if (gathered_.size() > 6 * cap_ + 10000) {
             compete(layer, free_from_);
             // What cannot be among the best `cap_` any more need not be gathered.
@@ -262,9 +262,9 @@ double Enumeration<Words>::shorten(std::size_t limit, const Window& window, std:
 }
 
 template <std::size_t Words>
-bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, Watch& watch) {
+bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, StopToken& stop) {
     for (const std::size_t child : schedule_.children[node])
-        if (!enumerate(child, depth, watch)) return false;
+        if (!enumerate(child, depth, stop)) return false;
     std::vector<Part>& out = parts_of_[node];
     out.clear();
     const TreeNode& here = tree_.nodes[node];
@@ -292,7 +292,7 @@ bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, Watch& 
         std::size_t collect_at = first_step + kStepLimit / 4;
         for (std::size_t l = 0; l < layers_.size(); ++l) {
             heading -= layers_[l].reference;
-            if (!extend(node, layers_[l], window, heading, up[l + 1], down[l + 1], depth, watch))
+            if (!extend(node, layers_[l], window, heading, up[l + 1], down[l + 1], depth, stop))
                 return false;
             if (steps_.size() > collect_at) {
                 steps_.collect(first_step, gathered_);
@@ -356,12 +356,15 @@ void Enumeration<Words>::recover(std::size_t node, std::uint32_t trail,
 
 template <std::size_t Words>
 typename Enumeration<Words>::Round Enumeration<Words>::run(std::int64_t depth, std::size_t cap,
-                                                           Watch& watch) {
+                                                           StopToken& stop) {
     Round round;
-    cap_ = cap;
+    // The candidates of a step are up to seven times as many as are kept, in two buffers.
+    cap_ = std::clamp<std::size_t>(
+        cap, 1,
+        std::max<std::size_t>(1, std::min(kMostParts / 16, kMostParts / tree_.nodes.size())));
     steps_.clear();
     dropped_ = kNoLoss;
-    if (!enumerate(0, depth, watch)) {
+    if (!enumerate(0, depth, stop)) {
         round.stopped = true;
         return round;
     }

@@ -11,6 +11,10 @@
 // partial packings carry the facts it asks for, a bit each, and only packings with the same facts
 // compete.
 //
+// Memory: the steps that lead to partial packings (200 MB at most), and kMostParts packings for each
+// of two purposes, which lowers the cap of states where packings carry many facts or there are many
+// nodes.
+//
 // Where a minimum has still to be met, fewer tokens are not better, so there only packings of the
 // same tokens compete.
 #pragma once
@@ -24,7 +28,7 @@
 #include "core/solver/prices.hpp"
 #include "core/solver/schedule.hpp"
 #include "core/solver/backpointers.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
@@ -35,7 +39,7 @@ public:
     static constexpr std::size_t kFacts = 64 * Words;
 
     struct Round {
-        bool stopped = false;             // the watch said stop: nothing is known
+        bool stopped = false;             // the deadline has passed: nothing is known
         bool shortened = false;           // the cap dropped packings
         std::int64_t loss = kNoLoss;      // of the best packing found, or kNoLoss
         std::int64_t complete_below = 0;  // no packing that was not found loses less
@@ -46,7 +50,7 @@ public:
     Enumeration(const BudgetTree& tree, const Bound& bound, const Schedule& schedule);
 
     // The packing of least loss, if that is at most `depth`; keeps `cap` partial packings a step.
-    Round run(std::int64_t depth, std::size_t cap, Watch& watch);
+    Round run(std::int64_t depth, std::size_t cap, StopToken& stop);
 
 private:
     using Facts = std::array<std::uint64_t, Words>;
@@ -77,13 +81,16 @@ private:
     static constexpr std::uint32_t kStart = Backpointers<Step>::kStart;
     static constexpr std::uint32_t kClosed = 0xFFFFFFFEu;
 
+    // Partial packings that are kept at a time, and packings of all nodes: 256 MB each.
+    static constexpr std::size_t kMostParts = (std::size_t{256} << 20) / sizeof(Part);
+
     bool has(const Facts& facts, std::size_t bit) const {
         return (facts[bit / 64] >> (bit % 64)) & 1;
     }
-    bool enumerate(std::size_t node, std::int64_t depth, Watch& watch);
+    bool enumerate(std::size_t node, std::int64_t depth, StopToken& stop);
     bool gather_moves(std::size_t node, std::int64_t depth, Part& start);
     bool extend(std::size_t node, const Layer& layer, const Window& window, std::int64_t heading,
-                double up, double down, std::int64_t depth, Watch& watch);
+                double up, double down, std::int64_t depth, StopToken& stop);
     bool charge(const Unit& unit, const Facts& keep, const Facts& before, const Facts& move,
                 Part& part) const;
     void compete(const Layer& layer, std::int64_t free_from);

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "core/solver/backpointers.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
@@ -78,9 +78,9 @@ public:
 
     // Let one class in. moves[0] is its best option, with no loss; the others lose at most `depth`.
     // `heading` is what the best options of the classes still to come weigh, `up` and `down` their
-    // cheapest loss per token. False when the watch said stop.
+    // cheapest loss per token. False when the deadline has passed.
     bool extend(const Move* moves, std::size_t count, std::int64_t heading, double up, double down,
-                Watch& watch) {
+                StopToken& stop) {
         const auto hopeful = [&](std::int64_t tokens, std::int64_t loss) {
             // The products round by 1e-15 of their size; the margin keeps the bound a lower bound.
             return loss <= depth_ && window_.rest(tokens + heading, up, down) * (1 - 1e-9) <=
@@ -99,7 +99,7 @@ public:
             }
             if (gathered_.size() > runs_.back()) runs_.push_back(gathered_.size());
             work_ += partials_.size();
-            if (watch.stop(partials_.size())) return false;
+            if (stop.expired(partials_.size())) return false;
             if (gathered_.size() > 4 * cap_ + 1000) {
                 merge_runs();
                 shorten(cap_, heading, up, down);

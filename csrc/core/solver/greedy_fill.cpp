@@ -31,10 +31,10 @@ void invert(std::size_t count, std::vector<std::uint32_t>& first, std::vector<st
 
 }  // namespace
 
-GreedyFill::GreedyFill(WindowProblem& problem, Watch& watch)
+GreedyFill::GreedyFill(WindowProblem& problem, StopToken& stop)
     : problem_(problem),
       in_(problem.input()),
-      watch_(watch),
+      stop_(stop),
       duplicates_(problem),
       n_(problem.units()),
       seen_(problem.nodes(), 0),
@@ -82,7 +82,7 @@ bool GreedyFill::improve(SelectionResult& best, std::uint32_t seed) {
 // Leaves out each candidate that was taken, as long as that gives a better selection.
 void GreedyFill::leave_out(SelectionResult& best) {
     std::vector<std::uint32_t> roots = best_roots_;
-    for (bool better = true; better && !watch_.stop(1000);) {
+    for (bool better = true; better && !stop_.expired(1000);) {
         better = false;
         for (const std::uint32_t root : roots) {
             banned_[root] = 1;
@@ -251,7 +251,7 @@ void GreedyFill::take_best(double min_density, std::int32_t section) {
             long_.push_back(node);
         else if (choice_.possible || choice_.blocked)
             heap_.push_back({choice_.density(), node});
-        if (watch_.stop(100)) return;
+        if (stop_.expired(100)) return;
     }
     std::make_heap(heap_.begin(), heap_.end());
     while (!heap_.empty() && heap_.front().density >= min_density) {
@@ -263,7 +263,7 @@ void GreedyFill::take_best(double min_density, std::int32_t section) {
         heap_.pop_back();
         if (!candidate(next.node) || (section >= 0 && !in_section(next.node, section))) continue;
         consider(next.node, next.density);
-        if (watch_.stop(200)) return;
+        if (stop_.expired(200)) return;
     }
 }
 

@@ -15,13 +15,13 @@
 
 #include "core/solver/window_duplicates.hpp"
 #include "core/solver/window_problem.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
 class GreedyFill {
 public:
-    GreedyFill(WindowProblem& problem, Watch& watch);
+    GreedyFill(WindowProblem& problem, StopToken& stop);
 
     // The best of the greedy selection and its variations; `bound` and `total` are not set.
     SelectionResult best();
@@ -94,7 +94,7 @@ private:
 
     WindowProblem& problem_;
     const SelectionInput& in_;
-    Watch& watch_;
+    StopToken& stop_;
     WindowDuplicates duplicates_;
     std::size_t n_;
 

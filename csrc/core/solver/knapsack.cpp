@@ -42,15 +42,18 @@ struct Normal {
 };
 
 void check(const Classes& classes, std::int64_t budget) {
-    if (budget > kMaxBudget) throw std::invalid_argument("budget must not exceed 2**31");
+    if (budget < 0 || budget > kMaxBudget) throw std::invalid_argument("budget must be 0 to 2**31");
     if (classes.count > 0 && classes.starts[0] != 0)
         throw std::invalid_argument("starts must begin at 0");
+    // All starts before any option is read: the last one is the number of options.
+    if (!std::is_sorted(classes.starts, classes.starts + classes.count + 1))
+        throw std::invalid_argument("starts must not descend");
     std::int64_t sum = 0;
     for (std::size_t c = 0; c < classes.count; ++c) {
         const std::int64_t begin = classes.starts[c];
         const std::int64_t end = classes.starts[c + 1];
-        if (end < begin || end - begin > std::numeric_limits<std::int32_t>::max())
-            throw std::invalid_argument("starts must not descend");
+        if (end - begin > std::numeric_limits<std::int32_t>::max())
+            throw std::invalid_argument("a class may have 2**31 options at most");
         std::int64_t largest = 0;
         for (std::int64_t i = begin; i < end; ++i) {
             if (classes.tokens[i] < 0) throw std::invalid_argument("tokens must not be negative");
@@ -166,8 +169,8 @@ template <class Int>
 class Table {
 public:
     Table(const std::vector<DenseClass>& classes, const std::vector<DenseOption>& options,
-          Watch& watch)
-        : classes_(classes), options_(options), watch_(watch) {}
+          StopToken& stop)
+        : classes_(classes), options_(options), stop_(stop) {}
 
     bool solve(std::int64_t room, std::vector<std::size_t>& chosen) {
         return classes_.empty() || recover(0, classes_.size(), room, chosen);
@@ -187,7 +190,7 @@ private:
                     kernels().relax32(from_.data(), count, gain, best.data() + tokens);
                 else
                     kernels().relax64(from_.data(), count, gain, best.data() + tokens);
-                if (watch_.stop(count / 16 + 1)) return false;
+                if (stop_.expired(count / 16 + 1)) return false;
             }
         }
         return true;
@@ -225,14 +228,14 @@ private:
 
     const std::vector<DenseClass>& classes_;
     const std::vector<DenseOption>& options_;
-    Watch& watch_;
+    StopToken& stop_;
     std::vector<Int> from_;
 };
 
 class Search {
 public:
-    Search(const Normal& normal, const Limits& limits, Watch& watch)
-        : normal_(normal), limits_(limits), watch_(watch) {
+    Search(const Normal& normal, const Limits& limits, StopToken& stop)
+        : normal_(normal), limits_(limits), stop_(stop) {
         const auto bits = std::bit_width(static_cast<std::uint64_t>(normal.total));
         shift_ = std::clamp(60 - static_cast<int>(bits), 0, 40);
         std::vector<Increment> increments = hull_increments(normal);
@@ -288,7 +291,7 @@ public:
         packing.value = normal_.base_value + value_;
         packing.upper_bound = normal_.base_value + upper_;
         packing.price = std::ldexp(static_cast<double>(price_), -shift_);
-        packing.proof = upper_ == value_ ? Proof::kOptimal : Proof::kGap;
+        packing.status = upper_ == value_ ? Status::kOptimal : Status::kGap;
         for (const std::size_t i : chosen_) packing.chosen.push_back(normal_.options[i].index);
         return packing;
     }
@@ -418,7 +421,7 @@ private:
             const Active& active = active_[a];
             heading -= moves_[active.begin].tokens;
             if (!frontier.extend(&moves_[active.begin], active.end - active.begin, heading,
-                                 up[a + 1], down[a + 1], watch_))
+                                 up[a + 1], down[a + 1], stop_))
                 return Round::kStopped;
             if (may_turn_dense && dense_is_cheaper(spent_ + frontier.work(), full))
                 return Round::kDense;
@@ -461,13 +464,17 @@ private:
         }
         return cells_;
     }
-    bool dense_fits(std::int64_t full) { return dense_cells(full) < watch_.left() * 2.5e8; }
+    bool dense_fits(std::int64_t full) {
+        // Three rows of 64-bit numbers are in use at a time.
+        const auto bytes = 3 * 8 * static_cast<std::uint64_t>(normal_.room + 1);
+        return bytes <= kTableBytes && dense_cells(full) < stop_.deadline().left() * 2.5e8;
+    }
     bool dense_is_cheaper(std::uint64_t work, std::int64_t full) {
         return work > 100000 && static_cast<double>(work) * kCellsPerPartial > dense_cells(full) &&
                dense_fits(full);
     }
 
-    // Solve by table; false when the watch said stop.
+    // Solve by table; false when the deadline has passed.
     bool table(std::int64_t full) {
         activate(full);
         std::int64_t room = normal_.room;
@@ -498,8 +505,8 @@ private:
         }
         std::vector<std::size_t> chosen = best_;
         const bool small = total <= std::numeric_limits<std::int32_t>::max();
-        const bool solved = small ? Table<std::int32_t>(dense, options, watch_).solve(room, chosen)
-                                  : Table<std::int64_t>(dense, options, watch_).solve(room, chosen);
+        const bool solved = small ? Table<std::int32_t>(dense, options, stop_).solve(room, chosen)
+                                  : Table<std::int64_t>(dense, options, stop_).solve(room, chosen);
         if (!solved) return false;
         std::int64_t value = 0;
         for (const std::size_t i : chosen) value += normal_.options[i].value;
@@ -517,8 +524,8 @@ private:
     }
 
     const Normal& normal_;
-    const Limits& limits_;
-    Watch& watch_;
+    const Limits limits_;
+    StopToken& stop_;
     int shift_ = 0;
     std::int64_t price_ = 0;  // per token, scaled by 2^shift, as are the bound and all losses
     std::int64_t bound_ = 0;
@@ -536,7 +543,7 @@ private:
 }  // namespace
 
 Packing solve_knapsack(const Classes& classes, std::int64_t budget, const Limits& limits,
-                       Watch& watch) {
+                       StopToken& stop) {
     check(classes, budget);
     const Normal normal = normalise(classes, budget);
     if (!normal.feasible) {
@@ -544,7 +551,7 @@ Packing solve_knapsack(const Classes& classes, std::int64_t budget, const Limits
         packing.chosen.assign(classes.count, -1);
         return packing;
     }
-    Search search(normal, limits, watch);
+    Search search(normal, {std::min(limits.states, kMostStates), limits.gap}, stop);
     search.run();
     return search.packing();
 }

@@ -10,7 +10,8 @@
 //    proves that there is none.
 // 5. Where values are nearly proportional to tokens the frontier holds almost every token sum; then
 //    a dense table over the budget is cheaper, and it is used (Bellman 1957, with the divide and
-//    conquer of Hirschberg 1975 to recover the choice in linear memory).
+//    conquer of Hirschberg 1975 to recover the choice in linear memory). A table has at most
+//    kTableBytes; above, the frontier goes on up to the cap of states.
 //
 // Cost: O(m) expected for the bound, m options; the enumeration is exponential in theory and about
 // linear on packings of text; the table is O(m * budget) in vector operations.
@@ -19,11 +20,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
-enum class Proof : std::uint8_t {
+enum class Status : std::uint8_t {
     kOptimal,     // nothing is better
     kGap,         // nothing is above the upper bound; the time, the cap or the asked gap ended it
     kInfeasible,  // there is no packing
@@ -38,8 +39,12 @@ struct Classes {
     std::size_t count;
 };
 
+constexpr std::size_t kTableBytes = std::size_t{64} << 20;
+
+constexpr std::size_t kMostStates = std::size_t{1} << 26;  // a higher cap counts as this one
+
 struct Limits {
-    std::size_t states = 200000;  // partial packings kept per class
+    std::size_t states = 200000;  // partial packings kept after each class, at most
     double gap = 0;               // stop when (bound - value) <= gap * |bound|
 };
 
@@ -48,13 +53,14 @@ struct Packing {
     std::int64_t value = 0;
     std::int64_t upper_bound = 0;
     double price = 0;  // value per token at the margin; 0 when the budget does not bind
-    Proof proof = Proof::kInfeasible;
+    Status status = Status::kInfeasible;
 };
 
-// Ties break by index: the same input gives the same packing unless the watch ends the search.
-// Throws std::invalid_argument for tokens below 0, a budget above 2^31, classes of more than 2^31
-// options, or values whose sum could pass 2^60.
+// Ties break by index: the same input gives the same packing unless the deadline ends the search.
+// Throws std::invalid_argument for starts that descend or do not begin at 0, tokens below 0, a budget
+// that is not 0 to 2^31, classes of more than 2^31 options, or values whose sum could pass 2^60.
+// starts[count] is the number of tokens and values.
 Packing solve_knapsack(const Classes& classes, std::int64_t budget, const Limits& limits,
-                       Watch& watch);
+                       StopToken& stop);
 
 }  // namespace ctxmem

@@ -179,6 +179,7 @@ private:
 
         TreeClass merged{left.node, {}, BudgetTree::kNone};
         const std::int64_t most = tree_.nodes[left.node].maximum;
+        pairs_.clear();
         for (const TreeOption& x : left.options)
             for (const TreeOption& y : right.options)
                 if (x.tokens + y.tokens <= most) join(x, y, needs, fusions, live, merged.options);
@@ -188,6 +189,10 @@ private:
             for (const Fusion& fusion : fusions) dead_count_[fusion.count] = false;
             return false;
         }
+        for (TreeOption& option : merged.options)
+            if (option.taken != 0)
+                option.taken = tree_.take_both(pairs_[option.taken - 1].first,
+                                               pairs_[option.taken - 1].second);
         for (const Fusion& fusion : fusions)
             std::erase(tree_.counts[fusion.count].members, fusion.drop);
         for (const Literal literal : literals_of_[b]) tree_.class_of[literal] = a;
@@ -219,9 +224,11 @@ private:
         }
         both_.insert(both_.end(), gained_.begin(), gained_.end());
         std::erase_if(both_, [&](Literal literal) { return !has(live, literal); });
-        TreeOption option{x.tokens + y.tokens, value, both_, x.choices};
-        option.choices.insert(option.choices.end(), y.choices.begin(), y.choices.end());
-        out.push_back(std::move(option));
+        // `taken` is an index into pairs_ until it is known which options are kept.
+        pairs_.push_back({x.taken, y.taken});
+        out.push_back(
+            {x.tokens + y.tokens, value, both_,
+             static_cast<std::uint32_t>(x.taken != 0 || y.taken != 0 ? pairs_.size() : 0)});
     }
 
     // Drop the classes and couplings that are gone and number the others anew.
@@ -274,6 +281,7 @@ private:
     std::vector<bool> dead_count_;
     bool feasible_ = true;
     std::vector<Literal> both_, gained_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;  // takes of both sides
 };
 
 }  // namespace

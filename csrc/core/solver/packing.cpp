@@ -28,7 +28,7 @@ bool is_plain(const Problem& p) {
 }
 
 // Items, groups and pins only: a multiple-choice knapsack as it stands.
-Solution solve_plain(const Problem& p, const Limits& limits, Watch& watch) {
+Solution solve_plain(const Problem& p, const Limits& limits, StopToken& stop) {
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     const std::size_t n = p.items();
     std::vector<std::size_t> group_of(n, kNone);
@@ -78,11 +78,11 @@ Solution solve_plain(const Problem& p, const Limits& limits, Watch& watch) {
     if (!possible) return solution;
     const Packing packing =
         solve_knapsack({starts.data(), tokens.data(), values.data(), members.get(), classes},
-                       p.budget, limits, watch);
+                       p.budget, limits, stop);
     solution.value = packing.value;
     solution.upper_bound = packing.upper_bound;
-    solution.proof = packing.proof;
-    solution.found = packing.proof != Proof::kInfeasible;
+    solution.status = packing.status;
+    solution.found = packing.status != Status::kInfeasible;
     solution.price = packing.price;
     for (std::size_t c = 0; c < classes; ++c) {
         if (packing.chosen[c] < 0) continue;
@@ -94,11 +94,11 @@ Solution solve_plain(const Problem& p, const Limits& limits, Watch& watch) {
 
 class Search {
 public:
-    Search(const Problem& problem, const BudgetTree& tree, const Limits& limits, Watch& watch)
+    Search(const Problem& problem, const BudgetTree& tree, const Limits& limits, StopToken& stop)
         : problem_(problem),
           tree_(tree),
           limits_(limits),
-          watch_(watch),
+          stop_(stop),
           prices_(tree),
           builder_(tree) {}
 
@@ -134,7 +134,7 @@ private:
             }
             if (step == 0) build(false);
             if (step % kStepsPerPacking == 0) build(true);
-            if (!coupled || watch_.stop(1000 + 2 * tree_.classes.size())) break;
+            if (!coupled || stop_.expired(1000 + 2 * tree_.classes.size())) break;
             if (value_ && least - static_cast<double>(*value_) <=
                               std::max(0.5, limits_.gap * std::abs(least) * 0.999))
                 break;
@@ -154,7 +154,7 @@ private:
     }
 
     void build(bool follow) {
-        if (!builder_.build(prices_, follow, watch_)) return;
+        if (!builder_.build(prices_, follow, stop_)) return;
         if (value_ && builder_.value() <= *value_) return;
         value_ = builder_.value();
         chosen_ = builder_.chosen();
@@ -193,7 +193,7 @@ private:
         for (;;) {
             const std::int64_t full = loss_of_next(bound);
             depth = std::clamp<std::int64_t>(depth, 0, full);
-            const auto round = enumeration.run(depth, cap, watch_);
+            const auto round = enumeration.run(depth, cap, stop_);
             if (round.stopped) return;
             take(round, bound);
             const bool proved =
@@ -210,7 +210,7 @@ private:
             if (done()) return;
             if (round.shortened && !scouted) {
                 scouted = true;
-                take(enumeration.run(loss_of_next(bound), std::min(cap, kScouts), watch_), bound);
+                take(enumeration.run(loss_of_next(bound), std::min(cap, kScouts), stop_), bound);
                 if (done()) return;
             }
             if (round.shortened && cap < limits_.states) {
@@ -232,7 +232,7 @@ private:
     Solution solution() const {
         if (impossible_) return infeasible();
         Solution solution = infeasible();
-        solution.proof = Proof::kGap;
+        solution.status = Status::kGap;
         solution.upper_bound = upper_;
         solution.price = prices_.price(0);
         for (const std::size_t node : tree_.node_of_section)
@@ -242,22 +242,26 @@ private:
         solution.value = *value_;
         if (upper_ <= *value_) {
             solution.upper_bound = *value_;
-            solution.proof = Proof::kOptimal;
+            solution.status = Status::kOptimal;
         }
+        std::vector<bool> replaced(problem_.items(), false);
         for (std::size_t c = 0; c < chosen_.size(); ++c)
-            for (const std::int64_t choice : tree_.classes[c].options[chosen_[c]].choices) {
+            tree_.each_leaf(tree_.classes[c].options[chosen_[c]].taken, [&](const Take& take) {
                 const auto after =
-                    std::upper_bound(problem_.starts.begin(), problem_.starts.end(), choice);
+                    std::upper_bound(problem_.starts.begin(), problem_.starts.end(), take.choice);
                 const auto item = static_cast<std::size_t>(after - problem_.starts.begin()) - 1;
-                solution.chosen[item] = static_cast<std::int32_t>(choice - problem_.starts[item]);
-            }
+                if (replaced[item]) return;
+                replaced[item] = take.replaces;
+                solution.chosen[item] =
+                    static_cast<std::int32_t>(take.choice - problem_.starts[item]);
+            });
         return solution;
     }
 
     const Problem& problem_;
     const BudgetTree& tree_;
-    const Limits& limits_;
-    Watch& watch_;
+    const Limits limits_;
+    StopToken& stop_;
     Prices prices_;
     Builder builder_;
     std::optional<std::int64_t> value_;
@@ -268,11 +272,11 @@ private:
 
 }  // namespace
 
-Solution solve_packing(const Problem& problem, const Limits& limits, Watch& watch) {
+Solution solve_packing(const Problem& problem, const Limits& limits, StopToken& stop) {
     check(problem);
-    if (is_plain(problem)) return solve_plain(problem, limits, watch);
+    if (is_plain(problem)) return solve_plain(problem, limits, stop);
     const BudgetTree tree(problem);
-    return Search(problem, tree, limits, watch).run();
+    return Search(problem, tree, {std::min(limits.states, kMostStates), limits.gap}, stop).run();
 }
 
 }  // namespace ctxmem

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "core/solver/knapsack.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
@@ -59,7 +59,7 @@ struct Solution {
     std::vector<std::int32_t> chosen;  // option per item, or -1
     std::int64_t value = 0;
     std::int64_t upper_bound = 0;
-    Proof proof = Proof::kInfeasible;
+    Status status = Status::kInfeasible;
     bool found = false;          // `chosen` is a packing; false with kGap: none was found in time
     double price = 0;            // value per token at the margin of the budget
     std::vector<double> prices;  // the same for each section; below `price` where its minimum binds
@@ -67,6 +67,6 @@ struct Solution {
 
 // Throws std::invalid_argument for indices out of range, sections that form no tree, tokens, header
 // or bonus below 0, or numbers whose sums could pass 2^58.
-Solution solve_packing(const Problem& problem, const Limits& limits, Watch& watch);
+Solution solve_packing(const Problem& problem, const Limits& limits, StopToken& stop);
 
 }  // namespace ctxmem

@@ -19,7 +19,7 @@
 
 #include "core/solver/budget_tree.hpp"
 #include "core/solver/hull.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 

@@ -10,16 +10,16 @@
 
 namespace ctxmem {
 
-SelectionResult select(const SelectionInput& input, Watch& watch) {
+SelectionResult select(const SelectionInput& input, StopToken& stop) {
     WindowProblem problem(input);
-    GreedyFill fill(problem, watch);
+    GreedyFill fill(problem, stop);
     SelectionResult best = fill.best();
     const ComponentSolver exact(problem);
     const auto net = [&](const SelectionResult& result) {
         return result.value - input.min_density * static_cast<double>(result.spent);
     };
     if (exact.small()) {
-        const ComponentSolver::Result found = exact.solve(input.limit, false, watch);
+        const ComponentSolver::Result found = exact.solve(input.limit, false, stop);
         if (found.found) {
             SelectionResult other = fill.exactly(found.units);
             if (other.outcome == Outcome::found &&
@@ -33,11 +33,11 @@ SelectionResult select(const SelectionInput& input, Watch& watch) {
     best.total = problem.total();
     best.bound = std::numeric_limits<double>::infinity();
     if (best.outcome != Outcome::found || !input.bounded) return best;
-    TreeBound tree(problem, best.repetitions, watch);
+    TreeBound tree(problem, best.repetitions, stop);
     best.bound = tree.at(input.limit, best.value);
     if (exact.small() && input.min_density == 0) {
         const ComponentSolver::Result found =
-            exact.solve(input.limit, input.joint > 0 || input.joint_whole > 0, watch);
+            exact.solve(input.limit, input.joint > 0 || input.joint_whole > 0, stop);
         best.bound = std::min(best.bound, std::max(best.value, found.bound));
     }
     return best;

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
@@ -62,7 +62,7 @@ struct SelectionInput {
     std::int64_t joint = 0;
     // The same for a text that is shown whole.
     std::int64_t joint_whole = 0;
-    bool bounded = true;  // compute `bound`; infinity otherwise
+    bool bounded = true;    // compute `bound`; infinity otherwise
     double joint_unit = 0;  // the same for each unit of a text that is not shown whole
 };
 
@@ -95,6 +95,6 @@ struct SelectionResult {
 };
 
 // Throws std::invalid_argument if the columns do not agree or a number is out of range.
-SelectionResult select(const SelectionInput& input, Watch& watch);
+SelectionResult select(const SelectionInput& input, StopToken& stop);
 
 }  // namespace ctxmem

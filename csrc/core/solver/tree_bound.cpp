@@ -20,8 +20,8 @@ constexpr double kImpossible = -1e300;
 }  // namespace
 
 TreeBound::TreeBound(const WindowProblem& problem, const std::vector<Repetition>& repetitions,
-                     Watch& watch)
-    : problem_(problem), in_(problem.input()), watch_(watch) {
+                     StopToken& stop)
+    : problem_(problem), in_(problem.input()), stop_(stop) {
     find_cover();
     make_atoms();
     make_couplings(repetitions);
@@ -390,7 +390,7 @@ void TreeBound::descend() {
     };
     keep();
     for (int round = 0; round < kRounds && work_ < 0.5 * kWork; ++round) {
-        if (watch_.stop(4 * atoms_.size()) || least_ - value_ <= kClose * least_) break;
+        if (stop_.expired(4 * atoms_.size()) || least_ - value_ <= kClose * least_) break;
         const double known = least_;
         const double now = evaluate(price_);
         step(std::max(0.0, now - value_) * agility);
@@ -519,7 +519,7 @@ void TreeBound::branch() {
         std::pop_heap(open.begin(), open.end(), worse);
         const Branch best = std::move(open.back());
         open.pop_back();
-        if (best.bound - value_ <= kClose * best.bound || watch_.stop(40 * atoms_.size())) {
+        if (best.bound - value_ <= kClose * best.bound || stop_.expired(40 * atoms_.size())) {
             closed = std::max(closed, best.bound);
             break;
         }

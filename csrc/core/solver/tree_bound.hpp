@@ -18,14 +18,14 @@
 #include <vector>
 
 #include "core/solver/window_problem.hpp"
-#include "core/support/watch.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
 class TreeBound {
 public:
     TreeBound(const WindowProblem& problem, const std::vector<Repetition>& repetitions,
-              Watch& watch);
+              StopToken& stop);
 
     // The bound for a limit of tokens; `value` is that of a known selection.
     double at(std::int64_t limit, double value);
@@ -98,7 +98,7 @@ private:
 
     const WindowProblem& problem_;
     const SelectionInput& in_;
-    Watch& watch_;
+    StopToken& stop_;
     std::vector<Atom> atoms_;
     std::vector<Text> texts_;
     std::vector<std::uint32_t> atom_of_;  // of each unit

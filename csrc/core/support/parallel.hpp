@@ -1,8 +1,9 @@
-// Work in parts on several threads, the caller among them, with the same result as on one.
+// Work in parts on several threads, the calling one included, with the same result as on one.
 //
-// Parts are taken by number, so whatever a part writes must be its own. The caller's pulse beats
-// meanwhile; when it or any part throws, the others stop at their next pulse and the error of the
-// lowest part is thrown once all have stopped. One thread starts none.
+// Threads take parts in the order of their numbers; two parts must not write to the same memory.
+// The calling thread uses the caller's stop token, every other thread one of its own. When a part
+// throws, cancellation included, the other threads stop at their next check, and the error of the
+// lowest part is thrown after all have stopped. With one thread, none is started.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -12,22 +13,23 @@
 #include <thread>
 #include <vector>
 
-#include "core/support/pulse.hpp"
+#include "core/support/stop_token.hpp"
 
 namespace ctxmem {
 
-// How many parts to cut a long row of things into: some for each thread, and none too long. One thread
-// gets long ones: from large allocations the C library learns not to hand memory back each time.
+// The number of parts for that many things: several for each thread, none longer than 16,384. A
+// single thread gets long parts: after large allocations the C library stops returning memory to
+// the system each time.
 inline std::size_t runs_of(std::size_t things, std::size_t threads) {
     constexpr std::size_t kLong = 16384;
     return std::max((things + kLong - 1) / kLong, threads > 1 ? std::min(4 * threads, things) : 1);
 }
 
-// Call work(part, pulse) for every part from 0 to parts - 1.
+// Call work(part, stop) for every part from 0 to parts - 1.
 template <class Work>
-void in_parallel(std::size_t threads, std::size_t parts, Pulse& pulse, Work&& work) {
+void in_parallel(std::size_t threads, std::size_t parts, StopToken& stop, Work&& work) {
     if (threads <= 1 || parts <= 1) {
-        for (std::size_t part = 0; part < parts; ++part) work(part, pulse);
+        for (std::size_t part = 0; part < parts; ++part) work(part, stop);
         return;
     }
     struct Stopped {};
@@ -36,7 +38,7 @@ void in_parallel(std::size_t threads, std::size_t parts, Pulse& pulse, Work&& wo
     std::mutex mutex;  // of the two below
     std::exception_ptr error;
     std::size_t failed = parts;
-    const auto run = [&](Pulse& own) {
+    const auto run = [&](StopToken& own) {
         while (!stopped.load(std::memory_order_relaxed)) {
             const std::size_t part = next.fetch_add(1, std::memory_order_relaxed);
             if (part >= parts) return;
@@ -60,12 +62,12 @@ void in_parallel(std::size_t threads, std::size_t parts, Pulse& pulse, Work&& wo
         others.reserve(count);
         for (std::size_t i = 0; i < count; ++i)
             others.emplace_back([&] {
-                Pulse silent([&] {
+                StopToken own([&] {
                     if (stopped.load(std::memory_order_relaxed)) throw Stopped{};
                 });
-                run(silent);
+                run(own);
             });
-        run(pulse);
+        run(stop);
     }
     if (error) std::rethrow_exception(error);
 }

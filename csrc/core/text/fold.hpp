@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
 #include "core/text/fold_tables.hpp"
 #include "core/text/unicode.hpp"
 
@@ -22,7 +23,7 @@ struct Folded {
     std::vector<char32_t> chars;
     std::vector<std::uint32_t> at;  // the byte at which each character began, and the size
 
-    explicit Folded(std::string_view utf8) {
+    explicit Folded(std::string_view utf8, StopToken& stop = StopToken::none()) {
         // Most texts begin with ASCII, which a plain loop folds faster.
         std::size_t ascii = 0;
         while (ascii < utf8.size() && static_cast<unsigned char>(utf8[ascii]) < 0x80) ++ascii;
@@ -30,11 +31,15 @@ struct Folded {
         at.reserve(utf8.size() + 1);
         chars.resize(ascii);
         at.resize(ascii);
-        for (std::size_t i = 0; i < ascii; ++i) {
-            chars[i] = lowered(utf8[i]);
-            at[i] = static_cast<std::uint32_t>(i);
+        for (std::size_t from = 0; from < ascii; from += kPortion) {
+            stop.check(kPortion);
+            for (std::size_t i = from; i < std::min(from + kPortion, ascii); ++i) {
+                chars[i] = lowered(utf8[i]);
+                at[i] = static_cast<std::uint32_t>(i);
+            }
         }
         for (std::size_t i = ascii; i < utf8.size();) {
+            stop.check(3);
             if (static_cast<unsigned char>(utf8[i]) < 0x80) {
                 push(lowered(utf8[i]), i);
                 ++i;
@@ -59,6 +64,7 @@ struct Folded {
     }
 
 private:
+    static constexpr std::size_t kPortion = 16384;  // bytes between two reports of work
     static constexpr char32_t kL = 0x1100, kV = 0x1161, kT = 0x11A7, kS = 0xAC00;
     static constexpr char32_t kLs = 19, kVs = 21, kTs = 28;
 

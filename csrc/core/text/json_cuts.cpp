@@ -42,13 +42,14 @@ std::size_t literal_size(std::string_view text, std::size_t at) {
 }  // namespace
 
 JsonValue read_json(std::string_view text, std::size_t at, std::size_t longest,
-                    std::vector<std::size_t>& cuts) {
+                    std::vector<std::size_t>& cuts, StopToken& stop) {
     std::vector<Container> open;
     std::vector<Comma> commas;
     bool number = false;  // the current item is a number
     std::size_t i = at;
     do {
         if (i >= text.size()) return {false, i};
+        stop.check(2);
         const char c = text[i];
         switch (c) {
             case '{':

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
+
 namespace ctxmem {
 
 constexpr std::size_t kDeepest = 500;
@@ -25,6 +27,6 @@ struct JsonValue {
 // containers longer than `longest` bytes are cut too; numbers of an array stay together up to 100
 // bytes.
 JsonValue read_json(std::string_view text, std::size_t at, std::size_t longest,
-                    std::vector<std::size_t>& cuts);
+                    std::vector<std::size_t>& cuts, StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

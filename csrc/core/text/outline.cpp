@@ -93,11 +93,13 @@ std::int64_t code_points(std::string_view text) {
 
 }  // namespace
 
-OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& options)
-    : text_(text), options_(options) {
+OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& options, StopToken& stop)
+    : text_(text), options_(options), stop_(stop) {
     options_.room = std::max<std::size_t>(options_.room, 32);
-    for (std::size_t at = 0; at < text.size(); at = lines_.back().next)
+    for (std::size_t at = 0; at < text.size(); at = lines_.back().next) {
         lines_.push_back(line_at(text, at));
+        stop_.check(20 + (lines_.back().next - at));
+    }
     filled_.resize(lines_.size());
     std::size_t next = lines_.size();
     for (std::size_t i = lines_.size(); i-- > 0;) {
@@ -110,7 +112,10 @@ void OutlineReader::run() {
     count_turns();
     count_questions();
     find_torn_fence();
-    for (std::size_t i = filled(0); i < count(); i = filled(i)) i = take(i);
+    for (std::size_t i = filled(0); i < count(); i = filled(i)) {
+        stop_.check(500);
+        i = take(i);
+    }
     close_lists(-1);
     // A lead-in at the end of the text: the units it introduces are cut off.
     if (lead_.unit != kNoSpan && lead_.colon) flag(lead_.unit, kLeadIn);
@@ -162,6 +167,7 @@ std::size_t OutlineReader::take(std::size_t i) {
 std::int32_t OutlineReader::add(std::size_t begin, SpanKind kind, std::int32_t need,
                                 unsigned flags) {
     assert(units_.empty() || begin > units_.back().start);
+    if (!units_.empty()) stop_.check(50 + 3 * (begin - units_.back().start));
     const std::int32_t unit = next_unit();
     units_.push_back({begin, kind, static_cast<std::uint8_t>(flags), need, kNoSpan, unit});
     return unit;
@@ -189,7 +195,7 @@ std::int32_t OutlineReader::add_cut(std::size_t begin, std::size_t end, SpanKind
         add_parts(piece, end, kind, need, flags);
     } else {
         std::vector<std::size_t> starts;
-        sentence_starts(text_, begin, end, begin, text_.size() + 8, starts);
+        sentence_starts(text_, begin, end, begin, text_.size() + 8, starts, stop_);
         for (std::size_t k = 0; k < starts.size(); ++k)
             add_parts(starts[k],
                       k + 1 < starts.size() ? trim_space(text_, starts[k], starts[k + 1]) : end,
@@ -202,7 +208,7 @@ std::int32_t OutlineReader::add_cut(std::size_t begin, std::size_t end, SpanKind
 void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind, std::int32_t need,
                               unsigned flags) {
     cuts_.clear();
-    cut_long(text_, begin, end, options_.room, cuts_);
+    cut_long(text_, begin, end, options_.room, cuts_, stop_);
     // The parts after a colon need the part before it; a part is shown with its exception.
     std::int32_t on = need;
     for (std::size_t k = 0; k < cuts_.size(); ++k) {
@@ -219,11 +225,12 @@ std::int32_t OutlineReader::add_sentences(std::size_t begin, std::size_t end, st
                                           SpanKind kind, std::int32_t need) {
     const std::int32_t first = next_unit();
     std::vector<std::size_t> starts;
-    sentence_starts(text_, begin, end, scan, text_.size() + 8, starts);
+    sentence_starts(text_, begin, end, scan, text_.size() + 8, starts, stop_);
     for (std::size_t k = 0; k < starts.size(); ++k) {
         const std::size_t next = k + 1 < starts.size() ? starts[k + 1] : end;
         const std::size_t last = trim_space(text_, starts[k], next);
         const std::int32_t sentence = next_unit();
+        stop_.check(100 + (last - starts[k]));
         if (last - starts[k] > kGlued && is_glued(text_, starts[k], last)) {
             for (std::size_t at = starts[k]; at < last;) {
                 const std::size_t stop = std::min(text_.find('\n', at), last);
@@ -459,6 +466,7 @@ std::size_t OutlineReader::paragraph_end(std::size_t i) const {
     const int least = owners_.empty() ? -1 : owners_.back().indent;
     std::size_t k = i;
     while (!blank(k + 1)) {
+        stop_.check(100);
         const std::string_view next = content(k + 1);
         if ((next[0] == '>') != quoted || starts_block(k + 1, stops(content(k)))) break;
         if (lines_[k + 1].indent <= least && lines_[i].indent > least) break;  // the body ends
@@ -476,7 +484,7 @@ std::size_t OutlineReader::paragraph_end(std::size_t i) const {
 // hidden, and an answer is joined with the sentence after it. Returns where sentences may begin.
 std::size_t OutlineReader::take_torn(std::size_t begin, std::size_t end) {
     std::vector<std::size_t> starts;
-    sentence_starts(text_, begin, end, begin, text_.size() + 8, starts);
+    sentence_starts(text_, begin, end, begin, text_.size() + 8, starts, stop_);
     const bool alone = starts.size() == 1;
     if (alone && skip_space(text_, end, text_.size()) >= text_.size()) return begin;
     const std::size_t next = alone ? end : starts[1];
@@ -558,9 +566,11 @@ std::size_t OutlineReader::take_paragraph(std::size_t i) {
 
 // --------------------------------------------------------------------------------------------------
 
-void append_outline(std::string_view text, const OutlineOptions& options, Outline& outline) {
+void append_outline(std::string_view text, const OutlineOptions& options, Outline& outline,
+                    StopToken& stop) {
+    stop.check(100);
     if (!text.empty()) {
-        OutlineReader reader(text, options);
+        OutlineReader reader(text, options, stop);
         reader.run();
         auto base = static_cast<std::int32_t>(outline.start.size());
         const auto& units = reader.units();

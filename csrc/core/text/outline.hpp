@@ -28,6 +28,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
+
 namespace ctxmem {
 
 enum class SpanKind : std::uint8_t {
@@ -81,7 +83,8 @@ struct OutlineOptions {
 };
 
 // Append the outline of one text: UTF-8, in which a lone surrogate may be encoded as three bytes.
-// An empty text has no units.
-void append_outline(std::string_view text, const OutlineOptions& options, Outline& outline);
+// An empty text has no units. If `stop` cancels the work, the outline is as it was before.
+void append_outline(std::string_view text, const OutlineOptions& options, Outline& outline,
+                    StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

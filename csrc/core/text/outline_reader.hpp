@@ -25,7 +25,7 @@ std::size_t stars_of(std::string_view content);
 
 class OutlineReader {
 public:
-    OutlineReader(std::string_view text, const OutlineOptions& options);
+    OutlineReader(std::string_view text, const OutlineOptions& options, StopToken& stop);
     void run();
 
     struct Unit {
@@ -222,6 +222,7 @@ private:
 
     std::string_view text_;
     OutlineOptions options_;
+    StopToken& stop_;
     std::vector<Line> lines_;
     std::vector<std::size_t> filled_;
     std::vector<Unit> units_;

@@ -126,7 +126,7 @@ std::size_t OutlineReader::take_json(std::size_t i) {
     }
     std::vector<std::size_t> cuts;
     const JsonValue value =
-        read_json(text_, line(i).first, std::min<std::size_t>(options_.room, 400), cuts);
+        read_json(text_, line(i).first, std::min<std::size_t>(options_.room, 400), cuts, stop_);
     std::size_t after = value.end;
     if (value.valid) {
         while (after < text_.size() && text_[after] != '\n' &&

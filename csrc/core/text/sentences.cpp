@@ -322,21 +322,23 @@ bool is_acronym(std::string_view word) {
 class Paragraph {
 public:
     Paragraph(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
-              std::vector<std::size_t>& starts)
-        : text_(text), begin_(begin), end_(end), most_(most), starts_(starts) {}
+              std::vector<std::size_t>& starts, StopToken& stop)
+        : text_(text), begin_(begin), end_(end), most_(most), starts_(starts), stop_(stop) {}
 
     void split(std::size_t scan) {
         std::size_t at = scan;
         for (;;) {
+            const std::size_t from = at;
             while (at < end_ && !kMayStop[byte_at(text_, at)]) ++at;
+            stop_.check(50 + (at - from));
             if (at >= end_) break;
             const Verdict verdict = judge(at);
             at = verdict.go_on;
             if (!verdict.ends) continue;
-            cut_long(text_, begin_, verdict.stop, most_, starts_);
+            cut_long(text_, begin_, verdict.stop, most_, starts_, stop_);
             begin_ = at;
         }
-        cut_long(text_, begin_, end_, most_, starts_);
+        cut_long(text_, begin_, end_, most_, starts_, stop_);
     }
 
 private:
@@ -496,6 +498,7 @@ private:
     std::size_t end_;
     std::size_t most_;
     std::vector<std::size_t>& starts_;
+    StopToken& stop_;
 };
 
 // Preference for a cut after this character in a sentence that is too long; greater is better.
@@ -576,9 +579,10 @@ std::size_t trim_space(std::string_view text, std::size_t begin, std::size_t end
 }
 
 void cut_long(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
-              std::vector<std::size_t>& starts) {
+              std::vector<std::size_t>& starts, StopToken& stop) {
     starts.push_back(begin);
     while (end - begin > most) {
+        stop.check(10 * most);
         // Pieces of about equal size, rather than full pieces and a short rest.
         const std::size_t pieces = (end - begin + most - 1) / most;
         const std::size_t even = (end - begin) / pieces;
@@ -589,8 +593,8 @@ void cut_long(std::string_view text, std::size_t begin, std::size_t end, std::si
 }
 
 void sentence_starts(std::string_view text, std::size_t begin, std::size_t end, std::size_t scan,
-                     std::size_t most, std::vector<std::size_t>& starts) {
-    Paragraph(text, begin, end, most, starts).split(scan);
+                     std::size_t most, std::vector<std::size_t>& starts, StopToken& stop) {
+    Paragraph(text, begin, end, most, starts, stop).split(scan);
 }
 
 }  // namespace ctxmem

@@ -21,6 +21,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
+
 namespace ctxmem {
 
 // About 400 tokens in any script: 1,600 letters of English, 530 of Chinese or Thai.
@@ -31,12 +33,12 @@ constexpr std::size_t kLongest = 1600;
 // belong to the marker of a list item. Requires begin < end <= text.size(), begin <= scan, UTF-8
 // (lone surrogates may be encoded as three bytes), and no white space at either end.
 void sentence_starts(std::string_view text, std::size_t begin, std::size_t end, std::size_t scan,
-                     std::size_t most, std::vector<std::size_t>& starts);
+                     std::size_t most, std::vector<std::size_t>& starts, StopToken& stop);
 
 // Append `begin` and the offsets at which text[begin, end) is cut so that no piece is longer than
 // `most` bytes, unless it is a single grapheme. Requires most >= 8.
 void cut_long(std::string_view text, std::size_t begin, std::size_t end, std::size_t most,
-              std::vector<std::size_t>& starts);
+              std::vector<std::size_t>& starts, StopToken& stop);
 
 // The offset of the first character in text[at, end) that is not white space; `end` if there is
 // none.

@@ -10,6 +10,8 @@ namespace ctxmem {
 namespace {
 
 constexpr std::size_t kCacheBits = 16;
+constexpr std::size_t kPortion = std::size_t{16} << 10;  // bytes between two reports of work
+constexpr std::uint64_t kUnitsPerByte = 10;
 constexpr std::uint64_t kCountBits = std::uint64_t{0xF} << 60;  // free in a BytesKey
 constexpr Token kLongest = Token{1} << 31;  // free in a Token: no longer one matches at its place
 
@@ -33,7 +35,7 @@ struct Merged {
     std::size_t last_border;
 };
 
-Merged merge(const Vocabulary& vocabulary, std::string_view piece) {
+Merged merge(const Vocabulary& vocabulary, std::string_view piece, StopToken& stop) {
     // A list of tokens by where they begin; an entry of the heap is stale unless both its tokens
     // still end where they did.
     struct Pair {
@@ -60,6 +62,7 @@ Merged merge(const Vocabulary& vocabulary, std::string_view piece) {
     std::size_t tokens = size;
     std::size_t last_border = 0;
     while (!heap.empty()) {
+        stop.check(100);
         const Pair pair = heap.top();
         heap.pop();
         if (next[pair.begin] != pair.middle || next[pair.middle] != pair.end) continue;
@@ -127,6 +130,7 @@ struct Bpe::Workspace {
     std::vector<char> piece;
     std::vector<Token> tokens;  // with kLongest
     std::vector<std::uint64_t> dead;
+    StopToken* stop = &StopToken::none();  // of the call that has borrowed it
 };
 
 // How a token of two bytes or more is made: by a merge of two of lower rank, unless `kind` says
@@ -139,18 +143,8 @@ struct Bpe::Made {
 
 class Bpe::Borrowed {
 public:
-    explicit Borrowed(const Bpe& bpe) : bpe_(bpe) {
-        work_ = bpe.spare_.exchange(nullptr, std::memory_order_acquire);
-        if (work_ != nullptr) return;
-        const std::lock_guard hold(bpe.lock_);
-        if (bpe.idle_.empty()) {
-            bpe.workspaces_.push_back(std::make_unique<Workspace>());
-            bpe.idle_.reserve(bpe.workspaces_.size());  // so that giving back cannot fail
-            work_ = bpe.workspaces_.back().get();
-        } else {
-            work_ = bpe.idle_.back();
-            bpe.idle_.pop_back();
-        }
+    Borrowed(const Bpe& bpe, StopToken& stop) : bpe_(bpe), work_(borrow(bpe)) {
+        work_->stop = &stop;
     }
     ~Borrowed() {
         Workspace* none = nullptr;
@@ -163,6 +157,20 @@ public:
     Workspace& operator*() const { return *work_; }
 
 private:
+    static Workspace* borrow(const Bpe& bpe) {
+        if (Workspace* spare = bpe.spare_.exchange(nullptr, std::memory_order_acquire))
+            return spare;
+        const std::lock_guard hold(bpe.lock_);
+        if (bpe.idle_.empty()) {
+            bpe.workspaces_.push_back(std::make_unique<Workspace>());
+            bpe.idle_.reserve(bpe.workspaces_.size());  // so that giving back cannot fail
+            return bpe.workspaces_.back().get();
+        }
+        Workspace* idle = bpe.idle_.back();
+        bpe.idle_.pop_back();
+        return idle;
+    }
+
     const Bpe& bpe_;
     Workspace* work_;
 };
@@ -200,7 +208,9 @@ Bpe::Made Bpe::find_split(Token token) const {
             neighbours(padded + border, left, right, rank, false) == Answer::yes)
             return {Made::merged, left, right};
     }
-    return {merge(vocabulary_, bytes).tokens == 1 ? Made::unordered : Made::never, 0, 0};
+    return {
+        merge(vocabulary_, bytes, StopToken::none()).tokens == 1 ? Made::unordered : Made::never, 0,
+        0};
 }
 
 // Requires a token of two bytes or more.
@@ -340,6 +350,7 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
     std::size_t at = 0;
     std::size_t most = size - 1;
     while (at < size && ordered) {
+        work.stop->check(30);
         const Token token = longest(at, most);
         if (token != kNoToken) {
             tokens[count++] = token | (is_longest ? kLongest : 0);
@@ -362,14 +373,15 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
         work.tokens = {};
         work.dead = {};
     }
-    if (at < size || !ordered) return count_by_merging({bytes, size});
+    if (at < size || !ordered)
+        return static_cast<std::int64_t>(merge(vocabulary_, {bytes, size}, *work.stop).tokens);
     return static_cast<std::int64_t>(count);
 }
 
 std::int64_t Bpe::count_by_merging(std::string_view piece) const {
     if (piece.empty()) return 0;
     if (vocabulary_.find(piece.data(), piece.size()) != kNoToken) return 1;
-    return static_cast<std::int64_t>(merge(vocabulary_, piece).tokens);
+    return static_cast<std::int64_t>(merge(vocabulary_, piece, StopToken::none()).tokens);
 }
 
 // Pieces --------------------------------------------------------------------------------------
@@ -439,31 +451,36 @@ inline void Bpe::for_each_piece(std::string_view text, std::size_t& at, std::siz
     }
 }
 
-std::int64_t Bpe::count_from(std::string_view text, std::size_t& at, std::size_t stop) const {
-    const Borrowed work(*this);
+std::int64_t Bpe::count(std::string_view text, StopToken& stop) const {
+    const Borrowed work(*this, stop);
     std::int64_t total = 0;
-    for_each_piece(text, at, std::min(stop, text.size()), *work,
-                   [&](std::size_t, std::int64_t tokens) { total += tokens; });
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t begin = at;
+        for_each_piece(text, at, std::min(begin + kPortion, text.size()), *work,
+                       [&](std::size_t, std::int64_t tokens) { total += tokens; });
+        stop.check(kUnitsPerByte * (at - begin));
+    }
     return total;
 }
 
-std::int64_t Bpe::count(std::string_view text) const {
-    std::size_t at = 0;
-    return count_from(text, at, text.size());
-}
-
-void Bpe::count_spans(std::string_view text, std::span<const ByteSpan> spans,
-                      std::int64_t* counts) const {
-    const Borrowed work(*this);
+void Bpe::count_spans(std::string_view text, std::span<const ByteSpan> spans, std::int64_t* counts,
+                      StopToken& stop) const {
+    const Borrowed work(*this, stop);
     // borders[i] is where piece i begins, totals[i] the tokens of what stands before it.
     std::vector<std::size_t> borders{0};
     std::vector<std::int64_t> totals{0};
     std::size_t at = 0;
-    for_each_piece(text, at, text.size(), *work, [&](std::size_t end, std::int64_t tokens) {
-        borders.push_back(end);
-        totals.push_back(totals.back() + tokens);
-    });
+    while (at < text.size()) {
+        const std::size_t begin = at;
+        for_each_piece(text, at, std::min(begin + kPortion, text.size()), *work,
+                       [&](std::size_t end, std::int64_t tokens) {
+                           borders.push_back(end);
+                           totals.push_back(totals.back() + tokens);
+                       });
+        stop.check(kUnitsPerByte * (at - begin));
+    }
     for (std::size_t i = 0; i < spans.size(); ++i) {
+        stop.check(1000);
         const std::string_view cut = text.substr(0, spans[i].end);
         // The last border that cutting the text leaves in place.
         std::size_t whole = cut.size();

@@ -45,6 +45,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
 #include "core/tokenizer/pretokenise.hpp"
 #include "core/tokenizer/vocabulary.hpp"
 
@@ -65,11 +66,7 @@ public:
     Pattern pattern() const { return pattern_; }
 
     // The number of tokens of valid UTF-8.
-    std::int64_t count(std::string_view text) const;
-
-    // The same in steps, so that a caller can look up between them: the tokens of whole pieces from
-    // `at` to `stop` or a little further. Leaves `at` at the end of the last piece.
-    std::int64_t count_from(std::string_view text, std::size_t& at, std::size_t stop) const;
+    std::int64_t count(std::string_view text, StopToken& stop = StopToken::none()) const;
 
     // counts[i] = count(text.substr(span i)), from one pass over the text.
     //
@@ -82,8 +79,8 @@ public:
     // whitespace before e. Spans that begin or end inside very long pieces pay for that piece each.
     //
     // Requires begin <= end <= text.size(), all of them borders of characters.
-    void count_spans(std::string_view text, std::span<const ByteSpan> spans,
-                     std::int64_t* counts) const;
+    void count_spans(std::string_view text, std::span<const ByteSpan> spans, std::int64_t* counts,
+                     StopToken& stop = StopToken::none()) const;
 
     // The number of tokens of bytes that are one piece, by merging pair after pair with a heap:
     // what is left where the quick ways do not hold, and their slow twin in the tests.

@@ -118,11 +118,12 @@ PieceCell cell_of(std::string_view piece) {
 
 // Call visit(cell) for each piece of the text, as if it were English; return whether it is not.
 template <class Visit>
-bool for_each_cell(Pattern pattern, std::string_view text, Visit visit) {
+bool for_each_cell(Pattern pattern, std::string_view text, StopToken& stop, Visit visit) {
     std::size_t plain = 0;
     std::size_t latin = 0;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = piece_end(pattern, text, at);
+        stop.check(20 + 2 * (end - at));
         PieceCell cell = cell_of(text.substr(at, end - at));
         cell.end = at = end;
         const std::size_t kind = cell.index / kPieceLengths;
@@ -137,20 +138,20 @@ bool for_each_cell(Pattern pattern, std::string_view text, Visit visit) {
 
 std::vector<PieceCell> piece_cells(Pattern pattern, std::string_view text) {
     std::vector<PieceCell> cells;
-    const bool foreign =
-        for_each_cell(pattern, text, [&](const PieceCell& cell) { cells.push_back(cell); });
+    const bool foreign = for_each_cell(pattern, text, StopToken::none(),
+                                       [&](const PieceCell& cell) { cells.push_back(cell); });
     if (foreign)
         for (PieceCell& cell : cells)
             if (cell.index / kPieceLengths < kForeignWord) cell.index += kToForeign * kPieceLengths;
     return cells;
 }
 
-double estimate(Pattern pattern, std::string_view text) {
+double estimate(Pattern pattern, std::string_view text, StopToken& stop) {
     const float* table =
         pattern == Pattern::o200k ? tables::kEstimateO200k : tables::kEstimateCl100k;
     double total = 0;
     double more = 0;  // what plain words cost more if the text is not English
-    const bool foreign = for_each_cell(pattern, text, [&](const PieceCell& cell) {
+    const bool foreign = for_each_cell(pattern, text, stop, [&](const PieceCell& cell) {
         const double tokens = cell.weight * static_cast<double>(table[cell.index]);
         total += tokens;
         if (cell.index / kPieceLengths < kForeignWord)

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/support/stop_token.hpp"
 #include "core/tokenizer/pretokenise.hpp"
 
 namespace ctxmem {
@@ -29,6 +30,6 @@ struct PieceCell {
 std::vector<PieceCell> piece_cells(Pattern pattern, std::string_view text);
 
 // The expected number of tokens of valid UTF-8; 0 for an empty text.
-double estimate(Pattern pattern, std::string_view text);
+double estimate(Pattern pattern, std::string_view text, StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

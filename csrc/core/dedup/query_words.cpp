@@ -1,12 +1,12 @@
-#include "core/dedup/asked.hpp"
+#include "core/dedup/query_words.hpp"
 
 #include <algorithm>
 
 namespace ctxmem {
 
-AskedWords::AskedWords(std::string_view query) { words(query, query_); }
+QueryWords::QueryWords(std::string_view query) { words(query, query_); }
 
-const std::vector<std::uint32_t>& AskedWords::words(std::string_view text,
+const std::vector<std::uint32_t>& QueryWords::words(std::string_view text,
                                                     std::vector<std::uint32_t>& out) {
     terms_.clear();
     out.clear();
@@ -18,20 +18,20 @@ const std::vector<std::uint32_t>& AskedWords::words(std::string_view text,
     return out;
 }
 
-bool AskedWords::set_apart(std::string_view text, std::string_view other) {
+bool QueryWords::set_apart(std::string_view text, std::string_view other) {
     if (query_.empty()) return false;
     words(text, mine_);
     words(other, theirs_);
     const auto within = [](const std::vector<std::uint32_t>& set, std::uint32_t word) {
         return std::binary_search(set.begin(), set.end(), word);
     };
-    std::size_t differing = 0, asked = 0;
+    std::size_t differing = 0, in_query = 0;
     for (const std::uint32_t word : mine_) {
         if (within(theirs_, word)) continue;
         ++differing;
-        asked += within(query_, word);
+        in_query += within(query_, word);
     }
-    return 2 * asked > differing;
+    return 2 * in_query > differing;
 }
 
 }  // namespace ctxmem

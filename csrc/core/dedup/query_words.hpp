@@ -13,9 +13,9 @@
 
 namespace ctxmem {
 
-class AskedWords {
+class QueryWords {
 public:
-    explicit AskedWords(std::string_view query);
+    explicit QueryWords(std::string_view query);
     // Whether more than half of the words that occur in `text` but not in `other` are query words.
     bool set_apart(std::string_view text, std::string_view other);
 
@@ -27,5 +27,7 @@ private:
     std::vector<Term> terms_;
     std::vector<std::uint32_t> query_, mine_, theirs_;
 };
+
+using AskedWords = QueryWords;  // the name that the binding of the span fill uses
 
 }  // namespace ctxmem
