@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <mutex>
 #include <random>
 #include <string>
@@ -57,6 +58,29 @@ public:
             count_cached(held.views(), out.data());
         else
             count_uncached(held.views(), out.data());
+        return to_array(std::move(out));
+    }
+
+    // The tokens of the body of each unit, with the line break that follows it.
+    py::array_t<std::int64_t> count_units(const HeldCorpus& held) {
+        const Corpus& corpus = held.corpus();
+        std::vector<std::string_view> priced(corpus.units());
+        std::deque<std::string> copies;
+        for (std::size_t t = 0; t < corpus.texts(); ++t) {
+            const std::string_view text = corpus.text(t);
+            for (std::size_t u = corpus.first_of(t); u < corpus.first_of(t + 1); ++u) {
+                const Corpus::Body& body = corpus.body(u);
+                const bool next = body.broken && body.end < text.size() && text[body.end] == '\n';
+                priced[u] = text.substr(body.begin, body.end + next - body.begin);
+                if (body.broken == next && !corpus.has_surrogates(t)) continue;
+                std::string& copy = copies.emplace_back(
+                    corpus.has_surrogates(t) ? without_surrogates(priced[u]) : priced[u]);
+                if (body.broken != next) copy.push_back('\n');
+                priced[u] = copy;
+            }
+        }
+        std::vector<std::int64_t> out(priced.size());
+        count_cached(priced, out.data());
         return to_array(std::move(out));
     }
 
@@ -236,6 +260,9 @@ void bind_tokens(py::module_& m) {
              "Return the number of tokens of the text.")
         .def("count_many", &BpeCounter::count_many, py::arg("texts"), py::arg("cache") = true,
              "Return the number of tokens of each text; with `cache`, counts are kept by content.")
+        .def("count_units", &BpeCounter::count_units, py::arg("corpus"),
+             "Return the number of tokens of each unit of a corpus without the white space around\n"
+             "it, with the line break that follows it.")
         .def("count_spans", &BpeCounter::count_spans, py::arg("text"), py::arg("spans"),
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
     m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"), py::arg("margin"),

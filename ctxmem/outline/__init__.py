@@ -20,7 +20,7 @@ from ctxmem import _native
 from ctxmem.outline.headers import lend_headers
 from ctxmem.outline.merge import GAP, disagreeing, found_places, white_space
 from ctxmem.outline.order import Member, counted_order
-from ctxmem.schema import Candidates, Place, place_of
+from ctxmem.schema import Candidates, Place, SegmentTexts, place_of
 
 __all__ = ["count_units", "cut_segments"]
 
@@ -64,7 +64,7 @@ def format_of(source: str | None) -> int:
     return FORMATS.get(source.rsplit(".", 1)[-1].lower(), 0) if source and "." in source else 0
 
 
-PROSE, SOURCE = map(_native.SPAN_KINDS.index, ("prose", "source"))
+SOURCE = _native.SPAN_KINDS.index("source")
 TORN = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("unopened", "unclosed"))
 
 
@@ -195,12 +195,13 @@ class _MergedTexts:
         table.merged_chunk = [next(iter(holders)) for holders in self.holders]
         table.merged_place = self._merged_text_places()
         named = np.array(
-            [labels and self._source(holders) is not None for holders in self.holders[:close]],
+            [labels and self._source(holders) is not None for holders in self.holders],
             dtype=np.uint8,
         )
         formats = self._formats()
         table.merged_records = formats == RECORDS
-        outline = _native.outline(self.texts[:close], formats[:close], named, room)
+        table.corpus = _native.Corpus(self.texts)
+        outline = _native.outline(table.corpus, formats, named, room, close)
         start, end, kind, flags, need, also, block, first = outline
         if not spans:
             # Whole chunks are shown unchanged: no missing fence is added.
@@ -213,37 +214,20 @@ class _MergedTexts:
                 for ties in (need, also)
             )
             block = part[block[unit]]
-        uncut = np.array([len(text) for text in self.texts[close:]], dtype=np.int64)
-        start = np.concatenate([start, np.zeros(len(uncut), dtype=np.int64)])
-        end = np.concatenate([end, uncut])
-        kind = np.concatenate([kind, np.full(len(uncut), PROSE, dtype=np.uint8)])
-        alone = len(flags) + np.arange(len(uncut), dtype=np.int32)
-        table.segment_flags = np.concatenate([flags, np.zeros(len(uncut), dtype=np.uint8)])
-        table.segment_need = np.concatenate([need, np.full(len(uncut), -1, dtype=np.int32)])
-        table.segment_also = np.concatenate([also, np.full(len(uncut), -1, dtype=np.int32)])
-        table.segment_block = np.concatenate([block, alone])
-        first = np.concatenate([first, first[-1] + 1 + np.arange(len(uncut), dtype=np.int64)])
+        table.segment_flags, table.segment_kind = flags, kind
+        table.segment_need, table.segment_also, table.segment_block = need, also, block
         table.segment_span = np.stack([start, end], axis=1).reshape(-1, 2)
-        table.segment_kind = kind
         table.merged_first = first
         table.segment_merged = np.repeat(
             np.arange(len(self.texts), dtype=np.int32), np.diff(first).astype(np.int64)
         )
-        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
-        segments = [
-            self.texts[k][a:b]
-            for k, a, b in zip(table.segment_merged.tolist(), starts, ends, strict=True)
-        ]
-        bodies = [segment.rstrip() for segment in segments]
-        table.segment_texts = [body.lstrip() for body in bodies]
-        table.segment_broken = np.array(
-            [
-                segment.find("\n", len(body)) >= 0
-                for segment, body in zip(segments, bodies, strict=True)
-            ],
-            dtype=np.bool_,
-        )
+        table.segment_body, broken = table.corpus.set_units(first, start, end)
+        table.segment_broken = broken.astype(np.bool_)
         lend_headers(table)
+        table.segment_texts = SegmentTexts(
+            self.texts, table.segment_merged, table.segment_body, table.lent
+        )
+        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
         first_segment, last_segment = [0] * n, [0] * n
         table.chunk_offset = np.zeros(n, dtype=np.int64)
         for t, holders in enumerate(self.holders):
@@ -311,7 +295,7 @@ class _MergedTexts:
         Returns the unit of each part, its start and end, and the first part of each text.
         """
         units, starts, ends, counts = [], [], [], [0]
-        for t, holders in enumerate(self.holders[: len(first) - 1]):
+        for t, holders in enumerate(self.holders):
             at = slice(int(first[t]), int(first[t + 1]))
             known = start[at]
             edges = [edge for edge in self._edges(holders) if 0 < edge < len(self.texts[t])]

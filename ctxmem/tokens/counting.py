@@ -103,6 +103,12 @@ def price_segments(table: Candidates, counter: Counter) -> None:
 
     That is exact within a token or so; what is rendered is counted once more.
     """
+    if isinstance(counter, Native):
+        table.segment_tokens = counter.count_units(table.corpus)
+        for segment in table.lent:
+            header = table.segment_texts[segment] + "\n"
+            table.segment_tokens[segment] = counter.count(header)
+        return
     # A line break is paid for where it stands; a space belongs to the word that comes next.
     priced = [
         text + "\n" if broken else text

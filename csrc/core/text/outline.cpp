@@ -610,4 +610,16 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
     outline.first.push_back(static_cast<std::int64_t>(outline.start.size()));
 }
 
+void append_uncut(std::string_view text, Outline& outline) {
+    const auto unit = static_cast<std::int32_t>(outline.start.size());
+    outline.start.push_back(0);
+    outline.end.push_back(code_points(text));
+    outline.kind.push_back(static_cast<std::uint8_t>(SpanKind::prose));
+    outline.flags.push_back(0);
+    outline.need.push_back(kNoSpan);
+    outline.also.push_back(kNoSpan);
+    outline.block.push_back(unit);
+    outline.first.push_back(static_cast<std::int64_t>(outline.start.size()));
+}
+
 }  // namespace ctxmem

@@ -84,4 +84,7 @@ struct OutlineOptions {
 // An empty text has no units.
 void append_outline(std::string_view text, const OutlineOptions& options, Outline& outline);
 
+// Append one unit of prose that is the whole text.
+void append_uncut(std::string_view text, Outline& outline);
+
 }  // namespace ctxmem
