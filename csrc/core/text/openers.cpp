@@ -80,11 +80,30 @@ bool holds(const Words& words, std::string_view word) {
     return std::binary_search(words.begin(), words.end(), word);
 }
 
+// The first bytes of the words above: most sentences begin with none of them.
+constexpr std::array<bool, 256> head_bytes() {
+    std::array<bool, 256> table{};
+    const auto enter = [&](const auto& words) {
+        for (const std::string_view word : words) table[static_cast<unsigned char>(word[0])] = true;
+    };
+    enter(kPronouns);
+    enter(kDemonstratives);
+    enter(kContrasts);
+    enter(kBeforeVerbs);
+    enter(kPronounHeads);
+    enter(kContrastHeads);
+    enter(kDemonstrativeHeads);
+    return table;
+}
+constexpr auto kHeadBytes = head_bytes();
+
 }  // namespace
 
 Opener opener_of(std::string_view sentence) {
     while (!sentence.empty() && std::string_view("\"'([*_").find(sentence[0]) != sentence.npos)
         sentence.remove_prefix(1);
+    if (sentence.empty() || !kHeadBytes[static_cast<unsigned char>(sentence[0])])
+        return Opener::none;
     const std::size_t end = std::min(sentence.find_first_of(" \t\n,;:.'"), sentence.size());
     const std::string_view word = sentence.substr(0, std::min<std::size_t>(end, 32));
     if (holds(kPronouns, word)) return Opener::pronoun;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/text/ascii.hpp"
 #include "core/text/openers.hpp"
 #include "core/text/outline_reader.hpp"
 #include "core/text/sentences.hpp"
@@ -56,7 +57,7 @@ bool begins_exception(std::string_view said) {
     for (const std::string_view word :
          {"but ", "except ", "unless ", "not ", "nor ", "provided ", "if ", "only ", "without ",
           "aber ", "sofern ", "wenn ", "es sei denn", "mais ", "sauf ", "pero ", "salvo ", "ma "})
-        if (said.starts_with(word)) return true;
+        if (opens(said, word)) return true;
     return false;
 }
 
@@ -85,6 +86,12 @@ bool is_answer(std::string_view said) {
     return false;
 }
 
+bool is_ascii(std::string_view text) {
+    unsigned char bits = 0;
+    for (const char c : text) bits |= static_cast<unsigned char>(c);
+    return bits < 0x80;
+}
+
 std::int64_t code_points(std::string_view text) {
     std::int64_t count = 0;
     for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -98,6 +105,8 @@ OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& option
     options_.room = std::max<std::size_t>(options_.room, 32);
     for (std::size_t at = 0; at < text.size(); at = lines_.back().next)
         lines_.push_back(line_at(text, at));
+    evidence_.assign(lines_.size(), kUnread);
+    kinds_.assign(lines_.size(), LineKind::unread);
     filled_.resize(lines_.size());
     std::size_t next = lines_.size();
     for (std::size_t i = lines_.size(); i-- > 0;) {
@@ -395,9 +404,9 @@ bool OutlineReader::titles(std::size_t i) const {
     if (blank(i + 1)) return false;
     const std::string_view there = content(i + 1);
     const auto head = static_cast<unsigned char>(there[0]);
-    const bool opens = (head >= 'A' && head <= 'Z') || head == '"' || head >= 0x80;
+    const bool capital = (head >= 'A' && head <= 'Z') || head == '"' || head >= 0x80;
     return units_.empty() && here.size() <= 60 && there.size() > 3 * here.size() / 2 &&
-           there.size() > 50 && opens && is_terse(here) && !begins_turn(here) &&
+           there.size() > 50 && capital && is_terse(here) && !begins_turn(here) &&
            line(i + 1).indent == line(i).indent && here.back() != ',' && here.back() != ';' &&
            here.back() != ':';
 }
@@ -565,6 +574,7 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
         auto base = static_cast<std::int32_t>(outline.start.size());
         const auto& units = reader.units();
         std::int64_t at = 0;
+        const bool ascii = is_ascii(text);
         if (options.named) {
             outline.start.push_back(0);
             outline.end.push_back(0);
@@ -593,7 +603,8 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
             const OutlineReader::Unit& unit = units[i];
             const std::size_t next = i + 1 < units.size() ? units[i + 1].start : text.size();
             outline.start.push_back(at);
-            at += code_points(text.substr(unit.start, next - unit.start));
+            at += ascii ? static_cast<std::int64_t>(next - unit.start)
+                        : code_points(text.substr(unit.start, next - unit.start));
             outline.end.push_back(at);
             outline.kind.push_back(static_cast<std::uint8_t>(unit.kind));
             outline.flags.push_back(unit.flags);
@@ -613,7 +624,8 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
 void append_uncut(std::string_view text, Outline& outline) {
     const auto unit = static_cast<std::int32_t>(outline.start.size());
     outline.start.push_back(0);
-    outline.end.push_back(code_points(text));
+    outline.end.push_back(is_ascii(text) ? static_cast<std::int64_t>(text.size())
+                                         : code_points(text));
     outline.kind.push_back(static_cast<std::uint8_t>(SpanKind::prose));
     outline.flags.push_back(0);
     outline.need.push_back(kNoSpan);

@@ -432,6 +432,14 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     const std::string_view here = content(i);
     char separator = 0;
     std::size_t columns = 0;
+    const bool told = options_.format == Format::table;
+    // Most lines are prose with a comma or none, which needs no look at the quotes.
+    std::size_t commas = 0, others = 0;
+    for (const char c : here) {
+        commas += c == ',';
+        others += (c == '\t') + (c == ';');
+    }
+    if (!told && commas < 2 && others == 0) return 0;
     for (const char c : {'\t', ',', ';'}) {
         const std::size_t found = separators(here, c);
         if (found > columns) {
@@ -439,7 +447,6 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
             separator = c;
         }
     }
-    const bool told = options_.format == Format::table;
     if (columns == 0 || (!told && columns < 2 && separator != '\t')) return 0;
     // First lines of the rows: a quoted cell may span several lines.
     std::vector<std::size_t> rows{i}, ends{quoted_end(i)};  // the first and last line of each row
