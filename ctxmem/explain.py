@@ -32,25 +32,24 @@ def decide(
     words.
     """
     account = _Account(table, pieces, difference, folded or difference, prices, enough)
-    ids, decisions = table.ids, []
-    for i, chunk in enumerate(table.chunks):
-        kept, reason, detail, other = account.verdict(i)
-        if i in table.refused:
-            detail = "; ".join(filter(None, [detail, *table.refused[i]]))
-        decisions.append(
-            Decision(
-                chunk_id=ids[i],
-                kept=kept,
-                reason=reason,
-                detail=detail,
-                represented_by=None if other is None else ids[other],
-                position=i,
-                tokens=account.tokens[i],
-                relevance=account.relevance[i],
-                source=chunk.source,
-            )
-        )
-    return tuple(decisions)
+    verdicts = [account.verdict(i) for i in range(len(table))]
+    details = [verdict.detail for verdict in verdicts]
+    for i, reasons in table.refused.items():
+        details[i] = "; ".join(filter(None, [details[i], *reasons]))
+    ids = table.ids
+    columns = zip(
+        ids,
+        [verdict.kept for verdict in verdicts],
+        [verdict.reason for verdict in verdicts],
+        details,
+        [None if verdict.other is None else ids[verdict.other] for verdict in verdicts],
+        range(len(table)),
+        account.tokens,
+        account.relevance,
+        [chunk.source for chunk in table.chunks],
+        strict=True,
+    )
+    return tuple(Decision(*row) for row in columns)
 
 
 class _Verdict(NamedTuple):
@@ -60,10 +59,10 @@ class _Verdict(NamedTuple):
     other: int | None = None  # the chunk whose text is shown instead
 
 
-def _sums(table: Candidates, column: NDArray[Any]) -> list[int]:
+def _sums(table: Candidates, column: NDArray[Any]) -> NDArray[np.int64]:
     """Return, for each chunk, the sum of a segment column over the chunk's segments."""
     total = np.concatenate(([0], np.cumsum(column)))
-    sums: list[int] = (total[table.last_segment] - total[table.first_segment]).tolist()
+    sums: NDArray[np.int64] = total[table.last_segment] - total[table.first_segment]
     return sums
 
 
@@ -79,6 +78,8 @@ class _Account:
         prices: Mapping[str, float],
         enough: bool,
     ) -> None:
+        kept_row, segment_kept = table.kept_row, table.segment_kept
+        duplicate_of = table.duplicate_of
         self.table = table
         self.ids = table.ids
         self.enough = enough
@@ -90,40 +91,49 @@ class _Account:
         self.hits = table.hits.tolist()
         self.pinned = table.pinned.tolist()
         self.version_of = table.version_of.tolist()
-        self.relevance = table.relevance.tolist()
+        self.relevance: list[float] = table.relevance.tolist()
         full = table.tokens[table.first_row[:-1]]
-        self.tokens = full.tolist()
+        self.tokens: list[int] = full.tolist()
         self.worth = (table.density * (full - table.overhead)).tolist()  # of the whole text
         self.segments = list(
             zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
         )
         self.piece_of = {name: piece for piece in pieces for name in piece.chunk_ids}
         self.repeat_of = table.repeat_of.tolist()
-        self.kept_row = table.kept_row.tolist()
-        kept = np.flatnonzero(table.kept_row >= 0)
+        self.kept_row = kept_row.tolist()
+        kept = np.flatnonzero(kept_row >= 0)
         self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
-        self.duplicate_of = table.duplicate_of.tolist()
-        self.shown = _sums(table, table.segment_kept)
+        self.duplicate_of = duplicate_of.tolist()
+        shown = _sums(table, segment_kept)
+        self.shown = shown.tolist()
         characters = table.segment_span[:, 1] - table.segment_span[:, 0]
-        self.shown_characters = _sums(table, table.segment_kept * characters)
-        self.all_characters = _sums(table, characters)
-        self.folded = _sums(table, table.duplicate_of >= 0)
+        self.shown_characters = _sums(table, segment_kept * characters).tolist()
+        self.all_characters = _sums(table, characters).tolist()
+        folded = _sums(table, duplicate_of >= 0)
+        self.folded = folded.tolist()
         self.density_kept = _average(
-            table.segment_density[table.segment_kept], table.segment_tokens[table.segment_kept]
+            table.segment_density[segment_kept], table.segment_tokens[segment_kept]
         )
-        self.holder = self._holders(kept[table.alternative[table.kept_row[kept]] == 0])
+        self.average = _density(self.density_kept)
+        self.holder = self._holders(kept[table.alternative[kept_row[kept]] == 0], segment_kept)
         free = kept[~table.pinned[kept]]
         self.least = float(table.relevance[free].min()) if len(free) else 0.0
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
-        self.verdicts: dict[int, _Verdict] = {}
+        # Nothing of most chunks is shown, nor of their groups: these need no further look.
+        own = ~table.blank & (table.repeat_of == np.arange(len(table)))
+        segments = table.last_segment - table.first_segment
+        unseen = (shown == 0) & ((2 * folded < segments) | (segments <= 0))
+        grouped = np.isin(table.group, table.group[kept])
+        plain = np.flatnonzero(own & (kept_row < 0) & unseen & ~grouped)
+        self.verdicts = {i: self._left_out(i) for i in plain.tolist()}
 
     @cached_property
     def names(self) -> dict[str, str]:
         """The name of each passage for people, by its id."""
         table = self.table
-        return passage_names(
-            (chunk.id or "", chunk.source, table.text(i)) for i, chunk in enumerate(table.chunks)
-        )
+        texts = [table.texts[row] for row in table.first_row[:-1].tolist()]
+        sources = [chunk.source for chunk in table.chunks]
+        return passage_names(zip(self.ids, sources, texts, strict=True))
 
     def name(self, i: int) -> str:
         """Return the name of a chunk for people."""
@@ -131,9 +141,10 @@ class _Account:
 
     def verdict(self, i: int) -> _Verdict:
         """Return the verdict on a chunk; that on a repeat depends on the first occurrence."""
-        if i not in self.verdicts:
-            self.verdicts[i] = self._verdict(i)
-        return self.verdicts[i]
+        verdict = self.verdicts.get(i)
+        if verdict is None:
+            verdict = self.verdicts[i] = self._verdict(i)
+        return verdict
 
     def _verdict(self, i: int) -> _Verdict:
         table = self.table
@@ -169,12 +180,12 @@ class _Account:
                 return _Verdict(False, Reason.NEAR_DUPLICATE, detail, most)
         return self._left_out(i)
 
-    def _holders(self, kept: NDArray[np.intp]) -> list[int]:
+    def _holders(self, kept: NDArray[np.intp], segment_kept: NDArray[np.bool_]) -> list[int]:
         """Return, for each segment in the window, a kept chunk that contains it; else -1."""
-        holder = np.full(len(self.table.segment_kept), -1)
+        holder = np.full(len(segment_kept), -1)
         for i in reversed(kept.tolist()):
             holder[slice(*self.segments[i])] = i
-        holder[~self.table.segment_kept] = -1
+        holder[~segment_kept] = -1
         held: list[int] = holder.tolist()
         return held
 
@@ -244,19 +255,19 @@ class _Account:
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
         tokens, worth = self.tokens[i], self.worth[i]
         section = table.chunks[i].section or ""
-        price = self.prices.get(section, self.prices.get("", 0.0))
+        anywhere = self.prices.get("", 0.0)
+        price = self.prices.get(section, anywhere)
         if self.enough:
             detail = (
                 "stopped early: the rest has less value per token than Budget(auto=...) requires"
             )
         elif price * tokens > worth and self.density_kept * tokens > worth:
             goes = "the budget goes"
-            if price > self.prices.get("", 0.0):
+            if price > anywhere:
                 goes = f"the budget of section {section} goes"
             detail = (
                 f"{_tokens(tokens)}; {goes} to passages that are worth more per token (value per "
-                f"token: {_density(worth / tokens)} here, {_density(self.density_kept)} in the "
-                f"window on average)"
+                f"token: {_density(worth / tokens)} here, {self.average} in the window on average)"
             )
         elif self.relevance[i] < self.least:
             detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"

@@ -330,7 +330,8 @@ def random_forest(seed, features, trees=5):
 def test_forests_equal_trees_walked_node_by_node(seed):
     rng = random.Random(seed)
     spans = [
-        f"{rng.choice(['red', 'blue', 'The'])} fox {k % 3}. " for k in range(rng.choice([1, 5, 9, 40]))
+        f"{rng.choice(['red', 'blue', 'The'])} fox {k % 3}. "
+        for k in range(rng.choice([1, 5, 9, 40]))
     ]
     features = describe([spans, ["Other. "]], ["red fox"])
     data = {"version": 1, "blend": 0.25, "draft": random_forest(seed, _native.DRAFT_FEATURES)}
