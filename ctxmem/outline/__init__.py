@@ -112,8 +112,7 @@ def cut_segments(
     for i in sorted(alone, key=table.id):
         merged_texts.add(table.chunks[i].text, {i: 0}, place_of(table.chunks[i]))
     close = len(merged_texts.texts)
-    for i in table.unique[~table.shortlisted[table.unique]].tolist():
-        merged_texts.add(table.chunks[i].text, {i: 0}, None)
+    merged_texts.add_alone(table.unique[~table.shortlisted[table.unique]].tolist())
     merged_texts.cut(spans, close, room, labels)
     if blocks:
         _keep_blocks_whole(table, room)
@@ -156,6 +155,15 @@ class _MergedTexts:
         self.firsts.append(first)
         self.sources.append(self.table.chunks[first].source)
         self.places.append(where)
+
+    def add_alone(self, chunks: Sequence[int]) -> None:
+        """Add each of the chunks as a merged text without a place."""
+        given = [self.table.chunks[i] for i in chunks]
+        self.texts.extend([chunk.text for chunk in given])
+        self.holders.extend([{i: 0} for i in chunks])
+        self.firsts.extend(chunks)
+        self.sources.extend([chunk.source for chunk in given])
+        self.places.extend([None] * len(chunks))
 
     def add_source(self, places: Mapping[int, Place]) -> None:
         """Merge the chunks of one source, given in the order of the source, and add the texts."""
@@ -244,6 +252,8 @@ class _MergedTexts:
         unplaced: dict[object, list[int]] = defaultdict(list)
         ends: dict[object, int] = defaultdict(int)
         for t, (where, document) in enumerate(zip(self.places, documents, strict=True)):
+            if where is None and self.sources[t] is None:
+                continue  # a document of its own
             if where is not None and not where.source.startswith("\0"):
                 places[t] = where.start
                 ends[document] = max(ends[document], where.start + len(self.texts[t]))
