@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -50,6 +50,10 @@ def decide(
         strict=True,
     )
     return tuple(Decision(*row) for row in columns)
+
+
+STOPPED = "stopped early: the rest has less value per token than Budget(auto=...) requires"
+"""The reason where the minimum density, not the budget, ended the selection."""
 
 
 class _Verdict(NamedTuple):
@@ -125,7 +129,8 @@ class _Account:
         unseen = (shown == 0) & ((2 * folded < segments) | (segments <= 0))
         grouped = np.isin(table.group, table.group[kept])
         plain = np.flatnonzero(own & (kept_row < 0) & unseen & ~grouped)
-        self.verdicts = {i: self._left_out(i) for i in plain.tolist()}
+        needless = [i for i in plain.tolist() if not table.needs[i]]
+        self.verdicts = dict(zip(needless, self._over_budget(needless), strict=True))
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -253,28 +258,32 @@ class _Account:
             if self.kept_row[need] < 0:
                 detail = f"requires {self.name(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
-        tokens, worth = self.tokens[i], self.worth[i]
-        section = table.chunks[i].section or ""
-        anywhere = self.prices.get("", 0.0)
-        price = self.prices.get(section, anywhere)
-        if self.enough:
-            detail = (
-                "stopped early: the rest has less value per token than Budget(auto=...) requires"
-            )
-        elif price * tokens > worth and self.density_kept * tokens > worth:
-            goes = "the budget goes"
-            if price > anywhere:
-                goes = f"the budget of section {section} goes"
-            detail = (
-                f"{_tokens(tokens)}; {goes} to passages that are worth more per token (value per "
-                f"token: {_density(worth / tokens)} here, {self.average} in the window on average)"
-            )
-        elif self.relevance[i] < self.least:
-            detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"
-        else:
-            beside = " beside what was kept" if self.piece_of else ""
-            detail = f"its {_tokens(tokens)} do not fit{beside}"
-        return _Verdict(False, Reason.OVER_BUDGET, detail)
+        return next(self._over_budget([i]))
+
+    def _over_budget(self, chunks: Iterable[int]) -> Iterator[_Verdict]:
+        """Yield the verdicts on chunks that the budget leaves out, which are most of them."""
+        tokens_of, worth_of, relevance = self.tokens, self.worth, self.relevance
+        prices, kept_density = self.prices, self.density_kept
+        anywhere = prices.get("", 0.0)
+        beside = " beside what was kept" if self.piece_of else ""
+        for i in chunks:
+            tokens, worth = tokens_of[i], worth_of[i]
+            section = self.table.chunks[i].section or ""
+            price = prices.get(section, anywhere)
+            if self.enough:
+                detail = STOPPED
+            elif price * tokens > worth and kept_density * tokens > worth:
+                goes = f"budget of section {section}" if price > anywhere else "budget"
+                detail = (
+                    f"{_tokens(tokens)}; the {goes} goes to passages that are worth more per token "
+                    f"(value per token: {_density(worth / tokens)} here, {self.average} in the "
+                    f"window on average)"
+                )
+            elif relevance[i] < self.least:
+                detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"
+            else:
+                detail = f"its {_tokens(tokens)} do not fit{beside}"
+            yield _Verdict(False, Reason.OVER_BUDGET, detail)
 
     def _version(self, i: int, other: int, *, folded: bool = False) -> str:
         """Name the passage that a chunk is a version of, and the words in which they differ."""
@@ -303,7 +312,7 @@ def _list(names: Sequence[str]) -> str:
 
 def _tokens(count: int) -> str:
     """Return a count of tokens with its unit."""
-    return f"{count:,} token" + ("" if count == 1 else "s")
+    return f"{count:,} tokens" if count != 1 else "1 token"
 
 
 def _density(value: float) -> str:
