@@ -21,7 +21,8 @@ constexpr std::size_t kAnswer = 24;           // bytes within which an answer su
 constexpr std::size_t kTornTail = 40;    // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
 constexpr int kRelease = 3;              // level of a release that no # marks
-constexpr std::size_t kGlued = 400;      // bytes; a longer "sentence" may be several lines
+constexpr std::size_t kBytesOfLine = 32;  // low estimate
+constexpr std::size_t kGlued = 400;       // bytes; a longer "sentence" may be several lines
 
 bool ends_with_colon(std::string_view said) {
     while (!said.empty() && (said.back() == '*' || said.back() == '_' || said.back() == '`'))
@@ -103,6 +104,7 @@ std::int64_t code_points(std::string_view text) {
 OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& options)
     : text_(text), options_(options) {
     options_.room = std::max<std::size_t>(options_.room, 32);
+    lines_.reserve(text.size() / kBytesOfLine + 1);
     for (std::size_t at = 0; at < text.size(); at = lines_.back().next)
         lines_.push_back(line_at(text, at));
     evidence_.assign(lines_.size(), kUnread);
