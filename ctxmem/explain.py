@@ -136,9 +136,8 @@ class _Account:
     def names(self) -> dict[str, str]:
         """The name of each passage for people, by its id."""
         table = self.table
-        texts = [table.texts[row] for row in table.first_row[:-1].tolist()]
         sources = [chunk.source for chunk in table.chunks]
-        return passage_names(zip(self.ids, sources, texts, strict=True))
+        return passage_names(zip(self.ids, sources, table.full_texts(), strict=True))
 
     def name(self, i: int) -> str:
         """Return the name of a chunk for people."""

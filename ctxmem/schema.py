@@ -437,6 +437,11 @@ class Candidates:
         """Return the full text of a chunk."""
         return self.texts[int(self.first_row[chunk])]
 
+    def full_texts(self) -> list[str]:
+        """Return the full text of every chunk."""
+        texts = self.texts
+        return [texts[row] for row in self.first_row[:-1].tolist()]
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -98,13 +98,15 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     order = _best_first(table, table.unique.tolist(), required)
     threshold = NEAR if dedup is True else float(dedup)
     folds = _Folding(table, query, careful=dedup is True)
+    full = table.full_texts()
     star_of, similarity = _native.near_duplicate_stars(
-        [table.text(i) for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
+        [full[i] for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
     )
     stars: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for i, star, share in zip(order, star_of.tolist(), similarity.tolist(), strict=True):
-        if order[star] != i:
-            stars[order[star]].append((i, share))
+    folded = np.flatnonzero(star_of != np.arange(len(order)))
+    rows = zip(folded.tolist(), star_of[folded].tolist(), similarity[folded].tolist(), strict=True)
+    for place, star, share in rows:
+        stars[order[star]].append((order[place], share))
     for star, members in stars.items():
         representatives = [star]
         for i, share in members:
