@@ -189,7 +189,7 @@ def pack(
             by_span = False  # each text is one span: the solver selects the same units optimally
         if not by_span:
             cut_segments(table, enabled=enabled)
-            tokens.price_segments(table, counting)
+            tokens.price_segments(table, counting, separator)
         features = estimate(table, question)
         if asked is not None and features is not None:
             verify(table, question, features, asked, allowed.limit, calls)
@@ -272,7 +272,7 @@ def _cut_to_room(
     while True:
         labels = layout.header == render.AUTO
         cut_segments(table, enabled=enabled, spans=True, labels=labels, room=room, blocks=blocks)
-        tokens.price_segments(table, counter)
+        tokens.price_segments(table, counter, layout.separator)
         render.price_labels(table, layout, counter)
         if room <= LEAST_BYTES or table.segment_tokens.max(initial=0) <= limit:
             return room

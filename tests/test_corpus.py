@@ -66,6 +66,29 @@ def test_units_cost_what_their_strings_cost(cut, encoding):
     )  # from the cache
 
 
+AFTER = ["", "\n\n", " ", "\n---\n", "/x", "foo", "\u0301", "'s", "\r", "1"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(ATOMS), min_size=8, max_size=60), max_size=4),
+    st.sampled_from(AFTER),
+    st.sampled_from(["o200k_base", "cl100k_base"]),
+)
+def test_blocks_counted_with_their_texts_cost_what_they_cost_alone(parts, after, encoding):
+    texts = ["".join(part) for part in parts]
+    first = np.arange(len(texts) + 1, dtype=np.int64)
+    end = np.array([len(text) for text in texts], dtype=np.int64)
+    corpus = _native.Corpus(texts)
+    corpus.set_units(first, np.zeros(len(texts), dtype=np.int64), end)
+    counter = tokens.resolve(encoding)
+    assert isinstance(counter, tokens.counters.Native)
+    counter.count_units(corpus, after)
+    blocks = [text.strip() + after for text in texts] + [text.strip() for text in texts]
+    exact = counter._bpe.count_many(blocks, cache=False).tolist()
+    assert exact == counter.count_many(blocks)
+
+
 def test_every_character_that_python_strips_is_stripped():
     characters = [chr(c) for c in range(sys.maxunicode + 1)]
     first = np.arange(len(characters) + 1, dtype=np.int64)
