@@ -51,7 +51,7 @@ FINAL_FEATURES: tuple[str, ...]
 class SpanFeatures:
     def __init__(
         self,
-        merged_texts: list[str],
+        corpus: Corpus,
         first: NDArray[np.int64],
         start: NDArray[np.int64],
         end: NDArray[np.int64],

@@ -36,7 +36,7 @@ def describe(
     if evidence is None:
         evidence = np.full((len(documents), len(EVIDENCE)), np.nan)
     return _native.SpanFeatures(
-        ["".join(spans) for spans in documents],
+        _native.Corpus(["".join(spans) for spans in documents]),
         first.astype(np.int64),
         np.array(start, dtype=np.int64),
         np.array(end, dtype=np.int64),
