@@ -217,7 +217,8 @@ void bind_value(py::module_& m) {
             py::arg("corpus"), py::arg("first"), py::arg("start"), py::arg("end"), py::arg("kind"),
             py::arg("flags"), py::arg("need"), py::arg("block"), py::arg("document"),
             py::arg("place"), py::arg("names"), py::arg("chunk_first"), py::arg("chunk_last"),
-            py::arg("evidence"), py::arg("queries"), py::arg("vectors"), py::arg("query_vectors"))
+            py::arg("evidence"), py::arg("queries"), py::arg("vectors"), py::arg("query_vectors"),
+            py::keep_alive<1, 2>())
         .def("__len__", [](const Features& held) { return held.features().spans(); })
         .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
         .def("finals", &Features::finals, py::arg("worth"),
