@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from cpp_build import compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import unit_bodies
@@ -152,3 +153,8 @@ def test_segment_texts_are_a_sequence():
     assert ["one"] == texts[:1]
     assert ["one", "two"] == list(texts)
     assert (texts[0], texts[-1]) == ("one", "two")
+
+
+@pytest.mark.slow
+def test_the_corpus_is_clean_under_the_sanitizers():
+    compile_and_run("test_corpus", core_sources("corpus"))
