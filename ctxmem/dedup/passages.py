@@ -50,12 +50,14 @@ def find_repeats(table: Candidates, *, enabled: bool = True) -> None:
     n = len(table)
     table.repeat_of = np.arange(n, dtype=np.int32)
     if enabled and not table.conversation:
-        same: dict[str, list[int]] = defaultdict(list)
-        for i, row in enumerate(table.first_row[:-1].tolist()):
-            same[table.texts[row]].append(i)
+        first_with: dict[str, int] = {}
+        same: dict[int, list[int]] = {}
+        for i, text in enumerate(table.full_texts()):
+            first = first_with.setdefault(text, i)
+            if first != i:
+                same.setdefault(first, [first]).append(i)
         for members in same.values():
-            if len(members) > 1:
-                table.repeat_of[members] = min(members, key=lambda i: _standing(table, i))
+            table.repeat_of[members] = min(members, key=lambda i: _standing(table, i))
     table.unique = np.flatnonzero((table.repeat_of == np.arange(n)) & ~table.blank)
     table.pinned = np.zeros(n, dtype=np.bool_)
     table.pinned[table.repeat_of[[i for i in range(n) if table.chunks[i].pinned]]] = True
