@@ -16,12 +16,21 @@ def char_classes() -> NDArray[np.uint8]: ...
 SPAN_KINDS: tuple[str, ...]
 SPAN_FLAGS: tuple[str, ...]
 
+class Corpus:
+    def __init__(self, texts: list[str]) -> None: ...
+    def __len__(self) -> int: ...
+    # Start and end of each unit without the white space around it; whether a line break follows.
+    def set_units(
+        self, first: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
+
 # start, end, kind, flags, need, also and block of every unit, and where each text's begin.
 def outline(
-    texts: list[str],
+    corpus: Corpus,
     formats: NDArray[np.uint8] = ...,
     named: NDArray[np.uint8] = ...,
     room: int = 1600,
+    cut: int | None = None,
 ) -> tuple[
     NDArray[np.int64],
     NDArray[np.int64],
@@ -42,7 +51,7 @@ FINAL_FEATURES: tuple[str, ...]
 class SpanFeatures:
     def __init__(
         self,
-        merged_texts: list[str],
+        corpus: Corpus,
         first: NDArray[np.int64],
         start: NDArray[np.int64],
         end: NDArray[np.int64],
@@ -141,6 +150,7 @@ class Bpe:
     def __len__(self) -> int: ...
     def count(self, text: str) -> int: ...
     def count_many(self, texts: list[str], cache: bool = True) -> NDArray[np.int64]: ...
+    def count_units(self, corpus: Corpus, after: str = "") -> NDArray[np.int64]: ...
     def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]: ...
 
 def estimate_many(texts: list[str], encoding: str, margin: float) -> NDArray[np.int64]: ...

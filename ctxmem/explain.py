@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -30,25 +30,28 @@ def decide(
     by the caller's id, or else by its source and first words.
     """
     account = _Account(table, selection, pieces, difference, folded or difference)
-    ids, decisions = table.ids, []
-    for i, chunk in enumerate(table.chunks):
-        kept, reason, detail, other = account.verdict(i)
-        if i in table.refused:
-            detail = "; ".join(filter(None, [detail, *table.refused[i]]))
-        decisions.append(
-            Decision(
-                chunk_id=ids[i],
-                kept=kept,
-                reason=reason,
-                detail=detail,
-                represented_by=None if other is None else ids[other],
-                position=i,
-                tokens=account.tokens[i],
-                relevance=account.relevance[i],
-                source=chunk.source,
-            )
-        )
-    return tuple(decisions)
+    verdicts = [account.verdict(i) for i in range(len(table))]
+    details = [verdict.detail for verdict in verdicts]
+    for i, reasons in table.refused.items():
+        details[i] = "; ".join(filter(None, [details[i], *reasons]))
+    ids = table.ids
+    columns = zip(
+        ids,
+        [verdict.kept for verdict in verdicts],
+        [verdict.reason for verdict in verdicts],
+        details,
+        [None if verdict.other is None else ids[verdict.other] for verdict in verdicts],
+        range(len(table)),
+        account.tokens,
+        account.relevance,
+        [chunk.source for chunk in table.chunks],
+        strict=True,
+    )
+    return tuple(Decision(*row) for row in columns)
+
+
+STOPPED = "stopped early: the rest has less value per token than Budget(auto=...) requires"
+"""The reason where the minimum density, not the budget, ended the selection."""
 
 
 class _Verdict(NamedTuple):
@@ -58,10 +61,10 @@ class _Verdict(NamedTuple):
     other: int | None = None  # the chunk whose text is shown instead
 
 
-def _sums(table: Candidates, column: NDArray[Any]) -> list[int]:
+def _sums(table: Candidates, column: NDArray[Any]) -> NDArray[np.int64]:
     """Return, for each chunk, the sum of a segment column over the chunk's segments."""
     total = np.concatenate(([0], np.cumsum(column)))
-    sums: list[int] = (total[table.last_segment] - total[table.first_segment]).tolist()
+    sums: NDArray[np.int64] = total[table.last_segment] - total[table.first_segment]
     return sums
 
 
@@ -76,8 +79,9 @@ class _Account:
         difference: Callable[[str, str], str],
         folded_difference: Callable[[str, str], str],
     ) -> None:
+        kept_row, segment_kept = selection.kept_row, selection.segment_kept
+        duplicate_of = selection.duplicate_of
         self.table = table
-        self.selection = selection
         self.ids = table.ids
         self.enough = selection.stopped_early
         self.difference = difference
@@ -88,41 +92,49 @@ class _Account:
         self.hits = table.hits.tolist()
         self.pinned = table.pinned.tolist()
         self.version_of = table.version_of.tolist()
-        self.relevance = table.relevance.tolist()
+        self.relevance: list[float] = table.relevance.tolist()
         full = table.tokens[table.first_row[:-1]]
-        self.tokens = full.tolist()
+        self.tokens: list[int] = full.tolist()
         self.worth = (table.density * (full - table.overhead)).tolist()  # of the whole text
         self.segments = list(
             zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
         )
         self.piece_of = {name: piece for piece in pieces for name in piece.chunk_ids}
         self.repeat_of = table.repeat_of.tolist()
-        self.kept_row = selection.kept_row.tolist()
-        kept = np.flatnonzero(selection.kept_row >= 0)
+        self.kept_row = kept_row.tolist()
+        kept = np.flatnonzero(kept_row >= 0)
         self.kept_of_group = {self.group[i]: i for i in kept.tolist()}
-        self.duplicate_of = selection.duplicate_of.tolist()
-        self.shown = _sums(table, selection.segment_kept)
+        self.duplicate_of = duplicate_of.tolist()
+        shown = _sums(table, segment_kept)
+        self.shown = shown.tolist()
         characters = table.segment_span[:, 1] - table.segment_span[:, 0]
-        self.shown_characters = _sums(table, selection.segment_kept * characters)
-        self.all_characters = _sums(table, characters)
-        self.folded = _sums(table, selection.duplicate_of >= 0)
+        self.shown_characters = _sums(table, segment_kept * characters).tolist()
+        self.all_characters = _sums(table, characters).tolist()
+        folded = _sums(table, duplicate_of >= 0)
+        self.folded = folded.tolist()
         self.density_kept = _average(
-            table.segment_density[selection.segment_kept],
-            table.segment_tokens[selection.segment_kept],
+            table.segment_density[segment_kept], table.segment_tokens[segment_kept]
         )
-        self.holder = self._holders(kept[table.alternative[selection.kept_row[kept]] == 0])
+        self.average = _density(self.density_kept)
+        self.holder = self._holders(kept[table.alternative[kept_row[kept]] == 0], segment_kept)
         free = kept[~table.pinned[kept]]
         self.least = float(table.relevance[free].min()) if len(free) else 0.0
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
-        self.verdicts: dict[int, _Verdict] = {}
+        # Nothing of most chunks is shown, nor of their groups: these need no further look.
+        own = ~table.blank & (table.repeat_of == np.arange(len(table)))
+        segments = table.last_segment - table.first_segment
+        unseen = (shown == 0) & ((2 * folded < segments) | (segments <= 0))
+        grouped = np.isin(table.group, table.group[kept])
+        plain = np.flatnonzero(own & (kept_row < 0) & unseen & ~grouped)
+        needless = [i for i in plain.tolist() if not table.needs[i]]
+        self.verdicts = dict(zip(needless, self._over_budget(needless), strict=True))
 
     @cached_property
     def names(self) -> dict[str, str]:
         """The name of each passage for people, by its id."""
         table = self.table
-        return passage_names(
-            (chunk.id or "", chunk.source, table.text(i)) for i, chunk in enumerate(table.chunks)
-        )
+        sources = [chunk.source for chunk in table.chunks]
+        return passage_names(zip(self.ids, sources, table.full_texts(), strict=True))
 
     def name(self, i: int) -> str:
         """Return the name of a chunk for people."""
@@ -130,9 +142,10 @@ class _Account:
 
     def verdict(self, i: int) -> _Verdict:
         """Return the verdict on a chunk; that on a repeat depends on the first occurrence."""
-        if i not in self.verdicts:
-            self.verdicts[i] = self._verdict(i)
-        return self.verdicts[i]
+        verdict = self.verdicts.get(i)
+        if verdict is None:
+            verdict = self.verdicts[i] = self._verdict(i)
+        return verdict
 
     def _verdict(self, i: int) -> _Verdict:
         table = self.table
@@ -168,12 +181,12 @@ class _Account:
                 return _Verdict(False, Reason.NEAR_DUPLICATE, detail, most)
         return self._left_out(i)
 
-    def _holders(self, kept: NDArray[np.intp]) -> list[int]:
+    def _holders(self, kept: NDArray[np.intp], segment_kept: NDArray[np.bool_]) -> list[int]:
         """Return, for each segment in the window, a kept chunk that contains it; else -1."""
-        holder = np.full(len(self.selection.segment_kept), -1)
+        holder = np.full(len(segment_kept), -1)
         for i in reversed(kept.tolist()):
             holder[slice(*self.segments[i])] = i
-        holder[~self.selection.segment_kept] = -1
+        holder[~segment_kept] = -1
         held: list[int] = holder.tolist()
         return held
 
@@ -241,35 +254,40 @@ class _Account:
             if not self._whole(need):
                 detail = f"requires {self.name(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
-        tokens, worth = self.tokens[i], self.worth[i]
-        section = table.chunks[i].section or ""
-        price = self.prices.get(section, self.prices.get("", 0.0))
-        if self.enough:
-            detail = (
-                "stopped early: the rest has less value per token than Budget(auto=...) requires"
-            )
-        elif price * tokens > worth and self.density_kept * tokens > worth:
-            goes = "the budget goes"
-            if price > self.prices.get("", 0.0):
-                goes = f"the budget of section {section} goes"
-            detail = (
-                f"{_tokens(tokens)}; {goes} to passages that are worth more per token (value per "
-                f"token: {_density(worth / tokens)} here, {_density(self.density_kept)} in the "
-                f"window on average)"
-            )
-        elif self.relevance[i] < self.least:
-            detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"
-        else:
-            beside = " beside what was kept" if self.piece_of else ""
-            detail = f"its {_tokens(tokens)} do not fit{beside}"
-        return _Verdict(False, Reason.OVER_BUDGET, detail)
+        return next(self._over_budget([i]))
+
+    def _over_budget(self, chunks: Iterable[int]) -> Iterator[_Verdict]:
+        """Yield the verdicts on chunks that the budget leaves out, which are most of them."""
+        tokens_of, worth_of, relevance = self.tokens, self.worth, self.relevance
+        prices, kept_density = self.prices, self.density_kept
+        anywhere = prices.get("", 0.0)
+        beside = " beside what was kept" if self.piece_of else ""
+        for i in chunks:
+            tokens, worth = tokens_of[i], worth_of[i]
+            section = self.table.chunks[i].section or ""
+            price = prices.get(section, anywhere)
+            if self.enough:
+                detail = STOPPED
+            elif price * tokens > worth and kept_density * tokens > worth:
+                goes = f"budget of section {section}" if price > anywhere else "budget"
+                detail = (
+                    f"{_tokens(tokens)}; the {goes} goes to passages that are worth more per token "
+                    f"(value per token: {_density(worth / tokens)} here, {self.average} in the "
+                    f"window on average)"
+                )
+            elif relevance[i] < self.least:
+                detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"
+            else:
+                detail = f"its {_tokens(tokens)} do not fit{beside}"
+            yield _Verdict(False, Reason.OVER_BUDGET, detail)
 
     def _whole(self, i: int) -> bool:
         """Return whether a chunk is in the window, whole or as an alternative."""
         row = self.kept_row[self.repeat_of[i]]
         if row >= 0 and self.table.alternative[row]:
             return True
-        return self.all_characters[i] > 0 and self.shown_characters[i] == self.all_characters[i]
+        shown, everything = self.shown_characters[i], self.all_characters[i]
+        return bool(everything and shown == everything)
 
     def _version(self, i: int, other: int, *, folded: bool = False) -> str:
         """Name the passage that a chunk is a version of, and the words in which they differ."""
@@ -298,7 +316,7 @@ def _list(names: Sequence[str]) -> str:
 
 def _tokens(count: int) -> str:
     """Return a count of tokens with its unit."""
-    return f"{count:,} token" + ("" if count == 1 else "s")
+    return f"{count:,} tokens" if count != 1 else "1 token"
 
 
 def _density(value: float) -> str:

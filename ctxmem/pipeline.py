@@ -198,7 +198,7 @@ def pack(
     while True:
         if whole:
             cut_segments(table, enabled=folds)
-            tokens.price_segments(table, counting)
+            tokens.price_segments(table, counting, separator)
         else:
             sizes.room = _cut_to_room(
                 table,
@@ -292,7 +292,7 @@ def _cut_to_room(
     while True:
         labels = layout.header == render.AUTO
         cut_segments(table, enabled=enabled, spans=True, labels=labels, room=room, blocks=blocks)
-        tokens.price_segments(table, counter)
+        tokens.price_segments(table, counter, layout.separator)
         render.price_labels(table, layout, counter)
         cut = np.ones(len(table.segment_tokens), dtype=np.bool_)
         for i in np.flatnonzero(np.diff(table.first_row) > 1).tolist():

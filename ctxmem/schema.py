@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NewType
+from typing import Any, Literal, NamedTuple, NewType, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -452,6 +452,60 @@ class Layout:
     ellipsis: str = "…"
 
 
+class SegmentTexts(Sequence[str]):
+    """The texts of the segments without the white space around them, made when they are read.
+
+    Few steps need them, since native code reads the merged texts themselves. A borrowed header has
+    the text of the header that it is `lent`.
+    """
+
+    def __init__(
+        self,
+        merged_texts: Sequence[str],
+        merged: NDArray[np.int32],
+        body: NDArray[np.int64],
+        lent: Mapping[int, int],
+    ) -> None:
+        self._merged_texts = merged_texts
+        self._merged = merged
+        self._body = body
+        self._lent = lent
+        self._made: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self._merged)
+
+    @overload
+    def __getitem__(self, key: int) -> str: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[str]: ...
+    def __getitem__(self, key: int | slice) -> str | list[str]:
+        if self._made is None and not isinstance(key, slice):
+            segment = range(len(self))[key]
+            return self._slice(self._lent.get(segment, segment))
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def _slice(self, segment: int) -> str:
+        text = self._merged_texts[int(self._merged[segment])]
+        return text[int(self._body[segment, 0]) : int(self._body[segment, 1])]
+
+    def _all(self) -> list[str]:
+        if self._made is None:
+            texts = self._merged_texts
+            self._made = [
+                texts[text][start:end]
+                for text, (start, end) in zip(
+                    self._merged.tolist(), self._body.tolist(), strict=True
+                )
+            ]
+            for segment, lender in self._lent.items():
+                self._made[segment] = self._slice(lender)
+        return self._made
+
+
 @dataclass(slots=True)
 class Candidates:
     """The columns of the pipeline of `pack`; each step only adds columns.
@@ -495,7 +549,9 @@ class Candidates:
     merged_first   t + 1  dedup        its segments: merged_first[k] .. merged_first[k + 1]
     segment_merged s      dedup        the merged text that a segment is cut from
     segment_span   s x 2  dedup        character offsets in the merged text
-    segment_texts  s      dedup        its text without the white space around it
+    corpus         1      dedup        merged texts and segments as native code reads them
+    segment_body   s x 2  dedup        character offsets without the white space around it
+    segment_texts  s      dedup        the text between these offsets; made when it is read
     segment_broken s      dedup        a line break follows it
     segment_kind   s      dedup        prose, heading, list item ...: index of _native.SPAN_KINDS
     tokens         m      tokens       tokens of the row as a block: header, text, separator
@@ -552,7 +608,9 @@ class Candidates:
     segment_block: NDArray[np.int32] = field(init=False)
     tokens: NDArray[np.int64] = field(init=False)
     overhead: NDArray[np.int64] = field(init=False)
-    segment_texts: list[str] = field(init=False)
+    corpus: Any = field(init=False)
+    segment_body: NDArray[np.int64] = field(init=False)
+    segment_texts: SegmentTexts = field(init=False)
     segment_tokens: NDArray[np.int64] = field(init=False)
     segment_density: NDArray[np.float64] = field(init=False)
     relevance: NDArray[np.float64] = field(init=False)
@@ -568,6 +626,11 @@ class Candidates:
     def text(self, chunk: int) -> str:
         """Return the full text of a chunk."""
         return self.texts[int(self.first_row[chunk])]
+
+    def full_texts(self) -> list[str]:
+        """Return the full text of every chunk."""
+        texts = self.texts
+        return [texts[row] for row in self.first_row[:-1].tolist()]
 
 
 @dataclass(frozen=True, slots=True)

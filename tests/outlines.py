@@ -14,7 +14,10 @@ LABELS = {"heading", "name", "header", "fence", "source", "lent"}  # kinds with 
 def outline(text, form=UNKNOWN, named=False, room=1600):
     """Return the columns of the outline of one text, as lists."""
     forms, names = np.array([form], dtype=np.uint8), np.array([named], dtype=np.uint8)
-    return [column.tolist() for column in _native.outline([text], forms, names, room)[:-1]]
+    return [
+        column.tolist()
+        for column in _native.outline(_native.Corpus([text]), forms, names, room)[:-1]
+    ]
 
 
 def units(text, form=UNKNOWN, room=1600):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -86,3 +86,21 @@ def load_generator(name: str) -> ModuleType:
         return importlib.import_module(name)
     finally:
         sys.path.remove(folder)
+
+
+# Corpus
+
+
+def unit_bodies(
+    texts: Sequence[str], first: Sequence[int], start: Sequence[int], end: Sequence[int]
+) -> list[tuple[int, int, bool]]:
+    """Return start and end of each unit without white space, and if a line break follows."""
+    found = []
+    for t, text in enumerate(texts):
+        for u in range(first[t], first[t + 1]):
+            unit = text[start[u] : end[u]]
+            body = unit.rstrip()
+            broken = unit.find("\n", len(body)) >= 0
+            stop = start[u] + len(body)
+            found.append((stop - len(body.lstrip()), stop, broken))
+    return found

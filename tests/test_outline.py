@@ -12,7 +12,9 @@ from ctxmem import _native
 
 
 def test_white_space_belongs_to_the_unit_before_it():
-    start, end, kind, *_, first = _native.outline([" \n One.  Two.\n\n", "", "Three"])
+    start, end, kind, *_, first = _native.outline(
+        _native.Corpus([" \n One.  Two.\n\n", "", "Three"])
+    )
     assert [0, 3, 9, 0] == start.tolist()
     assert [3, 9, 15, 5] == end.tolist()
     assert [0, 1, 1, 1] == kind.tolist()  # what is before the first word, prose, prose, prose
@@ -79,7 +81,7 @@ def test_offsets_are_those_of_the_str_whatever_its_surrogates():
 
 def test_other_things_than_str_are_refused():
     with pytest.raises(TypeError, match="expected str, got "):
-        _native.outline([b"bytes"])
+        _native.outline(_native.Corpus([b"bytes"]))
 
 
 # Laws that hold for every text
@@ -95,7 +97,7 @@ anything = st.lists(
 @settings(max_examples=500, deadline=None)
 @given(st.lists(anything, max_size=3))
 def test_units_cover_every_text(given_texts):
-    *columns, first = (column.tolist() for column in _native.outline(given_texts))
+    *columns, first = (column.tolist() for column in _native.outline(_native.Corpus(given_texts)))
     start, end, kind, *_ = columns
     assert 0 == first[0]
     assert {first[-1]} == set(map(len, columns))

@@ -90,7 +90,7 @@ def test_long_sentences_are_cut_at_clauses_then_at_spaces():
 
 @pytest.mark.parametrize("grapheme", ["e\u0301", "🇦🇹", "👩‍👧", "👍🏽", "กำ", "각", "क्ष"])
 def test_graphemes_are_never_cut(grapheme):
-    start = _native.outline([grapheme * 3000])[0]
+    start = _native.outline(_native.Corpus([grapheme * 3000]))[0]
     assert len(start) > 1
     assert all(at % len(grapheme) == 0 for at in start.tolist())
 
@@ -105,7 +105,7 @@ english = st.lists(st.sampled_from(WORDS + MARKS * 2), max_size=60).map(
 @settings(max_examples=1000, deadline=None)
 @given(english)
 def test_sentences_equal_their_slow_twin(text):
-    start = _native.outline([text])[0].tolist()
+    start = _native.outline(_native.Corpus([text]))[0].tolist()
     cut = [text[a:b] for a, b in zip(start, [*start[1:], len(text)], strict=True)]
     assert reference_sentences.sentences(text) == cut
 
@@ -113,9 +113,11 @@ def test_sentences_equal_their_slow_twin(text):
 @settings(max_examples=300, deadline=None)
 @given(english)
 def test_a_sentence_alone_is_one_unit(text):
-    start, end, *_ = _native.outline([text])
+    start, end, *_ = _native.outline(_native.Corpus([text]))
     sentences = [text[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
-    assert list(range(len(sentences) + 1)) == _native.outline(sentences)[-1].tolist()
+    assert (
+        list(range(len(sentences) + 1)) == _native.outline(_native.Corpus(sentences))[-1].tolist()
+    )
 
 
 # Headings

@@ -177,6 +177,28 @@ def test_overlaps_agree_with_trying_every_offset(texts, sources, min_chars):
     assert expected == as_rows(*_native.text_overlaps(texts, source, min_chars))
 
 
+@st.composite
+def slices(draw):
+    """Slices of one text, some with an end of their own, as a splitter with overlap makes them."""
+    whole = draw(
+        st.text("ab ", min_size=20, max_size=80) | st.text("aé中😀", min_size=20, max_size=60)
+    )
+    cuts = st.tuples(st.integers(0, len(whole)), st.integers(0, len(whole)))
+    own = st.sampled_from(["", "", "x", "é", "ab"])
+    return [
+        draw(own) + whole[min(cut) : max(cut)] + draw(own)
+        for cut in draw(st.lists(cuts, min_size=2, max_size=7))
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts=slices(), sources=st.integers(1, 2), min_chars=st.integers(5, 20))
+def test_overlaps_of_long_texts_agree_with_trying_every_offset(texts, sources, min_chars):
+    source = np.arange(len(texts), dtype=np.int32) % sources
+    expected = reference_dedup.text_overlaps(texts, source.tolist(), min_chars)
+    assert expected == as_rows(*_native.text_overlaps(texts, source, min_chars))
+
+
 # Cases to check by eye
 
 

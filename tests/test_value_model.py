@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import random
+import weakref
 from importlib.resources import files
 
 import numpy as np
@@ -36,7 +38,7 @@ def describe(
     if evidence is None:
         evidence = np.full((len(documents), len(EVIDENCE)), np.nan)
     return _native.SpanFeatures(
-        ["".join(spans) for spans in documents],
+        _native.Corpus(["".join(spans) for spans in documents]),
         first.astype(np.int64),
         np.array(start, dtype=np.int64),
         np.array(end, dtype=np.int64),
@@ -330,7 +332,8 @@ def random_forest(seed, features, trees=5):
 def test_forests_equal_trees_walked_node_by_node(seed):
     rng = random.Random(seed)
     spans = [
-        f"{rng.choice(['red', 'blue', 'The'])} fox {k % 3}. " for k in range(rng.randint(1, 9))
+        f"{rng.choice(['red', 'blue', 'The'])} fox {k % 3}. "
+        for k in range(rng.choice([1, 5, 9, 40]))
     ]
     features = describe([spans, ["Other. "]], ["red fox"])
     data = {"version": 1, "blend": 0.25, "draft": random_forest(seed, _native.DRAFT_FEATURES)}
@@ -486,3 +489,32 @@ def test_a_span_of_the_answer_is_worth_more_than_others():
 def test_features_and_forests_are_clean_under_sanitizers():
     names = ("span_*", "features_*", "gradient_boosted_trees", "terms", "stems")
     compile_and_run("test_span_model", [f for f in core_sources(*names) if "ranking" in f])
+
+
+def test_features_keep_their_corpus():
+    corpus = _native.Corpus(["The fox is red. "])
+    alive = weakref.ref(corpus)
+    one = np.array([0], dtype=np.int32)
+    features = _native.SpanFeatures(
+        corpus,
+        np.array([0, 1], dtype=np.int64),
+        np.array([0], dtype=np.int64),
+        np.array([16], dtype=np.int64),
+        np.ones(1, dtype=np.uint8),
+        np.zeros(1, dtype=np.uint8),
+        one - 1,
+        one,
+        one,
+        np.array([0], dtype=np.int64),
+        [],
+        one,
+        one + 1,
+        np.full((1, len(EVIDENCE)), np.nan),
+        ["fox"],
+        NOTHING,
+        NOTHING,
+    )
+    del corpus
+    gc.collect()
+    assert alive() is not None
+    assert len(features) == 1

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/support/stop_token.hpp"
+#include "core/text/corpus.hpp"
 
 namespace ctxmem::bind {
 
@@ -36,6 +37,28 @@ private:
     std::vector<std::string_view> views_;
     bool repaired_ = false;
     std::vector<py::object> owners_;  // the list or str, and every copy
+};
+
+// The merged texts of one pack, with the strings that their views look at.
+class HeldCorpus {
+public:
+    explicit HeldCorpus(const py::list& texts)
+        : given_(texts), held_(py::list(given_), Surrogates::kept), corpus_(held_.views()) {}
+    const Corpus& corpus() const { return corpus_; }
+    void set_units(const py::array_t<std::int64_t>& first, const py::array_t<std::int64_t>& start,
+                   const py::array_t<std::int64_t>& end) {
+        corpus_.set_units({first.data(), static_cast<std::size_t>(first.size())},
+                          {start.data(), static_cast<std::size_t>(start.size())},
+                          {end.data(), static_cast<std::size_t>(end.size())});
+        units_ = py::make_tuple(first, start, end);
+    }
+    py::tuple state() const { return py::make_tuple(py::list(given_), units_); }
+
+private:
+    py::tuple given_;
+    Texts held_;
+    Corpus corpus_;
+    py::tuple units_;  // as they were set
 };
 
 // A one-dimensional array that takes over the vector's memory.

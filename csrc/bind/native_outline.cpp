@@ -1,3 +1,7 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "bind/native.hpp"
@@ -8,32 +12,52 @@ namespace {
 
 constexpr std::size_t kWorthRelease = 4096;  // bytes that take about 10 us; below, the GIL is kept
 
-py::tuple outline(const py::list& texts, const Array<std::uint8_t>& formats,
-                  const Array<std::uint8_t>& named, std::size_t room) {
-    const Texts held(texts, Surrogates::kept);
-    const std::vector<std::string_view>& views = held.views();
+py::tuple outline(const HeldCorpus& held, const Array<std::uint8_t>& formats,
+                  const Array<std::uint8_t>& named, std::size_t room,
+                  const std::optional<std::size_t>& cut) {
+    const Corpus& corpus = held.corpus();
     const std::span<const std::uint8_t> told = view(formats);
     const std::span<const std::uint8_t> with_names = view(named);
     for (const auto& column : {told, with_names})
-        if (!column.empty() && column.size() != views.size())
+        if (!column.empty() && column.size() != corpus.texts())
             throw std::invalid_argument("outline: expected a format and a flag a text, or none");
+    const std::size_t close = std::min(cut.value_or(corpus.texts()), corpus.texts());
     std::size_t bytes = 0;
-    for (const std::string_view text : views) bytes += text.size();
+    for (std::size_t i = 0; i < corpus.texts(); ++i) bytes += corpus.text(i).size();
     Outline out;
     {
         std::optional<py::gil_scoped_release> unlocked;
         if (bytes >= kWorthRelease) unlocked.emplace();
         StopToken stop = unlocked ? stop_on_signal() : StopToken();
-        for (std::size_t i = 0; i < views.size(); ++i)
-            append_outline(views[i],
-                           {room, told.empty() ? Format::unknown : static_cast<Format>(told[i]),
-                            !with_names.empty() && with_names[i] != 0},
-                           out, stop);
+        for (std::size_t i = 0; i < corpus.texts(); ++i) {
+            const bool with_name = !with_names.empty() && with_names[i] != 0;
+            const Format format = told.empty() ? Format::unknown : static_cast<Format>(told[i]);
+            if (i < close)
+                append_outline(corpus.text(i), {room, format, with_name}, out, stop);
+            else
+                append_uncut(corpus.text(i), out);
+        }
     }
     return py::make_tuple(to_array(std::move(out.start)), to_array(std::move(out.end)),
                           to_array(std::move(out.kind)), to_array(std::move(out.flags)),
                           to_array(std::move(out.need)), to_array(std::move(out.also)),
                           to_array(std::move(out.block)), to_array(std::move(out.first)));
+}
+
+py::tuple set_units(HeldCorpus& held, const Array<std::int64_t>& first,
+                    const Array<std::int64_t>& start, const Array<std::int64_t>& end) {
+    held.set_units(first, start, end);
+    const Corpus& corpus = held.corpus();
+    std::vector<std::int64_t> bodies(2 * corpus.units());
+    std::vector<std::uint8_t> broken(corpus.units());
+    for (std::size_t u = 0; u < corpus.units(); ++u) {
+        bodies[2 * u] = corpus.body(u).start;
+        bodies[2 * u + 1] = corpus.body(u).stop;
+        broken[u] = corpus.body(u).broken;
+    }
+    const auto rows = static_cast<py::ssize_t>(corpus.units());
+    return py::make_tuple(to_array(std::move(bodies)).reshape({rows, py::ssize_t{2}}),
+                          to_array(std::move(broken)));
 }
 
 }  // namespace
@@ -44,12 +68,31 @@ void bind_outline(py::module_& m) {
                        "name", "header", "fence", "turn", "source", "lent");
     m.attr("SPAN_FLAGS") = py::make_tuple("label", "lead_in", "hidden", "filler", "headless",
                                           "unopened", "unclosed", "part");
-    m.def("outline", &outline, py::arg("texts"), py::arg("formats") = Array<std::uint8_t>(0),
-          py::arg("named") = Array<std::uint8_t>(0), py::arg("room") = std::size_t{1600},
-          "Return start, end, kind, flags, need, also and block of every unit of every text, and\n"
-          "where each text's begin.\n\n"
-          "Offsets are characters; the units of a text cover it; kinds are indices of SPAN_KINDS;\n"
-          "need, also and block are rows of the whole, -1 for none.");
+    py::class_<HeldCorpus>(m, "Corpus", "The merged texts of one pack, decoded once.")
+        .def(py::init<const py::list&>(), py::arg("texts"))
+        .def("__len__", [](const HeldCorpus& held) { return held.corpus().texts(); })
+        .def("set_units", &set_units, py::arg("first"), py::arg("start"), py::arg("end"),
+             "Set the units: those of text t are rows first[t] .. first[t + 1]. Return the start\n"
+             "and end of each without the white space around it, and whether a line break follows.")
+        .def(py::pickle([](const HeldCorpus& held) { return held.state(); },
+                        [](const py::tuple& state) {
+                            auto made = std::make_unique<HeldCorpus>(state[0].cast<py::list>());
+                            const auto units = state[1].cast<py::tuple>();
+                            using Column = Array<std::int64_t>;
+                            if (!units.empty())
+                                made->set_units(units[0].cast<Column>(), units[1].cast<Column>(),
+                                                units[2].cast<Column>());
+                            return made;
+                        }));
+    m.def(
+        "outline", &outline, py::arg("corpus"), py::arg("formats") = Array<std::uint8_t>(0),
+        py::arg("named") = Array<std::uint8_t>(0), py::arg("room") = std::size_t{1600},
+        py::arg("cut") = std::optional<std::size_t>{},
+        "Return start, end, kind, flags, need, also and block of every unit of every text, and\n"
+        "where each text's begin.\n\n"
+        "Offsets are characters; the units of a text cover it; kinds are indices of SPAN_KINDS;\n"
+        "need, also and block are rows of the whole, -1 for none. Only the first `cut` texts are\n"
+        "cut; each of the others is one unit of prose.");
 }
 
 }  // namespace ctxmem::bind

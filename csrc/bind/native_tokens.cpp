@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <mutex>
 #include <random>
 #include <string>
@@ -56,6 +57,38 @@ public:
             count_cached(held.views(), out.data());
         else
             count_uncached(held.views(), out.data());
+        return to_array(std::move(out));
+    }
+
+    // The tokens of the body of each unit, with the line break that follows it. A text that is one
+    // unit is counted again as a block, followed by `after`: the counts of both come from one pass,
+    // and that of the block is kept.
+    py::array_t<std::int64_t> count_units(const HeldCorpus& held, const py::str& after) {
+        const Corpus& corpus = held.corpus();
+        const Texts tail(after);
+        std::vector<std::string_view> priced(corpus.units());
+        std::vector<std::size_t> alone;  // units that are a whole text
+        std::deque<std::string> copies;
+        for (std::size_t t = 0; t < corpus.texts(); ++t) {
+            const std::string_view text = corpus.text(t);
+            const std::size_t first = corpus.first_of(t);
+            for (std::size_t u = first; u < corpus.first_of(t + 1); ++u) {
+                const Corpus::Body& body = corpus.body(u);
+                const bool next = body.broken && body.end < text.size() && text[body.end] == '\n';
+                priced[u] = text.substr(body.begin, body.end + next - body.begin);
+                if (body.broken == next && !corpus.has_surrogates(t)) continue;
+                std::string& copy = copies.emplace_back(
+                    corpus.has_surrogates(t) ? without_surrogates(priced[u]) : priced[u]);
+                if (body.broken != next) copy.push_back('\n');
+                priced[u] = copy;
+            }
+            const bool one = corpus.first_of(t + 1) == first + 1 && !corpus.has_surrogates(t);
+            if (one && corpus.body(first).begin == 0 && !corpus.body(first).broken)
+                alone.push_back(first);
+        }
+        std::vector<std::int64_t> out(priced.size());
+        count_blocks(priced, alone, tail.views()[0]);
+        count_cached(priced, out.data());
         return to_array(std::move(out));
     }
 
@@ -144,6 +177,49 @@ private:
         }
     }
 
+    // Keep the counts of these texts and of the texts followed by `after`, unless they are known.
+    // Requires texts that do not end in white space. Then every piece of such a block that ends
+    // within the text is a piece of the text (bpe.hpp), so the two share all but the last pieces.
+    void count_blocks(Views texts, std::span<const std::size_t> chosen, std::string_view after) {
+        std::vector<ContentKey> keys(chosen.size());
+        std::vector<std::size_t> missing;
+        for (std::size_t k = 0; k < chosen.size(); ++k)
+            if (texts[chosen[k]].size() > kWorthCaching) keys[k] = hash_(texts[chosen[k]]);
+        {
+            const std::lock_guard hold(lock_);
+            for (std::size_t k = 0; k < chosen.size(); ++k)
+                if (texts[chosen[k]].size() > kWorthCaching && cached_.find(keys[k]) < 0)
+                    missing.push_back(k);
+        }
+        struct Counted {
+            ContentKey key, block_key;
+            std::int64_t tokens, block_tokens;
+        };
+        std::vector<Counted> counted;
+        std::string block;
+        {
+            const py::gil_scoped_release release;
+            StopToken stop = stop_on_signal();
+            for (const std::size_t k : missing) {
+                const std::string_view text = texts[chosen[k]];
+                block.assign(text).append(after);
+                std::size_t at = 0;
+                const std::int64_t shared =
+                    bpe_.count_from(block, at, text.size() - kWorthCaching, stop);
+                if (at > text.size()) continue;  // a piece that reaches beyond the text
+                const std::string_view rest = std::string_view(block).substr(at);
+                counted.push_back({keys[k], hash_(block),
+                                   shared + bpe_.count(text.substr(at), stop),
+                                   shared + bpe_.count(rest, stop)});
+            }
+        }
+        const std::lock_guard hold(lock_);
+        for (const Counted& one : counted) {
+            cached_.insert(one.key, one.tokens);
+            cached_.insert(one.block_key, one.block_tokens);
+        }
+    }
+
     // Character offsets to byte offsets.
     static void to_byte_offsets(std::string_view text, std::vector<ByteSpan>& spans) {
         std::vector<std::size_t*> offsets;
@@ -218,6 +294,11 @@ void bind_tokens(py::module_& m) {
              "Return the number of tokens of the text.")
         .def("count_many", &BpeCounter::count_many, py::arg("texts"), py::arg("cache") = true,
              "Return the number of tokens of each text; with `cache`, counts are kept by content.")
+        .def("count_units", &BpeCounter::count_units, py::arg("corpus"), py::arg("after") = "",
+             "Return the number of tokens of each unit of a corpus without the white space around\n"
+             "it, with the line break that follows it. The counts of texts of one unit, followed "
+             "by\n"
+             "`after`, are kept by content.")
         .def("count_spans", &BpeCounter::count_spans, py::arg("text"), py::arg("spans"),
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
     m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"), py::arg("margin"),

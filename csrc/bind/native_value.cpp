@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "bind/native.hpp"
 #include "core/ranking/bm25.hpp"
 #include "core/ranking/span_features.hpp"
@@ -20,10 +22,10 @@ py::array_t<double> score_bm25(const py::list& texts, const py::list& queries) {
     return to_array(std::move(scores)).reshape({rows, columns});
 }
 
-// The features and what they look at, held together.
+// The features and what they look at, held together; the binding keeps the corpus alive.
 class Features {
 public:
-    Features(const py::list& merged_texts, Array<std::int64_t> first, Array<std::int64_t> start,
+    Features(const HeldCorpus& corpus, Array<std::int64_t> first, Array<std::int64_t> start,
              Array<std::int64_t> end, Array<std::uint8_t> kind, Array<std::uint8_t> flags,
              Array<std::int32_t> need, Array<std::int32_t> block, Array<std::int32_t> document,
              Array<std::int64_t> place, const py::list& names, Array<std::int32_t> chunk_first,
@@ -31,12 +33,14 @@ public:
              Array<float> vectors, Array<float> query_vectors)
         : held_(py::make_tuple(first, start, end, kind, flags, need, block, document, place,
                                chunk_first, chunk_last, evidence, vectors, query_vectors)),
-          stretches_(merged_texts, Surrogates::kept),
           names_(names, Surrogates::kept),
           queries_(queries),
           features_([&] {
               SpanInput input;
-              input.merged_texts = stretches_.views();
+              // The arrays are those of the first texts, the others are not on the shortlist.
+              const auto texts = corpus.corpus().views();
+              const std::size_t bounds = view(first).size();
+              input.merged_texts = texts.first(std::min(texts.size(), bounds - (bounds > 0)));
               input.first = view(first);
               input.start = view(start);
               input.end = view(end);
@@ -94,7 +98,6 @@ private:
     }
 
     py::object held_;
-    Texts stretches_;
     Texts names_;
     Texts queries_;
     SpanFeatures features_;
@@ -215,16 +218,16 @@ void bind_value(py::module_& m) {
           "Return BM25 of every text (rows) against every query (columns).");
     py::class_<Features>(m, "SpanFeatures", "Numbers that speak for spans, a row each.")
         .def(
-            py::init<const py::list&, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
-                     Array<std::uint8_t>, Array<std::uint8_t>, Array<std::int32_t>,
-                     Array<std::int32_t>, Array<std::int32_t>, Array<std::int64_t>, const py::list&,
-                     Array<std::int32_t>, Array<std::int32_t>, Array<double>, const py::list&,
-                     Array<float>, Array<float>>(),
-            py::arg("merged_texts"), py::arg("first"), py::arg("start"), py::arg("end"),
-            py::arg("kind"), py::arg("flags"), py::arg("need"), py::arg("block"),
-            py::arg("document"), py::arg("place"), py::arg("names"), py::arg("chunk_first"),
-            py::arg("chunk_last"), py::arg("evidence"), py::arg("queries"), py::arg("vectors"),
-            py::arg("query_vectors"))
+            py::init<const HeldCorpus&, Array<std::int64_t>, Array<std::int64_t>,
+                     Array<std::int64_t>, Array<std::uint8_t>, Array<std::uint8_t>,
+                     Array<std::int32_t>, Array<std::int32_t>, Array<std::int32_t>,
+                     Array<std::int64_t>, const py::list&, Array<std::int32_t>, Array<std::int32_t>,
+                     Array<double>, const py::list&, Array<float>, Array<float>>(),
+            py::arg("corpus"), py::arg("first"), py::arg("start"), py::arg("end"), py::arg("kind"),
+            py::arg("flags"), py::arg("need"), py::arg("block"), py::arg("document"),
+            py::arg("place"), py::arg("names"), py::arg("chunk_first"), py::arg("chunk_last"),
+            py::arg("evidence"), py::arg("queries"), py::arg("vectors"), py::arg("query_vectors"),
+            py::keep_alive<1, 2>())
         .def("__len__", [](const Features& held) { return held.features().spans(); })
         .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
         .def("finals", &Features::finals, py::arg("worth"),

@@ -34,6 +34,11 @@ struct Kernels {
     // leaves[i] &= kept where values[i] > threshold, i in [0, count).
     void (*strike)(const float* values, std::size_t count, float threshold, std::uint32_t kept,
                    std::uint32_t* leaves);
+
+    // total[i] += values[index of the lowest bit of leaves[i]], i in [0, count). Requires a bit in
+    // each, and room for 32 values.
+    void (*leaf_sum)(const std::uint32_t* leaves, std::size_t count, const float* values,
+                     float* total);
 };
 
 // The table of the chosen level; chosen at the first call, the same for the life of the process.

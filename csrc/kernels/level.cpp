@@ -8,6 +8,9 @@
 #if defined(__SSE2__) || (defined(_MSC_VER) && defined(_M_X64))
 #include <immintrin.h>
 #endif
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
 
 #ifndef CTXMEM_LEVEL
 #define CTXMEM_LEVEL base
@@ -17,6 +20,7 @@
 
 namespace ctxmem {
 namespace {
+#include "kernels/leaf_sum.hpp"
 #include "kernels/minhash.hpp"
 #include "kernels/relax.hpp"
 #include "kernels/shingle.hpp"
@@ -32,6 +36,7 @@ const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
     .minhash = minhash,
     .split_ascii = split_ascii,
     .strike = strike,
+    .leaf_sum = leaf_sum,
 };
 
 }  // namespace ctxmem

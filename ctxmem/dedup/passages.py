@@ -74,12 +74,14 @@ def find_repeats(table: Candidates, *, enabled: bool = True) -> None:
     n = len(table)
     table.repeat_of = np.arange(n, dtype=np.int32)
     if enabled and not table.conversation:
-        same: dict[str, list[int]] = defaultdict(list)
-        for i, row in enumerate(table.first_row[:-1].tolist()):
-            same[table.texts[row]].append(i)
+        first_with: dict[str, int] = {}
+        same: dict[int, list[int]] = {}
+        for i, text in enumerate(table.full_texts()):
+            first = first_with.setdefault(text, i)
+            if first != i:
+                same.setdefault(first, [first]).append(i)
         for members in same.values():
-            if len(members) > 1:
-                table.repeat_of[members] = min(members, key=lambda i: _standing(table, i))
+            table.repeat_of[members] = min(members, key=lambda i: _standing(table, i))
     table.unique = np.flatnonzero((table.repeat_of == np.arange(n)) & ~table.blank)
     table.pinned = np.zeros(n, dtype=np.bool_)
     table.pinned[table.repeat_of[[i for i in range(n) if table.chunks[i].pinned]]] = True
@@ -122,13 +124,15 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     order = _best_first(table, table.unique.tolist(), required)
     threshold = NEAR if dedup is True else float(dedup)
     folds = _Folding(table, query, careful=dedup is True)
+    full = table.full_texts()
     star_of, similarity = _native.near_duplicate_stars(
-        [table.text(i) for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
+        [full[i] for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
     )
     stars: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for i, star, share in zip(order, star_of.tolist(), similarity.tolist(), strict=True):
-        if order[star] != i:
-            stars[order[star]].append((i, share))
+    folded = np.flatnonzero(star_of != np.arange(len(order)))
+    rows = zip(folded.tolist(), star_of[folded].tolist(), similarity[folded].tolist(), strict=True)
+    for place, star, share in rows:
+        stars[order[star]].append((order[place], share))
     for star, members in stars.items():
         representatives = [star]
         for i, share in members:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from ctxmem import _native
 from ctxmem.outline.headers import lend_headers
 from ctxmem.outline.merge import GAP, disagreeing, found_places, white_space
 from ctxmem.outline.order import Member, counted_order
-from ctxmem.schema import Candidates, Place, place_of
+from ctxmem.schema import Candidates, Place, SegmentTexts, place_of
 
 __all__ = ["count_units", "cut_segments"]
 
@@ -64,7 +64,7 @@ def format_of(source: str | None) -> int:
     return FORMATS.get(source.rsplit(".", 1)[-1].lower(), 0) if source and "." in source else 0
 
 
-PROSE, SOURCE = map(_native.SPAN_KINDS.index, ("prose", "source"))
+SOURCE = _native.SPAN_KINDS.index("source")
 TORN = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("unopened", "unclosed"))
 
 
@@ -112,8 +112,7 @@ def cut_segments(
     for i in sorted(alone, key=table.id):
         merged_texts.add(table.chunks[i].text, {i: 0}, place_of(table.chunks[i]))
     close = len(merged_texts.texts)
-    for i in table.unique[~table.shortlisted[table.unique]].tolist():
-        merged_texts.add(table.chunks[i].text, {i: 0}, None)
+    merged_texts.add_alone(table.unique[~table.shortlisted[table.unique]].tolist())
     merged_texts.cut(spans, close, room, labels)
     if blocks:
         _keep_blocks_whole(table, room)
@@ -144,13 +143,27 @@ class _MergedTexts:
         self.table = table
         self.texts: list[str] = []
         self.holders: list[Mapping[int, int]] = []  # chunk -> its offset in the merged text
+        self.firsts: list[int] = []  # the first of these chunks
+        self.sources: list[str | None] = []  # its source
         self.places: list[Place | None] = []
 
     def add(self, text: str, holders: Mapping[int, int], where: Place | None) -> None:
         """Add a merged text and the chunks that it contains."""
+        first = next(iter(holders))
         self.texts.append(text)
         self.holders.append(holders)
+        self.firsts.append(first)
+        self.sources.append(self.table.chunks[first].source)
         self.places.append(where)
+
+    def add_alone(self, chunks: Sequence[int]) -> None:
+        """Add each of the chunks as a merged text without a place."""
+        given = [self.table.chunks[i] for i in chunks]
+        self.texts.extend([chunk.text for chunk in given])
+        self.holders.extend([{i: 0} for i in chunks])
+        self.firsts.extend(chunks)
+        self.sources.extend([chunk.source for chunk in given])
+        self.places.extend([None] * len(chunks))
 
     def add_source(self, places: Mapping[int, Place]) -> None:
         """Merge the chunks of one source, given in the order of the source, and add the texts."""
@@ -170,37 +183,22 @@ class _MergedTexts:
         if first is not None:
             self.add(text, holders, first)
 
-    def _source(self, holders: Mapping[int, int]) -> str | None:
-        return self.table.chunks[next(iter(holders))].source
-
-    def _formats(self) -> NDArray[np.uint8]:
-        """Return the format of each text, from the name of its source."""
-        return np.array(
-            [format_of(self._source(holders)) for holders in self.holders], dtype=np.uint8
-        )
-
     def cut(self, spans: bool, close: int, room: int, labels: bool) -> None:
         """Write the columns; only the first `close` texts are cut."""
         table = self.table
-        documents: dict[object, int] = {}
         n = len(table)
+        documents = self._documents()
+        number = {document: k for k, document in enumerate(dict.fromkeys(documents))}
         table.merged_texts = self.texts
-        table.document = np.array(
-            [
-                documents.setdefault(self._document(t), len(documents))
-                for t in range(len(self.texts))
-            ],
-            dtype=np.int32,
-        )
-        table.merged_chunk = [next(iter(holders)) for holders in self.holders]
-        table.merged_place = self._merged_text_places()
-        named = np.array(
-            [labels and self._source(holders) is not None for holders in self.holders[:close]],
-            dtype=np.uint8,
-        )
-        formats = self._formats()
+        table.document = np.array([number[document] for document in documents], dtype=np.int32)
+        table.merged_chunk = self.firsts
+        table.merged_place = self._merged_text_places(documents)
+        named = np.array([labels and source is not None for source in self.sources], dtype=np.uint8)
+        format_by_source = {source: format_of(source) for source in set(self.sources)}
+        formats = np.array([format_by_source[source] for source in self.sources], dtype=np.uint8)
         table.merged_records = formats == RECORDS
-        outline = _native.outline(self.texts[:close], formats[:close], named, room)
+        table.corpus = _native.Corpus(self.texts)
+        outline = _native.outline(table.corpus, formats, named, room, close)
         start, end, kind, flags, need, also, block, first = outline
         if not spans:
             # Whole chunks are shown unchanged: no missing fence is added.
@@ -213,46 +211,26 @@ class _MergedTexts:
                 for ties in (need, also)
             )
             block = part[block[unit]]
-        uncut = np.array([len(text) for text in self.texts[close:]], dtype=np.int64)
-        start = np.concatenate([start, np.zeros(len(uncut), dtype=np.int64)])
-        end = np.concatenate([end, uncut])
-        kind = np.concatenate([kind, np.full(len(uncut), PROSE, dtype=np.uint8)])
-        alone = len(flags) + np.arange(len(uncut), dtype=np.int32)
-        table.segment_flags = np.concatenate([flags, np.zeros(len(uncut), dtype=np.uint8)])
-        table.segment_need = np.concatenate([need, np.full(len(uncut), -1, dtype=np.int32)])
-        table.segment_also = np.concatenate([also, np.full(len(uncut), -1, dtype=np.int32)])
-        table.segment_block = np.concatenate([block, alone])
-        first = np.concatenate([first, first[-1] + 1 + np.arange(len(uncut), dtype=np.int64)])
+        table.segment_flags, table.segment_kind = flags, kind
+        table.segment_need, table.segment_also, table.segment_block = need, also, block
         table.segment_span = np.stack([start, end], axis=1).reshape(-1, 2)
-        table.segment_kind = kind
         table.merged_first = first
         table.segment_merged = np.repeat(
             np.arange(len(self.texts), dtype=np.int32), np.diff(first).astype(np.int64)
         )
-        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
-        segments = [
-            self.texts[k][a:b]
-            for k, a, b in zip(table.segment_merged.tolist(), starts, ends, strict=True)
-        ]
-        bodies = [segment.rstrip() for segment in segments]
-        table.segment_texts = [body.lstrip() for body in bodies]
-        table.segment_broken = np.array(
-            [
-                segment.find("\n", len(body)) >= 0
-                for segment, body in zip(segments, bodies, strict=True)
-            ],
-            dtype=np.bool_,
-        )
+        table.segment_body, broken = table.corpus.set_units(first, start, end)
+        table.segment_broken = broken.astype(np.bool_)
         lend_headers(table)
-        first_segment, last_segment = [0] * n, [0] * n
-        table.chunk_offset = np.zeros(n, dtype=np.int64)
+        table.segment_texts = SegmentTexts(
+            self.texts, table.segment_merged, table.segment_body, table.lent
+        )
+        bounds, starts, ends = first.tolist(), start.tolist(), end.tolist()
+        first_segment, last_segment, offsets = [0] * n, [0] * n, [0] * n
         for t, holders in enumerate(self.holders):
             at, after = bounds[t], bounds[t + 1]
-            for i, offset in holders.items():
-                table.chunk_offset[i] = offset
             if len(holders) == 1:
-                (i,) = holders
-                first_segment[i], last_segment[i] = at, after
+                i = self.firsts[t]
+                first_segment[i], last_segment[i], offsets[i] = at, after, holders[i]
                 continue
             for i, offset in holders.items():
                 text = table.chunks[i].text
@@ -260,19 +238,22 @@ class _MergedTexts:
                 tail = offset + len(text.rstrip())
                 first_segment[i] = bisect_right(ends, head, at, after)
                 last_segment[i] = bisect_left(starts, tail, at, after)
+                offsets[i] = offset
+        table.chunk_offset = np.array(offsets, dtype=np.int64)
         table.first_segment = np.array(first_segment, dtype=np.int32)[table.repeat_of]
         table.last_segment = np.array(last_segment, dtype=np.int32)[table.repeat_of]
 
-    def _merged_text_places(self) -> NDArray[np.int64]:
+    def _merged_text_places(self, documents: Sequence[object]) -> NDArray[np.int64]:
         """Return the offset of each merged text in its source.
 
         Texts without a span come last, in the order of the numbers in their ids.
         """
-        places = np.zeros(len(self.texts), dtype=np.int64)
+        places = [0] * len(self.texts)
         unplaced: dict[object, list[int]] = defaultdict(list)
         ends: dict[object, int] = defaultdict(int)
-        for t, where in enumerate(self.places):
-            document = self._document(t)
+        for t, (where, document) in enumerate(zip(self.places, documents, strict=True)):
+            if where is None and self.sources[t] is None:
+                continue  # a document of its own
             if where is not None and not where.source.startswith("\0"):
                 places[t] = where.start
                 ends[document] = max(ends[document], where.start + len(self.texts[t]))
@@ -287,7 +268,7 @@ class _MergedTexts:
                 t = merged_texts[k]
                 places[t] = at
                 at += len(self.texts[t]) + 1
-        return places
+        return np.array(places, dtype=np.int64)
 
     def _members(self, t: int) -> list[Member]:
         return [
@@ -295,13 +276,12 @@ class _MergedTexts:
             for i, offset in self.holders[t].items()
         ]
 
-    def _document(self, t: int) -> object:
-        """Return the document of a merged text: its source, or the text itself if unknown."""
-        chunk = self.table.chunks[next(iter(self.holders[t]))]
-        where = self.places[t]
-        if chunk.source is not None:
-            return chunk.source
-        return t if where is None else where.source
+    def _documents(self) -> list[object]:
+        """Return the document of each merged text: its source, or the text itself if unknown."""
+        return [
+            source if source is not None else t if where is None else where.source
+            for t, (source, where) in enumerate(zip(self.sources, self.places, strict=True))
+        ]
 
     def _at_chunk_ends(
         self, start: NDArray[np.int64], end: NDArray[np.int64], first: NDArray[np.int64]
@@ -311,7 +291,7 @@ class _MergedTexts:
         Returns the unit of each part, its start and end, and the first part of each text.
         """
         units, starts, ends, counts = [], [], [], [0]
-        for t, holders in enumerate(self.holders[: len(first) - 1]):
+        for t, holders in enumerate(self.holders):
             at = slice(int(first[t]), int(first[t + 1]))
             known = start[at]
             edges = [edge for edge in self._edges(holders) if 0 < edge < len(self.texts[t])]

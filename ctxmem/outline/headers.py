@@ -60,7 +60,6 @@ def lend_headers(table: Candidates) -> None:
             flags[s] &= 255 - HIDDEN
             flags[rows] &= 255 - HEADLESS
             table.lent[s] = lender
-            table.segment_texts[s] = table.segment_texts[lender]
             table.segment_broken[s] = True
 
 

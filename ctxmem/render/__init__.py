@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ctxmem.protocols import Counter
 from ctxmem.render.layout import (
@@ -65,7 +65,7 @@ def render(table: Candidates, selection: SelectionResult, layout: Layout) -> Ren
     placed = _headed(_by_section(table, first + rest, layout), layout)
     pieces = _with_section_headers(table, placed, layout)
     for k, before in enumerate(selection.prefix[: len(first)]):
-        pieces[k] = replace(pieces[k], header=before.header)
+        pieces[k] = _changed(pieces[k], header=before.header)
     text = layout.separator.join(piece.header + piece.text for piece in pieces)
     return Rendering(tuple(pieces), text)
 
@@ -128,7 +128,7 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
             header = mark
         above = above or p.names
         same = header == p.piece.header
-        done.append(p if same else p._replace(piece=replace(p.piece, header=header)))
+        done.append(p if same else p._replace(piece=_changed(p.piece, header=header)))
     return done
 
 
@@ -183,7 +183,8 @@ def _with_section_headers(
             if section.name not in opened and section.header:
                 header += section.header + layout.separator
             opened.add(section.name)
-        done.append(replace(p.piece, header=header + p.piece.header) if header else p.piece)
+        headed = _changed(p.piece, header=header + p.piece.header) if header else p.piece
+        done.append(headed)
     return done
 
 
@@ -205,4 +206,18 @@ def count_pieces(pieces: Iterable[Piece], counter: Counter) -> tuple[Piece, ...]
     """Return the pieces with their own token counts."""
     pieces = tuple(pieces)
     tokens = counter.count_many([piece.text for piece in pieces])
-    return tuple(replace(p, tokens=int(n)) for p, n in zip(pieces, tokens, strict=True))
+    return tuple(_changed(p, tokens=int(n)) for p, n in zip(pieces, tokens, strict=True))
+
+
+def _changed(piece: Piece, *, header: str | None = None, tokens: int | None = None) -> Piece:
+    """Return the piece with another header or count, sooner than `dataclasses.replace` does."""
+    return Piece(
+        piece.text,
+        piece.tokens if tokens is None else tokens,
+        piece.chunk_ids,
+        piece.spans,
+        piece.source,
+        piece.header if header is None else header,
+        piece.relevance,
+        piece.origins,
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.render.layout import FENCE, SOURCE, gap, header_of, opening_fence
@@ -46,13 +46,29 @@ class Placed(NamedTuple):
     names: bool  # has a heading, a name, a list or a table, to which the next piece could belong
 
 
+class _Run(NamedTuple):
+    """Adjacent kept segments of a merged text."""
+
+    first: int
+    last: int  # exclusive
+    start: int  # characters of the merged text
+    end: int
+    flags: int  # of the first segment
+    last_flags: int
+    cut_off: bool  # the text after it continues its last sentence or line
+    value: float  # the greatest density
+    names: bool  # one of its segments is a name, an item or a row
+
+
 def stitch(table: Candidates, selection: SelectionResult, layout: Layout) -> list[Placed]:
     """Return a piece for each merged text with kept segments and for each chosen alternative."""
+    kept_row, segment_kept = selection.kept_row, selection.segment_kept
     placed = []
     firsts, lasts = table.first_segment.tolist(), table.last_segment.tolist()
+    offsets = table.chunk_offset.tolist()
     held: dict[int, list[int]] = defaultdict(list)  # merged text -> its kept chunks
-    for i in np.flatnonzero(selection.kept_row >= 0).tolist():
-        row = int(selection.kept_row[i])
+    for i in np.flatnonzero(kept_row >= 0).tolist():
+        row = int(kept_row[i])
         first = firsts[i]
         if table.alternative[row]:
             piece = _alternative_piece(table, layout, i, row)
@@ -60,11 +76,11 @@ def stitch(table: Candidates, selection: SelectionResult, layout: Layout) -> lis
             continue
         if first < lasts[i]:
             held[int(table.segment_merged[first])].append(i)
-    for runs in _runs(table, selection):
-        chunks = held.get(int(table.segment_merged[runs[0][0]]))
+    for merged_text, runs in _runs(table, segment_kept).items():
+        chunks = held.get(merged_text)
         if chunks:
-            chunks.sort(key=lambda i: (firsts[i], lasts[i], table.id(i)))
-            placed.append(_merged_piece(table, layout, runs, chunks))
+            chunks.sort(key=lambda i: (firsts[i], lasts[i], table.ids[i]))
+            placed.append(_merged_piece(table, layout, merged_text, runs, chunks, offsets))
     return placed
 
 
@@ -76,23 +92,22 @@ def _alternative_piece(table: Candidates, layout: Layout, i: int, row: int) -> P
 
 
 def _covered(
-    table: Candidates, start: int, end: int, chunks: Sequence[int]
+    table: Candidates, start: int, end: int, chunks: Sequence[int], offsets: Sequence[int]
 ) -> Iterator[tuple[int, int, int]]:
     """Yield the chunks that a range of a merged text comes from, each with the part it gives.
 
     At each position the chunk that reaches furthest is used. White space between two chunks, which
-    the splitter cut off, comes from none.
+    the splitter cut off, comes from none. `offsets` are those of all chunks in their merged texts.
     """
     while start < end:
         reach, best = start, -1
         for i in chunks:
-            offset = int(table.chunk_offset[i])
+            offset = offsets[i]
             stop = min(end, offset + len(table.chunks[i].text))
             if offset <= start and stop > reach:
                 reach, best = stop, i
         if best < 0:
-            later = [int(table.chunk_offset[i]) for i in chunks if table.chunk_offset[i] > start]
-            start = min(later, default=end)
+            start = min((offsets[i] for i in chunks if offsets[i] > start), default=end)
             continue
         yield best, start, reach
         start = reach
@@ -115,92 +130,102 @@ def _place(table: Candidates, segment: int) -> tuple[int, int]:
     return int(table.document[merged_text]), start
 
 
-def _runs(table: Candidates, selection: SelectionResult) -> list[list[tuple[int, int]]]:
-    """Return, for each merged text, the runs of adjacent kept segments as (first, end).
+def _runs(table: Candidates, segment_kept: NDArray[np.bool_]) -> dict[int, list[_Run]]:
+    """Return the runs of adjacent kept segments of each merged text.
 
     Names of sources are left out, since they are not part of the text.
     """
-    kept = np.flatnonzero(selection.segment_kept & (table.segment_kind < SOURCE))
+    flags, merged_text = table.segment_flags, table.segment_merged
+    kept = np.flatnonzero(segment_kept & (table.segment_kind < SOURCE))
     if not len(kept):
-        return []
-    merged_text = table.segment_merged[kept]
-    cut = np.flatnonzero((np.diff(kept) > 1) | (np.diff(merged_text) > 0)) + 1
-    ends = [0, *cut.tolist(), len(kept)]
-    found: list[list[tuple[int, int]]] = []
-    before = -1
-    for a, b in itertools.pairwise(ends):
-        if merged_text[a] != before:
-            found.append([])
-            before = merged_text[a]
-        found[-1].append((int(kept[a]), int(kept[b - 1]) + 1))
+        return {}
+    breaks = np.flatnonzero((np.diff(kept) > 1) | (np.diff(merged_text[kept]) > 0))
+    first = kept[np.concatenate(([0], breaks + 1))]
+    last = kept[np.append(breaks, len(kept) - 1)] + 1
+    after = np.minimum(last, len(flags) - 1)
+    cut_off = (last < len(flags)) & ((flags[after] & PART) != 0)
+    cut_off &= merged_text[after] == merged_text[first]
+    # Every other slice is a run; an end may equal the length, so a zero is appended.
+    bounds = np.stack([first, last], axis=1).ravel()
+    value = np.maximum.reduceat(np.append(table.segment_density, 0.0), bounds)[::2]
+    names = np.logical_or.reduceat(np.append(NAMING[table.segment_kind], False), bounds)[::2]
+    columns = (
+        *(first, last, table.segment_span[first, 0], table.segment_span[last - 1, 1]),
+        *(flags[first], flags[last - 1], cut_off, value, names),
+    )
+    found: dict[int, list[_Run]] = defaultdict(list)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for text, row in zip(merged_text[first].tolist(), rows, strict=True):
+        found[text].append(_Run(*row))
     return found
 
 
 def _merged_piece(
-    table: Candidates, layout: Layout, runs: Sequence[tuple[int, int]], chunks: Sequence[int]
+    table: Candidates,
+    layout: Layout,
+    merged_text: int,
+    runs: Sequence[_Run],
+    chunks: Sequence[int],
+    offsets: Sequence[int],
 ) -> Placed:
     """Return the kept runs of a merged text as one piece, with marks where text was left out."""
-    merged_text = int(table.segment_merged[runs[0][0]])
     whole = table.merged_texts[merged_text]
-    flags, kinds = table.segment_flags, table.segment_kind
     parts: list[str] = []
     ranges: list[tuple[int, int]] = []
     lent: set[int] = set()
     opened = False  # a fence was put before code whose opening fence is missing
     after = -1
-    for first, last in runs:
-        start = _line_start(whole, int(table.segment_span[first, 0]))
-        given = whole[start : int(table.segment_span[last - 1, 1])]
+    for run in runs:
+        start = _line_start(whole, run.start)
+        given = whole[start : run.end]
         text = trim(given)
         start += given.find(text)
         if parts:
-            parts.append(_between(table, layout, whole, after, first, text))
-        header = _lent_header(table, first, last)
+            parts.append(_between(table, layout, after, run.first, text))
+        header = _lent_header(table, run.first, run.last) if table.lent else None
         if header is not None and header not in lent:
             lent.add(header)
             parts.append(_lines(table, table.lent[header]) + "\n")
-        if flags[first] & UNOPENED and not opened:
+        if run.flags & UNOPENED and not opened:
             opened = True
             parts.append(opening_fence(layout))
-        parts.append(_marked(table, layout, text, first, last))
+        parts.append(_marked(layout, text, run))
         ranges.append((start, start + len(text)))
-        after = last
-    if (
-        layout.ellipsis
-        and after < table.merged_first[merged_text + 1]
-        and GOES_ON.search(parts[-1])
-    ):
+        after = run.last
+    goes_on = layout.ellipsis and after < table.merged_first[merged_text + 1]
+    if goes_on and GOES_ON.search(parts[-1]):
         parts.append(f"\n{layout.ellipsis}")
-    if flags[after - 1] & UNCLOSED:
+    if runs[-1].last_flags & UNCLOSED:
         parts.append(f"{gap(layout)}{_closing_fence(table, whole, after - 1)}")
-    covered = [part for start, end in ranges for part in _covered(table, start, end, chunks)]
+    covered = [
+        part for start, end in ranges for part in _covered(table, start, end, chunks, offsets)
+    ]
+    place = int(table.merged_place[merged_text])
     spans: tuple[tuple[int, int], ...] = ()
     if table.chunks[chunks[0]].span is not None:
-        place = int(table.merged_place[merged_text])
         spans = tuple((start + place, end + place) for start, end in _joined(covered))
-    value = max(float(table.segment_density[first:last].max()) for first, last in runs)
-    origins = [
-        (table.id(i), start - int(table.chunk_offset[i]), end - int(table.chunk_offset[i]))
-        for i, start, end in covered
-    ]
+    origins = [(table.ids[i], start - offsets[i], end - offsets[i]) for i, start, end in covered]
+    value = max(run.value for run in runs)
     piece = _piece(table, layout, chunks, "".join(parts), spans, value, origins)
-    document, place = _place(table, runs[0][0])
     # A section of settings, "[build-system]", does not say whose settings they are.
-    nameless = table.merged_records[merged_text] or not (
-        kinds[runs[0][0]] == HEADING and TITLE.match(whole, ranges[0][0])
+    titled = table.segment_kind[runs[0].first] == HEADING and TITLE.match(whole, ranges[0][0])
+    return Placed(
+        piece,
+        int(table.document[merged_text]),
+        place + runs[0].start,
+        chunks[0],
+        bool(table.merged_records[merged_text] or not titled),
+        any(run.names for run in runs),
     )
-    names = any(NAMING[kinds[first:last]].any() for first, last in runs)
-    return Placed(piece, document, place, chunks[0], bool(nameless), names)
 
 
-def _marked(table: Candidates, layout: Layout, text: str, first: int, last: int) -> str:
+def _marked(layout: Layout, text: str, run: _Run) -> str:
     """Return the text of a run, with marks where it begins or ends inside a sentence or line."""
     if not layout.ellipsis:
         return text
-    flags, merged_text = table.segment_flags, table.segment_merged
-    if flags[first] & PART:
+    if run.flags & PART:
         text = f"{layout.ellipsis} {text.lstrip()}"
-    if last < len(flags) and flags[last] & PART and merged_text[last] == merged_text[first]:
+    if run.cut_off:
         text = f"{text} {layout.ellipsis}"
     return text
 
@@ -220,9 +245,7 @@ def _lines(table: Candidates, segment: int) -> str:
     return trim(whole[_line_start(whole, start) : end])
 
 
-def _between(
-    table: Candidates, layout: Layout, whole: str, after: int, first: int, text: str
-) -> str:
+def _between(table: Candidates, layout: Layout, after: int, first: int, text: str) -> str:
     """Return the separator of two runs: a mark on its own line if text was left out."""
     left_out = table.segment_flags[after:first]
     if not layout.ellipsis or not np.any((left_out & (FILLER | HIDDEN)) == 0):
@@ -263,7 +286,7 @@ def _piece(
     return Piece(
         text=text,
         tokens=0,
-        chunk_ids=tuple(table.id(i) for i in chunks),
+        chunk_ids=tuple([table.ids[i] for i in chunks]),
         spans=spans,
         source=chunk.source,
         header=header_of(chunk, layout),

@@ -14,6 +14,7 @@ Data = Mapping[str, Any]
 # Controls of terminals, and those that turn the direction of what stands around them.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_HASH_LENGTH = 32
 _HASH = re.compile(r"[0-9a-f]{32}")
 
 _COMPARED_WORDS = 600
@@ -62,7 +63,7 @@ def cut(text: str, width: int) -> str:
 
 def is_hash(name: str) -> bool:
     """Tell whether an id is a content hash, which says nothing to a person."""
-    return len(name) == 32 and _HASH.fullmatch(name) is not None
+    return len(name) == _HASH_LENGTH and _HASH.fullmatch(name) is not None
 
 
 def first_words(text: str, width: int = 40) -> str:
@@ -114,9 +115,11 @@ def passage_names(passages: Iterable[tuple[str, str | None, str]]) -> dict[str, 
     place: dict[str, int] = {}
     for number, (name, source, text) in enumerate(passages, 1):
         if name not in names:
-            names[name] = passage_name(name, source, text)
+            names[name] = name if len(name) != _HASH_LENGTH else passage_name(name, source, text)
             place[name] = number
     same = Counter(names.values())
+    if len(same) == len(names):
+        return names
     return {
         name: f"{shown} (input {place[name]})" if same[shown] > 1 else shown
         for name, shown in names.items()

@@ -49,6 +49,13 @@ class Native:
         counts: list[int] = self._bpe.count_many(_as_list(texts)).tolist()
         return counts
 
+    def count_units(self, corpus: _native.Corpus, after: str = "") -> NDArray[np.int64]:
+        """Return the tokens of the units of a corpus, as `price_segments` prices them.
+
+        The counts of texts that are one unit, followed by `after`, come with them and are kept.
+        """
+        return self._bpe.count_units(corpus, after)
+
     def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the tokens of spans of a text, each alone."""
         return self._bpe.count_spans(text, spans)

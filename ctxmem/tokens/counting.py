@@ -98,11 +98,19 @@ def price(table: Candidates, counter: Counter, separator: str, headers: Sequence
     table.overhead = np.array([frames[header] for header in headers], dtype=np.int64)
 
 
-def price_segments(table: Candidates, counter: Counter) -> None:
+def price_segments(table: Candidates, counter: Counter, separator: str = "") -> None:
     """Add `segment_tokens`: what each segment adds to a block that those before it stand in.
 
-    That is exact within a token or so; what is rendered is counted once more.
+    That is exact within a token or so; what is rendered is counted once more. A native counter
+    counts texts of one segment together with the block that ends in `separator`, which is asked
+    for next.
     """
+    if isinstance(counter, Native):
+        table.segment_tokens = counter.count_units(table.corpus, separator)
+        for segment in table.lent:
+            header = table.segment_texts[segment] + "\n"
+            table.segment_tokens[segment] = counter.count(header)
+        return
     # A line break is paid for where it stands; a space belongs to the word that comes next.
     priced = [
         text + "\n" if broken else text

@@ -28,7 +28,9 @@ def shortlist(table: Candidates, question: Question, limit: int) -> None:
     """
     unique = table.unique
     table.shortlisted = np.ones(len(table), dtype=np.bool_)
-    size = np.array([len(table.text(i)) for i in unique.tolist()], dtype=np.int64)
+    full = table.full_texts()
+    texts = [full[i] for i in unique.tolist()]
+    size = np.array([len(text) for text in texts], dtype=np.int64)
     room = CHARACTERS * max(LEAST, SPARE * limit)
     if size.sum() <= room:
         return
@@ -37,12 +39,13 @@ def shortlist(table: Candidates, question: Question, limit: int) -> None:
     for column in columns.T:
         draft += _scaled(column)
     if question.texts:
-        texts = [table.text(i) for i in unique.tolist()]
         for column in _native.bm25(texts, list(question.texts)).T:
             draft += _scaled(column) / len(question.texts)
-    names = [table.id(i) for i in unique.tolist()]
-    keys = list(zip((-draft).tolist(), names, strict=True))
-    order = np.array(sorted(range(len(unique)), key=keys.__getitem__), dtype=np.intp)
+    order = np.argsort(-draft, kind="stable")
+    if (np.diff(draft[order]) == 0).any():  # ids break ties, not the order of the input
+        names = [table.ids[i] for i in unique.tolist()]
+        keys = list(zip((-draft).tolist(), names, strict=True))
+        order = np.array(sorted(range(len(unique)), key=keys.__getitem__), dtype=np.intp)
     # The chunk that exceeds the size is still on the list: part of it may answer the question.
     before = np.cumsum(size[order]) - size[order]
     left_out = order[before > room]

@@ -107,7 +107,7 @@ def describe(table: Candidates, question: Question) -> _native.SpanFeatures:
     nothing = np.zeros((0, 0), dtype=np.float32)
     scored = nothing if vectors is None or question.vectors is None else question.vectors
     return _native.SpanFeatures(
-        table.merged_texts[:merged_texts],
+        table.corpus,
         table.merged_first[: merged_texts + 1],
         np.ascontiguousarray(table.segment_span[:known, 0]),
         np.ascontiguousarray(table.segment_span[:known, 1]),

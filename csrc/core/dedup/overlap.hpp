@@ -12,7 +12,8 @@
 // Every window is found by a rolling hash (Karp and Rabin 1987, modulo 2^61 - 1) and then compared
 // character by character. One row a text, because the pairs can be quadratic: 100,000 chunks that
 // begin and end with the same header overlap each with each. Expected time linear in the characters,
-// times log2(length / min_chars) at the places where some text could begin.
+// times log2(length / min_chars) at the places where some text could begin. Texts that no place can
+// concern are left out first, by a key of their first bytes.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <stdexcept>
 
@@ -67,12 +66,14 @@ GradientBoostedTrees::GradientBoostedTrees(const TreesData& data, std::size_t fe
     }
     require(node == nodes && value == data.value.size(),
             "forest: the trees have fewer leaves than there are nodes and values");
+    values_.resize(values_.size() + kMostLeaves);  // the kernel reads as many for every tree
 }
 
 void GradientBoostedTrees::sum(std::span<const float* const> columns, std::span<float> out,
                                StopToken& stop) const {
     std::array<std::uint32_t, kRows> left_over;
     const auto strike = kernels().strike;
+    const auto leaf_sum = kernels().leaf_sum;
     for (std::size_t from = 0; from < out.size(); from += kRows) {
         const std::size_t rows = std::min(kRows, out.size() - from);
         stop.check(rows * (nodes_.size() / 16 + trees_.size()));
@@ -87,8 +88,7 @@ void GradientBoostedTrees::sum(std::span<const float* const> columns, std::span<
             }
             // The leftmost leaf is never struck out without one to its right remaining, so a bit
             // is always set, and below the tree's number of leaves.
-            const float* const leaf = values_.data() + tree.first_value;
-            for (std::size_t i = 0; i < rows; ++i) total[i] += leaf[std::countr_zero(mask[i])];
+            leaf_sum(mask, rows, values_.data() + tree.first_value, total);
         }
     }
 }

@@ -6,13 +6,40 @@
 namespace ctxmem {
 
 Column places(std::span<const float> values) {
-    std::vector<float> sorted(values.begin(), values.end());
-    std::sort(sorted.begin(), sorted.end(), std::greater<>());
-    Column out(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto at = std::lower_bound(sorted.begin(), sorted.end(), values[i], std::greater<>());
-        out[i] = values[i] <= kMissing ? kMissing
-                                       : 1.0f / (1.0f + static_cast<float>(at - sorted.begin()));
+    // Spans of one chunk share its numbers, and most spans have no query term, so equal numbers
+    // stand side by side: runs of them are sorted.
+    struct Run {
+        float value;
+        std::uint32_t count;
+    };
+    std::vector<Run> runs;
+    for (const float value : values) {
+        if (runs.empty() || runs.back().value != value) runs.push_back({value, 0});
+        ++runs.back().count;
+    }
+    std::vector<Run> sorted(runs);
+    std::sort(sorted.begin(), sorted.end(),
+              [](const Run& a, const Run& b) { return a.value > b.value; });
+    // One run for each number; its count becomes that of the greater numbers.
+    std::size_t distinct = 0;
+    std::uint32_t greater = 0;
+    for (std::size_t k = 0; k < sorted.size();) {
+        const float value = sorted[k].value;
+        std::uint32_t count = 0;
+        do count += sorted[k++].count;
+        while (k < sorted.size() && sorted[k].value == value);
+        sorted[distinct++] = {value, greater};
+        greater += count;
+    }
+    sorted.resize(distinct);
+    Column out;
+    out.reserve(values.size());
+    for (const Run& run : runs) {
+        const auto at = std::lower_bound(sorted.begin(), sorted.end(), run.value,
+                                         [](const Run& a, float value) { return a.value > value; });
+        const bool known = run.value > kMissing && at != sorted.end();
+        const float place = known ? 1.0f / (1.0f + static_cast<float>(at->count)) : kMissing;
+        out.insert(out.end(), run.count, place);
     }
     return out;
 }

@@ -166,6 +166,7 @@ void SpanTable::index_terms(std::size_t vocabulary, StopToken& stop) {
     function_.assign(vocabulary, 0);
     posting_first_.assign(vocabulary + 1, 0);
     std::vector<std::uint32_t> last(vocabulary, kNever);  // the last span that had each term
+    distinct_.reserve(terms_.size());
     for (std::size_t s = 0; s < spans(); ++s) {
         stop.check(10 + 5 * terms(s).size());
         for (const Term& term : terms(s)) {

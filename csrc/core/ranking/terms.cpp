@@ -252,9 +252,48 @@ std::size_t Terms::append_other(std::string_view utf8, std::size_t at, std::vect
     return at;
 }
 
+// Push the word at `at` if it is of at most 15 ASCII letters, only the first of which may be a
+// capital, and no part of an identifier. Returns the offset after it, or `at` if it is not such a
+// word. Requires that no word is open.
+std::size_t Terms::append_known(std::string_view utf8, std::size_t at, std::vector<Term>& out) {
+    const std::size_t stop = std::min(utf8.size(), at + kLongestKnown);
+    std::uint64_t letters[2] = {static_cast<std::uint64_t>(utf8[at] | 0x20), 0};
+    std::size_t end = at + 1;
+    for (; end < stop && is_lower(utf8[end]); ++end)
+        letters[(end - at) / 8] |= static_cast<std::uint64_t>(utf8[end]) << 8 * ((end - at) % 8);
+    if (end < utf8.size()) {
+        const auto next = static_cast<unsigned char>(utf8[end]);
+        if (next >= 0x80 || kAsciiInWord[next] != 0) return at;
+        if (next == '_' || ((next == '-' || next == '.') && word_goes_on(utf8, end + 1))) return at;
+    }
+    if (known_.empty()) known_.resize(std::size_t{1} << kKnownBits);
+    const std::uint64_t mixed =
+        (letters[0] ^ letters[1] * 0xC2B2AE3D27D4EB4Full) * 0x9E3779B97F4A7C15ull;
+    KnownWord& known = known_[mixed >> (64 - kKnownBits)];
+    const bool capital = is_upper(utf8[at]);
+    if (known.first == letters[0] && known.last == letters[1]) {
+        out.push_back({known.id, capital, false, known.function, false});
+    } else {
+        for (std::size_t i = at; i < end; ++i)
+            word_.bytes.push_back(static_cast<char>(utf8[i] | 0x20));
+        word_.capital = capital;
+        push(view(word_.bytes), word_, false, out);
+        word_.clear();
+        known = {letters[0], letters[1], out.back().id, out.back().function};
+    }
+    return end;
+}
+
 void Terms::append(std::string_view utf8, std::vector<Term>& out) {
     for (std::size_t at = 0; at < utf8.size();) {
         const auto byte = static_cast<unsigned char>(utf8[at]);
+        if (is_alpha(utf8[at]) && word_.bytes.empty() && parts_ == 0 && script_ == Script::spaced) {
+            const std::size_t end = append_known(utf8, at, out);
+            if (end > at) {
+                at = end;
+                continue;
+            }
+        }
         if (byte >= 0x80) {
             at = append_other(utf8, at, out);
             continue;

@@ -41,6 +41,16 @@ private:
         std::uint64_t hash = 0;
         std::uint32_t number = kFree;
     };
+    // Terms of words of at most 15 ASCII letters, by these letters: most words of a text are found
+    // here, and cost neither a stem nor a look at the function words. A later word of the same slot
+    // replaces an earlier one.
+    struct KnownWord {
+        std::uint64_t first = 0, last = 0;  // the letters; 0 for no word
+        std::uint32_t id = 0;
+        bool function = false;
+    };
+    static constexpr unsigned kKnownBits = 12;
+    static constexpr std::size_t kLongestKnown = 15;
     // The case of the last letters of the open part, which decides where CamelCase is cut.
     enum class Case : std::uint8_t { none, upper, uppers, uppers_lower, lower };
     // The open word: several letters, a single character (Han, kana), or a run of Thai.
@@ -51,6 +61,7 @@ private:
         void clear();
     };
 
+    std::size_t append_known(std::string_view utf8, std::size_t at, std::vector<Term>& out);
     std::size_t append_other(std::string_view utf8, std::size_t at, std::vector<Term>& out);
     std::size_t join(std::string_view utf8, std::size_t at, std::vector<Term>& out);
     void upper(std::vector<Term>& out);
@@ -66,6 +77,7 @@ private:
     void grow();
 
     std::vector<Slot> slots_;
+    std::vector<KnownWord> known_;
     std::uint32_t size_ = 0;
     Word word_;   // the open word, or the open part of an identifier
     Word whole_;  // the closed parts of the identifier that is open

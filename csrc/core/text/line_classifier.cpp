@@ -126,6 +126,14 @@ struct Marks {
 
 // Counts operators, calls and names that are typical of code (`points`) and word pairs that are
 // typical of prose (`pairs`), outside strings.
+constexpr std::array<bool, 256> mark_bytes() {
+    std::array<bool, 256> table{};
+    for (const char c : std::string_view(" \"#/=!+*<>:-&|(._"))
+        table[static_cast<unsigned char>(c)] = true;
+    return table;
+}
+constexpr auto kMarkBytes = mark_bytes();
+
 Marks read_marks(std::string_view s) {
     Marks marks;
     bool called = false;
@@ -133,6 +141,7 @@ Marks read_marks(std::string_view s) {
     bool named = false;
     for (std::size_t i = 0; i < s.size(); ++i) {
         const char c = s[i];
+        if (!kMarkBytes[static_cast<unsigned char>(c)]) continue;
         const char next = at(s, i + 1);
         const char last = i > 0 ? s[i - 1] : '\0';
         switch (c) {
@@ -403,11 +412,12 @@ bool begins_turn(std::string_view s) {
     while (at(s, i) == '*' && i < 2) ++i;
     if (!is_alpha(at(s, i))) return false;
     std::array<char, 12> word{};
-    std::size_t size = 0;
-    for (; size < word.size() && is_alpha(at(s, i)); ++i)
-        word[size++] = static_cast<char>(s[i] | 0x20);
+    const std::size_t begin = i;
+    while (i < begin + word.size() && is_alpha(at(s, i))) ++i;
+    const std::size_t size = i - begin;
     while (at(s, i) == '*') ++i;
     if (at(s, i) != ':') return false;
+    for (std::size_t k = 0; k < size; ++k) word[k] = static_cast<char>(s[begin + k] | 0x20);
     constexpr std::array kRoles = {"a"sv,         "agent"sv, "ai"sv,       "answer"sv,
                                    "assistant"sv, "bot"sv,   "customer"sv, "developer"sv,
                                    "function"sv,  "human"sv, "q"sv,        "question"sv,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace ctxmem {
 namespace {
@@ -80,13 +81,38 @@ bool holds(const Words& words, std::string_view word) {
     return std::binary_search(words.begin(), words.end(), word);
 }
 
+// The lengths of the words above, a bit each, by their first byte: most sentences begin with none of
+// them. A head may begin a word of any length.
+constexpr std::size_t kLongestWord = 32;
+constexpr std::array<std::uint64_t, 256> word_lengths() {
+    std::array<std::uint64_t, 256> table{};
+    const auto enter = [&](const auto& words, bool heads) {
+        for (const std::string_view word : words)
+            table[static_cast<unsigned char>(word[0])] |=
+                heads ? ~std::uint64_t{0} : std::uint64_t{1} << word.size();
+    };
+    enter(kPronouns, false);
+    enter(kDemonstratives, false);
+    enter(kContrasts, false);
+    enter(kBeforeVerbs, false);
+    enter(kPronounHeads, true);
+    enter(kContrastHeads, true);
+    enter(kDemonstrativeHeads, true);
+    return table;
+}
+constexpr auto kWordLengths = word_lengths();
+
 }  // namespace
 
 Opener opener_of(std::string_view sentence) {
     while (!sentence.empty() && std::string_view("\"'([*_").find(sentence[0]) != sentence.npos)
         sentence.remove_prefix(1);
+    if (sentence.empty()) return Opener::none;
+    const std::uint64_t lengths = kWordLengths[static_cast<unsigned char>(sentence[0])];
+    if (lengths == 0) return Opener::none;
     const std::size_t end = std::min(sentence.find_first_of(" \t\n,;:.'"), sentence.size());
-    const std::string_view word = sentence.substr(0, std::min<std::size_t>(end, 32));
+    const std::string_view word = sentence.substr(0, std::min(end, kLongestWord));
+    if ((lengths >> word.size() & 1) == 0) return Opener::none;
     if (holds(kPronouns, word)) return Opener::pronoun;
     if (holds(kDemonstratives, word)) return Opener::demonstrative;
     if (holds(kContrasts, word)) return Opener::contrast;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/text/ascii.hpp"
 #include "core/text/openers.hpp"
 #include "core/text/outline_reader.hpp"
 #include "core/text/sentences.hpp"
@@ -20,7 +21,8 @@ constexpr std::size_t kAnswer = 24;           // bytes within which an answer su
 constexpr std::size_t kTornTail = 40;    // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
 constexpr int kRelease = 3;              // level of a release that no # marks
-constexpr std::size_t kGlued = 400;      // bytes; a longer "sentence" may be several lines
+constexpr std::size_t kBytesOfLine = 32;  // low estimate
+constexpr std::size_t kGlued = 400;       // bytes; a longer "sentence" may be several lines
 
 bool ends_with_colon(std::string_view said) {
     while (!said.empty() && (said.back() == '*' || said.back() == '_' || said.back() == '`'))
@@ -56,7 +58,7 @@ bool begins_exception(std::string_view said) {
     for (const std::string_view word :
          {"but ", "except ", "unless ", "not ", "nor ", "provided ", "if ", "only ", "without ",
           "aber ", "sofern ", "wenn ", "es sei denn", "mais ", "sauf ", "pero ", "salvo ", "ma "})
-        if (said.starts_with(word)) return true;
+        if (opens(said, word)) return true;
     return false;
 }
 
@@ -85,6 +87,12 @@ bool is_answer(std::string_view said) {
     return false;
 }
 
+bool is_ascii(std::string_view text) {
+    unsigned char bits = 0;
+    for (const char c : text) bits |= static_cast<unsigned char>(c);
+    return bits < 0x80;
+}
+
 std::int64_t code_points(std::string_view text) {
     std::int64_t count = 0;
     for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -96,10 +104,13 @@ std::int64_t code_points(std::string_view text) {
 OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& options, StopToken& stop)
     : text_(text), options_(options), stop_(stop) {
     options_.room = std::max<std::size_t>(options_.room, 32);
+    lines_.reserve(text.size() / kBytesOfLine + 1);
     for (std::size_t at = 0; at < text.size(); at = lines_.back().next) {
         lines_.push_back(line_at(text, at));
         stop_.check(20 + (lines_.back().next - at));
     }
+    evidence_.assign(lines_.size(), kUnread);
+    kinds_.assign(lines_.size(), LineKind::unread);
     filled_.resize(lines_.size());
     std::size_t next = lines_.size();
     for (std::size_t i = lines_.size(); i-- > 0;) {
@@ -402,9 +413,9 @@ bool OutlineReader::titles(std::size_t i) const {
     if (blank(i + 1)) return false;
     const std::string_view there = content(i + 1);
     const auto head = static_cast<unsigned char>(there[0]);
-    const bool opens = (head >= 'A' && head <= 'Z') || head == '"' || head >= 0x80;
+    const bool capital = (head >= 'A' && head <= 'Z') || head == '"' || head >= 0x80;
     return units_.empty() && here.size() <= 60 && there.size() > 3 * here.size() / 2 &&
-           there.size() > 50 && opens && is_terse(here) && !begins_turn(here) &&
+           there.size() > 50 && capital && is_terse(here) && !begins_turn(here) &&
            line(i + 1).indent == line(i).indent && here.back() != ',' && here.back() != ';' &&
            here.back() != ':';
 }
@@ -575,6 +586,7 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
         auto base = static_cast<std::int32_t>(outline.start.size());
         const auto& units = reader.units();
         std::int64_t at = 0;
+        const bool ascii = is_ascii(text);
         if (options.named) {
             outline.start.push_back(0);
             outline.end.push_back(0);
@@ -603,7 +615,8 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
             const OutlineReader::Unit& unit = units[i];
             const std::size_t next = i + 1 < units.size() ? units[i + 1].start : text.size();
             outline.start.push_back(at);
-            at += code_points(text.substr(unit.start, next - unit.start));
+            at += ascii ? static_cast<std::int64_t>(next - unit.start)
+                        : code_points(text.substr(unit.start, next - unit.start));
             outline.end.push_back(at);
             outline.kind.push_back(static_cast<std::uint8_t>(unit.kind));
             outline.flags.push_back(unit.flags);
@@ -617,6 +630,19 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
             outline.block.push_back(unit.block + base);
         }
     }
+    outline.first.push_back(static_cast<std::int64_t>(outline.start.size()));
+}
+
+void append_uncut(std::string_view text, Outline& outline) {
+    const auto unit = static_cast<std::int32_t>(outline.start.size());
+    outline.start.push_back(0);
+    outline.end.push_back(is_ascii(text) ? static_cast<std::int64_t>(text.size())
+                                         : code_points(text));
+    outline.kind.push_back(static_cast<std::uint8_t>(SpanKind::prose));
+    outline.flags.push_back(0);
+    outline.need.push_back(kNoSpan);
+    outline.also.push_back(kNoSpan);
+    outline.block.push_back(unit);
     outline.first.push_back(static_cast<std::int64_t>(outline.start.size()));
 }
 

@@ -87,4 +87,7 @@ struct OutlineOptions {
 void append_outline(std::string_view text, const OutlineOptions& options, Outline& outline,
                     StopToken& stop = StopToken::none());
 
+// Append one unit of prose that is the whole text.
+void append_uncut(std::string_view text, Outline& outline);
+
 }  // namespace ctxmem

@@ -93,8 +93,8 @@ bool ends_release(std::string_view rest, bool told) {
 
 // "gzip (1.10-4) unstable; urgency=medium"
 bool is_debian_release(std::string_view content) {
-    const std::size_t open = content.find(" (");
-    if (open == content.npos || content.find(' ') != open) return false;
+    const std::size_t open = content.find(' ');
+    if (open == content.npos || !content.substr(open).starts_with(" (")) return false;
     const std::size_t size = version_size(content.substr(open + 1), true);
     return size > 0 && content.find("; urgency=", open + size) != content.npos;
 }
@@ -141,7 +141,8 @@ bool names_release(std::string_view content) {
         }
         const std::size_t end = std::min(rest.find(' '), rest.size());
         const std::string_view word = rest.substr(0, end);
-        const std::string low = lower(word);
+        const bool may_say = word.size() >= 4 && word.size() <= 10;
+        const std::string low = may_say ? lower(word) : std::string();
         const bool says =
             low == "version" || low == "release" || low == "version:" || low == "release:";
         if (words == 0) {

@@ -29,7 +29,7 @@ bool names_part(std::string_view said) {
         return near.find("\xE6\x9D\xA1") != near.npos || near.find("\xE7\xAB\xA0") != near.npos;
     }
     for (const std::string_view part : kParts) {
-        if (!said.starts_with(part)) continue;
+        if (!opens(said, part)) continue;
         std::size_t at = part.size();
         const bool spaced = at < said.size() && (said[at] == ' ' || part == kParts[0]);
         while (at < said.size() && said[at] == ' ') ++at;
@@ -94,8 +94,8 @@ bool OutlineReader::numbers_title(std::size_t i, std::size_t next) const {
     const Marker marker = marker_of(here);
     if (marker.size == 0 || !is_digit(here[0]) || !blank(i + 1)) return false;
     const char head = here[marker.size];
-    const bool opens = is_upper(head) || static_cast<unsigned char>(head) >= 0x80;
-    return opens && line(next).indent <= line(i).indent + 1 &&
+    const bool titled = is_upper(head) || static_cast<unsigned char>(head) >= 0x80;
+    return titled && line(next).indent <= line(i).indent + 1 &&
            depth_of(content(next)) != depth_of(here);
 }
 

@@ -31,6 +31,7 @@ bool is_markdown(std::string_view content) {
 // In a text that begins inside fenced code, the first fence is a closing one. Decide between the
 // two readings: choose the one with less Markdown inside fences and less code outside.
 void OutlineReader::find_torn_fence() {
+    if (text_.find("```") == text_.npos) return;
     std::size_t first = count();
     int opens_first = 0, closes_first = 0;  // lines that contradict each reading
     bool inside = false, told = false;

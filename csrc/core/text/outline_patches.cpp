@@ -36,7 +36,7 @@ bool describes_file(std::string_view content) {
                                       "Binary files "sv,
                                       "====="sv};
     return std::any_of(kOpenings.begin(), kOpenings.end(),
-                       [&](std::string_view opening) { return content.starts_with(opening); });
+                       [&](std::string_view opening) { return opens(content, opening); });
 }
 
 // The number at `at`, which is moved behind it; at most 10^9.

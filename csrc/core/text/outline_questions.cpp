@@ -32,7 +32,7 @@ template <std::size_t n>
 bool begins_with(const std::array<std::string_view, n>& words, std::string_view said) {
     while (!said.empty() && said[0] == '*') said.remove_prefix(1);
     for (const std::string_view word : words) {
-        if (!said.starts_with(word)) continue;
+        if (!opens(said, word)) continue;
         std::size_t at = word.size();
         while (at < said.size() && (said[at] == ' ' || is_digit(said[at]))) ++at;
         while (at < said.size() && said[at] == '*') ++at;

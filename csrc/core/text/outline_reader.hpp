@@ -23,6 +23,18 @@ bool names_release(std::string_view content);
 // The number of stars before the title of a line, as in GNU NEWS: "* Changes in 1.2"; 0 if none.
 std::size_t stars_of(std::string_view content);
 
+// What a line of data is, from its first bytes (outline_records.cpp).
+enum class LineKind : std::int8_t {
+    unread = -1,
+    other,
+    member,
+    opener,
+    section,
+    closer,
+    comment,
+    item
+};
+
 class OutlineReader {
 public:
     OutlineReader(std::string_view text, const OutlineOptions& options, StopToken& stop);
@@ -199,7 +211,11 @@ private:
                   int depth);
     void add_groups(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,
                     int depth);
-    int evidence(std::size_t i) const { return code_evidence(lines_[i], content(i)); }
+    int evidence(std::size_t i) const {
+        if (evidence_[i] == kUnread)
+            evidence_[i] = static_cast<std::int8_t>(code_evidence(lines_[i], content(i)));
+        return evidence_[i];
+    }
     bool starts_code(std::size_t i, bool running) const;
     bool continues_code(std::size_t i, int base) const;
     bool ends_torn_code(std::size_t i) const;
@@ -210,6 +226,7 @@ private:
     std::size_t take_json(std::size_t i);
     std::size_t take_records(std::size_t i);
     std::size_t take_entries(std::size_t i);
+    LineKind kind(std::size_t i) const;
     bool keyed(std::size_t i) const;
     bool states_code(std::size_t i, std::size_t last) const;
     bool opens_more(std::size_t k, std::size_t last) const;
@@ -225,6 +242,10 @@ private:
     StopToken& stop_;
     std::vector<Line> lines_;
     std::vector<std::size_t> filled_;
+    // What `evidence` and `kind` returned for each line: several kinds of blocks ask for it.
+    static constexpr std::int8_t kUnread = -1;
+    mutable std::vector<std::int8_t> evidence_;
+    mutable std::vector<LineKind> kinds_;
     std::vector<Unit> units_;
     std::vector<Owner> above_;  // the last heading and its ancestors; `indent` is the level
     std::vector<Owner> owners_, openers_;  // openers_: units of a record that are not closed yet

@@ -1,6 +1,8 @@
 // Records: JSON, read by its brackets; lines of keys and values, read by their indentation.
 #include <algorithm>
+#include <array>
 
+#include "core/text/ascii.hpp"
 #include "core/text/json_cuts.hpp"
 #include "core/text/outline_reader.hpp"
 #include "core/text/sentences.hpp"
@@ -15,13 +17,16 @@ constexpr std::size_t kEntries = 3;       // entries of a log or a dump, at leas
 constexpr std::size_t kTold = 40;         // lines read to decide whether a block is data
 constexpr std::size_t kMostLines = 4000;  // lines of one block, at most
 
-bool is_key(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           static_cast<unsigned char>(c) >= 0x80 ||
-           std::string_view("_-./$@{}*").find(c) != std::string_view::npos;
+constexpr std::array<bool, 256> key_bytes() {
+    std::array<bool, 256> table{};
+    for (std::size_t c = 0; c < 256; ++c)
+        table[c] = c >= 0x80 || is_alpha(static_cast<char>(c)) || is_digit(static_cast<char>(c));
+    for (const char c : std::string_view("_-./$@{}*")) table[static_cast<unsigned char>(c)] = true;
+    return table;
 }
+constexpr auto kKeyBytes = key_bytes();
 
-enum class LineKind { other, member, opener, section, closer, comment, item };
+bool is_key(char c) { return kKeyBytes[static_cast<unsigned char>(c)]; }
 
 // The content without the leading dashes of list items.
 std::string_view undashed(std::string_view content) {
@@ -54,7 +59,8 @@ LineKind kind_of(std::string_view content) {
     const char head = looked[0];
     if (head == '#' || (head == ';' && looked.size() > 1) || looked.starts_with("//"))
         return LineKind::comment;
-    if (looked.find_first_not_of("[]{}(),;") == looked.npos) return LineKind::closer;
+    const bool bracket = !is_alpha(head) && !is_digit(head);
+    if (bracket && looked.find_first_not_of("[]{}(),;") == looked.npos) return LineKind::closer;
     if (looked.starts_with("</")) return LineKind::closer;
     if (head == '<') return kind_of_element(content);
     if (head == '[' && content.back() == ']' && content.find(',') == content.npos &&
@@ -110,7 +116,7 @@ bool is_entry_line(std::string_view content) {
 bool is_statement(std::string_view content) {
     for (const std::string_view opening :
          {"def ", "import ", "from ", "return", "if ", "class ", "for ", "@", "print("})
-        if (content.starts_with(opening)) return true;
+        if (opens(content, opening)) return true;
     return content.ends_with(");") || content.ends_with(") {") ||
            (content.ends_with(')') && content.find("= ") != std::string_view::npos);
 }
@@ -174,13 +180,13 @@ std::size_t OutlineReader::record_end(std::size_t i, std::size_t most) const {
         const std::string_view here = content(k);
         if (fence_size(here) > 0 || (!told && (here.starts_with("## ") || here.starts_with(".. "))))
             break;
-        const LineKind kind = kind_of(here);
-        if (kind == LineKind::other && !told && line(k).indent <= line(i).indent) break;
+        const LineKind what = kind(k);
+        if (what == LineKind::other && !told && line(k).indent <= line(i).indent) break;
         ++total;
-        members += kind == LineKind::member;
+        members += what == LineKind::member;
         openers +=
-            kind == LineKind::opener && !blank(k + 1) && line(k + 1).indent >= line(k).indent;
-        plain += kind == LineKind::member && here.size() > 100 && here.back() == '.';
+            what == LineKind::opener && !blank(k + 1) && line(k + 1).indent >= line(k).indent;
+        plain += what == LineKind::member && here.size() > 100 && here.back() == '.';
         last = k;
         if (total > most) break;
     }
@@ -202,11 +208,16 @@ bool OutlineReader::states_code(std::size_t i, std::size_t last) const {
     return code > 0 && 8 * code >= total;
 }
 
+LineKind OutlineReader::kind(std::size_t i) const {
+    if (kinds_[i] == LineKind::unread) kinds_[i] = kind_of(content(i));
+    return kinds_[i];
+}
+
 // Whether line i is a key with its value, a key that opens a nested block, or a section.
 bool OutlineReader::keyed(std::size_t i) const {
     if (blank(i)) return false;
-    const LineKind kind = kind_of(content(i));
-    return kind == LineKind::member || kind == LineKind::opener || kind == LineKind::section;
+    const LineKind what = kind(i);
+    return what == LineKind::member || what == LineKind::opener || what == LineKind::section;
 }
 
 std::size_t OutlineReader::take_records(std::size_t i) {
@@ -219,18 +230,16 @@ std::size_t OutlineReader::take_records(std::size_t i) {
     }
     // Comments belong to the data below them.
     std::size_t first = i;
-    while (!blank(first) && first < i + kComments && kind_of(content(first)) == LineKind::comment)
-        ++first;
+    while (!blank(first) && first < i + kComments && kind(first) == LineKind::comment) ++first;
     if (blank(first)) return 0;
-    if (!keyed(first) && kind_of(content(first)) != LineKind::closer) return 0;
+    if (!keyed(first) && kind(first) != LineKind::closer) return 0;
     if (first > i && content(i).starts_with("##")) return 0;
     const std::string_view here = content(first);
     std::size_t last = first;
-    if (kind_of(here) == LineKind::section) {
+    if (kind(first) == LineKind::section) {
         std::size_t below = filled(first + 1);
-        while (below < count() && kind_of(content(below)) == LineKind::comment)
-            below = filled(below + 1);
-        if (!keyed(below) || kind_of(content(below)) == LineKind::section ||
+        while (below < count() && kind(below) == LineKind::comment) below = filled(below + 1);
+        if (!keyed(below) || kind(below) == LineKind::section ||
             line(below).indent != line(first).indent)
             return 0;
         last = std::max(record_end(below, kMostLines), below);
@@ -257,7 +266,7 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
     const std::int32_t block = next_unit();
     // The lines without an owner in this block need the lead-in of the block.
     const std::int32_t outer = owner(line(i).indent);
-    const std::int32_t lead = kind_of(content(i)) == LineKind::section ? outer : lead_or_owner(i);
+    const std::int32_t lead = kind(i) == LineKind::section ? outer : lead_or_owner(i);
     openers_.clear();
     const std::int32_t subject = record_subject(i, last, lead);
     std::int32_t comment = kNoSpan;  // the one-line comment directly above
@@ -266,7 +275,7 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
             comment = kNoSpan;
             continue;
         }
-        const LineKind what = kind_of(content(k));
+        const LineKind what = kind(k);
         const int indent = line(k).indent;
         if (what == LineKind::section && indent == 0) {
             owners_.clear();
@@ -278,8 +287,7 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
         if (owning == outer) owning = k == i ? lead : subject;
         if (k == i && subject != lead) continue;
         if (what == LineKind::comment) {
-            const bool last_of_them =
-                !blank(k + 1) && k < last && kind_of(content(k + 1)) != LineKind::comment;
+            const bool last_of_them = !blank(k + 1) && k < last && kind(k + 1) != LineKind::comment;
             const std::int32_t unit = add_line(k, SpanKind::record, owning, kFiller);
             comment = last_of_them && comment == kNoSpan ? unit : kNoSpan;
         } else if (what == LineKind::closer && !opens_more(k, last)) {
@@ -309,7 +317,7 @@ std::string_view key_of(std::string_view content) {
 std::int32_t OutlineReader::record_subject(std::size_t i, std::size_t last, std::int32_t lead) {
     const std::string_view key = key_of(content(i));
     const std::size_t next = filled(last + 1);
-    const bool member = kind_of(content(i)) == LineKind::member && last > i && !blank(i + 1);
+    const bool member = kind(i) == LineKind::member && last > i && !blank(i + 1);
     const bool again =
         !key.empty() && (key == subject_key_ || (next < count() && key_of(content(next)) == key));
     if (!member || !again || line(i + 1).indent > line(i).indent || content(i)[0] == '-')
@@ -347,7 +355,7 @@ std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int
     const bool deeper = inside && line(below).indent > indent;
     const bool brackets = opens_more(k, last);
     const bool opens = deeper && (what == LineKind::opener || dashed || said.back() == '(') &&
-                       kind_of(content(below)) != LineKind::closer;
+                       kind(below) != LineKind::closer;
     const bool opens_list = inside && what == LineKind::opener && !dashed &&
                             line(below).indent == indent && content(below).starts_with("- ");
     // A key that the text ends with: what it names is cut off.

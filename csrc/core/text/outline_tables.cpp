@@ -61,6 +61,14 @@ std::size_t separators(std::string_view content, char separator) {
     return quoted ? 0 : found;
 }
 
+// Whether two spaces stand side by side.
+bool has_gap(std::string_view content) {
+    bool found = false;
+    for (std::size_t i = 1; i < content.size(); ++i)
+        found |= (content[i - 1] == ' ') & (content[i] == ' ');
+    return found;
+}
+
 // Whether a row with this number of separators may belong to a table with `columns`: rows may lack
 // their last cells.
 bool fits_columns(std::size_t found, std::size_t columns) {
@@ -279,7 +287,7 @@ std::size_t OutlineReader::take_simple(std::size_t i) {
 std::size_t OutlineReader::take_aligned(std::size_t i) {
     const std::string_view here = content(i);
     if (options_.format != Format::unknown || here.size() > kAlignedBytes || blank(i + 1) ||
-        here.find("  ") == here.npos || (!after_blank(i) && i > 0) || simple_rule(content(i + 1)))
+        (!after_blank(i) && i > 0) || !has_gap(here) || simple_rule(content(i + 1)))
         return 0;
     const std::vector<Word> names = words_of(text_, line(i));
     if (!names_aligned(text_, names)) return 0;
@@ -432,6 +440,14 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     const std::string_view here = content(i);
     char separator = 0;
     std::size_t columns = 0;
+    const bool told = options_.format == Format::table;
+    // Most lines are prose with a comma or none, which needs no look at the quotes.
+    int commas = 0, others = 0;
+    for (const char c : here) {
+        commas += c == ',';
+        others += (c == '\t') | (c == ';');
+    }
+    if (!told && commas < 2 && others == 0) return 0;
     for (const char c : {'\t', ',', ';'}) {
         const std::size_t found = separators(here, c);
         if (found > columns) {
@@ -439,7 +455,6 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
             separator = c;
         }
     }
-    const bool told = options_.format == Format::table;
     if (columns == 0 || (!told && columns < 2 && separator != '\t')) return 0;
     // First lines of the rows: a quoted cell may span several lines.
     std::vector<std::size_t> rows{i}, ends{quoted_end(i)};  // the first and last line of each row

@@ -451,16 +451,22 @@ inline void Bpe::for_each_piece(std::string_view text, std::size_t& at, std::siz
     }
 }
 
-std::int64_t Bpe::count(std::string_view text, StopToken& stop) const {
+std::int64_t Bpe::count_from(std::string_view text, std::size_t& at, std::size_t end,
+                             StopToken& stop) const {
     const Borrowed work(*this, stop);
     std::int64_t total = 0;
-    for (std::size_t at = 0; at < text.size();) {
+    while (at < end) {
         const std::size_t begin = at;
-        for_each_piece(text, at, std::min(begin + kPortion, text.size()), *work,
+        for_each_piece(text, at, std::min(begin + kPortion, end), *work,
                        [&](std::size_t, std::int64_t tokens) { total += tokens; });
         stop.check(kUnitsPerByte * (at - begin));
     }
     return total;
+}
+
+std::int64_t Bpe::count(std::string_view text, StopToken& stop) const {
+    std::size_t at = 0;
+    return count_from(text, at, text.size(), stop);
 }
 
 void Bpe::count_spans(std::string_view text, std::span<const ByteSpan> spans, std::int64_t* counts,

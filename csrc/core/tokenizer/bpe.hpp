@@ -68,6 +68,11 @@ public:
     // The number of tokens of valid UTF-8.
     std::int64_t count(std::string_view text, StopToken& stop = StopToken::none()) const;
 
+    // The tokens of the pieces from `at` up to the first that ends at `end` or behind it; `at` is
+    // then the end of that piece. Requires that a piece begins at `at`.
+    std::int64_t count_from(std::string_view text, std::size_t& at, std::size_t end,
+                            StopToken& stop = StopToken::none()) const;
+
     // counts[i] = count(text.substr(span i)), from one pass over the text.
     //
     // Two facts make it one pass. (1) A piece is found without looking at what stands before it; so
