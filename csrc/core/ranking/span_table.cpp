@@ -33,9 +33,9 @@ SpanTable::SpanTable(const SpanInput& input) : in_(input) {
 void SpanTable::check() const {
     const std::size_t merged_texts = in_.merged_texts.size();
     if (in_.first.size() != merged_texts + 1 || in_.document.size() != merged_texts ||
-        in_.place.size() != merged_texts || in_.end.size() != spans() || in_.kind.size() != spans() ||
-        in_.flags.size() != spans() || in_.need.size() != spans() || in_.block.size() != spans() ||
-        (!in_.names.empty() && in_.names.size() != merged_texts) ||
+        in_.place.size() != merged_texts || in_.end.size() != spans() ||
+        in_.kind.size() != spans() || in_.flags.size() != spans() || in_.need.size() != spans() ||
+        in_.block.size() != spans() || (!in_.names.empty() && in_.names.size() != merged_texts) ||
         in_.chunk_first.size() != in_.chunk_last.size() ||
         in_.evidence.size() != in_.chunk_first.size() * kEvidence || in_.first[0] != 0 ||
         in_.first[merged_texts] != static_cast<std::int64_t>(spans()))
@@ -71,8 +71,8 @@ void SpanTable::make_room() {
     std::size_t bytes = 0;
     for (const std::string_view merged_text : in_.merged_texts) bytes += merged_text.size();
     terms_.reserve(bytes / kBytesOfTerm);
-    for (auto* column : {&term_first_, &distinct_first_, &bytes_, &length_, &heading_, &text_of_,
-                         &document_of_})
+    for (auto* column :
+         {&term_first_, &distinct_first_, &bytes_, &length_, &heading_, &text_of_, &document_of_})
         column->reserve(spans() + 1);
 }
 
