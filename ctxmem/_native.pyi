@@ -115,7 +115,7 @@ def select_units(
     query: str = "",
     joint: int = 0,
     joint_whole: int = 0,
-    joint_unit: float = 0.0,
+    joint_unit: NDArray[np.float64] = ...,
     bounded: bool = True,
 ) -> tuple[
     str,

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+_NONE = np.zeros(0)
+
+
 class RunCosts(NamedTuple):
     """Tokens of a window besides those of its units.
 
     `overhead` is that of the first run of each merged text, `again` that of each further run, and
     `headers` that of each section. By up to `joint` tokens a run, by `joint_whole` a whole text,
-    and by `joint_unit` a unit of a longer text may count less than the sum of its parts.
+    and by `joint_unit`, by merged text, a unit of a longer text may count less than the sum of its parts.
     `additive` is whether sums are exact. `separator` is what the last block of a window or
     section saves.
     """
@@ -25,7 +28,7 @@ class RunCosts(NamedTuple):
     headers: Sequence[int] = ()
     joint: int = 0
     joint_whole: int = 0
-    joint_unit: float = 0.0
+    joint_unit: NDArray[np.float64] = _NONE
     additive: bool = False
     separator: int = 0
 

@@ -17,7 +17,7 @@ py::tuple select_units(
     const Array<std::int32_t>& parent, const Array<std::int64_t>& minimum,
     const Array<std::int64_t>& maximum, const Array<std::int64_t>& header, std::int64_t limit,
     double min_density, double alike, bool careful, const py::str& query, std::int64_t joint,
-    std::int64_t joint_whole, double joint_unit, bool bounded) {
+    std::int64_t joint_whole, const Array<double>& joint_unit, bool bounded) {
     const Texts decoded(texts, Surrogates::kept);
     const Texts question(query);
     SelectionInput input;
@@ -53,7 +53,7 @@ py::tuple select_units(
     input.query = question.views()[0];
     input.joint = joint;
     input.joint_whole = joint_whole;
-    input.joint_unit = joint_unit;
+    input.joint_unit = view(joint_unit);
     input.bounded = bounded;
     SelectionResult out;
     {
@@ -83,8 +83,8 @@ void bind_selection(py::module_& m) {
           py::arg("parent") = none, py::arg("minimum") = no_tokens, py::arg("maximum") = no_tokens,
           py::arg("header") = no_tokens, py::arg("limit"), py::arg("min_density") = 0.0,
           py::arg("alike") = 2.0, py::arg("careful") = true, py::arg("query") = "",
-          py::arg("joint") = 0, py::arg("joint_whole") = 0, py::arg("joint_unit") = 0.0,
-          py::arg("bounded") = true,
+          py::arg("joint") = 0, py::arg("joint_whole") = 0,
+          py::arg("joint_unit") = Array<double>(0), py::arg("bounded") = true,
           "Select units of outlines for the most value within a limit of tokens.\n\n"
           "The columns are those of SelectionInput (csrc/core/solver/selection.hpp). Returns a\n"
           "tuple: outcome, conflicting section or -1, kept, duplicate_of, tokens, value, bound,\n"

@@ -141,15 +141,18 @@ def run_costs(
     texts = [table.texts[row] for row in table.first_row[table.unique].tolist()]
     additive = _adds_up(texts, layout, counter)
     joint = _joint_tokens(texts, layout, counter)
+    # What each unit of a text saves on average is measured where one chunk is the whole text.
     longer = (held == 1) & (units > 1)
-    over = (tokens + frame - block)[longer] / np.maximum(1, units[longer] - 1)
+    saved = np.maximum(0.0, (tokens + frame - block) / np.maximum(1, units - 1))
+    usual = float(saved[longer].mean()) if longer.any() else 0.0
+    joint_unit = np.where(longer, saved, np.where(units > 1, usual, 0.0))
     return RunCosts(
         overhead,
         counter.count(gap(layout)),
         headers,
         joint=joint,
         joint_whole=0 if additive else joint,
-        joint_unit=0.0 if whole else max(0.0, float(over.max(initial=0.0))),
+        joint_unit=np.zeros(len(units)) if whole else joint_unit,
         additive=additive and bool(exact.all()),
         separator=counter.count(layout.separator),
     )

@@ -30,12 +30,21 @@ class Holders:
         best_first = sorted(unique, key=list(standing).__getitem__)
         bounds = zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
         self.segments = list(bounds)
-        self.whole = {i: self._whole(i) for i in unique}
+        self.whole = self._whole_ranges(unique)
         self.holder = np.full(len(table.segment_span), -1, dtype=np.int32)
         for i in reversed(best_first):
             first, last = self.whole[i]
             self.holder[first:last] = i
         self.parts = {i: self._parts(i) for i in unique if self.whole[i] != self.segments[i]}
+
+    def _whole_ranges(self, chunks: list[int]) -> dict[int, tuple[int, int]]:
+        """Return the segments that each chunk contains whole; a chunk alone has all of its own."""
+        table = self.table
+        held = [i for i in chunks if self.segments[i][0] < self.segments[i][1]]
+        texts = table.segment_merged[table.first_segment[held]]
+        alone = np.bincount(texts, minlength=len(table.merged_texts))[texts] == 1
+        single = dict(zip(held, alone.tolist(), strict=True))
+        return {i: self.segments[i] if single.get(i, True) else self._whole(i) for i in chunks}
 
     def _whole(self, i: int) -> tuple[int, int]:
         """Return the segments that a chunk contains whole; those at its ends may extend beyond."""

@@ -191,6 +191,9 @@ class WindowSelection:
             option[len(of) :] = table.alternative[rows]
             self.option = option.astype(np.int32)
         self.section = self._section_of_texts()
+        self.joint_unit = self.costs.joint_unit
+        if len(self.joint_unit):
+            self.joint_unit = np.concatenate([self.joint_unit, np.zeros(extra)])
 
     def _alternative_density(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the density of alternatives: the share of the chunk's value that each keeps."""
@@ -261,7 +264,8 @@ class WindowSelection:
         """Return the units that show a chunk whole."""
         table = self.table
         segments = range(int(table.first_segment[i]), int(table.last_segment[i]))
-        return [s for s in segments if self.whole or table.segment_texts[s]]
+        body = table.segment_body
+        return [s for s in segments if self.whole or body[s, 0] < body[s, 1]]
 
     def _require(
         self, needs: dict[int, list[int]], number: dict[int, int], members: list[list[int]]
@@ -302,8 +306,8 @@ class WindowSelection:
         for i in unique[table.group[unique] == unique].tolist():
             requirement[table.first_segment[i] : table.last_segment[i]] = OPTIONAL
         if not self.whole:
-            blank = [not text for text in table.segment_texts]  # Python counts more as space
-            requirement[:segments][np.array(blank, dtype=np.bool_)] = EXCLUDED
+            blank = table.segment_body[:, 0] == table.segment_body[:, 1]
+            requirement[:segments][blank] = EXCLUDED
             requirement[:segments][table.segment_kind == SOURCE] = OPTIONAL
             requirement[list(table.lent)] = OPTIONAL
         for i in self._pinned():
@@ -378,7 +382,7 @@ class WindowSelection:
                 query=self.query,
                 joint=costs.joint,
                 joint_whole=costs.joint_whole,
-                joint_unit=costs.joint_unit,
+                joint_unit=self.joint_unit,
                 bounded=bounded,
             )
         )

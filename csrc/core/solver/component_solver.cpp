@@ -215,9 +215,11 @@ std::int64_t ComponentSolver::cost(const Component& component, std::uint64_t uni
     std::size_t before = static_cast<std::size_t>(-2);
     std::size_t text = static_cast<std::size_t>(-1);
     std::int64_t whole = 0;
+    double saved = 0;
     for (std::uint64_t rest = units; rest != 0; rest &= rest - 1) {
         const std::size_t unit = component.units[static_cast<std::size_t>(std::countr_zero(rest))];
         sum += in_.tokens[unit];
+        saved += problem_.joint_unit(problem_.text_of(unit));
         if (before + 1 != unit || !problem_.together(before, unit)) {
             const bool opens = problem_.text_of(unit) != text;
             text = problem_.text_of(unit);
@@ -237,8 +239,7 @@ std::int64_t ComponentSolver::cost(const Component& component, std::uint64_t uni
         }
         before = unit;
     }
-    if (cheap && !whole)
-        sum -= static_cast<std::int64_t>(std::ceil(in_.joint_unit * std::popcount(units)));
+    if (cheap) sum -= static_cast<std::int64_t>(std::ceil(saved));
     return std::max<std::int64_t>(0, sum);
 }
 
@@ -341,9 +342,11 @@ ComponentSolver::Result ComponentSolver::search(std::int64_t limit, bool cheap,
                                                 StopToken& stop) const {
     const Component& all = components_[0];
     Search search{limit, cheap, stop, {}, {}};
-    if (cheap)
-        search.spare =
-            in_.joint + in_.joint_whole + static_cast<std::int64_t>(std::ceil(in_.joint_unit));
+    if (cheap) {
+        const auto& units = in_.joint_unit;
+        const double most = units.empty() ? 0 : *std::max_element(units.begin(), units.end());
+        search.spare = in_.joint + in_.joint_whole + static_cast<std::int64_t>(std::ceil(most));
+    }
     std::vector<double> density, value;
     for (const std::uint64_t closure : all.closure) {
         double tokens = 1;

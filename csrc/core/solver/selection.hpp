@@ -62,8 +62,9 @@ struct SelectionInput {
     std::int64_t joint = 0;
     // The same for a text that is shown whole.
     std::int64_t joint_whole = 0;
-    bool bounded = true;    // compute `bound`; infinity otherwise
-    double joint_unit = 0;  // the same for each unit of a text that is not shown whole
+    bool bounded = true;  // compute `bound`; infinity otherwise
+    // The same for each unit of a text that is not shown whole, by text; empty for 0.
+    std::span<const double> joint_unit;
 };
 
 enum class Requirement : std::uint8_t { optional = 0, required = 1, excluded = 2 };

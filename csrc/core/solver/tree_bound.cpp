@@ -99,7 +99,7 @@ void TreeBound::add_text(std::size_t t) {
     }
     if (atoms_.size() - begin > 1)
         for (std::size_t atom = begin; atom < atoms_.size(); ++atom)
-            atoms_[atom].tokens = std::max(0.0, atoms_[atom].tokens - in_.joint_unit);
+            atoms_[atom].tokens = std::max(0.0, atoms_[atom].tokens - problem_.joint_unit(t));
     nest(begin, atoms_.size(), parent);
     find_openers(begin);
     const double joint = static_cast<double>(in_.joint);

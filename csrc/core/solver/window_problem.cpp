@@ -61,6 +61,7 @@ void WindowProblem::check() const {
         !known(in_.required_bundle) || !known(in_.option_set) ||
         in_.option.size() != in_.option_set.size() || in_.first.size() != texts + 1 ||
         in_.overhead.size() != texts || in_.first[0] != 0 ||
+        (!in_.joint_unit.empty() && in_.joint_unit.size() != texts) ||
         in_.first[texts] != static_cast<std::int64_t>(n_))
         throw std::invalid_argument("selection: the arrays do not belong together");
     if (descends(in_.first)) throw std::invalid_argument("selection: texts out of order");

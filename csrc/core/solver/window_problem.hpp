@@ -31,6 +31,10 @@ public:
     bool content(std::size_t s) const { return content_[s] != 0; }
     double value(std::size_t s) const { return value_[s]; }
     std::uint32_t text_of(std::size_t s) const { return text_of_[s]; }
+    // Tokens that each unit of a text may save; see SelectionInput::joint_unit.
+    double joint_unit(std::size_t text) const {
+        return in_.joint_unit.empty() ? 0.0 : in_.joint_unit[text];
+    }
     std::int32_t section_of(std::size_t s) const {
         return in_.section.empty() ? -1 : in_.section[text_of_[s]];
     }
