@@ -26,8 +26,8 @@ OPTIONAL, REQUIRED, EXCLUDED = 0, 1, 2
 """Requirement of a unit. Units of duplicate chunks are excluded."""
 
 CACHED = 0.25
-"""Extra density of a cached token, as a share of the greatest density: new text must exceed cached
-text by this much to displace it."""
+"""Extra density of a cached token, as a share of the value of one more token: new text must exceed
+cached text by this much to displace it."""
 
 FEW = 64
 """Number of units up to which a problem is small."""
@@ -457,8 +457,9 @@ class WindowSelection:
     def _solve_with_prefix(self, limit: int) -> SelectionResult | None:
         """Return the best selection that keeps the first pieces of the previous window.
 
-        The number of pieces is the one with the most value, cached tokens counted with `CACHED` of
-        the greatest density; it is found at the first limit and lowered if it no longer fits.
+        The number of pieces is the one with the most value, with `CACHED` of the value of one more
+        token for each cached token; it is found at the first limit and lowered if it no longer
+        fits.
         """
         count = len(self.prefix)
         cuts: Iterable[int] = range(count, -1, -1)
@@ -466,11 +467,12 @@ class WindowSelection:
             cuts = range(self.cut, -1, -1)
         elif count > CUTS:
             cuts = sorted({round(k * count / CUTS) for k in range(CUTS + 1)}, reverse=True)
-        saved = CACHED * float(self.table.segment_density.max(initial=0.0))
+        free = self._select(self.requirement, limit, bounded=True)
+        saved = CACHED * (free.price if free.outcome == "found" else 0.0)
         best: tuple[float, int, SelectionResult] | None = None
         for cut in cuts:
             found = self._select(self._with_prefix(cut), limit)
-            if found.outcome != "found":
+            if found.outcome != "found" or not self._requirements_hold(found):
                 continue
             gain = found.value + saved * sum(piece.tokens for piece in self.prefix[:cut])
             if best is None or gain > best[0]:
@@ -484,9 +486,38 @@ class WindowSelection:
         _, self.cut, result = best
         unchanged = self.prefix[: self.cut]
         # A selection without the prefix may have more value: the bound is that of any selection.
-        free = self._select(self.requirement, limit, bounded=True)
         bound = max(result.value, free.bound if free.outcome == "found" else free.total)
         return replace(result, prefix=unchanged, bound=bound)
+
+    def _requirements_hold(self, found: NativeSelection) -> bool:
+        """Return whether each kept unit has the chunks that it requires.
+
+        Pieces of the previous window may lack them.
+        """
+        kept = found.kept.astype(np.bool_)
+        if not len(self.required_bundle):
+            return True
+        shown = {int(i) for i in self.table.chunk[self.rows[kept[len(self.table.segment_span) :]]]}
+        return all(
+            self._bundle_shown(int(bundle), kept, shown)
+            for bundle in np.unique(self.required_bundle[kept & (self.required_bundle >= 0)])
+        )
+
+    def _bundle_shown(self, bundle: int, kept: NDArray[np.bool_], shown: set[int]) -> bool:
+        """Return whether a bundle is kept whole, or as an alternative of its chunk (`shown`)."""
+        n = len(self.tokens)
+        at = slice(int(self.bundle_first[bundle]), int(self.bundle_first[bundle + 1]))
+        members = self.bundle_members[at].tolist()
+        if any(node < n and self._chunk_of(node) in shown for node in members):
+            return True
+        return all(
+            kept[node] if node < n else self._bundle_shown(node - n, kept, shown)
+            for node in members
+        )
+
+    def _chunk_of(self, unit: int) -> int:
+        holder = self.holders.holder
+        return int(holder[unit]) if unit < len(holder) else -1
 
     def _with_prefix(self, cut: int) -> NDArray[np.uint8]:
         """Return the requirement that keeps pieces of the prefix, and their texts, unchanged."""
