@@ -522,7 +522,9 @@ def _fit_by_halving(
         rendering = render.render(table, selection, layout)
         spent = counter.count(rendering.text)
         held = selecting.hold(render.section_tokens(table, rendering, layout, counter))
-        if spent <= budget.limit and (held or not limit):
+        if spent <= budget.limit and held:
             return _Fitted(selection, rendering, spent)
         if not limit:
-            raise over_pinned(table, budget.limit, spent)
+            if spent > budget.limit:
+                raise over_pinned(table, budget.limit, spent)
+            raise selecting.conflict(budget.limit + selecting.costs.separator)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-
 _NONE = np.zeros(0)
 
 
@@ -17,8 +16,8 @@ class RunCosts(NamedTuple):
     """Tokens of a window besides those of its units.
 
     `overhead` is that of the first run of each merged text, `again` that of each further run, and
-    `headers` that of each section. By up to `joint` tokens a run, by `joint_whole` a whole text,
-    and by `joint_unit`, by merged text, a unit of a longer text may count less than the sum of its parts.
+    `headers` that of each section. A run may count up to `joint` tokens less than the sum of its
+    parts, a whole text `joint_whole`, and each unit of a longer text `joint_unit`, by merged text.
     `additive` is whether sums are exact. `separator` is what the last block of a window or
     section saves.
     """

@@ -137,3 +137,53 @@ def test_the_old_name_of_the_previous_window_works_and_warns():
             pytest.raises(InputError, match="previous_window and resident are both given"),
         ):
             packed(notes(scores), 60, resident=first, previous_window=first)
+
+
+def test_a_minimum_above_the_text_of_a_section_says_what_there_is():
+    sections = [ctxmem.Section("law", min=60), ctxmem.Section("facts")]
+    with pytest.raises(
+        BudgetError, match="minimum of 60 tokens, but its chunks have 9; the budget"
+    ):
+        pack([*clauses("facts", 9), *clauses("law", 1)], 100, sections=sections, dedup=False)
+
+
+def test_pins_above_the_maximum_of_their_section_are_an_error():
+    rules = Chunk(
+        "pinned " * 30, id="rules", pinned=True, section="law", alternatives=["short " * 20]
+    )
+    sections = [ctxmem.Section("law", max=15)]
+    with pytest.raises(
+        BudgetError, match="chunk 'rules' is pinned; section 'law' has a maximum of 15"
+    ):
+        pack([rules, *clauses("law", 2)], 90, sections=sections)
+
+
+def test_sentences_are_selected_in_sections_and_with_requirements():
+    filler = "Bananas are yellow and sweet. " * 12
+    chunks = [
+        Chunk(f"{filler}The notice period is thirty days. {filler}", id="long", section="law"),
+        Chunk("Terms are defined in section 9.", id="terms", section="law"),
+        Chunk(f"The tenant gave notice in May. {filler}", id="facts", requires=["terms"]),
+    ]
+    window = pack(
+        chunks, 60, query="How long is the notice period?", sections=[ctxmem.Section("law")]
+    )
+    assert "The notice period is thirty days." in window.text
+    assert window.tokens <= 60
+    if "tenant" in window.text:
+        assert "section 9" in window.text
+
+
+def test_parts_of_passages_stay_where_the_previous_window_had_them():
+    filler = " ".join(f"Row {i} of the hall was painted by hand." for i in range(9))
+    chunks = [
+        Chunk(f"The {color} bridge opened in {1950 + i}. {filler}", id=color, score=0.9 - i / 10)
+        for i, color in enumerate(("red", "green", "blue", "white"))
+    ]
+    query = "When did the bridge open?"
+    first = pack(chunks, 40, query=query)
+    again = pack(
+        [*chunks, Chunk("The grey bridge opened in 1999.")], 60, query=query, previous_window=first
+    )
+    assert first.text and again.text.startswith(first.text)
+    assert "grey" in again.text

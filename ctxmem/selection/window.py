@@ -26,8 +26,8 @@ OPTIONAL, REQUIRED, EXCLUDED = 0, 1, 2
 """Requirement of a unit. Units of duplicate chunks are excluded."""
 
 CACHED = 0.25
-"""Extra density of a cached token, as a share of the value of one more token: new text must exceed
-cached text by this much to displace it."""
+"""Extra density of a cached token, as a share of the mean density of the window: new text must
+exceed cached text by this much to displace it."""
 
 FEW = 64
 """Number of units up to which a problem is small."""
@@ -123,7 +123,7 @@ class WindowSelection:
                 break
         if found.outcome == "over_required" and found.section < 0 and not self.minima.any():
             return None
-        raise self._conflict(limit)
+        raise self.conflict(limit)
 
     def hold(self, counted: Sequence[int]) -> bool:
         """Return whether sections keep their limits as counted; else correct the limits.
@@ -416,7 +416,7 @@ class WindowSelection:
             stopped_early=self.min_density > 0 and bool(out.any()) and not any(prices.values()),
         )
 
-    def _conflict(self, limit: int) -> BudgetError:
+    def conflict(self, limit: int) -> BudgetError:
         """Return the error that names constraints that cannot be satisfied together."""
         table = self.table
         needed = [k for k, minimum in enumerate(self.minima.tolist()) if minimum]
@@ -428,11 +428,7 @@ class WindowSelection:
         for k in needed:  # a constraint that can be dropped without a solution is no part of it
             if self._fails(requirement, limit, (*dropped, k)):
                 dropped.append(k)
-        parts = [
-            f"section {self.sections[k].name!r} has a minimum of {self.sections[k].min:,} tokens"
-            for k in needed
-            if k not in dropped
-        ]
+        parts = [self._minimum(k) for k in needed if k not in dropped]
         if pins_matter or not parts:
             parts += [
                 f"chunk {table.id(i)!r} is pinned" for i in self._pinned() if table.pinned[i]
@@ -442,12 +438,29 @@ class WindowSelection:
                 for part in self.sections
                 if part.max is not None and part.max < limit and not parts[1:]
             ][:8]
-        parts.append(f"the budget is {limit - self.costs.again:,} tokens")
+        parts.append(f"the budget is {limit - self.costs.separator:,} tokens")
         return BudgetError(
             "these constraints conflict: "
             + "; ".join(parts)
             + ". Lower a minimum, unpin, or raise the budget"
         )
+
+    def _minimum(self, k: int) -> str:
+        """Return the minimum of a section in words, and its text if that has fewer tokens."""
+        part = self.sections[k]
+        inside = {j for j, other in enumerate(self.sections) if self._is_in(other, part)}
+        texts = np.isin(self.section, list(inside))
+        units = np.repeat(texts, np.diff(self.first)) & (self.requirement != EXCLUDED)
+        tokens = int(self.tokens[units].sum())
+        short = f", but its chunks have {tokens:,}" if tokens < part.min else ""
+        return f"section {part.name!r} has a minimum of {part.min:,} tokens{short}"
+
+    def _is_in(self, section: Section, outer: Section) -> bool:
+        parents = {part.name: part.parent for part in self.sections}
+        name: str | None = section.name
+        while name is not None and name != outer.name:
+            name = parents[name]
+        return name is not None
 
     def _fails(self, requirement: NDArray[np.uint8], limit: int, without: Iterable[int]) -> bool:
         return self._select(requirement, limit, without=without).outcome != "found"
@@ -457,8 +470,8 @@ class WindowSelection:
     def _solve_with_prefix(self, limit: int) -> SelectionResult | None:
         """Return the best selection that keeps the first pieces of the previous window.
 
-        The number of pieces is the one with the most value, with `CACHED` of the value of one more
-        token for each cached token; it is found at the first limit and lowered if it no longer
+        The number of pieces is the one with the most value, with `CACHED` of the mean
+        density of a window for each cached token; it is found at the first limit and lowered if it no longer
         fits.
         """
         count = len(self.prefix)
@@ -468,7 +481,7 @@ class WindowSelection:
         elif count > CUTS:
             cuts = sorted({round(k * count / CUTS) for k in range(CUTS + 1)}, reverse=True)
         free = self._select(self.requirement, limit, bounded=True)
-        saved = CACHED * (free.price if free.outcome == "found" else 0.0)
+        saved = CACHED * free.value / max(1, free.spent)
         best: tuple[float, int, SelectionResult] | None = None
         for cut in cuts:
             found = self._select(self._with_prefix(cut), limit)
@@ -482,7 +495,7 @@ class WindowSelection:
         if best is None:
             if not self.minima.any():
                 return None
-            raise self._conflict(limit)
+            raise self.conflict(limit)
         _, self.cut, result = best
         unchanged = self.prefix[: self.cut]
         # A selection without the prefix may have more value: the bound is that of any selection.
