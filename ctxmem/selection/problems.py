@@ -122,7 +122,9 @@ def solve(
     limits = _limits(time_limit, gap, states)
     read = _read(problem)
     try:
-        found = _native.solve_packing(**read.arrays, budget=read.budget, separator=read.sep, **limits)
+        found = _native.solve_packing(
+            **read.arrays, budget=read.budget, separator=read.sep, **limits
+        )
     except ValueError as error:
         raise InputError(f"the problem cannot be solved as given: {error}") from error
     if found.status == "infeasible":
