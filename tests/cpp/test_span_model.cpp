@@ -187,7 +187,7 @@ int main() {
         try {
             const SpanFeatures features(one.input());
             CHECK(features.spans() == one.start.size());
-            for (const float worth : model.worth(features)) CHECK(worth >= 0 && worth <= 1);
+            for (const float worth : model.predict(features)) CHECK(worth >= 0 && worth <= 1);
         } catch (const std::invalid_argument&) {
             ++refused;
         }
