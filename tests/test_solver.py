@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -180,11 +182,45 @@ def test_values_and_tokens_up_to_the_limit():
 
 @pytest.mark.parametrize(
     ("classes", "budget"),
-    [([[(-1, 1)]], 5), ([[(1, 2**61)]], 5), ([[(1, 2**60)], [(1, 2**60)]], 5), ([[(1, 1)]], 2**32)],
+    [
+        ([[(-1, 1)]], 5),
+        ([[(1, 2**61)]], 5),
+        ([[(1, 2**60)], [(1, 2**60)]], 5),
+        ([[(1, 1)]], 2**32),
+        ([[(1, 1)]], -1),
+        ([], -1),
+    ],
 )
 def test_absurd_input_is_an_error(classes, budget):
     with pytest.raises(ValueError, match=r"tokens|values|budget"):
         solve_classes(classes, [False] * len(classes), budget)
+
+
+@pytest.mark.parametrize("starts", [[0, 5, 2], [0, -1, 2], [1, 1, 2], [0, 2**62, 2], [2, 0, 2]])
+def test_starts_that_do_not_ascend_are_refused_before_any_option_is_read(starts):
+    two = np.ones(2, dtype=np.int64)
+    with pytest.raises(ValueError, match="starts must"):
+        _native.solve_classes(np.array(starts), two, two, np.zeros(2, dtype=bool), 5)
+
+
+def test_a_table_takes_no_more_memory_than_it_may():
+    # A table of this budget would have three rows of 17 GB.
+    script = """
+    import numpy as np, resource
+    from ctxmem import _native
+    tokens = np.random.default_rng(0).integers(2**27, 2**28, 40) * 2 + 1
+    resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
+    answer = _native.solve_classes(np.arange(41), tokens, tokens, np.zeros(40, bool), 2**31,
+                                   states=1000)
+    print(answer.value <= answer.upper_bound)
+    """
+    pytest.importorskip("resource")
+    run = [sys.executable, "-c", textwrap.dedent(script)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        run, capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
+    assert "True" == done.stdout.strip(), done.stderr
 
 
 # --- every constraint kind ---
@@ -272,6 +308,159 @@ def test_every_constraint_kind_equals_brute_force(problem):
 @given(packing_problems(most_items=6))
 def test_every_constraint_kind_equals_brute_force_at_length(problem):
     check_packing(problem)
+
+
+def small_problem(rng: random.Random) -> dict:
+    """Return a small problem in which needs, cycles and alternatives meet every other kind."""
+    count = rng.randint(1, 7)
+    sections = [
+        {
+            "id": f"s{k}",
+            "parent": rng.choice([None, *(f"s{j}" for j in range(k))]),
+            "min": rng.choice([0, 0, rng.randint(0, 20)]),
+            "max": rng.randint(0, 60),
+            "header": rng.choice([0, 0, 3]),
+        }
+        for k in range(rng.choice([0, 0, 1, 2]))
+    ]
+    concepts = [rng.randint(0, 30) for _ in range(rng.choice([0, 0, 3]))]
+    share = rng.choice([0.1, 0.3, 0.6])
+    items = []
+    for i in range(count):
+        options = []
+        for _ in range(rng.choice([1, 1, 1, 2, 3] if count < 6 else [1, 1, 2])):
+            option = {"t": rng.randint(1, 12), "v": rng.randint(-4, 30)}
+            if concepts and rng.random() < 0.3:
+                option["c"] = sorted({rng.randrange(len(concepts)) for _ in range(2)})
+            options.append(option)
+        chained = rng.random() < 0.5
+        needs = [(i + 1) % count] if chained else [j for j in range(count) if rng.random() < share]
+        items.append(
+            {
+                "id": i,
+                "options": options,
+                "section": rng.choice([None, *(s["id"] for s in sections)]),
+                "pin": rng.choice(["any", *range(len(options))]) if rng.random() < 0.05 else None,
+                "needs": needs if rng.random() < 0.7 else [],
+            }
+        )
+    ids = list(range(count))
+    rng.shuffle(ids)
+    half = count // 2
+    return {
+        "budget": rng.randint(0, 8 * count),
+        "sep": rng.choice([0, 1]),
+        "items": items,
+        "sections": sections,
+        "groups": [ids[:half]] if rng.random() < 0.2 else [],
+        "together": [ids[half:]] if rng.random() < 0.2 else [],
+        "redundancy": [
+            [*sorted(rng.sample(ids, 2)), rng.randint(0, 9)] for _ in range(rng.choice([0, 0, 2]))
+        ]
+        if count > 1
+        else [],
+        "concepts": concepts,
+        "prefix": {"order": ids[:2], "bonus": [rng.randint(0, 9) for _ in ids[:2]]}
+        if rng.random() < 0.2
+        else None,
+    }
+
+
+def check_seeded(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(count):
+        problem = small_problem(rng)
+        solution = solve(problem)
+        expected = best_choice(problem)
+        if expected is None:
+            assert solution.status == "infeasible", problem
+            continue
+        value = evaluate_packing(problem, dict(solution.choose))
+        assert ("optimal", expected, expected) == (solution.status, solution.value, value), problem
+
+
+def test_needs_and_cycles_equal_brute_force():
+    check_seeded(11, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_five_thousand_problems_equal_brute_force(seed):
+    check_seeded(seed, 500)
+
+
+# --- needs of many items ---
+
+
+def needing(count: int, needs: Callable[[int], list[int]], budget: int) -> dict:
+    rng = random.Random(count)
+    return {
+        "budget": budget,
+        "items": [
+            {"options": [{"t": rng.randint(1, 100), "v": rng.randint(1, 1000)}], "needs": needs(i)}
+            for i in range(count)
+        ],
+    }
+
+
+def test_a_chain_of_ten_thousand_needs_is_solved():
+    problem = needing(10_000, lambda i: [i + 1] if i < 9999 else [], 200_000)
+    solution = solve(problem, time_limit=None)
+    best = value = tokens = 0  # of the ends of the chain that fit
+    for item in reversed(problem["items"]):
+        tokens += item["options"][0]["t"]
+        value += item["options"][0]["v"]
+        best = max(best, value) if tokens <= 200_000 else best
+    assert ("optimal", best) == (solution.status, solution.value)
+
+
+@pytest.mark.parametrize(("budget", "count"), [(2**31, 10_000), (200_000, 0)])
+def test_a_cycle_of_ten_thousand_needs_is_all_or_none(budget, count):
+    solution = solve(needing(10_000, lambda i: [(i + 1) % 10_000], budget), time_limit=None)
+    assert ("optimal", count) == (solution.status, len(solution.choose))
+
+
+def test_two_thousand_items_with_thirty_needs_each_are_solved():
+    rng = random.Random(0)
+    for needs in (
+        lambda i: rng.sample(range(2000), 30),
+        lambda i: list(range(max(0, i - 30), i)),
+    ):
+        assert solve(needing(2000, needs, 40_000), time_limit=None).status == "optimal"
+
+
+def test_needs_that_are_too_many_to_prove_give_a_bound_in_time():
+    rng = random.Random(0)
+    problem = needing(4000, lambda i: rng.sample(range(i), min(i, 30)), 80_000)
+    start = time.perf_counter()
+    solution = solve(problem, time_limit=1.0)
+    assert time.perf_counter() - start < 3
+    assert solution.status == "gap"
+    assert 0 <= solution.value <= solution.upper_bound
+
+
+def seconds_of(problem: dict) -> float:
+    start = time.process_time()
+    solve(problem, time_limit=None)
+    return time.process_time() - start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["chain", "cycle", "many needs"])
+def test_twice_the_needs_take_about_twice_the_time(kind):
+    rng = random.Random(0)
+
+    def problem(count: int) -> dict:
+        needs = {
+            "chain": lambda i: [i + 1] if i + 1 < count else [],
+            "cycle": lambda i: [(i + 1) % count],
+            "many needs": lambda i: rng.sample(range(count), 30),
+        }[kind]
+        return needing(count, needs, 20 * count)
+
+    small, large = problem(10_000), problem(20_000)
+    ratio = min(seconds_of(large) for _ in range(5)) / min(seconds_of(small) for _ in range(5))
+    assert ratio <= 3  # 2.0 to 2.4 measured
 
 
 def random_problem(seed: int, count: int) -> dict:

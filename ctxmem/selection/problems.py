@@ -122,9 +122,7 @@ def solve(
     limits = _limits(time_limit, gap, states)
     read = _read(problem)
     try:
-        found = _native.solve_packing(
-            **read.arrays, budget=read.budget, separator=read.sep, **limits
-        )
+        found = _packing(read.arrays, read.budget, read.sep, limits)
     except ValueError as error:
         raise InputError(f"the problem cannot be solved as given: {error}") from error
     if found.status == "infeasible":
@@ -135,6 +133,11 @@ def solve(
         return Solution({}, None, found.upper_bound, "unknown", prices)
     choose = {int(i): int(found.chosen[i]) for i in np.flatnonzero(found.chosen >= 0)}
     return Solution(choose, found.value, found.upper_bound, found.status, prices)
+
+
+def _packing(arrays: Arrays, budget: int, sep: int, limits: dict[str, Any]) -> _native.Solution:
+    arguments: dict[str, Any] = {**arrays, "budget": budget, "separator": sep, **limits}
+    return _native.solve_packing(**arguments)
 
 
 def explain(problem: Mapping[str, Any] | str | os.PathLike[str], solution: Solution) -> list[str]:
@@ -490,7 +493,7 @@ def _conflict(read: _Read, limits: dict[str, Any]) -> list[str]:
         if time.monotonic() > deadline:
             return False
         relaxed, budget = _relaxed(read, set(kept))
-        found = _native.solve_packing(**relaxed, budget=budget, separator=read.sep, **limits)
+        found = _packing(relaxed, budget, read.sep, limits)
         return found.status == "infeasible"
 
     def explain_from(

@@ -470,9 +470,8 @@ class WindowSelection:
     def _solve_with_prefix(self, limit: int) -> SelectionResult | None:
         """Return the best selection that keeps the first pieces of the previous window.
 
-        The number of pieces is the one with the most value, with `CACHED` of the mean
-        density of a window for each cached token; it is found at the first limit and lowered if it no longer
-        fits.
+        The number of pieces is the one with the most value, plus `CACHED` of the mean density for
+        each cached token. It is found at the first limit, and lowered if it no longer fits.
         """
         count = len(self.prefix)
         cuts: Iterable[int] = range(count, -1, -1)

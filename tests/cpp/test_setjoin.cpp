@@ -208,15 +208,15 @@ int main() {
     };
     assert(sketch(1) == sketch(3));
 
-    // A beat that throws ends the work, on every thread, and leaks nothing.
+    // A cancellation ends the work, on every thread, and leaks nothing.
     const auto many = random_texts(rng, 10000, 60, 1000000);
     const Views flood(many.begin(), many.end());
-    StopToken stop([] { throw std::invalid_argument("stop"); });
+    StopToken cancelled([] { throw std::invalid_argument("stop"); });
     for (const std::size_t threads : {1, 3})
         assert(throws([&] {
-            near_duplicate_pairs(flood, {0.3, 1, Unit::word, Measure::jaccard}, threads, stop);
+            near_duplicate_pairs(flood, {0.3, 1, Unit::word, Measure::jaccard}, threads, cancelled);
         }));
     const SimilarityOptions three_words{0.5, 3, Unit::word, Measure::jaccard};
-    assert(throws([&] { near_duplicate_pairs({}, three_words, 0, stop); }));
+    assert(throws([&] { near_duplicate_pairs({}, three_words, 0, cancelled); }));
     return 0;
 }

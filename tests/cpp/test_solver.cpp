@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <random>
@@ -264,6 +265,159 @@ void nonsense_is_refused() {
     assert(refused(q));
 }
 
+// --- arrays that no caller should give ---
+
+constexpr std::int64_t kOdd[] = {0,
+                                 1,
+                                 -1,
+                                 -2,
+                                 -3,
+                                 7,
+                                 std::int64_t{1} << 31,
+                                 (std::int64_t{1} << 31) + 1,
+                                 std::int64_t{1} << 40,
+                                 std::int64_t{1} << 58,
+                                 -(std::int64_t{1} << 58),
+                                 std::int64_t{1} << 60,
+                                 std::numeric_limits<std::int64_t>::max(),
+                                 std::numeric_limits<std::int64_t>::min()};
+
+void damage(std::mt19937_64& rng, std::vector<std::int64_t>& numbers) {
+    const std::size_t at = numbers.empty() ? 0 : rng() % numbers.size();
+    const std::int64_t odd = kOdd[rng() % std::size(kOdd)];
+    switch (rng() % 5) {
+        case 0: numbers.push_back(odd); break;
+        case 1:
+            if (!numbers.empty()) numbers.pop_back();
+            break;
+        case 2:
+            if (!numbers.empty()) std::swap(numbers[at], numbers.back());
+            break;
+        case 3:
+            if (!numbers.empty()) numbers.assign(1, odd);
+            break;
+        default:
+            if (!numbers.empty()) numbers[at] = odd;
+    }
+}
+
+void crafted_classes_are_refused_or_solved() {
+    std::mt19937_64 rng(6);
+    int refused = 0;
+    for (int i = 0; i < 20000; ++i) {
+        Instance in = random_instance(rng, static_cast<int>(rng() % 6), 20, 20, 40);
+        for (std::uint64_t k = rng() % 3; k > 0; --k) {
+            std::vector<std::int64_t>* const arrays[] = {&in.starts, &in.tokens, &in.values};
+            damage(rng, *arrays[rng() % 3]);
+        }
+        if (rng() % 4 == 0) in.budget = kOdd[rng() % std::size(kOdd)];
+        // What a binding checks: the sizes of the arrays.
+        if (in.starts.size() != in.mandatory.size() + 1 || in.tokens.size() != in.values.size() ||
+            in.starts.back() != static_cast<std::int64_t>(in.tokens.size()))
+            continue;
+        try {
+            const Packing packing = in.solve({1 + rng() % 50, 0}, 0.05);
+            if (packing.status != Status::kInfeasible) assert(packing.value <= packing.upper_bound);
+        } catch (const std::invalid_argument&) {
+            ++refused;
+        }
+    }
+    assert(refused > 1000);
+}
+
+void crafted_problems_are_refused_or_solved() {
+    std::mt19937_64 rng(7);
+    int refused = 0, solved = 0;
+    for (int i = 0; i < 30000; ++i) {
+        Problem p = random_problem(rng, static_cast<int>(rng() % 6), 12, 1);
+        std::vector<std::int64_t>* const arrays[] = {&p.starts,
+                                                     &p.tokens,
+                                                     &p.values,
+                                                     &p.section,
+                                                     &p.pin,
+                                                     &p.needs,
+                                                     &p.groups.starts,
+                                                     &p.groups.members,
+                                                     &p.together.starts,
+                                                     &p.together.members,
+                                                     &p.parent,
+                                                     &p.minimum,
+                                                     &p.maximum,
+                                                     &p.header,
+                                                     &p.redundancy,
+                                                     &p.concepts,
+                                                     &p.covers.starts,
+                                                     &p.covers.members,
+                                                     &p.prefix,
+                                                     &p.bonus};
+        for (std::uint64_t k = 1 + rng() % 2; k > 0; --k)
+            damage(rng, *arrays[rng() % std::size(arrays)]);
+        if (rng() % 8 == 0) p.budget = kOdd[rng() % std::size(kOdd)];
+        if (rng() % 8 == 0) p.separator = kOdd[rng() % std::size(kOdd)];
+        try {
+            if (p.starts.empty()) continue;  // a binding refuses that
+            StopToken stop(Deadline::after(0.05));
+            const Solution solution = solve_packing(p, {1 + rng() % 50, 0}, stop);
+            if (!solution.found) continue;
+            assert(solution.value <= solution.upper_bound);
+            for (std::size_t k = 0; k < p.items(); ++k)  // lists may name an item twice: no values
+                assert(solution.chosen[k] >= -1 &&
+                       solution.chosen[k] < p.starts[k + 1] - p.starts[k]);
+            ++solved;
+        } catch (const std::invalid_argument&) {
+            ++refused;
+        }
+    }
+    assert(refused > 1000 && solved > 1000);
+}
+
+// --- needs ---
+
+// Items that need one another: each one the next, in a chain or a cycle, or `many` random ones.
+Problem needing(std::mt19937_64& rng, std::size_t count, std::size_t many, bool cycle) {
+    Problem p;
+    for (std::size_t i = 0; i < count; ++i) {
+        p.tokens.push_back(1 + static_cast<std::int64_t>(rng() % 100));
+        p.values.push_back(1 + static_cast<std::int64_t>(rng() % 1000));
+        p.starts.push_back(static_cast<std::int64_t>(i + 1));
+        for (std::size_t k = 0; k < many; ++k) {
+            const std::size_t to = many > 1 ? rng() % count : i + 1;
+            if (to < count || cycle)
+                p.needs.insert(p.needs.end(), {static_cast<std::int64_t>(i),
+                                               static_cast<std::int64_t>(to % count)});
+        }
+    }
+    p.covers.starts.assign(count + 1, 0);
+    p.section.assign(count, -1);
+    p.pin.assign(count, Problem::kFree);
+    p.budget = static_cast<std::int64_t>(20 * count);
+    return p;
+}
+
+void long_chains_and_cycles_are_solved() {
+    std::mt19937_64 rng(8);
+    const auto solve = [](const Problem& p) {
+        StopToken stop;
+        const Solution solution = solve_packing(p, {}, stop);
+        assert(solution.status == Status::kOptimal);
+        assert(evaluate(p, solution.chosen) == solution.value);
+        return solution.value;
+    };
+    const Problem chain = needing(rng, 3000, 1, false);
+    std::int64_t best = 0, value = 0, tokens = 0;  // the best end of the chain that fits
+    for (std::size_t i = chain.items(); i-- > 0;) {
+        tokens += chain.tokens[i];
+        value += chain.values[i];
+        if (tokens <= chain.budget) best = std::max(best, value);
+    }
+    assert(solve(chain) == best);
+    Problem cycle = needing(rng, 3000, 1, true);
+    assert(solve(cycle) == 0);
+    cycle.budget = std::int64_t{1} << 31;
+    assert(solve(cycle) > 0);
+    assert(solve(needing(rng, 500, 30, true)) >= 0);
+}
+
 }  // namespace
 
 int main() {
@@ -272,4 +426,7 @@ int main() {
     packings_equal_brute_force();
     packings_hold_at_the_limits();
     nonsense_is_refused();
+    crafted_classes_are_refused_or_solved();
+    crafted_problems_are_refused_or_solved();
+    long_chains_and_cycles_are_solved();
 }

@@ -60,7 +60,7 @@ private:
     HugePageArray<std::uint64_t> words_;
 };
 
-// How often it came; 255 stands for all above.
+// The number of occurrences; 255 means 255 or more.
 class Counts {
 public:
     explicit Counts(std::size_t cells) : counts_(cells) {}

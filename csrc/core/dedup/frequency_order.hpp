@@ -53,7 +53,7 @@ public:
         for (std::size_t c = 0; c <= last; begin = histogram[c++]) {
             const std::size_t end = histogram[c];
             if (end - begin < 2) continue;
-            // Of the last class only those that are wanted, which matters where it is large.
+            // Of the last class only those that are needed, which matters where it is large.
             const std::size_t wanted = std::min<std::size_t>(end, first);
             if (end - wanted > 32) std::nth_element(keys + begin, keys + wanted, keys + end);
             std::sort(keys + begin, keys + (end - wanted > 32 ? wanted : end));

@@ -208,7 +208,7 @@ void Join::build_part(std::vector<Listing>& listings, std::size_t begin) {
         }
     std::size_t at = begin;
     for (List& list : lists) {
-        if (list.first + list.second < 2) continue;  // nobody to be found by
+        if (list.first + list.second < 2) continue;  // no other member can find it
         list.at = static_cast<std::uint32_t>(at);
         PostingList::make(&postings_[at], list.first);
         at += 1 + list.first;

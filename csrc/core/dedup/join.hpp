@@ -88,14 +88,14 @@ private:
     std::vector<Member> members_;         // by rank
     std::vector<std::uint32_t> ranks_;    // node -> rank, or kNone
     std::vector<std::uint32_t> sizes_;    // rank -> size, ascending
-    HugePageArray<std::uint32_t> lists_;  // of all members; kNone where nobody else is listed
+    HugePageArray<std::uint32_t> lists_;  // of all members; kNone where no other member is listed
     HugePageArray<Posting> postings_;     // for containment, each list is followed by that of the
                                           // larger sets, which have the key past their prefix
     std::vector<std::uint32_t> seen_;     // rank -> the last probe that compared it
     std::vector<std::uint8_t> gone_;
     Lookup lookup_;
     bool lookup_filled_ = false;
-    HugePageArray<BitmapFilter> bitmaps_;  // by rank; filled in when first asked for
+    HugePageArray<BitmapFilter> bitmaps_;  // by rank; filled in on first use
     std::vector<std::uint8_t> has_parities_;
     std::uint64_t visits_ = 0;
 };

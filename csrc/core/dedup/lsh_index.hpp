@@ -1,7 +1,7 @@
 // Near-duplicates of texts that come and go: MinHash, banded buckets, exact comparison.
 //
 // Each distinct set is a node, stored once with its shingles; texts are entries of a node, so a flood
-// of copies costs a few bytes each. A node stands in one bucket a band. A query compares its set with
+// of copies costs a few bytes each. A node is in one bucket a band. A query compares its set with
 // every node it shares a bucket with, so what it returns is exact and what it misses is what the bands
 // miss: at the threshold, one pair in a hundred (band_plan).
 // Removal marks and forgets; when half of the nodes are gone the index is built anew from the rest,

@@ -76,7 +76,7 @@ public:
         const std::uint64_t before = multiply(prefixes_[begin], powers_[length]);
         return {reduce(prefixes_[begin + length] + kPrime - before), length};
     }
-    // Whether `text` stands at character `begin`, as far as both go.
+    // Whether `text` occurs at character `begin`, as far as both go.
     bool continues(std::size_t begin, std::string_view text) const {
         std::size_t i = begin;
         for (std::size_t at = 0; at < text.size() && i < characters_.size(); ++i) {

@@ -2,10 +2,10 @@
 //
 // For every text `right`, at most one row:
 // - it is the same as an earlier text: that text, offset 0;
-// - it stands inside a longer one: the longest that holds it (ties: the first text), and where;
+// - it is contained in a longer one: the longest that holds it (ties: the first text), and where;
 // - it begins at `offset` of another and goes on after its end: the one with the longest overlap
 //   (ties: the first text).
-// A text that has a row of the first two kinds is nobody's `left`: what it overlaps with, its holder
+// A text that has a row of the first two kinds is never a `left`: what it overlaps with, its holder
 // overlaps with or holds. Overlaps and contained texts are of at least `min_chars` code points, and
 // offsets count code points, as Python does.
 //

@@ -101,7 +101,7 @@ std::size_t Shingler::distinct(std::uint64_t* hashes, std::size_t count) {
     return kept;
 }
 
-// Open addressing; a slot holds where among the kept a hash stands, plus 1.
+// Open addressing; a slot holds the position of a hash among the kept, plus 1.
 std::size_t Shingler::distinct_by_table(std::uint64_t* hashes, std::size_t count) {
     const std::size_t places = std::bit_ceil(2 * count);
     const int shift = 64 - std::countr_zero(places);

@@ -1,7 +1,7 @@
 // The moves that led to each partial packing, as linked steps that packings share.
 //
 // A step points to the one before it, so a packing holds one index. Packings that are discarded
-// leave steps behind that nobody reaches; `collect` drops those and closes the gaps, which keeps
+// leave unreachable steps behind; `collect` removes those and closes the gaps, which keeps
 // the order of the rest, so indices stay small. Cost: one pass over the steps, amortised over as
 // many additions.
 #pragma once

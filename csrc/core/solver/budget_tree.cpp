@@ -65,13 +65,13 @@ void check(const Problem& p) {
     require(p.redundancy.size() % 3 == 0, "redundancy must be triples");
     for (std::size_t r = 0; r < p.redundancy.size(); r += 3)
         require(p.redundancy[r] >= 0 && p.redundancy[r] < items && p.redundancy[r + 1] >= 0 &&
-                    p.redundancy[r + 1] < items && p.redundancy[r + 2] >= 0,
-                "redundancy must be item, item, penalty >= 0");
+                    p.redundancy[r + 1] < items && p.redundancy[r] != p.redundancy[r + 1] &&
+                    p.redundancy[r + 2] >= 0,
+                "redundancy must be item, another item, penalty >= 0");
     check_all(p.concepts, 0, kMaxSum, "concepts must not be negative");
-    if (p.covers.count() > 0) {
-        require(p.covers.count() == p.tokens.size(), "covers need one list per option");
-        check_lists(p.covers, p.concepts.size(), "covers must list concepts");
-    }
+    check_lists(p.covers, p.concepts.size(), "covers must list concepts");
+    require(p.covers.count() == 0 || p.covers.count() == p.tokens.size(),
+            "covers need one list per option");
     require(p.prefix.size() == p.bonus.size(), "prefix and bonus must have the same length");
     check_all(p.prefix, 0, items - 1, "prefix is out of range");
     check_all(p.bonus, 0, kMaxSum, "bonus must not be negative");
@@ -511,7 +511,7 @@ private:
             const auto i = static_cast<std::size_t>(p_.redundancy[r]);
             const auto j = static_cast<std::size_t>(p_.redundancy[r + 1]);
             const std::int64_t penalty = p_.redundancy[r + 2];
-            if (penalty == 0 || i == j) continue;
+            if (penalty == 0) continue;
             if (klass_[i] != klass_[j]) {
                 tree_.counts.push_back({{literal_of(i), literal_of(j)}, 0, penalty});
             } else if (is_part(klass_[i])) {  // of one component: both are in, or neither
@@ -576,7 +576,7 @@ private:
             const std::size_t c = klass_[item];
             const Literal unchanged = new_literal(c);
             for (TreeOption& option : tree_.classes[c].options)
-                if (tree_.takes[option.taken].choice == p_.starts[item])
+                if (of_item(option, item) && tree_.takes[option.taken].choice == p_.starts[item])
                     option.literals.push_back(unchanged);
             const std::size_t bonus = tree_.classes.size();
             const Literal kept = new_literal(bonus);

@@ -14,7 +14,7 @@ constexpr std::size_t kManyOptions = 64;  // of a larger class only the best kOf
 constexpr std::size_t kOffers = 8;
 
 // Value per token; what adds no tokens comes first.
-double worth(std::int64_t value, std::int64_t tokens) {
+double density(std::int64_t value, std::int64_t tokens) {
     const auto v = static_cast<double>(value);
     return tokens > 0 ? v / static_cast<double>(tokens) : v > 0 ? 1e30 + v : -1;
 }
@@ -126,12 +126,12 @@ bool Builder::change(std::size_t c, std::size_t option) {
 bool Builder::change_all(std::size_t c, std::size_t option) {
     if (!change(c, option)) return false;
     needed_.clear();
-    const auto ask_for = [&](std::size_t klass, std::size_t chosen) {
+    const auto add_needs = [&](std::size_t klass, std::size_t chosen) {
         for (const Literal literal : tree_.classes[klass].options[chosen].literals)
             for (const Literal to : needed_by_[literal])
                 if (truth_[to] == 0) needed_.push_back(to);
     };
-    ask_for(c, option);
+    add_needs(c, option);
     while (!needed_.empty()) {
         const Literal to = needed_.back();
         needed_.pop_back();
@@ -148,7 +148,7 @@ bool Builder::change_all(std::size_t c, std::size_t option) {
                 best = o;
         }
         if (best == BudgetTree::kNone || !change(other, best)) return false;
-        ask_for(other, best);
+        add_needs(other, best);
     }
     return true;
 }
@@ -240,11 +240,11 @@ void Builder::fill_minima(const Prices& prices, StopToken& stop) {
 
 void Builder::fill(StopToken& stop) {
     struct Candidate {
-        double worth;
+        double density;
         std::size_t klass;
         std::size_t option;
         bool operator<(const Candidate& other) const {
-            if (worth != other.worth) return worth < other.worth;
+            if (density != other.density) return density < other.density;
             if (klass != other.klass) return klass > other.klass;
             return option > other.option;
         }
@@ -266,7 +266,7 @@ void Builder::fill(StopToken& stop) {
                 for (const std::size_t k : counts_of_[literal])
                     if (tally_[k] == 0) hope += tree_.counts[k].one;
             if (hope <= 0) continue;
-            const Candidate candidate{worth(hope, option.tokens - now.tokens), c, o};
+            const Candidate candidate{density(hope, option.tokens - now.tokens), c, o};
             if (few)
                 queue.push(candidate);
             else
@@ -289,10 +289,10 @@ void Builder::fill(StopToken& stop) {
             tree_.nodes[0].maximum - tokens)
             continue;
         if (!move(top.klass, top.option)) continue;
-        const double now = worth(value_ - value, tokens_[0] - tokens);
+        const double now = density(value_ - value, tokens_[0] - tokens);
         if (value_ <= value || (had_minima && unmet_ > 0)) {
             take_back();
-        } else if (!queue.empty() && now < queue.top().worth * (1 - 1e-12)) {
+        } else if (!queue.empty() && now < queue.top().density * (1 - 1e-12)) {
             take_back();
             queue.push({now, top.klass, top.option});
         } else {

@@ -8,7 +8,7 @@
 // class for its parent.
 //
 // A coupling is charged when the last class it joins comes in (schedule.hpp says when). Until then
-// partial packings carry the facts it asks for, a bit each, and only packings with the same facts
+// partial packings carry the facts it depends on, a bit each, and only packings with the same facts
 // compete.
 //
 // Memory: the steps that lead to partial packings (200 MB at most), and kMostParts packings for each
@@ -104,7 +104,7 @@ private:
     const Bound& bound_;
     const Schedule& schedule_;
     std::size_t cap_ = 0;
-    std::vector<std::vector<Facts>> keep_;     // per node and unit: facts still asked for after it
+    std::vector<std::vector<Facts>> keep_;     // per node and unit: facts needed after it
     std::vector<std::vector<Facts>> facts_;    // per class and option
     std::vector<std::vector<Part>> parts_of_;  // per node: its packings in this round
     std::vector<Part> moves_;

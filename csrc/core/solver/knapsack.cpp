@@ -242,7 +242,7 @@ public:
         const double slope = critical_slope(increments, normal.room);
         price_ = static_cast<std::int64_t>(std::ceil(std::ldexp(slope, shift_)));
         price_all();
-        // Rounding may have left the price a hair too low.
+        // Rounding may have made the price slightly too low.
         for (std::int64_t step = 1; used_ > normal.room; step *= 2) {
             price_ += step;
             price_all();
@@ -483,7 +483,7 @@ private:
         std::vector<DenseOption> options;
         for (const std::size_t i : best_) room -= normal_.options[i].tokens;
         for (const Active& active : active_) {
-            // The lightest option that is still open stands for the class; the others add to it.
+            // The lightest option that is still open is the base of the class; the others add to it.
             std::uint32_t lightest = moves_[active.begin].option;
             std::uint32_t largest = lightest;
             for (std::size_t m = active.begin; m < active.end; ++m) {

@@ -25,8 +25,8 @@
 namespace ctxmem {
 
 enum class Status : std::uint8_t {
-    kOptimal,     // nothing is better
-    kGap,         // nothing is above the upper bound; the time, the cap or the asked gap ended it
+    kOptimal,  // nothing is better
+    kGap,  // nothing is above the upper bound; the time limit, the cap or the gap ended the search
     kInfeasible,  // there is no packing
 };
 

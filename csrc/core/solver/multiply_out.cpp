@@ -93,7 +93,7 @@ private:
         }
     }
 
-    bool wanted(Literal literal) const {
+    bool used(Literal literal) const {
         for (const std::size_t e : needs_of_[literal])
             if (!dead_need_[e]) return true;
         for (const std::size_t k : counts_of_[literal])
@@ -101,9 +101,9 @@ private:
         return false;
     }
 
-    // Forget the literals of a class that no coupling asks for any more.
+    // Remove the literals of a class that no coupling uses any more.
     void strip(std::size_t c) {
-        std::erase_if(literals_of_[c], [&](Literal literal) { return !wanted(literal); });
+        std::erase_if(literals_of_[c], [&](Literal literal) { return !used(literal); });
         std::sort(literals_of_[c].begin(), literals_of_[c].end());
         for (TreeOption& option : tree_.classes[c].options)
             std::erase_if(option.literals,
@@ -163,7 +163,7 @@ private:
         std::vector<std::size_t> needs;
         std::vector<Fusion> fusions;
         couplings_between(a, b, needs, fusions);
-        // Mark them settled, to see which literals are still asked for; undone if we give up.
+        // Mark them settled, to find the literals that are still used; undone if the product is too large.
         for (const std::size_t e : needs) dead_need_[e] = true;
         for (const Fusion& fusion : fusions)
             if (fusion.last) dead_count_[fusion.count] = true;
@@ -173,7 +173,7 @@ private:
                 bool dropped = false;
                 for (const Fusion& fusion : fusions)
                     dropped |= !fusion.last && literal == fusion.drop;
-                if (!dropped && wanted(literal)) live.push_back(literal);
+                if (!dropped && used(literal)) live.push_back(literal);
             }
         std::sort(live.begin(), live.end());
 

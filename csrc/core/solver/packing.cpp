@@ -27,7 +27,7 @@ bool is_plain(const Problem& p) {
            p.redundancy.empty() && p.covers.members.empty() && p.prefix.empty();
 }
 
-// Items, groups and pins only: a multiple-choice knapsack as it stands.
+// Items, groups and pins only: a multiple-choice knapsack.
 Solution solve_plain(const Problem& p, const Limits& limits, StopToken& stop) {
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     const std::size_t n = p.items();

@@ -9,7 +9,7 @@
 // multipliers follow the subgradient with Polyak's step (1969).
 //
 // The search is in floating point. Its outcome is rounded to fixed point, and the bound and all
-// losses are computed anew in 64-bit integers: any prices bound, so nothing is lost but a hair.
+// losses are computed anew in 64-bit integers: any prices give a bound, so only a little precision is lost.
 //
 // Cost per round: options + increments * log * depth of the tree.
 #pragma once
@@ -28,7 +28,7 @@ struct Bound {
     int shift = 0;
     std::int64_t total = 0;                // no packing has more, couplings included
     std::vector<std::int64_t> price;       // per node
-    std::vector<std::int64_t> node_total;  // per node: what its subtree is worth at most, less
+    std::vector<std::int64_t> node_total;  // per node: the greatest value of its subtree, less
                                            // the price of its parent for its tokens
     std::vector<std::int64_t> open_total;  // the same if anything is in it
     std::vector<std::int64_t> need;        // multiplier per need
@@ -54,7 +54,7 @@ public:
 
     const std::vector<std::size_t>& best() const { return best_; }
     double price(std::size_t node) const { return price_[node]; }
-    // What option o of class c is worth with multipliers, less the price of its tokens.
+    // The value of option o of class c with multipliers, less the price of its tokens.
     double gain(std::size_t c, std::size_t o) const {
         const std::size_t i = first_[c] + o;
         return value_[i] - price_[tree_.classes[c].node] * static_cast<double>(tokens_[i]);

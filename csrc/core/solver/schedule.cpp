@@ -159,7 +159,7 @@ std::size_t Schedule::meeting_node(const std::vector<std::size_t>& classes) cons
     std::size_t meet = tree_.classes[classes[0]].node;
     for (const std::size_t c : classes) {
         std::size_t node = tree_.classes[c].node;
-        while (node != meet) {  // a parent stands before its children
+        while (node != meet) {  // a parent has a lower number than its children
             std::size_t& lower = node > meet ? node : meet;
             lower = tree_.nodes[lower].parent;
         }

@@ -1,11 +1,11 @@
 // In which order classes come in, and which facts are open when.
 //
 // The enumeration builds packings class by class, node by node. A coupling can be settled when the
-// last class it joins comes in; until then packings must carry the facts it asks for, a bit each.
+// last class it joins comes in; until then packings must carry the facts it depends on, a bit each.
 // The schedule puts coupled classes side by side, each time the one that leaves the fewest
 // couplings open, and the others by their cheapest loss per token; it notes for every arrival which
 // couplings it settles, and gives every fact a bit, which is used again when the fact is no longer
-// asked for.
+// needed.
 //
 // Cost: linear in classes and couplings, times the 64 candidates compared for the next place.
 #pragma once
@@ -25,7 +25,7 @@ struct Unit {  // what comes in at once: a class, or a child node with all below
     std::vector<std::size_t> pairs;   // counts of two members, settled when it comes in
     std::vector<std::size_t> counts;  // wider ones, settled when it comes in
     std::vector<std::size_t> wide;    // wider ones it has members of
-    std::vector<std::size_t> ending;  // bits whose facts nobody asks for afterwards
+    std::vector<std::size_t> ending;  // bits whose facts are not needed afterwards
     double rate;                      // cheapest loss per token
     std::size_t time;
 };
@@ -58,7 +58,7 @@ private:
     const BudgetTree& tree_;
     const Bound& bound_;
     std::vector<std::size_t> class_time_;               // per class: when it comes in
-    std::vector<std::size_t> literal_end_, count_end_;  // the time from which nobody asks
+    std::vector<std::size_t> literal_end_, count_end_;  // the time after their last use
     std::size_t clock_ = 0;
 };
 
