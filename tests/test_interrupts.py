@@ -46,8 +46,10 @@ def spans(texts: int, per_text: int) -> Any:
     starts = np.concatenate([[0], ends[:-1]])
     zero = np.zeros(n, np.uint8)
     chunks = 2000
+    corpus = _native.Corpus([text] * texts)
+    corpus.set_units(np.arange(texts + 1) * per_text, np.tile(starts, texts), np.tile(ends, texts))
     return lambda: _native.SpanFeatures(
-        [text] * texts,
+        corpus,
         np.arange(texts + 1) * per_text,
         np.tile(starts, texts),
         np.tile(ends, texts),
@@ -65,6 +67,10 @@ def spans(texts: int, per_text: int) -> Any:
         np.zeros((0, 0), np.float32),
         np.zeros((0, 0), np.float32),
     )
+
+
+def outlined(texts: list[str]) -> Callable[[], object]:
+    return partial(_native.outline, _native.Corpus(texts))
 
 
 def similar(count: int) -> list[str]:
@@ -113,11 +119,9 @@ def texts_that_differ() -> Callable[[], object]:
 
 # Each returns a call whose input is made.
 CASES: dict[str, Callable[[], Callable[[], object]]] = {
-    "outline of many texts": lambda: partial(_native.outline, [PROSE] * 3_000_000),
-    "outline of prose": lambda: partial(_native.outline, [PROSE * 3_000_000]),
-    "outline of JSON": lambda: partial(
-        _native.outline, ["[" + '{"a": [1, 2, "b"]},' * 16_000_000 + "1]"]
-    ),
+    "outline of many texts": lambda: outlined([PROSE] * 2_000_000),
+    "outline of prose": lambda: outlined([PROSE * 2_000_000]),
+    "outline of JSON": lambda: outlined(["[" + '{"a": [1, 2, "b"]},' * 8_000_000 + "1]"]),
     "count_many": lambda: partial(bpe().count_many, [WORDS] * 100_000, False),
     "count of one word": lambda: partial(bpe().count, "abcdefghij" * 16_000_000),
     "count_spans": lambda: partial(bpe().count_spans, WORDS * 40_000, np.array([[0, 60_000_000]])),

@@ -437,7 +437,7 @@ def test_what_differs_in_a_word_of_the_query_is_not_folded(query, kept):
     ],
 )
 def test_what_differs_mainly_in_words_of_the_query(text, other, apart):
-    words = _native.AskedWords("What is the orchard of Größe 7?")
+    words = _native.QueryWords("What is the orchard of Größe 7?")
     for _ in range(2):  # a look-up does not change the words
         assert words.set_apart(text, other) is apart
 

@@ -78,7 +78,6 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     ctxmem::bind::bind_dedup(m);
     ctxmem::bind::bind_solver(m);
     ctxmem::bind::bind_value(m);
-    ctxmem::bind::bind_fill(m);
     ctxmem::bind::bind_selection(m);
     ctxmem::bind::bind_difference(m);
 }

@@ -88,7 +88,6 @@ void bind_tokens(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
 void bind_value(py::module_& m);
-void bind_fill(py::module_& m);
 void bind_selection(py::module_& m);
 void bind_difference(py::module_& m);
 

@@ -28,6 +28,4 @@ private:
     std::vector<std::uint32_t> query_, mine_, theirs_;
 };
 
-using AskedWords = QueryWords;  // the name that the binding of the span fill uses
-
 }  // namespace ctxmem
