@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from columns import pack_with_table
 from cpp_build import compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,7 +135,7 @@ def test_a_borrowed_header_costs_what_its_text_costs():
         ctxmem.Chunk(table, id="a", source="prices", span=(0, len(table))),
         ctxmem.Chunk("| pear | 2 |\n| plum | 3 |\n", id="b", source="prices", span=(500, 526)),
     ]
-    columns = ctxmem.pack(chunks, 100, query="price of a plum").table
+    _, columns = pack_with_table(chunks, 100, query="price of a plum")
     (lent, lender), *_ = columns.lent.items()
     assert (
         columns.segment_texts[lent]
