@@ -12,8 +12,9 @@ constexpr int kRefineSteps = 3;   // of later ones
 constexpr int kBranchSteps = 10;  // of the bisection of a branch
 constexpr int kRounds = 60;       // subgradient steps
 constexpr std::size_t kBranches = 400;
-constexpr double kWork = 4e5;           // atoms visited, about 2 ms
-constexpr double kClose = 1e-3;         // relative gap at which the work ends
+constexpr double kLeastPasses = 40;     // over the atoms, however many there are
+constexpr double kWork = 1e5;           // atoms visited, about 1 ms
+constexpr double kClose = 4e-3;         // relative gap at which the work ends
 constexpr std::size_t kFewMembers = 8;  // of a bundle that get a coupling each
 constexpr double kImpossible = -1e300;
 
@@ -366,6 +367,7 @@ void TreeBound::bisect(double low, double high, int steps) {
 double TreeBound::at(std::int64_t limit, double value) {
     limit_ = limit;
     value_ = value;
+    most_work_ = std::max(kWork, kLeastPasses * static_cast<double>(atoms_.size()));
     price_ = 0;
     least_ = evaluate(0);
     if (used_ <= static_cast<double>(limit) && section_multiplier_.empty() && couplings_.empty())
@@ -389,7 +391,7 @@ void TreeBound::descend() {
         best.insert(best.end(), section_multiplier_.begin(), section_multiplier_.end());
     };
     keep();
-    for (int round = 0; round < kRounds && work_ < 0.5 * kWork; ++round) {
+    for (int round = 0; round < kRounds && work_ < 0.5 * most_work_; ++round) {
         if (stop_.expired(4 * atoms_.size()) || least_ - value_ <= kClose * least_) break;
         const double known = least_;
         const double now = evaluate(price_);
@@ -515,7 +517,7 @@ void TreeBound::branch() {
     Branch root;
     if (least_ - value_ <= kClose * least_ || !solve(root, price_)) return;
     open.push_back(std::move(root));
-    for (std::size_t count = 0; count < kBranches && !open.empty() && work_ < kWork; ++count) {
+    for (std::size_t count = 0; count < kBranches && !open.empty() && work_ < most_work_; ++count) {
         std::pop_heap(open.begin(), open.end(), worse);
         const Branch best = std::move(open.back());
         open.pop_back();

@@ -111,9 +111,9 @@ private:
     std::int64_t limit_ = 0;
     double value_ = 0;  // of the known selection, or of a better one that was found
     double least_ = 0, price_ = 0;
-    double work_ = 0;   // atoms visited
-    double used_ = 0;   // tokens of the selection that the last evaluation found
-    double found_ = 0;  // its value
+    double work_ = 0, most_work_ = 0;  // atoms visited
+    double used_ = 0;                  // tokens of the selection that the last evaluation found
+    double found_ = 0;                 // its value
     // The greatest profit of the atoms from each on, if the one before it is not taken or is taken;
     // with `must`, if a content atom has to be taken before the end of the scope.
     std::vector<double> alone_, joined_, must_alone_, must_joined_;
