@@ -16,6 +16,7 @@ BENCHES = {
     "solver": "how fast are packings solved and proved?",
     "quality": "how much of the evidence does the window keep?",
     "structure": "are questions to technical texts answered, and is their structure kept?",
+    "constraints": "what do constraints cost, and how far is a window from the best selection?",
     "single_list": "does one dense list lose evidence against its own order?",
     "bill": "what does a conversation cost under prompt caching?",
     "memory": "are budget and prefix kept at once, and what does a call take?",

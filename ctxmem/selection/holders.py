@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,16 +14,18 @@ class Holders:
     """The chunk that each segment belongs to.
 
     A segment belongs to the best chunk that contains it: a chunk that contains all of it before a
-    chunk that ends inside it, a pinned chunk before others, then the chunk with the highest
+    chunk that ends inside it, a `required` chunk before others, then the chunk with the highest
     `rrf_score`. A segment that no chunk contains whole belongs to all chunks that have a part. A
     chunk to which no segment belongs is represented by the chunks that own its segments.
     """
 
-    def __init__(self, table: Candidates) -> None:
+    def __init__(self, table: Candidates, required: Sequence[int] = ()) -> None:
         self.table = table
+        self.required = np.zeros(len(table), dtype=np.bool_)
+        self.required[list(required)] = True
         unique = table.unique.tolist()
         standing = zip(
-            (~table.pinned).tolist(),
+            (~self.required).tolist(),
             (-table.rrf_score).tolist(),
             (-table.relevance).tolist(),
             table.ids,
@@ -35,7 +39,11 @@ class Holders:
         for i in reversed(best_first):
             first, last = self.whole[i]
             self.holder[first:last] = i
-        self.parts = {i: self._parts(i) for i in unique if self.whole[i] != self.segments[i]}
+        cut = [i for i in unique if self.whole[i] != self.segments[i]]
+        self.parts = {i: self._parts(i) for i in cut if self.required[i]}
+        for i, parts in self.parts.items():
+            self.holder[parts] = i  # they are shown for the sake of the required chunk
+        self.parts.update({i: self._parts(i) for i in cut if not self.required[i]})
 
     def _whole_ranges(self, chunks: list[int]) -> dict[int, tuple[int, int]]:
         """Return the segments that each chunk contains whole; a chunk alone has all of its own."""
@@ -61,7 +69,7 @@ class Holders:
         """Return the segments of which a chunk has a part and that belong to it."""
         (begin, end), (first, last) = self.segments[i], self.whole[i]
         cut = [*range(begin, first), *range(last, end)]
-        return [s for s in cut if self.holder[s] < 0 or self.table.pinned[i]]
+        return [s for s in cut if self.holder[s] < 0 or self.required[i]]
 
     def segments_of(self, i: int) -> list[int]:
         """Return the segments that show the chunk if they are in the window."""
@@ -86,7 +94,7 @@ class Holders:
         for i in sorted(
             chosen, key=lambda i: (self.segments[i][0], -self.segments[i][1], standing[i])
         ):
-            if self.segments[i][1] > reach or table.pinned[i]:
+            if self.segments[i][1] > reach or self.required[i]:
                 outer.append(i)
             reach = max(reach, self.segments[i][1])
         return np.array(sorted(outer), dtype=np.intp)
@@ -99,7 +107,7 @@ class Holders:
         reach = -1
         for i in sorted(chosen, key=lambda i: (whole[i][0], -whole[i][1], table.id(i))):
             uncut = whole[i] == self.segments[i]
-            if uncut and whole[i][1] <= reach and not table.pinned[i]:
+            if uncut and whole[i][1] <= reach and not self.required[i]:
                 chosen.remove(i)  # a kept chunk contains all of it
             reach = max(reach, whole[i][1])
         return np.array(sorted(chosen), dtype=np.intp)

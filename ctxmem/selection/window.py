@@ -85,8 +85,9 @@ class WindowSelection:
         self.query = query or ""
         self.prefix = tuple(prefix)
         self.bounded_at = -1  # the highest limit for which the bound is known
+        self.relaxed = False  # the maxima of sections are raised for pins
         self.cut: int | None = None  # number of pieces of the prefix that stay
-        self.holders = Holders(table)
+        self.holders = Holders(table, self._pinned())
         self.rows = self._alternative_rows()
         self._read_units()
         self._read_bundles()
@@ -121,6 +122,11 @@ class WindowSelection:
                 return self._result(found)
             if not self.holds:
                 break
+        if found.outcome == "over_required" and found.section >= 0 and not self.relaxed:
+            # Sums exceed counts: whether the pins fit into the section shows when it is rendered.
+            self.relaxed = True
+            self.maxima = self.maxima + self.maxima // 8
+            return self.solve_at(limit)
         if found.outcome == "over_required" and found.section < 0 and not self.minima.any():
             return None
         raise self.conflict(limit)
@@ -484,7 +490,7 @@ class WindowSelection:
         best: tuple[float, int, SelectionResult] | None = None
         for cut in cuts:
             found = self._select(self._with_prefix(cut), limit)
-            if found.outcome != "found" or not self._requirements_hold(found):
+            if found.outcome != "found" or (cut and not self._requirements_hold(found)):
                 continue
             gain = found.value + saved * sum(piece.tokens for piece in self.prefix[:cut])
             if best is None or gain > best[0]:
