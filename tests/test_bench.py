@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
-from ctxmem.bench import comparisons, everything
+from ctxmem.bench import comparisons, constraints, everything, packers
+from question_sets import write_set
 
+import ctxmem
 from ctxmem.cli import main
 from ctxmem.cli.bench import BENCHES, with_name
 
@@ -118,3 +121,22 @@ def test_a_name_may_be_left_out(capsys):
 
 def test_every_benchmark_has_a_question():
     assert all(question.endswith("?") for question in BENCHES.values())
+
+
+def test_constraints_are_checked_on_the_windows_themselves(tmp_path, capsys, monkeypatch):
+    write_set(tmp_path, "library")
+    monkeypatch.setattr(constraints, "BUDGETS", (400, 900, 1200, 2000))
+    assert constraints.main(["--data", str(tmp_path), "--limit", "4"]) == 0
+    shown = capsys.readouterr().out
+    assert "library" in shown and "every constraint was kept" in shown
+    assert constraints.main([]) == 2
+    # A window without its pin is no window of these constraints.
+    pack = ctxmem.pack
+
+    def forgetful(chunks, budget, **options):
+        unpinned = [replace(chunk, pinned=False) for chunk in chunks]
+        return pack(unpinned, budget // 8, **options)
+
+    monkeypatch.setattr(packers.ctxmem, "pack", forgetful)
+    with pytest.raises(AssertionError, match=r"the pin .* is cut"):
+        constraints.main(["--data", str(tmp_path), "--limit", "4"])
