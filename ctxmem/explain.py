@@ -250,7 +250,7 @@ class _Account:
 
     def _left_out(self, i: int) -> _Verdict:
         table = self.table
-        for need in table.needs[i]:
+        for need in table.needs[i] if not self.enough else ():
             if not self._whole(need):
                 detail = f"requires {self.name(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)

@@ -116,10 +116,8 @@ def read_sections(
             or the share of it, or a chunk in a section that is not given.
         InputTypeError: an element is not a `Section`.
     """
-    if sections is None:
-        return ()
     read: dict[str, Section] = {}
-    for section in sections:
+    for section in sections or ():
         if not isinstance(section, Section):
             raise InputTypeError(
                 f"sections has a {type(section).__name__}; expected ctxmem.Section objects"
@@ -146,7 +144,20 @@ def read_sections(
                 f"{_name(chunk, i)} belongs to section {chunk.section!r}, which is not among the "
                 f"sections: {', '.join(map(repr, read)) or 'none'}"
             )
-    return tuple(read.values())
+    return tuple(_in_window_order(read))
+
+
+def _in_window_order(sections: Mapping[str, Section]) -> list[Section]:
+    """Return each section with its subsections after it."""
+    inside: dict[str | None, list[Section]] = {}
+    for section in sections.values():
+        inside.setdefault(section.parent, []).append(section)
+    ordered: list[Section] = []
+    stack = [*reversed(inside.get(None, []))]
+    while stack:
+        ordered.append(stack.pop())
+        stack += reversed(inside.get(ordered[-1].name, []))
+    return ordered
 
 
 def read_previous(previous: Window, table: Candidates) -> list[Prefix]:

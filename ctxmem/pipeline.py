@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import intake, messages, render, tokens
 from ctxmem.compress import BLOCKS, add_alternatives, read_compressors
@@ -61,6 +62,9 @@ are too long."""
 
 FULL = 0.75
 """Share of the budget below which units that did not fit are cut into smaller parts."""
+
+POOR = 0.9
+"""Share of the value left out above which such a window is made anew from smaller parts."""
 
 FINER = 2
 """How often that is done."""
@@ -253,21 +257,31 @@ class _UnitSizes:
         self.fill_up = fill_up
         self.held: list[Range] = []
         self.added = 0  # windows to which parts were added
+        self.poor = False  # the window has next to nothing: smaller parts may replace its text
         self.window: Window  # the best window so far
 
     def finer(self, window: Window, table: Candidates, selection: SelectionResult) -> bool:
         """Lower the size after a window; False if `window` of this object is the result."""
         if self.held and not shows(table, selection, self.held):
             return False
-        self.window = window
-        if self.room <= LEAST_BYTES or (window.pieces and not self._may_add(window)):
+        if not self.poor or window.value > self.window.value:
+            self.window = window
+        self.poor = self._is_poor(self.window)
+        if self.room <= LEAST_BYTES:
+            return False
+        if window.pieces and not (self.poor or self._may_add(window)):
             return False
         if (table.alternative[selection.kept_row[selection.kept_row >= 0]] > 0).any():
             return False
         self.added += bool(window.pieces)
-        self.held = kept_ranges(table, selection)
+        self.held = [] if self.poor else kept_ranges(table, selection)
         self.room = max(LEAST_BYTES, self.room // 2)
         return True
+
+    def _is_poor(self, window: Window) -> bool:
+        """Return whether nearly all value is left out though much of the budget is unused."""
+        unused = window.tokens < FULL * window.budget and any(window.prices.values())
+        return bool(window.pieces) and unused and window.unselected_share > POOR
 
     def _may_add(self, window: Window) -> bool:
         unused = window.tokens < FULL * window.budget and any(window.prices.values())
@@ -297,10 +311,18 @@ def _cut_to_room(
         cut = np.ones(len(table.segment_tokens), dtype=np.bool_)
         for i in np.flatnonzero(np.diff(table.first_row) > 1).tolist():
             cut[table.first_segment[i] : table.last_segment[i]] = False
-        fit = table.segment_tokens[cut].max(initial=0) <= limit
+        fit = (table.segment_tokens <= _limits(table, layout, limit))[cut].all()
         if room <= LEAST_BYTES or compressed or fit:
             return room
         room = max(LEAST_BYTES, room // 2)
+
+
+def _limits(table: Candidates, layout: Layout, limit: int) -> NDArray[np.int64]:
+    """Return the tokens that a unit of each segment may have: the budget, or less in a section."""
+    most = {part.name: limit if part.max is None else part.max for part in layout.sections}
+    names = [table.chunks[i].section for i in table.merged_chunk]
+    of_text = [limit if name is None else min(limit, most[name]) for name in names]
+    return np.array(of_text, dtype=np.int64)[table.segment_merged]
 
 
 def _section_headers(parts: Sequence[Section], layout: Layout, counter: Counter) -> list[int]:

@@ -187,3 +187,97 @@ def test_parts_of_passages_stay_where_the_previous_window_had_them():
     )
     assert first.text and again.text.startswith(first.text)
     assert "grey" in again.text
+
+
+# What overlaps, what has alternatives, and what requires others
+
+LEASE = (
+    "The lease begins in May. Rent is due on the first day of each month. The deposit is three "
+    "months of rent. The tenant keeps the stairs clean. Pets need the consent of the landlord."
+)
+SHARED, LATER = LEASE.index("The deposit"), LEASE.index("The tenant") - 1
+
+
+def lease(**second):
+    """Two passages that share a sentence; the first has a shorter version."""
+    return [
+        Chunk(
+            LEASE[:LATER],
+            id="a",
+            source="d",
+            span=(0, LATER),
+            alternatives=["Rent: first day."],
+            pinned=second.get("pinned", False),
+            rank=0,
+        ),
+        Chunk(LEASE[SHARED:], id="b", source="d", span=(SHARED, len(LEASE)), rank=5, **second),
+    ]
+
+
+def test_a_pin_is_whole_beside_a_shorter_version_of_its_neighbour():
+    window = pack(lease(pinned=True), 30, query="rent")
+    assert window.text.startswith("Rent: first day.")
+    assert LEASE[SHARED:] in window.text
+    with pytest.raises(BudgetError, match="pinned chunks"):
+        pack(lease(pinned=True, alternatives=["Stairs, pets."]), 10, query="rent")
+
+
+@pytest.mark.parametrize("budget", [12, 25, 40])
+def test_a_shorter_version_of_a_neighbour_satisfies_no_requirement(budget):
+    child = Chunk("Children pay the half of it.", id="c", requires=["b"], rank=1)
+    window = pack([*lease(), child], budget, query="children")
+    assert child.text not in window.text or LEASE[SHARED:] in window.text
+
+
+def test_repeats_do_not_disturb_the_numbers_of_alternatives():
+    rent = Chunk(
+        "Rent is due on the first day of the month.", id="b", alternatives=["Rent: first."]
+    )
+    for copies in (1, 3, 10):
+        window = pack(
+            [*[Chunk("Notice is thirty days.", id="a")] * copies, rent], 50, query="notice"
+        )
+        assert window.text == "Notice is thirty days.\n\n" + rent.text
+
+
+def test_whole_chunks_keep_what_they_require_with_a_previous_window():
+    chunks = [
+        Chunk("| |", id="x"),
+        Chunk("The bank may change fees. Fees are listed online.", id="a", source="s"),
+        Chunk("Fees rise in May.", id="b", source="s", requires=["x"]),
+    ]
+    first = pack(chunks, 500, query="fees", compress=False)
+    again = pack(chunks, 500, query="bank", compress=False, previous_window=first)
+    assert "Fees rise in May." in again.text and "| |" in again.text
+
+
+def test_a_sentence_is_cut_to_the_maximum_of_its_section():
+    text = (
+        "The statute applies to all homes in the city and in the villages around it, as decided "
+        * 2
+    )
+    sections = [ctxmem.Section("law", min=5, max=20)]
+    for budget in (12, 30, 1000):
+        window = pack([Chunk(text, section="law")], budget, sections=sections, query="statute")
+        assert 5 <= window.tokens <= 20
+
+
+def test_subsections_follow_their_section():
+    chunks = [Chunk(f"Text {name} of the fees.", section=name) for name in "abc"]
+    sections = [
+        ctxmem.Section("a", header="# A"),
+        ctxmem.Section("b", header="# B"),
+        ctxmem.Section("c", header="## C", parent="a"),
+    ]
+    text = pack(chunks, 100, sections=sections, dedup=False).text
+    assert text.index("# A") < text.index("## C") < text.index("# B")
+
+
+def test_a_section_that_is_not_given_is_named():
+    with pytest.raises(InputError, match="belongs to section 'law', which is not among"):
+        pack([Chunk("Rent is due.", section="law")], 50)
+
+
+def test_a_heading_alone_is_shown_if_there_is_nothing_else():
+    assert pack(["# Title only"], 100, query="fees").text == "# Title only"
+    assert pack(["# Title only", "Fees rise."], 100, query="fees").text == "Fees rise."

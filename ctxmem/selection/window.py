@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
-from ctxmem.errors import BudgetError
+from ctxmem.errors import BudgetError, InputError
 from ctxmem.schema import Alternative, Candidates, Section
 from ctxmem.selected import Prefix, RunCosts, SelectionResult
 from ctxmem.selection.holders import Holders
@@ -28,6 +28,9 @@ OPTIONAL, REQUIRED, EXCLUDED = 0, 1, 2
 CACHED = 0.25
 """Extra density of a cached token, as a share of the mean density of the window: new text must
 exceed cached text by this much to displace it."""
+
+LARGEST_COUNT = 2**30
+"""Maximum number of tokens of a unit."""
 
 FEW = 64
 """Number of units up to which a problem is small."""
@@ -150,11 +153,14 @@ class WindowSelection:
     def required_alone(self) -> SelectionResult:
         """Return the selection of the pins, at any cost."""
         requirement = np.where(self.requirement == REQUIRED, REQUIRED, EXCLUDED).astype(np.uint8)
+        segments = len(self.table.segment_span)
         for i in self.disjunctive:
-            requirement[self._members(i)] = OPTIONAL
-            requirement[len(self.table.segment_span) + np.array(self._options_of(i))] = OPTIONAL
+            units = [*self._members(i), *(segments + k for k in self._options_of(i))]
+            requirement[units] = np.where(requirement[units] == REQUIRED, REQUIRED, OPTIONAL)
         everything = 2**31
         found = self._select(requirement, everything, limited=False)
+        if found.outcome != "found":
+            raise self.conflict(everything)
         total = self._select(self.requirement, everything, limited=False).total
         return replace(self._result(found), total=total, bound=total)
 
@@ -190,9 +196,13 @@ class WindowSelection:
         self.density = np.concatenate([table.segment_density, self._alternative_density(own)])
         self.option_set = self.option = np.zeros(0, dtype=np.int32)
         if extra:
-            of = self.holders.holder.copy()
-            of[~np.isin(of, table.chunk[rows])] = -1
-            self.option_set = np.concatenate([of, table.chunk[rows]]).astype(np.int32)
+            # Text that several chunks share is shown beside an alternative of one of them.
+            sets = np.full(len(table), -1, dtype=np.int32)
+            chunks = np.unique(table.chunk[rows])
+            sets[chunks] = np.arange(len(chunks))
+            of = np.where(self._covers() == 1, sets[self.holders.holder], -1)
+            of[self.holders.holder < 0] = -1
+            self.option_set = np.concatenate([of, sets[table.chunk[rows]]]).astype(np.int32)
             option = np.where(self.option_set >= 0, 0, -1)
             option[len(of) :] = table.alternative[rows]
             self.option = option.astype(np.int32)
@@ -200,6 +210,16 @@ class WindowSelection:
         self.joint_unit = self.costs.joint_unit
         if len(self.joint_unit):
             self.joint_unit = np.concatenate([self.joint_unit, np.zeros(extra)])
+
+    def _covers(self) -> NDArray[np.int64]:
+        """Return how many chunks have a part of each segment."""
+        table = self.table
+        held = table.unique[table.group[table.unique] == table.unique]
+        change = np.zeros(len(table.segment_span) + 1, dtype=np.int64)
+        np.add.at(change, table.first_segment[held], 1)
+        np.add.at(change, table.last_segment[held], -1)
+        count: NDArray[np.int64] = np.cumsum(change)[:-1]
+        return count
 
     def _alternative_density(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the density of alternatives: the share of the chunk's value that each keeps."""
@@ -351,6 +371,11 @@ class WindowSelection:
         minima = self.minima if limited else np.zeros(len(sections))
         minima = minima.astype(np.int64)
         minima[list(without)] = 0
+        if len(self.tokens) and self.tokens.max() > LARGEST_COUNT:
+            raise InputError(
+                f"the counter counts {int(self.tokens.max()):,} tokens in a sentence; expected at "
+                f"most {LARGEST_COUNT:,}"
+            )
         return NativeSelection(
             *_native.select_units(
                 texts=self.texts,
@@ -513,6 +538,12 @@ class WindowSelection:
         Pieces of the previous window may lack them.
         """
         kept = found.kept.astype(np.bool_)
+        if self.whole:
+            return all(
+                self._bundle_shown(int(bundle), kept, set())
+                for bundle in self.candidates
+                if self._own_shown(int(bundle), kept)
+            )
         if not len(self.required_bundle):
             return True
         shown = {int(i) for i in self.table.chunk[self.rows[kept[len(self.table.segment_span) :]]]}
@@ -520,6 +551,12 @@ class WindowSelection:
             self._bundle_shown(int(bundle), kept, shown)
             for bundle in np.unique(self.required_bundle[kept & (self.required_bundle >= 0)])
         )
+
+    def _own_shown(self, bundle: int, kept: NDArray[np.bool_]) -> bool:
+        """Return whether the segments of a bundle, without the bundles in it, are kept."""
+        members = self.bundle_members[self.bundle_first[bundle] : self.bundle_first[bundle + 1]]
+        own = members[members < len(self.tokens)]
+        return bool(len(own) and kept[own].all())
 
     def _bundle_shown(self, bundle: int, kept: NDArray[np.bool_], shown: set[int]) -> bool:
         """Return whether a bundle is kept whole, or as an alternative of its chunk (`shown`)."""

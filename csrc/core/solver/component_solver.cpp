@@ -10,10 +10,11 @@ namespace {
 
 constexpr std::size_t kMostUnits = 64;       // of a component
 constexpr std::size_t kMostCandidates = 14;  // of a component
-constexpr std::size_t kMostSelections = 1u << 17;
+constexpr std::size_t kMostSelections = 1u << 15;
 constexpr std::size_t kMostComponents = 4096;
+constexpr std::size_t kMostSections = 100;
 constexpr std::size_t kMostJoined = 32;       // candidates of the one component of search()
-constexpr std::size_t kMostNodes = 1u << 18;  // of search()
+constexpr std::size_t kMostNodes = 1u << 15;  // of search()
 constexpr double kScale = 1 << 30;            // the solver uses integers
 constexpr std::size_t kStates = 50000;
 constexpr std::int64_t kMostBudget = std::int64_t{1} << 30;
@@ -50,6 +51,10 @@ void ComponentSolver::find_components() {
             small_ = false;
             return;
         }
+    if (problem_.sections() > kMostSections) {
+        small_ = false;
+        return;
+    }
     UnionFind joined(problem_.nodes());
     for (std::size_t s = 0; s < n; ++s) {
         if (problem_.together(s, s + 1)) joined.join(s, s + 1);

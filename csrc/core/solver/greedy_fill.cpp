@@ -9,7 +9,9 @@ namespace {
 constexpr std::size_t kFew = 64;   // most candidates for which each taken one is left out on trial
 constexpr std::size_t kSeeds = 6;  // large candidates that are tried first
 constexpr double kLarge = 0.05;    // their least value, as a share of the value of the window
-constexpr double kGain = 1e-6;     // relative gain in value that makes another selection better
+// Share of the value of a ring below which a window is as good as empty.
+constexpr double kNothing = 0.02;
+constexpr double kGain = 1e-6;       // relative gain in value that makes another selection better
 constexpr double kLeastAdded = 0.4;  // share of its value that another version keeps at least
 constexpr int kDeepest = 12;         // labels and lead-ins below a lead-in
 constexpr std::size_t kDeepDependents = 256;
@@ -64,6 +66,15 @@ SelectionResult GreedyFill::best() {
     best_roots_ = roots_;
     if (chosen.outcome != Outcome::found || in_.min_density > 0 || all_fit(chosen)) return chosen;
     may_split_ = false;
+    if (chosen.value <= kNothing * largest_refused_) {  // next to nothing fits beside the rings
+        split_rings_ = true;
+        SelectionResult other = run();
+        split_rings_ = false;
+        if (other.outcome == Outcome::found && other.value > chosen.value) {
+            best_roots_ = roots_;
+            return other;
+        }
+    }
     for (const std::uint32_t seed : seeds(chosen.value)) improve(chosen, seed);
     if (problem_.candidates().size() <= kFew) leave_out(chosen);
     return chosen;
@@ -117,6 +128,7 @@ void GreedyFill::reset() {
     refused_.clear();
     long_.clear();
     blocked_ = false;
+    largest_refused_ = 0;
 }
 
 // The greedy selection; the candidate `seed` is taken before all others.
@@ -287,6 +299,7 @@ GreedyFill::Step GreedyFill::consider(std::uint32_t node, double key) {
         return Step::refused;
     }
     if (!fits(choice_)) {
+        largest_refused_ = std::max(largest_refused_, choice_.value);
         note_price(now);
         if (choice_.value > kLarge * out_.value && choice_.cost <= in_.limit)
             refused_.push_back({choice_.value, node});

@@ -109,6 +109,7 @@ private:
     std::vector<std::uint32_t> missing_;     // of each bundle: members that are not kept
     std::vector<std::uint32_t> roots_;       // nodes taken by themselves
     std::vector<std::uint32_t> best_roots_;  // those of the best selection
+    double largest_refused_ = 0;             // the most value of a candidate without room
     bool blocked_ = false;                   // a candidate was blocked by an option
     std::vector<Next> refused_;              // by value: large candidates without room
     std::vector<std::uint32_t> long_;        // candidates with a long closure

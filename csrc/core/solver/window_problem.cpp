@@ -43,11 +43,13 @@ WindowProblem::WindowProblem(const SelectionInput& input)
       n_(input.tokens.size()),
       bundles_(input.bundle_first.empty() ? 0 : input.bundle_first.size() - 1) {
     check();
+    flags_.assign(in_.flags.begin(), in_.flags.end());
     check_needs();
     check_sections();
     find_texts();
     find_dependents();
     find_content();
+    show_labels();
     find_values();
     find_candidates();
     find_alternatives();
@@ -181,6 +183,18 @@ void WindowProblem::find_content() {
             visit_needs(in_, s, seen, ++visits, stack, [&](std::size_t other) {
                 if (has(other, kLabel) && !has(other, kFiller | kHidden)) content_[other] = 1;
             });
+}
+
+// Where no text has content, headings and lead-ins are all there is: they are shown as text.
+void WindowProblem::show_labels() {
+    for (std::size_t s = 0; s < n_; ++s)
+        if (content_[s] && !excluded(s) && in_.start[s] < in_.end[s]) return;
+    constexpr unsigned kOnlyBeside = kLabel | kLeadIn | kFiller;
+    for (std::size_t s = 0; s < n_; ++s) {
+        if (has(s, kHidden) || in_.start[s] == in_.end[s]) continue;
+        flags_[s] &= static_cast<std::uint8_t>(~kOnlyBeside);
+        content_[s] = 1;
+    }
 }
 
 void WindowProblem::find_values() {

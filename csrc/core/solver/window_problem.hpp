@@ -25,7 +25,7 @@ public:
     std::size_t nodes() const { return n_ + bundles_; }  // units, then bundles
     std::size_t sections() const { return in_.parent.size(); }
 
-    bool has(std::size_t s, unsigned flags) const { return (in_.flags[s] & flags) != 0; }
+    bool has(std::size_t s, unsigned flags) const { return (flags_[s] & flags) != 0; }
     bool required(std::size_t s) const { return at(s) == Requirement::required; }
     bool excluded(std::size_t s) const { return at(s) == Requirement::excluded; }
     bool content(std::size_t s) const { return content_[s] != 0; }
@@ -77,6 +77,7 @@ private:
     void find_texts();
     void find_dependents();
     void find_content();
+    void show_labels();
     void find_values();
     void find_candidates();
     void find_alternatives();
@@ -87,6 +88,7 @@ private:
     std::vector<std::string_view> text_;  // of units of texts that are decoded
     std::vector<std::uint8_t> decoded_;   // of each text
     std::vector<std::uint32_t> dependent_first_, dependents_;
+    std::vector<std::uint8_t> flags_;  // those of the input; see show_labels
     std::vector<std::uint8_t> content_;
     std::vector<double> value_;
     std::vector<std::uint32_t> candidates_, none_;
