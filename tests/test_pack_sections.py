@@ -281,3 +281,15 @@ def test_a_section_that_is_not_given_is_named():
 def test_a_heading_alone_is_shown_if_there_is_nothing_else():
     assert pack(["# Title only"], 100, query="fees").text == "# Title only"
     assert pack(["# Title only", "Fees rise."], 100, query="fees").text == "Fees rise."
+
+
+def test_headers_are_those_of_the_pieces_if_an_earlier_section_is_new():
+    chunks = [
+        Chunk(f"Text {name} of the fees in the year.", id=name, section=name, score=score)
+        for name, score in (("b", 0.9), ("a", 0.2))
+    ]
+    sections = [ctxmem.Section("a", header="# A"), ctxmem.Section("b", header="# B")]
+    first = pack(chunks[:1], 30, sections=sections, dedup=False)
+    both = pack(chunks, 60, sections=sections, dedup=False, previous_window=first)
+    assert both.text.split("\n\n")[:2] == ["# A", chunks[1].text]
+    assert both.text.split("\n\n")[2:] == ["# B", chunks[0].text]

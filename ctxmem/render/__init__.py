@@ -64,7 +64,9 @@ def render(table: Candidates, selection: SelectionResult, layout: Layout) -> Ren
     rest = [p for p in placed if p not in first] if first else placed
     placed = _headed(_by_section(table, first + rest, layout), layout)
     pieces = _with_section_headers(table, placed, layout)
-    for k, before in enumerate(selection.prefix[: len(first)]):
+    for k, (before, p) in enumerate(zip(selection.prefix, first, strict=False)):
+        if k >= len(pieces) or pieces[k].chunk_ids != p.piece.chunk_ids:
+            break  # a piece of an earlier section comes before it
         pieces[k] = _changed(pieces[k], header=before.header)
     text = layout.separator.join(piece.header + piece.text for piece in pieces)
     return Rendering(tuple(pieces), text)
