@@ -293,3 +293,18 @@ def test_headers_are_those_of_the_pieces_if_an_earlier_section_is_new():
     both = pack(chunks, 60, sections=sections, dedup=False, previous_window=first)
     assert both.text.split("\n\n")[:2] == ["# A", chunks[1].text]
     assert both.text.split("\n\n")[2:] == ["# B", chunks[0].text]
+
+
+def test_no_shorter_version_is_shown_of_a_passage_that_others_contain():
+    text = "The lease begins in May. Rent is due on the first day. The deposit is due at once."
+    inside = Chunk(
+        "Rent is due on the first day.",
+        id="b",
+        source="d",
+        span=(25, 54),
+        alternatives=["Rent: first day."],
+        score=0.9,
+    )
+    outer = Chunk(text, id="a", source="d", span=(0, len(text)), score=0.8)
+    for budget in (8, 12, 30, 60):
+        assert "Rent: first day." not in pack([inside, outer], budget, query="rent").text

@@ -167,11 +167,16 @@ class WindowSelection:
     # Columns
 
     def _alternative_rows(self) -> NDArray[np.intp]:
-        """Return the rows of alternatives that may be shown."""
+        """Return the rows of alternatives that may be shown.
+
+        A chunk all of whose text is in other chunks has none: they could show it beside them.
+        """
         table = self.table
+        alone = np.concatenate(([0], np.cumsum(self._covers() == 1)))
         rows = np.flatnonzero(table.alternative > 0)
         chunk = table.chunk[rows]
         shown = (table.group[chunk] == chunk) & (table.repeat_of[chunk] == chunk)
+        shown &= alone[table.last_segment[chunk]] > alone[table.first_segment[chunk]]
         shown_rows: NDArray[np.intp] = rows[shown & ~table.blank[chunk]]
         return shown_rows
 
