@@ -188,7 +188,7 @@ class Case(NamedTuple):
     draft: NDArray[np.float32]
     evidence: NDArray[np.float64]  # characters of gold in each span
     length: NDArray[np.float64]
-    table: ctxmem.schema.Candidates
+    table: ctxmem.candidates.Candidates
 
 
 def read_case(asked: Asked, view: View, embed: Any, random: np.random.Generator) -> Case:
@@ -228,7 +228,7 @@ def read_case(asked: Asked, view: View, embed: Any, random: np.random.Generator)
     return Case(asked, view, features, features.draft(), _evidence(table, asked), length, table)
 
 
-def _evidence(table: ctxmem.schema.Candidates, asked: Asked) -> NDArray[np.float64]:
+def _evidence(table: ctxmem.candidates.Candidates, asked: Asked) -> NDArray[np.float64]:
     source = {}
     for i in table.unique.tolist():
         if table.first_segment[i] < table.last_segment[i]:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem.candidates import Candidates
 from ctxmem.report import passage_names
-from ctxmem.schema import Candidates, Decision, Piece, Reason
+from ctxmem.schema import Decision, Piece, Reason
 from ctxmem.selected import SelectionResult
 
 

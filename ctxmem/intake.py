@@ -20,18 +20,9 @@ from uuid import UUID
 import numpy as np
 import xxhash
 
+from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError, refuse_table
-from ctxmem.schema import (
-    Alternative,
-    Budget,
-    Candidates,
-    Chunk,
-    ChunkId,
-    Piece,
-    Section,
-    Window,
-    trim,
-)
+from ctxmem.schema import Alternative, Budget, Chunk, ChunkId, Piece, Section, Window, trim
 from ctxmem.selected import Prefix
 
 _ACCEPTED = (

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import intake, messages, render, tokens
+from ctxmem.candidates import Candidates
 from ctxmem.compress import BLOCKS, add_alternatives, read_compressors
 from ctxmem.dedup import (
     check_dedup,
@@ -27,17 +28,7 @@ from ctxmem.explain import decide
 from ctxmem.outline import count_units, cut_segments
 from ctxmem.protocols import Compressor, Counter, Embed, Scorer
 from ctxmem.render import Rendering
-from ctxmem.schema import (
-    Budget,
-    Candidates,
-    Dedup,
-    Header,
-    Layout,
-    Order,
-    Section,
-    Window,
-    texts_and_starts,
-)
+from ctxmem.schema import Budget, Dedup, Header, Layout, Order, Section, Window, texts_and_starts
 from ctxmem.selected import Prefix, SelectionResult
 from ctxmem.selection import (
     Range,

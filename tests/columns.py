@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest import mock
 
 from ctxmem import Window, intake, pack
-from ctxmem.schema import Candidates
+from ctxmem.candidates import Candidates
 
 
 def pack_with_table(chunks, budget, **options) -> tuple[Window, Candidates]:

@@ -15,7 +15,7 @@ from reference import unit_bodies
 
 import ctxmem
 from ctxmem import _native, tokens
-from ctxmem.schema import SegmentTexts
+from ctxmem.candidates import SegmentTexts
 
 SURROGATES = ["\ud83d", "\ude00", "\ud83d\ude00"]
 ATOMS = [

@@ -20,7 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctxmem"
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
-NOUNS = ["errors", "fields", "pricing", "request", "report", "schema", "selected", "protocols"]
+NOUNS = [
+    "errors",
+    "fields",
+    "pricing",
+    "request",
+    "report",
+    "schema",
+    "candidates",
+    "selected",
+    "protocols",
+]
 ROOMS = [
     *(
         "intake",

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import ctxmem
 from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Reason, pack
-from ctxmem.schema import Candidates
+from ctxmem.candidates import Candidates
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "contract_review.json"
 

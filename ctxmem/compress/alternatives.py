@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ctxmem.candidates import Candidates
 from ctxmem.compress.faithful import untrue
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Compressor
-from ctxmem.schema import Alternative, Candidates, trim
+from ctxmem.schema import Alternative, trim
 
 ASKED = 4.0
 """Compressors see only the best chunks, up to this many times the budget in total: a compressor may

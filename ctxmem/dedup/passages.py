@@ -9,9 +9,10 @@ from collections.abc import Sequence, Set
 import numpy as np
 
 from ctxmem import _native
+from ctxmem.candidates import Candidates
 from ctxmem.dedup.embeddings import embedding_stars
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Candidates, Dedup, overlap
+from ctxmem.schema import Dedup, overlap
 
 NEAR = 0.5
 """Shared word 3-grams from which on two passages count as versions of one: a word in ten edited."""

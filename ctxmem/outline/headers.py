@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 
 from ctxmem import _native
-from ctxmem.schema import Candidates
+from ctxmem.candidates import Candidates
 
 HEADER, LENT = map(_native.SPAN_KINDS.index, ("header", "lent"))
 HIDDEN, HEADLESS = (1 << _native.SPAN_FLAGS.index(flag) for flag in ("hidden", "headless"))

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ctxmem.candidates import Candidates
 from ctxmem.protocols import Counter
 from ctxmem.render.layout import (
     AUTO,
@@ -23,7 +24,7 @@ from ctxmem.render.layout import (
     source_label,
 )
 from ctxmem.render.pieces import Placed, stitch
-from ctxmem.schema import Candidates, Layout, Piece, Section
+from ctxmem.schema import Layout, Piece, Section
 from ctxmem.selected import SelectionResult
 
 __all__ = [

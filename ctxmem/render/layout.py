@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctxmem import _native
+from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
-from ctxmem.schema import Candidates, Chunk, Layout
+from ctxmem.schema import Chunk, Layout
 from ctxmem.selected import RunCosts
 
 AUTO = "auto"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.candidates import Candidates
 from ctxmem.render.layout import FENCE, SOURCE, gap, header_of, opening_fence
-from ctxmem.schema import Candidates, ChunkId, Layout, Piece, trim
+from ctxmem.schema import ChunkId, Layout, Piece, trim
 from ctxmem.selected import SelectionResult
 
 HEADING, FENCE_KIND = map(_native.SPAN_KINDS.index, ("heading", "fence"))

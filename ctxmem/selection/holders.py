@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem.schema import Candidates
+from ctxmem.candidates import Candidates
 
 
 class Holders:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem.schema import Candidates
+from ctxmem.candidates import Candidates
 from ctxmem.selected import SelectionResult
 
 Range = tuple[int, int, int]

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.candidates import Candidates
 from ctxmem.errors import BudgetError, InputError
-from ctxmem.schema import Alternative, Candidates, Section
+from ctxmem.schema import Alternative, Section
 from ctxmem.selected import Prefix, RunCosts, SelectionResult
 from ctxmem.selection.holders import Holders
 from ctxmem.selection.result import NativeSelection, Range, inside

@@ -8,9 +8,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
-from ctxmem.schema import Candidates
 from ctxmem.tokens.counters import Native, told
 from ctxmem.tokens.names import resolve
 

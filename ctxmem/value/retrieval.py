@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem.candidates import Candidates
 from ctxmem.errors import CtxmemWarning
-from ctxmem.schema import Candidates
 
 RANK_OFFSET = 60
 """Reciprocal rank fusion, Cormack, Clarke, Buettcher 2009: a hit at rank r adds 1 / (60 + r)."""

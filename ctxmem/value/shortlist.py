@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
-from ctxmem.schema import Candidates
+from ctxmem.candidates import Candidates
 from ctxmem.value.question import Question, unit, vector
 from ctxmem.value.retrieval import retrieval_features
 

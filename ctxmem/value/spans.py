@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError
-from ctxmem.schema import Candidates
 from ctxmem.value.question import Question, rows, unit
 from ctxmem.value.retrieval import retrieval_features
 from ctxmem.value.shortlist import given_cosine

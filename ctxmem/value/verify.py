@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Scorer
-from ctxmem.schema import Candidates
 from ctxmem.value.question import Question
 from ctxmem.value.spans import FLOOR, add_chunk_density, model
 
