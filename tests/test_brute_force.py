@@ -44,7 +44,9 @@ def density(text: str) -> float:
 
 @pytest.fixture
 def fixed_values(monkeypatch):
-    """Let the density of a unit depend on its text alone."""
+    """Let the density of a unit depend on its text alone, and cut no sentence."""
+    monkeypatch.setattr(pipeline, "MOST_BYTES", 10**6)
+    monkeypatch.setattr(pipeline, "LEAST_BYTES", 10**6)
     estimate = pipeline.estimate
 
     def fixed(table, question):
@@ -116,9 +118,7 @@ def random_problem(counter: str, separator: str, seed: int) -> Problem:
     ]
     count = tokens.resolve(COUNTERS[counter]).count
     total = sum(count(chunk.text + separator) for chunk in chunks)
-    # No smaller: sentences would be cut.
-    least = max(max(count(c.text), len(c.text) // 6 + 1) for c in chunks)
-    budget = max(least, int(total * rng.uniform(0.15, 0.9)))
+    budget = max(2, int(total * rng.uniform(0.15, 0.9)))
     sections = []
     if kind in ("sections", "all"):
         most = int(budget * rng.uniform(0.3, 0.9)) + 1
@@ -189,9 +189,6 @@ def check(counter: str, separator: str, seeds: range) -> list[float]:
             window = problem.pack()
         except BudgetError:
             continue  # greedy where counts do not add up: it may miss the only selection
-        known = {text for options in exhaustive.options for text, _ in options}
-        if any(piece.text not in known for piece in window.pieces):
-            continue  # a part of a sentence, which the exhaustive search does not have
         assert window.tokens <= problem.budget
         assert best is not None
         assert window.value <= best * (1 + 1e-6) + 1e-9, (counter, separator, seed)

@@ -203,6 +203,11 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
         content |= {need[k] for k in content if need[k] >= 0 and flags[need[k]] & (LABEL | LEAD_IN)}
     said = [k for k in content if not flags[k] & LABEL]
     content |= {k for d in said for k in needs[d] if flags[k] & LABEL}
+    given_flags = flags
+    if all(requirement[k] == EXCLUDED for k in content):  # labels are all there is: they are text
+        flags = [f & HIDDEN for f in flags]
+        content = {k for k in range(n) if not flags[k]}
+        said = sorted(content)
     # A needed unit has at least a share of the density of the best unit that needs it.
     values = [
         tokens[k]
@@ -245,7 +250,7 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
         limit,
         overhead=overhead,
         again=again,
-        flags=flags,
+        flags=given_flags,
         need=need,
         also=also,
         requirement=requirement,
@@ -400,7 +405,7 @@ def test_the_fill_is_clean_under_the_sanitizers():
         "requirements",
     )
     names = (*solver, *packing, "prices", "schedule", "words", "query_words", "terms", "stems")
-    compile_and_run("test_unit_selection", core_sources(*names, *difference))
+    compile_and_run("test_unit_selection", core_sources(*names, *difference), flags=["-O0", "-g1"])
 
 
 TEMPLATE = "The {} is open to the public on every day of the week but for the great feasts."

@@ -131,6 +131,12 @@ class WindowSelection:
             self.relaxed = True
             self.maxima = self.maxima + self.maxima // 8
             return self.solve_at(limit)
+        if self.few and not self.costs.additive:
+            # The same for the budget: a joined text may count less than its parts.
+            spare = self.costs.joint * len(self.texts)
+            found = self._select(self.requirement, limit + spare)
+            if found.outcome == "found":
+                return self._result(found)
         if found.outcome == "over_required" and found.section < 0 and not self.minima.any():
             return None
         raise self.conflict(limit)

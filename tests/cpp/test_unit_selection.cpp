@@ -54,6 +54,7 @@ struct Columns {
 
 struct Case : Columns {
     std::vector<std::string> texts;
+    std::vector<std::uint8_t> seen_flags;  // those by which units are selected
 
     Case() {
         const char* parts[] = {"the fee is due on the first day of each month ",
@@ -105,9 +106,14 @@ struct Case : Columns {
             if (needs(need) || needs(also))
                 flags.back() &= static_cast<std::uint8_t>(~unsigned{ctxmem::kHidden});
         }
+        seen_flags = flags;
+        const std::vector<bool> shown = content();
+        for (std::size_t s = 0; s < shown.size(); ++s)
+            if (shown[s] && requirement[s] != 2) return;
+        for (std::uint8_t& flag : seen_flags) flag &= ctxmem::kHidden;  // labels are text here
     }
 
-    bool has(std::size_t s, unsigned flag) const { return (flags[s] & flag) != 0; }
+    bool has(std::size_t s, unsigned flag) const { return (seen_flags[s] & flag) != 0; }
     // A unit and the units that it needs, directly or indirectly.
     std::vector<bool> closure(std::size_t s) const {
         std::vector<bool> found(start.size(), false);
