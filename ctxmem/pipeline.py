@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ctxmem import intake, messages, render, tokens
 from ctxmem.candidates import Candidates
@@ -302,18 +301,21 @@ def _cut_to_room(
         cut = np.ones(len(table.segment_tokens), dtype=np.bool_)
         for i in np.flatnonzero(np.diff(table.first_row) > 1).tolist():
             cut[table.first_segment[i] : table.last_segment[i]] = False
-        fit = (table.segment_tokens <= _limits(table, layout, limit))[cut].all()
+        fit = table.segment_tokens[cut].max(initial=0) <= limit and _sections_fit(table, layout)
         if room <= LEAST_BYTES or compressed or fit:
             return room
         room = max(LEAST_BYTES, room // 2)
 
 
-def _limits(table: Candidates, layout: Layout, limit: int) -> NDArray[np.int64]:
-    """Return the tokens that a unit of each segment may have: the budget, or less in a section."""
-    most = {part.name: limit if part.max is None else part.max for part in layout.sections}
-    names = [table.chunks[i].section for i in table.merged_chunk]
-    of_text = [limit if name is None else min(limit, most[name]) for name in names]
-    return np.array(of_text, dtype=np.int64)[table.segment_merged]
+def _sections_fit(table: Candidates, layout: Layout) -> bool:
+    """Return whether each section with a minimum has a unit that fits into its maximum."""
+    names = np.array([table.chunks[i].section or "" for i in table.merged_chunk], dtype=object)
+    shown = table.segment_body[:, 0] < table.segment_body[:, 1]
+    for part in layout.sections:
+        tokens_of = table.segment_tokens[(names == part.name)[table.segment_merged] & shown]
+        if part.min and part.max is not None and len(tokens_of) and tokens_of.min() > part.max:
+            return False
+    return True
 
 
 def _section_headers(parts: Sequence[Section], layout: Layout, counter: Counter) -> list[int]:
