@@ -308,3 +308,15 @@ def test_no_shorter_version_is_shown_of_a_passage_that_others_contain():
     outer = Chunk(text, id="a", source="d", span=(0, len(text)), score=0.8)
     for budget in (8, 12, 30, 60):
         assert "Rent: first day." not in pack([inside, outer], budget, query="rent").text
+
+
+def test_two_hundred_sections_inside_each_other_are_packed():
+    sections = [ctxmem.Section(f"s{i}", parent=f"s{i - 1}" if i else None) for i in range(201)]
+    assert (
+        pack([Chunk("Rent is due.", section="s200")], 50, sections=sections).text == "Rent is due."
+    )
+
+
+def test_counts_beyond_any_budget_are_an_error_that_names_them():
+    with pytest.raises(InputError, match="counts 5,000,000,000,000 tokens in a sentence"):
+        pack(["a b c", "d e f"], 10, counter=lambda text: len(text) * 10**12)
