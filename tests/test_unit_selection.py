@@ -398,6 +398,7 @@ def test_the_fill_is_clean_under_the_sanitizers():
     packing = (
         "packing",
         "budget_tree",
+        "packing_check",
         "builder",
         "enumeration",
         "knapsack",

@@ -115,9 +115,6 @@ struct BudgetTree {
     }
 };
 
-// Throws std::invalid_argument when an index or a number is out of range.
-void check(const Problem& problem);
-
 // Sort the options of a class and drop those that do not fit or that another with the same literals
 // beats; false when none is left.
 bool settle(const TreeNode& node, TreeClass& klass);

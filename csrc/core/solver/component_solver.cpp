@@ -284,6 +284,7 @@ ComponentSolver::Result ComponentSolver::solve(std::int64_t limit, bool cheap,
     const std::int64_t most = std::clamp<std::int64_t>(limit, 0, kMostBudget);
     packing.budget = most;
     std::vector<Option> options_of;
+    std::vector<const Component*> items;
     Result result;
     for (const Component& component : components_) {
         const std::vector<Option> found = options(component, most, cheap);
@@ -300,6 +301,7 @@ ComponentSolver::Result ComponentSolver::solve(std::int64_t limit, bool cheap,
         packing.starts.push_back(static_cast<std::int64_t>(packing.tokens.size()));
         packing.section.push_back(component.section);
         packing.pin.push_back(required ? Problem::kAny : Problem::kFree);
+        items.push_back(&component);
     }
     packing.parent.assign(in_.parent.begin(), in_.parent.end());
     packing.minimum.assign(in_.minimum.begin(), in_.minimum.end());
@@ -309,17 +311,11 @@ ComponentSolver::Result ComponentSolver::solve(std::int64_t limit, bool cheap,
     result.found = solution.found;
     result.bound = static_cast<double>(solution.upper_bound) / kScale;
     if (!solution.found) return result;
-    std::size_t item = 0;
-    for (const Component& component : components_) {
-        const bool required = component.required != 0 || !component.bundles.empty();
-        if (!required && options(component, most, cheap).empty()) continue;
+    for (std::size_t item = 0; item < items.size(); ++item) {
         const std::int32_t chosen = solution.chosen[item];
-        if (chosen >= 0) {
-            const Option& option =
-                options_of[static_cast<std::size_t>(packing.starts[item] + chosen)];
-            add_units(component, option.units, result.units);
-        }
-        ++item;
+        if (chosen < 0) continue;
+        const Option& option = options_of[static_cast<std::size_t>(packing.starts[item] + chosen)];
+        add_units(*items[item], option.units, result.units);
     }
     std::sort(result.units.begin(), result.units.end());
     return result;

@@ -9,6 +9,7 @@
 #include "core/solver/budget_tree.hpp"
 #include "core/solver/builder.hpp"
 #include "core/solver/enumeration.hpp"
+#include "core/solver/packing_check.hpp"
 #include "core/solver/prices.hpp"
 #include "core/solver/schedule.hpp"
 

@@ -18,8 +18,9 @@ SelectionResult select(const SelectionInput& input, StopToken& stop) {
     const auto net = [&](const SelectionResult& result) {
         return result.value - input.min_density * static_cast<double>(result.spent);
     };
+    ComponentSolver::Result found;
     if (exact.small()) {
-        const ComponentSolver::Result found = exact.solve(input.limit, false, stop);
+        found = exact.solve(input.limit, false, stop);
         if (found.found) {
             SelectionResult other = fill.exactly(found.units);
             if (other.outcome == Outcome::found &&
@@ -36,8 +37,8 @@ SelectionResult select(const SelectionInput& input, StopToken& stop) {
     TreeBound tree(problem, best.repetitions, stop);
     best.bound = tree.at(input.limit, best.value);
     if (exact.small() && input.min_density == 0) {
-        const ComponentSolver::Result found =
-            exact.solve(input.limit, input.joint > 0 || input.joint_whole > 0, stop);
+        if (input.joint > 0 || input.joint_whole > 0)
+            found = exact.solve(input.limit, true, stop);  // the bound holds for rendered text
         best.bound = std::min(best.bound, std::max(best.value, found.bound));
     }
     return best;
