@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         VocabularyError,
     )
     from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
-    from ctxmem.messages import Finding, check, count_messages, repair, trim_messages
+    from ctxmem.chat import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
     from ctxmem.protocols import Compressor, Counter, Embed, PageStore, Policy, Scorer
@@ -133,7 +133,7 @@ _NAMES_OF = {
         "MissingExtraError PageDamageError StoreError VocabularyError"
     ),
     "memory": "Event Memory MemoryStats MemoryWindow Page",
-    "messages": "Finding check count_messages repair trim_messages",
+    "chat": "Finding check count_messages repair trim_messages",
     "pipeline": "apack pack",
     "pricing": "PRICES Prices",
     "protocols": "Compressor Counter Embed PageStore Policy Scorer",

@@ -45,9 +45,9 @@ ROOMS = [
     ),
     *("policies", "stores", "traces"),
 ]
-# messages imports intake and tokens, because its functions take a counter by name; pipeline imports
-# messages, because a chat is packed by its units.
-COMPOSERS = ["messages", "pipeline", "memory", "auditing"]
+# chat imports intake and tokens, because its functions take a counter by name; pipeline imports
+# chat, because a chat is packed by its units.
+COMPOSERS = ["chat", "pipeline", "memory", "auditing"]
 EDGE = ["adapters", "cli", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {

@@ -17,7 +17,7 @@ import pytest
 import ctxmem
 from ctxmem import Chunk, InputError, InputTypeError, Section, pack
 from ctxmem.intake import content_id, read
-from ctxmem.messages import as_chunks
+from ctxmem.chat import as_chunks
 
 
 def read_chat(messages):

@@ -23,7 +23,7 @@ from chats import (
 )
 
 import ctxmem
-from ctxmem.messages import OVERHEAD, Growing, units
+from ctxmem.chat import OVERHEAD, Growing, units
 
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
 REFUSED = {"orphan_result", "misplaced_result", "empty_content", "role_order"}
@@ -620,6 +620,9 @@ def test_same_results_as_langchain_where_it_keeps_its_promise(rounds):
             continue
         if per_message(expected) > limit or units_cut(chat, expected):
             continue
+        # What the model has not read yet stays, which it does not promise.
+        if options["strategy"] == "last" and loses_unread(chat, expected, options):
+            continue
         ours = ctxmem.trim_messages(
             chat,
             max_tokens=limit,
@@ -629,6 +632,15 @@ def test_same_results_as_langchain_where_it_keeps_its_promise(rounds):
         assert [m.content for m in expected] == [m.content for m in ours], (chat, limit, options)
         compared += 1
     assert compared > rounds / 4
+
+
+def loses_unread(chat, kept, options):
+    chat = list(chat)
+    while options.get("end_on") and chat and chat[-1].type not in options["end_on"]:
+        chat.pop()
+    unread = list(itertools.takewhile(lambda m: m.type != "ai", reversed(chat)))
+    here = {id(message) for message in kept}
+    return any(m.type == "tool" and id(m) not in here for m in unread)
 
 
 def units_cut(chat, kept):

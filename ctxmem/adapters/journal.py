@@ -12,7 +12,7 @@ from typing import Any
 import xxhash
 
 from ctxmem.fields import MAX_BUDGET
-from ctxmem.messages import passages
+from ctxmem.chat import passages
 from ctxmem.pipeline import pack
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId

@@ -34,8 +34,8 @@ from ctxmem.auditing.sessions import (
     compare,
 )
 from ctxmem.errors import InputError
-from ctxmem.messages import check
-from ctxmem.messages.reading import ROLES
+from ctxmem.chat import check
+from ctxmem.chat.shapes import ROLES
 from ctxmem.protocols import Counter
 
 DRAWN_WINDOWS = 24

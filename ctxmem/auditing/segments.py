@@ -16,12 +16,9 @@ from typing import Any
 import xxhash
 
 from ctxmem.auditing.assembly import Call
-from ctxmem.messages.reading import (
-    CALL_BLOCKS,
-    ROLES,
-    TEXT_BLOCKS,
-    THOUGHT_BLOCKS,
-)
+from ctxmem.chat.parts import Part, inner_parts, parts_of, ui_output
+from ctxmem.chat.shapes import ROLES, role_of
+from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 from ctxmem.traces import Passage
 
@@ -270,53 +267,48 @@ def _around(text: str, role: str, located: Sequence[tuple[int, int, Passage]]) -
 
 
 def texts_of(message: Any) -> Iterator[tuple[str, str]]:
-    """Yield role and text of all that a message says, calls and answers; thoughts are not sent."""
-    if isinstance(message, str):
-        yield "user", message
+    """Yield role and text of all that a message says, calls and answers; thoughts are not sent.
+
+    A trace may hold anything: what is no message has no texts.
+    """
+    try:
+        role = role_of(message, 0) or "user"
+        parts = parts_of(message, 0)
+    except InputError:
         return
-    if not isinstance(message, dict):
-        return
-    kind = message.get("type")
-    kind = kind if isinstance(kind, str) else None
-    role = str(message.get("role") or kind or "user")
     role = ROLES.get(role, role)
-    if kind is not None and kind.endswith("_output") and "role" not in message:
-        yield from _contents(message.get("output"), "tool", 0)
-        return
-    if kind in CALL_BLOCKS and "role" not in message:
-        yield "call", _written(message.get("arguments", message.get("input")))
-        return
-    yield from _contents(message.get("content"), role, 0)
-    calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        if isinstance(call, dict):
-            inner = call.get("function")
-            inner = inner if isinstance(inner, dict) else call
-            yield "call", _written(inner.get("arguments", inner.get("args")))
+    for part in parts:
+        yield from _texts(part, part.role or role, 0)
 
 
-def _contents(content: Any, role: str, depth: int) -> Iterator[tuple[str, str]]:
+def _texts(part: Part, role: str, depth: int) -> Iterator[tuple[str, str]]:
+    if part.kind in ("text", "prompt", "refusal"):
+        if part.text:
+            yield role, part.text
+    elif part.kind in ("call", "hosted_call"):
+        yield "call", _written(part.body)
+        output = ui_output(part) if part.settled and not part.whole else None
+        if output is not None and depth < _DEEPEST:
+            yield from _texts(part._replace(kind="result", body=output), "tool", depth + 1)
+    elif part.kind in ("result", "hosted_result", "quoted") and depth < _DEEPEST:
+        inside = inner_parts(part, 0)
+        if inside is None:
+            yield "tool", _written(part.body)
+        for one in inside or ():
+            yield from _texts(one, role if part.kind == "quoted" else "tool", depth + 1)
+    elif part.kind == "unknown":
+        yield from _texts_inside(part, role, depth)
+
+
+def _texts_inside(part: Part, role: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a block of a type that nobody knows, as far as it has a content."""
+    block = part.value
+    content = block.get("content") if isinstance(block, dict) else None
     if isinstance(content, str):
-        if content:
-            yield role, content
-        return
-    if not isinstance(content, list) or depth > _DEEPEST:
-        return
-    for block in content:
-        if isinstance(block, str):
-            yield from _contents(block, role, depth)
-        if not isinstance(block, dict):
-            continue
-        kind = block.get("type")
-        kind = kind if isinstance(kind, str) else None
-        if kind == "tool_result":
-            yield from _contents(block.get("content"), "tool", depth + 1)
-        elif kind in CALL_BLOCKS:
-            yield "call", _written(block.get("input", block.get("arguments")))
-        elif kind in TEXT_BLOCKS or (kind is None and "text" in block):
-            yield from _contents(block.get("text"), role, _DEEPEST)
-        elif kind not in THOUGHT_BLOCKS:
-            yield from _contents(block.get("content"), role, depth + 1)
+        yield role, content
+    elif isinstance(content, list) and depth < _DEEPEST:
+        for one in inner_parts(part._replace(body=content), 0) or ():
+            yield from _texts(one, role, depth + 1)
 
 
 def _written(arguments: Any) -> str:

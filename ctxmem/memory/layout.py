@@ -20,7 +20,7 @@ from ctxmem.memory.sight import Sight
 from ctxmem.memory.texts import has_results, with_results
 from ctxmem.memory.victims import Victims
 from ctxmem.memory.window import Event
-from ctxmem.messages.counting import Meter
+from ctxmem.chat.counting import Meter
 from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import Prices
 from ctxmem.protocols import Policy

@@ -10,8 +10,8 @@ from typing import Any
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.session import Memory
 from ctxmem.memory.texts import text_of
-from ctxmem.messages.counting import Meter
-from ctxmem.messages.reading import read_one
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import read_one
 from ctxmem.pricing import Bill, Block
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.texts import text_of, with_results
-from ctxmem.messages.reading import Turn
+from ctxmem.chat.reading import Turn
 
 PAGE_TOKENS = 512
 """Long texts are cut into pages of about so many tokens, at line ends."""

@@ -23,8 +23,9 @@ from ctxmem.memory.sight import Sight
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import copied, text_of, with_results
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
-from ctxmem.messages.counting import Meter
-from ctxmem.messages.reading import Turn, read_one, told
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import Turn, read_one
+from ctxmem.chat.shapes import shown
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import PageStore, Policy
 from ctxmem.schema import Budget, Chunk
@@ -114,7 +115,7 @@ class Memory:
         self._request = self._meter.request + self._meter.tools(tools)
         for name, value in (("session", session), ("tenant", tenant)):
             if not isinstance(value, str):
-                raise InputTypeError(f"{name} is {told(value)}; expected a str")
+                raise InputTypeError(f"{name} is {shown(value)}; expected a str")
         if not fault >= 0:
             raise InputError(f"fault is {fault!r}; expected a price of 0 or more")
         self._compact = compact
@@ -191,7 +192,7 @@ class Memory:
             message = dict(given)
         else:
             raise InputTypeError(
-                f"message {index} is {told(given)}; expected a dict with 'role' and 'content', a "
+                f"message {index} is {shown(given)}; expected a dict with 'role' and 'content', a "
                 "ctxmem.Chunk or a str; framework objects go through ctxmem.adapters"
             )
         turn = read_one(message, index)
@@ -294,7 +295,7 @@ class Memory:
             StoreError: the store cannot be written, and nothing has left the window.
         """
         if query is not None and not isinstance(query, str):
-            raise InputTypeError(f"query is {told(query)}; expected a str, or None")
+            raise InputTypeError(f"query is {shown(query)}; expected a str, or None")
         with self._lock:
             if self._journal.behind:
                 self._catch_up()
@@ -409,9 +410,9 @@ class Memory:
         that share no word with the query, nor their neighbours, are left out.
         """
         if not isinstance(query, str):
-            raise InputTypeError(f"query is {told(query)}; expected a str")
+            raise InputTypeError(f"query is {shown(query)}; expected a str")
         if not isinstance(k, int) or k < 0:
-            raise InputError(f"k is {told(k)}; expected a number of pages")
+            raise InputError(f"k is {shown(k)}; expected a number of pages")
         with self._lock:
             self._catch_up()
             pages = range(len(self._state.pages))

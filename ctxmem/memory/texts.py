@@ -6,18 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ctxmem.messages.reading import (
-    CALL_BLOCKS,
-    TEXT_BLOCKS,
-    blocks_of,
-    call_key,
-    call_name,
-    calls_of,
-    content_of,
-    get,
-    kind_of,
-    role_of,
-)
+from ctxmem.chat.editing import replaced, with_result_texts
+from ctxmem.chat.parts import Part, inner_parts, parts_of, ui_output
 
 Rewrite = Callable[[str], str | None]
 """A function from the text of a result to another text for it, or None to leave it."""
@@ -41,45 +31,32 @@ def text_of(message: dict[str, Any], index: int) -> str:
 
 
 def _parts(message: dict[str, Any], index: int) -> Iterator[str]:
-    kind = kind_of(message)
-    if role_of(message, index) is None and kind:
-        yield from _block(message)
-        return
-    named = set()
-    for block in blocks_of(message, index):
-        if kind_of(block) in CALL_BLOCKS:
-            named.add(call_key(block))
-        yield from _block(block)
-    for call in calls_of(message):
-        if call_key(call) not in named:
-            yield _call(call)
+    for part in parts_of(message, index):
+        yield from _readable(part, index)
 
 
-def _block(block: Any) -> Iterator[str]:
-    kind = kind_of(block)
-    if isinstance(block, str):
-        yield block
-    elif kind in TEXT_BLOCKS:
-        yield str(get(block, "text") or "")
-    elif kind in CALL_BLOCKS or kind == "custom_tool_call":
-        yield _call(block)
-    elif kind == "tool_result" or kind.endswith("_output"):
-        inner = get(block, "content") if kind == "tool_result" else get(block, "output")
-        for part in inner if isinstance(inner, list | tuple) else [inner]:
-            if part is not None:
-                yield from _block(part)
-    elif kind in ("thinking", "reasoning"):
-        yield str(get(block, "thinking") or get(block, "text") or "")
+def _readable(part: Part, index: int) -> Iterator[str]:
+    if part.kind in ("text", "thought", "refusal", "prompt"):
+        yield part.text
+    elif part.kind in ("call", "hosted_call"):
+        yield f"{part.name}({_written(part.body)})"
+        output = ui_output(part) if part.settled and not part.whole else None
+        if output is not None:
+            yield from _readable(part._replace(kind="result", body=output), index)
+    elif part.kind in ("result", "hosted_result", "quoted"):
+        inside = inner_parts(part, index)
+        if inside is None:
+            yield _written(part.body)
+        for one in inside or ():
+            yield from _readable(one, index)
+    elif part.kind == "unknown" and not isinstance(part.value, str):
+        yield _written(part.value)
 
 
-def _call(call: Any) -> str:
-    inner = get(call, "function") or get(call, "custom") or call
-    given = get(inner, "arguments")
-    if given is None:
-        given = get(inner, "input")
-    if given is not None and not isinstance(given, str):
-        given = json.dumps(given, ensure_ascii=False, default=str)
-    return f"{call_name(call)}({given or ''})"
+def _written(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def with_results(message: dict[str, Any], rewrite: Rewrite) -> dict[str, Any]:
@@ -87,40 +64,13 @@ def with_results(message: dict[str, Any], rewrite: Rewrite) -> dict[str, Any]:
 
     Everything else in it stays as it is: ids, cache marks, images, blocks we do not know.
     """
-    kind = message.get("type")
-    if isinstance(kind, str) and kind.endswith("_call_output") and "role" not in message:
-        return _with(message, "output", rewrite)
-    if message.get("role") in ("tool", "function"):
-        return _with(message, "content", rewrite)
-    content = content_of(message)
-    if not isinstance(content, list):
-        return message
-    blocks = [
-        _with(block, "content", rewrite)
-        if isinstance(block, dict) and block.get("type") == "tool_result"
-        else block
-        for block in content
-    ]
-    changed = any(new is not old for new, old in zip(blocks, content, strict=True))
-    return {**message, "content": blocks} if changed else message
-
-
-def _with(holder: dict[str, Any], field: str, rewrite: Rewrite) -> dict[str, Any]:
-    value = holder.get(field)
-    if isinstance(value, str):
-        new = rewrite(value)
-        return holder if new is None else {**holder, field: new}
-    if not isinstance(value, list) or not all(
-        isinstance(block, dict) and block.get("type") in TEXT_BLOCKS and "text" in block
-        for block in value
-    ):
-        return holder  # an image, or a block we do not know: left alone
-    blocks = []
-    for block in value:
-        new = rewrite(block["text"])
-        blocks.append(block if new is None else {**block, "text": new})
-    changed = any(new is not old for new, old in zip(blocks, value, strict=True))
-    return {**holder, field: blocks} if changed else holder
+    changes = []
+    for part in parts_of(message, 0):
+        if part.kind == "result":
+            value = with_result_texts(part, rewrite)
+            if value is not part.value:
+                changes.append((part, value))
+    return replaced(message, changes) if changes else message
 
 
 def has_results(message: dict[str, Any]) -> bool:

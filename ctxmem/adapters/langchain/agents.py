@@ -29,7 +29,7 @@ from typing_extensions import NotRequired, TypedDict
 from ctxmem.adapters.journal import Journal
 from ctxmem.errors import InputError
 from ctxmem.intake import read_budget
-from ctxmem.messages import LOW_WATER, OVERHEAD, Growing, trim_messages
+from ctxmem.chat import LOW_WATER, OVERHEAD, Growing, trim_messages
 from ctxmem.protocols import PageStore
 from ctxmem.schema import Budget
 from ctxmem.tokens import count_tokens, resolve

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ctxmem.messages import count_messages
+from ctxmem.chat import count_messages
 
 
 def token_counter(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ctxmem.intake import read_budget
-from ctxmem.messages import passages
+from ctxmem.chat import passages
 from ctxmem.pipeline import pack
 from ctxmem.schema import Budget, Chunk
 

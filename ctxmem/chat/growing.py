@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ctxmem.messages.checking import first_words
-from ctxmem.messages.counting import Meter
-from ctxmem.messages.cutting import Cut, for_anthropic, whole
-from ctxmem.messages.overhead import provider_of
-from ctxmem.messages.reading import listed
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.cutting import Cut
+from ctxmem.chat.faults import first_words
+from ctxmem.chat.history import whole
+from ctxmem.chat.rules import wire_format
+from ctxmem.chat.shapes import listed
 from ctxmem.tokens import resolve
 
 LOW_WATER = 0.5
@@ -35,7 +36,7 @@ class _Seen(NamedTuple):
     messages: list[Any]
     limits: tuple[int, int]  # and what of it the request and its tools take
     provider: str | None
-    anthropic: bool  # it is meant for them
+    dialect: str  # its wire format
     head: int  # leading system messages
     begins: int
     question: int  # in front of the window, -1 if none is
@@ -66,7 +67,7 @@ class Growing:
         provider: str | None = None,
     ) -> Trimmed:
         """Return as much of the end of a history as the limit holds; errors as `trim_messages`."""
-        provider_of(provider, "")
+        wire_format(provider)
         meter = Meter(self._counter, provider)
         around = meter.request + meter.tools(tools)
         given = listed(messages)
@@ -78,6 +79,9 @@ class Growing:
             seen = None
         part, places = _window(given, seen)
         history = whole(part, provider)
+        if seen is not None and history.case.dialect == "openai" != seen.dialect:
+            # What is new does not tell whose format it is; what has left the window did.
+            history = whole(part, provider or seen.dialect)
         if history.mended.items is not part and seen is not None:
             # What is broken may reach back behind the window.
             seen, (part, places) = None, _window(given, None)
@@ -88,20 +92,16 @@ class Growing:
         start = 1 if seen is not None and seen.question >= 0 else 0
         begins, question = cut.leap(head, self._low_water, start)
         kept = cut.last(head, (), ())
-        if seen is None or provider is not None or any(turn.dialect for turn in cut.turns):
-            anthropic = for_anthropic(given, cut.turns, provider)
-        else:
-            anthropic = seen.anthropic  # what is new does not tell
-        if anthropic and cut.begins_wrong(kept, len(head)):
+        if cut.begins_wrong(kept, len(head)):
             kept = cut.last(head, ("user",), ())
         now: _Seen | None
         fixed = around + sum(meter.message(cut.items[i], i) for i in head)
-        if cut.in_flight:
+        if cut.in_flight or cut.unread:
             now = seen  # a unit is walked over when it is whole
         elif history.mended.items is part:
             at = places[begins] if begins < len(places) else len(given)
             asked = places[question] if question >= 0 else -1
-            now = _Seen(list(given), (limit, around), provider, anthropic, len(head), at, asked)
+            now = _Seen(list(given), (limit, around), provider, history.case.dialect, len(head), at, asked)
         else:
             now = None
         with self._lock:

@@ -13,8 +13,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from ctxmem.errors import InputError
-from ctxmem.messages.reading import get, told
+from ctxmem.chat.rules import wire_format
+from ctxmem.chat.shapes import first_of, get
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,17 @@ OVERHEAD = {
         "LlamaIndex counts it; tools: not published, above what function-token estimators use",
         "2026-11",
     ),
+    "gemini": Overhead(
+        *(4, 4, 1, 12, 12, 64, 16),
+        "not published; ai.google.dev tokens guide counts roles and structure, the numbers are on the "
+        "safe side",
+        "2026-11",
+    ),
+    "bedrock": Overhead(
+        *(8, 5, 1, 12, 12, 530, 16),
+        "not published; those of Anthropic, whose models most requests go to",
+        "2026-11",
+    ),
     "anthropic": Overhead(
         *(8, 5, 1, 12, 12, 530, 16),
         "tools: docs.anthropic.com tool-use-pricing-and-tokens, largest value of the table; the "
@@ -84,14 +95,12 @@ _HEADER_CHARACTERS = 1 << 17  # of base64; the size of a JPEG may stand behind a
 
 def provider_of(provider: str | None, counter: str) -> str:
     """Return the provider whose overhead holds: the one named, else the counter's."""
-    if provider is None:
-        return "anthropic" if counter.startswith("claude") else "openai"
-    if provider not in OVERHEAD:
-        raise InputError(
-            f"provider is {told(provider)}; expected one of {', '.join(OVERHEAD)}, or None to "
-            "take it from the counter"
-        )
-    return provider
+    named = wire_format(provider)
+    if named is not None:
+        return "openai" if named == "responses" else named
+    if counter.startswith("claude"):
+        return "anthropic"
+    return "gemini" if counter.startswith("gemini") else "openai"
 
 
 def image_tokens(block: Any, provider: str) -> int:
@@ -143,6 +152,11 @@ def audio_tokens(block: Any) -> int:
 
 def file_tokens(block: Any) -> int:
     """Return the tokens of a file block, by its bytes."""
+    return _by_size(block, FILE_BYTES, UNSEEN_FILE)
+
+
+def video_tokens(block: Any) -> int:
+    """Return the tokens of a video block, by its bytes."""
     return _by_size(block, FILE_BYTES, UNSEEN_FILE)
 
 

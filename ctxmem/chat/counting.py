@@ -1,4 +1,4 @@
-"""Count what messages cost: every block, and what the provider adds around it."""
+"""Count what messages cost: every part, and what the provider adds around it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ctxmem.errors import InputError, InputTypeError
-from ctxmem.messages.overhead import (
+from ctxmem.chat.overhead import (
     OVERHEAD,
     audio_tokens,
     file_tokens,
     image_tokens,
     opaque_tokens,
     provider_of,
+    video_tokens,
 )
-from ctxmem.messages.reading import (
-    CALL_BLOCKS,
-    ROLES,
-    TEXT_BLOCKS,
-    as_json,
-    blocks_of,
-    call_key,
-    call_name,
-    calls_of,
-    get,
-    kind_of,
-    listed,
-    read_marked,
-    result_key,
-    role_of,
-    told,
-)
+from ctxmem.chat.parts import Part, block_part, inner_parts, parts_of, ui_output
+from ctxmem.chat.reading import read_marked
+from ctxmem.chat.shapes import ROLES, as_json, first_of, get, inner_of, kind_of, listed, role_of, shown
+from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
 from ctxmem.tokens import resolve
 
-_IMAGES = frozenset({"image", "image_url", "input_image", "computer_screenshot"})
-_SOUNDS = frozenset({"audio", "input_audio"})
-_FILES = frozenset({"file", "input_file", "document", "video", "input_video", "container_upload"})
-MEDIA = _IMAGES | _SOUNDS | _FILES
-"""Blocks that are no text."""
-_ENCRYPTED = ("signature", "thought_signature", "encrypted_content", "data")
+_ENCRYPTED = ("signature", "thought_signature", "thoughtSignature", "encrypted_content", "data")
 _DEEPEST = 50  # results within results; nobody nests them
 
 _KEPT_TEXTS = 1 << 15
@@ -113,35 +95,25 @@ class Meter:
     def message(self, message: Any, index: int) -> int:
         """Return the tokens of a message with its overhead; `index` names it in errors."""
         role = role_of(message, index)
-        if role is None:
-            return self.overhead.message + self._item(message, index)
-        tokens = self.overhead.message + self.count(_SHORT.get(role, role))
-        if type(message) is dict and len(message) == 2:
-            content = message.get("content")
-            if type(content) is str:
-                return tokens + self.count(content)
-        seen: set[str] = set()
-        for call in calls_of(message):
-            tokens += self._call(call, index)
-            seen.add(call_key(call))
-        answered = result_key(message, role)
-        if answered is not None:
-            tokens += self.count(answered)
-        if not isinstance(message, str | tuple):
-            name = get(message, "name")
-            if isinstance(name, str) and name:
-                tokens += self.overhead.name + self.count(name)
-            for field in ("refusal", "reasoning_content"):
-                text = get(message, field) or get(get(message, "additional_kwargs"), field)
-                if isinstance(text, str):
-                    tokens += self.count(text)
-            if get(message, "audio"):
-                tokens += audio_tokens(get(message, "audio"))
-        for block in blocks_of(message, index):
-            # Frameworks name a call twice: in the provider's block and in their own list.
-            if kind_of(block) in CALL_BLOCKS and call_key(block) in seen:
-                continue
-            tokens += self._block(block, index, 0)
+        if role == "remove":
+            return 0  # an order to a program, which is not sent
+        tokens = self.overhead.message
+        if role is not None:
+            tokens += self.count(_SHORT.get(role, role))
+            if type(message) is dict and len(message) == 2:
+                content = message.get("content")
+                if type(content) is str:
+                    return tokens + self.count(content)
+            if not isinstance(message, str | tuple):
+                inner = inner_of(message)
+                name = get(inner, "name")
+                if isinstance(name, str) and name and ROLES.get(role) != "tool":
+                    tokens += self.overhead.name + self.count(name)
+                instructions = get(inner, "instructions")
+                if isinstance(instructions, str):
+                    tokens += self.count(instructions)
+        for part in parts_of(message, index):
+            tokens += self._part(part, index, 0)
         return tokens
 
     def tools(self, tools: Iterable[Any] | None) -> int:
@@ -155,101 +127,98 @@ class Meter:
             total += self.overhead.tool + self.count(as_json(schema, -1))
         return total + self.overhead.tools if total else 0
 
-    def _call(self, call: Any, index: int) -> int:
-        inner = get(call, "function") or get(call, "custom") or call
-        arguments = None
-        for field in ("arguments", "args", "input", "tool_kwargs"):
-            arguments = get(inner, field)
-            if arguments is not None:
-                break
-        if not isinstance(arguments, str):
-            arguments = as_json(arguments, index) if arguments is not None else ""
-        return (
-            self.overhead.call
-            + self.count(call_key(call))
-            + self.count(call_name(call))
-            + self.count(arguments)
-        )
-
-    def _item(self, item: Any, index: int) -> int:
-        """Return the tokens of a Responses item that is not a message."""
-        kind = kind_of(item)
-        if kind == "reasoning":
-            return self._thought(item, index)
-        if kind in ("function_call", "custom_tool_call"):
-            return self._call(item, index)
-        if kind in ("function_call_output", "custom_tool_call_output"):
-            return self._result(item, str(get(item, "call_id")), get(item, "output"), index, 0)
-        return self._block(item, index, 0)
-
-    def _block(self, block: Any, index: int, depth: int) -> int:
-        if isinstance(block, str):
-            return self.count(block)
-        kind = kind_of(block)
-        if kind in TEXT_BLOCKS:
-            text = get(block, "text")
-            return self.count(text) if isinstance(text, str) else self._unknown(block, index)
-        if kind in CALL_BLOCKS or kind == "server_tool_use":
-            return self._call(block, index)
-        if kind == "tool_result":
-            key = str(get(block, "tool_use_id"))
-            return self._result(block, key, get(block, "content"), index, depth)
-        if kind in ("thinking", "redacted_thinking", "reasoning"):
-            return self._thought(block, index)
-        if kind in _IMAGES:
-            return image_tokens(block, self.provider)
-        if kind in _SOUNDS:
-            return audio_tokens(block)
-        if kind in _FILES:
-            return self._file(block, index, depth)
+    def _part(self, part: Part, index: int, depth: int) -> int:
+        """Return the tokens of one part of a message."""
+        kind = part.kind
+        if kind == "text":
+            extra = self._cited(part, index) if not isinstance(part.value, str) else 0
+            return self.count(part.text) + extra
+        if kind == "call" or kind == "hosted_call":
+            return self._call(part, index, depth)
+        if kind == "result" or kind == "hosted_result":
+            # A whole message has its overhead already, but for Responses items, which have a type.
+            around = 0 if part.whole and kind_of(part.value) in ("", "tool") else None
+            return self._result(part, index, depth, around)
+        if kind == "thought":
+            return self._thought(part)
+        if kind == "image":
+            return image_tokens(part.value, self.provider)
+        if kind == "audio":
+            return audio_tokens(part.value)
+        if kind == "video":
+            return video_tokens(part.value)
+        if kind == "file":
+            return self._file(part.value, index, depth)
         if kind == "refusal":
-            return self.count(str(get(block, "refusal") or ""))
-        encrypted = get(block, "encrypted_content")
-        if isinstance(encrypted, str) and not get(block, "content"):
+            return self.count(part.text)
+        if kind == "mark":
+            return 0
+        if kind in ("prompt", "quoted"):
+            return self._inside(part, index, depth)
+        encrypted = get(part.value, "encrypted_content")
+        if isinstance(encrypted, str) and not get(part.value, "content"):
             return opaque_tokens(encrypted)
-        return self._unknown(block, index)
+        return self._unknown(part.value, index)
 
-    def _result(self, block: Any, key: str, content: Any, index: int, depth: int) -> int:
-        tokens = self.overhead.result + self.count(key)
-        if content is None:
-            return tokens
-        if isinstance(content, str):
-            return tokens + self.count(content)
-        if not isinstance(content, list | tuple) or depth >= _DEEPEST:
-            return tokens + self._unknown(content, index)
-        return tokens + sum(self._block(inner, index, depth + 1) for inner in content)
+    def _cited(self, part: Part, index: int) -> int:
+        """Return the tokens of what is sent beside a text: what it quotes, as JSON."""
+        cited = get(part.value, "citations")
+        return self.count(as_json(cited, index)) if cited else 0
 
-    def _thought(self, block: Any, index: int) -> int:
+    def _call(self, part: Part, index: int, depth: int) -> int:
+        body = part.body
+        if not isinstance(body, str):
+            body = as_json(body, index) if body is not None else ""
+        tokens = self.overhead.call + self.count(part.key) + self.count(part.name) + self.count(body)
+        hidden = opaque_tokens(first_of(part.value, "thoughtSignature", "thought_signature"))
+        if part.settled and not part.whole:
+            output = ui_output(part)
+            if output is not None:
+                answer = part._replace(kind="result", body=output)
+                tokens += self._result(answer, index, depth, None)
+        return tokens + hidden
+
+    def _result(self, part: Part, index: int, depth: int, around: int | None) -> int:
+        tokens = self.overhead.result if around is None else around
+        tokens += self.count(part.key) + (self.count(part.name) if part.name else 0)
+        return tokens + self._inside(part, index, depth)
+
+    def _inside(self, part: Part, index: int, depth: int) -> int:
+        inside = inner_parts(part, index) if depth < _DEEPEST else None
+        if inside is None:
+            return self._unknown(part.body, index)
+        return sum(self._part(inner, index, depth + 1) for inner in inside)
+
+    def _thought(self, part: Part) -> int:
         """Return the larger of the readable thought and the encrypted one, of which it is part."""
-        texts = [get(block, field) for field in ("thinking", "reasoning", "content", "text")]
-        for part in get(block, "summary") or ():
-            texts.append(part if isinstance(part, str) else get(part, "text"))
-        readable = 0
-        for text in texts:
-            if isinstance(text, str):
-                readable += self.count(text)
-            elif isinstance(text, list | tuple):
-                readable += sum(self._block(inner, index, _DEEPEST) for inner in text)
-        sources = (block, get(block, "additional_information"), get(block, "extras"))
+        block = part.value
+        readable = self.count(part.text)
+        sources = (
+            *(block, get(block, "reasoningContent"), get(block, "additional_information")),
+            *(get(block, "extras"), get(get(block, "reasoningContent"), "reasoningText")),
+        )
         hidden = [opaque_tokens(get(of, field)) for of in sources if of for field in _ENCRYPTED]
-        return max([readable, *hidden])
+        redacted = get(get(block, "reasoningContent"), "redactedContent")
+        return max([readable, opaque_tokens(redacted), *hidden])
 
     def _file(self, block: Any, index: int, depth: int) -> int:
         tokens = 0
-        for field in ("title", "context"):
-            text = get(block, field)
+        inner = first_of(block, "document", "inlineData", "inline_data", "fileData") or block
+        for field in ("title", "context", "name", "filename"):
+            text = get(inner, field)
             if isinstance(text, str):
                 tokens += self.count(text)
-        source = get(block, "source")
+        source = get(inner, "source")
         kind = kind_of(source) if source is not None else ""
-        if kind == "text" and isinstance(get(source, "data"), str):
-            return tokens + self.count(get(source, "data"))
-        content = get(source, "content") if kind == "content" else None
+        for text in (get(source, "data") if kind == "text" else None, get(source, "text")):
+            if isinstance(text, str):
+                return tokens + self.count(text)
+        content = get(source, "content")
         if isinstance(content, str):
             return tokens + self.count(content)
         if isinstance(content, list) and depth < _DEEPEST:
-            return tokens + sum(self._block(inner, index, depth + 1) for inner in content)
-        return tokens + file_tokens(block)
+            return tokens + sum(self._part(block_part(one), index, depth + 1) for one in content)
+        return tokens + file_tokens(inner)
 
     def _unknown(self, value: Any, index: int) -> int:
         """Return the tokens of everything that is in it: more than any provider makes of it."""
@@ -270,7 +239,7 @@ def schemas_of(tools: Iterable[Any] | None) -> list[Any]:
         return []
     if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Iterable):
         raise InputTypeError(
-            f"tools is {told(tools)}; expected a list of schemas: wrap a single one in a list"
+            f"tools is {shown(tools)}; expected a list of schemas: wrap a single one in a list"
         )
     return [_schema_of(tool, i) for i, tool in enumerate(tools)]
 
@@ -299,7 +268,7 @@ def _schema_of(tool: Any, index: int) -> Any:
             "parameters": str(inspect.signature(tool)),
         }
     raise InputTypeError(
-        f"tool {index} is {told(tool)}; expected its schema as a dict, a framework's tool or a "
+        f"tool {index} is {shown(tool)}; expected its schema as a dict, a framework's tool or a "
         "function"
     )
 
@@ -316,7 +285,7 @@ def count_messages(
     Every kind of block is counted: text, tool calls with their arguments, tool results, thoughts,
     images by the provider's published rule. Sound, files and blocks we do not know are counted on
     the safe side. What is added per request, message and call stands in
-    `ctxmem.messages.OVERHEAD`, for "openai" and "anthropic"; without `provider` it follows the
+    `ctxmem.chat.OVERHEAD`, by provider; without `provider` it follows the
     counter's name. Counts of texts are kept, so that a chat is counted once and then by its new
     messages.
 
@@ -325,8 +294,6 @@ def count_messages(
     >>> count_messages([{"role": "user", "content": "hi"}], lambda text: len(text.split()))
     8
     """
-    if provider is not None:
-        provider_of(provider, "")
     meter = Meter(counter, provider)
     total = meter.request + meter.tools(tools)
     for i, message in enumerate(listed(messages)):
@@ -349,7 +316,7 @@ def list_meter(token_counter: Any) -> Any:
         return _checked(of_model)
     if not callable(token_counter):
         raise InputTypeError(
-            f"token_counter is {told(token_counter)}; expected a function of a list of messages, a "
+            f"token_counter is {shown(token_counter)}; expected a function of a list of messages, a "
             "model with get_num_tokens_from_messages, or the name of a counter"
         )
     try:
@@ -367,7 +334,7 @@ def _checked(count: Any) -> Any:
         tokens = count(messages)
         if isinstance(tokens, bool) or not isinstance(tokens, int | float) or not tokens >= 0:
             raise InputError(
-                f"token_counter returned {told(tokens)} for {len(messages)} messages; a count is a "
+                f"token_counter returned {shown(tokens)} for {len(messages)} messages; a count is a "
                 "number >= 0"
             )
         return int(-(-tokens // 1))

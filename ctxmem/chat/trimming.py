@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ctxmem.chat.cutting import Cut
+from ctxmem.chat.faults import first_words
+from ctxmem.chat.history import Price, newest, price_of, whole
+from ctxmem.chat.rules import wire_format
+from ctxmem.chat.shapes import ROLES, listed, shown
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.intake import read_budget
-from ctxmem.messages.checking import first_words
-from ctxmem.messages.cutting import Cut, Price, for_anthropic, newest, price_of, whole
-from ctxmem.messages.overhead import provider_of
-from ctxmem.messages.reading import ROLES, listed, told
 from ctxmem.schema import Budget
 
 _Types = str | type | Sequence[str | type]
@@ -31,6 +32,7 @@ def trim_messages(
     low_water: float | None = None,
     tools: Iterable[Any] | None = None,
     provider: str | None = None,
+    model: str | None = None,
     max_tokens: int | Budget | None = None,
     token_counter: Any = None,
 ) -> list[Any]:
@@ -43,15 +45,19 @@ def trim_messages(
     - Units are whole: a tool call stays with all its results, or all of it goes. Histories that
       arrive broken are repaired first (see `repair`); what is far too old to be kept is not read.
     - With `strategy="last"` the leading system messages (unless `include_system` is False), the
-      last user turn and calls in flight are pinned; the rest is the longest end of the history that
-      fits beside them. With "first" it is the longest beginning.
-    - The messages are the caller's objects. Only `allow_partial` may add a copy: the next message,
-      cut to its last (or first) blocks, or to the lines of its last (or first) text.
+      last question, calls in flight and results that the model has not read are pinned; the rest
+      is the longest end of the history that fits beside them. A question is what the user says:
+      reminders and what stands beside tool results are none. Results that are pinned and too long
+      are shown in part, with a mark that says how much was left out. With "first" the rest is the
+      longest beginning.
+    - `check` finds nothing that it could not find in the history as given: what is left begins and
+      ends as the provider wants it. With `model`, so does what only some models refuse.
+    - The messages are the caller's objects, but for those results, and for what `allow_partial`
+      adds: the next message, cut to its last (or first) blocks, or to the lines of its text.
 
     `start_on` drops what stands before the first message of a type, `end_on` what stands behind the
-    last: "human" or "user", "ai" or "assistant", "tool", "system", or a class; pins stay. For
-    Anthropic (`provider`, or known by the blocks) the history starts on a user message unless
-    `start_on` says otherwise.
+    last: "human" or "user", "ai" or "assistant", "tool", "system", or a class; pins stay. Where the
+    provider wants it (`provider`, or known by the blocks) the history starts on a user message.
 
     `low_water` keeps the prompt cache warm: when the budget is reached, the oldest units go until
     what is left is at most that share of it, and then nothing until it is reached again. So from
@@ -73,8 +79,8 @@ def trim_messages(
     """
     limit = read_budget(_one_of(budget, max_tokens)).limit
     if strategy not in ("last", "first"):
-        raise InputError(f"strategy is {told(strategy)}; expected 'last' or 'first'")
-    provider_of(provider, "")
+        raise InputError(f"strategy is {shown(strategy)}; expected 'last' or 'first'")
+    wire_format(provider)
     starts, ends = _types_in(start_on, "start_on"), _types_in(end_on, "end_on")
     price = price_of(counter, token_counter, provider, tools)
     if low_water is not None:
@@ -85,23 +91,28 @@ def trim_messages(
     split = _splitter(text_splitter) if allow_partial else None
     end = None
     if strategy == "last" and not ends and low_water is None and price[1] is not None:
-        end = newest(given, limit - price[0], price[1], include_system=include_system)
-    trim = Cut(end or whole(given, provider), limit, price, split)
-    turns = trim.turns
-    head = range(first_words(turns) if include_system else 0)
+        room = limit - price[0]
+        end = newest(
+            *(given, room, price[1]),
+            include_system=include_system,
+            provider=provider,
+            model=model,
+        )
+    trim = Cut(end or whole(given, provider, model), limit, price, split)
+    head = range(first_words(trim.turns) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
     if low_water is not None:
         trim.leap(head, low_water)
     kept = trim.last(head, starts, ends)
-    if start_on is not None or not trim.begins_wrong(kept, len(head)):
-        return kept
-    return trim.last(head, ("user",), ends) if for_anthropic(given, turns, provider) else kept
+    if start_on is None and trim.begins_wrong(kept, len(head)):
+        return trim.last(head, ("user",), ends)
+    return kept
 
 
 def _check_low_water(low_water: Any, strategy: str, price: Price, ends: tuple[Any, ...]) -> None:
     if isinstance(low_water, bool) or not isinstance(low_water, int | float):
-        raise InputTypeError(f"low_water is {told(low_water)}; expected a share such as 0.5")
+        raise InputTypeError(f"low_water is {shown(low_water)}; expected a share such as 0.5")
     if not 0 < low_water <= 1:
         raise InputError(f"low_water is {low_water}; expected more than 0 and at most 1")
     if strategy != "last" or ends or price[1] is None:
@@ -128,7 +139,7 @@ def _splitter(given: Any) -> Callable[[str], list[str]]:
     split = getattr(given, "split_text", given)
     if not callable(split):
         raise InputTypeError(
-            f"text_splitter is {told(given)}; expected a function from a text to its parts, or an "
+            f"text_splitter is {shown(given)}; expected a function from a text to its parts, or an "
             "object with split_text"
         )
     return lambda text: list(split(text))
@@ -146,7 +157,7 @@ def _types_in(types: Any, name: str) -> tuple[Any, ...]:
     for one in named:
         if not isinstance(one, str | type):
             raise InputTypeError(
-                f"{name} has {told(one)}; expected a role such as 'human', a message class, or a "
+                f"{name} has {shown(one)}; expected a role such as 'human', a message class, or a "
                 "list of them"
             )
     return tuple(ROLES.get(one, one) if isinstance(one, str) else one for one in named)

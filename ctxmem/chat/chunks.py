@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ctxmem.messages.checking import trouble_in, units_of
-from ctxmem.messages.counting import MEDIA
-from ctxmem.messages.reading import (
-    CALL_BLOCKS,
-    ROLES,
-    TEXT_BLOCKS,
-    as_json,
-    blocks_of,
-    call_key,
-    calls_of,
-    get,
-    kind_of,
-    read,
-    role_of,
-)
+from ctxmem.chat.pairing import pair_up, units_of
+from ctxmem.chat.parts import MEDIA, Part, inner_parts, parts_of
+from ctxmem.chat.reading import read
+from ctxmem.chat.shapes import ROLES, as_json, get, role_of
 from ctxmem.schema import Chunk, ChunkId, Decision
 
 CONVERSATION = "conversation"
@@ -89,12 +78,12 @@ def _is_message(item: Any) -> bool:
 
 def _chat(messages: Sequence[Any]) -> list[Chunk]:
     turns = read(messages)
-    trouble = trouble_in(turns)
-    in_flight = {i for i, _ in trouble.in_flight}
-    asked = [i for i, turn in enumerate(turns) if turn.role == "user" and turn.speaks][-1:]
+    pairing = pair_up(turns)
+    in_flight = {call.message for call in pairing.in_flight}
+    asked = [i for i, turn in enumerate(turns) if turn.asks][-1:]
     name = [_name(i) for i in range(len(messages))]
     chunks = []
-    for unit in units_of(turns, trouble):
+    for unit in units_of(turns, pairing):
         pinned = any(turns[i].role == "system" or i in asked or i in in_flight for i in unit)
         chunks += [
             Chunk(
@@ -120,25 +109,20 @@ def _passage(item: Any, index: int) -> Any:
 
 def _text(message: Any, role: str, index: int) -> str:
     """Return a message as text: its role, what it says, what it calls and what it is told."""
-    seen: set[str] = set()
-    calls = []
-    for call in calls_of(message):
-        seen.add(call_key(call))
-        calls.append(as_json(call, index))
     if role_of(message, index) is None:
         return f"{role}: {as_json(message, index)}"
-    parts = []
-    for block in blocks_of(message, index):
-        # Frameworks name a call twice: in the provider's block and in their own list.
-        if kind_of(block) not in CALL_BLOCKS or call_key(block) not in seen:
-            parts.append(_shown(block, index))
-    return f"{role}: " + "\n".join(part for part in [*parts, *calls] if part)
+    shown = [_shown(part, index) for part in parts_of(message, index)]
+    return f"{role}: " + "\n".join(text for text in shown if text)
 
 
-def _shown(block: Any, index: int) -> str:
-    kind = kind_of(block)
-    if kind in TEXT_BLOCKS:
-        text = block if isinstance(block, str) else get(block, "text")
-        return text if isinstance(text, str) else ""
-    # The bytes of an image would be no use as text, and dear.
-    return f"[{kind}]" if kind in MEDIA else as_json(block, index)
+def _shown(part: Part, index: int) -> str:
+    if part.kind == "text":
+        return part.text
+    if part.kind in MEDIA:
+        return f"[{part.name}]"  # the bytes of an image would be no use as text, and dear
+    if part.whole and part.kind == "result":
+        inside = inner_parts(part, index)
+        if inside is not None:
+            return "\n".join(text for text in (_shown(one, index) for one in inside) if text)
+        return as_json(part.body, index)
+    return "" if part.kind == "mark" else as_json(part.value, index)

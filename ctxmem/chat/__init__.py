@@ -1,0 +1,36 @@
+"""Chat histories: count, check, repair and trim them, whichever framework they come from.
+
+Messages are read by their shape and handed back as the same objects. `units` says which of them
+belong together; `RULES` holds what providers refuse, `OVERHEAD` what they add to the texts.
+"""
+
+from __future__ import annotations
+
+from ctxmem.chat.checking import check, units
+from ctxmem.chat.chunks import as_chunks, kept_messages, passages
+from ctxmem.chat.counting import count_messages
+from ctxmem.chat.findings import Finding
+from ctxmem.chat.growing import LOW_WATER, Growing, Trimmed
+from ctxmem.chat.overhead import OVERHEAD, Overhead
+from ctxmem.chat.repairing import repair
+from ctxmem.chat.rules import RULES, Rule
+from ctxmem.chat.trimming import trim_messages
+
+__all__ = [
+    "LOW_WATER",
+    "OVERHEAD",
+    "RULES",
+    "Finding",
+    "Growing",
+    "Overhead",
+    "Rule",
+    "Trimmed",
+    "as_chunks",
+    "check",
+    "count_messages",
+    "kept_messages",
+    "passages",
+    "repair",
+    "trim_messages",
+    "units",
+]

@@ -1,0 +1,281 @@
+"""Change a message as little as possible: leave parts out, put parts in, write parts otherwise.
+
+Every function returns a copy of what it changes and hands all else on: the caller's message is
+never written to, and parts that stay are the same objects.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ctxmem.chat.parts import Part
+from ctxmem.chat.shapes import content_field, get, inner_of, kind_of, rewrapped
+
+_TEXT_FIELDS = ("text", "content", "value")
+_ID_FIELDS = ("call_id", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "id")
+
+
+def with_fields(message: Any, **fields: Any) -> Any:
+    """Return a copy of a message or a block with some fields changed; one of None is taken out."""
+    if isinstance(message, tuple):
+        return (message[0], fields.get("content", message[1]))
+    if isinstance(message, str):
+        return fields.get("content", message)
+    if isinstance(message, Mapping):
+        changed = {**message, **fields}
+        return {name: changed[name] for name in changed if fields.get(name, "") is not None}
+    if hasattr(message, "additional_kwargs"):
+        # LangChain's lists are empty where OpenAI's objects have None.
+        fields = {name: [] if new is None else new for name, new in fields.items()}
+    clone = getattr(message, "model_copy", None)
+    if callable(clone):
+        return clone(update=fields)
+    shallow = copy.copy(message)
+    for name, new in fields.items():
+        object.__setattr__(shallow, name, new)
+    return shallow
+
+
+def edited(message: Any, **fields: Any) -> Any:
+    """Return a copy of a message, wrapped or not, with some fields changed."""
+    inner = inner_of(message)
+    if inner is message:
+        return with_fields(message, **fields)
+    return rewrapped(message, with_fields(inner, **fields))
+
+
+def content_list(message: Any) -> list[Any]:
+    """Return the blocks of a message's content; a str is one block."""
+    if isinstance(message, str):
+        return [message]
+    inner = inner_of(message)
+    content = inner[1] if isinstance(inner, tuple) else get(inner, content_field(inner) or "")
+    if content is None:
+        return []
+    return [content] if isinstance(content, str) else list(content)
+
+
+def with_content(message: Any, content: Any) -> Any:
+    """Return a copy of a message with other content, in the field where this one keeps it."""
+    inner = inner_of(message)
+    if isinstance(inner, str | tuple):
+        return with_fields(inner, content=content)
+    field = content_field(inner) or "content"
+    if isinstance(content, str) and field != "content":
+        # These contents are lists of blocks: the first text of it carries the new one.
+        blocks = content_list(message)
+        text = next(block for block in blocks if isinstance(get(block, "text"), str))
+        content = [with_fields(text, text=content)]
+    return edited(message, **{field: content})
+
+
+def without_parts(message: Any, parts: Iterable[Part]) -> Any | None:
+    """Return a copy of a message without some of its parts, wherever it names them.
+
+    None if a part is the whole message.
+    """
+    gone: dict[str, set[int]] = {}
+    for part in parts:
+        if part.whole:
+            return None
+        for field, at in part.places:
+            gone.setdefault(field, set()).add(at)
+    inner = inner_of(message)
+    fields: dict[str, Any] = {}
+    for field, places in gone.items():
+        if field.startswith("additional_kwargs."):
+            _without_extra(inner, field.partition(".")[2], places, fields)
+            continue
+        value = get(inner, field)
+        if isinstance(value, list | tuple):
+            left: Any = [one for i, one in enumerate(value) if i not in places]
+            if field == content_field(inner):
+                fields[field] = left
+            else:
+                fields[field] = left or None
+        else:
+            # A text as content is one block, a call or a refusal beside it one value.
+            fields[field] = None if field != "content" or get(inner, "tool_calls") else ""
+    if isinstance(inner, dict) and fields.get("content", 0) is None:
+        return _with_null(message, inner, fields)
+    return edited(message, **fields)
+
+
+def _with_null(message: Any, inner: dict[str, Any], fields: dict[str, Any]) -> Any:
+    rest = {name: new for name, new in fields.items() if name != "content"}
+    made = {**with_fields(inner, **rest), "content": None}
+    return made if inner is message else rewrapped(message, made)
+
+
+def _without_extra(inner: Any, name: str, places: set[int], fields: dict[str, Any]) -> None:
+    extra = fields.get("additional_kwargs", get(inner, "additional_kwargs"))
+    value = extra[name]
+    left = (
+        [one for i, one in enumerate(value) if i not in places]
+        if isinstance(value, list)
+        else None
+    )
+    fields["additional_kwargs"] = with_fields(extra, **{name: left or None})
+
+
+def with_parts(message: Any, parts: Mapping[int, Part], places: Sequence[Part]) -> Any:
+    """Return a copy of a message with blocks replaced: `parts[i]` instead of `places[i]`."""
+    blocks = content_list(message)
+    for i, part in parts.items():
+        blocks[places[i].places[0][1]] = part.value
+    return with_content(message, blocks)
+
+
+def replaced(message: Any, changes: Iterable[tuple[Part, Any]]) -> Any:
+    """Return a copy of a message with other values in the first places of some parts."""
+    inner = inner_of(message)
+    lists: dict[str, list[Any]] = {}
+    fields: dict[str, Any] = {}
+    for part, value in changes:
+        if part.whole:
+            return value if inner is message else rewrapped(message, value)
+        field, at = part.places[0]
+        held = get(inner, field)
+        if isinstance(held, list | tuple):
+            lists.setdefault(field, list(held))[at] = value
+        else:
+            fields[field] = value
+    return edited(message, **fields, **lists)
+
+
+def with_text(block: Any, text: str) -> Any:
+    """Return a copy of a text block with another text."""
+    if isinstance(block, str):
+        return text
+    for field in _TEXT_FIELDS:
+        if isinstance(get(block, field), str):
+            return with_fields(block, **{field: text})
+    return block
+
+
+def with_id(part: Part, message: Any, key: str) -> Any:
+    """Return a copy of a message in which a call or a result has another id, wherever it stands."""
+    inner = inner_of(message)
+    if part.whole:
+        return edited(message, **_renamed_fields(inner, part.key, key))
+    fields: dict[str, Any] = {}
+    for field, at in part.places:
+        name, _, rest = field.partition(".")
+        if rest:
+            extra = fields.get(name, get(inner, name))
+            fields[name] = with_fields(extra, **{rest: _at(extra[rest], at, part.key, key)})
+        else:
+            held = fields.get(field, get(inner, field))
+            fields[field] = _at(held, at, part.key, key)
+    return edited(message, **fields)
+
+
+def _at(held: Any, at: int, old: str, new: str) -> list[Any]:
+    made = list(held)
+    made[at] = renamed(made[at], old, new)
+    return made
+
+
+def renamed(block: Any, old: str, new: str) -> Any:
+    """Return a copy of a call or result block with another id, in whatever field it has it."""
+    fields = _renamed_fields(block, old, new)
+    if fields:
+        return with_fields(block, **fields)
+    for name in ("toolUse", "toolResult", "functionCall", "functionResponse", "function_call"):
+        inner = get(block, name)
+        if inner is not None:
+            return with_fields(block, **{name: with_fields(inner, **_renamed_fields(inner, old, new))})
+    inner = get(block, "function_response")
+    if inner is not None:
+        fields = _renamed_fields(inner, old, new)
+        return with_fields(block, function_response=with_fields(inner, **fields))
+    return block
+
+
+def _renamed_fields(block: Any, old: str, new: str) -> dict[str, Any]:
+    for field in _ID_FIELDS:
+        if get(block, field) == old:
+            return {field: new}
+    extra = get(block, "additional_kwargs")
+    if extra and get(extra, "tool_call_id") == old:
+        return {"additional_kwargs": with_fields(extra, tool_call_id=new)}
+    return {}
+
+
+def merged(first: Any, second: Any) -> Any:
+    """Return a copy of a message with the blocks of another one behind its own."""
+    blocks = [_as_block(block, first) for block in content_list(first)]
+    blocks += [_as_block(block, first) for block in content_list(second)]
+    joined = with_content(first, blocks)
+    calls = get(inner_of(second), "tool_calls")
+    if calls and isinstance(calls, list):
+        own = get(inner_of(first), "tool_calls") or []
+        joined = edited(joined, tool_calls=[*own, *calls])
+    return joined
+
+
+def _as_block(block: Any, message: Any) -> Any:
+    """Return a block as a list of this message's kind takes it: a text with its type."""
+    if not isinstance(block, str):
+        return block
+    inner = inner_of(message)
+    if not isinstance(inner, Mapping):
+        return block
+    typed = any(kind_of(one) for one in content_list(message) if not isinstance(one, str))
+    untyped = "parts" in inner or any(isinstance(one, Mapping) for one in content_list(message))
+    return {"text": block} if untyped and not typed else {"type": "text", "text": block}
+
+
+def with_result_texts(part: Part, rewrite: Callable[[str], str | None]) -> Any:
+    """Return the value of a result with its texts rewritten, itself if none was.
+
+    `rewrite` returns None to leave a text. Results that hold other things than texts are left.
+    """
+    value = part.value
+    for path in _content_paths(part):
+        held = value
+        for name in path:
+            held = get(held, name)
+        new = _rewritten(held, rewrite)
+        return value if new is None else _with_path(value, path, new)
+    return value
+
+
+def _content_paths(part: Part) -> Iterable[tuple[str, ...]]:
+    value = part.value
+    for path in (
+        ("toolResult", "content"),
+        ("content",),
+        ("blocks",),
+        ("output", "value"),
+        ("output",),
+        ("result",),
+    ):
+        held = value
+        for name in path:
+            held = get(held, name) if held is not None else None
+        if isinstance(held, str | list):
+            yield path
+
+
+def _rewritten(held: Any, rewrite: Callable[[str], str | None]) -> Any | None:
+    if isinstance(held, str):
+        return rewrite(held)
+    texts = [block if isinstance(block, str) else get(block, "text") for block in held]
+    if not all(isinstance(text, str) for text in texts):
+        return None  # an image, or a block we do not know: left alone
+    new = [rewrite(text) for text in texts]
+    if all(text is None for text in new):
+        return None
+    return [
+        block if text is None else with_text(block, text)
+        for block, text in zip(held, new, strict=True)
+    ]
+
+
+def _with_path(value: Any, path: Sequence[str], new: Any) -> Any:
+    if len(path) == 1:
+        return with_fields(value, **{path[0]: new})
+    return with_fields(value, **{path[0]: _with_path(get(value, path[0]), path[1:], new)})

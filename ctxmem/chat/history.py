@@ -1,0 +1,133 @@
+"""Read, repair and price a history before it is trimmed: all of it, or as much as matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ctxmem.chat.counting import Meter, list_meter
+from ctxmem.chat.faults import Case
+from ctxmem.chat.pairing import pair_up
+from ctxmem.chat.reading import Turn, read_marked
+from ctxmem.chat.rules import dialect_in, rules_of
+from ctxmem.chat.shapes import content_of
+from ctxmem.chat.steps import Mended, case_of, mend, sound
+from ctxmem.errors import InputError
+
+Price = tuple[int, Meter | None, Callable[[list[Any]], int] | None]
+"""What every request costs, and how a message or else a list of messages is counted."""
+
+
+class History(NamedTuple):
+    """What is trimmed: a repaired history with its rules, fingerprints and counts as far as known."""
+
+    case: Case
+    mended: Mended
+    marks: list[bytes | None]
+    costs: list[int | None]
+
+
+def whole(given: list[Any], provider: str | None, model: str | None = None) -> History:
+    """Read and repair a whole history."""
+    read = [read_marked(item, i) for i, item in enumerate(given)]
+    turns = [turn for turn, _ in read]
+    case = case_of(turns, provider, model=model)
+    mended = mend(case, given, turns)
+    marks = [
+        read[old][1] if given[old] is item else None
+        for item, old in zip(mended.items, mended.origin, strict=True)
+    ]
+    return History(case, mended, marks, [None] * len(marks))
+
+
+def newest(
+    given: list[Any],
+    room: int,
+    meter: Meter,
+    *,
+    include_system: bool,
+    provider: str | None,
+    model: str | None,
+) -> History | None:
+    """Read as much of the end as could be kept, which is all that is needed of a long history.
+
+    That is: more tokens than there is room for, back to the last question, to the last message of
+    the assistant, and to the calls of all results. None if something there needs repair; then the whole history has to be read.
+    """
+    size = len(given)
+    rows: list[tuple[int, Turn, bytes | None, int | None]] = []
+    head: list[tuple[int, Turn, bytes | None, int | None]] = []
+    while include_system and len(head) < size:
+        turn, mark = read_marked(given[len(head)], len(head))
+        if turn.role != "system":
+            break
+        cost = meter.marked(given[len(head)], len(head), mark)
+        head.append((len(head), turn, mark, cost))
+        room -= cost
+    asked = answered = False
+    unmatched: dict[str, int] = {}
+    i = size
+    while i > len(head):
+        i -= 1
+        turn, mark = read_marked(given[i], i)
+        if room < 0 and asked and answered and not unmatched and not turn.leads:
+            break
+        spent = meter.marked(given[i], i, mark) if room >= 0 else None
+        rows.append((i, turn, mark, spent))
+        room -= spent or 0
+        asked = asked or turn.asks
+        answered = answered or turn.role == "assistant"
+        for key in turn.results:
+            unmatched[key] = unmatched.get(key, 0) + 1
+        for key in turn.calls:
+            if unmatched.get(key, 0) > 1:
+                unmatched[key] -= 1
+            else:
+                unmatched.pop(key, None)
+    else:
+        return None  # read to the beginning: nothing is saved, and it may begin wrong
+    rows = [*head, *reversed(rows)]
+    turns = [turn for _, turn, _, _ in rows]
+    dialect = _dialect(given, turns, provider)
+    case = Case(rules_of(dialect), dialect, model)
+    origin = [at for at, _, _, _ in rows]
+    items = [given[at] for at in origin]
+    if not sound(case, turns):
+        return None
+    pairing = pair_up(turns, case.rules)
+    if not pairing.clean:
+        return None
+    mended = Mended(items, turns, origin, pairing)
+    return History(case, mended, [mark for _, _, mark, _ in rows], [cost for *_, cost in rows])
+
+
+def _dialect(given: list[Any], turns: Sequence[Turn], provider: str | None) -> str:
+    """Return the wire format of a history of whose end the turns are known."""
+    dialects = [turn.dialect for turn in reversed(turns)]
+    if provider is None and not any(dialects):
+        for i in range(len(given) - len(turns) - 1, -1, -1):
+            item = given[i]
+            content = item.get("content") if type(item) is dict else content_of(item)
+            # Of what was not read, only blocks can tell.
+            if not isinstance(content, str):
+                dialect = read_marked(item, i)[0].dialect
+                if dialect:
+                    return dialect
+    return dialect_in(dialects, provider)
+
+
+def price_of(
+    counter: object, token_counter: Any, provider: str | None, tools: Iterable[Any] | None
+) -> Price:
+    """Return what every request costs, and how a message or else a list of them is counted."""
+    if isinstance(token_counter, str):
+        counter = "estimate" if token_counter == "approximate" else token_counter
+    elif token_counter is not None:
+        if tools is not None:
+            raise InputError(
+                "tools are given with a token_counter of messages, which cannot count them; take "
+                "them off the budget, or give counter="
+            )
+        return 0, None, list_meter(token_counter)
+    meter = Meter(counter, provider)
+    return meter.request + meter.tools(tools), meter, None

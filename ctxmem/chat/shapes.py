@@ -1,0 +1,240 @@
+"""Look at messages of any framework without importing one: fields, roles, blocks, contents."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ctxmem.errors import InputError, InputTypeError, refuse_table
+
+ROLES = {
+    **{role: role for role in ("system", "user", "assistant", "tool")},
+    "developer": "system",
+    "human": "user",
+    "ai": "assistant",
+    "model": "assistant",
+    "chatbot": "assistant",
+    "function": "tool",
+    "HumanMessageChunk": "user",
+    "AIMessageChunk": "assistant",
+    "SystemMessageChunk": "system",
+    "ToolMessageChunk": "tool",
+    "FunctionMessageChunk": "tool",
+    "request": "user",
+    "response": "assistant",
+    "remove": "remove",
+}
+"""What frameworks and providers call the four roles, and LangChain's order to remove a message."""
+
+_EXPECTED = (
+    "a dict with 'role' and 'content' or 'parts', a Responses item with 'type', or a message of "
+    "LangChain, LlamaIndex, Pydantic AI or the AI SDK"
+)
+_LISTS = ("blocks", "content")
+
+
+def get(value: Any, name: str) -> Any:
+    """Return a field of a dict or an attribute of an object, None if it has none."""
+    if type(value) is dict or isinstance(value, Mapping):
+        return value.get(name)
+    return getattr(value, name, None)
+
+
+def first_of(value: Any, *names: str) -> Any:
+    """Return the first of these fields that is there and not None."""
+    for name in names:
+        found = get(value, name)
+        if found is not None:
+            return found
+    return None
+
+
+def kind_of(block: Any) -> str:
+    """Return the type of a block or an item, "" if it has none."""
+    if isinstance(block, str):
+        return "text"
+    kind = first_of(block, "type", "block_type", "part_kind")
+    return kind if isinstance(kind, str) else ""
+
+
+def listed(messages: Any) -> list[Any]:
+    """Return the messages as a list, or raise InputTypeError for what is no series of messages."""
+    if isinstance(messages, list):
+        return messages
+    refuse_table(messages, "messages")
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        hint = "pass its 'messages'" if isinstance(messages, Mapping) else "wrap it in a list"
+        raise InputTypeError(
+            f"messages is {shown(messages)}; expected a list of messages, each {_EXPECTED}: {hint}"
+        )
+    return list(messages)
+
+
+def inner_of(message: Any) -> Any:
+    """Return the message inside of what a framework wraps around it, else the message itself.
+
+    LangChain writes messages as {"type": ..., "data": {...}} or, with its serializer, as
+    {"lc": 1, "kwargs": {...}}; OpenAI's Agents SDK holds items as the `raw_item` of a run item.
+    """
+    if type(message) is dict:
+        if isinstance(message.get("data"), dict) and message.get("type") in ROLES:
+            return message["data"]
+        if message.get("lc") == 1 and isinstance(message.get("kwargs"), dict):
+            return message["kwargs"]
+        return message
+    raw = getattr(message, "raw_item", None)
+    return message if raw is None else raw
+
+
+def rewrapped(message: Any, inner: Any) -> Any:
+    """Return a copy of a wrapped message with another message inside."""
+    if type(message) is dict:
+        field = "data" if "lc" not in message else "kwargs"
+        return {**message, field: inner}
+    shallow = copy.copy(message)
+    shallow.raw_item = inner
+    return shallow
+
+
+def role_of(message: Any, index: int) -> str | None:
+    """Return the role as it stands in the message, None if it is a Responses item without one.
+
+    Raises:
+        InputTypeError: it is no message; `index` names it.
+    """
+    if isinstance(message, str):
+        return "user"
+    if isinstance(message, tuple) and len(message) == 2 and isinstance(message[0], str):
+        return message[0]
+    role = get(message, "role")
+    role = getattr(role, "value", role)
+    if role is None:
+        role = _role_by_type(message)
+        if role is not None:
+            return role or None
+    if not isinstance(role, str):
+        given = f"has the role {shown(role)}" if role is not None else f"is {shown(message)}"
+        raise InputTypeError(f"message {index} {given}; expected {_EXPECTED}")
+    return role
+
+
+def _role_by_type(message: Any) -> str | None:
+    """Return the role of a message that has none in so many words: "" for an item, None: no."""
+    kind = get(message, "type")
+    if isinstance(kind, str):
+        # LangChain's messages have a type for a role, whatever it is; items have not.
+        if kind in ROLES or hasattr(message, "additional_kwargs"):
+            return kind
+        inner = inner_of(message)
+        if inner is not message:
+            return kind if type(message) is dict and "data" in message else _role_inside(inner)
+        return ""
+    kind = get(message, "kind")
+    if kind in ("request", "response") and isinstance(get(message, "parts"), list | tuple):
+        return str(kind)  # Pydantic AI
+    inner = inner_of(message)
+    if inner is not message:
+        if type(message) is dict:
+            name = str((message.get("id") or ["?"])[-1])
+            return _LANGCHAIN_CLASSES.get(name, name)
+        return _role_inside(inner)
+    if type(message) is dict and isinstance(message.get("parts"), list):
+        return "user"  # Gemini: a content without a role is the user's
+    return None
+
+
+_LANGCHAIN_CLASSES = {
+    "HumanMessage": "human",
+    "AIMessage": "ai",
+    "SystemMessage": "system",
+    "ToolMessage": "tool",
+    "FunctionMessage": "function",
+    "RemoveMessage": "remove",
+}
+
+
+def _role_inside(inner: Any) -> str:
+    role = get(inner, "role")
+    role = getattr(role, "value", role)
+    return role if isinstance(role, str) else ""
+
+
+def content_of(message: Any) -> Any:
+    """Return what a message holds as content: a str, blocks or None."""
+    message = inner_of(message)
+    field = content_field(message)
+    if field is None:
+        return message if isinstance(message, str) else message[1]
+    return get(message, field)
+
+
+def content_field(message: Any) -> str | None:
+    """Return the field in which a message keeps its content; None for a str or a pair."""
+    if isinstance(message, str | tuple):
+        return None
+    if isinstance(message, Mapping):
+        return "parts" if message.get("parts") else "content"
+    # Asking a pydantic object for a field that it has not takes it microseconds.
+    fields = getattr(message, "__dict__", None) or {}
+    if fields.get("parts"):
+        return "parts"
+    for name in _LISTS:
+        if name in fields:
+            return name
+    return "parts" if getattr(message, "parts", None) else "content"
+
+
+def blocks_in(content: Any, index: int) -> Iterable[Any]:
+    """Return the blocks of a content: str, dict or a framework's block object.
+
+    Raises:
+        InputTypeError: it is no content, or a block of it is none.
+    """
+    if isinstance(content, str):
+        return (content,)
+    if content is None:
+        return ()
+    if isinstance(content, Mapping) or not isinstance(content, Iterable):
+        raise InputTypeError(
+            f"message {index} has the content {shown(content)}; expected a str, a list of blocks "
+            "or None"
+        )
+    blocks = content if isinstance(content, list) else list(content)
+    for block in blocks:
+        if not isinstance(block, str | Mapping) and not hasattr(block, "__dict__"):
+            raise InputTypeError(
+                f"message {index} has the block {shown(block)}; expected a str, a dict or a "
+                "framework's block"
+            )
+    return blocks
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it."""
+    name = type(value).__name__
+    text = repr(value)
+    return f"{text if len(text) <= 80 else text[:77] + '...'} ({name})"
+
+
+def as_json(value: Any, index: int) -> str:
+    """Return a value as JSON, frameworks' objects by their fields.
+
+    Raises:
+        InputError: it holds what JSON does not know.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_dump)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"message {index} holds a value that cannot be written as JSON ({error}); providers "
+            "take nothing else: pass plain dicts, lists, strings and numbers"
+        ) from None
+
+
+def _dump(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump()
+    return value.hex() if isinstance(value, bytes) else repr(value)

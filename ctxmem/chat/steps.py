@@ -1,0 +1,139 @@
+"""The steps by which a history is checked and repaired, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ctxmem.chat import answers, ends, faults
+from ctxmem.chat.faults import Case, Fault, Line, Step
+from ctxmem.chat.pairing import Pairing, pair_up
+from ctxmem.chat.reading import Turn
+from ctxmem.chat.rules import dialect_in, rules_of
+
+STEPS: tuple[Step, ...] = (
+    faults.removals,
+    faults.roles,
+    faults.blocks,
+    faults.empties,
+    answers.ids,
+    answers.answers,
+    answers.results_first,
+    ends.hosted,
+    ends.items,
+    ends.reasoning,
+    ends.beginning,
+    ends.alternation,
+    ends.ending,
+    ends.marks,
+    ends.documents,
+    ends.signatures,
+)
+"""Each looks for faults of one kind and returns the lines without them."""
+
+_ROUNDS = 64
+"""One step may bring up work for another; few histories need more than three rounds."""
+
+
+def case_of(
+    turns: Sequence[Turn],
+    provider: str | None,
+    *,
+    model: str | None = None,
+    continued: bool = False,
+    outside_marks: int = 0,
+) -> Case:
+    """Return the case of a history: whose rules hold for it."""
+    dialect = dialect_in((turn.dialect for turn in reversed(turns)), provider)
+    return Case(rules_of(dialect), dialect, model, continued, outside_marks)
+
+
+def find(case: Case, items: Sequence[Any], turns: Sequence[Turn]) -> list[Fault]:
+    """Return what is wrong with a history as it is."""
+    if sound(case, turns):
+        pairing = case.pair(lined(items, turns))
+        if pairing.clean and not pairing.in_flight:
+            return []
+    lines = lined(items, turns)
+    for step in STEPS:
+        step(case, lines)
+    return case.faults
+
+
+def lined(items: Sequence[Any], turns: Sequence[Turn]) -> list[Line]:
+    """Return messages and their turns as lines."""
+    return [Line(i, item, turn) for i, (item, turn) in enumerate(zip(items, turns, strict=True))]
+
+
+class Mended(NamedTuple):
+    """A repaired history: its messages, their turns and pairs, and where each message stood."""
+
+    items: list[Any]
+    turns: list[Turn]
+    origin: Sequence[int]
+    pairing: Pairing
+
+
+def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
+    """Return the repaired messages and what is known of them; `case.faults` has what was done."""
+    if sound(case, turns):
+        pairing = pair_up(turns, case.rules, continued=case.continued)
+        if pairing.clean:
+            for call in pairing.in_flight:
+                wrong = f"the call {call.key!r} is in flight: its result is to come"
+                rule = case.rules.get("call_answered")
+                case.faults.append(Fault("open_call", call.message, wrong, "", rule))
+            return Mended(items, turns, range(len(items)), pairing)
+    lines = lined(items, turns)
+    done: list[Fault] = []
+    for _ in range(_ROUNDS):
+        case.faults = []
+        for step in STEPS:
+            lines = step(case, lines)
+        done += [fault for fault in case.faults if fault.done]
+        if not any(fault.done for fault in case.faults):
+            break
+    case.faults = done + [fault for fault in case.faults if not fault.done]
+    turns = [line.turn for line in lines]
+    pairing = pair_up(turns, case.rules, continued=case.continued)
+    return Mended([line.item for line in lines], turns, [line.origin for line in lines], pairing)
+
+
+def sound(case: Case, turns: Sequence[Turn]) -> bool:
+    """Return whether nothing is wrong with a history but, perhaps, how calls and results pair up.
+
+    Most histories are sound; they are read once and not stepped through.
+    """
+    marks = case.outside_marks
+    middle = False
+    for turn in turns:
+        role = turn.role
+        if turn.odd or turn.blanks or turn.late or turn.leads or turn.item or turn.unknown:
+            return False
+        if not turn.speaks and not (turn.calls or turn.results or turn.thinks):
+            return False
+        if role == "system":
+            if middle and "system_place" in case.rules:
+                return False
+        elif role not in ("user", "assistant", "tool"):
+            return False
+        else:
+            middle = True
+        marks += turn.marks
+    return _quick_ends(case, turns, marks)
+
+
+def _quick_ends(case: Case, turns: Sequence[Turn], marks: int) -> bool:
+    rules = case.rules
+    if marks and marks > 4:
+        return False
+    if "alternate" in rules or "call_turn" in rules:
+        return False
+    first = faults.first_words(turns)
+    if "first_user" in rules and first < len(turns) and turns[first].role != "user":
+        return False
+    if "unique_calls" in rules and rules["unique_calls"].value == "request":
+        keys = [key for turn in turns for key in turn.calls if not key.startswith("function:")]
+        if len(set(keys)) < len(keys):
+            return False
+    return not turns or turns[-1].role != "assistant" or "final_thought" not in rules
