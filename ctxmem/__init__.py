@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ctxmem.auditing import Audit, AuditFinding, audit
+    from ctxmem.chat import Finding, check, count_messages, repair, trim_messages
     from ctxmem.dedup import (
         DedupIndex,
         Difference,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         VocabularyError,
     )
     from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
-    from ctxmem.chat import Finding, check, count_messages, repair, trim_messages
     from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
     from ctxmem.protocols import Compressor, Counter, Embed, PageStore, Policy, Scorer

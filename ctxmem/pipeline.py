@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ctxmem import intake, messages, render, tokens
+from ctxmem import intake, render, tokens
 from ctxmem.candidates import Candidates
+from ctxmem.chat import as_chunks, kept_messages
 from ctxmem.compress import BLOCKS, add_alternatives, read_compressors
 from ctxmem.dedup import (
     check_dedup,
@@ -170,8 +171,8 @@ def pack(
     asked = read_scorer(scorer, calls, question)
     compressing, compressors = read_compressors(compress)
     listed = intake.listed(chunks)
-    given, chat = messages.as_chunks(listed)
-    table = intake.read(given, ranked=ranked, alternatives=compressing, conversation=chat)
+    given, conversation = as_chunks(listed)
+    table = intake.read(given, ranked=ranked, alternatives=compressing, conversation=conversation)
     parts = intake.read_sections(sections, table.chunks, allowed.limit)
     layout = replace(layout, sections=parts)
     find_repeats(table, enabled=dedup is not False)
@@ -226,8 +227,8 @@ def pack(
             prefix=_prefix(table, layout, counting, previous_window),
         )
         window, selection = _fit(table, allowed, layout, counting, selecting, folded)
-        if chat:
-            window = replace(window, messages=messages.kept_messages(listed, window.decisions))
+        if conversation:
+            window = replace(window, messages=kept_messages(listed, window.decisions))
         if whole or allowed.min_density > 0:
             return window
         if not sizes.finer(window, table, selection):

@@ -16,8 +16,8 @@ import pytest
 
 import ctxmem
 from ctxmem import Chunk, InputError, InputTypeError, Section, pack
-from ctxmem.intake import content_id, read
 from ctxmem.chat import as_chunks
+from ctxmem.intake import content_id, read
 
 
 def read_chat(messages):

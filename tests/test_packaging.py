@@ -37,7 +37,7 @@ def test_the_wheel_holds_the_package_and_nothing_generated(archives):
     assert suffixes <= {".py", ".pyi", ".so", ".pyd", ".typed", ".json"}
     code = (
         "ctxmem/adapters/langchain/agents.py",
-        "ctxmem/messages/trimming.py",
+        "ctxmem/chat/trimming.py",
         "ctxmem/bench/pack.py",
         "ctxmem/weights/value-1.json",
     )

@@ -11,8 +11,8 @@ from typing import Any
 
 import xxhash
 
-from ctxmem.fields import MAX_BUDGET
 from ctxmem.chat import passages
+from ctxmem.fields import MAX_BUDGET
 from ctxmem.pipeline import pack
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId

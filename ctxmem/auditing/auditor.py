@@ -33,9 +33,9 @@ from ctxmem.auditing.sessions import (
     close,
     compare,
 )
-from ctxmem.errors import InputError
 from ctxmem.chat import check
 from ctxmem.chat.shapes import ROLES
+from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 
 DRAWN_WINDOWS = 24

@@ -8,8 +8,8 @@ from typing import Any
 
 from ctxmem.auditing.assembly import Call
 from ctxmem.auditing.segments import Segment
-from ctxmem.errors import BudgetError, CtxmemError, InputError
 from ctxmem.chat import count_messages, trim_messages
+from ctxmem.errors import BudgetError, CtxmemError, InputError
 from ctxmem.pipeline import pack
 from ctxmem.protocols import Counter
 from ctxmem.schema import Chunk

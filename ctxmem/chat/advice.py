@@ -25,7 +25,7 @@ def of_repeats(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding]
     for i, (item, turn) in enumerate(zip(items, turns, strict=True)):
         hashes = turn.passages
         if type(item) is dict and len(item) == 2:
-            content = item["content"] if "content" in item else None
+            content = item.get("content")
             if type(content) is str and len(content) >= REPEATED_CHARACTERS:
                 hashes = passages_in((content,))
         if not hashes:

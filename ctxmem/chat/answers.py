@@ -9,7 +9,7 @@ from ctxmem.chat.editing import content_list, merged, with_content, with_id, wit
 from ctxmem.chat.faults import Case, Line, changed, without
 from ctxmem.chat.pairing import Pairing, Spot
 from ctxmem.chat.parts import Part, parts_of
-from ctxmem.chat.reading import ODD_ID
+from ctxmem.chat.reading import NAMELESS, ODD_ID
 from ctxmem.chat.rules import Rules
 from ctxmem.chat.shapes import content_of
 
@@ -27,11 +27,11 @@ def _parts_by_kind(line: Line) -> dict[str, list[Part]]:
 
 
 def ids(case: Case, lines: list[Line]) -> list[Line]:
-    """Give calls and their results other ids where an id has a wrong form or is not the only one."""
+    """Give calls and their results other ids where an id is used twice or has a wrong form."""
     form, unique = case.rules.get("id_form"), case.rules.get("unique_calls")
     if form is None and unique is None:
         return lines
-    odd = any(line.turn.odd & ODD_ID for line in lines)
+    odd = any(line.turn.odd & (ODD_ID | NAMELESS) for line in lines)
     if not odd and not (unique and unique.value == "request" and _repeated(lines)):
         return lines
     new = _new_ids(case, lines, case.pair(lines))
@@ -64,25 +64,33 @@ def _new_ids(
     new: dict[tuple[int, str, int], str] = {}
     for i, line in enumerate(lines):
         for nth, key in enumerate(line.turn.calls):
-            if key.startswith("function:"):
+            nameless = key.startswith("function:")
+            if nameless and (case.dialect not in _NAMED or line.turn.whole):
                 continue
             call = Spot(i, nth, key)
             scope = key if unique and unique.value == "request" else (i, key)
             again = unique is not None and scope in seen
             seen.add(scope)
-            wrong = form is not None and form.match(key) is None
+            raw = key.partition(" (")[0] if line.turn.dialect == "responses" else key
+            wrong = nameless or (form is not None and form.match(raw) is None)
             if not (again or wrong):
                 continue
-            name = _fresh(key, form, taken)
+            name = _fresh("" if nameless else raw, form, taken)
             taken.add(name)
             seen.add(name if scope == key else (i, name))
+            again = again and not wrong
             what = "is used before" if again else "is of no form that the provider takes"
             rule = "unique_calls" if again else "id_form"
-            case.note("call_id", line, f"the id {key!r} {what}", f"made it {name!r}", rule)
+            given = "" if nameless else raw
+            case.note("call_id", line, f"the id {given!r} {what}", f"made it {name!r}", rule)
             new[i, "call", nth] = name
             for result in answers.get(call, ()):
                 new[result.message, "result", result.nth] = name
     return new
+
+
+_NAMED = frozenset({"anthropic", "bedrock"})
+"""Wire formats in which every call has an id; others may go by the function's name."""
 
 
 def _fresh(key: str, form: Any, taken: set[str]) -> str:
@@ -161,7 +169,9 @@ def _arranged(
 
 def _only(line: Line, parts: list[Part]) -> Line:
     """Return a line of some of its parts alone: itself, if that is all it holds."""
-    others = [p for p in parts_of(line.item, line.origin) if p.places not in {q.places for q in parts}]
+    others = [
+        p for p in parts_of(line.item, line.origin) if p.places not in {q.places for q in parts}
+    ]
     if parts[0].whole or not others:
         return line
     return changed(line, without_parts(line.item, others))
@@ -174,14 +184,14 @@ def _with_moved(
     kept: list[Line] = []
     waiting: list[Line] = []
     for i, line in stays:
-        if waiting:
-            if together and line.turn.results and not line.turn.whole:
-                line = _joined([line, *waiting])
-                waiting = []
-            elif not line.turn.answers_only:
+        if waiting and together and line.turn.results and not line.turn.whole:
+            kept.append(_joined([line, *waiting]))
+            waiting = []
+        else:
+            if waiting and not line.turn.answers_only:
                 kept += [_joined(waiting)] if together else waiting
                 waiting = []
-        kept.append(line)
+            kept.append(line)
         waiting += moved.get(i, [])
     if waiting:
         kept += [_joined(waiting)] if together else waiting

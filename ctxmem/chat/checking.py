@@ -1,8 +1,8 @@
-"""Find what is wrong with a history: what a provider refuses, what is wasted, what breaks caches."""
+"""Find what is wrong with a history: what is refused, what is wasted, what breaks caches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ctxmem.chat import advice
@@ -99,7 +99,7 @@ def check(
         outside_marks=sum(isinstance(t, Mapping) and bool(t.get("cache_control")) for t in schemas),
     )
     found = [
-        Finding(fault.kind, fault.index, fault.wrong, fault.rule)
+        Finding(fault.kind, fault.message, fault.wrong, fault.rule)
         for fault in find(case, items, turns)
     ]
     found += advice.of_repeats(items, turns)

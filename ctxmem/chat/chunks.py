@@ -8,7 +8,7 @@ from typing import Any
 from ctxmem.chat.pairing import pair_up, units_of
 from ctxmem.chat.parts import MEDIA, Part, inner_parts, parts_of
 from ctxmem.chat.reading import read
-from ctxmem.chat.shapes import ROLES, as_json, get, role_of
+from ctxmem.chat.shapes import ROLES, as_json, role_of
 from ctxmem.schema import Chunk, ChunkId, Decision
 
 CONVERSATION = "conversation"

@@ -18,7 +18,17 @@ from ctxmem.chat.overhead import (
 )
 from ctxmem.chat.parts import Part, block_part, inner_parts, parts_of, ui_output
 from ctxmem.chat.reading import read_marked
-from ctxmem.chat.shapes import ROLES, as_json, first_of, get, inner_of, kind_of, listed, role_of, shown
+from ctxmem.chat.shapes import (
+    ROLES,
+    as_json,
+    first_of,
+    get,
+    inner_of,
+    kind_of,
+    listed,
+    role_of,
+    shown,
+)
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
 from ctxmem.tokens import resolve
@@ -169,7 +179,9 @@ class Meter:
         body = part.body
         if not isinstance(body, str):
             body = as_json(body, index) if body is not None else ""
-        tokens = self.overhead.call + self.count(part.key) + self.count(part.name) + self.count(body)
+        tokens = (
+            self.overhead.call + self.count(part.key) + self.count(part.name) + self.count(body)
+        )
         hidden = opaque_tokens(first_of(part.value, "thoughtSignature", "thought_signature"))
         if part.settled and not part.whole:
             output = ui_output(part)

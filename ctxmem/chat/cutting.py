@@ -53,7 +53,7 @@ class Cut:
         while ends and units and not self._is(units[-1][-1], ends):
             units.pop()
         units = self._sendable(units)
-        pins = self._pins(units)
+        pins = self._with_beside(head, units, self._pins(units))
         pinned = [*head, *(i for unit in pins for i in unit)]
         self._demand(sorted(pinned))
         free = [unit for unit in reversed(units) if unit not in pins]
@@ -195,6 +195,20 @@ class Cut:
                 break
         return pins
 
+    def _with_beside(self, head: range, units: list[range], pins: set[range]) -> set[range]:
+        """Return the pins, with what was said last beside results if it fits too.
+
+        It may be a reminder of the agent's, which no question may leave for, or the user's.
+        """
+        for unit in reversed(units):
+            if unit in pins and self._asks(unit):
+                return pins
+            if any(self.turns[i].beside for i in unit):
+                more = {*pins, unit}
+                places = sorted([*head, *(i for one in more for i in one)])
+                return more if self._total(places) <= self.limit else pins
+        return pins
+
     def begins_wrong(self, kept: list[Any], head: int) -> bool:
         """Return whether what was kept begins on a message that the provider refuses as first."""
         if not {"first_user", "call_turn"} & self.case.rules.keys() or len(kept) <= head:
@@ -262,9 +276,7 @@ class Cut:
         assert self.meter is not None
         total = self.request
         for i in indices:
-            total += (
-                self.meter.message(forms[i], self.origin[i]) if i in forms else self._cost(i)
-            )
+            total += self.meter.message(forms[i], self.origin[i]) if i in forms else self._cost(i)
         return total
 
     def _cost(self, index: int) -> int:

@@ -113,9 +113,7 @@ def _without_extra(inner: Any, name: str, places: set[int], fields: dict[str, An
     extra = fields.get("additional_kwargs", get(inner, "additional_kwargs"))
     value = extra[name]
     left = (
-        [one for i, one in enumerate(value) if i not in places]
-        if isinstance(value, list)
-        else None
+        [one for i, one in enumerate(value) if i not in places] if isinstance(value, list) else None
     )
     fields["additional_kwargs"] = with_fields(extra, **{name: left or None})
 
@@ -186,7 +184,9 @@ def renamed(block: Any, old: str, new: str) -> Any:
     for name in ("toolUse", "toolResult", "functionCall", "functionResponse", "function_call"):
         inner = get(block, name)
         if inner is not None:
-            return with_fields(block, **{name: with_fields(inner, **_renamed_fields(inner, old, new))})
+            return with_fields(
+                block, **{name: with_fields(inner, **_renamed_fields(inner, old, new))}
+            )
     inner = get(block, "function_response")
     if inner is not None:
         fields = _renamed_fields(inner, old, new)
@@ -194,7 +194,15 @@ def renamed(block: Any, old: str, new: str) -> Any:
     return block
 
 
+_NEW_IDS = {"tool_use": "id", "tool_result": "tool_use_id"}
+
+
 def _renamed_fields(block: Any, old: str, new: str) -> dict[str, Any]:
+    if old.startswith("function:"):  # there is no id so far
+        field = _NEW_IDS.get(kind_of(block)) or (
+            "toolUseId" if get(block, "name") or get(block, "content") is not None else ""
+        )
+        return {field: new} if field and not get(block, "toolUse") else {}
     for field in _ID_FIELDS:
         if get(block, field) == old:
             return {field: new}

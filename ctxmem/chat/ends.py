@@ -7,8 +7,8 @@ from typing import Any
 
 from ctxmem.chat.editing import merged, renamed, replaced, with_fields, with_text
 from ctxmem.chat.faults import Case, Line, changed, first_words, without
-from ctxmem.chat.parts import Part, parts_of
-from ctxmem.chat.reading import MARKED_THOUGHT, RUN_BY_PROVIDER, UNSPOKEN_FILE
+from ctxmem.chat.parts import HOSTED, Part, parts_of
+from ctxmem.chat.reading import MARKED_THOUGHT, RUN_BY_PROVIDER, UNSPOKEN_FILE, is_plain_document
 from ctxmem.chat.shapes import get, inner_of, kind_of
 
 # Items of the Responses API -----------------------------------------------------------------------
@@ -36,7 +36,7 @@ def items(case: Case, lines: list[Line]) -> list[Line]:
     forms = case.rules.get("item_form")
     if forms is None or not any(line.turn.item for line in lines):
         return lines
-    seen: set[str] = set()
+    seen: dict[str, Any] = {}
     kept: list[Line] = []
     for line in lines:
         own = line.turn.item
@@ -44,19 +44,19 @@ def items(case: Case, lines: list[Line]) -> list[Line]:
         if not own:
             kept.append(line)
         elif own in seen:
-            kept += _second(case, line, own, kind)
+            kept += _second(case, line, own, kind, seen[own])
         elif not own.startswith(forms.value.get(kind, "")):
             wrong = f"the id {own!r} does not begin with {forms.value[kind]!r}"
             kept += _nameless(case, line, kind, wrong, "item_form")
         else:
             kept.append(line)
-        seen.add(own)
+        seen.setdefault(own, line.item)
     return kept
 
 
-def _second(case: Case, line: Line, own: str, kind: str) -> list[Line]:
+def _second(case: Case, line: Line, own: str, kind: str, first: Any) -> list[Line]:
     wrong = f"the id {own!r} stands before"
-    if kind in ("item_reference", "reasoning"):
+    if kind in ("item_reference", "reasoning") or line.item == first:
         case.note("call_id", line, wrong, "dropped it", "unique_items")
         return []
     return _nameless(case, line, kind, wrong, "unique_items")
@@ -96,6 +96,8 @@ def _unpaired(case: Case, lines: Sequence[Line]) -> dict[int, list[Part]]:
             # Consecutive messages of the assistant are one turn, which ends here.
             for key in [key for key in waiting if key not in deferred or turn.speaks]:
                 _lost(case, lines, waiting.pop(key), gone)
+            if turn.odd & RUN_BY_PROVIDER:
+                gone[i] = _strayed(case, line)
             continue
         for part in parts_of(line.item, line.origin) if turn.odd & RUN_BY_PROVIDER else ():
             if part.kind == "hosted_call":
@@ -112,6 +114,15 @@ def _unpaired(case: Case, lines: Sequence[Line]) -> dict[int, list[Part]]:
         if place[0] + 1 < len(lines) and key not in deferred:
             _lost(case, lines, place, gone)
     return gone
+
+
+def _strayed(case: Case, line: Line) -> list[Part]:
+    """Return what is of server tools in a message that is not the assistant's."""
+    parts = [p for p in parts_of(line.item, line.origin) if p.kind in HOSTED]
+    for part in parts:
+        wrong = f"a block of server tool {part.key!r} stands in a message of the {line.turn.role}"
+        case.note("refused_block", line, wrong, "dropped it", "hosted_pairs")
+    return parts
 
 
 def _lost(
@@ -145,7 +156,7 @@ def _with_hosted_ids(case: Case, line: Line) -> Line:
 
 
 def beginning(case: Case, lines: list[Line]) -> list[Line]:
-    """Drop what stands before the first message of the user, where the provider wants that first."""
+    """Drop what stands before the first message of the user, where that has to be first."""
     turns = [line.turn for line in lines]
     first = first_words(turns)
     if first == len(lines) or "first_user" not in case.rules or turns[first].role == "user":
@@ -177,7 +188,9 @@ def _call_turns(case: Case, lines: list[Line], first: int) -> list[Line]:
             kept.append(line)
         elif before is None:
             wrong = "function calls stand before the first message of the user"
-            case.note("role_order", line, wrong, "dropped it", "call_turn")
+            case.note("role_order", line, wrong, "dropped them", "call_turn")
+            parts = parts_of(line.item, line.origin)
+            kept += without(line, [part for part in parts if part.kind == "call"])
         else:
             wrong = "function calls stand behind another turn of the model"
             case.note("role_order", line, wrong, "joined the two turns", "call_turn")
@@ -201,7 +214,10 @@ def alternation(case: Case, lines: list[Line]) -> list[Line]:
         elif isinstance(inner_of(line.item), Mapping) and not line.turn.whole:
             wrong = f"two messages of the {line.turn.role} stand behind each other"
             case.note("role_order", line, wrong, "joined the two", "alternate")
-            kept[-1] = changed(last, merged(last.item, line.item))
+            joined = changed(last, merged(last.item, line.item))
+            # What the user asked is asked still, though a result stands beside it now.
+            asks = last.turn.asks or line.turn.asks
+            kept[-1] = joined._replace(turn=joined.turn._replace(asks=asks))
         else:
             kept.append(line)  # frameworks join their own
     return kept
@@ -277,14 +293,20 @@ def marks(case: Case, lines: list[Line]) -> list[Line]:
 
 
 def _unmarked(
-    case: Case, line: Line, rule: str, most: int = 1 << 30, wrong: str = "a mark stands on a thought"
+    case: Case,
+    line: Line,
+    rule: str,
+    most: int = 1 << 30,
+    wrong: str = "a mark stands on a thought",
 ) -> Line:
     """Return a line without its first marks, or without those on thoughts and empty texts."""
     item, changes, gone, behind = line.item, [], [], False
     left = most
     for part in parts_of(item, line.origin):
-        refused = rule == "cache_marks" or part.kind == "thought" or (
-            part.kind == "text" and not part.text
+        refused = (
+            rule == "cache_marks"
+            or part.kind == "thought"
+            or (part.kind == "text" and not part.text)
         )
         if part.kind == "mark":
             if left > 0 and (rule == "cache_marks" or behind):
@@ -294,7 +316,7 @@ def _unmarked(
             bare, taken = _bare(part, left, inside=rule == "cache_marks")
             changes += [(part, bare)] if taken else []
             left -= taken
-        behind = part.kind == "thought"
+        behind = part.kind == "thought" or is_plain_document(part)
     if not changes and not gone:
         return line
     case.note("cache_mark", line, wrong, "took it off", rule)

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ctxmem.chat import pairing as pairs
-from ctxmem.chat.editing import edited, with_fields, without_parts
+from ctxmem.chat.editing import edited, replaced, with_fields, without_parts
 from ctxmem.chat.pairing import Pairing
 from ctxmem.chat.parts import Part, parts_of
 from ctxmem.chat.reading import (
     BLANK_INSIDE,
     EMPTY_CALLS,
+    EMPTY_ERROR,
+    FOREIGN_ROLE,
     LEGACY,
     NO_CONTENT,
     NO_DATA,
@@ -54,14 +56,14 @@ class Fault(NamedTuple):
 
     Attributes:
         kind: as `check` names it.
-        index: the message, as it was given.
+        message: where it was, in the history as given.
         wrong: what is wrong, as a sentence.
         done: what repair does about it, "" if nothing can be done.
         rule: the rule that is broken, None where every provider refuses it.
     """
 
     kind: str
-    index: int
+    message: int
     wrong: str
     done: str
     rule: Rule | None = None
@@ -76,6 +78,7 @@ class Case:
     model: str | None = None
     continued: bool = False
     outside_marks: int = 0  # cache marks of the tools
+    named: bool = False  # the provider is given, not taken from the messages
     faults: list[Fault] = field(default_factory=list)
 
     def note(self, kind: str, line: Line, wrong: str, done: str, rule: str = "") -> None:
@@ -92,8 +95,11 @@ Step = Callable[[Case, list[Line]], list[Line]]
 
 
 def changed(line: Line, item: Any) -> Line:
-    """Return a line with another message in it."""
-    return Line(line.origin, item, read_one(item, line.origin))
+    """Return a line with another message in it; what asked before asks still, and nothing else."""
+    turn = read_one(item, line.origin)
+    asks = line.turn.asks and turn.speaks
+    beside = turn.beside or (line.turn.beside and turn.speaks)
+    return Line(line.origin, item, turn._replace(asks=asks, beside=beside))
 
 
 def without(line: Line, parts: Iterable[Part]) -> list[Line]:
@@ -125,6 +131,31 @@ def removals(case: Case, lines: list[Line]) -> list[Line]:
         else:
             kept = [one for one in kept if get(inner_of(one.item), "id") != name or name is None]
     return kept
+
+
+_NAMES = {"gemini": {"assistant": "model", "tool": "user"}}
+
+
+def role_names(case: Case, lines: list[Line]) -> list[Line]:
+    """Give plain messages the provider's name of their role; frameworks have names of their own."""
+    if not case.named:
+        return lines
+    names = _NAMES.get(case.dialect, {})
+    return [_renamed_role(case, line, names) for line in lines]
+
+
+def _renamed_role(case: Case, line: Line, names: dict[str, str]) -> Line:
+    turn = line.turn
+    if turn.role not in ("user", "assistant", "tool"):
+        return line
+    if not (turn.odd & FOREIGN_ROLE or turn.role in names) or type(line.item) is not dict:
+        return line
+    given, right = line.item.get("role"), names.get(turn.role, turn.role)
+    if given in (right, None, "function"):
+        return line
+    wrong = f"{case.dialect} knows no role {given!r}"
+    case.note("role_order", line, wrong, f"made it {right!r}", "roles")
+    return changed(line, edited(line.item, role=right))
 
 
 _KNOWN = {
@@ -162,6 +193,8 @@ def roles(case: Case, lines: list[Line]) -> list[Line]:
 def _system_refused(case: Case, lines: Sequence[Line], i: int) -> bool:
     if case.dialect != "anthropic":
         return True
+    if case.model and not case.rules["system_place"].value.search(case.model):
+        return True
     before, behind = lines[i - 1].turn, lines[i + 1].turn if i + 1 < len(lines) else None
     if before.role not in ("user", "tool") or before.calls:
         return True
@@ -183,7 +216,7 @@ def first_words(turns: Sequence[Turn]) -> int:
 
 # Blocks and fields --------------------------------------------------------------------------------
 
-_REFUSED = EMPTY_CALLS | NO_CONTENT | NO_DATA | UNSIGNED | WRONG_PART | WRONG_SIDE
+_REFUSED = EMPTY_CALLS | EMPTY_ERROR | NO_CONTENT | NO_DATA | UNSIGNED | WRONG_PART | WRONG_SIDE
 
 
 def blocks(case: Case, lines: list[Line]) -> list[Line]:
@@ -205,12 +238,27 @@ def _accepted(case: Case, line: Line) -> list[Line]:
     if odd & NO_CONTENT and "content" in rules and line.turn.whole and _is_chat(line.item):
         case.note("refused_block", line, "a tool message has no content", "put '' there", "content")
         line = changed(line, edited(line.item, content=""))
+    if odd & EMPTY_ERROR and "error_text" in rules:
+        line = _with_error_text(case, line)
     gone = list(_refused_parts(case, line))
     if gone:
         return without(line, gone)
+    for part in parts_of(line.item, line.origin) if odd & NO_DATA else ():
+        if part.kind == "unknown" and "beside" in part.name and "one_field" in rules:
+            case.note("refused_block", line, f"a block has {part.name}", "", "one_field")
     if odd & WRONG_PART and case.dialect == "responses":
         return [_of_its_side(case, line)]
     return [line]
+
+
+def _with_error_text(case: Case, line: Line) -> Line:
+    changes = []
+    for part in parts_of(line.item, line.origin):
+        if part.kind == "result" and get(part.value, "is_error") and not part.body:
+            wrong = f"the result of {part.key!r} is an error without a text"
+            case.note("refused_block", line, wrong, "wrote 'error' there", "error_text")
+            changes.append((part, with_fields(part.value, content="error")))
+    return changed(line, replaced(line.item, changes)) if changes else line
 
 
 def _refused_parts(case: Case, line: Line) -> Iterator[Part]:
@@ -225,7 +273,9 @@ def _refused_parts(case: Case, line: Line) -> Iterator[Part]:
         block = part.value
         if part.kind == "thought" and "signed" in rules and kind_of(block) == "thinking":
             if get(block, "signature") is None:
-                case.note("refused_block", line, "a thought has no signature", "dropped it", "signed")
+                case.note(
+                    "refused_block", line, "a thought has no signature", "dropped it", "signed"
+                )
                 yield part
         elif part.kind == "thought" and "signed" in rules and kind_of(block) == "redacted_thinking":
             if get(block, "data") is None:
@@ -235,19 +285,25 @@ def _refused_parts(case: Case, line: Line) -> Iterator[Part]:
         elif "data" in rules and _no_data(part):
             case.note("refused_block", line, "a part has no data", "dropped it", "data")
             yield part
-        elif part.kind in ("call", "result") and "call_side" in rules and not part.whole:
-            if (part.kind == "call") != (line.turn.role == "assistant"):
-                whose = "is not the assistant's" if part.kind == "call" else "is the assistant's"
-                wrong = f"the {part.kind} {part.key!r} {whose}"
-                case.note("refused_block", line, wrong, "dropped it", "call_side")
-                yield part
+        elif "call_side" in rules and _on_wrong_side(part, line):
+            whose = "is not the assistant's" if part.kind == "call" else "is the assistant's"
+            wrong = f"the {part.kind} {part.key!r} {whose}"
+            case.note("refused_block", line, wrong, "dropped it", "call_side")
+            yield part
+
+
+def _on_wrong_side(part: Part, line: Line) -> bool:
+    if part.kind not in ("call", "result") or part.whole:
+        return False
+    return (part.kind == "call") != (line.turn.role == "assistant")
 
 
 def _no_data(part: Part) -> bool:
     if part.kind == "unknown":
-        return part.value == {}
+        return bool(part.value == {})
     block = part.value
-    return part.kind == "thought" and not kind_of(block) and not (part.text or get(block, "text"))
+    held = bool(part.text or get(block, "text"))
+    return part.kind == "thought" and not kind_of(block) and not held
 
 
 def _is_chat(item: Any) -> bool:
@@ -290,8 +346,10 @@ def empties(case: Case, lines: list[Line]) -> list[Line]:
             if last and turn.role == "assistant" and not get(inner_of(line.item), "content"):
                 kept.append(line)  # the beginning of an answer may be empty
                 continue
-            case.note("empty_content", line, f"the {turn.role} message is empty", "dropped it",
-                      "empty")  # fmt: skip
+            rule = "content" if turn.odd & nulls else "empty"
+            case.note(
+                "empty_content", line, f"the {turn.role} message is empty", "dropped it", rule
+            )
         elif turn.blanks >= least:
             kept += _without_blanks(case, line, least)
         else:
@@ -327,19 +385,21 @@ def _without_blanks(case: Case, line: Line, least: int) -> list[Line]:
 
 
 def _without_blanks_inside(case: Case, line: Line) -> list[Line]:
-    blocks: list[Any] = []
     inner = inner_of(line.item)
     field = content_field(inner) or "content"
-    for block in get(inner, field):
-        content = get(block, "content") if kind_of(block) == "tool_result" else None
-        if isinstance(content, list):
-            left = [one for one in content if kind_of(one) != "text" or _says(one)]
-            block = block if len(left) == len(content) else with_fields(block, content=left)
-        blocks.append(block)
+    blocks = [_without_blank_texts(block) for block in get(inner, field)]
     if all(a is b for a, b in zip(blocks, get(inner, field), strict=True)):
         return [line]
     case.note("empty_content", line, "a text in a result is empty", "dropped it", "not_blank")
     return [changed(line, edited(line.item, **{field: blocks}))]
+
+
+def _without_blank_texts(block: Any) -> Any:
+    content = get(block, "content") if kind_of(block) == "tool_result" else None
+    if not isinstance(content, list):
+        return block
+    left = [one for one in content if kind_of(one) != "text" or _says(one)]
+    return block if len(left) == len(content) else with_fields(block, content=left)
 
 
 def _says(block: Any) -> bool:

@@ -93,7 +93,9 @@ class Growing:
         begins, question = cut.leap(head, self._low_water, start)
         kept = cut.last(head, (), ())
         if cut.begins_wrong(kept, len(head)):
-            kept = cut.last(head, ("user",), ())
+            begun = cut.last(head, ("user",), ())
+            # Better a wrong beginning than none.
+            kept = begun if len(begun) > len(head) else cut.last(head, (), ())
         now: _Seen | None
         fixed = around + sum(meter.message(cut.items[i], i) for i in head)
         if cut.in_flight or cut.unread:
@@ -101,7 +103,9 @@ class Growing:
         elif history.mended.items is part:
             at = places[begins] if begins < len(places) else len(given)
             asked = places[question] if question >= 0 else -1
-            now = _Seen(list(given), (limit, around), provider, history.case.dialect, len(head), at, asked)
+            now = _Seen(
+                list(given), (limit, around), provider, history.case.dialect, len(head), at, asked
+            )
         else:
             now = None
         with self._lock:

@@ -19,7 +19,7 @@ Price = tuple[int, Meter | None, Callable[[list[Any]], int] | None]
 
 
 class History(NamedTuple):
-    """What is trimmed: a repaired history with its rules, fingerprints and counts as far as known."""
+    """What is trimmed: a repaired history, with fingerprints and counts as far as known."""
 
     case: Case
     mended: Mended
@@ -52,7 +52,8 @@ def newest(
     """Read as much of the end as could be kept, which is all that is needed of a long history.
 
     That is: more tokens than there is room for, back to the last question, to the last message of
-    the assistant, and to the calls of all results. None if something there needs repair; then the whole history has to be read.
+    the assistant, and to the calls of all results. None if something there needs repair; then the
+    whole history has to be read.
     """
     size = len(given)
     rows: list[tuple[int, Turn, bytes | None, int | None]] = []
@@ -89,7 +90,7 @@ def newest(
     rows = [*head, *reversed(rows)]
     turns = [turn for _, turn, _, _ in rows]
     dialect = _dialect(given, turns, provider)
-    case = Case(rules_of(dialect), dialect, model)
+    case = Case(rules_of(dialect), dialect, model, named=provider is not None)
     origin = [at for at, _, _, _ in rows]
     items = [given[at] for at in origin]
     if not sound(case, turns):

@@ -28,7 +28,8 @@ NOTE_TAGS = frozenset(
 
 _ELEMENT = re.compile(r"\s*<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>")
 _BRACKETED = re.compile(
-    r"\s*[\[(]\s*(?:system|reminder|automatic|automated|note from the system|request interrupted)"
+    r"\s*[\[(]\s*(?:system|reminder|automatic|automated|note from the system|request interrupted"
+    r"|(?:user )?(?:interrupted|cancelled|canceled|aborted))"
     r"\b[^\]\n]*[\])]\s*\Z",
     re.IGNORECASE,
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctxmem.chat.rules import wire_format
-from ctxmem.chat.shapes import first_of, get
+from ctxmem.chat.shapes import get
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from typing import NamedTuple
 from ctxmem.chat.reading import Turn
 from ctxmem.chat.rules import Rules
 
+_OPTIONAL = "(mcp_approval_request)"
+"""A request for approval may stay without an answer."""
+
 
 class Spot(NamedTuple):
     """A call or a result: its message, its place among the calls or results there, and its id."""
@@ -44,7 +47,9 @@ class Pairing:
         return not (self.orphans or self.open or self.misplaced)
 
 
-def pair_up(turns: Sequence[Turn], rules: Rules | None = None, *, continued: bool = False) -> Pairing:
+def pair_up(
+    turns: Sequence[Turn], rules: Rules | None = None, *, continued: bool = False
+) -> Pairing:
     """Pair calls with results, each result with the latest open call of its id before it.
 
     Some models number their calls anew in every turn, so an id alone does not tell the call. A
@@ -83,6 +88,8 @@ def pair_up(turns: Sequence[Turn], rules: Rules | None = None, *, continued: boo
         (call.message, call.key) for call, _ in pairing.links if call.key.startswith("function:")
     }
     for call in waiting.left():
+        if call.key.endswith(_OPTIONAL):
+            continue
         if (call.message, call.key) not in answered or together:
             (pairing.in_flight if call.message >= pairing.tail else pairing.open).append(call)
     _pair_early(pairing, early, turns, continued)
@@ -100,7 +107,8 @@ def _pair_early(
     unanswered = {call.key: call for call in pairing.open}
     # What an item reference stands for is not known: it may be the call of an output behind it.
     unseen = next(
-        (i for i, turn in enumerate(turns) if "item_reference" in turn.unknown), len(turns)
+        (i for i, turn in enumerate(turns) if "item_reference" in turn.unknown and _may_call(turn)),
+        len(turns),
     )
     answered: set[Spot] = set()
     for result in early:
@@ -112,6 +120,10 @@ def _pair_early(
         elif result.message < unseen and not continued:
             pairing.orphans.append(result)
     pairing.open = [call for call in pairing.open if call not in answered]
+
+
+def _may_call(reference: Turn) -> bool:
+    return not reference.item.startswith(("msg_", "rs_"))
 
 
 class _Waiting:
@@ -169,11 +181,16 @@ def _tail(turns: Sequence[Turn]) -> int:
     at = len(turns)
     while at and turns[at - 1].answers_only:
         at -= 1
-    while at and turns[at - 1].dialect == "responses" and not turns[at - 1].speaks:
+    while at and _is_step(turns[at - 1]):
         at -= 1
     if at and turns[at - 1].calls:
         at -= 1
     return at
+
+
+def _is_step(turn: Turn) -> bool:
+    """Return whether an item of the Responses API is one of the model's, and no message."""
+    return turn.dialect == "responses" and turn.role == "assistant" and not turn.speaks
 
 
 def units_of(turns: Sequence[Turn], pairing: Pairing) -> list[range]:

@@ -32,7 +32,9 @@ Place = tuple[str, int]
 _WHOLE: Place = ("", 0)
 
 _KINDS = {
-    **dict.fromkeys(("text", "input_text", "output_text", "summary_text", "reasoning_text"), "text"),
+    **dict.fromkeys(
+        ("text", "input_text", "output_text", "summary_text", "reasoning_text"), "text"
+    ),
     **dict.fromkeys(("tool_use", "tool_call", "function_call", "tool-call"), "call"),
     **dict.fromkeys(("tool_result", "tool-result", "tool-return"), "result"),
     **dict.fromkeys(("thinking", "redacted_thinking", "reasoning", "thought"), "thought"),
@@ -100,7 +102,6 @@ class Part(NamedTuple):
         key: the id of a call, or of the call that is answered; "function:name" where there is none.
         name: of the function, or the type of an unknown block.
         body: the arguments of a call, the content of a result.
-        alias: another id by which a result may name the call.
         settled: a call that holds its own result, or needs none.
     """
 
@@ -112,7 +113,6 @@ class Part(NamedTuple):
     key: str = ""
     name: str = ""
     body: Any = None
-    alias: str = ""
     settled: bool = False
 
     @property
@@ -156,7 +156,7 @@ def parts_of(message: Any, index: int) -> list[Part]:
 
 
 def _fields_beside(inner: Any, role: str, parts: list[Part]) -> Iterator[Part]:
-    """Yield what stands beside content and calls: refusals, thoughts, sound, tools of the AI SDK."""
+    """Yield what stands beside content and calls: refusals, thoughts, sound, older tool parts."""
     if role != "assistant":
         return
     for field, kind in (("refusal", "refusal"), ("reasoning_content", "thought")):
@@ -231,6 +231,8 @@ def _whole_result(inner: Any) -> Part | None:
     field = content_field(inner) or "content"
     content = get(inner, field)
     if not isinstance(key, str):
+        if field == "parts":
+            return None  # Gemini's old role for function responses
         if isinstance(content, list) and any(_block(b, ((field, 0),)).key for b in content):
             return None
         key = f"function:{first_of(inner, 'name', 'tool_name') or ''}"
@@ -264,7 +266,7 @@ def _item(item: Any) -> Part:
         part = _call(item, where)
         if part.body is None:
             part = part._replace(body=first_of(item, "action", "operation"))
-        return part._replace(name=part.name or kind, alias=own if own != call else "")
+        return part._replace(name=part.name or kind)
     if kind.endswith(("_call", "_list_tools")) or kind in ("mcp_list_tools", "program_output"):
         return Part("hosted_call", item, where, key=own, name=kind, body=item, settled=True)
     return Part("unknown", item, where, name=kind)
@@ -368,7 +370,9 @@ def _unlisted(block: Any, kind: str, places: tuple[Place, ...]) -> Part:
             text = text if isinstance(text, str) else ""
             return Part("text", block, places, role="user", text=text)
         key = get(block, "tool_call_id")
-        return Part("result", block, places, key=str(key), name=str(name), body=get(block, "content"))
+        return Part(
+            "result", block, places, key=str(key), name=str(name), body=get(block, "content")
+        )
     if kind == "tool-invocation":
         one = get(block, "toolInvocation")
         return _ui_call(block, one, str(get(one, "toolName") or ""), places)
@@ -410,10 +414,13 @@ def ui_output(part: Part) -> Any:
 
 def _untyped(block: Any, places: tuple[Place, ...]) -> Part:
     """Read a block that is known by its fields: Gemini's and Bedrock's."""
+    text = get(block, "text")
     for field, kind in _UNTYPED.items():
         value = get(block, field)
-        if value is None or (field in _BEDROCK and callable(value)):
+        if value is None or callable(value):
             continue
+        if isinstance(text, str) or _two(block, field):
+            return Part("unknown", block, places, name=f"{field} beside another field")
         if kind == "call":
             part = _call(value, places)
             return part._replace(value=block)
@@ -429,13 +436,19 @@ def _untyped(block: Any, places: tuple[Place, ...]) -> Part:
             of = mime.partition("/")[0]
             return Part(of if of in MEDIA else "file", block, places, name=field)
         return Part(kind, block, places, name=field)
-    text = get(block, "text")
     if isinstance(text, str):
         return Part("thought" if get(block, "thought") else "text", block, places, text=text)
     if get(block, "thought") or first_of(block, "thoughtSignature", "thought_signature"):
         return Part("thought", block, places)
     fields = sorted(block)[:3] if isinstance(block, Mapping) else [type(block).__name__]
     return Part("unknown", block, places, name=", ".join(map(str, fields)))
+
+
+def _two(block: Any, first: str) -> bool:
+    """Return whether a dict has two of the fields of which it may have one."""
+    return isinstance(block, Mapping) and any(
+        field in _UNTYPED and field != first and value is not None for field, value in block.items()
+    )
 
 
 def _untyped_result(block: Any, value: Any, places: tuple[Place, ...]) -> Part:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import xxhash
 
 from ctxmem.chat.notes import is_note
-from ctxmem.chat.parts import HOSTED, Part, inner_parts, parts_of
+from ctxmem.chat.parts import HOSTED, MEDIA, Part, inner_parts, parts_of
 from ctxmem.chat.shapes import ROLES, content_field, get, inner_of, kind_of, role_of
 
 REPEATED_CHARACTERS = 200
@@ -50,6 +50,12 @@ WRONG_PART = 1 << 10
 """A text block of the other side's type, or an item without what it needs."""
 LEGACY = 1 << 11
 """A function message, or a function call of the old form."""
+NAMELESS = 1 << 12
+"""A call or a result without an id."""
+EMPTY_ERROR = 1 << 13
+"""A result that says it is an error and nothing else."""
+FOREIGN_ROLE = 1 << 14
+"""A role by another provider's name."""
 
 
 class Turn(NamedTuple):
@@ -63,6 +69,8 @@ class Turn(NamedTuple):
         thinks: it holds thoughts.
         leads: a Responses reasoning item, which the provider wants together with the next item.
         asks: a user's question: text or media that is no note, and no result beside it.
+        beside: text or media that is no note stands beside a result: a reminder in the agent's own
+            words, or the user's.
         blanks: 2 if a text block of it is empty, 1 if one is white space only.
         late: a result stands behind another block.
         dialect: the wire format that the shape tells, else "".
@@ -82,6 +90,7 @@ class Turn(NamedTuple):
     thinks: bool = False
     leads: bool = False
     asks: bool = False
+    beside: bool = False
     blanks: int = 0
     late: bool = False
     dialect: str = ""
@@ -110,8 +119,12 @@ _SPOKEN = {
     for name, role in ROLES.items()
     if role not in ("tool", "remove")
 }
+for _name in ("human", "ai", "model", "chatbot"):
+    _SPOKEN[_name] = _SPOKEN[_name]._replace(odd=FOREIGN_ROLE)
 _NOTES = {name: turn._replace(asks=False) for name, turn in _SPOKEN.items()}
-_SILENT = {name: turn._replace(speaks=False, asks=False, blanks=2) for name, turn in _SPOKEN.items()}
+_SILENT = {
+    name: turn._replace(speaks=False, asks=False, blanks=2) for name, turn in _SPOKEN.items()
+}
 _SPACES = {name: turn._replace(asks=False, blanks=1) for name, turn in _SPOKEN.items()}
 _known: dict[bytes, Turn] = {}
 
@@ -237,7 +250,7 @@ def _read(message: Any, index: int) -> Turn:
             asks = asks or (part.role in ("", "user") and not blank and not is_note(part.text))
         elif kind != "mark":
             speaks = True
-            asks = asks or kind not in HOSTED
+            asks = asks or kind in MEDIA or kind == "prompt"
             odd |= RUN_BY_PROVIDER if kind in HOSTED else 0
             unknown += [part.name] if kind == "unknown" else []
         marked = marked or kind not in ("result", "mark")
@@ -253,6 +266,7 @@ def _read(message: Any, index: int) -> Turn:
         speaks=speaks or role == "remove",
         thinks=thinks,
         asks=asks and role == "user" and not results,
+        beside=asks and role == "user" and bool(results),
         blanks=blanks,
         late=late,
         dialect=_dialect(inner, parts),
@@ -287,13 +301,21 @@ def _read_item(item: Any) -> Turn:
     passages = _passages([part], 0) if part.kind == "result" else ()
     turn = Turn("assistant", dialect="responses", odd=odd, item=own, passages=passages)
     if part.kind == "call":
-        return turn._replace(calls=(part.key,), speaks=False)
+        return turn._replace(calls=(_typed_key(part),), speaks=False)
     if part.kind == "result":
-        return turn._replace(role="tool", results=(part.key,), speaks=False, whole=True)
+        return turn._replace(role="tool", results=(_typed_key(part),), speaks=False, whole=True)
     if part.kind == "thought":
         return turn._replace(speaks=False, thinks=True, leads=True)
+    if kind_of(item) == "item_reference" and own.startswith("rs_"):
+        return turn._replace(speaks=False, thinks=True, leads=True, unknown=(part.name,))
     # Compactions, references, what the provider ran: its own, and left alone.
     return turn._replace(unknown=(part.name,) if part.kind == "unknown" else ())
+
+
+def _typed_key(part: Part) -> str:
+    """Return the id of a call or an output with its type: a shell's output answers no function."""
+    kind = kind_of(part.value).removesuffix("_output").replace("_response", "_request")
+    return part.key if kind == "function_call" else f"{part.key} ({kind})"
 
 
 def _item_id(inner: Any) -> str:
@@ -339,6 +361,8 @@ def _dialect(inner: Any, parts: Sequence[Part]) -> str:
                 return _FIELD_DIALECTS[field]
         if parted and part.kind in ("text", "thought"):
             return "gemini"
+        if isinstance(block, Mapping) and part.kind in ("text", *MEDIA) and not part.whole:
+            return "bedrock"
     return ""
 
 
@@ -367,14 +391,18 @@ def _oddities(message: Any, inner: Any, role: str, parts: Sequence[Part]) -> int
     """Return what in a message some provider may refuse."""
     odd = 0
     seen: set[tuple[str, str]] = set()
-    behind_thought = False
+    unmarkable = False  # a cache point must not stand here
     for part in parts:
         kind = part.kind
         if kind in ("call", "result"):
             pair = (kind, part.key)
-            if pair in seen or not (_PLAIN_ID.match(part.key) or part.key.startswith("function:")):
+            if part.key.startswith("function:"):
+                odd |= NAMELESS
+            elif pair in seen or not _PLAIN_ID.match(part.key):
                 odd |= ODD_ID
             seen.add(pair)
+            if kind == "result" and get(part.value, "is_error") and not part.body:
+                odd |= EMPTY_ERROR
             if (kind == "call") != (role == "assistant") and not part.settled:
                 odd |= WRONG_SIDE
         elif kind == "thought":
@@ -382,22 +410,32 @@ def _oddities(message: Any, inner: Any, role: str, parts: Sequence[Part]) -> int
             odd |= NO_DATA if not part.text and _only_signed(part.value) else 0
             odd |= MARKED_THOUGHT if get(part.value, "cache_control") is not None else 0
         elif kind == "mark":
-            odd |= MARKED_THOUGHT if behind_thought else 0
+            odd |= MARKED_THOUGHT if unmarkable else 0
         elif kind == "unknown":
-            odd |= NO_DATA if part.value == {} else 0
+            odd |= NO_DATA if part.value == {} or "beside" in part.name else 0
         elif kind == "file" and role == "user":
             odd |= UNSPOKEN_FILE if not any(p.kind == "text" for p in parts) else 0
         elif kind == "text":
             odd |= _odd_text(part, role)
-        behind_thought = kind == "thought"
+        unmarkable = kind == "thought" or is_plain_document(part)
     if type(inner) is dict:
         calls = inner.get("tool_calls")
         odd |= EMPTY_CALLS if isinstance(calls, list) and not calls else 0
         field = content_field(inner) or "content"
         odd |= NO_CONTENT if not inner.get(field) and inner.get(field) != "" else 0
+        odd |= FOREIGN_ROLE if inner.get("role") in _FOREIGN else 0
         legacy = inner.get("role") == "function" or inner.get("function_call")
         odd |= LEGACY if legacy and field == "content" else 0
     return odd
+
+
+_FOREIGN = frozenset(ROLES) - {"system", "user", "assistant", "tool", "developer", "function"}
+
+
+def is_plain_document(part: Part) -> bool:
+    """Return whether a part is one of Bedrock's documents other than a PDF."""
+    document = get(part.value, "document") if part.kind == "file" else None
+    return document is not None and get(document, "format") != "pdf"
 
 
 def _odd_text(part: Part, role: str) -> int:
@@ -406,7 +444,9 @@ def _odd_text(part: Part, role: str) -> int:
         if not part.text and get(part.value, "cache_control") is not None:
             odd |= MARKED_THOUGHT
         kind = kind_of(part.value)
-        if kind in ("input_text", "output_text") and (kind == "output_text") != (role == "assistant"):
+        if kind in ("input_text", "output_text") and (kind == "output_text") != (
+            role == "assistant"
+        ):
             odd |= WRONG_PART
     return odd
 

@@ -48,11 +48,11 @@ def repair(
     case = case_of(turns, provider, model=model, continued=previous_response_id is not None)
     mended = mend(case, items, turns)
     if log is not None:
-        faults = sorted(case.faults, key=lambda fault: fault.index)
+        faults = sorted(case.faults, key=lambda fault: fault.message)
         log += [
             Finding(
                 fault.kind,
-                fault.index,
+                fault.message,
                 f"{fault.done or 'left it'}: {fault.wrong}",
                 fault.rule,
                 bool(fault.done),

@@ -55,7 +55,11 @@ _NO_PREFILL = re.compile(
     r"(?:^|[./:])claude-(?:opus-4-[6-8]|sonnet-4-6|mythos|(?:opus|sonnet|haiku|fable|mythos)-5)",
     re.IGNORECASE,
 )
+_SYSTEM_INSIDE = re.compile(
+    r"(?:^|[./:])claude-(?:opus-4-[89]|(?:opus|sonnet|haiku|fable|mythos)-5)", re.IGNORECASE
+)
 _GEMINI_3 = re.compile(r"(?:^|/)gemini-[3-9](?!.*image)", re.IGNORECASE)
+_GEMINI_NO_PREFILL = re.compile(r"(?:^|/)gemini-(?:3\.5-flash-lite|3\.[6-9]|[4-9])", re.IGNORECASE)
 _CLAUDE_ID = re.compile(r"[a-zA-Z0-9_-]+\Z")
 _BEDROCK_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}\Z")
 _OPENAI_ID = re.compile(r"(?s).{1,64}\Z")
@@ -87,7 +91,6 @@ RULES: tuple[Rule, ...] = (
         ("id_form", "an id has at most 64 characters", "decolua/9router#3167", False, _OPENAI_ID),
         ("no_empty_calls", "tool_calls is not empty", "openai/openai-python#2061", False),
         ("content", "content is no null without tool_calls, and no empty list", _OPENAI),
-        ("empty", "a message holds something", "openai-openapi: minLength, minItems"),
         ("legacy", "a function message has a name", "langchain-ai/langchainjs#6570", False),
     ),
     *_rows(
@@ -135,6 +138,8 @@ RULES: tuple[Rule, ...] = (
             "system instructions stand before all messages; newer models take them behind a user's "
             "message too, as the last or in front of the assistant",
             f"{_ANTHROPIC}/en/build-with-claude/mid-conversation-system-messages",
+            True,
+            _SYSTEM_INSIDE,
         ),
         (
             "first_user",
@@ -215,6 +220,7 @@ RULES: tuple[Rule, ...] = (
             "tailcallhq/forgecode#2107, router-for-me/CLIProxyAPI#5321",
             False,
         ),
+        ("error_text", "a result that is an error has content", "bytedance/trae-agent#231", False),
         ("signed", "thoughts have their signature", f"{_ANTHROPIC}/en/api/messages"),
         (
             "hosted_pairs",
@@ -260,6 +266,8 @@ RULES: tuple[Rule, ...] = (
             False,
         ),
         ("one_result", "a function call has one response", "google-gemini/gemini-cli#4217", False),
+        ("no_prefill", "the last content is the user's: the model takes no beginning of its answer",
+         "LibreChat-AI/agents#323, pipecat-ai/pipecat#5821", False, _GEMINI_NO_PREFILL),
         ("single_user", "a single content is the user's", "microsoft/semantic-kernel#13262", False),
         (
             "signature",
@@ -289,10 +297,11 @@ RULES: tuple[Rule, ...] = (
         ("call_side", "calls are the assistant's, results the user's", _CONVERSE),
         ("empty", "a message has content", "earendil-works/pi#3443", False),
         ("not_blank", "texts hold more than white space", "continuedev/continue#9767", False),
-        ("cache_marks", "a request has at most 4 cache points", "docs.aws.amazon.com Prompt caching",
-         True, 4),
+        ("cache_marks", "a request has at most 4 cache points",
+         "docs.aws.amazon.com Prompt caching", True, 4),
         ("mark_place", "no cache point stands directly behind a thought", "0xPlaygrounds/rig#1673",
          False),
+        ("one_field", "a block has one field", _CONVERSE),
         ("document_text", "a message with a document has a text", _CONVERSE),
         ("no_prefill", "the last message is the user's: the model takes no beginning of its answer",
          "anomalyco/opencode#29760", False, _NO_PREFILL),

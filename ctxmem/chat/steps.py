@@ -13,6 +13,7 @@ from ctxmem.chat.rules import dialect_in, rules_of
 
 STEPS: tuple[Step, ...] = (
     faults.removals,
+    faults.role_names,
     faults.roles,
     faults.blocks,
     faults.empties,
@@ -45,7 +46,8 @@ def case_of(
 ) -> Case:
     """Return the case of a history: whose rules hold for it."""
     dialect = dialect_in((turn.dialect for turn in reversed(turns)), provider)
-    return Case(rules_of(dialect), dialect, model, continued, outside_marks)
+    named = provider is not None
+    return Case(rules_of(dialect), dialect, model, continued, outside_marks, named)
 
 
 def find(case: Case, items: Sequence[Any], turns: Sequence[Turn]) -> list[Fault]:

@@ -106,7 +106,8 @@ def trim_messages(
         trim.leap(head, low_water)
     kept = trim.last(head, starts, ends)
     if start_on is None and trim.begins_wrong(kept, len(head)):
-        return trim.last(head, ("user",), ends)
+        begun = trim.last(head, ("user",), ends)
+        return begun if len(begun) > len(head) else kept  # better a wrong beginning than none
     return kept
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ctxmem import intake
+from ctxmem.chat import as_chunks
 from ctxmem.cli.reading import DONE, FOUND, bytes_of, decoded, print_json, progress, read
 from ctxmem.dedup import difference, find_near_duplicates
 from ctxmem.errors import InputError
-from ctxmem.chat import as_chunks
 from ctxmem.report import visible
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import resolve

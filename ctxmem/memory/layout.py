@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctxmem.chat.counting import Meter
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.memory import editing, schedule
 from ctxmem.memory.account import Account
@@ -17,10 +18,9 @@ from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.resident import Entry, Item, Resident, Shown, ids_of, named_in, shortened
 from ctxmem.memory.schedule import Cut, Span
 from ctxmem.memory.sight import Sight
-from ctxmem.memory.texts import has_results, with_results
+from ctxmem.memory.texts import has_results, with_long_texts, with_results
 from ctxmem.memory.victims import Victims
 from ctxmem.memory.window import Event
-from ctxmem.chat.counting import Meter
 from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import Prices
 from ctxmem.protocols import Policy
@@ -51,7 +51,7 @@ class Plan:
     entries: list[Entry]
     settled: int
     common: int  # tokens of the entries that the window before had, too
-    tails: dict[int, list[str]] = field(default_factory=dict)
+    tails: dict[int, list[str | None]] = field(default_factory=dict)
     parts: dict[int, list[str | None]] = field(default_factory=dict)
     fresh: list[tuple[int, dict[str, Any], int]] = field(default_factory=list)
     notes: list[Entry] = field(default_factory=list)  # behind what is fresh, for this call only
@@ -166,7 +166,7 @@ class Layout:
                 continue
             texts, tokens = self._outlined(item)
             if once + tokens * (prices.write + prices.read * calls) < whole:
-                plan.tails[item.index] = texts
+                plan.tails[item.index] = [*texts]
                 detail = (
                     f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown for one "
                     f"call; then {tokens} tokens of identifiers stand for it"
@@ -227,8 +227,9 @@ class Layout:
         pins = {state.items[index].unit for index in state.staying}
         if state.task >= 0 and state.items[state.task].tokens <= TASK_SHARE * limit:
             pins.add(state.items[state.task].unit)
-        if state.question >= 0:
-            pins.add(state.items[state.question].unit)
+        question = state.question if state.question >= 0 else state.note
+        if question >= 0:
+            pins.add(state.items[question].unit)
         return pins
 
     # Editing --------------------------------------------------------------------------------------
@@ -456,12 +457,27 @@ class Layout:
         return freed
 
     def _squeeze(self, plan: Plan, excess: int) -> int:
-        """Show new results in part, the largest first, and return the tokens that frees."""
+        """Show in part what is new and long, and return the tokens that frees.
+
+        Results go first, then what the user says, the largest first.
+        """
         state = self.state
         freed = 0
-        new = [i for i in state.items[state.fresh_from() :] if not i.pinned]
-        new = [item for item in new if has_results(item.message)]
-        for item in sorted(new, key=lambda item: (-item.tokens, item.index)):
+        new = state.items[state.fresh_from() :]
+        if 0 <= state.question < state.fresh_from() and state.question in state.parts:
+            new = [state.items[state.question], *new]  # it was too long when it was new
+        entries = [*state.entries[: plan.keep], *plan.entries]
+        here = {entry.item for entry in entries} | {index for index, _, _ in plan.fresh}
+        new = [
+            i
+            for i in new
+            if i.index in here
+            and not i.pinned
+            and i.turn.role in ("user", "tool")
+            and not i.turn.calls
+        ]
+        told = {item.index: not has_results(item.message) for item in new}
+        for item in sorted(new, key=lambda i: (told[i.index], -i.tokens, i.index)):
             if freed >= excess:
                 break
             room = max(2 * _LEAST, item.tokens - (excess - freed))
@@ -470,8 +486,10 @@ class Layout:
                 continue
             plan.parts[item.index], message, tokens = found
             self._unsettle(plan, item.index)
-            if item.index not in state.tails:
-                plan.tails[item.index] = self._outlined(item)[0]
+            if told[item.index]:
+                plan.tails[item.index] = plan.parts[item.index]
+            elif item.index not in state.tails:
+                plan.tails[item.index] = [*self._outlined(item)[0]]
             at = next(i for i, (index, _, _) in enumerate(plan.fresh) if index == item.index)
             freed += plan.fresh[at][2] - tokens
             plan.fresh[at] = (item.index, message, tokens)
@@ -488,7 +506,7 @@ class Layout:
     ) -> tuple[list[str | None], dict[str, Any], int] | None:
         """Return the parts of an item's results that fit, and the message with its tokens then."""
         texts: list[str] = []
-        with_results(item.message, texts.append)
+        with_long_texts(item.message, texts.append)
         sizes = [self.meter.count(text) for text in texts]
         spare = max(0, room - (item.tokens - sum(sizes)))
         made: list[str | None] = []

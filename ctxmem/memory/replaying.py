@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import read_one
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.session import Memory
 from ctxmem.memory.texts import text_of
-from ctxmem.chat.counting import Meter
-from ctxmem.chat.reading import read_one
 from ctxmem.pricing import Bill, Block
 
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ctxmem.memory.identifiers import identifiers
-from ctxmem.memory.texts import text_of, with_results
 from ctxmem.chat.reading import Turn
+from ctxmem.memory.identifiers import identifiers
+from ctxmem.memory.texts import text_of, with_long_texts
 
 PAGE_TOKENS = 512
 """Long texts are cut into pages of about so many tokens, at line ends."""
@@ -96,14 +96,17 @@ class Resident:
         self.pages: list[int] = []  # the item of each page
         self.entries: list[Entry] = []
         self.settled = 0  # items before this are in the entries, or have left
-        self.tails: dict[int, list[str]] = {}  # items shown in full once, then by these texts
+        self.tails: dict[
+            int, list[str | None]
+        ] = {}  # items shown in full once, then by these texts
         self.parts: dict[int, list[str | None]] = {}  # items too long to be shown in full even once
         self.assistants = 0
         self.stable = 0  # tokens of the entries
         self.total = 0  # tokens of all items
         self.staying: set[int] = set()  # system messages and pinned items
         self.task = -1  # the first user message
-        self.question = -1  # the last in which a user speaks
+        self.question = -1  # the last message in which a user asks
+        self.note = -1  # the last of the user's, for want of a question
         self.named: Counter[str] = Counter()  # identifiers in entries that are no items in full
         self.shorts = 0  # changes whenever entries that are no items in full come or go
         self.in_full: set[int] = set()  # items that the entries show in full
@@ -145,10 +148,12 @@ class Resident:
         if turn.role == "system" or pinned:
             self.staying.add(index)
         if turn.role == "user" and not chunk:
-            if self.task < 0:
+            if turn.speaks and self.task < 0:
                 self.task = index
-            if turn.speaks:
+            if turn.asks:
                 self.question = index
+            elif turn.speaks:
+                self.note = index
         return item
 
     def pin(self, index: int, pinned: bool) -> None:
@@ -204,7 +209,7 @@ class Resident:
         if entry.again >= 0:
             self.in_full.add(entry.again)
 
-    def shown_by(self, index: int, tails: Mapping[int, list[str]]) -> Shown:
+    def shown_by(self, index: int, tails: Mapping[int, list[str | None]]) -> Shown:
         """Return how an item is shown once it is settled: in full, or by what stands for it."""
         outlined = index in tails and not self.items[index].pinned
         return [index, tails[index]] if outlined else index
@@ -257,9 +262,9 @@ class Resident:
 
 
 def shortened(message: dict[str, Any], texts: Sequence[str | None]) -> dict[str, Any]:
-    """Return a message with its results' texts replaced, in order; None leaves one as it is."""
+    """Return a message with its long texts replaced, in order; None leaves one as it is."""
     left = iter(texts)
-    return with_results(message, lambda _: next(left, None))
+    return with_long_texts(message, lambda _: next(left, None))
 
 
 _LINE_ENDS = re.compile(r"\n+")

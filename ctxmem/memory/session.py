@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import Turn, fingerprint, read_one
+from ctxmem.chat.shapes import shown
 from ctxmem.errors import ConflictError, InputError, InputTypeError
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, recall, tool
@@ -19,13 +22,11 @@ from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.journal import Journal, decode, page_id, plain
 from ctxmem.memory.layout import Layout, Plan
 from ctxmem.memory.resident import Item, Resident, page_cuts
+from ctxmem.memory.sending import Sent, sendable, with_notes
 from ctxmem.memory.sight import Sight
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import copied, text_of, with_results
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
-from ctxmem.chat.counting import Meter
-from ctxmem.chat.reading import Turn, read_one
-from ctxmem.chat.shapes import shown
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import PageStore, Policy
 from ctxmem.schema import Budget, Chunk
@@ -56,8 +57,9 @@ class Memory:
 
     Messages are dicts as OpenAI (chat or Responses) and Anthropic take them; a `Chunk` or a str is
     a passage. Calls and results stay together; system messages, the first and the last user
-    message, calls in flight and what is pinned stay in the window. A session may be used from many
-    threads, and by several processes through one store.
+    question, calls in flight and what is pinned stay in the window, which is always a history that
+    `ctxmem.check` accepts: what cannot be sent is left out of it, and stays in the store. A
+    session may be used from many threads, and by several processes through one store.
 
     Args:
         budget: tokens that a window may have, or a `Budget` that keeps some for the answer.
@@ -111,6 +113,7 @@ class Memory:
         self.prices = prices_of(prices)
         self._counter = resolve(counter)
         self._meter = Meter(counter, provider)
+        self._provider = provider
         self._named_counter = self._counter.name if isinstance(counter, str) else None
         self._request = self._meter.request + self._meter.tools(tools)
         for name, value in (("session", session), ("tenant", tenant)):
@@ -330,7 +333,7 @@ class Memory:
         if new:
             self._account.charge(
                 stable=window.stable_tokens,
-                common=plan.common + self._request,
+                common=min(plan.common + self._request, window.stable_tokens),
                 total=window.tokens,
                 history=state.total + self._request,
                 cold=cold,
@@ -349,7 +352,7 @@ class Memory:
         messages = [entry.message for entry in state.entries]
         volatile_from = len(messages)
         messages += [message for _, message, _ in plan.fresh]
-        messages += [note.message for note in plan.notes]
+        notes = [note.message for note in plan.notes]
         tokens = state.stable + sum(tokens for _, _, tokens in plan.fresh)
         tokens += sum(note.tokens for note in plan.notes)
         events = plan.events
@@ -360,18 +363,29 @@ class Memory:
             found, note, cost = self._answering(query, room, plan)
             if found:
                 recalled = [self._page(page) for page in found]
-                messages.append(note)
+                notes.append(note)
                 tokens += cost
                 names = tuple(page.id for page in recalled)
                 detail = f"{', '.join(names)} brought back for this call ({cost:,} tokens)"
                 events = [*events, Event("recall", detail, names, -cost)]
+        marks = self._breakpoints(volatile_from)
+        messages, begins = with_notes(messages, notes, volatile_from)
+        sent = Sent(messages, begins, tuple(mark for mark in marks if mark < begins))
+        accepted = sendable(sent, self._provider)
+        stable = state.stable
+        if accepted is not sent or begins < volatile_from:
+            costs = [
+                self._meter.marked(message, i, fingerprint(message))
+                for i, message in enumerate(accepted.messages)
+            ]
+            tokens, stable = sum(costs), sum(costs[: accepted.volatile_from])
         window = MemoryWindow(
-            messages=messages,
+            messages=accepted.messages,
             tokens=tokens + self._request,
             budget=self.budget,
-            stable_tokens=state.stable + self._request,
-            volatile_from=volatile_from,
-            breakpoints=self._breakpoints(volatile_from),
+            stable_tokens=stable + self._request,
+            volatile_from=accepted.volatile_from,
+            breakpoints=accepted.breakpoints,
             events=tuple(events),
             recalled=tuple(recalled),
             exact=self._counter.exact,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ctxmem.chat.editing import replaced, with_result_texts
+from ctxmem.chat.editing import replaced, with_result_texts, with_text
 from ctxmem.chat.parts import Part, inner_parts, parts_of, ui_output
 
 Rewrite = Callable[[str], str | None]
@@ -70,6 +70,21 @@ def with_results(message: dict[str, Any], rewrite: Rewrite) -> dict[str, Any]:
             value = with_result_texts(part, rewrite)
             if value is not part.value:
                 changes.append((part, value))
+    return replaced(message, changes) if changes else message
+
+
+def with_long_texts(message: dict[str, Any], rewrite: Rewrite) -> dict[str, Any]:
+    """Return the message with the texts rewritten that make it long: its results, or what it says.
+
+    What stands beside results is left, as are calls and thoughts.
+    """
+    if has_results(message):
+        return with_results(message, rewrite)
+    changes = []
+    for part in parts_of(message, 0):
+        new = rewrite(part.text) if part.kind == "text" and part.text else None
+        if new is not None:
+            changes.append((part, with_text(part.value, new)))
     return replaced(message, changes) if changes else message
 
 

@@ -27,9 +27,9 @@ from langgraph.types import Command
 from typing_extensions import NotRequired, TypedDict
 
 from ctxmem.adapters.journal import Journal
+from ctxmem.chat import LOW_WATER, OVERHEAD, Growing, trim_messages
 from ctxmem.errors import InputError
 from ctxmem.intake import read_budget
-from ctxmem.chat import LOW_WATER, OVERHEAD, Growing, trim_messages
 from ctxmem.protocols import PageStore
 from ctxmem.schema import Budget
 from ctxmem.tokens import count_tokens, resolve

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ctxmem.intake import read_budget
 from ctxmem.chat import passages
+from ctxmem.intake import read_budget
 from ctxmem.pipeline import pack
 from ctxmem.schema import Budget, Chunk
 

@@ -13,8 +13,8 @@ from llama_index.core.memory.memory import BaseMemoryBlock
 
 from ctxmem.adapters.journal import Journal
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
-from ctxmem.errors import BudgetError, InputError
 from ctxmem.chat import LOW_WATER, Growing, passages, trim_messages
+from ctxmem.errors import BudgetError, InputError
 from ctxmem.pipeline import pack
 from ctxmem.schema import Budget
 from ctxmem.tokens import count_tokens

@@ -1,0 +1,259 @@
+"""Histories of every provider that went wrong: what check, repair and trim make of them.
+
+The judge is `provider_rules`, a checker written from the published rules and apart from the code.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import re
+
+import pytest
+from provider_rules import problems
+from random_histories import random_history, random_ui_history
+
+import ctxmem
+
+PROVIDERS = ("openai", "responses", "anthropic", "gemini", "bedrock")
+MODELS = {"anthropic": "claude-opus-4-6", "gemini": "gemini-3-pro", "bedrock": "claude-opus-4-6"}
+every_provider = pytest.mark.parametrize("provider", PROVIDERS)
+MANY = int(os.environ.get("CTXMEM_HISTORIES", "3000"))
+"""Histories a provider in the slow lane; before a release it is 100,000."""
+rounds = pytest.mark.parametrize("rounds", [600, pytest.param(MANY, marks=pytest.mark.slow)])
+
+
+def words(text):
+    return len(text.split())
+
+
+def refused(messages, provider, model=None, contested=False):
+    """Return what a provider refuses; system instructions first are taken out by the caller."""
+    if provider in ("gemini", "bedrock"):
+        messages = list(itertools.dropwhile(lambda m: m.get("role") == "system", messages))
+    found = problems(messages, provider, model, contested=contested) if messages else []
+    return [one for one in found if "-NONE" not in one]
+
+
+def findings(messages, provider, model=None):
+    """Return what check says that a provider refuses; calls in flight are waited for."""
+    found = ctxmem.check(messages, provider=provider, model=model)
+    return [one for one in found if one.rule is not None and "in flight" not in one.detail]
+
+
+def kinds(found):
+    return {one.partition(":")[0] for one in found}
+
+
+def histories(provider, rounds):
+    rng = random.Random(f"{provider} {rounds}")
+    for _ in range(rounds):
+        yield rng, random_history(rng, provider, rng.randrange(1, 14))
+
+
+@rounds
+@every_provider
+def test_check_and_the_rules_agree(provider, rounds):
+    agreed = 0
+    for _, chat in histories(provider, rounds):
+        wrong = refused(chat, provider)
+        found = findings(chat, provider)
+        assert not wrong or found, (wrong, chat)
+        # Of rules that sources dispute check takes the stricter side.
+        if not refused(chat, provider, contested=True) and not legacy(chat):
+            assert not found, (found, chat)
+            agreed += 1
+    assert agreed > rounds / 5
+
+
+def legacy(chat):
+    """Return whether a call has the old form, of which no rule says that it needs a result."""
+    return any(("function_call" in m and "role" in m) or m.get("role") == "function" for m in chat)
+
+
+@rounds
+@every_provider
+def test_what_is_repaired_is_accepted_and_stays_as_it_is(provider, rounds):
+    model = MODELS.get(provider)
+    beyond = 0
+    for rng, chat in histories(provider, rounds):
+        asked = model if rng.random() < 0.3 else None
+        before = json.dumps(chat)
+        log = []
+        mended = ctxmem.repair(chat, provider=provider, model=asked, log=log)
+        assert before == json.dumps(chat)
+        left = [one for one in log if not one.mended and "in flight" not in one.detail]
+        if left:
+            beyond += 1
+        else:
+            assert refused(mended, provider, asked) == [], (mended, chat)
+            assert findings(mended, provider, asked) == [], (mended, chat)
+        again = ctxmem.repair(mended, provider=provider, model=asked)
+        assert len(again) == len(mended)
+        assert all(a is b for a, b in zip(again, mended, strict=True)), (chat, mended, again)
+        if not log:
+            assert all(a is b for a, b in zip(mended, chat, strict=True))
+    assert beyond < rounds / 4
+
+
+@rounds
+@every_provider
+def test_repair_loses_nothing_that_was_valid(provider, rounds):
+    for _, chat in histories(provider, rounds):
+        mended = ctxmem.repair(chat, provider=provider)
+        there = list(map(json.dumps, contents(mended)))
+        for block in contents(from_the_beginning(chat, provider)):
+            assert json.dumps(block) in there, (block, chat, mended)
+        assert pairs(mended) >= pairs(from_the_beginning(chat, provider)), (chat, mended)
+
+
+def from_the_beginning(chat, provider):
+    """Return a history without what stands before the user's first message, where that is first."""
+    if provider not in ("anthropic", "bedrock"):
+        return chat
+    asks = (
+        i
+        for i, message in enumerate(chat)
+        if message["role"] == "user" and any(True for _ in contents([message]))
+    )
+    first = next(asks, None)
+    if first is None:
+        return []
+    return [m for m in chat[:first] if m["role"] == "system"] + chat[first:]
+
+
+def contents(chat):
+    """Yield the texts and images that a history shows, each as plain data."""
+    for message in chat:
+        content = message.get("parts") or message.get("content")
+        if isinstance(content, str):
+            content = [{"text": content}]
+        for block in content or ():
+            if not isinstance(block, dict) or set(block) & {"cachePoint", "thoughtSignature"}:
+                continue
+            text = block.get("text")
+            if isinstance(text, str) and block.get("type", "text").endswith("text"):
+                if text.strip() and message.get("role") not in ("tool", "function"):
+                    yield text.rstrip()
+            elif "inlineData" in block or "image" in block or block.get("type") == "image":
+                yield {key: value for key, value in block.items() if key != "cache_control"}
+
+
+def pairs(chat):
+    """Return the ids of calls that are made once and answered once, behind the call."""
+    calls, results = {}, {}
+    for i, message in enumerate(chat):
+        for kind, key in ids_in(message):
+            (calls if kind == "call" else results).setdefault(key, []).append(i)
+    return {
+        key
+        for key, at in calls.items()
+        if re.fullmatch("[a-zA-Z0-9_-]{1,64}", key or "")
+        and len(at) == 1
+        and len(results.get(key, ())) == 1
+        and results[key][0] > at[0]
+    }
+
+
+def ids_in(message):
+    for call in message.get("tool_calls") or ():
+        yield "call", call["id"]
+    if message.get("role") == "tool" and "tool_call_id" in message:
+        yield "result", message["tool_call_id"]
+    content = message.get("parts") or message.get("content")
+    for block in content if isinstance(content, list) else ():
+        if not isinstance(block, dict):
+            continue
+        if block.get("type") == "tool_use" and message["role"] == "assistant":
+            yield "call", block["id"]
+        elif block.get("type") == "tool_result" and message["role"] == "user":
+            yield "result", block["tool_use_id"]
+        elif "toolUse" in block and message["role"] == "assistant":
+            yield "call", block["toolUse"]["toolUseId"]
+        elif "toolResult" in block and message["role"] == "user":
+            yield "result", block["toolResult"]["toolUseId"]
+
+
+@rounds
+@every_provider
+def test_trimmed_histories_are_accepted_and_within_budget(provider, rounds):
+    model = MODELS.get(provider)
+    trimmed = 0
+    for rng, chat in histories(provider, rounds):
+        asked = model if rng.random() < 0.2 else None
+        options = {"counter": words, "provider": provider}
+        budget = rng.randrange(20, ctxmem.count_messages(chat, **options) + 40)
+        low = rng.choice([None, None, 0.5])
+        try:
+            kept = ctxmem.trim_messages(chat, budget, model=asked, low_water=low, **options)
+        except ctxmem.BudgetError as error:
+            assert error.pinned or budget < 40
+            continue
+        assert ctxmem.count_messages(kept, **options) <= budget
+        # What repair has to leave, trim may leave too.
+        whole = ctxmem.repair(chat, provider=provider)
+        if provider == "gemini" and all(message["role"] == "model" for message in whole):
+            continue
+        beyond = kinds(refused(whole, provider, asked))
+        assert kinds(refused(kept, provider, asked)) <= beyond, (kept, chat)
+        trimmed += len(kept) < len(chat)
+        question = last_question(chat)
+        if question is not None:
+            assert json.dumps(question) in map(json.dumps, contents(kept)), (question, kept)
+    assert trimmed > rounds / 10
+
+
+def last_question(chat):
+    """Return the last text of the user's that is no note and has no result beside it."""
+    for message in reversed(chat):
+        if message.get("role") != "user" or any(kind == "result" for kind, _ in ids_in(message)):
+            continue
+        content = message.get("parts") or message.get("content")
+        if isinstance(content, list) and any("functionResponse" in b for b in content):
+            continue
+        texts = [text for text in contents([message]) if isinstance(text, str)]
+        said = [text for text in texts if not text.startswith(("<", "["))]
+        if said:
+            return said[-1]
+    return None
+
+
+@pytest.mark.parametrize("rounds", [60, pytest.param(3000, marks=pytest.mark.slow)])
+@every_provider
+def test_windows_of_memory_are_accepted(provider, rounds):
+    for rng, chat in histories(provider, rounds):
+        prices = "openai" if provider in ("openai", "responses") else "anthropic"
+        memory = ctxmem.Memory(
+            rng.choice([150, 300, 800, 3000]), counter=words, provider=provider, prices=prices
+        )
+        for i, message in enumerate(chat):
+            memory.append(message)
+            if rng.random() < 0.5 and i + 1 < len(chat):
+                continue
+            try:
+                window = memory.window("parser test" if rng.random() < 0.3 else None)
+            except ctxmem.BudgetError:
+                continue
+            repaired = ctxmem.repair(chat[: i + 1], provider=provider)
+            beyond = kinds(refused(repaired, provider))
+            assert kinds(refused(window.messages, provider)) <= beyond, (window.messages, chat)
+            tokens = ctxmem.count_messages(window.messages, words, provider=provider)
+            assert window.tokens == tokens <= window.budget
+
+
+@pytest.mark.parametrize("rounds", [300, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_messages_of_the_ai_sdk_are_repaired_to_a_fixed_point(rounds):
+    rng = random.Random(rounds)
+    for _ in range(rounds):
+        chat = random_ui_history(rng, rng.randrange(1, 10))
+        before = json.dumps(chat)
+        log = []
+        mended = ctxmem.repair(chat, log=log)
+        assert before == json.dumps(chat)
+        if not all(one.mended or "in flight" in one.detail for one in log):
+            continue
+        assert [f for f in ctxmem.check(mended) if f.rule and "in flight" not in f.detail] == []
+        assert all(a is b for a, b in zip(ctxmem.repair(mended), mended, strict=True))
+        assert ctxmem.count_messages(mended, words) > 0 or not mended
