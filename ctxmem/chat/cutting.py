@@ -7,12 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from ctxmem.chat.history import History, Price
-from ctxmem.chat.pairing import pair_up, units_of
+from ctxmem.chat.pairing import ordered_units
 from ctxmem.chat.reading import Turn
 from ctxmem.chat.shapes import ROLES, role_of
 from ctxmem.chat.shortening import partial, shortened_results
 from ctxmem.chat.steps import mend, sound
 from ctxmem.errors import BudgetError, InputError
+
+
+_BOUNDED = frozenset({"first_user", "alternate", "call_turn", "final_thought"})
+"""Rules about how messages of different units follow each other, begin and end."""
 
 
 def _questions(turns: Sequence[Turn]) -> list[bool]:
@@ -33,17 +37,15 @@ class Cut:
         price: Price,
         split: Callable[[str], list[str]] | None,
     ) -> None:
-        self.items, self.turns, self.origin, pairing = history.mended
+        self.items, self.turns, self.origin, self.units, self.in_flight = history.mended
         self.case = history.case
         self.marks, self.costs = history.marks, history.costs
         self.limit = limit
         self.request, self.meter, self.count_list = price
         self.split = split  # None: messages are not cut
-        self.units = units_of(self.turns, pairing)
-        self.in_flight = {call.message for call in pairing.in_flight}
         self._questions = _questions(self.turns)
         self.kept: list[int] = []  # what `last` kept, whole or in part
-        self.tokens = 0
+        self._parts: list[tuple[int, Any]] = []
         self.unread = False  # a unit is kept behind a leap because the model has not read it
         self._shortened: dict[int, Any] = {}  # messages whose results are shown in part
 
@@ -90,23 +92,26 @@ class Cut:
             parts = sorted([*parts, cut], key=lambda part: part[0])
         items = [item for _, item in parts]
         turns = [self.turns[i] for i, _ in parts]  # parts of messages are what they were
-        self.tokens = self._worth(parts)
-        if sound(self.case, turns):
-            pairing = pair_up(turns, self.case.rules)
-            if pairing.clean:
-                return items
+        self._parts = parts
+        if cut is None and not self._shortened and not _BOUNDED & self.case.rules.keys():
+            return items  # units are whole, and no rule is about what is between them
+        if sound(self.case, turns) and ordered_units(turns, self.case.rules) is not None:
+            return items
         mended = mend(replace(self.case, faults=[]), items, turns)
-        if self.meter is not None and mended.items is not items:
-            self.tokens = self.request
-            self.tokens += sum(self.meter.message(item, i) for i, item in enumerate(mended.items))
+        if mended.items is not items:
+            self._parts = [(-1, item) for item in mended.items]
         return list(mended.items)
 
-    def _worth(self, parts: list[tuple[int, Any]]) -> int:
-        """Return the tokens of a request of messages, some of which are shown in part."""
+    @property
+    def tokens(self) -> int:
+        """The tokens of a request of what is kept."""
         if self.meter is None:
             return self._total(self.kept)
         total = self.request
-        for i, item in parts:
+        for i, item in self._parts:
+            if i < 0:
+                total += self.meter.message(item, 0)
+                continue
             whole = item is self.items[i]
             total += self._cost(i) if whole else self.meter.message(item, self.origin[i])
         return total

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ctxmem.chat.counting import Meter, list_meter
 from ctxmem.chat.faults import Case
-from ctxmem.chat.pairing import pair_up
+from ctxmem.chat.pairing import ordered_units, pair_up, units_of
 from ctxmem.chat.reading import Turn, read_marked
 from ctxmem.chat.rules import dialect_in, rules_of
 from ctxmem.chat.shapes import content_of
@@ -95,17 +95,23 @@ def newest(
     items = [given[at] for at in origin]
     if not sound(case, turns):
         return None
-    pairing = pair_up(turns, case.rules)
-    if not pairing.clean:
-        return None
-    mended = Mended(items, turns, origin, pairing)
+    units = ordered_units(turns, case.rules)
+    if units is not None:
+        mended = Mended(items, turns, origin, units, set())
+    else:
+        pairing = pair_up(turns, case.rules)
+        if not pairing.clean:
+            return None
+        in_flight = {call.message for call in pairing.in_flight}
+        mended = Mended(items, turns, origin, units_of(turns, pairing), in_flight)
     return History(case, mended, [mark for _, _, mark, _ in rows], [cost for *_, cost in rows])
 
 
 def _dialect(given: list[Any], turns: Sequence[Turn], provider: str | None) -> str:
     """Return the wire format of a history of whose end the turns are known."""
     dialects = [turn.dialect for turn in reversed(turns)]
-    if provider is None and not any(dialects):
+    # Calls that tell no other format are OpenAI's.
+    if provider is None and not any(dialects) and not any(turn.calls for turn in turns):
         for i in range(len(given) - len(turns) - 1, -1, -1):
             item = given[i]
             content = item.get("content") if type(item) is dict else content_of(item)

@@ -193,6 +193,38 @@ def _is_step(turn: Turn) -> bool:
     return turn.dialect == "responses" and turn.role == "assistant" and not turn.speaks
 
 
+def ordered_units(turns: Sequence[Turn], rules: Rules) -> list[range] | None:
+    """Return the units of a history in which all results directly follow their calls, else None.
+
+    Most histories are like that, and need no more to be known of them.
+    """
+    together = "results_together" in rules
+    units: list[range] = []
+    i, size = 0, len(turns)
+    while i < size:
+        turn = turns[i]
+        start = i
+        i += 1
+        if turn.results or turn.leads:
+            return None
+        if turn.calls:
+            waiting = set(turn.calls)
+            if len(waiting) < len(turn.calls):
+                return None
+            while waiting:
+                if i == size:
+                    return None
+                answer = turns[i]
+                if answer.calls or not waiting.issuperset(answer.results) or not answer.results:
+                    return None
+                waiting.difference_update(answer.results)
+                if waiting and (answer.speaks or (together and not answer.whole)):
+                    return None
+                i += 1
+        units.append(range(start, i))
+    return units
+
+
 def units_of(turns: Sequence[Turn], pairing: Pairing) -> list[range]:
     """Return the units: the shortest runs of messages that no call, result or thought crosses."""
     reach: dict[int, int] = {}

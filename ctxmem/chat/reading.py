@@ -16,7 +16,7 @@ import xxhash
 
 from ctxmem.chat.notes import is_note
 from ctxmem.chat.parts import HOSTED, MEDIA, Part, inner_parts, parts_of
-from ctxmem.chat.shapes import ROLES, content_field, get, inner_of, kind_of, role_of
+from ctxmem.chat.shapes import ROLES, content_field, content_of, get, inner_of, kind_of, role_of
 
 REPEATED_CHARACTERS = 200
 """A passage shorter than this may stand in a history twice without a finding."""
@@ -56,6 +56,8 @@ EMPTY_ERROR = 1 << 13
 """A result that says it is an error and nothing else."""
 FOREIGN_ROLE = 1 << 14
 """A role by another provider's name."""
+UNUSUAL = 1 << 15
+"""Anything else that only some provider takes: what is empty, late, unknown or an item."""
 
 
 class Turn(NamedTuple):
@@ -123,9 +125,10 @@ for _name in ("human", "ai", "model", "chatbot"):
     _SPOKEN[_name] = _SPOKEN[_name]._replace(odd=FOREIGN_ROLE)
 _NOTES = {name: turn._replace(asks=False) for name, turn in _SPOKEN.items()}
 _SILENT = {
-    name: turn._replace(speaks=False, asks=False, blanks=2) for name, turn in _SPOKEN.items()
+    name: turn._replace(speaks=False, asks=False, blanks=2, odd=UNUSUAL)
+    for name, turn in _SPOKEN.items()
 }
-_SPACES = {name: turn._replace(asks=False, blanks=1) for name, turn in _SPOKEN.items()}
+_SPACES = {name: turn._replace(asks=False, blanks=1, odd=UNUSUAL) for name, turn in _SPOKEN.items()}
 _known: dict[bytes, Turn] = {}
 
 
@@ -215,7 +218,7 @@ def _plain_turn(message: dict[str, Any]) -> Turn | None:
 
 # Reading ------------------------------------------------------------------------------------------
 
-_SENT = frozenset({"call", "result", "thought", *HOSTED, "mark"})
+_ROLES = frozenset({"system", "user", "assistant", "tool"})
 
 
 def _read(message: Any, index: int) -> Turn:
@@ -259,11 +262,17 @@ def _read(message: Any, index: int) -> Turn:
         role = _mixed(roles, role, bool(results))
     elif role not in ROLES.values():
         speaks = True
+    if (calls or thinks) and isinstance(content_of(message), str):
+        blanks = 0  # beside calls a text may be empty
+    speaks = speaks or role == "remove"
+    unusual = blanks or late or unknown or not (speaks or thinks or calls or results)
+    if unusual or role not in _ROLES or _item_id(inner):
+        odd |= UNUSUAL
     return Turn(
         role=role,
         calls=tuple(calls),
         results=tuple(results),
-        speaks=speaks or role == "remove",
+        speaks=speaks,
         thinks=thinks,
         asks=asks and role == "user" and not results,
         beside=asks and role == "user" and bool(results),
@@ -299,6 +308,7 @@ def _read_item(item: Any) -> Turn:
     if part.settled and kind_of(item) in ("function_call", "custom_tool_call"):
         odd |= WRONG_PART  # a call without a call_id
     passages = _passages([part], 0) if part.kind == "result" else ()
+    odd |= UNUSUAL if own or part.kind in ("thought", "unknown") else 0
     turn = Turn("assistant", dialect="responses", odd=odd, item=own, passages=passages)
     if part.kind == "call":
         return turn._replace(calls=(_typed_key(part),), speaks=False)

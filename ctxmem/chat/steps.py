@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ctxmem.chat import answers, ends, faults
 from ctxmem.chat.faults import Case, Fault, Line, Step
-from ctxmem.chat.pairing import Pairing, pair_up
+from ctxmem.chat.pairing import Pairing, ordered_units, pair_up, units_of
 from ctxmem.chat.reading import Turn
 from ctxmem.chat.rules import dialect_in, rules_of
 
@@ -52,10 +52,8 @@ def case_of(
 
 def find(case: Case, items: Sequence[Any], turns: Sequence[Turn]) -> list[Fault]:
     """Return what is wrong with a history as it is."""
-    if sound(case, turns):
-        pairing = case.pair(lined(items, turns))
-        if pairing.clean and not pairing.in_flight:
-            return []
+    if sound(case, turns) and ordered_units(turns, case.rules) is not None:
+        return []
     lines = lined(items, turns)
     for step in STEPS:
         step(case, lines)
@@ -68,24 +66,36 @@ def lined(items: Sequence[Any], turns: Sequence[Turn]) -> list[Line]:
 
 
 class Mended(NamedTuple):
-    """A repaired history: its messages, their turns and pairs, and where each message stood."""
+    """A repaired history.
+
+    Attributes:
+        items: its messages.
+        turns: what each is to its neighbours.
+        origin: where each stood.
+        units: what belongs together; see `units`.
+        in_flight: messages with calls that wait for a result.
+    """
 
     items: list[Any]
     turns: list[Turn]
     origin: Sequence[int]
-    pairing: Pairing
+    units: list[range]
+    in_flight: set[int]
 
 
 def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
     """Return the repaired messages and what is known of them; `case.faults` has what was done."""
     if sound(case, turns):
+        units = ordered_units(turns, case.rules)
+        if units is not None:
+            return Mended(items, turns, range(len(items)), units, set())
         pairing = pair_up(turns, case.rules, continued=case.continued)
         if pairing.clean:
             for call in pairing.in_flight:
                 wrong = f"the call {call.key!r} is in flight: its result is to come"
                 rule = case.rules.get("call_answered")
                 case.faults.append(Fault("open_call", call.message, wrong, "", rule))
-            return Mended(items, turns, range(len(items)), pairing)
+            return _mended(items, turns, range(len(items)), pairing)
     lines = lined(items, turns)
     done: list[Fault] = []
     for _ in range(_ROUNDS):
@@ -98,7 +108,12 @@ def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
     case.faults = done + [fault for fault in case.faults if not fault.done]
     turns = [line.turn for line in lines]
     pairing = pair_up(turns, case.rules, continued=case.continued)
-    return Mended([line.item for line in lines], turns, [line.origin for line in lines], pairing)
+    return _mended([line.item for line in lines], turns, [line.origin for line in lines], pairing)
+
+
+def _mended(items: list[Any], turns: list[Turn], origin: Sequence[int], pairing: Pairing) -> Mended:
+    in_flight = {call.message for call in pairing.in_flight}
+    return Mended(items, turns, origin, units_of(turns, pairing), in_flight)
 
 
 def sound(case: Case, turns: Sequence[Turn]) -> bool:
@@ -107,21 +122,16 @@ def sound(case: Case, turns: Sequence[Turn]) -> bool:
     Most histories are sound; they are read once and not stepped through.
     """
     marks = case.outside_marks
-    middle = False
+    middle = "system_place" not in case.rules
     for turn in turns:
-        role = turn.role
-        if turn.odd or turn.blanks or turn.late or turn.leads or turn.item or turn.unknown:
+        if turn.odd:
             return False
-        if not turn.speaks and not (turn.calls or turn.results or turn.thinks):
-            return False
-        if role == "system":
-            if middle and "system_place" in case.rules:
-                return False
-        elif role not in ("user", "assistant", "tool"):
-            return False
-        else:
+        if turn.marks:
+            marks += turn.marks
+        if turn.role != "system":
             middle = True
-        marks += turn.marks
+        elif middle and "system_place" in case.rules:
+            return False
     return _quick_ends(case, turns, marks)
 
 
