@@ -327,9 +327,10 @@ def responses_calls(items: list, in_flight_ok: bool) -> Found:
 def responses_in_flight(items: list, n: int) -> bool:
     """Behind the call stand only further calls and then only outputs."""
     kinds = [item_kind(item) for item in items[n + 1 :]]
-    while kinds and (kinds[0] in OUTPUT_OF or kinds[0] == "reasoning"):
+    beside = ("reasoning", "mcp_approval_request", "mcp_approval_response")
+    while kinds and (kinds[0] in OUTPUT_OF or kinds[0] in beside):
         kinds.pop(0)
-    return all(kind in CALL_OF for kind in kinds)
+    return all(kind in CALL_OF or kind in beside for kind in kinds)
 
 
 def is_reasoning(item: dict) -> bool:

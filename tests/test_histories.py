@@ -62,14 +62,21 @@ def test_check_and_the_rules_agree(provider, rounds):
         found = findings(chat, provider)
         assert not wrong or found, (wrong, chat)
         # Of rules that sources dispute check takes the stricter side.
-        if not refused(chat, provider, contested=True) and not legacy(chat):
+        if not refused(chat, provider, contested=True) and not unsettled(chat):
             assert not found, (found, chat)
             agreed += 1
     assert agreed > rounds / 5
 
 
-def legacy(chat):
-    """Return whether a call has the old form, of which no rule says that it needs a result."""
+def unsettled(chat):
+    """Return whether a history has what no rule speaks of.
+
+    That are calls of the old form without result, requests that are approved twice, and outputs
+    whose call may be what an item reference stands for.
+    """
+    types = {message.get("type") for message in chat}
+    if types & {"mcp_approval_response", "item_reference"}:
+        return True
     return any(("function_call" in m and "role" in m) or m.get("role") == "function" for m in chat)
 
 
@@ -106,7 +113,9 @@ def test_repair_loses_nothing_that_was_valid(provider, rounds):
         there = list(map(json.dumps, contents(mended)))
         for block in contents(from_the_beginning(chat, provider)):
             assert json.dumps(block) in there, (block, chat, mended)
-        assert pairs(mended) >= pairs(from_the_beginning(chat, provider)), (chat, mended)
+        rest = from_the_beginning(chat, provider)
+        start = [message for message in chat if not any(message is one for one in rest)]
+        assert pairs(mended) >= pairs(rest, start), (chat, mended)
 
 
 def from_the_beginning(chat, provider):
@@ -141,12 +150,16 @@ def contents(chat):
                 yield {key: value for key, value in block.items() if key != "cache_control"}
 
 
-def pairs(chat):
-    """Return the ids of calls that are made once and answered once, behind the call."""
+def pairs(chat, start=()):
+    """Return the ids of calls that are made once and answered once, behind the call.
+
+    Those that stand in `start` too are left out: they are used twice.
+    """
     calls, results = {}, {}
     for i, message in enumerate(chat):
         for kind, key in ids_in(message):
             (calls if kind == "call" else results).setdefault(key, []).append(i)
+    before = {key for message in start for _, key in ids_in(message)}
     return {
         key
         for key, at in calls.items()
@@ -154,6 +167,7 @@ def pairs(chat):
         and len(at) == 1
         and len(results.get(key, ())) == 1
         and results[key][0] > at[0]
+        and key not in before
     }
 
 

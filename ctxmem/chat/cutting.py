@@ -201,7 +201,7 @@ class Cut:
         return pins
 
     def _with_beside(self, head: range, units: list[range], pins: set[range]) -> set[range]:
-        """Return the pins, with what was said last beside results if it fits too.
+        """Return the pins, with what was said or shown last beside the question if it fits too.
 
         It may be a reminder of the agent's, which no question may leave for, or the user's.
         """

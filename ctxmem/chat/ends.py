@@ -167,10 +167,14 @@ def beginning(case: Case, lines: list[Line]) -> list[Line]:
     if user is None:
         case.note("role_order", lines[first], "no message is the user's", "", "first_user")
         return lines
-    for line in lines[first:user]:
+    between = lines[first:user]
+    rules = [line for line in between if line.turn.role == "system"]
+    for line in between:
+        if line.turn.role == "system":
+            continue
         wrong = "it stands before the first message of the user"
         case.note("role_order", line, wrong, "dropped it", "first_user")
-    return [*lines[:first], *lines[user:]]
+    return [*lines[:first], *rules, *lines[user:]]
 
 
 def _begins(turn: Any) -> bool:

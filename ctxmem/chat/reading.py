@@ -70,9 +70,9 @@ class Turn(NamedTuple):
         speaks: it holds something other than calls, results and thoughts.
         thinks: it holds thoughts.
         leads: a Responses reasoning item, which the provider wants together with the next item.
-        asks: a user's question: text or media that is no note, and no result beside it.
-        beside: text or media that is no note stands beside a result: a reminder in the agent's own
-            words, or the user's.
+        asks: a user's question: text that is no note, and no result beside it.
+        beside: what may be the user's or a program's: text that is no note beside a result, or
+            media without a word.
         blanks: 2 if a text block of it is empty, 1 if one is white space only.
         late: a result stands behind another block.
         dialect: the wire format that the shape tells, else "".
@@ -125,10 +125,13 @@ for _name in ("human", "ai", "model", "chatbot"):
     _SPOKEN[_name] = _SPOKEN[_name]._replace(odd=FOREIGN_ROLE)
 _NOTES = {name: turn._replace(asks=False) for name, turn in _SPOKEN.items()}
 _SILENT = {
-    name: turn._replace(speaks=False, asks=False, blanks=2, odd=UNUSUAL)
+    name: turn._replace(speaks=False, asks=False, blanks=2, odd=turn.odd | UNUSUAL)
     for name, turn in _SPOKEN.items()
 }
-_SPACES = {name: turn._replace(asks=False, blanks=1, odd=UNUSUAL) for name, turn in _SPOKEN.items()}
+_SPACES = {
+    name: turn._replace(asks=False, blanks=1, odd=turn.odd | UNUSUAL)
+    for name, turn in _SPOKEN.items()
+}
 _known: dict[bytes, Turn] = {}
 
 
@@ -228,7 +231,7 @@ def _read(message: Any, index: int) -> Turn:
         return _read_item(inner)
     role = ROLES.get(named, named)
     parts = parts_of(message, index)
-    speaks = thinks = late = asks = marked = False
+    speaks = thinks = late = asks = shows = marked = False
     calls: list[str] = []
     results: list[str] = []
     blanks = odd = 0
@@ -253,7 +256,8 @@ def _read(message: Any, index: int) -> Turn:
             asks = asks or (part.role in ("", "user") and not blank and not is_note(part.text))
         elif kind != "mark":
             speaks = True
-            asks = asks or kind in MEDIA or kind == "prompt"
+            asks = asks or (kind == "prompt" and bool(part.text) and not is_note(part.text))
+            shows = shows or kind in MEDIA
             odd |= RUN_BY_PROVIDER if kind in HOSTED else 0
             unknown += [part.name] if kind == "unknown" else []
         marked = marked or kind not in ("result", "mark")
@@ -275,7 +279,7 @@ def _read(message: Any, index: int) -> Turn:
         speaks=speaks,
         thinks=thinks,
         asks=asks and role == "user" and not results,
-        beside=asks and role == "user" and bool(results),
+        beside=role == "user" and ((asks and bool(results)) or (shows and not asks)),
         blanks=blanks,
         late=late,
         dialect=_dialect(inner, parts),
