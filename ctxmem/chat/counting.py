@@ -51,7 +51,7 @@ class _Texts:
     __slots__ = ("characters", "counts", "messages")
 
     def __init__(self) -> None:
-        self.messages: dict[tuple[str, bytes], int] = {}  # by provider and fingerprint
+        self.messages: dict[str, dict[bytes, int]] = {}  # by provider, then by fingerprint
         self.counts: dict[str, int] = {}
         self.characters = 0
 
@@ -81,6 +81,7 @@ class Meter:
         self.provider = provider_of(provider, self._counter.name)
         self.overhead = OVERHEAD[self.provider]
         self.request = self.overhead.request
+        self._messages = known.messages.setdefault(self.provider, {})
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
@@ -94,12 +95,12 @@ class Meter:
         """Return the tokens of a message, from those counted before where it has a fingerprint."""
         if mark is None:
             return self.message(message, index)
-        known = self._texts.messages.get((self.provider, mark))
+        known = self._messages.get(mark)
         if known is None:
             known = self.message(message, index)
-            if len(self._texts.messages) >= _KEPT_TEXTS:
-                self._texts.messages = {}
-            self._texts.messages[self.provider, mark] = known
+            if len(self._messages) >= _KEPT_TEXTS:
+                self._messages.clear()
+            self._messages[mark] = known
         return known
 
     def message(self, message: Any, index: int) -> int:

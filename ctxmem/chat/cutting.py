@@ -14,7 +14,6 @@ from ctxmem.chat.shortening import partial, shortened_results
 from ctxmem.chat.steps import mend, sound
 from ctxmem.errors import BudgetError, InputError
 
-
 _BOUNDED = frozenset({"first_user", "alternate", "call_turn", "final_thought"})
 """Rules about how messages of different units follow each other, begin and end."""
 
@@ -45,7 +44,7 @@ class Cut:
         self.split = split  # None: messages are not cut
         self._questions = _questions(self.turns)
         self.kept: list[int] = []  # what `last` kept, whole or in part
-        self._parts: list[tuple[int, Any]] = []
+        self._parts: list[tuple[int, Any]] | None = None  # what is sent, where it is not `kept`
         self.unread = False  # a unit is kept behind a leap because the model has not read it
         self._shortened: dict[int, Any] = {}  # messages whose results are shown in part
 
@@ -87,14 +86,15 @@ class Cut:
 
     def _valid(self, cut: tuple[int, Any] | None) -> list[Any]:
         """Return what was kept as a history that the provider accepts."""
+        if cut is None and not self._shortened and not _BOUNDED & self.case.rules.keys():
+            self._parts = None
+            return [self.items[i] for i in self.kept]  # units are whole, and nothing else matters
         parts = [(i, self._shortened.get(i, self.items[i])) for i in self.kept]
         if cut is not None:
             parts = sorted([*parts, cut], key=lambda part: part[0])
         items = [item for _, item in parts]
         turns = [self.turns[i] for i, _ in parts]  # parts of messages are what they were
         self._parts = parts
-        if cut is None and not self._shortened and not _BOUNDED & self.case.rules.keys():
-            return items  # units are whole, and no rule is about what is between them
         if sound(self.case, turns) and ordered_units(turns, self.case.rules) is not None:
             return items
         mended = mend(replace(self.case, faults=[]), items, turns)
@@ -105,7 +105,7 @@ class Cut:
     @property
     def tokens(self) -> int:
         """The tokens of a request of what is kept."""
-        if self.meter is None:
+        if self.meter is None or self._parts is None:
             return self._total(self.kept)
         total = self.request
         for i, item in self._parts:
@@ -298,7 +298,9 @@ class Cut:
             # Only what is kept is counted, and the first unit that does not fit.
             total = self._total(pinned)
             for taken, unit in enumerate(units):
-                total += sum(map(self._cost, unit))
+                for i in unit:
+                    cost = self.costs[i]
+                    total += self._cost(i) if cost is None else cost
                 if total > self.limit:
                     return taken
             return len(units)

@@ -255,8 +255,8 @@ def _content_paths(part: Part) -> Iterable[tuple[str, ...]]:
     value = part.value
     for path in (
         ("toolResult", "content"),
-        ("content",),
         ("blocks",),
+        ("content",),
         ("output", "value"),
         ("output",),
         ("result",),

@@ -209,6 +209,11 @@ def _legacy(case: Case, line: Line) -> None:
         case.note("role_order", line, "only the assistant calls functions", "", "legacy")
 
 
+def leading_rules(turns: Sequence[Turn]) -> int:
+    """Return how many messages at the beginning hold system instructions, alone or with others."""
+    return next((i for i, turn in enumerate(turns) if not turn.rules), len(turns))
+
+
 def first_words(turns: Sequence[Turn]) -> int:
     """Return the index of the first message that is not a system message."""
     return next((i for i, turn in enumerate(turns) if turn.role != "system"), len(turns))

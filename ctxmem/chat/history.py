@@ -55,43 +55,41 @@ def newest(
     the assistant, and to the calls of all results. None if something there needs repair; then the
     whole history has to be read.
     """
-    size = len(given)
-    rows: list[tuple[int, Turn, bytes | None, int | None]] = []
-    head: list[tuple[int, Turn, bytes | None, int | None]] = []
-    while include_system and len(head) < size:
-        turn, mark = read_marked(given[len(head)], len(head))
-        if turn.role != "system":
-            break
-        cost = meter.marked(given[len(head)], len(head), mark)
-        head.append((len(head), turn, mark, cost))
-        room -= cost
+    head = _rules_at(given, meter) if include_system else []
+    first = len(head)
+    room -= sum(cost for _, _, cost in head)
+    turns: list[Turn] = []
+    marks: list[bytes | None] = []
+    costs: list[int | None] = []
     asked = answered = False
-    unmatched: dict[str, int] = {}
-    i = size
-    while i > len(head):
+    whole_units = True  # what was read last is no result, whose call is still to be read
+    i = len(given)
+    while i > first:
         i -= 1
-        turn, mark = read_marked(given[i], i)
-        if room < 0 and asked and answered and not unmatched and not turn.leads:
+        item = given[i]
+        turn, mark = read_marked(item, i)
+        if room < 0 and asked and answered and whole_units and not turn.leads:
             break
-        spent = meter.marked(given[i], i, mark) if room >= 0 else None
-        rows.append((i, turn, mark, spent))
-        room -= spent or 0
-        asked = asked or turn.asks
-        answered = answered or turn.role == "assistant"
-        for key in turn.results:
-            unmatched[key] = unmatched.get(key, 0) + 1
-        for key in turn.calls:
-            if unmatched.get(key, 0) > 1:
-                unmatched[key] -= 1
-            else:
-                unmatched.pop(key, None)
+        cost = None
+        if room >= 0:
+            cost = meter.marked(item, i, mark)
+            room -= cost
+        turns.append(turn)
+        marks.append(mark)
+        costs.append(cost)
+        whole_units = not turn.results
+        if turn.asks:
+            asked = True
+        elif turn.role == "assistant":
+            answered = True
     else:
         return None  # read to the beginning: nothing is saved, and it may begin wrong
-    rows = [*head, *reversed(rows)]
-    turns = [turn for _, turn, _, _ in rows]
+    origin = [*range(first), *range(len(given) - len(turns), len(given))]
+    turns = [*(turn for turn, _, _ in head), *reversed(turns)]
+    marks = [*(mark for _, mark, _ in head), *reversed(marks)]
+    costs = [*(cost for _, _, cost in head), *reversed(costs)]
     dialect = _dialect(given, turns, provider)
     case = Case(rules_of(dialect), dialect, model, named=provider is not None)
-    origin = [at for at, _, _, _ in rows]
     items = [given[at] for at in origin]
     if not sound(case, turns):
         return None
@@ -104,7 +102,18 @@ def newest(
             return None
         in_flight = {call.message for call in pairing.in_flight}
         mended = Mended(items, turns, origin, units_of(turns, pairing), in_flight)
-    return History(case, mended, [mark for _, _, mark, _ in rows], [cost for *_, cost in rows])
+    return History(case, mended, marks, costs)
+
+
+def _rules_at(given: list[Any], meter: Meter) -> list[tuple[Turn, bytes | None, int]]:
+    """Return the turns, fingerprints and tokens of the system messages at the beginning."""
+    head: list[tuple[Turn, bytes | None, int]] = []
+    for i, item in enumerate(given):
+        turn, mark = read_marked(item, i)
+        if not turn.rules:
+            break
+        head.append((turn, mark, meter.marked(item, i, mark)))
+    return head
 
 
 def _dialect(given: list[Any], turns: Sequence[Turn], provider: str | None) -> str:

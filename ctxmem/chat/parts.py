@@ -135,14 +135,15 @@ def parts_of(message: Any, index: int) -> list[Part]:
     if role is None:
         return [_item(inner)]
     role = ROLES.get(role, role)
-    calls = list(_calls_beside(inner))
+    field = content_field(inner) or "content"
+    # Pydantic AI's messages tell of the calls in their parts once more.
+    calls = list(_calls_beside(inner)) if field != "parts" else []
     if role == "tool":
         answer = _whole_result(inner)
         if answer is not None:
             return [answer, *calls]
     beside = {part.key: part for part in calls}
     parts: list[Part] = []
-    field = content_field(inner) or "content"
     for i, block in enumerate(blocks_in(get(inner, field), index)):
         part = _block(block, ((field, i),))
         if part.kind == "call" and part.key in beside:

@@ -23,6 +23,7 @@ REPEATED_CHARACTERS = 200
 
 _SEED = secrets.randbits(64)
 _KEPT_TURNS = 1 << 16
+_digest, _written = xxhash.xxh3_128_digest, marshal.dumps
 _PLAIN_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 # Odd things, which only some providers refuse; what exactly is read when it matters.
@@ -153,10 +154,9 @@ def fingerprint(message: Any) -> bytes | None:
         whole = (kind.__module__, kind.__qualname__, fields, message.__pydantic_extra__)
     try:
         # Version 2 writes every value in full: equal bytes mean equal messages.
-        data = marshal.dumps(whole, 2)
+        return _digest(_written(whole, 2), _SEED)
     except ValueError:
         return None
-    return xxhash.xxh3_128_digest(data, _SEED)
 
 
 def _unfolded(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,13 +184,20 @@ def read(messages: Sequence[Any]) -> list[Turn]:
 
 def read_marked(message: Any, index: int) -> tuple[Turn, bytes | None]:
     """Return the turn of a message, and its fingerprint where that is worth having."""
-    if type(message) is dict and len(message) == 2:
-        turn = _plain_turn(message)
-        if turn is not None:
-            return turn, None
-    mark = fingerprint(message)
-    if mark is None:
-        return _read(message, index), None
+    if type(message) is dict:
+        if len(message) == 2:
+            turn = _plain_turn(message)
+            if turn is not None:
+                return turn, None
+        try:
+            mark = _digest(_written(message, 2), _SEED)
+        except ValueError:
+            return _read(message, index), None
+    else:
+        found = fingerprint(message)
+        if found is None:
+            return _read(message, index), None
+        mark = found
     turn = _known.get(mark)
     if turn is None:
         turn = _read(message, index)

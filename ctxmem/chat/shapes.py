@@ -123,6 +123,9 @@ def role_of(message: Any, index: int) -> str | None:
 def _role_by_type(message: Any) -> str | None:
     """Return the role of a message that has none in so many words: "" for an item, None: no."""
     kind = get(message, "type")
+    if type(message) is dict and message.get("lc") == 1:
+        name = str((message.get("id") or ["?"])[-1])
+        return _LANGCHAIN_CLASSES.get(name, name)
     if isinstance(kind, str):
         # LangChain's messages have a type for a role, whatever it is; items have not.
         if kind in ROLES or hasattr(message, "additional_kwargs"):
@@ -136,9 +139,6 @@ def _role_by_type(message: Any) -> str | None:
         return str(kind)  # Pydantic AI
     inner = inner_of(message)
     if inner is not message:
-        if type(message) is dict:
-            name = str((message.get("id") or ["?"])[-1])
-            return _LANGCHAIN_CLASSES.get(name, name)
         return _role_inside(inner)
     if type(message) is dict and isinstance(message.get("parts"), list):
         return "user"  # Gemini: a content without a role is the user's
@@ -152,6 +152,10 @@ _LANGCHAIN_CLASSES = {
     "ToolMessage": "tool",
     "FunctionMessage": "function",
     "RemoveMessage": "remove",
+    **{
+        f"{name}Chunk": role
+        for name, role in (("HumanMessage", "human"), ("AIMessage", "ai"), ("ToolMessage", "tool"))
+    },
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ctxmem.chat.cutting import Cut
-from ctxmem.chat.faults import first_words
+from ctxmem.chat.faults import leading_rules
 from ctxmem.chat.history import Price, newest, price_of, whole
 from ctxmem.chat.rules import wire_format
 from ctxmem.chat.shapes import ROLES, listed, shown
@@ -99,7 +99,7 @@ def trim_messages(
             model=model,
         )
     trim = Cut(end or whole(given, provider, model), limit, price, split)
-    head = range(first_words(trim.turns) if include_system else 0)
+    head = range(leading_rules(trim.turns) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
     if low_water is not None:
