@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from chats import random_chat
 
 import ctxmem
 from ctxmem.errors import StoreError
@@ -22,7 +24,7 @@ from langchain.agents.middleware import (
     types,
 )
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, convert_to_messages
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from ctxmem.adapters.langchain import (
@@ -403,3 +405,21 @@ def test_an_unknown_name_is_no_missing_extra():
     with pytest.raises(AttributeError, match="has no attribute 'Kompressor'"):
         adapter.Kompressor  # noqa: B018
     assert {"ContextMiddleware", "PageBaseStore"} <= set(dir(adapter))
+
+
+def test_what_the_model_is_sent_is_accepted_whatever_the_state_holds():
+    rng = random.Random(15)
+    for _ in range(60):
+        history = convert_to_messages(random_chat(rng, rng.randrange(2, 16)))
+        budget = rng.choice([150, 400, 2000])
+        mode = rng.choice(["ephemeral", "persistent"])
+        agent, model = agent_of(["Done."], ContextMiddleware(budget=budget, mode=mode))
+        try:
+            agent.invoke({"messages": [*history, HumanMessage("Go on.")]})
+        except ctxmem.BudgetError as error:
+            assert error.pinned
+            continue
+        (request,) = model.requests
+        assert [] == [f for f in ctxmem.check(request, provider="openai") if f.rule]
+        assert ctxmem.count_messages(request) <= budget
+        assert "Go on." == request[-1].content

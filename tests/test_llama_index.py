@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 
 import pytest
+from chats import random_chat
 
 import ctxmem
 from ctxmem.errors import StoreError
@@ -406,3 +408,24 @@ def test_a_missing_extra_is_named():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("MissingExtraError ctxmem.adapters.llama_index needs")
     assert "pip install 'ctxmem[llamaindex]'" in done.stdout
+
+
+def test_what_get_returns_is_accepted_whatever_was_put():
+    rng = random.Random(15)
+    for _ in range(150):
+        memory = ContextMemory(budget=rng.choice([150, 400, 2000]))
+        for message in random_chat(rng, rng.randrange(2, 16)):
+            extra = {key: message[key] for key in ("tool_calls", "tool_call_id") if key in message}
+            memory.put(
+                ChatMessage(
+                    role=message["role"], content=message["content"], additional_kwargs=extra
+                )
+            )
+            try:
+                window = memory.get()
+            except ctxmem.BudgetError as error:
+                assert error.pinned
+                continue
+            found = [f for f in ctxmem.check(window, provider="openai") if f.rule]
+            assert [] == [f for f in found if "in flight" not in f.detail]
+            assert ctxmem.count_messages(window) <= memory.budget.limit

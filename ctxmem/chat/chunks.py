@@ -8,6 +8,7 @@ from typing import Any
 from ctxmem.chat.pairing import pair_up, units_of
 from ctxmem.chat.parts import MEDIA, Part, inner_parts, parts_of
 from ctxmem.chat.reading import read
+from ctxmem.chat.repairing import repair
 from ctxmem.chat.shapes import ROLES, as_json, role_of
 from ctxmem.schema import Chunk, ChunkId, Decision
 
@@ -34,9 +35,12 @@ def as_chunks(items: Sequence[Any]) -> tuple[list[Any], bool]:
 
 
 def kept_messages(items: Sequence[Any], decisions: Iterable[Decision]) -> tuple[Any, ...]:
-    """Return the messages of a chat that a window keeps, as they were given and in their order."""
+    """Return the messages of a chat that a window keeps, in their order, as a valid history.
+
+    They are as they were given; a chat that was broken is repaired.
+    """
     kept = {decision.chunk_id for decision in decisions if decision.kept}
-    return tuple(item for i, item in enumerate(items) if _name(i) in kept)
+    return tuple(repair([item for i, item in enumerate(items) if _name(i) in kept]))
 
 
 def _name(index: int) -> ChunkId:
