@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.chat.editing import content_list, merged, with_content, with_id, without_parts
 from ctxmem.chat.faults import Case, Line, changed, without
-from ctxmem.chat.pairing import Pairing, Spot
+from ctxmem.chat.pairing import Pairing, Spot, ordered_units
 from ctxmem.chat.parts import Part, parts_of
 from ctxmem.chat.reading import NAMELESS, ODD_ID
 from ctxmem.chat.rules import Rules
@@ -109,6 +109,8 @@ def _fresh(key: str, form: Any, taken: set[str]) -> str:
 
 def answers(case: Case, lines: list[Line]) -> list[Line]:
     """Drop results without call and calls without result, and move results behind their calls."""
+    if ordered_units([line.turn for line in lines], case.rules) is not None:
+        return lines
     pairing = case.pair(lines)
     for call in pairing.in_flight:
         wrong = f"the call {call.key!r} is in flight: its result is to come"
