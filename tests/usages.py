@@ -68,6 +68,7 @@ def arguments_of(entry):
     provider = entry["provider"]
     config = request.get("generationConfig") or {}
     system = request.get("system") or request.get("systemInstruction")
+    system = system or request.get("system_instruction")
     if provider == "openai":
         messages = request["messages"]
         options = {"response_format": request.get("response_format")}
@@ -85,9 +86,8 @@ def arguments_of(entry):
         options = {"response_format": schema}
     else:
         messages = request["messages"]
-        options = {"response_format": request.get("output_config")}
-        if "format" not in (options["response_format"] or {}):
-            options = {}
+        told = request.get("output_config") or {"format": request.get("output_format")}
+        options = {"response_format": told if told.get("format") else None}
     if system:
         messages = [system if "parts" in system else {"role": "system", "content": system}, *messages]
     choice = request.get("tool_choice")
@@ -112,6 +112,7 @@ def component_tokens(entry):
         plain = ctxmem.count_messages([], len, **options)
         tools = {"tools": [{}], "tool_choice": {"type": about["tool_choice"]}}
         return ctxmem.count_messages([], len, **tools, **options) - plain - len("{}") - 16
+    high = {"media_resolution": about.get("media_resolution")} if kind in ("video", "pdf") else {}
     if kind == "image":
         size = (about.get("width", 3000), about.get("height", 3000))
         block = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png(*size)}"}}
@@ -125,8 +126,8 @@ def component_tokens(entry):
         return cost(block, about.get("role", "user"))
     if kind == "video":
         seconds = about.get("seconds") or about["frames"]
-        return cost({"inlineData": {"mimeType": "video/mp4", "data": mp4(seconds)}})
-    return cost({"inlineData": {"mimeType": "application/pdf", "data": pdf(about["pages"])}})
+        return cost({"inlineData": {"mimeType": "video/mp4", "data": mp4(seconds)}, **high})
+    return cost({"inlineData": {"mimeType": "application/pdf", "data": pdf(about["pages"])}, **high})
 
 
 def counted(entry, *, named=True):

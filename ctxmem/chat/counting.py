@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ctxmem.chat.media import (
+    Media,
     audio_tokens,
     file_tokens,
     image_tokens,
@@ -16,7 +17,7 @@ from ctxmem.chat.media import (
     video_tokens,
 )
 from ctxmem.chat.overhead import overhead_of, provider_of
-from ctxmem.chat.parts import Part, block_part, inner_parts, parts_of, ui_output
+from ctxmem.chat.parts import MEDIA, Part, block_part, inner_parts, parts_of, ui_output
 from ctxmem.chat.reading import read_marked
 from ctxmem.chat.shapes import (
     ROLES,
@@ -95,8 +96,9 @@ class Meter:
             model = counter
         self.overhead = overhead_of(self.provider, model)
         self._media = media_rows(self.provider, model)
+        self._told = provider is not None or self.provider != "openai" or len(self._media) == 1
         self.request = self.overhead.request
-        rows = (self.provider, self.overhead, self._media)
+        rows = (self.provider, self._told, self.overhead, self._media)
         if len(known.messages) >= _KEPT_MODELS:
             known.messages.clear()
         self._messages = known.messages.setdefault(rows, {})
@@ -141,6 +143,9 @@ class Meter:
                 name = get(inner, "name")
                 if isinstance(name, str) and name and ROLES.get(role) != "tool":
                     tokens += self.overhead.name + self.count(name)
+                phase = get(inner, "phase")
+                if isinstance(phase, str):
+                    tokens += self.count(phase)
                 instructions = get(inner, "instructions")
                 if isinstance(instructions, str):
                     tokens += self.count(instructions)
@@ -149,6 +154,8 @@ class Meter:
         if len(calls) > 1 and self.provider == "openai":
             tokens += self._calls(calls, index)
             parts = [part for part in parts if part.kind != "call"]
+        if self.overhead.cited and any(_cites(part.value, 0) for part in parts):
+            tokens += self.overhead.cited
         spoken = self.provider == "openai" and role is not None and ROLES.get(role) == "assistant"
         for part in parts:
             if spoken and part.kind == "audio":
@@ -210,7 +217,7 @@ class Meter:
         if kind == "thought":
             return self._thought(part)
         if kind == "image":
-            return image_tokens(part.value, self._media)
+            return image_tokens(part.value, self._image_rows(part.value))
         if kind == "audio":
             return audio_tokens(part.value, self._media)
         if kind == "video":
@@ -227,6 +234,12 @@ class Meter:
         if isinstance(encrypted, str) and not get(part.value, "content"):
             return opaque_tokens(encrypted)
         return self._unknown(part.value, index)
+
+    def _image_rows(self, block: Any) -> tuple[Media, ...]:
+        """Return the rules for an image: in Anthropic's shape, where nothing else is told, its."""
+        if self._told or get(block, "source") is None:
+            return self._media
+        return media_rows("anthropic", None)
 
     def _cited(self, part: Part, index: int) -> int:
         """Return the tokens of what is sent beside a text: what it quotes, as JSON."""
@@ -272,6 +285,8 @@ class Meter:
         tokens = self.overhead.result if around is None else around
         if self.overhead.ids:
             tokens += self.count(part.key) + (self.count(part.name) if part.name else 0)
+        elif any(inner.kind in MEDIA for inner in inner_parts(part, index) or ()):
+            tokens += self.overhead.result  # which go on in a message of their own
         return tokens + self._inside(part, index, depth)
 
     def _inside(self, part: Part, index: int, depth: int) -> int:
@@ -309,11 +324,23 @@ class Meter:
             return tokens + self.count(content)
         if isinstance(content, list) and depth < _DEEPEST:
             return tokens + sum(self._part(block_part(one), index, depth + 1) for one in content)
-        return tokens + file_tokens(inner, self._media)
+        return tokens + file_tokens(block, self._media)
 
     def _unknown(self, value: Any, index: int) -> int:
         """Return the tokens of everything that is in it: more than any provider makes of it."""
-        return self.overhead.call + self.count(as_json(value, index))
+        added = kind_of(value) == "tool_addition"  # Anthropic's, of a tool during a conversation
+        added_tools = max(self.overhead.tools, self.overhead.forced) if added else 0
+        return added_tools + self.overhead.call + self.count(as_json(value, index))
+
+
+def _cites(value: Any, depth: int) -> bool:
+    """Whether a block, or one in it, is a source whose citations are enabled."""
+    if isinstance(value, str) or depth > 3:
+        return False
+    if get(get(value, "citations"), "enabled") is True:
+        return True
+    inside = get(value, "content")
+    return isinstance(inside, list) and any(_cites(one, depth + 1) for one in inside)
 
 
 def _arguments(part: Part, index: int) -> str:

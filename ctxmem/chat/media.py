@@ -172,6 +172,7 @@ class Media:
 
 
 _VISION = "OpenAI guide images-vision, mirror of 2026"
+_HIGH = ("high", "ultra_high")
 _DETAILS = (("low", 280), ("medium", 560), ("high", 1120), ("ultra_high", 2240))
 _LATE = "gpt-(?:5\\.[6-9]|[6-9])"
 _CLAUDE_VISION = "platform.claude.com/docs/en/build-with-claude/vision"
@@ -219,7 +220,7 @@ MEDIA_RULES: dict[str, tuple[Media, ...]] = {
         Media(
             "gemini-[3-9]", Flat(1120, _DETAILS),
             "ai.google.dev/gemini-api/docs/media-resolution: at most; sound: the larger of two "
-            "pages, 25 and 32", 32, 263, 560,
+            "pages, 25 and 32; video: 70 a frame, 280 in high resolution", 32, 70, 560,
         ),
         Media(
             "gemini-[12]", Crops(),
@@ -287,6 +288,7 @@ def video_tokens(block: Any, rows: tuple[Media, ...]) -> int:
     data = data_of(block)
     if not data:
         return rate * UNSEEN_SECONDS
+    rate *= 4 if _resolution(block) in _HIGH else 1  # Gemini 3: 280 for 70 a frame
     seconds = mp4_seconds(data)
     if seconds is None:
         still = image_size(data)
@@ -304,8 +306,9 @@ def file_tokens(block: Any, rows: tuple[Media, ...]) -> int:
     pages = pdf_pages(data)
     if pages is None:
         return max(1, math.ceil(byte_count(data) / FILE_BYTES))
+    scale = 2 if _resolution(block) in _HIGH else 1  # Gemini 3: 1,120 for 560
     return pages * max(
-        row.page or PAGE_TEXT + row.image.tokens(PAGE_PIXELS, "high") for row in rows
+        row.page * scale or PAGE_TEXT + row.image.tokens(PAGE_PIXELS, "high") for row in rows
     )
 
 

@@ -33,6 +33,7 @@ class Overhead:
             known to be less.
         schema: once, if the answer has a JSON schema, beside that schema.
         hosted: per tool that the provider runs, beside what is said of it as JSON.
+        cited: per message with a document or search result whose citations are enabled.
         item: per Responses item that has no role, in place of one.
         roles: whether the role counts as a text.
         ids: whether ids of calls and results, and names of results, are sent to the model.
@@ -53,6 +54,7 @@ class Overhead:
     together: int = 0
     schema: int = 0
     hosted: int = 0
+    cited: int = 0
     item: int = 0
     roles: bool = True
     ids: bool = True
@@ -82,14 +84,13 @@ OVERHEAD = {
         exact=_COOKBOOK,
     ),
     "anthropic": Overhead(
-        *(36, 5, 1, 12, 12, 675, 16, _CLAUDE_SOURCE, _DATE), forced=804, schema=180
+        *(36, 5, 1, 12, 12, 675, 16, _CLAUDE_SOURCE, _DATE), forced=804, schema=180, cited=560
     ),
     "gemini": Overhead(
-        *(8, 0, 1, 12, 12, 16, 8),
+        *(8, 0, 1, 2, 2, 0, 0),
         "not published; recorded usages have nothing per message, 8 per request with "
         "gemini-2.5-pro-preview",
         _DATE,
-        forced=16,
         roles=False,
     ),
     "bedrock": Overhead(
@@ -99,6 +100,7 @@ OVERHEAD = {
         _DATE,
         forced=804,
         schema=180,
+        cited=560,
     ),
 }
 """Per provider: what holds where the model is not known, the largest of its rows in `MODELS`.

@@ -47,7 +47,9 @@ def data_of(block: Any) -> str | bytes | None:
 
 def byte_count(data: str | bytes) -> int:
     """Return how many bytes these are, base64 text decoded."""
-    return len(data) if isinstance(data, bytes) else len(data) * 3 // 4
+    if isinstance(data, bytes):
+        return len(data)
+    return len(data) * 3 // 4 - data.count("=", max(0, len(data) - 2))
 
 
 def decoded(data: str | bytes, limit: int | None = None) -> bytes:
@@ -123,8 +125,9 @@ def wav_seconds(data: str | bytes | None) -> float | None:
         if name == b"fmt " and at + 20 <= len(head):
             rate = struct.unpack_from("<I", head, at + 16)[0]
         if name == b"data" and rate:
-            # A stream that was still open when its header was written states no size, or 2**32 - 1.
-            return float(byte_count(data) - at - 8) / rate
+            # A stream that was still open when its header was written states no true size.
+            there = byte_count(data) - at - 8
+            return float(min(size or there, there)) / rate
         at += 8 + size + size % 2
     return None
 

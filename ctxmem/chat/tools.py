@@ -24,6 +24,9 @@ _FOOT = "} // namespace functions"
 _COVERED = frozenset(
     "type description title properties required enum default items additionalProperties".split()
 )
+_SCHEMA = frozenset(
+    "type properties items enum const anyOf oneOf allOf $ref $defs definitions".split()
+)
 _PLAIN = frozenset(("string", "number", "integer", "boolean"))
 
 
@@ -229,7 +232,7 @@ def _is_plain(schema: Any) -> bool:
     if kind == "array":
         items = schema.get("items")
         return items is None or (_is_plain(items) and items.get("type") in _PLAIN)
-    return kind in _PLAIN
+    return kind in _PLAIN or kind is None
 
 
 # The schema of an answer --------------------------------------------------------------------------
@@ -257,7 +260,7 @@ def answer_schema(response_format: Any) -> Any:
         return None
     if isinstance(response_format.get("schema"), Mapping):
         return response_format
-    return {"schema": response_format} if response_format else None
+    return None if _SCHEMA.isdisjoint(response_format) else {"schema": response_format}
 
 
 def answer_text(answer: Any, *, openai: bool) -> str:
