@@ -7,6 +7,8 @@ import json
 import re
 
 import pytest
+from installed_vocabularies import published
+from usages import USAGES, counted, mp4, pdf, png, wav
 
 import ctxmem
 from ctxmem.chat import MEDIA_RULES, OVERHEAD
@@ -14,8 +16,6 @@ from ctxmem.chat.media import file_tokens, media_rows
 from ctxmem.chat.overhead import MODELS
 from ctxmem.chat.sizes import image_size, mp4_seconds, pdf_pages, wav_seconds
 from ctxmem.chat.tools import rendered_tools
-from installed_vocabularies import published
-from usages import USAGES, counted, mp4, pdf, png, wav
 
 RECORDED = [pytest.param(entry, id=f"{entry['id']}-{entry['kind']}") for entry in USAGES]
 
@@ -35,17 +35,11 @@ def test_no_request_counts_less_than_its_usage(entry):
     assert counted(entry) >= entry["tokens"], entry["source"]
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        entry
-        for entry in RECORDED
-        if not entry.values[0].get("component") and entry.values[0]["kind"] != "image"
-    ],
-)
+@pytest.mark.parametrize("entry", RECORDED)
 def test_without_a_model_the_largest_row_holds(entry):
-    entry_tokens = counted(entry, named=False)
-    assert entry_tokens >= entry["tokens"], entry["source"]
+    if entry["model"] == "gpt-4o-mini" and entry["kind"] == "image":
+        pytest.skip("33 times the tokens of the other models: the one row that needs its name")
+    assert counted(entry, named=False) >= entry["tokens"], entry["source"]
 
 
 @pytest.mark.parametrize("entry", [entry for entry in RECORDED if entry.values[0]["exact"]])

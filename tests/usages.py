@@ -1,6 +1,6 @@
 """Recorded usages of requests, and the arguments with which they are counted.
 
-`python -m tests.usages` prints the residuals by provider and kind.
+`python tests/usages.py` prints the residuals by provider and kind.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ def wav(seconds):
     """Return a WAV of this duration, as base64."""
     data = bytes(8000 * seconds)
     head = struct.pack("<4sI4s4sIHHII", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, 1, 8000, 8000)
-    return base64.b64encode(
-        head + struct.pack("<HH4sI", 1, 8, b"data", len(data)) + data
-    ).decode()
+    return base64.b64encode(head + struct.pack("<HH4sI", 1, 8, b"data", len(data)) + data).decode()
 
 
 def mp4(seconds):
@@ -38,7 +36,9 @@ def mp4(seconds):
 
 def pdf(pages):
     """Return a PDF that shows this many pages, as base64."""
-    return base64.b64encode(b"%PDF-1.4\n" + b"<</Type /Page>>\n" * pages + b"<</Type /Pages>>").decode()
+    return base64.b64encode(
+        b"%PDF-1.4\n" + b"<</Type /Page>>\n" * pages + b"<</Type /Pages>>"
+    ).decode()
 
 
 def restored(value):
@@ -89,7 +89,10 @@ def arguments_of(entry):
         told = request.get("output_config") or {"format": request.get("output_format")}
         options = {"response_format": told if told.get("format") else None}
     if system:
-        messages = [system if "parts" in system else {"role": "system", "content": system}, *messages]
+        messages = [
+            system if "parts" in system else {"role": "system", "content": system},
+            *messages,
+        ]
     choice = request.get("tool_choice")
     tools = request.get("tools")
     if "toolConfig" in request and provider == "bedrock":
@@ -98,11 +101,11 @@ def arguments_of(entry):
     return messages, {**options, "tools": tools or None, "tool_choice": choice}
 
 
-def component_tokens(entry):
+def component_tokens(entry, model):
     """Return what a documented part of a request costs: an image, sound, a page, a tool prompt."""
     given, provider = entry["request"], entry["provider"]
     kind, about = next(iter(given.items()))
-    options = {"provider": provider, "model": entry["model"]}
+    options = {"provider": provider, "model": model}
 
     def cost(block, role="user"):
         empty = ctxmem.count_messages([{"role": role, "content": []}], len, **options)
@@ -127,15 +130,41 @@ def component_tokens(entry):
     if kind == "video":
         seconds = about.get("seconds") or about["frames"]
         return cost({"inlineData": {"mimeType": "video/mp4", "data": mp4(seconds)}, **high})
-    return cost({"inlineData": {"mimeType": "application/pdf", "data": pdf(about["pages"])}, **high})
+    return cost(
+        {"inlineData": {"mimeType": "application/pdf", "data": pdf(about["pages"])}, **high}
+    )
 
 
 def counted(entry, *, named=True):
     """Return the count of an entry; without the model's name if it is not `named`."""
-    if entry.get("component"):
-        return component_tokens(entry)
-    messages, options = arguments_of(entry)
     model = entry["model"] if named else None
+    if entry.get("component"):
+        return component_tokens(entry, model)
+    messages, options = arguments_of(entry)
     return ctxmem.count_messages(
         messages, counter_of(entry), provider=entry["provider"], model=model, **options
     )
+
+
+def main():
+    """Print what counts are above recorded usages, by provider and kind."""
+    groups = {}
+    for entry in USAGES:
+        groups.setdefault((entry["provider"], entry["kind"]), []).append(entry)
+    print("| provider | kind | n | below | exact claimed | of these within 5 % | residuals |")
+    print("|---|---|---|---|---|---|---|")
+    for (provider, kind), entries in sorted(groups.items()):
+        more = [counted(entry) - entry["tokens"] for entry in entries]
+        claims = [
+            abs(over) <= max(2, entry["tokens"] * 0.05)
+            for over, entry in zip(more, entries, strict=True)
+            if entry["exact"]
+        ]
+        below = sum(over < 0 for over in more)
+        shown = f"{min(more)} to {max(more)}"
+        row = (provider, kind, len(more), below, len(claims), sum(claims), shown)
+        print("|", " | ".join(map(str, row)), "|")
+
+
+if __name__ == "__main__":
+    main()

@@ -44,6 +44,9 @@ from ctxmem.tokens import resolve
 _ENCRYPTED = ("signature", "thought_signature", "thoughtSignature", "encrypted_content", "data")
 _DEEPEST = 50  # results within results; nobody nests them
 
+_CALLS = frozenset({"call", "hosted_call"})
+_RESULTS = frozenset({"result", "hosted_result"})
+
 _KEPT_TEXTS = 1 << 15
 _KEPT_CHARACTERS = 1 << 25
 _KEPT_MODELS = 1 << 4
@@ -207,9 +210,9 @@ class Meter:
         if kind == "text":
             extra = self._cited(part, index) if not isinstance(part.value, str) else 0
             return self.count(part.text) + extra
-        if kind == "call" or kind == "hosted_call":
+        if kind in _CALLS:
             return self._call(part, index, depth)
-        if kind == "result" or kind == "hosted_result":
+        if kind in _RESULTS:
             # A whole message has its overhead already, but for Responses items, which have a type.
             headed = kind_of(part.value) in ("", "tool") or self.provider == "openai"
             around = 0 if part.whole and headed else None
@@ -416,8 +419,8 @@ def list_meter(token_counter: Any) -> Any:
         return _checked(of_model)
     if not callable(token_counter):
         raise InputTypeError(
-            f"token_counter is {shown(token_counter)}; expected a function of a list of messages, a "
-            "model with get_num_tokens_from_messages, or the name of a counter"
+            f"token_counter is {shown(token_counter)}; expected a function of a list of messages, "
+            "a model with get_num_tokens_from_messages, or the name of a counter"
         )
     try:
         first = next(iter(inspect.signature(token_counter).parameters.values()), None)
@@ -434,8 +437,8 @@ def _checked(count: Any) -> Any:
         tokens = count(messages)
         if isinstance(tokens, bool) or not isinstance(tokens, int | float) or not tokens >= 0:
             raise InputError(
-                f"token_counter returned {shown(tokens)} for {len(messages)} messages; a count is a "
-                "number >= 0"
+                f"token_counter returned {shown(tokens)} for {len(messages)} messages; a count is "
+                "a number >= 0"
             )
         return int(-(-tokens // 1))
 

@@ -45,7 +45,9 @@ PAGE_PIXELS = (1240, 1754)
 class ImageRule(Protocol):
     """A provider's rule from the size of an image, None if it is not known, to tokens."""
 
-    def tokens(self, size: Size | None, detail: str) -> int: ...
+    def tokens(self, size: Size | None, detail: str) -> int:
+        """Return the tokens of an image, of the largest that is likely if its size is None."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Tiles:
     tile: int
 
     def tokens(self, size: Size | None, detail: str) -> int:
+        """Return the tokens of an image."""
         if detail == "low":
             return self.base
         wide, high = size or (2048, 768)  # no shape covers more tiles
@@ -79,6 +82,7 @@ class Patches:
     large_auto: bool = False
 
     def tokens(self, size: Size | None, detail: str) -> int:
+        """Return the tokens of an image."""
         most, edge = self.most, self.edge
         if self.original and (
             detail == "original" or (self.large_auto and detail not in ("low", "high"))
@@ -109,6 +113,7 @@ class Squares:
     most: int
 
     def tokens(self, size: Size | None, detail: str) -> int:
+        """Return the tokens of an image."""
         if size is None:
             return self.most
         long, short = max(size), min(size)
@@ -126,6 +131,7 @@ class Crops:
     each: int = 258
 
     def tokens(self, size: Size | None, detail: str) -> int:
+        """Return the tokens of an image."""
         wide, high = size or UNSEEN_IMAGE
         if max(wide, high) <= 384:
             return self.each
@@ -141,6 +147,7 @@ class Flat:
     by_detail: tuple[tuple[str, int], ...] = ()
 
     def tokens(self, size: Size | None, detail: str) -> int:
+        """Return the tokens of an image."""
         return dict(self.by_detail).get(detail, self.each)
 
 
@@ -299,7 +306,7 @@ def video_tokens(block: Any, rows: tuple[Media, ...]) -> int:
 
 
 def file_tokens(block: Any, rows: tuple[Media, ...]) -> int:
-    """Return the tokens of a file block: by its pages if it is a PDF that shows them, else bytes."""
+    """Return the tokens of a file block, by its pages or else by its bytes."""
     data = data_of(block)
     if not data:
         return UNSEEN_FILE

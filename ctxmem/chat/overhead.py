@@ -109,8 +109,8 @@ Counts of Claude and Gemini are estimates in any case: their tokenizers are not 
 """
 
 
-def _claude(tools: int, forced: int, **changes: int) -> Overhead:
-    return replace(OVERHEAD["anthropic"], tools=tools, forced=forced, **changes)
+def _claude(tools: int, forced: int, request: int = 36) -> Overhead:
+    return replace(OVERHEAD["anthropic"], tools=tools, forced=forced, request=request)
 
 
 _OPENAI, _GEMINI = OVERHEAD["openai"], OVERHEAD["gemini"]

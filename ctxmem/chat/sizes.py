@@ -22,13 +22,10 @@ _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 
 def data_of(block: Any) -> str | bytes | None:
     """Return the bytes that a block carries: base64 text, a data URL's, or bytes."""
-    for name in _BEDROCK:
-        inner = get(block, name)
-        if get(inner, "source") is not None:
-            block = inner
-            break
+    wrapped = (get(block, name) for name in _BEDROCK)
+    block = next((inner for inner in wrapped if get(inner, "source") is not None), block)
     for name in (*_FIELDS, None):
-        inner = get(block, name) if name else block
+        inner: Any = get(block, name) if name else block
         if isinstance(inner, str):
             inner = {"url": inner}
         if inner is None:

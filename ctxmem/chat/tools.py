@@ -106,7 +106,7 @@ def rendered_tools(schemas: Iterable[Any]) -> str:
 
 
 def openai_tools_tokens(schemas: list[Any], count: Count, hosted: int) -> int:
-    """Return the tokens of tools at OpenAI, `hosted` for each that is no function beside its JSON."""
+    """Return the tokens of tools at OpenAI; `hosted` are added to the JSON of its own tools."""
     functions = [schema for schema in schemas if _function_of(schema) is not None]
     total = count(rendered_tools(functions)) if functions else 0
     for schema in schemas:
@@ -124,8 +124,8 @@ def compact_json(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=repr)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
-            f"a schema cannot be written as JSON ({error}); providers take nothing else: pass plain "
-            "dicts, lists, strings and numbers"
+            f"a schema cannot be written as JSON ({error}); providers take nothing else: pass "
+            "plain dicts, lists, strings and numbers"
         ) from None
 
 
