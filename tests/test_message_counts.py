@@ -13,7 +13,7 @@ from usages import USAGES, counted, mp4, pdf, png, wav
 import ctxmem
 from ctxmem.chat import MEDIA_RULES, OVERHEAD
 from ctxmem.chat.media import file_tokens, media_rows
-from ctxmem.chat.overhead import MODELS
+from ctxmem.chat.overhead import MODELS, overhead_of
 from ctxmem.chat.sizes import image_size, mp4_seconds, pdf_pages, wav_seconds
 from ctxmem.chat.tools import rendered_tools
 
@@ -141,6 +141,12 @@ def test_a_pair_of_call_and_result_costs_what_was_measured():
     assert 3 + 13 + 2 + 1 + 1 == ctxmem.count_messages(chat, model="gpt-4o")
     assert 3 + 20 + 2 + 1 + 1 == ctxmem.count_messages(chat, model="gpt-5.2")
     assert 3 + 20 + 2 + 1 + 1 == ctxmem.count_messages(chat)
+
+
+def test_an_encoding_does_not_choose_a_model():
+    for name in ("o200k_base", "cl100k_base", "estimate"):
+        assert OVERHEAD["openai"] is overhead_of("openai", name)
+        assert media_rows("openai", name) == media_rows("openai", None)
 
 
 def test_a_counter_named_by_a_model_tells_the_model():

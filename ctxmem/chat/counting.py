@@ -99,9 +99,9 @@ class Meter:
             model = counter
         self.overhead = overhead_of(self.provider, model)
         self._media = media_rows(self.provider, model)
-        self._told = provider is not None or self.provider != "openai" or len(self._media) == 1
+        self._named = provider is not None or self.provider != "openai" or len(self._media) == 1
         self.request = self.overhead.request
-        rows = (self.provider, self._told, self.overhead, self._media)
+        rows = (self.provider, self._named, self.overhead, self._media)
         if len(known.messages) >= _KEPT_MODELS:
             known.messages.clear()
         self._messages = known.messages.setdefault(rows, {})
@@ -195,12 +195,12 @@ class Meter:
         Raises:
             InputTypeError: it is no schema.
         """
-        told = answer_schema(response_format) if response_format is not None else None
-        if told is None:
+        answer = answer_schema(response_format) if response_format is not None else None
+        if answer is None:
             return 0
         openai = self.provider == "openai"
-        total = self.overhead.schema + self.count(answer_text(told, openai=openai))
-        for text in (told.get("name"), told.get("description")) if openai else ():
+        total = self.overhead.schema + self.count(answer_text(answer, openai=openai))
+        for text in (answer.get("name"), answer.get("description")) if openai else ():
             total += self.count(text) if isinstance(text, str) else 0
         return total
 
@@ -239,8 +239,8 @@ class Meter:
         return self._unknown(part.value, index)
 
     def _image_rows(self, block: Any) -> tuple[Media, ...]:
-        """Return the rules for an image: in Anthropic's shape, where nothing else is told, its."""
-        if self._told or get(block, "source") is None:
+        """Return the rules for an image: Anthropic's for its shape, if no provider is named."""
+        if self._named or get(block, "source") is None:
             return self._media
         return media_rows("anthropic", None)
 

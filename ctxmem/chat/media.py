@@ -206,7 +206,7 @@ MEDIA_RULES: dict[str, tuple[Media, ...]] = {
         ),
         Media("gpt-5\\.|gpt-5-codex", Patches(1.2), f"{_VISION}; 1.2 by community reports", 10),
         Media("gpt-5", Tiles(70, 140), _VISION, 10, exact=True),
-        Media("^o[13]|/o[13]", Tiles(75, 150), _VISION, 10, exact=True),
+        Media("(?:^|/)o[13](?:-|$)", Tiles(75, 150), _VISION, 10, exact=True),
         Media("computer-use", Tiles(65, 129), _VISION, 10, exact=True),
         Media(
             "gpt-4|gpt-audio", Tiles(85, 170),
@@ -271,8 +271,8 @@ def image_tokens(block: Any, rows: tuple[Media, ...]) -> int:
 
 def _resolution(block: Any) -> str | None:
     """Return Gemini's media resolution of a part, in the words of the table."""
-    told = first_of(block, "mediaResolution", "media_resolution")
-    level = told if isinstance(told, str) else get(told, "level")
+    level = first_of(block, "mediaResolution", "media_resolution")
+    level = level if isinstance(level, str) else get(level, "level")
     if not isinstance(level, str):
         return None
     return level.lower().removeprefix("media_resolution_")
