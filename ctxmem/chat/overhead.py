@@ -142,7 +142,7 @@ MODELS: dict[str, tuple[tuple[str, Overhead], ...]] = {
             replace(_OPENAI, call=5, tools=10, forced=17, system_saves=4, together=24,
                     exact=_MEASURED),
         ),
-        ("gpt-[5-9]|gpt-oss|(?:^|/)o[1-9](?:-|$)", replace(_OPENAI, tools=9, forced=16, exact=_MEASURED)),
+        ("gpt-[5-9]|(?:^|/)o[1-9](?:-|$)", replace(_OPENAI, tools=9, forced=16, exact=_MEASURED)),
     ),
     "anthropic": _CLAUDE_MODELS,
     "gemini": (
