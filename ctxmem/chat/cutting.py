@@ -14,7 +14,6 @@ from ctxmem.chat.shortening import partial, shortened_results
 from ctxmem.chat.steps import mend, sound
 from ctxmem.errors import BudgetError, InputError
 
-
 _BOUNDED = frozenset({"first_user", "alternate", "call_turn", "final_thought"})
 """Rules about how messages of different units follow each other, begin and end."""
 
