@@ -296,8 +296,8 @@ def jpeg(wide, high):
     ("size", "openai", "anthropic"),
     [
         ((32, 32), 85 + 170, 4),  # one tile, 2 x 2 patches of 28 pixels
-        ((1024, 1024), 1659, 37 * 37),  # 1,024 patches x 1.62, more than 4 tiles
-        ((4096, 4096), 2489, 4784),  # as many patches and tokens as there can be
+        ((1024, 1024), 2520, 37 * 37),  # 1,024 patches x 2.46, those of gpt-5-nano
+        ((4096, 4096), 19661, 4761),  # 16,384 patches x 1.2, those of gpt-6; 69 x 69 of Claude
     ],
 )
 def test_images_cost_what_the_provider_publishes(make, size, openai, anthropic):
@@ -589,7 +589,7 @@ def test_start_on_and_end_on_take_names_and_classes():
 
 def test_anthropic_histories_start_on_a_user_message():
     chat = [user("one"), assistant("two"), user("three"), assistant("four")]
-    assert chat[2:] == ctxmem.trim_messages(chat, 33, counter=words, provider="anthropic")
+    assert chat[2:] == ctxmem.trim_messages(chat, 61, counter=words, provider="anthropic")
     assert chat[1:] == ctxmem.trim_messages(chat, 22, counter=words, provider="openai")
 
 

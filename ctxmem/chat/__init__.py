@@ -11,6 +11,7 @@ from ctxmem.chat.chunks import as_chunks, kept_messages, passages
 from ctxmem.chat.counting import count_messages
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.growing import LOW_WATER, Growing, Trimmed
+from ctxmem.chat.media import MEDIA_RULES
 from ctxmem.chat.overhead import OVERHEAD, Overhead
 from ctxmem.chat.repairing import repair
 from ctxmem.chat.rules import RULES, Rule
@@ -18,6 +19,7 @@ from ctxmem.chat.trimming import trim_messages
 
 __all__ = [
     "LOW_WATER",
+    "MEDIA_RULES",
     "OVERHEAD",
     "RULES",
     "Finding",

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ctxmem.chat import advice
-from ctxmem.chat.counting import Meter, schemas_of
+from ctxmem.chat.counting import Meter
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.pairing import pair_up, units_of
 from ctxmem.chat.reading import read
 from ctxmem.chat.shapes import listed
 from ctxmem.chat.steps import case_of, find
+from ctxmem.chat.tools import schemas_of
 from ctxmem.intake import read_budget
 from ctxmem.schema import Budget
 
@@ -110,7 +111,7 @@ def check(
     found += advice.of_tools(schemas, schemas_of(previous_tools))
     if budget is not None:
         limit = read_budget(budget).limit
-        meter = Meter(counter, provider)
+        meter = Meter(counter, provider, model)
         total = meter.request + meter.tools(tools)
         total += sum(meter.message(item, i) for i, item in enumerate(items))
         if total > limit:

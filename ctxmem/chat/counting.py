@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ctxmem.chat.overhead import (
-    OVERHEAD,
+from ctxmem.chat.media import (
+    Media,
     audio_tokens,
     file_tokens,
     image_tokens,
+    media_rows,
     opaque_tokens,
-    provider_of,
     video_tokens,
 )
-from ctxmem.chat.parts import Part, block_part, inner_parts, parts_of, ui_output
+from ctxmem.chat.overhead import overhead_of, provider_of
+from ctxmem.chat.parts import MEDIA, Part, block_part, inner_parts, parts_of, ui_output
 from ctxmem.chat.reading import read_marked
 from ctxmem.chat.shapes import (
     ROLES,
@@ -29,6 +30,13 @@ from ctxmem.chat.shapes import (
     role_of,
     shown,
 )
+from ctxmem.chat.tools import (
+    answer_schema,
+    answer_text,
+    forced_name,
+    openai_tools_tokens,
+    schemas_of,
+)
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
 from ctxmem.tokens import resolve
@@ -36,8 +44,12 @@ from ctxmem.tokens import resolve
 _ENCRYPTED = ("signature", "thought_signature", "thoughtSignature", "encrypted_content", "data")
 _DEEPEST = 50  # results within results; nobody nests them
 
+_CALLS = frozenset({"call", "hosted_call"})
+_RESULTS = frozenset({"result", "hosted_result"})
+
 _KEPT_TEXTS = 1 << 15
 _KEPT_CHARACTERS = 1 << 25
+_KEPT_MODELS = 1 << 4
 
 
 class _Texts:
@@ -51,7 +63,8 @@ class _Texts:
     __slots__ = ("characters", "counts", "messages")
 
     def __init__(self) -> None:
-        self.messages: dict[str, dict[bytes, int]] = {}  # by provider, then by fingerprint
+        # By provider and the rows of the model, then by fingerprint.
+        self.messages: dict[Any, dict[bytes, int]] = {}
         self.counts: dict[str, int] = {}
         self.characters = 0
 
@@ -70,18 +83,28 @@ _texts: WeakKeyDictionary[Counter, _Texts] = WeakKeyDictionary()
 
 
 class Meter:
-    """Counts messages by one counter and one provider's overhead."""
+    """Counts messages by one counter and what one provider, or one model of it, adds.
 
-    def __init__(self, counter: object, provider: str | None) -> None:
+    A counter that is named by a model's name tells the model.
+    """
+
+    def __init__(self, counter: object, provider: str | None, model: str | None = None) -> None:
         self._counter = resolve(counter)
         known = _texts.get(self._counter)
         if known is None:
             known = _texts[self._counter] = _Texts()
         self._texts = known
         self.provider = provider_of(provider, self._counter.name)
-        self.overhead = OVERHEAD[self.provider]
+        if model is None and isinstance(counter, str):
+            model = counter
+        self.overhead = overhead_of(self.provider, model)
+        self._media = media_rows(self.provider, model)
+        self._named = provider is not None or self.provider != "openai" or len(self._media) == 1
         self.request = self.overhead.request
-        self._messages = known.messages.setdefault(self.provider, {})
+        rows = (self.provider, self._named, self.overhead, self._media)
+        if len(known.messages) >= _KEPT_MODELS:
+            known.messages.clear()
+        self._messages = known.messages.setdefault(rows, {})
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
@@ -109,8 +132,11 @@ class Meter:
         if role == "remove":
             return 0  # an order to a program, which is not sent
         tokens = self.overhead.message
-        if role is not None:
-            tokens += self.count(_SHORT.get(role, role))
+        if role is None:
+            tokens += self.overhead.item
+        else:
+            if self.overhead.roles:
+                tokens += self.count(_SHORT.get(role, role))
             if type(message) is dict and len(message) == 2:
                 content = message.get("content")
                 if type(content) is str:
@@ -120,23 +146,63 @@ class Meter:
                 name = get(inner, "name")
                 if isinstance(name, str) and name and ROLES.get(role) != "tool":
                     tokens += self.overhead.name + self.count(name)
+                phase = get(inner, "phase")
+                if isinstance(phase, str):
+                    tokens += self.count(phase)
                 instructions = get(inner, "instructions")
                 if isinstance(instructions, str):
                     tokens += self.count(instructions)
-        for part in parts_of(message, index):
-            tokens += self._part(part, index, 0)
+        parts = parts_of(message, index)
+        calls = [part for part in parts if part.kind == "call"] if len(parts) > 1 else []
+        if len(calls) > 1 and self.provider == "openai":
+            tokens += self._calls(calls, index)
+            parts = [part for part in parts if part.kind != "call"]
+        if self.overhead.cited and any(_cites(part.value, 0) for part in parts):
+            tokens += self.overhead.cited
+        spoken = self.provider == "openai" and role is not None and ROLES.get(role) == "assistant"
+        for part in parts:
+            if spoken and part.kind == "audio":
+                tokens += audio_tokens(part.value, self._media, spoken=True)
+            else:
+                tokens += self._part(part, index, 0)
         return tokens
 
-    def tools(self, tools: Iterable[Any] | None) -> int:
-        """Return the tokens of tool schemas.
+    def tools(
+        self, tools: Iterable[Any] | None, choice: Any = None, *, beside_system: bool = False
+    ) -> int:
+        """Return the tokens of tool schemas, and of the choice of a tool.
 
         Raises:
             InputTypeError: `tools` is no list, or one of them is nothing that a tool can be.
         """
-        total = 0
-        for schema in schemas_of(tools):
-            total += self.overhead.tool + self.count(as_json(schema, -1))
-        return total + self.overhead.tools if total else 0
+        schemas = schemas_of(tools)
+        if not schemas:
+            return 0
+        row, forced = self.overhead, forced_name(choice)
+        total = row.tool * len(schemas)
+        if self.provider != "openai":
+            total += sum(self.count(as_json(schema, -1)) for schema in schemas)
+            if choice is None:  # what the request says of it is not known
+                return total + max(row.tools, row.forced)
+            return total + (row.tools if forced is None else row.forced)
+        total += openai_tools_tokens(schemas, self.count, row.hosted)
+        total += row.forced + self.count(forced) if forced else row.tools
+        return total - (row.system_saves if beside_system else 0)
+
+    def answer(self, response_format: Any) -> int:
+        """Return the tokens of the JSON schema that the answer has to follow.
+
+        Raises:
+            InputTypeError: it is no schema.
+        """
+        answer = answer_schema(response_format) if response_format is not None else None
+        if answer is None:
+            return 0
+        openai = self.provider == "openai"
+        total = self.overhead.schema + self.count(answer_text(answer, openai=openai))
+        for text in (answer.get("name"), answer.get("description")) if openai else ():
+            total += self.count(text) if isinstance(text, str) else 0
+        return total
 
     def _part(self, part: Part, index: int, depth: int) -> int:
         """Return the tokens of one part of a message."""
@@ -144,20 +210,21 @@ class Meter:
         if kind == "text":
             extra = self._cited(part, index) if not isinstance(part.value, str) else 0
             return self.count(part.text) + extra
-        if kind == "call" or kind == "hosted_call":
+        if kind in _CALLS:
             return self._call(part, index, depth)
-        if kind == "result" or kind == "hosted_result":
+        if kind in _RESULTS:
             # A whole message has its overhead already, but for Responses items, which have a type.
-            around = 0 if part.whole and kind_of(part.value) in ("", "tool") else None
+            headed = kind_of(part.value) in ("", "tool") or self.provider == "openai"
+            around = 0 if part.whole and headed else None
             return self._result(part, index, depth, around)
         if kind == "thought":
             return self._thought(part)
         if kind == "image":
-            return image_tokens(part.value, self.provider)
+            return image_tokens(part.value, self._image_rows(part.value))
         if kind == "audio":
-            return audio_tokens(part.value)
+            return audio_tokens(part.value, self._media)
         if kind == "video":
-            return video_tokens(part.value)
+            return video_tokens(part.value, self._media)
         if kind == "file":
             return self._file(part.value, index, depth)
         if kind == "refusal":
@@ -171,29 +238,58 @@ class Meter:
             return opaque_tokens(encrypted)
         return self._unknown(part.value, index)
 
+    def _image_rows(self, block: Any) -> tuple[Media, ...]:
+        """Return the rules for an image: Anthropic's for its shape, if no provider is named."""
+        if self._named or get(block, "source") is None:
+            return self._media
+        return media_rows("anthropic", None)
+
     def _cited(self, part: Part, index: int) -> int:
         """Return the tokens of what is sent beside a text: what it quotes, as JSON."""
         cited = get(part.value, "citations")
         return self.count(as_json(cited, index)) if cited else 0
 
     def _call(self, part: Part, index: int, depth: int) -> int:
-        body = part.body
-        if not isinstance(body, str):
-            body = as_json(body, index) if body is not None else ""
-        tokens = (
-            self.overhead.call + self.count(part.key) + self.count(part.name) + self.count(body)
+        row, name = self.overhead, self.count(part.name)
+        tokens = row.call + name + self.count(_arguments(part, index))
+        # OpenAI names the function with the call and with the result, and sends no ids.
+        tokens += self.count(part.key) if row.ids else name
+        return tokens + self._beside_call(part, index, depth)
+
+    def _calls(self, calls: Sequence[Part], index: int) -> int:
+        """Return the tokens of several calls in one message of OpenAI's, without its header.
+
+        They are written as one call of a tool that calls them all. Their results cost no headers,
+        which `message` counts for each of them, so that these are taken off here.
+        """
+        singles = sum(self._call(part, index, 0) for part in calls)
+        if not self.overhead.together:
+            return singles
+        uses = ",".join(
+            f'{{"recipient_name":"functions.{part.name}","parameters":{_arguments(part, index)}}}'
+            for part in calls
         )
-        hidden = opaque_tokens(first_of(part.value, "thoughtSignature", "thought_signature"))
+        header = self.overhead.message + 1
+        tokens = self.count(f'{{"tool_uses":[{uses}]}}') + self.overhead.together
+        tokens -= header * (len(calls) + 1)
+        return tokens + sum(self._beside_call(part, index, 0) for part in calls)
+
+    def _beside_call(self, part: Part, index: int, depth: int) -> int:
+        """Return the tokens of what a call holds beside it: its signature, its own result."""
+        tokens = opaque_tokens(first_of(part.value, "thoughtSignature", "thought_signature"))
         if part.settled and not part.whole:
             output = ui_output(part)
             if output is not None:
                 answer = part._replace(kind="result", body=output)
                 tokens += self._result(answer, index, depth, None)
-        return tokens + hidden
+        return tokens
 
     def _result(self, part: Part, index: int, depth: int, around: int | None) -> int:
         tokens = self.overhead.result if around is None else around
-        tokens += self.count(part.key) + (self.count(part.name) if part.name else 0)
+        if self.overhead.ids:
+            tokens += self.count(part.key) + (self.count(part.name) if part.name else 0)
+        elif any(inner.kind in MEDIA for inner in inner_parts(part, index) or ()):
+            tokens += self.overhead.result  # which go on in a message of their own
         return tokens + self._inside(part, index, depth)
 
     def _inside(self, part: Part, index: int, depth: int) -> int:
@@ -231,59 +327,34 @@ class Meter:
             return tokens + self.count(content)
         if isinstance(content, list) and depth < _DEEPEST:
             return tokens + sum(self._part(block_part(one), index, depth + 1) for one in content)
-        return tokens + file_tokens(inner)
+        return tokens + file_tokens(block, self._media)
 
     def _unknown(self, value: Any, index: int) -> int:
         """Return the tokens of everything that is in it: more than any provider makes of it."""
-        return self.overhead.call + self.count(as_json(value, index))
+        added = kind_of(value) == "tool_addition"  # Anthropic's, of a tool during a conversation
+        added_tools = max(self.overhead.tools, self.overhead.forced) if added else 0
+        return added_tools + self.overhead.call + self.count(as_json(value, index))
+
+
+def _cites(value: Any, depth: int) -> bool:
+    """Whether a block, or one in it, is a source whose citations are enabled."""
+    if isinstance(value, str) or depth > 3:
+        return False
+    if get(get(value, "citations"), "enabled") is True:
+        return True
+    inside = get(value, "content")
+    return isinstance(inside, list) and any(_cites(one, depth + 1) for one in inside)
+
+
+def _arguments(part: Part, index: int) -> str:
+    body = part.body
+    if isinstance(body, str):
+        return body
+    return as_json(body, index) if body is not None else ""
 
 
 # OpenAI's names, which count as one token each; a provider knows no "human".
 _SHORT = {name: role if name != "developer" else name for name, role in ROLES.items()}
-
-
-def schemas_of(tools: Iterable[Any] | None) -> list[Any]:
-    """Return what is sent of each tool: its dict, or one made from a framework's tool.
-
-    Raises:
-        InputTypeError: `tools` is no list, or one of them is nothing that a tool can be.
-    """
-    if tools is None:
-        return []
-    if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Iterable):
-        raise InputTypeError(
-            f"tools is {shown(tools)}; expected a list of schemas: wrap a single one in a list"
-        )
-    return [_schema_of(tool, i) for i, tool in enumerate(tools)]
-
-
-def _schema_of(tool: Any, index: int) -> Any:
-    if isinstance(tool, Mapping):
-        return tool
-    for field in ("tool_call_schema", "args_schema"):
-        schema = getattr(tool, field, None)
-        if schema is not None:
-            described = getattr(schema, "model_json_schema", None)
-            parameters = described() if callable(described) else schema
-            return {"name": tool.name, "description": tool.description, "parameters": parameters}
-    metadata = getattr(tool, "metadata", None)
-    described = getattr(metadata, "get_parameters_dict", None)
-    if callable(described):
-        about = (get(metadata, "name"), get(metadata, "description"))
-        return {"name": about[0], "description": about[1], "parameters": described()}
-    described = getattr(tool, "model_json_schema", None)
-    if callable(described):
-        return described()
-    if callable(tool) and hasattr(tool, "__name__"):
-        return {
-            "name": tool.__name__,
-            "description": inspect.getdoc(tool) or "",
-            "parameters": str(inspect.signature(tool)),
-        }
-    raise InputTypeError(
-        f"tool {index} is {shown(tool)}; expected its schema as a dict, a framework's tool or a "
-        "function"
-    )
 
 
 def count_messages(
@@ -291,28 +362,47 @@ def count_messages(
     counter: object = "o200k_base",
     *,
     tools: Iterable[Any] | None = None,
+    tool_choice: Any = None,
+    response_format: Any = None,
     provider: str | None = None,
+    model: str | None = None,
 ) -> int:
     """Count the tokens of a request: its messages, its tools and what the provider adds.
 
     Every kind of block is counted: text, tool calls with their arguments, tool results, thoughts,
-    images by the provider's published rule. Sound, files and blocks we do not know are counted on
-    the safe side. What is added per request, message and call stands in
-    `ctxmem.chat.OVERHEAD`, by provider; without `provider` it follows the
-    counter's name. Counts of texts are kept, so that a chat is counted once and then by its new
-    messages.
+    images, sound, video and files. What a provider adds per request, message, call and tool is in
+    `ctxmem.chat.OVERHEAD`, what media cost in `ctxmem.chat.MEDIA_RULES`; both say which numbers
+    reproduce recorded usages. The other ones are upper bounds. Without `provider` the counter's
+    name tells it. `model` chooses its rows of the tables, as does a model's name as counter;
+    without one the largest numbers of the provider hold.
 
-    Raises `InputTypeError` for what is no message, and what `resolve` raises for the counter.
+    `response_format` is what the request says of a JSON schema for the answer: OpenAI's
+    `response_format` or `text`, Anthropic's `output_config`, Gemini's generation config, a bare
+    schema or a pydantic model class. `tool_choice` is the request's too.
+
+    Counts of texts are kept, so that a chat is counted once and then by its new messages.
+
+    Raises `InputTypeError` for what is no message, tool or schema, and what `resolve` raises for
+    the counter.
 
     >>> count_messages([{"role": "user", "content": "hi"}], lambda text: len(text.split()))
     8
     """
-    meter = Meter(counter, provider)
-    total = meter.request + meter.tools(tools)
-    for i, message in enumerate(listed(messages)):
+    meter = Meter(counter, provider, model)
+    items = listed(messages)
+    total = meter.request + meter.answer(response_format)
+    if tools is not None:
+        beside = any(_is_system(item, i) for i, item in enumerate(items))
+        total += meter.tools(tools, tool_choice, beside_system=beside)
+    for i, message in enumerate(items):
         _, mark = read_marked(message, i)
         total += meter.marked(message, i, mark)
     return total
+
+
+def _is_system(message: Any, index: int) -> bool:
+    role = role_of(message, index)
+    return role is not None and ROLES.get(role) == "system"
 
 
 def list_meter(token_counter: Any) -> Any:
@@ -329,8 +419,8 @@ def list_meter(token_counter: Any) -> Any:
         return _checked(of_model)
     if not callable(token_counter):
         raise InputTypeError(
-            f"token_counter is {shown(token_counter)}; expected a function of a list of messages, a "
-            "model with get_num_tokens_from_messages, or the name of a counter"
+            f"token_counter is {shown(token_counter)}; expected a function of a list of messages, "
+            "a model with get_num_tokens_from_messages, or the name of a counter"
         )
     try:
         first = next(iter(inspect.signature(token_counter).parameters.values()), None)
@@ -347,8 +437,8 @@ def _checked(count: Any) -> Any:
         tokens = count(messages)
         if isinstance(tokens, bool) or not isinstance(tokens, int | float) or not tokens >= 0:
             raise InputError(
-                f"token_counter returned {shown(tokens)} for {len(messages)} messages; a count is a "
-                "number >= 0"
+                f"token_counter returned {shown(tokens)} for {len(messages)} messages; a count is "
+                "a number >= 0"
             )
         return int(-(-tokens // 1))
 

@@ -133,7 +133,11 @@ def _dialect(given: list[Any], turns: Sequence[Turn], provider: str | None) -> s
 
 
 def price_of(
-    counter: object, token_counter: Any, provider: str | None, tools: Iterable[Any] | None
+    counter: object,
+    token_counter: Any,
+    provider: str | None,
+    tools: Iterable[Any] | None,
+    model: str | None = None,
 ) -> Price:
     """Return what every request costs, and how a message or else a list of them is counted."""
     if isinstance(token_counter, str):
@@ -145,5 +149,5 @@ def price_of(
                 "them off the budget, or give counter="
             )
         return 0, None, list_meter(token_counter)
-    meter = Meter(counter, provider)
+    meter = Meter(counter, provider, model)
     return meter.request + meter.tools(tools), meter, None

@@ -1,20 +1,16 @@
-"""What a request costs beyond its text: messages, calls, tools, images, sound and files.
+"""What a request costs beyond its texts: its messages, calls, results, tools and answer schema.
 
-Facts of providers, as a table with source and date. Where a provider publishes nothing, the row
-says so and holds a number on the safe side.
+Facts of providers, as a table with source and date; those of media are in `ctxmem.chat.media`.
+`exact` names what reproduces recorded usages. What a provider does not publish was measured, and
+holds a number on the safe side: the count of a request is not below its usage.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
-import struct
-from dataclasses import dataclass
-from typing import Any
+import re
+from dataclasses import dataclass, replace
 
 from ctxmem.chat.rules import wire_format
-from ctxmem.chat.shapes import get
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +24,20 @@ class Overhead:
         call: per tool call, beside id, name and arguments.
         result: per tool result that is a block, beside id and content.
         tools: once, if there are tools.
-        tool: per tool, beside its schema as JSON.
+        tool: per tool, beside its schema.
         source: where it is published or measured.
         date: when that was looked up.
+        forced: in place of `tools`, if the model has to call a tool (OpenAI: a certain one).
+        system_saves: what of `tools` is not added where there is a system message.
+        together: once per message with several calls, in place of `call` per call; 0 if it is not
+            known to be less.
+        schema: once, if the answer has a JSON schema, beside that schema.
+        hosted: per tool that the provider runs, beside what is said of it as JSON.
+        cited: per message with a document or search result whose citations are enabled.
+        item: per Responses item that has no role, in place of one.
+        roles: whether the role counts as a text.
+        ids: whether ids of calls and results, and names of results, are sent to the model.
+        exact: the fields that reproduce recorded usages; the others are upper bounds.
     """
 
     request: int
@@ -42,55 +49,124 @@ class Overhead:
     tool: int
     source: str
     date: str
+    forced: int = 0
+    system_saves: int = 0
+    together: int = 0
+    schema: int = 0
+    hosted: int = 0
+    cited: int = 0
+    item: int = 0
+    roles: bool = True
+    ids: bool = True
+    exact: frozenset[str] = frozenset()
 
+
+_DATE = "2026-11"
+_OPENAI_SOURCE = (
+    "request, message, name: OpenAI cookbook, How to count tokens with tiktoken; call, tools, "
+    "schema: not published, measured on 118 recorded usages"
+)
+_CLAUDE_SOURCE = (
+    "tools, forced: platform.claude.com/docs tool use overview, table of 2026-09; the rest is not "
+    "published and above 56 recorded usages; request: 28 of it where thinking is enabled"
+)
+_COOKBOOK = frozenset({"request", "message", "name"})
+_MEASURED = _COOKBOOK | {"call", "result", "tools", "tool", "forced", "together", "ids"}
 
 OVERHEAD = {
     "openai": Overhead(
-        *(3, 3, 1, 3, 3, 16, 8),
-        "request, message, name: OpenAI cookbook, How to count tokens with tiktoken; call: as "
-        "LlamaIndex counts it; tools: not published, above what function-token estimators use",
-        "2026-11",
-    ),
-    "gemini": Overhead(
-        *(4, 4, 1, 12, 12, 64, 16),
-        "not published; ai.google.dev tokens guide counts roles and structure, the numbers are on the "
-        "safe side",
-        "2026-11",
-    ),
-    "bedrock": Overhead(
-        *(8, 5, 1, 12, 12, 530, 16),
-        "not published; those of Anthropic, whose models most requests go to",
-        "2026-11",
+        *(3, 3, 1, 12, 4, 11, 0, _OPENAI_SOURCE, _DATE),
+        forced=18,
+        schema=12,
+        hosted=24,
+        item=1,
+        ids=False,
+        exact=_COOKBOOK,
     ),
     "anthropic": Overhead(
-        *(8, 5, 1, 12, 12, 530, 16),
-        "tools: docs.anthropic.com tool-use-pricing-and-tokens, largest value of the table; the "
-        "rest is not published and on the safe side",
-        "2026-11",
+        *(36, 5, 1, 12, 12, 675, 16, _CLAUDE_SOURCE, _DATE), forced=804, schema=180, cited=560
+    ),
+    "gemini": Overhead(
+        *(8, 0, 1, 2, 2, 0, 0),
+        "not published; recorded usages have nothing per message, 8 per request with "
+        "gemini-2.5-pro-preview",
+        _DATE,
+        roles=False,
+    ),
+    "bedrock": Overhead(
+        *(36, 5, 1, 12, 12, 675, 16),
+        "not published; the larger of Anthropic's and of recorded usages of Nova, Mistral and "
+        "DeepSeek",
+        _DATE,
+        forced=804,
+        schema=180,
+        cited=560,
     ),
 }
-"""Per provider. Counts of Claude are estimates in any case: its tokenizer is not public."""
+"""Per provider: what holds where the model is not known, the largest of its rows in `MODELS`.
 
-OPAQUE_CHARACTERS = 4
-"""Characters of encrypted reasoning or a signature that may stand for one token."""
-AUDIO_BYTES = 100
-"""Bytes of sound per token: OpenAI counts 10 tokens a second, speech has 1,000 bytes or more."""
-FILE_BYTES = 4
-"""Bytes of a file per token: Anthropic takes 1,500 to 3,000 tokens a page and its image."""
-UNSEEN_AUDIO = 600
-"""Sound that is named, not given: a minute."""
-UNSEEN_FILE = 20_000
-"""A file that is named, not given: about five pages, text and image."""
+Counts of Claude and Gemini are estimates in any case: their tokenizers are not public.
+"""
 
-# Anthropic: one token per 28 x 28 pixels, after fitting into the edge and the number of tokens of
-# the models that take most (platform.claude.com/docs/en/build-with-claude/vision, 2026-11).
-_CLAUDE_PATCH, _CLAUDE_EDGE, _CLAUDE_MOST = 28, 2576, 4784
-# OpenAI: 85 and 170 per tile of 512 pixels, or up to 1,536 patches of 32 pixels times 1.62, by
-# model (platform.openai.com/docs/guides/images-vision, 2026-11). An encoding does not tell the
-# model, so the dearer of the two holds.
-_TILE_BASE, _TILE, _TILE_EDGE, _TILE_BOX, _TILE_SHORT = 85, 170, 512, 2048, 768
-_PATCH_EDGE, _PATCH_MOST, _PATCH_FACTOR = 32, 1536, 1.62
-_HEADER_CHARACTERS = 1 << 17  # of base64; the size of a JPEG may stand behind a thumbnail
+
+def _claude(tools: int, forced: int, request: int = 36) -> Overhead:
+    return replace(OVERHEAD["anthropic"], tools=tools, forced=forced, request=request)
+
+
+_OPENAI, _GEMINI = OVERHEAD["openai"], OVERHEAD["gemini"]
+_CLAUDE_MODELS = (
+    ("opus-5(?![-.]\\d)", _claude(286, 406)),
+    ("sonnet-5(?![-.]\\d)", _claude(354, 474)),
+    ("opus-4-8", _claude(290, 410)),
+    ("opus-4-7", _claude(675, 804)),
+    ("(?:opus|sonnet)-4-6", _claude(497, 589)),
+    ("(?:opus|sonnet|haiku)-4-5", _claude(496, 588)),
+    ("(?:opus|sonnet)-4(?:-[01](?!\\d)|-2025|@|$)", _claude(346, 346)),
+    ("3[-.]7-sonnet", _claude(346, 346)),
+    ("3[-.]5-haiku", _claude(346, 355, request=8)),
+    ("3[-.]5-sonnet", _claude(346, 313, request=8)),
+    ("3-opus", _claude(530, 281, request=8)),
+    ("3-sonnet", _claude(159, 235, request=8)),
+    ("3-haiku", _claude(264, 340, request=8)),
+)
+MODELS: dict[str, tuple[tuple[str, Overhead], ...]] = {
+    "openai": (
+        # With nothing but functions, tools cost 5 and their text, 4 more without system message.
+        (
+            "gpt-(?:3\\.5|35|4(?![.o]))",
+            replace(_OPENAI, call=5, tools=11, forced=18, system_saves=4, together=24,
+                    exact=_MEASURED),
+        ),
+        (
+            "gpt-4",
+            replace(_OPENAI, call=5, tools=10, forced=17, system_saves=4, together=24,
+                    exact=_MEASURED),
+        ),
+        ("gpt-[5-9]|(?:^|/)o[1-9](?:-|$)", replace(_OPENAI, tools=9, forced=16, exact=_MEASURED)),
+    ),
+    "anthropic": _CLAUDE_MODELS,
+    "gemini": (
+        ("gemini-2\\.5-pro-preview", _GEMINI),
+        ("gemini", replace(_GEMINI, request=0)),
+    ),
+    "bedrock": (
+        *_CLAUDE_MODELS,
+        ("nova", replace(OVERHEAD["bedrock"], request=0, message=0, tools=400, forced=400,
+                         roles=False)),
+    ),
+}  # fmt: skip
+"""Per provider: patterns in the names of models, and their rows; the first that is found holds.
+
+Where Anthropic published two tables for a model, the larger number holds.
+"""
+
+
+def overhead_of(provider: str, model: str | None) -> Overhead:
+    """Return the row of a model, or the provider's own where the table does not know it."""
+    for pattern, row in MODELS[provider] if model else ():
+        if re.search(pattern, str(model), re.IGNORECASE):
+            return row
+    return OVERHEAD[provider]
 
 
 def provider_of(provider: str | None, counter: str) -> str:
@@ -101,143 +177,3 @@ def provider_of(provider: str | None, counter: str) -> str:
     if counter.startswith("claude"):
         return "anthropic"
     return "gemini" if counter.startswith("gemini") else "openai"
-
-
-def image_tokens(block: Any, provider: str) -> int:
-    """Return the tokens of an image block, by the rule of who takes blocks of this shape.
-
-    The size is read from the image's own first bytes, where they are given; an image behind a URL
-    or an id counts as the largest.
-    """
-    inner = get(block, "image_url")
-    source = get(block, "source")
-    detail = get(block, "detail") or (get(inner, "detail") if inner else None)
-    size = _image_size(_data_of(block))
-    if provider == "anthropic" or (source is not None and inner is None):
-        return _claude_tokens(size)
-    if detail == "low":
-        return _TILE_BASE
-    return max(_tile_tokens(size), _patch_tokens(size))
-
-
-def _claude_tokens(size: tuple[int, int] | None) -> int:
-    if size is None:
-        return _CLAUDE_MOST
-    scale = min(1.0, _CLAUDE_EDGE / max(size))
-    wide, high = (math.ceil(edge * scale / _CLAUDE_PATCH) for edge in size)
-    return max(1, min(_CLAUDE_MOST, wide * high))
-
-
-def _tile_tokens(size: tuple[int, int] | None) -> int:
-    if size is None:
-        size = (_TILE_BOX, _TILE_SHORT)  # no shape covers more tiles
-    scale = min(1.0, _TILE_BOX / max(size))
-    scale = min(scale, _TILE_SHORT / min(size))
-    wide, high = (math.ceil(edge * scale / _TILE_EDGE) for edge in size)
-    return _TILE_BASE + _TILE * max(1, wide * high)
-
-
-def _patch_tokens(size: tuple[int, int] | None) -> int:
-    patches = _PATCH_MOST
-    if size is not None:
-        wide, high = (math.ceil(edge / _PATCH_EDGE) for edge in size)
-        patches = min(patches, wide * high)
-    return math.ceil(patches * _PATCH_FACTOR)
-
-
-def audio_tokens(block: Any) -> int:
-    """Return the tokens of a sound block, by its bytes."""
-    return _by_size(block, AUDIO_BYTES, UNSEEN_AUDIO)
-
-
-def file_tokens(block: Any) -> int:
-    """Return the tokens of a file block, by its bytes."""
-    return _by_size(block, FILE_BYTES, UNSEEN_FILE)
-
-
-def video_tokens(block: Any) -> int:
-    """Return the tokens of a video block, by its bytes."""
-    return _by_size(block, FILE_BYTES, UNSEEN_FILE)
-
-
-def opaque_tokens(data: Any) -> int:
-    """Return the tokens of what only the provider can read: encrypted thoughts, signatures."""
-    return math.ceil(len(data) / OPAQUE_CHARACTERS) if isinstance(data, str | bytes) else 0
-
-
-def _by_size(block: Any, per_token: int, unseen: int) -> int:
-    data = _data_of(block)
-    if not data:
-        return unseen
-    size = len(data) if isinstance(data, bytes) else len(data) * 3 // 4
-    return max(1, math.ceil(size / per_token))
-
-
-def _data_of(block: Any) -> str | bytes | None:
-    """Return the bytes that a block carries: base64 text, a data URL's, or bytes."""
-    for name in ("source", "image_url", "input_audio", "file", None):
-        inner = get(block, name) if name else block
-        if isinstance(inner, str):
-            inner = {"url": inner}
-        if inner is None:
-            continue
-        for field in ("data", "base64", "file_data", "image", "audio", "video", "url"):
-            data = get(inner, field)
-            if isinstance(data, bytes) and data:
-                return data
-            if isinstance(data, str) and data:
-                if data.startswith("data:"):
-                    return data.partition(",")[2]
-                if field != "url":
-                    return data
-    return None
-
-
-def _image_size(data: str | bytes | None) -> tuple[int, int] | None:
-    """Return width and height from the beginning of a PNG, GIF, WebP or JPEG file."""
-    if not data:
-        return None
-    head = data[:_HEADER_CHARACTERS]
-    try:
-        # LlamaIndex keeps base64 text as bytes; an image's own bytes never look like base64.
-        text = head.encode("ascii") if isinstance(head, str) else head
-        decoded = base64.b64decode(text[: len(text) // 4 * 4], validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        decoded = head if isinstance(head, bytes) else b""
-    try:
-        size = _size_in(decoded)
-    except struct.error:
-        return None
-    return size if size and min(size) > 0 else None
-
-
-def _size_in(head: bytes) -> tuple[int, int] | None:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        wide, high = struct.unpack_from(">II", head, 16)
-    elif head[:6] in (b"GIF87a", b"GIF89a"):
-        wide, high = struct.unpack_from("<HH", head, 6)
-    elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
-        low = struct.unpack_from("<HBHB", head, 24)
-        wide, high = 1 + low[0] + (low[1] << 16), 1 + low[2] + (low[3] << 16)
-    elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8 ":
-        wide, high = (edge & 0x3FFF for edge in struct.unpack_from("<HH", head, 26))
-    elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8L":
-        bits = struct.unpack_from("<I", head, 21)[0]
-        wide, high = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    elif head[:2] == b"\xff\xd8":
-        return _size_in_jpeg(head)
-    else:
-        return None
-    return int(wide), int(high)
-
-
-def _size_in_jpeg(head: bytes) -> tuple[int, int] | None:
-    at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
-        marker = head[at + 1]
-        # A frame header, of whatever coding; C4, C8 and CC in between are tables.
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            high, wide = struct.unpack_from(">HH", head, at + 5)
-            return int(wide), int(high)
-        at += 2 + int(struct.unpack_from(">H", head, at + 2)[0])
-    return None

@@ -107,8 +107,11 @@ def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
             break
     case.faults = done + [fault for fault in case.faults if not fault.done]
     turns = [line.turn for line in lines]
-    pairing = pair_up(turns, case.rules, continued=case.continued)
-    return _mended([line.item for line in lines], turns, [line.origin for line in lines], pairing)
+    kept, origin = [line.item for line in lines], [line.origin for line in lines]
+    units = ordered_units(turns, case.rules)
+    if units is not None:
+        return Mended(kept, turns, origin, units, set())
+    return _mended(kept, turns, origin, pair_up(turns, case.rules, continued=case.continued))
 
 
 def _mended(items: list[Any], turns: list[Turn], origin: Sequence[int], pairing: Pairing) -> Mended:

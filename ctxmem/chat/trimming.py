@@ -82,7 +82,7 @@ def trim_messages(
         raise InputError(f"strategy is {shown(strategy)}; expected 'last' or 'first'")
     wire_format(provider)
     starts, ends = _types_in(start_on, "start_on"), _types_in(end_on, "end_on")
-    price = price_of(counter, token_counter, provider, tools)
+    price = price_of(counter, token_counter, provider, tools, model)
     if low_water is not None:
         _check_low_water(low_water, strategy, price, ends)
     given = listed(messages)
