@@ -220,7 +220,10 @@ def ordered_units(turns: Sequence[Turn], rules: Rules) -> list[range] | None:
                 answer = turns[i]
                 if answer.calls or not waiting.issuperset(answer.results) or not answer.results:
                     return None
+                left = len(waiting) - len(answer.results)
                 waiting.difference_update(answer.results)
+                if len(waiting) != left:
+                    return None  # a result stands there twice
                 if waiting and (answer.speaks or (together and not answer.whole)):
                     return None
                 i += 1
