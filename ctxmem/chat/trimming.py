@@ -52,6 +52,7 @@ def trim_messages(
       longest beginning.
     - `check` finds nothing that it could not find in the history as given: what is left begins and
       ends as the provider wants it. With `model`, so does what only some models refuse.
+      The model's own overhead and media rules count then, as in `count_messages(..., model=...)`.
     - The messages are the caller's objects, but for those results, and for what `allow_partial`
       adds: the next message, cut to its last (or first) blocks, or to the lines of its text.
 
