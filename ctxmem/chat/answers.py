@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxmem.chat.editing import content_list, merged, with_content, with_id, without_parts
@@ -11,7 +11,7 @@ from ctxmem.chat.pairing import Pairing, Spot, ordered_units
 from ctxmem.chat.parts import Part, parts_of
 from ctxmem.chat.reading import NAMELESS, ODD_ID
 from ctxmem.chat.rules import Rules
-from ctxmem.chat.shapes import content_of
+from ctxmem.chat.shapes import content_of, get, kind_of
 
 
 def _parts_by_kind(line: Line) -> dict[str, list[Part]]:
@@ -65,7 +65,7 @@ def _new_ids(
     for i, line in enumerate(lines):
         for nth, key in enumerate(line.turn.calls):
             nameless = key.startswith("function:")
-            if nameless and (case.dialect not in _NAMED or line.turn.whole):
+            if nameless and not _takes_id(case, line, nth):
                 continue
             call = Spot(i, nth, key)
             scope = key if unique and unique.value == "request" else (i, key)
@@ -76,6 +76,8 @@ def _new_ids(
             if not (again or wrong):
                 continue
             name = _fresh("" if nameless else raw, form, taken)
+            if not _renames(line, nth, name):
+                continue  # there is no field for an id
             taken.add(name)
             seen.add(name if scope == key else (i, name))
             again = again and not wrong
@@ -91,6 +93,19 @@ def _new_ids(
 
 _NAMED = frozenset({"anthropic", "bedrock"})
 """Wire formats in which every call has an id; others may go by the function's name."""
+
+
+def _renames(line: Line, nth: int, name: str) -> bool:
+    part = _parts_by_kind(line)["call"][nth]
+    return changed(line, with_id(part, line.item, name)).turn.calls != line.turn.calls
+
+
+def _takes_id(case: Case, line: Line, nth: int) -> bool:
+    """Return whether a call without an id is written in a format in which it should have one."""
+    if case.dialect not in _NAMED or line.turn.whole:
+        return False
+    block = _parts_by_kind(line)["call"][nth].value
+    return kind_of(block) == "tool_use" or isinstance(get(block, "toolUse"), Mapping)
 
 
 def _fresh(key: str, form: Any, taken: set[str]) -> str:

@@ -54,7 +54,7 @@ def content_list(message: Any) -> list[Any]:
     content = inner[1] if isinstance(inner, tuple) else get(inner, content_field(inner) or "")
     if content is None:
         return []
-    return [content] if isinstance(content, str) else list(content)
+    return list(content) if isinstance(content, list | tuple) else [content]
 
 
 def with_content(message: Any, content: Any) -> Any:
@@ -178,19 +178,18 @@ def _at(held: Any, at: int, old: str, new: str) -> list[Any]:
 
 def renamed(block: Any, old: str, new: str) -> Any:
     """Return a copy of a call or result block with another id, in whatever field it has it."""
+    for name in ("toolUse", "toolResult"):
+        inner = get(block, name)
+        if isinstance(inner, Mapping):
+            return with_fields(block, **{name: with_fields(inner, toolUseId=new)})
     fields = _renamed_fields(block, old, new)
     if fields:
         return with_fields(block, **fields)
-    for name in ("toolUse", "toolResult", "functionCall", "functionResponse", "function_call"):
+    for name in ("functionCall", "functionResponse", "function_call", "function_response"):
         inner = get(block, name)
         if inner is not None:
-            return with_fields(
-                block, **{name: with_fields(inner, **_renamed_fields(inner, old, new))}
-            )
-    inner = get(block, "function_response")
-    if inner is not None:
-        fields = _renamed_fields(inner, old, new)
-        return with_fields(block, function_response=with_fields(inner, **fields))
+            fields = _renamed_fields(inner, old, new)
+            return with_fields(block, **{name: with_fields(inner, **fields)})
     return block
 
 
@@ -199,10 +198,8 @@ _NEW_IDS = {"tool_use": "id", "tool_result": "tool_use_id"}
 
 def _renamed_fields(block: Any, old: str, new: str) -> dict[str, Any]:
     if old.startswith("function:"):  # there is no id so far
-        field = _NEW_IDS.get(kind_of(block)) or (
-            "toolUseId" if get(block, "name") or get(block, "content") is not None else ""
-        )
-        return {field: new} if field and not get(block, "toolUse") else {}
+        field = _NEW_IDS.get(kind_of(block))
+        return {field: new} if field else {}
     for field in _ID_FIELDS:
         if get(block, field) == old:
             return {field: new}
@@ -219,7 +216,8 @@ def merged(first: Any, second: Any) -> Any:
     joined = with_content(first, blocks)
     calls = get(inner_of(second), "tool_calls")
     if calls and isinstance(calls, list):
-        own = get(inner_of(first), "tool_calls") or []
+        own = get(inner_of(first), "tool_calls")
+        own = own if isinstance(own, list) else []
         joined = edited(joined, tool_calls=[*own, *calls])
     return joined
 

@@ -142,8 +142,9 @@ def _with_hosted_ids(case: Case, line: Line) -> Line:
     for part in parts_of(line.item, line.origin):
         if part.kind not in ("hosted_call", "hosted_result") or form.value.match(part.key):
             continue
-        if kind_of(part.value) in ("mcp_tool_use", "mcp_tool_result"):
-            continue
+        kind = kind_of(part.value)
+        if not kind or not part.key or kind.startswith("mcp_"):
+            continue  # another provider's, or of another form
         new = "srvtoolu_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in part.key)
         changes.append((part, renamed(part.value, part.key, new)))
         if part.kind == "hosted_call":

@@ -199,7 +199,7 @@ def _calls_beside(inner: Any) -> Iterator[Part]:
     if not parts:
         for field in ("function_call", "additional_kwargs.function_call"):
             legacy = get(extra if "." in field else inner, "function_call")
-            if legacy:
+            if get(legacy, "name") is not None:
                 call = {"type": "legacy", "function": legacy}
                 parts.append(_call(call, ((field, 0),))._replace(value=legacy))
                 break

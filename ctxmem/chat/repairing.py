@@ -11,6 +11,10 @@ from ctxmem.chat.shapes import listed
 from ctxmem.chat.steps import case_of, mend
 
 
+_FORMATS = 4
+"""How often a history may tell another wire format when it is repaired."""
+
+
 def repair(
     messages: Iterable[Any],
     *,
@@ -47,8 +51,17 @@ def repair(
     turns = read(items)
     case = case_of(turns, provider, model=model, continued=previous_response_id is not None)
     mended = mend(case, items, turns)
+    faults, places = case.faults, mended.origin
+    for _ in range(_FORMATS):
+        # Without what was dropped the messages may tell another format.
+        other = case_of(mended.turns, provider, model=model, continued=case.continued)
+        if other.dialect == case.dialect:
+            break
+        case, mended = other, mend(other, mended.items, mended.turns)
+        faults += [fault._replace(message=places[fault.message]) for fault in case.faults]
+        places = [places[i] for i in mended.origin]
     if log is not None:
-        faults = sorted(case.faults, key=lambda fault: fault.message)
+        faults = sorted(dict.fromkeys(faults), key=lambda fault: fault.message)
         log += [
             Finding(
                 fault.kind,
