@@ -61,7 +61,8 @@ def repair(
         faults += [fault._replace(message=places[fault.message]) for fault in case.faults]
         places = [places[i] for i in mended.origin]
     if log is not None:
-        faults = sorted(dict.fromkeys(faults), key=lambda fault: fault.message)
+        told = {fault[:-1]: fault for fault in faults}  # once, though it was found in every round
+        faults = sorted(told.values(), key=lambda fault: fault.message)
         log += [
             Finding(
                 fault.kind,

@@ -42,7 +42,8 @@ PROMOTED_AT = 2
 _TABLE_SHARE = 0.9
 """A result is written as a table where that takes at most this share of its tokens."""
 _TABLE_CHARACTERS = 120
-_TRIES = 16
+_TRIES = 64
+"""How often a write is tried again when others write to the same session."""
 _PAGE_ID = re.compile(r"p[0-9]{1,12}")
 
 
