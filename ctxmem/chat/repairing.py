@@ -10,7 +10,6 @@ from ctxmem.chat.reading import read
 from ctxmem.chat.shapes import listed
 from ctxmem.chat.steps import case_of, mend
 
-
 _FORMATS = 4
 """How often a history may tell another wire format when it is repaired."""
 
