@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxmem.chat.editing import content_list, merged, with_content, with_id, without_parts
+from ctxmem.chat.editing import (
+    content_list,
+    merged,
+    renamed,
+    with_content,
+    with_id,
+    without_parts,
+)
 from ctxmem.chat.faults import Case, Line, changed, without
 from ctxmem.chat.pairing import Pairing, Spot, ordered_units
 from ctxmem.chat.parts import Part, parts_of
@@ -38,9 +45,11 @@ def ids(case: Case, lines: list[Line]) -> list[Line]:
     if not new:
         return lines
     kept = list(lines)
-    for (i, kind, nth), key in new.items():
-        part = _parts_by_kind(kept[i])[kind][nth]
-        kept[i] = changed(kept[i], with_id(part, kept[i].item, key))
+    for i, changes in new.items():
+        parts, item = _parts_by_kind(kept[i]), kept[i].item
+        for kind, nth, key in changes:
+            item = with_id(parts[kind][nth], item, key)
+        kept[i] = changed(kept[i], item)
     return kept
 
 
@@ -51,72 +60,79 @@ def _repeated(lines: Sequence[Line]) -> bool:
 
 def _new_ids(
     case: Case, lines: Sequence[Line], pairing: Pairing
-) -> dict[tuple[int, str, int], str]:
-    """Return new ids by message, kind and place, for calls and for the results that answer them."""
-    rules = case.rules
-    form = rules["id_form"].value if "id_form" in rules else None
-    unique = rules.get("unique_calls")
+) -> dict[int, list[tuple[str, int, str]]]:
+    """Return by message the kind, the place and the new id of calls and of their results."""
+    form = case.rules["id_form"].value if "id_form" in case.rules else None
+    unique = case.rules.get("unique_calls")
     answers: dict[Spot, list[Spot]] = {}
     for call, result in pairing.links:
         answers.setdefault(call, []).append(result)
-    taken = {key for line in lines for key in (*line.turn.calls, *line.turn.results)}
+    names = _Names(form, {k for line in lines for k in (*line.turn.calls, *line.turn.results)})
     seen: set[Any] = set()
-    new: dict[tuple[int, str, int], str] = {}
+    new: dict[int, list[tuple[str, int, str]]] = {}
     for i, line in enumerate(lines):
+        parts: list[Part] | None = None
         for nth, key in enumerate(line.turn.calls):
             nameless = key.startswith("function:")
-            if nameless and not _takes_id(case, line, nth):
-                continue
-            call = Spot(i, nth, key)
-            scope = key if unique and unique.value == "request" else (i, key)
-            again = unique is not None and scope in seen
-            seen.add(scope)
             raw = key.partition(" (")[0] if line.turn.dialect == "responses" else key
-            wrong = nameless or (form is not None and form.match(raw) is None)
-            if not (again or wrong):
+            scope = key if unique and unique.value == "request" else (i, key)
+            again = not nameless and unique is not None and scope in seen
+            seen.add(scope)
+            if not (nameless or again or (form is not None and form.match(raw) is None)):
                 continue
-            name = _fresh("" if nameless else raw, form, taken)
-            if not _renames(line, nth, name):
+            parts = parts or _parts_by_kind(line)["call"]
+            if nameless and not _takes_id(case, parts[nth]):
+                continue
+            name = names.fresh("" if nameless else raw)
+            if not _renames(parts[nth], name):
                 continue  # there is no field for an id
-            taken.add(name)
-            seen.add(name if scope == key else (i, name))
-            again = again and not wrong
             what = "is used before" if again else "is of no form that the provider takes"
             rule = "unique_calls" if again else "id_form"
             given = "" if nameless else raw
             case.note("call_id", line, f"the id {given!r} {what}", f"made it {name!r}", rule)
-            new[i, "call", nth] = name
-            for result in answers.get(call, ()):
-                new[result.message, "result", result.nth] = name
+            new.setdefault(i, []).append(("call", nth, name))
+            for result in answers.get(Spot(i, nth, key), ()):
+                new.setdefault(result.message, []).append(("result", result.nth, name))
     return new
+
+
+class _Names:
+    """Ids that nothing has, made from those that are not to stay."""
+
+    def __init__(self, form: Any, taken: set[str]) -> None:
+        self._form, self._taken = form, taken
+        self._next: dict[str, int] = {}
+
+    def fresh(self, key: str) -> str:
+        """Return an id like this one that is of the right form and not taken, and take it."""
+        clean = "".join(c if (c.isascii() and c.isalnum()) or c in "_-" else "_" for c in key)[:48]
+        name = clean
+        if not clean or clean in self._taken or (self._form and not self._form.match(clean)):
+            clean = clean or "call"
+            n = self._next.get(clean, 2)
+            while f"{clean}_{n}" in self._taken:
+                n += 1
+            self._next[clean] = n + 1
+            name = f"{clean}_{n}"
+        self._taken.add(name)
+        return name
+
+
+def _renames(part: Part, name: str) -> bool:
+    """Return whether a call has a field for its id."""
+    return renamed(part.value, part.key, name) is not part.value
+
+
+def _takes_id(case: Case, part: Part) -> bool:
+    """Return whether a call without an id is written in a format in which it should have one."""
+    if case.dialect not in _NAMED or part.whole:
+        return False
+    block = part.value
+    return kind_of(block) == "tool_use" or isinstance(get(block, "toolUse"), Mapping)
 
 
 _NAMED = frozenset({"anthropic", "bedrock"})
 """Wire formats in which every call has an id; others may go by the function's name."""
-
-
-def _renames(line: Line, nth: int, name: str) -> bool:
-    part = _parts_by_kind(line)["call"][nth]
-    return changed(line, with_id(part, line.item, name)).turn.calls != line.turn.calls
-
-
-def _takes_id(case: Case, line: Line, nth: int) -> bool:
-    """Return whether a call without an id is written in a format in which it should have one."""
-    if case.dialect not in _NAMED or line.turn.whole:
-        return False
-    block = _parts_by_kind(line)["call"][nth].value
-    return kind_of(block) == "tool_use" or isinstance(get(block, "toolUse"), Mapping)
-
-
-def _fresh(key: str, form: Any, taken: set[str]) -> str:
-    """Return an id like this one that is of the right form and not taken."""
-    clean = "".join(c if (c.isascii() and c.isalnum()) or c in "_-" else "_" for c in key)[:48]
-    if clean and clean not in taken and (form is None or form.match(clean)):
-        return clean
-    n = 2
-    while f"{clean or 'call'}_{n}" in taken:
-        n += 1
-    return f"{clean or 'call'}_{n}"
 
 
 # Pairs --------------------------------------------------------------------------------------------
@@ -220,10 +236,7 @@ def _joined(lines: list[Line]) -> Line:
     first = lines[0]
     if len(lines) == 1 or any(line.turn.whole for line in lines):
         return first
-    item = first.item
-    for line in lines[1:]:
-        item = merged(item, line.item)
-    return changed(first, item)
+    return changed(first, merged(*(line.item for line in lines)))
 
 
 # The order within a message -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 from ctxmem.chat.history import History, Price
 from ctxmem.chat.pairing import ordered_units
-from ctxmem.chat.reading import Turn
+from ctxmem.chat.reading import Turn, read_one
 from ctxmem.chat.shapes import ROLES, role_of
 from ctxmem.chat.shortening import partial, shortened_results
 from ctxmem.chat.steps import mend, sound
@@ -218,6 +218,8 @@ class Cut:
         """Return whether what was kept begins on a message that the provider refuses as first."""
         if not {"first_user", "call_turn"} & self.case.rules.keys() or len(kept) <= head:
             return False
+        if "first_user" not in self.case.rules and not read_one(kept[head], head).calls:
+            return False  # only calls need the user before them
         return ROLES.get(role_of(kept[head], head) or "") != "user"
 
     def _asks(self, unit: range) -> bool:
@@ -251,7 +253,7 @@ class Cut:
                 break
             if not self.turns[i].results:
                 continue
-            others = [j for j in pinned if j != i]
+            others = [j for j in pinned if j != i] if self.meter is None else []
 
             def cost(item: Any, i: int = i, others: list[int] = others) -> int:
                 if self.meter is not None:
@@ -260,11 +262,11 @@ class Cut:
 
             room = self.limit
             if self.meter is not None:
-                room -= self._total(others)
+                room -= tokens - self._cost(i)
             made = shortened_results(self.items[i], self.origin[i], room, cost)
             if made is not None:
                 self._shortened[i] = made[0]
-                tokens = self._total(pinned)
+                tokens = tokens - self._cost(i) + made[1] if self.meter else self._total(pinned)
         return tokens
 
     def _size(self, index: int) -> int:

@@ -209,29 +209,28 @@ def _renamed_fields(block: Any, old: str, new: str) -> dict[str, Any]:
     return {}
 
 
-def merged(first: Any, second: Any) -> Any:
-    """Return a copy of a message with the blocks of another one behind its own."""
-    blocks = [_as_block(block, first) for block in content_list(first)]
-    blocks += [_as_block(block, first) for block in content_list(second)]
+def merged(first: Any, *others: Any) -> Any:
+    """Return a copy of a message with the blocks of others behind its own, and their calls."""
+    as_block = _as_block(first)
+    blocks = [as_block(block) for one in (first, *others) for block in content_list(one)]
     joined = with_content(first, blocks)
-    calls = get(inner_of(second), "tool_calls")
-    if calls and isinstance(calls, list):
-        own = get(inner_of(first), "tool_calls")
-        own = own if isinstance(own, list) else []
-        joined = edited(joined, tool_calls=[*own, *calls])
+    lists = [get(inner_of(one), "tool_calls") for one in (first, *others)]
+    if any(isinstance(calls, list) and calls for calls in lists[1:]):
+        calls = [call for held in lists if isinstance(held, list) for call in held]
+        joined = edited(joined, tool_calls=calls)
     return joined
 
 
-def _as_block(block: Any, message: Any) -> Any:
-    """Return a block as a list of this message's kind takes it: a text with its type."""
-    if not isinstance(block, str):
-        return block
+def _as_block(message: Any) -> Callable[[Any], Any]:
+    """Return what makes a text a block as the content of this message takes it."""
     inner = inner_of(message)
     if not isinstance(inner, Mapping):
-        return block
-    typed = any(kind_of(one) for one in content_list(message) if not isinstance(one, str))
-    untyped = "parts" in inner or any(isinstance(one, Mapping) for one in content_list(message))
-    return {"text": block} if untyped and not typed else {"type": "text", "text": block}
+        return lambda block: block
+    blocks = [block for block in content_list(message) if not isinstance(block, str)]
+    typed = any(kind_of(block) for block in blocks)
+    untyped = not typed and ("parts" in inner or any(isinstance(b, Mapping) for b in blocks))
+    around = {} if untyped else {"type": "text"}
+    return lambda block: {**around, "text": block} if isinstance(block, str) else block
 
 
 def with_result_texts(part: Part, rewrite: Callable[[str], str | None]) -> Any:

@@ -143,7 +143,7 @@ def _with_hosted_ids(case: Case, line: Line) -> Line:
         if part.kind not in ("hosted_call", "hosted_result") or form.value.match(part.key):
             continue
         kind = kind_of(part.value)
-        if not kind or not part.key or kind.startswith("mcp_"):
+        if not kind or not part.key or kind.startswith("mcp_") or ":" in part.key:
             continue  # another provider's, or of another form
         new = "srvtoolu_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in part.key)
         changes.append((part, renamed(part.value, part.key, new)))
@@ -185,47 +185,52 @@ def _begins(turn: Any) -> bool:
 
 def _call_turns(case: Case, lines: list[Line], first: int) -> list[Line]:
     """Join a turn of function calls to what the model said before; drop one that is first."""
-    kept: list[Line] = lines[:first]
-    for i in range(first, len(lines)):
-        line = lines[i]
-        before = kept[-1].turn if len(kept) > first else None
+    groups = [[line] for line in lines[:first]]
+    for line in lines[first:]:
+        before = groups[-1][-1].turn if len(groups) > first else None
         if not line.turn.calls or (before is not None and before.role != "assistant"):
-            kept.append(line)
+            groups.append([line])
         elif before is None:
             wrong = "function calls stand before the first message of the user"
             case.note("role_order", line, wrong, "dropped them", "call_turn")
             parts = parts_of(line.item, line.origin)
-            kept += without(line, [part for part in parts if part.kind == "call"])
+            left = without(line, [part for part in parts if part.kind == "call"])
+            groups += [[one] for one in left]
         else:
             wrong = "function calls stand behind another turn of the model"
             case.note("role_order", line, wrong, "joined the two turns", "call_turn")
-            kept[-1] = changed(kept[-1], merged(kept[-1].item, line.item))
+            groups[-1].append(line)
     rest = lines[first:]
     if len(rest) == 1 and rest[0].turn.role == "assistant" and "single_user" in case.rules:
         case.note("role_order", rest[0], "the only content is the model's", "", "single_user")
-    return kept
+    return [_as_one(group) for group in groups]
+
+
+def _as_one(group: list[Line]) -> Line:
+    """Return lines as one; what the user asked is asked still, though a result stands beside it."""
+    if len(group) == 1:
+        return group[0]
+    joined = changed(group[0], merged(*(line.item for line in group)))
+    asks = any(line.turn.asks for line in group)
+    return joined._replace(turn=joined.turn._replace(asks=asks))
 
 
 def alternation(case: Case, lines: list[Line]) -> list[Line]:
     """Join neighbouring messages of one role."""
     if "alternate" not in case.rules:
         return lines
-    kept: list[Line] = []
+    groups: list[list[Line]] = []
     for line in lines:
-        last = kept[-1] if kept else None
-        sides = (_side(last.turn.role), _side(line.turn.role)) if last else ("", "x")
-        if last is None or sides[0] != sides[1] or sides[0] == "system":
-            kept.append(line)
-        elif isinstance(inner_of(line.item), Mapping) and not line.turn.whole:
-            wrong = f"two messages of the {line.turn.role} stand behind each other"
-            case.note("role_order", line, wrong, "joined the two", "alternate")
-            joined = changed(last, merged(last.item, line.item))
-            # What the user asked is asked still, though a result stands beside it now.
-            asks = last.turn.asks or line.turn.asks
-            kept[-1] = joined._replace(turn=joined.turn._replace(asks=asks))
-        else:
-            kept.append(line)  # frameworks join their own
-    return kept
+        last = groups[-1][-1] if groups else None
+        side = _side(line.turn.role)
+        joins = isinstance(inner_of(line.item), Mapping) and not line.turn.whole
+        if last is None or _side(last.turn.role) != side or side == "system" or not joins:
+            groups.append([line])  # frameworks join their own
+            continue
+        wrong = f"two messages of the {line.turn.role} stand behind each other"
+        case.note("role_order", line, wrong, "joined the two", "alternate")
+        groups[-1].append(line)
+    return [_as_one(group) for group in groups]
 
 
 def _side(role: str) -> str:

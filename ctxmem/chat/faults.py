@@ -209,9 +209,13 @@ def _legacy(case: Case, line: Line) -> None:
         case.note("role_order", line, "only the assistant calls functions", "", "legacy")
 
 
-def leading_rules(turns: Sequence[Turn]) -> int:
-    """Return how many messages at the beginning hold system instructions, alone or with others."""
-    return next((i for i, turn in enumerate(turns) if not turn.rules), len(turns))
+def leading_rules(turns: Sequence[Turn], origin: Sequence[int]) -> int:
+    """Return how many messages at the beginning hold system instructions, alone or with others.
+
+    Those that were moved there (`origin` says where each stood) are none of them.
+    """
+    moved = (i for i, turn in enumerate(turns) if not turn.rules or origin[i] != i)
+    return next(moved, len(turns))
 
 
 def first_words(turns: Sequence[Turn]) -> int:

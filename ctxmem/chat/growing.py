@@ -88,7 +88,7 @@ class Growing:
             history = whole(part, provider)
         cut = Cut(history, limit, (around, meter, None), None)
         cut.origin = [places[i] for i in cut.origin]  # by which errors name messages
-        head = range(leading_rules(cut.turns) if seen is None else seen.head)
+        head = range(leading_rules(cut.turns, cut.origin) if seen is None else seen.head)
         start = 1 if seen is not None and seen.question >= 0 else 0
         begins, question = cut.leap(head, self._low_water, start)
         kept = cut.last(head, (), ())

@@ -234,11 +234,16 @@ def _whole_result(inner: Any) -> Part | None:
     if not isinstance(key, str):
         if field == "parts":
             return None  # Gemini's old role for function responses
-        if isinstance(content, list) and any(_block(b, ((field, 0),)).key for b in content):
+        if isinstance(content, list) and _are_results(content):
             return None
         key = f"function:{first_of(inner, 'name', 'tool_name') or ''}"
     name = str(get(inner, "name") or "")
     return Part("result", inner, (_WHOLE,), key=key, name=name, body=content)
+
+
+def _are_results(content: list[Any]) -> bool:
+    """Return whether a tool message holds its results as blocks, as the AI SDK writes them."""
+    return not content or any(_block(block, (_WHOLE,)).key for block in content)
 
 
 # Items of the Responses API -----------------------------------------------------------------------

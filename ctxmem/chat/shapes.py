@@ -140,7 +140,7 @@ def _role_by_type(message: Any) -> str | None:
     inner = inner_of(message)
     if inner is not message:
         return _role_inside(inner)
-    if type(message) is dict and isinstance(message.get("parts"), list):
+    if isinstance(get(message, "parts"), list):
         return "user"  # Gemini: a content without a role is the user's
     return None
 

@@ -100,7 +100,7 @@ def trim_messages(
             model=model,
         )
     trim = Cut(end or whole(given, provider, model), limit, price, split)
-    head = range(leading_rules(trim.turns) if include_system else 0)
+    head = range(leading_rules(trim.turns, trim.origin) if include_system else 0)
     if strategy == "first":
         return trim.first(head, starts, ends)
     if low_water is not None:
