@@ -298,7 +298,7 @@ RULES: tuple[Rule, ...] = (
         ("empty", "a message has content", "earendil-works/pi#3443", False),
         ("not_blank", "texts hold more than white space", "continuedev/continue#9767", False),
         ("cache_marks", "a request has at most 4 cache points",
-         "docs.aws.amazon.com Prompt caching", True, 4),
+         "docs.aws.amazon.com/bedrock Prompt caching", True, 4),
         ("mark_place", "no cache point stands directly behind a thought", "0xPlaygrounds/rig#1673",
          False),
         ("one_field", "a block has one field", _CONVERSE),
