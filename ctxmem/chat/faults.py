@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, NamedTuple
 
 from ctxmem.chat import pairing as pairs
@@ -80,6 +81,7 @@ class Case:
     outside_marks: int = 0  # cache marks of the tools
     named: bool = False  # the provider is given, not taken from the messages
     faults: list[Fault] = field(default_factory=list)
+    paired: tuple[Sequence[Turn], Pairing] | None = None  # what was paired last
 
     def note(self, kind: str, line: Line, wrong: str, done: str, rule: str = "") -> None:
         """Add a fault of a line."""
@@ -87,8 +89,15 @@ class Case:
 
     def pair(self, lines: Sequence[Line]) -> Pairing:
         """Pair the calls and results of lines by the rules."""
-        turns = [line.turn for line in lines]
-        return pairs.pair_up(turns, self.rules, continued=self.continued)
+        return self.pair_turns([line.turn for line in lines])
+
+    def pair_turns(self, turns: Sequence[Turn]) -> Pairing:
+        """Pair the calls and results of messages by the rules; the same ones are paired once."""
+        last = self.paired
+        if last is None or len(last[0]) != len(turns) or not all(map(is_, last[0], turns)):
+            pairing = pairs.pair_up(turns, self.rules, continued=self.continued)
+            last = self.paired = (turns, pairing)
+        return last[1]
 
 
 Step = Callable[[Case, list[Line]], list[Line]]

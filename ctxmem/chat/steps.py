@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ctxmem.chat import answers, ends, faults
 from ctxmem.chat.faults import Case, Fault, Line, Step
-from ctxmem.chat.pairing import Pairing, ordered_units, pair_up, units_of
+from ctxmem.chat.pairing import Pairing, ordered_units, units_of
 from ctxmem.chat.reading import Turn
 from ctxmem.chat.rules import dialect_in, rules_of
 
@@ -89,7 +89,7 @@ def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
         units = ordered_units(turns, case.rules)
         if units is not None:
             return Mended(items, turns, range(len(items)), units, set())
-        pairing = pair_up(turns, case.rules, continued=case.continued)
+        pairing = case.pair_turns(turns)
         if pairing.clean:
             for call in pairing.in_flight:
                 wrong = f"the call {call.key!r} is in flight: its result is to come"
@@ -111,7 +111,7 @@ def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
     units = ordered_units(turns, case.rules)
     if units is not None:
         return Mended(kept, turns, origin, units, set())
-    return _mended(kept, turns, origin, pair_up(turns, case.rules, continued=case.continued))
+    return _mended(kept, turns, origin, case.pair_turns(turns))
 
 
 def _mended(items: list[Any], turns: list[Turn], origin: Sequence[int], pairing: Pairing) -> Mended:
