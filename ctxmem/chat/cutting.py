@@ -14,8 +14,11 @@ from ctxmem.chat.shortening import partial, shortened_results
 from ctxmem.chat.steps import mend, sound
 from ctxmem.errors import BudgetError, InputError
 
-_BOUNDED = frozenset({"first_user", "alternate", "call_turn", "final_thought"})
-"""Rules about how messages of different units follow each other, begin and end."""
+_BOUNDED = frozenset({"first_user", "alternate", "call_turn", "final_thought", "unique_items"})
+"""Rules about how messages of different units follow each other, begin and end.
+
+Where items have ids, an output may hang on a reference to an item that is dropped.
+"""
 
 
 def _questions(turns: Sequence[Turn]) -> list[bool]:
