@@ -1,6 +1,6 @@
 """How long does it take to check, repair and trim a chat, against LangChain's trimmer?
 
-Trimming is to a quarter of the tokens; `check` and `repair` have no peer that is measured here.
+Trimming is to a quarter of the tokens; no peer of `check` and `repair` is measured here.
 
 LangChain's `trim_messages` runs in the same process on the same message objects: with tiktoken, as
 a function that counts a list exactly, and with its "approximate" counter, four characters a token.
@@ -80,8 +80,8 @@ def measure(size: int, rounds: int) -> dict[str, Any]:
 
     broken = [m for i, m in enumerate(plain) if i % 12 != 3]  # every fifth result or so is lost
     broken.append({"role": "user", "content": "Go on."})
-    mended = ctxmem.repair(broken)
-    if ctxmem.check(mended, provider="openai") or mended == broken:
+    repaired = ctxmem.repair(broken)
+    if ctxmem.check(repaired, provider="openai") or repaired == broken:
         raise AssertionError("repair leaves what check finds")
     for _ in range(rounds):
         fresh = chat(rng, size)  # texts that no cache has seen

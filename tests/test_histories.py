@@ -89,19 +89,19 @@ def test_what_is_repaired_is_accepted_and_stays_as_it_is(provider, rounds):
         asked = model if rng.random() < 0.3 else None
         before = json.dumps(chat)
         log = []
-        mended = ctxmem.repair(chat, provider=provider, model=asked, log=log)
+        repaired = ctxmem.repair(chat, provider=provider, model=asked, log=log)
         assert before == json.dumps(chat)
-        left = [one for one in log if not one.mended and "in flight" not in one.detail]
+        left = [one for one in log if not one.repaired and "in flight" not in one.detail]
         if left:
             beyond += 1
         else:
-            assert refused(mended, provider, asked) == [], (mended, chat)
-            assert findings(mended, provider, asked) == [], (mended, chat)
-        again = ctxmem.repair(mended, provider=provider, model=asked)
-        assert len(again) == len(mended)
-        assert all(a is b for a, b in zip(again, mended, strict=True)), (chat, mended, again)
+            assert refused(repaired, provider, asked) == [], (repaired, chat)
+            assert findings(repaired, provider, asked) == [], (repaired, chat)
+        again = ctxmem.repair(repaired, provider=provider, model=asked)
+        assert len(again) == len(repaired)
+        assert all(a is b for a, b in zip(again, repaired, strict=True)), (chat, repaired, again)
         if not log:
-            assert all(a is b for a, b in zip(mended, chat, strict=True))
+            assert all(a is b for a, b in zip(repaired, chat, strict=True))
     assert beyond < rounds / 4
 
 
@@ -109,13 +109,13 @@ def test_what_is_repaired_is_accepted_and_stays_as_it_is(provider, rounds):
 @every_provider
 def test_repair_loses_nothing_that_was_valid(provider, rounds):
     for _, chat in histories(provider, rounds):
-        mended = ctxmem.repair(chat, provider=provider)
-        there = list(map(json.dumps, contents(mended)))
+        repaired = ctxmem.repair(chat, provider=provider)
+        there = list(map(json.dumps, contents(repaired)))
         for block in contents(from_the_beginning(chat, provider)):
-            assert json.dumps(block) in there, (block, chat, mended)
+            assert json.dumps(block) in there, (block, chat, repaired)
         rest = from_the_beginning(chat, provider)
         start = [message for message in chat if not any(message is one for one in rest)]
-        assert pairs(mended) >= pairs(rest, start), (chat, mended)
+        assert pairs(repaired) >= pairs(rest, start), (chat, repaired)
 
 
 def from_the_beginning(chat, provider):
@@ -264,10 +264,10 @@ def test_messages_of_the_ai_sdk_are_repaired_to_a_fixed_point(rounds):
         chat = random_ui_history(rng, rng.randrange(1, 10))
         before = json.dumps(chat)
         log = []
-        mended = ctxmem.repair(chat, log=log)
+        repaired = ctxmem.repair(chat, log=log)
         assert before == json.dumps(chat)
-        if not all(one.mended or "in flight" in one.detail for one in log):
+        if not all(one.repaired or "in flight" in one.detail for one in log):
             continue
-        assert [f for f in ctxmem.check(mended) if f.rule and "in flight" not in f.detail] == []
-        assert all(a is b for a, b in zip(ctxmem.repair(mended), mended, strict=True))
-        assert ctxmem.count_messages(mended, words) > 0 or not mended
+        assert [f for f in ctxmem.check(repaired) if f.rule and "in flight" not in f.detail] == []
+        assert all(a is b for a, b in zip(ctxmem.repair(repaired), repaired, strict=True))
+        assert ctxmem.count_messages(repaired, words) > 0 or not repaired

@@ -1,4 +1,4 @@
-"""Chat histories: counted exactly, mended by little, trimmed whole, whatever they are made of."""
+"""Chat histories: counted exactly, repaired by little, trimmed whole, whatever they are made of."""
 
 from __future__ import annotations
 
@@ -65,17 +65,17 @@ def test_repair_leaves_nothing_refused_and_every_other_message_as_it_was(row):
     messages, provider = row["messages"], row.get("provider")
     before = copy.deepcopy(messages)
     log = []
-    mended = ctxmem.repair(messages, provider=provider, log=log)
+    repaired = ctxmem.repair(messages, provider=provider, log=log)
     assert before == messages  # the input is not changed
-    assert [f for f in refused(mended, provider) if "no provider knows" not in f.detail] == []
+    assert [f for f in refused(repaired, provider) if "no provider knows" not in f.detail] == []
     kept = [messages[i] for i in row["kept"]]
     touched = {f.index for f in log}
     whole = [m for i, m in enumerate(messages) if i in row["kept"] and i not in touched]
-    assert {id(m) for m in whole} <= {id(m) for m in mended}
-    assert len(kept) <= len(mended)
-    assert same_objects(mended, ctxmem.repair(mended, provider=provider))
+    assert {id(m) for m in whole} <= {id(m) for m in repaired}
+    assert len(kept) <= len(repaired)
+    assert same_objects(repaired, ctxmem.repair(repaired, provider=provider))
     if not log:
-        assert same_objects(messages, mended)
+        assert same_objects(messages, repaired)
 
 
 @by_name
@@ -137,8 +137,8 @@ def test_a_time_that_is_now_breaks_the_prefix_and_office_hours_do_not():
 
 def test_late_result_moves_behind_its_call():
     chat = [user("a"), assistant(None, "1", "2"), result("1"), user("b"), result("2"), user("c")]
-    mended = ctxmem.repair(chat)
-    assert same_objects([chat[i] for i in (0, 1, 2, 4, 3, 5)], mended)
+    repaired = ctxmem.repair(chat)
+    assert same_objects([chat[i] for i in (0, 1, 2, 4, 3, 5)], repaired)
 
 
 def test_calls_without_ids_keep_all_their_results():
@@ -162,11 +162,11 @@ def test_repair_takes_a_call_out_wherever_the_message_names_it():
         additional_kwargs={"tool_calls": [call("a"), call("b")], "trace": 7},
     )
     chat = [HumanMessage("hi"), said, ToolMessage("ok", tool_call_id="a"), HumanMessage("go on")]
-    mended = ctxmem.repair(chat)
-    assert ["a"] == [c["id"] for c in mended[1].tool_calls]
-    assert ["thinking", "tool_use"] == [block["type"] for block in mended[1].content]
-    assert said.content[0] is mended[1].content[0]  # byte for byte
-    assert {"tool_calls": [call("a")], "trace": 7} == mended[1].additional_kwargs
+    repaired = ctxmem.repair(chat)
+    assert ["a"] == [c["id"] for c in repaired[1].tool_calls]
+    assert ["thinking", "tool_use"] == [block["type"] for block in repaired[1].content]
+    assert said.content[0] is repaired[1].content[0]  # byte for byte
+    assert {"tool_calls": [call("a")], "trace": 7} == repaired[1].additional_kwargs
     assert 2 == len(said.tool_calls)  # the caller's message is not changed
 
 
@@ -181,8 +181,8 @@ def test_repair_keeps_blocks_it_does_not_know_byte_for_byte():
         {"role": "assistant", "content": [*blocks, {"type": "tool_use", "id": "x", "name": "f"}]},
         user("b"),
     ]
-    mended = ctxmem.repair(chat)
-    assert all(a is b for a, b in zip(blocks, mended[1]["content"], strict=True))
+    repaired = ctxmem.repair(chat)
+    assert all(a is b for a, b in zip(blocks, repaired[1]["content"], strict=True))
 
 
 # Units --------------------------------------------------------------------------------------------

@@ -233,7 +233,7 @@ def test_a_last_message_that_the_model_refuses_is_reported_and_kept():
     assert (found.kind, found.rule.name) == ("last_message", "no_prefill")
     log = []
     assert ctxmem.repair(chat, provider="anthropic", model="claude-opus-4-6", log=log) == chat
-    assert [finding.mended for finding in log] == [False]
+    assert [finding.repaired for finding in log] == [False]
     kept = ctxmem.trim_messages(
         chat, 100, counter=len, provider="anthropic", model="claude-opus-4-6"
     )
@@ -305,16 +305,16 @@ def test_messages_whose_fields_hold_anything_are_read_or_refused(rounds):
         before, provider = repr(chat), rng.choice((None, *providers))
         try:
             ctxmem.check(chat, provider=provider)
-            mended = ctxmem.repair(chat, provider=provider)
-            again = ctxmem.repair(mended, provider=provider)
+            repaired = ctxmem.repair(chat, provider=provider)
+            again = ctxmem.repair(repaired, provider=provider)
             ctxmem.count_messages(chat, len, provider=provider)
             ctxmem.trim_messages(chat, 500, counter=len, provider=provider)
         except ctxmem.CtxmemError:
             continue
         finally:
             assert before == repr(chat)
-        assert len(again) == len(mended)
-        assert all(a is b for a, b in zip(again, mended, strict=True)), (chat, provider)
+        assert len(again) == len(repaired)
+        assert all(a is b for a, b in zip(again, repaired, strict=True)), (chat, provider)
         read += 1
     assert read > rounds / 4
 
@@ -326,9 +326,9 @@ def test_many_calls_and_long_runs_take_linear_time():
     same = assistant(None)
     same["tool_calls"] = [call("same") for _ in range(n)]
     chat = [user("q"), same, *(result("same", str(i)) for i in range(n)), user("r")]
-    mended = ctxmem.repair(chat, provider="openai")
-    assert len({made["id"] for made in mended[1]["tool_calls"]}) == n
-    assert [m["content"] for m in mended[2:-1]] == [str(i) for i in range(n)]
+    repaired = ctxmem.repair(chat, provider="openai")
+    assert len({made["id"] for made in repaired[1]["tool_calls"]}) == n
+    assert [m["content"] for m in repaired[2:-1]] == [str(i) for i in range(n)]
     calls = [{"role": "model", "parts": [FUNCTION]} for _ in range(n)]
     answers = [{"role": "user", "parts": [RESPONSE]} for _ in range(n)]
     asked = {"role": "user", "parts": [{"text": "q"}]}

@@ -34,6 +34,7 @@ from ctxmem.auditing.sessions import (
     compare,
 )
 from ctxmem.chat import check
+from ctxmem.chat.parts import parts_of
 from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
@@ -396,17 +397,11 @@ def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
 
 
 def _has_tools(message: Any) -> bool:
-    if not isinstance(message, dict):
+    """Return whether a message calls a tool or holds a result; a trace may hold anything."""
+    try:
+        return any(part.kind in ("call", "result") for part in parts_of(message, 0))
+    except InputError:
         return False
-    if message.get("tool_calls") or message.get("role") in ("tool", "function"):
-        return True
-    content = message.get("content")
-    if isinstance(content, list):
-        return any(
-            isinstance(block, dict) and block.get("type") in ("tool_use", "tool_result")
-            for block in content
-        )
-    return "call_id" in message
 
 
 def _inferred(call: Call) -> str:

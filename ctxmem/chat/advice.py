@@ -1,4 +1,4 @@
-"""Tell what is wasted in a history, and what keeps a prompt cache from being read."""
+"""Find what is wasted in a history, and what prevents reads from the prompt cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ctxmem.chat.reading import (
 
 
 def of_repeats(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding]:
-    """Tell long messages and paragraphs that stand in an earlier message already."""
+    """Find long messages and paragraphs that repeat an earlier message."""
     messages: dict[tuple[str, int], int] = {}
     passages: dict[int, int] = {}
     for i, (item, turn) in enumerate(zip(items, turns, strict=True)):
@@ -66,7 +66,7 @@ _BREAKERS = {
 
 
 def of_prefix(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding]:
-    """Tell what changes from request to request near the beginning."""
+    """Find text near the beginning that changes from request to request."""
     first = first_words(turns)
     # The first user message too: templates put the date and a request id there.
     last = first + 1 if first < len(turns) and turns[first].role == "user" else first
@@ -89,9 +89,9 @@ def of_changes(items: Sequence[Any], previous: Sequence[Any]) -> Iterator[Findin
         if now is before or _written(now) == _written(before):
             continue
         if _canonical(now) == _canonical(before):
-            detail = "its keys stand in another order than in the request before"
+            detail = "its keys have another order than in the previous request"
         else:
-            detail = "it is not what stood here in the request before"
+            detail = "it differs from this message of the previous request"
         yield Finding("prefix_breaker", i, f"{detail}: {behind}")
         return
     if len(items) < len(previous):
@@ -100,7 +100,7 @@ def of_changes(items: Sequence[Any], previous: Sequence[Any]) -> Iterator[Findin
 
 
 def of_tools(tools: Sequence[Any], previous: Sequence[Any]) -> Iterator[Finding]:
-    """Tell tools that stand twice, or otherwise than in the request before."""
+    """Find tools that are given twice, or differently from the previous request."""
     written: dict[str, tuple[int, str]] = {}
     for i, tool in enumerate(tools):
         value, bytes_of = _canonical(tool), _written(tool)
@@ -119,7 +119,7 @@ def of_tools(tools: Sequence[Any], previous: Sequence[Any]) -> Iterator[Finding]
             detail = f"tool {i} has its keys in another order than in the request before"
             yield Finding("prefix_breaker", None, f"{detail}: nothing of the request is cached")
     if [*map(_canonical, tools)] != [*before] and {*map(_canonical, tools)} == {*before}:
-        detail = "the tools stand in another order than in the request before"
+        detail = "the tools have another order than in the previous request"
         yield Finding("prefix_breaker", None, f"{detail}: nothing of the request is cached")
 
 

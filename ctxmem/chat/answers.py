@@ -1,4 +1,4 @@
-"""Mend how calls and results stand: each call answered once, each answer where it belongs."""
+"""Pair calls with results: each call answered once, each result where it belongs."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def results_first(case: Case, lines: list[Line]) -> list[Line]:
 
 
 def _results_first(case: Case, line: Line) -> Line:
-    wrong = "a result stands behind other blocks of its message"
+    wrong = "a result follows other blocks of its message"
     case.note("misplaced_result", line, wrong, "moved it to the front", "results_first")
     parts = parts_of(line.item, line.origin)
     blocks = content_list(line.item)

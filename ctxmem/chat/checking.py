@@ -1,4 +1,4 @@
-"""Find what is wrong with a history: what is refused, what is wasted, what breaks caches."""
+"""Find what a provider refuses in a history, what is wasted and what breaks caches."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check(
     orphan_result        a tool result that answers no call, or one answered      drops it
     open_call            a tool call without result; at the very end it is in     drops it,
                          flight: the history is valid once its result is there    or leaves
-    misplaced_result     a result that does not stand where its provider wants    moves it
+    misplaced_result     a result at a place that the provider refuses            moves it
     call_id              an id that is used twice, or of a form that is refused   renames it
     empty_content        a message or a text block with nothing in it             drops it
     refused_block        a block or a field that the provider refuses             drops it
@@ -67,7 +67,7 @@ def check(
     last_message         a last message of the assistant as it is refused         cuts its end
     cache_mark           more cache marks than allowed, or on a thought           takes it off
     duplicate_message    a long message that says what an earlier one said        leaves it
-    repeated_passage     a long paragraph that stands in an earlier message       leaves it
+    repeated_passage     a long paragraph that repeats an earlier message         leaves it
     prefix_breaker       what changes from request to request near the            leaves it
                          beginning, so that nothing behind it can be cached
     over_budget          more tokens than `budget`; see `trim_messages`           leaves it
@@ -80,7 +80,7 @@ def check(
 
     `tools` are counted, and looked through for equal schemas that are written differently. With the
     messages and tools of the request before, `previous` and `previous_tools`, the first difference
-    to it is told: what cannot come from the prompt cache, and why. With `previous_response_id` the
+    is reported: what cannot be read from the prompt cache, and why. With `previous_response_id` the
     history goes on from one that OpenAI keeps: outputs may answer calls there.
 
     Raises `InputTypeError` for what is no message, `InputError` for a provider we do not know,

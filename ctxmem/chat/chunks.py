@@ -105,14 +105,14 @@ def _chat(messages: Sequence[Any]) -> list[Chunk]:
 
 
 def _passage(item: Any, index: int) -> Any:
-    """Return a message that stands among other things as a passage, a plain one as it is."""
+    """Return a message among other inputs as a passage, a plain one as it is."""
     if isinstance(item, Mapping) and any(isinstance(item.get(key), str) for key in _TEXT_KEYS):
         return item
     return Chunk(_text(item, read([item])[0].role, index))
 
 
 def _text(message: Any, role: str, index: int) -> str:
-    """Return a message as text: its role, what it says, what it calls and what it is told."""
+    """Return a message as text: its role, what it says, its calls and its results."""
     if role_of(message, index) is None:
         return f"{role}: {as_json(message, index)}"
     shown = [_shown(part, index) for part in parts_of(message, index)]

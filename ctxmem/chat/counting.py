@@ -85,7 +85,7 @@ _texts: WeakKeyDictionary[Counter, _Texts] = WeakKeyDictionary()
 class Meter:
     """Counts messages by one counter and what one provider, or one model of it, adds.
 
-    A counter that is named by a model's name tells the model.
+    A counter named after a model also selects the model's rows.
     """
 
     def __init__(self, counter: object, provider: str | None, model: str | None = None) -> None:
@@ -424,7 +424,7 @@ def list_meter(token_counter: Any) -> Any:
         )
     try:
         first = next(iter(inspect.signature(token_counter).parameters.values()), None)
-    except (TypeError, ValueError):  # a builtin that does not tell
+    except (TypeError, ValueError):  # a builtin without a signature
         first = None
     annotation = getattr(first, "annotation", None)
     if getattr(annotation, "__name__", annotation) == "BaseMessage":

@@ -11,7 +11,7 @@ from ctxmem.chat.pairing import ordered_units
 from ctxmem.chat.reading import Turn, read_one
 from ctxmem.chat.shapes import ROLES, role_of
 from ctxmem.chat.shortening import partial, shortened_results
-from ctxmem.chat.steps import mend, sound
+from ctxmem.chat.steps import repair_history, sound
 from ctxmem.errors import BudgetError, InputError
 
 _BOUNDED = frozenset({"first_user", "alternate", "call_turn", "final_thought", "unique_items"})
@@ -39,7 +39,7 @@ class Cut:
         price: Price,
         split: Callable[[str], list[str]] | None,
     ) -> None:
-        self.items, self.turns, self.origin, self.units, self.in_flight = history.mended
+        self.items, self.turns, self.origin, self.units, self.in_flight = history.repaired
         self.case = history.case
         self.marks, self.costs = history.marks, history.costs
         self.limit = limit
@@ -100,10 +100,10 @@ class Cut:
         self._parts = parts
         if sound(self.case, turns) and ordered_units(turns, self.case.rules) is not None:
             return items
-        mended = mend(replace(self.case, faults=[]), items, turns)
-        if mended.items is not items:
-            self._parts = [(-1, item) for item in mended.items]
-        return list(mended.items)
+        repaired = repair_history(replace(self.case, faults=[]), items, turns)
+        if repaired.items is not items:
+            self._parts = [(-1, item) for item in repaired.items]
+        return list(repaired.items)
 
     @property
     def tokens(self) -> int:
@@ -125,7 +125,7 @@ class Cut:
         The history is walked as it grew. At each unit that takes it over the limit, the oldest go
         until the low-water mark, and the last question stays in front of what is left. `start` is
         the unit behind the last leap, where that is known. Returns the messages at which what is
-        left begins, and the question that stands in front of it, -1 if none does.
+        left begins, and the question in front of it, -1 if there is none.
         """
         units = [unit for unit in self.units if unit[0] >= len(head)]
         costs = [self._cost(i) for i in range(len(self.items))]
@@ -138,7 +138,7 @@ class Cut:
             unread = self._unread_from(units[j], j, unread)
             if self._asks(units[j]):
                 if 0 <= question < start:
-                    spent -= prices[question]  # it stood in front, for want of a newer one
+                    spent -= prices[question]  # it was in front, for want of a newer one
                 question = j
             if spent <= self.limit:
                 continue
@@ -201,7 +201,23 @@ class Cut:
             if self._asks(unit):
                 pins.add(unit)
                 break
+        if self._signed():
+            # Calls behind the last message of the user need the signature of their thought: if it
+            # was dropped, older calls would be the current ones.
+            pins.update(self._last_spoken(units))
         return pins
+
+    def _signed(self) -> bool:
+        rule = self.case.rules.get("signature")
+        return bool(rule and self.case.model and rule.value.search(self.case.model))
+
+    def _last_spoken(self, units: list[range]) -> list[range]:
+        """Return the unit of the last message of the user that is no result, as a list."""
+        for unit in reversed(units):
+            turns = self.turns[unit.start : unit.stop]
+            if any(turn.role == "user" and not turn.answers_only for turn in turns):
+                return [unit]
+        return []
 
     def _with_beside(self, head: range, units: list[range], pins: set[range]) -> set[range]:
         """Return the pins, with what was said or shown last beside the question if it fits too.

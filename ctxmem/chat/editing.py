@@ -154,7 +154,7 @@ def with_text(block: Any, text: str) -> Any:
 
 
 def with_id(part: Part, message: Any, key: str) -> Any:
-    """Return a copy of a message in which a call or a result has another id, wherever it stands."""
+    """Return a copy of a message in which a call or a result has another id, wherever named."""
     inner = inner_of(message)
     if part.whole:
         return edited(message, **_renamed_fields(inner, part.key, key))
@@ -239,6 +239,11 @@ def with_result_texts(part: Part, rewrite: Callable[[str], str | None]) -> Any:
     `rewrite` returns None to leave a text. Results that hold other things than texts are left.
     """
     value = part.value
+    for name in ("functionResponse", "function_response"):
+        response = get(get(value, name), "response")
+        if isinstance(response, Mapping):
+            new = _with_values(response, rewrite)
+            return value if new is None else _with_path(value, (name, "response"), new)
     for path in _content_paths(part):
         held = value
         for name in path:
@@ -246,6 +251,15 @@ def with_result_texts(part: Part, rewrite: Callable[[str], str | None]) -> Any:
         new = _rewritten(held, rewrite)
         return value if new is None else _with_path(value, path, new)
     return value
+
+
+def _with_values(
+    response: Mapping[str, Any], rewrite: Callable[[str], str | None]
+) -> dict[str, Any] | None:
+    """Return Gemini's object of a result with the texts that are its values rewritten."""
+    texts = {name: rewrite(text) for name, text in response.items() if isinstance(text, str)}
+    changed = {name: text for name, text in texts.items() if text is not None}
+    return {**response, **changed} if changed else None
 
 
 def _content_paths(part: Part) -> Iterable[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Mend where turns of the model and of the user begin, meet and end."""
+"""Repair where turns of the model and of the user begin, meet and end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def reasoning(case: Case, lines: list[Line]) -> list[Line]:
     if "reasoning_leads" not in case.rules or not any(line.turn.leads for line in lines):
         return lines
     kept: list[Line] = []
-    led = False  # whether what stands behind is the model's
+    led = False  # whether the next line is the model's
     for line in reversed(lines):
         turn = line.turn
         if turn.leads and not led:
@@ -32,7 +32,7 @@ def reasoning(case: Case, lines: list[Line]) -> list[Line]:
 
 
 def items(case: Case, lines: list[Line]) -> list[Line]:
-    """Mend ids of Responses items that stand twice or are of a wrong form."""
+    """Repair ids of Responses items that are used twice or have a wrong form."""
     forms = case.rules.get("item_form")
     if forms is None or not any(line.turn.item for line in lines):
         return lines
@@ -55,7 +55,7 @@ def items(case: Case, lines: list[Line]) -> list[Line]:
 
 
 def _second(case: Case, line: Line, own: str, kind: str, first: Any) -> list[Line]:
-    wrong = f"the id {own!r} stands before"
+    wrong = f"the id {own!r} is used before"
     if kind in ("item_reference", "reasoning") or line.item == first:
         case.note("call_id", line, wrong, "dropped it", "unique_items")
         return []
@@ -93,7 +93,7 @@ def _unpaired(case: Case, lines: Sequence[Line]) -> dict[int, list[Part]]:
     for i, line in enumerate(lines):
         turn = line.turn
         if turn.role != "assistant":
-            # Consecutive messages of the assistant are one turn, which ends here.
+            # Consecutive assistant messages are one turn, which ends here.
             for key in [key for key in waiting if key not in deferred or turn.speaks]:
                 _lost(case, lines, waiting.pop(key), gone)
             if turn.odd & RUN_BY_PROVIDER:
@@ -120,7 +120,7 @@ def _strayed(case: Case, line: Line) -> list[Part]:
     """Return what is of server tools in a message that is not the assistant's."""
     parts = [p for p in parts_of(line.item, line.origin) if p.kind in HOSTED]
     for part in parts:
-        wrong = f"a block of server tool {part.key!r} stands in a message of the {line.turn.role}"
+        wrong = f"a block of server tool {part.key!r} is in a message of the {line.turn.role}"
         case.note("refused_block", line, wrong, "dropped it", "hosted_pairs")
     return parts
 
@@ -157,7 +157,7 @@ def _with_hosted_ids(case: Case, line: Line) -> Line:
 
 
 def beginning(case: Case, lines: list[Line]) -> list[Line]:
-    """Drop what stands before the first message of the user, where that has to be first."""
+    """Drop what precedes the first user message, where that has to be first."""
     turns = [line.turn for line in lines]
     first = first_words(turns)
     if first == len(lines) or "first_user" not in case.rules or turns[first].role == "user":
@@ -173,7 +173,7 @@ def beginning(case: Case, lines: list[Line]) -> list[Line]:
     for line in between:
         if line.turn.role == "system":
             continue
-        wrong = "it stands before the first message of the user"
+        wrong = "it precedes the first user message"
         case.note("role_order", line, wrong, "dropped it", "first_user")
     return [*lines[:first], *rules, *lines[user:]]
 
@@ -191,13 +191,13 @@ def _call_turns(case: Case, lines: list[Line], first: int) -> list[Line]:
         if not line.turn.calls or (before is not None and before.role != "assistant"):
             groups.append([line])
         elif before is None:
-            wrong = "function calls stand before the first message of the user"
+            wrong = "function calls precede the first user message"
             case.note("role_order", line, wrong, "dropped them", "call_turn")
             parts = parts_of(line.item, line.origin)
             left = without(line, [part for part in parts if part.kind == "call"])
             groups += [[one] for one in left]
         else:
-            wrong = "function calls stand behind another turn of the model"
+            wrong = "function calls follow another turn of the model"
             case.note("role_order", line, wrong, "joined the two turns", "call_turn")
             groups[-1].append(line)
     rest = lines[first:]
@@ -207,7 +207,7 @@ def _call_turns(case: Case, lines: list[Line], first: int) -> list[Line]:
 
 
 def _as_one(group: list[Line]) -> Line:
-    """Return lines as one; what the user asked is asked still, though a result stands beside it."""
+    """Return lines as one; a question stays a question, although a result is beside it."""
     if len(group) == 1:
         return group[0]
     joined = changed(group[0], merged(*(line.item for line in group)))
@@ -227,7 +227,7 @@ def alternation(case: Case, lines: list[Line]) -> list[Line]:
         if last is None or _side(last.turn.role) != side or side == "system" or not joins:
             groups.append([line])  # frameworks join their own
             continue
-        wrong = f"two messages of the {line.turn.role} stand behind each other"
+        wrong = f"two {line.turn.role} messages follow each other"
         case.note("role_order", line, wrong, "joined the two", "alternate")
         groups[-1].append(line)
     return [_as_one(group) for group in groups]
@@ -241,7 +241,7 @@ def _side(role: str) -> str:
 
 
 def ending(case: Case, lines: list[Line]) -> list[Line]:
-    """Mend a final message of the assistant: no thought and no white space at its end."""
+    """Repair a final message of the assistant: no thought and no white space at its end."""
     if not lines or lines[-1].turn.role != "assistant":
         return lines
     line, rules = lines[-1], case.rules
@@ -278,7 +278,7 @@ def _stripped(line: Line, part: Part) -> Line:
 
 
 def marks(case: Case, lines: list[Line]) -> list[Line]:
-    """Take cache marks off where the provider allows none, and those that are too many."""
+    """Remove cache marks where the provider allows none, and those above its limit."""
     if "mark_place" in case.rules:
         lines = [
             _unmarked(case, line, "mark_place") if line.turn.odd & MARKED_THOUGHT else line
@@ -307,7 +307,7 @@ def _unmarked(
     line: Line,
     rule: str,
     most: int = 1 << 30,
-    wrong: str = "a mark stands on a thought",
+    wrong: str = "a mark is on a thought",
 ) -> Line:
     """Return a line without its first marks, or without those on thoughts and empty texts."""
     item, changes, gone, behind = line.item, [], [], False

@@ -1,8 +1,8 @@
-"""Find what a provider refuses in a history, and how to mend it by the smallest change.
+"""Find what a provider refuses in a history, and how to repair it by the smallest change.
 
 Each step looks for faults of one kind and returns the lines without them. `check` runs every step
 on the history as it is and reports; `repair` runs them in turn until none finds anything to do, so
-that what it returns has no fault that it could mend, and is the same when repaired again.
+that what it returns has no fault that it could repair, and is the same when repaired again.
 
 Nothing is invented and no text is rewritten, but for white space at the end of a final text.
 """
@@ -45,7 +45,7 @@ from ctxmem.chat.shapes import (
 
 
 class Line(NamedTuple):
-    """A message of a history on its way to being mended: where it stood, itself, its turn."""
+    """A message of a history that is being repaired: its original index, itself, its turn."""
 
     origin: int
     item: Any
@@ -104,7 +104,7 @@ Step = Callable[[Case, list[Line]], list[Line]]
 
 
 def changed(line: Line, item: Any) -> Line:
-    """Return a line with another message in it; what asked before asks still, and nothing else."""
+    """Return a line with another message in it; only what was a question is one still."""
     turn = read_one(item, line.origin)
     asks = line.turn.asks and turn.speaks
     beside = turn.beside or (line.turn.beside and turn.speaks)
@@ -174,7 +174,7 @@ _KNOWN = {
 
 
 def roles(case: Case, lines: list[Line]) -> list[Line]:
-    """Tell roles that no provider knows; put system instructions where they belong."""
+    """Report unknown roles; move system instructions to where they belong."""
     known = _KNOWN.get(case.dialect, frozenset(ROLES.values()))
     head = first_words([line.turn for line in lines])
     kept = lines[:head]
@@ -191,7 +191,7 @@ def roles(case: Case, lines: list[Line]) -> list[Line]:
         if line.turn.odd & LEGACY and case.dialect == "openai":
             _legacy(case, line)
         if role == "system" and "system_place" in case.rules and _system_refused(case, lines, i):
-            wrong = "system instructions stand between other messages"
+            wrong = "system instructions are between other messages"
             case.note("role_order", line, wrong, "moved it to the beginning", "system_place")
             moved.append(line)
         else:
@@ -221,7 +221,7 @@ def _legacy(case: Case, line: Line) -> None:
 def leading_rules(turns: Sequence[Turn], origin: Sequence[int]) -> int:
     """Return how many messages at the beginning hold system instructions, alone or with others.
 
-    Those that were moved there (`origin` says where each stood) are none of them.
+    Those that were moved there (`origin` has each one's original index) are none of them.
     """
     moved = (i for i, turn in enumerate(turns) if not turn.rules or origin[i] != i)
     return next(moved, len(turns))

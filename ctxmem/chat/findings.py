@@ -1,4 +1,4 @@
-"""What `check` tells and `repair` logs."""
+"""What `check` returns and `repair` logs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ctxmem.chat.rules import Rule
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with a history, or that was done to mend it.
+    """One thing that is wrong with a history, or that was done to repair it.
 
     Attributes:
         kind: what it is; see `check` and `repair`.
@@ -17,11 +17,12 @@ class Finding:
         detail: a sentence for a person.
         rule: the provider's rule that is broken, with its source; None for what is no rule of a
             provider but a waste.
-        mended: in the log of `repair`, False for what had to stay as it was.
+        repaired: in the log of `repair`, whether it was repaired or had to stay as it was; None in
+            what `check` returns.
     """
 
     kind: str
     index: int | None
     detail: str
     rule: Rule | None = None
-    mended: bool = True
+    repaired: bool | None = None

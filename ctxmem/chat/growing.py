@@ -43,7 +43,7 @@ class _Seen(NamedTuple):
 
 
 class Growing:
-    """Trims as `trim_messages(..., low_water=)` does, and remembers where it stood.
+    """Trims as `trim_messages(..., low_water=)` does, and remembers where its window begins.
 
     For one history after the other the result is the same; for one that begins with the very
     objects of the call before, what has left the window is not read again. A message that was
@@ -80,9 +80,9 @@ class Growing:
         part, places = _window(given, seen)
         history = whole(part, provider)
         if seen is not None and history.case.dialect == "openai" != seen.dialect:
-            # What is new does not tell whose format it is; what has left the window did.
+            # The new messages do not show the format; those that left the window did.
             history = whole(part, provider or seen.dialect)
-        if history.mended.items is not part and seen is not None:
+        if history.repaired.items is not part and seen is not None:
             # What is broken may reach back behind the window.
             seen, (part, places) = None, _window(given, None)
             history = whole(part, provider)
@@ -100,7 +100,7 @@ class Growing:
         fixed = around + sum(meter.message(cut.items[i], i) for i in head)
         if cut.in_flight or cut.unread:
             now = seen  # a unit is walked over when it is whole
-        elif history.mended.items is part:
+        elif history.repaired.items is part:
             at = places[begins] if begins < len(places) else len(given)
             asked = places[question] if question >= 0 else -1
             now = _Seen(
@@ -123,7 +123,7 @@ def _goes_on(seen: _Seen, given: list[Any], limits: tuple[int, int], provider: s
 
 
 def _window(given: list[Any], seen: _Seen | None) -> tuple[list[Any], list[int]]:
-    """Return what may be in the window, and where it stands in the history."""
+    """Return what may be in the window, and its indices in the history."""
     if seen is None:
         return given, list(range(len(given)))
     places = [*range(seen.head)]

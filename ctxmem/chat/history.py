@@ -11,7 +11,7 @@ from ctxmem.chat.pairing import ordered_units, pair_up, units_of
 from ctxmem.chat.reading import Turn, read_marked
 from ctxmem.chat.rules import dialect_in, rules_of
 from ctxmem.chat.shapes import content_of
-from ctxmem.chat.steps import Mended, case_of, mend, sound
+from ctxmem.chat.steps import Repaired, case_of, repair_history, sound
 from ctxmem.errors import InputError
 
 Price = tuple[int, Meter | None, Callable[[list[Any]], int] | None]
@@ -22,7 +22,7 @@ class History(NamedTuple):
     """What is trimmed: a repaired history, with fingerprints and counts as far as known."""
 
     case: Case
-    mended: Mended
+    repaired: Repaired
     marks: list[bytes | None]
     costs: list[int | None]
 
@@ -32,12 +32,12 @@ def whole(given: list[Any], provider: str | None, model: str | None = None) -> H
     read = [read_marked(item, i) for i, item in enumerate(given)]
     turns = [turn for turn, _ in read]
     case = case_of(turns, provider, model=model)
-    mended = mend(case, given, turns)
+    repaired = repair_history(case, given, turns)
     marks = [
         read[old][1] if given[old] is item else None
-        for item, old in zip(mended.items, mended.origin, strict=True)
+        for item, old in zip(repaired.items, repaired.origin, strict=True)
     ]
-    return History(case, mended, marks, [None] * len(marks))
+    return History(case, repaired, marks, [None] * len(marks))
 
 
 def newest(
@@ -95,14 +95,14 @@ def newest(
         return None
     units = ordered_units(turns, case.rules)
     if units is not None:
-        mended = Mended(items, turns, origin, units, set())
+        repaired = Repaired(items, turns, origin, units, set())
     else:
         pairing = pair_up(turns, case.rules)
         if not pairing.clean:
             return None
         in_flight = {call.message for call in pairing.in_flight}
-        mended = Mended(items, turns, origin, units_of(turns, pairing), in_flight)
-    return History(case, mended, marks, costs)
+        repaired = Repaired(items, turns, origin, units_of(turns, pairing), in_flight)
+    return History(case, repaired, marks, costs)
 
 
 def _rules_at(given: list[Any], meter: Meter) -> list[tuple[Turn, bytes | None, int]]:
@@ -119,12 +119,12 @@ def _rules_at(given: list[Any], meter: Meter) -> list[tuple[Turn, bytes | None, 
 def _dialect(given: list[Any], turns: Sequence[Turn], provider: str | None) -> str:
     """Return the wire format of a history of whose end the turns are known."""
     dialects = [turn.dialect for turn in reversed(turns)]
-    # Calls that tell no other format are OpenAI's.
+    # Calls without signs of another format are OpenAI's.
     if provider is None and not any(dialects) and not any(turn.calls for turn in turns):
         for i in range(len(given) - len(turns) - 1, -1, -1):
             item = given[i]
             content = item.get("content") if type(item) is dict else content_of(item)
-            # Of what was not read, only blocks can tell.
+            # Of what was not read, only blocks show the format.
             if not isinstance(content, str):
                 dialect = read_marked(item, i)[0].dialect
                 if dialect:

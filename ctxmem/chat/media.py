@@ -29,7 +29,7 @@ UNSEEN_SECONDS = 60
 UNSEEN_FILE = 20_000
 """Tokens of a file that is named, not given: about five pages, text and image."""
 OPAQUE_CHARACTERS = 4
-"""Characters of encrypted reasoning or a signature that may stand for one token."""
+"""Characters of encrypted reasoning or a signature that may be one token."""
 SOUND_BYTES = 1000
 """Bytes of a second of compressed speech, at the least; a WAV file states its own."""
 VIDEO_BYTES = 12_500

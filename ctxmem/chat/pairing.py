@@ -30,7 +30,7 @@ class Pairing:
         orphans: results that answer no call, or one answered before.
         open: calls that nobody answered, though the chat went on.
         in_flight: calls at the very end, whose results are still to come.
-        misplaced: results that do not stand where they belong, with their calls.
+        misplaced: results at a wrong place, with their calls.
         tail: from here to the end there is nothing but calls in flight and their results.
     """
 
@@ -52,15 +52,15 @@ def pair_up(
 ) -> Pairing:
     """Pair calls with results, each result with the latest open call of its id before it.
 
-    Some models number their calls anew in every turn, so an id alone does not tell the call. A
-    result that stands before its call is paired too, if the call has no other. `continued`: the
-    history goes on from one that the provider has, where calls may stand that are answered here.
+    Some models number their calls anew in every turn, so an id alone does not identify the call. A
+    result that precedes its call is paired too, if the call has no other. `continued`: the
+    history goes on from one that the provider has, with calls that may be answered here.
     """
     pairing = Pairing(tail=_tail(turns))
     waiting = _Waiting()
     early: list[Spot] = []
     together = rules is not None and "results_together" in rules
-    apart = -1  # where a message stood last that was not made of results alone
+    apart = -1  # the last message that was not made of results alone
     for i, turn in enumerate(turns):
         if turn.calls:
             for nth, key in enumerate(turn.calls):
@@ -83,7 +83,7 @@ def pair_up(
         else:
             apart = i
     # Of calls without ids to one function, in one message, it is enough that one has a result:
-    # nobody can tell them apart.
+    # they cannot be distinguished.
     answered = {
         (call.message, call.key) for call, _ in pairing.links if call.key.startswith("function:")
     }
@@ -105,7 +105,7 @@ def _pair_early(
     if not early:
         return
     unanswered = {call.key: call for call in pairing.open}
-    # What an item reference stands for is not known: it may be the call of an output behind it.
+    # An item reference may be the call of an output after it.
     unseen = next(
         (i for i, turn in enumerate(turns) if "item_reference" in turn.unknown and _may_call(turn)),
         len(turns),
@@ -223,7 +223,7 @@ def ordered_units(turns: Sequence[Turn], rules: Rules) -> list[range] | None:
                 left = len(waiting) - len(answer.results)
                 waiting.difference_update(answer.results)
                 if len(waiting) != left:
-                    return None  # a result stands there twice
+                    return None  # a result is there twice
                 if waiting and (answer.speaks or (together and not answer.whole)):
                     return None
                 i += 1

@@ -96,7 +96,7 @@ class Part(NamedTuple):
             file, quoted (a search result), prompt (text with media in it), mark (a cache point or
             a step), or unknown.
         value: the block, call or message as it was given.
-        places: where it stands; frameworks name a call twice.
+        places: where it is; frameworks name a call twice.
         role: who says it; "" where that is the message's role.
         text: what can be read, of a text, a thought or a refusal.
         key: the id of a call, or of the call that is answered; "function:name" where there is none.
@@ -136,7 +136,7 @@ def parts_of(message: Any, index: int) -> list[Part]:
         return [_item(inner)]
     role = ROLES.get(role, role)
     field = content_field(inner) or "content"
-    # Pydantic AI's messages tell of the calls in their parts once more.
+    # Pydantic AI's messages list the calls in their parts once more.
     calls = list(_calls_beside(inner)) if field != "parts" else []
     if role == "tool":
         answer = _whole_result(inner)
@@ -157,7 +157,7 @@ def parts_of(message: Any, index: int) -> list[Part]:
 
 
 def _fields_beside(inner: Any, role: str, parts: list[Part]) -> Iterator[Part]:
-    """Yield what stands beside content and calls: refusals, thoughts, sound, older tool parts."""
+    """Yield what is beside content and calls: refusals, thoughts, sound, older tool parts."""
     if role != "assistant":
         return
     for field, kind in (("refusal", "refusal"), ("reasoning_content", "thought")):
@@ -177,7 +177,7 @@ def _fields_beside(inner: Any, role: str, parts: list[Part]) -> Iterator[Part]:
 
 
 def _calls_beside(inner: Any) -> Iterator[Part]:
-    """Yield the calls that stand beside the content, each once."""
+    """Yield the calls beside the content, each once."""
     seen: dict[str, Part] = {}
     extra = get(inner, "additional_kwargs")
     lists = [
@@ -306,7 +306,7 @@ def inner_parts(part: Part, index: int) -> list[Part] | None:
 
 
 def block_part(block: Any) -> Part:
-    """Read a block that stands in no message."""
+    """Read a block that belongs to no message."""
     return _block(block, (("content", 0),))
 
 
@@ -369,7 +369,7 @@ def _prompt(block: Any, role: str, places: tuple[Place, ...]) -> Part:
 
 def _unlisted(block: Any, kind: str, places: tuple[Place, ...]) -> Part:
     """Read a block whose type follows a pattern: results of hosted tools, parts of the AI SDK."""
-    if kind == "retry-prompt":
+    if kind in ("retry-prompt", "retry-feedback"):
         name = get(block, "tool_name")
         if not name:
             text = get(block, "content")
@@ -479,6 +479,6 @@ def _thought_text(block: Any) -> str:
         if isinstance(source, str):
             texts.append(source)
         elif isinstance(source, list | tuple):
-            told = (one if isinstance(one, str) else get(one, "text") for one in source)
-            texts += [text for text in told if isinstance(text, str)]
+            lines = (one if isinstance(one, str) else get(one, "text") for one in source)
+            texts += [text for text in lines if isinstance(text, str)]
     return "\n".join(texts)

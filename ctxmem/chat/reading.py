@@ -19,7 +19,7 @@ from ctxmem.chat.parts import HOSTED, MEDIA, Part, inner_parts, parts_of
 from ctxmem.chat.shapes import ROLES, content_field, content_of, get, inner_of, kind_of, role_of
 
 REPEATED_CHARACTERS = 200
-"""A passage shorter than this may stand in a history twice without a finding."""
+"""A passage shorter than this may occur twice in a history without a finding."""
 
 _SEED = secrets.randbits(64)
 _KEPT_TURNS = 1 << 16
@@ -75,8 +75,8 @@ class Turn(NamedTuple):
         beside: what may be the user's or a program's: text that is no note beside a result, or
             media without a word.
         blanks: 2 if a text block of it is empty, 1 if one is white space only.
-        late: a result stands behind another block.
-        dialect: the wire format that the shape tells, else "".
+        late: a result follows another block.
+        dialect: the wire format that the shape shows, else "".
         whole: the message is one result.
         marks: cache marks in it.
         odd: what of it some provider may refuse, as bits.
@@ -137,7 +137,7 @@ _known: dict[bytes, Turn] = {}
 
 
 def fingerprint(message: Any) -> bytes | None:
-    """Return what stands for everything in a message, None where there is no cheap one.
+    """Return a hash of everything in a message, None where there is no cheap one.
 
     Messages are mutable, so what was read is kept by content: written out and hashed to 128 bits,
     seeded per process, in about a microsecond. marshal is used because it writes plain data faster
@@ -347,7 +347,7 @@ def _item_id(inner: Any) -> str:
     return own if isinstance(own, str) else ""
 
 
-# Blocks that tell by their type whose they are; frameworks keep them as they are.
+# Blocks whose type shows the provider; frameworks keep them as they are.
 _TYPE_DIALECTS = {
     **dict.fromkeys(("tool_use", "tool_result", "thinking", "redacted_thinking"), "anthropic"),
     **dict.fromkeys(("server_tool_use", "mcp_tool_use", "search_result"), "anthropic"),
@@ -362,7 +362,7 @@ _FIELD_DIALECTS = {
 
 
 def _dialect(inner: Any, parts: Sequence[Part]) -> str:
-    """Return the wire format that a message is written in, as far as its shape tells."""
+    """Return the wire format that a message is written in, as far as its shape shows it."""
     if kind_of(inner) == "message":
         return "responses"
     parted = content_field(inner) == "parts"
@@ -388,7 +388,7 @@ def _dialect(inner: Any, parts: Sequence[Part]) -> str:
 
 
 def _marks(parts: Sequence[Part]) -> int:
-    """Return how many cache marks stand in a message, inside of results too."""
+    """Return how many cache marks a message has, inside of results too."""
     found = 0
     for part in parts:
         if part.kind == "mark":
@@ -412,7 +412,7 @@ def _oddities(message: Any, inner: Any, role: str, parts: Sequence[Part]) -> int
     """Return what in a message some provider may refuse."""
     odd = 0
     seen: set[tuple[str, str]] = set()
-    unmarkable = False  # a cache point must not stand here
+    unmarkable = False  # a cache point is not allowed here
     for part in parts:
         kind = part.kind
         if kind in ("call", "result"):

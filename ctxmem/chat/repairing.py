@@ -8,10 +8,10 @@ from typing import Any
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.reading import read
 from ctxmem.chat.shapes import listed
-from ctxmem.chat.steps import case_of, mend
+from ctxmem.chat.steps import case_of, repair_history
 
 _FORMATS = 4
-"""How often a history may tell another wire format when it is repaired."""
+"""How often a repaired history may show another wire format."""
 
 
 def repair(
@@ -24,11 +24,11 @@ def repair(
 ) -> list[Any]:
     """Return a history that the provider accepts, by the smallest change.
 
-    What `check` finds refused is mended: results that answer no call are dropped, and so are calls
-    that were never answered although the chat went on, and what is empty; results are moved behind
-    their calls; ids that are used twice are renamed, with their results; neighbours of one role are
-    joined where roles must alternate. Calls at the very end stay: they are in flight. What cannot
-    be mended without loss stays as it is. Repairing again changes nothing.
+    It drops results that answer no call, calls that were never answered although the chat went on,
+    and what is empty; it moves results to their calls, renames ids that are used twice together
+    with their results, and joins neighbours of one role where roles must alternate. Calls at the
+    very end stay: they are in flight. What cannot
+    be repaired without loss stays as it is. Repairing again changes nothing.
 
     Nothing is invented, and no text is changed but for white space at the end of a final message.
     Messages that need no change are the same objects, in a new list; of the others a shallow copy
@@ -36,7 +36,7 @@ def repair(
     not know) are the same objects.
 
     What was done is appended to `log` as findings of the kinds that `check` has, with the index in
-    the history as given; what had to stay has `mended=False`.
+    the history as given; what had to stay has `repaired=False`.
 
     Raises `InputTypeError` for what is no message, `InputError` for a provider we do not know.
 
@@ -49,19 +49,21 @@ def repair(
     items = listed(messages)
     turns = read(items)
     case = case_of(turns, provider, model=model, continued=previous_response_id is not None)
-    mended = mend(case, items, turns)
-    faults, places = case.faults, mended.origin
+    repaired = repair_history(case, items, turns)
+    faults, places = case.faults, repaired.origin
     for _ in range(_FORMATS):
-        # Without what was dropped the messages may tell another format.
-        other = case_of(mended.turns, provider, model=model, continued=case.continued)
+        # Without what was dropped the messages may show another format.
+        other = case_of(repaired.turns, provider, model=model, continued=case.continued)
         if other.dialect == case.dialect:
             break
-        case, mended = other, mend(other, mended.items, mended.turns)
+        case, repaired = other, repair_history(other, repaired.items, repaired.turns)
         faults += [fault._replace(message=places[fault.message]) for fault in case.faults]
-        places = [places[i] for i in mended.origin]
+        places = [places[i] for i in repaired.origin]
     if log is not None:
-        told = {fault[:-1]: fault for fault in faults}  # once, though it was found in every round
-        faults = sorted(told.values(), key=lambda fault: fault.message)
+        distinct = {
+            fault[:-1]: fault for fault in faults
+        }  # once, though it was found in every round
+        faults = sorted(distinct.values(), key=lambda fault: fault.message)
         log += [
             Finding(
                 fault.kind,
@@ -72,4 +74,4 @@ def repair(
             )
             for fault in faults
         ]
-    return list(mended.items)
+    return list(repaired.items)

@@ -76,18 +76,18 @@ RULES: tuple[Rule, ...] = (
         ("roles", "roles are system, developer, user, assistant, tool and function", _OPENAI),
         (
             "result_follows",
-            "tool messages stand directly behind the assistant message with their calls",
+            "tool messages directly follow the assistant message with their calls",
             "FoundationAgents/OpenManus#744, simonw/llm#937",
             False,
         ),
         (
             "call_answered",
-            "every id in tool_calls has a tool message directly behind",
+            "every id in tool_calls has a tool message directly after it",
             "BerriAI/litellm#10083",
             False,
         ),
         ("one_result", "a call has one tool message", "agno-agi/agno#5116", False),
-        ("unique_calls", "an id stands once in a tool_calls", "agno-agi/agno#5116", False, "turn"),
+        ("unique_calls", "an id occurs once in a tool_calls", "agno-agi/agno#5116", False, "turn"),
         ("id_form", "an id has at most 64 characters", "decolua/9router#3167", False, _OPENAI_ID),
         ("no_empty_calls", "tool_calls is not empty", "openai/openai-python#2061", False),
         ("content", "content is no null without tool_calls, and no empty list", _OPENAI),
@@ -109,11 +109,11 @@ RULES: tuple[Rule, ...] = (
             False,
         ),
         ("one_result", "a call has one output", "openai/gpt-oss#309", False),
-        ("unique_calls", "a call_id stands in one call", "openai/gpt-oss#309", False, "request"),
+        ("unique_calls", "a call_id occurs in one call", "openai/gpt-oss#309", False, "request"),
         ("id_form", "a call_id has at most 64 characters", "RooCodeInc/Roo-Code#10763", False,
          _OPENAI_ID),
         ("call_id", "calls and outputs have a call_id", _OPENAI),
-        ("unique_items", "an item id stands once", "vercel/ai#13307", False),
+        ("unique_items", "an item id occurs once", "vercel/ai#13307", False),
         (
             "item_form",
             "ids of messages begin with msg, of reasoning with rs, of function calls with fc",
@@ -135,8 +135,8 @@ RULES: tuple[Rule, ...] = (
         ("roles", "roles are user and assistant", f"{_ANTHROPIC}/en/api/messages"),
         (
             "system_place",
-            "system instructions stand before all messages; newer models take them behind a user's "
-            "message too, as the last or in front of the assistant",
+            "system instructions precede all messages; newer models accept them after a user "
+            "message too, as the last message or before an assistant message",
             f"{_ANTHROPIC}/en/build-with-claude/mid-conversation-system-messages",
             True,
             _SYSTEM_INSIDE,
@@ -149,7 +149,7 @@ RULES: tuple[Rule, ...] = (
         ),
         (
             "result_follows",
-            "results stand in the message behind their calls",
+            "results are in the message after their calls",
             f"{_ANTHROPIC}/en/agents-and-tools/tool-use/handle-tool-calls",
         ),
         (
@@ -159,19 +159,19 @@ RULES: tuple[Rule, ...] = (
         ),
         (
             "results_together",
-            "all results of a message's calls stand in one message",
+            "all results of a message's calls are in one message",
             "MoonshotAI/kosong#45, anthropics/claude-code#8210",
             False,
         ),
         (
             "results_first",
-            "results stand before all else in their message",
+            "results precede all other blocks of their message",
             f"{_ANTHROPIC}/en/agents-and-tools/tool-use/handle-tool-calls",
         ),
         ("one_result", "a tool_use has one tool_result", "anthropics/claude-code#14110", False),
         (
             "unique_calls",
-            "an id stands in one tool_use of the request",
+            "an id occurs in one tool_use of the request",
             "anthropics/claude-code#28515",
             False,
             "request",
@@ -203,7 +203,7 @@ RULES: tuple[Rule, ...] = (
          f"{_ANTHROPIC}/en/build-with-claude/prompt-caching"),
         (
             "no_prefill",
-            "the last message is the user's: the model takes no beginning of its answer",
+            "the last message is the user's: the model completes no answer",
             f"{_ANTHROPIC}/en/about-claude/models/migrating-to-claude-4, vercel/ai#12296",
             True,
             _NO_PREFILL,
@@ -224,7 +224,7 @@ RULES: tuple[Rule, ...] = (
         ("signed", "thoughts have their signature", f"{_ANTHROPIC}/en/api/messages"),
         (
             "hosted_pairs",
-            "what a server tool is asked and what it answers stand in one turn of the assistant",
+            "the call and the result of a server tool are in one assistant turn",
             "pydantic/pydantic-ai#2600, anthropics/anthropic-sdk-python#961",
             False,
         ),
@@ -239,7 +239,7 @@ RULES: tuple[Rule, ...] = (
     *_rows(
         "gemini",
         ("roles", "roles are user and model", f"{_GEMINI}/api/generate-content"),
-        ("system_place", "system instructions stand beside the contents",
+        ("system_place", "system instructions are outside of the contents",
          f"{_GEMINI}/api/generate-content"),
         ("empty", "a content has parts", "vercel/ai#3775", False),
         ("not_blank", "a text part has text or a signature", "router-for-me/CLIProxyAPI#1293",
@@ -247,13 +247,13 @@ RULES: tuple[Rule, ...] = (
         ("data", "a part has data", "router-for-me/CLIProxyAPI#1293", False),
         (
             "call_turn",
-            "a turn of function calls stands directly behind a user's turn or function responses",
+            "a turn of function calls directly follows a user turn or function responses",
             "google-gemini/gemini-cli#11814",
             False,
         ),
         (
             "result_follows",
-            "function responses stand directly behind the turn of their calls",
+            "function responses directly follow the turn of their calls",
             "langchain-ai/langchain#27799",
             False,
         ),
@@ -266,7 +266,7 @@ RULES: tuple[Rule, ...] = (
             False,
         ),
         ("one_result", "a function call has one response", "google-gemini/gemini-cli#4217", False),
-        ("no_prefill", "the last content is the user's: the model takes no beginning of its answer",
+        ("no_prefill", "the last content is the user's: the model completes no answer",
          "LibreChat-AI/agents#323, pipecat-ai/pipecat#5821", False, _GEMINI_NO_PREFILL),
         ("single_user", "a single content is the user's", "microsoft/semantic-kernel#13262", False),
         (
@@ -280,18 +280,18 @@ RULES: tuple[Rule, ...] = (
     *_rows(
         "bedrock",
         ("roles", "roles are user and assistant", _CONVERSE),
-        ("system_place", "system instructions stand beside the messages", _CONVERSE),
+        ("system_place", "system instructions are outside of the messages", _CONVERSE),
         ("first_user", "the first message is the user's", "langgenius/dify#12340", False),
         ("alternate", "user and assistant take turns", "langchain-ai/langchainjs#6724", False),
-        ("result_follows", "results stand in the message behind their calls", _CONVERSE),
+        ("result_follows", "results are in the message after their calls", _CONVERSE),
         ("call_answered", "every toolUse has a toolResult in the next message",
          "agentjido/req_llm#243", False),
-        ("results_together", "all results of a message's calls stand in one message",
+        ("results_together", "all results of a message's calls are in one message",
          "pydantic/pydantic-ai#2327", False),
-        ("results_first", "results stand before all else in their message",
+        ("results_first", "results precede all other blocks of their message",
          f"{_ANTHROPIC}/en/agents-and-tools/tool-use/handle-tool-calls"),
         ("one_result", "a toolUse has one toolResult", "pydantic/pydantic-ai#2327", False),
-        ("unique_calls", "an id stands in one toolUse of the request",
+        ("unique_calls", "an id occurs in one toolUse of the request",
          "westonbrown/Cyber-AutoAgent#72, anthropics/claude-code#28515", False, "request"),
         ("id_form", "an id has 1 to 64 letters, digits, _ . : and -", _CONVERSE, True, _BEDROCK_ID),
         ("call_side", "calls are the assistant's, results the user's", _CONVERSE),
@@ -299,11 +299,11 @@ RULES: tuple[Rule, ...] = (
         ("not_blank", "texts hold more than white space", "continuedev/continue#9767", False),
         ("cache_marks", "a request has at most 4 cache points",
          "docs.aws.amazon.com/bedrock Prompt caching", True, 4),
-        ("mark_place", "no cache point stands directly behind a thought", "0xPlaygrounds/rig#1673",
+        ("mark_place", "no cache point directly follows a thought", "0xPlaygrounds/rig#1673",
          False),
         ("one_field", "a block has one field", _CONVERSE),
         ("document_text", "a message with a document has a text", _CONVERSE),
-        ("no_prefill", "the last message is the user's: the model takes no beginning of its answer",
+        ("no_prefill", "the last message is the user's: the model completes no answer",
          "anomalyco/opencode#29760", False, _NO_PREFILL),
         ("final_space", "a final text of the assistant does not end in white space",
          "langchain-ai/langchain-aws#599", False),
@@ -355,7 +355,7 @@ def rules_of(dialect: str) -> Rules:
 
 
 def dialect_in(dialects: Iterable[str], provider: str | None) -> str:
-    """Return the wire format of a history: the one given, else the newest that a message tells.
+    """Return the wire format of a history: the one given, else the newest that a message shows.
 
     `dialects` are those of its messages, the newest first. OpenAI's is the Responses API where the
     messages are items of it.

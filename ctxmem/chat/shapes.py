@@ -99,7 +99,7 @@ def rewrapped(message: Any, inner: Any) -> Any:
 
 
 def role_of(message: Any, index: int) -> str | None:
-    """Return the role as it stands in the message, None if it is a Responses item without one.
+    """Return the role as the message has it, None if it is a Responses item without one.
 
     Raises:
         InputTypeError: it is no message; `index` names it.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ctxmem.chat.editing import content_list, replaced, with_content, with_result_texts
-from ctxmem.chat.parts import TEXT_TYPES, inner_parts, parts_of
+from ctxmem.chat.parts import TEXT_TYPES, parts_of
 from ctxmem.chat.reading import Turn
 from ctxmem.chat.shapes import get, kind_of
 
@@ -24,11 +24,10 @@ def shortened_results(
     has no results of text.
     """
     parts = [part for part in parts_of(item, index) if part.kind == "result"]
-    sizes = [
-        sum(len(inner.text) for inner in inner_parts(part, index) or () if inner.kind == "text")
-        for part in parts
-    ]
-    if not sum(sizes):
+    texts: list[str] = []
+    for part in parts:
+        with_result_texts(part, texts.append)  # collects them, and rewrites none
+    if not any(texts):
         return None
 
     def cut(keep: int) -> Any:
@@ -40,7 +39,7 @@ def shortened_results(
         return replaced(item, changes) if changes else item
 
     # How many characters of each text are shown; the most that fits.
-    low, high = 0, max(sizes)
+    low, high = 0, max(map(len, texts))
     best = cut(0)
     tokens = cost(best)
     if tokens > target:

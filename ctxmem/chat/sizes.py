@@ -13,7 +13,7 @@ from ctxmem.chat.shapes import get
 Size = tuple[int, int]
 """Width and height in pixels."""
 
-_HEADER_CHARACTERS = 1 << 17  # of base64; the size of a JPEG may stand behind a thumbnail
+_HEADER_CHARACTERS = 1 << 17  # of base64; the size of a JPEG may follow a thumbnail
 _FIELDS = ("source", "image_url", "input_audio", "file", "inlineData", "inline_data")
 _BEDROCK = ("image", "document", "video", "audio")
 _DATA = ("data", "base64", "bytes", "file_data", "image", "audio", "video", "url")

@@ -65,13 +65,13 @@ def lined(items: Sequence[Any], turns: Sequence[Turn]) -> list[Line]:
     return [Line(i, item, turn) for i, (item, turn) in enumerate(zip(items, turns, strict=True))]
 
 
-class Mended(NamedTuple):
+class Repaired(NamedTuple):
     """A repaired history.
 
     Attributes:
         items: its messages.
         turns: what each is to its neighbours.
-        origin: where each stood.
+        origin: the original index of each.
         units: what belongs together; see `units`.
         in_flight: messages with calls that wait for a result.
     """
@@ -83,19 +83,19 @@ class Mended(NamedTuple):
     in_flight: set[int]
 
 
-def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
+def repair_history(case: Case, items: list[Any], turns: list[Turn]) -> Repaired:
     """Return the repaired messages and what is known of them; `case.faults` has what was done."""
     if sound(case, turns):
         units = ordered_units(turns, case.rules)
         if units is not None:
-            return Mended(items, turns, range(len(items)), units, set())
+            return Repaired(items, turns, range(len(items)), units, set())
         pairing = case.pair_turns(turns)
         if pairing.clean:
             for call in pairing.in_flight:
                 wrong = f"the call {call.key!r} is in flight: its result is to come"
                 rule = case.rules.get("call_answered")
                 case.faults.append(Fault("open_call", call.message, wrong, "", rule))
-            return _mended(items, turns, range(len(items)), pairing)
+            return _repaired(items, turns, range(len(items)), pairing)
     lines = lined(items, turns)
     done: list[Fault] = []
     for _ in range(_ROUNDS):
@@ -110,13 +110,15 @@ def mend(case: Case, items: list[Any], turns: list[Turn]) -> Mended:
     kept, origin = [line.item for line in lines], [line.origin for line in lines]
     units = ordered_units(turns, case.rules)
     if units is not None:
-        return Mended(kept, turns, origin, units, set())
-    return _mended(kept, turns, origin, case.pair_turns(turns))
+        return Repaired(kept, turns, origin, units, set())
+    return _repaired(kept, turns, origin, case.pair_turns(turns))
 
 
-def _mended(items: list[Any], turns: list[Turn], origin: Sequence[int], pairing: Pairing) -> Mended:
+def _repaired(
+    items: list[Any], turns: list[Turn], origin: Sequence[int], pairing: Pairing
+) -> Repaired:
     in_flight = {call.message for call in pairing.in_flight}
-    return Mended(items, turns, origin, units_of(turns, pairing), in_flight)
+    return Repaired(items, turns, origin, units_of(turns, pairing), in_flight)
 
 
 def sound(case: Case, turns: Sequence[Turn]) -> bool:

@@ -47,7 +47,7 @@ def trim_messages(
     - With `strategy="last"` the leading system messages (unless `include_system` is False), the
       last question, calls in flight and results that the model has not read are pinned; the rest
       is the longest end of the history that fits beside them. A question is what the user says:
-      reminders and what stands beside tool results are none. Results that are pinned and too long
+      reminders and text beside tool results are not. Results that are pinned and too long
       are shown in part, with a mark that says how much was left out. With "first" the rest is the
       longest beginning.
     - `check` finds nothing that it could not find in the history as given: what is left begins and
@@ -56,7 +56,7 @@ def trim_messages(
     - The messages are the caller's objects, but for those results, and for what `allow_partial`
       adds: the next message, cut to its last (or first) blocks, or to the lines of its text.
 
-    `start_on` drops what stands before the first message of a type, `end_on` what stands behind the
+    `start_on` drops what precedes the first message of a type, `end_on` what follows the
     last: "human" or "user", "ai" or "assistant", "tool", "system", or a class; pins stay. Where the
     provider wants it (`provider`, or known by the blocks) the history starts on a user message.
 
@@ -66,7 +66,7 @@ def trim_messages(
     of earlier calls: the same history is always cut at the same places.
     `max_tokens` is another name for `budget`; `token_counter` counts messages as LangChain has it:
     a function of a list or of a `BaseMessage`, a model, or the name of a counter. What it says is
-    then all that counts, without overhead of ours. `docs/messages.md` tells where results differ
+    then all that counts, without overhead of ours. `docs/messages.md` lists where results differ
     from LangChain's, and why.
 
     Raises:

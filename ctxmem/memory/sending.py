@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ctxmem.chat.pairing import pair_up
 from ctxmem.chat.reading import read
-from ctxmem.chat.steps import case_of, mend
+from ctxmem.chat.steps import case_of, repair_history
 
 
 class Sent(NamedTuple):
@@ -26,7 +26,7 @@ def with_notes(
 ) -> tuple[list[dict[str, Any]], int]:
     """Return messages with what is shown for one call behind them, and where that begins.
 
-    Nothing may stand between a call and its results: before calls in flight, if there are any.
+    Nothing may come between a call and its results: the notes precede calls in flight.
     """
     if not notes:
         return messages, volatile_from
@@ -43,18 +43,19 @@ def sendable(sent: Sent, provider: str | None) -> Sent:
     if case.dialect in _FORMS and any(turn.dialect == case.dialect for turn in turns):
         messages = [_FORMS[case.dialect](message) for message in messages]
         turns = read(messages)
-    mended = mend(case, messages, turns)
-    if mended.items is sent.messages:
+    repaired = repair_history(case, messages, turns)
+    if repaired.items is sent.messages:
         return sent
     stable = next(
-        (i for i, old in enumerate(mended.origin) if old >= sent.volatile_from), len(mended.items)
+        (i for i, old in enumerate(repaired.origin) if old >= sent.volatile_from),
+        len(repaired.items),
     )
     marks = (
-        max((i for i, old in enumerate(mended.origin[:stable]) if old <= mark), default=-1)
+        max((i for i, old in enumerate(repaired.origin[:stable]) if old <= mark), default=-1)
         for mark in sent.breakpoints
     )
     kept = tuple(sorted({mark for mark in marks if mark >= 0}))
-    return Sent(mended.items, stable, kept)
+    return Sent(repaired.items, stable, kept)
 
 
 def _as_parts(message: dict[str, Any]) -> dict[str, Any]:
