@@ -83,3 +83,11 @@ def no_half_pairs(chat):
         waiting |= {b["id"] for b in content if b["type"] == "tool_use"}
         waiting |= {made["id"] for made in message.get("tool_calls", [])}
     return True  # what waits at the end is in flight
+
+
+def words(text):
+    return len(text.split())
+
+
+def same_objects(left, right):
+    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))

@@ -1,4 +1,4 @@
-"""Hand-written histories, valid and invalid, for the checker in provider_rules.py."""
+"""Hand-written histories, valid and invalid, for the checker in `provider_rules`."""
 
 from __future__ import annotations
 
@@ -429,7 +429,7 @@ def test_generator(provider):
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_clean_share(provider, monkeypatch):
     """Without faults every history is valid."""
-    monkeypatch.setattr("random_histories.Dice.fault", lambda self, weight=1.0: False)
+    monkeypatch.setattr("random_histories.common.Dice.fault", lambda self, weight=1.0: False)
     for seed in range(300):
         assert problems(random_history(random.Random(seed), provider, 12), provider) == []
 
