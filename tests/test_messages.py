@@ -109,7 +109,7 @@ def test_the_first_change_to_the_request_before_is_told():
     assert "another order" in found[0].detail
     found = ctxmem.check([before[0], *before[2:]], previous=before)
     assert [("prefix_breaker", 1)] == [(f.kind, f.index) for f in found]
-    assert "not what stood here" in found[0].detail
+    assert "differs from this message" in found[0].detail
     found = ctxmem.check(before[:2], previous=before)
     assert "2 messages of the request before are gone" in found[0].detail
 
