@@ -31,6 +31,13 @@ def said(role, *blocks):
     return {"role": role, "content": list(blocks)}
 
 
+def custom(key, output):
+    return [
+        {"type": "custom_tool_call", "call_id": key, "name": "f", "input": "x"},
+        {"type": "custom_tool_call_output", "call_id": key, "output": output},
+    ]
+
+
 MARK = {"cache_control": {"type": "ephemeral"}}
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
@@ -165,6 +172,13 @@ CASES = [
         ],
         "result_follows",
         [user("q"), user("r")],
+    ),
+    (
+        "an id of two calls to tools of one's own",
+        "responses",
+        [user("q"), *custom("a", "one"), *custom("a", "two"), assistant("done")],
+        "unique_calls",
+        [user("q"), *custom("a", "one"), *custom("a_2", "two"), assistant("done")],
     ),
     (
         "function calls behind the model's text",

@@ -67,7 +67,8 @@ def _new_ids(
     answers: dict[Spot, list[Spot]] = {}
     for call, result in pairing.links:
         answers.setdefault(call, []).append(result)
-    names = _Names(form, {k for line in lines for k in (*line.turn.calls, *line.turn.results)})
+    keys = {key for line in lines for key in (*line.turn.calls, *line.turn.results)}
+    names = _Names(form, keys | {key.partition(" (")[0] for key in keys})  # items have a type
     seen: set[Any] = set()
     new: dict[int, list[tuple[str, int, str]]] = {}
     for i, line in enumerate(lines):
