@@ -179,7 +179,8 @@ def content_field(message: Any) -> str | None:
     if isinstance(message, str | tuple):
         return None
     if isinstance(message, Mapping):
-        return "parts" if message.get("parts") else "content"
+        parted = message.get("parts") or ("parts" in message and message.get("content") is None)
+        return "parts" if parted else "content"
     # Asking a pydantic object for a field that it has not takes it microseconds.
     fields = getattr(message, "__dict__", None) or {}
     if fields.get("parts"):
