@@ -39,10 +39,10 @@ from .tokens import vocabulary
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "Memory": {},
-    "Memory, fault=0": {"fault": 0.0},
-    "Memory, fault=1": {"fault": 1.0},
-    "Memory, fault=4": {"fault": 4.0},
-    "Memory, compact=False": {"compact": False},
+    "Memory, miss_cost=0": {"miss_cost": 0.0},
+    "Memory, miss_cost=1": {"miss_cost": 1.0},
+    "Memory, miss_cost=4": {"miss_cost": 4.0},
+    "Memory, tabulate_json=False": {"tabulate_json": False},
     'Memory, policy="batch"': {"policy": "batch"},
     'Memory, policy="slide"': {"policy": "slide"},
 }

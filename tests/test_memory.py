@@ -251,7 +251,7 @@ def test_lru_keeps_what_is_used_again_and_fifo_does_not():
 
 def test_a_cold_cache_is_the_time_to_edit():
     now = [0.0]
-    memory = Memory(4000, clock=lambda: now[0], fault=0.1)
+    memory = Memory(4000, clock=lambda: now[0], miss_cost=0.1)
     chat = agent_chat(60)
     replay(memory, chat[:100])
     assert memory.stats().edits == 0
@@ -395,7 +395,7 @@ def test_a_json_result_is_written_shorter_with_every_value():
     assert ctxmem.count_tokens(sent) < 0.7 * ctxmem.count_tokens(text)
     assert read_table(sent) == json.loads(text)
     assert str(memory.page("p3")) == text
-    verbatim = Memory(10_000, compact=False)
+    verbatim = Memory(10_000, tabulate_json=False)
     verbatim.append(chat)
     assert verbatim.window().messages == chat
 
@@ -644,7 +644,7 @@ def test_a_damaged_store_is_an_error_and_never_other_text(tmp_path):
     [
         ({"prices": "cheap"}, "prices is 'cheap'; expected one of anthropic"),
         ({"policy": "lifo"}, "policy is 'lifo'; expected one of auto"),
-        ({"fault": -1}, "fault is -1; expected a price of 0 or more"),
+        ({"miss_cost": -1}, "miss_cost is -1; expected a price of 0 or more"),
         ({"session": 7}, "session is 7"),
     ],
 )
@@ -713,3 +713,13 @@ def test_reuse_learns_how_often_pages_of_an_age_are_needed():
     assert never.expected(1, 10) < 0.5 * Reuse().expected(1, 10)
     assert reuse.expected(1, 1) <= reuse.expected(1, 5) <= 5
     assert reuse.expected(3, 4) == pytest.approx(reuse.expected(3, 1) + reuse.expected(4, 3))
+
+
+def test_former_names_of_options_work_and_warn():
+    with pytest.warns(DeprecationWarning, match="tabulate_json"):
+        memory = Memory(10_000, compact=False)
+    answer = json.dumps([{"id": i, "name": f"seat {i}"} for i in range(40)])
+    memory.append(user(answer))
+    assert memory.window().messages[-1]["content"] == answer
+    with pytest.warns(DeprecationWarning, match="miss_cost"):
+        Memory(1000, fault=1.0)

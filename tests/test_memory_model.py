@@ -58,7 +58,7 @@ class Model(RuleBasedStateMachine):
     @initialize(
         budget=st.integers(120, 2500),
         policy=st.sampled_from(["auto", "auto", "batch", "slide", "lru", "arc"]),
-        fault=st.sampled_from([0.0, 0.25, 3.0]),
+        miss_cost=st.sampled_from([0.0, 0.25, 3.0]),
         prices=st.sampled_from(["anthropic", "openai", "vllm", "uncached"]),
     )
     def open(self, **options) -> None:

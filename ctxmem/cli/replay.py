@@ -11,7 +11,7 @@ from typing import Any
 
 from ctxmem.cli.reading import DONE, bytes_of, decoded, print_json, progress, whole
 from ctxmem.errors import InputError
-from ctxmem.memory.layout import POLICIES
+from ctxmem.memory.planner import POLICIES
 from ctxmem.memory.replaying import Replay, replay
 from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import PRICES, prices_of
@@ -38,7 +38,14 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--prices", default="anthropic", help=f"by commas: {', '.join(PRICES)}")
     parser.add_argument("--counter", default="o200k_base", help="encoding or model name")
-    parser.add_argument("--fault", type=float, default=0.25, help="price of a missed token (0.25)")
+    parser.add_argument(
+        "--miss-cost",
+        "--fault",
+        dest="miss_cost",
+        type=float,
+        default=0.25,
+        help="price of a missed token (0.25)",
+    )
     parser.add_argument("--verbatim", action="store_true", help="leave JSON results as they are")
     parser.add_argument("--html", metavar="OUT", help="plot bill and window over time")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -62,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
                         policy=policy.strip(),
                         prices=prices,
                         counter=arguments.counter,
-                        fault=arguments.fault,
-                        compact=not arguments.verbatim,
+                        miss_cost=arguments.miss_cost,
+                        tabulate_json=not arguments.verbatim,
                     )
                 )
             found.append(done)

@@ -43,7 +43,7 @@ class Item:
     first_page: int
     cuts: tuple[int, ...]  # where its text is cut into pages
     unit: int  # the first item of its unit
-    born: int  # assistant messages there were before it
+    created_at: int  # assistant messages there were before it
     chunk: bool = False
     pinned: bool = False
     named: tuple[str, ...] | None = None
@@ -95,8 +95,8 @@ class Resident:
         self.items: list[Item] = []
         self.pages: list[int] = []  # the item of each page
         self.entries: list[Entry] = []
-        self.settled = 0  # items before this are in the entries, or have left
-        self.tails: dict[
+        self.committed = 0  # items before this are in the entries, or have left
+        self.excerpts: dict[
             int, list[str | None]
         ] = {}  # items shown in full once, then by these texts
         self.parts: dict[int, list[str | None]] = {}  # items too long to be shown in full even once
@@ -137,7 +137,7 @@ class Resident:
             first_page=len(self.pages),
             cuts=tuple(cuts),
             unit=self._joined(index, turn),
-            born=self.assistants,
+            created_at=self.assistants,
             chunk=chunk,
             pinned=pinned,
         )
@@ -183,8 +183,8 @@ class Resident:
             item.unit = min(item.unit, start)
         return start
 
-    def lay(self, keep: int, entries: Iterable[Entry], settled: int) -> None:
-        """Replace all entries but the first `keep` by others; `settled` items are dealt with."""
+    def replace_from(self, keep: int, entries: Iterable[Entry], committed: int) -> None:
+        """Replace all entries but the first `keep` by others; `committed` items are dealt with."""
         gone = self.entries[keep:]
         del self.entries[keep:]
         self.stable -= sum(entry.tokens for entry in gone)
@@ -195,7 +195,7 @@ class Resident:
                 self.named.subtract(entry.ids)
         for entry in entries:
             self.push(entry)
-        self.settled = settled
+        self.committed = committed
 
     def push(self, entry: Entry) -> None:
         """Add an entry behind the others."""
@@ -209,10 +209,10 @@ class Resident:
         if entry.again >= 0:
             self.in_full.add(entry.again)
 
-    def shown_by(self, index: int, tails: Mapping[int, list[str | None]]) -> Shown:
-        """Return how an item is shown once it is settled: in full, or by what stands for it."""
-        outlined = index in tails and not self.items[index].pinned
-        return [index, tails[index]] if outlined else index
+    def shown_by(self, index: int, excerpts: Mapping[int, list[str | None]]) -> Shown:
+        """Return how an item is shown once it is committed: in full, or by what stands for it."""
+        outlined = index in excerpts and not self.items[index].pinned
+        return [index, excerpts[index]] if outlined else index
 
     def entry(self, shown: Shown) -> Entry:
         """Return the entry that a record speaks of."""
@@ -248,7 +248,7 @@ class Resident:
             end += 1
         return range(start, end)
 
-    def fresh_from(self) -> int:
+    def pending_from(self) -> int:
         """Return the first item that no assistant message follows."""
         at = len(self.items)
         while at and self.items[at - 1].turn.role != "assistant":
@@ -257,7 +257,7 @@ class Resident:
 
     def last_answer(self) -> int:
         """Return the unit of the last assistant message; the number of items if there is none."""
-        at = self.fresh_from()
+        at = self.pending_from()
         return self.items[at - 1].unit if at else len(self.items)
 
 

@@ -14,18 +14,19 @@ from typing import Any
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.reading import Turn, fingerprint, read_one
 from ctxmem.chat.shapes import shown
-from ctxmem.errors import ConflictError, InputError, InputTypeError
+from ctxmem.errors import ConflictError, InputError, InputTypeError, warn_deprecated
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, recall, tool
-from ctxmem.memory.account import Account
+from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.identifiers import Reuse
-from ctxmem.memory.journal import Journal, decode, page_id, plain
-from ctxmem.memory.layout import Layout, Plan
+from ctxmem.memory.plan import Plan
+from ctxmem.memory.planner import WindowPlanner
 from ctxmem.memory.resident import Item, Resident, page_cuts
 from ctxmem.memory.sending import Sent, sendable, with_notes
-from ctxmem.memory.sight import Sight
+from ctxmem.memory.session_log import SessionLog, decode, page_id, plain
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import copied, text_of, with_results
+from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import PageStore, Policy
@@ -73,12 +74,13 @@ class Memory:
             it must, and takes out the oldest down to half the budget; "slide" takes out as little
             as it can. A name of `ctxmem.policies`, or a `Policy`, works as "batch" and says which
             pages go.
-        compact: write JSON results with fewer tokens, every value kept.
-        fault: what a token costs that is needed and not in sight, in uncached tokens. Higher keeps
-            more in the window.
+        tabulate_json: write JSON results with fewer tokens, every value kept.
+        miss_cost: the price of a token that is needed and not in the window, in uncached tokens.
+            Higher keeps more in the window.
         tools: schemas that are sent along; they are counted.
         provider: whose overhead counts, as in `count_messages`.
         clock: seconds that pass, to know when the cache is cold.
+        compact, fault: the former names of `tabulate_json` and `miss_cost`.
 
     Raises:
         BudgetError: it is no budget.
@@ -104,12 +106,20 @@ class Memory:
         prices: str | Prices = "anthropic",
         counter: object = "o200k_base",
         policy: str | Policy = "auto",
-        compact: bool = True,
-        fault: float = 0.25,
+        tabulate_json: bool = True,
+        miss_cost: float = 0.25,
         tools: Iterable[Any] | None = None,
         provider: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        compact: bool | None = None,
+        fault: float | None = None,
     ) -> None:
+        if compact is not None:
+            warn_deprecated("Memory(compact=)", "tabulate_json=")
+            tabulate_json = compact
+        if fault is not None:
+            warn_deprecated("Memory(fault=)", "miss_cost=")
+            miss_cost = fault
         self.budget = read_budget(budget).limit
         self.prices = prices_of(prices)
         self._counter = resolve(counter)
@@ -120,25 +130,25 @@ class Memory:
         for name, value in (("session", session), ("tenant", tenant)):
             if not isinstance(value, str):
                 raise InputTypeError(f"{name} is {shown(value)}; expected a str")
-        if not fault >= 0:
-            raise InputError(f"fault is {fault!r}; expected a price of 0 or more")
-        self._compact = compact
+        if not miss_cost >= 0:
+            raise InputError(f"miss_cost is {miss_cost!r}; expected a price of 0 or more")
+        self._tabulate_json = tabulate_json
         self._clock = clock
         self._lock = threading.RLock()
         self._state = Resident(self._meter.message)
-        self._account = Account(self.prices)
+        self._costs = CostTracker(self.prices)
         reuse = Reuse()
-        self._sight = Sight(self._state, reuse)
-        self._layout = Layout(
+        self._visibility = VisibilityTracker(self._state, reuse)
+        self._planner = WindowPlanner(
             *(self._state, self._meter, self.prices),
-            account=self._account,
+            costs=self._costs,
             reuse=reuse,
-            sight=self._sight,
+            visibility=self._visibility,
             policy=policy,
-            fault=fault,
+            miss_cost=miss_cost,
         )
-        if self._layout.victims is not None:
-            self._sight.used = self._layout.victims.touch
+        if self._planner.eviction is not None:
+            self._visibility.used = self._planner.eviction.touch
         self._recalled: dict[int, int] = {}  # how often each page was brought back
         self._wanted: dict[int, None] = {}  # items to show again
         self._known = 0  # entries that the window before the last had, too
@@ -149,7 +159,7 @@ class Memory:
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
         opened = open_store(store)
-        self._journal = Journal(opened, tenant, session)
+        self._log = SessionLog(opened, tenant, session)
         try:
             self._catch_up()
         except BaseException:
@@ -221,7 +231,7 @@ class Memory:
 
     def _written_shorter(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return the message with its JSON results written as tables, where that is shorter."""
-        if not self._compact:
+        if not self._tabulate_json:
             return message
         count = self._meter.count
 
@@ -259,17 +269,17 @@ class Memory:
         """Write records; others' that came first are taken in before."""
         for _ in range(_TRIES):
             try:
-                self._journal.write(records, blobs)
+                self._log.write(records, blobs)
                 return
             except ConflictError:
                 self._catch_up()
-        self._journal.write(records, blobs)
+        self._log.write(records, blobs)
 
     def _catch_up(self) -> None:
         """Take in the records that this memory has not seen."""
-        records = list(self._journal.news())
+        records = list(self._log.news())
         named = [record[key] for record in records for key in ("page", "sent") if key in record]
-        messages = self._journal.messages(named) if named else {}
+        messages = self._log.messages(named) if named else {}
         for record in records:
             if record["op"] == "append":
                 index, original = len(self._state.items), messages[record["page"]]
@@ -278,10 +288,10 @@ class Memory:
             elif record["op"] == "pin":
                 self._pinned(record["item"], record["pinned"])
             else:
-                self._layout.take(record)
+                self._planner.take(record)
         if records:
             self._last = None
-            self._layout.considered = len(self._state.items)
+            self._planner.considered = len(self._state.items)
 
     # Windows --------------------------------------------------------------------------------------
 
@@ -301,7 +311,7 @@ class Memory:
         if query is not None and not isinstance(query, str):
             raise InputTypeError(f"query is {shown(query)}; expected a str, or None")
         with self._lock:
-            if self._journal.behind:
+            if self._log.behind:
                 self._catch_up()
             for _ in range(_TRIES):
                 try:
@@ -313,15 +323,15 @@ class Memory:
     def _window(self, query: str | None) -> MemoryWindow:
         if query is None and self._last is not None:
             return replace(self._last, messages=list(map(copied, self._last.messages)), events=())
-        state, layout = self._state, self._layout
+        state, planner = self._state, self._planner
         new = len(state.items) != self._seen
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
-        self._sight.learn()
+        self._visibility.learn()
         limit = self.budget - self._request
-        plan = layout.plan(limit, cold=cold, new=new, wanted=self._wanted)
+        plan = planner.plan(limit, cold=cold, new=new, wanted=self._wanted)
         if plan.record is not None:
-            self._journal.write([plan.record], {})  # written before anything is dropped
-        layout.apply(plan)
+            self._log.write([plan.record], {})  # written before anything is dropped
+        planner.apply(plan)
         for item in [item for item in self._wanted if item in state.in_full]:
             del self._wanted[item]
         if plan.edited:
@@ -332,7 +342,7 @@ class Memory:
         window, found = self._assembled(plan, query, limit)
         self._asked = self._clock()
         if new:
-            self._account.charge(
+            self._costs.charge(
                 stable=window.stable_tokens,
                 common=min(plan.common + self._request, window.stable_tokens),
                 total=window.tokens,
@@ -352,9 +362,9 @@ class Memory:
         state = self._state
         messages = [entry.message for entry in state.entries]
         volatile_from = len(messages)
-        messages += [message for _, message, _ in plan.fresh]
+        messages += [message for _, message, _ in plan.pending]
         notes = [note.message for note in plan.notes]
-        tokens = state.stable + sum(tokens for _, _, tokens in plan.fresh)
+        tokens = state.stable + sum(tokens for _, _, tokens in plan.pending)
         tokens += sum(note.tokens for note in plan.notes)
         events = plan.events
         found: list[int] = []
@@ -414,7 +424,7 @@ class Memory:
 
     def _is_head(self, index: int) -> bool:
         role = self._state.items[index].turn.role
-        return role == "system" or (role == "user" and self._state.items[index].born == 0)
+        return role == "system" or (role == "user" and self._state.items[index].created_at == 0)
 
     # Faults ---------------------------------------------------------------------------------------
 
@@ -485,7 +495,7 @@ class Memory:
     ) -> tuple[list[int], dict[str, Any], int]:
         """Return stored pages that answer a query within `room` tokens, and the message of them."""
         state = self._state
-        fresh = {index for index, _, _ in plan.fresh if index not in state.parts}
+        pending = {index for index, _, _ in plan.pending if index not in state.parts}
         texts = [self._text(page) for page in range(len(state.pages))]
         ranked = recall.ranked(texts, query, 16)
         best = ranked[0][1] if ranked else 0.0
@@ -494,7 +504,7 @@ class Memory:
         cost = 0
         for page, score in ranked:
             item = state.pages[page]
-            if item in state.in_full or item in fresh or score < RECALL_LEAST * best:
+            if item in state.in_full or item in pending or score < RECALL_LEAST * best:
                 continue
             trial = sorted([*found, page])
             notes = [
@@ -537,7 +547,7 @@ class Memory:
         item = state.pages[page]
         if item in state.in_full or item in state.passing:
             return True
-        return item >= state.settled and (item not in state.parts or state.items[item].pinned)
+        return item >= state.committed and (item not in state.parts or state.items[item].pinned)
 
     def _page(self, page: int, score: float = 0.0) -> Page:
         text = self._text(page)
@@ -571,15 +581,15 @@ class Memory:
                 return
             record = {"op": "pin", "item": item.index, "pinned": pinned}
             for tries in range(_TRIES):
-                # How the item is shown so far is told first: whoever reads this pins it later, too.
+                # How the item is shown so far is written first: readers pin it after that, too.
                 try:
-                    self._journal.write([self._layout.as_it_is(), record], {})
+                    self._log.write([self._planner.as_it_is(), record], {})
                     break
                 except ConflictError:
                     if tries == _TRIES - 1:
                         raise
                     self._catch_up()
-            self._layout.recorded = len(self._state.entries)
+            self._planner.recorded = len(self._state.entries)
             self._pinned(item.index, pinned)
 
     def _pinned(self, index: int, pinned: bool) -> None:
@@ -593,27 +603,27 @@ class Memory:
     def __contains__(self, identifier: object) -> bool:
         """Return whether the last window shows an identifier, in a message or in an index."""
         with self._lock:
-            self._sight.learn()
-            return identifier in self._sight
+            self._visibility.learn()
+            return identifier in self._visibility
 
     def stats(self) -> MemoryStats:
         """Return counters since this memory was opened."""
         with self._lock:
-            state, account = self._state, self._account
+            state, costs = self._state, self._costs
             return MemoryStats(
                 messages=len(state.items),
                 pages=len(state.pages),
                 resident=sum(map(self._is_resident, range(len(state.pages)))),
-                calls=account.calls,
+                calls=costs.calls,
                 edits=self._edits,
                 evictions=self._evictions,
-                hits=self._sight.hits,
-                misses=self._sight.misses,
+                hits=self._visibility.hits,
+                misses=self._visibility.misses,
                 faults=self._faults,
-                stable_share=account.known / account.sent if account.sent else 0.0,
-                cost=account.cost,
-                untrimmed=account.untrimmed,
-                dollars=account.cost * self.prices.dollars / 1e6,
+                stable_share=costs.known / costs.sent if costs.sent else 0.0,
+                cost=costs.cost,
+                untrimmed=costs.untrimmed,
+                dollars=costs.cost * self.prices.dollars / 1e6,
                 events=dict(self._events),
             )
 
@@ -621,7 +631,7 @@ class Memory:
         """Release the store, if this memory opened it; closing twice is no error."""
         with self._lock:
             if self._owned:
-                self._journal.store.close()
+                self._log.store.close()
 
     def __enter__(self) -> Memory:
         return self

@@ -21,7 +21,7 @@ FORMAT = 1
 """Version of the records; readers refuse later ones."""
 
 
-class Journal:
+class SessionLog:
     """One session's records and pages in a store."""
 
     def __init__(self, store: PageStore, tenant: str, session: str) -> None:

@@ -11,7 +11,7 @@ from ctxmem.protocols import Policy
 _ENDLESS = 1 << 60
 
 
-class Victims:
+class PolicyEviction:
     """The items of a session in a page table, whose policy names those that go first."""
 
     def __init__(self, state: Resident, policy: str | Policy) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctxmem.pricing import Prices
 
 
-class Account:
+class CostTracker:
     """A running bill by one price table, for the windows and for the whole history beside them.
 
     It takes the stable part for cached as far as the window before had it; `ctxmem.pricing.Bill`

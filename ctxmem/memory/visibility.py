@@ -1,4 +1,4 @@
-"""What the window shows of all that was said: which identifiers are in sight, which were missed."""
+"""Track which identifiers of a session its window shows, and which were needed but not shown."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.resident import Resident
 
 
-class Sight:
+class VisibilityTracker:
     """Follows identifiers through a session, a new item at a time.
 
-    `name in sight` says whether the window shows it. It looks at the first and the last item that
+    `name in tracker` says whether the window shows it. It looks at the first and the last item that
     hold it, and at indexes; an item between the two alone does not count, which errs on the side
     of naming it once more.
     """
 
     def __init__(self, state: Resident, reuse: Reuse) -> None:
         self._state, self._reuse = state, reuse
-        self.used: Callable[[Iterable[int]], None] | None = None  # is told which items were needed
+        self.used: Callable[[Iterable[int]], None] | None = (
+            None  # called with the items that were needed
+        )
         self._holders: dict[str, tuple[int, int]] = {}
         self._learned = 0
         self.hits = 0
@@ -48,7 +50,7 @@ class Sight:
                             self.misses += 1
                 if self.used is not None:
                     self.used(dict.fromkeys([*used, *needed]))
-                ages = [max(1, item.born - state.items[one].born + 1) for one in needed]
+                ages = [max(1, item.created_at - state.items[one].created_at + 1) for one in needed]
                 self._reuse.call(item.index, ages)
             for name in item.ids:
                 first, _ = self._holders.get(name, (item.index, 0))

@@ -1,0 +1,285 @@
+"""Choose an edit of the window, and plan it: which units leave, and what replaces them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ctxmem.chat.counting import Meter
+from ctxmem.memory import editing, schedule
+from ctxmem.memory.cost_tracker import CostTracker
+from ctxmem.memory.identifiers import Reuse
+from ctxmem.memory.plan import Plan
+from ctxmem.memory.policy_eviction import PolicyEviction
+from ctxmem.memory.resident import Entry, Item, Resident, ids_of, named_in
+from ctxmem.memory.schedule import Cut, Span
+from ctxmem.memory.window import Event
+from ctxmem.pricing import Prices
+
+LOW = 0.5
+"""The policy "batch" trims to this share of the budget."""
+LEAST_SHARE = 0.6
+"""An edit frees this share of the room beside the pins, where it can: few edits, not many."""
+KEPT_SHARE = 0.3
+"""An edit leaves this share of that room in use, where it can: room is there to be used."""
+NOTES_SHARE = 0.15
+"""Indexes may take this share of the budget before the oldest of them leave, too."""
+_PATIENCE = 16
+"""A cut that did not pay is looked for again when the window has grown by one part in so many."""
+
+
+class EditPlanner:
+    """Plans the edits of one session's window."""
+
+    def __init__(
+        self,
+        state: Resident,
+        meter: Meter,
+        prices: Prices,
+        *,
+        costs: CostTracker,
+        reuse: Reuse,
+        eviction: PolicyEviction | None,
+        policy: object,
+        miss_cost: float,
+    ) -> None:
+        self.state, self.meter, self.prices, self.costs = state, meter, prices, costs
+        self.reuse, self.eviction, self.policy = reuse, eviction, policy
+        self.miss_cost = miss_cost
+        self._look_at = 0  # a window smaller than this was found not worth an edit
+
+    def promising(self, stable: int, cold: bool) -> bool:
+        """Return whether it is worth looking for an edit that nobody needs."""
+        if self.policy != "auto" or (stable < self._look_at and not cold):
+            return False
+        return cold or self.costs.saved > 0
+
+    def edit(
+        self, plan: Plan, pins: set[int], behind: int, *, limit: int, excess: int, cold: bool
+    ) -> int:
+        """Plan the best cut of units before item `behind`, and return the tokens it frees."""
+        state = self.state
+        entries = state.entries[: plan.keep] + plan.entries
+        indexes = sum(e.tokens for e in entries if e.item < 0 and e.again < 0)
+        old = indexes > NOTES_SHARE * limit  # then the indexes go first
+        held = [self._held(entry, pins, behind, old) for entry in entries]
+        first = next((i for i, kept in enumerate(held) if not kept), len(entries))
+        if first == len(entries):
+            return 0
+        if self.eviction is not None:
+            return self._cut_by_policy(plan, entries, held, limit=limit, excess=excess)
+        groups, named = self._groups(plan, entries, first)
+        stable = sum(entry.tokens for entry in entries)
+        spans = [self._span(entries, group, held, named, len(state.entries)) for group in groups]
+        found = schedule.cuts(
+            spans,
+            stable=stable,
+            heading=self.meter.count(editing.index_heading(range(100), 100, 10000)) + 8,
+            prices=self.prices,
+            calls=schedule.horizon(self.reuse.calls),
+            reuse=self.reuse,
+            fault=self.miss_cost,
+            cold=cold,
+        )
+        stuck = sum(entry.tokens for entry, kept in zip(entries, held, strict=True) if kept)
+        chosen = self._chosen(
+            found, stable, room=max(0, limit - stuck), limit=limit, excess=excess, cold=cold
+        )
+        if chosen is None:
+            self._look_at = stable + max(64, stable // _PATIENCE)
+            return 0
+        gone = [i for group in groups[: chosen.units] for i in group if not held[i]]
+        return self._cut(plan, entries, gone, named, chosen, room=int(NOTES_SHARE * limit))
+
+    def _held(self, entry: Entry, pins: set[int], behind: int, old: bool) -> bool:
+        items = self.state.items
+        if entry.item >= 0:
+            unit = items[entry.item].unit
+            return unit in pins or unit >= behind
+        if entry.again >= 0:
+            return items[entry.again].pinned
+        return not old
+
+    def _groups(
+        self, plan: Plan, entries: Sequence[Entry], first: int
+    ) -> tuple[list[list[int]], dict[int, list[str]]]:
+        """Return the entries by units, and the identifiers that are last seen in each entry."""
+        items = self.state.items
+        known = set(named_in(entries[:first], items))
+        for index, _, _ in plan.pending:
+            known.update(items[index].ids)
+        named: dict[int, list[str]] = {}
+        groups: list[list[int]] = []
+        unit = None
+        for i in range(len(entries) - 1, first - 1, -1):
+            entry = entries[i]
+            ids = ids_of(entry, items)
+            named[i] = editing.telling(ids, known, entry.tokens, self.meter.count)
+            known.update(ids)
+            here = items[entry.item].unit if entry.item >= 0 else -1 - i
+            if here == unit:
+                groups[-1].insert(0, i)
+            else:
+                groups.append([i])
+            unit = here
+        return groups[::-1], named
+
+    def _span(
+        self,
+        entries: Sequence[Entry],
+        group: Sequence[int],
+        held: Sequence[bool],
+        named: Mapping[int, Sequence[str]],
+        sent: int,
+    ) -> Span:
+        tokens = index = cached = 0
+        for i in group:
+            tokens += entries[i].tokens
+            cached += entries[i].tokens if i < sent else 0
+            if named[i] and entries[i].item >= 0:
+                index += 4 + sum(self.meter.count(" " + one) for one in named[i])
+        last = entries[group[-1]]
+        age = self.state.assistants if last.again < 0 else 1  # what came back was just needed
+        if last.item >= 0:
+            age -= self.state.items[last.item].created_at
+        return Span(tokens, index, max(1, age), cached, any(held[i] for i in group))
+
+    def _chosen(
+        self, found: list[Cut], stable: int, *, room: int, limit: int, excess: int, cold: bool
+    ) -> Cut | None:
+        """Return the cut to make, None for none; `room` is what may be used beside the pins."""
+        if not found:
+            return None
+        enough = [cut for cut in found if cut.removed - cut.noted >= excess]
+        if self.policy == "slide" and enough:
+            return enough[0]
+        if self.policy == "batch" and enough:
+            low = [cut for cut in enough if stable - cut.removed + cut.noted <= LOW * limit]
+            return low[0] if low else enough[-1]
+        if not enough:
+            return max(found, key=lambda cut: cut.removed - cut.noted)
+        least = LEAST_SHARE * room * (0.2 if cold else 1.0)  # a cold edit costs nothing
+        fair = [
+            cut
+            for cut in enough
+            if cut.removed - cut.noted >= least
+            and stable - cut.removed + cut.noted - (limit - room) >= KEPT_SHARE * room
+        ]
+        best = max(fair, key=lambda cut: cut.gain, default=None)
+        if excess > 0:
+            return best or max(enough, key=lambda cut: cut.gain)
+        # Nobody needs it: it has to pay, out of what was saved already.
+        pays = best is not None and best.gain > 0 and best.cost <= self.costs.saved
+        return best if pays else None
+
+    def _cut_by_policy(
+        self,
+        plan: Plan,
+        entries: Sequence[Entry],
+        held: Sequence[bool],
+        *,
+        limit: int,
+        excess: int,
+    ) -> int:
+        """Plan to take out what a page policy chooses, down to half of the budget."""
+        assert self.eviction is not None
+        state = self.state
+        keep = [e.item for e, kept in zip(entries, held, strict=True) if kept and e.item >= 0]
+        keep += range(plan.committed, len(state.items))
+        tokens = sum(entry.tokens for entry in entries)
+        shown = [entry.item for entry in entries if entry.full]
+        free = max(excess, tokens - int(LOW * limit))
+        chosen = set(self.eviction.chosen(shown, keep, free))
+        gone = [
+            i
+            for i, (entry, kept) in enumerate(zip(entries, held, strict=True))
+            if not kept and (entry.item in chosen or not entry.full)
+        ]
+        if not gone:
+            return 0
+        left = set(gone)
+        known = set(named_in((e for i, e in enumerate(entries) if i not in left), state.items))
+        named: dict[int, list[str]] = {}
+        for i in reversed(gone):
+            ids = ids_of(entries[i], state.items)
+            named[i] = editing.telling(ids, known, entries[i].tokens, self.meter.count)
+            known.update(ids)
+        removed = sum(entries[i].tokens for i in gone)
+        behind = sum(e.tokens for i, e in enumerate(entries) if i > gone[0] and i not in left)
+        cut = Cut(len(gone), removed, 0, behind, 0.0, 0.0)
+        return self._cut(plan, entries, gone, named, cut, room=int(NOTES_SHARE * limit))
+
+    def _cut(
+        self,
+        plan: Plan,
+        entries: Sequence[Entry],
+        gone: Sequence[int],
+        named: Mapping[int, Sequence[str]],
+        chosen: Cut,
+        *,
+        room: int,
+    ) -> int:
+        """Take entries out, put an index in their place, and return the tokens that frees.
+
+        The index may have `room` tokens; the lines of the oldest pages are left out first.
+        """
+        state = self.state
+        leaving = [entries[i] for i in gone]
+        items = [state.items[entry.item] for entry in leaving if entry.item >= 0]
+        left = set(gone)
+        first = gone[0]
+        rest = [entries[i] for i in range(first, len(entries)) if i not in left]
+        freed = sum(entry.tokens for entry in leaving)
+        if items:
+            lines = [
+                editing.index_line(state.items[entries[i].item].pages, named[i])
+                for i in gone
+                if entries[i].item >= 0 and named[i]
+            ]
+            pages = [items[0].pages[0], items[-1].pages[-1]]
+            tokens = sum(item.tokens for item in items)
+            heading = editing.index_heading(pages, len(items), tokens)
+            note = state.entry({"note": "\n".join([heading, *lines])})
+            while lines and note.tokens > room:
+                del lines[: max(1, len(lines) * (note.tokens - room) // note.tokens)]
+                note = state.entry({"note": "\n".join([heading, *lines])})
+            if note.tokens < freed:
+                rest.insert(0, note)
+                freed -= note.tokens
+        plan.common = min(plan.common, sum(entry.tokens for entry in entries[:first]))
+        plan.keep = min(plan.keep, first)
+        plan.entries = [*entries[plan.keep : first], *rest]
+        plan.evicted += len(items)
+        plan.edited = True
+        self._look_at = 0
+        plan.events.append(_edit_event(items, chosen, freed, self.prices))
+        return freed
+
+    def drop_indexes(self, plan: Plan) -> int:
+        """Take out all indexes, and return the tokens that frees."""
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        there = [i for i, entry in enumerate(entries) if entry.item < 0 > entry.again]
+        if not there:
+            return 0
+        plan.common = min(plan.common, sum(entry.tokens for entry in entries[: there[0]]))
+        plan.keep = min(plan.keep, there[0])
+        left = set(there)
+        plan.entries = [entries[i] for i in range(plan.keep, len(entries)) if i not in left]
+        plan.edited = True
+        freed = sum(entries[i].tokens for i in there)
+        plan.events.append(Event("edit", f"indexes of {freed:,} tokens were dropped", (), freed))
+        return freed
+
+
+def _edit_event(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> Event:
+    pages = [page for item in items for page in item.pages]
+    if not items:
+        return Event("edit", f"indexes of {cut.removed:,} tokens were dropped", (), freed)
+    tokens = sum(item.tokens for item in items)
+    after = prices.break_even(suffix=cut.rewritten, removed=max(1, cut.removed - cut.noted))
+    detail = (
+        f"{len(items)} messages ({editing.page_range(pages)}, {tokens:,} tokens) left for the "
+        f"store, an index stands for them; {cut.rewritten:,} tokens behind them are written again"
+    )
+    if after != float("inf"):
+        detail += f", which pays after {after:.1f} calls"
+    return Event("edit", detail, tuple(map(editing.page_name, pages)), freed)

@@ -1,0 +1,115 @@
+"""Show in part what is too long for the window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ctxmem.chat.counting import Meter
+from ctxmem.memory import editing
+from ctxmem.memory.plan import Plan
+from ctxmem.memory.resident import Item, Resident, shortened
+from ctxmem.memory.texts import has_results, with_long_texts, with_results
+from ctxmem.memory.visibility import VisibilityTracker
+from ctxmem.memory.window import Event
+
+LEAST = 48
+"""Results of fewer tokens are not worth an outline."""
+
+
+class ExcerptPlanner:
+    """Plans the excerpts and outlines of one session's items."""
+
+    def __init__(self, state: Resident, meter: Meter, visibility: VisibilityTracker) -> None:
+        self.state, self.meter, self.visibility = state, meter, visibility
+
+    def outlined(self, item: Item) -> tuple[list[str], int]:
+        """Return the texts that stand for an item's results, and the tokens of the message then."""
+        texts: list[str] = []
+
+        def rewrite(text: str) -> str:
+            ids = () if texts else item.ids
+            named = editing.telling(ids, self.visibility, item.tokens, self.meter.count)
+            texts.append(editing.outline(item.pages, item.tokens, named))
+            return texts[-1]
+
+        message = with_results(item.message, rewrite)
+        return texts, self.meter.message(message, item.index)
+
+    def squeeze(self, plan: Plan, excess: int) -> int:
+        """Show in part what is new and long, and return the tokens that frees.
+
+        Results go first, then what the user says, the largest first.
+        """
+        state = self.state
+        freed = 0
+        new = state.items[state.pending_from() :]
+        if 0 <= state.question < state.pending_from() and state.question in state.parts:
+            new = [state.items[state.question], *new]  # it was too long when it was new
+        entries = [*state.entries[: plan.keep], *plan.entries]
+        here = {entry.item for entry in entries} | {index for index, _, _ in plan.pending}
+        new = [
+            i
+            for i in new
+            if i.index in here
+            and not i.pinned
+            and i.turn.role in ("user", "tool")
+            and not i.turn.calls
+        ]
+        speech = {item.index: not has_results(item.message) for item in new}
+        for item in sorted(new, key=lambda i: (speech[i.index], -i.tokens, i.index)):
+            if freed >= excess:
+                break
+            room = max(2 * LEAST, item.tokens - (excess - freed))
+            found = self._excerpted(item, room)
+            if found is None:
+                continue
+            plan.parts[item.index], message, tokens = found
+            self._unsettle(plan, item.index)
+            if speech[item.index]:
+                plan.excerpts[item.index] = plan.parts[item.index]
+            elif item.index not in state.excerpts:
+                plan.excerpts[item.index] = [*self.outlined(item)[0]]
+            at = next(i for i, (index, _, _) in enumerate(plan.pending) if index == item.index)
+            freed += plan.pending[at][2] - tokens
+            plan.pending[at] = (item.index, message, tokens)
+            detail = (
+                f"{editing.page_range(item.pages)} has {item.tokens:,} tokens; {tokens:,} of them "
+                "are shown"
+            )
+            names = tuple(map(editing.page_name, item.pages))
+            plan.events.append(Event("excerpt", detail, names, item.tokens - tokens))
+        return freed
+
+    def _excerpted(
+        self, item: Item, room: int
+    ) -> tuple[list[str | None], dict[str, Any], int] | None:
+        """Return the parts of an item's results that fit, and the message with its tokens then."""
+        texts: list[str] = []
+        with_long_texts(item.message, texts.append)
+        sizes = [self.meter.count(text) for text in texts]
+        spare = max(0, room - (item.tokens - sum(sizes)))
+        made: list[str | None] = []
+        for text, size in zip(texts, sizes, strict=True):
+            share = spare * size // max(1, sum(sizes))
+            part = None
+            if share < size:
+                part = editing.excerpt(text, item.pages, item.tokens, share, self.meter.count)
+                if part is None:
+                    part = editing.outline(item.pages, item.tokens, ())
+            made.append(part)
+        message = shortened(item.message, made)
+        tokens = self.meter.message(message, item.index)
+        return (made, message, tokens) if tokens < item.tokens else None
+
+    def _unsettle(self, plan: Plan, index: int) -> None:
+        """Move the items from `index` on from the stable part to the tail of this call."""
+        if index >= plan.committed:
+            return
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        at = next(i for i, entry in enumerate(entries) if entry.item >= index)
+        plan.pending[:0] = map(self.state.sent_now, range(index, plan.committed))
+        plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
+        plan.keep = min(plan.keep, at)
+        plan.entries = entries[plan.keep : at]
+        plan.notes += [entry for entry in entries[at:] if entry.again >= 0]
+        plan.committed = index

@@ -1,0 +1,27 @@
+"""A layout of the window before it is applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ctxmem.memory.resident import Entry
+from ctxmem.memory.window import Event
+
+
+@dataclass(slots=True)
+class Plan:
+    """The next layout: entries from `keep` on, and what is sent behind them."""
+
+    keep: int
+    entries: list[Entry]
+    committed: int
+    common: int  # tokens of the entries that the window before had, too
+    excerpts: dict[int, list[str | None]] = field(default_factory=dict)
+    parts: dict[int, list[str | None]] = field(default_factory=dict)
+    pending: list[tuple[int, dict[str, Any], int]] = field(default_factory=list)
+    notes: list[Entry] = field(default_factory=list)  # behind what is pending, for this call only
+    events: list[Event] = field(default_factory=list)
+    evicted: int = 0
+    edited: bool = False
+    record: dict[str, Any] | None = None

@@ -1,0 +1,251 @@
+"""Plan a window: commit what is new, evict what must or should leave, keep an index of it.
+
+`plan` looks and changes nothing; what it returns is recorded first and applied then, so that
+nothing leaves the window before it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ctxmem.chat.counting import Meter
+from ctxmem.errors import BudgetError, InputError
+from ctxmem.memory import editing, schedule
+from ctxmem.memory.cost_tracker import CostTracker
+from ctxmem.memory.edits import EditPlanner
+from ctxmem.memory.excerpts import LEAST, ExcerptPlanner
+from ctxmem.memory.identifiers import Reuse
+from ctxmem.memory.plan import Plan
+from ctxmem.memory.policy_eviction import PolicyEviction
+from ctxmem.memory.resident import Resident, Shown
+from ctxmem.memory.texts import has_results
+from ctxmem.memory.visibility import VisibilityTracker
+from ctxmem.memory.window import Event
+from ctxmem.policies import POLICIES as PAGE_POLICIES
+from ctxmem.pricing import Prices
+from ctxmem.protocols import Policy
+
+POLICIES = ("auto", "batch", "slide")
+"""How much leaves and when; the names in `ctxmem.policies` say which pages do."""
+TASK_SHARE = 0.25
+"""The first user message stays if it takes at most this share of the budget."""
+
+
+class WindowPlanner:
+    """Plans and applies layouts of one session."""
+
+    def __init__(
+        self,
+        state: Resident,
+        meter: Meter,
+        prices: Prices,
+        *,
+        costs: CostTracker,
+        reuse: Reuse,
+        visibility: VisibilityTracker,
+        policy: str | Policy,
+        miss_cost: float,
+    ) -> None:
+        if isinstance(policy, str) and policy not in (*POLICIES, *PAGE_POLICIES):
+            known = dict.fromkeys((*POLICIES, *PAGE_POLICIES))
+            raise InputError(f"policy is {policy!r}; expected one of {', '.join(known)}")
+        named = isinstance(policy, str) and policy in POLICIES
+        self.eviction = None if named else PolicyEviction(state, policy)
+        self.state, self.prices, self.costs, self.reuse = state, prices, costs, reuse
+        self.policy, self.miss_cost = policy, miss_cost
+        self.edits = EditPlanner(
+            *(state, meter, prices),
+            costs=costs,
+            reuse=reuse,
+            eviction=self.eviction,
+            policy=policy,
+            miss_cost=miss_cost,
+        )
+        self.excerpts = ExcerptPlanner(state, meter, visibility)
+        self.recorded = 0  # entries there were at the last record
+        self.considered = 0  # items whose first showing was thought about
+
+    # Records --------------------------------------------------------------------------------------
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """Take in a layout as it was recorded, by this process or another."""
+        for name, there in (("tails", self.state.excerpts), ("parts", self.state.parts)):
+            there.update({int(item): texts for item, texts in record[name].items()})
+        made = [self.state.entry(shown) for shown in record["shown"]]
+        self.state.replace_from(record["keep"], made, record["settled"])
+        self.recorded = len(self.state.entries)
+        self.costs.cost, self.costs.untrimmed = record["bill"]
+
+    def apply(self, plan: Plan) -> None:
+        """Make a plan the layout."""
+        self.state.excerpts.update(plan.excerpts)
+        self.state.parts.update(plan.parts)
+        self.state.replace_from(plan.keep, plan.entries, plan.committed)
+        self.state.passing = {note.again for note in plan.notes}
+        if plan.record is not None:
+            self.recorded = len(self.state.entries)
+        self.considered = len(self.state.items)
+
+    # Planning -------------------------------------------------------------------------------------
+
+    def plan(self, limit: int, *, cold: bool, new: bool, wanted: Iterable[int]) -> Plan:
+        """Return the layout of the next window of at most `limit` tokens.
+
+        Raises `BudgetError` when what must stay does not fit.
+        """
+        state = self.state
+        plan = Plan(len(state.entries), [], state.committed, state.stable)
+        pending = state.pending_from()
+        self._show_once(plan, pending)
+        self._commit(plan, pending)
+        self._bring_back(plan, wanted)
+        pins = self._pins(limit)
+        answer = state.last_answer()
+        stable = state.stable + sum(entry.tokens for entry in plan.entries)
+        tail = sum(tokens for _, _, tokens in plan.pending)
+        tail += sum(note.tokens for note in plan.notes)
+        excess = stable + tail - limit
+        if excess > 0 or (new and self.edits.promising(stable, cold)):
+            excess -= self.edits.edit(plan, pins, answer, limit=limit, excess=excess, cold=cold)
+        if excess > 0:
+            excess -= self.excerpts.squeeze(plan, excess)
+        if excess > 0:
+            # Not even what is new fits; only calls that wait for their results stay with the pins.
+            if any(state.items[i].turn.calls for i in state.unit(answer)):
+                pins.add(answer)
+            excess -= self.edits.edit(
+                plan, pins, len(state.items), limit=limit, excess=excess, cold=cold
+            )
+        if excess > 0:
+            excess -= self.edits.drop_indexes(plan)
+        if excess > 0:
+            self._refuse(plan, limit, excess)
+        self._record(plan)
+        return plan
+
+    def _show_once(self, plan: Plan, pending: int) -> None:
+        """Choose the new results that are shown in full for one call and by an outline then.
+
+        They are in the volatile tail, at full price instead of that of a write, and only the
+        outline is cached. That pays where results are long and seldom needed again.
+        """
+        prices, state = self.prices, self.state
+        if self.policy != "auto" or state.stable < prices.minimum:
+            return
+        calls = schedule.horizon(self.reuse.calls)
+        again = self.reuse.expected(1, calls) * self.miss_cost
+        for item in state.items[max(pending, self.considered) :]:
+            if item.tokens < LEAST or item.pinned or not has_results(item.message):
+                continue
+            whole = item.tokens * (prices.write + prices.read * calls)
+            once = item.tokens * (1.0 + again)
+            if once >= whole:
+                continue
+            texts, tokens = self.excerpts.outlined(item)
+            if once + tokens * (prices.write + prices.read * calls) < whole:
+                plan.excerpts[item.index] = [*texts]
+                detail = (
+                    f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown for one "
+                    f"call; then {tokens} tokens of identifiers replace it"
+                )
+                names = tuple(map(editing.page_name, item.pages))
+                plan.events.append(Event("compact", detail, names, item.tokens - tokens))
+
+    def _commit(self, plan: Plan, pending: int) -> None:
+        """Move items to the stable part, up to the first that is shown for this call only."""
+        state = self.state
+        excerpts = {**state.excerpts, **plan.excerpts} if plan.excerpts else state.excerpts
+        for index in range(state.committed, len(state.items)):
+            shown = state.shown_by(index, excerpts)
+            if not isinstance(shown, int) and index >= pending:
+                plan.pending = list(map(state.sent_now, range(index, len(state.items))))
+                break
+            plan.entries.append(state.entry(shown))
+            plan.committed = index + 1
+
+    def _bring_back(self, plan: Plan, wanted: Iterable[int]) -> None:
+        """Show items again that have left and are wanted: pinned, or recalled again and again."""
+        state = self.state
+        there = {entry.item for entry in plan.entries if entry.full}
+        everything = plan.committed == len(state.items)
+        for index in dict.fromkeys(wanted):
+            item = state.items[index]
+            if index in state.in_full or index in there or index >= plan.committed:
+                continue
+            if not everything and not item.pinned:
+                continue
+            text = editing.again(editing.page_range(item.pages), item.turn.role, item.text)
+            note = state.entry({"note": text, "again": index})
+            if not everything:
+                # Nothing may come between a call and its results: for this call it is the last.
+                plan.notes.append(note)
+                continue
+            plan.entries.append(note)
+            detail = f"{editing.page_range(item.pages)} is back in the stable part"
+            names = tuple(map(editing.page_name, item.pages))
+            plan.events.append(Event("promote", detail, names, -plan.entries[-1].tokens))
+
+    def _pins(self, limit: int) -> set[int]:
+        """Return the units that stay, by their first items."""
+        state = self.state
+        pins = {state.items[index].unit for index in state.staying}
+        if state.task >= 0 and state.items[state.task].tokens <= TASK_SHARE * limit:
+            pins.add(state.items[state.task].unit)
+        question = state.question if state.question >= 0 else state.note
+        if question >= 0:
+            pins.add(state.items[question].unit)
+        return pins
+
+    def _refuse(self, plan: Plan, limit: int, excess: int) -> None:
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        shown = [max(entry.item, entry.again) for entry in [*entries, *plan.notes]]
+        shown += [index for index, _, _ in plan.pending]
+        items = [self.state.items[index] for index in shown if index >= 0]
+        items.sort(key=lambda item: -item.tokens)
+        names = [
+            f"{editing.page_range(item.pages)} ({item.turn.role}, {item.tokens:,} tokens)"
+            for item in items
+        ]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        raise BudgetError(
+            f"the window may have {limit:,} tokens but what must stay needs {limit + excess:,}: "
+            f"raise the budget, or unpin or shorten {', '.join(names[:5])}{more}",
+            pinned=[editing.page_name(page) for item in items for page in item.pages],
+        )
+
+    def as_it_is(self) -> dict[str, Any]:
+        """Return the record of the layout as it is now."""
+        state = self.state
+        shown = [entry.shown for entry in state.entries[self.recorded :]]
+        return self._as_record(self.recorded, shown, state.committed, {}, {})
+
+    def _record(self, plan: Plan) -> None:
+        """Put into the plan what has to be written before it is applied."""
+        state = self.state
+        changed = plan.edited or bool(plan.excerpts) or bool(plan.parts)
+        changed = changed or any(not isinstance(e.shown, int | list) for e in plan.entries)
+        if not changed:
+            return
+        keep = min(plan.keep, self.recorded)
+        shown: list[Shown] = [e.shown for e in state.entries[keep : plan.keep]]
+        shown += [e.shown for e in plan.entries]
+        plan.record = self._as_record(keep, shown, plan.committed, plan.excerpts, plan.parts)
+
+    def _as_record(
+        self,
+        keep: int,
+        shown: Sequence[Shown],
+        committed: int,
+        excerpts: Mapping[int, Any],
+        parts: Mapping[int, Any],
+    ) -> dict[str, Any]:
+        return {
+            "op": "layout",
+            "keep": keep,
+            "shown": list(shown),
+            "settled": committed,
+            "tails": {str(item): texts for item, texts in excerpts.items()},
+            "parts": {str(item): texts for item, texts in parts.items()},
+            "bill": [round(self.costs.cost, 3), round(self.costs.untrimmed, 3)],
+        }
