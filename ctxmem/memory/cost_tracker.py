@@ -40,6 +40,14 @@ class CostTracker:
         self.sent += total
         self.known += common
 
+    def to_dict(self) -> list[float]:
+        """Return the bill so far as plain data."""
+        return [self.cost, self.untrimmed]
+
+    def restore(self, state: list[float]) -> None:
+        """Take in what `to_dict` returned."""
+        self.cost, self.untrimmed = state
+
     def _price(self, stable: int, common: int, total: int) -> float:
         prices = self.prices
         read = common // prices.step * prices.step

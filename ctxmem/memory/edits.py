@@ -10,7 +10,8 @@ from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
-from ctxmem.memory.resident import Entry, Item, Resident, ids_of, named_in
+from ctxmem.memory.items import Item
+from ctxmem.memory.resident import Entry, Resident, ids_of, named_in
 from ctxmem.memory.schedule import Cut, Span
 from ctxmem.memory.window import Event
 from ctxmem.pricing import Prices

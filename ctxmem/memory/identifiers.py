@@ -8,7 +8,9 @@ again (`Reuse`), and keeping them in sight tells a model what it may ask for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 _RUN = re.compile(r"\w[\w./:@-]{2,78}\w")
 _NUMBER = re.compile(r"\d{1,5}|\d+\.\d+")  # longer ones are order numbers and the like
@@ -42,20 +44,38 @@ class Reuse:
     def __init__(self) -> None:
         self._looks = [_LOOKS] * len(_PRIOR)
         self._needs = [_LOOKS * share for share in _PRIOR]
-        self._born = [0]  # pages there were after each call, from the first on
+        self._pages = deque([0], maxlen=_AGES[-1] + 1)  # pages there were after the last calls
+        self._calls = 0
 
     @property
     def calls(self) -> int:
         """The calls there were."""
-        return len(self._born) - 1
+        return self._calls
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was learned, as plain data."""
+        return {
+            "looks": self._looks,
+            "needs": self._needs,
+            "pages": list(self._pages),
+            "calls": self._calls,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take in what `to_dict` returned."""
+        self._looks, self._needs = list(state["looks"]), list(state["needs"])
+        self._pages.clear()
+        self._pages.extend(state["pages"])
+        self._calls = state["calls"]
 
     def call(self, pages: int, needed: Iterable[int]) -> None:
         """Learn from a call: how many pages there are by now, and the ages of those it needed."""
-        self._born.append(pages)
-        calls = self.calls
+        self._pages.append(pages)
+        self._calls += 1
         older = pages
-        for bucket, edge in enumerate((*_AGES, calls)):
-            left = self._born[max(0, calls - edge)]
+        for bucket, edge in enumerate((*_AGES, _EVER)):
+            # Before the first call there were no pages.
+            left = self._pages[-1 - edge] if edge < min(self._calls + 1, len(self._pages)) else 0
             self._looks[bucket] += max(0, older - left)
             older = left
         for age in needed:

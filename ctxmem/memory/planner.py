@@ -77,6 +77,11 @@ class WindowPlanner:
         self.recorded = len(self.state.entries)
         self.costs.cost, self.costs.untrimmed = record["bill"]
 
+    def restored(self) -> None:
+        """Go on from a layout that was restored from a snapshot."""
+        self.recorded = len(self.state.entries)
+        self.considered = len(self.state.items)
+
     def apply(self, plan: Plan) -> None:
         """Make a plan the layout."""
         self.state.excerpts.update(plan.excerpts)
@@ -157,6 +162,9 @@ class WindowPlanner:
         state = self.state
         excerpts = {**state.excerpts, **plan.excerpts} if plan.excerpts else state.excerpts
         for index in range(state.committed, len(state.items)):
+            if state.items[index].lost:
+                plan.committed = index + 1
+                continue
             shown = state.shown_by(index, excerpts)
             if not isinstance(shown, int) and index >= pending:
                 plan.pending = list(map(state.sent_now, range(index, len(state.items))))

@@ -14,12 +14,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ctxmem.chat.reading import Turn
 from ctxmem.memory.identifiers import identifiers
+from ctxmem.memory.items import LOST, Content, Item, ItemTable, Load
 from ctxmem.memory.texts import text_of, with_long_texts
 
 PAGE_TOKENS = 512
@@ -27,44 +27,10 @@ PAGE_TOKENS = 512
 LONGEST_PAGE = 1024
 """A text of up to so many tokens is one page."""
 
+_COUNTS = ("assistants", "total", "task", "question", "note")
+
 Shown = int | list[Any] | dict[str, Any]
 """An entry as a record has it: an item's number, [number, texts of its results], or a note."""
-
-
-@dataclass(slots=True)
-class Item:
-    """One appended message or chunk."""
-
-    index: int
-    message: dict[str, Any]
-    tokens: int
-    turn: Turn
-    text: str
-    first_page: int
-    cuts: tuple[int, ...]  # where its text is cut into pages
-    unit: int  # the first item of its unit
-    created_at: int  # assistant messages there were before it
-    chunk: bool = False
-    pinned: bool = False
-    named: tuple[str, ...] | None = None
-
-    @property
-    def pages(self) -> range:
-        """The numbers of its pages."""
-        return range(self.first_page, self.first_page + len(self.cuts) + 1)
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The identifiers in what is sent of it."""
-        if self.named is None:
-            self.named = identifiers(text_of(self.message, self.index))
-        return self.named
-
-    def part(self, page: int) -> str:
-        """Return the text of one of its pages."""
-        edges = (0, *self.cuts, len(self.text))
-        at = page - self.first_page
-        return self.text[edges[at] : edges[at + 1]]
 
 
 class Entry(NamedTuple):
@@ -90,10 +56,9 @@ class Entry(NamedTuple):
 class Resident:
     """Items, units, pages and the stable entries of one session."""
 
-    def __init__(self, count: Any) -> None:
+    def __init__(self, count: Any, load: Load) -> None:
         self._count = count  # the tokens of a message
-        self.items: list[Item] = []
-        self.pages: list[int] = []  # the item of each page
+        self.items = ItemTable(load)
         self.entries: list[Entry] = []
         self.committed = 0  # items before this are in the entries, or have left
         self.excerpts: dict[
@@ -115,34 +80,29 @@ class Resident:
 
     # Taking records in ----------------------------------------------------------------------------
 
-    def take(
-        self,
-        message: dict[str, Any],
-        turn: Turn,
-        text: str,
-        *,
-        tokens: int,
-        cuts: Sequence[int],
-        chunk: bool,
-        pinned: bool,
-    ) -> Item:
-        """Add an item: `message` is what is sent of it, `text` that of what was appended."""
+    def take(self, content: Content, record: Mapping[str, Any], tokens: int) -> Item:
+        """Add the item that a record appends."""
         index = len(self.items)
+        turn = content.turn
+        chunk, pinned = record.get("chunk", False), record.get("pinned", False)
         item = Item(
             index=index,
-            message=message,
+            message=content.message,
             tokens=tokens,
             turn=turn,
-            text=text,
-            first_page=len(self.pages),
-            cuts=tuple(cuts),
+            text=content.text,
+            first_page=self.items.page_count,
+            cuts=tuple(record.get("cuts", ())),
             unit=self._joined(index, turn),
             created_at=self.assistants,
+            key=record.get("page", ""),
+            sent_key=record.get("sent", ""),
+            at=record.get("at", 0.0),
             chunk=chunk,
             pinned=pinned,
+            lost=content is LOST,
         )
         self.items.append(item)
-        self.pages += [index] * len(item.pages)
         self.total += tokens
         self.assistants += turn.role == "assistant"
         if turn.role == "system" or pinned:
@@ -160,6 +120,7 @@ class Resident:
         """Keep an item in every window, or no longer."""
         item = self.items[index]
         item.pinned = pinned
+        self.items.change(item)
         if pinned or item.turn.role == "system":
             self.staying.add(index)
         else:
@@ -168,7 +129,7 @@ class Resident:
     def _joined(self, index: int, turn: Turn) -> int:
         """Return the first item of the new item's unit, and join what lies between."""
         start = index
-        previous = self.items[-1] if self.items else None
+        previous = self.items[index - 1] if index else None
         if previous is not None and previous.turn.leads:
             start = previous.unit
         for key in turn.results:
@@ -180,7 +141,9 @@ class Resident:
         for key in turn.calls:
             self._waiting.setdefault(key, []).append(index)
         for item in reversed(self.items[start:]):
-            item.unit = min(item.unit, start)
+            if item.unit > start:
+                item.unit = start
+                self.items.change(item)
         return start
 
     def replace_from(self, keep: int, entries: Iterable[Entry], committed: int) -> None:
@@ -235,6 +198,45 @@ class Resident:
             return index, item.message, item.tokens
         message = shortened(item.message, self.parts[index])
         return index, message, self._count(message, index)
+
+    # Snapshots ------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the items, as plain data."""
+        return {
+            "shown": [entry.shown for entry in self.entries],
+            "committed": self.committed,
+            "tails": {i: texts for i, texts in self.excerpts.items() if i >= self.committed},
+            "parts": {
+                i: texts
+                for i, texts in self.parts.items()
+                if i >= self.committed or i == self.question
+            },
+            "changes": self.items.changes,
+            "waiting": self._waiting,
+            "staying": sorted(self.staying),
+            **{name: getattr(self, name) for name in _COUNTS},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take in what `to_dict` returned; the items are there already."""
+        for name in _COUNTS:
+            setattr(self, name, state[name])
+        self.items.restore_changes(state["changes"])
+        self._waiting = state["waiting"]
+        self.staying = set(state["staying"])
+        self.excerpts = {int(item): texts for item, texts in state["tails"].items()}
+        self.parts = {int(item): texts for item, texts in state["parts"].items()}
+        shown = state["shown"]
+        items = [one if isinstance(one, int) else one[0] for one in shown if type(one) is not dict]
+        self.items.loaded(items)
+        self.replace_from(0, map(self.entry, shown), state["committed"])
+
+    @property
+    def needed(self) -> set[int]:
+        """The items that the next windows show or look at."""
+        shown = {entry.item for entry in self.entries} | {entry.again for entry in self.entries}
+        return shown | self.staying | {self.task, self.question, self.note}
 
     # Asking ---------------------------------------------------------------------------------------
 

@@ -6,31 +6,42 @@ import os
 import re
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.chat.reading import Turn, fingerprint, read_one
+from ctxmem.chat.reading import fingerprint
 from ctxmem.chat.shapes import shown
-from ctxmem.errors import ConflictError, InputError, InputTypeError, warn_deprecated
+from ctxmem.errors import (
+    ConflictError,
+    CtxmemWarning,
+    InputError,
+    InputTypeError,
+    PageDamageError,
+    warn_deprecated,
+)
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, recall, tool
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.identifiers import Reuse
+from ctxmem.memory.items import LOST, Content, Item
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.planner import WindowPlanner
-from ctxmem.memory.resident import Item, Resident, page_cuts
+from ctxmem.memory.records import RecordMaker, seconds_of
+from ctxmem.memory.resident import Resident
 from ctxmem.memory.sending import Sent, sendable, with_notes
-from ctxmem.memory.session_log import SessionLog, decode, page_id, plain
-from ctxmem.memory.tables import tabled
-from ctxmem.memory.texts import copied, text_of, with_results
+from ctxmem.memory.session_log import SessionLog
+from ctxmem.memory.snapshots import EVERY, Stateful, restore, rows_name, state_part
+from ctxmem.memory.texts import copied
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.protocols import PageStore, Policy
-from ctxmem.schema import Budget, Chunk
+from ctxmem.protocols import OnDamage, PageStore, Policy
+from ctxmem.schema import Budget
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 
@@ -40,9 +51,6 @@ RECALL_LEAST = 0.4
 """... and only those that answer it nearly as well as the best: this share of its score."""
 PROMOTED_AT = 2
 """A page that so many queries brought back is put into the stable part."""
-_TABLE_SHARE = 0.9
-"""A result is written as a table where that takes at most this share of its tokens."""
-_TABLE_CHARACTERS = 120
 _TRIES = 64
 """How often a write is tried again when others write to the same session."""
 _PAGE_ID = re.compile(r"p[0-9]{1,12}")
@@ -79,6 +87,8 @@ class Memory:
             Higher keeps more in the window.
         tools: schemas that are sent along; they are counted.
         provider: whose overhead counts, as in `count_messages`.
+        damaged: "raise" raises `PageDamageError` for what is damaged in the store; "skip" leaves it
+            out, one record or message each, and warns; a function gets the error instead.
         clock: seconds that pass, to know when the cache is cold.
         compact, fault: the former names of `tabulate_json` and `miss_cost`.
 
@@ -110,6 +120,7 @@ class Memory:
         miss_cost: float = 0.25,
         tools: Iterable[Any] | None = None,
         provider: str | None = None,
+        damaged: str | OnDamage = "raise",
         clock: Callable[[], float] = time.monotonic,
         compact: bool | None = None,
         fault: float | None = None,
@@ -125,30 +136,17 @@ class Memory:
         self._counter = resolve(counter)
         self._meter = Meter(counter, provider)
         self._provider = provider
-        self._named_counter = self._counter.name if isinstance(counter, str) else None
         self._request = self._meter.request + self._meter.tools(tools)
         for name, value in (("session", session), ("tenant", tenant)):
             if not isinstance(value, str):
                 raise InputTypeError(f"{name} is {shown(value)}; expected a str")
         if not miss_cost >= 0:
             raise InputError(f"miss_cost is {miss_cost!r}; expected a price of 0 or more")
-        self._tabulate_json = tabulate_json
+        on_damage = _on_damage(damaged)
+        self._policy, self._miss_cost = policy, miss_cost
         self._clock = clock
         self._lock = threading.RLock()
-        self._state = Resident(self._meter.message)
-        self._costs = CostTracker(self.prices)
-        reuse = Reuse()
-        self._visibility = VisibilityTracker(self._state, reuse)
-        self._planner = WindowPlanner(
-            *(self._state, self._meter, self.prices),
-            costs=self._costs,
-            reuse=reuse,
-            visibility=self._visibility,
-            policy=policy,
-            miss_cost=miss_cost,
-        )
-        if self._planner.eviction is not None:
-            self._visibility.used = self._planner.eviction.touch
+        self._build()
         self._recalled: dict[int, int] = {}  # how often each page was brought back
         self._wanted: dict[int, None] = {}  # items to show again
         self._known = 0  # entries that the window before the last had, too
@@ -158,140 +156,148 @@ class Memory:
         self._last: MemoryWindow | None = None
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
-        opened = open_store(store)
-        self._log = SessionLog(opened, tenant, session)
+        self._log = SessionLog(open_store(store), tenant, session)
+        self._log.on_damage = on_damage
+        self._records = RecordMaker(
+            *(self._log, self._meter, self.prices),
+            counter_name=self._counter.name if isinstance(counter, str) else None,
+            tabulate_json=tabulate_json,
+        )
         try:
-            self._catch_up()
+            self._open()
         except BaseException:
             self.close()
             raise
         self._seen = len(self._state.items)  # a session that is reopened has nothing new
 
+    def _build(self) -> None:
+        """Make the state of an empty session."""
+        self._state = Resident(self._meter.message, self._load)
+        self._costs = CostTracker(self.prices)
+        reuse = Reuse()
+        self._visibility = VisibilityTracker(self._state, reuse)
+        self._planner = WindowPlanner(
+            *(self._state, self._meter, self.prices),
+            costs=self._costs,
+            reuse=reuse,
+            visibility=self._visibility,
+            policy=self._policy,
+            miss_cost=self._miss_cost,
+        )
+        if self._planner.eviction is not None:
+            self._visibility.used = self._planner.eviction.touch
+        self._parts: dict[str, Stateful] = {
+            "window": self._state,
+            "costs": self._costs,
+            "reuse": reuse,
+            "visibility": self._visibility,
+        }
+
+    def _open(self) -> None:
+        """Take in the session as it is stored, from a snapshot where there is one."""
+        snapshot = self._log.snapshot()
+        if snapshot is not None:
+            about = {"counter": self._records.counter_name}
+            if restore(snapshot, self._state.items, self._parts, {}, **about):
+                self._planner.restored()
+            else:
+                self._build()
+                self._log.restart()
+        self._catch_up()
+        self._save()
+
     # Appending ------------------------------------------------------------------------------------
 
-    def append(self, message_or_chunk: Any, *, pinned: bool = False) -> list[str]:
+    def append(
+        self, message_or_chunk: Any, *, pinned: bool = False, at: float | datetime | None = None
+    ) -> list[str]:
         """Keep a message, a chunk, or a list of them, and return the ids of their pages.
 
         When it returns, all of it is stored; if it raises, none of it is. A long text makes several
-        pages. `pinned` keeps it in every window.
+        pages. `pinned` keeps it in every window. `at` is when it was said, in seconds since 1970 or
+        as a `datetime`; now, if left out.
 
         Raises:
             InputTypeError: it is neither a message, a chunk nor a list of them.
             InputError: it holds what JSON cannot.
-            StoreError: the store cannot be written.
+            StoreError: the store cannot be written; `SessionDeletedError` if the session was
+                deleted.
         """
         given = message_or_chunk if isinstance(message_or_chunk, list) else [message_or_chunk]
+        seconds = seconds_of(at)
         with self._lock:
-            first = len(self._state.items)
-            prepared = [self._prepare(one, first + i, pinned) for i, one in enumerate(given)]
-            records = [record for record, _, _ in prepared]
-            blobs = {page_id(data): data for _, pages, _ in prepared for data in pages}
-            self._write(records, blobs)
-            taken = [self._take(record, *parts) for record, _, parts in prepared]
+            for _ in range(_TRIES):
+                first = len(self._state.items)
+                prepared = [
+                    self._records.prepared(one, first + i, pinned=pinned, at=seconds)
+                    for i, one in enumerate(given)
+                ]
+                pages = {id: data for one in prepared for id, data in one.pages.items()}
+                try:
+                    self._log.write([one.record for one in prepared], pages)
+                    break
+                except ConflictError:
+                    self._catch_up()
+            else:
+                raise ConflictError(
+                    f"others wrote to session {self._log.session!r} {_TRIES} times meanwhile; "
+                    "append again",
+                    expected=self._log.version,
+                    actual=self._log.store.version(*self._log.names),
+                )
+            taken = [self._take(one.record, one.content) for one in prepared]
             self._last = None
+            self._save()
             return [editing.page_name(page) for item in taken for page in item.pages]
 
-    def _prepare(
-        self, given: Any, index: int, pinned: bool
-    ) -> tuple[dict[str, Any], list[bytes], tuple[dict[str, Any], Turn, str]]:
-        """Return the record of something appended, what it stores, and what an item is made of."""
-        chunk = isinstance(given, Chunk | str)
-        if isinstance(given, Chunk):
-            pinned = pinned or given.pinned
-            source = f"[{given.source}]\n" if given.source else ""
-            message: dict[str, Any] = {"role": "user", "content": source + given.text}
-        elif isinstance(given, str):
-            message = {"role": "user", "content": given}
-        elif isinstance(given, Mapping):
-            message = dict(given)
-        else:
-            raise InputTypeError(
-                f"message {index} is {shown(given)}; expected a dict with 'role' and 'content', a "
-                "ctxmem.Chunk or a str; framework objects go through ctxmem.adapters"
-            )
-        turn = read_one(message, index)
-        data = plain(message, f"message {index}")
-        if type(message.get("content")) is not str or len(message) != 2:
-            message = decode(data)  # a copy that the caller cannot change
-        sent = self._written_shorter(message)
-        tokens = self._meter.message(sent, index)
-        text = text_of(message, index)
-        cuts = page_cuts(text, self._meter.count, tokens)
-        record: dict[str, Any] = {"op": "append", "page": page_id(data), "tokens": tokens}
-        pages = [data]
-        if sent is not message:
-            pages.append(plain(sent, f"message {index}"))
-            record["sent"] = page_id(pages[1])
-        if self._named_counter is not None:
-            record["counter"] = self._named_counter
-        for name, value in (("cuts", cuts), ("chunk", chunk), ("pinned", pinned)):
-            if value:
-                record[name] = value
-        return record, pages, (sent, turn, text)
-
-    def _written_shorter(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Return the message with its JSON results written as tables, where that is shorter."""
-        if not self._tabulate_json:
-            return message
-        count = self._meter.count
-
-        def shorter(text: str) -> str | None:
-            if len(text) < _TABLE_CHARACTERS:
-                return None
-            table = tabled(text)
-            if table is None:
-                return None
-            before, after = count(text), count(table)
-            # Where caches count in steps, a saving of less than half a step may be lost again.
-            worth = after <= _TABLE_SHARE * before and before - after >= self.prices.step // 2
-            return table if worth else None
-
-        return with_results(message, shorter)
-
-    def _take(self, record: Mapping[str, Any], sent: dict[str, Any], turn: Turn, text: str) -> Item:
-        index = len(self._state.items)
+    def _take(self, record: Mapping[str, Any], content: Content) -> Item:
         tokens = record["tokens"]
-        if record.get("counter") != self._named_counter:
-            tokens = self._meter.message(sent, index)
-        return self._state.take(
-            sent,
-            turn,
-            text,
-            tokens=tokens,
-            cuts=record.get("cuts", ()),
-            chunk=record.get("chunk", False),
-            pinned=record.get("pinned", False),
-        )
+        if record.get("counter") != self._records.counter_name:
+            tokens = self._meter.message(content.message, len(self._state.items))
+        return self._state.take(content, record, tokens)
 
     # Records --------------------------------------------------------------------------------------
-
-    def _write(self, records: Sequence[Mapping[str, Any]], blobs: Mapping[Any, bytes]) -> None:
-        """Write records; others' that came first are taken in before."""
-        for _ in range(_TRIES):
-            try:
-                self._log.write(records, blobs)
-                return
-            except ConflictError:
-                self._catch_up()
-        self._log.write(records, blobs)
 
     def _catch_up(self) -> None:
         """Take in the records that this memory has not seen."""
         records = list(self._log.news())
-        named = [record[key] for record in records for key in ("page", "sent") if key in record]
-        messages = self._log.messages(named) if named else {}
+        contents = self._log.contents(
+            [(record["page"], record.get("sent", "")) for record in records if "page" in record]
+        )
         for record in records:
             if record["op"] == "append":
-                index, original = len(self._state.items), messages[record["page"]]
-                sent = messages[record.get("sent", record["page"])]
-                self._take(record, sent, read_one(original, index), text_of(original, index))
+                self._fill_gap(record)
+                self._take(record, contents.pop(0) or LOST)
             elif record["op"] == "pin":
                 self._pinned(record["item"], record["pinned"])
-            else:
+            elif not self._log.lost:
                 self._planner.take(record)
         if records:
             self._last = None
             self._planner.considered = len(self._state.items)
+
+    def _fill_gap(self, record: Mapping[str, Any]) -> None:
+        """Put lost items in the place of those whose records are damaged."""
+        while len(self._state.items) < record.get("item", 0):
+            self._state.take(LOST, {}, 0)
+
+    def _load(self, keys: Sequence[tuple[str, str]]) -> list[Content | None]:
+        return self._log.contents(keys)
+
+    def _save(self) -> None:
+        """Write a snapshot, if much is in none."""
+        items = self._state.items
+        if len(items.unsaved) < EVERY or not self._log.keeps_snapshots or self._log.lost:
+            return
+        self._visibility.learn()
+        rows = items.saved()
+        about = {"counter": self._records.counter_name, "items": len(items)}
+        parts = {
+            "state": state_part(self._parts, **about),
+            rows_name("items", items.unsaved.start): rows,
+        }
+        if self._log.save(parts):
+            items.keep_rows(rows, self._state.needed)
 
     # Windows --------------------------------------------------------------------------------------
 
@@ -440,7 +446,7 @@ class Memory:
             raise InputError(f"k is {shown(k)}; expected a number of pages")
         with self._lock:
             self._catch_up()
-            pages = range(len(self._state.pages))
+            pages = range(self._state.items.page_count)
             found = recall.ranked([self._text(page) for page in pages], query, k)
             self._fault([page for page, _ in found if not self._is_resident(page)])
             return [self._page(page, score) for page, score in found]
@@ -459,7 +465,7 @@ class Memory:
     def pages(self) -> list[Page]:
         """Return all pages, in the order they were appended."""
         with self._lock:
-            return [self._page(page) for page in range(len(self._state.pages))]
+            return [self._page(page) for page in range(self._state.items.page_count)]
 
     def tool(self, form: str = "openai") -> dict[str, Any]:
         """Return the definition of a tool by which the model reads what has left the window.
@@ -496,14 +502,14 @@ class Memory:
         """Return stored pages that answer a query within `room` tokens, and the message of them."""
         state = self._state
         pending = {index for index, _, _ in plan.pending if index not in state.parts}
-        texts = [self._text(page) for page in range(len(state.pages))]
+        texts = [self._text(page) for page in range(state.items.page_count)]
         ranked = recall.ranked(texts, query, 16)
         best = ranked[0][1] if ranked else 0.0
         found: list[int] = []
         message: dict[str, Any] = {}
         cost = 0
         for page, score in ranked:
-            item = state.pages[page]
+            item = state.items.of_page(page)
             if item in state.in_full or item in pending or score < RECALL_LEAST * best:
                 continue
             trial = sorted([*found, page])
@@ -521,30 +527,30 @@ class Memory:
         self._faults += len(pages)
         for page in pages:
             self._recalled[page] = self._recalled.get(page, 0) + 1
-            item = self._state.items[self._state.pages[page]]
+            item = self._state.items[self._state.items.of_page(page)]
             if self._recalled[page] >= PROMOTED_AT and item.tokens <= RECALL_SHARE * self.budget:
                 self._wanted[item.index] = None
 
     def _number(self, id: str) -> int:
         number = int(id[1:]) if isinstance(id, str) and _PAGE_ID.fullmatch(id) else -1
-        if not 0 <= number < len(self._state.pages):
+        if not 0 <= number < self._state.items.page_count:
             self._catch_up()
-        if not 0 <= number < len(self._state.pages):
-            count = len(self._state.pages)
+        if not 0 <= number < self._state.items.page_count:
+            count = self._state.items.page_count
             there = f"p0 to p{count - 1}" if count else "none yet"
             raise InputError(f"there is no page {id!r}; this session has {there}")
         return number
 
     def _text(self, page: int) -> str:
-        return self._state.items[self._state.pages[page]].part(page)
+        return self._state.items[self._state.items.of_page(page)].part(page)
 
     def _role(self, page: int) -> str:
-        item = self._state.items[self._state.pages[page]]
+        item = self._state.items[self._state.items.of_page(page)]
         return "chunk" if item.chunk else item.turn.role
 
     def _is_resident(self, page: int) -> bool:
         state = self._state
-        item = state.pages[page]
+        item = state.items.of_page(page)
         if item in state.in_full or item in state.passing:
             return True
         return item >= state.committed and (item not in state.parts or state.items[item].pinned)
@@ -556,7 +562,7 @@ class Memory:
             text=text,
             role=self._role(page),
             tokens=self._meter.count(text),
-            message=self._state.pages[page],
+            message=self._state.items.of_page(page),
             resident=self._is_resident(page),
             score=score,
         )
@@ -576,7 +582,7 @@ class Memory:
 
     def _pin(self, id: str, pinned: bool) -> None:
         with self._lock:
-            item = self._state.items[self._state.pages[self._number(id)]]
+            item = self._state.items[self._state.items.of_page(self._number(id))]
             if item.pinned == pinned:
                 return
             record = {"op": "pin", "item": item.index, "pinned": pinned}
@@ -612,8 +618,8 @@ class Memory:
             state, costs = self._state, self._costs
             return MemoryStats(
                 messages=len(state.items),
-                pages=len(state.pages),
-                resident=sum(map(self._is_resident, range(len(state.pages)))),
+                pages=state.items.page_count,
+                resident=sum(map(self._is_resident, range(state.items.page_count))),
                 calls=costs.calls,
                 edits=self._edits,
                 evictions=self._evictions,
@@ -638,3 +644,18 @@ class Memory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _on_damage(damaged: object) -> OnDamage | None:
+    """Return what damage is reported to, None where it is raised."""
+    if damaged == "raise":
+        return None
+    if damaged == "skip":
+        return _warn
+    if callable(damaged):
+        return damaged
+    raise InputError(f"damaged is {shown(damaged)}; expected 'raise', 'skip' or a function")
+
+
+def _warn(error: PageDamageError) -> None:
+    warnings.warn(str(error), CtxmemWarning, stacklevel=2)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.resident import Resident
+
+KEPT_ITEMS = 2048
+"""An identifier is forgotten when this many items in a row, or up to twice as many, lack it."""
 
 
 class VisibilityTracker:
@@ -50,9 +54,27 @@ class VisibilityTracker:
                             self.misses += 1
                 if self.used is not None:
                     self.used(dict.fromkeys([*used, *needed]))
-                ages = [max(1, item.created_at - state.items[one].created_at + 1) for one in needed]
+                created = map(state.items.created_at, needed)
+                ages = [max(1, item.created_at - one + 1) for one in created]
                 self._reuse.call(item.index, ages)
             for name in item.ids:
                 first, _ = self._holders.get(name, (item.index, 0))
                 self._holders[name] = (first, item.index)
+            if item.index % KEPT_ITEMS == 0:
+                self._forget(item.index - KEPT_ITEMS)
         self._learned = len(state.items)
+
+    def _forget(self, before: int) -> None:
+        """Forget the identifiers that nothing has held since an item."""
+        self._holders = {name: held for name, held in self._holders.items() if held[1] >= before}
+
+    # Snapshots ------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was learned, as plain data."""
+        return {"learned": self._learned, "holders": self._holders}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take in what `to_dict` returned."""
+        self._learned = state["learned"]
+        self._holders = {name: (first, last) for name, (first, last) in state["holders"].items()}

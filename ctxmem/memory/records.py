@@ -1,0 +1,134 @@
+"""Make the record of something appended: what is stored of it, and what is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import read_one
+from ctxmem.chat.shapes import shown
+from ctxmem.errors import InputTypeError
+from ctxmem.memory.items import Content
+from ctxmem.memory.resident import page_cuts
+from ctxmem.memory.session_log import SessionLog, decode, plain
+from ctxmem.memory.tables import tabled
+from ctxmem.memory.texts import text_of, with_results
+from ctxmem.pricing import Prices
+from ctxmem.schema import Chunk, PageId
+
+_TABLE_SHARE = 0.9
+"""A result is written as a table where that takes at most this share of its tokens."""
+_TABLE_CHARACTERS = 120
+
+
+class Prepared(NamedTuple):
+    """A record that is not yet written, the pages it names, and what its item is made of."""
+
+    record: dict[str, Any]
+    pages: dict[PageId, bytes]
+    content: Content
+
+
+class RecordMaker:
+    """Makes the records of one session's messages; it changes nothing."""
+
+    def __init__(
+        self,
+        log: SessionLog,
+        meter: Meter,
+        prices: Prices,
+        *,
+        counter_name: str | None,
+        tabulate_json: bool,
+    ) -> None:
+        self._log, self._meter, self._prices = log, meter, prices
+        self.counter_name = counter_name
+        self._tabulate_json = tabulate_json
+
+    def prepared(self, given: Any, index: int, *, pinned: bool, at: float) -> Prepared:
+        """Return the record of a message, a chunk or a text.
+
+        Raises:
+            InputTypeError: it is none of them.
+            InputError: it holds what JSON cannot.
+        """
+        message, chunk = _as_message(given, index)
+        pinned = pinned or (isinstance(given, Chunk) and given.pinned)
+        turn = read_one(message, index)
+        data = plain(message, f"message {index}")
+        if type(message.get("content")) is not str or len(message) != 2:
+            message = decode(data)  # a copy that the caller cannot change
+        sent = self._with_tables(message)
+        tokens = self._meter.message(sent, index)
+        text = text_of(message, index)
+        page = self._log.page_id(data)
+        pages = {page: data}
+        record: dict[str, Any] = {
+            "op": "append",
+            "item": index,
+            "page": page,
+            "tokens": tokens,
+            "at": at,
+        }
+        if sent is not message:
+            shorter = plain(sent, f"message {index}")
+            record["sent"] = self._log.page_id(shorter)
+            pages[record["sent"]] = shorter
+        if self.counter_name is not None:
+            record["counter"] = self.counter_name
+        cuts = page_cuts(text, self._meter.count, tokens)
+        for name, value in (("cuts", cuts), ("chunk", chunk), ("pinned", pinned)):
+            if value:
+                record[name] = value
+        return Prepared(record, pages, Content(sent, turn, text))
+
+    def _with_tables(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the message with its JSON results written as tables, where that is shorter."""
+        if not self._tabulate_json:
+            return message
+        count = self._meter.count
+
+        def shorter(text: str) -> str | None:
+            if len(text) < _TABLE_CHARACTERS:
+                return None
+            table = tabled(text)
+            if table is None:
+                return None
+            before, after = count(text), count(table)
+            # Where caches count in steps, a saving of less than half a step may be lost again.
+            worth = after <= _TABLE_SHARE * before and before - after >= self._prices.step // 2
+            return table if worth else None
+
+        return with_results(message, shorter)
+
+
+def _as_message(given: Any, index: int) -> tuple[dict[str, Any], bool]:
+    """Return a message, and whether it is a passage."""
+    if isinstance(given, Chunk):
+        source = f"[{given.source}]\n" if given.source else ""
+        return {"role": "user", "content": source + given.text}, True
+    if isinstance(given, str):
+        return {"role": "user", "content": given}, True
+    if isinstance(given, Mapping):
+        return dict(given), False
+    raise InputTypeError(
+        f"message {index} is {shown(given)}; expected a dict with 'role' and 'content', a "
+        "ctxmem.Chunk or a str; framework objects go through ctxmem.adapters"
+    )
+
+
+def seconds_of(at: float | datetime | None) -> float:
+    """Return a time in seconds since 1970 (UTC); now for None.
+
+    Raises `InputTypeError` for what is no time. A `datetime` without a zone is taken for UTC.
+    """
+    if at is None:
+        return round(time.time(), 3)
+    if isinstance(at, datetime):
+        return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp()
+    if isinstance(at, int | float) and not isinstance(at, bool) and abs(at) < 1e15:
+        return float(at)
+    raise InputTypeError(f"at is {shown(at)}; expected a datetime or seconds since 1970")
