@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         InputTypeError,
         MissingExtraError,
         PageDamageError,
+        SessionDeletedError,
         StoreError,
         VocabularyError,
     )
@@ -106,6 +107,7 @@ __all__ = [
     "Record",
     "Scorer",
     "Section",
+    "SessionDeletedError",
     "Solution",
     "StoreError",
     "VocabularyError",
@@ -130,7 +132,7 @@ _NAMES_OF = {
     "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
     "errors": (
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "
-        "MissingExtraError PageDamageError StoreError VocabularyError"
+        "MissingExtraError PageDamageError SessionDeletedError StoreError VocabularyError"
     ),
     "memory": "Event Memory MemoryStats MemoryWindow Page",
     "chat": "Finding check count_messages repair trim_messages",

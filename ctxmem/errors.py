@@ -9,6 +9,7 @@
     ├── VocabularyError     (LookupError)  a counter's vocabulary is missing or damaged
     ├── StoreError          (OSError)      a page store cannot be opened, read or written
     │   ├── ConflictError                  ... because somebody else wrote to the session
+    │   ├── SessionDeletedError            ... because somebody deleted the session
     │   └── PageDamageError                ... because what was stored is not what is there
     └── MissingExtraError   (ImportError)  an optional library is not installed
     CtxmemWarning           (UserWarning)  the result stands, but not as asked for
@@ -71,6 +72,21 @@ class ConflictError(StoreError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), expected=self.expected, actual=self.actual), self.args
+
+
+class SessionDeletedError(StoreError):
+    """The session was deleted since the caller read or wrote it; nothing is written to it.
+
+    `tenant` and `session` say which. A new session may have taken its name.
+    """
+
+    def __init__(self, message: str, *, tenant: str, session: str) -> None:
+        super().__init__(message)
+        self.tenant = tenant
+        self.session = session
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), tenant=self.tenant, session=self.session), self.args
 
 
 class PageDamageError(StoreError):

@@ -1,11 +1,14 @@
 """The protocols of what users can plug in.
 
-Functions: Embed, Scorer, Compressor. Objects: Counter, Policy, PageStore.
+Functions: Embed, Scorer, Compressor. Objects: Counter, Policy, PageStore and what a store may have
+besides: ManagedStore, SnapshotStore.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
@@ -125,6 +128,29 @@ OnDamage = Callable[[PageDamageError], None]
 """A function that is called with the error of each damaged record or page that a read skips."""
 
 
+class SessionVersion(int):
+    """The version of a session, and which of the sessions that had its name it is of.
+
+    Wherever a version is expected it is an int. A store that gets one back, as `expect` or `after`,
+    raises `SessionDeletedError` if that session was deleted, also when a new one has its name.
+    """
+
+    incarnation: int
+
+    def __new__(cls, version: int, incarnation: int) -> SessionVersion:
+        """Return a version of the session with a number that no other session of its store has."""
+        made = super().__new__(cls, version)
+        made.incarnation = incarnation
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SessionVersion, (int(self), self.incarnation)
+
+    def at(self, version: int) -> SessionVersion:
+        """Return another version of the same session."""
+        return SessionVersion(version, self.incarnation)
+
+
 @runtime_checkable
 class PageStore(Protocol):
     """Store the sessions of tenants: for each a journal of records, and the pages they refer to.
@@ -139,6 +165,9 @@ class PageStore(Protocol):
     stored with. A payload that does not match is never returned: the call raises
     `PageDamageError`, or passes the error to `damaged`, if given, and goes on. A store may be used
     from many threads.
+
+    A session that was deleted does not come back by itself: `append` with an `expect` above 0, or
+    `read` with an `after` above 0, raises `SessionDeletedError` if the session is not there.
     """
 
     def append(
@@ -153,7 +182,7 @@ class PageStore(Protocol):
         """Write pages and records, all or none, and return the session's new version.
 
         If `expect` is given and is not the session's version, it raises `ConflictError` and writes
-        nothing.
+        nothing; `SessionDeletedError` if the session that had that version was deleted.
         """
 
     def version(self, tenant: str, session: str) -> int:
@@ -177,8 +206,118 @@ class PageStore(Protocol):
     def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the sessions of the tenant, sorted."""
 
-    def delete_session(self, tenant: str, session: str) -> None:
+    def delete_session(self, tenant: str, session: str) -> object:
         """Delete a session, its records and its pages; an unknown session is no error."""
 
     def close(self) -> None:
         """Release files and connections; closing twice is no error."""
+
+
+@runtime_checkable
+class SnapshotStore(Protocol):
+    """Keep a snapshot beside each session, from which it opens faster than from its records.
+
+    A snapshot is a version and named parts of bytes. It can be made again from the records at any
+    time, so a part that is damaged or missing is no damage of the session: there is no snapshot
+    then. It is deleted with its session.
+    """
+
+    def put_snapshot(
+        self,
+        tenant: str,
+        session: str,
+        version: int,
+        parts: Mapping[str, bytes],
+        *,
+        drop: Iterable[str] = (),
+        base: int | None = None,
+    ) -> None:
+        """Write parts of a snapshot of the session at a version, all or none.
+
+        Parts that are not named are kept, those named by `drop` are deleted. If `base` is given and
+        is not the version of the snapshot that is there, 0 for none, it raises `ConflictError` and
+        writes nothing: another writer's parts are not to be mixed with these.
+
+        Raises `SessionDeletedError` if the session is not there.
+        """
+
+    def snapshot(self, tenant: str, session: str) -> tuple[int, dict[str, bytes]] | None:
+        """Return the version and the parts of the snapshot, None if there is no sound one."""
+
+    def drop_snapshot(self, tenant: str, session: str) -> None:
+        """Delete the snapshot of a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """The size of a session, and when it was used.
+
+    `bytes` is the sum of its payloads: records, pages and snapshot. `created_at` and `used_at`, its
+    last `append`, are in seconds since 1970 (UTC), None if that is not known.
+    """
+
+    tenant: str
+    session: str
+    records: int
+    pages: int
+    bytes: int
+    created_at: float | None
+    used_at: float | None
+
+
+class Deleted(list[tuple[str, str]]):
+    """The sessions that a call deleted or took pages from, as (tenant, session).
+
+    `records` and `pages` are how many of them went. `held` is empty if no byte of them is left in
+    the files of the store, else it says what keeps them there; the sessions are gone in any case.
+    """
+
+    def __init__(
+        self,
+        sessions: Iterable[tuple[str, str]] = (),
+        *,
+        records: int = 0,
+        pages: int = 0,
+        held: str = "",
+    ) -> None:
+        super().__init__(sessions)
+        self.records = records
+        self.pages = pages
+        self.held = held
+
+
+@runtime_checkable
+class ManagedStore(Protocol):
+    """List the sessions of a store with their sizes, and delete them for good.
+
+    What was deleted is in no file of the store when a call returns, or `Deleted.held` says what
+    keeps it there, and a `CtxmemWarning` is issued.
+    """
+
+    def tenants(self, *, damaged: OnDamage | None = None) -> list[str]:
+        """Return the tenants that have sessions, sorted."""
+
+    def usage(
+        self, tenant: str | None = None, *, damaged: OnDamage | None = None
+    ) -> list[SessionInfo]:
+        """Return size and last use of the sessions of a tenant, or of all, sorted by name."""
+
+    def delete_session(self, tenant: str, session: str) -> Deleted:
+        """Delete a session, its records, pages and snapshot; an unknown session is no error."""
+
+    def delete_tenant(self, tenant: str) -> Deleted:
+        """Delete all sessions of a tenant."""
+
+    def expire(self, older_than: float | timedelta | datetime) -> Deleted:
+        """Delete the sessions that were last used so many seconds ago, or before a time."""
+
+    def delete_pages(self, tenant: str, session: str, ids: Iterable[PageId]) -> Deleted:
+        """Delete pages of a session, and its snapshot, which may hold text of them."""
+
+    def vacuum(self) -> str:
+        """Give back room; return what keeps deleted text in the files, "" if nothing does."""
+
+    def export(
+        self, tenant: str, session: str | None = None, *, damaged: OnDamage | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield everything in a session of a tenant, or in all, as dicts that JSON can hold."""

@@ -23,6 +23,7 @@ PACKAGE = ROOT / "ctxmem"
 NOUNS = [
     "errors",
     "fields",
+    "forking",
     "pricing",
     "request",
     "report",

@@ -14,9 +14,10 @@ import os
 from ctxmem.errors import InputTypeError
 from ctxmem.protocols import PageStore
 from ctxmem.stores.memory import MemoryStore
+from ctxmem.stores.sessions import export_lines
 from ctxmem.stores.sqlite import SqliteStore
 
-__all__ = ["MemoryStore", "SqliteStore", "open_store"]
+__all__ = ["MemoryStore", "SqliteStore", "export_lines", "open_store"]
 
 
 def open_store(store: str | os.PathLike[str] | PageStore) -> PageStore:

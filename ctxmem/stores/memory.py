@@ -3,30 +3,62 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
-from ctxmem.errors import ConflictError, StoreError
-from ctxmem.protocols import OnDamage
+from ctxmem.errors import StoreError
+from ctxmem.forking import ForkSafeLock
+from ctxmem.protocols import Deleted, OnDamage, SessionInfo, SessionVersion
 from ctxmem.schema import PageId, Record
+from ctxmem.stores.sessions import (
+    check_base,
+    check_incarnation,
+    check_snapshot,
+    check_version,
+    collision,
+    cutoff_of,
+    deleted_error,
+    payload_fields,
+)
 
 _NO_PAGES: Mapping[PageId, bytes] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class _Session:
+    number: int
+    created: float
+    used: float
     records: list[bytes] = field(default_factory=list)
     pages: dict[PageId, bytes] = field(default_factory=dict)
+    snapshot: tuple[int, dict[str, bytes]] | None = None
+
+    @property
+    def version(self) -> SessionVersion:
+        return SessionVersion(len(self.records), self.number)
 
 
 class MemoryStore:
-    """A `PageStore` in the memory of this process."""
+    """A `PageStore`, `SnapshotStore` and `ManagedStore` in the memory of this process.
 
-    def __init__(self) -> None:
+    `clock` gives the time in seconds since 1970. The child of a fork has a copy of its own.
+
+    >>> store = MemoryStore()
+    >>> store.append("acme", "chat-1", [b"hello"])
+    1
+    >>> store.delete_tenant("acme")
+    [('acme', 'chat-1')]
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._sessions: dict[tuple[str, str], _Session] = {}
-        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._clock = clock
+        self._lock = ForkSafeLock()
         self._closed = False
 
     def __enter__(self) -> MemoryStore:
@@ -34,6 +66,8 @@ class MemoryStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    # Journal and pages ----------------------------------------------------------------------------
 
     def append(
         self,
@@ -44,34 +78,49 @@ class MemoryStore:
         pages: Mapping[PageId, bytes] = _NO_PAGES,
         expect: int | None = None,
     ) -> int:
-        """Write pages and records, all or none, and return the session's new version."""
+        """Write pages and records, all or none, and return the session's new version.
+
+        Raises:
+            ConflictError: the session is at another version than `expect`.
+            SessionDeletedError: the session of that version was deleted.
+            InputError: a page has the id of another one.
+        """
         # Copies, made before anything changes: what is stored is nobody else's to alter.
         new_records = [bytes(payload) for payload in records]
         new_pages = {page: bytes(payload) for page, payload in pages.items()}
         with self._lock:
-            self._check_open()
-            held = self._sessions.get((tenant, session))
-            check_version(tenant, session, expect, len(held.records) if held else 0)
+            held = self._find(tenant, session)
+            check_version(tenant, session, expect, held.version if held else None)
+            for page, payload in new_pages.items() if held else ():
+                if held and held.pages.get(page, payload) != payload:
+                    raise collision(page)
+            now = self._clock()
             if held is None:
-                held = self._sessions[tenant, session] = _Session()
+                held = _Session(next(self._numbers), now, now)
+                self._sessions[tenant, session] = held
+            held.used = now
             held.pages.update(new_pages)
             held.records.extend(new_records)
-            return len(held.records)
+            return held.version
 
     def version(self, tenant: str, session: str) -> int:
         """Return the number of records of the session; 0 if it is unknown."""
         with self._lock:
-            self._check_open()
-            held = self._sessions.get((tenant, session))
-            return len(held.records) if held else 0
+            held = self._find(tenant, session)
+            return held.version if held else 0
 
     def read(
         self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
     ) -> Iterator[Record]:
-        """Yield the records whose version is above `after`, as of now."""
+        """Yield the records whose version is above `after`, as of now.
+
+        Raises `SessionDeletedError` if the session that had a version `after` was deleted.
+        """
         with self._lock:
-            self._check_open()
-            held = self._sessions.get((tenant, session))
+            held = self._find(tenant, session)
+            check_incarnation(tenant, session, after, held.version if held else None)
+            if held and after > len(held.records):
+                raise deleted_error(tenant, session)
             found = held.records[max(after, 0) :] if held else []
         return itertools.starmap(Record, enumerate(found, max(after, 0) + 1))
 
@@ -85,9 +134,56 @@ class MemoryStore:
     ) -> dict[PageId, bytes]:
         """Return those of the pages that the session has."""
         with self._lock:
-            self._check_open()
-            held = self._sessions.get((tenant, session))
+            held = self._find(tenant, session)
             return {page: held.pages[page] for page in ids if page in held.pages} if held else {}
+
+    # Snapshots ------------------------------------------------------------------------------------
+
+    def put_snapshot(
+        self,
+        tenant: str,
+        session: str,
+        version: int,
+        parts: Mapping[str, bytes],
+        *,
+        drop: Iterable[str] = (),
+        base: int | None = None,
+    ) -> None:
+        """Write parts of the session's snapshot, all or none; keep the parts not named."""
+        new = {name: bytes(payload) for name, payload in parts.items()}
+        dropped = set(drop)
+        with self._lock:
+            held = self._find(tenant, session)
+            check_snapshot(tenant, session, version, held.version if held else None)
+            if held:
+                at, kept = held.snapshot or (0, {})
+                check_base(tenant, session, base, at)
+                kept = {name: kept[name] for name in kept if name not in dropped}
+                held.snapshot = (int(version), {**kept, **new})
+
+    def snapshot(self, tenant: str, session: str) -> tuple[int, dict[str, bytes]] | None:
+        """Return the version and the parts of the session's snapshot, None if there is none."""
+        with self._lock:
+            held = self._find(tenant, session)
+            if held is None or held.snapshot is None:
+                return None
+            version, parts = held.snapshot
+            return held.version.at(version), dict(parts)
+
+    def drop_snapshot(self, tenant: str, session: str) -> None:
+        """Forget the session's snapshot."""
+        with self._lock:
+            held = self._find(tenant, session)
+            if held:
+                held.snapshot = None
+
+    # Lifecycle ------------------------------------------------------------------------------------
+
+    def tenants(self, *, damaged: OnDamage | None = None) -> list[str]:
+        """Return the tenants that have sessions, sorted."""
+        with self._lock:
+            self._check_open()
+            return sorted({tenant for tenant, _ in self._sessions})
 
     def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the sessions of the tenant, sorted."""
@@ -95,11 +191,79 @@ class MemoryStore:
             self._check_open()
             return sorted(session for owner, session in self._sessions if owner == tenant)
 
-    def delete_session(self, tenant: str, session: str) -> None:
-        """Forget a session, its records and its pages."""
+    def usage(
+        self, tenant: str | None = None, *, damaged: OnDamage | None = None
+    ) -> list[SessionInfo]:
+        """Return size and last use of the sessions of a tenant, or of all, sorted by name."""
         with self._lock:
             self._check_open()
-            self._sessions.pop((tenant, session), None)
+            return [
+                SessionInfo(
+                    *(owner, session, len(held.records), len(held.pages)),
+                    bytes=sum(map(len, [*held.records, *held.pages.values(), *_parts(held)])),
+                    created_at=held.created,
+                    used_at=held.used,
+                )
+                for (owner, session), held in sorted(self._sessions.items(), key=lambda kv: kv[0])
+                if tenant in (None, owner)
+            ]
+
+    def delete_session(self, tenant: str, session: str) -> Deleted:
+        """Forget a session, its records, its pages and its snapshot."""
+        with self._lock:
+            self._check_open()
+            return self._delete([key for key in [(tenant, session)] if key in self._sessions])
+
+    def delete_tenant(self, tenant: str) -> Deleted:
+        """Forget all sessions of a tenant."""
+        with self._lock:
+            self._check_open()
+            return self._delete(sorted(key for key in self._sessions if key[0] == tenant))
+
+    def expire(self, older_than: float | timedelta | datetime) -> Deleted:
+        """Forget the sessions last used so many seconds ago or more, or before a time."""
+        with self._lock:
+            self._check_open()
+            limit = cutoff_of(older_than, self._clock())
+            return self._delete(
+                sorted(key for key, held in self._sessions.items() if held.used <= limit)
+            )
+
+    def delete_pages(self, tenant: str, session: str, ids: Iterable[PageId]) -> Deleted:
+        """Forget pages of a session, and its snapshot."""
+        with self._lock:
+            held = self._find(tenant, session)
+            gone = [page for page in dict.fromkeys(ids) if held and page in held.pages]
+            if not (held and gone):
+                return Deleted()
+            for page in gone:
+                del held.pages[page]
+            held.snapshot = None
+            return Deleted([(tenant, session)], pages=len(gone))
+
+    def vacuum(self) -> str:
+        """Do nothing: memory is given back at once."""
+        with self._lock:
+            self._check_open()
+        return ""
+
+    def export(
+        self, tenant: str, session: str | None = None, *, damaged: OnDamage | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield everything in a session of a tenant, or in all, as of now, as dicts for JSON."""
+        lines = []
+        with self._lock:
+            self._check_open()
+            for (owner, name), held in sorted(self._sessions.items(), key=lambda kv: kv[0]):
+                if owner == tenant and session in (None, name):
+                    where = {"tenant": owner, "session": name}
+                    times = {"created_at": held.created, "used_at": held.used}
+                    lines.append({**where, "records": len(held.records), **times})
+                    for version, payload in enumerate(held.records, 1):
+                        lines.append({**where, "record": version, **payload_fields(payload)})
+                    for page, payload in held.pages.items():
+                        lines.append({**where, "page": page, **payload_fields(payload)})
+        return iter(lines)
 
     def close(self) -> None:
         """Forget everything."""
@@ -107,17 +271,22 @@ class MemoryStore:
             self._closed = True
             self._sessions.clear()
 
+    def _find(self, tenant: str, session: str) -> _Session | None:
+        self._check_open()
+        return self._sessions.get((tenant, session))
+
+    def _delete(self, keys: Sequence[tuple[str, str]]) -> Deleted:
+        gone = [self._sessions.pop(key) for key in keys]
+        return Deleted(
+            keys,
+            records=sum(len(held.records) for held in gone),
+            pages=sum(len(held.pages) for held in gone),
+        )
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed; open a new one")
 
 
-def check_version(tenant: str, session: str, expect: int | None, actual: int) -> None:
-    """Raise `ConflictError` unless the session is where the caller left it."""
-    if expect is not None and expect != actual:
-        raise ConflictError(
-            f"session {session!r} of tenant {tenant!r} is at version {actual}, expected {expect}: "
-            f"somebody else wrote to it; read what is new and try again",
-            expected=expect,
-            actual=actual,
-        )
+def _parts(held: _Session) -> Iterable[bytes]:
+    return held.snapshot[1].values() if held.snapshot else ()

@@ -8,76 +8,61 @@ cut.)
 
 Every payload lies beside a checksum of it and its key, and every session beside one of its version.
 What was altered, moved or lost does not match and is reported; SQLite itself finds damage to its
-own structure. A session whose name was damaged is a session that is not there.
+own structure.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import xxhash
 
-from ctxmem.errors import PageDamageError, StoreError
-from ctxmem.protocols import OnDamage
+from ctxmem.errors import CtxmemWarning
+from ctxmem.protocols import Deleted, OnDamage, SessionInfo, SessionVersion
 from ctxmem.schema import PageId, Record
-from ctxmem.stores.memory import check_version
+from ctxmem.stores import blocks, tables
+from ctxmem.stores.database import SQLITE_ERRORS, Database
+from ctxmem.stores.seal import Seal, as_bytes, as_text, report, tenant_key
+from ctxmem.stores.sessions import (
+    check_base,
+    check_incarnation,
+    check_snapshot,
+    check_version,
+    collision,
+    cutoff_of,
+    deleted_error,
+    payload_fields,
+)
 
-FORMAT = 1
-"""Version of the tables below."""
-
-_APPLICATION = 0x63746D78  # "ctmx", in the header of the file
 _NO_PAGES: Mapping[PageId, bytes] = MappingProxyType({})
-_BATCH = 256  # records read at a time: no transaction stays open while the caller works
-_TABLES = (
-    "CREATE TABLE format (version INTEGER NOT NULL)",
-    f"INSERT INTO format VALUES ({FORMAT})",
-    # Names are bytes, since any str is a name. Numbers are never given twice (AUTOINCREMENT), so
-    # that a reader cannot mistake the records of a new session for those of a deleted one.
-    "CREATE TABLE session (number INTEGER PRIMARY KEY AUTOINCREMENT, tenant BLOB NOT NULL, "
-    "name BLOB NOT NULL, version INTEGER NOT NULL, checksum BLOB NOT NULL, UNIQUE (tenant, name))",
-    "CREATE TABLE record (session INTEGER NOT NULL, version INTEGER NOT NULL, "
-    "checksum BLOB NOT NULL, payload BLOB NOT NULL, UNIQUE (session, version))",
-    "CREATE TABLE page (session INTEGER NOT NULL, id BLOB NOT NULL, "
-    "checksum BLOB NOT NULL, payload BLOB NOT NULL, UNIQUE (session, id))",
-)
-_PUT_PAGE = (
-    "INSERT INTO page VALUES (?, ?, ?, ?) ON CONFLICT (session, id) DO UPDATE "
-    # One that is there already is left alone, unless it was damaged: then this mends it.
-    "SET checksum = excluded.checksum, payload = excluded.payload "
-    "WHERE checksum IS NOT excluded.checksum OR payload IS NOT excluded.payload"
-)
-
-# The messages of SQLite quote names, and those of a damaged file need not be text.
-_SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
-
-# Connections that a fork copied into this process. SQLite forbids their use here, and closing one
-# could touch files that the parent works on, so they are kept for good.
-_inherited: list[sqlite3.Connection] = []
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that can be referred to weakly."""
+# Records are read some at a time: no transaction stays open while the caller works.
+_BATCH = 256
+_LARGEST_BATCH = 4096
+_BATCH_BYTES = 1 << 20
+_PAGES = 200  # pages read at a time
 
 
 class _Head(NamedTuple):
     number: int
-    version: int
+    version: SessionVersion
+    times: tuple[float, float] | None = None
 
 
 class SqliteStore:
-    """A `PageStore` in an SQLite file, made if it is not there.
+    """A `PageStore`, `SnapshotStore` and `ManagedStore` in an SQLite file, made if it is not there.
 
-    `timeout` is how many seconds a call waits for other writers before it raises `StoreError`.
-    Every thread of every process has a connection of its own, and a fork gets new ones.
+    `timeout` is how many seconds a call waits for other writers before it raises `StoreError`, and
+    a deletion for readers. `clock` gives the time in seconds since 1970. Every thread of every
+    process has a connection of its own, and a fork gets new ones. A file that is made here can be
+    read by its owner only.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, SqliteStore(f"{folder}/pages.db") as store:
@@ -87,19 +72,27 @@ class SqliteStore:
     {'00ff': b'a page'}
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 30.0) -> None:
-        self.path = Path(path).absolute()
-        self._timeout = timeout
-        self._closed = False
-        self._start_process()
-        with self._errors():
-            self._connection()
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        timeout: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = Database(path, timeout, clock)
+        self.path = self._database.path
 
     def __enter__(self) -> SqliteStore:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads; none of them may be inside a call."""
+        self._database.close()
+
+    # Journal and pages ----------------------------------------------------------------------------
 
     def append(
         self,
@@ -110,99 +103,132 @@ class SqliteStore:
         pages: Mapping[PageId, bytes] = _NO_PAGES,
         expect: int | None = None,
     ) -> int:
-        """Write pages and records, all or none, and return the session's new version."""
-        seal = _Seal(tenant, session)
-        with self._errors(), self._transaction() as connection:
+        """Write pages and records, all or none, and return the session's new version.
+
+        Raises:
+            ConflictError: the session is at another version than `expect`.
+            SessionDeletedError: the session of that version was deleted.
+            InputError: a page has the id of another one.
+        """
+        seal = Seal(tenant, session)
+        with self._database.transaction() as connection:
             head = self._head(connection, seal)
+            check_version(tenant, session, expect, head.version if head else None)
             start = head.version if head else 0
-            check_version(tenant, session, expect, start)
-            version = start + len(records)
-            row = (version, seal.of_session(version))
-            if head is None:
-                added = connection.execute(
-                    "INSERT INTO session (tenant, name, version, checksum) VALUES (?, ?, ?, ?)",
-                    (*seal.names, *row),
-                )
-                head = _Head(int(added.lastrowid or 0), version)
-            else:
-                connection.execute(
-                    "UPDATE session SET version = ?, checksum = ? WHERE number = ?",
-                    (*row, head.number),
-                )
-            page_rows = []
+            number = self._move_head(connection, seal, head, start + len(records))
             for page, payload in pages.items():
-                id = _as_bytes(page)
-                page_rows.append((head.number, id, seal.of_page(id, payload), payload))
-            connection.executemany(_PUT_PAGE, page_rows)
+                _put_page(connection, seal, number, page, payload)
             connection.executemany(
                 "INSERT INTO record VALUES (?, ?, ?, ?)",
                 [
-                    (head.number, at, seal.of_record(at, payload), payload)
+                    (number, at, seal.of_record(at, payload), payload)
                     for at, payload in enumerate(records, start + 1)
                 ],
             )
-        return version
+        return SessionVersion(start + len(records), number)
+
+    def _move_head(
+        self, connection: sqlite3.Connection, seal: Seal, head: _Head | None, version: int
+    ) -> int:
+        """Write the new version of a session, and when it was used; return its number."""
+        now = self._database.clock()
+        if head is not None:
+            created = head.times[0] if head.times else now
+            connection.execute(
+                "UPDATE head SET version = ?, checksum = ?, times = ? WHERE number = ?",
+                (version, seal.of_session(version), seal.times(created, now), head.number),
+            )
+            return head.number
+        added = connection.execute(
+            "INSERT INTO head (tenant, key, version, checksum, times) VALUES (?, ?, ?, ?, ?)",
+            (
+                *(tenant_key(seal.tenant), seal.key(), version),
+                *(seal.of_session(version), seal.times(now, now)),
+            ),
+        )
+        number = int(added.lastrowid or 0)
+        connection.execute("INSERT INTO name VALUES (?, ?, ?)", (number, *seal.names))
+        return number
 
     def version(self, tenant: str, session: str) -> int:
         """Return the number of records of the session; 0 if it is unknown."""
-        with self._errors():
-            head = self._head(self._connection(), _Seal(tenant, session))
+        with self._database.use() as connection:
+            head = self._head(connection, Seal(tenant, session))
             return head.version if head else 0
 
     def read(
         self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
     ) -> Iterator[Record]:
-        """Yield the records whose version is above `after`, as of now."""
-        seal = _Seal(tenant, session)
-        with self._errors():
-            head = self._head(self._connection(), seal, damaged)
-        return self._read(seal, head, max(after, 0), damaged) if head else iter(())
+        """Yield the records whose version is above `after`, as of now.
+
+        Raises `SessionDeletedError` if the session that had a version `after` was deleted, and,
+        while reading, if it is deleted meanwhile.
+        """
+        seal = Seal(tenant, session)
+        reports: list[object] = []
+
+        def noted(error: Any) -> None:
+            reports.append(error)
+            report(error, damaged)
+
+        with self._database.use() as connection:
+            head = self._head(connection, seal, noted)
+        check_incarnation(tenant, session, after, head.version if head else None)
+        if head is None:
+            return iter(())
+        if after > head.version and not reports:
+            raise deleted_error(tenant, session)
+        return self._read(seal, head, max(after, 0), damaged)
 
     def _read(
-        self, seal: _Seal, head: _Head, after: int, damaged: OnDamage | None
+        self, seal: Seal, head: _Head, after: int, damaged: OnDamage | None
     ) -> Iterator[Record]:
+        digest, tail, batch = xxhash.xxh3_64_digest, seal.head, _BATCH
         while after < head.version:
-            last = min(after + _BATCH, head.version)
+            last = min(after + batch, head.version)
             rows = self._rows(head.number, after + 1, last, piecemeal=damaged is not None)
+            size = 0
             for version in range(after + 1, last + 1):
                 checksum, payload = rows.get(version, (None, None))
-                if isinstance(payload, bytes) and checksum == seal.of_record(version, payload):
+                # As Seal.of_record, without a call: this is most of the time of opening a session.
+                if type(payload) is bytes and checksum == digest(
+                    b"r%d:%b%b" % (version, tail, payload)
+                ):
+                    size += len(payload)
                     yield Record(version, payload)
                 else:
                     self._check_still_there(seal, head)
-                    _report(seal.damage("record", version), damaged)
+                    report(seal.damage("record", version), damaged)
             after = last
+            batch = min(2 * batch, _LARGEST_BATCH) if size < _BATCH_BYTES else _BATCH
 
     def _rows(
         self, number: int, first: int, last: int, *, piecemeal: bool
     ) -> dict[Any, tuple[Any, Any]]:
         """Return {version: (checksum, payload)}; around what SQLite cannot read, if piecemeal."""
         query = "SELECT version, checksum, payload FROM record WHERE session = ? AND version "
-        with self._errors():
-            connection = self._connection()
+        with self._database.use() as connection:
             try:
                 found = connection.execute(query + "BETWEEN ? AND ?", (number, first, last))
                 return {version: (checksum, payload) for version, checksum, payload in found}
-            except _SQLITE_ERRORS:
+            except SQLITE_ERRORS:
                 if not piecemeal:
                     raise
             rows = {}
             for version in range(first, last + 1):
                 try:
                     row = connection.execute(query + "= ?", (number, version)).fetchone()
-                except _SQLITE_ERRORS:
+                except SQLITE_ERRORS:
                     continue
                 if row is not None:
                     rows[version] = (row[1], row[2])
             return rows
 
-    def _check_still_there(self, seal: _Seal, head: _Head) -> None:
-        with self._errors():
-            now = self._head(self._connection(), seal, damaged=lambda _: None)
+    def _check_still_there(self, seal: Seal, head: _Head) -> None:
+        with self._database.use() as connection:
+            now = self._head(connection, seal, damaged=lambda _: None)
         if now is None or now.number != head.number:
-            raise StoreError(
-                f"session {seal.session!r} of tenant {seal.tenant!r} was deleted while it was read"
-            )
+            raise deleted_error(seal.tenant, seal.session)
 
     def pages(
         self,
@@ -213,84 +239,213 @@ class SqliteStore:
         damaged: OnDamage | None = None,
     ) -> dict[PageId, bytes]:
         """Return those of the pages that the session has."""
-        seal = _Seal(tenant, session)
+        seal = Seal(tenant, session)
+        wanted = {as_bytes(page): page for page in ids}
         found: dict[PageId, bytes] = {}
-        with self._errors():
-            connection = self._connection()
+        reports = []
+        with self._database.use() as connection:
             head = self._head(connection, seal, damaged)
-            for page in ids if head else ():
-                id = _as_bytes(page)
-                row = connection.execute(
-                    "SELECT checksum, payload FROM page WHERE session = ? AND id = ?",
-                    (head.number if head else 0, id),
-                ).fetchone()
-                if row is None:
-                    continue
-                checksum, payload = row
-                if isinstance(payload, bytes) and checksum == seal.of_page(id, payload):
-                    found[page] = payload
-                else:
-                    _report(seal.damage("page", page), damaged)
+            names = list(wanted) if head else []
+            for start in range(0, len(names), _PAGES):
+                some = names[start : start + _PAGES]
+                for id, checksum, payload in _page_rows(
+                    connection, head.number if head else 0, some, piecemeal=damaged is not None
+                ):
+                    if type(payload) is bytes and checksum == seal.of_page(id, payload):
+                        found[wanted[id]] = payload
+                    elif not _is_erased(checksum, payload):
+                        reports.append(seal.damage("page", wanted[id]))
+        for error in reports:
+            report(error, damaged)
         return found
+
+    # Snapshots ------------------------------------------------------------------------------------
+
+    def put_snapshot(
+        self,
+        tenant: str,
+        session: str,
+        version: int,
+        parts: Mapping[str, bytes],
+        *,
+        drop: Iterable[str] = (),
+        base: int | None = None,
+    ) -> None:
+        """Write parts of the session's snapshot, all or none; keep the parts not named."""
+        seal = Seal(tenant, session)
+        with self._database.transaction() as connection:
+            head = self._head(connection, seal)
+            check_snapshot(tenant, session, version, head.version if head else None)
+            if head:
+                check_base(tenant, session, base, blocks.version_of(connection, head.number))
+                blocks.put(connection, seal, head.number, version, parts, drop)
+
+    def snapshot(self, tenant: str, session: str) -> tuple[int, dict[str, bytes]] | None:
+        """Return version and parts of the session's snapshot, None if there is no sound one."""
+        seal = Seal(tenant, session)
+        with self._database.use() as connection:
+            head = self._head(connection, seal)
+            try:
+                found = _in_one_state(
+                    connection, lambda: blocks.read(connection, seal, head.number) if head else None
+                )
+            except SQLITE_ERRORS:  # damage of the snapshot is none of the session
+                return None
+        if head is None or found is None or found[0] > head.version:
+            return None
+        return head.version.at(found[0]), found[1]
+
+    def drop_snapshot(self, tenant: str, session: str) -> None:
+        """Delete the session's snapshot."""
+        with self._database.transaction() as connection:
+            head = self._head(connection, Seal(tenant, session))
+            if head:
+                blocks.drop_all(connection, head.number)
+        self._finish_erasing(Deleted())
+
+    # Lifecycle ------------------------------------------------------------------------------------
+
+    def tenants(self, *, damaged: OnDamage | None = None) -> list[str]:
+        """Return the tenants that have sessions, sorted."""
+        with self._database.use() as connection:
+            return sorted({seal.tenant for _, seal, _ in self._listed(connection, None, damaged)})
 
     def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the sessions of the tenant, sorted."""
+        with self._database.use() as connection:
+            return sorted(seal.session for _, seal, _ in self._listed(connection, tenant, damaged))
+
+    def usage(
+        self, tenant: str | None = None, *, damaged: OnDamage | None = None
+    ) -> list[SessionInfo]:
+        """Return size and last use of the sessions of a tenant, or of all, sorted by name."""
         found = []
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT name, version, checksum FROM session WHERE tenant = ?",
-                (_as_bytes(tenant),),
-            )
-            for name, version, checksum in rows.fetchall():
-                session = name.decode("utf-8", "replace") if isinstance(name, bytes) else ""
-                try:
-                    session = name.decode("utf-8", "surrogatepass")
-                    sound = checksum == _Seal(tenant, session).of_session(version)
-                except (AttributeError, UnicodeDecodeError, TypeError):
-                    sound = False
-                if sound:
-                    found.append(session)
-                else:
-                    _report(_Seal(tenant, session).damage("session", None), damaged)
-        return sorted(found)
+        with self._database.use() as connection:
+            for number, seal, times in self._listed(connection, tenant, damaged):
+                records, pages, size = tables.size_of(connection, number)
+                created, used = times or (None, None)
+                found.append(
+                    SessionInfo(
+                        *(seal.tenant, seal.session, records, pages),
+                        bytes=size + blocks.size_of(connection, number),
+                        created_at=created,
+                        used_at=used,
+                    )
+                )
+        return sorted(found, key=lambda one: (one.tenant, one.session))
 
-    def delete_session(self, tenant: str, session: str) -> None:
-        """Forget a session, its records and its pages."""
-        seal = _Seal(tenant, session)
-        with self._errors(), self._transaction() as connection:
+    def delete_session(self, tenant: str, session: str) -> Deleted:
+        """Delete a session, its records, pages and snapshot, and take its text off the disk.
+
+        A session that is unknown is no error. Waits up to `timeout` for those who read an older
+        state of the file; `Deleted.held` says if they keep deleted text in its log, and so does a
+        `CtxmemWarning`.
+        """
+        seal = Seal(tenant, session)
+        with self._erasing() as (connection, gone):
             head = self._head(connection, seal, damaged=lambda _: None)
-            if head is None:
-                return
-            for statement in (
-                "DELETE FROM record WHERE session = ?",
-                "DELETE FROM page WHERE session = ?",
-                "DELETE FROM session WHERE number = ?",
-            ):
-                connection.execute(statement, (head.number,))
+            if head is not None:
+                self._erase(connection, [(head.number, seal)], gone)
+        return gone
 
-    def close(self) -> None:
-        """Close the connections of all threads; none of them may be inside a call."""
-        self._closed = True
-        self._check_process()
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
-            connection.close()
+    def delete_tenant(self, tenant: str) -> Deleted:
+        """Delete all sessions of a tenant, as `delete_session` does."""
+        with self._erasing() as (connection, gone):
+            listed = self._listed(connection, tenant, lambda _: None, sound=False)
+            self._erase(connection, [(number, seal) for number, seal, _ in listed], gone)
+        return gone
+
+    def expire(self, older_than: float | timedelta | datetime) -> Deleted:
+        """Delete the sessions last used so many seconds ago or more, or before a time.
+
+        Sessions of which the last use is not known any more are kept.
+        """
+        limit = cutoff_of(older_than, self._database.clock())
+        with self._erasing() as (connection, gone):
+            old = [
+                (number, seal)
+                for number, seal, times in self._listed(connection, None, lambda _: None)
+                if times is not None and times[1] <= limit
+            ]
+            self._erase(connection, old, gone)
+        return gone
+
+    def delete_pages(self, tenant: str, session: str, ids: Iterable[PageId]) -> Deleted:
+        """Delete pages of a session, and its snapshot, as `delete_session` does."""
+        wanted = [as_bytes(page) for page in dict.fromkeys(ids)]
+        with self._erasing() as (connection, gone):
+            head = self._head(connection, Seal(tenant, session))
+            sizes = [tables.erase_page(connection, head.number, id) for id in wanted if head]
+            erased = [size for size in sizes if size is not None]
+            if head and erased:
+                blocks.drop_all(connection, head.number)
+                tables.note_erased(connection, sum(erased))
+                gone.append((tenant, session))
+                gone.pages = len(erased)
+        return gone
+
+    def vacuum(self) -> str:
+        """Rewrite the file without what was deleted, which takes time in proportion to its size.
+
+        Returns what keeps deleted text in the log, "" if nothing does.
+        """
+        return self._database.rewrite()
+
+    def export(
+        self, tenant: str, session: str | None = None, *, damaged: OnDamage | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield everything in a session of a tenant, or in all, as dicts for JSON.
+
+        First a dict with the times of a session, then its records, then its pages. Payloads are
+        under "text", or "base64" if they are not UTF-8.
+        """
+        with self._database.use() as connection:
+            listed = self._listed(connection, tenant, damaged)
+        for number, seal, times in sorted(listed, key=lambda one: one[1].session):
+            if session in (None, seal.session):
+                yield from self._exported(number, seal, times, damaged)
+
+    def _exported(
+        self,
+        number: int,
+        seal: Seal,
+        times: tuple[float, float] | None,
+        damaged: OnDamage | None,
+    ) -> Iterator[dict[str, Any]]:
+        where = {"tenant": seal.tenant, "session": seal.session}
+        created, used = times or (None, None)
+        with self._database.use() as connection:
+            head = self._head(connection, seal, damaged)
+            rows = connection.execute(
+                "SELECT id FROM page WHERE session = ? AND checksum != ? ORDER BY rowid",
+                (number, tables.ERASED),
+            )
+            ids = [PageId(as_text(id)) for (id,) in rows.fetchall()]
+        if head is None or head.number != number:
+            raise deleted_error(seal.tenant, seal.session)
+        yield {**where, "records": int(head.version), "created_at": created, "used_at": used}
+        for version, payload in self._read(seal, head, 0, damaged):
+            yield {**where, "record": version, **payload_fields(payload)}
+        for start in range(0, len(ids), _PAGES):
+            some = ids[start : start + _PAGES]
+            for page, payload in self.pages(*seal.place, some, damaged=damaged).items():
+                yield {**where, "page": page, **payload_fields(payload)}
+
+    # Inside ---------------------------------------------------------------------------------------
 
     def _head(
-        self, connection: sqlite3.Connection, seal: _Seal, damaged: OnDamage | None = None
+        self, connection: sqlite3.Connection, seal: Seal, damaged: OnDamage | None = None
     ) -> _Head | None:
-        """Return number and version of the session, None if it is unknown."""
+        """Return number, version and times of the session, None if it is unknown."""
         row = connection.execute(
-            "SELECT number, version, checksum FROM session WHERE tenant = ? AND name = ?",
-            seal.names,
+            "SELECT number, version, checksum, times FROM head WHERE key = ?", (seal.key(),)
         ).fetchone()
         if row is None:
             return None
-        number, version, checksum = row
-        if isinstance(version, int) and checksum == seal.of_session(version):
-            return _Head(number, version)
-        _report(seal.damage("session", None), damaged)
+        number, version, checksum, times = row
+        if type(version) is int and checksum == seal.of_session(version):
+            return _Head(number, SessionVersion(version, number), seal.read_times(times))
+        report(seal.damage("session", None), damaged)
         # What the version should be is lost. Journals have no gaps, so what lies far beyond the
         # number of records is damage too.
         last = connection.execute(
@@ -299,160 +454,125 @@ class SqliteStore:
             (number,),
         )
         found = last.fetchone()[0]
-        return _Head(number, found if isinstance(found, int) else 0)
+        known = found if type(found) is int else 0
+        return _Head(number, SessionVersion(known, number), seal.read_times(times))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Raise what SQLite raises as an error of the store."""
-        try:
-            yield
-        except _SQLITE_ERRORS as error:
-            locked = "locked" in str(error) or "busy" in str(error)
-            hint = (
-                f"another process has held it for more than {self._timeout:g} s"
-                if locked
-                else "look at its permissions and disk, or restore a copy"
-            )
-            raise StoreError(f"store {str(self.path)!r}: {error}; {hint}") from error
-
-    def _start_process(self) -> None:
-        self._process = os.getpid()
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
-
-    def _check_process(self) -> None:
-        if self._process != os.getpid():  # in a child of a fork
-            _inherited.extend(self._connections)
-            self._start_process()
-
-    def _connection(self) -> sqlite3.Connection:
-        """Return the connection of this thread, opened at its first call."""
-        if self._closed:
-            raise StoreError(f"store {str(self.path)!r} is closed; open it again")
-        self._check_process()
-        connection: _Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._open()
-            self._local.connection = connection
-            with self._lock:
-                self._connections.add(connection)
-        return connection
-
-    def _open(self) -> _Connection:
-        if not self.path.parent.is_dir():
-            raise StoreError(f"store {str(self.path)!r}: there is no folder to make it in")
-        connection = sqlite3.connect(
-            self.path,
-            timeout=self._timeout,
-            isolation_level=None,  # transactions are ours
-            check_same_thread=False,  # for close()
-            factory=_Connection,
+    def _listed(
+        self,
+        connection: sqlite3.Connection,
+        tenant: str | None,
+        damaged: OnDamage | None,
+        *,
+        sound: bool = True,
+    ) -> list[tuple[int, Seal, tuple[float, float] | None]]:
+        """Return number, names and times of the sessions of a tenant, or of all."""
+        where, values = (
+            ("", ()) if tenant is None else ("WHERE head.tenant = ?", (tenant_key(tenant),))
         )
-        try:
-            connection.text_factory = bytes  # a damaged file may have text anywhere
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _prepare(self, connection: _Connection) -> None:
-        # Going over to write-ahead mode does not wait for others by itself.
-        deadline = time.monotonic() + self._timeout
-        while True:
+        rows = connection.execute(
+            "SELECT head.number, head.version, head.checksum, head.times, name.tenant, "
+            f"name.session FROM head LEFT JOIN name ON name.number = head.number {where}",
+            values,
+        )
+        found = []
+        for number, version, checksum, times, owner, name in rows.fetchall():
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.005)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-            self._make(connection)
-        found = connection.execute("SELECT version FROM format").fetchall()
-        if found != [(FORMAT,)]:
-            version = found[0][0] if len(found) == 1 else "unreadable"
-            raise StoreError(
-                f"store {str(self.path)!r} has format {version}, this version of ctxmem reads "
-                f"format {FORMAT}; install the version that wrote it"
+                seal = Seal(as_text(owner), as_text(name))
+                good = seal.of_session(version) == checksum and tenant in (None, seal.tenant)
+            except (TypeError, ValueError):
+                seal, good = Seal(tenant or "", "?"), False
+            if not good:
+                report(seal.damage("session", None), damaged)
+            if good or not sound:
+                found.append((number, seal, seal.read_times(times)))
+        return found
+
+    @contextmanager
+    def _erasing(self) -> Iterator[tuple[sqlite3.Connection, Deleted]]:
+        """Begin a transaction that deletes, and take what went out of the files after it."""
+        gone = Deleted()
+        with self._database.transaction() as connection:
+            yield connection, gone
+        if gone:
+            self._finish_erasing(gone)
+
+    def _finish_erasing(self, gone: Deleted) -> None:
+        gone.held = self._database.finish_erasing()
+        if gone.held:
+            warnings.warn(
+                f"deleted text is still in the files of the store: {gone.held}",
+                CtxmemWarning,
+                stacklevel=5,
             )
 
-    def _make(self, connection: _Connection) -> None:
-        """Make the tables, unless another process just did."""
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-                if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    raise StoreError(
-                        f"{str(self.path)!r} is an SQLite file, but not a store of ctxmem; "
-                        f"give another path"
-                    )
-                for statement in _TABLES:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+    def _erase(
+        self, connection: sqlite3.Connection, sessions: Iterable[tuple[int, Seal]], gone: Deleted
+    ) -> None:
+        size = 0
+        for number, seal in sessions:
+            records, pages, erased = tables.size_of(connection, number)
+            blocks.drop_all(connection, number)
+            tables.erase_session(connection, number)
+            size += erased
+            gone.append(seal.place)
+            gone.records += records
+            gone.pages += pages
+        tables.note_erased(connection, size)
+
+
+def _put_page(
+    connection: sqlite3.Connection, seal: Seal, number: int, page: PageId, payload: bytes
+) -> None:
+    """Write a page; one that is there already is left alone, unless it is damaged or erased."""
+    id = as_bytes(page)
+    checksum = seal.of_page(id, payload)
+    added = connection.execute(
+        "INSERT INTO page VALUES (?, ?, ?, ?) ON CONFLICT (session, id) DO NOTHING",
+        (number, id, checksum, payload),
+    )
+    if added.rowcount:
+        return
+    there, old = connection.execute(
+        "SELECT checksum, payload FROM page WHERE session = ? AND id = ?", (number, id)
+    ).fetchone()
+    if type(old) is bytes and seal.of_page(id, old) == there:
+        if old != payload:
+            raise collision(page)
+        return
+    connection.execute(
+        "UPDATE page SET checksum = ?, payload = ? WHERE session = ? AND id = ?",
+        (checksum, payload, number, id),
+    )
+
+
+def _page_rows(
+    connection: sqlite3.Connection, number: int, ids: Sequence[bytes], *, piecemeal: bool
+) -> list[tuple[bytes, Any, Any]]:
+    """Return (id, checksum, payload) of pages; around what SQLite cannot read, if piecemeal."""
+    query = "SELECT id, checksum, payload FROM page WHERE session = ? AND id "
+    try:
+        marks = ",".join("?" * len(ids))
+        return connection.execute(f"{query}IN ({marks})", (number, *ids)).fetchall()
+    except SQLITE_ERRORS:
+        if not piecemeal:
             raise
+    rows = []
+    for id in ids:
+        try:
+            rows += connection.execute(query + "= ?", (number, id)).fetchall()
+        except SQLITE_ERRORS:
+            rows.append((id, None, None))
+    return rows
 
 
-class _Seal:
-    """The checksums of one session: xxh3 of a payload and of all that it is keyed by."""
-
-    def __init__(self, tenant: str, session: str) -> None:
-        self.tenant = tenant
-        self.session = session
-        self.names = (_as_bytes(tenant), _as_bytes(session))
-        tenant_name, session_name = self.names
-        self._head = b"%d:%d:%b%b" % (
-            len(tenant_name),
-            len(session_name),
-            tenant_name,
-            session_name,
-        )
-
-    def of_session(self, version: int) -> bytes:
-        return xxhash.xxh3_64_digest(b"s%d:%b" % (version, self._head))
-
-    def of_record(self, version: int, payload: bytes) -> bytes:
-        return xxhash.xxh3_64_digest(b"r%d:%b%b" % (version, self._head, payload))
-
-    def of_page(self, id: bytes, payload: bytes) -> bytes:
-        return xxhash.xxh3_64_digest(b"p%d:%b%b%b" % (len(id), id, self._head, payload))
-
-    def damage(self, what: str, key: int | str | None) -> PageDamageError:
-        name = what if key is None else f"{what} {key!r}"
-        return PageDamageError(
-            f"{name} of session {self.session!r} of tenant {self.tenant!r} is damaged or missing; "
-            f"restore a copy of the store, or read without it (damaged=)",
-            tenant=self.tenant,
-            session=self.session,
-            key=key,
-        )
+def _is_erased(checksum: object, payload: object) -> bool:
+    return checksum == tables.ERASED and type(payload) is bytes and not payload.strip(b"\0")
 
 
-def _as_bytes(name: str) -> bytes:
-    return name.encode("utf-8", "surrogatepass")
-
-
-def _report(error: PageDamageError, damaged: OnDamage | None) -> None:
-    if damaged is None:
-        raise error
-    damaged(error)
+def _in_one_state(connection: sqlite3.Connection, read: Callable[[], Any]) -> Any:
+    """Return what is read while nobody's writes are seen."""
+    connection.execute("BEGIN")
+    try:
+        return read()
+    finally:
+        connection.execute("ROLLBACK")
