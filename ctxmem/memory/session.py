@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,15 +14,17 @@ from ctxmem.chat.counting import Meter
 from ctxmem.chat.reading import Turn, fingerprint, read_one
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import ConflictError, InputError, InputTypeError, warn_deprecated
+from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, recall, tool
 from ctxmem.memory.cost_tracker import CostTracker
+from ctxmem.memory.encoding import decode, plain
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.planner import WindowPlanner
 from ctxmem.memory.resident import Item, Resident, page_cuts
 from ctxmem.memory.sending import Sent, sendable, with_notes
-from ctxmem.memory.session_log import SessionLog, decode, page_id, plain
+from ctxmem.memory.session_log import SessionLog
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import copied, text_of, with_results
 from ctxmem.memory.visibility import VisibilityTracker
@@ -134,7 +135,7 @@ class Memory:
             raise InputError(f"miss_cost is {miss_cost!r}; expected a price of 0 or more")
         self._tabulate_json = tabulate_json
         self._clock = clock
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._state = Resident(self._meter.message)
         self._costs = CostTracker(self.prices)
         reuse = Reuse()
@@ -185,7 +186,7 @@ class Memory:
             first = len(self._state.items)
             prepared = [self._prepare(one, first + i, pinned) for i, one in enumerate(given)]
             records = [record for record, _, _ in prepared]
-            blobs = {page_id(data): data for _, pages, _ in prepared for data in pages}
+            blobs = {self._log.page_id(data): data for _, pages, _ in prepared for data in pages}
             self._write(records, blobs)
             taken = [self._take(record, *parts) for record, _, parts in prepared]
             self._last = None
@@ -217,11 +218,11 @@ class Memory:
         tokens = self._meter.message(sent, index)
         text = text_of(message, index)
         cuts = page_cuts(text, self._meter.count, tokens)
-        record: dict[str, Any] = {"op": "append", "page": page_id(data), "tokens": tokens}
+        record: dict[str, Any] = {"op": "append", "page": self._log.page_id(data), "tokens": tokens}
         pages = [data]
         if sent is not message:
             pages.append(plain(sent, f"message {index}"))
-            record["sent"] = page_id(pages[1])
+            record["sent"] = self._log.page_id(pages[1])
         if self._named_counter is not None:
             record["counter"] = self._named_counter
         for name, value in (("cuts", cuts), ("chunk", chunk), ("pinned", pinned)):

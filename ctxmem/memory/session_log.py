@@ -2,19 +2,19 @@
 
 A memory is the sum of its records: appends, pins, and every change of the window's layout as it
 came out, so that a reopened session shows the same bytes whatever the code has learned since.
-Messages are stored as JSON under the hash of their content; records name them.
+Messages are stored as JSON under a keyed hash of their content; records name them.
 """
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import xxhash
-
-from ctxmem.errors import InputError, PageDamageError
-from ctxmem.protocols import PageStore
+from ctxmem.errors import PageDamageError, SessionDeletedError
+from ctxmem.memory import encoding
+from ctxmem.memory.encoding import decode, encode
+from ctxmem.protocols import PageStore, SessionVersion
 from ctxmem.schema import PageId
 
 FORMAT = 1
@@ -26,12 +26,18 @@ class SessionLog:
 
     def __init__(self, store: PageStore, tenant: str, session: str) -> None:
         self.store, self.tenant, self.session = store, tenant, session
-        self.version = 0
+        self.version: int = 0
+        self._key = os.urandom(32)  # records name pages, so the next process may have another
+
+    def page_id(self, data: bytes) -> PageId:
+        """Return the id under which a message is stored."""
+        return encoding.page_id(data, self._key)
 
     def write(self, records: Sequence[Any], messages: Mapping[PageId, bytes]) -> None:
         """Write records and the messages they name, all or none.
 
-        Raises `ConflictError` when somebody else wrote since; nothing is written then.
+        Raises `ConflictError` when somebody else wrote since, `SessionDeletedError` when the
+        session was deleted; nothing is written then.
         """
         payloads = [encode({"v": FORMAT, **record}) for record in records]
         self.version = self.store.append(
@@ -40,20 +46,24 @@ class SessionLog:
 
     @property
     def behind(self) -> bool:
-        """Whether somebody else has written since."""
-        return self.store.version(self.tenant, self.session) != self.version
+        """Whether somebody else has written since, or deleted the session."""
+        now = self.store.version(self.tenant, self.session)
+        return now != self.version or not self._is_same(now)
 
     def news(self) -> Iterator[dict[str, Any]]:
         """Yield the records that are new, each after its predecessor was taken in."""
+        now = self.store.version(self.tenant, self.session)
         for record in list(self.store.read(self.tenant, self.session, after=self.version)):
             yield self._decoded(record.version, record.payload)
-            self.version = record.version
+            at = record.version
+            self.version = now.at(at) if isinstance(now, SessionVersion) else at
 
     def messages(self, ids: Sequence[PageId]) -> dict[PageId, Any]:
         """Return stored messages; one that is missing is damage, since its record is there."""
         found = self.store.pages(self.tenant, self.session, list(dict.fromkeys(ids)))
         for page in ids:
             if page not in found:
+                self._check_still_there()
                 raise PageDamageError(
                     f"session {self.session!r} of tenant {self.tenant!r} names page {page}, which "
                     "the store does not have; restore the store from a copy",
@@ -62,6 +72,21 @@ class SessionLog:
                     key=page,
                 )
         return {page: decode(data) for page, data in found.items()}
+
+    def _check_still_there(self) -> None:
+        now = self.store.version(self.tenant, self.session)
+        if now < self.version or not self._is_same(now):
+            raise SessionDeletedError(
+                f"session {self.session!r} of tenant {self.tenant!r} was deleted while it was read",
+                tenant=self.tenant,
+                session=self.session,
+            )
+
+    def _is_same(self, now: int) -> bool:
+        """Whether a version is not of another session that took the name of this one."""
+        if isinstance(now, SessionVersion) and isinstance(self.version, SessionVersion):
+            return now.incarnation == self.version.incarnation
+        return True
 
     def _decoded(self, version: int, payload: bytes) -> dict[str, Any]:
         try:
@@ -78,30 +103,3 @@ class SessionLog:
                 key=version,
             )
         return dict(record)
-
-
-def encode(value: Any) -> bytes:
-    """Return plain data as JSON bytes; lone surrogates are kept."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
-
-
-def decode(data: bytes) -> Any:
-    """Return what `encode` wrote."""
-    return json.loads(data.decode("utf-8", "surrogatepass"))
-
-
-def page_id(data: bytes) -> PageId:
-    """Return the id under which a store keeps bytes: the hash of them."""
-    return PageId(xxhash.xxh3_128_hexdigest(data))
-
-
-def plain(message: Mapping[str, Any], what: str) -> bytes:
-    """Return a message as JSON bytes, or raise `InputError` for what JSON cannot hold."""
-    try:
-        return encode(message)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{what} cannot be stored as JSON ({error}); expected a dict of strings, numbers, "
-            "lists and dicts: convert framework objects first, or use the adapter"
-        ) from None
