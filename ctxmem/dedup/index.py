@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import threading
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +28,7 @@ from ctxmem.dedup.arguments import (
     check_threshold,
 )
 from ctxmem.errors import InputError
+from ctxmem.forking import ForkSafeLock
 
 
 class Match(NamedTuple):
@@ -89,7 +89,7 @@ class DedupIndex:
         self._ids: dict[int, str | int] = {}
         self._texts: dict[int, str] | None = {} if careful else None
         # Ids and entries change together; the native index has a lock of its own for its tables.
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     @staticmethod
     def _new(options: Mapping[str, Any]) -> _native.LshIndex:
@@ -279,5 +279,5 @@ class DedupIndex:
         index._entries = {id: entry for entry, id in enumerate(ids)}
         index._ids = dict(enumerate(ids))
         index._texts = None if texts is None else dict(enumerate(texts))
-        index._lock = threading.Lock()
+        index._lock = ForkSafeLock()
         return index

@@ -230,6 +230,8 @@ class ItemTable(Sequence[Item]):
 
         Raises `ValueError` for bytes that are no such part.
         """
+        if len(data) < _HEADER.size:
+            raise ValueError("the items of a snapshot are cut short")
         magic, start, count, cut_count = _HEADER.unpack_from(data)
         end = _HEADER.size + count * _ROW.itemsize
         if magic != _MAGIC or start != len(self._items) or count < 1 or cut_count < 0:

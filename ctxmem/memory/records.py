@@ -11,9 +11,10 @@ from ctxmem.chat.counting import Meter
 from ctxmem.chat.reading import read_one
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import InputTypeError
+from ctxmem.memory.encoding import decode, plain
 from ctxmem.memory.items import Content
 from ctxmem.memory.resident import page_cuts
-from ctxmem.memory.session_log import SessionLog, decode, plain
+from ctxmem.memory.session_log import SessionLog
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import text_of, with_results
 from ctxmem.pricing import Prices

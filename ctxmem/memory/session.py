@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 import warnings
 from collections import Counter
@@ -24,6 +23,7 @@ from ctxmem.errors import (
     PageDamageError,
     warn_deprecated,
 )
+from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, recall, tool
 from ctxmem.memory.cost_tracker import CostTracker
@@ -145,7 +145,7 @@ class Memory:
         on_damage = _on_damage(damaged)
         self._policy, self._miss_cost = policy, miss_cost
         self._clock = clock
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._build()
         self._recalled: dict[int, int] = {}  # how often each page was brought back
         self._wanted: dict[int, None] = {}  # items to show again

@@ -2,23 +2,22 @@
 
 A memory is the sum of its records: appends, pins, and every change of the window's layout as it
 came out, so that a reopened session shows the same bytes whatever the code has learned since.
-Messages are stored as JSON under the hash of their content; records name them.
+Messages are stored as JSON under a keyed hash of their content; records name them.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import xxhash
-
 from ctxmem.chat.reading import read_one
-from ctxmem.errors import ConflictError, InputError, PageDamageError
+from ctxmem.errors import ConflictError, PageDamageError, SessionDeletedError
+from ctxmem.memory import encoding
+from ctxmem.memory.encoding import decode, encode
 from ctxmem.memory.items import Content
 from ctxmem.memory.texts import text_of
-from ctxmem.protocols import OnDamage, PageStore, SnapshotStore
+from ctxmem.protocols import OnDamage, PageStore, SessionVersion, SnapshotStore
 from ctxmem.schema import PageId
 
 FORMAT = 1
@@ -30,22 +29,22 @@ class SessionLog:
 
     def __init__(self, store: PageStore, tenant: str, session: str) -> None:
         self.store, self.tenant, self.session = store, tenant, session
-        self.version = 0
+        self.version: int = 0
         self.names = (tenant, session)
         self.on_damage: OnDamage | None = None  # skip damage, and report it to this
         self.lost = 0  # records and messages that were skipped
-        # Whoever writes messages must not be able to give two of them one id.
-        self._seed = secrets.randbits(63)
+        self._key = os.urandom(32)  # records name pages, so the next process may have another
         self._saved_at: int | None = 0  # version of the snapshot; None: another process writes them
 
     def page_id(self, data: bytes) -> PageId:
-        """Return an id under which the store keeps bytes, a keyed hash of them."""
-        return PageId(xxhash.xxh3_128_hexdigest(data, seed=self._seed))
+        """Return the id under which a message is stored."""
+        return encoding.page_id(data, self._key)
 
     def write(self, records: Sequence[Any], messages: Mapping[PageId, bytes]) -> None:
         """Write records and the messages they name, all or none.
 
-        Raises `ConflictError` when somebody else wrote since; nothing is written then.
+        Raises `ConflictError` when somebody else wrote since, `SessionDeletedError` when the
+        session was deleted; nothing is written then.
         """
         payloads = [encode({"v": FORMAT, **record}) for record in records]
         self.version = self.store.append(
@@ -54,17 +53,20 @@ class SessionLog:
 
     @property
     def behind(self) -> bool:
-        """Whether somebody else has written since."""
-        return self.store.version(self.tenant, self.session) != self.version
+        """Whether somebody else has written since, or deleted the session."""
+        now = self.store.version(self.tenant, self.session)
+        return now != self.version or not self._is_same(now)
 
     def news(self) -> Iterator[dict[str, Any]]:
         """Yield the records that are new, each after its predecessor was taken in."""
+        now = self.store.version(self.tenant, self.session)
         read = self.store.read(self.tenant, self.session, after=self.version, damaged=self._skip)
         for record in list(read):
             decoded = self._decoded(record.version, record.payload)
             if decoded is not None:
                 yield decoded
-            self.version = record.version
+            at = record.version
+            self.version = now.at(at) if isinstance(now, SessionVersion) else at
 
     def messages(self, ids: Sequence[PageId]) -> dict[PageId, Any]:
         """Return stored messages; one that is missing is damage, since its record is there."""
@@ -73,6 +75,7 @@ class SessionLog:
         )
         for page in ids:
             if page not in found:
+                self._check_still_there()
                 error = PageDamageError(
                     f"session {self.session!r} of tenant {self.tenant!r} names page {page}, which "
                     "the store does not have; restore the store from a copy, or open it with "
@@ -83,6 +86,21 @@ class SessionLog:
                 )
                 self._report(error)
         return {page: decode(data) for page, data in found.items()}
+
+    def _check_still_there(self) -> None:
+        now = self.store.version(self.tenant, self.session)
+        if now < self.version or not self._is_same(now):
+            raise SessionDeletedError(
+                f"session {self.session!r} of tenant {self.tenant!r} was deleted while it was read",
+                tenant=self.tenant,
+                session=self.session,
+            )
+
+    def _is_same(self, now: int) -> bool:
+        """Whether a version is not of another session that took the name of this one."""
+        if isinstance(now, SessionVersion) and isinstance(self.version, SessionVersion):
+            return now.incarnation == self.version.incarnation
+        return True
 
     def _decoded(self, version: int, payload: bytes) -> dict[str, Any] | None:
         try:
@@ -168,25 +186,3 @@ class SessionLog:
             return False
         self._saved_at = self.version
         return True
-
-
-def encode(value: Any) -> bytes:
-    """Return plain data as JSON bytes; lone surrogates are kept."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
-
-
-def decode(data: bytes) -> Any:
-    """Return what `encode` wrote."""
-    return json.loads(data.decode("utf-8", "surrogatepass"))
-
-
-def plain(message: Mapping[str, Any], what: str) -> bytes:
-    """Return a message as JSON bytes, or raise `InputError` for what JSON cannot hold."""
-    try:
-        return encode(message)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{what} cannot be stored as JSON ({error}); expected a dict of strings, numbers, "
-            "lists and dicts: convert framework objects first, or use the adapter"
-        ) from None

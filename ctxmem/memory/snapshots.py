@@ -12,8 +12,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ctxmem.memory.encoding import encode
 from ctxmem.memory.items import ItemTable
-from ctxmem.memory.session_log import encode
 
 FORMAT = 1
 """Version of the state; another one is not read, and the records are."""
