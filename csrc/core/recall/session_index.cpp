@@ -11,6 +11,7 @@ namespace {
 constexpr float kSaturation = 1.2f;  // k1 of BM25
 constexpr float kLength = .75f;      // b of BM25
 constexpr std::uint32_t kMostFrequent = 15;
+constexpr std::size_t kMostAsked = 256;  // words of a question; later ones are not looked for
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -254,11 +255,12 @@ Found SessionIndex::search(std::string_view question, std::size_t limit,
     words_.read(question);
     here_.clear();
     for (std::size_t w = 0; w < words_.size(); ++w) {
+        if (here_.size() == kMostAsked) break;
         const std::uint32_t term = find(words_[w]);
-        if (term != kNone) here_.push_back(term);
+        // In the question's order, so that sums do not depend on how the index came to be.
+        if (term != kNone && std::find(here_.begin(), here_.end(), term) == here_.end())
+            here_.push_back(term);
     }
-    std::sort(here_.begin(), here_.end());
-    here_.erase(std::unique(here_.begin(), here_.end()), here_.end());
     Scores scores;
     scores.passage.resize(passages_.size());
     scores.message.resize(messages_.size());
