@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -295,3 +296,40 @@ def solve_packing(
     time_limit: float = 0.0,
     gap: float = 0.0,
 ) -> Solution: ...
+
+class SessionIndex:
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    def add(
+        self,
+        message: int,
+        role: str,
+        text: str,
+        time: float = ...,
+        edges: Sequence[int] = ...,
+    ) -> int: ...
+    def remove(self, message: int) -> bool: ...
+    def search(
+        self,
+        question: str,
+        limit: int,
+        weights: Sequence[float] = ...,
+        answer: float = ...,
+        near: float = ...,
+        asked: float = ...,
+        since: float = ...,
+        until: float = ...,
+    ) -> tuple[
+        NDArray[np.int64],
+        NDArray[np.float32],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.float32],
+    ]: ...
+    def segment(self, first: int, last: int) -> bytes: ...
+    def load(self, data: bytes) -> int: ...
+    def messages(self) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64]]: ...
+    def passages(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...
+    @property
+    def memory(self) -> int: ...
