@@ -295,3 +295,11 @@ def solve_packing(
     time_limit: float = 0.0,
     gap: float = 0.0,
 ) -> Solution: ...
+
+# The ledger
+
+STATEMENT_KINDS: tuple[str, ...]
+
+def statements(
+    text: str, replies: bool = False, trusted: bool = False
+) -> NDArray[np.int64]: ...

@@ -80,4 +80,5 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     ctxmem::bind::bind_value(m);
     ctxmem::bind::bind_selection(m);
     ctxmem::bind::bind_difference(m);
+    ctxmem::bind::bind_ledger(m);
 }
