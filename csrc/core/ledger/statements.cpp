@@ -15,6 +15,7 @@ struct Word {
     std::uint32_t exact, prefix;   // numbers in the tables, 0 for none
     std::uint32_t roles;
     bool number, named, quoted, starts, comma;  // comma: punctuation is between it and the last
+    bool conditional;                           // in a condition
     bool inflected;                             // ends in -ed, -ing or -s
 };
 
@@ -165,8 +166,8 @@ private:
     }
 
     void find_clauses() {
-        bool opener = true;
-        question_ = words_.size();
+        bool opener = true, condition = false;
+        question_ = reported_ = words_.size();
         const std::string_view whole = text_.substr(begin_, end_ - begin_);
         const std::size_t mark = whole.find_last_not_of(" \n\r\t\"')");
         const bool asks = mark != std::string_view::npos &&
@@ -176,6 +177,12 @@ private:
             const bool joined = i > 0 && (words_[i - 1].roles & kJoiner) != 0;
             word.starts = i == 0 || word.comma || joined || (opener && i > 0);
             opener = word.starts && (word.roles & kOpener) != 0;
+            condition = (condition && !word.comma) || (word.starts && (word.roles & kIf) != 0);
+            word.conditional = condition;
+            const bool reporter = (i > 0 && (words_[i - 1].roles & kReporter) != 0) ||
+                                  (i > 1 && (words_[i - 2].roles & kReporter) != 0);
+            if (reported_ == words_.size() && reporter && (word.roles & kSays) != 0)
+                reported_ = i - 1;
             if (asks && question_ == words_.size() && word.starts && (word.roles & kAsks) != 0)
                 question_ = i;
         }
@@ -187,19 +194,7 @@ private:
         if (word.quoted) return true;
         if (at >= question_ && !phrase.question && !phrase.request) return true;
         if (at >= question_ && phrase.question && at > 0 && asks_about(at)) return true;
-        bool condition = false;
-        for (std::size_t i = at + 1; i-- > 0;) {
-            if ((words_[i].roles & kIf) != 0 && words_[i].starts && !phrase.condition)
-                condition = true;
-            if (words_[i].comma) break;
-        }
-        if (condition) return true;
-        for (std::size_t i = 0; i + 1 < at; ++i) {
-            if ((words_[i].roles & kReporter) == 0) continue;
-            for (std::size_t k = i + 1; k < std::min(at, i + 3); ++k)
-                if ((words_[k].roles & kSays) != 0) return true;
-        }
-        return false;
+        return (word.conditional && !phrase.condition) || at > reported_ + 1;
     }
 
     // "why do I prefer", "what if I prefer": the question is about the phrase.
@@ -375,6 +370,7 @@ private:
             s.end = std::max(words_[last - 1].to, s.cue_end);
         }
         for (const Word& word : words_) {
+            if (word.to <= s.start || word.from >= s.end) continue;
             if ((word.roles & kNo) != 0) s.flags |= kNegates;
             if ((word.roles & kNow) != 0) s.flags |= kUpdates;
         }
@@ -403,7 +399,7 @@ private:
     std::size_t begin_, end_;
     std::vector<Word>& words_;
     const Phrases& table_;
-    std::size_t question_ = 0;
+    std::size_t question_ = 0, reported_ = 0;  // the size of words_ where there is none
 };
 
 // Finds the paragraphs in which the author of the message speaks.
