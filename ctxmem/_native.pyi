@@ -333,3 +333,10 @@ class SessionIndex:
     def passages(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...
     @property
     def memory(self) -> int: ...
+# The ledger
+
+STATEMENT_KINDS: tuple[str, ...]
+
+def statements(
+    text: str, replies: bool = False, trusted: bool = False
+) -> NDArray[np.int64]: ...

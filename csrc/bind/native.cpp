@@ -81,4 +81,5 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     ctxmem::bind::bind_selection(m);
     ctxmem::bind::bind_difference(m);
     ctxmem::bind::bind_recall(m);
+    ctxmem::bind::bind_ledger(m);
 }

@@ -1,0 +1,534 @@
+#include "core/ledger/statements.hpp"
+
+#include <algorithm>
+
+#include "core/ledger/phrases.hpp"
+#include "core/text/line_classifier.hpp"
+#include "core/text/sentences.hpp"
+#include "core/text/unicode.hpp"
+
+namespace ctxmem {
+namespace {
+
+struct Word {
+    std::uint32_t from, to;        // bytes
+    std::uint32_t exact, prefix;   // numbers in the tables, 0 for none
+    std::uint32_t roles;
+    bool number, named, quoted, starts, comma;  // comma: punctuation is between it and the last
+    bool conditional;                           // in a condition
+    bool inflected;                             // ends in -ed, -ing or -s
+};
+
+constexpr std::size_t kLongSentence = 60;  // words; a longer one is cut to its clauses
+constexpr int kMostFailedTags = 8;
+
+bool is_word_char(std::uint8_t bits) { return (bits & 7) >= 1 && (bits & 7) <= 5; }
+
+// Reads one sentence.
+class Sentence {
+public:
+    Sentence(std::string_view text, std::size_t begin, std::size_t end, std::vector<Word>& words)
+        : text_(text), begin_(begin), end_(end), words_(words), table_(Phrases::get()) {
+        read();
+        find_clauses();
+    }
+
+    bool find(bool replies, std::size_t before, std::vector<Statement>& out) {
+        const Statement none{};
+        Statement best = none;
+        std::size_t cue = 0;
+        const auto offer = [&](const Statement& found, std::size_t at) {
+            if (found.strength > best.strength) best = found, cue = at;
+        };
+        const std::size_t first_out = out.size();
+        for (std::size_t i = 0; i < words_.size(); ++i) {
+            for (const std::uint32_t word : {words_[i].exact, words_[i].prefix}) {
+                if (word == 0) continue;
+                for (const std::uint32_t p : table_.beginning(word)) {
+                    const Phrase& phrase = table_.phrase(p);
+                    const bool reply = phrase.kind >= static_cast<int>(StatementKind::proposal);
+                    if (reply && !replies) continue;
+                    if (phrase.clause && !words_[i].starts) continue;
+                    if (!reply && blocked(i, phrase)) continue;
+                    std::size_t last = 0;
+                    if (!match(phrase, 1, i + 1, last)) continue;
+                    Statement found = made(phrase, i, last);
+                    if (reply) {
+                        out.push_back(found);
+                        break;
+                    }
+                    offer(found, i);
+                }
+            }
+            if ((words_[i].roles & kCopula) != 0) {
+                const Statement found = value_at(i);
+                if (found.strength != 0) offer(found, i);
+            }
+        }
+        for (std::size_t i = first_out; i < out.size(); ++i) place(out[i], 0, before);
+        if (best.strength == 0) return out.size() > first_out;
+        place(best, cue, before);
+        out.push_back(best);
+        return true;
+    }
+
+private:
+    void read() {
+        words_.clear();
+        bool quoted = false, comma = false;
+        for (std::size_t at = begin_; at < end_;) {
+            const CodePoint point = decode(text_, at);
+            const std::uint8_t bits = class_byte(point.value);
+            if (!is_word_char(bits)) {
+                switch (point.value) {
+                    case U'"': quoted = !quoted; break;
+                    case U'\u201C': case U'\u00AB': case U'\u201E': case U'\u300C': quoted = true; break;
+                    case U'\u201D': case U'\u00BB': case U'\u300D': quoted = false; break;
+                    case U',': case U';': case U':': case U'(': case U')': case U'.': case U'!':
+                    case U'?': case U'\u2014': case U'\u2013': case U'\uFF0C': case U'\u3001':
+                    case U'\u3002': case U'\uFF1B': case U'\uFF1A': comma = true; break;
+                    case U'=': case U'\'': break;
+                    case U'-': comma |= at > begin_ && text_[at - 1] == ' '; break;
+                    default: break;
+                }
+                at += point.size;
+                continue;
+            }
+            at = read_word(at, quoted, comma);
+            comma = false;
+        }
+        // An opening mark without a closing one quotes nothing.
+        if (quoted)
+            for (auto word = words_.rbegin(); word != words_.rend() && word->quoted; ++word)
+                word->quoted = false;
+    }
+
+    std::size_t read_word(std::size_t at, bool quoted, bool comma) {
+        Word word{};
+        word.from = static_cast<std::uint32_t>(at);
+        word.quoted = quoted;
+        word.comma = comma;
+        std::uint64_t hash = kWordSeed;
+        std::size_t count = 0, digits = 0;
+        bool upper = false, inner_upper = false, joined_sign = false;
+        while (at < end_) {
+            const CodePoint point = decode(text_, at);
+            const std::uint8_t bits = class_byte(point.value);
+            char32_t c = point.value;
+            if (is_word_char(bits)) {
+                if ((bits & kSpaceless) != 0 && count > 0) break;
+                const auto kind = static_cast<CharClass>(bits & 7);
+                if (kind == CharClass::upper) (count == 0 ? upper : inner_upper) = true;
+                digits += kind == CharClass::number;
+                c = lower_case(c);
+            } else {
+                const bool apostrophe = c == U'\'' || c == U'\u2019';
+                if (!apostrophe && c != U'-' && c != U'_' && c != U'.' && c != U'/' && c != U':' &&
+                    c != U'@' && c != U',')
+                    break;
+                const std::size_t next = at + point.size;
+                if (next >= end_) break;
+                const std::uint8_t after = class_byte(decode(text_, next).value);
+                const bool digit = static_cast<CharClass>(after & 7) == CharClass::number;
+                if (!is_word_char(after) || (after & kSpaceless) != 0) break;
+                if ((c == U',' || c == U':') && !(digit && digits > 0)) break;
+                joined_sign |= c == U'_' || c == U'/' || c == U'.' || c == U'@';
+                if (apostrophe) c = U'\'';
+            }
+            hash = mix_char(hash, c);
+            ++count;
+            at += point.size;
+            if (count < 24 && table_.has_prefix_of(count))
+                if (const auto found = table_.word(
+                        mix_char(hash, static_cast<char32_t>(kPrefixMark) << 24)))
+                    word.prefix = found;
+            if (count == 1 && (bits & kSpaceless) != 0) break;
+        }
+        word.to = static_cast<std::uint32_t>(at);
+        word.exact = table_.word(hash);
+        word.roles = table_.roles(word.exact);
+        word.number = digits > 0 && !upper && !inner_upper && !joined_letters(word, digits);
+        word.named = digits > 0 || upper || inner_upper || joined_sign;
+        const std::string_view raw = text_.substr(word.from, word.to - word.from);
+        word.inflected = count > 3 && (raw.ends_with("ed") || raw.ends_with("ing") ||
+                                       (raw.ends_with("s") && !raw.ends_with("ss") && raw != "focus"));
+        if (raw.ends_with("need") || raw.ends_with("feed") || raw.ends_with("embed") ||
+            raw.ends_with("bring"))
+            word.inflected = false;
+        words_.push_back(word);
+        return at;
+    }
+
+    // "5kg" is a number, "a81d0ce" an identifier.
+    bool joined_letters(const Word& word, std::size_t digits) const {
+        const char first = text_[word.from];
+        return first < '0' || first > '9' || word.to - word.from > 2 * digits + 4;
+    }
+
+    void find_clauses() {
+        bool opener = true, condition = false;
+        question_ = reported_ = words_.size();
+        const std::string_view whole = text_.substr(begin_, end_ - begin_);
+        const std::size_t mark = whole.find_last_not_of(" \n\r\t\"')");
+        const bool asks = mark != std::string_view::npos &&
+                          (whole[mark] == '?' || whole.substr(0, mark + 1).ends_with("\uFF1F"));
+        for (std::size_t i = 0; i < words_.size(); ++i) {
+            Word& word = words_[i];
+            const bool joined = i > 0 && (words_[i - 1].roles & kJoiner) != 0;
+            word.starts = i == 0 || word.comma || joined || (opener && i > 0);
+            opener = word.starts && (word.roles & kOpener) != 0;
+            condition = (condition && !word.comma) || (word.starts && (word.roles & kIf) != 0);
+            word.conditional = condition;
+            const bool reporter = (i > 0 && (words_[i - 1].roles & kReporter) != 0) ||
+                                  (i > 1 && (words_[i - 2].roles & kReporter) != 0);
+            if (reported_ == words_.size() && reporter && (word.roles & kSays) != 0)
+                reported_ = i - 1;
+            if (asks && question_ == words_.size() && word.starts && (word.roles & kAsks) != 0)
+                question_ = i;
+        }
+        if (asks && question_ == words_.size()) question_ = 0;
+    }
+
+    bool blocked(std::size_t at, const Phrase& phrase) const {
+        const Word& word = words_[at];
+        if (word.quoted) return true;
+        if (at >= question_ && !phrase.question && !phrase.request) return true;
+        if (at >= question_ && phrase.question && at > 0 && asks_about(at)) return true;
+        return (word.conditional && !phrase.condition) || at > reported_ + 1;
+    }
+
+    // "why do I prefer", "what if I prefer": the question is about the phrase.
+    bool asks_about(std::size_t at) const {
+        const std::size_t from = at >= 2 ? at - 2 : 0;
+        for (std::size_t i = from; i < at; ++i)
+            if ((words_[i].roles & kAsks) != 0 && i + 1 >= at) return true;
+        return false;
+    }
+
+    bool match(const Phrase& phrase, std::size_t e, std::size_t at, std::size_t& last) const {
+        using Type = Element::Type;
+        if (e == phrase.elements.size()) {
+            last = at;
+            return true;
+        }
+        const Element& element = phrase.elements[e];
+        if (element.type == Type::gap) {
+            for (std::size_t skip = 0; skip <= element.skip && at + skip <= words_.size(); ++skip)
+                if (match(phrase, e + 1, at + skip, last)) return true;
+            return false;
+        }
+        if (takes(element, at)) {
+            const bool no_width = element.type == Type::clause || element.type == Type::end;
+            if (match(phrase, e + 1, at + (no_width ? 0 : 1), last)) return true;
+        }
+        return element.optional && match(phrase, e + element.skip, at, last);
+    }
+
+    bool takes(const Element& element, std::size_t at) const {
+        using Type = Element::Type;
+        if (element.type == Type::end) return at == words_.size();
+        if (at >= words_.size()) return false;
+        const Word& word = words_[at];
+        switch (element.type) {
+            case Type::words:
+                return std::find(element.words.begin(), element.words.end(), word.exact) !=
+                           element.words.end() ||
+                       (word.prefix != 0 && std::find(element.words.begin(), element.words.end(),
+                                                      word.prefix) != element.words.end());
+            case Type::verb:
+                return !word.comma && !word.number && !word.inflected &&
+                       (word.roles & kNoImperative) == 0;
+            case Type::number: return word.number;
+            case Type::value: return is_value(at);
+            case Type::day: return (word.roles & kDay) != 0 || is_date(at);
+            case Type::clause: return word.starts;
+            default: return false;
+        }
+    }
+
+    bool is_value(std::size_t at) const {
+        const Word& word = words_[at];
+        return word.number || word.quoted || (word.named && !(at == 0 && !has_digit(word))) ||
+               (word.roles & kDay) != 0;
+    }
+
+    bool has_digit(const Word& word) const {
+        for (std::uint32_t i = word.from; i < word.to; ++i)
+            if (text_[i] >= '0' && text_[i] <= '9') return true;
+        return false;
+    }
+
+    // 14th, 3/12, 2024-05-01, 17:00
+    bool is_date(std::size_t at) const {
+        const Word& word = words_[at];
+        const std::string_view raw = text_.substr(word.from, word.to - word.from);
+        if (raw.empty() || raw[0] < '0' || raw[0] > '9') return false;
+        return raw.ends_with("th") || raw.ends_with("st") || raw.ends_with("nd") ||
+               raw.ends_with("rd") || raw.ends_with("am") || raw.ends_with("pm") ||
+               raw.find_first_of("/-:") != std::string_view::npos;
+    }
+
+    Statement made(const Phrase& phrase, std::size_t first, std::size_t last) const {
+        Statement s{};
+        s.kind = static_cast<StatementKind>(phrase.kind);
+        s.language = phrase.language;
+        s.strength = phrase.strength;
+        s.flags = static_cast<std::uint8_t>((phrase.updates ? kUpdates : 0) |
+                                            (phrase.negates ? kNegates : 0) |
+                                            (phrase.retracts ? kRetracts : 0));
+        s.cue_start = words_[first].from;
+        s.cue_end = words_[std::max(last, first + 1) - 1].to;
+        if (s.kind == StatementKind::limit || s.kind == StatementKind::deadline ||
+            s.kind == StatementKind::value || s.kind == StatementKind::correction) {
+            const std::size_t from = last > first + 1 ? last - 1 : last;
+            for (std::size_t i = from; i < std::min(words_.size(), from + 6); ++i)
+                if (is_value(i)) {
+                    s.value_start = words_[i].from;
+                    s.value_end = words_[i].to;
+                    break;
+                }
+            set_subject(s, first);
+        }
+        return s;
+    }
+
+    // The words of the clause before the cue.
+    void set_subject(Statement& s, std::size_t cue) const {
+        std::size_t i = cue;
+        while (i > 0 && cue - i < 6 && !words_[i].comma && !words_[i].starts) --i;
+        while (i < cue && (words_[i].roles & (kOpener | kOwner | kArticle | kNow)) != 0) ++i;
+        if (i >= cue || (words_[i].roles & kNoSubject) != 0) return;
+        s.subject_start = words_[i].from;
+        s.subject_end = words_[cue - 1].to;
+    }
+
+    Statement value_at(std::size_t copula) const {
+        Statement none{};
+        if (copula == 0 || copula >= question_ || words_[copula].quoted) return none;
+        std::size_t first = copula;
+        while (first > 0 && copula - first < 7 && !words_[first].comma &&
+               !(first < copula && words_[first].starts))
+            --first;
+        bool now = false;
+        while (first < copula && (words_[first].roles & (kOpener | kNow)) != 0) {
+            now |= (words_[first].roles & kNow) != 0;
+            ++first;
+        }
+        if (first >= copula) return none;
+        const bool owned = (words_[first].roles & kOwner) != 0;
+        const bool article = (words_[first].roles & kArticle) != 0;
+        if (owned || article) ++first;
+        if (first >= copula) return none;
+        for (std::size_t i = first; i < copula; ++i)
+            if ((words_[i].roles & (kNoSubject | kIf | kSays)) != 0) return none;
+        if (!owned && !article && !words_[first].starts) return none;
+        std::size_t at = copula + 1;
+        while (at < words_.size() && !words_[at].comma && (words_[at].roles & kFiller) != 0) {
+            now |= (words_[at].roles & kNow) != 0;
+            ++at;
+        }
+        if (at >= words_.size() || !is_value(at)) return none;
+        const Word& value = words_[at];
+        const bool exact = has_digit(value) || value.quoted;
+        if (!exact && !owned && !now) return none;
+        for (std::size_t i = at + 1; i < std::min(words_.size(), at + 4); ++i)
+            now |= (words_[i].roles & kNow) != 0;
+        Phrase phrase{};
+        phrase.condition = false;
+        if (blocked(copula, phrase)) return none;
+        Statement s{};
+        s.kind = StatementKind::value;
+        s.language = 0;
+        s.strength = static_cast<std::uint8_t>(4 + owned + now + (exact ? 1 : 0));
+        s.flags = now ? kUpdates : 0;
+        s.cue_start = words_[copula].from;
+        s.cue_end = words_[copula].to;
+        s.subject_start = words_[first].from;
+        s.subject_end = words_[copula - 1].to;
+        s.value_start = value.from;
+        s.value_end = value.to;
+        return s;
+    }
+
+    // Set the span: the sentence without the question behind the cue; of a very long one the clauses
+    // around the cue; with the sentence before where the statement refers to it.
+    void place(Statement& s, std::size_t cue, std::size_t before) const {
+        std::size_t first = 0, last = words_.size();
+        if (question_ > cue && question_ < words_.size()) last = question_;
+        if (last - first > kLongSentence) {
+            std::size_t near = cue;
+            while (near > 0 && (!words_[near].comma || cue - near < 8) && cue - near < 24) --near;
+            first = near;
+            std::size_t far = std::min(last, cue + 12);
+            while (far < last && !words_[far].comma && far < cue + 40) ++far;
+            last = far;
+        }
+        s.start = static_cast<std::uint32_t>(first == 0 ? begin_ : words_[first].from);
+        if (last == words_.size()) {
+            s.end = static_cast<std::uint32_t>(end_);
+        } else {
+            s.end = std::max(words_[last - 1].to, s.cue_end);
+        }
+        for (const Word& word : words_) {
+            if (word.to <= s.start || word.from >= s.end) continue;
+            if ((word.roles & kNo) != 0) s.flags |= kNegates;
+            if ((word.roles & kNow) != 0) s.flags |= kUpdates;
+        }
+        const bool binds = s.kind == StatementKind::rule || s.kind == StatementKind::instruction;
+        if (binds && before < begin_ && s.start == begin_ && !has_noun_before_pointer(s)) {
+            s.flags |= kLeans;
+            s.start = static_cast<std::uint32_t>(before);
+        }
+    }
+
+    // Whether nothing right behind the cue points to the sentence before.
+    bool has_noun_before_pointer(const Statement& s) const {
+        std::size_t seen = 0;
+        for (const Word& word : words_) {
+            if (word.from < s.cue_start) continue;
+            if ((word.roles & kPoints) != 0) {
+                const auto raw = text_.substr(word.from, word.to - word.from);
+                return raw == "this" || raw == "das" || raw == "die";
+            }
+            if (++seen == 5) break;
+        }
+        return true;
+    }
+
+    std::string_view text_;
+    std::size_t begin_, end_;
+    std::vector<Word>& words_;
+    const Phrases& table_;
+    std::size_t question_ = 0, reported_ = 0;  // the size of words_ where there is none
+};
+
+// Finds the paragraphs in which the author of the message speaks.
+class MessageReader {
+public:
+    MessageReader(std::string_view text, bool replies, bool trusted, StopToken& stop)
+        : text_(text), replies_(replies), trusted_(trusted), stop_(stop) {}
+
+    std::vector<Statement> read() {
+        std::size_t fence = 0;
+        for (std::size_t at = 0; at < text_.size();) {
+            const Line line = line_at(text_, at);
+            const std::string_view content = text_.substr(line.first, line.last - line.first);
+            stop_.check(line.next - at);
+            const std::size_t next = line.next;
+            if (const std::size_t size = fence_size(content); size != 0) {
+                close();
+                fence = fence == 0 ? size : (size >= fence ? 0 : fence);
+            } else if (fence != 0) {
+            } else if (line.blank()) {
+                close();
+            } else if (content.starts_with("\"\"\"")) {
+                close();
+                const std::size_t end = text_.find("\"\"\"", line.first + 3);
+                if (end == std::string_view::npos) break;
+                at = end + 3;
+                continue;
+            } else if (content.front() == '<' && content.size() > 1) {
+                close();
+                at = std::max(after_element(line.first), next);
+                continue;
+            } else if (!trusted_ && is_header(content)) {
+                close();
+                break;
+            } else if (content.front() == '>' || content.front() == '|' || is_heading(content) ||
+                       is_table_row(content) || rule_of(content) != 0 ||
+                       code_evidence(line, content) == 2 || begins_turn(content)) {
+                close();
+            } else {
+                const Marker marker = marker_of(content);
+                if (marker.size != 0 && marker.size < content.size()) {
+                    close();
+                    open_ = true;
+                    begin_ = line.first + marker.size;
+                } else if (!open_) {
+                    open_ = true;
+                    begin_ = line.first;
+                }
+                end_ = line.last;
+                if (!trusted_ && content.back() == ':' && announces(content)) {
+                    close();
+                    break;
+                }
+            }
+            at = next;
+        }
+        close();
+        return std::move(out_);
+    }
+
+private:
+    void close() {
+        if (!open_) return;
+        open_ = false;
+        starts_.clear();
+        sentence_starts(text_, begin_, end_, begin_, kLongest, starts_, stop_);
+        for (std::size_t i = 0; i < starts_.size(); ++i) {
+            const std::size_t next = i + 1 < starts_.size() ? starts_[i + 1] : end_;
+            const std::size_t last = trim_space(text_, starts_[i], next);
+            if (last <= starts_[i]) continue;
+            Sentence(text_, starts_[i], last, words_)
+                .find(replies_, i > 0 ? starts_[i - 1] : starts_[i], out_);
+        }
+    }
+
+    static bool is_header(std::string_view content) {
+        return content.starts_with("From: ") || content.starts_with("Subject: ") ||
+               content.starts_with("Begin forwarded") || content.starts_with("-----Original") ||
+               content.starts_with("---------- Forwarded");
+    }
+
+    // The offset behind the element that begins at a line; 0 if it is not closed.
+    std::size_t after_element(std::size_t at) {
+        std::size_t end = at + 1;
+        while (end < text_.size() && end - at < 40 &&
+               (text_[end] == '_' || text_[end] == '-' || (text_[end] >= '0' && text_[end] <= '9') ||
+                (text_[end] >= 'A' && text_[end] <= 'Z') || (text_[end] >= 'a' && text_[end] <= 'z')))
+            ++end;
+        if (end == at + 1) return 0;
+        if (failed_ >= kMostFailedTags) return text_.size();
+        const std::string close = "</" + std::string(text_.substr(at + 1, end - at - 1)) + ">";
+        const std::size_t found = text_.find(close, end);
+        if (found == std::string_view::npos) {
+            ++failed_;
+            return 0;
+        }
+        return found + close.size();
+    }
+
+    // "Here is the mail:" and the like.
+    bool announces(std::string_view content) {
+        const std::size_t from = content.size() > 300 ? content.size() - 300 : 0;
+        std::size_t begin = from;
+        while (begin < content.size() &&
+               (static_cast<unsigned char>(content[begin]) & 0xC0) == 0x80)
+            ++begin;
+        std::vector<Word> words;
+        Sentence(content, begin, content.size(), words);
+        std::uint32_t roles = 0;
+        for (const Word& word : words) roles |= word.roles;
+        return (roles & kPasted) != 0 && (roles & kShows) != 0;
+    }
+
+    std::string_view text_;
+    bool replies_, trusted_;
+    StopToken& stop_;
+    bool open_ = false;
+    std::size_t begin_ = 0, end_ = 0;
+    int failed_ = 0;
+    std::vector<std::size_t> starts_;
+    std::vector<Word> words_;
+    std::vector<Statement> out_;
+};
+
+}  // namespace
+
+std::vector<Statement> find_statements(std::string_view text, bool replies, bool trusted,
+                                       StopToken& stop) {
+    return MessageReader(text, replies, trusted, stop).read();
+}
+
+}  // namespace ctxmem
