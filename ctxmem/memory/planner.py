@@ -59,6 +59,7 @@ class WindowPlanner:
             *(state, meter, prices),
             costs=costs,
             reuse=reuse,
+            visibility=visibility,
             eviction=self.eviction,
             policy=policy,
             miss_cost=miss_cost,
