@@ -130,6 +130,20 @@ PRICES = {
             date="2026-11-23",
         ),
         Prices(
+            *("deepseek", 0.02, 1.0),
+            minimum=64,
+            step=64,
+            marked=False,
+            ttl=3600.0,
+            dollars=0.15,
+            models="DeepSeek V4 Flash and V4.1 Flash, automatic on disk (V4 Pro: a hit at 1/30 or "
+            "less); units of 64 tokens, kept for hours at least; off-peak dollars, peak is double",
+            source="api-docs.deepseek.com/quick_start/pricing (V4 Flash 0731: hit 0.0028, miss "
+            "0.14 dollars a million) and /guides/kv_cache; dollars of V4.1 Flash 1017 by a copy "
+            "of 2026-10-27",
+            date="2026-11-27",
+        ),
+        Prices(
             *("vllm", 0.0, 1.0, 0),
             step=16,
             marked=False,

@@ -81,6 +81,14 @@ def test_dollars_are_by_the_row():
     assert bill.dollars == pytest.approx(12.5)
 
 
+def test_a_miss_at_deepseek_costs_fifty_hits_in_units_of_64_tokens():
+    bill = Bill(PRICES["deepseek"])
+    assert bill.call([Block("a", 1000)]).cost == 1000  # no surcharge for the write
+    again = bill.call([Block("a", 1000), Block("b", 100)])
+    assert (again.read, again.written) == (960, 140)  # 15 units of 64
+    assert again.cost == pytest.approx(960 / 50 + 140)
+
+
 def test_unknown_prices_are_refused_by_name():
     assert prices_of("openai") is prices_of(PRICES["openai"])
     with pytest.raises(InputError, match="prices is 'acme'; expected one of anthropic, "):

@@ -13,6 +13,7 @@ from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
 from ctxmem.memory.resident import Entry, Resident, ids_of, named_in
 from ctxmem.memory.schedule import Cut, Span
+from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
 from ctxmem.pricing import Prices
 
@@ -22,6 +23,10 @@ LEAST_SHARE = 0.6
 """An edit frees this share of the room beside the pins, where it can: few edits, not many."""
 KEPT_SHARE = 0.3
 """An edit leaves this share of that room in use, where it can: room is there to be used."""
+LEAST_TOKENS = 4000
+"""While needs are met, an edit that frees so many tokens is large enough, ..."""
+KEPT_TOKENS = 1500
+"""... and one that leaves so many leaves enough: what is older is seldom needed again."""
 NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them leave, too."""
 _PATIENCE = 16
@@ -39,12 +44,14 @@ class EditPlanner:
         *,
         costs: CostTracker,
         reuse: Reuse,
+        visibility: VisibilityTracker,
         eviction: PolicyEviction | None,
         policy: object,
         miss_cost: float,
     ) -> None:
         self.state, self.meter, self.prices, self.costs = state, meter, prices, costs
         self.reuse, self.eviction, self.policy = reuse, eviction, policy
+        self.visibility = visibility
         self.miss_cost = miss_cost
         self._look_at = 0  # a window smaller than this was found not worth an edit
 
@@ -158,12 +165,16 @@ class EditPlanner:
             return low[0] if low else enough[-1]
         if not enough:
             return max(found, key=lambda cut: cut.removed - cut.noted)
-        least = LEAST_SHARE * room * (0.2 if cold else 1.0)  # a cold edit costs nothing
+        least, kept = LEAST_SHARE * room, KEPT_SHARE * room
+        if self.visibility.needs_met:
+            least, kept = min(least, LEAST_TOKENS), min(kept, KEPT_TOKENS)
+        if cold:
+            least *= 0.2  # a cold edit costs nothing
         fair = [
             cut
             for cut in enough
             if cut.removed - cut.noted >= least
-            and stable - cut.removed + cut.noted - (limit - room) >= KEPT_SHARE * room
+            and stable - cut.removed + cut.noted - (limit - room) >= kept
         ]
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if excess > 0:

@@ -18,7 +18,8 @@ from ctxmem.memory.excerpts import LEAST, ExcerptPlanner
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
-from ctxmem.memory.resident import Resident, Shown
+from ctxmem.memory.repeats import RepeatIndex
+from ctxmem.memory.resident import Item, Resident, Shown, shortened
 from ctxmem.memory.texts import has_results
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
@@ -58,11 +59,13 @@ class WindowPlanner:
             *(state, meter, prices),
             costs=costs,
             reuse=reuse,
+            visibility=visibility,
             eviction=self.eviction,
             policy=policy,
             miss_cost=miss_cost,
         )
         self.excerpts = ExcerptPlanner(state, meter, visibility)
+        self.repeats = RepeatIndex(state)
         self.recorded = 0  # entries there were at the last record
         self.considered = 0  # items whose first showing was thought about
 
@@ -143,12 +146,16 @@ class WindowPlanner:
         for item in state.items[max(pending, self.considered) :]:
             if item.tokens < LEAST or item.pinned or not has_results(item.message):
                 continue
-            whole = item.tokens * (prices.write + prices.read * calls)
-            once = item.tokens * (1.0 + again)
+            size = self._without_repeats(plan, item)
+            whole = size * (prices.write + prices.read * calls)
+            once = size * (1.0 + again)
             if once >= whole:
+                self._show_in_full(plan, item)
                 continue
             texts, tokens = self.excerpts.outlined(item)
-            if once + tokens * (prices.write + prices.read * calls) < whole:
+            if once + tokens * (prices.write + prices.read * calls) >= whole:
+                self._show_in_full(plan, item)
+            else:
                 plan.excerpts[item.index] = [*texts]
                 detail = (
                     f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown for one "
@@ -157,17 +164,43 @@ class WindowPlanner:
                 names = tuple(map(editing.page_name, item.pages))
                 plan.events.append(Event("compact", detail, names, item.tokens - tokens))
 
+    def _without_repeats(self, plan: Plan, item: Item) -> int:
+        """Leave out of a new item what the window shows already; return the tokens it has then."""
+        texts = self.repeats.without_repeats(item, self.state.in_full)
+        if texts is None:
+            return item.tokens
+        message = shortened(item.message, texts)
+        tokens = self.excerpts.meter.message(message, item.index)
+        if tokens + LEAST > item.tokens:
+            return item.tokens
+        plan.parts[item.index] = texts
+        plan.excerpts[item.index] = texts
+        detail = (
+            f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown without the lines "
+            f"that the window shows already, in {tokens:,} tokens"
+        )
+        names = tuple(map(editing.page_name, item.pages))
+        plan.events.append(Event("compact", detail, names, item.tokens - tokens))
+        return tokens
+
+    def _show_in_full(self, plan: Plan, item: Item) -> None:
+        """Let later results refer to an item that stays in the window as it is."""
+        if item.index not in plan.parts:
+            self.repeats.add(item)
+
     def _commit(self, plan: Plan, pending: int) -> None:
         """Move items to the stable part, up to the first that is shown for this call only."""
         state = self.state
         excerpts = {**state.excerpts, **plan.excerpts} if plan.excerpts else state.excerpts
+        parts = {**state.parts, **plan.parts} if plan.parts else state.parts
         for index in range(state.committed, len(state.items)):
             if state.items[index].lost:
                 plan.committed = index + 1
                 continue
             shown = state.shown_by(index, excerpts)
-            if not isinstance(shown, int) and index >= pending:
-                plan.pending = list(map(state.sent_now, range(index, len(state.items))))
+            lasting = isinstance(shown, int) or parts.get(index) == shown[1]
+            if not lasting and index >= pending:
+                plan.pending = [state.sent_now(i, parts) for i in range(index, len(state.items))]
                 break
             plan.entries.append(state.entry(shown))
             plan.committed = index + 1

@@ -191,12 +191,15 @@ class Resident:
         ids = identifiers(shown["note"])
         return Entry(-1, message, self._count(message, 0), shown, shown.get("again", -1), ids)
 
-    def sent_now(self, index: int) -> tuple[int, dict[str, Any], int]:
-        """Return a new item as this call shows it: in full, or in part where it is too long."""
+    def sent_now(
+        self, index: int, parts: Mapping[int, list[str | None]] | None = None
+    ) -> tuple[int, dict[str, Any], int]:
+        """Return a new item as this call shows it: in full, or by its parts (those recorded)."""
         item = self.items[index]
-        if index not in self.parts or item.pinned:
+        parts = self.parts if parts is None else parts
+        if index not in parts or item.pinned:
             return index, item.message, item.tokens
-        message = shortened(item.message, self.parts[index])
+        message = shortened(item.message, parts[index])
         return index, message, self._count(message, index)
 
     # Snapshots ------------------------------------------------------------------------------------

@@ -12,6 +12,12 @@ KEPT_ITEMS = 2048
 """An identifier is forgotten when this many items in a row, or up to twice as many, lack it."""
 
 
+MISS_SHARE = 0.015
+"""Needs count as met while at most this share of them is not in sight, ..."""
+_NEEDS = 60
+"""... as if there had been so many needs before, all met."""
+
+
 class VisibilityTracker:
     """Follows identifiers through a session, a new item at a time.
 
@@ -37,9 +43,15 @@ class VisibilityTracker:
         there = self._state.in_full
         return first in there or last in there or self._state.named[name] > 0
 
+    @property
+    def needs_met(self) -> bool:
+        """Whether nearly all identifiers that were needed so far were in sight."""
+        return self.misses <= MISS_SHARE * (self.hits + self.misses + _NEEDS)
+
     def learn(self) -> None:
         """Take in the items that are new: what assistant messages among them referred to."""
         state = self._state
+        tail = range(state.committed, self._learned)  # items behind the stable part, in full
         for item in state.items[self._learned :]:
             if item.turn.role == "assistant":
                 needed: dict[int, None] = {}
@@ -48,7 +60,8 @@ class VisibilityTracker:
                     if name in self._holders:
                         used[self._holders[name][0]] = None
                         needed[self._holders[name][1]] = None
-                        if name in self:
+                        last = self._holders[name][1]
+                        if name in self or (last in tail and last not in state.parts):
                             self.hits += 1
                         else:
                             self.misses += 1

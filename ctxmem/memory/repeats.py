@@ -1,0 +1,121 @@
+"""Leave out of a new tool result the lines that the window already shows.
+
+Agents read the same file again and again: a listing before an edit, and after it. Runs of lines
+that an earlier result in the window holds, byte for byte, are replaced by a mark that names the
+page and the lines there; every other line is shown as it is. The original is stored as ever, so
+`page(id)` gives both texts in full, also when the earlier one has left the window since.
+
+New text is not cached yet, so leaving some of it out never costs a rewrite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+
+from ctxmem.memory import editing
+from ctxmem.memory.resident import Item, Resident
+from ctxmem.memory.texts import with_results
+
+RUN_LINES = 4
+"""Shorter runs of repeated lines are shown."""
+RUN_CHARACTERS = 240
+"""Runs of fewer characters are shown; a mark takes about 60."""
+_MOST_KEYS = 100_000
+"""Keys beyond this are dropped with all of what has left the window."""
+
+Place = tuple[int, int, int]  # an item, one of its results, a line
+
+
+class RepeatIndex:
+    """Finds lines of results that the window of one session shows in full.
+
+    The index holds a key for each run of `RUN_LINES` lines, the newest place for each key; a match
+    is compared with the text of the place, so a collision of keys cannot change what is shown.
+    Adding an item and looking one up take time linear in its text.
+    """
+
+    def __init__(self, state: Resident) -> None:
+        self._state = state
+        self._places: dict[int, Place] = {}
+        self._lines: dict[int, list[list[str]]] = {}  # of each item that was added
+        self._started = False
+
+    def add(self, item: Item) -> None:
+        """Add the results of an item that is shown in full."""
+        if not self._started:
+            self._start(item.index)
+        if len(self._places) > _MOST_KEYS:
+            self._start(item.index)
+        lines = [text.split("\n") for text in _results(item)]
+        if not any(len(one) >= RUN_LINES for one in lines):
+            return
+        self._lines[item.index] = lines
+        for part, one in enumerate(lines):
+            for at in range(len(one) - RUN_LINES + 1):
+                self._places[_key(one, at)] = (item.index, part, at)
+
+    def _start(self, before: int) -> None:
+        """Begin with the items that the window shows in full, of those before an item."""
+        self._started = True
+        self._places.clear()
+        self._lines.clear()
+        for index in sorted(self._state.in_full):
+            if index < before:
+                self.add(self._state.items[index])
+
+    def without_repeats(self, item: Item, shown: Container[int]) -> list[str | None] | None:
+        """Return texts for an item's results without the lines that other items show.
+
+        `shown` are the items that the window shows in full. A text of None is shown as it is;
+        None instead of a list: nothing of the item is repeated.
+        """
+        if not self._started:
+            self._start(item.index)
+        made = [self._shortened(text, shown) for text in _results(item)]
+        return made if any(text is not None for text in made) else None
+
+    def _shortened(self, text: str, shown: Container[int]) -> str | None:
+        lines = text.split("\n")
+        made: list[str] = []
+        at, left_out = 0, False
+        while at < len(lines):
+            place, count = self._run(lines, at, shown)
+            if count and sum(map(len, lines[at : at + count])) >= RUN_CHARACTERS:
+                made.append(_mark(self._state.items[place[0]], place[2], count))
+                left_out = True
+            else:
+                count = 1
+                made.append(lines[at])
+            at += count
+        return "\n".join(made) if left_out else None
+
+    def _run(self, lines: Sequence[str], at: int, shown: Container[int]) -> tuple[Place, int]:
+        """Return where the lines from `at` on are in the window, and how many are."""
+        place = self._places.get(_key(lines, at)) if at + RUN_LINES <= len(lines) else None
+        if place is None or place[0] not in shown:
+            return (-1, 0, 0), 0
+        there = self._lines[place[0]][place[1]]
+        most = min(len(lines) - at, len(there) - place[2])
+        count = 0
+        while count < most and lines[at + count] == there[place[2] + count]:
+            count += 1
+        return place, count if count >= RUN_LINES else 0
+
+
+def _key(lines: Sequence[str], at: int) -> int:
+    return hash(tuple(lines[at : at + RUN_LINES]))
+
+
+def _mark(source: Item, line: int, count: int) -> str:
+    pages = editing.page_range(source.pages)
+    return f"[{count} lines as in {pages}, its lines {line + 1}-{line + count}; recall reads it]"
+
+
+def _results(item: Item) -> list[str]:
+    texts: list[str] = []
+
+    def note(text: str) -> None:
+        texts.append(text)
+
+    with_results(item.message, note)
+    return texts
