@@ -67,7 +67,7 @@ class EditPlanner:
         """Plan the best cut of units before item `behind`, and return the tokens it frees."""
         state = self.state
         entries = state.entries[: plan.keep] + plan.entries
-        indexes = sum(e.tokens for e in entries if e.item < 0 and e.again < 0)
+        indexes = sum(e.tokens for e in entries if e.index)
         old = indexes > NOTES_SHARE * limit  # then the indexes go first
         held = [self._held(entry, pins, behind, old) for entry in entries]
         first = next((i for i, kept in enumerate(held) if not kept), len(entries))
@@ -105,7 +105,7 @@ class EditPlanner:
             return unit in pins or unit >= behind
         if entry.again >= 0:
             return items[entry.again].pinned
-        return not old
+        return entry.binding or not old
 
     def _groups(
         self, plan: Plan, entries: Sequence[Entry], first: int
@@ -260,7 +260,9 @@ class EditPlanner:
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:first]))
         plan.keep = min(plan.keep, first)
         plan.entries = [*entries[plan.keep : first], *rest]
-        plan.evicted += len(items)
+        plan.evicted += [item.index for item in items]
+        plan.cost += chosen.cost
+        plan.gain += chosen.gain
         plan.edited = True
         self._look_at = 0
         plan.events.append(_edit_event(items, chosen, freed, self.prices))
@@ -269,7 +271,7 @@ class EditPlanner:
     def drop_indexes(self, plan: Plan) -> int:
         """Take out all indexes, and return the tokens that frees."""
         entries = [*self.state.entries[: plan.keep], *plan.entries]
-        there = [i for i, entry in enumerate(entries) if entry.item < 0 > entry.again]
+        there = [i for i, entry in enumerate(entries) if entry.index]
         if not there:
             return 0
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[: there[0]]))

@@ -100,6 +100,39 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
     ]
 
 
+def read_statements(given: Any, text: str) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """Return what a `Finder` found in a text as entries, and what is none, with the reason.
+
+    Raises:
+        InputError: it returned something that is no list of statements.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"the ledger's function returned {type(given).__name__}; expected a list")
+    found: list[Entry] = []
+    ignored: list[tuple[str, str]] = []
+    for one in given:
+        kind, said = "rule", one
+        if isinstance(one, tuple) and len(one) == 2:
+            kind, said = one
+        elif hasattr(one, "text"):
+            kind, said = getattr(one, "kind", "rule"), one.text
+        if not isinstance(said, str) or not isinstance(kind, str):
+            raise InputError(
+                f"the ledger's function returned {one!r}; expected a str, (kind, text) or Entry"
+            )
+        start = text.find(said) if said.strip() else -1
+        if start < 0:
+            ignored.append((said, "the message does not hold this text"))
+            continue
+        subject, value = str(getattr(one, "subject", "")), str(getattr(one, "value", ""))
+        strength = int(getattr(one, "strength", 7))
+        where = {"start": start, "end": start + len(said)}
+        found.append(
+            Entry(0, kind, said, subject=subject, value=value, strength=strength, **where)
+        )
+    return found, ignored
+
+
 class Ledger:
     """The statements that bind in a session.
 
@@ -145,7 +178,11 @@ class Ledger:
         if role not in {"system", "developer", "user"}:
             return []
         if self._finder is not None:
-            found = self._found(self._finder(text, role), text)
+            given, ignored = read_statements(self._finder(text, role), text)
+            self.ignored += ignored
+            found = [
+                _Found(e.kind, e.start, e.end, e.strength, 0, e.subject, e.value) for e in given
+            ]
             return [self._add(f, message, page, text, role) for f in found]
         person = role == "user"
         made = self._accepted(text) if person and self._proposed else []
@@ -174,29 +211,6 @@ class Ledger:
             bound = replace(found, kind=kind, strength=min(found.strength, 6))
             made.append(self._add(bound, message, page, whole, "assistant"))
         return made
-
-    def _found(self, given: Iterable[Any], text: str) -> list[_Found]:
-        found: list[_Found] = []
-        if isinstance(given, str) or not isinstance(given, Iterable):
-            raise InputError(f"the ledger's function returned {type(given).__name__}; expected a list")
-        for one in given:
-            kind, said = "rule", one
-            if isinstance(one, tuple) and len(one) == 2:
-                kind, said = one
-            elif hasattr(one, "text"):
-                kind, said = getattr(one, "kind", "rule"), one.text
-            if not isinstance(said, str) or not isinstance(kind, str):
-                raise InputError(
-                    f"the ledger's function returned {one!r}; expected a str, (kind, text) or Entry"
-                )
-            start = text.find(said) if said.strip() else -1
-            if start < 0:
-                self.ignored.append((said, "the message does not hold this text"))
-                continue
-            subject, value = str(getattr(one, "subject", "")), str(getattr(one, "value", ""))
-            strength = int(getattr(one, "strength", 7))
-            found.append(_Found(kind, start, start + len(said), strength, 0, subject, value))
-        return found
 
     def _add(self, f: _Found, message: int, page: str, text: str, source: str) -> Entry:
         said = text[f.start : f.end]

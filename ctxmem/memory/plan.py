@@ -22,6 +22,10 @@ class Plan:
     pending: list[tuple[int, dict[str, Any], int]] = field(default_factory=list)
     notes: list[Entry] = field(default_factory=list)  # behind what is pending, for this call only
     events: list[Event] = field(default_factory=list)
-    evicted: int = 0
+    evicted: list[int] = field(default_factory=list)  # items that leave the window
+    binding: tuple[Any, ...] = ()  # entries of the ledger that its block shows
+    reason: str = ""
+    cost: float = 0.0
+    gain: float = 0.0
     edited: bool = False
     record: dict[str, Any] | None = None

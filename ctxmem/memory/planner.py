@@ -12,6 +12,7 @@ from typing import Any
 from ctxmem.chat.counting import Meter
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.memory import editing, schedule
+from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.edits import EditPlanner
 from ctxmem.memory.excerpts import LEAST, ExcerptPlanner
@@ -29,6 +30,8 @@ from ctxmem.protocols import Policy
 
 POLICIES = ("auto", "batch", "slide")
 """How much leaves and when; the names in `ctxmem.policies` say which pages do."""
+_EDITS = 3
+"""What leaves may bind and then takes room again; an edit is planned so many times."""
 TASK_SHARE = 0.25
 """The first user message stays if it takes at most this share of the budget."""
 
@@ -45,6 +48,7 @@ class WindowPlanner:
         costs: CostTracker,
         reuse: Reuse,
         visibility: VisibilityTracker,
+        binding: Binding,
         policy: str | Policy,
         miss_cost: float,
     ) -> None:
@@ -64,6 +68,7 @@ class WindowPlanner:
             policy=policy,
             miss_cost=miss_cost,
         )
+        self.binding = binding
         self.excerpts = ExcerptPlanner(state, meter, visibility)
         self.repeats = RepeatIndex(state)
         self.recorded = 0  # entries there were at the last record
@@ -97,10 +102,13 @@ class WindowPlanner:
 
     # Planning -------------------------------------------------------------------------------------
 
-    def plan(self, limit: int, *, cold: bool, new: bool, wanted: Iterable[int]) -> Plan:
+    def plan(
+        self, limit: int, *, cold: bool, new: bool, wanted: Iterable[int], spare: int = 0
+    ) -> Plan:
         """Return the layout of the next window of at most `limit` tokens.
 
-        Raises `BudgetError` when what must stay does not fit.
+        `spare` tokens of them are wanted for what a query recalls: old units leave for it, but
+        nothing new is shortened. Raises `BudgetError` when what must stay does not fit.
         """
         state = self.state
         plan = Plan(len(state.entries), [], state.committed, state.stable)
@@ -113,24 +121,46 @@ class WindowPlanner:
         stable = state.stable + sum(entry.tokens for entry in plan.entries)
         tail = sum(tokens for _, _, tokens in plan.pending)
         tail += sum(note.tokens for note in plan.notes)
-        excess = stable + tail - limit
+        excess = stable + tail + spare - limit
+        plan.reason = "full" if excess > 0 else "cold" if cold else "pays"
         if excess > 0 or (new and self.edits.promising(stable, cold)):
-            excess -= self.edits.edit(plan, pins, answer, limit=limit, excess=excess, cold=cold)
-        if excess > 0:
-            excess -= self.excerpts.squeeze(plan, excess)
-        if excess > 0:
+            excess -= self._edit(plan, pins, answer, limit=limit, excess=excess, cold=cold)
+        if excess > spare:
+            excess -= self.excerpts.squeeze(plan, excess - spare)
+        if excess > spare or (excess > 0 and self._size(answer) > TASK_SHARE * limit):
             # Not even what is new fits; only calls that wait for their results stay with the pins.
             if any(state.items[i].turn.calls for i in state.unit(answer)):
                 pins.add(answer)
-            excess -= self.edits.edit(
-                plan, pins, len(state.items), limit=limit, excess=excess, cold=cold
-            )
+            behind = len(state.items)
+            excess -= self._edit(plan, pins, behind, limit=limit, excess=excess, cold=cold)
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
-        if excess > 0:
-            self._refuse(plan, limit, excess)
+        if excess > spare:
+            excess += self.binding.place(plan, limit, less=excess - spare)
+        if excess > spare:
+            self._refuse(plan, limit, excess - spare)
         self._record(plan)
         return plan
+
+    def _edit(
+        self, plan: Plan, pins: set[int], behind: int, *, limit: int, excess: int, cold: bool
+    ) -> int:
+        """Plan an edit and the block of what binds after it; return the tokens that frees."""
+        freed = 0
+        for _ in range(_EDITS):
+            more = self.edits.edit(
+                plan, pins, behind, limit=limit, excess=excess - freed, cold=cold
+            )
+            if not more:
+                break
+            freed += more - self.binding.place(plan, limit)
+            if freed >= excess:
+                break
+        return freed
+
+    def _size(self, unit: int) -> int:
+        """Return the tokens of a unit."""
+        return sum(self.state.items[index].tokens for index in self.state.unit(unit))
 
     def _show_once(self, plan: Plan, pending: int) -> None:
         """Choose the new results that are shown in full for one call and by an outline then.

@@ -48,6 +48,16 @@ class Entry(NamedTuple):
     ids: tuple[str, ...] = ()  # the identifiers it names, where it is no item in full
 
     @property
+    def binding(self) -> bool:
+        """Whether it is the block of the ledger."""
+        return isinstance(self.shown, dict) and "binding" in self.shown
+
+    @property
+    def index(self) -> bool:
+        """Whether it is an index of items that have left."""
+        return self.item < 0 > self.again and not self.binding
+
+    @property
     def full(self) -> bool:
         """Whether an item is shown in full."""
         return isinstance(self.shown, int)

@@ -1,0 +1,123 @@
+"""Keep what binds in the window: the block of the ledger's entries behind the head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.notes import is_note
+from ctxmem.chat.parts import parts_of
+from ctxmem.memory.ledger import Entry, Finder, Ledger, read_statements, render
+from ctxmem.memory.plan import Plan
+from ctxmem.memory.resident import Entry as Shown
+from ctxmem.memory.resident import Resident
+
+SHARE = 0.3
+"""The block may take this share of the budget; the weakest entries are left out of it first."""
+HEADING = "[memory] Said earlier in this conversation, and still binding:"
+
+
+def spoken_text(message: Mapping[str, Any], index: int) -> str:
+    """Return what a person or the model says in a message: no results, no notes of programs."""
+    texts = [part.text for part in parts_of(message, index) if part.kind == "text" and part.text]
+    return "\n".join(text for text in texts if not is_note(text))
+
+
+class Binding:
+    """The ledger of one session, and its block in the window.
+
+    `finder` finds the statements instead of the ledger's own phrases; what it found is recorded
+    with each message, so that it is called once for a message.
+    """
+
+    def __init__(
+        self, state: Resident, meter: Meter, finder: Finder | None, *, active: bool
+    ) -> None:
+        self.state, self.meter, self.active = state, meter, active
+        self._finder = finder
+        self._recorded: list[Entry] = []
+        self.ledger = self._empty()
+
+    def _empty(self) -> Ledger:
+        return Ledger(self._replayed if self._finder is not None else None)
+
+    def _replayed(self, text: str, role: str) -> Iterable[Entry]:
+        return self._recorded
+
+    def found(self, role: str, text: str) -> list[list[Any]]:
+        """Return what the caller's function finds in a text, as plain data for a record.
+
+        Raises `InputError` if it returns anything but statements.
+        """
+        if self._finder is None or role not in ("user", "system") or not self.active:
+            return []
+        entries, _ = read_statements(self._finder(text, role), text)
+        return [[one.kind, one.text, one.subject, one.value, one.strength] for one in entries]
+
+    def take(self, message: int, role: str, text: str, page: str, found: list[list[Any]]) -> None:
+        """Take in what was said in a message; `found` is what a record has of `found`."""
+        if not self.active or not text:
+            return
+        self._recorded = [
+            Entry(0, kind, said, subject=subject, value=value, strength=strength)
+            for kind, said, subject, value, strength in found
+        ]
+        self.ledger.take(message, role, text, page=page)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ledger as plain data."""
+        return self.ledger.to_record()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take in what `to_dict` returned."""
+        finder = self._replayed if self._finder is not None else None
+        self.ledger = Ledger.from_record(state, finder)
+
+    def shown(self, visible: Callable[[int], bool]) -> list[Entry]:
+        """Return the entries that a window without a block would lack."""
+        return [one for one in self.ledger.entries() if one.message < 0 or not visible(one.message)]
+
+    def place(self, plan: Plan, limit: int, *, less: int = 0) -> int:
+        """Put the block of a plan's window behind its head, and return the tokens that adds.
+
+        The block has an entry for each statement that binds and whose message the window lacks, in
+        at most its share of `limit` tokens, and `less` tokens less than that.
+        """
+        if not self.active:
+            return 0
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        at = next((i for i, entry in enumerate(entries) if entry.binding), None)
+        before = entries[at] if at is not None else None
+        visible = {entry.item if entry.full else entry.again for entry in entries}
+        visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
+        room = int(SHARE * limit) - less - self.meter.count(HEADING) - 5
+        wanted = self.ledger.shown(lambda message: message not in visible, room, self.meter.count)
+        block = self._block(wanted) if wanted and room > 0 else None
+        if before is None and block is None:
+            return 0
+        if before is not None and block is not None and before.message == block.message:
+            return 0
+        if at is None:
+            at = self._head(entries)
+        rest = entries[at + (before is not None) :]
+        plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
+        keep = min(plan.keep, at)
+        plan.entries = [*entries[keep:at], *([block] if block else []), *rest]
+        plan.keep = keep
+        plan.binding = tuple(wanted)
+        return (block.tokens if block else 0) - (before.tokens if before else 0)
+
+    def _block(self, entries: list[Entry]) -> Shown:
+        text = f"{HEADING}\n{render(entries)}"
+        return self.state.entry({"note": text, "binding": [entry.id for entry in entries]})
+
+    def _head(self, entries: list[Shown]) -> int:
+        """Return where the head ends: leading system messages, pins and the first question."""
+        state = self.state
+        at = 0
+        while at < len(entries) and (
+            entries[at].item in state.staying or entries[at].item == state.task
+        ):
+            at += 1
+        return at
