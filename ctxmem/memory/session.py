@@ -18,7 +18,7 @@ from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, recall, tool
 from ctxmem.memory.cost_tracker import CostTracker
-from ctxmem.memory.encoding import decode, plain
+from ctxmem.memory.encoding import check_shape, decode, plain
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.planner import WindowPlanner
@@ -210,6 +210,7 @@ class Memory:
                 f"message {index} is {shown(given)}; expected a dict with 'role' and 'content', a "
                 "ctxmem.Chunk or a str; framework objects go through ctxmem.adapters"
             )
+        check_shape(message, f"message {index}")  # readers recurse
         turn = read_one(message, index)
         data = plain(message, f"message {index}")
         if type(message.get("content")) is not str or len(message) != 2:
