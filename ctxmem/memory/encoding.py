@@ -47,7 +47,7 @@ def plain(message: Mapping[str, Any], what: str) -> bytes:
     Raises `InputError` for what JSON cannot hold, and for what is too deep or too large.
     """
     if any(type(value) is not str for value in message.values()):
-        _check_shape(message, what)
+        check_shape(message, what)
     try:
         try:
             data = encode(message)
@@ -71,7 +71,7 @@ def page_id(data: bytes, key: bytes) -> PageId:
     return PageId(hashlib.blake2b(data, digest_size=16, key=key).hexdigest())
 
 
-def _check_shape(message: Mapping[str, Any], what: str) -> None:
+def check_shape(message: Mapping[str, Any], what: str) -> None:
     """Raise `InputError` for nesting and size that cannot be stored; it does not recurse.
 
     Level by level, with how often each container occurs there: one that is named in many places is

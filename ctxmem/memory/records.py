@@ -11,7 +11,7 @@ from ctxmem.chat.counting import Meter
 from ctxmem.chat.reading import read_one
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import InputTypeError
-from ctxmem.memory.encoding import decode, plain
+from ctxmem.memory.encoding import check_shape, decode, plain
 from ctxmem.memory.items import Content
 from ctxmem.memory.resident import page_cuts
 from ctxmem.memory.session_log import SessionLog
@@ -58,6 +58,7 @@ class RecordMaker:
         """
         message, chunk = _as_message(given, index)
         pinned = pinned or (isinstance(given, Chunk) and given.pinned)
+        check_shape(message, f"message {index}")  # readers recurse
         turn = read_one(message, index)
         data = plain(message, f"message {index}")
         if type(message.get("content")) is not str or len(message) != 2:

@@ -112,8 +112,8 @@ def _write(connection: sqlite3.Connection, payload: bytes) -> bytes:
     rows = connection.execute("SELECT number FROM free LIMIT ?", (len(pieces),)).fetchall()
     connection.executemany("DELETE FROM free WHERE number = ?", rows)
     connection.executemany(
-        "UPDATE block SET data = ? WHERE number = ?",
-        [(piece, number) for piece, (number,) in zip(pieces, rows, strict=False)],
+        "INSERT INTO block VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET data = excluded.data",
+        [(number, piece) for piece, (number,) in zip(pieces, rows, strict=False)],
     )
     last = connection.execute("SELECT ifnull(max(number), 0) FROM block").fetchone()[0]
     added = range(last + 1, last + 1 + len(pieces) - len(rows))

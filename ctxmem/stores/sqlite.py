@@ -552,16 +552,23 @@ def _page_rows(
     query = "SELECT id, checksum, payload FROM page WHERE session = ? AND id "
     try:
         marks = ",".join("?" * len(ids))
-        return connection.execute(f"{query}IN ({marks})", (number, *ids)).fetchall()
+        found = connection.execute(f"{query}IN ({marks})", (number, *ids)).fetchall()
+        # The index of a damaged file may lead to rows that were not asked for.
+        if {id for id, _, _ in found} <= set(ids):
+            return found
     except SQLITE_ERRORS:
         if not piecemeal:
             raise
-    rows = []
+    rows: list[tuple[bytes, Any, Any]] = []
     for id in ids:
         try:
-            rows += connection.execute(query + "= ?", (number, id)).fetchall()
+            row = connection.execute(query + "= ?", (number, id)).fetchone()
         except SQLITE_ERRORS:
-            rows.append((id, None, None))
+            if not piecemeal:
+                raise
+            row = (id, None, None)
+        if row is not None:
+            rows.append((id, row[1], row[2]))
     return rows
 
 
