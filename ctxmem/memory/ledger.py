@@ -23,11 +23,12 @@ _VALUED = frozenset({"value", "limit", "deadline", "correction"})
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
 _WORD = re.compile(r"[^\W_]+(?:['’._/@:-][^\W_]+)*")
 _STOP = frozenset(
-    "a an the my our your this that these those of for in on at to is are be it its now currently "
-    "please i i'm i'd i've we you me us and but so or as with by from no not never always only don't do "
-    "actually instead longer anymore again from rule about will can must should may it's use der die das mein "
-    "meine jetzt nicht ist le la les mon ma est el los mi es ahora il mio è ora o a meu minha é agora "
-    "de het mijn nu there here just all any what said after more moved changed make forget ignore".split()
+    "a an the my our your this that these those of for in on at to is are be it its now "
+    "currently please i i'm i'd i've we you me us and but so or as with by from no not "
+    "never always only don't do actually instead longer anymore again from rule about will "
+    "can must should may it's use der die das mein meine jetzt nicht ist le la les mon ma "
+    "est el los mi es ahora il mio è ora o a meu minha é agora de het mijn nu there here "
+    "just all any what said after more moved changed make forget ignore ".split()
 )
 _CALL = re.compile(r"\b(?:call|address) me\b|\bnenn\w* mich\b|\bmy name\b|\bnoem m", re.IGNORECASE)
 _HOME = re.compile(r"\b(?:live|lives) in\b|\bwohne\b|\bwoon\b", re.IGNORECASE)
@@ -171,7 +172,8 @@ class Ledger:
         if role == "assistant":
             if self._finder is None:
                 self._proposed = [
-                    (message, page, text, found) for found in scan(text, replies=True)
+                    (message, page, text, found)
+                    for found in scan(text, replies=True)
                     if found.kind not in {"acceptance", "refusal"}
                 ]
             return []
@@ -218,8 +220,17 @@ class Ledger:
         if known in self._by_text and self._by_text[known] in self._live:
             return self._refreshed(self._by_text[known], message, page, f)
         entry = Entry(
-            len(self._entries), f.kind, said, page, message, f.start, f.end, f.subject, f.value,
-            source, f.strength,
+            len(self._entries),
+            f.kind,
+            said,
+            page,
+            message,
+            f.start,
+            f.end,
+            f.subject,
+            f.value,
+            source,
+            f.strength,
         )
         old: int | None = None
         if f.kind == "correction" and not f.subject and f.value:
