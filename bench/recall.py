@@ -12,7 +12,7 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def seconds(value: Any) -> float:
         return float(value)
     for form in _FORMATS:
         try:
-            return datetime.strptime(str(value), form).replace(tzinfo=UTC).timestamp()
+            return datetime.strptime(str(value), form).replace(tzinfo=timezone.utc).timestamp()
         except ValueError:
             continue
     return float("nan")

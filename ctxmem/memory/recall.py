@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 import numpy as np
@@ -123,7 +123,7 @@ def period(question: str, now: float) -> tuple[float, float] | None:
     >>> period("What did we decide before March?", 1716000000.0)
     (-inf, 1709251200.0)
     """
-    moment = datetime.fromtimestamp(now, UTC)
+    moment = datetime.fromtimestamp(now, timezone.utc)
     day = _DAY.search(question)
     if day:
         start = moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -133,13 +133,13 @@ def period(question: str, now: float) -> tuple[float, float] | None:
     if found is None:
         return None
     if found["year"]:
-        start = datetime(int(found["year"]), 1, 1, tzinfo=UTC)
-        end = datetime(start.year + 1, 1, 1, tzinfo=UTC)
+        start = datetime(int(found["year"]), 1, 1, tzinfo=timezone.utc)
+        end = datetime(start.year + 1, 1, 1, tzinfo=timezone.utc)
     else:
         month = _MONTHS.index(found["month"].lower()) + 1
         year = int(found["of"]) if found["of"] else moment.year - (month > moment.month)
-        start = datetime(year, month, 1, tzinfo=UTC)
-        end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+        start = datetime(year, month, 1, tzinfo=timezone.utc)
+        end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=timezone.utc)
     how = found["how"].lower()
     return (
         -np.inf if how in ("before", "until") else (end if how == "after" else start).timestamp(),
