@@ -27,7 +27,8 @@ def filled(numbers: range, seed: int = 0) -> _native.SessionIndex:
 
 
 def same(a: _native.SessionIndex, b: _native.SessionIndex) -> bool:
-    found = zip(a.search("deploy the cache, rain", 99), b.search("deploy the cache, rain", 99))
+    question = "deploy the cache, rain"
+    found = zip(a.search(question, 99), b.search(question, 99), strict=True)
     return a.segment(0, 2**32 - 1) == b.segment(0, 2**32 - 1) and all(
         np.array_equal(x, y) for x, y in found
     )
@@ -64,7 +65,7 @@ def test_damaged_segments_are_refused_and_change_nothing():
         if bytes(mutant) == data:
             continue
         cut = mutant[: random_.randrange(len(mutant))] if random_.random() < 0.2 else mutant
-        with pytest.raises(ValueError, match="segment|bytes|passage|term|posting"):
+        with pytest.raises(ValueError, match=r"segment|bytes|passage|term|posting"):
             index.load(bytes(cut))
     assert len(index) == 0
 
