@@ -22,6 +22,7 @@ class Plan:
     pending: list[tuple[int, dict[str, Any], int]] = field(default_factory=list)
     notes: list[Entry] = field(default_factory=list)  # behind what is pending, for this call only
     events: list[Event] = field(default_factory=list)
+    sources: set[int] = field(default_factory=set)  # items that new results refer to
     evicted: int = 0
     edited: bool = False
     record: dict[str, Any] | None = None

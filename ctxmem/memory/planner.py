@@ -29,6 +29,8 @@ from ctxmem.protocols import Policy
 
 POLICIES = ("auto", "batch", "slide")
 """How much leaves and when; the names in `ctxmem.policies` say which pages do."""
+RISK_SHARE = 0.01
+"""Outlines may lose this share of the untrimmed bill, where nothing was saved yet."""
 TASK_SHARE = 0.25
 """The first user message stays if it takes at most this share of the budget."""
 
@@ -92,15 +94,19 @@ class WindowPlanner:
 
     # Planning -------------------------------------------------------------------------------------
 
-    def plan(self, limit: int, *, cold: bool, new: bool, wanted: Iterable[int]) -> Plan:
+    def plan(
+        self, limit: int, *, cold: bool, new: bool, wanted: Iterable[int], repeats: bool = True
+    ) -> Plan:
         """Return the layout of the next window of at most `limit` tokens.
+
+        Without `repeats`, new results are shown with lines that the window shows already.
 
         Raises `BudgetError` when what must stay does not fit.
         """
         state = self.state
         plan = Plan(len(state.entries), [], state.committed, state.stable)
         pending = state.pending_from()
-        self._show_once(plan, pending)
+        self._show_once(plan, pending, repeats)
         self._commit(plan, pending)
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
@@ -124,10 +130,18 @@ class WindowPlanner:
             excess -= self.edits.drop_indexes(plan)
         if excess > 0:
             self._refuse(plan, limit, excess)
+        if plan.sources and not plan.sources <= self._shown_in_full(plan):
+            # An edit takes out what a new result was to refer to.
+            return self.plan(limit, cold=cold, new=new, wanted=wanted, repeats=False)
         self._record(plan)
         return plan
 
-    def _show_once(self, plan: Plan, pending: int) -> None:
+    def _shown_in_full(self, plan: Plan) -> set[int]:
+        """Return the items that the stable part of a plan shows in full."""
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        return {entry.item for entry in entries if entry.full}
+
+    def _show_once(self, plan: Plan, pending: int, repeats: bool) -> None:
         """Choose the new results that are shown in full for one call and by an outline then.
 
         They are in the volatile tail, at full price instead of that of a write, and only the
@@ -138,19 +152,24 @@ class WindowPlanner:
             return
         calls = schedule.horizon(self.reuse.calls)
         again = self.reuse.expected(1, calls) * self.miss_cost
+        spare = max(0.0, self.costs.saved) + RISK_SHARE * self.costs.untrimmed
         for item in state.items[max(pending, self.considered) :]:
             if item.tokens < LEAST or item.pinned or not has_results(item.message):
                 continue
-            size = self._without_repeats(plan, item)
+            size = self._without_repeats(plan, item) if repeats else item.tokens
             whole = size * (prices.write + prices.read * calls)
             once = size * (1.0 + again)
             if once >= whole:
                 self._show_in_full(plan, item)
                 continue
             texts, tokens = self.excerpts.outlined(item)
-            if once + tokens * (prices.write + prices.read * calls) >= whole:
+            # What is lost if the chat ends a call later must have been saved before, or be little.
+            loss = size + prices.write * tokens - (prices.write + prices.read) * size
+            pays = once + tokens * (prices.write + prices.read * calls) < whole
+            if not pays or loss > spare:
                 self._show_in_full(plan, item)
             else:
+                spare -= max(0.0, loss)
                 plan.excerpts[item.index] = [*texts]
                 detail = (
                     f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown for one "
@@ -161,15 +180,17 @@ class WindowPlanner:
 
     def _without_repeats(self, plan: Plan, item: Item) -> int:
         """Leave out of a new item what the window shows already; return the tokens it has then."""
-        texts = self.repeats.without_repeats(item, self.state.in_full)
-        if texts is None:
+        found = self.repeats.without_repeats(item, self.state.in_full)
+        if found is None:
             return item.tokens
+        texts, sources = found
         message = shortened(item.message, texts)
         tokens = self.excerpts.meter.message(message, item.index)
         if tokens + LEAST > item.tokens:
             return item.tokens
         plan.parts[item.index] = texts
         plan.excerpts[item.index] = texts
+        plan.sources |= sources
         detail = (
             f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown without the lines "
             f"that the window shows already, in {tokens:,} tokens"
@@ -190,7 +211,7 @@ class WindowPlanner:
         parts = {**state.parts, **plan.parts} if plan.parts else state.parts
         for index in range(state.committed, len(state.items)):
             shown = state.shown_by(index, excerpts)
-            lasting = isinstance(shown, int) or parts.get(index) == shown[1]
+            lasting = not isinstance(shown, list) or parts.get(index) == shown[1]
             if not lasting and index >= pending:
                 plan.pending = [state.sent_now(i, parts) for i in range(index, len(state.items))]
                 break

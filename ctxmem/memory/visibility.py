@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.resident import Resident
 
-
 MISS_SHARE = 0.015
 """Needs count as met while at most this share of them is not in sight, ..."""
 _NEEDS = 60
