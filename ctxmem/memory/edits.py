@@ -29,7 +29,9 @@ KEPT_TOKENS = 1500
 NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them leave, too."""
 _PATIENCE = 16
-"""A cut that did not pay is looked for again when the window has grown by one part in so many."""
+"""A cut that did not pay is looked for again when the window has grown by one part in so many, ..."""
+_PATIENCE_TOKENS = 512
+"""... and by so many tokens at least: looking takes time in the size of the window."""
 
 
 class EditPlanner:
@@ -92,7 +94,7 @@ class EditPlanner:
             found, stable, room=max(0, limit - stuck), limit=limit, excess=excess, cold=cold
         )
         if chosen is None:
-            self._look_at = stable + max(64, stable // _PATIENCE)
+            self._look_at = stable + max(_PATIENCE_TOKENS, stable // _PATIENCE)
             return 0
         gone = [i for group in groups[: chosen.units] for i in group if not held[i]]
         return self._cut(plan, entries, gone, named, chosen, room=int(NOTES_SHARE * limit))
