@@ -9,6 +9,7 @@ of evidence messages shown.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ctxmem import _native
+from ctxmem import Memory, _native
 from ctxmem.memory.recall import select
 from ctxmem.tokens import resolve
 
@@ -69,8 +70,17 @@ def recall(
 
 
 def window(messages: Sequence[Mapping[str, Any]], budget: int) -> Show:
-    """Return what the window holds for a question."""
-    return recall(messages, budget)
+    """Return what the window of a `Memory` holds for a question, everything in it."""
+    memory = Memory(budget)
+    for message in messages:
+        at = seconds(message.get("time"))
+        said = {"role": message["role"], "content": message["text"]}
+        memory.append(said, at=None if math.isnan(at) else at)
+
+    def show(question: str) -> list[str]:
+        return [str(message["content"]) for message in memory.window(question).messages]
+
+    return show
 
 
 def bm25_user(messages: Sequence[Mapping[str, Any]], budget: int) -> Show:

@@ -9,6 +9,7 @@ import pytest
 from chats import random_chat
 
 from ctxmem import Memory
+from ctxmem.memory import items as items_module
 from ctxmem.memory import session as session_module
 from ctxmem.memory.items import ItemTable
 from ctxmem.stores import SqliteStore
@@ -63,10 +64,13 @@ def test_a_session_opened_from_a_snapshot_goes_on_as_from_its_records(tmp_path, 
         assert replayed.window().messages == window.messages
 
 
-def test_items_of_a_snapshot_are_dropped_and_loaded_when_they_are_read(tmp_path):
-    rng = random.Random(1)
-    memory = Memory(1500, store=tmp_path / "chat.db")
-    grow(memory, random_chat(rng, 100), rng)
+def test_items_of_a_snapshot_are_dropped_and_loaded_when_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(items_module, "LOADED_ITEMS", 32)
+    memory = Memory(700, store=tmp_path / "chat.db")
+    for number in range(120):
+        role = "assistant" if number % 2 else "user"
+        memory.append({"role": role, "content": f"Fact {number}: the sum is {number * 37}."})
+        memory.window()
     items = memory._state.items
     assert sum(item is None for item in items._items) > 40
     assert [item.index for item in items] == list(range(len(items)))
@@ -124,6 +128,7 @@ def test_two_processes_may_write_one_session_and_its_snapshots(tmp_path):
 
 def test_damage_costs_what_is_damaged_and_no_more(tmp_path):
     path = tmp_path / "chat.db"
+    facts = [f"Fact number {i} is {i * i}." for i in range(9)]
     with Memory(2000, store=path) as memory:
         memory.append(
             [{"role": "user", "content": f"Fact number {i} is {i * i}."} for i in range(9)]

@@ -30,7 +30,9 @@ KEPT_TOKENS = 1500
 NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them leave, too."""
 _PATIENCE = 16
-"""A cut that did not pay is looked for again when the window has grown by one part in so many."""
+"""A cut that did not pay is looked for again when the window has grown by one part of so many"""
+_PATIENCE_TOKENS = 512
+"""... and by so many tokens at least: looking takes time in the size of the window."""
 
 
 class EditPlanner:
@@ -67,7 +69,7 @@ class EditPlanner:
         """Plan the best cut of units before item `behind`, and return the tokens it frees."""
         state = self.state
         entries = state.entries[: plan.keep] + plan.entries
-        indexes = sum(e.tokens for e in entries if e.index)
+        indexes = sum(e.tokens for e in entries if e.is_index)
         old = indexes > NOTES_SHARE * limit  # then the indexes go first
         held = [self._held(entry, pins, behind, old) for entry in entries]
         first = next((i for i, kept in enumerate(held) if not kept), len(entries))
@@ -93,7 +95,7 @@ class EditPlanner:
             found, stable, room=max(0, limit - stuck), limit=limit, excess=excess, cold=cold
         )
         if chosen is None:
-            self._look_at = stable + max(64, stable // _PATIENCE)
+            self._look_at = stable + max(_PATIENCE_TOKENS, stable // _PATIENCE)
             return 0
         gone = [i for group in groups[: chosen.units] for i in group if not held[i]]
         return self._cut(plan, entries, gone, named, chosen, room=int(NOTES_SHARE * limit))
@@ -271,7 +273,7 @@ class EditPlanner:
     def drop_indexes(self, plan: Plan) -> int:
         """Take out all indexes, and return the tokens that frees."""
         entries = [*self.state.entries[: plan.keep], *plan.entries]
-        there = [i for i, entry in enumerate(entries) if entry.index]
+        there = [i for i, entry in enumerate(entries) if entry.is_index]
         if not there:
             return 0
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[: there[0]]))

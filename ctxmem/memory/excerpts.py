@@ -64,8 +64,8 @@ class ExcerptPlanner:
             found = self._excerpted(item, room)
             if found is None:
                 continue
-            plan.parts[item.index], message, tokens = found
             self._unsettle(plan, item.index)
+            plan.parts[item.index], message, tokens = found
             if speech[item.index]:
                 plan.excerpts[item.index] = plan.parts[item.index]
             elif item.index not in state.excerpts:
@@ -108,7 +108,8 @@ class ExcerptPlanner:
             return
         entries = [*self.state.entries[: plan.keep], *plan.entries]
         at = next(i for i, entry in enumerate(entries) if entry.item >= index)
-        plan.pending[:0] = map(self.state.sent_now, range(index, plan.committed))
+        parts = {**self.state.parts, **plan.parts}
+        plan.pending[:0] = [self.state.sent_now(i, parts) for i in range(index, plan.committed)]
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
         plan.keep = min(plan.keep, at)
         plan.entries = entries[plan.keep : at]

@@ -127,10 +127,8 @@ def read_statements(given: Any, text: str) -> tuple[list[Entry], list[tuple[str,
             continue
         subject, value = str(getattr(one, "subject", "")), str(getattr(one, "value", ""))
         strength = int(getattr(one, "strength", 7))
-        where = {"start": start, "end": start + len(said)}
-        found.append(
-            Entry(0, kind, said, subject=subject, value=value, strength=strength, **where)
-        )
+        end = start + len(said)
+        found.append(Entry(0, kind, said, "", -1, start, end, subject, value, strength=strength))
     return found, ignored
 
 

@@ -27,5 +27,6 @@ class Plan:
     reason: str = ""
     cost: float = 0.0
     gain: float = 0.0
+    sources: set[int] = field(default_factory=set)  # items that new results refer to
     edited: bool = False
     record: dict[str, Any] | None = None

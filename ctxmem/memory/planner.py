@@ -7,6 +7,7 @@ nothing leaves the window before it is written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ctxmem.chat.counting import Meter
@@ -17,10 +18,12 @@ from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.edits import EditPlanner
 from ctxmem.memory.excerpts import LEAST, ExcerptPlanner
 from ctxmem.memory.identifiers import Reuse
+from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
+from ctxmem.memory.receipts import Receipts
 from ctxmem.memory.repeats import RepeatIndex
-from ctxmem.memory.resident import Item, Resident, Shown, shortened
+from ctxmem.memory.resident import Resident, Shown, shortened
 from ctxmem.memory.texts import has_results
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
@@ -32,6 +35,8 @@ POLICIES = ("auto", "batch", "slide")
 """How much leaves and when; the names in `ctxmem.policies` say which pages do."""
 _EDITS = 3
 """What leaves may bind and then takes room again; an edit is planned so many times."""
+RISK_SHARE = 0.01
+"""Outlines may lose this share of the untrimmed bill, where nothing was saved yet."""
 TASK_SHARE = 0.25
 """The first user message stays if it takes at most this share of the budget."""
 
@@ -49,6 +54,7 @@ class WindowPlanner:
         reuse: Reuse,
         visibility: VisibilityTracker,
         binding: Binding,
+        receipts: Receipts,
         policy: str | Policy,
         miss_cost: float,
     ) -> None:
@@ -68,7 +74,7 @@ class WindowPlanner:
             policy=policy,
             miss_cost=miss_cost,
         )
-        self.binding = binding
+        self.binding, self.receipts = binding, receipts
         self.excerpts = ExcerptPlanner(state, meter, visibility)
         self.repeats = RepeatIndex(state)
         self.recorded = 0  # entries there were at the last record
@@ -84,6 +90,7 @@ class WindowPlanner:
         self.state.replace_from(record["keep"], made, record["settled"])
         self.recorded = len(self.state.entries)
         self.costs.cost, self.costs.untrimmed = record["bill"]
+        self.receipts.take(record)
 
     def restored(self) -> None:
         """Go on from a layout that was restored from a snapshot."""
@@ -98,22 +105,31 @@ class WindowPlanner:
         self.state.passing = {note.again for note in plan.notes}
         if plan.record is not None:
             self.recorded = len(self.state.entries)
+            self.receipts.take(plan.record)
         self.considered = len(self.state.items)
 
     # Planning -------------------------------------------------------------------------------------
 
     def plan(
-        self, limit: int, *, cold: bool, new: bool, wanted: Iterable[int], spare: int = 0
+        self,
+        limit: int,
+        *,
+        cold: bool,
+        new: bool,
+        wanted: Iterable[int],
+        spare: int = 0,
+        repeats: bool = True,
     ) -> Plan:
         """Return the layout of the next window of at most `limit` tokens.
 
         `spare` tokens of them are wanted for what a query recalls: old units leave for it, but
-        nothing new is shortened. Raises `BudgetError` when what must stay does not fit.
+        nothing new is shortened. Without `repeats`, new results are shown with lines that the
+        window shows already. Raises `BudgetError` when what must stay does not fit.
         """
         state = self.state
         plan = Plan(len(state.entries), [], state.committed, state.stable)
         pending = state.pending_from()
-        self._show_once(plan, pending)
+        self._show_once(plan, pending, repeats)
         self._commit(plan, pending)
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
@@ -122,7 +138,9 @@ class WindowPlanner:
         tail = sum(tokens for _, _, tokens in plan.pending)
         tail += sum(note.tokens for note in plan.notes)
         excess = stable + tail + spare - limit
-        plan.reason = "full" if excess > 0 else "cold" if cold else "pays"
+        plan.reason = "cold" if cold else "pays"
+        if excess > 0:
+            plan.reason = "full" if excess > spare else "recall"
         if excess > 0 or (new and self.edits.promising(stable, cold)):
             excess -= self._edit(plan, pins, answer, limit=limit, excess=excess, cold=cold)
         if excess > spare:
@@ -139,6 +157,10 @@ class WindowPlanner:
             excess += self.binding.place(plan, limit, less=excess - spare)
         if excess > spare:
             self._refuse(plan, limit, excess - spare)
+        if plan.sources and not plan.sources <= self._shown_in_full(plan):
+            # An edit takes out what a new result was to refer to.
+            options: dict[str, Any] = {"cold": cold, "new": new, "wanted": wanted}
+            return self.plan(limit, **options, spare=spare, repeats=False)
         self._record(plan)
         return plan
 
@@ -158,11 +180,28 @@ class WindowPlanner:
                 break
         return freed
 
+    def tokens(self, plan: Plan) -> int:
+        """Return the tokens of a plan's window."""
+        entries = [*self.state.entries[: plan.keep], *plan.entries, *plan.notes]
+        pending = sum(tokens for _, _, tokens in plan.pending)
+        return sum(entry.tokens for entry in entries) + pending
+
+    def visible(self, plan: Plan) -> set[int]:
+        """Return the items that a plan's window shows in full."""
+        entries = [*self.state.entries[: plan.keep], *plan.entries, *plan.notes]
+        shown = {entry.item if entry.full else entry.again for entry in entries}
+        return shown | {index for index, _, _ in plan.pending if index not in plan.parts}
+
     def _size(self, unit: int) -> int:
         """Return the tokens of a unit."""
         return sum(self.state.items[index].tokens for index in self.state.unit(unit))
 
-    def _show_once(self, plan: Plan, pending: int) -> None:
+    def _shown_in_full(self, plan: Plan) -> set[int]:
+        """Return the items that the stable part of a plan shows in full."""
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        return {entry.item for entry in entries if entry.full}
+
+    def _show_once(self, plan: Plan, pending: int, repeats: bool) -> None:
         """Choose the new results that are shown in full for one call and by an outline then.
 
         They are in the volatile tail, at full price instead of that of a write, and only the
@@ -173,19 +212,24 @@ class WindowPlanner:
             return
         calls = schedule.horizon(self.reuse.calls)
         again = self.reuse.expected(1, calls) * self.miss_cost
+        spare = max(0.0, self.costs.saved) + RISK_SHARE * self.costs.untrimmed
         for item in state.items[max(pending, self.considered) :]:
             if item.tokens < LEAST or item.pinned or not has_results(item.message):
                 continue
-            size = self._without_repeats(plan, item)
+            size = self._without_repeats(plan, item) if repeats else item.tokens
             whole = size * (prices.write + prices.read * calls)
             once = size * (1.0 + again)
             if once >= whole:
                 self._show_in_full(plan, item)
                 continue
             texts, tokens = self.excerpts.outlined(item)
-            if once + tokens * (prices.write + prices.read * calls) >= whole:
+            # What is lost if the chat ends a call later must have been saved before, or be little.
+            loss = size + prices.write * tokens - (prices.write + prices.read) * size
+            pays = once + tokens * (prices.write + prices.read * calls) < whole
+            if not pays or loss > spare:
                 self._show_in_full(plan, item)
             else:
+                spare -= max(0.0, loss)
                 plan.excerpts[item.index] = [*texts]
                 detail = (
                     f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown for one "
@@ -196,15 +240,17 @@ class WindowPlanner:
 
     def _without_repeats(self, plan: Plan, item: Item) -> int:
         """Leave out of a new item what the window shows already; return the tokens it has then."""
-        texts = self.repeats.without_repeats(item, self.state.in_full)
-        if texts is None:
+        found = self.repeats.without_repeats(item, self.state.in_full)
+        if found is None:
             return item.tokens
+        texts, sources = found
         message = shortened(item.message, texts)
         tokens = self.excerpts.meter.message(message, item.index)
         if tokens + LEAST > item.tokens:
             return item.tokens
         plan.parts[item.index] = texts
         plan.excerpts[item.index] = texts
+        plan.sources |= sources
         detail = (
             f"{editing.page_range(item.pages)} ({item.tokens:,} tokens) is shown without the lines "
             f"that the window shows already, in {tokens:,} tokens"
@@ -228,7 +274,7 @@ class WindowPlanner:
                 plan.committed = index + 1
                 continue
             shown = state.shown_by(index, excerpts)
-            lasting = isinstance(shown, int) or parts.get(index) == shown[1]
+            lasting = not isinstance(shown, list) or parts.get(index) == shown[1]
             if not lasting and index >= pending:
                 plan.pending = [state.sent_now(i, parts) for i in range(index, len(state.items))]
                 break
@@ -302,6 +348,10 @@ class WindowPlanner:
         shown: list[Shown] = [e.shown for e in state.entries[keep : plan.keep]]
         shown += [e.shown for e in plan.entries]
         plan.record = self._as_record(keep, shown, plan.committed, plan.excerpts, plan.parts)
+        gone = [one for one in dict.fromkeys(plan.evicted) if one not in self.visible(plan)]
+        receipt = self.receipts.made(plan, self.state.items.loaded(gone))
+        if receipt is not None:
+            plan.record["receipt"] = asdict(receipt)
 
     def _as_record(
         self,

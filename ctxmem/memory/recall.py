@@ -157,6 +157,7 @@ def select(
     shown: Collection[int] = (),
     now: float | None = None,
     kept: Mapping[int, Iterable[tuple[int, int]]] | None = None,
+    least: float = 0.0,
 ) -> list[Excerpt]:
     """Return what to show of a session for a question, in the session's order.
 
@@ -170,6 +171,8 @@ def select(
         shown: messages that the window has already.
         now: seconds, to read "yesterday" and "in March" by; without it they are not read.
         kept: code points of messages that are shown whatever is asked, if there is room.
+        least: messages with less than this share of the best score are left out, except where a
+            question wants many.
     """
     ask = read_question(question)
     numbers, speakers, _ = index.messages()
@@ -183,7 +186,7 @@ def select(
         filling.offer(number, tuple(spans))
     worth = []
     for number, score in zip(found.messages, found.scores, strict=True):
-        if number in shown:
+        if number in shown or (not broad and score < least * found.scores[0]):
             continue
         opens = number in users
         spans = filling.excerpt(number, passages[number], *sizes, opens=opens)

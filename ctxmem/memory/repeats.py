@@ -10,10 +10,11 @@ New text is not cached yet, so leaving some of it out never costs a rewrite.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 
 from ctxmem.memory import editing
-from ctxmem.memory.resident import Item, Resident
+from ctxmem.memory.items import Item
+from ctxmem.memory.resident import Resident
 from ctxmem.memory.texts import with_results
 
 RUN_LINES = 4
@@ -63,18 +64,21 @@ class RepeatIndex:
             if index < before:
                 self.add(self._state.items[index])
 
-    def without_repeats(self, item: Item, shown: Container[int]) -> list[str | None] | None:
-        """Return texts for an item's results without the lines that other items show.
+    def without_repeats(
+        self, item: Item, shown: Container[int]
+    ) -> tuple[list[str | None], set[int]] | None:
+        """Return texts for an item's results without the lines that other items show, and those.
 
         `shown` are the items that the window shows in full. A text of None is shown as it is;
-        None instead of a list: nothing of the item is repeated.
+        None for all: nothing of the item is repeated.
         """
         if not self._started:
             self._start(item.index)
-        made = [self._shortened(text, shown) for text in _results(item)]
-        return made if any(text is not None for text in made) else None
+        sources: set[int] = set()
+        made = [self._shortened(text, shown, sources) for text in _results(item)]
+        return (made, sources) if sources else None
 
-    def _shortened(self, text: str, shown: Container[int]) -> str | None:
+    def _shortened(self, text: str, shown: Container[int], sources: set[int]) -> str | None:
         lines = text.split("\n")
         made: list[str] = []
         at, left_out = 0, False
@@ -82,6 +86,7 @@ class RepeatIndex:
             place, count = self._run(lines, at, shown)
             if count and sum(map(len, lines[at : at + count])) >= RUN_CHARACTERS:
                 made.append(_mark(self._state.items[place[0]], place[2], count))
+                sources.add(place[0])
                 left_out = True
             else:
                 count = 1

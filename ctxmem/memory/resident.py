@@ -53,7 +53,7 @@ class Entry(NamedTuple):
         return isinstance(self.shown, dict) and "binding" in self.shown
 
     @property
-    def index(self) -> bool:
+    def is_index(self) -> bool:
         """Whether it is an index of items that have left."""
         return self.item < 0 > self.again and not self.binding
 

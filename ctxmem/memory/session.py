@@ -25,14 +25,18 @@ from ctxmem.errors import (
 )
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
-from ctxmem.memory import editing, recall, tool
+from ctxmem.memory import editing, tool
+from ctxmem.memory.binding import Binding, spoken_text
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.items import LOST, Content, Item
+from ctxmem.memory.ledger import Entry, Finder
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.planner import WindowPlanner
-from ctxmem.memory.records import RecordMaker, seconds_of
+from ctxmem.memory.receipts import Receipt, Receipts
+from ctxmem.memory.records import Prepared, RecordMaker, seconds_of
 from ctxmem.memory.resident import Resident
+from ctxmem.memory.search import Recalled, SessionSearch
 from ctxmem.memory.sending import Sent, sendable, with_notes
 from ctxmem.memory.session_log import SessionLog
 from ctxmem.memory.snapshots import EVERY, Stateful, restore, rows_name, state_part
@@ -45,14 +49,19 @@ from ctxmem.schema import Budget
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 
-RECALL_SHARE = 0.25
-"""A query brings back pages for at most this share of the budget."""
-RECALL_LEAST = 0.4
-"""... and only those that answer it nearly as well as the best: this share of its score."""
+RECALL_SHARE = 0.75
+"""What a query recalls takes at most this share of the budget, ..."""
+RECALL_TOKENS = 8_000
+"""... and old messages leave the window for at most so many tokens of it, ..."""
+RECALL_LEAST = 0.3
+"""... where it answers the query nearly as well as the best: with this share of its score."""
+PROMOTED_SHARE = 0.25
+"""A message may be put back into the stable part if it takes at most this share of the budget."""
 PROMOTED_AT = 2
 """A page that so many queries brought back is put into the stable part."""
 _TRIES = 64
 """How often a write is tried again when others write to the same session."""
+_BINDING_ROLES = ("system", "user", "assistant")
 _PAGE_ID = re.compile(r"p[0-9]{1,12}")
 
 
@@ -87,6 +96,10 @@ class Memory:
             Higher keeps more in the window.
         tools: schemas that are sent along; they are counted.
         provider: whose overhead counts, as in `count_messages`.
+        ledger: keep statements that bind (rules, limits, decisions, current values and the like,
+            said by system or user) in the window when their message has left it. False does not;
+            a function of a text and its role finds the statements instead: it returns texts of the
+            message, or pairs of a kind and a text.
         damaged: "raise" raises `PageDamageError` for what is damaged in the store; "skip" leaves it
             out, one record or message each, and warns; a function gets the error instead.
         clock: seconds that pass, to know when the cache is cold.
@@ -120,6 +133,7 @@ class Memory:
         miss_cost: float = 0.25,
         tools: Iterable[Any] | None = None,
         provider: str | None = None,
+        ledger: bool | Finder = True,
         damaged: str | OnDamage = "raise",
         clock: Callable[[], float] = time.monotonic,
         compact: bool | None = None,
@@ -143,7 +157,9 @@ class Memory:
         if not miss_cost >= 0:
             raise InputError(f"miss_cost is {miss_cost!r}; expected a price of 0 or more")
         on_damage = _on_damage(damaged)
-        self._policy, self._miss_cost = policy, miss_cost
+        if not (isinstance(ledger, bool) or callable(ledger)):
+            raise InputTypeError(f"ledger is {shown(ledger)}; expected True, False or a function")
+        self._policy, self._miss_cost, self._finder = policy, miss_cost, ledger
         self._clock = clock
         self._lock = ForkSafeLock()
         self._build()
@@ -176,11 +192,20 @@ class Memory:
         self._costs = CostTracker(self.prices)
         reuse = Reuse()
         self._visibility = VisibilityTracker(self._state, reuse)
+        finder = self._finder
+        self._binding = Binding(
+            *(self._state, self._meter, None if isinstance(finder, bool) else finder),
+            active=finder is not False,
+        )
+        self._search = SessionSearch(self._state, self._meter)
+        self._receipts = Receipts()
         self._planner = WindowPlanner(
             *(self._state, self._meter, self.prices),
             costs=self._costs,
             reuse=reuse,
             visibility=self._visibility,
+            binding=self._binding,
+            receipts=self._receipts,
             policy=self._policy,
             miss_cost=self._miss_cost,
         )
@@ -191,6 +216,8 @@ class Memory:
             "costs": self._costs,
             "reuse": reuse,
             "visibility": self._visibility,
+            "ledger": self._binding,
+            "receipts": self._receipts,
         }
 
     def _open(self) -> None:
@@ -198,7 +225,8 @@ class Memory:
         snapshot = self._log.snapshot()
         if snapshot is not None:
             about = {"counter": self._records.counter_name}
-            if restore(snapshot, self._state.items, self._parts, {}, **about):
+            load = {"words": self._search.index.load}
+            if restore(snapshot, self._state.items, self._parts, load, **about):
                 self._planner.restored()
             else:
                 self._build()
@@ -229,7 +257,7 @@ class Memory:
             for _ in range(_TRIES):
                 first = len(self._state.items)
                 prepared = [
-                    self._records.prepared(one, first + i, pinned=pinned, at=seconds)
+                    self._prepared(one, first + i, pinned=pinned, at=seconds)
                     for i, one in enumerate(given)
                 ]
                 pages = {id: data for one in prepared for id, data in one.pages.items()}
@@ -250,11 +278,30 @@ class Memory:
             self._save()
             return [editing.page_name(page) for item in taken for page in item.pages]
 
+    def _prepared(self, given: Any, index: int, *, pinned: bool, at: float) -> Prepared:
+        made = self._records.prepared(given, index, pinned=pinned, at=at)
+        if callable(self._finder) and not made.record.get("chunk"):
+            turn = made.content.turn
+            found = self._binding.found(turn.role, spoken_text(made.content.message, index))
+            if found:
+                made.record["binds"] = found
+        return made
+
     def _take(self, record: Mapping[str, Any], content: Content) -> Item:
         tokens = record["tokens"]
         if record.get("counter") != self._records.counter_name:
             tokens = self._meter.message(content.message, len(self._state.items))
-        return self._state.take(content, record, tokens)
+        item = self._state.take(content, record, tokens)
+        self._search.add(item)
+        if content.turn.role in _BINDING_ROLES and not item.chunk and not item.lost:
+            self._binding.take(
+                item.index,
+                content.turn.role,
+                spoken_text(content.message, item.index),
+                editing.page_name(item.first_page),
+                record.get("binds", []),
+            )
+        return item
 
     # Records --------------------------------------------------------------------------------------
 
@@ -295,6 +342,9 @@ class Memory:
         parts = {
             "state": state_part(self._parts, **about),
             rows_name("items", items.unsaved.start): rows,
+            rows_name("words", items.unsaved.start): self._search.index.segment(
+                items.unsaved.start, len(items) - 1
+            ),
         }
         if self._log.save(parts):
             items.keep_rows(rows, self._state.needed)
@@ -335,6 +385,9 @@ class Memory:
         self._visibility.learn()
         limit = self.budget - self._request
         plan = planner.plan(limit, cold=cold, new=new, wanted=self._wanted)
+        found: Recalled | None = None
+        if query is not None:
+            plan, found = self._with_recall(plan, query, limit, cold=cold, new=new)
         if plan.record is not None:
             self._log.write([plan.record], {})  # written before anything is dropped
         planner.apply(plan)
@@ -342,10 +395,10 @@ class Memory:
             del self._wanted[item]
         if plan.edited:
             self._edits += 1
-            self._evictions += plan.evicted
+            self._evictions += len(plan.evicted)
         if new:
             self._known = plan.keep  # where the window before ended
-        window, found = self._assembled(plan, query, limit)
+        window = self._assembled(plan, found)
         self._asked = self._clock()
         if new:
             self._costs.charge(
@@ -358,13 +411,34 @@ class Memory:
             self._seen = len(state.items)
         self._last = None if query is not None else window
         self._events.update(event.kind for event in window.events)
-        self._fault(found)
+        if found is not None:
+            self._fault(found.pages[:1], others=len(found.pages) - 1)
         return replace(window, messages=list(map(copied, window.messages)))
 
-    def _assembled(
-        self, plan: Plan, query: str | None, limit: int
-    ) -> tuple[MemoryWindow, list[int]]:
-        """Return the window of a plan that was applied, and the pages brought back for a query."""
+    def _with_recall(
+        self, plan: Plan, query: str, limit: int, *, cold: bool, new: bool
+    ) -> tuple[Plan, Recalled | None]:
+        """Return the plan with room for what a query recalls, and what that is."""
+        most = int(RECALL_SHARE * limit)
+        free = limit - self._planner.tokens(plan)
+        superseded = self._superseded()
+        visible = self._planner.visible(plan)
+        needed = self._search.recalled(query, most, visible, superseded, RECALL_LEAST)
+        if needed is not None and needed.tokens > free and free < RECALL_TOKENS:
+            options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._wanted}
+            spare = min(needed.tokens, RECALL_TOKENS)
+            plan = self._planner.plan(limit, spare=spare, **options)
+            free = limit - self._planner.tokens(plan)
+            visible = self._planner.visible(plan)
+        return plan, self._search.recalled(query, min(free, most), visible, superseded)
+
+    def _superseded(self) -> set[int]:
+        """Return the messages of which a newer one states another value."""
+        entries = self._binding.ledger.entries(superseded=True)
+        return {one.message for one in entries if one.superseded_by is not None}
+
+    def _assembled(self, plan: Plan, found: Recalled | None) -> MemoryWindow:
+        """Return the window of a plan that was applied, with what was recalled for a query."""
         state = self._state
         messages = [entry.message for entry in state.entries]
         volatile_from = len(messages)
@@ -373,18 +447,14 @@ class Memory:
         tokens = state.stable + sum(tokens for _, _, tokens in plan.pending)
         tokens += sum(note.tokens for note in plan.notes)
         events = plan.events
-        found: list[int] = []
         recalled: list[Page] = []
-        if query is not None:
-            room = min(limit - tokens, int(RECALL_SHARE * self.budget))
-            found, note, cost = self._answering(query, room, plan)
-            if found:
-                recalled = [self._page(page) for page in found]
-                notes.append(note)
-                tokens += cost
-                names = tuple(page.id for page in recalled)
-                detail = f"{', '.join(names)} brought back for this call ({cost:,} tokens)"
-                events = [*events, Event("recall", detail, names, -cost)]
+        if found is not None:
+            recalled = [self._page(page) for page in dict.fromkeys(found.pages)]
+            notes.append(found.message)
+            tokens += found.tokens
+            names = tuple(page.id for page in recalled)
+            detail = f"{', '.join(names)} brought back for this call ({found.tokens:,} tokens)"
+            events = [*events, Event("recall", detail, names, -found.tokens)]
         marks = self._breakpoints(volatile_from)
         messages, begins = with_notes(messages, notes, volatile_from)
         sent = Sent(messages, begins, tuple(mark for mark in marks if mark < begins))
@@ -396,7 +466,7 @@ class Memory:
                 for i, message in enumerate(accepted.messages)
             ]
             tokens, stable = sum(costs), sum(costs[: accepted.volatile_from])
-        window = MemoryWindow(
+        return MemoryWindow(
             messages=accepted.messages,
             tokens=tokens + self._request,
             budget=self.budget,
@@ -407,7 +477,6 @@ class Memory:
             recalled=tuple(recalled),
             exact=self._counter.exact,
         )
-        return window, found
 
     def _breakpoints(self, stable: int) -> tuple[int, ...]:
         """Return the messages behind which a cache mark belongs.
@@ -437,8 +506,8 @@ class Memory:
     def recall(self, query: str, k: int = 5) -> list[Page]:
         """Return the k pages that answer a query best, of all that were appended, best first.
 
-        Ranked by BM25, and by that of the pages beside: what follows a question answers it. Pages
-        that share no word with the query, nor their neighbours, are left out.
+        Ranked by their words; what the user said counts most, then what is beside a page: what
+        follows a question answers it. Pages that have nothing to do with the query are left out.
         """
         if not isinstance(query, str):
             raise InputTypeError(f"query is {shown(query)}; expected a str")
@@ -446,8 +515,7 @@ class Memory:
             raise InputError(f"k is {shown(k)}; expected a number of pages")
         with self._lock:
             self._catch_up()
-            pages = range(self._state.items.page_count)
-            found = recall.ranked([self._text(page) for page in pages], query, k)
+            found = self._search.pages(query, k)
             self._fault([page for page, _ in found if not self._is_resident(page)])
             return [self._page(page, score) for page, score in found]
 
@@ -496,39 +564,13 @@ class Memory:
         texts = [editing.again(one.id, one.role, one.text) for one in found]
         return tool.result(dict(call), "\n\n".join(texts))
 
-    def _answering(
-        self, query: str, room: int, plan: Plan
-    ) -> tuple[list[int], dict[str, Any], int]:
-        """Return stored pages that answer a query within `room` tokens, and the message of them."""
-        state = self._state
-        pending = {index for index, _, _ in plan.pending if index not in state.parts}
-        texts = [self._text(page) for page in range(state.items.page_count)]
-        ranked = recall.ranked(texts, query, 16)
-        best = ranked[0][1] if ranked else 0.0
-        found: list[int] = []
-        message: dict[str, Any] = {}
-        cost = 0
-        for page, score in ranked:
-            item = state.items.of_page(page)
-            if item in state.in_full or item in pending or score < RECALL_LEAST * best:
-                continue
-            trial = sorted([*found, page])
-            notes = [
-                editing.again(editing.page_name(p), self._role(p), self._text(p)) for p in trial
-            ]
-            made = {"role": "user", "content": "\n\n".join(notes)}
-            tokens = self._meter.message(made, 0)
-            if tokens <= room:
-                found, message, cost = trial, made, tokens
-        return found, message, cost
-
-    def _fault(self, pages: Sequence[int]) -> None:
+    def _fault(self, pages: Sequence[int], *, others: int = 0) -> None:
         """Note that pages were brought back; those that are again and again are wanted for good."""
-        self._faults += len(pages)
+        self._faults += len(pages) + others
         for page in pages:
             self._recalled[page] = self._recalled.get(page, 0) + 1
             item = self._state.items[self._state.items.of_page(page)]
-            if self._recalled[page] >= PROMOTED_AT and item.tokens <= RECALL_SHARE * self.budget:
+            if self._recalled[page] >= PROMOTED_AT and item.tokens <= PROMOTED_SHARE * self.budget:
                 self._wanted[item.index] = None
 
     def _number(self, id: str) -> int:
@@ -566,6 +608,23 @@ class Memory:
             resident=self._is_resident(page),
             score=score,
         )
+
+    # What binds, receipts ---------------------------------------------------------------------
+
+    def ledger(self) -> list[Entry]:
+        """Return the statements of the session that bind, in order.
+
+        Those that a newer statement replaced are left out.
+        """
+        with self._lock:
+            self._catch_up()
+            return self._binding.ledger.entries()
+
+    def receipts(self) -> list[Receipt]:
+        """Return a receipt of every edit of the session's window, in order."""
+        with self._lock:
+            self._catch_up()
+            return list(self._receipts.issued)
 
     # Pins, counters, the end ----------------------------------------------------------------------
 

@@ -10,8 +10,6 @@ from ctxmem.memory.resident import Resident
 
 KEPT_ITEMS = 2048
 """An identifier is forgotten when this many items in a row, or up to twice as many, lack it."""
-
-
 MISS_SHARE = 0.015
 """Needs count as met while at most this share of them is not in sight, ..."""
 _NEEDS = 60
