@@ -16,6 +16,7 @@ import xxhash
 
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import ConflictError, InputError, PageDamageError
+from ctxmem.memory.framework_messages import restored
 from ctxmem.memory.items import Content
 from ctxmem.memory.texts import text_of
 from ctxmem.protocols import OnDamage, PageStore, SnapshotStore
@@ -82,7 +83,7 @@ class SessionLog:
                     key=page,
                 )
                 self._report(error)
-        return {page: decode(data) for page, data in found.items()}
+        return {page: restored(decode(data)) for page, data in found.items()}
 
     def _decoded(self, version: int, payload: bytes) -> dict[str, Any] | None:
         try:
@@ -188,5 +189,5 @@ def plain(message: Mapping[str, Any], what: str) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{what} cannot be stored as JSON ({error}); expected a dict of strings, numbers, "
-            "lists and dicts: convert framework objects first, or use the adapter"
+            "lists and dicts in its fields"
         ) from None
