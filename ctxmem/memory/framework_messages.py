@@ -73,14 +73,14 @@ def restored(value: Any) -> Any:
     """
     if type(value) is not dict or MARKER not in value:
         return value
-    framework, held = value[MARKER], value.get("message")
+    framework, held = value[MARKER], value.get("message", {})
     if framework not in _EXTRAS:
         raise _unreadable(f"the framework {framework!r}, which this version does not know")
     try:
         if framework == "langchain":
             from langchain_core.messages import messages_from_dict
 
-            return messages_from_dict([held])[0]
+            return messages_from_dict([dict(held)])[0]
         from llama_index.core.base.llms.types import ChatMessage
 
         return ChatMessage.model_validate(held)

@@ -52,8 +52,9 @@ _THREADS = 256  # whose windows are remembered; of others they are found again
 class ContextStats(TypedDict):
     """What the last model call was given, under "ctxmem" in the agent's state.
 
-    `messages` were in the state; the window has `kept` messages, the memory's own notes included,
-    and with system message and tools (`fixed`) `tokens` of the `budget`. `evicted` went to the page store, in all.
+    `messages` were in the state. The window has `kept` messages, notes of the memory included; with
+    system message and tools (`fixed`) it has `tokens` of the `budget`. `evicted` messages have left
+    the state, in all.
     """
 
     messages: int
