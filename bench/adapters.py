@@ -2,9 +2,9 @@
 
 Five tasks, each on the same objects, in the same process, ours and theirs in turn: trim a chat to a
 quarter of its tokens; drop the documents that repeat others; keep an agent's request within a
-budget, also where it grows by two messages a call; read a chat memory. All caches have the counts of the texts; "first call" is the first call
-with a history. Answers are checked before a time is reported, and peers that exceed the budget are
-named. Times are CPU seconds of all threads.
+budget, also where it grows by two messages a call; read a chat memory. All caches have the counts
+of the texts; "first call" is the first call with a history. Answers are checked before a time is
+reported, and peers that exceed the budget are named. Times are CPU seconds of all threads.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import marshal
+import operator
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import xxhash
 
@@ -57,6 +58,15 @@ def _storable(message: Any) -> Any:
     return message.model_copy(update=changes)
 
 
+class _Synced(NamedTuple):
+    """A list as it was when the memory was brought to its state."""
+
+    given: list[Any]
+    contents: list[Any]
+    places: list[int]
+    generation: int
+
+
 class Conversation:
     """The messages of one conversation in a memory, and how they relate to the framework's list.
 
@@ -83,6 +93,8 @@ class Conversation:
         self.fixed: int | None = None  # tokens beside the messages at the last call
         self._options = dict(options)
         self._decode_old, self._lasting = decode_old, lasting
+        self._last: _Synced | None = None  # the list of the last `sync`
+        self._shown: set[int] = set()  # messages in the last window
         self._open()
 
     @property
@@ -235,21 +247,52 @@ class Conversation:
         """Bring the memory to the state of a list, and return the number of each message in it."""
         with self.lock:
             self.refresh()
+            places = self._grown(given)
+            if places is None:
+                places = self._aligned(given)
+            contents = [message.content for message in given]
+            self._last = _Synced(list(given), contents, places, self._generation)
+            return list(places)
+
+    def _grown(self, given: Sequence[Any]) -> list[int] | None:
+        """Append what is new in the list of the call before; None if that was not all.
+
+        What left the window is compared by its objects and their contents alone.
+        """
+        last = self._last
+        if last is None or last.generation != self._generation or not last.places:
+            return None
+        size = len(last.given)
+        same = size <= len(given) and last.places[-1] == len(self.messages) - 1
+        if not (same and all(map(operator.is_, last.given, given))):
+            return None
+        contents = map(operator.attrgetter("content"), last.given)
+        if not all(map(operator.is_, last.contents, contents)):
+            return None
+        here = zip(last.given, last.places, strict=True)
+        if any(mark_of(one) != self.marks[i] for one, i in here if i in self._shown):
+            return None
+        first = len(self.messages)
+        self.append(given[size:])
+        return [*last.places, *range(first, len(self.messages))]
+
+    def _aligned(self, given: Sequence[Any]) -> list[int]:
+        """Find each message of a list in the memory, and append or branch."""
+        places = self._places(given)
+        known = sum(place >= 0 for place in places)
+        missing = set(range(len(self.messages))) - self.left - set(places)
+        if missing or any(place >= 0 for place in places[known:]) or -1 in places[:known]:
+            self._branch(given, places)
             places = self._places(given)
-            known = sum(place >= 0 for place in places)
-            missing = set(range(len(self.messages))) - self.left - set(places)
-            if missing or any(place >= 0 for place in places[known:]) or -1 in places[:known]:
-                self._branch(given, places)
-                places = self._places(given)
-                known = len(given)
-            else:
-                first = len(self.messages)
-                self.append(given[known:])
-                places[known:] = range(first, first + len(given) - known)
-            self.left.difference_update(places)
-            for place, message in zip(places, given, strict=True):
-                self.messages[place] = message
-            return places
+            known = len(given)
+        else:
+            first = len(self.messages)
+            self.append(given[known:])
+            places[known:] = range(first, first + len(given) - known)
+        self.left.difference_update(places)
+        for place, message in zip(places, given, strict=True):
+            self.messages[place] = message
+        return places
 
     def _places(self, given: Sequence[Any]) -> list[int]:
         """Return the number of each message of a list in the memory, rising; -1 for new ones."""
@@ -300,10 +343,12 @@ class Conversation:
                 query = ""  # plan anew, though nothing was appended
             self.memory.budget = room
             try:
-                return self.memory.window(query)
+                window = self.memory.window(query)
             except BudgetError as error:
                 numbers = {self.memory.page(page).message for page in error.pinned}
                 raise BudgetError(str(error), pinned=[str(i) for i in sorted(numbers)]) from None
+            self._shown = set(window.shown)
+            return window
 
     def as_given(self, window: MemoryWindow) -> list[Any]:
         """Return a window's messages, those shown in full as the objects that were given."""

@@ -492,8 +492,8 @@ class ContextWindowEdit:
     half the budget. With `counter=None` the middleware's own counter is asked, and
     `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in `ContextMiddleware`.
 
-    >>> from langchain_core.messages import HumanMessage
-    >>> chat = [HumanMessage("The first question."), HumanMessage("The second one.")]
+    >>> from langchain_core.messages import AIMessage, HumanMessage
+    >>> chat = [HumanMessage("The first."), AIMessage("Answered."), HumanMessage("The second one.")]
     >>> ContextWindowEdit(budget=14).apply(chat, count_tokens=len)
     >>> [message.text for message in chat]
     ['The second one.']
