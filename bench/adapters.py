@@ -1,10 +1,10 @@
 """How much time do the adapters save, compared with the components of their frameworks?
 
-Four tasks, each on the same objects, in the same process, ours and theirs in turn: trim a chat to a
+Five tasks, each on the same objects, in the same process, ours and theirs in turn: trim a chat to a
 quarter of its tokens; drop the documents that repeat others; keep an agent's request within a
-budget; read a chat memory. All caches have the counts of the texts; "first call" is the first call
-with a history. Answers are checked before a time is reported, and peers that exceed the budget are
-named. Times are CPU seconds of all threads.
+budget, also where it grows by two messages a call; read a chat memory. All caches have the counts
+of the texts; "first call" is the first call with a history. Answers are checked before a time is
+reported, and peers that exceed the budget are named. Times are CPU seconds of all threads.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "trim a chat": trims,
         "drop repeated documents": filters,
         "an agent's request": requests,
+        "an agent's request that grows": growing,
         "read a chat memory": memories,
     }
     rows: list[dict[str, Any]] = []
@@ -250,6 +251,51 @@ def requests(size: int, patient: bool) -> tuple[Runs, Check, str]:
         "ContextMiddleware, first call": lambda: called(ContextMiddleware(budget=budget)),
         "ContextEditingMiddleware": lambda: called(clear),
         "ContextEditingMiddleware, clear_at_least": lambda: called(step),
+    }
+
+    def check(name: str, kept: Any) -> str:
+        return within(budget, ctxmem.count_messages(kept), name.startswith("ContextMiddleware"))
+
+    return runs, check, f"budget {budget:,} tokens"
+
+
+def growing(size: int, patient: bool) -> tuple[Runs, Check, str]:
+    """Bring an agent's request within 8,000 tokens, two messages more at each call."""
+    from langchain.agents.middleware import ClearToolUsesEdit, ContextEditingMiddleware
+    from langchain.agents.middleware.types import ModelRequest
+    from langchain_core.messages import AIMessage, HumanMessage, convert_to_messages
+
+    from ctxmem.adapters.langchain import ContextMiddleware
+
+    budget = 8000
+    given = convert_to_messages(chat(random.Random(size), size))[1:]
+    sent: list[Any] = []
+
+    def model(changed: Any) -> Any:
+        sent[:] = changed.messages
+        return AIMessage("said")
+
+    def caller(middleware: Any) -> Callable[[], list[Any]]:
+        state = list(given)
+
+        def call() -> list[Any]:
+            state.extend([AIMessage("Done."), HumanMessage(f"And {len(state)}?")])
+            request = ModelRequest(
+                model=None,  # type: ignore[arg-type]
+                messages=list(state),
+                state={"messages": state},  # type: ignore[typeddict-item]
+            )
+            middleware.wrap_model_call(request, model)
+            return list(sent)
+
+        call()
+        return call
+
+    runs: Runs = {
+        "ContextMiddleware": caller(ContextMiddleware(budget=budget)),
+        "ContextEditingMiddleware": caller(
+            ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=budget)])
+        ),
     }
 
     def check(name: str, kept: Any) -> str:

@@ -12,6 +12,7 @@ from ctxmem.chat.reading import read_one
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import InputTypeError
 from ctxmem.memory.encoding import check_shape, decode, plain
+from ctxmem.memory.framework_messages import as_plain, framework_of, restored
 from ctxmem.memory.items import Content
 from ctxmem.memory.resident import page_cuts
 from ctxmem.memory.session_log import SessionLog
@@ -58,11 +59,16 @@ class RecordMaker:
         """
         message, chunk = _as_message(given, index)
         pinned = pinned or (isinstance(given, Chunk) and given.pinned)
-        check_shape(message, f"message {index}")  # readers recurse
+        if isinstance(message, Mapping):
+            check_shape(message, f"message {index}")  # readers recurse
         turn = read_one(message, index)
-        data = plain(message, f"message {index}")
-        if type(message.get("content")) is not str or len(message) != 2:
-            message = decode(data)  # a copy that the caller cannot change
+        data = plain(as_plain(message, f"message {index}"), f"message {index}")
+        if (
+            type(message) is not dict
+            or type(message.get("content")) is not str
+            or len(message) != 2
+        ):
+            message = restored(decode(data))  # a copy that the caller cannot change
         sent = self._with_tables(message)
         tokens = self._meter.message(sent, index)
         text = text_of(message, index)
@@ -76,7 +82,7 @@ class RecordMaker:
             "at": at,
         }
         if sent is not message:
-            shorter = plain(sent, f"message {index}")
+            shorter = plain(as_plain(sent, f"message {index}"), f"message {index}")
             record["sent"] = self._log.page_id(shorter)
             pages[record["sent"]] = shorter
         if self.counter_name is not None:
@@ -107,7 +113,7 @@ class RecordMaker:
         return with_results(message, shorter)
 
 
-def _as_message(given: Any, index: int) -> tuple[dict[str, Any], bool]:
+def _as_message(given: Any, index: int) -> tuple[Any, bool]:
     """Return a message, and whether it is a passage."""
     if isinstance(given, Chunk):
         source = f"[{given.source}]\n" if given.source else ""
@@ -116,9 +122,11 @@ def _as_message(given: Any, index: int) -> tuple[dict[str, Any], bool]:
         return {"role": "user", "content": given}, True
     if isinstance(given, Mapping):
         return dict(given), False
+    if framework_of(given):
+        return given, False
     raise InputTypeError(
         f"message {index} is {shown(given)}; expected a dict with 'role' and 'content', a "
-        "ctxmem.Chunk or a str; framework objects go through ctxmem.adapters"
+        "ctxmem.Chunk, a str, or a message of LangChain or LlamaIndex"
     )
 
 

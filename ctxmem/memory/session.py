@@ -28,6 +28,7 @@ from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool
 from ctxmem.memory.binding import Binding, spoken_text
 from ctxmem.memory.cost_tracker import CostTracker
+from ctxmem.memory.framework_messages import in_one_framework
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.items import LOST, Content, Item
 from ctxmem.memory.ledger import Entry, Finder
@@ -45,7 +46,7 @@ from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import OnDamage, PageStore, Policy
-from ctxmem.schema import Budget
+from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 
@@ -74,11 +75,12 @@ class Memory:
     at the very end. When the window would overflow, when the cache is cold, or when it pays by
     the price table, one edit takes the oldest units out and leaves an index of them.
 
-    Messages are dicts as OpenAI (chat or Responses) and Anthropic take them; a `Chunk` or a str is
-    a passage. Calls and results stay together; system messages, the first and the last user
-    question, calls in flight and what is pinned stay in the window, which is always a history that
-    `ctxmem.check` accepts: what cannot be sent is left out of it, and stays in the store. A
-    session may be used from many threads, and by several processes through one store.
+    Messages are dicts as OpenAI (chat or Responses) and Anthropic take them, or messages of
+    LangChain and LlamaIndex, which come back as such; a `Chunk` or a str is a passage. Calls
+    and results stay together; system messages, the first and the last user question, calls in
+    flight and what is pinned stay in the window, which is always a history that `ctxmem.check`
+    accepts: what cannot be sent is left out of it, and stays in the store. A session may be
+    used from many threads, and by several processes through one store.
 
     Args:
         budget: tokens that a window may have, or a `Budget` that keeps some for the answer.
@@ -457,6 +459,7 @@ class Memory:
             events = [*events, Event("recall", detail, names, -found.tokens)]
         marks = self._breakpoints(volatile_from)
         messages, begins = with_notes(messages, notes, volatile_from)
+        messages = in_one_framework(messages)
         sent = Sent(messages, begins, tuple(mark for mark in marks if mark < begins))
         accepted = sendable(sent, self._provider)
         stable = state.stable
@@ -476,6 +479,10 @@ class Memory:
             events=tuple(events),
             recalled=tuple(recalled),
             exact=self._counter.exact,
+            shown=(
+                *(entry.item for entry in state.entries if entry.item >= 0),
+                *(index for index, _, _ in plan.pending),
+            ),
         )
 
     def _breakpoints(self, stable: int) -> tuple[int, ...]:
@@ -529,6 +536,18 @@ class Memory:
             if not self._is_resident(number):
                 self._fault([number])
             return self._page(number)
+
+    def messages(self, start: int = 0) -> list[Any]:
+        """Return what was appended from message `start` on, as it was appended; chunks as messages.
+
+        Messages that were deleted or that are damaged, where damage is skipped, are None.
+        """
+        with self._lock:
+            self._catch_up()
+            state = self._state
+            keys = [PageId(state.items[i].key) for i in range(start, len(state.items))]
+            found = self._log.messages([key for key in keys if key])
+            return [found.get(key) for key in keys]
 
     def pages(self) -> list[Page]:
         """Return all pages, in the order they were appended."""

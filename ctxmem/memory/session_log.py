@@ -15,6 +15,7 @@ from ctxmem.chat.reading import read_one
 from ctxmem.errors import ConflictError, PageDamageError, SessionDeletedError
 from ctxmem.memory import encoding
 from ctxmem.memory.encoding import decode, encode
+from ctxmem.memory.framework_messages import restored
 from ctxmem.memory.items import Content
 from ctxmem.memory.texts import text_of
 from ctxmem.protocols import OnDamage, PageStore, SessionVersion, SnapshotStore
@@ -85,7 +86,7 @@ class SessionLog:
                     key=page,
                 )
                 self._report(error)
-        return {page: decode(data) for page, data in found.items()}
+        return {page: restored(decode(data)) for page, data in found.items()}
 
     def _check_still_there(self) -> None:
         now = self.store.version(self.tenant, self.session)

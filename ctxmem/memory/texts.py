@@ -8,16 +8,19 @@ from typing import Any
 
 from ctxmem.chat.editing import replaced, with_result_texts, with_text
 from ctxmem.chat.parts import Part, inner_parts, parts_of, ui_output
+from ctxmem.memory.framework_messages import copied_message
 
 Rewrite = Callable[[str], str | None]
 """A function from the text of a result to another text for it, or None to leave it."""
 
 
-def copied(message: dict[str, Any]) -> dict[str, Any]:
+def copied(message: Any) -> Any:
     """Return a copy of a message whose fields and blocks the caller may change.
 
     Whoever sends messages puts cache marks on them, and on their last blocks.
     """
+    if type(message) is not dict:
+        return copied_message(message)
     made = dict(message)
     for name, value in message.items():
         if type(value) is list:

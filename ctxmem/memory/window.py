@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctxmem.memory.framework_messages import refuse_framework
 from ctxmem.pricing import Prices
 from ctxmem.request import Provider, marked, rules_of
 
@@ -60,7 +61,7 @@ class MemoryWindow:
     """The messages to send, laid out for the provider's prompt cache.
 
     Attributes:
-        messages: what to send, in order, as role/content dicts.
+        messages: what to send, in order: dicts, or messages of the framework whose were appended.
         tokens: their count, with the overhead of `count_messages`; never above `budget`.
         budget: the tokens the window may have.
         stable_tokens: tokens before `volatile_from`, the part that the next window begins with,
@@ -72,9 +73,10 @@ class MemoryWindow:
         events: what was done to get here since the window before.
         recalled: pages brought back for the query; they are the last message.
         exact: False when the counts are estimates.
+        shown: numbers of the appended messages that the window holds, in full or in part.
     """
 
-    messages: list[dict[str, Any]]
+    messages: list[Any]
     tokens: int
     budget: int
     stable_tokens: int
@@ -83,6 +85,7 @@ class MemoryWindow:
     events: tuple[Event, ...] = ()
     recalled: tuple[Page, ...] = ()
     exact: bool = True
+    shown: tuple[int, ...] = ()
 
     def to_messages(
         self, provider: Provider = "anthropic", *, prices: str | Prices | None = None
@@ -93,6 +96,7 @@ class MemoryWindow:
         them; Anthropic takes what they say as `system`. Where the rules of `prices` (a row by name,
         or a `Prices`; the provider's if left out) know no marks, there are none.
         """
+        refuse_framework(self.messages)
         return marked(self.messages, self.breakpoints, provider, rules_of(provider, prices))
 
     def explain(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
+import xxhash
 from langchain.agents.middleware import types
 from langchain.agents.middleware.types import AgentMiddleware, AgentState, OmitFromInput
 from langchain_core.messages import (
@@ -17,7 +19,6 @@ from langchain_core.messages import (
     RemoveMessage,
     SystemMessage,
     ToolMessage,
-    message_to_dict,
     messages_from_dict,
 )
 from langchain_core.runnables import RunnableConfig
@@ -26,18 +27,23 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command
 from typing_extensions import NotRequired, TypedDict
 
-from ctxmem.adapters.journal import Journal
-from ctxmem.chat import LOW_WATER, OVERHEAD, Growing, trim_messages
-from ctxmem.errors import InputError
+from ctxmem.adapters.conversation import Conversation, mark_of, named
+from ctxmem.adapters.policies import policy_of
+from ctxmem.chat import OVERHEAD, count_messages, trim_messages
+from ctxmem.errors import BudgetError, InputError
 from ctxmem.intake import read_budget
+from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.protocols import PageStore
-from ctxmem.schema import Budget
+from ctxmem.schema import Budget, PageId
+from ctxmem.stores import MemoryStore, open_store
 from ctxmem.tokens import count_tokens, resolve
 
 # Came with langchain 1.2.10; before, a model call could not write to the state.
 _Extended: Any = getattr(types, "ExtendedModelResponse", None)
 
 
+TENANT = "langchain"
+RESULTS = "langchain.results"
 _LEAST_RESULT = 100
 _RECALL_SHARE = 0.25  # of the budget, for what the tool `recall` tells at once
 _THREADS = 256  # whose windows are remembered; of others they are found again
@@ -46,8 +52,9 @@ _THREADS = 256  # whose windows are remembered; of others they are found again
 class ContextStats(TypedDict):
     """What the last model call was given, under "ctxmem" in the agent's state.
 
-    `messages` were in the state and `kept` of them in the window, which with system message and
-    tools (`fixed`) has `tokens` of the `budget`. `evicted` went to the page store, in all.
+    `messages` were in the state. The window has `kept` messages, notes of the memory included; with
+    system message and tools (`fixed`) it has `tokens` of the `budget`. `evicted` messages have left
+    the state, in all.
     """
 
     messages: int
@@ -71,21 +78,28 @@ class ContextState(AgentState[Any]):
 class ContextMiddleware(AgentMiddleware):
     """Give the model a window of at most `budget` tokens: system message, tools and history.
 
-    What `ctxmem.trim_messages` promises holds for every model call, sync and async: units whole,
-    the last question and calls in flight kept, a broken history repaired. With `low_water` the
-    history is cut in leaps, so that between two of them every request begins with the same bytes
-    and the prompt cache stays warm. If the pins alone do not fit, `BudgetError` names them.
+    A `ctxmem.Memory` of the thread decides what the window holds: the edit schedule by `prices`,
+    tables, indexes of what has left, and a tool `recall` that reads it. Between edits every request
+    begins with the whole previous one, so that the prompt cache keeps hitting. Calls stay with
+    their results, the last question and calls in flight are kept, a broken history is repaired. A
+    state that was edited, rewound or branched gets a memory of its own. If what must stay does not
+    fit, `BudgetError` names it.
 
     - `mode="ephemeral"`: the state keeps the whole history, the model sees the window.
     - `mode="persistent"`: what leaves the window leaves the state too, into the page `store`. Every
-      page is written before it is dropped; where that fails nothing is dropped. A tool `recall`
-      finds it again, and so do `evicted` and `recall` here.
+      page is written before it is dropped; where that fails nothing is dropped. `evicted` and
+      `recall` here return them.
     - `tool_result_tokens`: a tool result longer than this goes to the page store before it enters
       the state; its beginning stays, with a note how the tool `read_page` reads the rest.
 
     Pages are kept per thread (`configurable.thread_id`). `store` is ":memory:", the path of an
     SQLite file or any `ctxmem.PageStore`. The state's "ctxmem" holds `ContextStats` of the last
     call (langchain 1.2.10 or newer). Give instances in one agent different names.
+
+    `prices`, `policy` and every other option are those of `ctxmem.Memory`. `recall_tool=False`
+    offers no tool; otherwise the model is offered it once something has left the window, if its
+    schema takes at most a quarter of the budget. `low_water` is deprecated: `policy="batch"` cuts
+    down to half the budget, `policy="slide"` as little as possible (None).
 
     Raises `BudgetError`, `InputError` or `InputTypeError` for options that cannot be used.
     """
@@ -97,12 +111,14 @@ class ContextMiddleware(AgentMiddleware):
         budget: int | Budget,
         *,
         mode: str = "ephemeral",
-        low_water: float | None = LOW_WATER,
+        low_water: Any = ...,
         tool_result_tokens: int | None = None,
         store: str | os.PathLike[str] | PageStore = ":memory:",
         counter: object = "o200k_base",
         provider: str | None = None,
         name: str = "ContextMiddleware",
+        recall_tool: bool = True,
+        **options: Any,
     ) -> None:
         super().__init__()
         if mode not in ("ephemeral", "persistent"):
@@ -118,18 +134,16 @@ class ContextMiddleware(AgentMiddleware):
         self.counter = resolve(counter)
         self.provider = provider
         self._name = name
-        self._low_water = low_water
-        # Tells what is wrong with the options now.
-        trim_messages([], self.limit, low_water=low_water, provider=provider)
-        self._threads: dict[str, Growing] = {}
+        self._recall_tool = recall_tool
+        if low_water is not ...:
+            options["policy"] = policy_of(low_water, "ContextMiddleware")
+        self._options = {"counter": counter, "provider": provider, **options}
+        Memory(self.limit, **self._options)  # raises for options that cannot be used
+        self._owned = not isinstance(store, PageStore)
+        self._store = open_store(store)
+        self._threads: dict[str, Conversation] = {}
+        self._offered: dict[str, bool] = {}  # threads in which the tool `recall` is offered
         self._lock = threading.Lock()
-        self._pages = Journal(
-            store,
-            "langchain",
-            encode=message_to_dict,
-            decode=lambda told: messages_from_dict([told])[0],
-            remember=False,
-        )
         self.tools = self._tools()
 
     @property
@@ -139,15 +153,20 @@ class ContextMiddleware(AgentMiddleware):
 
     def evicted(self, thread_id: str = "default") -> list[BaseMessage]:
         """Return the messages that have left a thread's state, oldest first."""
-        return self._pages.messages(thread_id)
+        conversation = self._conversation(thread_id)
+        conversation.refresh()
+        return [conversation.messages[i] for i in sorted(conversation.left)]
 
     def recall(self, query: str, k: int = 5, *, thread_id: str = "default") -> list[BaseMessage]:
         """Return up to `k` messages that have left a thread's state, most relevant first."""
-        return self._pages.search(thread_id, query, k)
+        conversation = self._conversation(thread_id)
+        conversation.refresh()
+        return conversation.recall(query, k, conversation.left.__contains__)
 
     def close(self) -> None:
         """Close the page store, unless it was given as an object."""
-        self._pages.close()
+        if self._owned:
+            self._store.close()
 
     # The window ----------------------------------------------------------------------------------
 
@@ -158,38 +177,93 @@ class ContextMiddleware(AgentMiddleware):
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Call the model with the window."""
-        view, stats = self._view(request)
+        if isinstance(self._store, MemoryStore):
+            view, stats = self._view(request)
+        else:
+            view, stats = await asyncio.to_thread(self._view, request)
         return _with_stats(await handler(view), stats)
 
     def _view(self, request: Any) -> tuple[Any, ContextStats]:
         system = _system_of(request)
-        tools = [*request.tools, *_answer_schemas(request.response_format)]
         provider = self.provider or _provider_of(request.model)
+        thread = _thread_of(request.runtime)
+        conversation = self._conversation(thread, provider)
         given: list[AnyMessage] = request.messages
-        trimmed = self._growing(_thread_of(request.runtime)).trim(
-            [*system, *given], self.limit, tools=tools, provider=provider
-        )
-        window = trimmed.messages[len(system) :]
+        schemas = _answer_schemas(request.response_format)
+        with conversation.lock:
+            places = conversation.sync(given)
+            always = self.mode == "persistent" or self._offered.get(thread, False)
+            for offered in dict.fromkeys([always, True]):
+                tools = [t for t in request.tools if offered or not self._is_recall(t)]
+                fixed = self._fixed(system, [*tools, *schemas], provider)
+                window = self._window(conversation, fixed, places, len(system))
+                gone = len(window.shown) < len(conversation.messages) or window.events
+                if offered or not gone or not self._affordable(request, provider):
+                    break
+            self._offered[thread] = offered
+            conversation.fixed = fixed
+            messages = conversation.as_given(window)
         before = request.state.get("ctxmem") or {}
         stats = ContextStats(
             messages=len(given),
-            kept=len(window),
-            tokens=trimmed.tokens,
-            fixed=trimmed.fixed,
+            kept=len(messages),
+            tokens=window.tokens + fixed - self._request(provider),
+            fixed=fixed,
             budget=self.limit,
             evicted=before.get("evicted", 0),
         )
-        same = len(window) == len(given) and all(map(_is, window, given))
-        return (request if same else request.override(messages=window)), stats
+        changes: dict[str, Any] = {}
+        if not (len(messages) == len(given) and all(map(_is, messages, given))):
+            changes["messages"] = messages
+        if len(tools) != len(request.tools):
+            changes["tools"] = tools
+        return (request.override(**changes) if changes else request), stats
 
-    def _growing(self, thread: str) -> Growing:
-        """Return what remembers where a thread's window stood."""
+    def _fixed(self, system: list[Any], tools: list[Any], provider: str | None) -> int:
+        """Return the tokens of a request without its history."""
+        return count_messages(system, self.counter, tools=tools, provider=provider)
+
+    def _request(self, provider: str | None) -> int:
+        return count_messages([], self.counter, provider=provider)
+
+    def _window(
+        self, conversation: Conversation, fixed: int, places: list[int], before: int
+    ) -> MemoryWindow:
+        """Return the window beside system message and tools; errors name messages by place."""
+        try:
+            return conversation.window(fixed - self._request(conversation.provider))
+        except BudgetError as error:
+            raise named(error, conversation, places, before=before, fixed=fixed) from None
+
+    def _is_recall(self, given: Any) -> bool:
+        return (getattr(given, "metadata", None) or {}).get("ctxmem") == "recall"
+
+    def _affordable(self, request: Any, provider: str | None) -> bool:
+        """Return whether there is a tool `recall`, of at most a quarter of the budget."""
+        own = [tool for tool in request.tools if self._is_recall(tool)]
+        return bool(own) and self._fixed([], own, provider) <= _RECALL_SHARE * self.limit
+
+    def _conversation(self, thread: str, provider: str | None = None) -> Conversation:
+        """Return the memory of a thread."""
         with self._lock:
-            growing = self._threads.pop(thread, None) or Growing(self.counter, self._low_water)
-            self._threads[thread] = growing  # the most recent is last
+            found = self._threads.pop(thread, None)
+            if found is None:
+                found = Conversation(
+                    *(self._store, TENANT, thread, self.limit),
+                    {**self._options, "provider": provider or self.provider},
+                    decode_old=lambda old: messages_from_dict([old])[0],
+                    lasting=self.mode == "persistent",
+                )
+            self._threads[thread] = found  # the most recent is last
             if len(self._threads) > _THREADS:
-                del self._threads[next(iter(self._threads))]
-        return growing
+                name = next(iter(self._threads))
+                oldest = self._threads.pop(name)
+                self._offered.pop(name, None)
+                if self.mode == "ephemeral" and isinstance(self._store, MemoryStore):
+                    oldest.delete()  # the state has it all
+        if provider is not None:
+            found.use(provider)
+        return found
 
     # Eviction ------------------------------------------------------------------------------------
 
@@ -208,20 +282,18 @@ class ContextMiddleware(AgentMiddleware):
             return None
         messages: list[AnyMessage] = state["messages"]
         stats = state.get("ctxmem") or {}
-        # System message and tools are known from the call before; the first one sees to itself.
-        limit = max(1, self.limit - stats.get("fixed", 0))
-        kept = trim_messages(
-            messages,
-            limit,
-            counter=self.counter,
-            low_water=self._low_water,
-            provider=self.provider,
-        )
-        here = {id(message) for message in kept}
-        gone = [message for message in messages if id(message) not in here]
-        if not gone:
-            return None
-        self._pages.extend(thread, gone)
+        conversation = self._conversation(thread)
+        fixed = conversation.fixed if conversation.fixed is not None else stats.get("fixed")
+        if fixed is None:
+            return None  # system message, tools and provider are known from the first call on
+        with conversation.lock:
+            places = conversation.sync(messages)
+            shown = set(self._window(conversation, fixed, places, 0).shown)
+            gone = [place for place in places if place not in shown]
+            if not gone:
+                return None
+            conversation.evict(gone)
+        kept = [m for m, place in zip(messages, places, strict=True) if place in shown]
         counted = {**stats, "evicted": stats.get("evicted", 0) + len(gone)}
         return {"messages": [RemoveMessage(id=REMOVE_ALL_MESSAGES), *kept], "ctxmem": counted}
 
@@ -246,7 +318,7 @@ class ContextMiddleware(AgentMiddleware):
         tokens = count_tokens(text, self.counter)
         if tokens <= limit:
             return result
-        page = self._pages.write_text(_thread_of(request.runtime), text)
+        page = self._write_text(_thread_of(request.runtime), text)
         shown = self._beginning(
             text,
             lambda end: (
@@ -257,6 +329,20 @@ class ContextMiddleware(AgentMiddleware):
         )
         content: Any = [{"type": "text", "text": shown}, *others] if others else shown
         return result.model_copy(update={"content": content})
+
+    def _write_text(self, thread: str, text: str) -> str:
+        payload = text.encode("utf-8", "surrogatepass")
+        page = PageId(xxhash.xxh3_128_hexdigest(payload))
+        record = json.dumps({"text": page}).encode()
+        self._store.append(RESULTS, thread, [record], pages={page: payload})
+        return page
+
+    def _text(self, thread: str, page: str) -> str | None:
+        for tenant in (RESULTS, TENANT):  # the second is where ctxmem 0.1 wrote them
+            found = self._store.pages(tenant, thread, [PageId(page)]).get(PageId(page))
+            if found is not None:
+                return found.decode("utf-8", "surrogatepass")
+        return None
 
     def _beginning(self, text: str, shown: Callable[[int], str], limit: int) -> str:
         """Return the longest beginning that, shown with its note, is within the limit."""
@@ -278,7 +364,7 @@ class ContextMiddleware(AgentMiddleware):
             @tool
             def read_page(page_id: str, config: RunnableConfig, start: int = 0) -> str:
                 """Read a long tool result from the character `start` on."""
-                text = self._pages.text(_thread_in(config), page_id)
+                text = self._text(_thread_in(config), page_id)
                 if text is None:
                     return f"there is no page {page_id!r} in this conversation"
                 begin = max(0, start)
@@ -294,17 +380,17 @@ class ContextMiddleware(AgentMiddleware):
                 )
 
             tools.append(read_page)
-        if self.mode == "persistent":
+        if self._recall_tool:
 
             @tool
-            def recall(query: str, config: RunnableConfig) -> str:
-                """Find what was said earlier in this conversation and is out of sight now."""
-                found = self._pages.search(_thread_in(config), query, 5)
-                told = "\n\n".join(f"[{message.type}]\n{_text_of(message)}" for message in found)
-                if not told:
-                    return "nothing has left this conversation yet"
-                return self._beginning(told, lambda end: told[:end], limit or recalled)
+            def recall(config: RunnableConfig, page: str = "", query: str = "") -> str:
+                """Read what has left this conversation: `page` (such as p12), or search `query`."""
+                conversation = self._conversation(_thread_in(config))
+                call = {"name": "recall", "input": {"page": page, "query": query}}
+                text: str = conversation.memory.answer(call)["content"]
+                return self._beginning(text, lambda end: text[:end], limit or recalled)
 
+            recall.metadata = {"ctxmem": "recall"}
             tools.append(recall)
         return tools
 
@@ -399,30 +485,62 @@ def _text_of(message: BaseMessage) -> str:
 class ContextWindowEdit:
     """Cut the history to a budget, as an edit of LangChain's `ContextEditingMiddleware`.
 
-    It keeps what `ctxmem.trim_messages` keeps, in leaps down to `low_water`. The budget is of the
-    messages alone, which is all that an edit sees: take system message and tools off it, or use
-    `ContextMiddleware`. With `counter=None` the middleware's own counter is asked, and leaps are
-    not possible.
+    A `ctxmem.Memory` of each conversation, which is known by its first message, decides what
+    stays; an edit of messages has no tool, so that indexes of what has left are not shown. The
+    budget is of the messages alone, which is all that an edit sees: take system message and tools
+    off it, or use `ContextMiddleware`. `policy` is that of `ctxmem.Memory`; "batch" cuts down to
+    half the budget. With `counter=None` the middleware's own counter is asked, and
+    `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in `ContextMiddleware`.
 
-    >>> from langchain_core.messages import HumanMessage
-    >>> chat = [HumanMessage("The first question."), HumanMessage("The second one.")]
+    >>> from langchain_core.messages import AIMessage, HumanMessage
+    >>> chat = [HumanMessage("The first."), AIMessage("Answered."), HumanMessage("The second one.")]
     >>> ContextWindowEdit(budget=14).apply(chat, count_tokens=len)
     >>> [message.text for message in chat]
     ['The second one.']
     """
 
     budget: int | Budget
-    low_water: float | None = LOW_WATER
+    low_water: Any = ...
     counter: object | None = "o200k_base"
     provider: str | None = None
+    policy: str = "batch"
+    _conversations: dict[bytes, Conversation] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        if self.low_water is not ...:
+            self.policy = policy_of(self.low_water, "ContextWindowEdit")
 
     def apply(
         self, messages: list[AnyMessage], *, count_tokens: Callable[[Sequence[BaseMessage]], int]
     ) -> None:
         """Cut the list in place."""
-        options: dict[str, Any] = {"provider": self.provider}
         if self.counter is None:
-            options["token_counter"] = count_tokens
-        else:
-            options |= {"counter": self.counter, "low_water": self.low_water}
-        messages[:] = trim_messages(messages, self.budget, **options)
+            options: dict[str, Any] = {"token_counter": count_tokens, "provider": self.provider}
+            messages[:] = trim_messages(messages, self.budget, **options)
+        elif messages:
+            conversation = self._conversation(mark_of(messages[0]))
+            with conversation.lock:
+                places = conversation.sync(messages)
+                try:
+                    window = conversation.window(0)
+                except BudgetError as error:
+                    raise named(error, conversation, places, before=0, fixed=0) from None
+                made = conversation.as_given(window)
+            messages[:] = [message for message in made if not _is_index(message)]
+
+    def _conversation(self, key: bytes) -> Conversation:
+        found = self._conversations.pop(key, None) or Conversation(
+            *(MemoryStore(), TENANT, "edit", read_budget(self.budget).limit),
+            {"counter": self.counter, "provider": self.provider, "policy": self.policy},
+            decode_old=lambda old: old,
+        )
+        self._conversations[key] = found
+        if len(self._conversations) > _THREADS:
+            del self._conversations[next(iter(self._conversations))]
+        return found
+
+
+def _is_index(message: BaseMessage) -> bool:
+    return message.type == "human" and _text_of(message).startswith("[memory] ")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import langchain_core.stores
 import langgraph.store.base
+import xxhash
 from langchain_core.documents import Document
 from langgraph.store.base import (
     GetOp,
@@ -27,10 +28,8 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from ctxmem.adapters.journal import page_id
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.fields import MAX_BUDGET
-from ctxmem.pipeline import pack
+from ctxmem.memory.recall import ranked
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
 from ctxmem.stores import open_store
@@ -120,12 +119,12 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
         ]
         scores: list[float | None] = [None] * len(found)
         if op.query and found:
-            # One more word, so that a value without text has a passage, too.
-            texts: list[Any] = [" ".join(["-", *_strings(item.value)]) for item in found]
-            ranked = pack(texts, MAX_BUDGET, query=op.query, dedup=False).decisions
-            best = sorted(ranked, key=lambda decision: -decision.relevance)
-            found = [found[decision.position] for decision in best]
-            scores = [decision.relevance for decision in best]
+            # Values are no neighbours of each other: an empty text is between them.
+            texts = [text for item in found for text in (" ".join(_strings(item.value)), "")]
+            best = ranked(texts, op.query, len(texts))
+            own = {at // 2: score for at, score in best if at % 2 == 0}
+            order = sorted(range(len(found)), key=lambda at: -own.get(at, 0.0))
+            found, scores = [found[at] for at in order], [own.get(at, 0.0) for at in order]
         page = slice(op.offset, op.offset + op.limit)
         return [
             SearchItem(
@@ -187,7 +186,8 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
         rows = self._space(namespace).rows
         pages = {key: rows[key].page for key in keys if key in rows}
         found = self.pages.pages(self.tenant, _session(namespace), [*set(pages.values())])
-        return {key: found[page] for key, page in pages.items()}
+        # Another process may have deleted a value since.
+        return {key: found[page] for key, page in pages.items() if page in found}
 
     def _items(self, namespace: tuple[str, ...], keys: Sequence[str] | None = None) -> Any:
         rows = dict(self._space(namespace).rows)
@@ -207,10 +207,24 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
         pages = {page_id(payload): payload for payload in payloads.values() if payload is not None}
         change = {key: None if p is None else page_id(p) for key, p in payloads.items()}
         if change:
+            before = {row.page for key, row in self._space(namespace).rows.items() if key in change}
             record = {"at": datetime.now(timezone.utc).isoformat(), "set": change}
             self.pages.append(
                 self.tenant, _session(namespace), [json.dumps(record).encode()], pages=pages
             )
+            self._drop(namespace, before)
+
+    def _drop(self, namespace: tuple[str, ...], before: set[PageId]) -> None:
+        """Delete pages that no value of the namespace is in, where the store can."""
+        delete = getattr(self.pages, "delete_pages", None)
+        gone = before - {row.page for row in self._space(namespace).rows.values()}
+        if delete is not None and gone:
+            delete(self.tenant, _session(namespace), sorted(gone))
+
+
+def page_id(payload: bytes) -> PageId:
+    """Return the id of a page: the 128-bit xxh3 of its bytes."""
+    return PageId(xxhash.xxh3_128_hexdigest(payload))
 
 
 class _Row(NamedTuple):

@@ -11,36 +11,33 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.memory import BaseMemory
 from llama_index.core.memory.memory import BaseMemoryBlock
 
-from ctxmem.adapters.journal import Journal
+from ctxmem.adapters.conversation import Conversation, named
 from ctxmem.adapters.llama_index.fields import BudgetField, CounterField
-from ctxmem.chat import LOW_WATER, Growing, passages, trim_messages
+from ctxmem.adapters.policies import policy_of
+from ctxmem.chat import LOW_WATER
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.pipeline import pack
-from ctxmem.schema import Budget
+from ctxmem.protocols import PageStore
+from ctxmem.schema import Budget, Chunk
+from ctxmem.stores import open_store
 from ctxmem.tokens import count_tokens
 
 TENANT = "llama_index"
-
-
-def _journal(store: Any) -> Journal:
-    return Journal(
-        store,
-        TENANT,
-        encode=lambda message: message.model_dump(mode="json"),
-        decode=ChatMessage.model_validate,
-        remember=True,
-    )
+_PAGES = 64
+"""A block packs so many pages: those that answer best, or the newest."""
 
 
 class ContextMemory(BaseMemory):
     """A chat history of which a model is never given more than `budget` tokens.
 
-    What `ctxmem.trim_messages` promises holds for every `get`: every block is counted (tool calls,
-    results, thoughts, images), a tool call stays with its results, leading system messages, the
-    last question and calls in flight are kept, and what was broken is repaired. With `low_water`
-    the history is cut in leaps, so that between two of them every request begins with the same
-    bytes. Prefix messages, tools and the answer are not seen here: `Budget(tokens, reserve)` keeps
-    room for them, and chat engines tell theirs as `initial_token_count`.
+    A `ctxmem.Memory` of the session decides what a `get` holds: every block is counted (tool calls,
+    results, thoughts, images), a tool call stays with its results, system messages, the last
+    question and calls in flight are kept, and what was broken is repaired. Between edits each
+    window begins with the whole previous one; an edit leaves an index. `get(input)` brings back
+    stored pages that answer the input, in front of the question. Prefix messages, tools and the
+    answer are not seen here: `Budget(tokens, reserve)` keeps room for them, and chat engines pass
+    theirs as `initial_token_count`. `policy`, `prices` and what is in `options` are those of
+    `ctxmem.Memory`; `low_water` is deprecated for `policy`.
 
     `get_all` returns everything that was put, from the page `store`: ":memory:", the path of an
     SQLite file or any `ctxmem.PageStore`; sessions are kept apart. `to_dict` holds the messages
@@ -59,18 +56,27 @@ class ContextMemory(BaseMemory):
     counter: CounterField = "o200k_base"
     provider: str | None = None
     low_water: float | None = LOW_WATER
+    policy: str = "auto"
+    prices: str = "anthropic"
     store: Any = Field(default=":memory:")
     session: str = "default"
+    options: dict[str, Any] = Field(default_factory=dict)
 
-    _pages: Journal = PrivateAttr()
-    _growing: Growing = PrivateAttr()
+    _pages: PageStore = PrivateAttr()
+    _conversation: Conversation = PrivateAttr()
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
-        # Tells what is wrong with the options now.
-        trim_messages([], self.budget, low_water=self.low_water, provider=self.provider)
-        self._pages = _journal(self.store)
-        self._growing = Growing(self.counter, self.low_water)
+        policy = self.policy
+        if "low_water" in self.model_fields_set:
+            policy = policy_of(self.low_water, "ContextMemory")
+        self._pages = open_store(self.store)
+        settings = {"policy": policy, "prices": self.prices, **self.options}
+        self._conversation = Conversation(
+            *(self._pages, TENANT, self.session, self.budget.limit),
+            {"counter": self.counter, "provider": self.provider, **settings},
+            decode_old=ChatMessage.model_validate,
+        )
 
     @classmethod
     def class_name(cls) -> str:
@@ -107,7 +113,19 @@ class ContextMemory(BaseMemory):
                 f"{initial_token_count:,}: raise the budget or shorten the prefix messages",
                 pinned=("prefix messages",),
             )
-        return self._growing.trim(self.get_all(), limit, provider=self.provider).messages
+        conversation = self._conversation
+        with conversation.lock:
+            conversation.refresh()
+            query = input if isinstance(input, str) and input else None
+            try:
+                window = conversation.window(initial_token_count, query)
+            except BudgetError as error:
+                places = range(len(conversation.messages))
+                raise named(error, conversation, places, before=0, fixed=0) from None
+            made = conversation.as_given(window)
+        if window.recalled and len(made) > 1 and made[-2].role == "user":
+            made[-2:] = [made[-1], made[-2]]  # the question is last
+        return made
 
     async def aget(
         self, input: str | None = None, initial_token_count: int = 0, **_: Any
@@ -117,35 +135,41 @@ class ContextMemory(BaseMemory):
 
     def get_all(self) -> list[ChatMessage]:
         """Return everything that was put."""
-        return self._pages.messages(self.session)
+        self._conversation.refresh()
+        return list(self._conversation.messages)
 
     def put(self, message: ChatMessage) -> None:
         """Add a message; it is in the store when this returns."""
-        self._pages.extend(self.session, [message])
+        self.put_messages([message])
 
     def put_messages(self, messages: list[ChatMessage]) -> None:
         """Add messages, all or none."""
-        self._pages.extend(self.session, messages)
+        self._conversation.refresh()
+        self._conversation.append(messages)
 
     def set(self, messages: list[ChatMessage]) -> None:
         """Replace all messages."""
-        self._pages.replace(self.session, messages)
+        self._conversation.replace(messages)
 
     def reset(self) -> None:
         """Forget all messages."""
-        self._pages.replace(self.session, [])
+        self._conversation.replace([])
 
     def recall(self, query: str, k: int = 5) -> list[ChatMessage]:
         """Return up to `k` messages of the whole history, most relevant first."""
-        return self._pages.search(self.session, query, k)
+        self._conversation.refresh()
+        return self._conversation.recall(query, k, lambda _: True)
 
     def close(self) -> None:
         """Close the page store, unless it was given as an object."""
-        self._pages.close()
+        if self._pages is not self.store:
+            self._pages.close()
 
     def to_dict(self, **options: Any) -> dict[str, Any]:
         """Return the memory as plain data."""
         data = super().to_dict(**options)
+        if "low_water" not in self.model_fields_set:
+            data.pop("low_water", None)
         if self.store == ":memory:":
             data["messages"] = [m.model_dump(mode="json") for m in self.get_all()]
         elif not isinstance(self.store, str):
@@ -157,6 +181,8 @@ class ContextMemory(BaseMemory):
         """Return the memory that `to_dict` told of."""
         told = {**data, **fields}
         told.pop("class_name", None)
+        if told.get("low_water") == LOW_WATER and "policy" not in told:
+            del told["low_water"]  # the default that ctxmem 0.1 wrote
         messages = told.pop("messages", None)
         memory = cls(**told)
         if messages:
@@ -185,12 +211,27 @@ class ContextMemoryBlock(BaseMemoryBlock[str]):
     counter: CounterField = "o200k_base"
     store: Any = Field(default=":memory:")
 
-    _pages: Journal = PrivateAttr()
+    _pages: PageStore = PrivateAttr()
+    _conversations: dict[str, Conversation] = PrivateAttr(default_factory=dict)
     _last: tuple[str, str] = PrivateAttr(default=("default", ""))
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
-        self._pages = _journal(self.store)
+        self._pages = open_store(self.store)
+
+    def _conversation(self, session: str) -> Conversation:
+        if session not in self._conversations:
+            self._conversations[session] = Conversation(
+                *(self._pages, TENANT, session, self.budget.limit),
+                {"counter": self.counter},
+                decode_old=ChatMessage.model_validate,
+            )
+        return self._conversations[session]
+
+    def _put(self, session: str, messages: list[ChatMessage]) -> None:
+        conversation = self._conversation(session)
+        conversation.refresh()
+        conversation.append(messages)
 
     async def _aput(self, messages: list[ChatMessage]) -> None:
         by_session: dict[str, list[ChatMessage]] = {}
@@ -198,7 +239,7 @@ class ContextMemoryBlock(BaseMemoryBlock[str]):
             session = str(message.additional_kwargs.get("session_id") or "default")
             by_session.setdefault(session, []).append(message)
         for session, told in by_session.items():
-            await asyncio.to_thread(self._pages.extend, session, told)
+            await asyncio.to_thread(self._put, session, told)
 
     async def _aget(self, messages: list[ChatMessage] | None = None, **about: Any) -> str:
         asked = next((m.content for m in reversed(messages or []) if m.content), "")
@@ -214,7 +255,13 @@ class ContextMemoryBlock(BaseMemoryBlock[str]):
 
     def _packed(self, limit: int) -> str:
         session, asked = self._last
-        said = passages(self._pages.messages(session))
-        if not said:
+        conversation = self._conversation(session)
+        conversation.refresh()
+        memory = conversation.memory
+        pages = memory.recall(asked, _PAGES) if asked else []
+        pages = pages or memory.pages()[-_PAGES:]
+        if not pages:
             return ""
+        pages.sort(key=lambda page: int(page.id[1:]))
+        said = [Chunk(f"{page.role}: {page.text}", id=page.id) for page in pages]
         return pack(said, limit, query=asked or None, counter=self.counter, order="given").text
