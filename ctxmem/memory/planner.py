@@ -118,12 +118,14 @@ class WindowPlanner:
         new: bool,
         wanted: Iterable[int],
         spare: int = 0,
+        continues: bool = True,
         repeats: bool = True,
     ) -> Plan:
         """Return the layout of the next window of at most `limit` tokens.
 
         `spare` tokens of them are wanted for what a query recalls: old units leave for it, but
-        nothing new is shortened. Without `repeats`, new results are shown with lines that the
+        nothing new is shortened; the last answer leaves, too, unless the query `continues` from
+        it. Without `repeats`, new results are shown with lines that the
         window shows already. Raises `BudgetError` when what must stay does not fit.
         """
         state = self.state
@@ -142,15 +144,16 @@ class WindowPlanner:
         if excess > 0:
             plan.reason = "full" if excess > spare else "recall"
         if excess > 0 or (new and self.edits.promising(stable, cold)):
-            excess -= self._edit(plan, pins, answer, limit=limit, excess=excess, cold=cold)
+            excess -= self._edit(plan, pins, answer, limit, excess, cold=cold, asked=spare > 0)
         if excess > spare:
             excess -= self.excerpts.squeeze(plan, excess - spare)
-        if excess > spare or (excess > 0 and self._size(answer) > TASK_SHARE * limit):
+        dispensable = not continues or self._size(answer) > TASK_SHARE * limit
+        if excess > spare or (excess > 0 and dispensable):
             # Not even what is new fits; only calls that wait for their results stay with the pins.
             if any(state.items[i].turn.calls for i in state.unit(answer)):
                 pins.add(answer)
             behind = len(state.items)
-            excess -= self._edit(plan, pins, behind, limit=limit, excess=excess, cold=cold)
+            excess -= self._edit(plan, pins, behind, limit, excess, cold=cold, asked=spare > 0)
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
         if excess > spare:
@@ -160,12 +163,20 @@ class WindowPlanner:
         if plan.sources and not plan.sources <= self._shown_in_full(plan):
             # An edit takes out what a new result was to refer to.
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": wanted}
-            return self.plan(limit, **options, spare=spare, repeats=False)
+            return self.plan(limit, **options, spare=spare, continues=continues, repeats=False)
         self._record(plan)
         return plan
 
     def _edit(
-        self, plan: Plan, pins: set[int], behind: int, *, limit: int, excess: int, cold: bool
+        self,
+        plan: Plan,
+        pins: set[int],
+        behind: int,
+        limit: int,
+        excess: int,
+        *,
+        cold: bool,
+        asked: bool,
     ) -> int:
         """Plan an edit and the block of what binds after it; return the tokens that frees."""
         freed = 0
@@ -175,7 +186,7 @@ class WindowPlanner:
             )
             if not more:
                 break
-            freed += more - self.binding.place(plan, limit)
+            freed += more - self.binding.place(plan, limit, asked=asked)
             if freed >= excess:
                 break
         return freed

@@ -89,6 +89,20 @@ class SessionSearch:
             limit -= tokens - room
         return None
 
+    def continues(self, question: str, least: float) -> bool:
+        """Return whether a question may be about the last answer.
+
+        It may if it has few words, or if the answer has at least the share `least` of the score of
+        the best message.
+        """
+        if len(question.split()) < _QUESTION_WORDS:
+            return True
+        messages, scores, *_ = self.index.search(question, 400)
+        unit = self.state.unit(self.state.last_answer())
+        found = dict(zip(messages.tolist(), scores.tolist(), strict=True))
+        best = max(found.values(), default=0.0)
+        return any(found.get(item, 0.0) >= least * best for item in unit)
+
     def _labelled(self, one: recall.Excerpt, superseded: bool) -> str:
         item = self.state.items[one.message]
         about = [editing.page_name(self._page(one)), item.role]
@@ -104,6 +118,7 @@ class SessionSearch:
         return item.first_page + bisect_right(item.cuts, one.spans[0][0])
 
 
+_QUESTION_WORDS = 6
 _LABEL = 12
 """Tokens of a label before an excerpt."""
 

@@ -429,7 +429,8 @@ class Memory:
         if needed is not None and needed.tokens > free and free < RECALL_TOKENS:
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._wanted}
             spare = min(needed.tokens, RECALL_TOKENS)
-            plan = self._planner.plan(limit, spare=spare, **options)
+            continues = self._search.continues(query, RECALL_LEAST)
+            plan = self._planner.plan(limit, spare=spare, continues=continues, **options)
             free = limit - self._planner.tokens(plan)
             visible = self._planner.visible(plan)
         return plan, self._search.recalled(query, min(free, most), visible, superseded)
