@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ctxmem.chat.counting import Meter
@@ -114,6 +114,20 @@ class Binding:
         plan.keep = keep
         plan.binding = tuple(wanted)
         return (block.tokens if block else 0) - (before.tokens if before else 0)
+
+    def without(self, entry: Shown, gone: Collection[int]) -> dict[str, Any] | None:
+        """Return what a record says of the block without the statements of items."""
+        assert isinstance(entry.shown, dict)
+        ids = set(entry.shown["binding"])
+        kept = [one for one in self.ledger.entries(superseded=True) if one.id in ids]
+        kept = [one for one in kept if one.message not in gone]
+        shown = self._block(kept).shown if kept else None
+        return shown if isinstance(shown, dict) else None
+
+    def texts_of(self, items: Collection[int]) -> set[str]:
+        """Return the statements that were found in items."""
+        entries = self.ledger.entries(superseded=True)
+        return {one.text for one in entries if one.message in items}
 
     def _block(self, entries: list[Entry]) -> Shown:
         text = f"{HEADING}\n{render(entries)}"

@@ -6,7 +6,7 @@ nothing leaves the window before it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -84,6 +84,9 @@ class WindowPlanner:
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Take in a layout as it was recorded, by this process or another."""
+        if "receipts" in record:
+            self.receipts.issued.clear()
+            self.receipts.restore(record["receipts"])
         for name, there in (("tails", self.state.excerpts), ("parts", self.state.parts)):
             there.update({int(item): texts for item, texts in record[name].items()})
         made = [self.state.entry(shown) for shown in record["shown"]]
@@ -347,6 +350,34 @@ class WindowPlanner:
         state = self.state
         shown = [entry.shown for entry in state.entries[self.recorded :]]
         return self._as_record(self.recorded, shown, state.committed, {}, {})
+
+    def without(self, gone: Collection[int]) -> dict[str, Any]:
+        """Return the record of the layout as it is, without items and any text made of them."""
+        state = self.state
+        lines = {editing.page_range(item.pages) + ":" for item in state.items.loaded(gone)}
+        shown: list[Shown] = []
+        for entry in state.entries:
+            if entry.item in gone or entry.again in gone:
+                continue
+            if entry.binding:
+                block = self.binding.without(entry, gone)
+                shown += [block] if block else []
+            elif entry.is_index and isinstance(entry.shown, dict):
+                kept = [
+                    line
+                    for line in entry.shown["note"].split("\n")
+                    if line.partition(" ")[0] not in lines
+                ]
+                shown.append({"note": "\n".join(kept)})
+            else:
+                shown.append(entry.shown)
+        excerpts, parts = (
+            {item: texts for item, texts in held.items() if item not in gone}
+            for held in (state.excerpts, state.parts)
+        )
+        record = self._as_record(0, shown, state.committed, excerpts, parts)
+        texts = self.binding.texts_of(gone)
+        return {**record, "receipts": self.receipts.without(texts)}
 
     def _record(self, plan: Plan) -> None:
         """Put into the plan what has to be written before it is applied."""
