@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.chat.notes import is_note
-from ctxmem.chat.parts import parts_of
 from ctxmem.memory.ledger import Entry, Finder, Ledger, read_statements, render
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Entry as Shown
@@ -18,12 +16,6 @@ SHARE = 0.3
 OTHER_SHARE = 0.1
 """... and this share for what is found by the words of a question, where a question is asked."""
 HEADING = "[memory] Said earlier in this conversation, and still binding:"
-
-
-def spoken_text(message: Mapping[str, Any], index: int) -> str:
-    """Return what a person or the model says in a message: no results, no notes of programs."""
-    texts = [part.text for part in parts_of(message, index) if part.kind == "text" and part.text]
-    return "\n".join(text for text in texts if not is_note(text))
 
 
 class Binding:

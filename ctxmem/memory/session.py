@@ -440,7 +440,9 @@ class Memory:
             except InputError as error:
                 return tool.result(dict(call), str(error))
         elif isinstance(query, str) and query:
-            found = self.recall(query, 3)
+            # What the window shows need not be read again, unless there is nothing else.
+            ranked = self.recall(query, 12)
+            found = ([one for one in ranked if not one.resident] or ranked)[:3]
         else:
             return tool.result(dict(call), "give 'page', such as 'p12', or 'query'")
         if not found:

@@ -11,13 +11,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import ConflictError, PageDamageError, SessionDeletedError
 from ctxmem.memory import encoding
 from ctxmem.memory.encoding import decode, encode
 from ctxmem.memory.framework_messages import restored
 from ctxmem.memory.items import Content
-from ctxmem.memory.texts import text_of
+from ctxmem.memory.texts import said_in, spoken_text, text_of
 from ctxmem.protocols import OnDamage, PageStore, SessionVersion, SnapshotStore
 from ctxmem.schema import PageId
 
@@ -151,7 +152,9 @@ class SessionLog:
                 made.append(None)
                 continue
             sent = messages.get(PageId(sent_key or key), original)
-            made.append(Content(sent, read_one(original, at), text_of(original, at)))
+            parts = () if said_in(original) is not None else tuple(parts_of(original, at))
+            text, spoken = text_of(original, at, parts), spoken_text(original, at, parts)
+            made.append(Content(sent, read_one(original, at), text, spoken))
         return made
 
     # Snapshots ------------------------------------------------------------------------------------

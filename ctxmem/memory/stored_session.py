@@ -13,7 +13,7 @@ from typing import Any
 from ctxmem.chat.counting import Meter
 from ctxmem.errors import ConflictError, StoreError
 from ctxmem.memory import editing
-from ctxmem.memory.binding import Binding, spoken_text
+from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.encoding import encode
 from ctxmem.memory.identifiers import Reuse
@@ -181,7 +181,7 @@ class StoredSession:
             self.binding.take(
                 item.index,
                 content.turn.role,
-                spoken_text(content.message, item.index),
+                content.spoken,
                 editing.page_name(item.first_page),
                 found,
             )
@@ -213,8 +213,7 @@ class StoredSession:
         made = self.records.prepared(given, index, pinned=pinned, at=at)
         if self._finder is None or made.record.get("chunk"):
             return made, []
-        turn, message = made.content.turn, made.content.message
-        found = self.binding.found(turn.role, spoken_text(message, index))
+        found = self.binding.found(made.content.turn.role, made.content.spoken)
         if found:
             made.record["binds"] = self._page_of(found, made.pages)
         return made, found
