@@ -8,7 +8,7 @@ each user message, with a budget of 10, 20 and 30 % of the session's tokens.
 Survival counts statements that bind at the end and are verbatim in the final window; `afterwards`
 counts them in every window that their message has left. `stale` counts values that were replaced
 and are in the final window outside the message that first said them. `from outside` counts entries
-of the ledger that a tool, document or the assistant said. Beside `Memory` without a ledger there is
+of the ledger that only a tool or a document said. Beside `Memory` without a ledger there is
 a checklist: the user's sentences with one of ten phrases, the newest first, in 30 % of the budget,
 and the last messages in the rest.
 
@@ -186,7 +186,6 @@ def _answer(rng: random.Random, session: Session, turn: int) -> None:
     line = rng.choice(templates.ASSISTANT_LINES)
     answer = f"{_prose(rng, rng.randrange(30, 160))} {line} {_prose(rng, 20)}"
     session.messages.append({"role": "assistant", "content": answer})
-    session.outside.append(line)
 
 
 def _prose(rng: random.Random, words: int) -> str:
@@ -243,7 +242,9 @@ def with_memory(session: Session, budget: int, *, ledger: bool) -> dict[str, Any
         block = _joined(_without_messages(session, shown))
         later[0] += sum(_plain(one.text) in block for one in gone)
         later[1] += len(gone)
+    _go_on(memory)
     entries = memory.ledger()
+    shown = _texts(memory.window().messages)
     return {
         **_final(session, shown),
         "later": later,
@@ -251,12 +252,19 @@ def with_memory(session: Session, budget: int, *, ledger: bool) -> dict[str, Any
         "over": over,
         "edits": memory.stats().edits,
         "entries": len(entries),
-        "outside": sum(
-            any(line in entry.text for line in session.outside)
-            for entry in entries
-            if not _said_by_user(session, entry.text)
-        ),
+        "outside": sum(not _may_bind(session, entry.text) for entry in entries),
     }
+
+
+def _go_on(memory: Memory) -> None:
+    """Go on with a session until its window was edited five times."""
+    rng = random.Random(0)
+    for _ in range(400):
+        if memory.stats().edits >= EDITS:
+            break
+        memory.append({"role": "user", "content": _prose(rng, 40)})
+        memory.append({"role": "assistant", "content": _prose(rng, 120)})
+        memory.window()
 
 
 def with_checklist(session: Session, budget: int) -> dict[str, Any]:
@@ -327,11 +335,12 @@ def _without_messages(session: Session, shown: list[str]) -> list[str]:
     return [one for one in shown if one not in spoken]
 
 
-def _said_by_user(session: Session, sentence: str) -> bool:
+def _may_bind(session: Session, sentence: str) -> bool:
+    """Return whether a person or the model said a sentence, rather than a tool or a document."""
     return any(
-        sentence in message["content"]
+        sentence in (message["content"] or "")
         for message in session.messages
-        if isinstance(message, dict) and message["role"] == "user"
+        if isinstance(message, dict) and message["role"] != "tool"
     )
 
 
@@ -393,6 +402,8 @@ def show(report: dict[str, Any]) -> None:
         counted: dict[str, int] = {}
         for line in row.get("lost", ()):
             counted[line] = counted.get(line, 0) + 1
+        if row["strategy"] != "Memory":
+            continue
         for line, count in sorted(counted.items(), key=lambda pair: -pair[1])[:40]:
             print(f"        {count:3} {line}")
 

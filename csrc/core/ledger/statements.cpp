@@ -35,10 +35,12 @@ public:
 
     bool find(bool replies, std::size_t before, std::vector<Statement>& out) {
         const Statement none{};
-        Statement best = none;
-        std::size_t cue = 0;
+        Statement best = none, corrected = none;
+        std::size_t cue = 0, corrected_cue = 0;
         const auto offer = [&](const Statement& found, std::size_t at) {
             if (found.strength > best.strength) best = found, cue = at;
+            if (found.kind != StatementKind::correction && found.strength > corrected.strength)
+                corrected = found, corrected_cue = at;
         };
         const std::size_t first_out = out.size();
         for (std::size_t i = 0; i < words_.size(); ++i) {
@@ -67,6 +69,14 @@ public:
         }
         for (std::size_t i = first_out; i < out.size(); ++i) place(out[i], 0, before);
         if (best.strength == 0) return out.size() > first_out;
+        // A correction keeps the kind of what it corrects, unless it only takes something back.
+        if (best.kind == StatementKind::correction && (best.flags & kRetracts) == 0 &&
+            corrected.strength != 0 && keeps_kind(corrected)) {
+            corrected.strength = best.strength;
+            corrected.flags |= kUpdates;
+            best = corrected;
+            cue = corrected_cue;
+        }
         place(best, cue, before);
         out.push_back(best);
         return true;
@@ -187,6 +197,20 @@ private:
                 question_ = i;
         }
         if (asks && question_ == words_.size()) question_ = 0;
+    }
+
+    static bool keeps_kind(const Statement& s) {
+        switch (s.kind) {
+            case StatementKind::rule:
+            case StatementKind::limit:
+            case StatementKind::instruction:
+            case StatementKind::preference:
+            case StatementKind::decision:
+            case StatementKind::deadline:
+            case StatementKind::value:
+            case StatementKind::fact: return true;
+            default: return false;
+        }
     }
 
     bool blocked(std::size_t at, const Phrase& phrase) const {
