@@ -246,10 +246,9 @@ class Ledger:
         corrected: list[int] = []
         if f.kind == "correction" and not f.subject and f.value:
             corrected = self._corrected(entry)
-            if corrected:
-                newest = self._entries[corrected[0]]
-                subject = newest.subject or newest.text
-                entry = replace(entry, subject=subject, carried=len(corrected) == 1)
+            if len(corrected) == 1:
+                meant = self._entries[corrected[0]]
+                entry = replace(entry, subject=meant.subject or meant.text, carried=True)
         similar = self._similar(entry)
         self._entries.append(entry)
         self._by_text[known] = entry.id
@@ -296,7 +295,7 @@ class Ledger:
         """Return the values that a correction without a subject can be meant for, newest first.
 
         One that the correction names ("not 8080") is meant; else those of the same form that were
-        said within four messages.
+        said within four messages, of these the ones of the same length.
         """
         found = []
         for i in reversed(self._live):
@@ -307,7 +306,8 @@ class Ledger:
                 found.append(i)
         named = replaced_names(entry.text)
         meant = [i for i in found if self._entries[i].value.lower() in named]
-        return meant or found
+        alike = [i for i in found if len(self._entries[i].value) == len(entry.value)]
+        return meant or alike or found
 
     def _compare(self, entry: Entry, f: _Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""

@@ -94,9 +94,10 @@ _NAMED = (
 )
 _SWITCHES = re.compile(
     r"\b(?:after all|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
-    r"thou?ght|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
+    r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
+_LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
 _OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNORECASE)
@@ -142,7 +143,7 @@ def replaced_names(text: str) -> set[str]:
 
 def switches(text: str) -> bool:
     """Return whether a statement says that it replaces a decision."""
-    return _SWITCHES.search(text) is not None
+    return _SWITCHES.search(text) is not None or _LATER.match(text) is not None
 
 
 def subject_of(before: str, cue: str) -> str:
@@ -164,6 +165,8 @@ def subject_of(before: str, cue: str) -> str:
     while words.rpartition(" ")[2].lower() in STOP and words:
         words = words.rpartition(" ")[0]
     if words and not all(word.lower() in STOP for word in words.split()):
+        head, _, last = words.rpartition(" ")
+        words = f"{head} {_CANONICAL.get(last.lower(), last)}".lstrip()
         named = _named_by(cue, strict=True)
         return f"{words} {named}" if named and named not in words.lower() else words
     return _named_by(cue)
