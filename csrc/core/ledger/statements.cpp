@@ -19,10 +19,10 @@ struct Word {
     bool inflected;                             // ends in -ed, -ing or -s
 };
 
-constexpr std::size_t kLongSentence = 60;  // words; a longer one is cut to its clauses
+constexpr std::size_t kLongSentence = 32;  // words; a longer one is cut to its clauses
 constexpr int kMostFailedTags = 8;
 constexpr std::size_t kLongestRequest = 400;  // bytes
-constexpr std::size_t kLongSection = 45;      // words
+constexpr std::size_t kLongSection = 90;      // words
 
 bool is_word_char(std::uint8_t bits) { return (bits & 7) >= 1 && (bits & 7) <= 5; }
 
@@ -218,10 +218,17 @@ private:
                                   (i > 1 && (words_[i - 2].roles & kReporter) != 0);
             if (reported_ == words_.size() && reporter && (word.roles & kSays) != 0)
                 reported_ = i - 1;
+            if (reported_ == words_.size() && text_.substr(word.from, word.to - word.from) == "heard")
+                reported_ = i;
             if (asks && question_ == words_.size() && word.starts && (word.roles & kAsks) != 0)
                 question_ = i;
         }
         if (asks && question_ == words_.size()) question_ = 0;
+        if (question_ + 1 < words_.size()) {
+            const Word& next = words_[question_ + 1];
+            const auto raw = text_.substr(next.from, next.to - next.from);
+            asks_for_ = raw == "you" || raw == "please";
+        }
     }
 
     static bool keeps_kind(const Statement& s) {
@@ -247,12 +254,14 @@ private:
     }
 
     // "why do I prefer", "what if I prefer", "is it true that I must": the question is about it. A
-    // rule in a question binds only in a clause of its own.
+    // rule in a question binds only in a clause of its own
+    // or in a request ("can you").
     bool asks_about(std::size_t at, const Phrase& phrase) const {
         const std::uint32_t that = kPoints | kJoiner;
         if ((words_[at - 1].roles & kAsks) != 0 || (words_[at - 1].roles & that) == that)
             return true;
-        return phrase.kind == static_cast<int>(StatementKind::rule) && !words_[at].starts;
+        if (words_[at].starts || asks_for_) return false;
+        return phrase.kind == static_cast<int>(StatementKind::rule) || phrase.condition;
     }
 
     bool match(const Phrase& phrase, std::size_t e, std::size_t at, std::size_t& last) {
@@ -428,10 +437,10 @@ private:
         if (question_ > cue && question_ < words_.size()) last = question_;
         if (last - first > kLongSentence) {
             std::size_t near = cue;
-            while (near > 0 && (!words_[near].comma || cue - near < 8) && cue - near < 24) --near;
+            while (near > 0 && (!words_[near].comma || cue - near < 3) && cue - near < 14) --near;
             first = near;
-            std::size_t far = std::min(last, cue + 12);
-            while (far < last && !words_[far].comma && far < cue + 40) ++far;
+            std::size_t far = std::min(last, cue + 10);
+            while (far < last && !words_[far].comma && far < cue + 24) ++far;
             last = far;
         }
         s.start = static_cast<std::uint32_t>(first == 0 ? begin_ : words_[first].from);
@@ -474,6 +483,7 @@ private:
     std::size_t question_ = 0, reported_ = 0;  // the size of words_ where there is none
     std::uint64_t mask_ = 0;                   // of the words that are in the tables
     bool numbers_ = false, days_ = false;
+    bool asks_for_ = false;  // the question is a request: "can you"
 };
 
 // Finds the paragraphs in which the author of the message speaks.
@@ -582,19 +592,21 @@ private:
         } else {
             section_words_ += words;
             section_sentences_ += starts_.size();
+            ++section_paragraphs_;
         }
     }
 
     // A section is a run of paragraphs in which nobody says "I" or "please". A long one with few
-    // statements is a text about something: a page, a policy, a manual. It is pasted.
+    // statements, of several paragraphs, is a text about something: a page, a policy, a manual. It is pasted.
     void end_section() { end_section(out_.size()); }
     void end_section(std::size_t end) {
         const std::size_t found = end - section_;
-        if (section_words_ >= kLongSection && 2 * found < section_sentences_)
+        if (section_words_ >= kLongSection && section_paragraphs_ > 1 &&
+            3 * found < section_sentences_)
             out_.erase(out_.begin() + static_cast<std::ptrdiff_t>(section_),
                        out_.begin() + static_cast<std::ptrdiff_t>(end));
         section_ = out_.size();
-        section_words_ = section_sentences_ = 0;
+        section_words_ = section_sentences_ = section_paragraphs_ = 0;
     }
 
     static bool is_header(std::string_view content) {
@@ -682,7 +694,8 @@ private:
     int failed_ = 0;
     bool pasted_ = false, signed_ = false;         // in a pasted text; behind its sign-off
     std::size_t paste_ = 0, last_paragraph_ = 0;  // where the pasted text and its last paragraph begin
-    std::size_t section_ = 0, section_words_ = 0, section_sentences_ = 0;
+    std::size_t section_ = 0, section_words_ = 0, section_sentences_ = 0,
+                section_paragraphs_ = 0;
     std::vector<std::size_t> starts_;
     std::vector<Word> words_;
     std::vector<Statement> out_;
