@@ -432,7 +432,11 @@ class Memory:
             plan = self._planner.plan(limit, spare=spare, **options)
             free = limit - self._planner.tokens(plan)
             visible = self._planner.visible(plan)
-        return plan, self._search.recalled(query, min(free, most), visible, superseded)
+        entries = (*self._state.entries[: plan.keep], *plan.entries)
+        block = next((str(one.message["content"]) for one in entries if one.binding), "")
+        return plan, self._search.recalled(
+            query, min(free, most), visible, superseded, beside=block
+        )
 
     def _superseded(self) -> set[int]:
         """Return the messages of which a newer one states another value."""
