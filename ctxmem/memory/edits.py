@@ -8,9 +8,9 @@ from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing, schedule
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.identifiers import Reuse
-from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
+from ctxmem.memory.items import Item
 from ctxmem.memory.resident import Entry, Resident, ids_of, named_in
 from ctxmem.memory.schedule import Cut, Span
 from ctxmem.memory.visibility import VisibilityTracker

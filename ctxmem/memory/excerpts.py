@@ -6,8 +6,8 @@ from typing import Any
 
 from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing
-from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
+from ctxmem.memory.items import Item
 from ctxmem.memory.resident import Resident, shortened
 from ctxmem.memory.texts import has_results, with_long_texts, with_results
 from ctxmem.memory.visibility import VisibilityTracker

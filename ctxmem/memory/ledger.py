@@ -20,6 +20,8 @@ Finder = Callable[[str, str], Iterable[Any]]
 
 _UPDATES, _LEANS, _NEGATES, _RETRACTS = 1, 2, 4, 8
 _VALUED = frozenset({"value", "limit", "deadline", "correction"})
+_STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
+"""What binds whatever is asked; the words of a question find the other kinds."""
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
 _WORD = re.compile(r"[^\W_]+(?:['’._/@:-][^\W_]+)*")
 _STOP = frozenset(
@@ -363,18 +365,31 @@ class Ledger:
     # Showing --------------------------------------------------------------------------------------
 
     def shown(
-        self, hidden: Callable[[int], bool], room: int, count: Callable[[str], int]
+        self,
+        hidden: Callable[[int], bool],
+        room: int,
+        count: Callable[[str], int],
+        *,
+        others: int | None = None,
     ) -> list[Entry]:
         """Return the entries to show, in order of message, within `room` tokens.
 
-        `hidden` says whether the window lacks a message. The weakest entries are left out first,
-        of equals the oldest; a pinned entry is left out last.
+        `hidden` says whether the window lacks a message. Rules, limits, instructions, preferences
+        and permissions come first, then the others, which may take `others` tokens, all that is
+        left if that is None. The weakest entries are left out first, of equals the oldest; a pinned
+        entry is left out last.
         """
         waiting = [e for e in self.entries() if e.message < 0 or hidden(e.message)]
-        waiting.sort(key=lambda e: (not e.pinned, -e.strength, -e.message, -e.id))
+        waiting.sort(
+            key=lambda e: (not e.pinned, e.kind not in _STANDING, -e.strength, -e.message, -e.id)
+        )
         kept: list[Entry] = []
         for entry in waiting:
             cost = count(line(entry) + "\n")
+            if others is not None and entry.kind not in _STANDING and not entry.pinned:
+                if cost > others:
+                    continue
+                others -= min(cost, room)
             if cost <= room:
                 room -= cost
                 kept.append(entry)

@@ -31,7 +31,7 @@ class SessionSearch:
     def __init__(self, state: Resident, meter: Meter) -> None:
         self.state, self.meter = state, meter
         self.index = _native.SessionIndex()
-        self._asked: tuple[str, int] | None = None
+        self._asked: tuple[str, int, int] | None = None
         self._found: recall.Found | None = None
         self._counts: dict[str, int] = {}
 
@@ -108,7 +108,7 @@ class SessionSearch:
 
     def _find(self, question: str) -> recall.Found:
         """Return what the index has for a question; asked again, without another search."""
-        asked = (question, len(self.state.items))
+        asked = (question, len(self.state.items), len(self.index))
         if self._found is None or self._asked != asked:
             now = self.state.items[-1].at if len(self.state.items) else None
             self._found, self._asked = recall.find(self.index, question, now), asked
@@ -122,11 +122,26 @@ class SessionSearch:
             tokens = self._counts[text] = self.meter.count(text)
         return tokens
 
+    def continues(self, question: str, least: float) -> bool:
+        """Return whether a question may be about the last answer.
+
+        It may if it has few words, or if the answer has at least the share `least` of the score of
+        the best message.
+        """
+        if len(question.split()) < _QUESTION_WORDS:
+            return True
+        found = self._find(question)
+        unit = self.state.unit(self.state.last_answer())
+        scores = dict(zip(found.messages, found.scores, strict=True))
+        best = max(scores.values(), default=0.0)
+        return any(scores.get(item, 0.0) >= least * best for item in unit)
+
     def _page(self, one: recall.Excerpt) -> int:
         item = self.state.items[one.message]
         return item.first_page + bisect_right(item.cuts, one.spans[0][0])
 
 
+_QUESTION_WORDS = 6
 _COUNTED = 2048
 """The tokens of so many texts are remembered, since a question is often asked again."""
 

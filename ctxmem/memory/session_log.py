@@ -21,7 +21,7 @@ from ctxmem.memory.texts import text_of
 from ctxmem.protocols import OnDamage, PageStore, SessionVersion, SnapshotStore
 from ctxmem.schema import PageId
 
-FORMAT = 1
+FORMAT = 2
 """Version of the records; readers refuse later ones."""
 
 
@@ -68,6 +68,14 @@ class SessionLog:
                 yield decoded
             at = record.version
             self.version = now.at(at) if isinstance(now, SessionVersion) else at
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield all records that were read so far, again."""
+        for record in self.store.read(self.tenant, self.session):
+            if record.version <= self.version:
+                decoded = self._decoded(record.version, record.payload)
+                if decoded is not None:
+                    yield decoded
 
     def messages(self, ids: Sequence[PageId]) -> dict[PageId, Any]:
         """Return stored messages; one that is missing is damage, since its record is there."""
