@@ -297,7 +297,11 @@ class Memory:
             plan = self._session.planner.plan(limit, spare=spare, continues=continues, **options)
             free = limit - self._session.planner.tokens(plan)
             visible = self._session.planner.visible(plan)
-        return plan, self._session.search.recalled(query, min(free, most), visible, superseded)
+        entries = (*self._session.state.entries[: plan.keep], *plan.entries)
+        block = next((str(one.message["content"]) for one in entries if one.binding), "")
+        return plan, self._session.search.recalled(
+            query, min(free, most), visible, superseded, beside=block
+        )
 
     def _superseded(self) -> set[int]:
         """Return the messages of which a newer one states another value."""
