@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         VocabularyError,
     )
     from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
+    from ctxmem.memory.asynchronous import AsyncMemory
     from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
     from ctxmem.protocols import Compressor, Counter, Embed, PageStore, Policy, Scorer
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRICES",
     "Alternative",
+    "AsyncMemory",
     "Audit",
     "AuditFinding",
     "Budget",
@@ -135,6 +137,7 @@ _NAMES_OF = {
         "MissingExtraError PageDamageError SessionDeletedError StoreError VocabularyError"
     ),
     "memory": "Event Memory MemoryStats MemoryWindow Page",
+    "memory.asynchronous": "AsyncMemory",
     "chat": "Finding check count_messages repair trim_messages",
     "pipeline": "apack pack",
     "pricing": "PRICES Prices",
