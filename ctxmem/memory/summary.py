@@ -42,8 +42,7 @@ _BEHIND = re.compile(
 )
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _COMMON = 8
-"""A word in more sentences of the summary does not serve to find the one with the same words."""
-_LONG = 400
+"""Sentences of the summary with the same long word that a sentence is compared with."""
 _RETRACTS = 8
 _NEAR = 0.75
 """A sentence that holds another statement is about this one if it has this share of its words."""
@@ -253,9 +252,11 @@ class _Statements:
         taken: dict[int, int] = {}
         for key, verdict in verdicts.items():
             if verdict.outcome == "held" and verdict.sentence < 0:
-                verdict = self._index.judge(self.readings[key], strict=True)
-            if verdict.outcome == "held":
-                taken[verdict.sentence] = max(key, taken.get(verdict.sentence, key))
+                at = self._index.judge(self.readings[key], strict=True).sentence
+            else:
+                at = verdict.sentence
+            if verdict.outcome == "held" and at >= 0:
+                taken[at] = max(key, taken.get(at, key))
         return taken
 
     def _verdict(self, entry: Entry, *, empty: bool) -> Verdict:
@@ -362,6 +363,7 @@ class _Mentions:
     def __init__(self, said: list[_Said]) -> None:
         self._said = said
         self._known: dict[str, _Mention] = {}
+        self._in_word: dict[str, tuple[tuple[str, str, str], ...]] = {}
         for i, one in enumerate(said):
             if one.spoken:
                 self._take(i, one.spoken, one.role)
@@ -369,11 +371,12 @@ class _Mentions:
                 self._take(i, one.other, "tool")
 
     def _take(self, i: int, text: str, role: str) -> None:
-        named = [
-            (kind, key, run)
-            for run in dict.fromkeys(runs(text))
-            for kind, key in tokens_of_run(run)
-        ]
+        words = dict.fromkeys(text.split())
+        for word in words.keys() - self._in_word.keys():
+            self._in_word[word] = tuple(
+                (kind, key, run) for run in runs(word) for kind, key in tokens_of_run(run)
+            )
+        named = [one for word in words for one in self._in_word[word]]
         spoken = role in ("user", "system", "developer", "assistant") and len(named) <= _PASTED
         asked = spoken and role != "assistant"
         for kind, key, run in named:
@@ -493,8 +496,13 @@ def _same_words(index: SummaryIndex, said: list[_Said]) -> Mapping[int, list[tup
     for message, one in enumerate(said if with_word else ()):
         for text in _SENTENCE.findall(one.spoken):
             longest = max(text.split(), key=len, default="")[:5].lower()
-            near = with_word.get(longest, ())
-            if not near or len(near) > _COMMON or len(text) > _LONG:
+            size = len(text)
+            near = [
+                i
+                for i in with_word.get(longest, ())[:_COMMON]
+                if size < 2 * len(index.sentences[i]) and len(index.sentences[i]) < 2 * size
+            ]
+            if not near:
                 continue
             words = stems(text)
             for i in near:

@@ -139,9 +139,8 @@ class SummaryIndex:
         """Return what the sentence that is nearest to a statement says about it."""
         shared: dict[int, int] = {}
         visited = 0
-        for word in sorted(
-            said.words | keys_in(said.text), key=lambda w: (len(self._with.get(w, ())), w)
-        ):
+        marks = said.words | keys_in(said.text)
+        for word in sorted(marks, key=lambda w: (len(self._with.get(w, ())), w)):
             places = self._with.get(word, ())
             if visited and visited + len(places) > _VISITED:
                 break
@@ -149,10 +148,13 @@ class SummaryIndex:
             for i in places[:_VISITED]:
                 shared[i] = shared.get(i, 0) + 1
         nearest = sorted(shared, key=lambda i: (-shared[i], len(self.words[i]), i))
-        verdicts = [self._compared(said, i, strict) for i in nearest[:_JUDGED]]
-        return min(
-            verdicts, key=lambda v: (_ORDER.index(v.outcome), -v.share), default=Verdict("apart")
-        )
+        best = Verdict("apart")
+        for i in nearest[:_JUDGED]:
+            verdict = self._compared(said, i, strict)
+            if verdict.outcome == "held":
+                return verdict
+            best = min(best, verdict, key=lambda v: (_ORDER.index(v.outcome), -v.share))
+        return best
 
     def _compared(self, said: Reading, i: int, strict: bool) -> Verdict:
         other = self.reading(i)
