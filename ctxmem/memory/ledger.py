@@ -17,6 +17,7 @@ from ctxmem import _native
 from ctxmem.errors import InputError
 from ctxmem.memory.subjects import (
     SINGLE,
+    adjusted,
     content,
     family_words,
     replaced_names,
@@ -40,7 +41,6 @@ _SHORT = {"dead_end": "tried", "commitment": "promise"}
 """Kinds that the block calls by a shorter or plainer name."""
 _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
-_UNIT = re.compile(r"\s?([^\W\d_]{2,})")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
 
 
@@ -103,13 +103,16 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
     for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
         text, replies, trusted
     ).tolist():
-        subject = ""
+        subject, value = "", text[v0:v1]
         if kinds[k] in _VALUED:
-            subject = subject_of(text[s0:s1], text[c0:c1])
-            if not subject and kinds[k] == "limit" and v1:
-                unit = _UNIT.match(text, v1)
-                subject = unit.group(1) if unit else ""
-        found.append(_Found(kinds[k], start, end, strength, flags, subject, text[v0:v1]))
+            cue = text[c0:c1]
+            subject = subject_of(text[s0:s1], cue)
+            if value:
+                subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
+            if subject.lower().startswith(("new ", "current ")):
+                subject = subject.partition(" ")[2]
+                flags |= _UPDATES
+        found.append(_Found(kinds[k], start, end, strength, flags, subject, value))
     return found
 
 
@@ -362,7 +365,7 @@ class Ledger:
             if not mine or not _comparable(entry.kind, other.kind):
                 continue
             share = shared / min(len(mine), len(theirs))
-            if updates and share >= 0.5 and shared >= min(2, len(mine), len(theirs)):
+            if updates and _replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
             elif shared >= 2 and share >= 0.6 and _opposed(entry.text, other.text):
                 self._contradict(i, entry.id)
@@ -522,6 +525,16 @@ def _slots(entry: Entry) -> frozenset[str]:
 
 def _subject_stems(entry: Entry) -> frozenset[str]:
     return frozenset(map(stem, entry.subject.lower().split())) if entry.value else frozenset()
+
+
+def _replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
+    """Return whether an update shares so many stems with a statement that it replaces it.
+
+    Rules that differ in their object have most words in common, and are two rules.
+    """
+    if kind in {"preference", "decision", "correction"}:
+        return shared >= 0.5 * min(mine, theirs) and max(mine, theirs) - shared <= 2 + shared
+    return shared >= 2 and shared >= 0.6 * max(mine, theirs)
 
 
 def _comparable(kind: str, other: str) -> bool:
