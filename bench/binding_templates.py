@@ -252,7 +252,7 @@ ENGLISH: tuple[Template, ...] = (
     Template("dead_end", "Keto didn't work for me, I felt awful.", domain="diet"),
     Template("dead_end", "I attempted the night train last year without success.", domain="travel"),
     # corrections of what was just said or done
-    Template("correction", "Sorry, I meant {a}, not what I wrote above.", "", (("Tuesday", ""), ("B-17", ""))),
+    Template("correction", "Sorry, I meant {a}, not what I wrote above.", "", (("B-17", ""), ("C-04", ""))),
     Template("correction", "Scratch that, leave the header as it was.", domain="writing"),
     Template(
         "correction",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['’._/@:-][^\W_]+)*")
 _ENDINGS = ("ing", "ed", "es", "s")
@@ -119,6 +120,7 @@ _OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNOREC
 _OWN = re.compile(r"(?:i|we|you|they|he|she|it)(?:['’](?:ve|m|re|ll|d|s))?$", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def stem(word: str) -> str:
     """Return a word without its inflection, for comparing only."""
     word = word.lower().replace("’", "'").removesuffix("'s")

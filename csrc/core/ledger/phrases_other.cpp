@@ -455,7 +455,7 @@ constexpr WordRoles kRoles[] = {
     {"no_subject", "error exception output result problem issue question message text response reason idea thing way "
                    "answer difference example it that this there what which he she i you we they who here time part "
                    "point case one all these those such same other something everything nothing fehler problem frage "
-                   "bug es das was if status trouble worry concern understanding"},
+                   "bug that's it's probability chance odds es das was if status trouble worry concern understanding"},
     {"points", "that those them it this these das dies cela ça eso quello isso dat such"},
     {"no", "not no never don't can't cannot won't mustn't shouldn't isn't aren't didn't doesn't without nothing nobody "
            "nicht nie niemals kein keine keinen ne pas jamais nunca jamás non mai não niet nooit geen dont avoid"},

@@ -408,7 +408,7 @@ private:
         if (owned || article) ++first;
         if (first >= copula) return none;
         for (std::size_t i = first; i < copula; ++i)
-            if ((words_[i].roles & (kIf | kSays)) != 0) return none;
+            if ((words_[i].roles & (kIf | kSays | kAsks)) != 0) return none;
         if (((words_[first].roles | words_[copula - 1].roles) & kNoSubject) != 0) return none;
         if (!owned && !article && !words_[first].starts) return none;
         std::size_t at = copula + 1;
