@@ -44,7 +44,7 @@ EXCERPT = 110
 """Of a longer one, passages of about so many tokens are shown."""
 _BROAD_WHOLE, _BROAD_EXCERPT = 90, 80  # where many messages are wanted
 _CANDIDATES = 400
-_MISSES = 30  # so many candidates in a row do not fit: the room is full
+_MISSES = 12  # so many candidates in a row do not fit: the room is full
 _SAME_SUBJECT = 0.6  # of the best score: a message that speaks of the same thing
 _OVERHEAD = 20  # tokens, so that very short messages are not worth everything
 _CODE_POINTS = 4.2  # a token has about so many; only to rank, what is shown is counted
@@ -233,6 +233,19 @@ def select(
         )
         misses = 0 if filling.offer(number, spans) else misses + 1
     return filling.excerpts()
+
+
+def needed(
+    found: Found, room: int, *, shown: Collection[int] = (), label: int = 0, least: float = 0.0
+) -> int:
+    """Return about how many tokens `select` would fill, `room` at most, without a text.
+
+    `label` is what an excerpt takes beside its text; the rest is as for `select`.
+    """
+    broad = found.ask.kind in ("order", "summary")
+    whole, most = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
+    order = _ordered(found, whole, most, shown, 0.0 if broad else least)
+    return min(room, int(sum(size + label for _, size in order)))
 
 
 def _length(passages: list[tuple[int, int, float]]) -> int:

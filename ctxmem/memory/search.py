@@ -18,11 +18,15 @@ HEADING = "[memory] From earlier in this conversation:"
 
 
 class Recalled(NamedTuple):
-    """The message that shows what was found for a question, its tokens, and the pages in it."""
+    """The message that shows what was found for a question, its tokens, and the pages in it.
+
+    `best` is the page that answers best of them.
+    """
 
     message: dict[str, Any]
     tokens: int
     pages: list[int]
+    best: int
 
 
 class SessionSearch:
@@ -53,20 +57,25 @@ class SessionSearch:
             found.setdefault(item.first_page + bisect_right(item.cuts, start), score)
         return list(found.items())[:k]
 
+    def needed(self, question: str, room: int, shown: Collection[int], least: float) -> int:
+        """Return about how many tokens `recalled` would take, `room` at most; 0 for nothing."""
+        found = self._find(question)
+        tokens = recall.needed(found, room, shown=shown, label=_LABEL, least=least)
+        heading = self.meter.message({"role": "user", "content": HEADING}, 0)
+        return min(room, tokens + heading) if tokens else 0
+
     def recalled(
         self,
         question: str,
         room: int,
         shown: Collection[int],
         superseded: Collection[int],
-        least: float = 0.0,
         beside: str = "",
     ) -> Recalled | None:
         """Return the message for a question in at most `room` tokens, None if nothing is found.
 
         `shown` are the items that the window has; `superseded` those of which a newer message
-        states another value; what has less than the share `least` of the best score is left out,
-        and so are messages that are part of the text `beside`.
+        states another value; messages that are part of the text `beside` are left out.
         """
         limit = room - self.meter.message({"role": "user", "content": HEADING}, 0)
         found = self._find(question) if limit > 0 else None
@@ -86,7 +95,6 @@ class SessionSearch:
                 about=about,
                 shown=shown,
                 beside=beside,
-                least=least,
             )
             if not chosen:
                 return None
@@ -102,7 +110,8 @@ class SessionSearch:
             message = {"role": "user", "content": "\n".join(filter(None, lines))}
             tokens = self.meter.message(message, 0)
             if tokens <= room:
-                return Recalled(message, tokens, [self._page(one) for one in chosen])
+                best = min(chosen, key=lambda one: found.messages.index(one.message))
+                return Recalled(message, tokens, [*map(self._page, chosen)], self._page(best))
             limit -= tokens - room
         return None
 
@@ -142,6 +151,7 @@ class SessionSearch:
 
 
 _QUESTION_WORDS = 6
+_LABEL = 6  # tokens beside an excerpt's text, about
 _COUNTED = 2048
 """The tokens of so many texts are remembered, since a question is often asked again."""
 
