@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Page,
         verify_summary,
     )
+    from ctxmem.memory.asynchronous import AsyncMemory
     from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
     from ctxmem.protocols import Compressor, Counter, Embed, PageStore, Policy, Scorer
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRICES",
     "Alternative",
+    "AsyncMemory",
     "Audit",
     "AuditFinding",
     "Budget",
@@ -145,6 +147,7 @@ _NAMES_OF = {
         "MissingExtraError PageDamageError SessionDeletedError StoreError VocabularyError"
     ),
     "memory": "Event Memory MemoryStats MemoryWindow Missing Page verify_summary",
+    "memory.asynchronous": "AsyncMemory",
     "chat": "Finding check count_messages repair trim_messages",
     "pipeline": "apack pack",
     "pricing": "PRICES Prices",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from ctxmem.chat.faults import leading_rules
 from ctxmem.chat.history import whole
 from ctxmem.chat.rules import wire_format
 from ctxmem.chat.shapes import listed
+from ctxmem.forking import ForkSafeLock
 from ctxmem.tokens import resolve
 
 LOW_WATER = 0.5
@@ -56,7 +56,7 @@ class Growing:
         # As little as possible at a time is a leap to the limit.
         self._low_water = 1.0 if low_water is None else low_water
         self._seen: _Seen | None = None
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def trim(
         self,

@@ -13,6 +13,9 @@ from ctxmem.memory.resident import Resident
 
 SHARE = 0.3
 """The block may take this share of the budget, the weakest entries are left out first, ..."""
+ASKED_SHARE = 0.2
+"""... and this one where a question is asked, or so many tokens, if that is more: ..."""
+ASKED_TOKENS = 300
 OTHER_SHARE = 0.1
 """... and this share for what is found by the words of a question, where a question is asked."""
 HEADING = "[memory] Said earlier in this conversation, and still binding:"
@@ -86,7 +89,10 @@ class Binding:
         before = entries[at] if at is not None else None
         visible = {entry.item if entry.full else entry.again for entry in entries}
         visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
-        room = int(SHARE * limit) - less - self.meter.count(HEADING) - 5
+        share = int(SHARE * limit)
+        if asked:
+            share = min(share, max(ASKED_TOKENS, int(ASKED_SHARE * limit)))
+        room = share - less - self.meter.count(HEADING) - 5
         wanted = self.ledger.shown(
             lambda message: message not in visible,
             *(room, self.meter.count),

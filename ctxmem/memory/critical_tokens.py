@@ -68,6 +68,8 @@ _NUMERALS = {
     )
     for n, word in enumerate(words.split(), 2)
 }
+_NUMERAL = re.compile(rf"\b(?:{'|'.join(_NUMERALS)})\b", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _MONTHS = {
     word: f"month:{n}"
     for words in (
@@ -195,7 +197,7 @@ def without_contrast(text: str) -> str:
     """Return a sentence without the "no" and "not" that negate nothing.
 
     >>> without_contrast("No, use tabs, not spaces.")
-    ' use tabs  spaces.'
+    ' use tabs spaces.'
     """
     return _CONTRAST.sub(" ", text)
 
@@ -289,7 +291,7 @@ def runs(text: str) -> list[str]:
 def _amounts(text: str) -> dict[tuple[str, str], str]:
     """Return the numbers of a sentence by (value, dimension), as written there."""
     found: dict[tuple[str, str], str] = {}
-    for match in _AMOUNT.finditer(text):
+    for match in _AMOUNT.finditer(text) if _DIGIT.search(text) else ():
         before, digits, after = match.groups()
         name, by = _UNITS.get((before or "").lower(), ("", 1.0))
         end = match.end(2)
@@ -300,9 +302,8 @@ def _amounts(text: str) -> dict[tuple[str, str], str]:
         if by != 1:
             key = number_key(f"{float(key) * by:.6f}") if len(key) < 16 else key
         found.setdefault((key, name), text[match.start() : end].strip())
-    for word in _WORD.findall(text):
-        value = _NUMERALS.get(word.lower())
-        if value:
+    for word in _NUMERAL.findall(text):
+        if value := _NUMERALS.get(word.lower()):
             found.setdefault((value, ""), word)
     return found
 
@@ -321,20 +322,29 @@ def _stem(word: str) -> str:
     return word[:6]
 
 
+@lru_cache(maxsize=1 << 15)
+def _stems_of_word(word: str) -> tuple[str, ...]:
+    low = word.lower()
+    if _CJK.search(word):
+        return tuple(word[i : i + 2] for i in range(max(1, min(len(word), 200) - 1)))
+    if low in _MONTHS and word[0].isupper():
+        return (_MONTHS[low],)
+    if len(low) > 1 and low[1] in "'’":  # French and Italian articles
+        low = low[2:]
+    if low in _STOP or low in _NUMERALS or low in _UNITS or len(low) < 2:
+        return ()
+    return (_stem(low),)
+
+
 def stems(text: str) -> set[str]:
     """Return the stems of a text's content words; of scripts without spaces, pairs of signs."""
-    found: set[str] = set()
-    for word in _WORD.findall(text):
-        low = word.lower()
-        if _CJK.search(word):
-            found.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
-        elif low in _MONTHS and word[0].isupper():
-            found.add(_MONTHS[low])
-        elif low not in _STOP and low not in _NUMERALS and low not in _UNITS and len(low) > 1:
-            if "'" in low or "’" in low:  # French and Italian articles
-                low = re.split("['’]", low)[-1] if low[1] in "'’" else low
-            found.add(_stem(low))
-    return found
+    return {stem for word in _WORD.findall(text) for stem in _stems_of_word(word)}
+
+
+def keys_in(text: str) -> set[str]:
+    """Return the keys of the numbers and identifiers of a text, and of its number words."""
+    found = {key for run in set(_RUN.findall(text)) for _, key in tokens_of_run(run)}
+    return found | {_NUMERALS[word] for word in _NUMERALS.keys() & set(text.lower().split())}
 
 
 def is_month(word: str) -> bool:

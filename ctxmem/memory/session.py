@@ -46,7 +46,7 @@ from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 
-RECALL_SHARE = 0.75
+RECALL_SHARE = 0.85
 """What a query recalls takes at most this share of the budget, ..."""
 RECALL_TOKENS = 8_000
 """... and old messages leave the window for at most so many tokens of it, ..."""

@@ -17,12 +17,14 @@ from ctxmem.memory.critical_tokens import (
     EXCEPTION,
     Reading,
     force,
+    keys_in,
     read_sentence,
     runs,
+    stems,
     tokens_of_run,
 )
 from ctxmem.memory.ledger import Entry, Ledger, scan
-from ctxmem.memory.summary_index import SummaryIndex, Verdict, sentences_of
+from ctxmem.memory.summary_index import SummaryIndex, Verdict
 from ctxmem.schema import Chunk
 
 _RECENT = 4
@@ -38,7 +40,12 @@ _BEFORE = re.compile(
 _BEHIND = re.compile(
     r"(?i:unless|except|no longer|not required|anymore|any more|nicht mehr|außer|sauf)\b"
 )
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+_COMMON = 8
+"""Sentences of the summary with the same long word that a sentence is compared with."""
 _RETRACTS = 8
+_NEAR = 0.75
+"""A sentence that holds another statement is about this one if it has this share of its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +231,33 @@ class _Statements:
         """Return the statements that the summary does not hold."""
         empty = not self._index.sentences
         verdicts = {entry.id: self._verdict(entry, empty=empty) for entry in self._live}
-        taken = {v.sentence for v in verdicts.values() if v.outcome == "held" and v.sentence >= 0}
+        taken: dict[int, int] = {}
+        if any(v.outcome in ("turned", "changed") for v in verdicts.values()):
+            taken = self._taken(verdicts)
         found = []
         for entry in self._live:
             verdict = verdicts[entry.id]
             if verdict.outcome == "held":
                 continue
-            if verdict.sentence in taken and verdict.share < 0.75:
-                verdict = Verdict("apart")
+            if verdict.sentence in taken:
+                if verdict.share < _NEAR:
+                    verdict = Verdict("apart")
+                elif verdict.outcome == "turned" and taken[verdict.sentence] > entry.id:
+                    continue  # the user said otherwise later, and the summary says that
             found.append(self._finding(entry, verdict))
         return found
+
+    def _taken(self, verdicts: Mapping[int, Verdict]) -> dict[int, int]:
+        """Return the sentences that hold a statement, each with the newest that it holds."""
+        taken: dict[int, int] = {}
+        for key, verdict in verdicts.items():
+            if verdict.outcome == "held" and verdict.sentence < 0:
+                at = self._index.judge(self.readings[key], strict=True).sentence
+            else:
+                at = verdict.sentence
+            if verdict.outcome == "held" and at >= 0:
+                taken[at] = max(key, taken.get(at, key))
+        return taken
 
     def _verdict(self, entry: Entry, *, empty: bool) -> Verdict:
         if empty:
@@ -339,6 +363,7 @@ class _Mentions:
     def __init__(self, said: list[_Said]) -> None:
         self._said = said
         self._known: dict[str, _Mention] = {}
+        self._in_word: dict[str, tuple[tuple[str, str, str], ...]] = {}
         for i, one in enumerate(said):
             if one.spoken:
                 self._take(i, one.spoken, one.role)
@@ -346,11 +371,12 @@ class _Mentions:
                 self._take(i, one.other, "tool")
 
     def _take(self, i: int, text: str, role: str) -> None:
-        named = [
-            (kind, key, run)
-            for run in dict.fromkeys(runs(text))
-            for kind, key in tokens_of_run(run)
-        ]
+        words = dict.fromkeys(text.split())
+        for word in words.keys() - self._in_word.keys():
+            self._in_word[word] = tuple(
+                (kind, key, run) for run in runs(word) for kind, key in tokens_of_run(run)
+            )
+        named = [one for word in words for one in self._in_word[word]]
         spoken = role in ("user", "system", "developer", "assistant") and len(named) <= _PASTED
         asked = spoken and role != "assistant"
         for kind, key, run in named:
@@ -366,7 +392,7 @@ class _Mentions:
         self, index: SummaryIndex, statements: _Statements, kinds: frozenset[str]
     ) -> list[Missing]:
         """Return what matters and is nowhere in the summary."""
-        there = _keys_of(index)
+        there = keys_in(index.text)
         names = {key.rpartition("/")[2] for key in there}
         settled = statements.keys(superseded=False) | statements.keys(superseded=True)
         recent = len(self._said) - _RECENT
@@ -432,16 +458,6 @@ class _Mentions:
         return key.startswith("date:") and key.rpartition("-")[2] in parts
 
 
-def _keys_of(index: SummaryIndex) -> set[str]:
-    there: set[str] = set()
-    for reading in index.readings:
-        there.update(value for value, _ in reading.numbers)
-        there.update(reading.identifiers)
-    for run in dict.fromkeys(runs(index.text)):
-        there.update(key for _, key in tokens_of_run(run))
-    return there
-
-
 # Negations ----------------------------------------------------------------------------------------
 
 
@@ -467,20 +483,29 @@ def _turned_sentences(
 
 
 def _same_words(index: SummaryIndex, said: list[_Said]) -> Mapping[int, list[tuple[int, str]]]:
-    """Return, by sentence of the summary, the sentences of messages with the same content words."""
-    of_words: dict[frozenset[str], list[int]] = {}
-    for i, reading in enumerate(index.readings):
-        if len(reading.words) >= 2 and not EXCEPTION.search(reading.text):
-            of_words.setdefault(reading.words, []).append(i)
-    if not of_words:
-        return {}
-    plain = {word for sentence in index.sentences for word in sentence.lower().split()}
+    """Return, by sentence of the summary, the sentences of messages with the same content words.
+
+    A sentence is looked up by its longest word, which has to be in the other one too.
+    """
+    with_word: dict[str, list[int]] = {}
+    for i, words in enumerate(index.words):
+        if len(words) >= 2 and not EXCEPTION.search(index.sentences[i]):
+            for word in {word[:5].lower() for word in index.sentences[i].split()}:
+                with_word.setdefault(word, []).append(i)
     found: dict[int, list[tuple[int, str]]] = {}
-    for message, one in enumerate(said):
-        for text, _ in sentences_of(one.spoken):
-            words = text.lower().split()
-            if len(words) < 3 or len(words) > 60 or sum(w in plain for w in words) < 2:
+    for message, one in enumerate(said if with_word else ()):
+        for text in _SENTENCE.findall(one.spoken):
+            longest = max(text.split(), key=len, default="")[:5].lower()
+            size = len(text)
+            near = [
+                i
+                for i in with_word.get(longest, ())[:_COMMON]
+                if size < 2 * len(index.sentences[i]) and len(index.sentences[i]) < 2 * size
+            ]
+            if not near:
                 continue
-            for i in of_words.get(read_sentence(text).words, ()):
-                found.setdefault(i, []).append((message, text))
+            words = stems(text)
+            for i in near:
+                if words == index.words[i]:
+                    found.setdefault(i, []).append((message, text.strip()))
     return found

@@ -13,6 +13,7 @@ from ctxmem.memory.critical_tokens import (
     Reading,
     force,
     is_month,
+    keys_in,
     read_sentence,
     stems,
     without_contrast,
@@ -89,17 +90,19 @@ class SummaryIndex:
             if lead:
                 self.shown.append(said)
                 self.sentences.append(f"{lead} {said}")
-        self.readings = [read_sentence(sentence) for sentence in self.sentences]
+        self.words = [stems(sentence) for sentence in self.sentences]
         self._with: dict[str, list[int]] = {}
-        for i, reading in enumerate(self.readings):
-            for word in _marks(reading):
+        for i, sentence in enumerate(self.sentences):
+            for word in self.words[i] | keys_in(sentence):
                 self._with.setdefault(word, []).append(i)
+        self._readings: dict[int, Reading] = {}
         self._clauses: dict[int, list[tuple[int, int, Reading]]] = {}
 
-    @property
-    def vocabulary(self) -> set[str]:
-        """The stems, identifiers and numbers of the summary."""
-        return set(self._with)
+    def reading(self, i: int) -> Reading:
+        """Return the critical tokens of a sentence."""
+        if i not in self._readings:
+            self._readings[i] = read_sentence(self.sentences[i])
+        return self._readings[i]
 
     # Verbatim copies ------------------------------------------------------------------------------
 
@@ -136,21 +139,25 @@ class SummaryIndex:
         """Return what the sentence that is nearest to a statement says about it."""
         shared: dict[int, int] = {}
         visited = 0
-        for word in sorted(_marks(said), key=lambda w: (len(self._with.get(w, ())), w)):
+        marks = said.words | keys_in(said.text)
+        for word in sorted(marks, key=lambda w: (len(self._with.get(w, ())), w)):
             places = self._with.get(word, ())
             if visited and visited + len(places) > _VISITED:
                 break
             visited += len(places)
             for i in places[:_VISITED]:
                 shared[i] = shared.get(i, 0) + 1
-        nearest = sorted(shared, key=lambda i: (-shared[i], len(self.readings[i].words), i))
-        verdicts = [self._compared(said, i, strict) for i in nearest[:_JUDGED]]
-        return min(
-            verdicts, key=lambda v: (_ORDER.index(v.outcome), -v.share), default=Verdict("apart")
-        )
+        nearest = sorted(shared, key=lambda i: (-shared[i], len(self.words[i]), i))
+        best = Verdict("apart")
+        for i in nearest[:_JUDGED]:
+            verdict = self._compared(said, i, strict)
+            if verdict.outcome == "held":
+                return verdict
+            best = min(best, verdict, key=lambda v: (_ORDER.index(v.outcome), -v.share))
+        return best
 
     def _compared(self, said: Reading, i: int, strict: bool) -> Verdict:
-        other = self.readings[i]
+        other = self.reading(i)
         plain = said.words - _parts(said)
         share = len(plain & other.words) / len(plain) if plain else 1.0
         lost = lost_tokens(said, other)
@@ -205,7 +212,7 @@ class SummaryIndex:
         if len(clauses) == 1:
             return sentence
         wanted = said.words
-        whole = len(wanted & self.readings[i].words)
+        whole = len(wanted & self.reading(i).words)
         touched = [k for k, (_, _, one) in enumerate(clauses) if wanted & one.words]
         if not touched:
             return sentence
@@ -228,11 +235,7 @@ class SummaryIndex:
         return lost if lost and _instead(said, here, lost) else ()
 
 
-def _marks(reading: Reading) -> set[str]:
-    return {*reading.words, *reading.identifiers, *(value for value, _ in reading.numbers)}
-
-
-def _parts(reading: Reading) -> set[str]:
+def _parts(reading: Reading) -> frozenset[str]:
     """Return the stems that identifiers and names consist of."""
     return reading.names | _parts_of_identifiers(reading)
 
@@ -262,10 +265,8 @@ def lost_tokens(said: Reading, other: Reading) -> tuple[str, ...]:
         if shown not in said.identifiers.values() and not _has_number(key, other)
     ]
     lost += [run for key, run in said.identifiers.items() if not _has_identifier(key, other)]
-    lost += [name for name in sorted(said.names - _of_ids(said)) if name not in other.words]
-    lost += [
-        word for word in sorted(said.words) if word[:6] == "month:" and word not in other.words
-    ]
+    lost += sorted(said.names - _parts_of_identifiers(said) - other.words)
+    lost += sorted(word for word in said.words - other.words if word.startswith("month:"))
     return tuple(dict.fromkeys(lost))
 
 

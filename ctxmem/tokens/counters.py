@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import secrets
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ctxmem import _native, _pages
 from ctxmem.errors import InputError, InputTypeError
+from ctxmem.forking import ForkSafeLock
 from ctxmem.protocols import Counter
 
 ESTIMATE_MARGIN = 1.3
@@ -99,7 +99,7 @@ class Foreign:
         self.exact = exact
         self._count_many = count_many
         self._seed = secrets.randbits(64)
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._table = _pages.CountTable(_CACHED_TEXTS)
 
     def count(self, text: str) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import re
 import sys
-import threading
 import warnings
 from pathlib import Path
 
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
+from ctxmem.forking import ForkSafeLock
 from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import (
     ESTIMATE_MARGIN,
@@ -46,7 +46,7 @@ _ESTIMATED = (
     *("jamba", "granite"),
 )
 
-_lock = threading.RLock()
+_lock = ForkSafeLock()
 _resolved: dict[str, Counter] = {}
 _warned = False
 
