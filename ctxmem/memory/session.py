@@ -41,7 +41,7 @@ from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.protocols import Deleted, OnDamage, PageStore, Policy
+from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
@@ -95,6 +95,10 @@ class Memory:
             said by system or user) in the window when their message has left it. False does not;
             a function of a text and its role finds the statements instead: it returns texts of the
             message, or pairs of a kind and a text.
+        embed: a function from texts to vectors: what a query recalls is found by meaning, too. It
+            is called for passages of messages before the first query after they came, and for
+            queries; the vectors are kept in the store's snapshots. Open a session with the
+            function that it was written with.
         damaged: "raise" raises `PageDamageError` for what is damaged in the store; "skip" leaves it
             out, one record or message each, and warns; a function gets the error instead.
         clock: seconds that pass, to know when the cache is cold.
@@ -129,6 +133,7 @@ class Memory:
         tools: Iterable[Any] | None = None,
         provider: str | None = None,
         ledger: bool | Finder = True,
+        embed: Embed | None = None,
         damaged: str | OnDamage = "raise",
         clock: Callable[[], float] = time.monotonic,
         compact: bool | None = None,
@@ -154,6 +159,8 @@ class Memory:
         on_damage = _on_damage(damaged)
         if not (isinstance(ledger, bool) or callable(ledger)):
             raise InputTypeError(f"ledger is {shown(ledger)}; expected True, False or a function")
+        if not (embed is None or callable(embed)):
+            raise InputTypeError(f"embed is {shown(embed)}; expected a function, or None")
         self._clock = clock
         self._lock = ForkSafeLock()
         self._recalled: dict[int, tuple[int, int]] = {}  # times brought back, items then
@@ -175,6 +182,7 @@ class Memory:
             policy=policy,
             miss_cost=miss_cost,
             ledger=ledger,
+            embed=embed,
         )
         self._session.changed = self._forget_window
         try:
