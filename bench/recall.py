@@ -75,7 +75,11 @@ def recall(
 
 def window(messages: Sequence[Mapping[str, Any]], budget: int) -> Show:
     """Return what the window of a `Memory` holds for a question, everything in it."""
-    memory = Memory(budget)
+    return remembered(Memory(budget), messages)
+
+
+def remembered(memory: Memory, messages: Sequence[Mapping[str, Any]]) -> Show:
+    """Append messages to a memory, and return what its windows show."""
     for message in messages:
         at = seconds(message.get("time"))
         said = {"role": message["role"], "content": message["text"]}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.memory.vectors import Near
 
 NEIGHBOUR = 0.5
 """Share of its neighbours' better score that a page gets: who asks is answered by what follows."""
@@ -43,8 +44,11 @@ WHOLE = 140
 EXCERPT = 110
 """Of a longer one, passages of about so many tokens are shown."""
 _BROAD_WHOLE, _BROAD_EXCERPT = 90, 80  # where many messages are wanted
-_CANDIDATES = 400
-_MISSES = 30  # so many candidates in a row do not fit: the room is full
+CANDIDATES = 400
+"""So many messages at most are looked at for a question."""
+_ANSWERS = 0.35  # weight of what the user did not say
+_RANKS, _VECTORS = 10.0, 0.7  # reciprocal ranks: what is added to them, and the vectors' weight
+_MISSES = 12  # so many candidates in a row do not fit: the room is full
 _SAME_SUBJECT = 0.6  # of the best score: a message that speaks of the same thing
 _OVERHEAD = 20  # tokens, so that very short messages are not worth everything
 _CODE_POINTS = 4.2  # a token has about so many; only to rank, what is shown is counted
@@ -169,20 +173,61 @@ def find(index: _native.SessionIndex, question: str, now: float | None = None) -
     `now` is in seconds, to read "yesterday" and "in March" by; without it they are not read.
     """
     ask = read_question(question)
-    answers = 0.0 if ask.kind == "order" else 0.35
+    answers = 0.0 if ask.kind == "order" else _ANSWERS
     weights = (1.0, answers, answers, answers, 0.7)
     asked = 0.6 if ask.kind == "summary" else 0.4
     limits = period(question, now) if now is not None else None
     since, until = limits or (-np.inf, np.inf)
     found = index.search(
-        question, _CANDIDATES, weights=weights, asked=asked, since=since, until=until
+        question, CANDIDATES, weights=weights, asked=asked, since=since, until=until
     )
     if limits and not len(found[0]):  # nothing of that time: any time is better than nothing
-        found = index.search(question, _CANDIDATES, weights=weights, asked=asked)
+        found = index.search(question, CANDIDATES, weights=weights, asked=asked)
     messages, scores, first, start, end, own, speakers = (column.tolist() for column in found)
     rows = list(zip(start, end, own, strict=True))
     passages = [rows[first[i] : first[i + 1]] for i in range(len(messages))]
     return Found(ask, messages, scores, speakers, passages)
+
+
+def fused(found: Found, near: Near, speaker_of: Callable[[int], int]) -> Found:
+    """Return what was found by words and by vectors, fused by reciprocal rank.
+
+    Where a question wants many messages, the words decide.
+
+    Source: Cormack, Clarke, Buettcher, "Reciprocal rank fusion" (SIGIR 2009).
+    """
+    if found.ask.kind in ("order", "summary"):
+        return found
+    speakers = dict(zip(found.messages, found.speakers, strict=True))
+    cosines: dict[int, float] = {}
+    for message, cosine in zip(near.messages.tolist(), near.cosines.tolist(), strict=True):
+        if cosine > 0:
+            speaker = speakers.setdefault(message, speaker_of(message))
+            cosines[message] = cosine * (1.0 if speaker == 0 else _ANSWERS)
+    scores: dict[int, float] = dict.fromkeys([*found.messages, *cosines], 0.0)
+    by_vector = sorted(cosines, key=lambda message: (-cosines[message], -message))
+    for weight, ranked_ in ((1.0, found.messages), (_VECTORS, by_vector)):
+        for rank, message in enumerate(ranked_):
+            scores[message] += weight / (_RANKS + rank)
+    order = sorted(scores, key=lambda message: (-scores[message], -message))[:CANDIDATES]
+    by_words = dict(zip(found.messages, found.passages, strict=True))
+    passages = [_both(by_words.get(message), near.rows.get(message)) for message in order]
+    return Found(
+        found.ask, order, [scores[m] for m in order], [speakers[m] for m in order], passages
+    )
+
+
+def _both(
+    words: list[tuple[int, int, float]] | None, near: list[tuple[int, int, float]] | None
+) -> list[tuple[int, int, float]]:
+    """Return the passages of a message with their scores by words and by vector added."""
+    if words is None or near is None:
+        return words or near or []
+    best = max((score for _, _, score in words), default=0.0) or 1.0
+    return [
+        (start, end, score / best + max(0.0, cosine))
+        for (start, end, score), (_, _, cosine) in zip(words, near, strict=True)
+    ]
 
 
 def select(
@@ -233,6 +278,19 @@ def select(
         )
         misses = 0 if filling.offer(number, spans) else misses + 1
     return filling.excerpts()
+
+
+def needed(
+    found: Found, room: int, *, shown: Collection[int] = (), label: int = 0, least: float = 0.0
+) -> int:
+    """Return about how many tokens `select` would fill, `room` at most, without a text.
+
+    `label` is what an excerpt takes beside its text; the rest is as for `select`.
+    """
+    broad = found.ask.kind in ("order", "summary")
+    whole, most = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
+    order = _ordered(found, whole, most, shown, 0.0 if broad else least)
+    return min(room, int(sum(size + label for _, size in order)))
 
 
 def _length(passages: list[tuple[int, int, float]]) -> int:

@@ -13,24 +13,31 @@ from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing, recall
 from ctxmem.memory.items import Item
 from ctxmem.memory.resident import Resident
+from ctxmem.memory.vectors import VectorIndex
+from ctxmem.protocols import Embed
 
 HEADING = "[memory] From earlier in this conversation:"
 
 
 class Recalled(NamedTuple):
-    """The message that shows what was found for a question, its tokens, and the pages in it."""
+    """The message that shows what was found for a question, its tokens, and the pages in it.
+
+    `best` is the page that answers best of them.
+    """
 
     message: dict[str, Any]
     tokens: int
     pages: list[int]
+    best: int
 
 
 class SessionSearch:
     """The index of one session's words, and what is found by it."""
 
-    def __init__(self, state: Resident, meter: Meter) -> None:
+    def __init__(self, state: Resident, meter: Meter, embed: Embed | None = None) -> None:
         self.state, self.meter = state, meter
         self.index = _native.SessionIndex()
+        self.vectors = VectorIndex(embed, self.index, self._text) if embed else None
         self._asked: tuple[str, int, int] | None = None
         self._found: recall.Found | None = None
         self._counts: dict[str, int] = {}
@@ -45,13 +52,22 @@ class SessionSearch:
         """Return the k pages that answer a query best and their scores, best first."""
         if k < 1:
             return []
-        messages, scores, first, starts, *_ = self.index.search(query, k)
+        hits = self._find(query)
         found: dict[int, float] = {}
-        for at, (message, score) in enumerate(zip(messages.tolist(), scores.tolist(), strict=True)):
+        for message, score, passages in zip(
+            hits.messages[:k], hits.scores[:k], hits.passages[:k], strict=True
+        ):
             item = self.state.items[message]
-            start = int(starts[first[at]]) if first[at] < first[at + 1] else 0
+            start, _, _ = max(passages, key=lambda one: one[2], default=(0, 0, 0.0))
             found.setdefault(item.first_page + bisect_right(item.cuts, start), score)
-        return list(found.items())[:k]
+        return list(found.items())
+
+    def needed(self, question: str, room: int, shown: Collection[int], least: float) -> int:
+        """Return about how many tokens `recalled` would take, `room` at most; 0 for nothing."""
+        found = self._find(question)
+        tokens = recall.needed(found, room, shown=shown, label=_LABEL, least=least)
+        heading = self.meter.message({"role": "user", "content": HEADING}, 0)
+        return min(room, tokens + heading) if tokens else 0
 
     def recalled(
         self,
@@ -59,14 +75,12 @@ class SessionSearch:
         room: int,
         shown: Collection[int],
         superseded: Collection[int],
-        least: float = 0.0,
         beside: str = "",
     ) -> Recalled | None:
         """Return the message for a question in at most `room` tokens, None if nothing is found.
 
         `shown` are the items that the window has; `superseded` those of which a newer message
-        states another value; what has less than the share `least` of the best score is left out,
-        and so are messages that are part of the text `beside`.
+        states another value; messages that are part of the text `beside` are left out.
         """
         limit = room - self.meter.message({"role": "user", "content": HEADING}, 0)
         found = self._find(question) if limit > 0 else None
@@ -81,12 +95,11 @@ class SessionSearch:
             chosen = recall.select(
                 found,
                 limit,
-                text_of=lambda number: self.state.items[number].text,
+                text_of=self._text,
                 count=self._count,
                 about=about,
                 shown=shown,
                 beside=beside,
-                least=least,
             )
             if not chosen:
                 return None
@@ -102,7 +115,8 @@ class SessionSearch:
             message = {"role": "user", "content": "\n".join(filter(None, lines))}
             tokens = self.meter.message(message, 0)
             if tokens <= room:
-                return Recalled(message, tokens, [self._page(one) for one in chosen])
+                best = min(chosen, key=lambda one: found.messages.index(one.message))
+                return Recalled(message, tokens, [*map(self._page, chosen)], self._page(best))
             limit -= tokens - room
         return None
 
@@ -111,8 +125,18 @@ class SessionSearch:
         asked = (question, len(self.state.items), len(self.index))
         if self._found is None or self._asked != asked:
             now = self.state.items[-1].at if len(self.state.items) else None
-            self._found, self._asked = recall.find(self.index, question, now), asked
+            found = recall.find(self.index, question, now)
+            if self.vectors is not None:
+                near = self.vectors.search(question, recall.CANDIDATES)
+                found = recall.fused(found, near, self._speaker)
+            self._found, self._asked = found, asked
         return self._found
+
+    def _text(self, message: int) -> str:
+        return self.state.items[message].text
+
+    def _speaker(self, message: int) -> int:
+        return _SPEAKERS.index(_role(self.state.items[message]))
 
     def _count(self, text: str) -> int:
         tokens = self._counts.get(text)
@@ -142,6 +166,8 @@ class SessionSearch:
 
 
 _QUESTION_WORDS = 6
+_LABEL = 6  # tokens beside an excerpt's text, about
+_SPEAKERS = ("user", "assistant", "tool", "system", "chunk")
 _COUNTED = 2048
 """The tokens of so many texts are remembered, since a question is often asked again."""
 
@@ -157,4 +183,4 @@ def _label(item: Item, superseded: bool, page: int | None = None) -> str:
 
 def _role(item: Item) -> str:
     role = item.role
-    return role if role in ("user", "assistant", "tool", "system", "chunk") else "tool"
+    return role if role in _SPEAKERS else "tool"

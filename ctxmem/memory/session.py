@@ -41,7 +41,7 @@ from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.protocols import Deleted, OnDamage, PageStore, Policy
+from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
@@ -95,6 +95,10 @@ class Memory:
             said by system or user) in the window when their message has left it. False does not;
             a function of a text and its role finds the statements instead: it returns texts of the
             message, or pairs of a kind and a text.
+        embed: a function from texts to vectors: what a query recalls is found by meaning, too. It
+            is called for passages of messages before the first query after they came, and for
+            queries; the vectors are kept in the store's snapshots. Open a session with the
+            function that it was written with.
         damaged: "raise" raises `PageDamageError` for what is damaged in the store; "skip" leaves it
             out, one record or message each, and warns; a function gets the error instead.
         clock: seconds that pass, to know when the cache is cold.
@@ -129,6 +133,7 @@ class Memory:
         tools: Iterable[Any] | None = None,
         provider: str | None = None,
         ledger: bool | Finder = True,
+        embed: Embed | None = None,
         damaged: str | OnDamage = "raise",
         clock: Callable[[], float] = time.monotonic,
         compact: bool | None = None,
@@ -154,9 +159,11 @@ class Memory:
         on_damage = _on_damage(damaged)
         if not (isinstance(ledger, bool) or callable(ledger)):
             raise InputTypeError(f"ledger is {shown(ledger)}; expected True, False or a function")
+        if not (embed is None or callable(embed)):
+            raise InputTypeError(f"embed is {shown(embed)}; expected a function, or None")
         self._clock = clock
         self._lock = ForkSafeLock()
-        self._recalled: dict[int, int] = {}  # how often each page was brought back
+        self._recalled: dict[int, tuple[int, int]] = {}  # times brought back, items then
         self._known = 0  # entries that the window before the last had, too
         self._last_index, self._index_at = 0, -1  # where the last index ends
         self._faults = self._edits = self._evictions = 0
@@ -175,6 +182,7 @@ class Memory:
             policy=policy,
             miss_cost=miss_cost,
             ledger=ledger,
+            embed=embed,
         )
         self._session.changed = self._forget_window
         try:
@@ -278,7 +286,7 @@ class Memory:
         self._last = None if query is not None else window
         self._events.update(event.kind for event in window.events)
         if found is not None:
-            self._fault(found.pages[:1], others=len(found.pages) - 1)
+            self._fault([found.best], others=len(found.pages) - 1)
         return replace(window, messages=list(map(copied, window.messages)))
 
     def _with_recall(
@@ -289,10 +297,10 @@ class Memory:
         free = limit - self._session.planner.tokens(plan)
         superseded = self._superseded()
         visible = self._session.planner.visible(plan)
-        needed = self._session.search.recalled(query, most, visible, superseded, RECALL_LEAST)
-        if needed is not None and needed.tokens > free and free < RECALL_TOKENS:
+        needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
+        if needed > free and free < RECALL_TOKENS:
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._session.wanted}
-            spare = min(needed.tokens, RECALL_TOKENS)
+            spare = min(needed, RECALL_TOKENS)
             continues = self._session.search.continues(query, RECALL_LEAST)
             plan = self._session.planner.plan(limit, spare=spare, continues=continues, **options)
             free = limit - self._session.planner.tokens(plan)
@@ -455,12 +463,18 @@ class Memory:
         return tool.result(dict(call), "\n\n".join(texts))
 
     def _fault(self, pages: Sequence[int], *, others: int = 0) -> None:
-        """Note that pages were brought back; those that are again and again are wanted for good."""
+        """Note that pages were brought back; those that are again and again are wanted for good.
+
+        What is asked without anything new in between counts once.
+        """
         self._faults += len(pages) + others
+        now = len(self._state.items)
         for page in pages:
-            self._recalled[page] = self._recalled.get(page, 0) + 1
+            count, at = self._recalled.get(page, (0, -1))
+            count += at != now
+            self._recalled[page] = (count, now)
             item = self._state.items[self._state.items.of_page(page)]
-            if self._recalled[page] >= PROMOTED_AT and item.tokens <= PROMOTED_SHARE * self.budget:
+            if count >= PROMOTED_AT and item.tokens <= PROMOTED_SHARE * self.budget:
                 self._session.wanted[item.index] = None
 
     def _number(self, id: str) -> int:

@@ -28,7 +28,7 @@ from ctxmem.memory.session_log import SessionLog
 from ctxmem.memory.snapshots import EVERY, Stateful, restore, rows_name, state_part
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.pricing import Prices
-from ctxmem.protocols import Deleted, ManagedStore, Policy
+from ctxmem.protocols import Deleted, Embed, ManagedStore, Policy
 from ctxmem.schema import PageId
 
 TRIES = 64
@@ -49,12 +49,14 @@ class StoredSession:
         policy: str | Policy,
         miss_cost: float,
         ledger: bool | Finder,
+        embed: Embed | None = None,
     ) -> None:
         self.log, self.records = log, records
         self._meter, self._prices = meter, prices
         self._policy, self._miss_cost = policy, miss_cost
         self._finder = None if isinstance(ledger, bool) else ledger
         self._binds = ledger is not False
+        self._embed = embed
         self.wanted: dict[int, None] = {}  # items to show again
         self.changed: Callable[[], None] = lambda: None  # called when windows are out of date
         self._build()
@@ -66,7 +68,7 @@ class StoredSession:
         reuse = Reuse()
         self.visibility = VisibilityTracker(self.state, reuse)
         self.binding = Binding(self.state, self._meter, self._finder, active=self._binds)
-        self.search = SessionSearch(self.state, self._meter)
+        self.search = SessionSearch(self.state, self._meter, self._embed)
         self.receipts = Receipts()
         self.planner = WindowPlanner(
             *(self.state, self._meter, self._prices),
@@ -96,7 +98,11 @@ class StoredSession:
         snapshot = self.log.snapshot()
         if snapshot is not None:
             about = {"counter": self.records.counter_name}
-            load = {"words": self.search.index.load}
+            vectors = self.search.vectors
+            load = {
+                "words": self.search.index.load,
+                "vectors": vectors.load if vectors is not None else lambda _: None,
+            }
             if restore(snapshot, self.state.items, self._parts, load, **about):
                 self.planner.restored()
             else:
@@ -344,5 +350,7 @@ class StoredSession:
             rows_name("items", start): rows,
             rows_name("words", start): self.search.index.segment(start, len(items) - 1),
         }
+        if self.search.vectors is not None:
+            parts[rows_name("vectors", start)] = self.search.vectors.segment()
         if self.log.save(parts):
             items.keep_rows(rows, self.state.needed)

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "core/support/huge_page_array.hpp"
+
 namespace ctxmem {
 namespace {
 
@@ -52,9 +54,8 @@ std::uint64_t SessionIndex::hash(std::string_view word) const {
     return state * 0x9E3779B97F4A7C15ull >> 16;
 }
 
-std::uint32_t SessionIndex::find(std::string_view word) const {
+std::uint32_t SessionIndex::find(std::string_view word, std::uint32_t key) const {
     if (slots_.empty()) return kNone;
-    const auto key = static_cast<std::uint32_t>(hash(word));
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t at = key & mask; slots_[at].term != kNone; at = (at + 1) & mask)
         if (slots_[at].hash == key && bytes_of(terms_[slots_[at].term]) == word)
@@ -62,11 +63,10 @@ std::uint32_t SessionIndex::find(std::string_view word) const {
     return kNone;
 }
 
-std::uint32_t SessionIndex::find_or_add(std::string_view word) {
-    const std::uint32_t known = find(word);
+std::uint32_t SessionIndex::find_or_add(std::string_view word, std::uint32_t key) {
+    const std::uint32_t known = find(word, key);
     if (known != kNone) return known;
     if (2 * (terms_.size() + 1) >= slots_.size()) grow();
-    const auto key = static_cast<std::uint32_t>(hash(word));
     const std::size_t mask = slots_.size() - 1;
     std::size_t at = key & mask;
     while (slots_[at].term != kNone) at = (at + 1) & mask;
@@ -74,6 +74,25 @@ std::uint32_t SessionIndex::find_or_add(std::string_view word) {
     terms_.push_back({bytes_.size(), static_cast<std::uint32_t>(word.size()), 0, {}});
     bytes_ += word;
     return slots_[at].term;
+}
+
+void SessionIndex::prefetch_slot(std::uint32_t key) const {
+    if (!slots_.empty()) prefetch(&slots_[key & (slots_.size() - 1)]);
+}
+
+void SessionIndex::prefetch_term(std::uint32_t key) const {
+    if (slots_.empty()) return;
+    const Slot& slot = slots_[key & (slots_.size() - 1)];
+    if (slot.term != kNone) prefetch(&terms_[slot.term]);
+}
+
+void SessionIndex::prefetch_bytes(std::uint32_t key) const {
+    if (slots_.empty()) return;
+    const Slot& slot = slots_[key & (slots_.size() - 1)];
+    if (slot.term == kNone) return;
+    const Term& term = terms_[slot.term];
+    prefetch(bytes_.data() + term.at);
+    prefetch(term.postings.data() + term.postings.size());
 }
 
 void SessionIndex::grow() {

@@ -95,8 +95,17 @@ private:
     struct Scores;
 
     std::uint64_t hash(std::string_view word) const;
-    std::uint32_t find(std::string_view word) const;
-    std::uint32_t find_or_add(std::string_view word);
+    std::uint32_t find(std::string_view word) const { return find(word, key_of(word)); }
+    std::uint32_t find(std::string_view word, std::uint32_t key) const;
+    std::uint32_t find_or_add(std::string_view word) { return find_or_add(word, key_of(word)); }
+    std::uint32_t find_or_add(std::string_view word, std::uint32_t key);
+    std::uint32_t key_of(std::string_view word) const {
+        return static_cast<std::uint32_t>(hash(word));
+    }
+    // Hints for a loop over many words: what the search for a key will read first, second, third.
+    void prefetch_slot(std::uint32_t key) const;
+    void prefetch_term(std::uint32_t key) const;
+    void prefetch_bytes(std::uint32_t key) const;
     void grow();
     std::string_view bytes_of(const Term& term) const {
         return std::string_view(bytes_).substr(term.at, term.size);

@@ -199,8 +199,16 @@ std::size_t SessionIndex::load(std::string_view bytes) {
         }
         count(m, 1);
     }
-    for (const ReadTerm& from : found) {
-        Term& term = terms_[find_or_add(from.word)];
+    // Most of the time is the wait for memory, so what is read next is asked for ahead.
+    constexpr std::size_t kAhead = 8;
+    std::vector<std::uint32_t> keys(found.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = key_of(found[i].word);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        if (i + 3 * kAhead < keys.size()) prefetch_slot(keys[i + 3 * kAhead]);
+        if (i + 2 * kAhead < keys.size()) prefetch_term(keys[i + 2 * kAhead]);
+        if (i + kAhead < keys.size()) prefetch_bytes(keys[i + kAhead]);
+        const ReadTerm& from = found[i];
+        Term& term = terms_[find_or_add(from.word, keys[i])];
         const std::size_t size = from.postings.size() / 4, at = term.postings.size();
         term.postings.resize(at + size);
         std::memcpy(term.postings.data() + at, from.postings.data(), 4 * size);
