@@ -1,8 +1,7 @@
 """What people say that binds, and what only looks like it: templates of the corpus of `binding`.
 
 Each statement has a first wording and, where people change their minds about such things, a second
-one that replaces it. `{a}` and `{b}` are the old and the new value. Templates are assigned in turn
-to a seen and a held-out half: the second half is for measuring only.
+one that replaces it. `{a}` and `{b}` are the old and the new value.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ class Template(NamedTuple):
     values: tuple[tuple[str, str], ...] = (("", ""),)
     language: str = "en"
     domain: str = ""  # "" fits every domain
+    slot: str = ""  # a session has one statement of a slot
 
 
 _NUMBERS = (("40", "55"), ("120", "90"), ("300", "450"), ("15", "20"))
@@ -48,6 +48,7 @@ ENGLISH: tuple[Template, ...] = (
         "My budget is {a} EUR all in.",
         "I got a raise, so my budget is {b} EUR now.",
         (("800", "1100"), ("450", "600"), ("2000", "1500")),
+        slot="budget",
     ),
     Template(
         "limit",
@@ -61,6 +62,7 @@ ENGLISH: tuple[Template, ...] = (
         "I can spend at most {a} dollars on this.",
         "Correction, I can spend at most {b} dollars on this.",
         _NUMBERS,
+        slot="budget",
     ),
     Template(
         "limit",
@@ -249,6 +251,27 @@ ENGLISH: tuple[Template, ...] = (
     Template("dead_end", "Calling the hotline got me nowhere.", domain="support"),
     Template("dead_end", "Keto didn't work for me, I felt awful.", domain="diet"),
     Template("dead_end", "I attempted the night train last year without success.", domain="travel"),
+    # corrections of what was just said or done
+    Template(
+        "correction",
+        "Sorry, I meant {a}, not what I wrote above.",
+        "",
+        (("Tuesday", ""), ("B-17", "")),
+    ),
+    Template("correction", "Scratch that, leave the header as it was.", domain="writing"),
+    Template(
+        "correction",
+        "Actually the gate code is {a}, I misread it.",
+        "The gate code has changed to {b}.",
+        (("4471", "9920"), ("1180", "3365")),
+    ),
+    Template(
+        "correction", "No, it's the second column that holds the ids, not the first.", domain="data"
+    ),
+    Template("correction", "We no longer support the old login page.", domain="coding"),
+    Template(
+        "correction", "I was wrong about the dates, I'm away in the second week.", domain="travel"
+    ),
     # permissions and revocations
     Template("permission", "You may ignore the style guide for test files.", domain="coding"),
     Template(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ctxmem import Memory, _native
-from ctxmem.memory.recall import select
+from ctxmem.memory.recall import find, select
 from ctxmem.tokens import resolve
 
 Show = Callable[[str], list[str]]
@@ -62,7 +62,11 @@ def recall(
 
     def show(question: str) -> list[str]:
         found = select(
-            index, question, budget, text_of=texts.__getitem__, count=count, now=now, kept=kept
+            find(index, question, now),
+            budget,
+            text_of=texts.__getitem__,
+            count=count,
+            kept=kept,
         )
         return [one.text for one in found]
 

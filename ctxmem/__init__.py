@@ -43,7 +43,15 @@ if TYPE_CHECKING:
         StoreError,
         VocabularyError,
     )
-    from ctxmem.memory import Event, Memory, MemoryStats, MemoryWindow, Page
+    from ctxmem.memory import (
+        Event,
+        Memory,
+        MemoryStats,
+        MemoryWindow,
+        Missing,
+        Page,
+        verify_summary,
+    )
     from ctxmem.memory.asynchronous import AsyncMemory
     from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
@@ -96,6 +104,7 @@ __all__ = [
     "Memory",
     "MemoryStats",
     "MemoryWindow",
+    "Missing",
     "MissingExtraError",
     "Page",
     "PageDamageError",
@@ -127,6 +136,7 @@ __all__ = [
     "repair",
     "solve",
     "trim_messages",
+    "verify_summary",
 ]
 
 _NAMES_OF = {
@@ -136,7 +146,7 @@ _NAMES_OF = {
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "
         "MissingExtraError PageDamageError SessionDeletedError StoreError VocabularyError"
     ),
-    "memory": "Event Memory MemoryStats MemoryWindow Page",
+    "memory": "Event Memory MemoryStats MemoryWindow Missing Page verify_summary",
     "memory.asynchronous": "AsyncMemory",
     "chat": "Finding check count_messages repair trim_messages",
     "pipeline": "apack pack",

@@ -220,7 +220,10 @@ def test_sessions_of_the_version_before_are_read():
     assert "old 3" in said(middleware.recall("old 3", 1, thread_id="s"))
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "rounds",
+    [60, pytest.param(2500, marks=pytest.mark.slow), pytest.param(2501, marks=pytest.mark.slow)],
+)
 def test_random_histories_through_the_adapters_are_sound_within_budget_and_whole(rounds):
     rng = random.Random(rounds)
     asked = 0

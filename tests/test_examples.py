@@ -45,7 +45,7 @@ def test_the_benchmark_checks_its_answers_and_tells_what_is_missing(capsys):
     assert 0 == adapters.main(["--sizes", "60", "--rounds", "1", "--json"])
     told = json.loads(capsys.readouterr().out)
     tasks = {row["task"] for row in told["rows"]}
-    assert 4 == len(tasks) == len(told["rows"])
+    assert 5 == len(tasks) == len(told["rows"])
     for row in told["rows"]:
         assert "missing" in row or all(t["median"] > 0 for t in row["milliseconds"].values())
     assert 0 == adapters.main(["--sizes", "60", "--rounds", "1"])

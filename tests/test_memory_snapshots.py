@@ -10,7 +10,7 @@ from chats import random_chat
 
 from ctxmem import Memory
 from ctxmem.memory import items as items_module
-from ctxmem.memory import session as session_module
+from ctxmem.memory import stored_session as session_module
 from ctxmem.memory.items import ItemTable
 from ctxmem.stores import SqliteStore
 
@@ -98,7 +98,7 @@ def test_bytes_that_are_no_items_are_refused():
     memory = Memory(1000)
     memory.append(random_chat(rng, 15)[:15])
     good = memory._state.items.saved()
-    table = ItemTable(memory._load)
+    table = ItemTable(memory._log.contents)
     table.restore(good)
     assert len(table) == len(memory._state.items)
     for _ in range(2000):
@@ -107,7 +107,7 @@ def test_bytes_that_are_no_items_are_refused():
             bad[rng.randrange(len(bad))] = rng.randrange(256)
         if rng.random() < 0.3:
             del bad[rng.randrange(len(bad)) :]
-        table = ItemTable(memory._load)
+        table = ItemTable(memory._log.contents)
         try:
             table.restore(bytes(bad))
         except (ValueError, IndexError):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctxmem import _native
-from ctxmem.memory.recall import LEFT_OUT, period, read_question, select
+from ctxmem.memory.recall import LEFT_OUT, find, period, read_question, select
 
 WORDS = "port deploy Redis cache timeout schema invoice garden tomato rain train ticket".split()
 
@@ -93,10 +93,10 @@ def chosen(texts: list[tuple[str, str]], question: str, room: int) -> list[str]:
     for number, (role, text) in enumerate(texts):
         index.add(number, role, text)
     found = select(
-        index, question, room,
+        find(index, question), room,
         text_of=lambda n: texts[n][1], count=lambda text: len(text.split()),
     )  # fmt: skip
-    assert sum(one.tokens + 2 for one in found) <= room
+    assert sum(one.tokens + 1 for one in found) <= room
     return [one.text for one in found]
 
 

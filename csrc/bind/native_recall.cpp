@@ -48,10 +48,14 @@ public:
             found = index_.search(texts.views()[0], limit,
                                   {weights, answer, near, asked, since, until});
         }
+        std::vector<std::uint8_t> speakers;
+        for (const Speaker speaker : found.speaker)
+            speakers.push_back(static_cast<std::uint8_t>(speaker));
         return py::make_tuple(to_array(std::move(found.message)), to_array(std::move(found.score)),
                               to_array(std::move(found.first)), to_array(std::move(found.start)),
                               to_array(std::move(found.end)),
-                              to_array(std::move(found.passage_score)));
+                              to_array(std::move(found.passage_score)),
+                              to_array(std::move(speakers)));
     }
     py::bytes segment(std::uint32_t first, std::uint32_t last) {
         const std::lock_guard lock(mutex_);
@@ -119,7 +123,8 @@ void bind_recall(py::module_& m) {
              py::arg("weights") = usual.weight, py::arg("answer") = usual.answer,
              py::arg("near") = usual.near, py::arg("asked") = usual.asked,
              py::arg("since") = usual.since, py::arg("until") = usual.until,
-             "Return messages, scores, first passages, their starts, ends and scores, best first.")
+             "Return messages, scores, first passages, their starts, ends and scores, and the "
+             "messages' speakers, best first.")
         .def("segment", &LockedIndex::segment, py::arg("first"), py::arg("last"),
              "Return the messages with these numbers as bytes that `load` reads.")
         .def("load", &LockedIndex::load, py::arg("data"),

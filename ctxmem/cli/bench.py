@@ -20,6 +20,7 @@ BENCHES = {
     "single_list": "does one dense list lose evidence against its own order?",
     "bill": "what does a conversation cost under prompt caching?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
+    "binding": "do statements that bind stay in a window far smaller than the session?",
     "eviction": "which eviction policy misses least?",
     "messages": "how long does it take to trim a chat?",
     "adapters": "how much work do the adapters save?",

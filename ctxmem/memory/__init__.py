@@ -7,6 +7,15 @@ in `resident`; `layout` decides what the window shows, by the prices in `schedul
 from __future__ import annotations
 
 from ctxmem.memory.session import Memory
+from ctxmem.memory.summary import Missing, verify_summary
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 
-__all__ = ["Event", "Memory", "MemoryStats", "MemoryWindow", "Page"]
+__all__ = [
+    "Event",
+    "Memory",
+    "MemoryStats",
+    "MemoryWindow",
+    "Missing",
+    "Page",
+    "verify_summary",
+]

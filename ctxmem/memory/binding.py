@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.chat.notes import is_note
-from ctxmem.chat.parts import parts_of
 from ctxmem.memory.ledger import Entry, Finder, Ledger, read_statements, render
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Entry as Shown
 from ctxmem.memory.resident import Resident
 
 SHARE = 0.3
-"""The block may take this share of the budget; the weakest entries are left out of it first."""
+"""The block may take this share of the budget, the weakest entries are left out first, ..."""
+ASKED_SHARE = 0.2
+"""... and this one where a question is asked, or so many tokens, if that is more: ..."""
+ASKED_TOKENS = 300
+OTHER_SHARE = 0.1
+"""... and this share for what is found by the words of a question, where a question is asked."""
 HEADING = "[memory] Said earlier in this conversation, and still binding:"
-
-
-def spoken_text(message: Mapping[str, Any], index: int) -> str:
-    """Return what a person or the model says in a message: no results, no notes of programs."""
-    texts = [part.text for part in parts_of(message, index) if part.kind == "text" and part.text]
-    return "\n".join(text for text in texts if not is_note(text))
 
 
 class Binding:
@@ -78,11 +75,12 @@ class Binding:
         """Return the entries that a window without a block would lack."""
         return [one for one in self.ledger.entries() if one.message < 0 or not visible(one.message)]
 
-    def place(self, plan: Plan, limit: int, *, less: int = 0) -> int:
+    def place(self, plan: Plan, limit: int, *, less: int = 0, asked: bool = False) -> int:
         """Put the block of a plan's window behind its head, and return the tokens that adds.
 
         The block has an entry for each statement that binds and whose message the window lacks, in
-        at most its share of `limit` tokens, and `less` tokens less than that.
+        at most its share of `limit` tokens, and `less` tokens less than that. Where a question is
+        `asked`, rules and the like take most of it: recall finds current values and the like.
         """
         if not self.active:
             return 0
@@ -91,8 +89,15 @@ class Binding:
         before = entries[at] if at is not None else None
         visible = {entry.item if entry.full else entry.again for entry in entries}
         visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
-        room = int(SHARE * limit) - less - self.meter.count(HEADING) - 5
-        wanted = self.ledger.shown(lambda message: message not in visible, room, self.meter.count)
+        share = int(SHARE * limit)
+        if asked:
+            share = min(share, max(ASKED_TOKENS, int(ASKED_SHARE * limit)))
+        room = share - less - self.meter.count(HEADING) - 5
+        wanted = self.ledger.shown(
+            lambda message: message not in visible,
+            *(room, self.meter.count),
+            others=int(OTHER_SHARE * limit) if asked else None,
+        )
         block = self._block(wanted) if wanted and room > 0 else None
         if before is None and block is None:
             return 0
@@ -107,6 +112,20 @@ class Binding:
         plan.keep = keep
         plan.binding = tuple(wanted)
         return (block.tokens if block else 0) - (before.tokens if before else 0)
+
+    def without(self, entry: Shown, gone: Collection[int]) -> dict[str, Any] | None:
+        """Return what a record says of the block without the statements of items."""
+        assert isinstance(entry.shown, dict)
+        ids = set(entry.shown["binding"])
+        kept = [one for one in self.ledger.entries(superseded=True) if one.id in ids]
+        kept = [one for one in kept if one.message not in gone]
+        shown = self._block(kept).shown if kept else None
+        return shown if isinstance(shown, dict) else None
+
+    def texts_of(self, items: Collection[int]) -> set[str]:
+        """Return the statements that were found in items."""
+        entries = self.ledger.entries(superseded=True)
+        return {one.text for one in entries if one.message in items}
 
     def _block(self, entries: list[Entry]) -> Shown:
         text = f"{HEADING}\n{render(entries)}"

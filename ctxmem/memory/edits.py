@@ -27,6 +27,8 @@ LEAST_TOKENS = 4000
 """While needs are met, an edit that frees so many tokens is large enough, ..."""
 KEPT_TOKENS = 1500
 """... and one that leaves so many leaves enough: what is older is seldom needed again."""
+FIRST_SHARE = 0.6
+"""The first window of a long history uses this share of that room, where it can."""
 NOTES_SHARE = 0.15
 """Indexes may take this share of the budget before the oldest of them leave, too."""
 _PATIENCE = 16
@@ -75,6 +77,7 @@ class EditPlanner:
         first = next((i for i, kept in enumerate(held) if not kept), len(entries))
         if first == len(entries):
             return 0
+        cold = cold or not state.entries  # nothing was sent yet: nothing is cached
         if self.eviction is not None:
             return self._cut_by_policy(plan, entries, held, limit=limit, excess=excess)
         groups, named = self._groups(plan, entries, first)
@@ -83,6 +86,7 @@ class EditPlanner:
         found = schedule.cuts(
             spans,
             stable=stable,
+            most_noted=int(NOTES_SHARE * limit),
             heading=self.meter.count(editing.index_heading(range(100), 100, 10000)) + 8,
             prices=self.prices,
             calls=schedule.horizon(self.reuse.calls),
@@ -172,6 +176,8 @@ class EditPlanner:
             least, kept = min(least, LEAST_TOKENS), min(kept, KEPT_TOKENS)
         if cold:
             least *= 0.2  # a cold edit costs nothing
+        if not self.state.entries:
+            kept = FIRST_SHARE * room
         fair = [
             cut
             for cut in enough

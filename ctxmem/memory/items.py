@@ -62,7 +62,8 @@ class Item:
     def ids(self) -> tuple[str, ...]:
         """The identifiers in what is sent of it."""
         if self.named is None:
-            self.named = identifiers(text_of(self.message, self.index))
+            same = not self.sent_key  # then what is sent is what was appended
+            self.named = identifiers(self.text if same else text_of(self.message, self.index))
         return self.named
 
     def part(self, page: int) -> str:
@@ -73,11 +74,15 @@ class Item:
 
 
 class Content(NamedTuple):
-    """What an item is made of: the message that is sent, how it reads, and its text."""
+    """What an item is made of: the message that is sent, how it reads, and its text.
+
+    `spoken` is what a person or the model says in it, without results and notes of programs.
+    """
 
     message: dict[str, Any]
     turn: Turn
     text: str
+    spoken: str = ""
 
 
 Load = Callable[[Sequence[tuple[str, str]]], list[Content | None]]

@@ -8,33 +8,41 @@ documents and chunks never bind.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError
+from ctxmem.memory.subjects import (
+    SINGLE,
+    content,
+    family_words,
+    replaced_names,
+    slot,
+    stem,
+    subject_of,
+    switches,
+)
 
 Finder = Callable[[str, str], Iterable[Any]]
 """A function of a text and its role that returns statements: str, (kind, text) or `Entry`."""
 
 _UPDATES, _LEANS, _NEGATES, _RETRACTS = 1, 2, 4, 8
 _VALUED = frozenset({"value", "limit", "deadline", "correction"})
+_STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
+"""What binds whatever is asked; the words of a question find the other kinds."""
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
-_WORD = re.compile(r"[^\W_]+(?:['’._/@:-][^\W_]+)*")
-_STOP = frozenset(
-    "a an the my our your this that these those of for in on at to is are be it its now "
-    "currently please i i'm i'd i've we you me us and but so or as with by from no not "
-    "never always only don't do actually instead longer anymore again from rule about will "
-    "can must should may it's use der die das mein meine jetzt nicht ist le la les mon ma "
-    "est el los mi es ahora il mio è ora o a meu minha é agora de het mijn nu there here "
-    "just all any what said after more moved changed make forget ignore ".split()
+_GROUPS = (
+    frozenset({"preference", "decision", "correction"}),
+    frozenset({"rule", "instruction", "permission"}),
 )
-_CALL = re.compile(r"\b(?:call|address) me\b|\bnenn\w* mich\b|\bmy name\b|\bnoem m", re.IGNORECASE)
-_HOME = re.compile(r"\b(?:live|lives) in\b|\bwohne\b|\bwoon\b", re.IGNORECASE)
-_WEIGHT = re.compile(r"\bi weigh\b|\bich wiege\b", re.IGNORECASE)
-_LANGUAGE = re.compile(r"\b(?:reply|answer|respond|write|antworte) (?:\w+ ){0,3}(?:in|auf)\b", re.I)
-_SLOTS = (("name", _CALL), ("home", _HOME), ("weight", _WEIGHT), ("answer language", _LANGUAGE))
+_SHORT = {"dead_end": "tried", "commitment": "promise"}
+"""Kinds that the block calls by a shorter or plainer name."""
+_FREQUENT = 48
+"""A stem that so many entries hold finds no entry to compare with."""
+_UNIT = re.compile(r"\s?([^\W\d_]{2,})")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
 
 
@@ -93,12 +101,18 @@ class _Found:
 def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Found]:
     """Return the statements of a text; those of `replies` are proposals and answers to them."""
     kinds = _native.STATEMENT_KINDS
-    return [
-        _Found(kinds[k], start, end, strength, flags, text[s0:s1], text[v0:v1])
-        for k, _, strength, flags, start, end, _, _, s0, s1, v0, v1 in _native.statements(
-            text, replies, trusted
-        ).tolist()
-    ]
+    found = []
+    for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
+        text, replies, trusted
+    ).tolist():
+        subject = ""
+        if kinds[k] in _VALUED:
+            subject = subject_of(text[s0:s1], text[c0:c1])
+            if not subject and kinds[k] == "limit" and v1:
+                unit = _UNIT.match(text, v1)
+                subject = unit.group(1) if unit else ""
+        found.append(_Found(kinds[k], start, end, strength, flags, subject, text[v0:v1]))
+    return found
 
 
 def read_statements(given: Any, text: str) -> tuple[list[Entry], list[tuple[str, str]]]:
@@ -144,7 +158,8 @@ class Ledger:
         self._entries: list[Entry] = []
         self._forgotten: set[int] = set()
         self._live: dict[int, None] = {}
-        self._by_subject: dict[str, int] = {}
+        self._by_stem: dict[str, set[int]] = {}
+        self._stems: dict[int, frozenset[str]] = {}
         self._by_text: dict[str, int] = {}
         self._proposed: list[tuple[int, str, str, _Found]] = []
         self.ignored: list[tuple[str, str]] = []
@@ -230,25 +245,46 @@ class Ledger:
             source,
             f.strength,
         )
-        old: int | None = None
+        corrected: list[int] = []
         if f.kind == "correction" and not f.subject and f.value:
-            old = self._corrected(entry)
-            if old is not None:
-                subject = self._entries[old].subject or self._entries[old].text
-                entry = replace(entry, subject=subject, carried=True)
+            corrected = self._corrected(entry)
+            if len(corrected) == 1:
+                meant = self._entries[corrected[0]]
+                entry = replace(entry, subject=meant.subject or meant.text, carried=True)
+        similar = self._similar(entry)
         self._entries.append(entry)
         self._by_text[known] = entry.id
-        self._live[entry.id] = None
-        if f.flags & _RETRACTS:
-            self._retract(entry)
-        elif old is None:
-            self._compare(entry, f)
-        else:
-            self._supersede(old, entry.id)
-        key = _subject_key(entry)
-        if key:
-            self._by_subject[key] = entry.id
+        self._enter(entry)
+        if len(corrected) == 1:
+            self._supersede(corrected[0], entry.id)
+        elif corrected:
+            for one in corrected:
+                self._contradict(one, entry.id)
+        elif not (f.flags & _RETRACTS and self._retract(entry, similar)):
+            self._compare(entry, f, similar)
         return self._entries[entry.id]
+
+    def _enter(self, entry: Entry) -> None:
+        """Let later entries be compared with one."""
+        self._live[entry.id] = None
+        stems = self._stems[entry.id] = content(entry.text) | content(entry.subject) | _slots(entry)
+        for one in stems:
+            self._by_stem.setdefault(one, set()).add(entry.id)
+
+    def _leave(self, i: int) -> None:
+        self._live.pop(i, None)
+        for one in self._stems.pop(i, ()):
+            self._by_stem[one].discard(i)
+
+    def _similar(self, entry: Entry) -> Counter[int]:
+        """Return how many stems each live entry shares with one that is new."""
+        shared: Counter[int] = Counter()
+        stems = content(entry.text) | content(entry.subject) | _slots(entry)
+        for one in stems:
+            there = self._by_stem.get(one, ())
+            if len(there) <= _FREQUENT:
+                shared.update(there)
+        return shared
 
     def _refreshed(self, at: int, message: int, page: str, f: _Found) -> Entry:
         entry = replace(self._entries[at], message=message, page=page, start=f.start, end=f.end)
@@ -257,66 +293,121 @@ class Ledger:
 
     # What replaces what ---------------------------------------------------------------------------
 
-    def _corrected(self, entry: Entry) -> int | None:
-        """Return the newest value that a correction without a subject can be meant for."""
+    def _corrected(self, entry: Entry) -> list[int]:
+        """Return the values that a correction without a subject can be meant for, newest first.
+
+        One that the correction names ("not 8080") is meant; else those of the same form that were
+        said within four messages, of these the ones of the same length.
+        """
+        found = []
         for i in reversed(self._live):
             other = self._entries[i]
             if entry.message - other.message > 4:
-                return None
+                break
             if other.value and other.kind in _VALUED and _form(other.value) == _form(entry.value):
-                return i
-        return None
+                found.append(i)
+        named = replaced_names(entry.text)
+        meant = [i for i in found if self._entries[i].value.lower() in named]
+        alike = [i for i in found if len(self._entries[i].value) == len(entry.value)]
+        return meant or alike or found
 
-    def _compare(self, entry: Entry, f: _Found) -> None:
-        key = _subject_key(entry)
-        old = self._by_subject.get(key) if key else None
-        if old is None or old not in self._live:
-            if entry.kind in {"preference", "decision", "rule", "instruction"}:
-                self._compare_words(entry, f)
-            return
-        other = self._entries[old]
-        if _content(other.text) == _content(entry.text) and other.value == entry.value:
-            self._supersede(old, entry.id)
-        elif other.value and entry.value and other.value == entry.value:
-            return
-        elif f.flags & _UPDATES or entry.kind == "correction" or key in _CONSTANT:
-            self._supersede(old, entry.id)
-        else:
-            self._contradict(old, entry.id)
-
-    def _compare_words(self, entry: Entry, f: _Found) -> None:
-        """Compare with statements of the same kind that share most words."""
-        mine = _content(entry.text)
-        for i in list(self._live):
+    def _compare(self, entry: Entry, f: _Found, similar: Mapping[int, int]) -> None:
+        """Compare a new entry with those that share words with it."""
+        updates = bool(f.flags & _UPDATES) or entry.kind == "correction" or switches(entry.text)
+        same = self._of_same_subject(entry, similar, updates=updates)
+        for i in same:
             other = self._entries[i]
-            if i == entry.id or other.kind != entry.kind:
-                continue
-            theirs = _content(other.text)
-            shared = len(mine & theirs)
-            if shared < 2 or shared < 0.6 * min(len(mine), len(theirs)):
-                continue
-            if mine == theirs and not _opposed(entry.text, other.text):
-                continue
-            if f.flags & _UPDATES and shared >= 0.6 * max(len(mine), len(theirs)):
+            if entry.value and other.value == entry.value:
+                if content(other.text) == content(entry.text):
+                    self._supersede(i, entry.id)
+            elif updates or slot(entry.text) in SINGLE:
                 self._supersede(i, entry.id)
-            elif _opposed(entry.text, other.text):
+            elif other.kind == entry.kind and _form(other.value) == _form(entry.value):
                 self._contradict(i, entry.id)
+        if not same and not (entry.value and entry.subject):
+            self._compare_words(entry, similar, updates=updates)
+        elif not same and updates and entry.kind in {"decision", "correction", "value"}:
+            self._replace_named(entry)
 
-    def _retract(self, entry: Entry) -> None:
-        """Take back the one entry that a retraction names; where several fit, none."""
-        mine = _content(entry.text)
+    def _of_same_subject(
+        self, entry: Entry, similar: Mapping[int, int], *, updates: bool
+    ) -> list[int]:
+        """Return the entries that state a value of the same subject.
+
+        An update is also meant for the one entry whose subject has more or fewer words.
+        """
+        name = slot(entry.text) if entry.kind not in {"rule", "decision"} else ""
+        if name:
+            return [i for i in similar if f"={name}" in self._stems[i]]
+        mine = _subject_stems(entry)
+        if not mine or entry.kind not in _VALUED:
+            return []
+        exact, near = [], []
+        for i in similar:
+            other = self._entries[i]
+            theirs = _subject_stems(other) if other.kind in _VALUED else frozenset()
+            if theirs == mine:
+                exact.append(i)
+            elif theirs and (theirs < mine or mine < theirs):
+                near.append(i)
+        if exact or not updates or len(near) != 1:
+            return exact
+        other = self._entries[near[0]]
+        return near if _form(other.value) == _form(entry.value) else []
+
+    def _compare_words(self, entry: Entry, similar: Mapping[int, int], *, updates: bool) -> None:
+        """Compare with statements of the same kind that share most words."""
+        mine = self._stems[entry.id]
         scored = []
+        for i, shared in similar.items():
+            other, theirs = self._entries[i], self._stems[i]
+            if not mine or not _comparable(entry.kind, other.kind):
+                continue
+            share = shared / min(len(mine), len(theirs))
+            if updates and share >= 0.5 and shared >= min(2, len(mine), len(theirs)):
+                scored.append((share, i))
+            elif shared >= 2 and share >= 0.6 and _opposed(entry.text, other.text):
+                self._contradict(i, entry.id)
+        best = max(scored, default=None)
+        if best is not None and sum(share == best[0] for share, _ in scored) == 1:
+            self._supersede(best[1], entry.id)
+        elif updates and not scored and entry.kind in {"decision", "preference", "correction"}:
+            self._replace_named(entry)
+
+    def _replace_named(self, entry: Entry) -> None:
+        """Replace the decision that a switch names, or whose alternative it names."""
+        named = replaced_names(entry.text)
+        family = family_words(entry.text)
+        found = []
         for i in self._live:
             other = self._entries[i]
-            if i != entry.id and (shared := len(mine & _content(other.text))):
-                scored.append((shared / len(mine), i))
+            if i == entry.id or not _comparable("decision", other.kind):
+                continue
+            rejected = replaced_names(other.text)
+            theirs = family_words(other.text)
+            alternative = any(theirs.get(k, word) != word for k, word in family.items())
+            words = set(other.text.lower().replace(",", " ").rstrip(".").split()) - rejected
+            if named & words or (alternative and not named & words and switches(entry.text)):
+                found.append(i)
+        if len(found) == 1:
+            self._supersede(found[0], entry.id)
+
+    def _retract(self, entry: Entry, similar: Mapping[int, int]) -> bool:
+        """Take back the one entry that a retraction names; where several fit, none."""
+        mine = self._stems[entry.id]
+        scored = [
+            (shared / len(mine), i)
+            for i, shared in similar.items()
+            if shared >= 0.6 * len(mine) and shared >= 0.25 * len(self._stems[i])
+        ]
         best = max(scored, default=None)
-        if best is None or best[0] < 0.5 or sum(s == best[0] for s, _ in scored) > 1:
-            return
+        if best is None or sum(share == best[0] for share, _ in scored) > 1:
+            return False
         self._supersede(best[1], entry.id)
+        return True
 
     def _supersede(self, old: int, new: int) -> None:
-        self._live.pop(old, None)
+        self._leave(old)
         self._entries[old] = replace(self._entries[old], superseded_by=new)
 
     def _contradict(self, old: int, new: int) -> None:
@@ -345,11 +436,10 @@ class Ledger:
     def forget(self, which: Entry | int | str) -> None:
         """Forget an entry, given itself or its id, or all entries of a page."""
         for i in self._ids(which):
-            self._live.pop(i, None)
+            self._leave(i)
             self._forgotten.add(i)
             self._entries[i] = replace(self._entries[i], text="", subject="", value="")
         self._by_text = {t: i for t, i in self._by_text.items() if i not in self._forgotten}
-        self._by_subject = {k: i for k, i in self._by_subject.items() if i not in self._forgotten}
 
     def pin(self, which: Entry | int | str, pinned: bool = True) -> None:
         """Show an entry, or the entries of a page, in every window."""
@@ -363,18 +453,31 @@ class Ledger:
     # Showing --------------------------------------------------------------------------------------
 
     def shown(
-        self, hidden: Callable[[int], bool], room: int, count: Callable[[str], int]
+        self,
+        hidden: Callable[[int], bool],
+        room: int,
+        count: Callable[[str], int],
+        *,
+        others: int | None = None,
     ) -> list[Entry]:
         """Return the entries to show, in order of message, within `room` tokens.
 
-        `hidden` says whether the window lacks a message. The weakest entries are left out first,
-        of equals the oldest; a pinned entry is left out last.
+        `hidden` says whether the window lacks a message. Rules, limits, instructions, preferences
+        and permissions come first, then the others, which may take `others` tokens, all that is
+        left if that is None. The weakest entries are left out first, of equals the oldest; a pinned
+        entry is left out last.
         """
         waiting = [e for e in self.entries() if e.message < 0 or hidden(e.message)]
-        waiting.sort(key=lambda e: (not e.pinned, -e.strength, -e.message, -e.id))
+        waiting.sort(
+            key=lambda e: (not e.pinned, e.kind not in _STANDING, -e.strength, -e.message, -e.id)
+        )
         kept: list[Entry] = []
         for entry in waiting:
             cost = count(line(entry) + "\n")
+            if others is not None and entry.kind not in _STANDING and not entry.pinned:
+                if cost > others:
+                    continue
+                others -= min(cost, room)
             if cost <= room:
                 room -= cost
                 kept.append(entry)
@@ -398,55 +501,46 @@ class Ledger:
         for data in record["entries"]:
             entry = Entry(**{**data, "contradicts": tuple(data["contradicts"])})
             ledger._entries.append(entry)
-        ledger._live = dict.fromkeys(record["live"])
         ledger._forgotten = set(record["forgotten"])
         ledger._proposed = [(m, p, t, _Found(**f)) for m, p, t, f in record["proposed"]]
+        for i in record["live"]:
+            ledger._enter(ledger._entries[i])
         for entry in ledger._entries:
-            if entry.id in ledger._forgotten:
-                continue
-            ledger._by_text[" ".join(entry.text.lower().split())] = entry.id
-            if key := _subject_key(entry):
-                ledger._by_subject[key] = entry.id
+            if entry.id not in ledger._forgotten:
+                ledger._by_text[" ".join(entry.text.lower().split())] = entry.id
         return ledger
 
 
-_CONSTANT = frozenset(name for name, _ in _SLOTS if name != "name")
+def line(entry: Entry, *, after: str = "") -> str:
+    """Return an entry as a line of the block: page, kind and text.
 
-
-def line(entry: Entry) -> str:
-    """Return an entry as a line of the block: page, kind and text."""
+    `after` is the page of the line before; the page is left out where it is the same.
+    """
     subject = f"{entry.subject}: " if entry.carried else ""
     mark = " (contradicted)" if entry.contradicts else ""
-    return f"{entry.page} {entry.kind}: {subject}{' '.join(entry.text.split())}{mark}".lstrip()
+    page = "" if entry.page == after else f"{entry.page} "
+    kind = _SHORT.get(entry.kind, entry.kind)
+    return f"{page}{kind}: {subject}{' '.join(entry.text.split())}{mark}"
 
 
 def render(entries: Sequence[Entry]) -> str:
     """Return the block that shows entries, one a line."""
-    return "\n".join(map(line, entries))
+    pages = ["", *(entry.page for entry in entries)]
+    return "\n".join(line(entry, after=page) for entry, page in zip(entries, pages, strict=False))
 
 
-def _stem(word: str) -> str:
-    word = word.lower().replace("’", "'").removesuffix("'s")
-    for ending in ("ing", "ed", "es", "s"):
-        if len(word) > len(ending) + 3 and word.endswith(ending) and not word.endswith("ss"):
-            return word[: -len(ending)]
-    return word
+def _slots(entry: Entry) -> frozenset[str]:
+    """Return the name of the one thing that an entry sets, as a stem that no text has."""
+    name = slot(entry.text) if entry.kind not in {"rule", "decision"} else ""
+    return frozenset({f"={name}"}) if name else frozenset()
 
 
-def _content(text: str) -> frozenset[str]:
-    return frozenset(_stem(w) for w in _WORD.findall(text) if w.lower() not in _STOP)
+def _subject_stems(entry: Entry) -> frozenset[str]:
+    return frozenset(map(stem, entry.subject.lower().split())) if entry.value else frozenset()
 
 
-def _subject_key(entry: Entry) -> str:
-    """Return what identifies the subject of an entry: its stems in order, or a fixed name."""
-    if entry.kind in {"limit", "deadline"} and not entry.subject:
-        return ""
-    if entry.kind in _VALUED and entry.subject:
-        return " ".join(sorted(_content(entry.subject)))
-    for name, pattern in _SLOTS:
-        if entry.kind not in {"rule", "decision"} and pattern.search(entry.text):
-            return name
-    return ""
+def _comparable(kind: str, other: str) -> bool:
+    return kind == other or any(kind in group and other in group for group in _GROUPS)
 
 
 def _form(value: str) -> str:

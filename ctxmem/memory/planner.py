@@ -6,7 +6,7 @@ nothing leaves the window before it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -84,6 +84,9 @@ class WindowPlanner:
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Take in a layout as it was recorded, by this process or another."""
+        if "receipts" in record:
+            self.receipts.issued.clear()
+            self.receipts.restore(record["receipts"])
         for name, there in (("tails", self.state.excerpts), ("parts", self.state.parts)):
             there.update({int(item): texts for item, texts in record[name].items()})
         made = [self.state.entry(shown) for shown in record["shown"]]
@@ -118,12 +121,14 @@ class WindowPlanner:
         new: bool,
         wanted: Iterable[int],
         spare: int = 0,
+        continues: bool = True,
         repeats: bool = True,
     ) -> Plan:
         """Return the layout of the next window of at most `limit` tokens.
 
         `spare` tokens of them are wanted for what a query recalls: old units leave for it, but
-        nothing new is shortened. Without `repeats`, new results are shown with lines that the
+        nothing new is shortened; the last answer leaves, too, unless the query `continues` from
+        it. Without `repeats`, new results are shown with lines that the
         window shows already. Raises `BudgetError` when what must stay does not fit.
         """
         state = self.state
@@ -142,15 +147,16 @@ class WindowPlanner:
         if excess > 0:
             plan.reason = "full" if excess > spare else "recall"
         if excess > 0 or (new and self.edits.promising(stable, cold)):
-            excess -= self._edit(plan, pins, answer, limit=limit, excess=excess, cold=cold)
+            excess -= self._edit(plan, pins, answer, limit, excess, cold=cold, asked=spare > 0)
         if excess > spare:
             excess -= self.excerpts.squeeze(plan, excess - spare)
-        if excess > spare or (excess > 0 and self._size(answer) > TASK_SHARE * limit):
+        dispensable = not continues or self._size(answer) > TASK_SHARE * limit
+        if excess > spare or (excess > 0 and dispensable):
             # Not even what is new fits; only calls that wait for their results stay with the pins.
             if any(state.items[i].turn.calls for i in state.unit(answer)):
                 pins.add(answer)
             behind = len(state.items)
-            excess -= self._edit(plan, pins, behind, limit=limit, excess=excess, cold=cold)
+            excess -= self._edit(plan, pins, behind, limit, excess, cold=cold, asked=spare > 0)
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
         if excess > spare:
@@ -160,12 +166,20 @@ class WindowPlanner:
         if plan.sources and not plan.sources <= self._shown_in_full(plan):
             # An edit takes out what a new result was to refer to.
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": wanted}
-            return self.plan(limit, **options, spare=spare, repeats=False)
+            return self.plan(limit, **options, spare=spare, continues=continues, repeats=False)
         self._record(plan)
         return plan
 
     def _edit(
-        self, plan: Plan, pins: set[int], behind: int, *, limit: int, excess: int, cold: bool
+        self,
+        plan: Plan,
+        pins: set[int],
+        behind: int,
+        limit: int,
+        excess: int,
+        *,
+        cold: bool,
+        asked: bool,
     ) -> int:
         """Plan an edit and the block of what binds after it; return the tokens that frees."""
         freed = 0
@@ -175,7 +189,7 @@ class WindowPlanner:
             )
             if not more:
                 break
-            freed += more - self.binding.place(plan, limit)
+            freed += more - self.binding.place(plan, limit, asked=asked)
             if freed >= excess:
                 break
         return freed
@@ -336,6 +350,34 @@ class WindowPlanner:
         state = self.state
         shown = [entry.shown for entry in state.entries[self.recorded :]]
         return self._as_record(self.recorded, shown, state.committed, {}, {})
+
+    def without(self, gone: Collection[int]) -> dict[str, Any]:
+        """Return the record of the layout as it is, without items and any text made of them."""
+        state = self.state
+        lines = {editing.page_range(item.pages) + ":" for item in state.items.loaded(gone)}
+        shown: list[Shown] = []
+        for entry in state.entries:
+            if entry.item in gone or entry.again in gone:
+                continue
+            if entry.binding:
+                block = self.binding.without(entry, gone)
+                shown += [block] if block else []
+            elif entry.is_index and isinstance(entry.shown, dict):
+                kept = [
+                    line
+                    for line in entry.shown["note"].split("\n")
+                    if line.partition(" ")[0] not in lines
+                ]
+                shown.append({"note": "\n".join(kept)})
+            else:
+                shown.append(entry.shown)
+        excerpts, parts = (
+            {item: texts for item, texts in held.items() if item not in gone}
+            for held in (state.excerpts, state.parts)
+        )
+        record = self._as_record(0, shown, state.committed, excerpts, parts)
+        texts = self.binding.texts_of(gone)
+        return {**record, "receipts": self.receipts.without(texts)}
 
     def _record(self, plan: Plan) -> None:
         """Put into the plan what has to be written before it is applied."""

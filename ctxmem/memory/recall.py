@@ -47,6 +47,8 @@ _CANDIDATES = 400
 _MISSES = 30  # so many candidates in a row do not fit: the room is full
 _SAME_SUBJECT = 0.6  # of the best score: a message that speaks of the same thing
 _OVERHEAD = 20  # tokens, so that very short messages are not worth everything
+_CODE_POINTS = 4.2  # a token has about so many; only to rank, what is shown is counted
+_FAR_OVER = 1.6  # of the room: what is estimated to take more is not counted
 
 _ORDER = re.compile(
     r"\b(?:in (?:what|which) order|in order\b(?! to)|the order|order in which|sequence of"
@@ -147,66 +149,26 @@ def period(question: str, now: float) -> tuple[float, float] | None:
     )
 
 
-def select(
-    index: _native.SessionIndex,
-    question: str,
-    room: int,
-    *,
-    text_of: Callable[[int], str],
-    count: Callable[[str], int],
-    shown: Collection[int] = (),
-    now: float | None = None,
-    kept: Mapping[int, Iterable[tuple[int, int]]] | None = None,
-    least: float = 0.0,
-) -> list[Excerpt]:
-    """Return what to show of a session for a question, in the session's order.
+class Found(NamedTuple):
+    """What an index has for a question, best first: for each message its score and passages.
 
-    Args:
-        index: the session's messages.
-        question: what is asked.
-        room: tokens that all excerpts may have together; each takes two more, for what separates
-            it.
-        text_of: returns the text of a message by its number.
-        count: returns the tokens of a text.
-        shown: messages that the window has already.
-        now: seconds, to read "yesterday" and "in March" by; without it they are not read.
-        kept: code points of messages that are shown whatever is asked, if there is room.
-        least: messages with less than this share of the best score are left out, except where a
-            question wants many.
+    `speakers` are numbered as by the index, 0 is the user; `passages` are (start, end, score), in
+    code points of the message.
     """
-    ask = read_question(question)
-    numbers, speakers, _ = index.messages()
-    users = set(numbers[speakers == 0].tolist())
-    found = _search(index, question, ask, now)
-    passages = dict(zip(found.messages, found.passages, strict=True))
-    broad = ask.kind in ("order", "summary")
-    sizes = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
-    filling = _Filling(room, text_of, count)
-    for number, spans in (kept or {}).items():
-        filling.offer(number, tuple(spans))
-    worth = []
-    for number, score in zip(found.messages, found.scores, strict=True):
-        if number in shown or (not broad and score < least * found.scores[0]):
-            continue
-        opens = number in users
-        spans = filling.excerpt(number, passages[number], *sizes, opens=opens)
-        worth.append((score / (filling.cost(number, spans) + _OVERHEAD) ** 0.5, number, spans))
-    order = _ordered(worth, users, ask, found)
-    misses = 0
-    for number, spans in order:
-        misses = 0 if filling.offer(number, spans) else misses + 1
-        if misses > _MISSES:
-            break
-    return filling.excerpts()
 
-
-class _Found(NamedTuple):
+    ask: Ask
     messages: list[int]
     scores: list[float]
+    speakers: list[int]
     passages: list[list[tuple[int, int, float]]]
 
 
-def _search(index: _native.SessionIndex, question: str, ask: Ask, now: float | None) -> _Found:
+def find(index: _native.SessionIndex, question: str, now: float | None = None) -> Found:
+    """Return the messages of a session that a question may be answered by.
+
+    `now` is in seconds, to read "yesterday" and "in March" by; without it they are not read.
+    """
+    ask = read_question(question)
     answers = 0.0 if ask.kind == "order" else 0.35
     weights = (1.0, answers, answers, answers, 0.7)
     asked = 0.6 if ask.kind == "summary" else 0.4
@@ -217,96 +179,166 @@ def _search(index: _native.SessionIndex, question: str, ask: Ask, now: float | N
     )
     if limits and not len(found[0]):  # nothing of that time: any time is better than nothing
         found = index.search(question, _CANDIDATES, weights=weights, asked=asked)
-    messages, scores, first, start, end, own = (column.tolist() for column in found)
+    messages, scores, first, start, end, own, speakers = (column.tolist() for column in found)
     rows = list(zip(start, end, own, strict=True))
     passages = [rows[first[i] : first[i + 1]] for i in range(len(messages))]
-    return _Found(messages, scores, passages)
+    return Found(ask, messages, scores, speakers, passages)
+
+
+def select(
+    found: Found,
+    room: int,
+    *,
+    text_of: Callable[[int], str],
+    count: Callable[[str], int],
+    about: Callable[[int], tuple[str, str]] | None = None,
+    shown: Collection[int] = (),
+    beside: str = "",
+    kept: Mapping[int, Iterable[tuple[int, int]]] | None = None,
+    least: float = 0.0,
+) -> list[Excerpt]:
+    """Return what to show of a session for a question, in the session's order.
+
+    Args:
+        found: what `find` returned for the question.
+        room: tokens that all excerpts may have together; each takes one more, for what separates
+            it.
+        text_of: returns the text of a message by its number.
+        count: returns the tokens of a text.
+        about: returns the heading under which a message is shown, and its label; both are counted,
+            a heading once.
+        shown: messages that the window has already.
+        beside: text that the window has as well; messages that are in it are left out.
+        kept: code points of messages that are shown whatever is asked, if there is room.
+        least: messages with less than this share of the best score are left out, except where a
+            question wants many.
+    """
+    broad = found.ask.kind in ("order", "summary")
+    whole, most = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
+    filling = _Filling(room, text_of, count, about)
+    for number, spans in (kept or {}).items():
+        filling.offer(number, tuple(spans))
+    misses = 0
+    for at, size in _ordered(found, whole, most, shown, 0.0 if broad else least):
+        number, passages = found.messages[at], found.passages[at]
+        if misses > _MISSES:
+            break
+        if size > _FAR_OVER * filling.room + 8:
+            misses += 1
+            continue
+        if beside and text_of(number).strip() in beside:
+            continue
+        spans = excerpt(
+            text_of(number), passages, whole, most, count, opens=found.speakers[at] == 0
+        )
+        misses = 0 if filling.offer(number, spans) else misses + 1
+    return filling.excerpts()
+
+
+def _length(passages: list[tuple[int, int, float]]) -> int:
+    return passages[-1][1] if passages else 0
 
 
 def _ordered(
-    worth: list[tuple[float, int, tuple[tuple[int, int], ...]]],
-    users: set[int],
-    ask: Ask,
-    found: _Found,
-) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
-    """Return the candidates, the one to show first at the beginning."""
-    ranked = sorted(worth, key=lambda one: (-one[0], -one[1]))
-    order = [(number, spans) for _, number, spans in ranked]
-    if ask.kind not in ("fact", "count") or not found.scores:
-        return order
-    score = dict(zip(found.messages, found.scores, strict=True))
+    found: Found, whole: int, most: int, shown: Collection[int], least: float
+) -> list[tuple[int, float]]:
+    """Return the positions of the candidates and about their tokens, the first to show first."""
+    if not found.messages:
+        return []
+    scores = np.array(found.scores)
+    sizes = np.array([_length(passages) for passages in found.passages]) / _CODE_POINTS
+    sizes = np.where(sizes <= whole, sizes, np.minimum(sizes, most))
+    worth = scores / (sizes + _OVERHEAD + 6) ** 0.5
+    numbers = np.array(found.messages)
+    wanted = scores >= least * scores[0]
+    if shown:
+        wanted &= ~np.isin(numbers, list(shown))
+    order = [int(at) for at in np.lexsort((-numbers, -worth)) if wanted[at]]
+    if found.ask.kind in ("fact", "count"):
+        order = list(dict.fromkeys([*_ahead(found, order), *order]))
+    return [(at, float(sizes[at])) for at in order]
+
+
+def _ahead(found: Found, order: list[int]) -> list[int]:
+    """Return the candidates of the question's subject that are shown before better ones.
+
+    A value may have changed: the newest message of the user about the subject is among them.
+    """
+    scores = found.scores
     same = [
-        one for one in order if one[0] in users and score[one[0]] >= _SAME_SUBJECT * found.scores[0]
+        at for at in order if found.speakers[at] == 0 and scores[at] >= _SAME_SUBJECT * scores[0]
     ]
-    # A value may have changed: the newest message about the subject is always among what is shown.
-    ahead = sorted(same, key=lambda one: ask.end * -one[0])[:3] if ask.end else []
-    ahead += [max(same)] if same else []
-    ahead = list(dict.fromkeys(ahead))
-    return ahead + [one for one in order if one not in ahead]
+    end = found.ask.end
+    ahead = sorted(same, key=lambda at: end * -found.messages[at])[:3] if end else []
+    ahead += [max(same, key=found.messages.__getitem__)] if same else []
+    return ahead
+
+
+def excerpt(
+    text: str,
+    passages: list[tuple[int, int, float]],
+    whole: int,
+    most: int,
+    count: Callable[[str], int],
+    *,
+    opens: bool,
+) -> tuple[tuple[int, int], ...]:
+    """Return what to show of a message: all, or its opening and the passages that answer.
+
+    `whole` and `most` are tokens: a text of at most `whole` is shown in full, of a longer one
+    passages of about `most`. Where it `opens`, its first passage is shown whatever it says.
+    """
+    if not passages or (len(text) <= 8 * whole and count(text) <= whole):
+        return ((0, len(text)),)
+    start = text[: 4 * most]
+    room = most * len(start) / max(1, count(start))  # code points
+    best = sorted(passages, key=lambda one: (-one[2], one[0]))
+    chosen = [passages[0] if opens or best[0][2] <= 0 else best[0]]
+    size = chosen[0][1] - chosen[0][0]
+    for passage in best:
+        if passage in chosen:
+            continue
+        if size >= 0.75 * room and passage is not best[0]:
+            break
+        more = passage[1] - passage[0]
+        if size + more <= 1.6 * room:
+            chosen.append(passage)
+            size += more
+    return tuple(sorted((start, end) for start, end, _ in chosen))
 
 
 class _Filling:
     """Excerpts that are taken in while there is room."""
 
     def __init__(
-        self, room: int, text_of: Callable[[int], str], count: Callable[[str], int]
+        self,
+        room: int,
+        text_of: Callable[[int], str],
+        count: Callable[[str], int],
+        about: Callable[[int], tuple[str, str]] | None,
     ) -> None:
-        self._room = room
+        self.room = room
         self._text_of = text_of
         self._count = count
+        self._about = about
+        self._headings: set[str] = set()
         self._taken: dict[int, Excerpt] = {}
-        self._sizes: dict[int, int] = {}
-
-    def _size(self, number: int) -> int:
-        if number not in self._sizes:
-            self._sizes[number] = self._count(self._text_of(number))
-        return self._sizes[number]
-
-    def excerpt(
-        self,
-        number: int,
-        passages: list[tuple[int, int, float]],
-        whole: int,
-        most: int,
-        *,
-        opens: bool,
-    ) -> tuple[tuple[int, int], ...]:
-        """Return what to show of a message: all, or its opening and the passages that answer."""
-        text = self._text_of(number)
-        if self._size(number) <= whole or not passages:
-            return ((0, len(text)),)
-        best = sorted(passages, key=lambda one: (-one[2], one[0]))
-        chosen = [passages[0] if opens or best[0][2] <= 0 else best[0]]
-        tokens = self._count(text[chosen[0][0] : chosen[0][1]])
-        for passage in best:
-            if passage in chosen:
-                continue
-            if tokens >= 0.75 * most and passage is not best[0]:
-                break
-            more = self._count(text[passage[0] : passage[1]])
-            if tokens + more <= 1.6 * most:
-                chosen.append(passage)
-                tokens += more
-        return tuple(sorted((start, end) for start, end, _ in chosen))
-
-    def cost(self, number: int, spans: tuple[tuple[int, int], ...]) -> int:
-        """Return the tokens that an excerpt takes, with what separates it from the next."""
-        return self._made(number, spans).tokens + 2
-
-    def _made(self, number: int, spans: tuple[tuple[int, int], ...]) -> Excerpt:
-        text = shown_text(self._text_of(number), spans)
-        return Excerpt(number, spans, text, self._count(text))
 
     def offer(self, number: int, spans: tuple[tuple[int, int], ...]) -> bool:
         """Take an excerpt in if there is room for it, and return whether it was."""
         held = self._taken.get(number)
         spans = _joined(spans + held.spans) if held else spans
-        made = self._made(number, spans)
-        room = self._room - made.tokens - 2 + (held.tokens + 2 if held else 0)
-        if room < 0:
+        text = shown_text(self._text_of(number), spans)
+        heading, label = self._about(number) if self._about else ("", "")
+        tokens = self._count(label + text)
+        cost = tokens + 1 - (held.tokens + 1 if held else 0)
+        if heading and heading not in self._headings:
+            cost += self._count(heading) + 1
+        if cost > self.room:
             return False
-        self._room = room
-        self._taken[number] = made
+        self.room -= cost
+        self._headings.add(heading)
+        self._taken[number] = Excerpt(number, spans, text, tokens)
         return True
 
     def excerpts(self) -> list[Excerpt]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -87,6 +87,13 @@ class Receipts:
         """Take in the receipt of a record of an edit, if it has one."""
         if record.get("receipt"):
             self._add(record["receipt"])
+
+    def without(self, texts: Collection[str]) -> list[dict[str, Any]]:
+        """Return them as plain data, without some statements."""
+        return [
+            {**asdict(one), "binding": [text for text in one.binding if text not in texts]}
+            for one in self.issued
+        ]
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return them as plain data."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ctxmem.chat.counting import Meter
+from ctxmem.chat.parts import Part, parts_of
 from ctxmem.chat.reading import read_one
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import InputTypeError
@@ -17,7 +18,7 @@ from ctxmem.memory.items import Content
 from ctxmem.memory.resident import page_cuts
 from ctxmem.memory.session_log import SessionLog
 from ctxmem.memory.tables import tabled
-from ctxmem.memory.texts import text_of, with_results
+from ctxmem.memory.texts import said_in, spoken_text, text_of, with_results
 from ctxmem.pricing import Prices
 from ctxmem.schema import Chunk, PageId
 
@@ -69,9 +70,10 @@ class RecordMaker:
             or len(message) != 2
         ):
             message = restored(decode(data))  # a copy that the caller cannot change
-        sent = self._with_tables(message)
+        parts = () if said_in(message) is not None else tuple(parts_of(message, index))
+        sent = self._with_tables(message, parts)
         tokens = self._meter.message(sent, index)
-        text = text_of(message, index)
+        text = text_of(message, index, parts)
         page = self._log.page_id(data)
         pages = {page: data}
         record: dict[str, Any] = {
@@ -91,9 +93,10 @@ class RecordMaker:
         for name, value in (("cuts", cuts), ("chunk", chunk), ("pinned", pinned)):
             if value:
                 record[name] = value
-        return Prepared(record, pages, Content(sent, turn, text))
+        spoken = spoken_text(message, index, parts)
+        return Prepared(record, pages, Content(sent, turn, text, spoken))
 
-    def _with_tables(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _with_tables(self, message: Any, parts: Iterable[Part]) -> Any:
         """Return the message with its JSON results written as tables, where that is shorter."""
         if not self._tabulate_json:
             return message
@@ -110,7 +113,7 @@ class RecordMaker:
             worth = after <= _TABLE_SHARE * before and before - after >= self._prices.step // 2
             return table if worth else None
 
-        return with_results(message, shorter)
+        return with_results(message, shorter, parts)
 
 
 def _as_message(given: Any, index: int) -> tuple[Any, bool]:

@@ -276,7 +276,7 @@ class Resident:
         return self.items[at - 1].unit if at else len(self.items)
 
 
-def shortened(message: dict[str, Any], texts: Sequence[str | None]) -> dict[str, Any]:
+def shortened(message: Any, texts: Sequence[str | None]) -> Any:
     """Return a message with its long texts replaced, in order; None leaves one as it is."""
     left = iter(texts)
     return with_long_texts(message, lambda _: next(left, None))

@@ -70,6 +70,7 @@ def cuts(
     *,
     stable: int,
     heading: int,
+    most_noted: int,
     prices: Prices,
     calls: float,
     reuse: Reuse,
@@ -79,7 +80,8 @@ def cuts(
     """Return every cut that takes more than it leaves, the smallest first.
 
     `spans` are the units from the first that may go to the end of the stable part, which has
-    `stable` tokens in all; `heading` is the price of an index without entries.
+    `stable` tokens in all; `heading` is the price of an index without entries, and an index
+    has at most `most_noted` tokens.
     """
 
     def carried(tokens: int) -> float:
@@ -96,7 +98,7 @@ def cuts(
             continue  # it stays, behind the index
         rewritten -= span.cached
         removed += span.tokens
-        index += span.named
+        index = min(index + span.named, max(heading, most_noted))
         lost += reuse.expected(span.age, calls) * fault * span.tokens
         if removed <= index:
             continue

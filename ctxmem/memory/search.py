@@ -31,6 +31,9 @@ class SessionSearch:
     def __init__(self, state: Resident, meter: Meter) -> None:
         self.state, self.meter = state, meter
         self.index = _native.SessionIndex()
+        self._asked: tuple[str, int, int] | None = None
+        self._found: recall.Found | None = None
+        self._counts: dict[str, int] = {}
 
     def add(self, item: Item) -> None:
         """Add an item; what was lost has no words."""
@@ -42,7 +45,7 @@ class SessionSearch:
         """Return the k pages that answer a query best and their scores, best first."""
         if k < 1:
             return []
-        messages, scores, first, starts, _, _ = self.index.search(query, k)
+        messages, scores, first, starts, *_ = self.index.search(query, k)
         found: dict[int, float] = {}
         for at, (message, score) in enumerate(zip(messages.tolist(), scores.tolist(), strict=True)):
             item = self.state.items[message]
@@ -57,55 +60,99 @@ class SessionSearch:
         shown: Collection[int],
         superseded: Collection[int],
         least: float = 0.0,
+        beside: str = "",
     ) -> Recalled | None:
         """Return the message for a question in at most `room` tokens, None if nothing is found.
 
         `shown` are the items that the window has; `superseded` those of which a newer message
-        states another value; what has less than the share `least` of the best score is left out.
+        states another value; what has less than the share `least` of the best score is left out,
+        and so are messages that are part of the text `beside`.
         """
         limit = room - self.meter.message({"role": "user", "content": HEADING}, 0)
-        now = self.state.items[-1].at if len(self.state.items) else None
+        found = self._find(question) if limit > 0 else None
+
+        def about(number: int) -> tuple[str, str]:
+            item = self.state.items[number]
+            return _day(item), _label(item, number in superseded)
+
         for _ in range(4):
-            if limit <= 0:
+            if limit <= 0 or found is None:
                 return None
-            found = recall.select(
-                self.index,
-                question,
+            chosen = recall.select(
+                found,
                 limit,
                 text_of=lambda number: self.state.items[number].text,
-                count=lambda text: self.meter.count(text) + _LABEL,
+                count=self._count,
+                about=about,
                 shown=shown,
-                now=now,
+                beside=beside,
                 least=least,
             )
-            if not found:
+            if not chosen:
                 return None
-            self.state.items.loaded(one.message for one in found)
-            texts = [self._labelled(one, one.message in superseded) for one in found]
-            message = {"role": "user", "content": "\n".join([HEADING, *texts])}
+            lines = [HEADING]
+            day = ""
+            for one in chosen:
+                item = self.state.items[one.message]
+                if _day(item) != day:
+                    day = _day(item)
+                    lines.append(day)
+                label = _label(item, one.message in superseded, self._page(one))
+                lines.append(label + one.text)
+            message = {"role": "user", "content": "\n".join(filter(None, lines))}
             tokens = self.meter.message(message, 0)
             if tokens <= room:
-                return Recalled(message, tokens, [self._page(one) for one in found])
+                return Recalled(message, tokens, [self._page(one) for one in chosen])
             limit -= tokens - room
         return None
 
-    def _labelled(self, one: recall.Excerpt, superseded: bool) -> str:
-        item = self.state.items[one.message]
-        about = [editing.page_name(self._page(one)), item.role]
-        if item.at:
-            day = datetime.fromtimestamp(item.at, timezone.utc)
-            about.append(f"{day:%Y-%m-%d}")
-        if superseded:
-            about.append("changed since")
-        return f"[{', '.join(about)}] {one.text}"
+    def _find(self, question: str) -> recall.Found:
+        """Return what the index has for a question; asked again, without another search."""
+        asked = (question, len(self.state.items), len(self.index))
+        if self._found is None or self._asked != asked:
+            now = self.state.items[-1].at if len(self.state.items) else None
+            self._found, self._asked = recall.find(self.index, question, now), asked
+        return self._found
+
+    def _count(self, text: str) -> int:
+        tokens = self._counts.get(text)
+        if tokens is None:
+            if len(self._counts) >= _COUNTED:
+                self._counts.clear()
+            tokens = self._counts[text] = self.meter.count(text)
+        return tokens
+
+    def continues(self, question: str, least: float) -> bool:
+        """Return whether a question may be about the last answer.
+
+        It may if it has few words, or if the answer has at least the share `least` of the score of
+        the best message.
+        """
+        if len(question.split()) < _QUESTION_WORDS:
+            return True
+        found = self._find(question)
+        unit = self.state.unit(self.state.last_answer())
+        scores = dict(zip(found.messages, found.scores, strict=True))
+        best = max(scores.values(), default=0.0)
+        return any(scores.get(item, 0.0) >= least * best for item in unit)
 
     def _page(self, one: recall.Excerpt) -> int:
         item = self.state.items[one.message]
         return item.first_page + bisect_right(item.cuts, one.spans[0][0])
 
 
-_LABEL = 12
-"""Tokens of a label before an excerpt."""
+_QUESTION_WORDS = 6
+_COUNTED = 2048
+"""The tokens of so many texts are remembered, since a question is often asked again."""
+
+
+def _day(item: Item) -> str:
+    return f"{datetime.fromtimestamp(item.at, timezone.utc):%Y-%m-%d}:" if item.at else ""
+
+
+def _label(item: Item, superseded: bool, page: int | None = None) -> str:
+    name = editing.page_name(item.first_page if page is None else page)
+    return f"{name} {item.role}{' (changed since)' if superseded else ''}: "
 
 
 def _role(item: Item) -> str:

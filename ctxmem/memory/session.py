@@ -7,7 +7,7 @@ import re
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,31 +26,27 @@ from ctxmem.errors import (
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool
-from ctxmem.memory.binding import Binding, spoken_text
-from ctxmem.memory.cost_tracker import CostTracker
-from ctxmem.memory.framework_messages import in_one_framework
-from ctxmem.memory.identifiers import Reuse
-from ctxmem.memory.items import LOST, Content, Item
+from ctxmem.memory.encoding import encode
+from ctxmem.memory.framework_messages import as_plain, in_one_framework
+from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.planner import WindowPlanner
-from ctxmem.memory.receipts import Receipt, Receipts
-from ctxmem.memory.records import Prepared, RecordMaker, seconds_of
+from ctxmem.memory.receipts import Receipt
+from ctxmem.memory.records import RecordMaker, seconds_of
 from ctxmem.memory.resident import Resident
-from ctxmem.memory.search import Recalled, SessionSearch
+from ctxmem.memory.search import Recalled
 from ctxmem.memory.sending import Sent, sendable, with_notes
 from ctxmem.memory.session_log import SessionLog
-from ctxmem.memory.snapshots import EVERY, Stateful, restore, rows_name, state_part
+from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
-from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.protocols import OnDamage, PageStore, Policy
+from ctxmem.protocols import Deleted, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
 from ctxmem.tokens import resolve
 
-RECALL_SHARE = 0.75
+RECALL_SHARE = 0.85
 """What a query recalls takes at most this share of the budget, ..."""
 RECALL_TOKENS = 8_000
 """... and old messages leave the window for at most so many tokens of it, ..."""
@@ -60,9 +56,6 @@ PROMOTED_SHARE = 0.25
 """A message may be put back into the stable part if it takes at most this share of the budget."""
 PROMOTED_AT = 2
 """A page that so many queries brought back is put into the stable part."""
-_TRIES = 64
-"""How often a write is tried again when others write to the same session."""
-_BINDING_ROLES = ("system", "user", "assistant")
 _PAGE_ID = re.compile(r"p[0-9]{1,12}")
 
 
@@ -161,12 +154,9 @@ class Memory:
         on_damage = _on_damage(damaged)
         if not (isinstance(ledger, bool) or callable(ledger)):
             raise InputTypeError(f"ledger is {shown(ledger)}; expected True, False or a function")
-        self._policy, self._miss_cost, self._finder = policy, miss_cost, ledger
         self._clock = clock
         self._lock = ForkSafeLock()
-        self._build()
         self._recalled: dict[int, int] = {}  # how often each page was brought back
-        self._wanted: dict[int, None] = {}  # items to show again
         self._known = 0  # entries that the window before the last had, too
         self._last_index, self._index_at = 0, -1  # where the last index ends
         self._faults = self._edits = self._evictions = 0
@@ -174,67 +164,32 @@ class Memory:
         self._last: MemoryWindow | None = None
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
-        self._log = SessionLog(open_store(store), tenant, session)
-        self._log.on_damage = on_damage
-        self._records = RecordMaker(
-            *(self._log, self._meter, self.prices),
-            counter_name=self._counter.name if isinstance(counter, str) else None,
-            tabulate_json=tabulate_json,
+        log = self._log = SessionLog(open_store(store), tenant, session)
+        log.on_damage = on_damage
+        named = self._counter.name if isinstance(counter, str) else None
+        records = RecordMaker(
+            *(log, self._meter, self.prices), counter_name=named, tabulate_json=tabulate_json
         )
+        self._session = StoredSession(
+            *(log, records, self._meter, self.prices),
+            policy=policy,
+            miss_cost=miss_cost,
+            ledger=ledger,
+        )
+        self._session.changed = self._forget_window
         try:
-            self._open()
+            self._session.open()
         except BaseException:
             self.close()
             raise
         self._seen = len(self._state.items)  # a session that is reopened has nothing new
 
-    def _build(self) -> None:
-        """Make the state of an empty session."""
-        self._state = Resident(self._meter.message, self._load)
-        self._costs = CostTracker(self.prices)
-        reuse = Reuse()
-        self._visibility = VisibilityTracker(self._state, reuse)
-        finder = self._finder
-        self._binding = Binding(
-            *(self._state, self._meter, None if isinstance(finder, bool) else finder),
-            active=finder is not False,
-        )
-        self._search = SessionSearch(self._state, self._meter)
-        self._receipts = Receipts()
-        self._planner = WindowPlanner(
-            *(self._state, self._meter, self.prices),
-            costs=self._costs,
-            reuse=reuse,
-            visibility=self._visibility,
-            binding=self._binding,
-            receipts=self._receipts,
-            policy=self._policy,
-            miss_cost=self._miss_cost,
-        )
-        if self._planner.eviction is not None:
-            self._visibility.used = self._planner.eviction.touch
-        self._parts: dict[str, Stateful] = {
-            "window": self._state,
-            "costs": self._costs,
-            "reuse": reuse,
-            "visibility": self._visibility,
-            "ledger": self._binding,
-            "receipts": self._receipts,
-        }
+    def _forget_window(self) -> None:
+        self._last = None
 
-    def _open(self) -> None:
-        """Take in the session as it is stored, from a snapshot where there is one."""
-        snapshot = self._log.snapshot()
-        if snapshot is not None:
-            about = {"counter": self._records.counter_name}
-            load = {"words": self._search.index.load}
-            if restore(snapshot, self._state.items, self._parts, load, **about):
-                self._planner.restored()
-            else:
-                self._build()
-                self._log.restart()
-        self._catch_up()
-        self._save()
+    @property
+    def _state(self) -> Resident:
+        return self._session.state
 
     # Appending ------------------------------------------------------------------------------------
 
@@ -256,100 +211,8 @@ class Memory:
         given = message_or_chunk if isinstance(message_or_chunk, list) else [message_or_chunk]
         seconds = seconds_of(at)
         with self._lock:
-            for _ in range(_TRIES):
-                first = len(self._state.items)
-                prepared = [
-                    self._prepared(one, first + i, pinned=pinned, at=seconds)
-                    for i, one in enumerate(given)
-                ]
-                pages = {id: data for one in prepared for id, data in one.pages.items()}
-                try:
-                    self._log.write([one.record for one in prepared], pages)
-                    break
-                except ConflictError:
-                    self._catch_up()
-            else:
-                raise ConflictError(
-                    f"others wrote to session {self._log.session!r} {_TRIES} times meanwhile; "
-                    "append again",
-                    expected=self._log.version,
-                    actual=self._log.store.version(*self._log.names),
-                )
-            taken = [self._take(one.record, one.content) for one in prepared]
-            self._last = None
-            self._save()
+            taken = self._session.append(given, pinned=pinned, at=seconds)
             return [editing.page_name(page) for item in taken for page in item.pages]
-
-    def _prepared(self, given: Any, index: int, *, pinned: bool, at: float) -> Prepared:
-        made = self._records.prepared(given, index, pinned=pinned, at=at)
-        if callable(self._finder) and not made.record.get("chunk"):
-            turn = made.content.turn
-            found = self._binding.found(turn.role, spoken_text(made.content.message, index))
-            if found:
-                made.record["binds"] = found
-        return made
-
-    def _take(self, record: Mapping[str, Any], content: Content) -> Item:
-        tokens = record["tokens"]
-        if record.get("counter") != self._records.counter_name:
-            tokens = self._meter.message(content.message, len(self._state.items))
-        item = self._state.take(content, record, tokens)
-        self._search.add(item)
-        if content.turn.role in _BINDING_ROLES and not item.chunk and not item.lost:
-            self._binding.take(
-                item.index,
-                content.turn.role,
-                spoken_text(content.message, item.index),
-                editing.page_name(item.first_page),
-                record.get("binds", []),
-            )
-        return item
-
-    # Records --------------------------------------------------------------------------------------
-
-    def _catch_up(self) -> None:
-        """Take in the records that this memory has not seen."""
-        records = list(self._log.news())
-        contents = self._log.contents(
-            [(record["page"], record.get("sent", "")) for record in records if "page" in record]
-        )
-        for record in records:
-            if record["op"] == "append":
-                self._fill_gap(record)
-                self._take(record, contents.pop(0) or LOST)
-            elif record["op"] == "pin":
-                self._pinned(record["item"], record["pinned"])
-            elif not self._log.lost:
-                self._planner.take(record)
-        if records:
-            self._last = None
-            self._planner.considered = len(self._state.items)
-
-    def _fill_gap(self, record: Mapping[str, Any]) -> None:
-        """Put lost items in the place of those whose records are damaged."""
-        while len(self._state.items) < record.get("item", 0):
-            self._state.take(LOST, {}, 0)
-
-    def _load(self, keys: Sequence[tuple[str, str]]) -> list[Content | None]:
-        return self._log.contents(keys)
-
-    def _save(self) -> None:
-        """Write a snapshot, if much is in none."""
-        items = self._state.items
-        if len(items.unsaved) < EVERY or not self._log.keeps_snapshots or self._log.lost:
-            return
-        self._visibility.learn()
-        rows = items.saved()
-        about = {"counter": self._records.counter_name, "items": len(items)}
-        parts = {
-            "state": state_part(self._parts, **about),
-            rows_name("items", items.unsaved.start): rows,
-            rows_name("words", items.unsaved.start): self._search.index.segment(
-                items.unsaved.start, len(items) - 1
-            ),
-        }
-        if self._log.save(parts):
-            items.keep_rows(rows, self._state.needed)
 
     # Windows --------------------------------------------------------------------------------------
 
@@ -370,31 +233,32 @@ class Memory:
             raise InputTypeError(f"query is {shown(query)}; expected a str, or None")
         with self._lock:
             if self._log.behind:
-                self._catch_up()
-            for _ in range(_TRIES):
+                self._session.catch_up()
+            for _ in range(TRIES):
                 try:
                     return self._window(query)
                 except ConflictError:
-                    self._catch_up()
+                    self._session.catch_up()
             return self._window(query)
 
     def _window(self, query: str | None) -> MemoryWindow:
         if query is None and self._last is not None:
             return replace(self._last, messages=list(map(copied, self._last.messages)), events=())
-        state, planner = self._state, self._planner
+        session = self._session
+        state, planner = session.state, session.planner
         new = len(state.items) != self._seen
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
-        self._visibility.learn()
+        self._session.visibility.learn()
         limit = self.budget - self._request
-        plan = planner.plan(limit, cold=cold, new=new, wanted=self._wanted)
+        plan = planner.plan(limit, cold=cold, new=new, wanted=self._session.wanted)
         found: Recalled | None = None
         if query is not None:
             plan, found = self._with_recall(plan, query, limit, cold=cold, new=new)
         if plan.record is not None:
-            self._log.write([plan.record], {})  # written before anything is dropped
+            self._session.write_layout(plan.record)  # written before anything is dropped
         planner.apply(plan)
-        for item in [item for item in self._wanted if item in state.in_full]:
-            del self._wanted[item]
+        for item in [item for item in self._session.wanted if item in state.in_full]:
+            del self._session.wanted[item]
         if plan.edited:
             self._edits += 1
             self._evictions += len(plan.evicted)
@@ -403,7 +267,7 @@ class Memory:
         window = self._assembled(plan, found)
         self._asked = self._clock()
         if new:
-            self._costs.charge(
+            self._session.costs.charge(
                 stable=window.stable_tokens,
                 common=min(plan.common + self._request, window.stable_tokens),
                 total=window.tokens,
@@ -422,21 +286,26 @@ class Memory:
     ) -> tuple[Plan, Recalled | None]:
         """Return the plan with room for what a query recalls, and what that is."""
         most = int(RECALL_SHARE * limit)
-        free = limit - self._planner.tokens(plan)
+        free = limit - self._session.planner.tokens(plan)
         superseded = self._superseded()
-        visible = self._planner.visible(plan)
-        needed = self._search.recalled(query, most, visible, superseded, RECALL_LEAST)
+        visible = self._session.planner.visible(plan)
+        needed = self._session.search.recalled(query, most, visible, superseded, RECALL_LEAST)
         if needed is not None and needed.tokens > free and free < RECALL_TOKENS:
-            options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._wanted}
+            options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._session.wanted}
             spare = min(needed.tokens, RECALL_TOKENS)
-            plan = self._planner.plan(limit, spare=spare, **options)
-            free = limit - self._planner.tokens(plan)
-            visible = self._planner.visible(plan)
-        return plan, self._search.recalled(query, min(free, most), visible, superseded)
+            continues = self._session.search.continues(query, RECALL_LEAST)
+            plan = self._session.planner.plan(limit, spare=spare, continues=continues, **options)
+            free = limit - self._session.planner.tokens(plan)
+            visible = self._session.planner.visible(plan)
+        entries = (*self._session.state.entries[: plan.keep], *plan.entries)
+        block = next((str(one.message["content"]) for one in entries if one.binding), "")
+        return plan, self._session.search.recalled(
+            query, min(free, most), visible, superseded, beside=block
+        )
 
     def _superseded(self) -> set[int]:
         """Return the messages of which a newer one states another value."""
-        entries = self._binding.ledger.entries(superseded=True)
+        entries = self._session.binding.ledger.entries(superseded=True)
         return {one.message for one in entries if one.superseded_by is not None}
 
     def _assembled(self, plan: Plan, found: Recalled | None) -> MemoryWindow:
@@ -521,8 +390,8 @@ class Memory:
         if not isinstance(k, int) or k < 0:
             raise InputError(f"k is {shown(k)}; expected a number of pages")
         with self._lock:
-            self._catch_up()
-            found = self._search.pages(query, k)
+            self._session.catch_up()
+            found = self._session.search.pages(query, k)
             self._fault([page for page, _ in found if not self._is_resident(page)])
             return [self._page(page, score) for page, score in found]
 
@@ -543,7 +412,7 @@ class Memory:
         Messages that were deleted or that are damaged, where damage is skipped, are None.
         """
         with self._lock:
-            self._catch_up()
+            self._session.catch_up()
             state = self._state
             keys = [PageId(state.items[i].key) for i in range(start, len(state.items))]
             found = self._log.messages([key for key in keys if key])
@@ -575,7 +444,9 @@ class Memory:
             except InputError as error:
                 return tool.result(dict(call), str(error))
         elif isinstance(query, str) and query:
-            found = self.recall(query, 3)
+            # What the window shows need not be read again, unless there is nothing else.
+            ranked = self.recall(query, 12)
+            found = ([one for one in ranked if not one.resident] or ranked)[:3]
         else:
             return tool.result(dict(call), "give 'page', such as 'p12', or 'query'")
         if not found:
@@ -590,12 +461,12 @@ class Memory:
             self._recalled[page] = self._recalled.get(page, 0) + 1
             item = self._state.items[self._state.items.of_page(page)]
             if self._recalled[page] >= PROMOTED_AT and item.tokens <= PROMOTED_SHARE * self.budget:
-                self._wanted[item.index] = None
+                self._session.wanted[item.index] = None
 
     def _number(self, id: str) -> int:
         number = int(id[1:]) if isinstance(id, str) and _PAGE_ID.fullmatch(id) else -1
         if not 0 <= number < self._state.items.page_count:
-            self._catch_up()
+            self._session.catch_up()
         if not 0 <= number < self._state.items.page_count:
             count = self._state.items.page_count
             there = f"p0 to p{count - 1}" if count else "none yet"
@@ -636,64 +507,106 @@ class Memory:
         Those that a newer statement replaced are left out.
         """
         with self._lock:
-            self._catch_up()
-            return self._binding.ledger.entries()
+            self._session.catch_up()
+            return self._session.binding.ledger.entries()
 
     def receipts(self) -> list[Receipt]:
         """Return a receipt of every edit of the session's window, in order."""
         with self._lock:
-            self._catch_up()
-            return list(self._receipts.issued)
+            self._session.catch_up()
+            return list(self._session.receipts.issued)
 
     # Pins, counters, the end ----------------------------------------------------------------------
 
-    def pin(self, id: str) -> None:
+    def pin(self, which: str | Entry) -> None:
         """Keep the message of a page in every window from now on, with its unit.
 
-        Raises `InputError` for a page that is not of this session.
+        Given an entry of the ledger, keep the statement. Raises `InputError` for a page that is not
+        of this session.
         """
-        self._pin(id, True)
+        self._pin(which, True)
 
-    def unpin(self, id: str) -> None:
-        """Let the message of a page go again when it is time."""
-        self._pin(id, False)
+    def unpin(self, which: str | Entry) -> None:
+        """Let the message of a page, or an entry of the ledger, go again when it is time."""
+        self._pin(which, False)
 
-    def _pin(self, id: str, pinned: bool) -> None:
+    def _pin(self, which: str | Entry, pinned: bool) -> None:
         with self._lock:
-            item = self._state.items[self._state.items.of_page(self._number(id))]
-            if item.pinned == pinned:
+            if isinstance(which, Entry):
+                self._session.correct("pin" if pinned else "unpin", self._entry(which))
                 return
-            record = {"op": "pin", "item": item.index, "pinned": pinned}
-            for tries in range(_TRIES):
-                # How the item is shown so far is written first: readers pin it after that, too.
-                try:
-                    self._log.write([self._planner.as_it_is(), record], {})
-                    break
-                except ConflictError:
-                    if tries == _TRIES - 1:
-                        raise
-                    self._catch_up()
-            self._planner.recorded = len(self._state.entries)
-            self._pinned(item.index, pinned)
+            item = self._item(which)
+            if item.pinned != pinned:
+                self._session.pin(item, pinned)
 
-    def _pinned(self, index: int, pinned: bool) -> None:
-        self._state.pin(index, pinned)
-        self._last = None
-        if pinned:
-            self._wanted[index] = None
-        else:
-            self._wanted.pop(index, None)
+    def forget(self, which: str | Entry) -> Deleted | None:
+        """Delete the message of a page from the session and from the store, for good.
+
+        Its text, what windows and indexes had of it, and what the ledger has of it are deleted. The
+        page keeps its id and is empty. Returns what was deleted; `held` says what still has bytes
+        of it, such as another process that reads the file. Given an entry of the ledger, only the
+        statement is dropped, and the message stays.
+
+        Raises:
+            InputError: the page or entry is not of this session.
+            StoreError: the store cannot delete pages.
+        """
+        with self._lock:
+            if isinstance(which, Entry):
+                self._session.correct("forget", self._entry(which))
+                return None
+            return self._session.forget([self._item(which)])
+
+    def _entry(self, entry: Entry) -> int:
+        self._session.catch_up()
+        known = self._session.binding.ledger.entries(superseded=True)
+        if not any(one.id == entry.id and one.text == entry.text for one in known):
+            raise InputError(f"{entry.text!r} is no statement in the ledger of this session")
+        return entry.id
+
+    def _item(self, id: str) -> Item:
+        return self._state.items[self._state.items.of_page(self._number(id))]
+
+    def export(self, path: str | os.PathLike[str] | None = None) -> Iterator[dict[str, Any]] | int:
+        """Return the messages of the session, one dict each, or write them to a file.
+
+        A dict has `message` (as it was appended), `number`, `pages`, `role` and `at`, in seconds
+        since 1970. With a path they are written as JSON lines, and the return value is how many.
+        """
+        rows = self._exported()
+        if path is None:
+            return rows
+        with open(path, "wb") as file:
+            count = 0
+            for row in rows:
+                file.write(encode(row) + b"\n")
+                count += 1
+        return count
+
+    def _exported(self) -> Iterator[dict[str, Any]]:
+        messages = self.messages()
+        for number, message in enumerate(messages):
+            with self._lock:
+                item = self._state.items[number]
+            if message is not None:
+                yield {
+                    "number": number,
+                    "pages": [editing.page_name(page) for page in item.pages],
+                    "role": item.role,
+                    "at": item.at,
+                    "message": as_plain(message, f"message {number}"),
+                }
 
     def __contains__(self, identifier: object) -> bool:
         """Return whether the last window shows an identifier, in a message or in an index."""
         with self._lock:
-            self._visibility.learn()
-            return identifier in self._visibility
+            self._session.visibility.learn()
+            return identifier in self._session.visibility
 
     def stats(self) -> MemoryStats:
         """Return counters since this memory was opened."""
         with self._lock:
-            state, costs = self._state, self._costs
+            state, costs = self._state, self._session.costs
             return MemoryStats(
                 messages=len(state.items),
                 pages=state.items.page_count,
@@ -701,8 +614,8 @@ class Memory:
                 calls=costs.calls,
                 edits=self._edits,
                 evictions=self._evictions,
-                hits=self._visibility.hits,
-                misses=self._visibility.misses,
+                hits=self._session.visibility.hits,
+                misses=self._session.visibility.misses,
                 faults=self._faults,
                 stable_share=costs.known / costs.sent if costs.sent else 0.0,
                 cost=costs.cost,

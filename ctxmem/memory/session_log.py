@@ -11,17 +11,18 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import ConflictError, PageDamageError, SessionDeletedError
 from ctxmem.memory import encoding
 from ctxmem.memory.encoding import decode, encode
 from ctxmem.memory.framework_messages import restored
 from ctxmem.memory.items import Content
-from ctxmem.memory.texts import text_of
+from ctxmem.memory.texts import said_in, spoken_text, text_of
 from ctxmem.protocols import OnDamage, PageStore, SessionVersion, SnapshotStore
 from ctxmem.schema import PageId
 
-FORMAT = 1
+FORMAT = 2
 """Version of the records; readers refuse later ones."""
 
 
@@ -68,6 +69,14 @@ class SessionLog:
                 yield decoded
             at = record.version
             self.version = now.at(at) if isinstance(now, SessionVersion) else at
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield all records that were read so far, again."""
+        for record in self.store.read(self.tenant, self.session):
+            if record.version <= self.version:
+                decoded = self._decoded(record.version, record.payload)
+                if decoded is not None:
+                    yield decoded
 
     def messages(self, ids: Sequence[PageId]) -> dict[PageId, Any]:
         """Return stored messages; one that is missing is damage, since its record is there."""
@@ -143,7 +152,9 @@ class SessionLog:
                 made.append(None)
                 continue
             sent = messages.get(PageId(sent_key or key), original)
-            made.append(Content(sent, read_one(original, at), text_of(original, at)))
+            parts = () if said_in(original) is not None else tuple(parts_of(original, at))
+            text, spoken = text_of(original, at, parts), spoken_text(original, at, parts)
+            made.append(Content(sent, read_one(original, at), text, spoken))
         return made
 
     # Snapshots ------------------------------------------------------------------------------------

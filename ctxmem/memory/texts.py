@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ctxmem.chat.editing import replaced, with_result_texts, with_text
+from ctxmem.chat.notes import is_note
 from ctxmem.chat.parts import Part, inner_parts, parts_of, ui_output
 from ctxmem.memory.framework_messages import copied_message
 
@@ -28,14 +29,40 @@ def copied(message: Any) -> Any:
     return made
 
 
-def text_of(message: dict[str, Any], index: int) -> str:
-    """Return everything in a message that a person could read, blocks by lines."""
-    return "\n".join(part for part in _parts(message, index) if part)
+def said_in(message: Any) -> str | None:
+    """Return what a message says that is a role and a text, as most are; None for any other."""
+    if type(message) is dict and len(message) == 2 and message.get("role") in _SPEAKERS:
+        content = message.get("content")
+        return content if type(content) is str else None
+    return None
 
 
-def _parts(message: dict[str, Any], index: int) -> Iterator[str]:
-    for part in parts_of(message, index):
-        yield from _readable(part, index)
+_SPEAKERS = ("user", "assistant", "system")
+
+
+def text_of(message: Any, index: int, parts: Iterable[Part] | None = None) -> str:
+    """Return everything in a message that a person could read, blocks by lines.
+
+    `parts` are those of the message, if they were read already.
+    """
+    said = said_in(message)
+    if said is not None:
+        return said
+    found = parts_of(message, index) if parts is None else parts
+    return "\n".join(text for part in found for text in _readable(part, index) if text)
+
+
+def spoken_text(message: Any, index: int, parts: Iterable[Part] | None = None) -> str:
+    """Return what a person or the model says in a message: no results, no notes of programs.
+
+    `parts` are those of the message, if they were read already.
+    """
+    said = said_in(message)
+    if said is not None:
+        return "" if is_note(said) else said
+    found = parts_of(message, index) if parts is None else parts
+    texts = [part.text for part in found if part.kind == "text" and part.text]
+    return "\n".join(text for text in texts if not is_note(text))
 
 
 def _readable(part: Part, index: int) -> Iterator[str]:
@@ -62,13 +89,16 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def with_results(message: dict[str, Any], rewrite: Rewrite) -> dict[str, Any]:
+def with_results(message: Any, rewrite: Rewrite, parts: Iterable[Part] | None = None) -> Any:
     """Return the message with the texts of its tool results rewritten; itself if none was.
 
-    Everything else in it stays as it is: ids, cache marks, images, blocks we do not know.
+    Everything else in it stays as it is: ids, cache marks, images, blocks we do not know. `parts`
+    are those of the message, if they were read already.
     """
+    if said_in(message) is not None:
+        return message
     changes = []
-    for part in parts_of(message, 0):
+    for part in parts_of(message, 0) if parts is None else parts:
         if part.kind == "result":
             value = with_result_texts(part, rewrite)
             if value is not part.value:
@@ -76,7 +106,7 @@ def with_results(message: dict[str, Any], rewrite: Rewrite) -> dict[str, Any]:
     return replaced(message, changes) if changes else message
 
 
-def with_long_texts(message: dict[str, Any], rewrite: Rewrite) -> dict[str, Any]:
+def with_long_texts(message: Any, rewrite: Rewrite) -> Any:
     """Return the message with the texts rewritten that make it long: its results, or what it says.
 
     What stands beside results is left, as are calls and thoughts.

@@ -42,6 +42,23 @@ std::vector<std::u32string> words_of(std::u32string_view given) {
     return out;
 }
 
+// The words behind the first without which no sentence has the phrase.
+void set_needs(Phrase& phrase) {
+    std::size_t filled = 0;
+    for (std::size_t i = 1; i < phrase.elements.size(); ++i) {
+        const Element& element = phrase.elements[i];
+        if (element.optional) {
+            i += element.skip - 1;
+            continue;
+        }
+        phrase.needs_number |= element.type == Element::Type::number;
+        phrase.needs_day |= element.type == Element::Type::day;
+        if (element.type != Element::Type::words || filled == phrase.needs.size()) continue;
+        for (const std::uint32_t word : element.words) phrase.needs[filled] |= mask_of(word);
+        ++filled;
+    }
+}
+
 }  // namespace
 
 const Phrases& Phrases::get() {
@@ -147,6 +164,7 @@ void Phrases::add(std::uint8_t language, std::string_view row) {
             open = false;
         }
     }
+    set_needs(phrase);
     const auto number = static_cast<std::uint32_t>(phrases_.size());
     if (phrase.elements.empty() || phrase.elements[0].type != Element::Type::words ||
         phrase.elements[0].optional)

@@ -61,6 +61,8 @@ enum Role : std::uint32_t {
     kPasted = 1u << 16,      // a noun for a text of somebody else
     kShows = 1u << 17,       // announces such a text
     kUnit = 1u << 18,        // follows a number: EUR, words
+    kSelf = 1u << 19,        // the author of a message, or what only an author writes: I, our, please
+    kRequests = 1u << 20,    // begins a request to the assistant
 };
 
 struct Element {
@@ -76,7 +78,13 @@ struct Phrase {
     bool question = false, request = false, updates = false, negates = false, retracts = false,
          condition = false, clause = false;
     std::vector<Element> elements;
+    // One mask of each of the first words that must be in the sentence (see mask_of), and of others.
+    std::array<std::uint64_t, 3> needs{};
+    bool needs_number = false, needs_day = false;
 };
+
+// The bit of a word in the mask of a sentence: if it is not set, the sentence lacks the word.
+constexpr std::uint64_t mask_of(std::uint32_t word) { return 1ull << (word * 0x9E3779B1u >> 26); }
 
 class Phrases {
 public:

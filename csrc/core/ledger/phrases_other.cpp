@@ -465,6 +465,12 @@ constexpr WordRoles kRoles[] = {
     {"shows", "here here's below following says said wrote got pasted from forwarded this attached quote quoting hier "
               "folgende voici suivant aquí siguiente ecco seguente aqui seguinte volgende sent received copied is"},
     {"unit", "eur euro euros usd dollars dollar gbp pounds words minutes hours days percent ms seconds kg grams"},
+    {"self", "i i'm i've i'd i'll me my mine myself we we're we've we'd we'll us our ours let's lets please pls "
+             "ich mir mich mein meine meinen wir uns unser unsere bitte je j'ai j'aime moi mon ma mes nous notre nos "
+             "yo me mi mis nosotros nuestro nuestra io mio mia noi nostro nostra eu meu minha nós nosso nossa "
+             "ik mij mijn wij ons onze"},
+    {"requests", "please pls can could would i i'm i'd i've my we our now so what how summarize summarise reply answer "
+                 "translate rewrite draft bitte kannst können peux pouvez puedes puede kun"},
 };
 // clang-format on
 

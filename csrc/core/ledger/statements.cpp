@@ -19,8 +19,10 @@ struct Word {
     bool inflected;                             // ends in -ed, -ing or -s
 };
 
-constexpr std::size_t kLongSentence = 60;  // words; a longer one is cut to its clauses
+constexpr std::size_t kLongSentence = 32;  // words; a longer one is cut to its clauses
 constexpr int kMostFailedTags = 8;
+constexpr std::size_t kLongestRequest = 400;  // bytes
+constexpr std::size_t kLongSection = 90;      // words
 
 bool is_word_char(std::uint8_t bits) { return (bits & 7) >= 1 && (bits & 7) <= 5; }
 
@@ -35,10 +37,12 @@ public:
 
     bool find(bool replies, std::size_t before, std::vector<Statement>& out) {
         const Statement none{};
-        Statement best = none;
-        std::size_t cue = 0;
+        Statement best = none, corrected = none;
+        std::size_t cue = 0, corrected_cue = 0;
         const auto offer = [&](const Statement& found, std::size_t at) {
             if (found.strength > best.strength) best = found, cue = at;
+            if (found.kind != StatementKind::correction && found.strength > corrected.strength)
+                corrected = found, corrected_cue = at;
         };
         const std::size_t first_out = out.size();
         for (std::size_t i = 0; i < words_.size(); ++i) {
@@ -46,11 +50,13 @@ public:
                 if (word == 0) continue;
                 for (const std::uint32_t p : table_.beginning(word)) {
                     const Phrase& phrase = table_.phrase(p);
+                    if (lacks(phrase)) continue;
                     const bool reply = phrase.kind >= static_cast<int>(StatementKind::proposal);
                     if (reply && !replies) continue;
                     if (phrase.clause && !words_[i].starts) continue;
                     if (!reply && blocked(i, phrase)) continue;
                     std::size_t last = 0;
+                    value_ = words_.size();
                     if (!match(phrase, 1, i + 1, last)) continue;
                     Statement found = made(phrase, i, last);
                     if (reply) {
@@ -67,12 +73,38 @@ public:
         }
         for (std::size_t i = first_out; i < out.size(); ++i) place(out[i], 0, before);
         if (best.strength == 0) return out.size() > first_out;
+        // A correction keeps the kind of what it corrects, unless it only takes something back.
+        if (best.kind == StatementKind::correction && (best.flags & kRetracts) == 0 &&
+            corrected.strength != 0 && keeps_kind(corrected)) {
+            corrected.strength = best.strength;
+            corrected.flags |= kUpdates;
+            best = corrected;
+            cue = corrected_cue;
+        }
         place(best, cue, before);
         out.push_back(best);
         return true;
     }
 
+    bool empty() const { return words_.empty(); }
+    std::size_t size() const { return words_.size(); }
+    // Whether a word of the sentence has a role.
+    bool has(std::uint32_t role) const {
+        return std::any_of(words_.begin(), words_.end(),
+                           [&](const Word& word) { return (word.roles & role) != 0; });
+    }
+    bool begins_with(std::uint32_t role) const {
+        return !words_.empty() && (words_[0].roles & role) != 0;
+    }
+
 private:
+    // Whether the sentence has not all words that a phrase requires; false where unknown.
+    bool lacks(const Phrase& phrase) const {
+        for (const std::uint64_t need : phrase.needs)
+            if (need != 0 && (need & mask_) == 0) return true;
+        return (phrase.needs_number && !numbers_) || (phrase.needs_day && !days_);
+    }
+
     void read() {
         words_.clear();
         bool quoted = false, comma = false;
@@ -155,6 +187,9 @@ private:
         if (raw.ends_with("need") || raw.ends_with("feed") || raw.ends_with("embed") ||
             raw.ends_with("bring"))
             word.inflected = false;
+        mask_ |= mask_of(word.exact) | mask_of(word.prefix);
+        numbers_ |= word.number;
+        days_ |= (word.roles & kDay) != 0 || (raw[0] >= '0' && raw[0] <= '9');
         words_.push_back(word);
         return at;
     }
@@ -183,29 +218,53 @@ private:
                                   (i > 1 && (words_[i - 2].roles & kReporter) != 0);
             if (reported_ == words_.size() && reporter && (word.roles & kSays) != 0)
                 reported_ = i - 1;
+            if (reported_ == words_.size() && text_.substr(word.from, word.to - word.from) == "heard")
+                reported_ = i;
             if (asks && question_ == words_.size() && word.starts && (word.roles & kAsks) != 0)
                 question_ = i;
         }
         if (asks && question_ == words_.size()) question_ = 0;
+        if (question_ + 1 < words_.size()) {
+            const Word& next = words_[question_ + 1];
+            const auto raw = text_.substr(next.from, next.to - next.from);
+            asks_for_ = raw == "you" || raw == "please";
+        }
+    }
+
+    static bool keeps_kind(const Statement& s) {
+        switch (s.kind) {
+            case StatementKind::rule:
+            case StatementKind::limit:
+            case StatementKind::instruction:
+            case StatementKind::preference:
+            case StatementKind::decision:
+            case StatementKind::deadline:
+            case StatementKind::value:
+            case StatementKind::fact: return true;
+            default: return false;
+        }
     }
 
     bool blocked(std::size_t at, const Phrase& phrase) const {
         const Word& word = words_[at];
         if (word.quoted) return true;
         if (at >= question_ && !phrase.question && !phrase.request) return true;
-        if (at >= question_ && phrase.question && at > 0 && asks_about(at)) return true;
+        if (at >= question_ && phrase.question && at > 0 && asks_about(at, phrase)) return true;
         return (word.conditional && !phrase.condition) || at > reported_ + 1;
     }
 
-    // "why do I prefer", "what if I prefer": the question is about the phrase.
-    bool asks_about(std::size_t at) const {
-        const std::size_t from = at >= 2 ? at - 2 : 0;
-        for (std::size_t i = from; i < at; ++i)
-            if ((words_[i].roles & kAsks) != 0 && i + 1 >= at) return true;
-        return false;
+    // "why do I prefer", "what if I prefer", "is it true that I must": the question is about it. A
+    // rule in a question binds only in a clause of its own
+    // or in a request ("can you").
+    bool asks_about(std::size_t at, const Phrase& phrase) const {
+        const std::uint32_t that = kPoints | kJoiner;
+        if ((words_[at - 1].roles & kAsks) != 0 || (words_[at - 1].roles & that) == that)
+            return true;
+        if (words_[at].starts || asks_for_) return false;
+        return phrase.kind == static_cast<int>(StatementKind::rule) || phrase.condition;
     }
 
-    bool match(const Phrase& phrase, std::size_t e, std::size_t at, std::size_t& last) const {
+    bool match(const Phrase& phrase, std::size_t e, std::size_t at, std::size_t& last) {
         using Type = Element::Type;
         if (e == phrase.elements.size()) {
             last = at;
@@ -219,7 +278,12 @@ private:
         }
         if (takes(element, at)) {
             const bool no_width = element.type == Type::clause || element.type == Type::end;
-            if (match(phrase, e + 1, at + (no_width ? 0 : 1), last)) return true;
+            if (match(phrase, e + 1, at + (no_width ? 0 : 1), last)) {
+                if (element.type == Type::number || element.type == Type::value ||
+                    element.type == Type::day)
+                    value_ = at;
+                return true;
+            }
         }
         return element.optional && match(phrase, e + element.skip, at, last);
     }
@@ -252,6 +316,19 @@ private:
                (word.roles & kDay) != 0;
     }
 
+    // The last word of a value: "March 3", "3 March", "Monday morning".
+    std::size_t value_last(std::size_t at) const {
+        std::size_t last = at;
+        const bool dated = (words_[at].roles & kDay) != 0;
+        while (last + 1 < words_.size() && last < at + 2) {
+            const Word& next = words_[last + 1];
+            const bool day = (next.roles & kDay) != 0;
+            if (next.comma || !(day ? dated || words_[at].number : dated && next.number)) break;
+            ++last;
+        }
+        return last;
+    }
+
     bool has_digit(const Word& word) const {
         for (std::uint32_t i = word.from; i < word.to; ++i)
             if (text_[i] >= '0' && text_[i] <= '9') return true;
@@ -280,11 +357,13 @@ private:
         s.cue_end = words_[std::max(last, first + 1) - 1].to;
         if (s.kind == StatementKind::limit || s.kind == StatementKind::deadline ||
             s.kind == StatementKind::value || s.kind == StatementKind::correction) {
-            const std::size_t from = last > first + 1 ? last - 1 : last;
+            const std::size_t from = std::min(value_, last > first + 1 ? last - 1 : last);
             for (std::size_t i = from; i < std::min(words_.size(), from + 6); ++i)
                 if (is_value(i)) {
-                    s.value_start = words_[i].from;
-                    s.value_end = words_[i].to;
+                    const bool dated = (words_[i].roles & kDay) != 0 && i > 0 && !words_[i].comma &&
+                                       words_[i - 1].number;
+                    s.value_start = words_[dated ? i - 1 : i].from;
+                    s.value_end = words_[value_last(i)].to;
                     break;
                 }
             set_subject(s, first);
@@ -329,7 +408,8 @@ private:
         }
         if (at >= words_.size() || !is_value(at)) return none;
         const Word& value = words_[at];
-        const bool exact = has_digit(value) || value.quoted;
+        const bool dated = (value.roles & kDay) != 0 && at > copula + 1;
+        const bool exact = has_digit(value) || value.quoted || dated;
         if (!exact && !owned && !now) return none;
         for (std::size_t i = at + 1; i < std::min(words_.size(), at + 4); ++i)
             now |= (words_[i].roles & kNow) != 0;
@@ -346,7 +426,7 @@ private:
         s.subject_start = words_[first].from;
         s.subject_end = words_[copula - 1].to;
         s.value_start = value.from;
-        s.value_end = value.to;
+        s.value_end = words_[value_last(at)].to;
         return s;
     }
 
@@ -357,10 +437,10 @@ private:
         if (question_ > cue && question_ < words_.size()) last = question_;
         if (last - first > kLongSentence) {
             std::size_t near = cue;
-            while (near > 0 && (!words_[near].comma || cue - near < 8) && cue - near < 24) --near;
+            while (near > 0 && (!words_[near].comma || cue - near < 3) && cue - near < 14) --near;
             first = near;
-            std::size_t far = std::min(last, cue + 12);
-            while (far < last && !words_[far].comma && far < cue + 40) ++far;
+            std::size_t far = std::min(last, cue + 10);
+            while (far < last && !words_[far].comma && far < cue + 24) ++far;
             last = far;
         }
         s.start = static_cast<std::uint32_t>(first == 0 ? begin_ : words_[first].from);
@@ -399,7 +479,11 @@ private:
     std::size_t begin_, end_;
     std::vector<Word>& words_;
     const Phrases& table_;
+    std::size_t value_ = 0;  // the word that is the value in the last match
     std::size_t question_ = 0, reported_ = 0;  // the size of words_ where there is none
+    std::uint64_t mask_ = 0;                   // of the words that are in the tables
+    bool numbers_ = false, days_ = false;
+    bool asks_for_ = false;  // the question is a request: "can you"
 };
 
 // Finds the paragraphs in which the author of the message speaks.
@@ -421,6 +505,10 @@ public:
             } else if (fence != 0) {
             } else if (line.blank()) {
                 close();
+                if (signed_) pasted_ = signed_ = false;
+                last_paragraph_ = next;
+            } else if (pasted_) {
+                signed_ |= is_sign_off(content);
             } else if (content.starts_with("\"\"\"")) {
                 close();
                 const std::size_t end = text_.find("\"\"\"", line.first + 3);
@@ -431,11 +519,10 @@ public:
                 close();
                 at = std::max(after_element(line.first), next);
                 continue;
-            } else if (!trusted_ && is_header(content)) {
-                close();
-                break;
+            } else if (!trusted_ && (is_header(content) || is_greeting(content, line.first))) {
+                begin_paste(next);
             } else if (content.front() == '>' || content.front() == '|' || is_heading(content) ||
-                       is_table_row(content) || rule_of(content) != 0 ||
+                       is_table_row(content) || rule_of(content) != 0 || is_log_line(content) ||
                        code_evidence(line, content) == 2 || begins_turn(content)) {
                 close();
             } else {
@@ -449,36 +536,122 @@ public:
                     begin_ = line.first;
                 }
                 end_ = line.last;
-                if (!trusted_ && content.back() == ':' && announces(content)) {
-                    close();
-                    break;
-                }
+                if (!trusted_ && content.back() == ':' && announces(content)) begin_paste(next);
             }
             at = next;
         }
+        if (pasted_) read_request_behind_paste();
         close();
+        end_section();
         return std::move(out_);
     }
 
 private:
+    void begin_paste(std::size_t at) {
+        close();
+        pasted_ = true;
+        signed_ = false;
+        paste_ = last_paragraph_ = at;
+    }
+
+    // What is behind a pasted text that has no end of its own: the last paragraph, if it is short
+    // and begins as a request to the assistant does.
+    void read_request_behind_paste() {
+        const std::size_t begin = last_paragraph_;
+        const std::size_t end = trim_space(text_, begin, text_.size());
+        const auto before = text_.substr(paste_, begin - paste_);
+        if (end <= begin || end - begin > kLongestRequest ||
+            before.find_first_not_of(" \t\r\n") == std::string_view::npos)
+            return;
+        if (!Sentence(text_, begin, end, words_).begins_with(kRequests)) return;
+        open_ = true;
+        begin_ = begin;
+        end_ = end;
+    }
+
     void close() {
         if (!open_) return;
         open_ = false;
         starts_.clear();
         sentence_starts(text_, begin_, end_, begin_, kLongest, starts_, stop_);
+        bool self = false;
+        std::size_t words = 0;
+        const std::size_t before = out_.size();
         for (std::size_t i = 0; i < starts_.size(); ++i) {
             const std::size_t next = i + 1 < starts_.size() ? starts_[i + 1] : end_;
             const std::size_t last = trim_space(text_, starts_[i], next);
             if (last <= starts_[i]) continue;
-            Sentence(text_, starts_[i], last, words_)
-                .find(replies_, i > 0 ? starts_[i - 1] : starts_[i], out_);
+            Sentence sentence(text_, starts_[i], last, words_);
+            sentence.find(replies_, i > 0 ? starts_[i - 1] : starts_[i], out_);
+            self = self || sentence.has(kSelf);
+            words += sentence.size();
         }
+        if (trusted_ || replies_) return;
+        if (self) {
+            end_section(before);
+        } else {
+            section_words_ += words;
+            section_sentences_ += starts_.size();
+            ++section_paragraphs_;
+        }
+    }
+
+    // A section is a run of paragraphs in which nobody says "I" or "please". A long one with few
+    // statements, of several paragraphs, is a text about something: a page, a policy, a manual. It is pasted.
+    void end_section() { end_section(out_.size()); }
+    void end_section(std::size_t end) {
+        const std::size_t found = end - section_;
+        if (section_words_ >= kLongSection && section_paragraphs_ > 1 &&
+            3 * found < section_sentences_)
+            out_.erase(out_.begin() + static_cast<std::ptrdiff_t>(section_),
+                       out_.begin() + static_cast<std::ptrdiff_t>(end));
+        section_ = out_.size();
+        section_words_ = section_sentences_ = section_paragraphs_ = 0;
     }
 
     static bool is_header(std::string_view content) {
         return content.starts_with("From: ") || content.starts_with("Subject: ") ||
                content.starts_with("Begin forwarded") || content.starts_with("-----Original") ||
                content.starts_with("---------- Forwarded");
+    }
+
+    // "Dear Ms Park,", or "Hi all," below other text.
+    bool is_greeting(std::string_view content, std::size_t at) const {
+        if (content.size() > 40 || (content.back() != ',' && content.back() != ':')) return false;
+        if (content.starts_with("Dear ")) return true;
+        if (!content.starts_with("Hi ") && !content.starts_with("Hello ")) return false;
+        return text_.substr(0, at).find_first_not_of(" \t\r\n") != std::string_view::npos;
+    }
+
+    static bool is_sign_off(std::string_view content) {
+        if (content.size() > 30) return false;
+        for (const std::string_view words : {"Best", "Kind regards", "Regards", "Sincerely", "Cheers",
+                                             "Yours", "Warm regards", "Many thanks", "Thanks,"})
+            if (content.starts_with(words)) return true;
+        return false;
+    }
+
+    // A time or a level in front, as programs write them.
+    static bool is_log_line(std::string_view content) {
+        const auto digit = [&](std::size_t i) {
+            return i < content.size() && content[i] >= '0' && content[i] <= '9';
+        };
+        const std::size_t at = content.front() == '[' ? 1 : 0;
+        if (digit(at) && digit(at + 1)) {
+            if (content.size() > at + 8 && content[at + 2] == ':' && content[at + 5] == ':' &&
+                digit(at + 3) && digit(at + 6))
+                return true;
+            if (digit(at + 2) && digit(at + 3) && content.size() > at + 10 &&
+                content[at + 4] == '-' && content[at + 7] == '-' && digit(at + 5))
+                return content[at + 10] == 'T' || digit(at + 11) || content[at + 10] == ']';
+        }
+        for (const std::string_view level : {"INFO", "WARN", "WARNING", "ERROR", "DEBUG", "FATAL",
+                                             "TRACE", "CRITICAL"})
+            if (content.substr(at).starts_with(level) && content.size() > at + level.size() &&
+                (content[at + level.size()] == ' ' || content[at + level.size()] == ':' ||
+                 content[at + level.size()] == ']'))
+                return true;
+        return false;
     }
 
     // The offset behind the element that begins at a line; 0 if it is not closed.
@@ -519,6 +692,10 @@ private:
     bool open_ = false;
     std::size_t begin_ = 0, end_ = 0;
     int failed_ = 0;
+    bool pasted_ = false, signed_ = false;         // in a pasted text; behind its sign-off
+    std::size_t paste_ = 0, last_paragraph_ = 0;  // where the pasted text and its last paragraph begin
+    std::size_t section_ = 0, section_words_ = 0, section_sentences_ = 0,
+                section_paragraphs_ = 0;
     std::vector<std::size_t> starts_;
     std::vector<Word> words_;
     std::vector<Statement> out_;

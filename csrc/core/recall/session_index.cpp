@@ -286,6 +286,7 @@ Found SessionIndex::search(std::string_view question, std::size_t limit,
         const std::uint32_t m = order[i];
         found.message.push_back(messages_[m].number);
         found.score.push_back(scores.total[m]);
+        found.speaker.push_back(messages_[m].speaker);
         for (std::uint32_t p = messages_[m].first; p < end_of(m); ++p) {
             found.start.push_back(passages_[p].start);
             found.end.push_back(passages_[p].end);

@@ -43,6 +43,7 @@ struct Found {
     std::vector<std::int64_t> first{0};  // the passages of message i are rows first[i] .. first[i+1]
     std::vector<std::int64_t> start, end;  // code points
     std::vector<float> passage_score;
+    std::vector<Speaker> speaker;  // of each message
 };
 
 class SessionIndex {

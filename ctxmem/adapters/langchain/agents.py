@@ -493,10 +493,11 @@ class ContextWindowEdit:
     `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in `ContextMiddleware`.
 
     >>> from langchain_core.messages import AIMessage, HumanMessage
-    >>> chat = [HumanMessage("The first."), AIMessage("Answered."), HumanMessage("The second one.")]
-    >>> ContextWindowEdit(budget=14).apply(chat, count_tokens=len)
-    >>> [message.text for message in chat]
-    ['The second one.']
+    >>> asked = [HumanMessage(f"This is question {i}.") for i in range(20)]
+    >>> chat = [message for one in asked for message in (one, AIMessage("Yes."))][:-1]
+    >>> ContextWindowEdit(budget=80).apply(chat, count_tokens=len)
+    >>> len(chat) < 12, chat[-1].text
+    (True, 'This is question 19.')
     """
 
     budget: int | Budget

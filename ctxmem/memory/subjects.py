@@ -1,0 +1,186 @@
+"""What a statement is about: its stems, its subject, and what its words can be replaced by."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[^\W_]+(?:['’._/@:-][^\W_]+)*")
+_ENDINGS = ("ing", "ed", "es", "s")
+
+STOP = frozenset(
+    "a an the my our your this that these those of for in on at to is are be been being it its "
+    "now currently please i i'm i'd i've i'll we we're we've we'd we'll you you're me us and but "
+    "so or as with by from no not never always only don't do does did actually instead longer "
+    "anymore again about will can could would must should may might it's there there's here just "
+    "all any what said after more than moved changed make forget ignore get got have has had am "
+    "was were they he she they've correction sorry wrong rather still also too then if when "
+    "whenever everything mind ok okay yes well today "
+    "der die das den dem ein eine mein meine unser jetzt nicht ist le la les mon ma un une "
+    "est el los mi es ahora il mio è ora o os meu minha é agora de het mijn nu ich wir".split()
+)
+"""Words that say nothing about what a statement is about."""
+
+_CUES = frozenset(
+    "prefer preference like love enjoy want hate use go going let's lets decide decided agreed "
+    "switching switched switch settled need limit max maximum minimum most least cap "
+    "remember sure note plan rule allowed fine feel free tried attempted".split()
+)
+"""Words that many statements of a kind share, whatever they are about."""
+
+_CANONICAL = {
+    "spend": "budget",
+    "budget": "budget",
+    "afford": "budget",
+    "due": "deadline",
+    "deadline": "deadline",
+    "frist": "deadline",
+    "quota": "quota",
+    "ceiling": "cap",
+    "cap": "cap",
+}
+"""Cue words that name what they limit."""
+
+_FAMILIES = (
+    "postgres postgresql mysql mariadb sqlite mongodb mongo oracle cockroachdb dynamodb duckdb",
+    "redis memcached valkey",
+    "kafka rabbitmq nats sqs pulsar",
+    "python rust go java kotlin typescript javascript ruby php scala",
+    "react vue svelte angular",
+    "django flask fastapi rails laravel express",
+    "aws gcp azure heroku",
+    "npm yarn pnpm bun",
+    "poetry pip uv conda",
+    "docker podman",
+    "jest vitest mocha pytest unittest",
+    "rest graphql grpc",
+    "tabs spaces",
+    "english french german spanish italian portuguese dutch japanese chinese korean polish russian",
+    "aisle window middle",
+    "train bus plane car ferry",
+    "monday tuesday wednesday thursday friday saturday sunday",
+    "refund voucher replacement",
+    "median mean mode",
+    "json yaml toml xml csv parquet",
+    "merge rebase squash",
+    "light dark",
+    "metric imperial",
+)
+"""Words of which one replaces another."""
+FAMILY = {word: i for i, words in enumerate(_FAMILIES) for word in words.split()}
+
+_SLOTS = (
+    ("address", r"\b(?:call|address) me\b|\bnenn\w* mich\b"),
+    ("name", r"\bmy name\b|\bnoem m"),
+    ("home", r"\b(?:i|we) (?:now |currently )?live in\b|\bwohne\b|\bwoon\b"),
+    ("weight", r"\bi weigh\b|\bich wiege\b"),
+    (
+        "language",
+        r"\b(?:reply|answer|respond|write|speak|talk|antworte)(?: \w+){0,3}? (?:in|auf) "
+        r"(?:english|french|german|spanish|italian|portuguese|dutch|japanese|chinese|korean|polish"
+        r"|russian|deutsch|englisch)\b",
+    ),
+)
+_SLOT_PATTERNS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _SLOTS)
+SINGLE = frozenset({"address", "home", "weight", "language"})
+"""Slots of which a person has one value: the newest."""
+
+_NAMED = (
+    re.compile(r"\binstead of (?:the |using )?([\w.+-]+)", re.IGNORECASE),
+    re.compile(r"\brather than (?:the |using )?([\w.+-]+)", re.IGNORECASE),
+    re.compile(r"\bfrom (?:the )?([\w.+-]+) (?:over )?to\b", re.IGNORECASE),
+    re.compile(r"\b(?:replace|drop|dropping|replacing|ditch|leaving) (?:the )?([\w.+-]+)", re.I),
+    re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
+    re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
+)
+_SWITCHES = re.compile(
+    r"\b(?:after all|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
+    r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
+    re.IGNORECASE,
+)
+_LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
+_SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
+_OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNORECASE)
+_OWN = re.compile(r"(?:i|we|you|they|he|she|it)(?:['’](?:ve|m|re|ll|d|s))?$", re.IGNORECASE)
+
+
+def stem(word: str) -> str:
+    """Return a word without its inflection, for comparing only."""
+    word = word.lower().replace("’", "'").removesuffix("'s")
+    for ending in _ENDINGS:
+        if len(word) > len(ending) + 2 and word.endswith(ending) and not word.endswith("ss"):
+            return word[: -len(ending)].removesuffix("e")
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+def content(text: str) -> frozenset[str]:
+    """Return the stems of a text that say what it is about."""
+    return frozenset(
+        stem(word)
+        for word in map(str.lower, _WORD.findall(text))
+        if word not in STOP and word not in _CUES
+    )
+
+
+def family_words(text: str) -> dict[int, str]:
+    """Return the words of a text that others of their family replace, by family."""
+    found = (word.lower() for word in _WORD.findall(text))
+    return {FAMILY[word]: word for word in found if word in FAMILY}
+
+
+def slot(text: str) -> str:
+    """Return the name of the one thing about a person that a statement sets, or ""."""
+    for name, pattern in _SLOT_PATTERNS:
+        if pattern.search(text):
+            return name
+    return ""
+
+
+def replaced_names(text: str) -> set[str]:
+    """Return the words that a statement names as replaced: "instead of X", "from X to Y"."""
+    return {m.group(1).strip(".-").lower() for p in _NAMED for m in p.finditer(text)}
+
+
+def switches(text: str) -> bool:
+    """Return whether a statement says that it replaces a decision."""
+    return _SWITCHES.search(text) is not None or _LATER.match(text) is not None
+
+
+def subject_of(before: str, cue: str) -> str:
+    """Return the subject of a value, from the words before its cue and those of the cue.
+
+    "After the new filter the dataset" is about the dataset: an article begins a new noun, unless
+    a preposition is before it. Pronouns are no subjects; then the noun of the cue is.
+    """
+    words = before.strip(" \n\t,;:")
+    for found in reversed(list(_ARTICLE.finditer(words))):
+        if found.start() > 0 and not _OF.search(words[: found.start()]):
+            words = words[found.end() :]
+            break
+    while words:
+        first, _, rest = words.partition(" ")
+        if not (_OWN.match(first) or first.lower() in STOP):
+            break
+        words = rest.strip()
+    while words.rpartition(" ")[2].lower() in STOP and words:
+        words = words.rpartition(" ")[0]
+    if words and not all(word.lower() in STOP for word in words.split()):
+        head, _, last = words.rpartition(" ")
+        words = f"{head} {_CANONICAL.get(last.lower(), last)}".lstrip()
+        named = _named_by(cue, strict=True)
+        return f"{words} {named}" if named and named not in words.lower() else words
+    return _named_by(cue)
+
+
+def _named_by(cue: str, *, strict: bool = False) -> str:
+    for found in _WORD.finditer(cue.lower()):
+        if found.group(0) in _CANONICAL:
+            scope = _SCOPE.match(cue, found.end())
+            return _CANONICAL[found.group(0)] + (f" {scope.group(1)}" if scope else "")
+    if strict:
+        return ""
+    article = _ARTICLE.search(cue)
+    if article is None:
+        return ""
+    noun = _WORD.match(cue, article.end())
+    return noun.group(0) if noun else ""
