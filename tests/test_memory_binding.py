@@ -203,3 +203,11 @@ def test_an_open_memory_of_a_deleted_session_says_so(store):
     with pytest.raises(SessionDeletedError):
         memory.append(user("Hello?"))
     assert len(again.pages()) == 1
+
+
+def test_what_was_forgotten_is_left_out_of_messages_and_exports():
+    memory = Memory(1000)
+    memory.append([{"role": "user", "content": f"Fact {i}."} for i in range(3)])
+    memory.forget("p1")
+    assert [True, False, True] == [message is not None for message in memory.messages()]
+    assert [0, 2] == [row["number"] for row in memory.export()]

@@ -116,6 +116,8 @@ class AsyncMemory:
     answer = _awaited(Memory.answer)
     ledger = _awaited(Memory.ledger)
     receipts = _awaited(Memory.receipts)
+    forget = _awaited(Memory.forget)
+    export = _awaited(Memory.export)
     pin = _awaited(Memory.pin)
     unpin = _awaited(Memory.unpin)
     stats = _awaited(Memory.stats)

@@ -413,8 +413,8 @@ class Memory:
         """
         with self._lock:
             self._session.catch_up()
-            state = self._state
-            keys = [PageId(state.items[i].key) for i in range(start, len(state.items))]
+            items = map(self._state.items.__getitem__, range(start, len(self._state.items)))
+            keys = [PageId("" if item.lost else item.key) for item in items]
             found = self._log.messages([key for key in keys if key])
             return [found.get(key) for key in keys]
 
