@@ -187,6 +187,8 @@ def test_a_session_is_exported_as_it_was_appended(tmp_path):
     assert [row["message"] for row in rows] == said
     assert (rows[0]["number"], rows[0]["pages"], rows[0]["at"]) == (0, ["p0"], 5.0)
     assert memory.export(tmp_path / "out.jsonl") == 3
+    if os.name == "posix":
+        assert (tmp_path / "out.jsonl").stat().st_mode & 0o777 == 0o600
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert [json.loads(line)["message"] for line in lines] == said
 
