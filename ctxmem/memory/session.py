@@ -44,6 +44,7 @@ from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
+from ctxmem.stores.sessions import private
 from ctxmem.tokens import resolve
 
 RECALL_SHARE = 0.85
@@ -421,8 +422,8 @@ class Memory:
         """
         with self._lock:
             self._session.catch_up()
-            state = self._state
-            keys = [PageId(state.items[i].key) for i in range(start, len(state.items))]
+            items = map(self._state.items.__getitem__, range(start, len(self._state.items)))
+            keys = [PageId("" if item.lost else item.key) for item in items]
             found = self._log.messages([key for key in keys if key])
             return [found.get(key) for key in keys]
 
@@ -585,12 +586,13 @@ class Memory:
         """Return the messages of the session, one dict each, or write them to a file.
 
         A dict has `message` (as it was appended), `number`, `pages`, `role` and `at`, in seconds
-        since 1970. With a path they are written as JSON lines, and the return value is how many.
+        since 1970. With a path they are written as JSON lines, for the owner only if the file is
+        new, and the return value is how many.
         """
         rows = self._exported()
         if path is None:
             return rows
-        with open(path, "wb") as file:
+        with open(path, "wb", opener=private) as file:
             count = 0
             for row in rows:
                 file.write(encode(row) + b"\n")
