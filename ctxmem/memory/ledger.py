@@ -47,6 +47,7 @@ _SHORT = {"dead_end": "tried", "commitment": "promise"}
 """Kinds that the block calls by a shorter or plainer name."""
 _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
 
 
@@ -573,8 +574,10 @@ def _comparable(kind: str, other: str) -> bool:
 
 
 def _form(value: str) -> str:
+    """Return the shape of a value: "9" for numbers, "a" for words, "a-9" for "B-17"."""
     plain = value.strip("'\"").replace(",", "").replace(".", "")
-    return "number" if plain.isdigit() else "word" if plain.isalpha() else "identifier"
+    shape = _DIGITS.sub("9", _LETTERS.sub("a", plain))
+    return shape if len(shape) <= 4 else "mixed"
 
 
 def _opposed(a: str, b: str) -> bool:
