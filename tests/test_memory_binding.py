@@ -191,6 +191,8 @@ def test_a_session_is_exported_as_it_was_appended(tmp_path):
         assert (tmp_path / "out.jsonl").stat().st_mode & 0o777 == 0o600
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert [json.loads(line)["message"] for line in lines] == said
+    memory.forget("p1")
+    assert [row["number"] for row in memory.export()] == [0, 2]
 
 
 def test_an_open_memory_of_a_deleted_session_says_so(store):

@@ -118,7 +118,10 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
                 subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
             if subject.lower().startswith(("new ", "current ")):
                 subject = subject.partition(" ")[2]
-                flags |= _UPDATES
+                found.append(
+                    _Found(kinds[k], start, end, strength, flags | _UPDATES, subject, value)
+                )
+                continue
         found.append(_Found(kinds[k], start, end, strength, flags, subject, value))
     return found
 
@@ -211,7 +214,8 @@ class Ledger:
         made = self._accepted(text) if person and self._proposed else []
         source = "user" if person else "system"
         behind = 0
-        for f in scan(text, trusted=not person):
+        for one in scan(text, trusted=not person):
+            f = one
             if f.start < behind:  # the sentence that it leans on is an entry of its own
                 blank = len(text[behind : f.end]) - len(text[behind : f.end].lstrip())
                 f = replace(f, start=behind + blank)

@@ -94,13 +94,18 @@ _NAMED = (
     re.compile(r"\binstead of (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\brather than (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bfrom (?:the )?([\w.+-]+) (?:over )?to\b", re.IGNORECASE),
-    re.compile(r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving) (?:the )?([\w.+-]+)", re.I),
+    re.compile(
+        r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving)"
+        r" (?:the )?([\w.+-]+)",
+        re.IGNORECASE,
+    ),
     re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
 )
 _SWITCHES = re.compile(
-    r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
-    r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
+    r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)"
+    r"|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second thought"
+    r"|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
@@ -200,9 +205,7 @@ def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]
     """
     if _IT.search(cue):
         subject = ""
-    if found := _SET.match(cue):
-        subject = found.group(1)
-    elif found := _AS.match(behind):
+    if (found := _SET.match(cue)) or (found := _AS.match(behind)):
         subject = found.group(1)
     elif not subject and value.isalpha() and (found := _VERSION.match(behind)):
         subject, value = value, found.group(1)

@@ -43,10 +43,10 @@ def summarizer(
     >>> said = [HumanMessage("Never restart the server."), HumanMessage("Which port do tests use?")]
     >>> print(summarizer(19)(said))
     [user]
-    Which port do tests use?
-    <BLANKLINE>
-    [still binding]
     Never restart the server.
+    <BLANKLINE>
+    [user]
+    Which port do tests use?
     """
     whole = read_budget(budget)
     settings = {"header": "[{source}]", "order": "given", **options}
