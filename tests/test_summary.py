@@ -383,3 +383,24 @@ def test_losses_in_mutated_summaries_are_found_without_false_alarms():
     assert sum(n for _, n in found.values()) >= 60
     assert all(hit >= 0.95 * n for hit, n in found.values()), found
     assert false <= 0.01 * could
+
+
+# The summarizer for LangChain ---------------------------------------------------------------------
+
+
+def test_the_summarizer_adds_statements_that_it_would_leave_out_within_its_budget():
+    messages = pytest.importorskip("langchain_core.messages")
+    from ctxmem.adapters.langchain import summarizer
+
+    said = [
+        messages.HumanMessage("Never restart the server."),
+        messages.HumanMessage("Which port?"),
+        messages.AIMessage("It listens on port 8080, as the file of settings says."),
+        messages.HumanMessage("And which port do the tests use?"),
+    ]
+    asked = "[user]\nAnd which port do the tests use?"
+    assert summarizer(24)(said) == f"{asked}\n\n[still binding]\nNever restart the server."
+    for budget in range(24, 80):
+        summary = summarizer(budget)(said)
+        assert ctxmem.count_tokens(summary) <= budget
+        assert summary.count("Never restart the server.") == 1

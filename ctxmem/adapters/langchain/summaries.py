@@ -40,13 +40,6 @@ def summarizer(
     <BLANKLINE>
     [assistant]
     The server listens on port 8080.
-    >>> said = [HumanMessage("Never restart the server."), HumanMessage("Which port do tests use?")]
-    >>> print(summarizer(19)(said))
-    [user]
-    Never restart the server.
-    <BLANKLINE>
-    [user]
-    Which port do tests use?
     """
     whole = read_budget(budget)
     settings = {"header": "[{source}]", "order": "given", **options}
