@@ -83,8 +83,11 @@ _MONTHS = {
 _SAME = {
     word: words.split()[0]
     for words in (
-        "answer reply replies respond response responses answers write antworten antworte réponds "
-        "répondre",
+        "answer antwort réponse reply replies respond response responses answers "
+        "antworten antworte réponds répondre",
+        "write written wrote writing",
+        "run ran running execute executed",
+        "restart reboot restarted rebooted",
         "delete remove removal deletion erase löschen lösche gelöscht supprimer supprime",
         "budget spend spending budgets",
         "commit commits committing",
@@ -163,6 +166,17 @@ EXCEPTION = re.compile(
     r"\b(?:unless|except\w*|apart from|außer|es sei denn|sauf|excepto|tranne|exceto|behalve)\b",
     re.I,
 )
+_MOST = re.compile(
+    r"\b(?:not?|never|cannot|nicht|nie|pas|jamais)\b[^.;]{0,30}\b(?:exceed\w*|more|above|over|beyond|"
+    r"überschreit\w*|mehr als|dépass\w*|plus de)\b|\b(?:at most|maximum|up to|höchstens|maximal|"
+    r"au plus|au maximum)\b",
+    re.I,
+)
+_LEAST = re.compile(
+    r"\b(?:not?|never|nicht|nie|pas|jamais)\b[^.;]{0,30}\b(?:less|fewer|below|weniger|moins)\b|"
+    r"\b(?:at least|minimum|mindestens|wenigstens|au moins)\b",
+    re.I,
+)
 _WEAK = re.compile(
     r"\b(?:sometimes|usually|occasionally|often|rarely|if possible|where possible|manchmal|"
     r"gelegentlich|meistens|wenn möglich|parfois|souvent|si possible|a veces|a volte|às vezes|soms)"
@@ -202,6 +216,15 @@ def without_contrast(text: str) -> str:
     return _CONTRAST.sub(" ", text)
 
 
+def bound(text: str) -> str:
+    """Return whether a sentence sets an upper or a lower bound: "most", "least" or "".
+
+    >>> [bound(t) for t in ("It must not exceed 5.", "At least 5.", "No fewer than 5.", "5.")]
+    ['most', 'least', 'least', '']
+    """
+    return "most" if _MOST.search(text) else "least" if _LEAST.search(text) else ""
+
+
 def force(text: str) -> str:
     """Return the force of a sentence, a key of `AGREES`.
 
@@ -216,6 +239,8 @@ def force(text: str) -> str:
         releases = releases if forbids is None else None
     if releases and not forbids:
         return "releases"
+    if bound(text):  # "must not exceed" says the same as "at most"
+        return "requires"
     negated = forbids or _NEGATED.search(text)
     if _ONLY.search(text) or (negated and _CONDITION.search(text)):
         return "guards"
@@ -321,6 +346,8 @@ def _shortened(word: str) -> str:
     for ending in ("ing", "ed", "en", "es", "s", "e"):
         if len(word) > len(ending) + 3 and word.endswith(ending) and not word.endswith("ss"):
             word = word[: -len(ending)]
+            if ending in ("ing", "ed") and word[-1] == word[-2] and word[-1] not in "sle":
+                word = word[:-1]  # "logged" is of "log"
             break
     return word[:6]
 

@@ -41,8 +41,9 @@ _BEHIND = re.compile(
     r"(?i:unless|except|no longer|not required|anymore|any more|nicht mehr|außer|sauf)\b"
 )
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
-_COMMON = 8
-"""Sentences of the summary with the same long word that a sentence is compared with."""
+_WORDS = re.compile(r"\w+")
+_CHECKED = 100
+"""Sentences of the summary that are compared with sentences that bind nobody."""
 _RETRACTS = 8
 _NEAR = 0.75
 """A sentence that holds another statement is about this one if it has this share of its words."""
@@ -199,6 +200,7 @@ class _Statements:
         self._index, self._said = index, said
         self._all = {entry.id: entry for entry in ledger.entries(superseded=True)}
         self._live = ledger.entries()
+        self.texts = {entry.text for entry in self._all.values()}
         self.explained: set[str] = set()
         """Tokens and sentences of the summary that a finding names already."""
         self._replaced: dict[int, list[int]] = {}
@@ -365,6 +367,7 @@ class _Mentions:
         self._said = said
         self._known: dict[str, _Mention] = {}
         self._in_word: dict[str, tuple[tuple[str, str, str], ...]] = {}
+        self._seen: set[str] = set()
         for i, one in enumerate(said):
             if one.spoken:
                 self._take(i, one.spoken, one.role)
@@ -372,12 +375,14 @@ class _Mentions:
                 self._take(i, one.other, "tool")
 
     def _take(self, i: int, text: str, role: str) -> None:
-        words = dict.fromkeys(text.split())
-        for word in words.keys() - self._in_word.keys():
-            self._in_word[word] = tuple(
-                (kind, key, run) for run in runs(word) for kind, key in tokens_of_run(run)
-            )
-        named = [one for word in words for one in self._in_word[word]]
+        words = set(text.split())
+        for word in words - self._seen:
+            if named := tuple((kind, key, r) for r in runs(word) for kind, key in tokens_of_run(r)):
+                self._in_word[word] = named
+        self._seen |= words
+        named = tuple(
+            one for word in sorted(self._in_word.keys() & words) for one in self._in_word[word]
+        )
         spoken = role in ("user", "system", "developer", "assistant") and len(named) <= _PASTED
         asked = spoken and role != "assistant"
         for kind, key, run in named:
@@ -417,7 +422,7 @@ class _Mentions:
                 "",
                 f"message {one.first} names the {one.kind} {one.shown!r}; the summary does not",
             )
-            for one in sorted(lost[:_MENTIONS], key=lambda one: one.first)
+            for one in sorted(lost[:_MENTIONS], key=lambda one: (one.first, one.kind))
         ]
 
     def invented(
@@ -475,6 +480,8 @@ def _turned_sentences(
         if agreeing:
             continue
         message, text = near[0]
+        if text in statements.texts:
+            continue
         statements.explained.add(index.shown[i])
         detail = f"message {message} says {text!r}; the summary turns it round: {index.shown[i]!r}"
         found.append(Missing("negation", text, message, index.shown[i], detail))
@@ -484,27 +491,21 @@ def _turned_sentences(
 def _same_words(index: SummaryIndex, said: list[_Said]) -> Mapping[int, list[tuple[int, str]]]:
     """Return, by sentence of the summary, the sentences of messages with the same content words.
 
-    A sentence is looked up by its longest word, which has to be in the other one too.
+    A sentence is looked up by its longest word.
     """
-    with_word: dict[str, list[int]] = {}
-    for i, words in enumerate(index.words):
+    by_word: dict[str, list[int]] = {}
+    for i, words in enumerate(index.words[:_CHECKED]):
         if len(words) >= 2 and not EXCEPTION.search(index.sentences[i]):
-            for word in {word[:5].lower() for word in index.sentences[i].split()}:
-                with_word.setdefault(word, []).append(i)
+            longest = max(_WORDS.findall(index.sentences[i].lower()), key=len)[:6]
+            by_word.setdefault(longest, []).append(i)
     found: dict[int, list[tuple[int, str]]] = {}
-    for message, one in enumerate(said if with_word else ()):
-        for text in _SENTENCE.findall(one.spoken):
-            longest = max(text.split(), key=len, default="")[:5].lower()
-            size = len(text)
-            near = [
-                i
-                for i in with_word.get(longest, ())[:_COMMON]
-                if size < 2 * len(index.sentences[i]) and len(index.sentences[i]) < 2 * size
-            ]
-            if not near:
-                continue
-            words = stems(text)
-            for i in near:
-                if words == index.words[i]:
-                    found.setdefault(i, []).append((message, text.strip()))
+    for message, one in enumerate(said):
+        text = one.spoken.lower()
+        here = [word for word in by_word if word in text]
+        for sentence in _SENTENCE.findall(one.spoken) if here else ():
+            low = sentence.lower()
+            for i in (i for word in here if word in low for i in by_word[word]):
+                size = len(index.sentences[i])
+                if len(low) < 2 * size < 4 * len(low) and stems(sentence) == index.words[i]:
+                    found.setdefault(i, []).append((message, sentence.strip()))
     return found

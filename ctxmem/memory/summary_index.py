@@ -11,6 +11,7 @@ from ctxmem.memory.critical_tokens import (
     AGREES,
     EXCEPTION,
     Reading,
+    bound,
     force,
     is_month,
     keys_in,
@@ -19,12 +20,16 @@ from ctxmem.memory.critical_tokens import (
     without_contrast,
 )
 
-_ENDS = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=\S)|(?<=[。！？])|\n+|;\s+")
+_ENDS = re.compile(
+    r"(?<=[.!?…])[\"')\]]*\s+(?=\S)"
+    r"(?!(?<=\d\.\s)(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez))|(?<=[。！？])|\n+|;\s+"
+)
 _ITEM = re.compile(r"\s*(?:[-*•>#]+|\d{1,3}[.)])\s+")
 _CLAUSE = re.compile(
     r"[,;:–—]\s+|\s-\s|\s(?:and|but|while|und|aber|et|mais|y|pero|e|ma)\s(?!\w+\s*$)"
 )
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*\w*|\w+|[^\w\s]")
+_WORDS = re.compile(r"\w+")
 LONGEST = 1200  # characters of a sentence; longer ones are cut between words
 _VISITED = 400  # sentences that one statement is compared with by their words
 _JUDGED = 4  # sentences that are compared in full
@@ -172,10 +177,17 @@ class SummaryIndex:
         share = len(plain & other.words) / len(plain) if plain else 1.0
         lost = lost_tokens(said, other)
         critical = len(said.numbers) + len(said.identifiers) + len(said.names)
+        if not lost and not critical and share >= 0.5 and not _close(share, len(plain)):
+            region = self._region(said, i)
+            verdict = self._forced(said, region, i, share, strict)
+            if verdict.outcome == "turned" and share >= 0.6:
+                return verdict
+            words = tuple(w for w in _WORDS.findall(said.text) if stems(w) & (plain - other.words))
+            return Verdict("lacks", i, share, words)
         if not lost and critical:
             near = share >= (0.3 if len(plain) > 1 else 0.0)
         else:
-            near = share >= (0.6 if len(plain) < 12 else 0.5) and bool(plain)
+            near = _close(share, len(plain))
             near = near or (bool(lost) and share >= 0.5 and bool(plain & other.words))
         if not near:
             return Verdict("apart", i, share)
@@ -190,8 +202,9 @@ class SummaryIndex:
     def _forced(self, said: Reading, region: str, i: int, share: float, strict: bool) -> Verdict:
         mine, theirs = force(said.text), force(region)
         agreed = AGREES[mine] - ({"allows", "weakens"} if strict else set())
+        bounds = {bound(said.text), bound(region)} - {""}
         excepted = bool(EXCEPTION.search(said.text)), bool(EXCEPTION.search(self.sentences[i]))
-        if theirs not in agreed | {mine}:
+        if theirs not in agreed | {mine} or len(bounds) > 1:
             return Verdict("turned", i, share)
         if excepted[0] != excepted[1] and not (excepted[0] and theirs == "guards"):
             return Verdict("turned", i, share)
@@ -243,6 +256,11 @@ class SummaryIndex:
         here = read_sentence(region)
         lost = lost_tokens(said, here)
         return lost if lost and _instead(said, here, lost) else ()
+
+
+def _close(share: float, words: int) -> bool:
+    """Whether a sentence has enough of a statement's words; of a few, one can change all."""
+    return bool(words) and share >= (0.75 if words < 5 else 0.6 if words < 12 else 0.5)
 
 
 def _parts(reading: Reading) -> frozenset[str]:
