@@ -242,8 +242,8 @@ def with_memory(session: Session, budget: int, *, ledger: bool) -> dict[str, Any
         block = _joined(_without_messages(session, shown))
         later[0] += sum(_plain(one.text) in block for one in gone)
         later[1] += len(gone)
-    _go_on(memory)
     entries = memory.ledger()
+    _go_on(memory)
     shown = _texts(memory.window().messages)
     return {
         **_final(session, shown),

@@ -256,7 +256,7 @@ ENGLISH: tuple[Template, ...] = (
         "correction",
         "Sorry, I meant {a}, not what I wrote above.",
         "",
-        (("Tuesday", ""), ("B-17", "")),
+        (("B-17", ""), ("C-04", "")),
     ),
     Template("correction", "Scratch that, leave the header as it was.", domain="writing"),
     Template(

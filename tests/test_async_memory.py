@@ -67,7 +67,7 @@ def test_the_interface_is_that_of_memory():
         assert ours.__doc__
 
 
-async def test_every_method_returns_what_memory_returns(store):
+async def test_every_method_returns_what_memory_returns(store, tmp_path):
     same = Memory(300)
     async with AsyncMemory(300, store=store) as memory:
         for number in range(30):
@@ -91,6 +91,13 @@ async def test_every_method_returns_what_memory_returns(store):
         call = {"id": "c", "function": {"name": "recall", "arguments": '{"page": "p3"}'}}
         assert same.answer(call) == await memory.answer(call)
         assert (same.budget, same.prices) == (memory.budget, memory.prices)
+        assert same.forget("p4").pages == (await memory.forget("p4")).pages > 0
+        assert (
+            same.forget(same.ledger()[0]) is None is await memory.forget((await memory.ledger())[0])
+        )
+        assert same.ledger() == await memory.ledger()
+        assert list(same.export()) == list(await memory.export())
+        assert 29 == await memory.export(tmp_path / "export.jsonl")
 
 
 def test_the_constructor_touches_no_disk_and_refuses_wrong_arguments(tmp_path):
@@ -166,6 +173,23 @@ async def test_calls_of_other_stores_share_one_thread_and_leave_the_loop_free(tm
         assert [[f"p{i}"] for i in range(9)] == await asyncio.gather(*calls)
     await ended(before)
     store.close()
+
+
+async def test_what_an_export_yields_is_read_in_the_thread_of_the_memory(tmp_path):
+    read = set()
+
+    class Noting(SqliteStore):
+        def pages(self, *args, **options):
+            read.add(threading.get_ident())
+            return super().pages(*args, **options)
+
+    with Noting(tmp_path / "chat.db") as store:
+        async with AsyncMemory(1000, store=store) as memory:
+            await memory.append([said("one"), said("two")])
+            rows = await memory.export()
+            read_before = set(read)
+        assert ["one", "two"] == [row["message"]["content"] for row in rows]
+        assert read_before == read and threading.get_ident() not in read
 
 
 async def test_200_tasks_at_once_lose_nothing_and_keep_their_order(store):

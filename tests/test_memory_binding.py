@@ -187,8 +187,12 @@ def test_a_session_is_exported_as_it_was_appended(tmp_path):
     assert [row["message"] for row in rows] == said
     assert (rows[0]["number"], rows[0]["pages"], rows[0]["at"]) == (0, ["p0"], 5.0)
     assert memory.export(tmp_path / "out.jsonl") == 3
+    if os.name == "posix":
+        assert (tmp_path / "out.jsonl").stat().st_mode & 0o777 == 0o600
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert [json.loads(line)["message"] for line in lines] == said
+    memory.forget("p1")
+    assert [row["number"] for row in memory.export()] == [0, 2]
 
 
 def test_an_open_memory_of_a_deleted_session_says_so(store):
@@ -203,3 +207,11 @@ def test_an_open_memory_of_a_deleted_session_says_so(store):
     with pytest.raises(SessionDeletedError):
         memory.append(user("Hello?"))
     assert len(again.pages()) == 1
+
+
+def test_what_was_forgotten_is_left_out_of_messages_and_exports():
+    memory = Memory(1000)
+    memory.append([{"role": "user", "content": f"Fact {i}."} for i in range(3)])
+    memory.forget("p1")
+    assert [True, False, True] == [message is not None for message in memory.messages()]
+    assert [0, 2] == [row["number"] for row in memory.export()]

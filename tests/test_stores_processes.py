@@ -16,8 +16,7 @@ import pytest
 import ctxmem
 from ctxmem import Memory
 from ctxmem.chat.growing import Growing
-from ctxmem.memory import encoding
-from ctxmem.memory import session as session_module
+from ctxmem.memory import encoding, stored_session
 from ctxmem.stores import SqliteStore
 from ctxmem.tokens import names, resolve
 
@@ -250,7 +249,7 @@ def test_a_fork_waits_for_the_locks_of_counters_and_trimming(kind):
 
 @pytest.fixture
 def frequent_snapshots(monkeypatch):
-    monkeypatch.setattr(session_module, "EVERY", 16)
+    monkeypatch.setattr(stored_session, "EVERY", 16)
 
 
 @pytest.mark.slow

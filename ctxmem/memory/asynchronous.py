@@ -12,10 +12,10 @@ import asyncio
 import contextvars
 import inspect
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from ctxmem.errors import StoreError
 from ctxmem.forking import ForkSafeLock
@@ -51,7 +51,7 @@ def _awaited(
 
     @wraps(method)
     async def awaited(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._call(lambda: method(self._opened(), *args, **kwargs))
+        return await self._call(lambda: _read(method(self._opened(), *args, **kwargs)))
 
     awaited.__qualname__ = f"AsyncMemory.{method.__name__}"
     awaited.__module__ = __name__
@@ -116,6 +116,8 @@ class AsyncMemory:
     answer = _awaited(Memory.answer)
     ledger = _awaited(Memory.ledger)
     receipts = _awaited(Memory.receipts)
+    forget = _awaited(Memory.forget)
+    export = _awaited(Memory.export)
     pin = _awaited(Memory.pin)
     unpin = _awaited(Memory.unpin)
     stats = _awaited(Memory.stats)
@@ -193,6 +195,13 @@ class AsyncMemory:
     def _close_memory(self) -> None:
         if self._memory is not None:
             self._memory.close()
+
+
+def _read(result: R) -> R:
+    """Return a result with what an iterator has yet to read, which is read where calls run."""
+    if isinstance(result, Generator):
+        return cast("R", iter(list(result)))
+    return result
 
 
 def _finished(call: Callable[[], R]) -> R:

@@ -21,8 +21,8 @@ _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _TELLING = re.compile(r"[0-9_@]|[a-z][A-Z]|\w/\w.*/|^[~.]?/\w|[a-z0-9]\.[a-z][a-z0-9]{0,4}$")
 _AMOUNT = re.compile(
-    r"(?<![\w.,/:@#-])(?:([$€£¥₹]|(?:EUR|USD|GBP|CHF)\b)\s?)?([-−]?\d+(?:[.,]\d+)*)"
-    r"(?![\w]*[./:@#_-]\w)[\s-]?(%|[$€£¥₹]|[^\W\d_]+)?"
+    r"(?<![\w.,/:@#-])(?:([$€£¥₹]|(?:EUR|USD|GBP|CHF)\b)\s?)?(?=([-−]?\d+(?:[.,]\d+)*))\2"
+    r"(?!\w*[./:@#_-]\w)[\s-]?(%|[$€£¥₹]|[^\W\d_]+)?"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -113,7 +113,7 @@ _STOP = frozenset(
     "may can could must shall should might need needs needed required require requires always "
     "never not no don't doesn't cannot can't only instead allowed permitted permission forbidden "
     "forbids prohibited without unless except sometimes usually often every longer anymore again "
-    "if when then than also rule per up under going go before on'"
+    "if when then than also rule per up under going go before on yes ok okay ja oui sure'"
     " der die das den dem des ein eine einen einem einer mein meine meinen dein deine ihr sein "
     "seine ist sind war wird werden wurde im in am an auf mit für von zu und oder aber ich du er "
     "sie wir es nicht nie niemals immer muss müssen darf dürfen soll sollen kann können kein keine "
@@ -310,9 +310,12 @@ def _amounts(text: str) -> dict[tuple[str, str], str]:
 
 @lru_cache(maxsize=1 << 14)
 def _stem(word: str) -> str:
+    shorter = _shortened(word)
+    return _SAME.get(word) or _SAME_STEMS.get(shorter) or shorter
+
+
+def _shortened(word: str) -> str:
     word = word.replace("’", "'").removesuffix("'s")
-    if word in _SAME:
-        return _SAME[word]
     if word.startswith("ge") and word.endswith("t") and len(word) > 7:
         word = word[2:-1]
     for ending in ("ing", "ed", "en", "es", "s", "e"):
@@ -320,6 +323,9 @@ def _stem(word: str) -> str:
             word = word[: -len(ending)]
             break
     return word[:6]
+
+
+_SAME_STEMS = {_shortened(word): same for word, same in _SAME.items() if len(word) > 5}
 
 
 @lru_cache(maxsize=1 << 15)
@@ -370,6 +376,7 @@ class Reading(NamedTuple):
     names: frozenset[str]
 
 
+_EITHER = frozenset("and/or he/she his/her him/her yes/no und/oder et/ou er/sie y/o".split())
 _GERMAN = re.compile(r"\b(?:der|die|das|und|nicht|ist|ein|eine|auf|mit|für|nie|immer|bitte)\b")
 _NAME = re.compile(r"(?<=[\w,'’\"(] )[^\W\d_a-z][\w'’]+")
 
@@ -380,7 +387,10 @@ def read_sentence(text: str) -> Reading:
     words = stems(text)
     dates: dict[tuple[str, str], str] = {}
     for run in _RUN.findall(text):
-        for kind, key in tokens_of_run(run):
+        named = tokens_of_run(run)
+        if not named and "/" in run and run.lower() not in _EITHER:
+            identifiers[run.lower()] = run  # a path in a statement, words elsewhere
+        for kind, key in named:
             if kind == "identifier":
                 identifiers[key] = run
                 if key.startswith("date:"):
@@ -389,6 +399,6 @@ def read_sentence(text: str) -> Reading:
                     dates |= {(day, ""): run, (year, ""): run}
     names: frozenset[str] = frozenset()
     if not _GERMAN.search(text):
-        named = (w for w in _NAME.findall(text) if w.lower() not in _MONTHS and w[0].isupper())
-        names = frozenset(s for w in named for s in stems(w))
+        capital = (w for w in _NAME.findall(text) if w[0].isupper() and not is_month(w))
+        names = frozenset(stem for word in capital for stem in stems(word))
     return Reading(text, frozenset(words), {**dates, **_amounts(text)}, identifiers, names)

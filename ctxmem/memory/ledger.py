@@ -8,7 +8,6 @@ documents and chunks never bind.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,6 +16,7 @@ from ctxmem import _native
 from ctxmem.errors import InputError
 from ctxmem.memory.subjects import (
     SINGLE,
+    adjusted,
     content,
     family_words,
     replaced_names,
@@ -34,15 +34,20 @@ _VALUED = frozenset({"value", "limit", "deadline", "correction"})
 _STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
 """What binds whatever is asked; the words of a question find the other kinds."""
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
-_GROUPS = (
-    frozenset({"preference", "decision", "correction"}),
-    frozenset({"rule", "instruction", "permission"}),
-)
+_GROUPS = {
+    kind: group
+    for group in (
+        frozenset({"preference", "decision", "correction"}),
+        frozenset({"rule", "instruction", "permission"}),
+    )
+    for kind in group
+}
+"""Kinds of which one may replace another."""
 _SHORT = {"dead_end": "tried", "commitment": "promise"}
 """Kinds that the block calls by a shorter or plainer name."""
 _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
-_UNIT = re.compile(r"\s?([^\W\d_]{2,})")
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
 
 
@@ -105,13 +110,19 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
     for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
         text, replies, trusted
     ).tolist():
-        subject = ""
+        subject, value = "", text[v0:v1]
         if kinds[k] in _VALUED:
-            subject = subject_of(text[s0:s1], text[c0:c1])
-            if not subject and kinds[k] == "limit" and v1:
-                unit = _UNIT.match(text, v1)
-                subject = unit.group(1) if unit else ""
-        found.append(_Found(kinds[k], start, end, strength, flags, subject, text[v0:v1]))
+            cue = text[c0:c1]
+            subject = subject_of(text[s0:s1], cue)
+            if value:
+                subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
+            if subject.lower().startswith(("new ", "current ")):
+                subject = subject.partition(" ")[2]
+                found.append(
+                    _Found(kinds[k], start, end, strength, flags | _UPDATES, subject, value)
+                )
+                continue
+        found.append(_Found(kinds[k], start, end, strength, flags, subject, value))
     return found
 
 
@@ -202,7 +213,13 @@ class Ledger:
         person = role == "user"
         made = self._accepted(text) if person and self._proposed else []
         source = "user" if person else "system"
-        for f in scan(text, trusted=not person):
+        behind = 0
+        for one in scan(text, trusted=not person):
+            f = one
+            if f.start < behind:  # the sentence that it leans on is an entry of its own
+                blank = len(text[behind : f.end]) - len(text[behind : f.end].lstrip())
+                f = replace(f, start=behind + blank)
+            behind = f.end
             made.append(self._add(f, message, page, text, source))
         return list({entry.id: entry for entry in made}.values())
 
@@ -251,10 +268,11 @@ class Ledger:
             if len(corrected) == 1:
                 meant = self._entries[corrected[0]]
                 entry = replace(entry, subject=meant.subject or meant.text, carried=True)
-        similar = self._similar(entry)
+        stems = _stems(entry)
+        similar = self._similar(stems)
         self._entries.append(entry)
         self._by_text[known] = entry.id
-        self._enter(entry)
+        self._enter(entry.id, stems)
         if len(corrected) == 1:
             self._supersede(corrected[0], entry.id)
         elif corrected:
@@ -264,26 +282,26 @@ class Ledger:
             self._compare(entry, f, similar)
         return self._entries[entry.id]
 
-    def _enter(self, entry: Entry) -> None:
+    def _enter(self, i: int, stems: frozenset[str]) -> None:
         """Let later entries be compared with one."""
-        self._live[entry.id] = None
-        stems = self._stems[entry.id] = content(entry.text) | content(entry.subject) | _slots(entry)
+        self._live[i] = None
+        self._stems[i] = stems
         for one in stems:
-            self._by_stem.setdefault(one, set()).add(entry.id)
+            self._by_stem.setdefault(one, set()).add(i)
 
     def _leave(self, i: int) -> None:
         self._live.pop(i, None)
         for one in self._stems.pop(i, ()):
             self._by_stem[one].discard(i)
 
-    def _similar(self, entry: Entry) -> Counter[int]:
-        """Return how many stems each live entry shares with one that is new."""
-        shared: Counter[int] = Counter()
-        stems = content(entry.text) | content(entry.subject) | _slots(entry)
+    def _similar(self, stems: Iterable[str]) -> dict[int, int]:
+        """Return how many of some stems each live entry has."""
+        shared: dict[int, int] = {}
         for one in stems:
             there = self._by_stem.get(one, ())
             if len(there) <= _FREQUENT:
-                shared.update(there)
+                for i in there:
+                    shared[i] = shared.get(i, 0) + 1
         return shared
 
     def _refreshed(self, at: int, message: int, page: str, f: _Found) -> Entry:
@@ -336,9 +354,8 @@ class Ledger:
 
         An update is also meant for the one entry whose subject has more or fewer words.
         """
-        name = slot(entry.text) if entry.kind not in {"rule", "decision"} else ""
-        if name:
-            return [i for i in similar if f"={name}" in self._stems[i]]
+        if name := next(iter(_slots(entry)), ""):
+            return sorted(self._by_stem[name] - {entry.id})
         mine = _subject_stems(entry)
         if not mine or entry.kind not in _VALUED:
             return []
@@ -360,11 +377,13 @@ class Ledger:
         mine = self._stems[entry.id]
         scored = []
         for i, shared in similar.items():
+            if shared < 2 and not updates:
+                continue
             other, theirs = self._entries[i], self._stems[i]
-            if not mine or not _comparable(entry.kind, other.kind):
+            if not _comparable(entry.kind, other.kind):
                 continue
             share = shared / min(len(mine), len(theirs))
-            if updates and share >= 0.5 and shared >= min(2, len(mine), len(theirs)):
+            if updates and _replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
             elif shared >= 2 and share >= 0.6 and _opposed(entry.text, other.text):
                 self._contradict(i, entry.id)
@@ -504,7 +523,7 @@ class Ledger:
         ledger._forgotten = set(record["forgotten"])
         ledger._proposed = [(m, p, t, _Found(**f)) for m, p, t, f in record["proposed"]]
         for i in record["live"]:
-            ledger._enter(ledger._entries[i])
+            ledger._enter(i, _stems(ledger._entries[i]))
         for entry in ledger._entries:
             if entry.id not in ledger._forgotten:
                 ledger._by_text[" ".join(entry.text.lower().split())] = entry.id
@@ -529,6 +548,11 @@ def render(entries: Sequence[Entry]) -> str:
     return "\n".join(line(entry, after=page) for entry, page in zip(entries, pages, strict=False))
 
 
+def _stems(entry: Entry) -> frozenset[str]:
+    """Return the words by which an entry is found when a later one is about the same."""
+    return content(entry.text) | content(entry.subject) | _slots(entry)
+
+
 def _slots(entry: Entry) -> frozenset[str]:
     """Return the name of the one thing that an entry sets, as a stem that no text has."""
     name = slot(entry.text) if entry.kind not in {"rule", "decision"} else ""
@@ -539,13 +563,25 @@ def _subject_stems(entry: Entry) -> frozenset[str]:
     return frozenset(map(stem, entry.subject.lower().split())) if entry.value else frozenset()
 
 
+def _replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
+    """Return whether an update shares so many stems with a statement that it replaces it.
+
+    Rules that differ in their object have most words in common, and are two rules.
+    """
+    if kind in {"preference", "decision", "correction"}:
+        return shared >= 0.5 * min(mine, theirs) and max(mine, theirs) - shared <= 2 + shared
+    return shared >= 2 and shared >= 0.6 * max(mine, theirs)
+
+
 def _comparable(kind: str, other: str) -> bool:
-    return kind == other or any(kind in group and other in group for group in _GROUPS)
+    return kind == other or other in _GROUPS.get(kind, ())
 
 
 def _form(value: str) -> str:
+    """Return the shape of a value: "9" for numbers, "a" for words, "a-9" for "B-17"."""
     plain = value.strip("'\"").replace(",", "").replace(".", "")
-    return "number" if plain.isdigit() else "word" if plain.isalpha() else "identifier"
+    shape = _DIGITS.sub("9", _LETTERS.sub("a", plain))
+    return shape if len(shape) <= 4 else "mixed"
 
 
 def _opposed(a: str, b: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,10 +16,8 @@ from ctxmem.chat.reading import fingerprint
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import (
     ConflictError,
-    CtxmemWarning,
     InputError,
     InputTypeError,
-    PageDamageError,
     warn_deprecated,
 )
 from ctxmem.forking import ForkSafeLock
@@ -36,7 +33,7 @@ from ctxmem.memory.records import RecordMaker, seconds_of
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.sending import Sent, sendable, with_notes
-from ctxmem.memory.session_log import SessionLog
+from ctxmem.memory.session_log import SessionLog, damage_callback
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
@@ -44,6 +41,7 @@ from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
+from ctxmem.stores.sessions import private
 from ctxmem.tokens import resolve
 
 RECALL_SHARE = 0.85
@@ -156,7 +154,7 @@ class Memory:
                 raise InputTypeError(f"{name} is {shown(value)}; expected a str")
         if not miss_cost >= 0:
             raise InputError(f"miss_cost is {miss_cost!r}; expected a price of 0 or more")
-        on_damage = _on_damage(damaged)
+        on_damage = damage_callback(damaged)
         if not (isinstance(ledger, bool) or callable(ledger)):
             raise InputTypeError(f"ledger is {shown(ledger)}; expected True, False or a function")
         if not (embed is None or callable(embed)):
@@ -421,8 +419,8 @@ class Memory:
         """
         with self._lock:
             self._session.catch_up()
-            state = self._state
-            keys = [PageId(state.items[i].key) for i in range(start, len(state.items))]
+            items = map(self._state.items.__getitem__, range(start, len(self._state.items)))
+            keys = [PageId("" if item.lost else item.key) for item in items]
             found = self._log.messages([key for key in keys if key])
             return [found.get(key) for key in keys]
 
@@ -585,12 +583,13 @@ class Memory:
         """Return the messages of the session, one dict each, or write them to a file.
 
         A dict has `message` (as it was appended), `number`, `pages`, `role` and `at`, in seconds
-        since 1970. With a path they are written as JSON lines, and the return value is how many.
+        since 1970. With a path they are written as JSON lines, for the owner only if the file is
+        new, and the return value is how many.
         """
         rows = self._exported()
         if path is None:
             return rows
-        with open(path, "wb") as file:
+        with open(path, "wb", opener=private) as file:
             count = 0
             for row in rows:
                 file.write(encode(row) + b"\n")
@@ -649,18 +648,3 @@ class Memory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _on_damage(damaged: object) -> OnDamage | None:
-    """Return what damage is reported to, None where it is raised."""
-    if damaged == "raise":
-        return None
-    if damaged == "skip":
-        return _warn
-    if callable(damaged):
-        return damaged
-    raise InputError(f"damaged is {shown(damaged)}; expected 'raise', 'skip' or a function")
-
-
-def _warn(error: PageDamageError) -> None:
-    warnings.warn(str(error), CtxmemWarning, stacklevel=2)

@@ -8,12 +8,20 @@ Messages are stored as JSON under a keyed hash of their content; records name th
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
-from ctxmem.errors import ConflictError, PageDamageError, SessionDeletedError
+from ctxmem.chat.shapes import shown
+from ctxmem.errors import (
+    ConflictError,
+    CtxmemWarning,
+    InputError,
+    PageDamageError,
+    SessionDeletedError,
+)
 from ctxmem.memory import encoding
 from ctxmem.memory.encoding import decode, encode
 from ctxmem.memory.framework_messages import restored
@@ -198,3 +206,18 @@ class SessionLog:
             return False
         self._saved_at = self.version
         return True
+
+
+def damage_callback(damaged: object) -> OnDamage | None:
+    """Return what damage is reported to, None where it is raised."""
+    if damaged == "raise":
+        return None
+    if damaged == "skip":
+        return _warn
+    if callable(damaged):
+        return damaged
+    raise InputError(f"damaged is {shown(damaged)}; expected 'raise', 'skip' or a function")
+
+
+def _warn(error: PageDamageError) -> None:
+    warnings.warn(str(error), CtxmemWarning, stacklevel=2)

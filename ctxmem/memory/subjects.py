@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['’._/@:-][^\W_]+)*")
 _ENDINGS = ("ing", "ed", "es", "s")
@@ -71,11 +72,16 @@ FAMILY = {word: i for i, words in enumerate(_FAMILIES) for word in words.split()
 _SLOTS = (
     ("address", r"\b(?:call|address) me\b|\bnenn\w* mich\b"),
     ("name", r"\bmy name\b|\bnoem m"),
-    ("home", r"\b(?:i|we) (?:now |currently )?live in\b|\bwohne\b|\bwoon\b"),
+    (
+        "home",
+        r"\b(?:i|we) (?:now |currently )?live in\b|\b(?:i|we)(?:['’]ve| have)? (?:just )?"
+        r"(?:moved|relocated) to [A-Z]|\bwohne\b|\bwoon\b",
+    ),
     ("weight", r"\bi weigh\b|\bich wiege\b"),
     (
         "language",
-        r"\b(?:reply|answer|respond|write|speak|talk|antworte)(?: \w+){0,3}? (?:in|auf) "
+        r"\b(?:(?:reply|answer|respond|write|speak|talk|antworte)(?: \w+){0,3}? (?:in|auf)|"
+        r"switch(?: back)? to) "
         r"(?:english|french|german|spanish|italian|portuguese|dutch|japanese|chinese|korean|polish"
         r"|russian|deutsch|englisch)\b",
     ),
@@ -88,22 +94,38 @@ _NAMED = (
     re.compile(r"\binstead of (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\brather than (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bfrom (?:the )?([\w.+-]+) (?:over )?to\b", re.IGNORECASE),
-    re.compile(r"\b(?:replace|drop|dropping|replacing|ditch|leaving) (?:the )?([\w.+-]+)", re.I),
+    re.compile(
+        r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving)"
+        r" (?:the )?([\w.+-]+)",
+        re.IGNORECASE,
+    ),
     re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
 )
 _SWITCHES = re.compile(
-    r"\b(?:after all|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
-    r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
+    r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)"
+    r"|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second thought"
+    r"|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
+_OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
 _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
+_IT = re.compile(r"\b(?:it|that|them) (?:from|to)\b", re.IGNORECASE)
+_SET = re.compile(
+    r"(?:set|chang|rais|lower|bump|reduc|increas|decreas|updat)\w* (?:the |my |our )?"
+    r"(?!it\b|that\b)([^\d]+?) (?:back |up |down )?(?:from \S+ )?to\b",
+    re.IGNORECASE,
+)
+_AS = re.compile(r"\s+as (?:the|our|my) (\w+)", re.IGNORECASE)
+_VERSION = re.compile(r"\s+(v?\d[\w.]*\w|\d)")
+_UNIT = re.compile(r"\s?([^\W\d_]{2,})")
 _OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNORECASE)
 _OWN = re.compile(r"(?:i|we|you|they|he|she|it)(?:['’](?:ve|m|re|ll|d|s))?$", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def stem(word: str) -> str:
     """Return a word without its inflection, for comparing only."""
     word = word.lower().replace("’", "'").removesuffix("'s")
@@ -122,10 +144,13 @@ def content(text: str) -> frozenset[str]:
     )
 
 
-def family_words(text: str) -> dict[int, str]:
+def family_words(text: str) -> dict[int | str, str]:
     """Return the words of a text that others of their family replace, by family."""
     found = (word.lower() for word in _WORD.findall(text))
-    return {FAMILY[word]: word for word in found if word in FAMILY}
+    families: dict[int | str, str] = {FAMILY[word]: word for word in found if word in FAMILY}
+    for option in _OPTION.finditer(text.lower()):
+        families[option.group(1)] = option.group(2)
+    return families
 
 
 def slot(text: str) -> str:
@@ -170,6 +195,23 @@ def subject_of(before: str, cue: str) -> str:
         named = _named_by(cue, strict=True)
         return f"{words} {named}" if named and named not in words.lower() else words
     return _named_by(cue)
+
+
+def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]:
+    """Return subject and value of a statement by what is in its cue and behind its value.
+
+    "Set the retries to 8" and "gpt-5 as the model" name the subject there; of "Python 3.12" the
+    name is the subject; of "it" the unit is ("changed it to 90 minutes").
+    """
+    if _IT.search(cue):
+        subject = ""
+    if (found := _SET.match(cue)) or (found := _AS.match(behind)):
+        subject = found.group(1)
+    elif not subject and value.isalpha() and (found := _VERSION.match(behind)):
+        subject, value = value, found.group(1)
+    elif not subject and value[:1].isdigit() and (found := _UNIT.match(behind)):
+        subject = found.group(1)
+    return subject, value
 
 
 def _named_by(cue: str, *, strict: bool = False) -> str:

@@ -24,7 +24,7 @@ from ctxmem.memory.critical_tokens import (
     tokens_of_run,
 )
 from ctxmem.memory.ledger import Entry, Ledger, scan
-from ctxmem.memory.summary_index import SummaryIndex, Verdict
+from ctxmem.memory.summary_index import LONGEST, SummaryIndex, Verdict
 from ctxmem.schema import Chunk
 
 _RECENT = 4
@@ -199,21 +199,21 @@ class _Statements:
         self._index, self._said = index, said
         self._all = {entry.id: entry for entry in ledger.entries(superseded=True)}
         self._live = ledger.entries()
-        self.readings = {entry.id: self._reading(entry) for entry in self._all.values()}
         self.explained: set[str] = set()
         """Tokens and sentences of the summary that a finding names already."""
         self._replaced: dict[int, list[int]] = {}
         for entry in self._all.values():
             if entry.superseded_by is not None:
                 self._replaced.setdefault(entry.superseded_by, []).append(entry.id)
+        self.readings = {entry.id: self._reading(entry) for entry in self._all.values()}
 
     def _reading(self, entry: Entry) -> Reading:
         if not entry.carried:
-            return read_sentence(entry.text)
-        old = next((e for e in self._all.values() if e.superseded_by == entry.id), None)
-        about = entry.subject
-        if old is not None and old.value:
-            about = about.replace(old.value, " ")
+            return read_sentence(entry.text[:LONGEST])
+        about = entry.subject[:LONGEST]
+        for old in self._replaced.get(entry.id, ())[:1]:
+            if value := self._all[old].value:
+                about = about.replace(value, " ")
         return read_sentence(f"{about.rstrip(' .')} {entry.value}")
 
     def keys(self, *, superseded: bool) -> set[str]:
@@ -324,7 +324,8 @@ class _Statements:
         said = f"message {entry.message} says {entry.text!r}; the summary"
         if verdict.sentence >= 0 and verdict.outcome != "apart":
             found = self._index.shown[verdict.sentence]
-            self.explained.update((*verdict.instead, found))
+            self.explained.add(found)
+            self.explained.update(run for token in verdict.instead for run in runs(token))
         lost, instead = _quoted(verdict.lost), _quoted(verdict.instead)
         if verdict.outcome == "turned":
             kind, detail = "negation", f"{said} turns it round: {found!r}"
@@ -438,8 +439,6 @@ class _Mentions:
                     if parts is None:
                         parts = self._parts()
                     if key in parts or self._named_otherwise(key, parts):
-                        continue
-                    if any(run in one for one in statements.explained if one != sentence):
                         continue
                     detail = f"the summary names the {kind} {run!r}, which no message has"
                     found.append(Missing("invented", "", -1, run, detail))

@@ -25,7 +25,7 @@ _CLAUSE = re.compile(
     r"[,;:–—]\s+|\s-\s|\s(?:and|but|while|und|aber|et|mais|y|pero|e|ma)\s(?!\w+\s*$)"
 )
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*\w*|\w+|[^\w\s]")
-_LONGEST = 1200  # characters of a sentence; longer ones are cut between words
+LONGEST = 1200  # characters of a sentence; longer ones are cut between words
 _VISITED = 400  # sentences that one statement is compared with by their words
 _JUDGED = 4  # sentences that are compared in full
 _PLACES = 64  # places at which a verbatim copy is looked for
@@ -64,17 +64,27 @@ def sentences_of(text: str) -> list[tuple[str, str]]:
         said = piece[item.end() :].strip() if item else piece.strip()
         if not said:
             continue
-        while len(said) > _LONGEST:
-            cut = said.rfind(" ", _LONGEST // 2, _LONGEST)
-            cut = cut if cut > 0 else _LONGEST
-            found.append((said[:cut], ""))
-            said = said[cut:].strip()
+        if len(said) > LONGEST:
+            found += [(part, "") for part in _cut(said)]
+            continue
         found.append((said, lead if item and not said.endswith(":") else ""))
         if said.endswith(":") and len(said) < 120:
             lead = said
         elif not item:
             lead = ""
     return found
+
+
+def _cut(said: str) -> list[str]:
+    """Return a sentence in parts that are short enough to compare."""
+    parts, at = [], 0
+    while at < len(said):
+        end = at + LONGEST
+        space = said.rfind(" ", at + LONGEST // 2, end) if end < len(said) else -1
+        end = space if space > 0 else end
+        parts.append(said[at:end].strip())
+        at = end
+    return [part for part in parts if part]
 
 
 class SummaryIndex:
@@ -254,6 +264,8 @@ def _has_identifier(key: str, other: Reading) -> bool:
         _, month, day = key[5:].split("-")
         return (day, "") in other.numbers and f"month:{month}" in other.words
     name = key.rpartition("/")[2]
+    if "/" in key and not any(sign in key for sign in "._0123456789") and stems(key) <= other.words:
+        return True
     return "/" in key and name in {k.rpartition("/")[2] for k in other.identifiers}
 
 
@@ -277,6 +289,10 @@ def _parts_of_identifiers(reading: Reading) -> set[str]:
     return found
 
 
+def _priced(name: str, dimensions: set[str]) -> bool:
+    return name.isupper() and any(one.isupper() for one in dimensions)
+
+
 def _instead(said: Reading, other: Reading, lost: tuple[str, ...]) -> tuple[str, ...]:
     """Return the tokens of a sentence that are in the place of the lost ones."""
     missing = set(lost)
@@ -286,7 +302,8 @@ def _instead(said: Reading, other: Reading, lost: tuple[str, ...]) -> tuple[str,
         found += [
             shown
             for key, shown in other.numbers.items()
-            if not _has_number(key, said) and (key[1] in dimensions or "" in {key[1], *dimensions})
+            if not _has_number(key, said)
+            and (key[1] in dimensions or "" in {key[1], *dimensions} or _priced(key[1], dimensions))
         ]
     if missing & set(said.identifiers.values()):
         found += [run for key, run in other.identifiers.items() if not _has_identifier(key, said)]

@@ -91,10 +91,6 @@ def export_lines(
 
     Raises `FileExistsError` if the path exists.
     """
-
-    def private(name: str, flags: int) -> int:
-        return os.open(name, flags, 0o600)
-
     lines = 0
     try:
         with open(path, "x", encoding="ascii", opener=private) as file:
@@ -107,6 +103,11 @@ def export_lines(
         os.unlink(path)
         raise
     return lines
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file, as `opener` of `open`; one that is made is for its owner only."""
+    return os.open(path, flags, 0o600)
 
 
 def _lines(exported: Iterator[dict[str, Any]]) -> Iterator[str]:

@@ -447,14 +447,15 @@ constexpr WordRoles kRoles[] = {
     {"owner", "my our mein meine meinen unser unsere mon ma mes notre nos mi mis nuestro nuestra mio mia nostro nostra "
               "meu minha nosso nossa mijn onze ons"},
     {"article", "the this der die das le la el lo il o a de het os i"},
-    {"now", "now currently instead anymore again longer actually switched changed updated correction jetzt nun "
+    {"now", "now currently instead anymore again longer actually switched changed updated correction update "
+            "increased decreased raised lowered extended rescheduled postponed pushed bumped upgraded renamed jetzt nun "
             "inzwischen stattdessen maintenant désormais ahora agora ora adesso nu inmiddels meanwhile moved"},
-    {"filler", "now currently still at set to down up only about around roughly exactly just called named on in a "
+    {"filler", "stored located hosted running based kept now currently still at set to down up only about around roughly exactly just called named on in a "
                "an the als jetzt nun bei maintenant ahora ora agora nu approximately today already also version"},
     {"no_subject", "error exception output result problem issue question message text response reason idea thing way "
                    "answer difference example it that this there what which he she i you we they who here time part "
                    "point case one all these those such same other something everything nothing fehler problem frage "
-                   "es das was if status trouble worry concern understanding"},
+                   "bug that's it's probability chance odds es das was if status trouble worry concern understanding"},
     {"points", "that those them it this these das dies cela ça eso quello isso dat such"},
     {"no", "not no never don't can't cannot won't mustn't shouldn't isn't aren't didn't doesn't without nothing nobody "
            "nicht nie niemals kein keine keinen ne pas jamais nunca jamás non mai não niet nooit geen dont avoid"},

@@ -37,12 +37,14 @@ public:
 
     bool find(bool replies, std::size_t before, std::vector<Statement>& out) {
         const Statement none{};
-        Statement best = none, corrected = none;
-        std::size_t cue = 0, corrected_cue = 0;
+        Statement best = none, corrected = none, limit = none;
+        std::size_t cue = 0, corrected_cue = 0, limit_cue = 0;
         const auto offer = [&](const Statement& found, std::size_t at) {
             if (found.strength > best.strength) best = found, cue = at;
             if (found.kind != StatementKind::correction && found.strength > corrected.strength)
                 corrected = found, corrected_cue = at;
+            if (found.kind == StatementKind::limit && found.strength > limit.strength)
+                limit = found, limit_cue = at;
         };
         const std::size_t first_out = out.size();
         for (std::size_t i = 0; i < words_.size(); ++i) {
@@ -80,6 +82,13 @@ public:
             corrected.flags |= kUpdates;
             best = corrected;
             cue = corrected_cue;
+        }
+        // So does "from now on".
+        if (best.kind == StatementKind::instruction && limit.strength != 0) {
+            limit.strength = best.strength;
+            limit.flags |= kUpdates;
+            best = limit;
+            cue = limit_cue;
         }
         place(best, cue, before);
         out.push_back(best);
@@ -399,7 +408,8 @@ private:
         if (owned || article) ++first;
         if (first >= copula) return none;
         for (std::size_t i = first; i < copula; ++i)
-            if ((words_[i].roles & (kNoSubject | kIf | kSays)) != 0) return none;
+            if ((words_[i].roles & (kIf | kSays | kAsks)) != 0) return none;
+        if (((words_[first].roles | words_[copula - 1].roles) & kNoSubject) != 0) return none;
         if (!owned && !article && !words_[first].starts) return none;
         std::size_t at = copula + 1;
         while (at < words_.size() && !words_[at].comma && (words_[at].roles & kFiller) != 0) {
@@ -408,8 +418,8 @@ private:
         }
         if (at >= words_.size() || !is_value(at)) return none;
         const Word& value = words_[at];
-        const bool dated = (value.roles & kDay) != 0 && at > copula + 1;
-        const bool exact = has_digit(value) || value.quoted || dated;
+        const bool placed = at > copula + 1;  // "is on Friday", "is called Zeus"
+        const bool exact = has_digit(value) || value.quoted || placed;
         if (!exact && !owned && !now) return none;
         for (std::size_t i = at + 1; i < std::min(words_.size(), at + 4); ++i)
             now |= (words_[i].roles & kNow) != 0;
