@@ -240,7 +240,6 @@ void SessionIndex::combine(const SearchOptions& options, Scores& scores) const {
         own[m] = .5f * own[m] + .5f * best;
     }
     const auto user = [&](std::size_t m) { return messages_[m].speaker == Speaker::user; };
-    const auto of = [&](std::int64_t m) { return m < 0 ? 0.f : own[static_cast<std::size_t>(m)]; };
     scores.total.assign(own.size(), 0);
     const std::size_t size = messages_.size();
     std::vector<bool> near_touched(size + 4);  // two places before the first message
@@ -252,7 +251,9 @@ void SessionIndex::combine(const SearchOptions& options, Scores& scores) const {
     for (const std::uint32_t m : reached) {
         if (!user(m) || messages_[m].removed) continue;
         const float answer = m + 1 < size && !user(m + 1) ? own[m + 1] : 0;
-        float beside = of(messages_[m].asker);
+        const std::int32_t before = messages_[m].asker;
+        const bool close = before >= 0 && m - static_cast<std::uint32_t>(before) <= 2;
+        float beside = close ? own[static_cast<std::size_t>(before)] : 0;
         for (std::size_t k = m + 1; k < std::min<std::size_t>(m + 3, size); ++k)
             if (user(k)) beside = std::max(beside, own[k]);
         scores.total[m] = options.weight[0] * (own[m] + options.answer * answer) +

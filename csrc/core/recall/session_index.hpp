@@ -2,9 +2,9 @@
 //
 // Postings by stem (recall_words.hpp) of passages (passages.hpp), with BM25 for the passages and
 // for the whole messages; a message scores the mean of its own and its best passage's. A user's
-// message also gains from the answer after it and from the user's messages around it; an answer
-// counts less by a weight for its role, and gains from the question before it. The texts are not
-// kept. A posting takes four bytes, a passage sixteen.
+// message also gains from the answer after it and from the user's messages at most two places
+// away; an answer counts less by a weight for its role, and gains from the question before it. The
+// texts are not kept. A posting takes four bytes, a passage sixteen.
 //
 // Stems are compared by bytes, in a table whose hash is seeded, so nobody outside can make them
 // collide. Appending is linear in the message; a search reads the postings of its words. Not
