@@ -215,3 +215,24 @@ def test_what_was_forgotten_is_left_out_of_messages_and_exports():
     memory.forget("p1")
     assert [True, False, True] == [message is not None for message in memory.messages()]
     assert [0, 2] == [row["number"] for row in memory.export()]
+
+
+def test_all_sessions_of_a_tenant_can_be_searched(store):
+    options = {"store": store, "tenant": "acme"}
+    one, two = Memory(600, session="one", **options), Memory(600, session="two", **options)
+    stranger = Memory(600, store=store, tenant="other", session="three")
+    one.append(user("The harbour opens at nine."))
+    two.append(user("The harbour of Oslo closes at five."))
+    stranger.append(user("The harbour of Oslo is a secret."))
+    assert [page.session for page in one.recall("harbour Oslo", 5)] == ["one"]
+    found = one.recall("harbour Oslo", 5, scope="tenant")
+    assert {(page.session, page.id) for page in found} == {("one", "p0"), ("two", "p0")}
+    two.append(user("In Oslo, the harbour master is Ann."))
+    assert any("Ann" in page.text for page in one.recall("harbour master", 5, scope="tenant"))
+    store.delete_session("acme", "two")
+    assert {page.session for page in one.recall("harbour", 5, scope="tenant")} == {"one"}
+    again = Memory(600, session="two", **options)
+    again.append(user("A harbour again."))
+    assert len(one.recall("harbour", 5, scope="tenant")) == 2
+    with pytest.raises(InputError, match="scope"):
+        one.recall("x", scope="world")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from ctxmem.memory.encoding import encode
 from ctxmem.memory.framework_messages import as_plain, in_one_framework
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
+from ctxmem.memory.page_reader import PageReader
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.receipts import Receipt
 from ctxmem.memory.records import RecordMaker, seconds_of
@@ -54,7 +55,6 @@ PROMOTED_SHARE = 0.25
 """A message may be put back into the stable part if it takes at most this share of the budget."""
 PROMOTED_AT = 2
 """A page that so many queries brought back is put into the stable part."""
-_PAGE_ID = re.compile(r"p[0-9]{1,12}")
 
 
 class Memory:
@@ -183,6 +183,15 @@ class Memory:
             embed=embed,
         )
         self._session.changed = self._forget_window
+        self._pages = PageReader(self._session, self._meter.count)
+        # How the other sessions of the tenant are opened, if they are searched.
+        self._others: dict[str, Memory] = {}
+        self._options: dict[str, Any] = {
+            "counter": counter,
+            "ledger": ledger,
+            "embed": embed,
+            "damaged": damaged,
+        }
         try:
             self._session.open()
         except BaseException:
@@ -326,7 +335,7 @@ class Memory:
         events = plan.events
         recalled: list[Page] = []
         if found is not None:
-            recalled = [self._page(page) for page in dict.fromkeys(found.pages)]
+            recalled = [self._pages.page(page) for page in dict.fromkeys(found.pages)]
             notes.append(found.message)
             tokens += found.tokens
             names = tuple(page.id for page in recalled)
@@ -385,21 +394,43 @@ class Memory:
 
     # Faults ---------------------------------------------------------------------------------------
 
-    def recall(self, query: str, k: int = 5) -> list[Page]:
+    def recall(self, query: str, k: int = 5, *, scope: str = "session") -> list[Page]:
         """Return the k pages that answer a query best, of all that were appended, best first.
 
         Ranked by their words; what the user said counts most, then what is beside a page: what
         follows a question answers it. Pages that have nothing to do with the query are left out.
+        With the scope "tenant" all sessions of the tenant are searched; `Page.session` says which.
         """
         if not isinstance(query, str):
             raise InputTypeError(f"query is {shown(query)}; expected a str")
         if not isinstance(k, int) or k < 0:
             raise InputError(f"k is {shown(k)}; expected a number of pages")
+        if scope not in ("session", "tenant"):
+            raise InputError(f"scope is {scope!r}; expected 'session' or 'tenant'")
         with self._lock:
             self._session.catch_up()
             found = self._session.search.pages(query, k)
-            self._fault([page for page, _ in found if not self._is_resident(page)])
-            return [self._page(page, score) for page, score in found]
+            self._fault([page for page, _ in found if not self._pages.is_resident(page)])
+            pages = [self._pages.page(page, score) for page, score in found]
+            if scope == "session":
+                return pages
+            for other in self._other_sessions():
+                pages += other.recall(query, k)
+            return sorted(pages, key=lambda page: -page.score)[:k]
+
+    def _other_sessions(self) -> list[Memory]:
+        """Return the other sessions of the tenant, opened; those that were deleted are dropped."""
+        tenant, own = self._log.names
+        names = [name for name in self._log.store.sessions(tenant) if name != own]
+        self._others = {name: one for name, one in self._others.items() if name in names}
+        for name in names:
+            with suppress(SessionDeletedError):  # then another session has the name now
+                if name in self._others:
+                    self._others[name]._session.catch_up()
+                    continue
+            about = {"store": self._log.store, "tenant": tenant, "session": name}
+            self._others[name] = Memory(self.budget, **about, **self._options)
+        return list(self._others.values())
 
     def page(self, id: str) -> Page:
         """Return a page by its id, from the window or from the store.
@@ -407,10 +438,10 @@ class Memory:
         Raises `InputError` for a page that is not of this session.
         """
         with self._lock:
-            number = self._number(id)
-            if not self._is_resident(number):
+            number = self._pages.number(id)
+            if not self._pages.is_resident(number):
                 self._fault([number])
-            return self._page(number)
+            return self._pages.page(number)
 
     def messages(self, start: int = 0) -> list[Any]:
         """Return what was appended from message `start` on, as it was appended; chunks as messages.
@@ -427,7 +458,7 @@ class Memory:
     def pages(self) -> list[Page]:
         """Return all pages, in the order they were appended."""
         with self._lock:
-            return [self._page(page) for page in range(self._state.items.page_count)]
+            return [self._pages.page(page) for page in range(self._state.items.page_count)]
 
     def tool(self, form: str = "openai") -> dict[str, Any]:
         """Return the definition of a tool by which the model reads what has left the window.
@@ -471,45 +502,9 @@ class Memory:
             count, at = self._recalled.get(page, (0, -1))
             count += at != now
             self._recalled[page] = (count, now)
-            item = self._state.items[self._state.items.of_page(page)]
+            item = self._pages.item(page)
             if count >= PROMOTED_AT and item.tokens <= PROMOTED_SHARE * self.budget:
                 self._session.wanted[item.index] = None
-
-    def _number(self, id: str) -> int:
-        number = int(id[1:]) if isinstance(id, str) and _PAGE_ID.fullmatch(id) else -1
-        if not 0 <= number < self._state.items.page_count:
-            self._session.catch_up()
-        if not 0 <= number < self._state.items.page_count:
-            count = self._state.items.page_count
-            there = f"p0 to p{count - 1}" if count else "none yet"
-            raise InputError(f"there is no page {id!r}; this session has {there}")
-        return number
-
-    def _text(self, page: int) -> str:
-        return self._state.items[self._state.items.of_page(page)].part(page)
-
-    def _role(self, page: int) -> str:
-        item = self._state.items[self._state.items.of_page(page)]
-        return "chunk" if item.chunk else item.turn.role
-
-    def _is_resident(self, page: int) -> bool:
-        state = self._state
-        item = state.items.of_page(page)
-        if item in state.in_full or item in state.passing:
-            return True
-        return item >= state.committed and (item not in state.parts or state.items[item].pinned)
-
-    def _page(self, page: int, score: float = 0.0) -> Page:
-        text = self._text(page)
-        return Page(
-            id=editing.page_name(page),
-            text=text,
-            role=self._role(page),
-            tokens=self._meter.count(text),
-            message=self._state.items.of_page(page),
-            resident=self._is_resident(page),
-            score=score,
-        )
 
     # What binds, receipts ---------------------------------------------------------------------
 
@@ -577,7 +572,7 @@ class Memory:
         return entry.id
 
     def _item(self, id: str) -> Item:
-        return self._state.items[self._state.items.of_page(self._number(id))]
+        return self._pages.item(self._pages.number(id))
 
     def export(self, path: str | os.PathLike[str] | None = None) -> Iterator[dict[str, Any]] | int:
         """Return the messages of the session, one dict each, or write them to a file.
@@ -623,7 +618,7 @@ class Memory:
             return MemoryStats(
                 messages=len(state.items),
                 pages=state.items.page_count,
-                resident=sum(map(self._is_resident, range(state.items.page_count))),
+                resident=sum(map(self._pages.is_resident, range(state.items.page_count))),
                 calls=costs.calls,
                 edits=self._edits,
                 evictions=self._evictions,

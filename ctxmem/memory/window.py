@@ -42,6 +42,7 @@ class Page:
         message: the number of the message it belongs to, in the order they were appended.
         resident: whether the window shows it in full.
         score: how well it answers the query, where it was asked for by one.
+        session: the session that it is of.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Page:
     message: int
     resident: bool
     score: float = 0.0
+    session: str = ""
 
     def __str__(self) -> str:
         return self.text
