@@ -109,7 +109,7 @@ _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECAS
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
 _IT = re.compile(r"\b(?:it|that|them) (?:from|to)\b", re.IGNORECASE)
 _SET = re.compile(
-    r"(?:set|chang|rais|lower|bump|reduc|increas|decreas|updat)\w* (?:the |my |our )?"
+    r"(?:set|mov|chang|rais|lower|bump|reduc|increas|decreas|updat)\w* (?:the |my |our )?"
     r"(?!it\b|that\b)([^\d]+?) (?:back |up |down )?(?:from \S+ )?to\b",
     re.IGNORECASE,
 )
