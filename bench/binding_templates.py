@@ -252,7 +252,12 @@ ENGLISH: tuple[Template, ...] = (
     Template("dead_end", "Keto didn't work for me, I felt awful.", domain="diet"),
     Template("dead_end", "I attempted the night train last year without success.", domain="travel"),
     # corrections of what was just said or done
-    Template("correction", "Sorry, I meant {a}, not what I wrote above.", "", (("B-17", ""), ("C-04", ""))),
+    Template(
+        "correction",
+        "Sorry, I meant {a}, not what I wrote above.",
+        "",
+        (("B-17", ""), ("C-04", "")),
+    ),
     Template("correction", "Scratch that, leave the header as it was.", domain="writing"),
     Template(
         "correction",
@@ -264,7 +269,9 @@ ENGLISH: tuple[Template, ...] = (
         "correction", "No, it's the second column that holds the ids, not the first.", domain="data"
     ),
     Template("correction", "We no longer support the old login page.", domain="coding"),
-    Template("correction", "I was wrong about the dates, I'm away in the second week.", domain="travel"),
+    Template(
+        "correction", "I was wrong about the dates, I'm away in the second week.", domain="travel"
+    ),
     # permissions and revocations
     Template("permission", "You may ignore the style guide for test files.", domain="coding"),
     Template(

@@ -12,7 +12,15 @@ from reference_ledger import BEFORE, BEHIND, CUES, binds
 
 from ctxmem.memory.ledger import scan
 
-SOURCES = ("statements", "phrases", "phrases_en", "phrases_other", "sentences", "line_classifier", "openers")
+SOURCES = (
+    "statements",
+    "phrases",
+    "phrases_en",
+    "phrases_other",
+    "sentences",
+    "line_classifier",
+    "openers",
+)
 PASTED = {
     "mail": "Hi Anna,\nplease never use the old form. You must send it by Friday.\nBest,\nTom",
     "log": "2026-11-27 09:00:01 WARN you must never restart the worker\n[INFO] always use v2",
@@ -103,7 +111,9 @@ def test_a_value_has_the_subject_that_a_reader_sees(text, subject, value):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("word", ["i will ", "no ", "never push. ", "the port is 8443 ", "<a>", "Hi "])
+@pytest.mark.parametrize(
+    "word", ["i will ", "no ", "never push. ", "the port is 8443 ", "<a>", "Hi "]
+)
 def test_the_time_grows_with_the_text_and_no_faster(word):
     def seconds(size: int) -> float:
         text = word * (size // len(word))

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ctxmem.memory.ledger import Ledger, render
 
-SUBJECTS = ("staging port", "production host", "retry count", "meeting room", "page size")
+SUBJECTS = ("staging port", "production host", "retry count", "cache size", "page size")
 VALUES = tuple(str(n) for n in range(1001, 1006))
 
 

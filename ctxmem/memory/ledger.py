@@ -108,7 +108,7 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
     for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
         text, replies, trusted
     ).tolist():
-        subject, value = "", text[v0:v1]
+        subject, value, extra = "", text[v0:v1], 0
         if kinds[k] in _VALUED:
             cue = text[c0:c1]
             subject = subject_of(text[s0:s1], cue)
@@ -116,8 +116,8 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
                 subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
             if subject.lower().startswith(("new ", "current ")):
                 subject = subject.partition(" ")[2]
-                flags |= _UPDATES
-        found.append(_Found(kinds[k], start, end, strength, flags, subject, value))
+                extra = _UPDATES
+        found.append(_Found(kinds[k], start, end, strength, flags | extra, subject, value))
     return found
 
 
@@ -209,12 +209,13 @@ class Ledger:
         made = self._accepted(text) if person and self._proposed else []
         source = "user" if person else "system"
         behind = 0
-        for f in scan(text, trusted=not person):
-            if f.start < behind:  # the sentence that it leans on is an entry of its own
-                blank = len(text[behind : f.end]) - len(text[behind : f.end].lstrip())
-                f = replace(f, start=behind + blank)
-            behind = f.end
-            made.append(self._add(f, message, page, text, source))
+        for one in scan(text, trusted=not person):
+            start = one.start
+            if start < behind:  # the sentence that it leans on is an entry of its own
+                rest = text[behind : one.end]
+                start = behind + len(rest) - len(rest.lstrip())
+            behind = one.end
+            made.append(self._add(replace(one, start=start), message, page, text, source))
         return list({entry.id: entry for entry in made}.values())
 
     def _accepted(self, text: str) -> list[Entry]:
@@ -301,7 +302,10 @@ class Ledger:
     def _refreshed(self, at: int, message: int, page: str, f: _Found) -> Entry:
         entry = replace(self._entries[at], message=message, page=page, start=f.start, end=f.end)
         self._entries[at] = entry
-        return entry
+        similar = self._similar(self._stems[at])
+        similar.pop(at, None)
+        self._compare(entry, f, similar)
+        return self._entries[at]
 
     # What replaces what ---------------------------------------------------------------------------
 

@@ -94,7 +94,10 @@ _NAMED = (
     re.compile(r"\binstead of (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\brather than (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bfrom (?:the )?([\w.+-]+) (?:over )?to\b", re.IGNORECASE),
-    re.compile(r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving) (?:the )?([\w.+-]+)", re.I),
+    re.compile(
+        r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving) (?:the )?([\w.+-]+)",
+        re.I,
+    ),
     re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
 )
@@ -200,9 +203,7 @@ def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]
     """
     if _IT.search(cue):
         subject = ""
-    if found := _SET.match(cue):
-        subject = found.group(1)
-    elif found := _AS.match(behind):
+    if (found := _SET.match(cue)) or (found := _AS.match(behind)):
         subject = found.group(1)
     elif not subject and value.isalpha() and (found := _VERSION.match(behind)):
         subject, value = value, found.group(1)
