@@ -95,14 +95,16 @@ _NAMED = (
     re.compile(r"\brather than (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bfrom (?:the )?([\w.+-]+) (?:over )?to\b", re.IGNORECASE),
     re.compile(
-        r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving) (?:the )?([\w.+-]+)",
+        r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving) "
+        r"(?:the )?([\w.+-]+)",
         re.I,
     ),
     re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
 )
 _SWITCHES = re.compile(
-    r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
+    r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|"
+    r"switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
     r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
