@@ -31,8 +31,6 @@ Finder = Callable[[str, str], Iterable[Any]]
 
 _UPDATES, _LEANS, _NEGATES, _RETRACTS = 1, 2, 4, 8
 _VALUED = frozenset({"value", "limit", "deadline", "correction"})
-_STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
-"""What binds whatever is asked; the words of a question find the other kinds."""
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
 _GROUPS = {
     kind: group
@@ -110,7 +108,7 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
     for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
         text, replies, trusted
     ).tolist():
-        subject, value = "", text[v0:v1]
+        subject, value, extra = "", text[v0:v1], 0
         if kinds[k] in _VALUED:
             cue = text[c0:c1]
             subject = subject_of(text[s0:s1], cue)
@@ -118,11 +116,8 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
                 subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
             if subject.lower().startswith(("new ", "current ")):
                 subject = subject.partition(" ")[2]
-                found.append(
-                    _Found(kinds[k], start, end, strength, flags | _UPDATES, subject, value)
-                )
-                continue
-        found.append(_Found(kinds[k], start, end, strength, flags, subject, value))
+                extra = _UPDATES
+        found.append(_Found(kinds[k], start, end, strength, flags | extra, subject, value))
     return found
 
 
@@ -215,12 +210,12 @@ class Ledger:
         source = "user" if person else "system"
         behind = 0
         for one in scan(text, trusted=not person):
-            f = one
-            if f.start < behind:  # the sentence that it leans on is an entry of its own
-                blank = len(text[behind : f.end]) - len(text[behind : f.end].lstrip())
-                f = replace(f, start=behind + blank)
-            behind = f.end
-            made.append(self._add(f, message, page, text, source))
+            start = one.start
+            if start < behind:  # the sentence that it leans on is an entry of its own
+                rest = text[behind : one.end]
+                start = behind + len(rest) - len(rest.lstrip())
+            behind = one.end
+            made.append(self._add(replace(one, start=start), message, page, text, source))
         return list({entry.id: entry for entry in made}.values())
 
     def _accepted(self, text: str) -> list[Entry]:
@@ -307,7 +302,10 @@ class Ledger:
     def _refreshed(self, at: int, message: int, page: str, f: _Found) -> Entry:
         entry = replace(self._entries[at], message=message, page=page, start=f.start, end=f.end)
         self._entries[at] = entry
-        return entry
+        similar = self._similar(self._stems[at])
+        similar.pop(at, None)
+        self._compare(entry, f, similar)
+        return self._entries[at]
 
     # What replaces what ---------------------------------------------------------------------------
 
@@ -472,31 +470,18 @@ class Ledger:
     # Showing --------------------------------------------------------------------------------------
 
     def shown(
-        self,
-        hidden: Callable[[int], bool],
-        room: int,
-        count: Callable[[str], int],
-        *,
-        others: int | None = None,
+        self, hidden: Callable[[int], bool], room: int, count: Callable[[str], int]
     ) -> list[Entry]:
         """Return the entries to show, in order of message, within `room` tokens.
 
-        `hidden` says whether the window lacks a message. Rules, limits, instructions, preferences
-        and permissions come first, then the others, which may take `others` tokens, all that is
-        left if that is None. The weakest entries are left out first, of equals the oldest; a pinned
-        entry is left out last.
+        `hidden` says whether the window lacks a message. The weakest entries are left out first,
+        of equals the oldest; a pinned entry is left out last.
         """
         waiting = [e for e in self.entries() if e.message < 0 or hidden(e.message)]
-        waiting.sort(
-            key=lambda e: (not e.pinned, e.kind not in _STANDING, -e.strength, -e.message, -e.id)
-        )
+        waiting.sort(key=lambda e: (not e.pinned, -e.strength, -e.message, -e.id))
         kept: list[Entry] = []
         for entry in waiting:
             cost = count(line(entry) + "\n")
-            if others is not None and entry.kind not in _STANDING and not entry.pinned:
-                if cost > others:
-                    continue
-                others -= min(cost, room)
             if cost <= room:
                 room -= cost
                 kept.append(entry)

@@ -95,17 +95,17 @@ _NAMED = (
     re.compile(r"\brather than (?:the |using )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bfrom (?:the )?([\w.+-]+) (?:over )?to\b", re.IGNORECASE),
     re.compile(
-        r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving)"
-        r" (?:the )?([\w.+-]+)",
-        re.IGNORECASE,
+        r"\b(?:replaced?|drop|dropp(?:ed|ing)|replacing|ditch(?:ed)?|abandon(?:ed)?|leaving) "
+        r"(?:the )?([\w.+-]+)",
+        re.I,
     ),
     re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
 )
 _SWITCHES = re.compile(
-    r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)"
-    r"|switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second thought"
-    r"|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
+    r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|"
+    r"switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
+    r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
@@ -114,7 +114,7 @@ _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECAS
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
 _IT = re.compile(r"\b(?:it|that|them) (?:from|to)\b", re.IGNORECASE)
 _SET = re.compile(
-    r"(?:set|chang|rais|lower|bump|reduc|increas|decreas|updat)\w* (?:the |my |our )?"
+    r"(?:set|mov|chang|rais|lower|bump|reduc|increas|decreas|updat)\w* (?:the |my |our )?"
     r"(?!it\b|that\b)([^\d]+?) (?:back |up |down )?(?:from \S+ )?to\b",
     re.IGNORECASE,
 )

@@ -419,7 +419,7 @@ constexpr WordRoles kRoles[] = {
     {"if", "if suppose supposing imagine assuming wenn falls si se als"},
     {"reporter", "he she they colleague docs documentation article error message people someone guide book blog doc "
                  "manual readme it log site website page tutorial friend reviewer teacher instructions label paper "
-                 "everybody somebody er man leute il on ils él ella lui lei ele ela hij ze policy faq somewhere"},
+                 "everybody somebody er man leute il on ils él ella lui lei ele ela hij ze policy faq somewhere sign notice poster"},
     {"says", "say says said tell tells told claim claims claimed read reads suggest suggests suggested recommend "
              "recommends recommended wrote writes states stated heard insists insisted sagt sagte meinte dit disait "
              "dice dijo detto diz disse zegt zei mentions mentioned warns warned argues"},

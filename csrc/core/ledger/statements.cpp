@@ -60,6 +60,8 @@ public:
                     std::size_t last = 0;
                     value_ = words_.size();
                     if (!match(phrase, 1, i + 1, last)) continue;
+                    if (!reply && last > i + 1 && last - 1 != value_ && words_[last - 1].quoted)
+                        continue;
                     Statement found = made(phrase, i, last);
                     if (reply) {
                         out.push_back(found);
@@ -215,7 +217,8 @@ private:
         const std::string_view whole = text_.substr(begin_, end_ - begin_);
         const std::size_t mark = whole.find_last_not_of(" \n\r\t\"')");
         const bool asks = mark != std::string_view::npos &&
-                          (whole[mark] == '?' || whole.substr(0, mark + 1).ends_with("\uFF1F"));
+                          (whole[mark] == '?' || whole.substr(0, mark + 1).ends_with("\uFF1F") ||
+                           begins_question());
         for (std::size_t i = 0; i < words_.size(); ++i) {
             Word& word = words_[i];
             const bool joined = i > 0 && (words_[i - 1].roles & kJoiner) != 0;
@@ -238,6 +241,17 @@ private:
             const auto raw = text_.substr(next.from, next.to - next.from);
             asks_for_ = raw == "you" || raw == "please";
         }
+    }
+
+    // A question without its mark: "is it true that". "Do", "can" and "when" begin other sentences.
+    bool begins_question() const {
+        if (words_.empty()) return false;
+        const auto raw = text_.substr(words_[0].from, words_[0].to - words_[0].from);
+        for (const std::string_view word : {"is", "are", "does", "did", "why", "how"})
+            if (raw.size() == word.size() && (raw[0] | 0x20) == word[0] &&
+                raw.substr(1) == word.substr(1))
+                return true;
+        return false;
     }
 
     static bool keeps_kind(const Statement& s) {
@@ -267,7 +281,9 @@ private:
     // or in a request ("can you").
     bool asks_about(std::size_t at, const Phrase& phrase) const {
         const std::uint32_t that = kPoints | kJoiner;
-        if ((words_[at - 1].roles & kAsks) != 0 || (words_[at - 1].roles & that) == that)
+        std::size_t before = at - 1;
+        if (before > 0 && (words_[before].roles & kOwner) != 0) --before;
+        if ((words_[before].roles & kAsks) != 0 || (words_[before].roles & that) == that)
             return true;
         if (words_[at].starts || asks_for_) return false;
         return phrase.kind == static_cast<int>(StatementKind::rule) || phrase.condition;
