@@ -344,24 +344,23 @@ def excerpt(
     """Return what to show of a message: all, or its opening and the passages that answer.
 
     `whole` and `most` are tokens: a text of at most `whole` is shown in full, of a longer one
-    passages of about `most`. Where it `opens`, its first passage is shown whatever it says.
+    passages of about `most`, the best first. Where it `opens`, its first passage comes next.
     """
     if not passages or (len(text) <= 8 * whole and count(text) <= whole):
         return ((0, len(text)),)
     start = text[: 4 * most]
     room = most * len(start) / max(1, count(start))  # code points
     best = sorted(passages, key=lambda one: (-one[2], one[0]))
-    chosen = [passages[0] if opens or best[0][2] <= 0 else best[0]]
+    chosen = [best[0] if best[0][2] > 0 else passages[0]]
     size = chosen[0][1] - chosen[0][0]
-    for passage in best:
-        if passage in chosen:
-            continue
-        if size >= 0.75 * room and passage is not best[0]:
-            break
+    for passage in [passages[0], *best] if opens else best:
         more = passage[1] - passage[0]
-        if size + more <= 1.6 * room:
-            chosen.append(passage)
-            size += more
+        if passage in chosen or size + more > 1.6 * room:
+            continue
+        if size >= 0.75 * room and passage != passages[0]:
+            break
+        chosen.append(passage)
+        size += more
     return tuple(sorted((start, end) for start, end, _ in chosen))
 
 
