@@ -47,6 +47,8 @@ _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
+_STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
+"""Kinds that bind whatever is asked; the words of a question find the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,18 +472,31 @@ class Ledger:
     # Showing --------------------------------------------------------------------------------------
 
     def shown(
-        self, hidden: Callable[[int], bool], room: int, count: Callable[[str], int]
+        self,
+        hidden: Callable[[int], bool],
+        room: int,
+        count: Callable[[str], int],
+        *,
+        others: int | None = None,
     ) -> list[Entry]:
         """Return the entries to show, in order of message, within `room` tokens.
 
-        `hidden` says whether the window lacks a message. The weakest entries are left out first,
-        of equals the oldest; a pinned entry is left out last.
+        `hidden` says whether the window lacks a message. Rules, limits, instructions, preferences
+        and permissions come first, then the others, which may take `others` tokens, all that is
+        left if that is None. The weakest entries are left out first, of equals the oldest; a pinned
+        entry is left out last.
         """
         waiting = [e for e in self.entries() if e.message < 0 or hidden(e.message)]
-        waiting.sort(key=lambda e: (not e.pinned, -e.strength, -e.message, -e.id))
+        waiting.sort(
+            key=lambda e: (not e.pinned, e.kind not in _STANDING, -e.strength, -e.message, -e.id)
+        )
         kept: list[Entry] = []
         for entry in waiting:
             cost = count(line(entry) + "\n")
+            if others is not None and entry.kind not in _STANDING and not entry.pinned:
+                if cost > others:
+                    continue
+                others -= min(cost, room)
             if cost <= room:
                 room -= cost
                 kept.append(entry)

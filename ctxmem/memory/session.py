@@ -18,6 +18,7 @@ from ctxmem.errors import (
     ConflictError,
     InputError,
     InputTypeError,
+    SessionDeletedError,
     warn_deprecated,
 )
 from ctxmem.forking import ForkSafeLock
@@ -428,8 +429,8 @@ class Memory:
                 if name in self._others:
                     self._others[name]._session.catch_up()
                     continue
-            about = {"store": self._log.store, "tenant": tenant, "session": name}
-            self._others[name] = Memory(self.budget, **about, **self._options)
+            where: dict[str, Any] = {"store": self._log.store, "tenant": tenant, "session": name}
+            self._others[name] = Memory(self.budget, **where, **self._options)
         return list(self._others.values())
 
     def page(self, id: str) -> Page:
