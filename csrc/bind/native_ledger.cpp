@@ -27,19 +27,19 @@ py::array_t<std::int64_t> statements(const py::str& text, bool replies, bool tru
     std::int64_t byte = 0, character = 0;
     const auto characters = [&](std::int64_t to) {
         while (byte < to)
-            character += (static_cast<unsigned char>(utf8[static_cast<std::size_t>(byte++)]) &
-                          0xC0) != 0x80;
+            character +=
+                (static_cast<unsigned char>(utf8[static_cast<std::size_t>(byte++)]) & 0xC0) != 0x80;
         while (byte > to)
-            character -= (static_cast<unsigned char>(utf8[static_cast<std::size_t>(--byte)]) &
-                          0xC0) != 0x80;
+            character -=
+                (static_cast<unsigned char>(utf8[static_cast<std::size_t>(--byte)]) & 0xC0) != 0x80;
         return character;
     };
     for (const Statement& s : found) {
         out.insert(out.end(), {static_cast<std::int64_t>(s.kind), s.language, s.strength, s.flags});
         for (const std::uint32_t place : {s.start, s.end, s.cue_start, s.cue_end})
             out.push_back(characters(place));
-        for (const auto& [start, end] : {std::pair{s.subject_start, s.subject_end},
-                                         std::pair{s.value_start, s.value_end}}) {
+        for (const auto& [start, end] :
+             {std::pair{s.subject_start, s.subject_end}, std::pair{s.value_start, s.value_end}}) {
             const bool none = start == end;
             out.push_back(none ? 0 : characters(start));
             out.push_back(none ? 0 : characters(end));

@@ -42,34 +42,34 @@ std::span<const WordRoles> word_roles();
 
 // Roles as bits, in the order of word_roles().
 enum Role : std::uint32_t {
-    kOpener = 1u << 0,       // opens a clause where one begins: "please", "also"
-    kJoiner = 1u << 1,       // opens a clause anywhere: "and", "but"
-    kAsks = 1u << 2,         // begins a question
-    kIf = 1u << 3,           // begins a condition
-    kReporter = 1u << 4,     // somebody else, who says something
-    kSays = 1u << 5,         // says, told
-    kNoImperative = 1u << 6, // does not follow "always" or "never" in an imperative
-    kDay = 1u << 7,          // Friday, March, tomorrow
-    kCopula = 1u << 8,       // is, are
-    kOwner = 1u << 9,        // my, our
-    kArticle = 1u << 10,     // the, this
-    kNow = 1u << 11,         // now, currently, instead: an update
-    kFiller = 1u << 12,      // between a copula and the value
-    kNoSubject = 1u << 13,   // no subject of a value
-    kPoints = 1u << 14,      // refers to a sentence before: "that", "them"
-    kNo = 1u << 15,          // negation
-    kPasted = 1u << 16,      // a noun for a text of somebody else
-    kShows = 1u << 17,       // announces such a text
-    kUnit = 1u << 18,        // follows a number: EUR, words
-    kSelf = 1u << 19,        // the author of a message, or what only an author writes: I, our, please
-    kRequests = 1u << 20,    // begins a request to the assistant
+    kOpener = 1u << 0,        // opens a clause where one begins: "please", "also"
+    kJoiner = 1u << 1,        // opens a clause anywhere: "and", "but"
+    kAsks = 1u << 2,          // begins a question
+    kIf = 1u << 3,            // begins a condition
+    kReporter = 1u << 4,      // somebody else, who says something
+    kSays = 1u << 5,          // says, told
+    kNoImperative = 1u << 6,  // does not follow "always" or "never" in an imperative
+    kDay = 1u << 7,           // Friday, March, tomorrow
+    kCopula = 1u << 8,        // is, are
+    kOwner = 1u << 9,         // my, our
+    kArticle = 1u << 10,      // the, this
+    kNow = 1u << 11,          // now, currently, instead: an update
+    kFiller = 1u << 12,       // between a copula and the value
+    kNoSubject = 1u << 13,    // no subject of a value
+    kPoints = 1u << 14,       // refers to a sentence before: "that", "them"
+    kNo = 1u << 15,           // negation
+    kPasted = 1u << 16,       // a noun for a text of somebody else
+    kShows = 1u << 17,        // announces such a text
+    kUnit = 1u << 18,         // follows a number: EUR, words
+    kSelf = 1u << 19,      // the author of a message, or what only an author writes: I, our, please
+    kRequests = 1u << 20,  // begins a request to the assistant
 };
 
 struct Element {
     enum class Type : std::uint8_t { words, gap, verb, number, value, day, clause, end };
     Type type;
-    bool optional = false;      // with the next `skip` elements
-    std::uint8_t skip = 0;      // elements of the optional group, or the longest gap
+    bool optional = false;  // with the next `skip` elements
+    std::uint8_t skip = 0;  // elements of the optional group, or the longest gap
     std::vector<std::uint32_t> words;
 };
 

@@ -19,8 +19,8 @@
 namespace ctxmem::ledger {
 
 struct Word {
-    std::uint32_t from, to;        // bytes
-    std::uint32_t exact, prefix;   // numbers in the tables, 0 for none
+    std::uint32_t from, to;       // bytes
+    std::uint32_t exact, prefix;  // numbers in the tables, 0 for none
     std::uint32_t roles;
     bool number, named, quoted, starts, comma;  // comma: punctuation is between it and the last
     bool conditional;                           // in a condition
@@ -133,12 +133,30 @@ private:
             if (!is_word_char(bits)) {
                 switch (point.value) {
                     case U'"': quoted = !quoted; break;
-                    case U'\u201C': case U'\u00AB': case U'\u201E': case U'\u300C': quoted = true; break;
-                    case U'\u201D': case U'\u00BB': case U'\u300D': quoted = false; break;
-                    case U',': case U';': case U':': case U'(': case U')': case U'.': case U'!':
-                    case U'?': case U'\u2014': case U'\u2013': case U'\uFF0C': case U'\u3001':
-                    case U'\u3002': case U'\uFF1B': case U'\uFF1A': comma = true; break;
-                    case U'=': case U'\'': break;
+                    case U'\u201C':
+                    case U'\u00AB':
+                    case U'\u201E':
+                    case U'\u300C': quoted = true; break;
+                    case U'\u201D':
+                    case U'\u00BB':
+                    case U'\u300D': quoted = false; break;
+                    case U',':
+                    case U';':
+                    case U':':
+                    case U'(':
+                    case U')':
+                    case U'.':
+                    case U'!':
+                    case U'?':
+                    case U'\u2014':
+                    case U'\u2013':
+                    case U'\uFF0C':
+                    case U'\u3001':
+                    case U'\u3002':
+                    case U'\uFF1B':
+                    case U'\uFF1A': comma = true; break;
+                    case U'=':
+                    case U'\'': break;
                     case U'-': comma |= at > begin_ && text_[at - 1] == ' '; break;
                     default: break;
                 }
@@ -190,8 +208,8 @@ private:
             ++count;
             at += point.size;
             if (count < 24 && table_.has_prefix_of(count))
-                if (const auto found = table_.word(
-                        mix_char(hash, static_cast<char32_t>(kPrefixMark) << 24)))
+                if (const auto found =
+                        table_.word(mix_char(hash, static_cast<char32_t>(kPrefixMark) << 24)))
                     word.prefix = found;
             if (count == 1 && (bits & kSpaceless) != 0) break;
         }
@@ -201,8 +219,9 @@ private:
         word.number = digits > 0 && !upper && !inner_upper && !joined_letters(word, digits);
         word.named = digits > 0 || upper || inner_upper || joined_sign;
         const std::string_view raw = text_.substr(word.from, word.to - word.from);
-        word.inflected = count > 3 && (raw.ends_with("ed") || raw.ends_with("ing") ||
-                                       (raw.ends_with("s") && !raw.ends_with("ss") && raw != "focus"));
+        word.inflected =
+            count > 3 && (raw.ends_with("ed") || raw.ends_with("ing") ||
+                          (raw.ends_with("s") && !raw.ends_with("ss") && raw != "focus"));
         if (raw.ends_with("need") || raw.ends_with("feed") || raw.ends_with("embed") ||
             raw.ends_with("bring"))
             word.inflected = false;
@@ -238,7 +257,8 @@ private:
                                   (i > 1 && (words_[i - 2].roles & kReporter) != 0);
             if (reported_ == words_.size() && reporter && (word.roles & kSays) != 0)
                 reported_ = i - 1;
-            if (reported_ == words_.size() && text_.substr(word.from, word.to - word.from) == "heard")
+            if (reported_ == words_.size() &&
+                text_.substr(word.from, word.to - word.from) == "heard")
                 reported_ = i;
             if (asks && question_ == words_.size() && word.starts && (word.roles & kAsks) != 0)
                 question_ = i;
@@ -513,7 +533,7 @@ private:
     std::size_t begin_, end_;
     std::vector<Word>& words_;
     const Phrases& table_;
-    std::size_t value_ = 0;  // the word that is the value in the last match
+    std::size_t value_ = 0;                    // the word that is the value in the last match
     std::size_t question_ = 0, reported_ = 0;  // the size of words_ where there is none
     std::uint64_t mask_ = 0;                   // of the words that are in the tables
     bool numbers_ = false, days_ = false;

@@ -152,8 +152,9 @@ private:
 
     static bool is_sign_off(std::string_view content) {
         if (content.size() > 30) return false;
-        for (const std::string_view words : {"Best", "Kind regards", "Regards", "Sincerely", "Cheers",
-                                             "Yours", "Warm regards", "Many thanks", "Thanks,"})
+        for (const std::string_view words :
+             {"Best", "Kind regards", "Regards", "Sincerely", "Cheers", "Yours", "Warm regards",
+              "Many thanks", "Thanks,"})
             if (content.starts_with(words)) return true;
         return false;
     }
@@ -172,8 +173,8 @@ private:
                 content[at + 4] == '-' && content[at + 7] == '-' && digit(at + 5))
                 return content[at + 10] == 'T' || digit(at + 11) || content[at + 10] == ']';
         }
-        for (const std::string_view level : {"INFO", "WARN", "WARNING", "ERROR", "DEBUG", "FATAL",
-                                             "TRACE", "CRITICAL"})
+        for (const std::string_view level :
+             {"INFO", "WARN", "WARNING", "ERROR", "DEBUG", "FATAL", "TRACE", "CRITICAL"})
             if (content.substr(at).starts_with(level) && content.size() > at + level.size() &&
                 (content[at + level.size()] == ' ' || content[at + level.size()] == ':' ||
                  content[at + level.size()] == ']'))
@@ -184,9 +185,10 @@ private:
     // The offset behind the element that begins at a line; 0 if it is not closed.
     std::size_t after_element(std::size_t at) {
         std::size_t end = at + 1;
-        while (end < text_.size() && end - at < 40 &&
-               (text_[end] == '_' || text_[end] == '-' || (text_[end] >= '0' && text_[end] <= '9') ||
-                (text_[end] >= 'A' && text_[end] <= 'Z') || (text_[end] >= 'a' && text_[end] <= 'z')))
+        while (
+            end < text_.size() && end - at < 40 &&
+            (text_[end] == '_' || text_[end] == '-' || (text_[end] >= '0' && text_[end] <= '9') ||
+             (text_[end] >= 'A' && text_[end] <= 'Z') || (text_[end] >= 'a' && text_[end] <= 'z')))
             ++end;
         if (end == at + 1) return 0;
         if (failed_ >= kMostFailedTags) return text_.size();
@@ -219,10 +221,10 @@ private:
     bool open_ = false;
     std::size_t begin_ = 0, end_ = 0;
     int failed_ = 0;
-    bool pasted_ = false, signed_ = false;         // in a pasted text; behind its sign-off
-    std::size_t paste_ = 0, last_paragraph_ = 0;  // where the pasted text and its last paragraph begin
-    std::size_t section_ = 0, section_words_ = 0, section_sentences_ = 0,
-                section_paragraphs_ = 0;
+    bool pasted_ = false, signed_ = false;  // in a pasted text; behind its sign-off
+    std::size_t paste_ = 0,
+                last_paragraph_ = 0;  // where the pasted text and its last paragraph begin
+    std::size_t section_ = 0, section_words_ = 0, section_sentences_ = 0, section_paragraphs_ = 0;
     std::vector<std::size_t> starts_;
     std::vector<Word> words_;
     std::vector<Statement> out_;

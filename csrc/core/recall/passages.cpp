@@ -16,8 +16,8 @@ constexpr std::size_t kJoined = kPassageBytes * 5 / 4;  // but none is joined be
 
 struct Atom {
     Stretch at;
-    bool opens;   // begins a block
-    bool leads;   // a heading or a lead-in
+    bool opens;  // begins a block
+    bool leads;  // a heading or a lead-in
 };
 
 class Cutter {

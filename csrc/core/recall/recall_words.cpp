@@ -12,16 +12,16 @@ namespace {
 
 // Sorted.
 constexpr std::array<std::string_view, 100> kUnspoken = {
-    "a",     "about", "am",    "an",    "and",   "any",   "are",   "as",    "at",    "be",
-    "been",  "but",   "by",    "can",   "could", "d",     "did",   "do",    "does",  "doing",
-    "don",   "during", "each", "else",  "for",   "from",  "had",   "has",   "have",  "having",
-    "he",    "her",   "here",  "him",   "his",   "how",   "i",     "if",    "in",    "into",
-    "is",    "it",    "its",   "just",  "ll",    "m",     "may",   "me",    "might", "more",
-    "most",  "much",  "my",    "no",    "not",   "of",    "on",    "or",    "our",   "please",
-    "re",    "s",     "shall", "she",   "should", "so",   "such",  "sure",  "t",     "than",
-    "that",  "the",   "their", "them",  "then",  "there", "these", "they",  "this",  "those",
-    "to",    "us",    "ve",    "was",   "we",    "were",  "what",  "when",  "where", "which",
-    "while", "who",   "whom",  "whose", "why",   "will",  "with",  "would", "you",   "your"};
+    "a",     "about",  "am",    "an",    "and",    "any",   "are",   "as",    "at",    "be",
+    "been",  "but",    "by",    "can",   "could",  "d",     "did",   "do",    "does",  "doing",
+    "don",   "during", "each",  "else",  "for",    "from",  "had",   "has",   "have",  "having",
+    "he",    "her",    "here",  "him",   "his",    "how",   "i",     "if",    "in",    "into",
+    "is",    "it",     "its",   "just",  "ll",     "m",     "may",   "me",    "might", "more",
+    "most",  "much",   "my",    "no",    "not",    "of",    "on",    "or",    "our",   "please",
+    "re",    "s",      "shall", "she",   "should", "so",    "such",  "sure",  "t",     "than",
+    "that",  "the",    "their", "them",  "then",   "there", "these", "they",  "this",  "those",
+    "to",    "us",     "ve",    "was",   "we",     "were",  "what",  "when",  "where", "which",
+    "while", "who",    "whom",  "whose", "why",    "will",  "with",  "would", "you",   "your"};
 static_assert(std::is_sorted(kUnspoken.begin(), kUnspoken.end()));
 
 bool is_ascii(std::string_view bytes) {

@@ -32,9 +32,9 @@ private:
     std::string bytes_;
     std::vector<std::size_t> ends_;
     std::vector<char> word_;
-    std::string before_;       // the letter before, of a script without spaces
-    bool paired_ = false;      // it is part of a pair already
-    std::size_t hump_ = 0;     // where the open part of a CamelCase word begins
+    std::string before_;    // the letter before, of a script without spaces
+    bool paired_ = false;   // it is part of a pair already
+    std::size_t hump_ = 0;  // where the open part of a CamelCase word begins
     bool digit_ = false, lower_ = false;
 };
 

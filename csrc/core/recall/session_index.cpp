@@ -156,8 +156,8 @@ std::size_t SessionIndex::add(std::uint32_t number, Speaker speaker, std::string
             i = next;
         }
         const auto length = static_cast<std::uint32_t>(here_.size());
-        passages_.push_back({m, static_cast<std::uint32_t>(start),
-                             static_cast<std::uint32_t>(point), length});
+        passages_.push_back(
+            {m, static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(point), length});
         messages_[m].words += length;
     }
     std::sort(distinct_.begin(), distinct_.end());
@@ -220,8 +220,8 @@ void SessionIndex::score_term(const Term& term, Scores& scores) const {
         for (; i < postings.size() && passages_[postings[i] >> 4].message == m; ++i) {
             const std::uint32_t p = postings[i] >> 4, f = postings[i] & 15;
             all += f;
-            scores.passage[p] += gain(static_cast<float>(f),
-                                      static_cast<float>(passages_[p].words) / passage_mean);
+            scores.passage[p] +=
+                gain(static_cast<float>(f), static_cast<float>(passages_[p].words) / passage_mean);
         }
         if (scores.message[m] == 0) scores.touched.push_back(m);
         const float usual = message_mean[messages_[m].speaker == Speaker::user ? 0 : 1];
@@ -235,8 +235,7 @@ void SessionIndex::combine(const SearchOptions& options, Scores& scores) const {
     std::vector<float>& own = scores.message;
     for (const std::uint32_t m : scores.touched) {
         const float* passages = scores.passage.data();
-        const float best =
-            *std::max_element(passages + messages_[m].first, passages + end_of(m));
+        const float best = *std::max_element(passages + messages_[m].first, passages + end_of(m));
         own[m] = .5f * own[m] + .5f * best;
     }
     const auto user = [&](std::size_t m) { return messages_[m].speaker == Speaker::user; };
@@ -256,8 +255,8 @@ void SessionIndex::combine(const SearchOptions& options, Scores& scores) const {
         float beside = close ? own[static_cast<std::size_t>(before)] : 0;
         for (std::size_t k = m + 1; k < std::min<std::size_t>(m + 3, size); ++k)
             if (user(k)) beside = std::max(beside, own[k]);
-        scores.total[m] = options.weight[0] * (own[m] + options.answer * answer) +
-                          options.near * beside;
+        scores.total[m] =
+            options.weight[0] * (own[m] + options.answer * answer) + options.near * beside;
     }
     for (const std::uint32_t m : reached) {
         if (user(m) || messages_[m].removed) continue;
@@ -291,7 +290,8 @@ Found SessionIndex::search(std::string_view question, std::size_t limit,
     auto& order = scores.touched;
     std::erase_if(order, [&](std::uint32_t m) {
         const double time = messages_[m].time;
-        return !(scores.total[m] > 0) || (limited && !(time >= options.since && time < options.until));
+        return !(scores.total[m] > 0) ||
+               (limited && !(time >= options.since && time < options.until));
     });
     limit = std::min(limit, order.size());
     const auto better = [&](std::uint32_t a, std::uint32_t b) {

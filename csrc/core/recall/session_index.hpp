@@ -40,7 +40,8 @@ struct SearchOptions {
 struct Found {
     std::vector<std::int64_t> message;  // numbers, best first
     std::vector<float> score;
-    std::vector<std::int64_t> first{0};  // the passages of message i are rows first[i] .. first[i+1]
+    std::vector<std::int64_t> first{
+        0};  // the passages of message i are rows first[i] .. first[i+1]
     std::vector<std::int64_t> start, end;  // code points
     std::vector<float> passage_score;
     std::vector<Speaker> speaker;  // of each message

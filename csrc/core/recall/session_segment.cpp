@@ -132,7 +132,8 @@ std::size_t SessionIndex::load(std::string_view bytes) {
                terms = reader.get<std::uint32_t>(), postings = reader.get<std::uint32_t>();
     if (reader.get<std::uint64_t>() != checksum(bytes.substr(kHeader)))
         refuse("the segment is damaged");
-    const std::uint64_t least = 17ull * messages + 12ull * passages + 5ull * terms + 4ull * postings;
+    const std::uint64_t least =
+        17ull * messages + 12ull * passages + 5ull * terms + 4ull * postings;
     if (least > reader.left()) refuse("the segment is cut short");
     if (passages_.size() + passages >= kMostPassages) refuse("the index would be too large");
 
@@ -145,8 +146,8 @@ std::size_t SessionIndex::load(std::string_view bytes) {
         const auto speaker = reader.get<std::uint8_t>();
         message.time = reader.get<double>();
         message.words = reader.get<std::uint32_t>();  // its passages, for now
-        const bool follows = i > 0                ? message.number > read[i - 1].number
-                             : messages_.empty() || message.number > messages_.back().number;
+        const bool follows = i > 0 ? message.number > read[i - 1].number
+                                   : messages_.empty() || message.number > messages_.back().number;
         if (!follows) refuse("the messages of the segment do not follow those of the index");
         if (speaker >= kSpeakers) refuse("the segment has a speaker that is none");
         message.speaker = static_cast<Speaker>(speaker);
