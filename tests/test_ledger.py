@@ -126,3 +126,13 @@ def test_the_weakest_entries_leave_first_and_pinned_ones_last():
     ledger.pin(0)
     shown = ledger.shown(lambda _: True, 9, lambda text: len(text.split()))
     assert [e.text for e in shown] == ["I like tea.", "Call me Sam."]
+
+
+def test_an_offer_of_the_assistant_does_not_bind_when_the_user_says_yes():
+    ledger = Ledger()
+    offer = "Feel free to paste the rest of the log. I suggest we use Postgres for the queue."
+    ledger.take(0, "assistant", offer)
+    ledger.take(1, "user", "Yes, let us do that.")
+    assert [entry.text for entry in ledger.entries() if entry.source == "assistant"] == [
+        "I suggest we use Postgres for the queue."
+    ]

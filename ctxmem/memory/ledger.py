@@ -47,6 +47,8 @@ _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
+_ACCEPTED = frozenset({"proposal", "commitment", "decision", "deadline", "limit"})
+"""Kinds of an assistant's statements that bind when the user accepts them."""
 _STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
 """Kinds that bind whatever is asked; the words of a question find the others."""
 
@@ -230,6 +232,8 @@ class Ledger:
         chosen = _OPTION.search(text[:400])
         made = []
         for message, page, whole, found in proposed:
+            if found.kind not in _ACCEPTED:
+                continue  # advice, or an offer to the user
             said = whole[found.start : found.end]
             option = _OPTION.search(said)
             if chosen and option and option.group(1).lower() != chosen.group(1).lower():
