@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 
 import pytest
 
@@ -177,6 +178,40 @@ def test_a_message_that_is_forgotten_is_nowhere(store, tmp_path):
         assert b"XK-4471" not in (tmp_path / name).read_bytes(), name
     window = talk(memory, 5, 20)
     assert window.tokens <= 900
+
+
+def test_a_message_can_be_forgotten_twice(store):
+    memory = Memory(600, store=store)
+    memory.append([user("My code is 4471."), user("Hello.")])
+    for _ in range(2):
+        memory.forget("p0")
+        assert [message["content"] for message in memory.window().messages] == ["Hello."]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_window_is_over_its_budget_whatever_is_said_and_asked(seed):
+    rng = random.Random(seed)
+    said = [
+        *(RULE, PORT, "Tell me more about the harbour.", "ok", "The limit is 5 EUR. " * 4),
+        *("x " * 60, "x " * 190, "The port of the staging server is now 9001."),
+    ]
+    asked = [None, "port", "What is the limit for ships in the harbour today?", ""]
+    refused = windows = 0
+    for _ in range(25):
+        memory = Memory(rng.randint(60, 400))
+        for _ in range(rng.randint(5, 40)):
+            role = rng.choice(["user", "assistant", "user"])
+            message = {"role": role, "content": rng.choice(said)}
+            memory.append(message, pinned=rng.random() < 0.03)
+            try:
+                window = memory.window(rng.choice(asked))
+            except ctxmem.BudgetError:
+                refused += 1
+                continue
+            windows += 1
+            assert window.tokens == ctxmem.count_messages(window.messages) <= memory.budget
+            assert ctxmem.check(window.messages) == []
+    assert windows > refused
 
 
 def test_a_session_is_exported_as_it_was_appended(tmp_path):

@@ -109,7 +109,9 @@ class ExcerptPlanner:
         entries = [*self.state.entries[: plan.keep], *plan.entries]
         at = next(i for i, entry in enumerate(entries) if entry.item >= index)
         parts = {**self.state.parts, **plan.parts}
-        plan.pending[:0] = [self.state.sent_now(i, parts) for i in range(index, plan.committed)]
+        shown = {entry.item for entry in entries[at:]}  # the others have left
+        moved = [item for item in range(index, plan.committed) if item in shown]
+        plan.pending[:0] = [self.state.sent_now(item, parts) for item in moved]
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
         plan.keep = min(plan.keep, at)
         plan.entries = entries[plan.keep : at]

@@ -149,7 +149,8 @@ class WindowPlanner:
         if excess > 0 or (new and self.edits.promising(stable, cold)):
             excess -= self._edit(plan, pins, answer, limit, excess, cold=cold, asked=spare > 0)
         if excess > spare:
-            excess -= self.excerpts.squeeze(plan, excess - spare)
+            self.excerpts.squeeze(plan, excess - spare)
+            excess = self.tokens(plan) + spare - limit
         dispensable = not continues or self._size(answer) > TASK_SHARE * limit
         if excess > spare or (excess > 0 and dispensable):
             # Not even what is new fits; only calls that wait for their results stay with the pins.

@@ -308,13 +308,13 @@ class StoredSession:
         ]
         bodies, inline = self._bodies_of(gone)
 
-        def made() -> tuple[list[Any], dict[PageId, bytes], None]:
+        def made() -> tuple[list[Any], dict[PageId, bytes], PageId]:
             pages: dict[PageId, bytes] = {}
-            layout = self.planner.without(gone)
-            record = {"op": "forget", "forget": sorted(gone)}
-            return [{**record, "body": self._page_of(layout, pages)}], pages, None
+            body = self._page_of(self.planner.without(gone), pages)
+            return [{"op": "forget", "forget": sorted(gone), "body": body}], pages, body
 
-        self._write(made)
+        written = self._write(made)
+        bodies = [body for body in bodies if body != written]  # one that said the same
         deleted = store.delete_pages(*self.log.names, [*keys, *bodies])
         self._reload()
         self.changed()
