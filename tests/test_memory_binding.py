@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
+from contextlib import suppress
 
 import pytest
+from chats import random_chat
 
 import ctxmem
 from ctxmem import InputError, Memory, SessionDeletedError
@@ -271,3 +273,13 @@ def test_all_sessions_of_a_tenant_can_be_searched(store):
     assert len(one.recall("harbour", 5, scope="tenant")) == 2
     with pytest.raises(InputError, match="scope"):
         one.recall("x", scope="world")
+
+
+def test_a_result_may_come_when_a_page_policy_has_evicted_its_call():
+    for seed in range(60):
+        rng = random.Random(seed)
+        memory = Memory(rng.randint(100, 600), policy="lru")
+        for message in random_chat(rng, 40):
+            memory.append(message)
+            with suppress(ctxmem.BudgetError):
+                assert memory.window().tokens <= memory.budget

@@ -52,9 +52,18 @@ class PolicyEviction:
             slot = self._slot(item)
             if slot < 0:
                 one = self._state.items[item]
+                self._restore_unit(item)
                 self._table.insert(_key(item), max(1, one.tokens), unit=one.unit)
             elif self._table.page(slot).state == 3:
                 self._table.restore(slot)
+
+    def _restore_unit(self, item: int) -> None:
+        """Bring back the unit that an item joins, as a late result does, if it had left."""
+        for other in self._state.unit(self._state.items[item].unit):
+            slot = self._slot(other)
+            if slot >= 0 and self._table.page(slot).state == 3:
+                self._table.restore(slot)
+                return
 
     def _slot(self, item: int) -> int:
         return self._table.slot(_key(item))
