@@ -6,7 +6,6 @@ import json
 import marshal
 import operator
 import secrets
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ import xxhash
 
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError, InputError, SessionDeletedError
+from ctxmem.forking import ForkSafeLock
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
@@ -89,7 +89,7 @@ class Conversation:
         lasting: bool = False,
     ) -> None:
         self.store, self.tenant, self.name, self.limit = store, tenant, name, budget
-        self.lock = threading.RLock()
+        self.lock = ForkSafeLock()
         self.fixed: int | None = None  # tokens beside the messages at the last call
         self._options = dict(options)
         self._decode_old, self._lasting = decode_old, lasting

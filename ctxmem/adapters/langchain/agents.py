@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -31,6 +30,7 @@ from ctxmem.adapters.conversation import Conversation, mark_of, named
 from ctxmem.adapters.policies import policy_of
 from ctxmem.chat import OVERHEAD, count_messages, trim_messages
 from ctxmem.errors import BudgetError, InputError
+from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.protocols import PageStore
@@ -143,7 +143,7 @@ class ContextMiddleware(AgentMiddleware):
         self._store = open_store(store)
         self._threads: dict[str, Conversation] = {}
         self._offered: dict[str, bool] = {}  # threads in which the tool `recall` is offered
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self.tools = self._tools()
 
     @property

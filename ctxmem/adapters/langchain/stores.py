@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -29,6 +28,7 @@ from langgraph.store.base import (
 )
 
 from ctxmem.errors import InputError, InputTypeError
+from ctxmem.forking import ForkSafeLock
 from ctxmem.memory.recall import ranked
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
@@ -68,7 +68,7 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
         self.tenant = tenant
         self.namespace = namespace
         self._known: dict[str, _Space] = {}
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
 
     def close(self) -> None:
         """Close the page store, unless it was given as an object."""
