@@ -122,13 +122,14 @@ def copied_message(message: Any) -> Any:
     return made
 
 
-def in_one_framework(messages: list[Any]) -> list[Any]:
+def in_one_framework(messages: list[Any], others: Sequence[Any] = ()) -> list[Any]:
     """Return a window's messages with texts of the user's that are dicts as the framework's.
 
     Passages and the memory's own notes are dicts. Where the first other message is of a framework,
-    they are made messages of it; otherwise the list is returned as it is.
+    they are made messages of it; otherwise the list is returned as it is. `others` are messages of
+    the session, for a window that holds nothing but notes.
     """
-    framework = next((name for name in map(framework_of, messages) if name), "")
+    framework = next((name for name in map(framework_of, [*messages, *others]) if name), "")
     if not framework:
         return messages
     return [_spoken(one, framework) if _is_text(one) else one for one in messages]

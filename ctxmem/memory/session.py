@@ -344,7 +344,8 @@ class Memory:
             events = [*events, Event("recall", detail, names, -found.tokens)]
         marks = self._breakpoints(volatile_from)
         messages, begins = with_notes(messages, notes, volatile_from)
-        messages = in_one_framework(messages)
+        said = (state.task, state.question, len(state.items) - 1)
+        messages = in_one_framework(messages, [state.items[i].message for i in said if i >= 0])
         sent = Sent(messages, begins, tuple(mark for mark in marks if mark < begins))
         accepted = sendable(sent, self._provider)
         stable = state.stable
