@@ -1,4 +1,4 @@
-"""Locks that a fork waits for, so that no child inherits one that nobody will release.
+"""Locks that a fork waits for, so that no child inherits a lock that is never released.
 
 A fork copies one thread and every lock as it is. A lock that another thread held is held for good
 in the child, and what it guards may be half changed; the mutexes inside SQLite are locks as well.

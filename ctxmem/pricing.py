@@ -54,7 +54,7 @@ class Prices:
     def break_even(self, *, suffix: int, removed: int) -> float:
         """Return after how many calls it pays to take `removed` tokens from before `suffix`.
 
-        What stands behind the edit is written again, where it would have been read.
+        What is behind the edit is written again, where it would have been read.
         """
         saved = self.read * removed
         return (self.write - self.read) * suffix / saved if saved else float("inf")
@@ -228,7 +228,7 @@ class Bill:
     ) -> Charge:
         """Charge one request: its stable blocks, then `volatile` tokens that nothing caches.
 
-        `breakpoints` are numbers of blocks: a breakpoint of 3 stands behind the third. Rules that
+        `breakpoints` are numbers of blocks: a breakpoint of 3 is behind the third. Rules that
         find prefixes anywhere do not look at them.
         """
         prices = self.prices
@@ -240,7 +240,7 @@ class Bill:
         if read < prices.minimum:
             read = 0
         if prices.marked:
-            # What stands behind the last breakpoint is plain input, as is all of a short prompt.
+            # What is behind the last breakpoint is plain input, as is all of a short prompt.
             last = ends[marks[-1]] if marks else 0
             written = max(0, last - read) if last >= prices.minimum else 0
             fresh = total - read - written + volatile

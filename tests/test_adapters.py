@@ -171,11 +171,10 @@ def test_random_histories_leave_every_adapter_whole_and_within_the_budget(rounds
             assert no_half_pairs(kept), (adapter.__name__, chat, kept)
             assert recount(kept) <= budget, (adapter.__name__, chat, kept)
         assert before == json.dumps(chat)
-    # Trimming pins the same everywhere; a memory keeps every system message and the last answer, so
-    # it refuses more of the smallest budgets: 1,529 of these 4,800, where trimming refuses 948.
+    # Trimming pins the same everywhere; a memory keeps every system message and the last answer.
     assert 1 == len({refused[adapter] for adapter in (trimmed, leaping, langchain_objects)})
     for adapter in (edited, ephemeral, persistent, remembered):
-        assert refused[adapter] <= 1.7 * refused[trimmed], (adapter.__name__, refused)
+        assert refused[adapter] <= 1.5 * refused[trimmed], (adapter.__name__, refused)
     assert max(refused.values()) < rounds / 2
 
 

@@ -60,7 +60,7 @@ class EditPlanner:
         self._look_at = 0  # a window smaller than this was found not worth an edit
 
     def promising(self, stable: int, cold: bool) -> bool:
-        """Return whether it is worth looking for an edit that nobody needs."""
+        """Return whether an edit that is not forced may pay, so that one is looked for."""
         if self.policy != "auto" or (stable < self._look_at and not cold):
             return False
         return cold or self.costs.saved > 0
@@ -187,7 +187,7 @@ class EditPlanner:
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if excess > 0:
             return best or max(enough, key=lambda cut: cut.gain)
-        # Nobody needs it: it has to pay, out of what was saved already.
+        # It is not forced: it has to pay, out of what was saved already.
         pays = best is not None and best.gain > 0 and best.cost <= self.costs.saved
         return best if pays else None
 
@@ -276,6 +276,26 @@ class EditPlanner:
         plan.events.append(_edit_event(items, chosen, freed, self.prices))
         return freed
 
+    def evict_rest(self, plan: Plan, pins: set[int]) -> int:
+        """Take out all units that need not stay, without an index; return the tokens that frees."""
+        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        behind = len(self.state.items)
+        gone = [i for i, one in enumerate(entries) if not self._held(one, pins, behind, old=True)]
+        if not gone:
+            return 0
+        plan.common = min(plan.common, sum(entry.tokens for entry in entries[: gone[0]]))
+        plan.keep = min(plan.keep, gone[0])
+        left = set(gone)
+        plan.entries = [entries[i] for i in range(plan.keep, len(entries)) if i not in left]
+        items = [self.state.items[entries[i].item] for i in gone if entries[i].item >= 0]
+        plan.evicted += [item.index for item in items]
+        plan.edited = True
+        freed = sum(entries[i].tokens for i in gone)
+        names = tuple(editing.page_name(page) for item in items for page in item.pages)
+        detail = f"{len(items)} messages left for the store, without an index: there is no room"
+        plan.events.append(Event("edit", detail, names, freed))
+        return freed
+
     def drop_indexes(self, plan: Plan) -> int:
         """Take out all indexes, and return the tokens that frees."""
         entries = [*self.state.entries[: plan.keep], *plan.entries]
@@ -300,7 +320,7 @@ def _edit_event(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> 
     after = prices.break_even(suffix=cut.rewritten, removed=max(1, cut.removed - cut.noted))
     detail = (
         f"{len(items)} messages ({editing.page_range(pages)}, {tokens:,} tokens) left for the "
-        f"store, an index stands for them; {cut.rewritten:,} tokens behind them are written again"
+        f"store and are in an index; the {cut.rewritten:,} tokens after them are written again"
     )
     if after != float("inf"):
         detail += f", which pays after {after:.1f} calls"

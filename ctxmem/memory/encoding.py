@@ -65,7 +65,7 @@ def plain(message: Mapping[str, Any], what: str) -> bytes:
 def page_id(data: bytes, key: bytes) -> PageId:
     """Return the id under which a store keeps bytes: a hash of them with a secret key.
 
-    Without the key nobody can write two messages of one id, of which one would take the place of
+    Without the key it is not possible to write two messages of one id, of which one would replace
     the other (BLAKE2b, RFC 7693).
     """
     return PageId(hashlib.blake2b(data, digest_size=16, key=key).hexdigest())

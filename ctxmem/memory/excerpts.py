@@ -17,6 +17,10 @@ LEAST = 48
 """Results of fewer tokens are not worth an outline."""
 
 
+FEWEST = 16
+"""A new result keeps so many tokens where nothing else is left to leave the window."""
+
+
 class ExcerptPlanner:
     """Plans the excerpts and outlines of one session's items."""
 
@@ -24,7 +28,7 @@ class ExcerptPlanner:
         self.state, self.meter, self.visibility = state, meter, visibility
 
     def outlined(self, item: Item) -> tuple[list[str], int]:
-        """Return the texts that stand for an item's results, and the tokens of the message then."""
+        """Return the texts that replace an item's results, and the tokens of the message then."""
         texts: list[str] = []
 
         def rewrite(text: str) -> str:
@@ -36,10 +40,11 @@ class ExcerptPlanner:
         message = with_results(item.message, rewrite)
         return texts, self.meter.message(message, item.index)
 
-    def squeeze(self, plan: Plan, excess: int) -> int:
+    def squeeze(self, plan: Plan, excess: int, least: int = 2 * LEAST) -> int:
         """Show in part what is new and long, and return the tokens that frees.
 
-        Results go first, then what the user says, the largest first.
+        Results are shortened first, each to `least` tokens or more, then what the user says, which
+        keeps words of its own; the largest first.
         """
         state = self.state
         freed = 0
@@ -60,7 +65,8 @@ class ExcerptPlanner:
         for item in sorted(new, key=lambda i: (speech[i.index], -i.tokens, i.index)):
             if freed >= excess:
                 break
-            room = max(2 * LEAST, item.tokens - (excess - freed))
+            fewest = 2 * LEAST if speech[item.index] else least
+            room = max(fewest, item.tokens - (excess - freed))
             found = self._excerpted(item, room)
             if found is None:
                 continue

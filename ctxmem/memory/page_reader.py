@@ -45,6 +45,8 @@ class PageReader:
         item = state.items.of_page(page)
         if item in state.in_full or item in state.passing:
             return True
+        if item in state.absent:
+            return False
         return item >= state.committed and (item not in state.parts or state.items[item].pinned)
 
     def page(self, page: int, score: float = 0.0) -> Page:

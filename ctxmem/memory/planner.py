@@ -16,7 +16,7 @@ from ctxmem.memory import editing, schedule
 from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.edits import EditPlanner
-from ctxmem.memory.excerpts import LEAST, ExcerptPlanner
+from ctxmem.memory.excerpts import FEWEST, LEAST, ExcerptPlanner
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
@@ -91,6 +91,7 @@ class WindowPlanner:
             there.update({int(item): texts for item, texts in record[name].items()})
         made = [self.state.entry(shown) for shown in record["shown"]]
         self.state.replace_from(record["keep"], made, record["settled"])
+        self.state.absent = set(record.get("absent", ()))
         self.recorded = len(self.state.entries)
         self.costs.cost, self.costs.untrimmed = record["bill"]
         self.receipts.take(record)
@@ -106,6 +107,7 @@ class WindowPlanner:
         self.state.parts.update(plan.parts)
         self.state.replace_from(plan.keep, plan.entries, plan.committed)
         self.state.passing = {note.again for note in plan.notes}
+        self.state.absent = self._absent(plan)
         if plan.record is not None:
             self.recorded = len(self.state.entries)
             self.receipts.take(plan.record)
@@ -161,7 +163,12 @@ class WindowPlanner:
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
         if excess > spare:
+            excess -= self.edits.evict_rest(plan, pins)
+        if excess > spare:
             excess += self.binding.place(plan, limit, less=excess - spare)
+        if excess > spare:
+            self.excerpts.squeeze(plan, excess - spare, FEWEST)
+            excess = self.tokens(plan) + spare - limit
         if excess > spare:
             self._refuse(plan, limit, excess - spare)
         if plan.sources and not plan.sources <= self._shown_in_full(plan):
@@ -206,6 +213,11 @@ class WindowPlanner:
         entries = [*self.state.entries[: plan.keep], *plan.entries, *plan.notes]
         shown = {entry.item if entry.full else entry.again for entry in entries}
         return shown | {index for index, _, _ in plan.pending if index not in plan.parts}
+
+    def _absent(self, plan: Plan) -> set[int]:
+        """Return the items of the volatile tail that a plan's window leaves out."""
+        pending = {index for index, _, _ in plan.pending}
+        return set(range(plan.committed, len(self.state.items))) - pending
 
     def _size(self, unit: int) -> int:
         """Return the tokens of a unit."""
@@ -285,13 +297,14 @@ class WindowPlanner:
         excerpts = {**state.excerpts, **plan.excerpts} if plan.excerpts else state.excerpts
         parts = {**state.parts, **plan.parts} if plan.parts else state.parts
         for index in range(state.committed, len(state.items)):
-            if state.items[index].lost:
+            if index in state.absent or state.items[index].lost:
                 plan.committed = index + 1
                 continue
             shown = state.shown_by(index, excerpts)
             lasting = not isinstance(shown, list) or parts.get(index) == shown[1]
             if not lasting and index >= pending:
-                plan.pending = [state.sent_now(i, parts) for i in range(index, len(state.items))]
+                rest = [i for i in range(index, len(state.items)) if i not in state.absent]
+                plan.pending = [state.sent_now(i, parts) for i in rest]
                 break
             plan.entries.append(state.entry(shown))
             plan.committed = index + 1
@@ -350,7 +363,8 @@ class WindowPlanner:
         """Return the record of the layout as it is now."""
         state = self.state
         shown = [entry.shown for entry in state.entries[self.recorded :]]
-        return self._as_record(self.recorded, shown, state.committed, {}, {})
+        record = self._as_record(self.recorded, shown, state.committed, {}, {})
+        return {**record, "absent": sorted(state.absent)}
 
     def without(self, gone: Collection[int]) -> dict[str, Any]:
         """Return the record of the layout as it is, without items and any text made of them."""
@@ -377,6 +391,7 @@ class WindowPlanner:
             for held in (state.excerpts, state.parts)
         )
         record = self._as_record(0, shown, state.committed, excerpts, parts)
+        record["absent"] = sorted(state.absent)
         texts = self.binding.texts_of(gone)
         return {**record, "receipts": self.receipts.without(texts)}
 
@@ -391,6 +406,9 @@ class WindowPlanner:
         shown: list[Shown] = [e.shown for e in state.entries[keep : plan.keep]]
         shown += [e.shown for e in plan.entries]
         plan.record = self._as_record(keep, shown, plan.committed, plan.excerpts, plan.parts)
+        absent = self._absent(plan)
+        if absent:
+            plan.record["absent"] = sorted(absent)
         gone = [one for one in dict.fromkeys(plan.evicted) if one not in self.visible(plan)]
         receipt = self.receipts.made(plan, self.state.items.loaded(gone))
         if receipt is not None:

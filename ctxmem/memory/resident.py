@@ -6,7 +6,7 @@ A pure state machine: it takes records in, in order, and comes to the same state
 - A *page* is a stretch of an item's text; long items have several.
 - A *unit* is a run of items that stay together: a tool call and all its results.
 - An *entry* is one message of the window's stable part: an item in full, an item whose results
-  are written shorter, or a note that stands for items that have left.
+  are written shorter, or a note in the place of items that have left.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Resident:
         self.named: Counter[str] = Counter()  # identifiers in entries that are no items in full
         self.shorts = 0  # changes whenever entries that are no items in full come or go
         self.in_full: set[int] = set()  # items that the entries show in full
+        self.absent: set[int] = set()  # items that are not committed, and have left
         self.passing: set[int] = set()  # items that a note at the end shows, for this call only
         self._waiting: dict[str, list[int]] = {}
 
@@ -183,7 +184,7 @@ class Resident:
             self.in_full.add(entry.again)
 
     def shown_by(self, index: int, excerpts: Mapping[int, list[str | None]]) -> Shown:
-        """Return how an item is shown once it is committed: in full, or by what stands for it."""
+        """Return how an item is shown once it is committed: in full, or by its excerpt."""
         outlined = index in excerpts and not self.items[index].pinned
         return [index, excerpts[index]] if outlined else index
 
@@ -227,6 +228,7 @@ class Resident:
             },
             "changes": self.items.changes,
             "waiting": self._waiting,
+            "absent": sorted(self.absent),
             "staying": sorted(self.staying),
             **{name: getattr(self, name) for name in _COUNTS},
         }
@@ -238,6 +240,7 @@ class Resident:
         self.items.restore_changes(state["changes"])
         self._waiting = state["waiting"]
         self.staying = set(state["staying"])
+        self.absent = set(state.get("absent", ()))
         self.excerpts = {int(item): texts for item, texts in state["tails"].items()}
         self.parts = {int(item): texts for item, texts in state["parts"].items()}
         shown = state["shown"]

@@ -1,7 +1,7 @@
 """When to edit a window, and where: the edit schedule.
 
 A cached prefix is read at a tenth of the price and written at more than the full one, so taking
-something out of the middle of a window costs what stands behind it: every token there is written
+something out of the middle of a window costs what is behind it: every token there is written
 again. An edit therefore takes a run of the oldest units, all at once, and leaves an index of them;
 this module finds the run that pays best, if any does.
 

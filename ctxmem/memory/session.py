@@ -63,7 +63,7 @@ class Memory:
 
     What is appended is written to the store before the call returns. `window()` returns the
     messages to send, within the budget, laid out so that the provider's prompt cache keeps hitting:
-    between edits a window begins with all of the one before, and what is for one call only stands
+    between edits a window begins with all of the one before, and what is for one call only is
     at the very end. When the window would overflow, when the cache is cold, or when it pays by
     the price table, one edit takes the oldest units out and leaves an index of them.
 

@@ -43,7 +43,7 @@ _BEHIND = re.compile(
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORDS = re.compile(r"\w+")
 _CHECKED = 100
-"""Sentences of the summary that are compared with sentences that bind nobody."""
+"""Sentences of the summary that are compared with sentences that do not bind."""
 _RETRACTS = 8
 _NEAR = 0.75
 """A sentence that holds another statement is about this one if it has this share of its words."""
@@ -468,7 +468,7 @@ class _Mentions:
 def _turned_sentences(
     index: SummaryIndex, said: list[_Said], statements: _Statements
 ) -> list[Missing]:
-    """Return sentences that bind nobody and whose negation the summary turns round."""
+    """Return sentences that do not bind and whose negation the summary turns round."""
     candidates = _same_words(index, said)
     found = []
     for i, sentence in enumerate(index.sentences):

@@ -109,7 +109,7 @@ def with_results(message: Any, rewrite: Rewrite, parts: Iterable[Part] | None = 
 def with_long_texts(message: Any, rewrite: Rewrite) -> Any:
     """Return the message with the texts rewritten that make it long: its results, or what it says.
 
-    What stands beside results is left, as are calls and thoughts.
+    What is beside results is left, as are calls and thoughts.
     """
     if has_results(message):
         return with_results(message, rewrite)

@@ -13,7 +13,7 @@ from ctxmem.request import Provider, marked, rules_of
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a memory did to its window, told for a person; `str(event)` is the sentence.
+    """Something a memory did to its window, described for a person; `str(event)` is the sentence.
 
     `kind` is "edit" (units left the window), "compact" (a result was written with fewer tokens),
     "excerpt" (a result too large to be shown whole), "recall" (stored pages were brought back) or

@@ -85,7 +85,7 @@ class MemoryStore:
             SessionDeletedError: the session of that version was deleted.
             InputError: a page has the id of another one.
         """
-        # Copies, made before anything changes: what is stored is nobody else's to alter.
+        # Copies, made before anything changes: callers cannot alter what is stored.
         new_records = [bytes(payload) for payload in records]
         new_pages = {page: bytes(payload) for page, payload in pages.items()}
         with self._lock:

@@ -577,7 +577,7 @@ def _is_erased(checksum: object, payload: object) -> bool:
 
 
 def _in_one_state(connection: sqlite3.Connection, read: Callable[[], Any]) -> Any:
-    """Return what is read while nobody's writes are seen."""
+    """Return what is read in one state of the file, without later writes."""
     connection.execute("BEGIN")
     try:
         return read()

@@ -106,7 +106,7 @@ def migrate(connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
     for number, tenant, name, version, checksum in old:
         try:
             seal = Seal(as_text(tenant), as_text(name))
-        except ValueError:  # damaged: a session that nobody can ask for
+        except ValueError:  # damaged: no name leads to this session
             continue
         connection.execute(
             "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?)",

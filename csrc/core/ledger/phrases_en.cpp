@@ -127,7 +127,7 @@ constexpr const char* kEnglish[] = {
     "preference 6 - | a (big/huge/great) fan of",
     "preference 6 - | i'm/i am/more (much/more/most) comfortable/happy/happiest/productive/focused",
     "preference 6 - | works/work (out) best/better for me/us",
-    "preference 6 - | i/i'm always/usually/generally/normally use/write/fly/eat/work/go/pick/choose/take/book/order/sit/read",
+    "preference 6 - | i/i'm always/usually/generally/normally work/use/write/fly/eat/go/pick/choose/take/book/order/sit/read",
     "preference 6 - | i/we tend to",
     "preference 6 q | i'm/we're trying to avoid/keep/stay/minimize/minimise/limit",
     "preference 5 - | i/we need/must/should (to) make/be sure",

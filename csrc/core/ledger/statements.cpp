@@ -123,7 +123,7 @@ private:
         }
     }
 
-    // A section is a run of paragraphs in which nobody says "I" or "please". A long one with few
+    // A section is a run of paragraphs without "I" or "please". A long one with few
     // statements, of several paragraphs, is a text about something: a page, a policy, a manual. It is pasted.
     void end_section() { end_section(out_.size()); }
     void end_section(std::size_t end) {

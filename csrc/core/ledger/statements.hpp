@@ -2,7 +2,7 @@
 // decision, a value and the like, found by trigger phrases and the form of the sentence.
 //
 // A text is read line by line. Code, tables, quoted lines, tagged elements and what is announced as
-// pasted ("here is the mail:") bind nobody and are skipped. The rest is split into sentences, and
+// pasted ("here is the mail:") do not bind and are skipped. The rest is split into sentences, and
 // each sentence into words. A phrase of phrases.cpp that begins at a word makes the sentence a
 // statement, unless it is in a question, in a condition, in quotation marks or reported from
 // somebody else. Phrases with "always" and "never" require an imperative or a subject that is

@@ -6,7 +6,7 @@
 // away; an answer counts less by a weight for its role, and gains from the question before it. The
 // texts are not kept. A posting takes four bytes, a passage sixteen.
 //
-// Stems are compared by bytes, in a table whose hash is seeded, so nobody outside can make them
+// Stems are compared by bytes, in a table whose hash is seeded, so a caller cannot make them
 // collide. Appending is linear in the message; a search reads the postings of its words. Not
 // thread-safe.
 #pragma once

@@ -45,7 +45,7 @@ _Extended: Any = getattr(types, "ExtendedModelResponse", None)
 TENANT = "langchain"
 RESULTS = "langchain.results"
 _LEAST_RESULT = 100
-_RECALL_SHARE = 0.25  # of the budget, for what the tool `recall` tells at once
+_RECALL_SHARE = 0.25  # of the budget, for what the tool `recall` returns at once
 _THREADS = 256  # whose windows are remembered; of others they are found again
 
 
@@ -126,7 +126,7 @@ class ContextMiddleware(AgentMiddleware):
         if tool_result_tokens is not None and read_budget(tool_result_tokens).limit < _LEAST_RESULT:
             raise InputError(
                 f"tool_result_tokens is {tool_result_tokens}; expected {_LEAST_RESULT} or more: "
-                "the note that tells where the rest is takes some of them"
+                "the note that says where the rest is takes some of them"
             )
         self.limit = read_budget(budget).limit
         self.mode = mode

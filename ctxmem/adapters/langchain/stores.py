@@ -273,10 +273,10 @@ def _encoded(value: Any, key: str) -> bytes:
 
 
 def _decoded(payload: bytes) -> Any:
-    told = json.loads(payload)
-    if "bytes" in told:
-        return base64.b64decode(told["bytes"])
-    return Document(**told["document"]) if "document" in told else told["value"]
+    held = json.loads(payload)
+    if "bytes" in held:
+        return base64.b64decode(held["bytes"])
+    return Document(**held["document"]) if "document" in held else held["value"]
 
 
 def _strings(value: Any) -> Iterator[str]:

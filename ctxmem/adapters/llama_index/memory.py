@@ -178,20 +178,20 @@ class ContextMemory(BaseMemory):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **fields: Any) -> ContextMemory:
-        """Return the memory that `to_dict` told of."""
-        told = {**data, **fields}
-        told.pop("class_name", None)
-        if told.get("low_water") == LOW_WATER and "policy" not in told:
-            del told["low_water"]  # the default that ctxmem 0.1 wrote
-        messages = told.pop("messages", None)
-        memory = cls(**told)
+        """Return the memory that `to_dict` described."""
+        held = {**data, **fields}
+        held.pop("class_name", None)
+        if held.get("low_water") == LOW_WATER and "policy" not in held:
+            del held["low_water"]  # the default that ctxmem 0.1 wrote
+        messages = held.pop("messages", None)
+        memory = cls(**held)
         if messages:
             memory.set([ChatMessage.model_validate(message) for message in messages])
         return memory
 
 
 class ContextMemoryBlock(BaseMemoryBlock[str]):
-    """A memory block that keeps what leaves LlamaIndex's `Memory` and tells what matters of it.
+    """A memory block that keeps what leaves LlamaIndex's `Memory` and returns what matters of it.
 
     Messages that are ejected from the short-term memory go to the page `store`, by session. For
     every request the passages of them that have most to do with the last message are packed into
@@ -238,8 +238,8 @@ class ContextMemoryBlock(BaseMemoryBlock[str]):
         for message in messages:
             session = str(message.additional_kwargs.get("session_id") or "default")
             by_session.setdefault(session, []).append(message)
-        for session, told in by_session.items():
-            await asyncio.to_thread(self._put, session, told)
+        for session, ejected in by_session.items():
+            await asyncio.to_thread(self._put, session, ejected)
 
     async def _aget(self, messages: list[ChatMessage] | None = None, **about: Any) -> str:
         asked = next((m.content for m in reversed(messages or []) if m.content), "")
