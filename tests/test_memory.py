@@ -80,6 +80,16 @@ def test_an_index_names_what_left_and_only_what_is_not_in_sight():
     assert all(text.count(word) == 1 for word in named)
 
 
+def test_an_index_that_names_nothing_does_not_announce_names():
+    memory = Memory(300)
+    for _ in range(12):
+        memory.append(user("Tell me more about rivers, please. " * 3))
+        memory.append({"role": "assistant", "content": "A river flows to the sea. " * 4})
+        memory.window()
+    index = next(m["content"] for m in memory.window().messages if "stored" in m["content"])
+    assert index.endswith("recall reads a page.")
+
+
 def test_asking_again_returns_the_same_window():
     memory = Memory(600)
     replay(memory, agent_chat(30))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 
 Count = Callable[[str], int]
 
+_MENTION = " They mention:"
 INDEX_SHARE = 0.3
 """An index line may have this share of the tokens it stands for, ..."""
 INDEX_LEAST = 24
@@ -57,8 +58,17 @@ def index_heading(pages: Sequence[int], messages: int, tokens: int) -> str:
     """Return the first line of an index."""
     return (
         f"[memory] {messages} earlier message{'' if messages == 1 else 's'} ({page_range(pages)}, "
-        f"{tokens:,} tokens) are stored; recall reads a page. They mention:"
+        f"{tokens:,} tokens) are stored; recall reads a page.{_MENTION}"
     )
+
+
+def index(heading: str, lines: Sequence[str]) -> str:
+    """Return an index of what has left; one without lines does not announce any.
+
+    >>> index("[memory] p3 is stored. They mention:", [])
+    '[memory] p3 is stored.'
+    """
+    return "\n".join([heading, *lines]) if lines else heading.removesuffix(_MENTION)
 
 
 def index_line(pages: Sequence[int], ids: Sequence[str]) -> str:

@@ -258,10 +258,10 @@ class EditPlanner:
             pages = [items[0].pages[0], items[-1].pages[-1]]
             tokens = sum(item.tokens for item in items)
             heading = editing.index_heading(pages, len(items), tokens)
-            note = state.entry({"note": "\n".join([heading, *lines])})
+            note = state.entry({"note": editing.index(heading, lines)})
             while lines and note.tokens > room:
                 del lines[: max(1, len(lines) * (note.tokens - room) // note.tokens)]
-                note = state.entry({"note": "\n".join([heading, *lines])})
+                note = state.entry({"note": editing.index(heading, lines)})
             if note.tokens < freed:
                 rest.insert(0, note)
                 freed -= note.tokens
