@@ -182,6 +182,25 @@ def test_a_message_that_is_forgotten_is_nowhere(store, tmp_path):
     assert window.tokens <= 900
 
 
+def test_a_process_that_was_killed_while_it_forgot_is_followed_up(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    store = SqliteStore(path)
+    memory = Memory(600, store=store)
+    memory.append([user("My code is XK-4471."), user("Hello.")])
+    memory.window()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "delete_pages", killed)
+    with pytest.raises(KeyboardInterrupt):
+        memory.forget("p0")
+    store.close()
+    with Memory(600, store=path) as again:
+        assert [message["content"] for message in again.window().messages] == ["Hello."]
+    assert all(b"XK-4471" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
 def test_a_message_can_be_forgotten_twice(store):
     memory = Memory(600, store=store)
     memory.append([user("My code is 4471."), user("Hello.")])

@@ -119,6 +119,8 @@ class StoredSession:
         if forgotten and min(forgotten) < len(self.state.items):
             self._reload()
             return
+        if forgotten:
+            self._finish_forgetting(records, forgotten, last)
         bodies = self._bodies(records, last)
         contents = self._contents(records, forgotten)
         for at, record in enumerate(records):
@@ -142,6 +144,23 @@ class StoredSession:
         self._build()
         self.catch_up()
         self.save()
+
+    def _finish_forgetting(
+        self, records: Sequence[Mapping[str, Any]], forgotten: set[int], last: int
+    ) -> None:
+        """Delete pages that a process did not delete because it was killed while it forgot them."""
+        names = ("page", "sent", "binds")
+        left = [
+            PageId(record[name])
+            for at, record in enumerate(records)
+            for name in (names if record.get("item") in forgotten else ("body",))
+            if name in record and (name != "body" or at < last)
+        ]
+        kept = {records[last].get("body")}  # the same text may have been written before
+        left = [page for page in left if page not in kept]
+        store = self.log.store
+        if isinstance(store, ManagedStore) and store.pages(*self.log.names, left):
+            store.delete_pages(*self.log.names, left)
 
     def _bodies(self, records: Sequence[Mapping[str, Any]], last: int) -> dict[str, Any]:
         """Return what records say in words, by page; layouts before the record `last` are gone."""
