@@ -62,7 +62,7 @@ def recall(
 
     def show(question: str) -> list[str]:
         found = select(
-            find(index, question, now),
+            find(index, question, now, text_of=texts.__getitem__),
             budget,
             text_of=texts.__getitem__,
             count=count,

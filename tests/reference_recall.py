@@ -32,8 +32,11 @@ def _mean(lengths: list[int]) -> float:
     return max(1.0, sum(lengths) / max(1, len(lengths)))
 
 
-def own_scores(said: list[Said], question: str) -> list[float]:
-    """Return the mean of the score of a message as a whole and of its best passage."""
+def own_scores(said: list[Said], question: str, faint: str = "") -> list[float]:
+    """Return the mean of the score of a message as a whole and of its best passage.
+
+    Words of `faint` have three tenths of the weight of others.
+    """
     passages = [[words_of(text) for text in one.passages] for one in said]
     whole = [[word for part in parts for word in part] for parts in passages]
     users = [len(words) for words, one in zip(whole, said, strict=True) if one.role == "user"]
@@ -45,6 +48,7 @@ def own_scores(said: list[Said], question: str) -> list[float]:
         for term in dict.fromkeys(words_of(question)):
             df = sum(term in other for other in whole)
             idf = math.log(1 + (len(said) - df + 0.5) / (df + 0.5)) * (SATURATION + 1)
+            idf *= 0.3 if term in words_of(faint) else 1.0
             counts = [min(15, Counter(part)[term]) for part in parts]
             mean = usual_user if one.role == "user" else usual
             total += _gain(idf, sum(counts), len(words) / mean)
@@ -62,9 +66,10 @@ def search(
     answer: float,
     near: float,
     asked: float,
+    faint: str = "",
 ) -> dict[int, float]:
     """Return the score of every message that has one, by its number."""
-    own = own_scores(said, question)
+    own = own_scores(said, question, faint)
     users = [at for at, one in enumerate(said) if one.role == "user"]
     total = [0.0] * len(said)
     asker = {at: max((u for u in users if u < at), default=-1) for at in range(len(said))}

@@ -68,6 +68,24 @@ def test_the_block_is_right_behind_the_head_and_stable_between_edits():
     assert after.messages[: len(before)] == before
 
 
+def test_of_more_rules_than_fit_those_come_that_bind_always_or_that_the_question_meets():
+    memory = Memory(1000)
+    memory.append(user("Hello."))
+    topics = [f"topic{n}" for n in range(60)]
+    for topic in topics:
+        memory.append(
+            user(f"Always add a table of sources when I ask about {topic} and its costs.")
+        )
+        memory.append(assistant("Understood."))
+    memory.append(user("Never send anything to the customers."))
+    talk(memory, 8)
+    window = memory.window("What are the costs of topic17?")
+    text = text_of(window)
+    assert "Never send anything" in text
+    assert "about topic17 and" in text
+    assert window.tokens == ctxmem.count_messages(window.messages) <= 1000
+
+
 def test_a_value_that_was_replaced_leaves_the_window_with_the_next_edit():
     memory = Memory(1000)
     memory.append(user("Let us set up the servers."))

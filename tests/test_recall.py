@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ctxmem import _native
-from ctxmem.memory.recall import LEFT_OUT, find, period, read_question, select
+from ctxmem.memory.questions import period, read_question
+from ctxmem.memory.recall import LEFT_OUT, find, preferred, select
 
 WORDS = "port deploy Redis cache timeout schema invoice garden tomato rain train ticket".split()
 
@@ -125,3 +126,57 @@ def test_questions_are_read_by_kind_and_time():
     assert read_question("What is the latest port?") == ("fact", 1)
     assert period("what of 2023?", 0) is None
     assert period("what happened in 1970?", 1e9) == (0.0, 31536000.0)
+
+
+def numbers(texts: list[tuple[str, str]], question: str, *, widened: bool = False) -> list[int]:
+    index = _native.SessionIndex()
+    for number, (role, text) in enumerate(texts):
+        index.add(number, role, text)
+    text_of = (lambda number: texts[number][1]) if widened else None
+    return find(index, question, text_of=text_of).messages
+
+
+def test_a_summary_finds_messages_that_share_the_words_of_the_best_ones():
+    filler = [("user", f"Train {n} is late.") for n in range(8)]
+    texts = [
+        ("user", "The garden needs a trellis for the tomatoes."),
+        *filler,
+        ("user", "The garden has a trellis now, tomatoes climb it."),
+        *filler,
+        ("user", "The trellis fell on the tomatoes."),
+    ]
+    question = "Summarise everything about the garden"
+    assert len(texts) - 1 not in numbers(texts, question)
+    assert len(texts) - 1 in numbers(texts, question, widened=True)[:4]
+    assert len(texts) - 1 not in numbers(texts, "Is the garden wet?", widened=True)
+
+
+def test_words_that_only_ask_count_for_little():
+    texts = [
+        ("user", "We list and mention various points of the order in our conversation."),
+        ("user", "The invoice schema changed."),
+        *[("user", f"It rains on day {n} and the invoice waits.") for n in range(6)],
+    ]
+    question = "Which points did I mention in our conversation about the invoice schema?"
+    assert numbers(texts, question)[0] == 1
+
+
+def test_the_beginning_comes_first_where_it_is_asked_for():
+    texts = [("user", f"The build took {n} minutes today.") for n in range(90)]
+    assert numbers(texts, "How long did the build take at the start?")[0] == 0
+    assert numbers(texts, "How long did the latest build take?")[0] == 89
+
+
+@pytest.mark.parametrize("before", [3, 60])
+def test_a_rule_that_the_question_meets_counts_for_more(before: int):
+    rule = "Fine weather. " * before + "Always use UTC in schedules."
+    index = _native.SessionIndex()
+    for number, text in enumerate([rule, "It rains.", "It snows.", "Schedules are long."]):
+        index.add(number, "user", text)
+    found = find(index, "What do the schedules say?")
+    better = preferred(found, [(0, rule.index("Always"), len(rule))])
+    place, now = found.messages.index(0), better.messages.index(0)
+    assert better.scores[now] > found.scores[place]
+    assert now == 0 or before == 60
+    first, last, _ = max(better.passages[now], key=lambda one: one[2])
+    assert "Always use UTC" in rule[first:last]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def built(messages: list[tuple[int, str, str, float]]) -> _native.SessionIndex:
     return index
 
 
-def found(index: _native.SessionIndex, question: str, **options: float) -> dict[int, float]:
+def found(index: _native.SessionIndex, question: str, **options: Any) -> dict[int, float]:
     numbers, scores, *_ = index.search(question, 999, weights=list(WEIGHTS.values()), **options)
     assert list(scores) == sorted(scores, reverse=True)
     return dict(zip(numbers.tolist(), scores.tolist(), strict=True))
@@ -60,9 +61,13 @@ def test_scores_equal_those_of_a_slow_twin(seed: int):
         for n, role, text, at in messages
     ]
     for question in ("w1", "w2 w3 w2", "w40 w7 w9 and w11", "nothing", "w5 w77"):
-        options = {"answer": 0.3, "near": 0.2, "asked": 0.4}
-        expected = slow.search(twins, question, WEIGHTS, **options)
-        assert found(index, question, **options) == pytest.approx(expected, rel=1e-4)
+        for faint in ("", "w2 w9 w99"):
+            options = {"answer": 0.3, "near": 0.2, "asked": 0.4, "faint": faint}
+            expected = slow.search(twins, question, WEIGHTS, **options)
+            assert found(index, question, **options) == pytest.approx(expected, rel=1e-4)
+    words = ["w1", "w40", "w99", "the"]
+    whole = [slow.words_of(text) for _, _, text, _ in messages]
+    assert index.frequencies(words) == [sum(word in other for other in whole) for word in words]
 
 
 @pytest.mark.parametrize("seed", range(40))

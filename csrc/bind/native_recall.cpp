@@ -40,13 +40,13 @@ public:
     }
     py::tuple search(const py::str& question, std::size_t limit,
                      const std::array<float, kSpeakers>& weights, float answer, float near,
-                     float asked, double since, double until) {
-        const Texts texts(py::list(py::make_tuple(question)), Surrogates::kept);
+                     float asked, double since, double until, const py::str& faint) {
+        const Texts texts(py::list(py::make_tuple(question, faint)), Surrogates::kept);
         Found found;
         {
             const std::lock_guard lock(mutex_);
             found = index_.search(texts.views()[0], limit,
-                                  {weights, answer, near, asked, since, until});
+                                  {weights, answer, near, asked, since, until, texts.views()[1]});
         }
         std::vector<std::uint8_t> speakers;
         for (const Speaker speaker : found.speaker)
@@ -56,6 +56,13 @@ public:
                               to_array(std::move(found.end)),
                               to_array(std::move(found.passage_score)),
                               to_array(std::move(speakers)));
+    }
+    std::vector<std::size_t> frequencies(const py::list& words) {
+        const Texts texts(words, Surrogates::kept);
+        std::vector<std::size_t> out;
+        const std::lock_guard lock(mutex_);
+        for (const std::string_view word : texts.views()) out.push_back(index_.frequency(word));
+        return out;
     }
     py::bytes segment(std::uint32_t first, std::uint32_t last) {
         const std::lock_guard lock(mutex_);
@@ -122,9 +129,11 @@ void bind_recall(py::module_& m) {
         .def("search", &LockedIndex::search, py::arg("question"), py::arg("limit"),
              py::arg("weights") = usual.weight, py::arg("answer") = usual.answer,
              py::arg("near") = usual.near, py::arg("asked") = usual.asked,
-             py::arg("since") = usual.since, py::arg("until") = usual.until,
+             py::arg("since") = usual.since, py::arg("until") = usual.until, py::arg("faint") = "",
              "Return messages, scores, first passages, their starts, ends and scores, and the "
              "messages' speakers, best first.")
+        .def("frequencies", &LockedIndex::frequencies, py::arg("words"),
+             "Return how many messages have each word.")
         .def("segment", &LockedIndex::segment, py::arg("first"), py::arg("last"),
              "Return the messages with these numbers as bytes that `load` reads.")
         .def("load", &LockedIndex::load, py::arg("data"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.memory.ledger import Entry, Finder, Ledger, read_statements, render
+from ctxmem.memory.ledger import STANDING, Entry, Finder, Ledger, line, read_statements, render
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Entry as Shown
 from ctxmem.memory.resident import Resident
@@ -14,11 +15,20 @@ from ctxmem.memory.resident import Resident
 SHARE = 0.3
 """The block may take this share of the budget, the weakest entries are left out first, ..."""
 ASKED_SHARE = 0.2
-"""... and this one where a question is asked, or so many tokens, if that is more: ..."""
+"""... and this one where a question is asked, or so many tokens, if that is more, ..."""
 ASKED_TOKENS = 300
+CROWDED_SHARE = 0.1
+"""... or only this one, for rules without a condition, if not even all rules and the like fit:
+recall prefers the others where the words of the question meet them."""
 OTHER_SHARE = 0.1
-"""... and this share for what is found by the words of a question, where a question is asked."""
+"""Values and the like, which the words of a question find, take this share where one is asked."""
 HEADING = "[memory] Said earlier in this conversation, and still binding:"
+
+_CONDITION = re.compile(
+    r"\b(?:when(?:ever)?|if|unless|until|once|while|in case|wenn|falls|sobald|quand|lorsque"
+    r"|cuando|quando)\b",
+    re.IGNORECASE,
+)
 
 
 class Binding:
@@ -89,12 +99,15 @@ class Binding:
         before = entries[at] if at is not None else None
         visible = {entry.item if entry.full else entry.again for entry in entries}
         visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
-        share = int(SHARE * limit)
+        share, crowded = int(SHARE * limit), False
         if asked:
             share = min(share, max(ASKED_TOKENS, int(ASKED_SHARE * limit)))
+            crowded = not self._fits(visible, share)
+        if crowded:
+            share = min(share, int(CROWDED_SHARE * limit))
         room = share - less - self.meter.count(HEADING) - 5
         wanted = self.ledger.shown(
-            lambda message: message not in visible,
+            lambda entry: _lacked(entry, visible) and (not crowded or _binds_always(entry)),
             *(room, self.meter.count),
             others=int(OTHER_SHARE * limit) if asked else None,
         )
@@ -112,6 +125,29 @@ class Binding:
         plan.keep = keep
         plan.binding = tuple(wanted)
         return (block.tokens if block else 0) - (before.tokens if before else 0)
+
+    def _fits(self, visible: Collection[int], room: int) -> bool:
+        """Return whether all rules and the like that the window lacks fit into the block."""
+        for entry in self.standing(visible):
+            room -= self.meter.count(line(entry) + "\n")
+            if room < 0:
+                return False
+        return True
+
+    def standing(self, visible: Collection[int], block: Shown | None = None) -> list[Entry]:
+        """Return the rules and the like that a window lacks: neither their message nor a line."""
+        said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
+        entries = self.ledger.entries()
+        return [
+            one
+            for one in entries
+            if one.kind in STANDING and _lacked(one, visible) and one.id not in said
+        ]
+
+    def superseded(self) -> set[int]:
+        """Return the messages of which a newer one states another value."""
+        entries = self.ledger.entries(superseded=True)
+        return {one.message for one in entries if one.superseded_by is not None}
 
     def without(self, entry: Shown, gone: Collection[int]) -> dict[str, Any] | None:
         """Return what a record says of the block without the statements of items."""
@@ -140,3 +176,14 @@ class Binding:
         ):
             at += 1
         return at
+
+
+def _lacked(entry: Entry, visible: Collection[int]) -> bool:
+    """Return whether a window lacks the message of an entry; a program's entries have none."""
+    return entry.message < 0 or entry.message not in visible
+
+
+def _binds_always(entry: Entry) -> bool:
+    """Return whether a statement binds whatever the next question is about."""
+    unconditional = entry.kind in ("rule", "instruction") and not _CONDITION.search(entry.text)
+    return entry.pinned or unconditional

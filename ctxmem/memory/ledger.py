@@ -49,7 +49,7 @@ _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
 _ACCEPTED = frozenset({"proposal", "commitment", "decision", "deadline", "limit"})
 """Kinds of an assistant's statements that bind when the user accepts them."""
-_STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
+STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
 """Kinds that bind whatever is asked; the words of a question find the others."""
 
 
@@ -477,7 +477,7 @@ class Ledger:
 
     def shown(
         self,
-        hidden: Callable[[int], bool],
+        wanted: Callable[[Entry], bool],
         room: int,
         count: Callable[[str], int],
         *,
@@ -485,19 +485,19 @@ class Ledger:
     ) -> list[Entry]:
         """Return the entries to show, in order of message, within `room` tokens.
 
-        `hidden` says whether the window lacks a message. Rules, limits, instructions, preferences
+        `wanted` says of an entry whether it may be shown. Rules, limits, instructions, preferences
         and permissions come first, then the others, which may take `others` tokens, all that is
         left if that is None. The weakest entries are left out first, of equals the oldest; a pinned
         entry is left out last.
         """
-        waiting = [e for e in self.entries() if e.message < 0 or hidden(e.message)]
+        waiting = [e for e in self.entries() if wanted(e)]
         waiting.sort(
-            key=lambda e: (not e.pinned, e.kind not in _STANDING, -e.strength, -e.message, -e.id)
+            key=lambda e: (not e.pinned, e.kind not in STANDING, -e.strength, -e.message, -e.id)
         )
         kept: list[Entry] = []
         for entry in waiting:
             cost = count(line(entry) + "\n")
-            if others is not None and entry.kind not in _STANDING and not entry.pinned:
+            if others is not None and entry.kind not in STANDING and not entry.pinned:
                 if cost > others:
                     continue
                 others -= min(cost, room)

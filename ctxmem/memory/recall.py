@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.memory.questions import FAINT, Ask, period, read_question
 from ctxmem.memory.vectors import Near
 
 NEIGHBOUR = 0.5
@@ -46,56 +47,18 @@ EXCERPT = 110
 _BROAD_WHOLE, _BROAD_EXCERPT = 90, 80  # where many messages are wanted
 CANDIDATES = 400
 """So many messages at most are looked at for a question."""
+_BINDING = 1.5  # weight of a message that has a rule or the like
 _ANSWERS = 0.35  # weight of what the user did not say
 _RANKS, _VECTORS = 10.0, 0.7  # reciprocal ranks: what is added to them, and the vectors' weight
 _MISSES = 12  # so many candidates in a row do not fit: the room is full
 _SAME_SUBJECT = 0.6  # of the best score: a message that speaks of the same thing
 _OVERHEAD = 20  # tokens, so that very short messages are not worth everything
 _CODE_POINTS = 4.2  # a token has about so many; only to rank, what is shown is counted
+_END_GAIN, _END_WIDTH = 0.3, 0.05  # where one end is wanted: its gain, and its share of a session
+_TOPIC_MESSAGES, _TOPIC_WORDS, _TOPIC_WEIGHT = 8, 20, 0.5  # relevance feedback
+_TOPIC_TEXT = 8_000  # so many code points of a message are read for it
+_WORD = re.compile(r"[^\W\d_]\w+")
 _FAR_OVER = 1.6  # of the room: what is estimated to take more is not counted
-
-_ORDER = re.compile(
-    r"\b(?:in (?:what|which) order|in order\b(?! to)|the order|order in which|sequence of"
-    r"|chronolog\w*|timeline|reihenfolge|dans quel ordre|en qu[eé] orden|in che ordine)\b",
-    re.IGNORECASE,
-)
-_SUMMARY = re.compile(
-    r"\b(?:summar\w*|overview|recap|everything|progress(?:ed)?|evolv\w*|developed|over time"
-    r"|so far|zusammenfass\w*|fass\w* .* zusammen|r[eé]sum[eé]\w*|resum\w*|riassum\w*)\b",
-    re.IGNORECASE,
-)
-_COUNT = re.compile(
-    r"\b(?:how many|how often|in total|number of|list (?:all|every)|wie viele|wie oft|combien"
-    r"|cu[aá]nt[oa]s|quant[ie])\b",
-    re.IGNORECASE,
-)
-_EARLIEST = re.compile(
-    r"\b(?:first|earliest|initial(?:ly)?|zuerst|premier|primero)\b", re.IGNORECASE
-)
-_LATEST = re.compile(
-    r"\b(?:last|latest|most recent(?:ly)?|newest|current(?:ly)?|zuletzt|dernier|[uú]ltim[oa])\b",
-    re.IGNORECASE,
-)
-_MONTHS = (
-    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
-    *("october", "november", "december"),
-)
-_SPAN = re.compile(
-    r"\b(?P<how>before|until|after|since|in|during) "
-    rf"(?:(?P<month>{'|'.join(_MONTHS)})(?:,? (?P<of>(?:19|20)\d\d))?|(?P<year>(?:19|20)\d\d))\b",
-    re.IGNORECASE,
-)
-_DAY = re.compile(r"\b(?:yesterday|today)\b", re.IGNORECASE)
-
-
-class Ask(NamedTuple):
-    """What kind of question it is: "fact", "count", "order" or "summary", and which end it wants.
-
-    `end` is -1 for the earliest messages, 1 for the latest, 0 for any.
-    """
-
-    kind: str
-    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,51 +69,6 @@ class Excerpt:
     spans: tuple[tuple[int, int], ...]
     text: str
     tokens: int
-
-
-def read_question(question: str) -> Ask:
-    """Return what kind of answer a question wants, by its words.
-
-    >>> read_question("How many tickets did we open?")
-    Ask(kind='count', end=0)
-    """
-    end = 1 if _LATEST.search(question) else -1 if _EARLIEST.search(question) else 0
-    for kind, pattern in (("order", _ORDER), ("summary", _SUMMARY), ("count", _COUNT)):
-        if pattern.search(question):
-            return Ask(kind, end)
-    return Ask("fact", end)
-
-
-def period(question: str, now: float) -> tuple[float, float] | None:
-    """Return the span of time in seconds that a question names, or None; days and months are UTC.
-
-    A month without a year is the last one that has begun.
-
-    >>> period("What did we decide before March?", 1716000000.0)
-    (-inf, 1709251200.0)
-    """
-    moment = datetime.fromtimestamp(now, timezone.utc)
-    day = _DAY.search(question)
-    if day:
-        start = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        start -= timedelta(days=day[0].lower() == "yesterday")
-        return start.timestamp(), (start + timedelta(days=1)).timestamp()
-    found = _SPAN.search(question)
-    if found is None:
-        return None
-    if found["year"]:
-        start = datetime(int(found["year"]), 1, 1, tzinfo=timezone.utc)
-        end = datetime(start.year + 1, 1, 1, tzinfo=timezone.utc)
-    else:
-        month = _MONTHS.index(found["month"].lower()) + 1
-        year = int(found["of"]) if found["of"] else moment.year - (month > moment.month)
-        start = datetime(year, month, 1, tzinfo=timezone.utc)
-        end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=timezone.utc)
-    how = found["how"].lower()
-    return (
-        -np.inf if how in ("before", "until") else (end if how == "after" else start).timestamp(),
-        np.inf if how in ("after", "since") else (start if how == "before" else end).timestamp(),
-    )
 
 
 class Found(NamedTuple):
@@ -167,26 +85,135 @@ class Found(NamedTuple):
     passages: list[list[tuple[int, int, float]]]
 
 
-def find(index: _native.SessionIndex, question: str, now: float | None = None) -> Found:
+def find(
+    index: _native.SessionIndex,
+    question: str,
+    now: float | None = None,
+    *,
+    text_of: Callable[[int], str] | None = None,
+) -> Found:
     """Return the messages of a session that a question may be answered by.
 
     `now` is in seconds, to read "yesterday" and "in March" by; without it they are not read.
+    `text_of` returns the text of a message by its number; with it, a question that wants many
+    messages also finds those that share the words of the best ones.
     """
     ask = read_question(question)
+    limits = period(question, now) if now is not None else None
+    found = _search(index, question, ask, *(limits or (-np.inf, np.inf)))
+    if limits and not found.messages:  # nothing of that time: any time is better than nothing
+        limits, found = None, _search(index, question, ask)
+    if text_of is not None and ask.kind in ("order", "summary"):
+        topic = _topic(index, found, question, text_of)
+        more = _search(index, topic, ask, *(limits or (-np.inf, np.inf)))
+        found = _added(found, more, _TOPIC_WEIGHT)
+    if ask.end:
+        length = 1 + max(found.messages, default=0)
+        found = _resorted(found, [_nearness(m / length, ask.end) for m in found.messages])
+    return found
+
+
+def _search(
+    index: _native.SessionIndex,
+    question: str,
+    ask: Ask,
+    since: float = -np.inf,
+    until: float = np.inf,
+) -> Found:
     answers = 0.0 if ask.kind == "order" else _ANSWERS
     weights = (1.0, answers, answers, answers, 0.7)
     asked = 0.6 if ask.kind == "summary" else 0.4
-    limits = period(question, now) if now is not None else None
-    since, until = limits or (-np.inf, np.inf)
-    found = index.search(
-        question, CANDIDATES, weights=weights, asked=asked, since=since, until=until
-    )
-    if limits and not len(found[0]):  # nothing of that time: any time is better than nothing
-        found = index.search(question, CANDIDATES, weights=weights, asked=asked)
-    messages, scores, first, start, end, own, speakers = (column.tolist() for column in found)
+    options: dict[str, Any] = {"since": since, "until": until, "faint": FAINT}
+    columns = index.search(question, CANDIDATES, weights=weights, asked=asked, **options)
+    messages, scores, first, start, end, own, speakers = (column.tolist() for column in columns)
     rows = list(zip(start, end, own, strict=True))
     passages = [rows[first[i] : first[i + 1]] for i in range(len(messages))]
     return Found(ask, messages, scores, speakers, passages)
+
+
+def _nearness(place: float, end: int) -> float:
+    """Return the weight of a place of a session, 0 to 1, where a question wants one end of it."""
+    away = place if end < 0 else 1.0 - place
+    return 1.0 + _END_GAIN * math.exp(-away / _END_WIDTH)
+
+
+def _topic(
+    index: _native.SessionIndex, found: Found, question: str, text_of: Callable[[int], str]
+) -> str:
+    """Return the words that mark the user's messages that answer best, without the question's.
+
+    Source: Lavrenko, Croft, "Relevance-based language models" (SIGIR 2001), simplified.
+    """
+    total = len(index)
+    weights: dict[str, float] = {}
+    best = [at for at, speaker in enumerate(found.speakers) if speaker == 0][:_TOPIC_MESSAGES]
+    for at in best:
+        words = list(
+            dict.fromkeys(_WORD.findall(text_of(found.messages[at])[:_TOPIC_TEXT].lower()))
+        )
+        for word, messages in zip(words, index.frequencies(words), strict=True):
+            if messages > 1:
+                weight = found.scores[at] * math.log(1 + total / messages)
+                weights[word] = weights.get(word, 0.0) + weight
+    for word in _WORD.findall(question.lower()):
+        weights.pop(word, None)
+    ranked_words = sorted(weights, key=lambda word: (-weights[word], word))
+    return " ".join(ranked_words[:_TOPIC_WORDS])
+
+
+def _added(found: Found, more: Found, weight: float) -> Found:
+    """Return both results as one: scores are added as shares of the best of each."""
+    scores: dict[int, float] = {}
+    rows: dict[int, tuple[int, list[tuple[int, int, float]]]] = {}
+    for share, one in ((1.0, found), (weight, more)):
+        best = max(one.scores, default=1.0)
+        columns = zip(one.messages, one.scores, one.speakers, one.passages, strict=True)
+        for message, score, speaker, passages in columns:
+            scores[message] = scores.get(message, 0.0) + share * score / best
+            rows.setdefault(message, (speaker, passages))
+    order = sorted(scores, key=lambda message: (-scores[message], -message))[:CANDIDATES]
+    speakers, passages_ = [rows[m][0] for m in order], [rows[m][1] for m in order]
+    return Found(found.ask, order, [scores[m] for m in order], speakers, passages_)
+
+
+def preferred(found: Found, binding: Iterable[tuple[int, int, int]]) -> Found:
+    """Return what was found with more weight for statements that bind, and for their passages.
+
+    `binding` has the message, the start and the end of each statement, in code points.
+    """
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for message, start, end in binding:
+        spans.setdefault(message, []).append((start, end))
+    weights = [_BINDING if message in spans else 1.0 for message in found.messages]
+    passages = [
+        _raised(passages, spans[message]) if message in spans else passages
+        for message, passages in zip(found.messages, found.passages, strict=True)
+    ]
+    return _resorted(found._replace(passages=passages), weights)
+
+
+def _raised(
+    passages: list[tuple[int, int, float]], spans: list[tuple[int, int]]
+) -> list[tuple[int, int, float]]:
+    """Return passages of which those that have a part of a span are better than the others."""
+    best = max((score for _, _, score in passages), default=0.0)
+    return [
+        (start, end, score + best * any(start < last and first < end for first, last in spans))
+        for start, end, score in passages
+    ]
+
+
+def _resorted(found: Found, weights: list[float]) -> Found:
+    """Return the same messages with their scores times weights, best first."""
+    scores = [score * weight for score, weight in zip(found.scores, weights, strict=True)]
+    order = sorted(range(len(scores)), key=lambda at: (-scores[at], -found.messages[at]))
+    return Found(
+        found.ask,
+        [found.messages[at] for at in order],
+        [scores[at] for at in order],
+        [found.speakers[at] for at in order],
+        [found.passages[at] for at in order],
+    )
 
 
 def fused(found: Found, near: Near, speaker_of: Callable[[int], int]) -> Found:

@@ -12,6 +12,7 @@ from ctxmem import _native
 from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing, recall
 from ctxmem.memory.items import Item
+from ctxmem.memory.ledger import Entry
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.vectors import VectorIndex
 from ctxmem.protocols import Embed
@@ -75,15 +76,20 @@ class SessionSearch:
         room: int,
         shown: Collection[int],
         superseded: Collection[int],
+        *,
+        binding: Collection[Entry] = (),
         beside: str = "",
     ) -> Recalled | None:
         """Return the message for a question in at most `room` tokens, None if nothing is found.
 
         `shown` are the items that the window has; `superseded` those of which a newer message
-        states another value; messages that are part of the text `beside` are left out.
+        states another value; messages with a statement of `binding` come before others that answer
+        as well; messages that are part of the text `beside` are left out.
         """
         limit = room - self.meter.message({"role": "user", "content": HEADING}, 0)
         found = self._find(question) if limit > 0 else None
+        if found is not None and binding:
+            found = recall.preferred(found, [(one.message, one.start, one.end) for one in binding])
 
         def about(number: int) -> tuple[str, str]:
             item = self.state.items[number]
@@ -125,7 +131,7 @@ class SessionSearch:
         asked = (question, len(self.state.items), len(self.index))
         if self._found is None or self._asked != asked:
             now = self.state.items[-1].at if len(self.state.items) else None
-            found = recall.find(self.index, question, now)
+            found = recall.find(self.index, question, now, text_of=self._text)
             if self.vectors is not None:
                 near = self.vectors.search(question, recall.CANDIDATES)
                 found = recall.fused(found, near, self._speaker)

@@ -303,7 +303,7 @@ class Memory:
         """Return the plan with room for what a query recalls, and what that is."""
         most = int(RECALL_SHARE * limit)
         free = limit - self._session.planner.tokens(plan)
-        superseded = self._superseded()
+        superseded = self._session.binding.superseded()
         visible = self._session.planner.visible(plan)
         needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
         if needed > free and free < RECALL_TOKENS:
@@ -314,15 +314,15 @@ class Memory:
             free = limit - self._session.planner.tokens(plan)
             visible = self._session.planner.visible(plan)
         entries = (*self._session.state.entries[: plan.keep], *plan.entries)
-        block = next((str(one.message["content"]) for one in entries if one.binding), "")
+        block = next((one for one in entries if one.binding), None)
         return plan, self._session.search.recalled(
-            query, min(free, most), visible, superseded, beside=block
+            query,
+            free,
+            visible,
+            superseded,
+            binding=self._session.binding.standing(visible, block),
+            beside=str(block.message["content"]) if block else "",
         )
-
-    def _superseded(self) -> set[int]:
-        """Return the messages of which a newer one states another value."""
-        entries = self._session.binding.ledger.entries(superseded=True)
-        return {one.message for one in entries if one.superseded_by is not None}
 
     def _assembled(self, plan: Plan, found: Recalled | None) -> MemoryWindow:
         """Return the window of a plan that was applied, with what was recalled for a query."""

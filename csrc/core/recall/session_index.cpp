@@ -200,9 +200,9 @@ bool SessionIndex::remove(std::uint32_t number) {
     return true;
 }
 
-void SessionIndex::score_term(const Term& term, Scores& scores) const {
+void SessionIndex::score_term(const Term& term, float share, Scores& scores) const {
     const auto n = static_cast<float>(live_), df = static_cast<float>(term.messages);
-    const float idf = std::log(1 + (n - df + .5f) / (df + .5f)) * (kSaturation + 1);
+    const float idf = share * std::log(1 + (n - df + .5f) / (df + .5f)) * (kSaturation + 1);
     const auto mean = [](std::uint64_t words, std::uint64_t of) {
         const auto divisor = static_cast<float>(std::max<std::uint64_t>(of, 1));
         return std::max(1.f, static_cast<float>(words) / divisor);
@@ -269,21 +269,34 @@ void SessionIndex::combine(const SearchOptions& options, Scores& scores) const {
     scores.touched = std::move(reached);
 }
 
+// The known words of a text, each once, in its order, so that sums do not depend on how the index
+// came to be.
+std::vector<std::uint32_t> SessionIndex::terms_of(std::string_view text) {
+    words_.read(text);
+    std::vector<std::uint32_t> out;
+    for (std::size_t w = 0; w < words_.size() && out.size() < kMostAsked; ++w) {
+        const std::uint32_t term = find(words_[w]);
+        if (term != kNone && std::find(out.begin(), out.end(), term) == out.end())
+            out.push_back(term);
+    }
+    return out;
+}
+
+std::size_t SessionIndex::frequency(std::string_view word) {
+    const std::vector<std::uint32_t> terms = terms_of(word);
+    return terms.empty() ? 0 : terms_[terms[0]].messages;
+}
+
 Found SessionIndex::search(std::string_view question, std::size_t limit,
                            const SearchOptions& options) {
-    words_.read(question);
-    here_.clear();
-    for (std::size_t w = 0; w < words_.size(); ++w) {
-        if (here_.size() == kMostAsked) break;
-        const std::uint32_t term = find(words_[w]);
-        // In the question's order, so that sums do not depend on how the index came to be.
-        if (term != kNone && std::find(here_.begin(), here_.end(), term) == here_.end())
-            here_.push_back(term);
-    }
+    const std::vector<std::uint32_t> asked = terms_of(question), faint = terms_of(options.faint);
     Scores scores;
     scores.passage.resize(passages_.size());
     scores.message.resize(messages_.size());
-    for (const std::uint32_t term : here_) score_term(terms_[term], scores);
+    for (const std::uint32_t term : asked) {
+        const bool is_faint = std::find(faint.begin(), faint.end(), term) != faint.end();
+        score_term(terms_[term], is_faint ? options.faint_share : 1.f, scores);
+    }
     combine(options, scores);
 
     const bool limited = std::isfinite(options.since) || std::isfinite(options.until);

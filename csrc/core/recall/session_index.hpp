@@ -35,6 +35,8 @@ struct SearchOptions {
     float asked = .4f;   // share of the question's score that an answer gains
     double since = -std::numeric_limits<double>::infinity();  // seconds; messages without a time
     double until = std::numeric_limits<double>::infinity();   // are found only without limits
+    std::string_view faint{};  // words that count for little, as those that only ask
+    float faint_share = .3f;   // of the weight of another word
 };
 
 struct Found {
@@ -60,6 +62,9 @@ public:
     bool remove(std::uint32_t number);
     // The messages that speak of the question, `limit` at most; ties go to the newer one.
     Found search(std::string_view question, std::size_t limit, const SearchOptions& options);
+    // How many messages have a word; of what reads as several words, the first. 0 for one that is
+    // not looked for.
+    std::size_t frequency(std::string_view word);
 
     // The messages with numbers first .. last as bytes that `load` appends to an index.
     std::string segment(std::uint32_t first, std::uint32_t last) const;
@@ -118,8 +123,9 @@ private:
     void push_message(std::uint32_t number, Speaker speaker, double time);
     void count(std::size_t message, int sign);
     std::size_t position(std::uint32_t number) const;
-    void score_term(const Term& term, Scores& scores) const;
+    void score_term(const Term& term, float share, Scores& scores) const;
     void combine(const SearchOptions& options, Scores& scores) const;
+    std::vector<std::uint32_t> terms_of(std::string_view text);
 
     std::uint64_t seed_;
     std::vector<Message> messages_;
