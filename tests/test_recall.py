@@ -167,11 +167,11 @@ def test_the_beginning_comes_first_where_it_is_asked_for():
     assert numbers(texts, "How long did the latest build take?")[0] == 89
 
 
-@pytest.mark.parametrize("before", [3, 60])
+@pytest.mark.parametrize("before", [0, 60])
 def test_a_rule_that_the_question_meets_counts_for_more(before: int):
     rule = "Fine weather. " * before + "Always use UTC in schedules."
     index = _native.SessionIndex()
-    for number, text in enumerate([rule, "It rains.", "It snows.", "Schedules are long."]):
+    for number, text in enumerate([rule, "It rains.", "It snows.", "Schedules are read here."]):
         index.add(number, "user", text)
     found = find(index, "What do the schedules say?")
     better = preferred(found, [(0, rule.index("Always"), len(rule))])
