@@ -74,8 +74,39 @@ def test_vectors_are_read_from_the_store_and_not_made_again(tmp_path: Path):
     with Memory(1000, store=path, embed=embed) as memory:
         assert memory.recall("automobile", 1)[0].text == "My car is red."
         assert embed.texts == EVERY + 1  # the last messages, and the query
+    embed = Meaning()
+    with Memory(1000, store=path, embed=embed) as memory:
+        memory.recall("automobile", 1)
+        assert embed.texts == 1
     with Memory(1000, store=path) as memory:  # opened without vectors it finds by words
         assert memory.recall("car", 1)[0].text == "My car is red."
+
+
+def test_the_vectors_of_a_short_session_are_written_when_it_closes(tmp_path: Path):
+    path = tmp_path / "memory.db"
+    for session in range(3):
+        embed = Meaning()
+        with Memory(1000, store=path, embed=embed) as memory:
+            memory.append(user(f"My car number {session} is red."))
+            assert memory.recall("automobile", 1)[0].text.startswith("My car")
+            assert embed.texts == 2  # the new message, and the query
+            assert memory.window("automobile").tokens <= 1000
+    with Memory(1000, store=path) as memory:
+        assert [page.text for page in memory.recall("number", 9)] == [
+            f"My car number {session} is red." for session in (2, 1, 0)
+        ]
+
+
+def test_what_is_forgotten_has_no_vector_and_the_others_are_not_made_again(tmp_path: Path):
+    embed = Meaning()
+    with Memory(1000, store=tmp_path / "memory.db", embed=embed) as memory:
+        memory.append([user("It may rain."), user("My car is red."), user("The puppy barks.")])
+        assert memory.recall("weather", 1)[0].text == "It may rain."
+        memory.forget("p0")
+        assert memory.recall("automobile", 1)[0].text == "My car is red."
+        assert memory.recall("dog", 1)[0].text == "The puppy barks."
+        assert all("rain" not in page.text for page in memory.recall("weather", 3))
+        assert embed.texts == 3 + 4
 
 
 def test_vectors_of_another_function_are_made_again(tmp_path: Path):

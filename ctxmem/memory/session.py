@@ -637,6 +637,8 @@ class Memory:
     def close(self) -> None:
         """Release the store, if this memory opened it; closing twice is no error."""
         with self._lock:
+            for one in (self, *self._others.values()):
+                one._session.close()
             if self._owned:
                 self._log.store.close()
 

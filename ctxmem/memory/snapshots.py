@@ -34,7 +34,7 @@ class Stateful(Protocol):
 
 
 def rows_name(kind: str, start: int) -> str:
-    """Return the name of the part of a snapshot with what is kept from an item on."""
+    """Return the name of the part of a snapshot with what is kept from an item, or row, on."""
     return f"{kind}-{start:012d}"
 
 
@@ -53,8 +53,9 @@ def restore(
 ) -> bool:
     """Restore a session from the parts of a snapshot; False if it is none for this memory.
 
-    `load` has a function for the bytes of each kind of rows other than "items". What was restored
-    before a fault was found must be thrown away.
+    `load` has a function for the bytes of each kind of rows other than "items"; vectors have
+    numbers of their own and are checked by theirs. What was restored before a fault was found must
+    be thrown away.
     """
     try:
         state = json.loads(snapshot["state"].decode("utf-8", "surrogatepass"))
@@ -62,7 +63,7 @@ def restore(
             return False
         for name in sorted(snapshot):
             match = _ROWS.fullmatch(name)
-            if match is None or int(match[2]) >= state["items"]:
+            if match is None or (match[1] != "vectors" and int(match[2]) >= state["items"]):
                 continue
             if match[1] == "items":
                 items.restore(snapshot[name])

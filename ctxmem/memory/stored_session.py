@@ -8,10 +8,11 @@ that it names, since single pages can be deleted and single records cannot.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.errors import ConflictError, StoreError
+from ctxmem.errors import ConflictError, SessionDeletedError, StoreError
 from ctxmem.memory import editing
 from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
@@ -109,7 +110,6 @@ class StoredSession:
                 self._build()
                 self.log.restart()
         self.catch_up()
-        self.save()
 
     def catch_up(self) -> None:
         """Take in the records that this memory has not seen."""
@@ -137,12 +137,16 @@ class StoredSession:
         if records:
             self.changed()
             self.planner.considered = len(self.state.items)
+        self.save()
 
     def _reload(self) -> None:
-        """Read the session again from its first record."""
+        """Read the session again from its first record; vectors are not made again."""
+        vectors = self.search.vectors
         self.log.restart()
         self._build()
         self.catch_up()
+        if vectors is not None and self.search.vectors is not None:
+            self.search.vectors.take_over(vectors)
         self.save()
 
     def _finish_forgetting(
@@ -355,21 +359,29 @@ class StoredSession:
                 pages.append(PageId(record["binds"]))
         return pages, inline
 
-    def save(self) -> None:
-        """Write a snapshot, if much is in none."""
-        items = self.state.items
-        if len(items.unsaved) < EVERY or not self.log.keeps_snapshots or self.log.lost:
+    def close(self) -> None:
+        """Write the vectors that are in no snapshot, if the store takes them."""
+        with suppress(SessionDeletedError, StoreError):
+            self.save(closing=True)
+
+    def save(self, *, closing: bool = False) -> None:
+        """Write a snapshot if much is in none, or, when the session closes, any vector."""
+        items, vectors = self.state.items, self.search.vectors
+        embedded = vectors.unsaved if vectors is not None else 0
+        due = max(len(items.unsaved), embedded) >= EVERY or (closing and embedded)
+        if not due or not self.log.keeps_snapshots or self.log.lost:
             return
         self.visibility.learn()
-        rows = items.saved()
-        start = items.unsaved.start
         about = {"counter": self.records.counter_name, "items": len(items)}
-        parts = {
-            "state": state_part(self._parts, **about),
-            rows_name("items", start): rows,
-            rows_name("words", start): self.search.index.segment(start, len(items) - 1),
-        }
-        if self.search.vectors is not None:
-            parts[rows_name("vectors", start)] = self.search.vectors.segment()
-        if self.log.save(parts):
+        parts = {"state": state_part(self._parts, **about)}
+        rows = items.saved() if items.unsaved else None
+        if rows is not None:
+            start = items.unsaved.start
+            parts[rows_name("items", start)] = rows
+            words = self.search.index.segment(start, len(items) - 1)
+            parts[rows_name("words", start)] = words
+        if vectors is not None and embedded:
+            first, segment = vectors.segment()
+            parts[rows_name("vectors", first)] = segment
+        if self.log.save(parts) and rows is not None:
             items.keep_rows(rows, self.state.needed)

@@ -49,6 +49,23 @@ class VectorIndex:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def unsaved(self) -> int:
+        """The vectors that are in no segment."""
+        return self._size - self._saved
+
+    def take_over(self, before: VectorIndex) -> None:
+        """Take the vectors that another index has of the same passages, from the first on."""
+        columns = zip(*(column.tolist() for column in before._index.passages()), strict=True)
+        rows = {passage: row for row, passage in enumerate(columns) if row < len(before)}
+        kept: list[int] = []
+        for passage in zip(*(column.tolist() for column in self._index.passages()), strict=True):
+            if passage not in rows:
+                break
+            kept.append(rows[passage])
+        if kept:
+            self._push(before._vectors[kept])
+
     def embed_new(self) -> None:
         """Embed the passages that have no vector yet.
 
@@ -123,15 +140,15 @@ class VectorIndex:
 
     # Snapshots ------------------------------------------------------------------------------------
 
-    def segment(self) -> bytes:
-        """Return the vectors made since the last segment as bytes that `load` reads.
+    def segment(self) -> tuple[int, bytes]:
+        """Return the row of the first vector in no segment yet, and the bytes that `load` reads.
 
         Nothing is embedded for it: a passage that is not there yet is in a later segment.
         """
-        rows = self._vectors[self._saved : self._size]
-        head = _HEADER.pack(_MAGIC, self._saved, len(rows), self._vectors.shape[1])
+        first, rows = self._saved, self._vectors[self._saved : self._size]
+        head = _HEADER.pack(_MAGIC, first, len(rows), self._vectors.shape[1])
         self._saved = self._size
-        return head + rows.astype("<f4").tobytes()
+        return first, head + rows.astype("<f4").tobytes()
 
     def load(self, data: bytes) -> None:
         """Append what `segment` returned; what does not follow the vectors here is left out.
