@@ -20,7 +20,7 @@ ASKED_TOKENS = 300
 CROWDED_SHARE = 0.1
 """... or only this one, for rules without a condition, if not even all rules and the like fit:
 recall prefers the others where the words of the question meet them."""
-OTHER_SHARE = 0.1
+OTHER_SHARE = 0.04
 """Values and the like, which the words of a question find, take this share where one is asked."""
 HEADING = "[memory] Said earlier in this conversation, and still binding:"
 
