@@ -170,7 +170,13 @@ class ItemTable(Sequence[Item]):
         missing = [index for index in wanted if self._items[index] is None]
         if missing:
             rows = [self._row(index) for index in missing]
-            contents = self._load([(_key(row["key"]), _sent_key(row)) for row, _ in rows])
+            there = [
+                at for at, index in enumerate(missing) if not self._state_of(index, rows[at][0])[2]
+            ]
+            keys = [(_key(rows[at][0]["key"]), _sent_key(rows[at][0])) for at in there]
+            contents: list[Content | None] = [None] * len(missing)
+            for at, content in zip(there, self._load(keys) if keys else (), strict=True):
+                contents[at] = content
             for index, (row, cuts), content in zip(missing, rows, contents, strict=True):
                 self._items[index] = self._made(index, row, cuts, content)
         found = [self._items[index] for index in wanted]
@@ -284,11 +290,15 @@ class ItemTable(Sequence[Item]):
         end = int(part.cut_ends[at])
         return row, tuple(part.cuts[end - int(row["cuts"]) : end].tolist())
 
+    def _state_of(self, index: int, row: Any) -> tuple[int, bool, bool]:
+        """Return the unit of an item, and whether it is pinned and whether it is lost."""
+        flags = int(row["flags"])
+        written = (int(row["unit"]), bool(flags & _PINNED), bool(flags & _LOST))
+        return self._changed.get(index, written)
+
     def _made(self, index: int, row: Any, cuts: tuple[int, ...], content: Content | None) -> Item:
         flags = int(row["flags"])
-        unit, pinned, lost = int(row["unit"]), bool(flags & _PINNED), bool(flags & _LOST)
-        if index in self._changed:
-            unit, pinned, lost = self._changed[index]
+        unit, pinned, lost = self._state_of(index, row)
         if content is None or lost:
             content, lost = LOST, True
         return Item(
