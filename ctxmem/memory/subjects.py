@@ -109,6 +109,7 @@ _SWITCHES = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
+_DENIED = re.compile(r"\b(?:not|never|no longer)\b|n['’]t\b", re.IGNORECASE)
 _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
@@ -169,6 +170,11 @@ def replaced_names(text: str) -> set[str]:
 def switches(text: str) -> bool:
     """Return whether a statement says that it replaces a decision."""
     return _SWITCHES.search(text) is not None or _LATER.match(text) is not None
+
+
+def denies(between: str) -> bool:
+    """Return whether the words from the cue of a value up to the value deny it."""
+    return _DENIED.search(between) is not None
 
 
 def subject_of(before: str, cue: str) -> str:

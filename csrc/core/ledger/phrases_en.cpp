@@ -67,7 +67,7 @@ constexpr const char* kEnglish[] = {
     "rule 5 n | ^ we don't/never %verb ~4 on/without/before/after/outside/during",
     "limit 7 - | hard/absolute/strict/strictly limit/cap/maximum",
     // limits
-    "limit 8 q | budget is/of/stays/was/remains ~3 %num",
+    "limit 8 q | budget is/of/stays/remains ~3 %num",
     "limit 7 q | budget/limit/cap/ceiling/maximum/quota/allowance ~4 %num",
     "limit 7 - | can/could/want/wanna/able/willing/afford ~3 spend/pay/go/afford ~5 %num",
     "limit 8 - | at most ~2 %num",
@@ -178,7 +178,7 @@ constexpr const char* kEnglish[] = {
     "commitment 6 - | once we're/you're/we/you/this/that ~4 done/finished/ready",
     "commitment 6 - | ^ later/afterwards we/i",
     // deadlines
-    "deadline 8 q | deadline (is/for/of/was) ~4 %day",
+    "deadline 8 q | deadline (is/for/of) ~4 %day",
     "deadline 8 q | deadline ~4 is/of/to/now ~2 %val",
     "deadline 8 q | due (date/on/by/at/in/is/next/this/now) (is/on/by) ~2 %day",
     "deadline 8 - | due on/by ~2 %val",

@@ -70,6 +70,7 @@ public:
                     if (!match(phrase, 1, i + 1, last)) continue;
                     if (!reply && last > i + 1 && last - 1 != value_ && words_[last - 1].quoted)
                         continue;
+                    if (!reply && is_past(phrase, i)) continue;
                     Statement found = made(phrase, i, last);
                     if (reply) {
                         out.push_back(found);
@@ -317,6 +318,20 @@ private:
         return phrase.kind == static_cast<int>(StatementKind::rule) || phrase.condition;
     }
 
+    // "The deadline was March 3": a value that no longer holds, unless it "was moved to" it.
+    bool is_past(const Phrase& phrase, std::size_t cue) const {
+        if (phrase.kind != static_cast<int>(StatementKind::limit) &&
+            phrase.kind != static_cast<int>(StatementKind::deadline))
+            return false;
+        bool past = false;
+        for (std::size_t i = cue; i < std::min(value_, words_.size()); ++i) {
+            if ((words_[i].roles & kNow) != 0) return false;
+            const auto raw = raw_of(i);
+            past |= raw == "was" || raw == "were";
+        }
+        return past;
+    }
+
     bool match(const Phrase& phrase, std::size_t e, std::size_t at, std::size_t& last) {
         using Type = Element::Type;
         if (e == phrase.elements.size()) {
@@ -380,6 +395,10 @@ private:
             ++last;
         }
         return last;
+    }
+
+    std::string_view raw_of(std::size_t at) const {
+        return text_.substr(words_[at].from, words_[at].to - words_[at].from);
     }
 
     bool has_digit(const Word& word) const {
@@ -460,7 +479,9 @@ private:
             now |= (words_[at].roles & kNow) != 0;
             ++at;
         }
-        if (at >= words_.size() || !is_value(at)) return none;
+        if (at >= words_.size()) return none;
+        if ((owned || article) && raw_of(at) == "not") return denied(copula, first);
+        if (!is_value(at)) return none;
         const Word& value = words_[at];
         const bool placed = at > copula + 1;  // "is on Friday", "is called Zeus"
         const bool exact = has_digit(value) || value.quoted || placed;
@@ -481,6 +502,24 @@ private:
         s.subject_end = words_[copula - 1].to;
         s.value_start = value.from;
         s.value_end = words_[value_last(at)].to;
+        return s;
+    }
+
+    // "The port is not 9001": what is said to be wrong.
+    Statement denied(std::size_t copula, std::size_t first) const {
+        std::size_t at = copula + 2;
+        while (at < words_.size() && !words_[at].comma && (words_[at].roles & kFiller) != 0) ++at;
+        if (at >= words_.size() || words_[at].comma || !has_digit(words_[at]) ||
+            blocked(copula, Phrase{}))
+            return {};
+        Statement s{};
+        s.kind = StatementKind::correction;
+        s.strength = 5;
+        s.flags = kUpdates | kNegates;
+        s.cue_start = words_[copula].from;
+        s.cue_end = words_[copula + 1].to;
+        s.subject_start = words_[first].from;
+        s.subject_end = words_[copula - 1].to;
         return s;
     }
 

@@ -1,0 +1,175 @@
+"""What comparing two entries of a ledger needs of each: what it is about, where, and how much.
+
+`traits_of` reads an entry once, when it is made; comparing two of them is set arithmetic.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ctxmem.memory.subjects import STOP, content, slot, stem
+
+VALUED = frozenset({"value", "limit", "deadline", "correction"})
+"""Kinds that state a value."""
+
+_DAYS = (
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:jan|febr?)(?:uary)?|mar(?:ch)?"
+    r"|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|(?:oct|nov|dec)(?:o?[em]*ber)?"
+    r"|tomorrow|today|tonight|eo[dwmqy]|week|month|quarter|easter|christmas|year|weekend"
+)
+_TIME = re.compile(
+    r"\d{1,2}(?:[:.]\d\d)?\s?(?:[ap]\.?m\.?)|\d{1,2}:\d\d(?::\d\d)?|noon|midnight", re.I
+)
+_DATE = re.compile(
+    rf"\b(?:{_DAYS})\b|^\d{{1,2}}(?:st|nd|rd|th)$|^\d{{4}}-\d\d-\d\d$|^\d+/\d+", re.I
+)
+_NUMBER = re.compile(r"[-+]?[\d.,]+")
+_QUANTITY = re.compile(r"[-+]?[\d.,]*\d\s?([^\W\d_]+)?")
+_MEASURES = {
+    word: measure
+    for measure, words in {
+        "money": "usd eur gbp chf dollar dollars euro euros pound pounds cent cents buck bucks",
+        "time": "ms s sec secs second seconds m min mins minute minutes h hr hrs hour hours day "
+        "days week weeks month months year years",
+        "size": "b kb mb gb tb kib mib gib byte bytes bit bits",
+        "length": "mm cm km meter meters metre metres foot feet inch inches mile miles",
+        "mass": "mg g gram grams kg kilo kilos lb lbs pound-mass stone",
+        "share": "% percent",
+        "energy": "cal calories kcal",
+    }.items()
+    for word in words.split()
+}
+_WHERE = re.compile(
+    r"\b(?:for|on|in|at|of|per|under|with|during|inside|to|from)\s+"
+    r"(?:(?:the|my|our|an?|each|every) )?([^\W\d_][\w-]*)",
+    re.IGNORECASE,
+)
+_ANYWHERE = frozenset(
+    "moment time future case fact general total order addition meantime end least most max sure "
+    "once first last place now then there here everything all whole default night morning evening "
+    "least once average practice short".split()
+)
+"""Words behind a preposition that limit nothing."""
+_SEVERAL = re.compile(r"\s*(?:,|,?\s*(?:and|or|&)\b|/)\s*([\w.:/-]+)")
+_OPEN = re.compile(
+    r"\b(?:one of|another|some|an additional|a second|a third|an?)\s+(?:\w+\s+)?$", re.I
+)
+_CLAUSE = re.compile(r"[,;:.!?](?:\s|$)|\s(?:because|since|but|so|and)\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """An entry as it is compared with others.
+
+    Attributes:
+        words: stems of what it says, by which later entries find it.
+        about: stems of the subject and of where it holds ("for staging"); empty without a value.
+        shape: "time", "date", "number", "name" or "".
+        measure: what the unit of the value measures, "" where that is not known.
+        several: the value is one of several, or a list.
+        indefinite: the subject is not the only one of its kind ("another port").
+        counted: the subject is the unit of the value only ("5 retries").
+        slot: the one thing about a person that it sets, or "".
+    """
+
+    words: frozenset[str]
+    about: frozenset[str] = frozenset()
+    shape: str = ""
+    measure: str = ""
+    several: bool = False
+    indefinite: bool = False
+    counted: bool = False
+    slot: str = ""
+
+
+def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
+    """Return the traits of an entry."""
+    name = slot(text) if kind not in {"rule", "decision"} else ""
+    words = content(text)
+    if subject:
+        words |= content(subject)
+    if name:
+        words |= {f"={name}"}
+    if not value or kind not in VALUED:
+        return Traits(words, slot=name)
+    at = text.find(value)
+    before, behind = (text[:at], text[at + len(value) :]) if at >= 0 else ("", "")
+    about = frozenset(stem(word) for word in subject.lower().split() if word not in STOP)
+    if not about:
+        return Traits(words, slot=name, shape=shape_of(value))
+    shape = shape_of(value)
+    place = before.lower().rfind(subject.lower())
+    listed = _SEVERAL.match(behind)
+    return Traits(
+        words,
+        about | _places(before[:place] if place >= 0 else "", behind, value, about),
+        shape,
+        _measure(value, before, behind) if shape in {"number", "name"} else "",
+        several=listed is not None and shape_of(listed.group(1)) == shape != "name",
+        indefinite=(place >= 0 and _OPEN.search(before[:place]) is not None)
+        or subject.lower().startswith(("another ", "one of ", "a ", "an ", "some ")),
+        counted=place < 0 and behind.lower().lstrip().startswith(subject.lower()),
+        slot=name,
+    )
+
+
+def shape_of(value: str) -> str:
+    """Return the form of a value: "time", "date", "number" or "name"."""
+    plain = value.strip("'\"")
+    if _TIME.fullmatch(plain):
+        return "time"
+    if _DATE.search(plain):
+        return "date"
+    return "number" if _NUMBER.fullmatch(plain) else "name"
+
+
+def comparable(one: Traits, other: Traits) -> bool:
+    """Whether two values can be of one thing: no time for a date, and no hours for megabytes."""
+    if one.measure and other.measure and one.measure != other.measure:
+        return False
+    return one.shape == other.shape or {one.shape, other.shape} == {"number", "name"}
+
+
+def same_subject(one: Traits, other: Traits) -> bool:
+    """Whether two values are of one subject, in one place.
+
+    Where the subject is only what is counted ("5 retries"), the rest must be about the same, too.
+    """
+    if one.about != other.about or not one.about:
+        return False
+    if one.counted or other.counted:
+        mine, theirs = _named(one.words - one.about), _named(other.words - other.about)
+        return mine == theirs or bool(mine & theirs)
+    return True
+
+
+def _named(words: frozenset[str]) -> set[str]:
+    return {word for word in words if not word[0].isdigit()}
+
+
+def _places(before: str, behind: str, value: str, about: frozenset[str]) -> frozenset[str]:
+    """Return stems of where or for what a value holds, from its clause outside the subject."""
+    stop = _CLAUSE.search(behind)
+    clause = behind[: stop.start()] if stop else behind
+    found = set()
+    for part in (before, clause):
+        if not part or " " not in part.strip():
+            continue
+        for match in _WHERE.finditer(part):
+            word = match.group(1).lower()
+            if word not in STOP and word not in _ANYWHERE and not _DATE.search(word):
+                found.add(stem(word))
+    return frozenset(found)
+
+
+def _measure(value: str, before: str, behind: str) -> str:
+    if before[-1:] in "$€£¥" and before:
+        return "money"
+    if behind[:1] == "%":
+        return "share"
+    quantity = _QUANTITY.fullmatch(value)
+    if quantity is None:
+        return ""
+    unit = quantity.group(1) or behind.lstrip()[:12].partition(" ")[0].strip(".,;:!?)")
+    return _MEASURES.get(unit.lower(), "")
