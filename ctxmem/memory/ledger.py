@@ -20,7 +20,9 @@ from ctxmem.memory.subjects import (
     content,
     denies,
     family_words,
+    meant_by_it,
     replaced_names,
+    stem,
     subject_of,
     switches,
 )
@@ -115,7 +117,7 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
         subject, value, extra = "", text[v0:v1], 0
         if kinds[k] in VALUED:
             cue = text[c0:c1]
-            subject = subject_of(text[s0:s1], cue)
+            subject = subject_of(text[s0:s1], cue) or (value and meant_by_it(text[start:v0]))
             if value:
                 subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
             if subject.lower().startswith(("new ", "current ")):
@@ -344,6 +346,7 @@ class Ledger:
     def _compare(self, entry: Entry, f: _Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""
         updates = bool(f.flags & _UPDATES) or entry.kind == "correction" or switches(entry.text)
+        updates = updates or (entry.kind == "decision" and bool(replaced_names(entry.text)))
         traits = self._traits[entry.id]
         same = self._of_same_subject(entry, similar, updates=updates)
         for i in same:
@@ -353,11 +356,11 @@ class Ledger:
                     self._supersede(i, entry.id)
             elif updates or traits.slot in SINGLE or self._newer(entry, other):
                 self._supersede(i, entry.id)
-            elif comparable(traits, self._traits[i]):
+            elif entry.value and other.value and comparable(traits, self._traits[i]):
                 self._contradict(i, entry.id)
         if entry.kind == "correction" and entry.subject and not entry.value:
             same = self._denied(entry, similar)
-        elif not same and not (entry.value and traits.about):
+        elif not same and not (entry.value and traits.about and not updates):
             self._compare_words(entry, similar, updates=updates)
         elif not same and updates and entry.kind in {"decision", "correction", "value"}:
             self._replace_named(entry)
@@ -384,6 +387,7 @@ class Ledger:
         return (
             (entry.message != other.message or entry.message < 0)
             and comparable(mine, theirs)
+            and bool(entry.value and other.value)
             and mine.several == theirs.several
         )
 
@@ -404,7 +408,7 @@ class Ledger:
             theirs = self._traits[i]
             if not theirs.about or theirs.indefinite or not comparable(mine, theirs):
                 continue
-            if same_subject(mine, theirs):
+            if same_subject(mine, theirs, updates=updates):
                 exact.append(i)
             elif theirs.about < mine.about or mine.about < theirs.about:
                 near.append(i)
@@ -415,13 +419,19 @@ class Ledger:
     def _compare_words(self, entry: Entry, similar: Mapping[int, int], *, updates: bool) -> None:
         """Compare with statements of the same kind that share most words."""
         mine = self._traits[entry.id].words
+        family = family_words(entry.text)
         scored = []
         for i, shared in similar.items():
-            if shared < 2 and not updates:
+            if shared < 2 and not updates and not family:
                 continue
             other, theirs = self._entries[i], self._traits[i].words
             if not _comparable(entry.kind, other.kind):
                 continue
+            if _apart(self._traits[entry.id], self._traits[i]):
+                continue
+            if family and self._alternative(entry, other, family):
+                self._supersede(i, entry.id)
+                return
             share = shared / min(len(mine), len(theirs))
             if updates and _replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
@@ -432,6 +442,16 @@ class Ledger:
             self._supersede(best[1], entry.id)
         elif updates and not scored and entry.kind in {"decision", "preference", "correction"}:
             self._replace_named(entry)
+
+    def _alternative(self, entry: Entry, other: Entry, family: Mapping[int | str, str]) -> bool:
+        """Whether a later message says the same with another word of a family: tabs, spaces."""
+        if entry.kind != other.kind or entry.kind not in {"instruction", "preference", "decision"}:
+            return False
+        theirs = family_words(other.text)
+        if family == theirs or family.keys() != theirs.keys() or entry.message == other.message:
+            return False
+        mine = content(entry.text) - frozenset(map(stem, family.values()))
+        return mine == content(other.text) - frozenset(map(stem, theirs.values()))
 
     def _replace_named(self, entry: Entry) -> None:
         """Replace the decision that a switch names, or whose alternative it names."""
@@ -595,6 +615,13 @@ def render(entries: Sequence[Entry]) -> str:
 
 def _rank(entry: Entry) -> int:
     return _RANK.get(entry.source, 1)
+
+
+def _apart(one: Traits, other: Traits) -> bool:
+    """Whether two values have subjects of which none is a part of the other."""
+    if not one.about or not other.about:
+        return False
+    return not (one.about <= other.about or other.about <= one.about)
 
 
 def _replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:

@@ -24,7 +24,8 @@ STOP = frozenset(
 _CUES = frozenset(
     "prefer preference like love enjoy want hate use go going let's lets decide decided agreed "
     "switching switched switch settled need limit max maximum minimum most least cap "
-    "remember sure note plan rule allowed fine feel free tried attempted".split()
+    "remember sure note plan rule allowed fine feel free tried attempted keep stay under below within "
+    "over above up down".split()
 )
 """Words that many statements of a kind share, whatever they are about."""
 
@@ -32,9 +33,11 @@ _CANONICAL = {
     "spend": "budget",
     "budget": "budget",
     "afford": "budget",
+    "stretch": "budget",
     "due": "deadline",
     "deadline": "deadline",
     "frist": "deadline",
+    "extension": "deadline",
     "quota": "quota",
     "ceiling": "cap",
     "cap": "cap",
@@ -104,8 +107,8 @@ _NAMED = (
 )
 _SWITCHES = re.compile(
     r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|"
-    r"switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
-    r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
+    r"switch(?:ing|ed)? (?:over )?to|chang\w+ (?:my|our) mind|changes? of plans?|instead|"
+    r"on second thought|scratch that|new plan|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
@@ -114,9 +117,20 @@ _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b"
 _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
 _IT = re.compile(r"\b(?:it|that|them) (?:from|to)\b", re.IGNORECASE)
+_CHANGED = (
+    r"(?:set|mov|chang|rais|lower|bump|reduc|increas|decreas|updat|postpon|push|shift|extend|delay"
+    r"|re?schedul|renam|migrat|swap|replac|switch|upgrad|downgrad|relocat|bring|brought|cut)\w*"
+)
 _SET = re.compile(
-    r"(?:set|mov|chang|rais|lower|bump|reduc|increas|decreas|updat)\w* (?:the |my |our )?"
-    r"(?!it\b|that\b)([^\d]+?) (?:back |up |down )?(?:from \S+ )?to\b",
+    rf"{_CHANGED} (?:the |my |our )?(?!it\b|that\b)([^\d]+?) "
+    r"(?:back |up |down |out )?(?:from \S+ )?(?:to|until|for|with|by)\b",
+    re.IGNORECASE,
+)
+_CHANGED_BEFORE = re.compile(
+    rf"\b{_CHANGED} (?:the|my|our) ((?:[^\W\d_]+ ?){{1,3}})[,;] (?:and )?(?:it|that)\b", re.IGNORECASE
+)
+_KIND_OF = re.compile(
+    r"\b(port|version|branch|room|gate|platform|seat|region|channel|page|line|row|floor) \S+$",
     re.IGNORECASE,
 )
 _AS = re.compile(r"\s+as (?:the|our|my) (\w+)", re.IGNORECASE)
@@ -203,6 +217,12 @@ def subject_of(before: str, cue: str) -> str:
     return _named_by(cue)
 
 
+def meant_by_it(text: str) -> str:
+    """Return what "it" is where the clause before changes something: "moved the call, it is at 9"."""
+    found = _CHANGED_BEFORE.search(text)
+    return found.group(1).strip() if found else ""
+
+
 def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]:
     """Return subject and value of a statement by what is in its cue and behind its value.
 
@@ -211,6 +231,10 @@ def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]
     """
     if _IT.search(cue):
         subject = ""
+    elif named := _KIND_OF.search(cue):
+        noun = named.group(1)
+        if noun.lower() not in subject.lower().split():
+            subject = f"{subject} {noun}".lstrip()
     if (found := _SET.match(cue)) or (found := _AS.match(behind)):
         subject = found.group(1)
     elif not subject and value.isalpha() and (found := _VERSION.match(behind)):

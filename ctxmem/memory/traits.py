@@ -51,6 +51,7 @@ _ANYWHERE = frozenset(
     "least once average practice short".split()
 )
 """Words behind a preposition that limit nothing."""
+_UNIT = re.compile(r"\s?([^\W\d_]{2,})")
 _SEVERAL = re.compile(r"\s*(?:,|,?\s*(?:and|or|&)\b|/)\s*([\w.:/-]+)")
 _OPEN = re.compile(
     r"\b(?:one of|another|some|an additional|a second|a third|an?)\s+(?:\w+\s+)?$", re.I
@@ -70,6 +71,7 @@ class Traits:
         several: the value is one of several, or a list.
         indefinite: the subject is not the only one of its kind ("another port").
         counted: the subject is the unit of the value only ("5 retries").
+        unit: the stem of the word behind a number.
         slot: the one thing about a person that it sets, or "".
     """
 
@@ -80,6 +82,7 @@ class Traits:
     several: bool = False
     indefinite: bool = False
     counted: bool = False
+    unit: str = ""
     slot: str = ""
 
 
@@ -89,16 +92,17 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
     words = content(text)
     if subject:
         words |= content(subject)
+    words = frozenset(word for word in words if not word[0].isdigit())
     if name:
         words |= {f"={name}"}
-    if not value or kind not in VALUED:
+    if not (value or subject) or kind not in VALUED:
         return Traits(words, slot=name)
-    at = text.find(value)
+    at = text.find(value) if value else -1
     before, behind = (text[:at], text[at + len(value) :]) if at >= 0 else ("", "")
     about = frozenset(stem(word) for word in subject.lower().split() if word not in STOP)
     if not about:
-        return Traits(words, slot=name, shape=shape_of(value))
-    shape = shape_of(value)
+        return Traits(words, slot=name, shape=shape_of(value) if value else "")
+    shape = shape_of(value) if value else ""
     place = before.lower().rfind(subject.lower())
     listed = _SEVERAL.match(behind)
     return Traits(
@@ -110,6 +114,7 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
         indefinite=(place >= 0 and _OPEN.search(before[:place]) is not None)
         or subject.lower().startswith(("another ", "one of ", "a ", "an ", "some ")),
         counted=place < 0 and behind.lower().lstrip().startswith(subject.lower()),
+        unit=_unit(behind) if shape == "number" else "",
         slot=name,
     )
 
@@ -128,24 +133,29 @@ def comparable(one: Traits, other: Traits) -> bool:
     """Whether two values can be of one thing: no time for a date, and no hours for megabytes."""
     if one.measure and other.measure and one.measure != other.measure:
         return False
+    if not one.shape or not other.shape:
+        return True
     return one.shape == other.shape or {one.shape, other.shape} == {"number", "name"}
 
 
-def same_subject(one: Traits, other: Traits) -> bool:
+def same_subject(one: Traits, other: Traits, *, updates: bool) -> bool:
     """Whether two values are of one subject, in one place.
 
-    Where the subject is only what is counted ("5 retries"), the rest must be about the same, too.
+    Where the subject is only what is counted ("5 retries"), the rest must be about the same, too,
+    unless one `updates` the other and says no more.
     """
-    if one.about != other.about or not one.about:
-        return False
     if one.counted or other.counted:
-        mine, theirs = _named(one.words - one.about), _named(other.words - other.about)
-        return mine == theirs or bool(mine & theirs)
-    return True
+        if one.unit != other.unit:
+            return False
+        units = {one.unit} | (one.about & other.about)
+        mine, theirs = one.words - units, other.words - units
+        return mine == theirs or bool(mine & theirs) or (updates and not (mine and theirs))
+    return one.about == other.about != frozenset()
 
 
-def _named(words: frozenset[str]) -> set[str]:
-    return {word for word in words if not word[0].isdigit()}
+def _unit(behind: str) -> str:
+    found = _UNIT.match(behind)
+    return stem(found.group(1)) if found else ""
 
 
 def _places(before: str, behind: str, value: str, about: frozenset[str]) -> frozenset[str]:
