@@ -42,6 +42,7 @@ _GROUPS = {
     for kind in group
 }
 """Kinds of which one may replace another."""
+_GROUPS["correction"] |= {"fact"}
 _SHORT = {"dead_end": "tried", "commitment": "promise"}
 """Kinds that the block calls by a shorter or plainer name."""
 _FREQUENT = 48

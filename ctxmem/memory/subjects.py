@@ -116,6 +116,11 @@ _DENIED = re.compile(r"\b(?:not|never|no longer)\b|n['’]t\b", re.IGNORECASE)
 _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
+DAYS = frozenset(
+    "january february march april may june july august september october november december jan feb "
+    "mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday "
+    "sunday option plan variant alternative".split()
+)
 _IT = re.compile(r"\b(?:it|that|them) (?:from|to)\b", re.IGNORECASE)
 _CHANGED = (
     r"(?:set|mov|chang|rais|lower|bump|reduc|increas|decreas|updat|postpon|push|shift|extend|delay"
@@ -237,8 +242,8 @@ def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]
             subject = f"{subject} {noun}".lstrip()
     if (found := _SET.match(cue)) or (found := _AS.match(behind)):
         subject = found.group(1)
-    elif not subject and value.isalpha() and (found := _VERSION.match(behind)):
-        subject, value = value, found.group(1)
+    elif value.isalpha() and value.lower() not in DAYS and (found := _VERSION.match(behind)):
+        subject, value = f"{subject} {value}".lstrip(), found.group(1)
     elif not subject and value[:1].isdigit() and (found := _UNIT.match(behind)):
         subject = found.group(1)
     return subject, value

@@ -417,7 +417,7 @@ constexpr WordRoles kRoles[] = {
              "puedes puede podrías cómo qué por cuál dónde puoi può potresti come cosa perché quale dove "
              "podes pode poderia como quê qual onde kun kunt hoe wat waarom waar wie welke is zou any when"},
     {"if", "if suppose supposing imagine assuming wenn falls si se als"},
-    {"reporter", "he she they colleague docs documentation article error message people someone guide book blog doc "
+    {"reporter", "contract lease law tutorial recipe he she they colleague docs documentation article error message people someone guide book blog doc "
                  "manual readme it log site website page tutorial friend reviewer teacher instructions label paper "
                  "everybody somebody cto ceo intern study studies expert experts scientists critics news video character hero author neighbor "
                  "neighbour aunt uncle grandmother grandma grandfather judge court er man leute il on ils él ella lui lei ele ela hij ze policy faq somewhere sign notice poster"},
@@ -431,13 +431,14 @@ constexpr WordRoles kRoles[] = {
                       "ever again before enough worry hesitate know think believe remember see get about what how "
                       "when where why who which if wrong right same different half bit lot little few fan confused "
                       "curious wondering able going afraid aware big huge and or but bother would could can will "
-                      "i'm i've i'd i'll we're we've we'll you're he's she's it's there's that's what's our their his her its problem "
+                      "nothing everything something nobody anyone i'm i've i'd i'll we're we've we'll you're he's she's it's there's that's what's our their his her its problem "
                       "problems idea luck worries one clue way thanks matter news chance pressure kidding "
                       "understand fully recall quite sure even your because with for from of by"},
     {"day", "monday tuesday wednesday thursday friday saturday sunday january february march april june july august "
             "september october november december jan feb mar apr jun jul aug sep sept oct nov dec tomorrow tonight "
             "today noon midnight eod eow week month year weekend morning evening afternoon quarter end mon tue wed "
-            "thu fri spring summer fall autumn winter christmas easter "
+            "thu fri mid-january mid-february mid-march mid-april mid-may mid-june mid-july mid-august mid-september "
+            "mid-october mid-november mid-december spring summer fall autumn winter christmas easter "
             "montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz mai juni juli oktober "
             "dezember morgen lundi mardi mercredi jeudi vendredi samedi dimanche janvier février mars avril juin "
             "juillet août septembre octobre novembre décembre demain lunes martes miércoles jueves viernes sábado "
@@ -479,7 +480,7 @@ constexpr WordRoles kRoles[] = {
                    "check review improve explain classify analyze analyse polish simplify critique grade condense"},
     {"name_noun", "name branch host hostname bucket username user handle repo repository database table column schema "
                   "channel password passphrase nickname db index queue topic tag name's"},
-    {"marks", "not unsure i no don't dont maybe perhaps might supposedly apparently thinking wonder wondering back "
+    {"marks", "was read not unsure i no don't dont maybe perhaps might supposedly apparently thinking wonder wondering back "
               "years year last when in the at as my our we"},
 };
 // clang-format on

@@ -36,7 +36,8 @@ constexpr std::array<std::string_view, 14> kUnsaid = {
     "as the saying", "say you",      "let's say",   "in theory",   "some people",
     "many people",   "most people",  "according to", "hypothetically"};
 // ... what makes what is behind it a doubt, ...
-constexpr std::array<std::string_view, 16> kHedges = {
+constexpr std::array<std::string_view, 18> kHedges = {
+    "was told", "read that",
     "not sure", "unsure",     "not certain", "i doubt",    "wondering", "wonder",
     "no idea",  "don't know", "dont know",   "maybe",      "perhaps",   "might",
     "not clear", "supposedly", "apparently", "thinking about"};
@@ -270,6 +271,15 @@ private:
                 c = lower_case(c);
             } else {
                 const bool apostrophe = c == U'\'' || c == U'\u2019';
+                if (c == U':' && text_.substr(at, 3) == "://") {
+                    const std::size_t end =
+                        std::min(text_.find_first_of(" \t\r\n\"'<>)]", at), end_);
+                    at = end;
+                    while (at > word.from + 3 && ends_a_sentence(text_[at - 1])) --at;
+                    joined_sign = true;
+                    hash = kWordSeed;
+                    break;
+                }
                 if (!apostrophe && c != U'-' && c != U'_' && c != U'.' && c != U'/' && c != U':' &&
                     c != U'@' && c != U',')
                     break;
@@ -311,6 +321,8 @@ private:
         words_.push_back(word);
         return at;
     }
+
+    static bool ends_a_sentence(char c) { return c == '.' || c == ',' || c == ';' || c == '!' || c == '?'; }
 
     // "5kg" is a number, "a81d0ce" an identifier.
     bool joined_letters(const Word& word, std::size_t digits) const {

@@ -72,6 +72,10 @@ public:
                 const Statement found = value_at(i);
                 if (found.strength != 0) offer(found, i);
             }
+            if (i + 1 < words_.size() && !words_[i + 1].comma && is_joined(i)) {
+                const Statement found = value_at(i, true);
+                if (found.strength != 0) offer(found, i);
+            }
             if (words_[i].assigned) {
                 const Statement found = assigned_at(i);
                 if (found.strength != 0) offer(found, i);
@@ -109,8 +113,7 @@ private:
             case StatementKind::preference:
             case StatementKind::decision:
             case StatementKind::deadline:
-            case StatementKind::value:
-            case StatementKind::fact: return true;
+            case StatementKind::value: return true;
             default: return false;
         }
     }
@@ -230,6 +233,17 @@ private:
         return element.optional && match(phrase, e + element.skip, at, last);
     }
 
+    // "port's", before a value that ends its clause.
+    bool is_joined(std::size_t at) const {
+        const auto raw = raw_of(at);
+        if (!(raw.ends_with("'s") || raw.ends_with("\u2019s")) || raw.size() < 5) return false;
+        const Word& value = words_[at + 1];
+        const std::size_t behind = value_last(at + 1) + 1;
+        return (has_digit(value) || (value.roles & kDay) != 0) &&
+               (behind >= words_.size() || words_[behind].comma ||
+                (words_[behind].roles & (kNow | kUnit)) != 0);
+    }
+
     Statement made(const Phrase& phrase, std::size_t first, std::size_t last) const {
         Statement s{};
         s.kind = static_cast<StatementKind>(phrase.kind);
@@ -266,9 +280,10 @@ private:
         s.subject_end = words_[cue - 1].to;
     }
 
-    Statement value_at(std::size_t copula) const {
+    // `joined`: the word is the last of the subject, with "is" in it ("the port's 8443").
+    Statement value_at(std::size_t copula, bool joined = false) const {
         Statement none{};
-        if (copula == 0 || copula >= question_ || words_[copula].quoted) return none;
+        if ((copula == 0 && !joined) || copula >= question_ || words_[copula].quoted) return none;
         std::size_t first = copula;
         while (first > 0 && copula - first < 7 && !words_[first].comma &&
                !(first < copula && words_[first].starts))
@@ -278,17 +293,21 @@ private:
             now |= (words_[first].roles & kNow) != 0;
             ++first;
         }
-        if (first >= copula) return none;
+        const std::size_t last = joined ? copula : copula - 1;  // of the subject
+        if (first > last) return none;
         const bool owned = (words_[first].roles & kOwner) != 0;
         const bool article = (words_[first].roles & kArticle) != 0;
-        if (owned || article) ++first;
-        if (first >= copula) return none;
+        if (owned || article)
+            ++first;
+        else if (joined)
+            return none;
+        if (first > last) return none;
         for (std::size_t i = first; i < copula; ++i)
             if ((words_[i].roles & (kIf | kSays | kAsks)) != 0) return none;
-        if (((words_[first].roles | words_[copula - 1].roles) & kNoSubject) != 0) return none;
+        if (((words_[first].roles | words_[last].roles) & kNoSubject) != 0) return none;
         if (!owned && !article && !words_[first].starts) return none;
         std::size_t at = copula + 1;
-        bool called = (words_[copula - 1].roles & kNameNoun) != 0;
+        bool called = (words_[last].roles & kNameNoun) != 0;
         while (at < words_.size() && !words_[at].comma && (words_[at].roles & kFiller) != 0) {
             now |= (words_[at].roles & kNow) != 0;
             called |= raw_is(at, "called") || raw_is(at, "named");
@@ -323,7 +342,8 @@ private:
         s.cue_start = words_[copula].from;
         s.cue_end = words_[copula].to;
         s.subject_start = words_[first].from;
-        s.subject_end = words_[copula - 1].to;
+        s.subject_end = words_[last].to;
+        if (joined) s.subject_end -= text_[words_[last].to - 2] == '\'' ? 2 : 4;
         s.value_start = value.from;
         s.value_end = words_[value_last(at)].to;
         return s;
