@@ -461,7 +461,8 @@ class Ledger:
         found = []
         for i in self._live:
             other = self._entries[i]
-            if i == entry.id or not _comparable("decision", other.kind):
+            uses = other.kind == "value" and not self._traits[i].about  # "we use X"
+            if i == entry.id or not (uses or _comparable("decision", other.kind)):
                 continue
             rejected = replaced_names(other.text)
             theirs = family_words(other.text)
@@ -632,7 +633,7 @@ def _replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
     """
     if kind in {"preference", "decision", "correction"}:
         return shared >= 0.5 * min(mine, theirs) and max(mine, theirs) - shared <= 2 + shared
-    return shared >= 2 and shared >= 0.6 * max(mine, theirs)
+    return (shared >= 2 or shared == mine == theirs) and shared >= 0.6 * max(mine, theirs)
 
 
 def _comparable(kind: str, other: str) -> bool:

@@ -69,6 +69,8 @@ enum Role : std::uint32_t {
     kTransforms = 1u << 21,  // asks for work on a text that is given: "translate"
     kNameNoun = 1u << 22,    // a noun whose value is a name: "branch"
     kMarks = 1u << 23,       // begins words of doubt or of the past
+    kCount = 1u << 24,       // a number in words
+    kNameOnly = 1u << 25,    // a noun whose value is a name, and no adjective
 };
 
 struct Element {

@@ -422,7 +422,7 @@ constexpr WordRoles kRoles[] = {
                  "everybody somebody cto ceo intern study studies expert experts scientists critics news video character hero author neighbor "
                  "neighbour aunt uncle grandmother grandma grandfather judge court er man leute il on ils él ella lui lei ele ela hij ze policy faq somewhere sign notice poster"},
     {"says", "say says said tell tells told claim claims claimed read reads suggest suggests suggested recommend "
-             "recommends recommended wrote writes states stated heard insists insisted sagt sagte meinte dit disait "
+             "recommends recommended wrote writes states stated heard insists insisted insist argue sagt sagte meinte dit disait "
              "dice dijo detto diz disse zegt zei mentions mentioned warns warned argues think thinks thought believe believes"},
     {"no_imperative", "heard knew been had got saw thought tried used worked happens mind seen went gets does did was "
                       "is are were felt found came made have has returns fails says gives goes seems liked understood a an the "
@@ -479,9 +479,12 @@ constexpr WordRoles kRoles[] = {
     {"transforms", "rewrite translate summarize summarise paraphrase proofread reword rephrase shorten edit correct "
                    "check review improve explain classify analyze analyse polish simplify critique grade condense"},
     {"name_noun", "name branch host hostname bucket username user handle repo repository database table column schema "
-                  "channel password passphrase nickname db index queue topic tag name's"},
+                  "channel password passphrase nickname db index queue topic tag name's model package image library "
+                  "service cluster instance project"},
     {"marks", "was read not unsure i no don't dont maybe perhaps might supposedly apparently thinking wonder wondering back "
               "years year last when in the at as my our we"},
+    {"count", "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred"},
+    {"name_only", "name branch hostname bucket username handle repo repository schema password passphrase nickname name's"},
 };
 // clang-format on
 

@@ -47,6 +47,7 @@ constexpr std::array<std::string_view, 19> kPastTimes = {
     "last year", "when i was", "in college", "in the past", "the old days", "at the time",
     "as a kid",  "my old",     "our old",    "my previous", "our previous", "my former",
     "our former"};
+constexpr std::array<std::string_view, 3> kSome = {"some", "many", "most"};
 constexpr std::array<std::string_view, 3> kTheirs = {"their", "his", "her"};
 constexpr std::array<std::string_view, 3> kThis = {"this", "following", "below"};
 constexpr std::array<std::string_view, 5> kTextNouns = {"paragraph", "sentence", "passage",
@@ -106,6 +107,12 @@ protected:
         return true;
     }
 
+    bool contains(std::string_view word) const {
+        for (std::size_t i = 0; i < words_.size(); ++i)
+            if (raw_is(i, word)) return true;
+        return false;
+    }
+
     template <std::size_t N>
     bool is_one_of(std::size_t at, const std::array<std::string_view, N>& words) const {
         return std::any_of(words.begin(), words.end(),
@@ -144,7 +151,7 @@ protected:
             case Type::verb:
                 return (first || !word.comma) && !word.number && !word.inflected &&
                        (word.roles & kNoImperative) == 0;
-            case Type::number: return word.number;
+            case Type::number: return word.number || (word.roles & kCount) != 0;
             case Type::value: return is_value(at);
             case Type::day: return (word.roles & kDay) != 0 || is_date(at);
             case Type::ing: return word.ing;
@@ -316,7 +323,7 @@ private:
             raw.ends_with("bring"))
             word.inflected = false;
         mask_ |= mask_of(word.exact) | mask_of(word.prefix);
-        numbers_ |= word.number;
+        numbers_ |= word.number || (word.roles & kCount) != 0;
         days_ |= (word.roles & kDay) != 0 || (raw[0] >= '0' && raw[0] <= '9');
         words_.push_back(word);
         return at;
@@ -375,6 +382,9 @@ private:
             first += 2;
         while (first < words_.size() && (words_[first].roles & kOpener) != 0) ++first;
         for (const std::string_view words : kUnsaid) unsaid_ |= says(first, words);
+        unsaid_ |= is_one_of(first, kSome) && !raw_is(first + 1, "of");
+        const bool year = raw_is(first, "in") && first + 1 < words_.size() &&
+                          words_[first + 1].number && words_[first + 1].to - words_[first + 1].from == 4;
         const bool works = first < words_.size() && (words_[first].roles & kTransforms) != 0;
         bool behind = false;
         for (std::size_t i = 0; i < words_.size(); ++i) {
@@ -386,6 +396,7 @@ private:
             for (const std::string_view words : kPastTimes)
                 if (past_ == words_.size() && says(i, words)) past_ = i;
         }
+        if (year && past_ == words_.size() && contains("was")) past_ = first;
         gives_text_ = behind;
     }
 

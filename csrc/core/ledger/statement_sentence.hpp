@@ -308,16 +308,19 @@ private:
         if (!owned && !article && !words_[first].starts) return none;
         std::size_t at = copula + 1;
         bool called = (words_[last].roles & kNameNoun) != 0;
+        bool plain = (words_[last].roles & kNameOnly) != 0;  // any word is a name
         while (at < words_.size() && !words_[at].comma && (words_[at].roles & kFiller) != 0) {
             now |= (words_[at].roles & kNow) != 0;
-            called |= raw_is(at, "called") || raw_is(at, "named");
+            plain |= raw_is(at, "called") || raw_is(at, "named") || raw_is(at, "spelled");
+            called |= plain;
             ++at;
         }
         if (at >= words_.size()) return none;
         if ((owned || article) && raw_of(at) == "not") return denied(copula, first);
         const bool ends = at + 1 == words_.size() || words_[at + 1].comma ||
                           (words_[at + 1].roles & kNow) != 0;
-        const bool name = called && ends && copula - first < 4 && (owned || article) && !words_[at].comma &&
+        const bool hyphened = raw_of(at).find_first_of("-_") != std::string_view::npos;
+        const bool name = called && (plain || hyphened) && ends && copula - first < 4 && (owned || article) && !words_[at].comma &&
                           !words_[at].inflected && (words_[at].roles & kNoImperative) == 0;
         if (!is_value(at) && !name) return none;
         const Word& value = words_[at];
