@@ -48,6 +48,8 @@ _SHORT = {"dead_end": "tried", "commitment": "promise"}
 _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
+_SHORT_ANSWER = 500
+"""Characters; an answer that is no longer is accepted as a whole."""
 _ACCEPTED = frozenset({"proposal", "commitment", "decision", "deadline", "limit"})
 """Kinds of an assistant's statements that bind when the user accepts them."""
 _STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
@@ -200,10 +202,12 @@ class Ledger:
         """
         if role == "assistant":
             if self._finder is None:
+                asked = _last_paragraph(text)
                 self._proposed = [
                     (message, page, text, found)
                     for found in scan(text, replies=True)
-                    if found.kind not in {"acceptance", "refusal"}
+                    if found.kind in _ACCEPTED
+                    and (found.end > asked or _OPTION.search(text[found.start : found.end]))
                 ]
             return []
         if role not in {"system", "developer", "user"}:
@@ -238,8 +242,6 @@ class Ledger:
         chosen = _OPTION.search(text[:400])
         made = []
         for message, page, whole, found in proposed:
-            if found.kind not in _ACCEPTED:
-                continue  # advice, or an offer to the user
             said = whole[found.start : found.end]
             option = _OPTION.search(said)
             if chosen and option and option.group(1).lower() != chosen.group(1).lower():
@@ -613,6 +615,15 @@ def render(entries: Sequence[Entry]) -> str:
     """Return the block that shows entries, one a line."""
     pages = ["", *(entry.page for entry in entries)]
     return "\n".join(line(entry, after=page) for entry, page in zip(entries, pages, strict=False))
+
+
+def _last_paragraph(text: str) -> int:
+    """Return where the part of an answer begins that a "yes" refers to; a short one is such a part.
+
+    What is proposed before it is the body of an explanation, unless the user names the option.
+    """
+    text = text.rstrip()
+    return -1 if len(text) <= _SHORT_ANSWER else text.rfind("\n\n") + 1
 
 
 def _rank(entry: Entry) -> int:

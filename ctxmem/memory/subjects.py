@@ -61,7 +61,9 @@ _FAMILIES = (
     "english french german spanish italian portuguese dutch japanese chinese korean polish russian",
     "aisle window middle",
     "train bus plane car ferry",
-    "monday tuesday wednesday thursday friday saturday sunday",
+    "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays "
+    "fridays saturdays sundays",
+    "mornings afternoons evenings nights morning afternoon evening night",
     "refund voucher replacement",
     "median mean mode",
     "json yaml toml xml csv parquet",
@@ -127,7 +129,7 @@ _CHANGED = (
     r"|re?schedul|renam|migrat|swap|replac|switch|upgrad|downgrad|relocat|bring|brought|cut)\w*"
 )
 _SET = re.compile(
-    rf"{_CHANGED} (?:the |my |our )?(?!it\b|that\b)([^\d]+?) "
+    rf"{_CHANGED} (?:the |my |our )?(?!(?:it|that|back|up|down)\b)([^\d]+?) "
     r"(?:back |up |down |out )?(?:from \S+ )?(?:to|until|for|with|by)\b",
     re.IGNORECASE,
 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ctxmem.memory.subjects import STOP, content, slot, stem
+from ctxmem.memory.subjects import STOP, content, family_words, slot, stem
 
+_CHOICES = frozenset({"instruction", "preference", "decision"})
 VALUED = frozenset({"value", "limit", "deadline", "correction"})
 """Kinds that state a value."""
 
@@ -95,6 +96,8 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
     words = frozenset(word for word in words if not word[0].isdigit())
     if name:
         words |= {f"={name}"}
+    if kind in _CHOICES:
+        words |= {f"~{family}" for family in family_words(text)}
     if not (value or subject) or kind not in VALUED:
         return Traits(words, slot=name)
     at = text.find(value) if value else -1

@@ -71,6 +71,8 @@ enum Role : std::uint32_t {
     kMarks = 1u << 23,       // begins words of doubt or of the past
     kCount = 1u << 24,       // a number in words
     kNameOnly = 1u << 25,    // a noun whose value is a name, and no adjective
+    kAdverb = 1u << 26,      // may be between any two words of a phrase: "really"
+    kKindNoun = 1u << 27,    // before a value: "room 7"
 };
 
 struct Element {

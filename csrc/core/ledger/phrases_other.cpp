@@ -422,7 +422,7 @@ constexpr WordRoles kRoles[] = {
                  "everybody somebody cto ceo intern study studies expert experts scientists critics news video character hero author neighbor "
                  "neighbour aunt uncle grandmother grandma grandfather judge court er man leute il on ils él ella lui lei ele ela hij ze policy faq somewhere sign notice poster"},
     {"says", "say says said tell tells told claim claims claimed read reads suggest suggests suggested recommend "
-             "recommends recommended wrote writes states stated heard insists insisted insist argue sagt sagte meinte dit disait "
+             "recommends recommended wrote writes states stated heard insists insisted insist argue shows showed explain explains describes indicates sagt sagte meinte dit disait "
              "dice dijo detto diz disse zegt zei mentions mentioned warns warned argues think thinks thought believe believes"},
     {"no_imperative", "heard knew been had got saw thought tried used worked happens mind seen went gets does did was "
                       "is are were felt found came made have has returns fails says gives goes seems liked understood a an the "
@@ -437,7 +437,7 @@ constexpr WordRoles kRoles[] = {
     {"day", "monday tuesday wednesday thursday friday saturday sunday january february march april june july august "
             "september october november december jan feb mar apr jun jul aug sep sept oct nov dec tomorrow tonight "
             "today noon midnight eod eow week month year weekend morning evening afternoon quarter end mon tue wed "
-            "thu fri mid-january mid-february mid-march mid-april mid-may mid-june mid-july mid-august mid-september "
+            "mondays tuesdays wednesdays thursdays fridays saturdays sundays thu fri mid-january mid-february mid-march mid-april mid-may mid-june mid-july mid-august mid-september "
             "mid-october mid-november mid-december spring summer fall autumn winter christmas easter "
             "montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz mai juni juli oktober "
             "dezember morgen lundi mardi mercredi jeudi vendredi samedi dimanche janvier février mars avril juin "
@@ -483,8 +483,12 @@ constexpr WordRoles kRoles[] = {
                   "service cluster instance project"},
     {"marks", "was read not unsure i no don't dont maybe perhaps might supposedly apparently thinking wonder wondering back "
               "years year last when in the at as my our we"},
-    {"count", "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred"},
+    {"count", "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred"},
     {"name_only", "name branch hostname bucket username handle repo repository schema password passphrase nickname name's"},
+    {"adverb", "actually just really also still now currently definitely absolutely honestly personally simply already "
+               "finally recently generally usually typically normally kindly basically totally strongly"},
+    {"kind_noun", "room port version floor gate platform page line seat row step sprint apartment suite building terminal "
+                  "track hall desk aisle lane channel region"},
 };
 // clang-format on
 
@@ -502,7 +506,8 @@ std::span<const char* const> chinese() { return kChinese; }
 }  // namespace tables
 
 std::span<const PhraseRows> phrase_rows() {
-    static const std::array<PhraseRows, 9> rows = {{{0, tables::english()},
+    static const std::array<PhraseRows, 10> rows = {{{0, tables::english()},
+                                                    {0, tables::english_forms()},
                                                     {1, tables::german()},
                                                     {2, tables::french()},
                                                     {3, tables::spanish()},

@@ -47,6 +47,9 @@ constexpr std::array<std::string_view, 19> kPastTimes = {
     "last year", "when i was", "in college", "in the past", "the old days", "at the time",
     "as a kid",  "my old",     "our old",    "my previous", "our previous", "my former",
     "our former"};
+constexpr std::array<std::string_view, 4> kWriting = {"write", "draft", "compose", "generate"};
+constexpr std::array<std::string_view, 6> kSaying = {"saying", "telling", "stating",
+                                                     "which",  "where",   "returns"};
 constexpr std::array<std::string_view, 3> kSome = {"some", "many", "most"};
 constexpr std::array<std::string_view, 3> kTheirs = {"their", "his", "her"};
 constexpr std::array<std::string_view, 3> kThis = {"this", "following", "below"};
@@ -386,9 +389,11 @@ private:
         const bool year = raw_is(first, "in") && first + 1 < words_.size() &&
                           words_[first + 1].number && words_[first + 1].to - words_[first + 1].from == 4;
         const bool works = first < words_.size() && (words_[first].roles & kTransforms) != 0;
+        const bool writes = is_one_of(first, kWriting);
         bool behind = false;
         for (std::size_t i = 0; i < words_.size(); ++i) {
             behind |= works && i > first && words_[i].comma && words_[i].assigned;
+            behind |= writes && i > first && is_one_of(i, kSaying);
             words_[i].quoted |= behind;
             if ((words_[i].roles & kMarks) == 0) continue;
             for (const std::string_view words : kHedges)
@@ -396,8 +401,8 @@ private:
             for (const std::string_view words : kPastTimes)
                 if (past_ == words_.size() && says(i, words)) past_ = i;
         }
-        if (year && past_ == words_.size() && contains("was")) past_ = first;
-        gives_text_ = behind;
+        unsaid_ |= year && contains("was");
+        gives_text_ = behind && works;
     }
 
     // A question without its mark: "is it true that". "Do", "can" and "when" begin other sentences.

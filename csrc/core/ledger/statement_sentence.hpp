@@ -230,7 +230,9 @@ private:
                 return true;
             }
         }
-        return element.optional && match(phrase, e + element.skip, at, last);
+        if (element.optional && match(phrase, e + element.skip, at, last)) return true;
+        return at < words_.size() && !words_[at].comma && (words_[at].roles & kAdverb) != 0 &&
+               match(phrase, e, at + 1, last);
     }
 
     // "port's", before a value that ends its clause.
@@ -315,6 +317,9 @@ private:
             called |= plain;
             ++at;
         }
+        if (at + 1 < words_.size() && !words_[at].comma && (words_[at].roles & kKindNoun) != 0 &&
+            is_value(at + 1))
+            ++at;
         if (at >= words_.size()) return none;
         if ((owned || article) && raw_of(at) == "not") return denied(copula, first);
         const bool ends = at + 1 == words_.size() || words_[at + 1].comma ||
@@ -330,7 +335,7 @@ private:
             return none;
         const bool placed = at > copula + 1;  // "is on Friday", "is called Zeus"
         const bool exact = has_digit(value) || value.quoted || placed || name ||
-                           value.identifier || (article && ends && value.named);
+                           value.identifier || (value.roles & kDay) != 0 || (article && ends && value.named);
         if (!exact && !owned && !now) return none;
         for (std::size_t i = at + 1; i < std::min(words_.size(), at + 4); ++i)
             now |= (words_[i].roles & kNow) != 0;
