@@ -8,9 +8,11 @@ documents and chunks never bind.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from ctxmem import _native
 from ctxmem.errors import InputError
@@ -26,7 +28,7 @@ from ctxmem.memory.subjects import (
     subject_of,
     switches,
 )
-from ctxmem.memory.traits import VALUED, Traits, comparable, same_subject, traits_of
+from ctxmem.memory.traits import CHOICES, VALUED, Traits, comparable, same_subject, traits_of
 
 Finder = Callable[[str, str], Iterable[Any]]
 """A function of a text and its role that returns statements: str, (kind, text) or `Entry`."""
@@ -99,8 +101,7 @@ class Entry:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     kind: str
     start: int
     end: int
@@ -229,7 +230,7 @@ class Ledger:
                 rest = text[behind : one.end]
                 start = behind + len(rest) - len(rest.lstrip())
             behind = one.end
-            made.append(self._add(replace(one, start=start), message, page, text, source))
+            made.append(self._add(one, message, page, text, source, start))
         return list({entry.id: entry for entry in made}.values())
 
     def _accepted(self, text: str) -> list[Entry]:
@@ -249,22 +250,31 @@ class Ledger:
             if chosen and not option:
                 continue
             kind = "decision" if found.kind == "proposal" else found.kind
-            bound = replace(found, kind=kind, strength=min(found.strength, 6))
+            bound = found._replace(kind=kind, strength=min(found.strength, 6))
             made.append(self._add(bound, message, page, whole, "assistant"))
         return made
 
-    def _add(self, f: _Found, message: int, page: str, text: str, source: str) -> Entry:
-        said = text[f.start : f.end]
+    def _add(
+        self,
+        f: _Found,
+        message: int,
+        page: str,
+        text: str,
+        source: str,
+        start: int | None = None,
+    ) -> Entry:
+        start = f.start if start is None else start
+        said = text[start : f.end]
         known = " ".join(said.lower().split())
         if known in self._by_text and self._by_text[known] in self._live:
-            return self._refreshed(self._by_text[known], message, page, f)
+            return self._refreshed(self._by_text[known], message, page, f, start)
         entry = Entry(
             len(self._entries),
             f.kind,
             said,
             page,
             message,
-            f.start,
+            start,
             f.end,
             f.subject,
             f.value,
@@ -309,16 +319,11 @@ class Ledger:
 
     def _similar(self, stems: Iterable[str]) -> dict[int, int]:
         """Return how many of some stems each live entry has."""
-        shared: dict[int, int] = {}
-        for one in stems:
-            there = self._by_stem.get(one, ())
-            if len(there) <= _FREQUENT:
-                for i in there:
-                    shared[i] = shared.get(i, 0) + 1
-        return shared
+        found = (self._by_stem.get(one, ()) for one in stems)
+        return Counter(chain.from_iterable(there for there in found if len(there) <= _FREQUENT))
 
-    def _refreshed(self, at: int, message: int, page: str, f: _Found) -> Entry:
-        entry = replace(self._entries[at], message=message, page=page, start=f.start, end=f.end)
+    def _refreshed(self, at: int, message: int, page: str, f: _Found, start: int) -> Entry:
+        entry = replace(self._entries[at], message=message, page=page, start=start, end=f.end)
         self._entries[at] = entry
         similar = self._similar(self._traits[at].words)
         similar.pop(at, None)
@@ -422,23 +427,21 @@ class Ledger:
     def _compare_words(self, entry: Entry, similar: Mapping[int, int], *, updates: bool) -> None:
         """Compare with statements of the same kind that share most words."""
         mine = self._traits[entry.id].words
-        family = family_words(entry.text)
+        if entry.kind in CHOICES and self._replace_alternative(entry):
+            return
+        least = 1 if updates else 2
+        read = _native.ReadText(entry.text)
         scored = []
         for i, shared in similar.items():
-            if shared < 2 and not updates and not family:
+            if shared < least or not _comparable(entry.kind, self._entries[i].kind):
                 continue
             other, theirs = self._entries[i], self._traits[i].words
-            if not _comparable(entry.kind, other.kind):
-                continue
-            if _apart(self._traits[entry.id], self._traits[i]):
-                continue
-            if family and self._alternative(entry, other, family):
-                self._supersede(i, entry.id)
-                return
             share = shared / min(len(mine), len(theirs))
+            if share < 0.5 or _apart(self._traits[entry.id], self._traits[i]):
+                continue
             if updates and _replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
-            elif shared >= 2 and share >= 0.6 and _opposed(entry.text, other.text):
+            elif shared >= 2 and share >= 0.6 and _opposed(read, other.text):
                 self._contradict(i, entry.id)
         best = max(scored, default=None)
         if best is not None and sum(share == best[0] for share, _ in scored) == 1:
@@ -446,15 +449,22 @@ class Ledger:
         elif updates and not scored and entry.kind in {"decision", "preference", "correction"}:
             self._replace_named(entry)
 
-    def _alternative(self, entry: Entry, other: Entry, family: Mapping[int | str, str]) -> bool:
-        """Whether a later message says the same with another word of a family: tabs, spaces."""
-        if entry.kind != other.kind or entry.kind not in {"instruction", "preference", "decision"}:
-            return False
-        theirs = family_words(other.text)
-        if family == theirs or family.keys() != theirs.keys() or entry.message == other.message:
-            return False
-        mine = content(entry.text) - frozenset(map(stem, family.values()))
-        return mine == content(other.text) - frozenset(map(stem, theirs.values()))
+    def _replace_alternative(self, entry: Entry) -> bool:
+        """Replace what an older message said with another word of a family: tabs for spaces."""
+        family = family_words(entry.text)
+        found = [i for k in family for i in self._by_stem.get(f"~{k}", ()) if i != entry.id]
+        for i in found:
+            other = self._entries[i]
+            if entry.kind != other.kind or entry.message == other.message:
+                continue
+            theirs = family_words(other.text)
+            if family == theirs or family.keys() != theirs.keys():
+                continue
+            mine = content(entry.text) - frozenset(map(stem, family.values()))
+            if mine == content(other.text) - frozenset(map(stem, theirs.values())):
+                self._supersede(i, entry.id)
+                return True
+        return False
 
     def _replace_named(self, entry: Entry) -> None:
         """Replace the decision that a switch names, or whose alternative it names."""
@@ -498,6 +508,8 @@ class Ledger:
         self._entries[old] = replace(self._entries[old], superseded_by=new)
 
     def _contradict(self, old: int, new: int) -> None:
+        if new in self._entries[old].contradicts:
+            return
         for one, other in ((old, new), (new, old)):
             marked = tuple(sorted({*self._entries[one].contradicts, other}))
             self._entries[one] = replace(self._entries[one], contradicts=marked)
@@ -578,7 +590,7 @@ class Ledger:
             "entries": [asdict(e) for e in self._entries],
             "live": list(self._live),
             "forgotten": sorted(self._forgotten),
-            "proposed": [[m, p, t, asdict(f)] for m, p, t, f in self._proposed],
+            "proposed": [[m, p, t, f._asdict()] for m, p, t, f in self._proposed],
         }
 
     @classmethod
@@ -651,7 +663,7 @@ def _comparable(kind: str, other: str) -> bool:
     return kind == other or other in _GROUPS.get(kind, ())
 
 
-def _opposed(a: str, b: str) -> bool:
-    """Whether two statements differ in a number, a negation or the like."""
-    found = _native.ReadText(a).differences(_native.ReadText(b))
+def _opposed(a: Any, b: str) -> bool:
+    """Whether a statement that was read and another differ in a number, a negation or the like."""
+    found = a.differences(_native.ReadText(b))
     return any(kind in {"number", "negation", "opposite", "unit"} for _, _, kind in found)

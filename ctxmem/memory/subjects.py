@@ -29,6 +29,8 @@ _CUES = frozenset(
 )
 """Words that many statements of a kind share, whatever they are about."""
 
+_UNSAYING = STOP | _CUES
+
 _CANONICAL = {
     "spend": "budget",
     "budget": "budget",
@@ -91,6 +93,12 @@ _SLOTS = (
         r"|russian|deutsch|englisch)\b",
     ),
 )
+_SLOT_WORDS = frozenset(
+    "call address nenn nenne nennt name noem live moved relocated wohne woon weigh wiege english french "
+    "german spanish italian portuguese dutch japanese chinese korean polish russian deutsch "
+    "englisch".split()
+)
+"""One of these is in every text that a pattern of a slot matches; likewise below."""
 _SLOT_PATTERNS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _SLOTS)
 SINGLE = frozenset({"address", "home", "weight", "language"})
 """Slots of which a person has one value: the newest."""
@@ -107,12 +115,21 @@ _NAMED = (
     re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
 )
+_NAMING_WORDS = frozenset(
+    "instead rather from replace replaced drop dropped dropping replacing ditch ditched abandon "
+    "abandoned leaving not longer".split()
+)
+_SWITCH_WORDS = frozenset(
+    "all of now today switch switching switched mind plan plans instead thought scratch moving moved "
+    "migrating migrated after since following".split()
+)
 _SWITCHES = re.compile(
     r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|"
     r"switch(?:ing|ed)? (?:over )?to|chang\w+ (?:my|our) mind|changes? of plans?|instead|"
     r"on second thought|scratch that|new plan|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
+_OPTIONS = frozenset({"option", "plan", "variant", "alternative", "number"})
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
 _DENIED = re.compile(r"\b(?:not|never|no longer)\b|n['’]t\b", re.IGNORECASE)
 _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
@@ -134,7 +151,8 @@ _SET = re.compile(
     re.IGNORECASE,
 )
 _CHANGED_BEFORE = re.compile(
-    rf"\b{_CHANGED} (?:the|my|our) ((?:[^\W\d_]+ ?){{1,3}})[,;] (?:and )?(?:it|that)\b", re.IGNORECASE
+    rf"\b{_CHANGED} (?:the|my|our) ((?:[^\W\d_]+ ?){{1,3}})[,;] (?:and )?(?:it|that)\b",
+    re.IGNORECASE,
 )
 _KIND_OF = re.compile(
     r"\b(port|version|branch|room|gate|platform|seat|region|channel|page|line|row|floor) \S+$",
@@ -157,26 +175,32 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 3 else word
 
 
+@lru_cache(maxsize=128)
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text in lower case."""
+    return frozenset(_WORD.findall(text.lower()))
+
+
+@lru_cache(maxsize=128)
 def content(text: str) -> frozenset[str]:
     """Return the stems of a text that say what it is about."""
-    return frozenset(
-        stem(word)
-        for word in map(str.lower, _WORD.findall(text))
-        if word not in STOP and word not in _CUES
-    )
+    return frozenset(map(stem, words_of(text) - _UNSAYING))
 
 
 def family_words(text: str) -> dict[int | str, str]:
     """Return the words of a text that others of their family replace, by family."""
-    found = (word.lower() for word in _WORD.findall(text))
-    families: dict[int | str, str] = {FAMILY[word]: word for word in found if word in FAMILY}
-    for option in _OPTION.finditer(text.lower()):
-        families[option.group(1)] = option.group(2)
+    words = words_of(text)
+    families: dict[int | str, str] = {FAMILY[word]: word for word in sorted(words & FAMILY.keys())}
+    if not words.isdisjoint(_OPTIONS):
+        for option in _OPTION.finditer(text.lower()):
+            families[option.group(1)] = option.group(2)
     return families
 
 
 def slot(text: str) -> str:
     """Return the name of the one thing about a person that a statement sets, or ""."""
+    if words_of(text).isdisjoint(_SLOT_WORDS):
+        return ""
     for name, pattern in _SLOT_PATTERNS:
         if pattern.search(text):
             return name
@@ -185,11 +209,15 @@ def slot(text: str) -> str:
 
 def replaced_names(text: str) -> set[str]:
     """Return the words that a statement names as replaced: "instead of X", "from X to Y"."""
+    if words_of(text).isdisjoint(_NAMING_WORDS):
+        return set()
     return {m.group(1).strip(".-").lower() for p in _NAMED for m in p.finditer(text)}
 
 
 def switches(text: str) -> bool:
     """Return whether a statement says that it replaces a decision."""
+    if words_of(text).isdisjoint(_SWITCH_WORDS):
+        return False
     return _SWITCHES.search(text) is not None or _LATER.match(text) is not None
 
 

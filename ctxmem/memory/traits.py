@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ctxmem.memory.subjects import STOP, content, family_words, slot, stem
+from ctxmem.memory.subjects import STOP, content, family_words, slot, stem, words_of
 
-_CHOICES = frozenset({"instruction", "preference", "decision"})
+CHOICES = frozenset({"instruction", "preference", "decision"})
+"""Kinds that choose one of several."""
 VALUED = frozenset({"value", "limit", "deadline", "correction"})
 """Kinds that state a value."""
 
@@ -46,6 +47,7 @@ _WHERE = re.compile(
     r"(?:(?:the|my|our|an?|each|every) )?([^\W\d_][\w-]*)",
     re.IGNORECASE,
 )
+_PLACING = frozenset("for on in at of per under with during inside to from".split())
 _ANYWHERE = frozenset(
     "moment time future case fact general total order addition meantime end least most max sure "
     "once first last place now then there here everything all whole default night morning evening "
@@ -60,8 +62,7 @@ _OPEN = re.compile(
 _CLAUSE = re.compile(r"[,;:.!?](?:\s|$)|\s(?:because|since|but|so|and)\s")
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """An entry as it is compared with others.
 
     Attributes:
@@ -90,14 +91,11 @@ class Traits:
 def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
     """Return the traits of an entry."""
     name = slot(text) if kind not in {"rule", "decision"} else ""
-    words = content(text)
-    if subject:
-        words |= content(subject)
-    words = frozenset(word for word in words if not word[0].isdigit())
-    if name:
-        words |= {f"={name}"}
-    if kind in _CHOICES:
-        words |= {f"~{family}" for family in family_words(text)}
+    found = content(text) | content(subject) if subject else content(text)
+    extra = [f"={name}"] if name else []
+    if kind in CHOICES:
+        extra += [f"~{family}" for family in family_words(text)]
+    words = frozenset([*(word for word in found if word[0] > "9" or word[0] < "0"), *extra])
     if not (value or subject) or kind not in VALUED:
         return Traits(words, slot=name)
     at = text.find(value) if value else -1
@@ -110,11 +108,13 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
     listed = _SEVERAL.match(behind)
     return Traits(
         words,
-        about | _places(before[:place] if place >= 0 else "", behind, value, about),
+        about
+        if words_of(text).isdisjoint(_PLACING)
+        else about | _places(before[:place] if place >= 0 else "", behind),
         shape,
         _measure(value, before, behind) if shape in {"number", "name"} else "",
         several=listed is not None and shape_of(listed.group(1)) == shape != "name",
-        indefinite=(place >= 0 and _OPEN.search(before[:place]) is not None)
+        indefinite=(place > 0 and _OPEN.search(before[:place]) is not None)
         or subject.lower().startswith(("another ", "one of ", "a ", "an ", "some ")),
         counted=place < 0 and behind.lower().lstrip().startswith(subject.lower()),
         unit=_unit(behind) if shape == "number" else "",
@@ -125,6 +125,8 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
 def shape_of(value: str) -> str:
     """Return the form of a value: "time", "date", "number" or "name"."""
     plain = value.strip("'\"")
+    if plain.isdecimal():
+        return "number"
     if _TIME.fullmatch(plain):
         return "time"
     if _DATE.search(plain):
@@ -161,7 +163,7 @@ def _unit(behind: str) -> str:
     return stem(found.group(1)) if found else ""
 
 
-def _places(before: str, behind: str, value: str, about: frozenset[str]) -> frozenset[str]:
+def _places(before: str, behind: str) -> frozenset[str]:
     """Return stems of where or for what a value holds, from its clause outside the subject."""
     stop = _CLAUSE.search(behind)
     clause = behind[: stop.start()] if stop else behind
