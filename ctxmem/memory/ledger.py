@@ -28,7 +28,15 @@ from ctxmem.memory.subjects import (
     subject_of,
     switches,
 )
-from ctxmem.memory.traits import CHOICES, VALUED, Traits, comparable, same_subject, traits_of
+from ctxmem.memory.traits import (
+    CHOICES,
+    VALUED,
+    Traits,
+    comparable,
+    form_of,
+    same_subject,
+    traits_of,
+)
 
 Finder = Callable[[str, str], Iterable[Any]]
 """A function of a text and its role that returns statements: str, (kind, text) or `Entry`."""
@@ -339,12 +347,12 @@ class Ledger:
         said within four messages, of these the ones of the same length.
         """
         found = []
-        mine = traits_of(entry.kind, entry.text, "it", entry.value)
+        mine = form_of(entry.value)
         for i in reversed(self._live):
             other = self._entries[i]
             if entry.message - other.message > 4:
                 break
-            if other.value and other.kind in VALUED and self._traits[i].shape == mine.shape:
+            if other.value and other.kind in VALUED and form_of(other.value) == mine:
                 found.append(i)
         named = replaced_names(entry.text)
         meant = [i for i in found if self._entries[i].value.lower() in named]
@@ -655,6 +663,8 @@ def _replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
     Rules that differ in their object have most words in common, and are two rules.
     """
     if kind in {"preference", "decision", "correction"}:
+        if kind == "correction" and shared == 1 < min(mine, theirs):
+            return False
         return shared >= 0.5 * min(mine, theirs) and max(mine, theirs) - shared <= 2 + shared
     return (shared >= 2 or shared == mine == theirs) and shared >= 0.6 * max(mine, theirs)
 

@@ -24,8 +24,8 @@ STOP = frozenset(
 _CUES = frozenset(
     "prefer preference like love enjoy want hate use go going let's lets decide decided agreed "
     "switching switched switch settled need limit max maximum minimum most least cap "
-    "remember sure note plan rule allowed fine feel free tried attempted keep stay under below within "
-    "over above up down".split()
+    "remember sure note plan rule allowed fine feel free tried attempted keep stay under below "
+    "within over above up down".split()
 )
 """Words that many statements of a kind share, whatever they are about."""
 
@@ -63,8 +63,8 @@ _FAMILIES = (
     "english french german spanish italian portuguese dutch japanese chinese korean polish russian",
     "aisle window middle",
     "train bus plane car ferry",
-    "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays "
-    "fridays saturdays sundays",
+    "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays "
+    "thursdays fridays saturdays sundays",
     "mornings afternoons evenings nights morning afternoon evening night",
     "refund voucher replacement",
     "median mean mode",
@@ -94,8 +94,8 @@ _SLOTS = (
     ),
 )
 _SLOT_WORDS = frozenset(
-    "call address nenn nenne nennt name noem live moved relocated wohne woon weigh wiege english french "
-    "german spanish italian portuguese dutch japanese chinese korean polish russian deutsch "
+    "call address nenn nenne nennt name noem live moved relocated wohne woon weigh wiege english "
+    "french german spanish italian portuguese dutch japanese chinese korean polish russian deutsch "
     "englisch".split()
 )
 """One of these is in every text that a pattern of a slot matches; likewise below."""
@@ -120,8 +120,8 @@ _NAMING_WORDS = frozenset(
     "abandoned leaving not longer".split()
 )
 _SWITCH_WORDS = frozenset(
-    "all of now today switch switching switched mind plan plans instead thought scratch moving moved "
-    "migrating migrated after since following".split()
+    "all of now today switch switching switched mind plan plans instead thought scratch moving "
+    "moved migrating migrated after since following".split()
 )
 _SWITCHES = re.compile(
     r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|"
@@ -253,7 +253,7 @@ def subject_of(before: str, cue: str) -> str:
 
 
 def meant_by_it(text: str) -> str:
-    """Return what "it" is where the clause before changes something: "moved the call, it is at 9"."""
+    """Return what "it" is where the clause before changes it: "moved the call, it is at 9"."""
     found = _CHANGED_BEFORE.search(text)
     return found.group(1).strip() if found else ""
 

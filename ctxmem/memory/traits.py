@@ -47,6 +47,7 @@ _WHERE = re.compile(
     r"(?:(?:the|my|our|an?|each|every) )?([^\W\d_][\w-]*)",
     re.IGNORECASE,
 )
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _PLACING = frozenset("for on in at of per under with during inside to from".split())
 _ANYWHERE = frozenset(
     "moment time future case fact general total order addition meantime end least most max sure "
@@ -132,6 +133,13 @@ def shape_of(value: str) -> str:
     if _DATE.search(plain):
         return "date"
     return "number" if _NUMBER.fullmatch(plain) else "name"
+
+
+def form_of(value: str) -> str:
+    """Return what a value is written with: "9" for numbers, "a-9" for "B-17"."""
+    plain = value.strip("'\"").replace(",", "").replace(".", "")
+    form = _DIGITS.sub("9", _LETTERS.sub("a", plain))
+    return form if len(form) <= 4 else "mixed"
 
 
 def comparable(one: Traits, other: Traits) -> bool:
