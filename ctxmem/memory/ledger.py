@@ -22,6 +22,7 @@ from ctxmem.memory.subjects import (
     content,
     denies,
     family_words,
+    last_paragraph,
     meant_by_it,
     replaced_names,
     stem,
@@ -32,8 +33,11 @@ from ctxmem.memory.traits import (
     CHOICES,
     VALUED,
     Traits,
+    apart,
     comparable,
     form_of,
+    opposed,
+    replaces,
     same_subject,
     traits_of,
 )
@@ -58,8 +62,6 @@ _SHORT = {"dead_end": "tried", "commitment": "promise"}
 _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
-_SHORT_ANSWER = 500
-"""Characters; an answer that is no longer is accepted as a whole."""
 _ACCEPTED = frozenset({"proposal", "commitment", "decision", "deadline", "limit"})
 """Kinds of an assistant's statements that bind when the user accepts them."""
 _STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
@@ -211,7 +213,7 @@ class Ledger:
         """
         if role == "assistant":
             if self._finder is None:
-                asked = _last_paragraph(text)
+                asked = last_paragraph(text)
                 self._proposed = [
                     (message, page, text, found)
                     for found in scan(text, replies=True)
@@ -445,11 +447,11 @@ class Ledger:
                 continue
             other, theirs = self._entries[i], self._traits[i].words
             share = shared / min(len(mine), len(theirs))
-            if share < 0.5 or _apart(self._traits[entry.id], self._traits[i]):
+            if share < 0.5 or apart(self._traits[entry.id], self._traits[i]):
                 continue
-            if updates and _replaces(entry.kind, shared, len(mine), len(theirs)):
+            if updates and replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
-            elif shared >= 2 and share >= 0.6 and _opposed(read, other.text):
+            elif shared >= 2 and share >= 0.6 and opposed(read, other.text):
                 self._contradict(i, entry.id)
         best = max(scored, default=None)
         if best is not None and sum(share == best[0] for share, _ in scored) == 1:
@@ -637,43 +639,9 @@ def render(entries: Sequence[Entry]) -> str:
     return "\n".join(line(entry, after=page) for entry, page in zip(entries, pages, strict=False))
 
 
-def _last_paragraph(text: str) -> int:
-    """Return where the part of an answer begins that a "yes" refers to; a short one is such a part.
-
-    What is proposed before it is the body of an explanation, unless the user names the option.
-    """
-    text = text.rstrip()
-    return -1 if len(text) <= _SHORT_ANSWER else text.rfind("\n\n") + 1
-
-
 def _rank(entry: Entry) -> int:
     return _RANK.get(entry.source, 1)
 
 
-def _apart(one: Traits, other: Traits) -> bool:
-    """Whether two values have subjects of which none is a part of the other."""
-    if not one.about or not other.about:
-        return False
-    return not (one.about <= other.about or other.about <= one.about)
-
-
-def _replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
-    """Return whether an update shares so many stems with a statement that it replaces it.
-
-    Rules that differ in their object have most words in common, and are two rules.
-    """
-    if kind in {"preference", "decision", "correction"}:
-        if kind == "correction" and shared == 1 < min(mine, theirs):
-            return False
-        return shared >= 0.5 * min(mine, theirs) and max(mine, theirs) - shared <= 2 + shared
-    return (shared >= 2 or shared == mine == theirs) and shared >= 0.6 * max(mine, theirs)
-
-
 def _comparable(kind: str, other: str) -> bool:
     return kind == other or other in _GROUPS.get(kind, ())
-
-
-def _opposed(a: Any, b: str) -> bool:
-    """Whether a statement that was read and another differ in a number, a negation or the like."""
-    found = a.differences(_native.ReadText(b))
-    return any(kind in {"number", "negation", "opposite", "unit"} for _, _, kind in found)

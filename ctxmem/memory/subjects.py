@@ -165,6 +165,10 @@ _OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNOREC
 _OWN = re.compile(r"(?:i|we|you|they|he|she|it)(?:['’](?:ve|m|re|ll|d|s))?$", re.IGNORECASE)
 
 
+_SHORT_ANSWER = 500
+"""Characters; an answer that is no longer is accepted as a whole."""
+
+
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
     """Return a word without its inflection, for comparing only."""
@@ -291,3 +295,12 @@ def _named_by(cue: str, *, strict: bool = False) -> str:
         return ""
     noun = _WORD.match(cue, article.end())
     return noun.group(0) if noun else ""
+
+
+def last_paragraph(text: str) -> int:
+    """Return where the part of an answer begins that a "yes" refers to; a short one is such a part.
+
+    What is proposed before it is the body of an explanation, unless the user names the option.
+    """
+    text = text.rstrip()
+    return -1 if len(text) <= _SHORT_ANSWER else text.rfind("\n\n") + 1

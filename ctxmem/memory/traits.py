@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ctxmem import _native
 from ctxmem.memory.subjects import STOP, content, family_words, slot, stem, words_of
 
 CHOICES = frozenset({"instruction", "preference", "decision"})
@@ -196,3 +197,28 @@ def _measure(value: str, before: str, behind: str) -> str:
         return ""
     unit = quantity.group(1) or behind.lstrip()[:12].partition(" ")[0].strip(".,;:!?)")
     return _MEASURES.get(unit.lower(), "")
+
+
+def apart(one: Traits, other: Traits) -> bool:
+    """Whether two values have subjects of which none is a part of the other."""
+    if not one.about or not other.about:
+        return False
+    return not (one.about <= other.about or other.about <= one.about)
+
+
+def replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
+    """Return whether an update shares so many stems with a statement that it replaces it.
+
+    Rules that differ in their object have most words in common, and are two rules.
+    """
+    if kind in {"preference", "decision", "correction"}:
+        if kind == "correction" and shared == 1 < min(mine, theirs):
+            return False
+        return shared >= 0.5 * min(mine, theirs) and max(mine, theirs) - shared <= 2 + shared
+    return (shared >= 2 or shared == mine == theirs) and shared >= 0.6 * max(mine, theirs)
+
+
+def opposed(a: Any, b: str) -> bool:
+    """Whether a statement that was read and another differ in a number, a negation or the like."""
+    found = a.differences(_native.ReadText(b))
+    return any(kind in {"number", "negation", "opposite", "unit"} for _, _, kind in found)
