@@ -60,11 +60,24 @@ def test_a_newer_value_of_the_same_subject_replaces_the_older_only():
     assert [e.superseded_by for e in ledger.entries(superseded=True)] == [2, None, None]
 
 
-def test_two_values_of_which_none_is_newer_both_stay_and_are_marked():
+def test_two_values_of_one_message_both_stay_and_are_marked():
+    ledger = Ledger()
+    ledger.take(0, "user", "The port is 8443. The port is 9443.")
+    assert [e.contradicts for e in ledger.entries()] == [(1,), (0,)]
+
+
+def test_a_value_of_a_later_message_replaces_the_older_one():
     ledger = Ledger()
     ledger.take(0, "user", "The port is 8443.")
-    ledger.take(1, "user", "The port is 9443.")
-    assert [e.contradicts for e in ledger.entries()] == [(1,), (0,)]
+    ledger.take(7, "user", "The port is 9001.")
+    assert [(e.value, e.contradicts) for e in ledger.entries()] == [("9001", ())]
+
+
+def test_what_nothing_contradicts_any_more_is_no_longer_marked():
+    ledger = Ledger()
+    ledger.take(0, "user", "The port is 8443. The port is 9443.")
+    ledger.forget(1)
+    assert [e.contradicts for e in ledger.entries()] == [()]
 
 
 def test_a_correction_carries_the_subject_of_what_it_corrects():

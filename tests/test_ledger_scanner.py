@@ -17,6 +17,7 @@ SOURCES = (
     "statements",
     "phrases",
     "phrases_en",
+    "phrases_en_forms",
     "phrases_other",
     "sentences",
     "line_classifier",

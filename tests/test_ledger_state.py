@@ -31,9 +31,12 @@ class Supersession(RuleBasedStateMachine):
     @rule(subject=st.sampled_from(SUBJECTS), value=st.sampled_from(VALUES))
     def it_is(self, subject: str, value: str) -> None:
         self.say(f"The {subject} is {value}.")
-        there = self.holds.setdefault(subject, [])
-        if value not in there:
-            there.append(value)
+        self.holds[subject] = [value]
+
+    @rule(subject=st.sampled_from(SUBJECTS), value=st.sampled_from(VALUES))
+    def it_is_two_things(self, subject: str, value: str) -> None:
+        self.say(f"The {subject} is {value}. The {subject} is 2000.")
+        self.holds[subject] = [value, "2000"]
 
     @rule(
         subject=st.sampled_from(SUBJECTS),

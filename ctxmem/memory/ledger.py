@@ -8,9 +8,11 @@ documents and chunks never bind.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from ctxmem import _native
 from ctxmem.errors import InputError
@@ -18,19 +20,32 @@ from ctxmem.memory.subjects import (
     SINGLE,
     adjusted,
     content,
+    denies,
     family_words,
+    last_paragraph,
+    meant_by_it,
     replaced_names,
-    slot,
     stem,
     subject_of,
     switches,
+)
+from ctxmem.memory.traits import (
+    CHOICES,
+    VALUED,
+    Traits,
+    apart,
+    comparable,
+    form_of,
+    opposed,
+    replaces,
+    same_subject,
+    traits_of,
 )
 
 Finder = Callable[[str, str], Iterable[Any]]
 """A function of a text and its role that returns statements: str, (kind, text) or `Entry`."""
 
 _UPDATES, _LEANS, _NEGATES, _RETRACTS = 1, 2, 4, 8
-_VALUED = frozenset({"value", "limit", "deadline", "correction"})
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
 _GROUPS = {
     kind: group
@@ -41,16 +56,18 @@ _GROUPS = {
     for kind in group
 }
 """Kinds of which one may replace another."""
+_GROUPS["correction"] |= {"fact"}
 _SHORT = {"dead_end": "tried", "commitment": "promise"}
 """Kinds that the block calls by a shorter or plainer name."""
 _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
-_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
 _ACCEPTED = frozenset({"proposal", "commitment", "decision", "deadline", "limit"})
 """Kinds of an assistant's statements that bind when the user accepts them."""
 STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
 """Kinds that bind whatever is asked; the words of a question find the others."""
+_RANK = {"system": 2, "program": 2}
+"""A source of a lower rank does not replace what one of a higher rank said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +111,7 @@ class Entry:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     kind: str
     start: int
     end: int
@@ -113,15 +129,18 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
         text, replies, trusted
     ).tolist():
         subject, value, extra = "", text[v0:v1], 0
-        if kinds[k] in _VALUED:
+        if kinds[k] in VALUED:
             cue = text[c0:c1]
-            subject = subject_of(text[s0:s1], cue)
+            subject = subject_of(text[s0:s1], cue) or (value and meant_by_it(text[start:v0]))
             if value:
                 subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
             if subject.lower().startswith(("new ", "current ")):
                 subject = subject.partition(" ")[2]
                 extra = _UPDATES
-        found.append(_Found(kinds[k], start, end, strength, flags | extra, subject, value))
+        kind = kinds[k]
+        if value and kind in {"value", "deadline"} and denies(text[c0:v0]):
+            kind, value, extra = "correction", "", _UPDATES
+        found.append(_Found(kind, start, end, strength, flags | extra, subject, value))
     return found
 
 
@@ -169,7 +188,7 @@ class Ledger:
         self._forgotten: set[int] = set()
         self._live: dict[int, None] = {}
         self._by_stem: dict[str, set[int]] = {}
-        self._stems: dict[int, frozenset[str]] = {}
+        self._traits: dict[int, Traits] = {}
         self._by_text: dict[str, int] = {}
         self._proposed: list[tuple[int, str, str, _Found]] = []
         self.ignored: list[tuple[str, str]] = []
@@ -194,10 +213,12 @@ class Ledger:
         """
         if role == "assistant":
             if self._finder is None:
+                asked = last_paragraph(text)
                 self._proposed = [
                     (message, page, text, found)
                     for found in scan(text, replies=True)
-                    if found.kind not in {"acceptance", "refusal"}
+                    if found.kind in _ACCEPTED
+                    and (found.end > asked or _OPTION.search(text[found.start : found.end]))
                 ]
             return []
         if role not in {"system", "developer", "user"}:
@@ -219,7 +240,7 @@ class Ledger:
                 rest = text[behind : one.end]
                 start = behind + len(rest) - len(rest.lstrip())
             behind = one.end
-            made.append(self._add(replace(one, start=start), message, page, text, source))
+            made.append(self._add(one, message, page, text, source, start))
         return list({entry.id: entry for entry in made}.values())
 
     def _accepted(self, text: str) -> list[Entry]:
@@ -232,8 +253,6 @@ class Ledger:
         chosen = _OPTION.search(text[:400])
         made = []
         for message, page, whole, found in proposed:
-            if found.kind not in _ACCEPTED:
-                continue  # advice, or an offer to the user
             said = whole[found.start : found.end]
             option = _OPTION.search(said)
             if chosen and option and option.group(1).lower() != chosen.group(1).lower():
@@ -241,22 +260,31 @@ class Ledger:
             if chosen and not option:
                 continue
             kind = "decision" if found.kind == "proposal" else found.kind
-            bound = replace(found, kind=kind, strength=min(found.strength, 6))
+            bound = found._replace(kind=kind, strength=min(found.strength, 6))
             made.append(self._add(bound, message, page, whole, "assistant"))
         return made
 
-    def _add(self, f: _Found, message: int, page: str, text: str, source: str) -> Entry:
-        said = text[f.start : f.end]
+    def _add(
+        self,
+        f: _Found,
+        message: int,
+        page: str,
+        text: str,
+        source: str,
+        start: int | None = None,
+    ) -> Entry:
+        start = f.start if start is None else start
+        said = text[start : f.end]
         known = " ".join(said.lower().split())
         if known in self._by_text and self._by_text[known] in self._live:
-            return self._refreshed(self._by_text[known], message, page, f)
+            return self._refreshed(self._by_text[known], message, page, f, start)
         entry = Entry(
             len(self._entries),
             f.kind,
             said,
             page,
             message,
-            f.start,
+            start,
             f.end,
             f.subject,
             f.value,
@@ -269,11 +297,11 @@ class Ledger:
             if len(corrected) == 1:
                 meant = self._entries[corrected[0]]
                 entry = replace(entry, subject=meant.subject or meant.text, carried=True)
-        stems = _stems(entry)
-        similar = self._similar(stems)
+        traits = traits_of(entry.kind, said, entry.subject, entry.value)
+        similar = self._similar(traits.words)
         self._entries.append(entry)
         self._by_text[known] = entry.id
-        self._enter(entry.id, stems)
+        self._enter(entry.id, traits)
         if len(corrected) == 1:
             self._supersede(corrected[0], entry.id)
         elif corrected:
@@ -283,32 +311,31 @@ class Ledger:
             self._compare(entry, f, similar)
         return self._entries[entry.id]
 
-    def _enter(self, i: int, stems: frozenset[str]) -> None:
+    def _enter(self, i: int, traits: Traits) -> None:
         """Let later entries be compared with one."""
         self._live[i] = None
-        self._stems[i] = stems
-        for one in stems:
+        self._traits[i] = traits
+        for one in traits.words:
             self._by_stem.setdefault(one, set()).add(i)
 
     def _leave(self, i: int) -> None:
         self._live.pop(i, None)
-        for one in self._stems.pop(i, ()):
+        traits = self._traits.pop(i, None)
+        for one in traits.words if traits else ():
             self._by_stem[one].discard(i)
+        for other in self._entries[i].contradicts:  # nothing contradicts it any more
+            theirs = tuple(j for j in self._entries[other].contradicts if j != i)
+            self._entries[other] = replace(self._entries[other], contradicts=theirs)
 
     def _similar(self, stems: Iterable[str]) -> dict[int, int]:
         """Return how many of some stems each live entry has."""
-        shared: dict[int, int] = {}
-        for one in stems:
-            there = self._by_stem.get(one, ())
-            if len(there) <= _FREQUENT:
-                for i in there:
-                    shared[i] = shared.get(i, 0) + 1
-        return shared
+        found = (self._by_stem.get(one, ()) for one in stems)
+        return Counter(chain.from_iterable(there for there in found if len(there) <= _FREQUENT))
 
-    def _refreshed(self, at: int, message: int, page: str, f: _Found) -> Entry:
-        entry = replace(self._entries[at], message=message, page=page, start=f.start, end=f.end)
+    def _refreshed(self, at: int, message: int, page: str, f: _Found, start: int) -> Entry:
+        entry = replace(self._entries[at], message=message, page=page, start=start, end=f.end)
         self._entries[at] = entry
-        similar = self._similar(self._stems[at])
+        similar = self._similar(self._traits[at].words)
         similar.pop(at, None)
         self._compare(entry, f, similar)
         return self._entries[at]
@@ -322,11 +349,12 @@ class Ledger:
         said within four messages, of these the ones of the same length.
         """
         found = []
+        mine = form_of(entry.value)
         for i in reversed(self._live):
             other = self._entries[i]
             if entry.message - other.message > 4:
                 break
-            if other.value and other.kind in _VALUED and _form(other.value) == _form(entry.value):
+            if other.value and other.kind in VALUED and form_of(other.value) == mine:
                 found.append(i)
         named = replaced_names(entry.text)
         meant = [i for i in found if self._entries[i].value.lower() in named]
@@ -336,20 +364,50 @@ class Ledger:
     def _compare(self, entry: Entry, f: _Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""
         updates = bool(f.flags & _UPDATES) or entry.kind == "correction" or switches(entry.text)
+        updates = updates or (entry.kind == "decision" and bool(replaced_names(entry.text)))
+        traits = self._traits[entry.id]
         same = self._of_same_subject(entry, similar, updates=updates)
         for i in same:
             other = self._entries[i]
             if entry.value and other.value == entry.value:
                 if content(other.text) == content(entry.text):
                     self._supersede(i, entry.id)
-            elif updates or slot(entry.text) in SINGLE:
+            elif updates or traits.slot in SINGLE or self._newer(entry, other):
                 self._supersede(i, entry.id)
-            elif other.kind == entry.kind and _form(other.value) == _form(entry.value):
+            elif entry.value and other.value and comparable(traits, self._traits[i]):
                 self._contradict(i, entry.id)
-        if not same and not (entry.value and entry.subject):
+        if entry.kind == "correction" and entry.subject and not entry.value:
+            same = self._denied(entry, similar)
+        elif not same and not (entry.value and traits.about and not updates):
             self._compare_words(entry, similar, updates=updates)
         elif not same and updates and entry.kind in {"decision", "correction", "value"}:
             self._replace_named(entry)
+
+    def _denied(self, entry: Entry, similar: Mapping[int, int]) -> list[int]:
+        """Drop the values that a correction says are wrong ("the port is not 9001")."""
+        words = set(entry.text.rstrip(".!").split())
+        found = [
+            i
+            for i in similar
+            if self._entries[i].subject.lower() == entry.subject.lower()
+            and self._entries[i].value in words
+        ]
+        for i in found:
+            self._supersede(i, entry.id)
+        return found
+
+    def _newer(self, entry: Entry, other: Entry) -> bool:
+        """Whether a value is clearly newer than another of its subject: a later message says so.
+
+        A list and a single value, or values of several things of a kind, may all hold.
+        """
+        mine, theirs = self._traits[entry.id], self._traits[other.id]
+        return (
+            (entry.message != other.message or entry.message < 0)
+            and comparable(mine, theirs)
+            and bool(entry.value and other.value)
+            and mine.several == theirs.several
+        )
 
     def _of_same_subject(
         self, entry: Entry, similar: Mapping[int, int], *, updates: bool
@@ -358,44 +416,65 @@ class Ledger:
 
         An update is also meant for the one entry whose subject has more or fewer words.
         """
-        if name := next(iter(_slots(entry)), ""):
-            return sorted(self._by_stem[name] - {entry.id})
-        mine = _subject_stems(entry)
-        if not mine or entry.kind not in _VALUED:
+        mine = self._traits[entry.id]
+        if mine.slot:
+            return sorted(self._by_stem[f"={mine.slot}"] - {entry.id})
+        if not mine.about or mine.indefinite:
             return []
         exact, near = [], []
         for i in similar:
-            other = self._entries[i]
-            theirs = _subject_stems(other) if other.kind in _VALUED else frozenset()
-            if theirs == mine:
+            theirs = self._traits[i]
+            if not theirs.about or theirs.indefinite or not comparable(mine, theirs):
+                continue
+            if same_subject(mine, theirs, updates=updates):
                 exact.append(i)
-            elif theirs and (theirs < mine or mine < theirs):
+            elif theirs.about < mine.about or mine.about < theirs.about:
                 near.append(i)
         if exact or not updates or len(near) != 1:
             return exact
-        other = self._entries[near[0]]
-        return near if _form(other.value) == _form(entry.value) else []
+        return near if mine.shape == self._traits[near[0]].shape else []
 
     def _compare_words(self, entry: Entry, similar: Mapping[int, int], *, updates: bool) -> None:
         """Compare with statements of the same kind that share most words."""
-        mine = self._stems[entry.id]
+        mine = self._traits[entry.id].words
+        if entry.kind in CHOICES and self._replace_alternative(entry):
+            return
+        least = 1 if updates else 2
+        read = _native.ReadText(entry.text)
         scored = []
         for i, shared in similar.items():
-            if shared < 2 and not updates:
+            if shared < least or not _comparable(entry.kind, self._entries[i].kind):
                 continue
-            other, theirs = self._entries[i], self._stems[i]
-            if not _comparable(entry.kind, other.kind):
-                continue
+            other, theirs = self._entries[i], self._traits[i].words
             share = shared / min(len(mine), len(theirs))
-            if updates and _replaces(entry.kind, shared, len(mine), len(theirs)):
+            if share < 0.5 or apart(self._traits[entry.id], self._traits[i]):
+                continue
+            if updates and replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
-            elif shared >= 2 and share >= 0.6 and _opposed(entry.text, other.text):
+            elif shared >= 2 and share >= 0.6 and opposed(read, other.text):
                 self._contradict(i, entry.id)
         best = max(scored, default=None)
         if best is not None and sum(share == best[0] for share, _ in scored) == 1:
             self._supersede(best[1], entry.id)
         elif updates and not scored and entry.kind in {"decision", "preference", "correction"}:
             self._replace_named(entry)
+
+    def _replace_alternative(self, entry: Entry) -> bool:
+        """Replace what an older message said with another word of a family: tabs for spaces."""
+        family = family_words(entry.text)
+        found = [i for k in family for i in self._by_stem.get(f"~{k}", ()) if i != entry.id]
+        for i in found:
+            other = self._entries[i]
+            if entry.kind != other.kind or entry.message == other.message:
+                continue
+            theirs = family_words(other.text)
+            if family == theirs or family.keys() != theirs.keys():
+                continue
+            mine = content(entry.text) - frozenset(map(stem, family.values()))
+            if mine == content(other.text) - frozenset(map(stem, theirs.values())):
+                self._supersede(i, entry.id)
+                return True
+        return False
 
     def _replace_named(self, entry: Entry) -> None:
         """Replace the decision that a switch names, or whose alternative it names."""
@@ -404,7 +483,8 @@ class Ledger:
         found = []
         for i in self._live:
             other = self._entries[i]
-            if i == entry.id or not _comparable("decision", other.kind):
+            uses = other.kind == "value" and not self._traits[i].about  # "we use X"
+            if i == entry.id or not (uses or _comparable("decision", other.kind)):
                 continue
             rejected = replaced_names(other.text)
             theirs = family_words(other.text)
@@ -417,11 +497,11 @@ class Ledger:
 
     def _retract(self, entry: Entry, similar: Mapping[int, int]) -> bool:
         """Take back the one entry that a retraction names; where several fit, none."""
-        mine = self._stems[entry.id]
+        mine = self._traits[entry.id].words
         scored = [
             (shared / len(mine), i)
             for i, shared in similar.items()
-            if shared >= 0.6 * len(mine) and shared >= 0.25 * len(self._stems[i])
+            if shared >= 0.6 * len(mine) and shared >= 0.25 * len(self._traits[i].words)
         ]
         best = max(scored, default=None)
         if best is None or sum(share == best[0] for share, _ in scored) > 1:
@@ -430,10 +510,16 @@ class Ledger:
         return True
 
     def _supersede(self, old: int, new: int) -> None:
+        """Replace an entry, unless somebody of a higher rank said it; then both are marked."""
+        if _rank(self._entries[new]) < _rank(self._entries[old]):
+            self._contradict(old, new)
+            return
         self._leave(old)
         self._entries[old] = replace(self._entries[old], superseded_by=new)
 
     def _contradict(self, old: int, new: int) -> None:
+        if new in self._entries[old].contradicts:
+            return
         for one, other in ((old, new), (new, old)):
             marked = tuple(sorted({*self._entries[one].contradicts, other}))
             self._entries[one] = replace(self._entries[one], contradicts=marked)
@@ -514,7 +600,7 @@ class Ledger:
             "entries": [asdict(e) for e in self._entries],
             "live": list(self._live),
             "forgotten": sorted(self._forgotten),
-            "proposed": [[m, p, t, asdict(f)] for m, p, t, f in self._proposed],
+            "proposed": [[m, p, t, f._asdict()] for m, p, t, f in self._proposed],
         }
 
     @classmethod
@@ -527,7 +613,8 @@ class Ledger:
         ledger._forgotten = set(record["forgotten"])
         ledger._proposed = [(m, p, t, _Found(**f)) for m, p, t, f in record["proposed"]]
         for i in record["live"]:
-            ledger._enter(i, _stems(ledger._entries[i]))
+            one = ledger._entries[i]
+            ledger._enter(i, traits_of(one.kind, one.text, one.subject, one.value))
         for entry in ledger._entries:
             if entry.id not in ledger._forgotten:
                 ledger._by_text[" ".join(entry.text.lower().split())] = entry.id
@@ -552,43 +639,9 @@ def render(entries: Sequence[Entry]) -> str:
     return "\n".join(line(entry, after=page) for entry, page in zip(entries, pages, strict=False))
 
 
-def _stems(entry: Entry) -> frozenset[str]:
-    """Return the words by which an entry is found when a later one is about the same."""
-    return content(entry.text) | content(entry.subject) | _slots(entry)
-
-
-def _slots(entry: Entry) -> frozenset[str]:
-    """Return the name of the one thing that an entry sets, as a stem that no text has."""
-    name = slot(entry.text) if entry.kind not in {"rule", "decision"} else ""
-    return frozenset({f"={name}"}) if name else frozenset()
-
-
-def _subject_stems(entry: Entry) -> frozenset[str]:
-    return frozenset(map(stem, entry.subject.lower().split())) if entry.value else frozenset()
-
-
-def _replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
-    """Return whether an update shares so many stems with a statement that it replaces it.
-
-    Rules that differ in their object have most words in common, and are two rules.
-    """
-    if kind in {"preference", "decision", "correction"}:
-        return shared >= 0.5 * min(mine, theirs) and max(mine, theirs) - shared <= 2 + shared
-    return shared >= 2 and shared >= 0.6 * max(mine, theirs)
+def _rank(entry: Entry) -> int:
+    return _RANK.get(entry.source, 1)
 
 
 def _comparable(kind: str, other: str) -> bool:
     return kind == other or other in _GROUPS.get(kind, ())
-
-
-def _form(value: str) -> str:
-    """Return the shape of a value: "9" for numbers, "a" for words, "a-9" for "B-17"."""
-    plain = value.strip("'\"").replace(",", "").replace(".", "")
-    shape = _DIGITS.sub("9", _LETTERS.sub("a", plain))
-    return shape if len(shape) <= 4 else "mixed"
-
-
-def _opposed(a: str, b: str) -> bool:
-    """Whether two statements differ in a number, a negation or the like."""
-    found = _native.ReadText(a).differences(_native.ReadText(b))
-    return any(kind in {"number", "negation", "opposite", "unit"} for _, _, kind in found)

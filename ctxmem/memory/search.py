@@ -95,7 +95,7 @@ class SessionSearch:
             item = self.state.items[number]
             return _day(item), _label(item, number in superseded)
 
-        for _ in range(4):
+        for attempt in range(8):
             if limit <= 0 or found is None:
                 return None
             chosen = recall.select(
@@ -123,7 +123,7 @@ class SessionSearch:
             if tokens <= room:
                 best = min(chosen, key=lambda one: found.messages.index(one.message))
                 return Recalled(message, tokens, [*map(self._page, chosen)], self._page(best))
-            limit -= tokens - room
+            limit -= tokens - room + 16 * attempt  # a smaller room may be filled more exactly
         return None
 
     def _find(self, question: str) -> recall.Found:

@@ -24,17 +24,22 @@ STOP = frozenset(
 _CUES = frozenset(
     "prefer preference like love enjoy want hate use go going let's lets decide decided agreed "
     "switching switched switch settled need limit max maximum minimum most least cap "
-    "remember sure note plan rule allowed fine feel free tried attempted".split()
+    "remember sure note plan rule allowed fine feel free tried attempted keep stay under below "
+    "within over above up down".split()
 )
 """Words that many statements of a kind share, whatever they are about."""
+
+_UNSAYING = STOP | _CUES
 
 _CANONICAL = {
     "spend": "budget",
     "budget": "budget",
     "afford": "budget",
+    "stretch": "budget",
     "due": "deadline",
     "deadline": "deadline",
     "frist": "deadline",
+    "extension": "deadline",
     "quota": "quota",
     "ceiling": "cap",
     "cap": "cap",
@@ -58,7 +63,9 @@ _FAMILIES = (
     "english french german spanish italian portuguese dutch japanese chinese korean polish russian",
     "aisle window middle",
     "train bus plane car ferry",
-    "monday tuesday wednesday thursday friday saturday sunday",
+    "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays "
+    "thursdays fridays saturdays sundays",
+    "mornings afternoons evenings nights morning afternoon evening night",
     "refund voucher replacement",
     "median mean mode",
     "json yaml toml xml csv parquet",
@@ -86,6 +93,12 @@ _SLOTS = (
         r"|russian|deutsch|englisch)\b",
     ),
 )
+_SLOT_WORDS = frozenset(
+    "call address nenn nenne nennt name noem live moved relocated wohne woon weigh wiege english "
+    "french german spanish italian portuguese dutch japanese chinese korean polish russian deutsch "
+    "englisch".split()
+)
+"""One of these is in every text that a pattern of a slot matches; likewise below."""
 _SLOT_PATTERNS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _SLOTS)
 SINGLE = frozenset({"address", "home", "weight", "language"})
 """Slots of which a person has one value: the newest."""
@@ -102,20 +115,47 @@ _NAMED = (
     re.compile(r",? not (?:the )?([\w.+-]+)", re.IGNORECASE),
     re.compile(r"\bno longer (?:use |using |on |with )?(?:the )?([\w.+-]+)", re.IGNORECASE),
 )
+_NAMING_WORDS = frozenset(
+    "instead rather from replace replaced drop dropped dropping replacing ditch ditched abandon "
+    "abandoned leaving not longer".split()
+)
+_SWITCH_WORDS = frozenset(
+    "all of now today switch switching switched mind plan plans instead thought scratch moving "
+    "moved migrating migrated after since following".split()
+)
 _SWITCHES = re.compile(
     r"\b(?:after all|as of (?:today|now|this)|from now on|starting (?:today|now)|"
-    r"switch(?:ing|ed)? (?:over )?to|changed (?:my|our) mind|instead|on second "
-    r"thought|scratch that|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
+    r"switch(?:ing|ed)? (?:over )?to|chang\w+ (?:my|our) mind|changes? of plans?|instead|"
+    r"on second thought|scratch that|new plan|mov(?:ing|ed) (?:over )?to|migrat(?:ing|ed) to)\b",
     re.IGNORECASE,
 )
+_OPTIONS = frozenset({"option", "plan", "variant", "alternative", "number"})
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
+_DENIED = re.compile(r"\b(?:not|never|no longer)\b|n['’]t\b", re.IGNORECASE)
 _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+(?:for|of) (?:the |my |our )?([^\W\d_]+)", re.IGNORECASE)
+DAYS = frozenset(
+    "january february march april may june july august september october november december jan feb "
+    "mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday "
+    "sunday option plan variant alternative".split()
+)
 _IT = re.compile(r"\b(?:it|that|them) (?:from|to)\b", re.IGNORECASE)
+_CHANGED = (
+    r"(?:set|mov|chang|rais|lower|bump|reduc|increas|decreas|updat|postpon|push|shift|extend|delay"
+    r"|re?schedul|renam|migrat|swap|replac|switch|upgrad|downgrad|relocat|bring|brought|cut)\w*"
+)
 _SET = re.compile(
-    r"(?:set|mov|chang|rais|lower|bump|reduc|increas|decreas|updat)\w* (?:the |my |our )?"
-    r"(?!it\b|that\b)([^\d]+?) (?:back |up |down )?(?:from \S+ )?to\b",
+    rf"{_CHANGED} (?:the |my |our )?(?!(?:it|that|back|up|down)\b)([^\d]+?) "
+    r"(?:back |up |down |out )?(?:from \S+ )?(?:to|until|for|with|by)\b",
+    re.IGNORECASE,
+)
+_CHANGED_BEFORE = re.compile(
+    rf"\b{_CHANGED} (?:the|my|our) ((?:[^\W\d_]+ ?){{1,3}})[,;] (?:and )?(?:it|that)\b",
+    re.IGNORECASE,
+)
+_KIND_OF = re.compile(
+    r"\b(port|version|branch|room|gate|platform|seat|region|channel|page|line|row|floor) \S+$",
     re.IGNORECASE,
 )
 _AS = re.compile(r"\s+as (?:the|our|my) (\w+)", re.IGNORECASE)
@@ -123,6 +163,10 @@ _VERSION = re.compile(r"\s+(v?\d[\w.]*\w|\d)")
 _UNIT = re.compile(r"\s?([^\W\d_]{2,})")
 _OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNORECASE)
 _OWN = re.compile(r"(?:i|we|you|they|he|she|it)(?:['’](?:ve|m|re|ll|d|s))?$", re.IGNORECASE)
+
+
+_SHORT_ANSWER = 500
+"""Characters; an answer that is no longer is accepted as a whole."""
 
 
 @lru_cache(maxsize=4096)
@@ -135,26 +179,32 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 3 else word
 
 
+@lru_cache(maxsize=128)
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text in lower case."""
+    return frozenset(_WORD.findall(text.lower()))
+
+
+@lru_cache(maxsize=128)
 def content(text: str) -> frozenset[str]:
     """Return the stems of a text that say what it is about."""
-    return frozenset(
-        stem(word)
-        for word in map(str.lower, _WORD.findall(text))
-        if word not in STOP and word not in _CUES
-    )
+    return frozenset(map(stem, words_of(text) - _UNSAYING))
 
 
 def family_words(text: str) -> dict[int | str, str]:
     """Return the words of a text that others of their family replace, by family."""
-    found = (word.lower() for word in _WORD.findall(text))
-    families: dict[int | str, str] = {FAMILY[word]: word for word in found if word in FAMILY}
-    for option in _OPTION.finditer(text.lower()):
-        families[option.group(1)] = option.group(2)
+    words = words_of(text)
+    families: dict[int | str, str] = {FAMILY[word]: word for word in sorted(words & FAMILY.keys())}
+    if not words.isdisjoint(_OPTIONS):
+        for option in _OPTION.finditer(text.lower()):
+            families[option.group(1)] = option.group(2)
     return families
 
 
 def slot(text: str) -> str:
     """Return the name of the one thing about a person that a statement sets, or ""."""
+    if words_of(text).isdisjoint(_SLOT_WORDS):
+        return ""
     for name, pattern in _SLOT_PATTERNS:
         if pattern.search(text):
             return name
@@ -163,12 +213,21 @@ def slot(text: str) -> str:
 
 def replaced_names(text: str) -> set[str]:
     """Return the words that a statement names as replaced: "instead of X", "from X to Y"."""
+    if words_of(text).isdisjoint(_NAMING_WORDS):
+        return set()
     return {m.group(1).strip(".-").lower() for p in _NAMED for m in p.finditer(text)}
 
 
 def switches(text: str) -> bool:
     """Return whether a statement says that it replaces a decision."""
+    if words_of(text).isdisjoint(_SWITCH_WORDS):
+        return False
     return _SWITCHES.search(text) is not None or _LATER.match(text) is not None
+
+
+def denies(between: str) -> bool:
+    """Return whether the words from the cue of a value up to the value deny it."""
+    return _DENIED.search(between) is not None
 
 
 def subject_of(before: str, cue: str) -> str:
@@ -197,6 +256,12 @@ def subject_of(before: str, cue: str) -> str:
     return _named_by(cue)
 
 
+def meant_by_it(text: str) -> str:
+    """Return what "it" is where the clause before changes it: "moved the call, it is at 9"."""
+    found = _CHANGED_BEFORE.search(text)
+    return found.group(1).strip() if found else ""
+
+
 def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]:
     """Return subject and value of a statement by what is in its cue and behind its value.
 
@@ -205,10 +270,14 @@ def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]
     """
     if _IT.search(cue):
         subject = ""
+    elif named := _KIND_OF.search(cue):
+        noun = named.group(1)
+        if noun.lower() not in subject.lower().split():
+            subject = f"{subject} {noun}".lstrip()
     if (found := _SET.match(cue)) or (found := _AS.match(behind)):
         subject = found.group(1)
-    elif not subject and value.isalpha() and (found := _VERSION.match(behind)):
-        subject, value = value, found.group(1)
+    elif value.isalpha() and value.lower() not in DAYS and (found := _VERSION.match(behind)):
+        subject, value = f"{subject} {value}".lstrip(), found.group(1)
     elif not subject and value[:1].isdigit() and (found := _UNIT.match(behind)):
         subject = found.group(1)
     return subject, value
@@ -226,3 +295,12 @@ def _named_by(cue: str, *, strict: bool = False) -> str:
         return ""
     noun = _WORD.match(cue, article.end())
     return noun.group(0) if noun else ""
+
+
+def last_paragraph(text: str) -> int:
+    """Return where the part of an answer begins that a "yes" refers to; a short one is such a part.
+
+    What is proposed before it is the body of an explanation, unless the user names the option.
+    """
+    text = text.rstrip()
+    return -1 if len(text) <= _SHORT_ANSWER else text.rfind("\n\n") + 1

@@ -5,6 +5,7 @@
 namespace ctxmem::tables {
 
 std::span<const char* const> english();
+std::span<const char* const> english_forms();
 std::span<const char* const> german();
 std::span<const char* const> french();
 std::span<const char* const> spanish();

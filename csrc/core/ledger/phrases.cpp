@@ -67,6 +67,18 @@ const Phrases& Phrases::get() {
 }
 
 Phrases::Phrases() {
+    for (const std::string_view word :
+         {"i'm", "i've", "don't", "doesn't", "didn't", "can't", "won't", "isn't", "aren't",
+          "wasn't", "shouldn't", "mustn't", "couldn't", "wouldn't", "haven't", "hasn't", "you're",
+          "they're", "that's", "what's", "there's", "let's", "we've", "you've", "you'll"}) {
+        std::string plain(word);
+        plain.erase(plain.find('\''), 1);
+        alias(plain, word);
+    }
+    alias("u", "you");
+    alias("ur", "your");
+    alias("pls", "please");
+    alias("plz", "please");
     std::uint32_t bit = 1;
     for (const WordRoles& role : word_roles()) {
         for (const std::string_view word : split(role.words, ' '))
@@ -94,6 +106,14 @@ std::uint32_t Phrases::intern(std::u32string_view word) {
     return at->second;
 }
 
+// Lets a word be another, as people type it: "im" for "i'm".
+void Phrases::alias(std::string_view word, std::string_view of) {
+    const std::uint32_t number = intern(decoded(of));
+    std::uint64_t hash = kWordSeed;
+    for (const char32_t c : decoded(word)) hash = mix_char(hash, c);
+    words_.emplace(hash, number);
+}
+
 void Phrases::add(std::uint8_t language, std::string_view row) {
     const std::size_t bar = row.find('|');
     const auto head = split(row.substr(0, bar), ' ');
@@ -112,6 +132,7 @@ void Phrases::add(std::uint8_t language, std::string_view row) {
         phrase.negates |= flag == 'n';
         phrase.retracts |= flag == 't';
         phrase.condition |= flag == 'c';
+        phrase.begins |= flag == 'b';
     }
     std::size_t opened = 0;
     bool open = false;
@@ -138,6 +159,15 @@ void Phrases::add(std::uint8_t language, std::string_view row) {
             simple(Type::gap, static_cast<std::uint8_t>(part[1] - '0'));
         } else if (part == "%verb") {
             simple(Type::verb);
+        } else if (part == "%ing") {
+            simple(Type::ing);
+        } else if (part == "%word") {
+            simple(Type::word);
+        } else if (part.front() == '!') {
+            Element element{Type::except, false, 0, {}};
+            for (const std::string_view choice : split(part.substr(1), '/'))
+                element.words.push_back(intern(decoded(choice)));
+            phrase.elements.push_back(std::move(element));
         } else if (part == "%num") {
             simple(Type::number);
         } else if (part == "%val") {
@@ -166,10 +196,18 @@ void Phrases::add(std::uint8_t language, std::string_view row) {
     }
     set_needs(phrase);
     const auto number = static_cast<std::uint32_t>(phrases_.size());
-    if (phrase.elements.empty() || phrase.elements[0].type != Element::Type::words ||
-        phrase.elements[0].optional)
+    if (phrase.elements.empty() || phrase.elements[0].optional)
         throw std::invalid_argument("phrase: expected a word at the beginning");
-    for (const std::uint32_t word : phrase.elements[0].words) first_[word].push_back(number);
+    switch (phrase.elements[0].type) {
+        case Element::Type::words:
+            for (const std::uint32_t word : phrase.elements[0].words)
+                first_[word].push_back(number);
+            break;
+        case Element::Type::number: first_[kAnyNumber].push_back(number); break;
+        case Element::Type::verb: first_[kAnyVerb].push_back(number); break;
+        case Element::Type::ing: first_[kAnyIng].push_back(number); break;
+        default: throw std::invalid_argument("phrase: expected a word at the beginning");
+    }
     phrases_.push_back(std::move(phrase));
 }
 

@@ -5,11 +5,14 @@
 //   (a b)      may be absent
 //   ~3         up to three words of any kind
 //   ^          the beginning of a clause
-//   %verb      a word that may be an imperative; %num  a number; %val  a number, identifier, name
-//              or quotation; %day  a date
+//   %verb      a word that may be an imperative, first in a phrase only where a clause begins;
+//              %ing  a word in -ing, likewise; %num  a number; %val  a number, identifier, name
+//              or quotation; %day  a date; %word  a word that no table of roles excludes, as value
+//   !word      here is another word than that; !a/b  none of these
 //   $          the end of the sentence
 // Flags: q also in a question; r a request in the form of a question; u an update; n a negation;
-// t takes something back; c also in a condition; - none.
+// t takes something back; c also in a condition; b only
+// where nobody is the subject of what it begins; - none.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -62,11 +65,20 @@ enum Role : std::uint32_t {
     kShows = 1u << 17,        // announces such a text
     kUnit = 1u << 18,         // follows a number: EUR, words
     kSelf = 1u << 19,      // the author of a message, or what only an author writes: I, our, please
-    kRequests = 1u << 20,  // begins a request to the assistant
+    kRequests = 1u << 20,    // begins a request to the assistant
+    kTransforms = 1u << 21,  // asks for work on a text that is given: "translate"
+    kNameNoun = 1u << 22,    // a noun whose value is a name: "branch"
+    kMarks = 1u << 23,       // begins words of doubt or of the past
+    kCount = 1u << 24,       // a number in words
+    kNameOnly = 1u << 25,    // a noun whose value is a name, and no adjective
+    kAdverb = 1u << 26,      // may be between any two words of a phrase: "really"
+    kKindNoun = 1u << 27,    // before a value: "room 7"
 };
 
 struct Element {
-    enum class Type : std::uint8_t { words, gap, verb, number, value, day, clause, end };
+    enum class Type : std::uint8_t {
+        words, gap, verb, ing, number, value, day, word, clause, end, except
+    };
     Type type;
     bool optional = false;  // with the next `skip` elements
     std::uint8_t skip = 0;  // elements of the optional group, or the longest gap
@@ -76,7 +88,7 @@ struct Element {
 struct Phrase {
     std::uint8_t language, kind, strength;
     bool question = false, request = false, updates = false, negates = false, retracts = false,
-         condition = false, clause = false;
+         condition = false, clause = false, begins = false;
     std::vector<Element> elements;
     // One mask of each of the first words that must be in the sentence (see mask_of), and of others.
     std::array<std::uint64_t, 3> needs{};
@@ -85,6 +97,9 @@ struct Phrase {
 
 // The bit of a word in the mask of a sentence: if it is not set, the sentence lacks the word.
 constexpr std::uint64_t mask_of(std::uint32_t word) { return 1ull << (word * 0x9E3779B1u >> 26); }
+
+// Numbers of what is no word but begins phrases: %num, %verb, %ing.
+constexpr std::uint32_t kAnyNumber = 1, kAnyVerb = 2, kAnyIng = 3;
 
 class Phrases {
 public:
@@ -104,11 +119,12 @@ public:
 private:
     Phrases();
     std::uint32_t intern(std::u32string_view word);
+    void alias(std::string_view word, std::string_view of);
     void add(std::uint8_t language, std::string_view row);
 
     std::unordered_map<std::uint64_t, std::uint32_t> words_;
-    std::vector<std::uint32_t> roles_{0};
-    std::vector<std::vector<std::uint32_t>> first_{1};
+    std::vector<std::uint32_t> roles_ = std::vector<std::uint32_t>(4);
+    std::vector<std::vector<std::uint32_t>> first_ = std::vector<std::vector<std::uint32_t>>(4);
     std::vector<Phrase> phrases_;
     std::uint64_t sizes_ = 0;
 };

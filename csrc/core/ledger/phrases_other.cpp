@@ -417,12 +417,13 @@ constexpr WordRoles kRoles[] = {
              "puedes puede podrías cómo qué por cuál dónde puoi può potresti come cosa perché quale dove "
              "podes pode poderia como quê qual onde kun kunt hoe wat waarom waar wie welke is zou any when"},
     {"if", "if suppose supposing imagine assuming wenn falls si se als"},
-    {"reporter", "he she they colleague docs documentation article error message people someone guide book blog doc "
+    {"reporter", "contract lease law tutorial recipe he she they colleague docs documentation article error message people someone guide book blog doc "
                  "manual readme it log site website page tutorial friend reviewer teacher instructions label paper "
-                 "everybody somebody er man leute il on ils él ella lui lei ele ela hij ze policy faq somewhere sign notice poster"},
+                 "everybody somebody cto ceo intern study studies expert experts scientists critics news video character hero author neighbor "
+                 "neighbour aunt uncle grandmother grandma grandfather judge court er man leute il on ils él ella lui lei ele ela hij ze policy faq somewhere sign notice poster"},
     {"says", "say says said tell tells told claim claims claimed read reads suggest suggests suggested recommend "
-             "recommends recommended wrote writes states stated heard insists insisted sagt sagte meinte dit disait "
-             "dice dijo detto diz disse zegt zei mentions mentioned warns warned argues"},
+             "recommends recommended wrote writes states stated heard insists insisted insist argue shows showed explain explains describes indicates sagt sagte meinte dit disait "
+             "dice dijo detto diz disse zegt zei mentions mentioned warns warned argues think thinks thought believe believes"},
     {"no_imperative", "heard knew been had got saw thought tried used worked happens mind seen went gets does did was "
                       "is are were felt found came made have has returns fails says gives goes seems liked understood a an the "
                       "on at in my that this these those really quite sure i you we he she it they to not there so as "
@@ -430,11 +431,14 @@ constexpr WordRoles kRoles[] = {
                       "ever again before enough worry hesitate know think believe remember see get about what how "
                       "when where why who which if wrong right same different half bit lot little few fan confused "
                       "curious wondering able going afraid aware big huge and or but bother would could can will "
+                      "nothing everything something nobody anyone i'm i've i'd i'll we're we've we'll you're he's she's it's there's that's what's our their his her its problem "
+                      "problems idea luck worries one clue way thanks matter news chance pressure kidding "
                       "understand fully recall quite sure even your because with for from of by"},
     {"day", "monday tuesday wednesday thursday friday saturday sunday january february march april june july august "
             "september october november december jan feb mar apr jun jul aug sep sept oct nov dec tomorrow tonight "
             "today noon midnight eod eow week month year weekend morning evening afternoon quarter end mon tue wed "
-            "thu fri spring summer fall autumn winter christmas easter "
+            "mondays tuesdays wednesdays thursdays fridays saturdays sundays thu fri mid-january mid-february mid-march mid-april mid-may mid-june mid-july mid-august mid-september "
+            "mid-october mid-november mid-december spring summer fall autumn winter christmas easter "
             "montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz mai juni juli oktober "
             "dezember morgen lundi mardi mercredi jeudi vendredi samedi dimanche janvier février mars avril juin "
             "juillet août septembre octobre novembre décembre demain lunes martes miércoles jueves viernes sábado "
@@ -472,6 +476,19 @@ constexpr WordRoles kRoles[] = {
              "ik mij mijn wij ons onze"},
     {"requests", "please pls can could would i i'm i'd i've my we our now so what how summarize summarise reply answer "
                  "translate rewrite draft bitte kannst können peux pouvez puedes puede kun"},
+    {"transforms", "rewrite translate summarize summarise paraphrase proofread reword rephrase shorten edit correct "
+                   "check review improve explain classify analyze analyse polish simplify critique grade condense"},
+    {"name_noun", "name branch host hostname bucket username user handle repo repository database table column schema "
+                  "channel password passphrase nickname db index queue topic tag name's model package image library "
+                  "service cluster instance project"},
+    {"marks", "was read not unsure i no don't dont maybe perhaps might supposedly apparently thinking wonder wondering back "
+              "years year last when in the at as my our we"},
+    {"count", "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred"},
+    {"name_only", "name branch hostname bucket username handle repo repository schema password passphrase nickname name's"},
+    {"adverb", "actually just really also still now currently definitely absolutely honestly personally simply already "
+               "finally recently generally usually typically normally kindly basically totally strongly"},
+    {"kind_noun", "room port version floor gate platform page line seat row step sprint apartment suite building terminal "
+                  "track hall desk aisle lane channel region"},
 };
 // clang-format on
 
@@ -489,7 +506,8 @@ std::span<const char* const> chinese() { return kChinese; }
 }  // namespace tables
 
 std::span<const PhraseRows> phrase_rows() {
-    static const std::array<PhraseRows, 9> rows = {{{0, tables::english()},
+    static const std::array<PhraseRows, 10> rows = {{{0, tables::english()},
+                                                    {0, tables::english_forms()},
                                                     {1, tables::german()},
                                                     {2, tables::french()},
                                                     {3, tables::spanish()},

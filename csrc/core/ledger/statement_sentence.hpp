@@ -10,38 +10,19 @@
 #include <string_view>
 #include <vector>
 
-#include "core/ledger/statements.hpp"
 #include "core/ledger/phrases.hpp"
+#include "core/ledger/sentence_words.hpp"
+#include "core/ledger/statements.hpp"
 #include "core/text/line_classifier.hpp"
 #include "core/text/sentences.hpp"
 #include "core/text/unicode.hpp"
 
 namespace ctxmem::ledger {
 
-struct Word {
-    std::uint32_t from, to;       // bytes
-    std::uint32_t exact, prefix;  // numbers in the tables, 0 for none
-    std::uint32_t roles;
-    bool number, named, quoted, starts, comma;  // comma: punctuation is between it and the last
-    bool conditional;                           // in a condition
-    bool inflected;                             // ends in -ed, -ing or -s
-};
-
-constexpr std::size_t kLongSentence = 32;  // words; a longer one is cut to its clauses
-constexpr int kMostFailedTags = 8;
-constexpr std::size_t kLongestRequest = 400;  // bytes
-constexpr std::size_t kLongSection = 90;      // words
-
-inline bool is_word_char(std::uint8_t bits) { return (bits & 7) >= 1 && (bits & 7) <= 5; }
-
 // Reads one sentence.
-class Sentence {
+class Sentence : public SentenceWords {
 public:
-    Sentence(std::string_view text, std::size_t begin, std::size_t end, std::vector<Word>& words)
-        : text_(text), begin_(begin), end_(end), words_(words), table_(Phrases::get()) {
-        read();
-        find_clauses();
-    }
+    using SentenceWords::SentenceWords;
 
     bool find(bool replies, std::size_t before, std::vector<Statement>& out) {
         const Statement none{};
@@ -56,7 +37,12 @@ public:
         };
         const std::size_t first_out = out.size();
         for (std::size_t i = 0; i < words_.size(); ++i) {
-            for (const std::uint32_t word : {words_[i].exact, words_[i].prefix}) {
+            const Word& at = words_[i];
+            const bool verb = at.starts && takes({Element::Type::verb, false, 0, {}}, i, true);
+            const std::uint32_t begins[] = {at.exact, at.prefix, at.number ? kAnyNumber : 0,
+                                            verb ? kAnyVerb : 0,
+                                            at.starts && at.ing ? kAnyIng : 0};
+            for (const std::uint32_t word : begins) {
                 if (word == 0) continue;
                 for (const std::uint32_t p : table_.beginning(word)) {
                     const Phrase& phrase = table_.phrase(p);
@@ -64,12 +50,16 @@ public:
                     const bool reply = phrase.kind >= static_cast<int>(StatementKind::proposal);
                     if (reply && !replies) continue;
                     if (phrase.clause && !words_[i].starts) continue;
+                    if (phrase.begins && (!words_[i].starts || has_subject_before(i))) continue;
                     if (!reply && blocked(i, phrase)) continue;
                     std::size_t last = 0;
                     value_ = words_.size();
+                    free_ = false;
+                    if (phrase.elements[0].type == Element::Type::number) value_ = i;
                     if (!match(phrase, 1, i + 1, last)) continue;
                     if (!reply && last > i + 1 && last - 1 != value_ && words_[last - 1].quoted)
                         continue;
+                    if (!reply && (is_past(phrase, i) || describes(phrase, i))) continue;
                     Statement found = made(phrase, i, last);
                     if (reply) {
                         out.push_back(found);
@@ -80,6 +70,14 @@ public:
             }
             if ((words_[i].roles & kCopula) != 0) {
                 const Statement found = value_at(i);
+                if (found.strength != 0) offer(found, i);
+            }
+            if (i + 1 < words_.size() && !words_[i + 1].comma && is_joined(i)) {
+                const Statement found = value_at(i, true);
+                if (found.strength != 0) offer(found, i);
+            }
+            if (words_[i].assigned) {
+                const Statement found = assigned_at(i);
                 if (found.strength != 0) offer(found, i);
             }
         }
@@ -105,183 +103,8 @@ public:
         return true;
     }
 
-    bool empty() const { return words_.empty(); }
-    std::size_t size() const { return words_.size(); }
-    // Whether a word of the sentence has a role.
-    bool has(std::uint32_t role) const {
-        return std::any_of(words_.begin(), words_.end(),
-                           [&](const Word& word) { return (word.roles & role) != 0; });
-    }
-    bool begins_with(std::uint32_t role) const {
-        return !words_.empty() && (words_[0].roles & role) != 0;
-    }
-
 private:
-    // Whether the sentence has not all words that a phrase requires; false where unknown.
-    bool lacks(const Phrase& phrase) const {
-        for (const std::uint64_t need : phrase.needs)
-            if (need != 0 && (need & mask_) == 0) return true;
-        return (phrase.needs_number && !numbers_) || (phrase.needs_day && !days_);
-    }
-
-    void read() {
-        words_.clear();
-        bool quoted = false, comma = false;
-        for (std::size_t at = begin_; at < end_;) {
-            const CodePoint point = decode(text_, at);
-            const std::uint8_t bits = class_byte(point.value);
-            if (!is_word_char(bits)) {
-                switch (point.value) {
-                    case U'"': quoted = !quoted; break;
-                    case U'\u201C':
-                    case U'\u00AB':
-                    case U'\u201E':
-                    case U'\u300C': quoted = true; break;
-                    case U'\u201D':
-                    case U'\u00BB':
-                    case U'\u300D': quoted = false; break;
-                    case U',':
-                    case U';':
-                    case U':':
-                    case U'(':
-                    case U')':
-                    case U'.':
-                    case U'!':
-                    case U'?':
-                    case U'\u2014':
-                    case U'\u2013':
-                    case U'\uFF0C':
-                    case U'\u3001':
-                    case U'\u3002':
-                    case U'\uFF1B':
-                    case U'\uFF1A': comma = true; break;
-                    case U'=':
-                    case U'\'': break;
-                    case U'-': comma |= at > begin_ && text_[at - 1] == ' '; break;
-                    default: break;
-                }
-                at += point.size;
-                continue;
-            }
-            at = read_word(at, quoted, comma);
-            comma = false;
-        }
-        // An opening mark without a closing one quotes nothing.
-        if (quoted)
-            for (auto word = words_.rbegin(); word != words_.rend() && word->quoted; ++word)
-                word->quoted = false;
-    }
-
-    std::size_t read_word(std::size_t at, bool quoted, bool comma) {
-        Word word{};
-        word.from = static_cast<std::uint32_t>(at);
-        word.quoted = quoted;
-        word.comma = comma;
-        std::uint64_t hash = kWordSeed;
-        std::size_t count = 0, digits = 0;
-        bool upper = false, inner_upper = false, joined_sign = false;
-        while (at < end_) {
-            const CodePoint point = decode(text_, at);
-            const std::uint8_t bits = class_byte(point.value);
-            char32_t c = point.value;
-            if (is_word_char(bits)) {
-                if ((bits & kSpaceless) != 0 && count > 0) break;
-                const auto kind = static_cast<CharClass>(bits & 7);
-                if (kind == CharClass::upper) (count == 0 ? upper : inner_upper) = true;
-                digits += kind == CharClass::number;
-                c = lower_case(c);
-            } else {
-                const bool apostrophe = c == U'\'' || c == U'\u2019';
-                if (!apostrophe && c != U'-' && c != U'_' && c != U'.' && c != U'/' && c != U':' &&
-                    c != U'@' && c != U',')
-                    break;
-                const std::size_t next = at + point.size;
-                if (next >= end_) break;
-                const std::uint8_t after = class_byte(decode(text_, next).value);
-                const bool digit = static_cast<CharClass>(after & 7) == CharClass::number;
-                if (!is_word_char(after) || (after & kSpaceless) != 0) break;
-                if ((c == U',' || c == U':') && !(digit && digits > 0)) break;
-                joined_sign |= c == U'_' || c == U'/' || c == U'.' || c == U'@';
-                if (apostrophe) c = U'\'';
-            }
-            hash = mix_char(hash, c);
-            ++count;
-            at += point.size;
-            if (count < 24 && table_.has_prefix_of(count))
-                if (const auto found =
-                        table_.word(mix_char(hash, static_cast<char32_t>(kPrefixMark) << 24)))
-                    word.prefix = found;
-            if (count == 1 && (bits & kSpaceless) != 0) break;
-        }
-        word.to = static_cast<std::uint32_t>(at);
-        word.exact = table_.word(hash);
-        word.roles = table_.roles(word.exact);
-        word.number = digits > 0 && !upper && !inner_upper && !joined_letters(word, digits);
-        word.named = digits > 0 || upper || inner_upper || joined_sign;
-        const std::string_view raw = text_.substr(word.from, word.to - word.from);
-        word.inflected =
-            count > 3 && (raw.ends_with("ed") || raw.ends_with("ing") ||
-                          (raw.ends_with("s") && !raw.ends_with("ss") && raw != "focus"));
-        if (raw.ends_with("need") || raw.ends_with("feed") || raw.ends_with("embed") ||
-            raw.ends_with("bring"))
-            word.inflected = false;
-        mask_ |= mask_of(word.exact) | mask_of(word.prefix);
-        numbers_ |= word.number;
-        days_ |= (word.roles & kDay) != 0 || (raw[0] >= '0' && raw[0] <= '9');
-        words_.push_back(word);
-        return at;
-    }
-
-    // "5kg" is a number, "a81d0ce" an identifier.
-    bool joined_letters(const Word& word, std::size_t digits) const {
-        const char first = text_[word.from];
-        return first < '0' || first > '9' || word.to - word.from > 2 * digits + 4;
-    }
-
-    void find_clauses() {
-        bool opener = true, condition = false;
-        question_ = reported_ = words_.size();
-        const std::string_view whole = text_.substr(begin_, end_ - begin_);
-        const std::size_t mark = whole.find_last_not_of(" \n\r\t\"')");
-        const bool asks = mark != std::string_view::npos &&
-                          (whole[mark] == '?' || whole.substr(0, mark + 1).ends_with("\uFF1F") ||
-                           begins_question());
-        for (std::size_t i = 0; i < words_.size(); ++i) {
-            Word& word = words_[i];
-            const bool joined = i > 0 && (words_[i - 1].roles & kJoiner) != 0;
-            word.starts = i == 0 || word.comma || joined || (opener && i > 0);
-            opener = word.starts && (word.roles & kOpener) != 0;
-            condition = (condition && !word.comma) || (word.starts && (word.roles & kIf) != 0);
-            word.conditional = condition;
-            const bool reporter = (i > 0 && (words_[i - 1].roles & kReporter) != 0) ||
-                                  (i > 1 && (words_[i - 2].roles & kReporter) != 0);
-            if (reported_ == words_.size() && reporter && (word.roles & kSays) != 0)
-                reported_ = i - 1;
-            if (reported_ == words_.size() &&
-                text_.substr(word.from, word.to - word.from) == "heard")
-                reported_ = i;
-            if (asks && question_ == words_.size() && word.starts && (word.roles & kAsks) != 0)
-                question_ = i;
-        }
-        if (asks && question_ == words_.size()) question_ = 0;
-        if (question_ + 1 < words_.size()) {
-            const Word& next = words_[question_ + 1];
-            const auto raw = text_.substr(next.from, next.to - next.from);
-            asks_for_ = raw == "you" || raw == "please";
-        }
-    }
-
-    // A question without its mark: "is it true that". "Do", "can" and "when" begin other sentences.
-    bool begins_question() const {
-        if (words_.empty()) return false;
-        const auto raw = text_.substr(words_[0].from, words_[0].to - words_[0].from);
-        for (const std::string_view word : {"is", "are", "does", "did", "why", "how"})
-            if (raw.size() == word.size() && (raw[0] | 0x20) == word[0] &&
-                raw.substr(1) == word.substr(1))
-                return true;
-        return false;
-    }
-
+private:
     static bool keeps_kind(const Statement& s) {
         switch (s.kind) {
             case StatementKind::rule:
@@ -290,18 +113,60 @@ private:
             case StatementKind::preference:
             case StatementKind::decision:
             case StatementKind::deadline:
-            case StatementKind::value:
-            case StatementKind::fact: return true;
+            case StatementKind::value: return true;
             default: return false;
         }
     }
 
+    // Kinds that are not stated by a sentence that doubts them.
+    static constexpr std::uint32_t kDoubted =
+        1u << static_cast<int>(StatementKind::rule) | 1u << static_cast<int>(StatementKind::limit) |
+        1u << static_cast<int>(StatementKind::decision) |
+        1u << static_cast<int>(StatementKind::permission) |
+        1u << static_cast<int>(StatementKind::commitment) |
+        1u << static_cast<int>(StatementKind::deadline) |
+        1u << static_cast<int>(StatementKind::value);
+
+    // Kinds of which a sentence about the past states nothing that still holds.
+    static constexpr std::uint32_t kPastKinds =
+        1u << static_cast<int>(StatementKind::rule) | 1u << static_cast<int>(StatementKind::limit) |
+        1u << static_cast<int>(StatementKind::preference) |
+        1u << static_cast<int>(StatementKind::decision) |
+        1u << static_cast<int>(StatementKind::commitment) |
+        1u << static_cast<int>(StatementKind::deadline) |
+        1u << static_cast<int>(StatementKind::value);
+
     bool blocked(std::size_t at, const Phrase& phrase) const {
         const Word& word = words_[at];
-        if (word.quoted) return true;
+        if (word.quoted || unsaid_) return true;
+        if (kDoubted >> phrase.kind & 1 && hedge_ < at && at < hedge_ + 7 &&
+            (words_[at].roles & kOwner) == 0 && (words_[at - 1].roles & kOwner) == 0 &&
+            !(words_[at].starts && words_[at].comma) && !turns(hedge_, at))
+            return true;
+        if (past_ < words_.size() && kPastKinds >> phrase.kind & 1 && 
+            !turns(std::min(past_, at), std::max(past_, at)))
+            return true;
         if (at >= question_ && !phrase.question && !phrase.request) return true;
         if (at >= question_ && phrase.question && at > 0 && asks_about(at, phrase)) return true;
         return (word.conditional && !phrase.condition) || at > reported_ + 1;
+    }
+
+    // "I'll update it and make sure": the author does, and asks for nothing.
+    bool has_subject_before(std::size_t at) const {
+        for (std::size_t i = 0; i < at; ++i)
+            if ((words_[i].roles & kAsks) != 0 || is_one_of(i, kSubjects) ||
+                ((words_[i].roles & kSelf) != 0 && !raw_is(i, "please")))
+                return true;
+        return false;
+    }
+
+    // Whether the sentence turns to something else between two words: "but", "now".
+    bool turns(std::size_t from, std::size_t to) const {
+        for (std::size_t i = from + 1; i <= to && i < words_.size(); ++i)
+            if (raw_is(i, "but") || (words_[i].roles & kNow) != 0 ||
+                (words_[i].comma && words_[i].starts && i < to))
+                return true;
+        return false;
     }
 
     // "why do I prefer", "what if I prefer", "is it true that I must": the question is about it. A
@@ -313,8 +178,32 @@ private:
         if (before > 0 && (words_[before].roles & kOwner) != 0) --before;
         if ((words_[before].roles & kAsks) != 0 || (words_[before].roles & that) == that)
             return true;
+        const bool stated = phrase.kind == static_cast<int>(StatementKind::deadline) ||
+                            phrase.kind == static_cast<int>(StatementKind::value);
+        if (stated && at <= question_ + 3 && (words_[question_].roles & kCopula) != 0) return true;
         if (words_[at].starts || asks_for_) return false;
         return phrase.kind == static_cast<int>(StatementKind::rule) || phrase.condition;
+    }
+
+    // "The deadline was March 3": a value that no longer holds, unless it "was moved to" it.
+    bool is_past(const Phrase& phrase, std::size_t cue) const {
+        if (phrase.kind != static_cast<int>(StatementKind::limit) &&
+            phrase.kind != static_cast<int>(StatementKind::deadline))
+            return false;
+        bool past = false;
+        for (std::size_t i = cue; i < std::min(value_, words_.size()); ++i) {
+            if ((words_[i].roles & kNow) != 0) return false;
+            const auto raw = raw_of(i);
+            past |= raw == "was" || raw == "were";
+        }
+        return past;
+    }
+
+    // "The API returns at most 100 items": a limit that a thing has, which nobody set here.
+    bool describes(const Phrase& phrase, std::size_t cue) const {
+        return phrase.kind == static_cast<int>(StatementKind::limit) && cue > 1 &&
+               words_[cue - 1].inflected && !words_[cue].comma && !has(kSelf) &&
+               text_[words_[cue - 1].to - 1] == 's';
     }
 
     bool match(const Phrase& phrase, std::size_t e, std::size_t at, std::size_t& last) {
@@ -330,72 +219,31 @@ private:
             return false;
         }
         if (takes(element, at)) {
-            const bool no_width = element.type == Type::clause || element.type == Type::end;
+            const bool no_width = element.type == Type::clause || element.type == Type::end ||
+                                  element.type == Type::except;
             if (match(phrase, e + 1, at + (no_width ? 0 : 1), last)) {
                 if (element.type == Type::number || element.type == Type::value ||
-                    element.type == Type::day)
+                    element.type == Type::day || element.type == Type::word) {
                     value_ = at;
+                    free_ = element.type == Type::word;
+                }
                 return true;
             }
         }
-        return element.optional && match(phrase, e + element.skip, at, last);
+        if (element.optional && match(phrase, e + element.skip, at, last)) return true;
+        return at < words_.size() && !words_[at].comma && (words_[at].roles & kAdverb) != 0 &&
+               match(phrase, e, at + 1, last);
     }
 
-    bool takes(const Element& element, std::size_t at) const {
-        using Type = Element::Type;
-        if (element.type == Type::end) return at == words_.size();
-        if (at >= words_.size()) return false;
-        const Word& word = words_[at];
-        switch (element.type) {
-            case Type::words:
-                return std::find(element.words.begin(), element.words.end(), word.exact) !=
-                           element.words.end() ||
-                       (word.prefix != 0 && std::find(element.words.begin(), element.words.end(),
-                                                      word.prefix) != element.words.end());
-            case Type::verb:
-                return !word.comma && !word.number && !word.inflected &&
-                       (word.roles & kNoImperative) == 0;
-            case Type::number: return word.number;
-            case Type::value: return is_value(at);
-            case Type::day: return (word.roles & kDay) != 0 || is_date(at);
-            case Type::clause: return word.starts;
-            default: return false;
-        }
-    }
-
-    bool is_value(std::size_t at) const {
-        const Word& word = words_[at];
-        return word.number || word.quoted || (word.named && !(at == 0 && !has_digit(word))) ||
-               (word.roles & kDay) != 0;
-    }
-
-    // The last word of a value: "March 3", "3 March", "Monday morning".
-    std::size_t value_last(std::size_t at) const {
-        std::size_t last = at;
-        const bool dated = (words_[at].roles & kDay) != 0;
-        while (last + 1 < words_.size() && last < at + 2) {
-            const Word& next = words_[last + 1];
-            const bool day = (next.roles & kDay) != 0;
-            if (next.comma || !(day ? dated || words_[at].number : dated && next.number)) break;
-            ++last;
-        }
-        return last;
-    }
-
-    bool has_digit(const Word& word) const {
-        for (std::uint32_t i = word.from; i < word.to; ++i)
-            if (text_[i] >= '0' && text_[i] <= '9') return true;
-        return false;
-    }
-
-    // 14th, 3/12, 2024-05-01, 17:00
-    bool is_date(std::size_t at) const {
-        const Word& word = words_[at];
-        const std::string_view raw = text_.substr(word.from, word.to - word.from);
-        if (raw.empty() || raw[0] < '0' || raw[0] > '9') return false;
-        return raw.ends_with("th") || raw.ends_with("st") || raw.ends_with("nd") ||
-               raw.ends_with("rd") || raw.ends_with("am") || raw.ends_with("pm") ||
-               raw.find_first_of("/-:") != std::string_view::npos;
+    // "port's", before a value that ends its clause.
+    bool is_joined(std::size_t at) const {
+        const auto raw = raw_of(at);
+        if (!(raw.ends_with("'s") || raw.ends_with("\u2019s")) || raw.size() < 5) return false;
+        const Word& value = words_[at + 1];
+        const std::size_t behind = value_last(at + 1) + 1;
+        return (has_digit(value) || (value.roles & kDay) != 0) &&
+               (behind >= words_.size() || words_[behind].comma ||
+                (words_[behind].roles & (kNow | kUnit)) != 0);
     }
 
     Statement made(const Phrase& phrase, std::size_t first, std::size_t last) const {
@@ -412,7 +260,7 @@ private:
             s.kind == StatementKind::value || s.kind == StatementKind::correction) {
             const std::size_t from = std::min(value_, last > first + 1 ? last - 1 : last);
             for (std::size_t i = from; i < std::min(words_.size(), from + 6); ++i)
-                if (is_value(i)) {
+                if (is_value(i) || (free_ && i == value_)) {
                     const bool dated = (words_[i].roles & kDay) != 0 && i > 0 && !words_[i].comma &&
                                        words_[i - 1].number;
                     s.value_start = words_[dated ? i - 1 : i].from;
@@ -434,9 +282,10 @@ private:
         s.subject_end = words_[cue - 1].to;
     }
 
-    Statement value_at(std::size_t copula) const {
+    // `joined`: the word is the last of the subject, with "is" in it ("the port's 8443").
+    Statement value_at(std::size_t copula, bool joined = false) const {
         Statement none{};
-        if (copula == 0 || copula >= question_ || words_[copula].quoted) return none;
+        if ((copula == 0 && !joined) || copula >= question_ || words_[copula].quoted) return none;
         std::size_t first = copula;
         while (first > 0 && copula - first < 7 && !words_[first].comma &&
                !(first < copula && words_[first].starts))
@@ -446,24 +295,47 @@ private:
             now |= (words_[first].roles & kNow) != 0;
             ++first;
         }
-        if (first >= copula) return none;
+        const std::size_t last = joined ? copula : copula - 1;  // of the subject
+        if (first > last) return none;
         const bool owned = (words_[first].roles & kOwner) != 0;
         const bool article = (words_[first].roles & kArticle) != 0;
-        if (owned || article) ++first;
-        if (first >= copula) return none;
+        if (owned || article)
+            ++first;
+        else if (joined)
+            return none;
+        if (first > last) return none;
         for (std::size_t i = first; i < copula; ++i)
             if ((words_[i].roles & (kIf | kSays | kAsks)) != 0) return none;
-        if (((words_[first].roles | words_[copula - 1].roles) & kNoSubject) != 0) return none;
+        if (((words_[first].roles | words_[last].roles) & kNoSubject) != 0) return none;
         if (!owned && !article && !words_[first].starts) return none;
         std::size_t at = copula + 1;
+        bool called = (words_[last].roles & kNameNoun) != 0;
+        bool plain = (words_[last].roles & kNameOnly) != 0;  // any word is a name
         while (at < words_.size() && !words_[at].comma && (words_[at].roles & kFiller) != 0) {
             now |= (words_[at].roles & kNow) != 0;
+            plain |= raw_is(at, "called") || raw_is(at, "named") || raw_is(at, "spelled");
+            called |= plain;
             ++at;
         }
-        if (at >= words_.size() || !is_value(at)) return none;
+        if (at + 1 < words_.size() && !words_[at].comma && (words_[at].roles & kKindNoun) != 0 &&
+            is_value(at + 1))
+            ++at;
+        if (at >= words_.size()) return none;
+        if ((owned || article) && raw_of(at) == "not") return denied(copula, first);
+        const bool ends = at + 1 == words_.size() || words_[at + 1].comma ||
+                          (words_[at + 1].roles & kNow) != 0;
+        const bool hyphened = raw_of(at).find_first_of("-_") != std::string_view::npos;
+        const bool name = called && (plain || hyphened) && ends && copula - first < 4 && (owned || article) && !words_[at].comma &&
+                          !words_[at].inflected && (words_[at].roles & kNoImperative) == 0;
+        if (!is_value(at) && !name) return none;
         const Word& value = words_[at];
+        const std::size_t behind = value_last(at) + 1;
+        if (behind < words_.size() && !words_[behind].comma &&
+            ((words_[behind].roles & kIf) != 0 || raw_is(behind, "when")))
+            return none;
         const bool placed = at > copula + 1;  // "is on Friday", "is called Zeus"
-        const bool exact = has_digit(value) || value.quoted || placed;
+        const bool exact = has_digit(value) || value.quoted || placed || name ||
+                           value.identifier || (value.roles & kDay) != 0 || (article && ends && value.named);
         if (!exact && !owned && !now) return none;
         for (std::size_t i = at + 1; i < std::min(words_.size(), at + 4); ++i)
             now |= (words_[i].roles & kNow) != 0;
@@ -478,9 +350,49 @@ private:
         s.cue_start = words_[copula].from;
         s.cue_end = words_[copula].to;
         s.subject_start = words_[first].from;
-        s.subject_end = words_[copula - 1].to;
+        s.subject_end = words_[last].to;
+        if (joined) s.subject_end -= text_[words_[last].to - 2] == '\'' ? 2 : 4;
         s.value_start = value.from;
         s.value_end = words_[value_last(at)].to;
+        return s;
+    }
+
+    // "Base commit: 4fe21ab", "timeout = 45s": a value behind a colon or an equals sign.
+    Statement assigned_at(std::size_t at) const {
+        if (at == 0 || at > 4 || !words_[at].assigned || words_[at].quoted || at + 4 < words_.size())
+            return {};
+        for (std::size_t i = 0; i < at; ++i)
+            if ((i > 0 && words_[i].comma) || words_[i].number ||
+                (words_[i].roles & (kIf | kAsks | kOpener | kNoSubject | kTransforms | kSays)) != 0)
+                return {};
+        if (!has_digit(words_[at]) && !words_[at].identifier) return {};
+        Statement s{};
+        s.kind = StatementKind::value;
+        s.strength = 5;
+        s.flags = kListed;
+        s.cue_start = s.cue_end = words_[at].from;
+        s.subject_start = words_[0].from;
+        s.subject_end = words_[at - 1].to;
+        s.value_start = words_[at].from;
+        s.value_end = words_[value_last(at)].to;
+        return s;
+    }
+
+    // "The port is not 9001": what is said to be wrong.
+    Statement denied(std::size_t copula, std::size_t first) const {
+        std::size_t at = copula + 2;
+        while (at < words_.size() && !words_[at].comma && (words_[at].roles & kFiller) != 0) ++at;
+        if (at >= words_.size() || words_[at].comma || !has_digit(words_[at]) ||
+            blocked(copula, Phrase{}))
+            return {};
+        Statement s{};
+        s.kind = StatementKind::correction;
+        s.strength = 5;
+        s.flags = kUpdates | kNegates;
+        s.cue_start = words_[copula].from;
+        s.cue_end = words_[copula + 1].to;
+        s.subject_start = words_[first].from;
+        s.subject_end = words_[copula - 1].to;
         return s;
     }
 
@@ -529,15 +441,6 @@ private:
         return true;
     }
 
-    std::string_view text_;
-    std::size_t begin_, end_;
-    std::vector<Word>& words_;
-    const Phrases& table_;
-    std::size_t value_ = 0;                    // the word that is the value in the last match
-    std::size_t question_ = 0, reported_ = 0;  // the size of words_ where there is none
-    std::uint64_t mask_ = 0;                   // of the words that are in the tables
-    bool numbers_ = false, days_ = false;
-    bool asks_for_ = false;  // the question is a request: "can you"
 };
 
 }  // namespace ctxmem::ledger

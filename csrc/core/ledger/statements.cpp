@@ -13,6 +13,8 @@ namespace {
 
 using namespace ledger;
 
+constexpr std::ptrdiff_t kMostListed = 3;
+
 // Finds the paragraphs in which the author of the message speaks.
 class MessageReader {
 public:
@@ -70,10 +72,33 @@ public:
         if (pasted_) read_request_behind_paste();
         close();
         end_section();
+        if (!trusted_) drop_worked_on();
+        drop_lists();
         return std::move(out_);
     }
 
 private:
+    // Of many lines "name: value" none is taken: they are a form, a record or a table.
+    void drop_lists() {
+        const auto listed = [](const Statement& s) { return (s.flags & kListed) != 0; };
+        if (std::count_if(out_.begin(), out_.end(), listed) > kMostListed)
+            out_.erase(std::remove_if(out_.begin(), out_.end(), listed), out_.end());
+        for (Statement& s : out_) s.flags &= static_cast<std::uint8_t>(~kListed);
+    }
+
+    // Where the first or last paragraph asks for work on a text ("translate this"), the paragraphs
+    // behind or before it are that text; a last one that begins as a request is the author's.
+    void drop_worked_on() {
+        if (paragraphs_.size() < 2) return;
+        const bool first = paragraphs_.front().asks_for_work;
+        if (!first && !paragraphs_.back().asks_for_work) return;
+        std::size_t begin = first ? paragraphs_[1].begin : 0;
+        std::size_t end = first ? text_.size() : paragraphs_.back().begin;
+        if (first && paragraphs_.size() > 2 && paragraphs_.back().requests)
+            end = paragraphs_.back().begin;
+        std::erase_if(out_, [&](const Statement& s) { return s.start >= begin && s.start < end; });
+    }
+
     void begin_paste(std::size_t at) {
         close();
         pasted_ = true;
@@ -104,6 +129,7 @@ private:
         bool self = false;
         std::size_t words = 0;
         const std::size_t before = out_.size();
+        Paragraph paragraph{begin_, false, false};
         for (std::size_t i = 0; i < starts_.size(); ++i) {
             const std::size_t next = i + 1 < starts_.size() ? starts_[i + 1] : end_;
             const std::size_t last = trim_space(text_, starts_[i], next);
@@ -112,7 +138,11 @@ private:
             sentence.find(replies_, i > 0 ? starts_[i - 1] : starts_[i], out_);
             self = self || sentence.has(kSelf);
             words += sentence.size();
+            paragraph.asks_for_work |= sentence.asks_for_work();
+            paragraph.requests |= i == 0 && sentence.begins_with(kRequests);
+            if (!trusted_ && sentence.gives_text()) break;
         }
+        paragraphs_.push_back(paragraph);
         if (trusted_ || replies_) return;
         if (self) {
             end_section(before);
@@ -212,9 +242,16 @@ private:
         Sentence(content, begin, content.size(), words);
         std::uint32_t roles = 0;
         for (const Word& word : words) roles |= word.roles;
-        return (roles & kPasted) != 0 && (roles & kShows) != 0;
+        return ((roles & kPasted) != 0 && (roles & kShows) != 0) ||
+               (!words.empty() && (words[0].roles & kTransforms) != 0);
     }
 
+    struct Paragraph {
+        std::size_t begin;
+        bool asks_for_work, requests;
+    };
+
+    std::vector<Paragraph> paragraphs_;
     std::string_view text_;
     bool replies_, trusted_;
     StopToken& stop_;

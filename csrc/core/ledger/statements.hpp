@@ -46,7 +46,8 @@ inline constexpr std::array<std::string_view, 15> kStatementKinds = {
 
 // Flags of a statement. Updates: it says that something changed ("now", "instead"). Leans: it refers
 // to the sentence before it. Negates: it contains a negation. Retracts: it takes something back.
-constexpr std::uint8_t kUpdates = 1, kLeans = 2, kNegates = 4, kRetracts = 8;
+// Listed: a line "name: value"; of many in a text none is returned.
+constexpr std::uint8_t kUpdates = 1, kLeans = 2, kNegates = 4, kRetracts = 8, kListed = 16;
 
 // Offsets are bytes; an empty span has equal ends.
 struct Statement {
