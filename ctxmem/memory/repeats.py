@@ -10,19 +10,29 @@ New text is not cached yet, so leaving some of it out never costs a rewrite.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from ctxmem.memory import editing
 from ctxmem.memory.items import Item
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.texts import with_results
 
-RUN_LINES = 4
+RUN_LINES = 2
 """Shorter runs of repeated lines are shown."""
-RUN_CHARACTERS = 240
+RUN_CHARACTERS = 100
 """Runs of fewer characters are shown; a mark takes about 60."""
+MARK_TOKENS = 20
+"""A mark has about so many tokens."""
+LEAST_SAVED = 24
+"""A result is shown without its repeats where that saves so many tokens."""
 _MOST_KEYS = 100_000
 """Keys beyond this are dropped with all of what has left the window."""
+
+_LOOK_BACK = 128
+"""Repeats are counted in so many items before a new one."""
 
 Place = tuple[int, int, int]  # an item, one of its results, a line
 
@@ -39,6 +49,7 @@ class RepeatIndex:
         self._state = state
         self._places: dict[int, Place] = {}
         self._lines: dict[int, list[list[str]]] = {}  # of each item that was added
+        self._keys: dict[int, frozenset[int]] = {}  # of the results of recent items
         self._started = False
 
     def add(self, item: Item) -> None:
@@ -54,6 +65,39 @@ class RepeatIndex:
         for part, one in enumerate(lines):
             for at in range(len(one) - RUN_LINES + 1):
                 self._places[_key(one, at)] = (item.index, part, at)
+
+    def expected(self, item: Item) -> float:
+        """Return how many tokens later results will save if a new item stays in the window.
+
+        Lines that were repeated k times are expected to be repeated k times more. Results among
+        the last `_LOOK_BACK` items count, wherever they are by now. Linear in the item's text and
+        in the number of lines of those results.
+        """
+        start = max(0, item.index - _LOOK_BACK)
+        for old in [index for index in self._keys if index < start]:
+            del self._keys[old]
+        times: Counter[int] = Counter()
+        for index in range(start, item.index):
+            times.update(self._keys_of(index))
+        saved = 0.0
+        for text in _results(item) if times else ():
+            lines = text.split("\n")
+            scale = item.tokens / max(1, len(item.text))
+            counts = _covered(lines, times)
+            for count, run in groupby(zip(counts, lines, strict=True), key=itemgetter(0)):
+                tokens = scale * sum(len(line) + 1 for _, line in run) - MARK_TOKENS
+                saved += count * tokens if tokens >= LEAST_SAVED else 0.0
+        return saved
+
+    def _keys_of(self, index: int) -> frozenset[int]:
+        """Return the keys of an item's results, each once."""
+        if index not in self._keys:
+            found: set[int] = set()
+            for text in _results(self._state.items[index]):
+                lines = text.split("\n")
+                found.update(_key(lines, at) for at in range(len(lines) - RUN_LINES + 1))
+            self._keys[index] = frozenset(found)
+        return self._keys[index]
 
     def _start(self, before: int) -> None:
         """Begin with the items that the window shows in full, of those before an item."""
@@ -105,6 +149,16 @@ class RepeatIndex:
         while count < most and lines[at + count] == there[place[2] + count]:
             count += 1
         return place, count if count >= RUN_LINES else 0
+
+
+def _covered(lines: Sequence[str], times: Mapping[int, int]) -> list[int]:
+    """Return of each line how often a run of lines that holds it was said before."""
+    counts = [0] * len(lines)
+    for at in range(len(lines) - RUN_LINES + 1):
+        seen = times.get(_key(lines, at), 0)
+        for line in range(at, at + RUN_LINES) if seen else ():
+            counts[line] = max(counts[line], seen)
+    return counts
 
 
 def _key(lines: Sequence[str], at: int) -> int:
