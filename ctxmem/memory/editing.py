@@ -56,6 +56,18 @@ def outline(
     return "\n".join([" ".join([head, *ids]), *lines])
 
 
+def superseded(pages: Sequence[int], tokens: int, newer: Sequence[int]) -> str:
+    """Return what is shown for a result that a newer one supersedes.
+
+    >>> superseded(range(9, 10), 379, range(12, 14))
+    '[p9: 379 tokens, stored; p12-p13 shows it as it is now; recall reads it]'
+    """
+    return (
+        f"[{page_range(pages)}: {tokens:,} tokens, stored; {page_range(newer)} shows it as it is "
+        "now; recall reads it]"
+    )
+
+
 def index_heading(pages: Sequence[int], messages: int, tokens: int) -> str:
     """Return the first line of an index."""
     return (

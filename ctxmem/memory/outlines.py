@@ -86,8 +86,9 @@ def outline_lines(text: str, kind: Kind, room: int, count: Callable[[str], int])
 
     Data has none.
 
-    >>> outline_lines("start\\nstep 1\\nstep 2\\nerror: no disk\\nend", "lines", 20, len)
-    ['error: no disk', 'end']
+    >>> log = "step 1 of 9\\nstep 2 of 9\\nerror: no disk\\nstopped at 12:03"
+    >>> outline_lines(log, "lines", 40, len)
+    ['error: no disk', 'stopped at 12:03']
     """
     if kind == "data":
         return []

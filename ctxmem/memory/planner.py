@@ -112,6 +112,9 @@ class WindowPlanner:
         self.state.excerpts.update(plan.excerpts)
         self.state.parts.update(plan.parts)
         self.state.replace_from(plan.keep, plan.entries, plan.committed)
+        for entry in plan.entries:
+            if entry.full and entry.item in self.state.parts:
+                self.repeats.add(self.state.items[entry.item])  # it was shown with marks before
         self.state.passing = {note.again for note in plan.notes}
         self.state.absent = self._absent(plan)
         if plan.record is not None:

@@ -18,7 +18,7 @@ from operator import itemgetter
 from ctxmem.memory import editing
 from ctxmem.memory.items import Item
 from ctxmem.memory.resident import Resident
-from ctxmem.memory.texts import with_results
+from ctxmem.memory.texts import result_texts
 
 RUN_LINES = 2
 """Shorter runs of repeated lines are shown."""
@@ -58,7 +58,7 @@ class RepeatIndex:
             self._start(item.index)
         if len(self._places) > _MOST_KEYS:
             self._start(item.index)
-        lines = [text.split("\n") for text in _results(item)]
+        lines = [text.split("\n") for text in result_texts(item.message)]
         if not any(len(one) >= RUN_LINES for one in lines):
             return
         self._lines[item.index] = lines
@@ -80,7 +80,7 @@ class RepeatIndex:
         for index in range(start, item.index):
             times.update(self._keys_of(index))
         saved = 0.0
-        for text in _results(item) if times else ():
+        for text in result_texts(item.message) if times else ():
             lines = text.split("\n")
             scale = item.tokens / max(1, len(item.text))
             counts = _covered(lines, times)
@@ -93,7 +93,7 @@ class RepeatIndex:
         """Return the keys of an item's results, each once."""
         if index not in self._keys:
             found: set[int] = set()
-            for text in _results(self._state.items[index]):
+            for text in result_texts(self._state.items[index].message):
                 lines = text.split("\n")
                 found.update(_key(lines, at) for at in range(len(lines) - RUN_LINES + 1))
             self._keys[index] = frozenset(found)
@@ -119,7 +119,7 @@ class RepeatIndex:
         if not self._started:
             self._start(item.index)
         sources: set[int] = set()
-        made = [self._shortened(text, shown, sources) for text in _results(item)]
+        made = [self._shortened(text, shown, sources) for text in result_texts(item.message)]
         return (made, sources) if sources else None
 
     def _shortened(self, text: str, shown: Container[int], sources: set[int]) -> str | None:
@@ -168,13 +168,3 @@ def _key(lines: Sequence[str], at: int) -> int:
 def _mark(source: Item, line: int, count: int) -> str:
     pages = editing.page_range(source.pages)
     return f"[{count} lines as in {pages}, its lines {line + 1}-{line + count}; recall reads it]"
-
-
-def _results(item: Item) -> list[str]:
-    texts: list[str] = []
-
-    def note(text: str) -> None:
-        texts.append(text)
-
-    with_results(item.message, note)
-    return texts
