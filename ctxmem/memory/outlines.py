@@ -33,6 +33,8 @@ _FEWEST_LINES = 3
 """A text of fewer lines is data."""
 _DENSE_SHARE = 0.5
 """A text is data when its identifiers have this share of its characters, white space aside."""
+_FORM_SHARE = 0.3
+"""In a log, so many lines are of one form."""
 _READ_CHARACTERS = 60_000
 """Of a longer text the first and the last half of so many characters are looked at."""
 _UNIT_BYTES = 160
@@ -40,10 +42,11 @@ _UNIT_BYTES = 160
 
 _NUMBERED = re.compile(r"(?m)^[ \t]*\d+(?:[:|\t] ?|[ \t]{2})")
 _IMPORT = re.compile(r"(?:import|from|use|using|require|package|#include)\b")
-_SIGNATURE = re.compile(
+_DEFINITION = re.compile(
     r"(?:[@\w]+[ \t]+)*?(?:def|class|func|function|fn|struct|enum|trait|impl|interface|type|module|"
-    r"namespace|sub|proc)\b|[A-Za-z_][\w:<>,*&\[\] \t]*\([^;]*\)?[^;]*$"
+    r"namespace|sub|proc)\b"
 )
+_FUNCTION = re.compile(r"[A-Za-z_][\w:<>,*&\[\] \t]*\([^;]*\)?[^;]*$")
 _NO_SIGNATURE = re.compile(
     r"(?:if|elif|else|for|while|switch|case|try|except|catch|finally|with|return|do|match)\b"
 )
@@ -73,7 +76,8 @@ def kind_of(text: str) -> Kind:
     lines = text.count("\n") + 1
     if lines < _FEWEST_LINES or _is_dense(text):
         return "data"
-    return "code" if _is_code(_plain(text)) else "lines"
+    plain = _plain(text)
+    return "code" if not _repeats_a_form(plain) and _is_code(plain) else "lines"
 
 
 def lines_room(tokens: int) -> int:
@@ -96,9 +100,12 @@ def outline_lines(text: str, kind: Kind, room: int, count: Callable[[str], int])
     found = _code_lines(plain) if kind == "code" else _log_lines(plain)
     chosen: list[_Line] = []
     for line in sorted(found, key=lambda one: (one.rank, one.at)):
-        tokens = count(line.text) + 1
-        if tokens <= room and len(line.text) >= FEWEST_CHARACTERS:
-            chosen.append(line)
+        text = line.text
+        while line.rank == 0 and text and count(text) >= room:
+            text = _cut(text, len(text) * 3 // 4)
+        tokens = count(text) + 1
+        if tokens <= room and len(text) >= FEWEST_CHARACTERS:
+            chosen.append(line._replace(text=text))
             room -= tokens
     return [line.text for line in sorted(chosen)]
 
@@ -109,6 +116,22 @@ def _plain(text: str) -> str:
         half = _READ_CHARACTERS // 2
         text = text[:half] + "\n" + text[-half:]
     return _NUMBERED.sub("", text)
+
+
+def _repeats_a_form(text: str) -> bool:
+    """Return whether many lines are alike but for their numbers, as those of logs are."""
+    forms = _forms(text.split("\n"))
+    lines = sum(map(len, forms.values()))
+    return max(map(len, forms.values()), default=0) >= max(3, _FORM_SHARE * lines)
+
+
+def _forms(lines: Sequence[str]) -> dict[str, list[int]]:
+    """Return the lines of each form, by their places; lines without letters have none."""
+    forms: dict[str, list[int]] = {}
+    for at, line in enumerate(lines):
+        if not _RULE.fullmatch(line):
+            forms.setdefault(_VARYING.sub("0", "".join(line.split())), []).append(at)
+    return forms
 
 
 def _bracketed(text: str) -> bool:
@@ -138,6 +161,13 @@ def _is_code(text: str) -> bool:
     return 2 * sum(len(u) for u, k in zip(units, kinds, strict=True) if k == _CODE) >= size > 0
 
 
+def _is_signature(line: str, needed: bool) -> bool:
+    """Return whether a line defines something; `needed` says that a body below needs it."""
+    if _NO_SIGNATURE.match(line):
+        return False
+    return bool(_DEFINITION.match(line) or (needed and _FUNCTION.match(line)))
+
+
 def _code_lines(text: str) -> list[_Line]:
     """Return first line, imports and signatures of code; the outermost signatures rank first."""
     units, _, need = _units(text, code=True)
@@ -145,14 +175,13 @@ def _code_lines(text: str) -> list[_Line]:
     made: list[_Line] = []
     column = 0
     for at, unit in enumerate(units):
-        first = unit.split("\n", 1)[0].strip()
-        if at == 0 and first:
-            made.append(_Line(at, _cut(first), 0))
-        elif at in needed and _SIGNATURE.match(first) and not _NO_SIGNATURE.match(first):
-            made.append(_Line(at, _cut(first), 2 + min(column, 40)))
-        else:
-            lines = map(str.strip, unit.split("\n"))
-            made += [_Line(at, _cut(line), 60) for line in lines if _IMPORT.match(line)]
+        lines = [line.strip() for line in unit.split("\n")]
+        if at == 0 and lines[0]:
+            made.append(_Line(at, _cut(lines[0]), 0))
+        elif _is_signature(lines[0], at in needed):
+            made.append(_Line(at, _cut(lines[0]), 2 + min(column, 40)))
+        rest = lines[len(made) and made[-1].at == at :]
+        made += [_Line(at, _cut(line), 60) for line in rest if _IMPORT.match(line)]
         # White space, indentation included, belongs to the unit before it.
         column = len(unit) - len(unit.rstrip(" \t"))
     return made
@@ -161,10 +190,7 @@ def _code_lines(text: str) -> list[_Line]:
 def _log_lines(text: str) -> list[_Line]:
     """Return failures, last and first line, and the most frequent form of line of a log."""
     lines = text.split("\n")
-    forms: dict[str, list[int]] = {}
-    for at, line in enumerate(lines):
-        if not _RULE.fullmatch(line):
-            forms.setdefault(_VARYING.sub("0", line.strip()), []).append(at)
+    forms = _forms(lines)
     if not forms:
         return []
     said = sorted(places[0] for places in forms.values())
@@ -183,5 +209,5 @@ def _counted(line: str, count: int) -> str:
     return _cut(line.strip()) + (f" ({count} such lines)" if count > 1 else "")
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1].rstrip() + "…"
+def _cut(line: str, most: int = LONGEST_LINE) -> str:
+    return line if len(line) <= most else line[: max(0, most - 1)].rstrip() + "…" * (most > 0)
