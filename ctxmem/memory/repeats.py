@@ -50,6 +50,8 @@ class RepeatIndex:
         self._places: dict[int, Place] = {}
         self._lines: dict[int, list[list[str]]] = {}  # of each item that was added
         self._keys: dict[int, frozenset[int]] = {}  # of the results of recent items
+        self._times: Counter[int] = Counter()  # how many of those items hold a key
+        self._counted = range(0)  # those items
         self._started = False
 
     def add(self, item: Item) -> None:
@@ -71,14 +73,9 @@ class RepeatIndex:
 
         Lines that were repeated k times are expected to be repeated k times more. Results among
         the last `_LOOK_BACK` items count, wherever they are by now. Linear in the item's text and
-        in the number of lines of those results.
+        in that of the items since the last call.
         """
-        start = max(0, item.index - _LOOK_BACK)
-        for old in [index for index in self._keys if index < start]:
-            del self._keys[old]
-        times: Counter[int] = Counter()
-        for index in range(start, item.index):
-            times.update(self._keys_of(index))
+        times = self._times_before(item.index)
         saved = 0.0
         for text in result_texts(item.message) if times else ():
             lines = text.split("\n")
@@ -88,6 +85,22 @@ class RepeatIndex:
                 tokens = scale * sum(len(line) + 1 for _, line in run) - MARK_TOKENS
                 saved += count * tokens if tokens >= LEAST_SAVED else 0.0
         return saved
+
+    def _times_before(self, index: int) -> Counter[int]:
+        """Return how many of the results before an item hold each key, kept from call to call."""
+        if index < self._counted.stop:
+            self._keys.clear()
+            self._times.clear()
+            self._counted = range(0)
+        start = max(0, index - _LOOK_BACK)
+        for old in range(self._counted.start, min(start, self._counted.stop)):
+            self._times.subtract(self._keys.pop(old))
+        for new in range(max(start, self._counted.stop), index):
+            self._times.update(self._keys_of(new))
+        self._counted = range(start, index)
+        if len(self._times) > _MOST_KEYS:
+            self._times = +self._times
+        return self._times
 
     def _keys_of(self, index: int) -> frozenset[int]:
         """Return the keys of an item's results, each once."""
