@@ -139,13 +139,19 @@ class RecordMaker:
             return True
         if progress.tokens >= _NEAR_SHARE * self._cached_from:
             return False
-        calls = int(horizon(progress.calls))
-        growth = progress.tokens / (progress.calls + 1)
+        prices, calls = self._prices, int(horizon(progress.calls))
 
         def price(tokens: int) -> float:
-            sizes = (progress.tokens + tokens + growth * call for call in range(calls))
-            read = self._prices.read
-            return sum(size * (read if size >= self._cached_from else 1.0) for size in sizes)
+            growth = (progress.tokens + tokens) / (progress.calls + 1)
+            cost = cached = 0.0
+            for call in range(calls):
+                size = progress.tokens + tokens + growth * call
+                if size < self._cached_from:
+                    cost += size
+                    continue
+                cost += prices.read * cached + prices.write * (size - cached)
+                cached = size
+            return cost
 
         return price(after) <= price(before)
 
