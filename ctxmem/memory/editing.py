@@ -44,14 +44,28 @@ def telling(ids: Iterable[str], known: Container[str], tokens: int, count: Count
     return named
 
 
-def outline(pages: Sequence[int], tokens: int, ids: Sequence[str]) -> str:
-    """Return what stands for a result whose text is stored.
+def outline(
+    pages: Sequence[int], tokens: int, ids: Sequence[str], lines: Sequence[str] = ()
+) -> str:
+    """Return the outline of a result whose text is stored: identifiers, and lines of it.
 
     >>> outline(range(9, 10), 379, ["HAT017", "OI5L9G"])
     '[p9: 379 tokens, stored; recall reads it] HAT017 OI5L9G'
     """
     head = f"[{page_range(pages)}: {tokens:,} tokens, stored; recall reads it]"
-    return " ".join([head, *ids])
+    return "\n".join([" ".join([head, *ids]), *lines])
+
+
+def superseded(pages: Sequence[int], tokens: int, newer: Sequence[int]) -> str:
+    """Return what is shown for a result that a newer one supersedes.
+
+    >>> superseded(range(9, 10), 379, range(12, 14))
+    '[p9: 379 tokens, stored; p12-p13 shows it as it is now; recall reads it]'
+    """
+    return (
+        f"[{page_range(pages)}: {tokens:,} tokens, stored; {page_range(newer)} shows it as it is "
+        "now; recall reads it]"
+    )
 
 
 def index_heading(pages: Sequence[int], messages: int, tokens: int) -> str:

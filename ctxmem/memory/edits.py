@@ -11,6 +11,7 @@ from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
+from ctxmem.memory.rereads import rereads
 from ctxmem.memory.resident import Entry, Resident, ids_of, named_in
 from ctxmem.memory.schedule import Cut, Span
 from ctxmem.memory.visibility import VisibilityTracker
@@ -265,6 +266,7 @@ class EditPlanner:
             if note.tokens < freed:
                 rest.insert(0, note)
                 freed -= note.tokens
+        freed += self._leave_rereads(plan, rest)
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:first]))
         plan.keep = min(plan.keep, first)
         plan.entries = [*entries[plan.keep : first], *rest]
@@ -274,6 +276,25 @@ class EditPlanner:
         plan.edited = True
         self._look_at = 0
         plan.events.append(_edit_event(items, chosen, freed, self.prices))
+        return freed
+
+    def _leave_rereads(self, plan: Plan, rest: list[Entry]) -> int:
+        """Replace reads that a newer one supersedes by a line each; return the tokens freed."""
+        freed = 0
+        for one in rereads(self.state, rest):
+            older = self.state.items[rest[one.older].item]
+            newer = self.state.items[rest[one.newer].item]
+            more = one.full.tokens - rest[one.newer].tokens
+            less = rest[one.older].tokens - one.line.tokens - more
+            rest[one.older], rest[one.newer] = one.line, one.full
+            freed += less
+            plan.evicted.append(older.index)
+            detail = (
+                f"{editing.page_range(older.pages)} ({older.tokens:,} tokens) is replaced by a "
+                f"line that names {editing.page_range(newer.pages)}, a newer read of the same"
+            )
+            names = tuple(map(editing.page_name, older.pages))
+            plan.events.append(Event("compact", detail, names, less))
         return freed
 
     def evict_rest(self, plan: Plan, pins: set[int]) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing
+from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.items import Item
+from ctxmem.memory.outlines import kind_of, lines_room, outline_lines
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Resident, shortened
 from ctxmem.memory.texts import has_results, with_long_texts, with_results
@@ -15,10 +18,27 @@ from ctxmem.memory.window import Event
 
 LEAST = 48
 """Results of fewer tokens are not worth an outline."""
-
-
 FEWEST = 16
 """A new result keeps so many tokens where nothing else is left to leave the window."""
+UNNAMED = 0.25
+"""Of the identifiers that are needed later, an outline of usual size lacks this share."""
+_NAMES_SHARE = 0.15
+"""An outline of code or of lines names identifiers in this share of the result's tokens, ..."""
+_NAMES_MOST = 80
+"""... and in at most so many tokens; of code and logs, few identifiers are needed again."""
+_NAMES_FROM = 240
+"""Results of fewer tokens are fetched for less than their identifiers cost."""
+
+
+class Outline(NamedTuple):
+    """The texts that replace a message's results, its tokens then, and what they do not name.
+
+    `unnamed` is the share of the identifiers in the results that nothing in the window names.
+    """
+
+    texts: list[str]
+    tokens: int
+    unnamed: float
 
 
 class ExcerptPlanner:
@@ -27,18 +47,59 @@ class ExcerptPlanner:
     def __init__(self, state: Resident, meter: Meter, visibility: VisibilityTracker) -> None:
         self.state, self.meter, self.visibility = state, meter, visibility
 
-    def outlined(self, item: Item) -> tuple[list[str], int]:
-        """Return the texts that replace an item's results, and the tokens of the message then."""
+    def outlined(self, item: Item) -> Outline:
+        """Return the outline of an item's results.
+
+        Data is outlined by its identifiers. Code and lines are outlined by the lines that say best
+        what they are and by fewer identifiers, as long as nearly all that was needed was in sight.
+        """
         texts: list[str] = []
+        data = not self.visibility.needs_met
 
         def rewrite(text: str) -> str:
+            nonlocal data
+            kind = "data" if item.sent_key else kind_of(text)  # tables were made of what is sent
+            data = data or kind == "data"
             ids = () if texts else item.ids
-            named = editing.telling(ids, self.visibility, item.tokens, self.meter.count)
-            texts.append(editing.outline(item.pages, item.tokens, named))
+            if kind == "data" or not self.visibility.needs_met:
+                named = editing.telling(ids, self.visibility, item.tokens, self.meter.count)
+                lines: list[str] = []
+            else:
+                lines = outline_lines(text, kind, lines_room(item.tokens), self.meter.count)
+                named = self._named(text, ids, lines, item.tokens, calls_first=kind == "code")
+            texts.append(editing.outline(item.pages, item.tokens, named, lines))
             return texts[-1]
 
         message = with_results(item.message, rewrite)
-        return texts, self.meter.message(message, item.index)
+        unnamed = self._unnamed(item, texts) if data else UNNAMED
+        return Outline(texts, self.meter.message(message, item.index), unnamed)
+
+    def _named(
+        self, text: str, ids: Iterable[str], lines: Sequence[str], tokens: int, *, calls_first: bool
+    ) -> list[str]:
+        """Return the identifiers of code or lines that an outline names beside its lines.
+
+        What code calls is looked up next more often than its variables.
+        """
+        if tokens < _NAMES_FROM:
+            return []
+        there = set(identifiers("\n".join(lines)))
+        new = [one for one in ids if one not in there and one not in self.visibility]
+        if calls_first:
+            new.sort(key=lambda one: one + "(" not in text)
+        room = min(_NAMES_MOST, _NAMES_SHARE * tokens)
+        named = []
+        for one in new:
+            room -= self.meter.count(" " + one)
+            if room < 0:
+                break
+            named.append(one)
+        return named
+
+    def _unnamed(self, item: Item, texts: Sequence[str]) -> float:
+        there = set(identifiers("\n".join(texts)))
+        missing = sum(one not in there and one not in self.visibility for one in item.ids)
+        return missing / max(1, len(item.ids))
 
     def squeeze(self, plan: Plan, excess: int, least: int = 2 * LEAST) -> int:
         """Show in part what is new and long, and return the tokens that frees.
@@ -75,7 +136,7 @@ class ExcerptPlanner:
             if speech[item.index]:
                 plan.excerpts[item.index] = plan.parts[item.index]
             elif item.index not in state.excerpts:
-                plan.excerpts[item.index] = [*self.outlined(item)[0]]
+                plan.excerpts[item.index] = [*self.outlined(item).texts]
             at = next(i for i, (index, _, _) in enumerate(plan.pending) if index == item.index)
             freed += plan.pending[at][2] - tokens
             plan.pending[at] = (item.index, message, tokens)

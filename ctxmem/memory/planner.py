@@ -16,13 +16,13 @@ from ctxmem.memory import editing, schedule
 from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.edits import EditPlanner
-from ctxmem.memory.excerpts import FEWEST, LEAST, ExcerptPlanner
+from ctxmem.memory.excerpts import FEWEST, LEAST, UNNAMED, ExcerptPlanner
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
 from ctxmem.memory.receipts import Receipts
-from ctxmem.memory.repeats import RepeatIndex
+from ctxmem.memory.repeats import LEAST_SAVED, RepeatIndex
 from ctxmem.memory.resident import Resident, Shown, shortened
 from ctxmem.memory.texts import has_results
 from ctxmem.memory.visibility import VisibilityTracker
@@ -35,6 +35,12 @@ POLICIES = ("auto", "batch", "slide")
 """How much leaves and when; the names in `ctxmem.policies` say which pages do."""
 _EDITS = 3
 """What leaves may bind and then takes room again; an edit is planned so many times."""
+CROWDED_SHARE = 0.7
+"""A window is crowded above this share of the budget: what is kept then ..."""
+CROWDED_PRICE = 0.5
+"""... costs this much a token besides, since it brings the next forced edit nearer."""
+REPEATS_SHARE = 0.85
+"""A result is kept for the sake of later repeats while so much of the budget is in use."""
 RISK_SHARE = 0.01
 """Outlines may lose this share of the untrimmed bill, where nothing was saved yet."""
 TASK_SHARE = 0.25
@@ -106,6 +112,9 @@ class WindowPlanner:
         self.state.excerpts.update(plan.excerpts)
         self.state.parts.update(plan.parts)
         self.state.replace_from(plan.keep, plan.entries, plan.committed)
+        for entry in plan.entries:
+            if entry.full and entry.item in self.state.parts:
+                self.repeats.add(self.state.items[entry.item])  # it was shown with marks before
         self.state.passing = {note.again for note in plan.notes}
         self.state.absent = self._absent(plan)
         if plan.record is not None:
@@ -136,7 +145,7 @@ class WindowPlanner:
         state = self.state
         plan = Plan(len(state.entries), [], state.committed, state.stable)
         pending = state.pending_from()
-        self._show_once(plan, pending, repeats)
+        self._show_once(plan, pending, repeats, limit)
         self._commit(plan, pending)
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
@@ -228,7 +237,7 @@ class WindowPlanner:
         entries = [*self.state.entries[: plan.keep], *plan.entries]
         return {entry.item for entry in entries if entry.full}
 
-    def _show_once(self, plan: Plan, pending: int, repeats: bool) -> None:
+    def _show_once(self, plan: Plan, pending: int, repeats: bool, limit: int) -> None:
         """Choose the new results that are shown in full for one call and by an outline then.
 
         They are in the volatile tail, at full price instead of that of a write, and only the
@@ -238,18 +247,18 @@ class WindowPlanner:
         if self.policy != "auto" or state.stable < prices.minimum:
             return
         calls = schedule.horizon(self.reuse.calls)
-        again = self.reuse.expected(1, calls) * self.miss_cost
+        needed = self.reuse.expected(1, calls)
         spare = max(0.0, self.costs.saved) + RISK_SHARE * self.costs.untrimmed
         for item in state.items[max(pending, self.considered) :]:
             if item.tokens < LEAST or item.pinned or not has_results(item.message):
                 continue
             size = self._without_repeats(plan, item) if repeats else item.tokens
-            whole = size * (prices.write + prices.read * calls)
-            once = size * (1.0 + again)
-            if once >= whole:
+            whole = self._price_of_keeping(plan, item, size, calls, limit)
+            if size >= whole:
                 self._show_in_full(plan, item)
                 continue
-            texts, tokens = self.excerpts.outlined(item)
+            texts, tokens, unnamed = self.excerpts.outlined(item)
+            once = size * (1.0 + needed * self.miss_cost * unnamed / UNNAMED)
             # What is lost if the chat ends a call later must have been saved before, or be little.
             loss = size + prices.write * tokens - (prices.write + prices.read) * size
             pays = once + tokens * (prices.write + prices.read * calls) < whole
@@ -265,6 +274,20 @@ class WindowPlanner:
                 names = tuple(map(editing.page_name, item.pages))
                 plan.events.append(Event("compact", detail, names, item.tokens - tokens))
 
+    def _price_of_keeping(
+        self, plan: Plan, item: Item, size: int, calls: float, limit: int
+    ) -> float:
+        """Return what it costs to keep a new result of `size` tokens for the calls to come."""
+        price = self.prices.write + self.prices.read * calls
+        used = self.state.stable + size
+        if used > CROWDED_SHARE * limit:
+            price += CROWDED_PRICE
+        whole = size * price
+        if item.index not in plan.parts and used <= REPEATS_SHARE * limit:
+            # What is repeated again and again is kept once, and referred to then.
+            whole -= self.repeats.expected(item)
+        return whole
+
     def _without_repeats(self, plan: Plan, item: Item) -> int:
         """Leave out of a new item what the window shows already; return the tokens it has then."""
         found = self.repeats.without_repeats(item, self.state.in_full)
@@ -273,7 +296,7 @@ class WindowPlanner:
         texts, sources = found
         message = shortened(item.message, texts)
         tokens = self.excerpts.meter.message(message, item.index)
-        if tokens + LEAST > item.tokens:
+        if tokens + LEAST_SAVED > item.tokens:
             return item.tokens
         plan.parts[item.index] = texts
         plan.excerpts[item.index] = texts

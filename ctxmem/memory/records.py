@@ -16,6 +16,7 @@ from ctxmem.memory.encoding import check_shape, decode, plain
 from ctxmem.memory.framework_messages import as_plain, framework_of, restored
 from ctxmem.memory.items import Content
 from ctxmem.memory.resident import page_cuts
+from ctxmem.memory.schedule import horizon
 from ctxmem.memory.session_log import SessionLog
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import said_in, spoken_text, text_of, with_results
@@ -25,6 +26,8 @@ from ctxmem.schema import Chunk, PageId
 _TABLE_SHARE = 0.9
 """A result is written as a table where that takes at most this share of its tokens."""
 _TABLE_CHARACTERS = 120
+_NEAR_SHARE = 0.4
+"""A session with this share of the shortest cached prompt is taken to reach it without tables."""
 
 
 class Prepared(NamedTuple):
@@ -35,6 +38,13 @@ class Prepared(NamedTuple):
     content: Content
 
 
+class Progress(NamedTuple):
+    """How far a session is: the tokens of all its messages as sent, and the calls there were."""
+
+    tokens: int
+    calls: int
+
+
 class RecordMaker:
     """Makes the records of one session's messages; it changes nothing."""
 
@@ -43,6 +53,7 @@ class RecordMaker:
         log: SessionLog,
         meter: Meter,
         prices: Prices,
+        budget: int,
         *,
         counter_name: str | None,
         tabulate_json: bool,
@@ -50,9 +61,12 @@ class RecordMaker:
         self._log, self._meter, self._prices = log, meter, prices
         self.counter_name = counter_name
         self._tabulate_json = tabulate_json
+        self._cached_from = prices.minimum if prices.minimum <= budget else 0
 
-    def prepared(self, given: Any, index: int, *, pinned: bool, at: float) -> Prepared:
-        """Return the record of a message, a chunk or a text.
+    def prepared(
+        self, given: Any, index: int, *, pinned: bool, at: float, progress: Progress
+    ) -> Prepared:
+        """Return the record of a message, a chunk or a text; `progress` is that of its session.
 
         Raises:
             InputTypeError: it is none of them.
@@ -71,7 +85,7 @@ class RecordMaker:
         ):
             message = restored(decode(data))  # a copy that the caller cannot change
         parts = () if said_in(message) is not None else tuple(parts_of(message, index))
-        sent = self._with_tables(message, parts)
+        sent = self._with_tables(message, parts, progress)
         tokens = self._meter.message(sent, index)
         text = text_of(message, index, parts)
         page = self._log.page_id(data)
@@ -96,7 +110,7 @@ class RecordMaker:
         spoken = spoken_text(message, index, parts)
         return Prepared(record, pages, Content(sent, turn, text, spoken))
 
-    def _with_tables(self, message: Any, parts: Iterable[Part]) -> Any:
+    def _with_tables(self, message: Any, parts: Iterable[Part], progress: Progress) -> Any:
         """Return the message with its JSON results written as tables, where that is shorter."""
         if not self._tabulate_json:
             return message
@@ -111,9 +125,35 @@ class RecordMaker:
             before, after = count(text), count(table)
             # Where caches count in steps, a saving of less than half a step may be lost again.
             worth = after <= _TABLE_SHARE * before and before - after >= self._prices.step // 2
-            return table if worth else None
+            return table if worth and self._stays_cached(before, after, progress) else None
 
         return with_results(message, shorter, parts)
+
+    def _stays_cached(self, before: int, after: int, progress: Progress) -> bool:
+        """Return whether a table of `after` tokens costs less than the result it is made of.
+
+        A shorter prompt is dearer where it is too short for the provider's cache. The calls to
+        come are compared, if the session grows as it did so far.
+        """
+        if progress.tokens + after >= self._cached_from:
+            return True
+        if progress.tokens >= _NEAR_SHARE * self._cached_from:
+            return False
+        prices, calls = self._prices, int(horizon(progress.calls))
+
+        def price(tokens: int) -> float:
+            growth = (progress.tokens + tokens) / (progress.calls + 1)
+            cost = cached = 0.0
+            for call in range(calls):
+                size = progress.tokens + tokens + growth * call
+                if size < self._cached_from:
+                    cost += size
+                    continue
+                cost += prices.read * cached + prices.write * (size - cached)
+                cached = size
+            return cost
+
+        return price(after) <= price(before)
 
 
 def _as_message(given: Any, index: int) -> tuple[Any, bool]:

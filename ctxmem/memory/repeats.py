@@ -10,19 +10,29 @@ New text is not cached yet, so leaving some of it out never costs a rewrite.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from ctxmem.memory import editing
 from ctxmem.memory.items import Item
 from ctxmem.memory.resident import Resident
-from ctxmem.memory.texts import with_results
+from ctxmem.memory.texts import result_texts
 
-RUN_LINES = 4
+RUN_LINES = 2
 """Shorter runs of repeated lines are shown."""
-RUN_CHARACTERS = 240
+RUN_CHARACTERS = 100
 """Runs of fewer characters are shown; a mark takes about 60."""
+MARK_TOKENS = 20
+"""A mark has about so many tokens."""
+LEAST_SAVED = 24
+"""A result is shown without its repeats where that saves so many tokens."""
 _MOST_KEYS = 100_000
 """Keys beyond this are dropped with all of what has left the window."""
+
+_LOOK_BACK = 128
+"""Repeats are counted in so many items before a new one."""
 
 Place = tuple[int, int, int]  # an item, one of its results, a line
 
@@ -39,6 +49,9 @@ class RepeatIndex:
         self._state = state
         self._places: dict[int, Place] = {}
         self._lines: dict[int, list[list[str]]] = {}  # of each item that was added
+        self._keys: dict[int, frozenset[int]] = {}  # of the results of recent items
+        self._times: Counter[int] = Counter()  # how many of those items hold a key
+        self._counted = range(0)  # those items
         self._started = False
 
     def add(self, item: Item) -> None:
@@ -47,13 +60,57 @@ class RepeatIndex:
             self._start(item.index)
         if len(self._places) > _MOST_KEYS:
             self._start(item.index)
-        lines = [text.split("\n") for text in _results(item)]
+        lines = [text.split("\n") for text in result_texts(item.message)]
         if not any(len(one) >= RUN_LINES for one in lines):
             return
         self._lines[item.index] = lines
         for part, one in enumerate(lines):
             for at in range(len(one) - RUN_LINES + 1):
                 self._places[_key(one, at)] = (item.index, part, at)
+
+    def expected(self, item: Item) -> float:
+        """Return how many tokens later results will save if a new item stays in the window.
+
+        Lines that were repeated k times are expected to be repeated k times more. Results among
+        the last `_LOOK_BACK` items count, wherever they are by now. Linear in the item's text and
+        in that of the items since the last call.
+        """
+        times = self._times_before(item.index)
+        saved = 0.0
+        for text in result_texts(item.message) if times else ():
+            lines = text.split("\n")
+            scale = item.tokens / max(1, len(item.text))
+            counts = _covered(lines, times)
+            for count, run in groupby(zip(counts, lines, strict=True), key=itemgetter(0)):
+                tokens = scale * sum(len(line) + 1 for _, line in run) - MARK_TOKENS
+                saved += count * tokens if tokens >= LEAST_SAVED else 0.0
+        return saved
+
+    def _times_before(self, index: int) -> Counter[int]:
+        """Return how many of the results before an item hold each key, kept from call to call."""
+        if index < self._counted.stop:
+            self._keys.clear()
+            self._times.clear()
+            self._counted = range(0)
+        start = max(0, index - _LOOK_BACK)
+        for old in range(self._counted.start, min(start, self._counted.stop)):
+            self._times.subtract(self._keys.pop(old))
+        for new in range(max(start, self._counted.stop), index):
+            self._times.update(self._keys_of(new))
+        self._counted = range(start, index)
+        if len(self._times) > _MOST_KEYS:
+            self._times = +self._times
+        return self._times
+
+    def _keys_of(self, index: int) -> frozenset[int]:
+        """Return the keys of an item's results, each once."""
+        if index not in self._keys:
+            found: set[int] = set()
+            for text in result_texts(self._state.items[index].message):
+                lines = text.split("\n")
+                found.update(_key(lines, at) for at in range(len(lines) - RUN_LINES + 1))
+            self._keys[index] = frozenset(found)
+        return self._keys[index]
 
     def _start(self, before: int) -> None:
         """Begin with the items that the window shows in full, of those before an item."""
@@ -75,7 +132,7 @@ class RepeatIndex:
         if not self._started:
             self._start(item.index)
         sources: set[int] = set()
-        made = [self._shortened(text, shown, sources) for text in _results(item)]
+        made = [self._shortened(text, shown, sources) for text in result_texts(item.message)]
         return (made, sources) if sources else None
 
     def _shortened(self, text: str, shown: Container[int], sources: set[int]) -> str | None:
@@ -107,6 +164,16 @@ class RepeatIndex:
         return place, count if count >= RUN_LINES else 0
 
 
+def _covered(lines: Sequence[str], times: Mapping[int, int]) -> list[int]:
+    """Return of each line how often a run of lines that holds it was said before."""
+    counts = [0] * len(lines)
+    for at in range(len(lines) - RUN_LINES + 1):
+        seen = times.get(_key(lines, at), 0)
+        for line in range(at, at + RUN_LINES) if seen else ():
+            counts[line] = max(counts[line], seen)
+    return counts
+
+
 def _key(lines: Sequence[str], at: int) -> int:
     return hash(tuple(lines[at : at + RUN_LINES]))
 
@@ -114,13 +181,3 @@ def _key(lines: Sequence[str], at: int) -> int:
 def _mark(source: Item, line: int, count: int) -> str:
     pages = editing.page_range(source.pages)
     return f"[{count} lines as in {pages}, its lines {line + 1}-{line + count}; recall reads it]"
-
-
-def _results(item: Item) -> list[str]:
-    texts: list[str] = []
-
-    def note(text: str) -> None:
-        texts.append(text)
-
-    with_results(item.message, note)
-    return texts

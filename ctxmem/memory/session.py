@@ -174,7 +174,9 @@ class Memory:
         log.on_damage = on_damage
         named = self._counter.name if isinstance(counter, str) else None
         records = RecordMaker(
-            *(log, self._meter, self.prices), counter_name=named, tabulate_json=tabulate_json
+            *(log, self._meter, self.prices, self.budget),
+            counter_name=named,
+            tabulate_json=tabulate_json,
         )
         self._session = StoredSession(
             *(log, records, self._meter, self.prices),

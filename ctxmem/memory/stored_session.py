@@ -22,7 +22,7 @@ from ctxmem.memory.items import LOST, Content, Item
 from ctxmem.memory.ledger import Finder
 from ctxmem.memory.planner import WindowPlanner
 from ctxmem.memory.receipts import Receipts
-from ctxmem.memory.records import Prepared, RecordMaker
+from ctxmem.memory.records import Prepared, Progress, RecordMaker
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import SessionSearch
 from ctxmem.memory.session_log import SessionLog
@@ -223,9 +223,14 @@ class StoredSession:
 
         def made() -> tuple[list[Any], dict[PageId, bytes], list[tuple[Prepared, list[Any]]]]:
             first = len(self.state.items)
-            prepared = [
-                self._prepared(one, first + i, pinned=pinned, at=at) for i, one in enumerate(given)
-            ]
+            prepared: list[tuple[Prepared, list[Any]]] = []
+            progress = Progress(self.state.total, self.state.assistants)
+            for index, one in enumerate(given, start=first):
+                new = self._prepared(one, index, pinned=pinned, at=at, progress=progress)
+                prepared.append(new)
+                spoke = new[0].content.turn.role == "assistant"
+                tokens = progress.tokens + new[0].record["tokens"]
+                progress = Progress(tokens, progress.calls + spoke)
             pages = {id: data for one, _ in prepared for id, data in one.pages.items()}
             return [one.record for one, _ in prepared], pages, prepared
 
@@ -236,10 +241,10 @@ class StoredSession:
         return taken
 
     def _prepared(
-        self, given: Any, index: int, *, pinned: bool, at: float
+        self, given: Any, index: int, *, pinned: bool, at: float, progress: Progress
     ) -> tuple[Prepared, list[Any]]:
         """Return the record of something given, and what the caller's function finds in it."""
-        made = self.records.prepared(given, index, pinned=pinned, at=at)
+        made = self.records.prepared(given, index, pinned=pinned, at=at, progress=progress)
         if self._finder is None or made.record.get("chunk"):
             return made, []
         found = self.binding.found(made.content.turn.role, made.content.spoken)

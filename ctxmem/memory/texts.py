@@ -106,6 +106,17 @@ def with_results(message: Any, rewrite: Rewrite, parts: Iterable[Part] | None = 
     return replaced(message, changes) if changes else message
 
 
+def result_texts(message: Any) -> list[str]:
+    """Return the texts of a message's tool results, in order."""
+    texts: list[str] = []
+
+    def note(text: str) -> None:
+        texts.append(text)
+
+    with_results(message, note)
+    return texts
+
+
 def with_long_texts(message: Any, rewrite: Rewrite) -> Any:
     """Return the message with the texts rewritten that make it long: its results, or what it says.
 
