@@ -27,11 +27,8 @@ _FIELDS = ("id", "name", "tool_call_id", "status", "additional_kwargs")
 def mark_of(message: Any) -> bytes:
     """Return a hash of what a model is shown of a message, and of its id; keyed by process."""
     fields = message.__dict__
-    calls = [
-        (call.get("name"), call.get("args"), call.get("id"))
-        for name in ("tool_calls", "invalid_tool_calls")
-        for call in fields.get(name) or ()
-    ]
+    called = (*(fields.get("tool_calls") or ()), *(fields.get("invalid_tool_calls") or ()))
+    calls = [(call.get("name"), call.get("args"), call.get("id")) for call in called]
     if "blocks" in fields:
         content: Any = [block.model_dump(mode="json") for block in fields["blocks"]]
         role = str(getattr(fields.get("role"), "value", fields.get("role")))
