@@ -13,7 +13,7 @@ from ctxmem.memory.sending import Sender, Sent
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini", "bedrock"])
 def test_what_a_sender_remembers_changes_nothing(provider):
     rng = random.Random(provider)
-    for _ in range(60):
+    for _ in range(25):
         sender = Sender(provider)
         chat = random_history(rng, provider, 12)
         notes = [{"role": "user", "content": "[memory] something"}]

@@ -155,13 +155,13 @@ class ContextMiddleware(AgentMiddleware):
         """Return the messages that have left a thread's state, oldest first."""
         conversation = self._conversation(thread_id)
         conversation.refresh()
-        return [conversation.messages[i] for i in sorted(conversation.left)]
+        return [conversation.messages[i] for i in conversation.evicted]
 
     def recall(self, query: str, k: int = 5, *, thread_id: str = "default") -> list[BaseMessage]:
         """Return up to `k` messages that have left a thread's state, most relevant first."""
         conversation = self._conversation(thread_id)
         conversation.refresh()
-        return conversation.recall(query, k, conversation.left.__contains__)
+        return conversation.recall(query, k, set(conversation.evicted).__contains__)
 
     def close(self) -> None:
         """Close the page store, unless it was given as an object."""
