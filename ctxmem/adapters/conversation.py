@@ -312,8 +312,9 @@ class Conversation:
         places = _places(marks, past, self.here)
         known = sum(place >= 0 for place in places)
         missing = set(range(len(self.messages))) - self.left - set(places)
-        other = known < len(past.marks) and max(places, default=-1) < max(self.left, default=-1)
-        if missing or other or -1 in places[:known]:
+        # Where what was evicted last came after all that is known of the list, it went back.
+        rewound = 0 <= max(places, default=-1) < max(self.left, default=-1)
+        if missing or rewound or -1 in places[:known]:
             places = self._branch(given, marks, past, places)
         else:
             first = len(self.messages)
