@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ["csrc/kernels/dispatch.cpp", "csrc/kernels/level.cpp"]
+COUNT_BLOCKS = ["-fsanitize-coverage=trace-pc", "-g0"]
+"""Flags of tests that measure work by `block_count.hpp`, never by a clock."""
 
 
 def core_sources(*patterns: str) -> list[str]:
@@ -35,12 +39,26 @@ def compile_and_run(
 
     `sanitize` names the sanitizers, none if it is empty.
     """
+    target = _compiled(name, tuple(sources), tuple(flags), sanitize)
+    ran = subprocess.run(
+        [str(target), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@functools.cache
+def _compiled(name: str, sources: tuple[str, ...], given: tuple[str, ...], sanitize: str) -> Path:
+    """Build a test, once a process, and return its program."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         pytest.skip("no C++ compiler")
-    target = ROOT / "build" / "cpp" / f"{name}-{sanitize}"
+    # The programs of two workers, or of other flags, do not take each other's place.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    kind = "".join(character for character in "".join(given) if character.isalnum())
+    target = ROOT / "build" / "cpp" / worker / f"{name}-{sanitize}-{kind}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc", *flags]
+    flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc", *given]
     if sanitize:
         flags += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
     flags += ["-pthread", "-DCTXMEM_HAS_BASE=1"]
@@ -48,8 +66,4 @@ def compile_and_run(
     command = [compiler, *flags, *files, "-o", str(target)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    ran = subprocess.run(
-        [str(target), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    return target

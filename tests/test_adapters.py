@@ -153,7 +153,9 @@ def remembered(chat, budget):
 ADAPTERS = [trimmed, leaping, langchain_objects, edited, ephemeral, persistent, remembered]
 
 
-@pytest.mark.parametrize("rounds", [200, pytest.param(4800, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "rounds", [200, *(pytest.param(1200 + i, marks=pytest.mark.slow) for i in range(4))]
+)
 def test_random_histories_leave_every_adapter_whole_and_within_the_budget(rounds, recount):
     rng = random.Random(rounds)
     refused = dict.fromkeys(ADAPTERS, 0)

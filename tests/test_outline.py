@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cpp_build import ROOT, compile_and_run, core_sources
+from cpp_build import COUNT_BLOCKS, ROOT, compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outlines import broken_laws, outline, texts, units
@@ -169,18 +169,15 @@ def test_a_quarter_of_a_million_texts_are_clean_under_sanitizers(seed):
     compile_and_run("test_outline", SOURCES, arguments=["250000", "tests/data/formats", str(seed)])
 
 
-COUNTED = ["-fsanitize-coverage=trace-pc"]
-
-
 @pytest.mark.slow
 def test_twice_the_text_costs_at_most_2_3_times_the_work():
-    compile_and_run("test_outline_cost", SOURCES, flags=COUNTED, sanitize="")
+    compile_and_run("test_outline_cost", SOURCES, flags=COUNT_BLOCKS, sanitize="")
 
 
 @pytest.mark.slow
 def test_twice_a_random_text_costs_at_most_2_3_times_the_work():
     compile_and_run(
-        "test_outline_cost", SOURCES, flags=COUNTED, sanitize="", arguments=["3000", "1"]
+        "test_outline_cost", SOURCES, flags=COUNT_BLOCKS, sanitize="", arguments=["3000", "1"]
     )
 
 

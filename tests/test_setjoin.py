@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 import reference_dedup
-from cpp_build import compile_and_run
+from cpp_build import COUNT_BLOCKS, compile_and_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_dedup import as_rows
@@ -285,6 +285,11 @@ def test_set_join_is_clean_under_the_sanitizers():
 @pytest.mark.slow
 def test_set_join_is_free_of_data_races():
     compile_and_run("test_setjoin", NATIVE, sanitize="thread")
+
+
+@pytest.mark.slow
+def test_the_work_grows_with_a_line_and_no_faster():
+    compile_and_run("test_dedup_cost", NATIVE, flags=COUNT_BLOCKS, sanitize="")
 
 
 def test_words_are_the_same_without_vector_instructions():

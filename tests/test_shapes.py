@@ -17,6 +17,7 @@ from ctxmem.chat import units
 from ctxmem.chat.notes import is_note
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read
+from ctxmem.chat.shapes import get
 
 RULE, QUESTION, ANSWER, RESULT = "Be short.", "How long is it?", "Thirty days.", "thirty days"
 
@@ -419,3 +420,25 @@ def test_an_unknown_block_is_kept_counted_and_named(block):
 )
 def test_a_note_is_told_from_a_question(text, note):
     assert is_note(text) is note
+
+
+def test_a_field_of_a_model_is_what_python_says_it_is():
+    langchain = pytest.importorskip("langchain_core.messages")
+    call = {"name": "look", "args": {}, "id": "c"}
+    for message in (
+        langchain.HumanMessage("a", id="h", custom=7),  # kept as an extra
+        langchain.AIMessage("", tool_calls=[call], additional_kwargs={"refusal": "no"}),
+        langchain.ToolMessage("found", tool_call_id="c", artifact=object()),
+        langchain.AIMessage.model_construct(content="b"),
+    ):
+        for name in ("content", "tool_calls", "custom", "text", "id", "parts", "model_fields"):
+            assert get(message, name) == getattr(message, name, None), name
+        assert get(message, "tool_call_id") is getattr(message, "tool_call_id", None)
+
+    class Lazy:
+        def __getattr__(self, name):
+            if name == "role":
+                return "user"
+            raise AttributeError(name)
+
+    assert ("user", None) == (get(Lazy(), "role"), get(Lazy(), "content"))

@@ -5,12 +5,11 @@ import random
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cpp_build import compile_and_run, core_sources
+from cpp_build import COUNT_BLOCKS, compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_solver import (
@@ -23,6 +22,10 @@ from ctxmem.errors import BudgetError, InputError, InputTypeError
 from ctxmem.selection import explain, solve
 
 DATA = Path(__file__).parent / "data"
+CORE = (
+    *("budget_tree", "builder", "enumeration", "knapsack", "multiply_out"),
+    *("packing", "packing_check", "prices", "requirements", "schedule"),
+)
 
 # --- every constraint kind ---
 
@@ -230,38 +233,18 @@ def test_two_thousand_items_with_thirty_needs_each_are_solved():
         assert solve(needing(2000, needs, 40_000), time_limit=None).status == "optimal"
 
 
-def test_needs_that_are_too_many_to_prove_give_a_bound_in_time():
+def test_needs_that_are_too_many_to_prove_give_a_bound():
     rng = random.Random(0)
     problem = needing(4000, lambda i: rng.sample(range(i), min(i, 30)), 80_000)
-    start = time.perf_counter()
-    solution = solve(problem, time_limit=1.0)
-    assert time.perf_counter() - start < 3
+    solution = solve(problem, time_limit=1.0)  # without a limit it runs for hours
     assert solution.status == "gap"
     assert 0 <= solution.value <= solution.upper_bound
 
 
-def seconds_of(problem: dict) -> float:
-    start = time.process_time()
-    solve(problem, time_limit=None)
-    return time.process_time() - start
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["chain", "cycle", "many needs"])
-def test_twice_the_needs_take_about_twice_the_time(kind):
-    rng = random.Random(0)
-
-    def problem(count: int) -> dict:
-        needs = {
-            "chain": lambda i: [i + 1] if i + 1 < count else [],
-            "cycle": lambda i: [(i + 1) % count],
-            "many needs": lambda i: rng.sample(range(count), 30),
-        }[kind]
-        return needing(count, needs, 20 * count)
-
-    small, large = problem(10_000), problem(20_000)
-    ratio = min(seconds_of(large) for _ in range(5)) / min(seconds_of(small) for _ in range(5))
-    assert ratio <= 3  # 2.0 to 2.4 measured
+def test_twice_the_needs_take_about_twice_the_work():
+    flags = ["-O0", *COUNT_BLOCKS]
+    compile_and_run("test_solver_cost", core_sources(*CORE), flags=flags, sanitize="")
 
 
 def random_problem(seed: int, count: int) -> dict:
@@ -504,17 +487,17 @@ def test_the_same_problem_gives_the_same_solution():
 
 def test_ctrl_c_ends_a_long_solve():
     script = """
-    import numpy as np, _thread, threading, time
+    import numpy as np, _thread, threading
     from ctxmem import _native
-    tokens = np.random.default_rng(0).integers(1, 2**28, 20000) * 2
+    tokens = np.random.default_rng(0).integers(1, 2**28, 80000) * 2
     threading.Timer(0.3, _thread.interrupt_main).start()
-    start = time.perf_counter()
     try:
-        _native.solve_classes(np.arange(20001), tokens, tokens, np.zeros(20000, bool), 2**31 - 1,
+        _native.solve_classes(np.arange(80001), tokens, tokens, np.zeros(80000, bool), 2**31 - 1,
                               states=10**6)
     except KeyboardInterrupt:
-        print("stopped" if time.perf_counter() - start < 2 else "late")
+        print("stopped")
     """
+    # To its end the solve takes minutes: it is killed after one if it was not interrupted.
     run = [sys.executable, "-c", textwrap.dedent(script)]
     output = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True).stdout
     assert output.strip() == "stopped"
@@ -522,8 +505,5 @@ def test_ctrl_c_ends_a_long_solve():
 
 @pytest.mark.slow
 def test_the_core_is_clean_under_sanitizers():
-    names = ["budget_tree", "builder", "enumeration", "knapsack", "multiply_out"]
-    names += ["packing", "packing_check", "prices", "requirements", "schedule"]
-    compile_and_run(
-        "test_solver", core_sources(*names), flags=["-O0", "-g1"]
-    )  # -O1 compiles for minutes
+    # With -O1 it compiles for minutes.
+    compile_and_run("test_solver", core_sources(*CORE), flags=["-O0", "-g1"])

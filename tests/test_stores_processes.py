@@ -266,7 +266,6 @@ def test_mutants_of_a_file_with_snapshots_are_right_or_refused(tmp_path, frequen
     places = [at for at in range(0, len(sound), 4096) if is_snapshot(sound[at : at + 4096])]
     assert len(places) >= 5
     counts = {"right": 0, "refused": 0}
-    begun = time.monotonic()
     for _ in range(1000):
         data = bytearray(sound)
         if rng.random() < 0.7:
@@ -286,8 +285,6 @@ def test_mutants_of_a_file_with_snapshots_are_right_or_refused(tmp_path, frequen
             counts["right"] += 1
         except ctxmem.StoreError:
             counts["refused"] += 1
-        if time.monotonic() - begun > 25:
-            break
     assert counts["right"] >= 50 and counts["refused"] >= 5, counts
 
 

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import sysconfig
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiktoken
-from cpp_build import ROOT, compile_and_run, core_sources
+from cpp_build import COUNT_BLOCKS, ROOT, compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from installed_vocabularies import published
@@ -227,25 +226,11 @@ def test_impossible_spans_are_refused(spans: object) -> None:
 # Hostile text -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "unit", [" ", "\u3000", "a", "\n", "中", "文字", "=", "é", "ab1 ", "\u0301"]
-)
-@both
-def test_time_is_linear_in_long_runs(unit: str, encoding: str) -> None:
-    counter = tokens.resolve(encoding)
-    small = unit * (200_000 // len(unit))
-
-    def seconds(text: str) -> float:
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            counter._bpe.count_many([text], cache=False)
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    counter.count(small)  # warm: how tokens are made is found out once
-    ratio = seconds(small * 8) / seconds(small)
-    assert ratio < 8 * 4  # quadratic would be 64
+@pytest.mark.slow
+def test_the_work_is_linear_in_long_runs() -> None:
+    arguments = [str(word) for name in NATIVE for word in (name, published(name).path)]
+    sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")
+    compile_and_run("test_bpe_cost", sources, flags=COUNT_BLOCKS, sanitize="", arguments=arguments)
 
 
 @both

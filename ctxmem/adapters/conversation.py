@@ -27,11 +27,8 @@ _FIELDS = ("id", "name", "tool_call_id", "status", "additional_kwargs")
 def mark_of(message: Any) -> bytes:
     """Return a hash of what a model is shown of a message, and of its id; keyed by process."""
     fields = message.__dict__
-    calls = [
-        (call.get("name"), call.get("args"), call.get("id"))
-        for name in ("tool_calls", "invalid_tool_calls")
-        for call in fields.get(name) or ()
-    ]
+    called = (*(fields.get("tool_calls") or ()), *(fields.get("invalid_tool_calls") or ()))
+    calls = [(call.get("name"), call.get("args"), call.get("id")) for call in called]
     if "blocks" in fields:
         content: Any = [block.model_dump(mode="json") for block in fields["blocks"]]
         role = str(getattr(fields.get("role"), "value", fields.get("role")))
@@ -58,6 +55,14 @@ def _storable(message: Any) -> Any:
     return message.model_copy(update=changes)
 
 
+class _Past(NamedTuple):
+    """What a session holds: its messages, their marks, and which of them were evicted."""
+
+    messages: list[Any]
+    marks: list[bytes]
+    left: set[int]
+
+
 class _Synced(NamedTuple):
     """A list as it was when the memory was brought to its state."""
 
@@ -73,8 +78,12 @@ class Conversation:
     `sync` brings the memory to the state of a list: new messages are appended. Where messages that
     are in the memory are no longer in the list, or others are in their place, a new session with
     the messages of the list takes the place of the old one, so that nothing is shown which the
-    conversation does not hold. `left` are the numbers of messages that the framework no longer
-    holds because they were evicted; they stay in the memory. May be used from many threads.
+    conversation does not hold. `left` are the numbers of messages that were evicted: the framework
+    need not hold them, and does only where it went back to a list of before; they stay in the
+    memory. `here` are the messages that the last list held. May be used from many threads.
+
+    A framework may go back and forth between branches of one conversation. A session of which
+    messages were evicted that no other session has is kept, and the branch goes on from it.
     """
 
     def __init__(
@@ -105,19 +114,25 @@ class Conversation:
     # Opening --------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        prefix = self.name + _GENERATION
-        names = {*self.store.sessions(self.tenant), *self.store.sessions(self._side)}
-        numbers = [name[len(prefix) :] for name in names if name.startswith(prefix)]
-        self._generation = max((int(n) for n in numbers if n.isdigit()), default=0)
+        self._generation = max(self._generations())
         self.messages: list[Any] = []
         self.marks: list[bytes] = []
         self.left: set[int] = set()
+        self.here: set[int] = set()
         old = self._old_messages() if self._generation == 0 else None
         if old is not None:
             self.replace(old, left=range(len(old)) if self._lasting else ())
             return
         self.memory = self._memory(self._generation)
         self._read()
+
+    def _generations(self) -> set[int]:
+        """Return the numbers of the sessions of this conversation, or 0 alone."""
+        prefix = self.name + _GENERATION
+        names = {*self.store.sessions(self.tenant), *self.store.sessions(self._side)}
+        numbers = [name[len(prefix) :] for name in names if name.startswith(prefix)]
+        first = {0} if self.name in names or not numbers else set()
+        return {int(number) for number in numbers if number.isdigit()} | first or {0}
 
     def _memory(self, generation: int) -> Memory:
         return Memory(
@@ -132,16 +147,23 @@ class Conversation:
         return f"{self.name}{_GENERATION}{generation}" if generation else self.name
 
     def _read(self) -> None:
-        self.messages = self.memory.messages()
-        self.marks = [mark_of(message) for message in self.messages]
-        names = (self._side, self._session(self._generation))
-        version = self.store.version(*names)
-        records = list(self.store.read(*names, after=int(version) - 1)) if version else []
-        about = json.loads(records[-1].payload) if records else {}
-        self.left = set(about.get("left", ())) & set(range(len(self.messages)))
+        self.messages, self.marks, self.left = self._past_of(self.memory, self._generation)
+        about = self._about(self._generation)
         if about.get("provider") != self._options.get("provider") and self.messages:
             # Counts in the records are of the other provider's overhead.
             self.replace(self.messages, left=self.left)
+
+    def _past_of(self, memory: Memory, generation: int) -> _Past:
+        messages = memory.messages()
+        left = set(self._about(generation).get("left", ())) & set(range(len(messages)))
+        return _Past(messages, [mark_of(message) for message in messages], left)
+
+    def _about(self, generation: int) -> dict[str, Any]:
+        """Return what is written beside a session."""
+        names = (self._side, self._session(generation))
+        version = self.store.version(*names)
+        records = list(self.store.read(*names, after=int(version) - 1)) if version else []
+        return dict(json.loads(records[-1].payload)) if records else {}
 
     @property
     def _side(self) -> str:
@@ -219,8 +241,8 @@ class Conversation:
     def replace(self, messages: Sequence[Any], left: Sequence[int] | set[int] | range = ()) -> None:
         """Put messages in the place of all, as a new session; the old one is deleted.
 
-        A session is kept if messages of it have left the framework's list and are not among the
-        new ones: they are nowhere else.
+        A session is kept if messages of it were evicted that are not among the new ones: they are
+        nowhere else.
         """
         with self.lock:
             old = self._generation
@@ -231,17 +253,24 @@ class Conversation:
             marks = [mark_of(message) for message in messages]
             only_there = {self.marks[i] for i in self.left} - set(marks)
             self.messages, self.marks, self.left = list(messages), marks, set(left)
+            self.here = set(range(len(marks))) - self.left
             self.memory, self._generation = made, old + 1
             if not only_there:
-                self.store.delete_session(self.tenant, self._session(old))
-                self.store.delete_session(self._side, self._session(old))
+                self._delete(old)
 
     def evict(self, gone: Sequence[int]) -> None:
         """Note that messages leave the framework's list; it is written when this returns."""
         with self.lock:
             left = {*self.left, *gone}
-            self._write_left(self._generation, sorted(left))
+            if left != self.left:
+                self._write_left(self._generation, sorted(left))
             self.left = left
+            self.here.difference_update(gone)
+
+    @property
+    def evicted(self) -> list[int]:
+        """The numbers of the messages that were evicted and are not in the framework's list."""
+        return sorted(self.left - self.here)
 
     def sync(self, given: Sequence[Any]) -> list[int]:
         """Bring the memory to the state of a list, and return the number of each message in it."""
@@ -278,55 +307,59 @@ class Conversation:
 
     def _aligned(self, given: Sequence[Any]) -> list[int]:
         """Find each message of a list in the memory, and append or branch."""
-        places = self._places(given)
+        past = _Past(self.messages, self.marks, self.left)
+        marks = [mark_of(message) for message in given]
+        places = _places(marks, past, self.here)
         known = sum(place >= 0 for place in places)
         missing = set(range(len(self.messages))) - self.left - set(places)
-        if missing or any(place >= 0 for place in places[known:]) or -1 in places[:known]:
-            self._branch(given, places)
-            places = self._places(given)
-            known = len(given)
+        # Where what was evicted last came after all that is known of the list, it went back.
+        rewound = 0 <= max(places, default=-1) < max(self.left, default=-1)
+        if missing or rewound or -1 in places[:known]:
+            places = self._branch(given, marks, past, places)
         else:
             first = len(self.messages)
             self.append(given[known:])
             places[known:] = range(first, first + len(given) - known)
-        self.left.difference_update(places)
+        self.here = set(places)
         for place, message in zip(places, given, strict=True):
             self.messages[place] = message
         return places
 
-    def _places(self, given: Sequence[Any]) -> list[int]:
-        """Return the number of each message of a list in the memory, rising; -1 for new ones."""
-        inside = [i for i in range(len(self.messages)) if i not in self.left]
-        places: list[int] = []
-        for i, message in zip(inside, given, strict=False):
-            if mark_of(message) != self.marks[i]:
-                break
-            places.append(i)
-        at: dict[bytes, list[int]] = {}
-        if len(places) < min(len(inside), len(given)):  # most lists only grow
-            for i in range(len(self.marks) - 1, -1, -1):
-                at.setdefault(self.marks[i], []).append(i)
-            places = []
-        last = places[-1] if places else -1
-        for message in given[len(places) :]:
-            candidates = at.get(mark_of(message), []) if at else []
-            while candidates and candidates[-1] <= last:
-                candidates.pop()
-            last = candidates.pop() if candidates else last
-            places.append(last if candidates or last > max(places, default=-1) else -1)
-        return places
+    def _branch(
+        self, given: Sequence[Any], marks: Sequence[bytes], past: _Past, places: list[int]
+    ) -> list[int]:
+        """Start a new session for a list whose past was changed, with what had left before it.
 
-    def _branch(self, given: Sequence[Any], places: Sequence[int]) -> None:
-        """Start a new session for a list whose past was changed, with what had left before it."""
-        evicted = sorted(self.left - set(places))
+        The past is that of the session which knows most of the list. Returns the number of each
+        message in the new one. What was evicted in any branch counts as evicted in this one, too.
+        """
+        generation = self._generation
+        others = self._generations() - {generation} if self._lasting else ()
+        for number in sorted(others, reverse=True):
+            other = self._past_of(self._memory(number), number)
+            found = _places(marks, other, set())
+            if sum(place >= 0 for place in found) > sum(place >= 0 for place in places):
+                generation, past, places = number, other, found
+        evicted = sorted(past.left - set(places))
         made: list[Any] = []
         left: list[int] = []
+        now: list[int] = []
         for place, message in zip(places, given, strict=True):
             while evicted and evicted[0] < place:
                 left.append(len(made))
-                made.append(self.messages[evicted.pop(0)])
+                made.append(past.messages[evicted.pop(0)])
+            if place in past.left:
+                left.append(len(made))
+            now.append(len(made))
             made.append(message)
         self.replace(made, left=left)
+        if generation < self._generation - 1 and not evicted:
+            self._delete(generation)
+        return now
+
+    def _delete(self, generation: int) -> None:
+        self.store.delete_session(self.tenant, self._session(generation))
+        self.store.delete_session(self._side, self._session(generation))
 
     # Reading --------------------------------------------------------------------------------------
 
@@ -377,6 +410,34 @@ class Conversation:
             session = self._session(self._generation)
             self.store.delete_session(self.tenant, session)
             self.store.delete_session(self._side, session)
+
+
+def _places(marks: Sequence[bytes], past: _Past, here: set[int]) -> list[int]:
+    """Return the number that each message of a list has in a session, rising; -1 for new ones.
+
+    `here` are the messages that the list before held.
+    """
+    outside = past.left - here
+    inside = [i for i in range(len(past.marks)) if i not in outside]
+    places: list[int] = []
+    for i, mark in zip(inside, marks, strict=False):
+        if mark != past.marks[i]:
+            break
+        places.append(i)
+    at: dict[bytes, list[int]] = {}
+    if len(places) < min(len(inside), len(marks)):  # most lists only grow
+        for i in range(len(past.marks) - 1, -1, -1):
+            at.setdefault(past.marks[i], []).append(i)
+        places = []
+    last = places[-1] if places else -1
+    for mark in marks[len(places) :]:
+        candidates = at.get(mark, []) if at else []
+        while candidates and candidates[-1] <= last:
+            candidates.pop()
+        place = candidates.pop() if candidates else -1
+        last = max(last, place)
+        places.append(place)
+    return places
 
 
 def named(

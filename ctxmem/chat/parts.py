@@ -137,7 +137,7 @@ def parts_of(message: Any, index: int) -> list[Part]:
     role = ROLES.get(role, role)
     field = content_field(inner) or "content"
     # Pydantic AI's messages list the calls in their parts once more.
-    calls = list(_calls_beside(inner)) if field != "parts" else []
+    calls = _calls_beside(inner) if field != "parts" else []
     if role == "tool":
         answer = _whole_result(inner)
         if answer is not None:
@@ -160,8 +160,9 @@ def _fields_beside(inner: Any, role: str, parts: list[Part]) -> Iterator[Part]:
     """Yield what is beside content and calls: refusals, thoughts, sound, older tool parts."""
     if role != "assistant":
         return
+    extra = get(inner, "additional_kwargs") or None
     for field, kind in (("refusal", "refusal"), ("reasoning_content", "thought")):
-        text = get(inner, field) or get(get(inner, "additional_kwargs"), field)
+        text = get(inner, field) or (extra and get(extra, field))
         if isinstance(text, str) and text:
             yield Part(kind, text, ((field, 0),), text=text)
     sound = get(inner, "audio")
@@ -176,13 +177,16 @@ def _fields_beside(inner: Any, role: str, parts: list[Part]) -> Iterator[Part]:
 # Calls beside the content -------------------------------------------------------------------------
 
 
-def _calls_beside(inner: Any) -> Iterator[Part]:
-    """Yield the calls beside the content, each once."""
-    seen: dict[str, Part] = {}
+def _calls_beside(inner: Any) -> list[Part]:
+    """Return the calls beside the content, each once."""
     extra = get(inner, "additional_kwargs")
+    own, invalid = get(inner, "tool_calls"), get(inner, "invalid_tool_calls")
+    if not (own or invalid or extra) and get(inner, "function_call") is None:
+        return []  # as most messages
+    seen: dict[str, Part] = {}
     lists = [
-        ("tool_calls", get(inner, "tool_calls")),
-        ("invalid_tool_calls", get(inner, "invalid_tool_calls")),
+        ("tool_calls", own),
+        ("invalid_tool_calls", invalid),
         ("additional_kwargs.tool_calls", get(extra, "tool_calls") if extra else None),
     ]
     parts: list[Part] = []
@@ -203,7 +207,7 @@ def _calls_beside(inner: Any) -> Iterator[Part]:
                 call = {"type": "legacy", "function": legacy}
                 parts.append(_call(call, ((field, 0),))._replace(value=legacy))
                 break
-    yield from parts
+    return parts
 
 
 def _call(call: Any, places: tuple[Place, ...]) -> Part:

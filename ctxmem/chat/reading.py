@@ -32,7 +32,7 @@ ODD_ID = 1 << 0
 EMPTY_CALLS = 1 << 1
 """`tool_calls: []`."""
 NO_CONTENT = 1 << 2
-"""Content of None or [], or content that is not there."""
+"""Content of None or [], or content that is not there, in a message without calls."""
 MARKED_THOUGHT = 1 << 3
 """A cache mark on a thought or directly behind one, or on an empty text."""
 UNSIGNED = 1 << 4
@@ -443,7 +443,9 @@ def _oddities(message: Any, inner: Any, role: str, parts: Sequence[Part]) -> int
         calls = inner.get("tool_calls")
         odd |= EMPTY_CALLS if isinstance(calls, list) and not calls else 0
         field = content_field(inner) or "content"
-        odd |= NO_CONTENT if not inner.get(field) and inner.get(field) != "" else 0
+        if not inner.get(field) and inner.get(field) != "":
+            # Beside calls there need not be any: so OpenAI's own client writes them.
+            odd |= 0 if any(part.kind == "call" for part in parts) else NO_CONTENT
         odd |= FOREIGN_ROLE if inner.get("role") in _FOREIGN else 0
         legacy = inner.get("role") == "function" or inner.get("function_call")
         odd |= LEGACY if legacy and field == "content" else 0

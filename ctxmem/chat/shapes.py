@@ -37,9 +37,47 @@ _LISTS = ("blocks", "content")
 
 def get(value: Any, name: str) -> Any:
     """Return a field of a dict or an attribute of an object, None if it has none."""
-    if type(value) is dict or isinstance(value, Mapping):
+    kind = type(value)
+    if kind is dict:
         return value.get(name)
-    return getattr(value, name, None)
+    known = _attributes.get(kind)
+    if known is None:
+        known = _attributes_of(kind)
+    if not known:
+        return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    fields = value.__dict__
+    if name in fields:
+        return fields[name]
+    if name in known:
+        return getattr(value, name, None)
+    extra = value.__pydantic_extra__
+    return extra.get(name) if extra else None
+
+
+_attributes: dict[type, frozenset[str]] = {}
+_KEPT_CLASSES = 1 << 10
+
+
+def _attributes_of(kind: type) -> frozenset[str]:
+    """Return the names of the attributes of a pydantic model's class, none for other classes.
+
+    A model that is asked for what it does not have raises and formats an error, which takes longer
+    than everything else that is read of a message. One that answers by a `__getattr__` of its own
+    is asked as any object is.
+    """
+    hook = getattr(kind, "__getattr__", None)
+    names: frozenset[str] = frozenset()
+    if getattr(hook, "__module__", "") == "pydantic.main" and hasattr(kind, "__pydantic_extra__"):
+        names = frozenset(dir(kind))
+    if len(_attributes) >= _KEPT_CLASSES:
+        _attributes.clear()
+    _attributes[kind] = names
+    return names
+
+
+def has(value: Any, name: str) -> bool:
+    """Return whether an object has an attribute, which pydantic's models need not be asked for."""
+    return name in getattr(value, "__dict__", ()) or hasattr(value, name)
 
 
 def first_of(value: Any, *names: str) -> Any:
@@ -84,7 +122,7 @@ def inner_of(message: Any) -> Any:
         if message.get("lc") == 1 and isinstance(message.get("kwargs"), dict):
             return message["kwargs"]
         return message
-    raw = getattr(message, "raw_item", None)
+    raw = get(message, "raw_item")
     return message if raw is None else raw
 
 
@@ -128,7 +166,7 @@ def _role_by_type(message: Any) -> str | None:
         return _LANGCHAIN_CLASSES.get(name, name)
     if isinstance(kind, str):
         # LangChain's messages have a type for a role, whatever it is; items have not.
-        if kind in ROLES or hasattr(message, "additional_kwargs"):
+        if kind in ROLES or has(message, "additional_kwargs"):
             return kind
         inner = inner_of(message)
         if inner is not message:
@@ -188,7 +226,7 @@ def content_field(message: Any) -> str | None:
     for name in _LISTS:
         if name in fields:
             return name
-    return "parts" if getattr(message, "parts", None) else "content"
+    return "parts" if get(message, "parts") else "content"
 
 
 def blocks_in(content: Any, index: int) -> Iterable[Any]:
@@ -208,7 +246,11 @@ def blocks_in(content: Any, index: int) -> Iterable[Any]:
         )
     blocks = content if isinstance(content, list) else list(content)
     for block in blocks:
-        if not isinstance(block, str | Mapping) and not hasattr(block, "__dict__"):
+        if (
+            type(block) is not dict
+            and not isinstance(block, str | Mapping)
+            and not hasattr(block, "__dict__")
+        ):
             raise InputTypeError(
                 f"message {index} has the block {shown(block)}; expected a str, a dict or a "
                 "framework's block"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 from ctxmem.errors import InputError
@@ -23,13 +24,17 @@ MAX_BYTES = 1 << 28
 
 _MAX_BITS = 14_000  # of an integer; Python reads no more than 4,300 digits
 
+_CONTAINERS = (dict, list, tuple)
+
 _T = TypeVar("_T")
 
 
 def encode(value: Any) -> bytes:
     """Return plain data as JSON bytes; lone surrogates are kept."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
+    return _written(value).encode("utf-8", "surrogatepass")
+
+
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def decode(data: bytes) -> Any:
@@ -82,13 +87,19 @@ def check_shape(message: Mapping[str, Any], what: str) -> None:
     for _ in range(MAX_DEPTH):
         below: dict[int, tuple[Any, int]] = {}
         for container, times in level.values():
-            isdict = isinstance(container, Mapping)
             size += times * (len(container) + 1)
-            values = [*container, *container.values()] if isdict else container
+            values: Iterable[Any] = container
+            if type(container) is dict or isinstance(container, Mapping):
+                values = chain(container, container.values())
             for value in values:
-                if type(value) is str:
+                kind = type(value)
+                if kind is str:
                     size += times * len(value)
-                elif isinstance(value, Mapping | list | tuple):
+                elif value is None or kind is bool or kind is float:
+                    continue
+                elif kind in _CONTAINERS and not value:
+                    size += times
+                elif kind in _CONTAINERS or isinstance(value, Mapping | list | tuple):
                     before = below.get(id(value), (value, 0))[1]
                     below[id(value)] = (value, before + times)
                 elif isinstance(value, int) and value.bit_length() > _MAX_BITS:

@@ -122,20 +122,8 @@ def copied_message(message: Any) -> Any:
     return made
 
 
-def in_one_framework(messages: list[Any], others: Sequence[Any] = ()) -> list[Any]:
-    """Return a window's messages with texts of the user's that are dicts as the framework's.
-
-    Passages and the memory's own notes are dicts. Where the first other message is of a framework,
-    they are made messages of it; otherwise the list is returned as it is. `others` are messages of
-    the session, for a window that holds nothing but notes.
-    """
-    framework = next((name for name in map(framework_of, [*messages, *others]) if name), "")
-    if not framework:
-        return messages
-    return [_spoken(one, framework) if _is_text(one) else one for one in messages]
-
-
-def _is_text(message: Any) -> bool:
+def is_spoken_text(message: Any) -> bool:
+    """Return whether a message is a dict with a text of the user's, as notes and passages are."""
     return (
         type(message) is dict
         and len(message) == 2
@@ -144,7 +132,8 @@ def _is_text(message: Any) -> bool:
     )
 
 
-def _spoken(message: Mapping[str, Any], framework: str) -> Any:
+def spoken(message: Mapping[str, Any], framework: str) -> Any:
+    """Return a text of the user's as a message of a framework."""
     data = {"content": message["content"]}
     held: Any = {"type": "human", "data": data} if framework == "langchain" else {**message}
     return restored({MARKER: framework, "message": held})

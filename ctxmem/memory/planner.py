@@ -319,6 +319,7 @@ class WindowPlanner:
         state = self.state
         excerpts = {**state.excerpts, **plan.excerpts} if plan.excerpts else state.excerpts
         parts = {**state.parts, **plan.parts} if plan.parts else state.parts
+        state.items.loaded(range(state.committed, len(state.items)))  # at once, not one by one
         for index in range(state.committed, len(state.items)):
             if index in state.absent or state.items[index].lost:
                 plan.committed = index + 1
@@ -432,7 +433,8 @@ class WindowPlanner:
         absent = self._absent(plan)
         if absent:
             plan.record["absent"] = sorted(absent)
-        gone = [one for one in dict.fromkeys(plan.evicted) if one not in self.visible(plan)]
+        visible = self.visible(plan)
+        gone = [one for one in dict.fromkeys(plan.evicted) if one not in visible]
         receipt = self.receipts.made(plan, self.state.items.loaded(gone))
         if receipt is not None:
             plan.record["receipt"] = asdict(receipt)

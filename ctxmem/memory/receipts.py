@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ctxmem.memory.editing import page_name
+from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
 
@@ -31,7 +32,8 @@ class Receipt:
         pages: ids of the pages that left; `Memory.page` returns each of them.
         messages: numbers of the messages they belong to.
         tokens: what left, in tokens.
-        digest: SHA-256 of the messages that left, as JSON, in hexadecimal.
+        digest: SHA-256 of the messages that left, as JSON, in hexadecimal; those of a framework as
+            they are stored.
         binding: the statements that bind and are shown in the window instead.
         cost: what the edit costs at once, in uncached input tokens.
         saved: what it is expected to save over the calls to come, less its cost.
@@ -69,7 +71,8 @@ class Receipts:
             return None
         digest = hashlib.sha256()
         for item in gone:
-            text = json.dumps(item.message, ensure_ascii=False, sort_keys=True, default=str)
+            stored = as_plain(item.message, f"message {item.index}")
+            text = json.dumps(stored, ensure_ascii=False, sort_keys=True, default=str)
             digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
         return Receipt(
             number=len(self.issued),

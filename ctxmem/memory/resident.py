@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ctxmem.chat.reading import Turn
 from ctxmem.memory.identifiers import identifiers
-from ctxmem.memory.items import LOST, Content, Item, ItemTable, Load
+from ctxmem.memory.items import LOADED_ITEMS, LOST, Content, Item, ItemTable, Load
 from ctxmem.memory.texts import text_of, with_long_texts
 
 PAGE_TOKENS = 512
@@ -250,9 +250,10 @@ class Resident:
 
     @property
     def needed(self) -> set[int]:
-        """The items that the next windows show or look at."""
+        """The items that the next windows show or look at; of new ones the last `LOADED_ITEMS`."""
         shown = {entry.item for entry in self.entries} | {entry.again for entry in self.entries}
-        return shown | self.staying | {self.task, self.question, self.note}
+        new = range(max(self.committed, len(self.items) - LOADED_ITEMS), len(self.items))
+        return shown | self.staying | {self.task, self.question, self.note} | set(new)
 
     # Asking ---------------------------------------------------------------------------------------
 

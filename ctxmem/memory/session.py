@@ -25,7 +25,7 @@ from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool
 from ctxmem.memory.encoding import encode
-from ctxmem.memory.framework_messages import as_plain, in_one_framework
+from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
 from ctxmem.memory.page_reader import PageReader
@@ -34,7 +34,7 @@ from ctxmem.memory.receipts import Receipt
 from ctxmem.memory.records import RecordMaker, seconds_of
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
-from ctxmem.memory.sending import Sent, sendable, with_notes
+from ctxmem.memory.sending import Sender, Sent
 from ctxmem.memory.session_log import SessionLog, damage_callback
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
@@ -148,7 +148,7 @@ class Memory:
         self.prices = prices_of(prices)
         self._counter = resolve(counter)
         self._meter = Meter(counter, provider)
-        self._provider = provider
+        self._sender = Sender(provider)
         self._request = self._meter.request + self._meter.tools(tools)
         for name, value in (("session", session), ("tenant", tenant)):
             if not isinstance(value, str):
@@ -345,11 +345,12 @@ class Memory:
             detail = f"{', '.join(names)} brought back for this call ({found.tokens:,} tokens)"
             events = [*events, Event("recall", detail, names, -found.tokens)]
         marks = self._breakpoints(volatile_from)
-        messages, begins = with_notes(messages, notes, volatile_from)
+        messages, begins = self._sender.with_notes(messages, notes, volatile_from)
         said = (state.task, state.question, len(state.items) - 1)
-        messages = in_one_framework(messages, [state.items[i].message for i in said if i >= 0])
+        others = [state.items[i].message for i in said if i >= 0]
+        messages = self._sender.in_one_framework(messages, others)
         sent = Sent(messages, begins, tuple(mark for mark in marks if mark < begins))
-        accepted = sendable(sent, self._provider)
+        accepted = self._sender.sendable(sent)
         stable = state.stable
         if accepted is not sent or begins < volatile_from:
             costs = [

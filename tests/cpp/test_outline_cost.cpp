@@ -1,6 +1,5 @@
-// What an outline costs: basic blocks that were run, counted by the compiler
-// (-fsanitize-coverage=trace-pc), so that the same text always costs the same. Doubling a text costs
-// at most kDoubled times as much, and a byte no more than kBlocks.
+// What an outline costs, in basic blocks that were run: doubling a text costs at most kDoubled times
+// as much, and a byte no more than kBlocks.
 // Arguments: how many random shapes, and a seed.
 #include <algorithm>
 #include <cstdio>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "core/text/outline.hpp"
+#include "block_count.hpp"
 #include "check.hpp"
 #include "outline_parts.hpp"
 
@@ -17,20 +17,6 @@ namespace {
 constexpr double kDoubled = 2.3;
 constexpr double kBlocks = 3000;  // of a byte: so that a constant factor is none of thousands
 constexpr std::size_t kSize = 24000;
-
-std::uint64_t blocks = 0;
-
-}  // namespace
-
-#if defined(__clang__)
-#define UNCOUNTED __attribute__((no_sanitize("coverage")))
-#else
-#define UNCOUNTED __attribute__((no_sanitize_coverage))
-#endif
-
-extern "C" UNCOUNTED void __sanitizer_cov_trace_pc() { ++blocks; }
-
-namespace {
 
 using Shape = std::vector<std::string>;  // what comes once, then what fills each of equal parts
 
@@ -60,9 +46,7 @@ std::string falling_fences(std::size_t size) {
 
 double cost(const std::string& text, ctxmem::OutlineOptions options) {
     ctxmem::Outline outline;
-    const std::uint64_t before = blocks;
-    ctxmem::append_outline(text, options, outline);
-    return static_cast<double>(blocks - before);
+    return blocks_of([&] { ctxmem::append_outline(text, options, outline); });
 }
 
 void print(const std::string& part) {

@@ -155,13 +155,13 @@ class ContextMiddleware(AgentMiddleware):
         """Return the messages that have left a thread's state, oldest first."""
         conversation = self._conversation(thread_id)
         conversation.refresh()
-        return [conversation.messages[i] for i in sorted(conversation.left)]
+        return [conversation.messages[i] for i in conversation.evicted]
 
     def recall(self, query: str, k: int = 5, *, thread_id: str = "default") -> list[BaseMessage]:
         """Return up to `k` messages that have left a thread's state, most relevant first."""
         conversation = self._conversation(thread_id)
         conversation.refresh()
-        return conversation.recall(query, k, conversation.left.__contains__)
+        return conversation.recall(query, k, set(conversation.evicted).__contains__)
 
     def close(self) -> None:
         """Close the page store, unless it was given as an object."""
@@ -361,7 +361,6 @@ class ContextMiddleware(AgentMiddleware):
         tools: list[BaseTool] = []
         if limit is not None:
 
-            @tool
             def read_page(page_id: str, config: RunnableConfig, start: int = 0) -> str:
                 """Read a long tool result from the character `start` on."""
                 text = self._text(_thread_in(config), page_id)
@@ -379,10 +378,9 @@ class ContextMiddleware(AgentMiddleware):
                     limit,
                 )
 
-            tools.append(read_page)
+            tools.append(_as_tool(read_page))
         if self._recall_tool:
 
-            @tool
             def recall(config: RunnableConfig, page: str = "", query: str = "") -> str:
                 """Read what has left this conversation: `page` (such as p12), or search `query`."""
                 conversation = self._conversation(_thread_in(config))
@@ -390,9 +388,20 @@ class ContextMiddleware(AgentMiddleware):
                 text: str = conversation.memory.answer(call)["content"]
                 return self._beginning(text, lambda end: text[:end], limit or recalled)
 
-            recall.metadata = {"ctxmem": "recall"}
-            tools.append(recall)
+            made = _as_tool(recall)
+            made.metadata = {"ctxmem": "recall"}
+            tools.append(made)
         return tools
+
+
+_schemas: dict[str, Any] = {}
+
+
+def _as_tool(function: Callable[..., str]) -> BaseTool:
+    """Return a tool of a function; the schema is inferred once, which takes milliseconds."""
+    made = tool(function, args_schema=_schemas.get(function.__name__))
+    _schemas[function.__name__] = made.args_schema
+    return made
 
 
 def _is(left: object, right: object) -> bool:
