@@ -86,6 +86,24 @@ def test_of_more_rules_than_fit_those_come_that_bind_always_or_that_the_question
     assert window.tokens == ctxmem.count_messages(window.messages) <= 1000
 
 
+@pytest.mark.parametrize("budget", [500, 1000])
+def test_current_values_are_in_every_window_for_a_question_that_has_room(budget):
+    memory = Memory(budget)
+    facts = ("My address is Lindenweg 12.", "My shoe size is 43.", "The deadline is May 3.")
+    memory.append([user("Hello"), assistant("Hello")])
+    for fact in facts:
+        memory.append([user(fact), assistant("Noted.")])
+    for i in range(40):
+        question = f"Do you also have the Corso sandals number K-{i} in my colour?"
+        memory.append(user(question))
+        window = memory.window(question)
+        assert all(fact in text_of(window) for fact in facts), i
+        assert window.tokens == ctxmem.count_messages(window.messages) <= budget
+        memory.append(assistant(f"Yes, K-{i} is in stock, we keep it for three days."))
+    memory.append(user("Please ship it now."))
+    assert all(fact in text_of(memory.window("Please ship it now.")) for fact in facts)
+
+
 def test_a_value_that_was_replaced_leaves_the_window_with_the_next_edit():
     memory = Memory(1000)
     memory.append(user("Let us set up the servers."))
@@ -320,3 +338,22 @@ def test_a_result_may_come_when_a_page_policy_has_evicted_its_call():
             memory.append(message)
             with suppress(ctxmem.BudgetError):
                 assert memory.window().tokens <= memory.budget
+
+
+@pytest.mark.parametrize("size", [511, 512, 1100])
+def test_a_long_session_goes_on_after_one_of_its_messages_was_forgotten(size, tmp_path):
+    path = tmp_path / "memory.db"
+    with Memory(800, store=path) as memory:
+        for i in range(size):
+            memory.append((assistant if i % 2 else user)(f"Message {i}."))
+        memory.window()
+        for page in ("p2", f"p{size // 2}", f"p{size - 2}"):
+            memory.forget(page)
+            assert memory.page(page).text == ""
+            assert memory.messages()[int(page[1:])] is None
+            assert memory.window("What was in message 4?").tokens <= 800
+        memory.append(user("Go on."))
+    with Memory(800, store=path) as memory:
+        assert memory.messages().count(None) == 3
+        assert memory.window().tokens <= 800
+        assert len(memory.pages()) == size + 1

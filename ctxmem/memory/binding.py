@@ -11,6 +11,7 @@ from ctxmem.memory.ledger import STANDING, Entry, Finder, Ledger, line, read_sta
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Entry as Shown
 from ctxmem.memory.resident import Resident
+from ctxmem.memory.search import Held
 
 SHARE = 0.3
 """The block may take this share of the budget, the weakest entries are left out first, ..."""
@@ -21,7 +22,9 @@ CROWDED_SHARE = 0.1
 """... or only this one, for rules without a condition, if not even all rules and the like fit:
 recall prefers the others where the words of the question meet them."""
 OTHER_SHARE = 0.04
-"""Values and the like, which the words of a question find, take this share where one is asked."""
+"""Values and the like, which the words of a question find, take this share for a question, ..."""
+OTHER_TOKENS = 60
+"""... or so many tokens, if that is more."""
 HEADING = "[memory] Said earlier in this conversation, and still binding:"
 
 _CONDITION = re.compile(
@@ -109,7 +112,7 @@ class Binding:
         wanted = self.ledger.shown(
             lambda entry: _lacked(entry, visible) and (not crowded or _binds_always(entry)),
             *(room, self.meter.count),
-            others=int(OTHER_SHARE * limit) if asked else None,
+            others=max(OTHER_TOKENS, int(OTHER_SHARE * limit)) if asked else None,
         )
         block = self._block(wanted) if wanted and room > 0 else None
         if before is None and block is None:
@@ -134,9 +137,28 @@ class Binding:
                 return False
         return True
 
-    def standing(self, visible: Collection[int], block: Shown | None = None) -> list[Entry]:
-        """Return the rules and the like that a window lacks: neither their message nor a line."""
+    def held(self, visible: Collection[int], block: Shown | None) -> Held:
+        """Return what a window has, and what binds that it lacks."""
         said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
+
+        def lines(room: int, beside: str) -> str:
+            found = self.ledger.shown(
+                lambda one: _lacked(one, visible) and one.id not in said and one.text not in beside,
+                room - self.meter.count(HEADING + "\n"),
+                self.meter.count,
+            )
+            return f"{HEADING}\n{render(found)}" if found else ""
+
+        return Held(
+            visible,
+            self.superseded(),
+            str(block.message["content"]) if block else "",
+            self.standing(visible, said),
+            lines,
+        )
+
+    def standing(self, visible: Collection[int], said: Collection[int] = ()) -> list[Entry]:
+        """Return the rules and the like that a window lacks: no message of it, no entry `said`."""
         entries = self.ledger.entries()
         return [
             one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -23,13 +23,32 @@ HEADING = "[memory] From earlier in this conversation:"
 class Recalled(NamedTuple):
     """The message that shows what was found for a question, its tokens, and the pages in it.
 
-    `best` is the page that answers best of them.
+    `best` is the page that answers best of them, None if only statements that bind are shown.
     """
 
     message: dict[str, Any]
     tokens: int
     pages: list[int]
-    best: int
+    best: int | None
+
+
+class Held(NamedTuple):
+    """What a window has before anything is recalled for a question, and what it lacks.
+
+    Attributes:
+        items: those that the window has.
+        superseded: items of which a newer message states another value.
+        block: the text of what binds, "" if there is none.
+        rules: the rules and the like that the window lacks.
+        lines: returns statements that bind and that the window lacks, as text of at most so many
+            tokens, without those that another text has.
+    """
+
+    items: Collection[int]
+    superseded: Collection[int] = ()
+    block: str = ""
+    rules: Collection[Entry] = ()
+    lines: Callable[[int, str], str] = lambda room, beside: ""
 
 
 class SessionSearch:
@@ -67,64 +86,68 @@ class SessionSearch:
         """Return about how many tokens `recalled` would take, `room` at most; 0 for nothing."""
         found = self._find(question)
         tokens = recall.needed(found, room, shown=shown, label=_LABEL, least=least)
-        heading = self.meter.message({"role": "user", "content": HEADING}, 0)
+        heading = self.meter.message(_said(HEADING), 0)
         return min(room, tokens + heading) if tokens else 0
 
-    def recalled(
-        self,
-        question: str,
-        room: int,
-        shown: Collection[int],
-        superseded: Collection[int],
-        *,
-        binding: Collection[Entry] = (),
-        beside: str = "",
-    ) -> Recalled | None:
+    def recalled(self, question: str, room: int, held: Held) -> Recalled | None:
         """Return the message for a question in at most `room` tokens, None if nothing is found.
 
-        `shown` are the items that the window has; `superseded` those of which a newer message
-        states another value; messages with a statement of `binding` come before others that answer
-        as well; messages that are part of the text `beside` are left out.
+        Messages with rules come before others that answer as well; messages that are part of the
+        block are left out. Statements that bind take what room is left.
         """
-        limit = room - self.meter.message({"role": "user", "content": HEADING}, 0)
-        found = self._find(question) if limit > 0 else None
-        if found is not None and binding:
-            found = recall.preferred(found, [(one.message, one.start, one.end) for one in binding])
+        found = self._find(question)
+        rules = [(one.message, one.start, one.end) for one in held.rules]
+        if rules:
+            found = recall.preferred(found, rules)
+        answers = self._filled(found, room, held)
+        left = room - (answers.tokens if answers else self.meter.message(_said(""), 0))
+        binding = held.lines(left - 1, str(answers.message["content"]) if answers else "")
+        return (self._filled(found, room, held, binding) if binding else None) or answers
+
+    def _filled(
+        self, found: recall.Found, room: int, held: Held, binding: str = ""
+    ) -> Recalled | None:
+        """Return the message with `binding` and with what is found, in at most `room` tokens."""
 
         def about(number: int) -> tuple[str, str]:
             item = self.state.items[number]
-            return _day(item), _label(item, number in superseded)
+            return _day(item), _label(item, number in held.superseded)
 
-        for attempt in range(8):
-            if limit <= 0 or found is None:
-                return None
+        heads = [text for text in (binding, HEADING) if text]
+        limit = room - self.meter.message(_said("\n".join(heads)), 0)
+        for attempt in range(_TRIES):
             chosen = recall.select(
                 found,
-                limit,
+                max(0, limit),
                 text_of=self._text,
                 count=self._count,
                 about=about,
-                shown=shown,
-                beside=beside,
+                shown=held.items,
+                beside=held.block,
             )
-            if not chosen:
-                return None
-            lines = [HEADING]
-            day = ""
-            for one in chosen:
-                item = self.state.items[one.message]
-                if _day(item) != day:
-                    day = _day(item)
-                    lines.append(day)
-                label = _label(item, one.message in superseded, self._page(one))
-                lines.append(label + one.text)
-            message = {"role": "user", "content": "\n".join(filter(None, lines))}
+            lines = [*heads, *self._lines(chosen, held.superseded)] if chosen else [binding]
+            message = _said("\n".join(filter(None, lines)))
             tokens = self.meter.message(message, 0)
+            if not chosen and (not binding or tokens > room):
+                return None
             if tokens <= room:
-                best = min(chosen, key=lambda one: found.messages.index(one.message))
-                return Recalled(message, tokens, [*map(self._page, chosen)], self._page(best))
+                best = min(chosen, key=lambda one: found.messages.index(one.message), default=None)
+                pages = [*map(self._page, chosen)]
+                return Recalled(message, tokens, pages, self._page(best) if best else None)
             limit -= tokens - room + 16 * attempt  # a smaller room may be filled more exactly
         return None
+
+    def _lines(
+        self, chosen: Sequence[recall.Excerpt], superseded: Collection[int]
+    ) -> Iterator[str]:
+        """Yield what is shown of messages under the days on which they were said."""
+        day = ""
+        for one in chosen:
+            item = self.state.items[one.message]
+            if _day(item) != day:
+                day = _day(item)
+                yield day
+            yield _label(item, one.message in superseded, self._page(one)) + one.text
 
     def _find(self, question: str) -> recall.Found:
         """Return what the index has for a question; asked again, without another search."""
@@ -172,10 +195,15 @@ class SessionSearch:
 
 
 _QUESTION_WORDS = 6
+_TRIES = 8
 _LABEL = 6  # tokens beside an excerpt's text, about
 _SPEAKERS = ("user", "assistant", "tool", "system", "chunk")
 _COUNTED = 2048
 """The tokens of so many texts are remembered, since a question is often asked again."""
+
+
+def _said(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
 
 
 def _day(item: Item) -> str:

@@ -296,7 +296,8 @@ class Memory:
         self._last = None if query is not None else window
         self._events.update(event.kind for event in window.events)
         if found is not None:
-            self._fault([found.best], others=len(found.pages) - 1)
+            best = [found.best] if found.best is not None else []
+            self._fault(best, others=len(found.pages) - len(best))
         return replace(window, messages=list(map(copied, window.messages)))
 
     def _with_recall(
@@ -305,7 +306,6 @@ class Memory:
         """Return the plan with room for what a query recalls, and what that is."""
         most = int(RECALL_SHARE * limit)
         free = limit - self._session.planner.tokens(plan)
-        superseded = self._session.binding.superseded()
         visible = self._session.planner.visible(plan)
         needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
         if needed > free and free < RECALL_TOKENS:
@@ -317,14 +317,8 @@ class Memory:
             visible = self._session.planner.visible(plan)
         entries = (*self._session.state.entries[: plan.keep], *plan.entries)
         block = next((one for one in entries if one.binding), None)
-        return plan, self._session.search.recalled(
-            query,
-            free,
-            visible,
-            superseded,
-            binding=self._session.binding.standing(visible, block),
-            beside=str(block.message["content"]) if block else "",
-        )
+        held = self._session.binding.held(visible, block)
+        return plan, self._session.search.recalled(query, free, held)
 
     def _assembled(self, plan: Plan, found: Recalled | None) -> MemoryWindow:
         """Return the window of a plan that was applied, with what was recalled for a query."""
@@ -342,7 +336,8 @@ class Memory:
             notes.append(found.message)
             tokens += found.tokens
             names = tuple(page.id for page in recalled)
-            detail = f"{', '.join(names)} brought back for this call ({found.tokens:,} tokens)"
+            what = ", ".join(names) or "statements that bind"
+            detail = f"{what} brought back for this call ({found.tokens:,} tokens)"
             events = [*events, Event("recall", detail, names, -found.tokens)]
         marks = self._breakpoints(volatile_from)
         messages, begins = self._sender.with_notes(messages, notes, volatile_from)
