@@ -368,6 +368,7 @@ private:
         }
         if (asks && question_ == words_.size()) question_ = 0;
         find_force();
+        find_subject();
         if (question_ + 1 < words_.size()) {
             const Word& next = words_[question_ + 1];
             const auto raw = text_.substr(next.from, next.to - next.from);
@@ -405,6 +406,15 @@ private:
         gives_text_ = behind && works;
     }
 
+    // The first word that says who does what the sentence is about.
+    void find_subject() {
+        subject_ = 0;
+        while (subject_ < words_.size() && (words_[subject_].roles & kAsks) == 0 &&
+               !is_one_of(subject_, kSubjects) &&
+               ((words_[subject_].roles & kSelf) == 0 || raw_is(subject_, "please")))
+            ++subject_;
+    }
+
     // A question without its mark: "is it true that". "Do", "can" and "when" begin other sentences.
     bool begins_question() const {
         if (words_.empty()) return false;
@@ -428,7 +438,7 @@ protected:
     bool numbers_ = false, days_ = false;
     bool asks_for_ = false;  // the question is a request: "can you"
     bool assigned_ = false;
-    std::size_t hedge_ = 0, past_ = 0;  // the size of words_ where there is none
+    std::size_t hedge_ = 0, past_ = 0, subject_ = 0;  // the size of words_ where there is none
     bool unsaid_ = false;               // an example, or what people say
     bool gives_text_ = false;           // a request to work on the text behind its colon
 };

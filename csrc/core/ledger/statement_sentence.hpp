@@ -104,7 +104,6 @@ public:
     }
 
 private:
-private:
     static bool keeps_kind(const Statement& s) {
         switch (s.kind) {
             case StatementKind::rule:
@@ -152,13 +151,7 @@ private:
     }
 
     // "I'll update it and make sure": the author does, and asks for nothing.
-    bool has_subject_before(std::size_t at) const {
-        for (std::size_t i = 0; i < at; ++i)
-            if ((words_[i].roles & kAsks) != 0 || is_one_of(i, kSubjects) ||
-                ((words_[i].roles & kSelf) != 0 && !raw_is(i, "please")))
-                return true;
-        return false;
-    }
+    bool has_subject_before(std::size_t at) const { return subject_ < at; }
 
     // Whether the sentence turns to something else between two words: "but", "now".
     bool turns(std::size_t from, std::size_t to) const {
