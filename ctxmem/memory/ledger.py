@@ -22,12 +22,15 @@ from ctxmem.memory.subjects import (
     content,
     denies,
     family_words,
+    forbids,
     last_paragraph,
     meant_by_it,
+    names_nothing,
     replaced_names,
     stem,
     subject_of,
     switches,
+    without_newer,
 )
 from ctxmem.memory.traits import (
     CHOICES,
@@ -40,6 +43,7 @@ from ctxmem.memory.traits import (
     replaces,
     same_subject,
     traits_of,
+    unit_of,
 )
 
 Finder = Callable[[str, str], Iterable[Any]]
@@ -134,9 +138,9 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Fo
             subject = subject_of(text[s0:s1], cue) or (value and meant_by_it(text[start:v0]))
             if value:
                 subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
-            if subject.lower().startswith(("new ", "current ")):
-                subject = subject.partition(" ")[2]
-                extra = _UPDATES
+            named = without_newer(subject)
+            if named != subject:
+                subject, extra = named, _UPDATES
         kind = kinds[k]
         if value and kind in {"value", "deadline"} and denies(text[c0:v0]):
             kind, value, extra = "correction", "", _UPDATES
@@ -292,7 +296,7 @@ class Ledger:
             f.strength,
         )
         corrected: list[int] = []
-        if f.kind == "correction" and not f.subject and f.value:
+        if f.value and f.kind == "correction" and names_nothing(said, f.subject, f.value):
             corrected = self._corrected(entry)
             if len(corrected) == 1:
                 meant = self._entries[corrected[0]]
@@ -343,23 +347,28 @@ class Ledger:
     # What replaces what ---------------------------------------------------------------------------
 
     def _corrected(self, entry: Entry) -> list[int]:
-        """Return the values that a correction without a subject can be meant for, newest first.
+        """Return the values that a correction without a subject can be meant for.
 
-        One that the correction names ("not 8080") is meant; else those of the same form that were
-        said within four messages, of these the ones of the same length.
+        One that the correction names ("not 8080") is meant; else, of those of the same form and
+        unit that were said within four messages, the newest. Several of one message can be meant.
         """
-        found = []
-        mine = form_of(entry.value)
+        found: list[int] = []
+        mine, unit = form_of(entry.value), unit_of(entry.text, entry.value)
         for i in reversed(self._live):
             other = self._entries[i]
             if entry.message - other.message > 4:
                 break
-            if other.value and other.kind in VALUED and form_of(other.value) == mine:
+            if not other.value or other.kind not in VALUED or form_of(other.value) != mine:
+                continue
+            if not unit or unit_of(other.text, other.value) == unit:
                 found.append(i)
         named = replaced_names(entry.text)
         meant = [i for i in found if self._entries[i].value.lower() in named]
-        alike = [i for i in found if len(self._entries[i].value) == len(entry.value)]
-        return meant or alike or found
+        if meant or any(word.isdecimal() for word in named):
+            return meant
+        newest = [i for i in found if self._entries[i].message == self._entries[found[0]].message]
+        alike = [i for i in newest if len(self._entries[i].value) == len(entry.value)]
+        return alike or newest
 
     def _compare(self, entry: Entry, f: _Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""
@@ -414,30 +423,26 @@ class Ledger:
     ) -> list[int]:
         """Return the entries that state a value of the same subject.
 
-        An update is also meant for the one entry whose subject has more or fewer words.
+        A subject with a word more is another one: "the office phone", "the price for children".
         """
         mine = self._traits[entry.id]
         if mine.slot:
             return sorted(self._by_stem[f"={mine.slot}"] - {entry.id})
         if not mine.about or mine.indefinite:
             return []
-        exact, near = [], []
-        for i in similar:
-            theirs = self._traits[i]
-            if not theirs.about or theirs.indefinite or not comparable(mine, theirs):
-                continue
-            if same_subject(mine, theirs, updates=updates):
-                exact.append(i)
-            elif theirs.about < mine.about or mine.about < theirs.about:
-                near.append(i)
-        if exact or not updates or len(near) != 1:
-            return exact
-        return near if mine.shape == self._traits[near[0]].shape else []
+        return [
+            i
+            for i in similar
+            if (theirs := self._traits[i]).about
+            and not theirs.indefinite
+            and comparable(mine, theirs)
+            and same_subject(mine, theirs, updates=updates)
+        ]
 
     def _compare_words(self, entry: Entry, similar: Mapping[int, int], *, updates: bool) -> None:
         """Compare with statements of the same kind that share most words."""
         mine = self._traits[entry.id].words
-        if entry.kind in CHOICES and self._replace_alternative(entry):
+        if entry.kind in {*CHOICES, "rule"} and self._replace_alternative(entry, updates=updates):
             return
         least = 1 if updates else 2
         read = _native.ReadText(entry.text)
@@ -451,7 +456,9 @@ class Ledger:
                 continue
             if updates and replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
-            elif shared >= 2 and share >= 0.6 and opposed(read, other.text):
+            elif (shared >= 2 and share >= 0.6 and opposed(read, other.text)) or (
+                mine == theirs and forbids(entry.text) != forbids(other.text)
+            ):
                 self._contradict(i, entry.id)
         best = max(scored, default=None)
         if best is not None and sum(share == best[0] for share, _ in scored) == 1:
@@ -459,20 +466,27 @@ class Ledger:
         elif updates and not scored and entry.kind in {"decision", "preference", "correction"}:
             self._replace_named(entry)
 
-    def _replace_alternative(self, entry: Entry) -> bool:
-        """Replace what an older message said with another word of a family: tabs for spaces."""
+    def _replace_alternative(self, entry: Entry, *, updates: bool) -> bool:
+        """Replace what an older message said with another word of a family: tabs for spaces.
+
+        A rule is replaced by an update only; else both stay and are marked.
+        """
         family = family_words(entry.text)
+        if entry.kind == "rule" and forbids(entry.text):
+            return False
         found = [i for k in family for i in self._by_stem.get(f"~{k}", ()) if i != entry.id]
         for i in found:
             other = self._entries[i]
-            if entry.kind != other.kind or entry.message == other.message:
+            ruled = "rule" in {entry.kind, other.kind}
+            alike = _comparable(entry.kind, other.kind) if ruled else entry.kind == other.kind
+            if not alike or entry.message == other.message:
                 continue
             theirs = family_words(other.text)
             if family == theirs or family.keys() != theirs.keys():
                 continue
             mine = content(entry.text) - frozenset(map(stem, family.values()))
             if mine == content(other.text) - frozenset(map(stem, theirs.values())):
-                self._supersede(i, entry.id)
+                (self._contradict if ruled and not updates else self._supersede)(i, entry.id)
                 return True
         return False
 

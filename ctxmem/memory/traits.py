@@ -9,7 +9,8 @@ import re
 from typing import Any, NamedTuple
 
 from ctxmem import _native
-from ctxmem.memory.subjects import STOP, content, family_words, slot, stem, words_of
+from ctxmem.memory.subjects import STOP, content, family_words, forbids, slot, stem, words_of
+from ctxmem.memory.subjects import about as about_of
 
 CHOICES = frozenset({"instruction", "preference", "decision"})
 """Kinds that choose one of several."""
@@ -95,14 +96,14 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
     name = slot(text) if kind not in {"rule", "decision"} else ""
     found = content(text) | content(subject) if subject else content(text)
     extra = [f"={name}"] if name else []
-    if kind in CHOICES:
+    if kind in CHOICES or (kind == "rule" and not forbids(text)):
         extra += [f"~{family}" for family in family_words(text)]
     words = frozenset([*(word for word in found if word[0] > "9" or word[0] < "0"), *extra])
     if not (value or subject) or kind not in VALUED:
         return Traits(words, slot=name)
     at = text.find(value) if value else -1
     before, behind = (text[:at], text[at + len(value) :]) if at >= 0 else ("", "")
-    about = frozenset(stem(word) for word in subject.lower().split() if word not in STOP)
+    about = about_of(subject)
     if not about:
         return Traits(words, slot=name, shape=shape_of(value) if value else "")
     shape = shape_of(value) if value else ""
@@ -141,6 +142,17 @@ def form_of(value: str) -> str:
     plain = value.strip("'\"").replace(",", "").replace(".", "")
     form = _DIGITS.sub("9", _LETTERS.sub("a", plain))
     return form if len(form) <= 4 else "mixed"
+
+
+def unit_of(text: str, value: str) -> str:
+    """Return what the unit behind a value measures, else the stem of the unit, "" without one."""
+    at = text.find(value)
+    if at < 0:
+        return ""
+    before, behind = text[:at], text[at + len(value) :]
+    unit = _UNIT.match(behind)
+    word = unit.group(1).lower() if unit and unit.group(1).lower() not in STOP else ""
+    return _measure(value, before, behind) or stem(word)
 
 
 def comparable(one: Traits, other: Traits) -> bool:
@@ -200,10 +212,8 @@ def _measure(value: str, before: str, behind: str) -> str:
 
 
 def apart(one: Traits, other: Traits) -> bool:
-    """Whether two values have subjects of which none is a part of the other."""
-    if not one.about or not other.about:
-        return False
-    return not (one.about <= other.about or other.about <= one.about)
+    """Whether two values have subjects that differ: "the price" and "the price for children"."""
+    return bool(one.about and other.about) and one.about != other.about
 
 
 def replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:
