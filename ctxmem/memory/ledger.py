@@ -12,25 +12,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError
+from ctxmem.memory.statements import RETRACTS, UPDATES, Found, scan
 from ctxmem.memory.subjects import (
     SINGLE,
-    adjusted,
     content,
-    denies,
     family_words,
     forbids,
     last_paragraph,
-    meant_by_it,
     names_nothing,
     replaced_names,
     stem,
-    subject_of,
     switches,
-    without_newer,
 )
 from ctxmem.memory.traits import (
     CHOICES,
@@ -38,6 +34,7 @@ from ctxmem.memory.traits import (
     Traits,
     apart,
     comparable,
+    elsewhere,
     form_of,
     opposed,
     replaces,
@@ -49,7 +46,6 @@ from ctxmem.memory.traits import (
 Finder = Callable[[str, str], Iterable[Any]]
 """A function of a text and its role that returns statements: str, (kind, text) or `Entry`."""
 
-_UPDATES, _LEANS, _NEGATES, _RETRACTS = 1, 2, 4, 8
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
 _GROUPS = {
     kind: group
@@ -115,39 +111,6 @@ class Entry:
         return self.text
 
 
-class _Found(NamedTuple):
-    kind: str
-    start: int
-    end: int
-    strength: int
-    flags: int
-    subject: str
-    value: str
-
-
-def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Found]:
-    """Return the statements of a text; those of `replies` are proposals and answers to them."""
-    kinds = _native.STATEMENT_KINDS
-    found = []
-    for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
-        text, replies, trusted
-    ).tolist():
-        subject, value, extra = "", text[v0:v1], 0
-        if kinds[k] in VALUED:
-            cue = text[c0:c1]
-            subject = subject_of(text[s0:s1], cue) or (value and meant_by_it(text[start:v0]))
-            if value:
-                subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
-            named = without_newer(subject)
-            if named != subject:
-                subject, extra = named, _UPDATES
-        kind = kinds[k]
-        if value and kind in {"value", "deadline"} and denies(text[c0:v0]):
-            kind, value, extra = "correction", "", _UPDATES
-        found.append(_Found(kind, start, end, strength, flags | extra, subject, value))
-    return found
-
-
 def read_statements(given: Any, text: str) -> tuple[list[Entry], list[tuple[str, str]]]:
     """Return what a `Finder` found in a text as entries, and what is none, with the reason.
 
@@ -194,7 +157,7 @@ class Ledger:
         self._by_stem: dict[str, set[int]] = {}
         self._traits: dict[int, Traits] = {}
         self._by_text: dict[str, int] = {}
-        self._proposed: list[tuple[int, str, str, _Found]] = []
+        self._proposed: list[tuple[int, str, str, Found]] = []
         self.ignored: list[tuple[str, str]] = []
         """What the finder returned and was not taken, each with the reason."""
 
@@ -231,7 +194,7 @@ class Ledger:
             given, ignored = read_statements(self._finder(text, role), text)
             self.ignored += ignored
             found = [
-                _Found(e.kind, e.start, e.end, e.strength, 0, e.subject, e.value) for e in given
+                Found(e.kind, e.start, e.end, e.strength, 0, e.subject, e.value) for e in given
             ]
             return [self._add(f, message, page, text, role) for f in found]
         person = role == "user"
@@ -270,7 +233,7 @@ class Ledger:
 
     def _add(
         self,
-        f: _Found,
+        f: Found,
         message: int,
         page: str,
         text: str,
@@ -311,7 +274,7 @@ class Ledger:
         elif corrected:
             for one in corrected:
                 self._contradict(one, entry.id)
-        elif not (f.flags & _RETRACTS and self._retract(entry, similar)):
+        elif not (f.flags & RETRACTS and self._retract(entry, similar)):
             self._compare(entry, f, similar)
         return self._entries[entry.id]
 
@@ -336,7 +299,7 @@ class Ledger:
         found = (self._by_stem.get(one, ()) for one in stems)
         return Counter(chain.from_iterable(there for there in found if len(there) <= _FREQUENT))
 
-    def _refreshed(self, at: int, message: int, page: str, f: _Found, start: int) -> Entry:
+    def _refreshed(self, at: int, message: int, page: str, f: Found, start: int) -> Entry:
         entry = replace(self._entries[at], message=message, page=page, start=start, end=f.end)
         self._entries[at] = entry
         similar = self._similar(self._traits[at].words)
@@ -370,9 +333,9 @@ class Ledger:
         alike = [i for i in newest if len(self._entries[i].value) == len(entry.value)]
         return alike or newest
 
-    def _compare(self, entry: Entry, f: _Found, similar: Mapping[int, int]) -> None:
+    def _compare(self, entry: Entry, f: Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""
-        updates = bool(f.flags & _UPDATES) or entry.kind == "correction" or switches(entry.text)
+        updates = bool(f.flags & UPDATES) or entry.kind == "correction" or switches(entry.text)
         updates = updates or (entry.kind == "decision" and bool(replaced_names(entry.text)))
         traits = self._traits[entry.id]
         same = self._of_same_subject(entry, similar, updates=updates)
@@ -444,7 +407,7 @@ class Ledger:
         mine = self._traits[entry.id].words
         if entry.kind in {*CHOICES, "rule"} and self._replace_alternative(entry, updates=updates):
             return
-        least = 1 if updates else 2
+        least = 1 if updates or len(content(entry.text)) == 1 else 2
         read = _native.ReadText(entry.text)
         scored = []
         for i, shared in similar.items():
@@ -454,10 +417,13 @@ class Ledger:
             share = shared / min(len(mine), len(theirs))
             if share < 0.5 or apart(self._traits[entry.id], self._traits[i]):
                 continue
+            if updates and entry.kind in CHOICES and elsewhere(entry.text, other.text):
+                continue
             if updates and replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
             elif (shared >= 2 and share >= 0.6 and opposed(read, other.text)) or (
-                mine == theirs and forbids(entry.text) != forbids(other.text)
+                content(entry.text) == content(other.text)
+                and forbids(entry.text) != forbids(other.text)
             ):
                 self._contradict(i, entry.id)
         best = max(scored, default=None)
@@ -502,6 +468,8 @@ class Ledger:
                 continue
             rejected = replaced_names(other.text)
             theirs = family_words(other.text)
+            if elsewhere(entry.text, other.text):
+                continue
             alternative = any(theirs.get(k, word) != word for k, word in family.items())
             words = set(other.text.lower().replace(",", " ").rstrip(".").split()) - rejected
             if named & words or (alternative and not named & words and switches(entry.text)):
@@ -544,7 +512,7 @@ class Ledger:
         """Add a statement that no message holds."""
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"a statement is {text!r}; expected a text")
-        found = _Found(kind, 0, len(text), 9, 0, subject, value)
+        found = Found(kind, 0, len(text), 9, 0, subject, value)
         return self._add(found, -1, "", text, "program")
 
     def _ids(self, which: Entry | int | str) -> list[int]:
@@ -625,7 +593,7 @@ class Ledger:
             entry = Entry(**{**data, "contradicts": tuple(data["contradicts"])})
             ledger._entries.append(entry)
         ledger._forgotten = set(record["forgotten"])
-        ledger._proposed = [(m, p, t, _Found(**f)) for m, p, t, f in record["proposed"]]
+        ledger._proposed = [(m, p, t, Found(**f)) for m, p, t, f in record["proposed"]]
         for i in record["live"]:
             one = ledger._entries[i]
             ledger._enter(i, traits_of(one.kind, one.text, one.subject, one.value))

@@ -90,8 +90,8 @@ FAMILY = {word: i for i, words in enumerate(_FAMILIES) for word in words.split()
 _SLOTS = (
     (
         "address",
-        r"\b(?:call|address) me (?:by |as )?(?!(?:now|again|back|at|on|if|when|whenever|before|after"
-        r"|any|anymore|anytime|today|tomorrow|tonight|later|for|in|once|please|until|unless|between"
+        r"\b(?:call|address) me (?:by |as )?(?!(?:now|again|back|at|on|if|when(?:ever)?|after"
+        r"|before|any(?:more|time)?|today|tomorrow|tonight|later|for|in|once|please|until|unless|between"
         r"|about|every|only|during|to|with|without|and|or|but|first|directly|instead|out|up|the"
         r"|phone|over|via)\b)\w|\bnenn\w* mich\b",
     ),
@@ -149,8 +149,8 @@ _SWITCHES = re.compile(
 _OPTIONS = frozenset({"option", "plan", "variant", "alternative", "number"})
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
 _FORBIDS = frozenset(
-    "never not no don't dont cannot can't avoid stop without nie niemals nicht kein keine keinen ne "
-    "pas jamais nunca jamás mai non não nooit niet geen".split()
+    "never not no don't dont cannot can't avoid stop without nie niemals nicht kein keine keinen "
+    "ne pas jamais nunca jamás mai non não nooit niet geen".split()
 )
 _DENIED = re.compile(r"\b(?:not|never|no longer)\b|n['’]t\b", re.IGNORECASE)
 _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
@@ -181,6 +181,7 @@ _KIND_OF = re.compile(
 )
 _AS = re.compile(r"\s+as (?:the|our|my) (\w+)", re.IGNORECASE)
 _VERSION = re.compile(r"\s+(v?\d[\w.]*\w|\d)")
+_NAMES = re.compile(r"(?: (?:[A-Z][\w.-]*\w|\d[\w.]*\w|\d)\b)+")
 _UNIT = re.compile(r"\s?([^\W\d_]{2,})")
 _OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNORECASE)
 _OWN = re.compile(r"(?:i|we|you|they|he|she|it)(?:['’](?:ve|m|re|ll|d|s))?$", re.IGNORECASE)
@@ -231,7 +232,7 @@ def about(subject: str) -> frozenset[str]:
 
 
 def _plain(found: re.Match[str]) -> str:
-    word = next(filter(None, found.groups()))
+    word: str = next(filter(None, found.groups()))
     return _PLAIN.get(word, word)
 
 
@@ -335,10 +336,15 @@ def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]
             subject = f"{subject} {noun}".lstrip()
     if (found := _SET.match(cue)) or (found := _AS.match(behind)):
         subject = found.group(1)
-    elif value.isalpha() and value.lower() not in DAYS and (found := _VERSION.match(behind)):
-        number = found.group(1)  # "the address is Main Street 5" has its subject
-        subject, value = (subject, f"{value} {number}") if subject else (value, number)
-    elif not subject and value[:1].isdigit() and (found := _UNIT.match(behind)):
+    elif not (value.isalpha() and value.lower() not in DAYS):
+        pass
+    elif subject and (found := _NAMES.match(behind)):
+        value += found.group(0)
+    elif not subject and (found := _VERSION.match(behind)):
+        subject, value = value, found.group(1)
+    if subject:
+        return subject, value
+    if value[:1].isdigit() and (found := _UNIT.match(behind)):
         subject = found.group(1)
     return subject, value
 

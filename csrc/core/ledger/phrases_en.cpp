@@ -163,7 +163,8 @@ constexpr const char* kEnglish[] = {
     "decision 6 - | ^ rather ~4 than",
     "decision 6 - | ^ we/i want ~4 ^ not",
     "decision 7 - | ^ we/i (only) use/run/target/ship/support/deploy/write/need ~3 ^ not %word",
-    "decision 7 u | ^ back to %word (please) $",
+    "decision 7 u | ^ back to %word please $",
+    "decision 7 u | ^ back to %val (then) $",
     // commitments
     "commitment 7 - | i'll/we'll ~9 by/before/on/until (the/next/this/early/mid) %day",
     "commitment 7 - | i/we will ~9 by/before/on/until (the/next/this/early/mid) %day",
@@ -276,6 +277,7 @@ constexpr const char* kEnglish[] = {
     "permission 6 - | i'm/i am (am) (perfectly/totally) fine/ok/okay with",
     "permission 6 - | i don't mind",
     "permission 6 - | it's/its (perfectly/totally/also) fine/ok/okay/alright to/if",
+    "permission 6 - | it is (perfectly/totally/also/now) fine/ok/okay/alright to/if",
     // facts about the person
     "fact 9 q | my (full/first/last/middle) name is/'s",
     "fact 9 q | my name's",

@@ -55,9 +55,10 @@ constexpr std::array<std::string_view, 22> kSupposed = {
 constexpr std::array<std::string_view, 10> kMistakes = {"mistake", "joke", "misunderstanding",
                                                         "bug", "error", "typo", "coincidence",
                                                         "genius", "reason", "way"};
-constexpr std::array<std::string_view, 11> kPersons = {"he", "she", "they", "who", "his", "her",
-                                                       "their", "somebody", "someone", "people",
-                                                       "it"};
+constexpr std::array<std::string_view, 25> kPersons = {
+    "he",     "she",    "they",      "who",      "his",    "her",    "their",  "somebody", "someone",
+    "people", "it",     "brother",   "sister",   "friend", "cousin", "uncle",  "aunt",     "mother",
+    "father", "neighbour", "neighbor", "roommate", "mom",  "dad",    "colleague"};
 constexpr std::array<std::string_view, 22> kDid = {
     "had", "was", "were", "said", "told", "took", "made", "went", "kept", "chose", "got",
     "thought", "wrote", "gave", "did", "felt", "knew", "used", "came", "bought", "left", "could"};

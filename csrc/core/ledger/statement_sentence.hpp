@@ -232,8 +232,16 @@ private:
         std::size_t first = cue;
         while (first > 0 && cue - first < 9 && !words_[first].comma && !words_[first].starts)
             --first;
+        for (std::size_t i = cue + 1; i < std::min(words_.size(), cue + 4); ++i)
+            if (raw_is(i, "we") || raw_is(i, "us") || raw_is(i, "our")) return false;
+        const bool decided = phrase.kind == static_cast<int>(StatementKind::decision) &&
+                             first + 1 == cue && words_[first].starts && words_[first].named &&
+                             (words_[first].roles & (kSelf | kOpener | kJoiner)) == 0 &&
+                             ends_in(words_[cue], "ed");
+        if (decided) return true;  // "Anna decided"
         for (std::size_t i = first; i <= cue; ++i) {
-            if ((words_[i].roles & kSelf) != 0 || (words_[i].roles & kNow) != 0) return false;
+            if ((words_[i].roles & kNow) != 0) return false;
+            if ((words_[i].roles & (kSelf | kOwner)) == kSelf) return false;
             if (!is_one_of(i, kPersons)) continue;
             for (std::size_t j = i + 1; j < std::min(words_.size(), std::max(cue, i + 3) + 1); ++j)
                 if (j <= cue && (is_one_of(j, kDid) || ends_in(words_[j], "ed"))) return true;
