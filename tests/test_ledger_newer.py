@@ -122,6 +122,7 @@ def test_a_prohibition_and_a_permission_both_stay():
         ("The hotel costs 90 EUR.", "The second hotel costs 120 EUR now."),
         ("Max 5 retries.", "Max 3 retries for uploads now."),
         ("I prefer aisle seats.", "For long flights I prefer window seats now."),
+        ("Call me Sam.", "My kids call me Daddy now."),
         ("We go with option A.", "For the logo we go with option B instead."),
     ],
 )

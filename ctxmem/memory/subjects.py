@@ -90,7 +90,9 @@ FAMILY = {word: i for i, words in enumerate(_FAMILIES) for word in words.split()
 _SLOTS = (
     (
         "address",
-        r"\b(?:call|address) me (?:by |as )?(?!(?:now|again|back|at|on|if|when(?:ever)?|after"
+        r"(?:^|[^\w\s]\s*|\b(?:please|just|can|could|to|you|and|so|now|then|but|always|rather"
+        r"|may|should) )(?:call|address) me (?:by |as )?"
+        r"(?!(?:now|again|back|at|on|if|when(?:ever)?|after"
         r"|before|any(?:more|time)?|today|tomorrow|tonight|later|for|in|once|please|until|unless|between"
         r"|about|every|only|during|to|with|without|and|or|but|first|directly|instead|out|up|the"
         r"|phone|over|via)\b)\w|\bnenn\w* mich\b",

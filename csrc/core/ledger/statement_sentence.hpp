@@ -211,7 +211,8 @@ private:
         for (std::size_t i = cue; i < std::min(words_.size(), cue + 4); ++i) {
             if (!raw_is(i, "must") || i + 2 >= words_.size()) continue;
             const Word& next = words_[i + 2];
-            if (raw_is(i + 1, "have")) return raw_is(i + 2, "been") || (next.inflected && !next.ing && ends_in(next, "ed"));
+            if (raw_is(i + 1, "have"))
+                return raw_is(i + 2, "been") || (next.inflected && ends_in(next, "ed"));
             if (!raw_is(i + 1, "be")) return false;
             if (next.ing || is_one_of(i + 2, kSupposed)) return true;
             for (std::size_t j = i + 3; j < std::min(words_.size(), i + 6); ++j)
