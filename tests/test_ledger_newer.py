@@ -103,3 +103,103 @@ def test_a_list_and_one_value_both_stay_and_are_marked():
 
 def test_a_prohibition_and_a_permission_both_stay():
     assert len(after("Never edit vendor files.", "You may edit vendor files.")) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("My email is a@b.de.", "My sister's email is c@d.de now."),
+        ("My phone number is 111.", "Anna's phone number is 222 now."),
+        ("My phone is 111.", "My office phone is 222 now."),
+        ("My address is Main Street 5.", "My mother's new address is Hill Road 6."),
+        ("The price is 10 EUR.", "The price for children is 5 EUR now."),
+        ("The price is 10 EUR.", "Changed the price for students to 6 EUR."),
+        ("The port is 8443.", "The port of staging is 9000 now."),
+        ("The limit is 100 MB.", "The limit on the test system is 50 MB now."),
+        ("The deadline is March 3.", "The deadline in Japan moved to March 10."),
+        ("My wifi password is abc1.", "My wifi password at home is abc2 now."),
+        ("The timeout is 30 seconds.", "The read timeout changed to 60 seconds."),
+        ("The hotel costs 90 EUR.", "The second hotel costs 120 EUR now."),
+        ("Max 5 retries.", "Max 3 retries for uploads now."),
+        ("I prefer aisle seats.", "For long flights I prefer window seats now."),
+        ("Call me Sam.", "My kids call me Daddy now."),
+        ("We go with option A.", "For the logo we go with option B instead."),
+    ],
+)
+def test_an_update_of_another_subject_replaces_nothing(old, new):
+    assert after(old, new) == [old, new]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("My email is a@b.de.", "My email address is c@d.de now."),
+        ("My phone is 111.", "My new phone number is 222."),
+        ("My sister's email is a@b.de.", "My sister's new email is c@d.de."),
+        ("The limit is 100 MB.", "The updated limit is 200 MB."),
+        ("Meine Adresse ist Hauptweg 1.", "Meine neue Adresse ist Nebenweg 2."),
+        ("Mon adresse est 1 rue X.", "Ma nouvelle adresse est 2 rue Y."),
+        ("Mi dirección es Calle 1.", "Mi nueva dirección es Calle 2."),
+        ("Il mio indirizzo è Via Roma 1.", "Il mio nuovo indirizzo è Via Milano 2."),
+        ("Il mio indirizzo è Via Roma 1.", "Il mio indirizzo nuovo è Via Milano 2."),
+        ("Never email me.", "You may email me again."),
+        ("Always answer in German.", "Answer in French from now on."),
+    ],
+)
+def test_words_that_mark_the_newer_value_are_no_part_of_its_subject(old, new):
+    assert after(old, new) == [new]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Always answer in German.", "Always answer in French."),
+        ("Never email me.", "Always email me."),
+        ("Never use tabs.", "Always use tabs."),
+        ("Do not call me.", "It is fine to call me."),
+        ("Don't deploy on Fridays.", "Always deploy on Fridays."),
+    ],
+)
+def test_rules_that_exclude_each_other_both_stay_and_are_marked(old, new):
+    ledger = Ledger()
+    ledger.take(0, "user", old)
+    ledger.take(6, "user", new)
+    assert [e.contradicts for e in ledger.entries()] == [(1,), (0,)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Never use npm.", "Never use pnpm."),
+        ("Always answer in German.", "Never answer in French."),
+        ("Never deploy on Fridays.", "Never deploy on Mondays."),
+    ],
+)
+def test_bans_of_two_things_do_not_contradict_each_other(old, new):
+    ledger = Ledger()
+    ledger.take(0, "user", old)
+    ledger.take(6, "user", new)
+    assert [e.contradicts for e in ledger.entries()] == [(), ()]
+
+
+def corrected(*said: str) -> list[str]:
+    ledger = Ledger()
+    for i, text in enumerate(said):
+        ledger.take(i, "user", text)
+    return [entry.text for entry in ledger.entries()]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (("My shoe size is 42.", "Sorry, 43, not 42."), [1]),
+        (("My shoe size is 42.", "The port is 8443.", "Sorry, 43, not 42."), [1, 2]),
+        (("The budget is 500 euros.", "Make that 700 euros."), [1]),
+        (("The budget is 500 euros.", "The room has 30 seats.", "Make that 700 euros."), [1, 2]),
+        (("The room has 30 seats.", "Make that 700 euros."), [0, 1]),
+        (("The port is 8443.", "No, it is 9001."), [1]),
+        (("My shoe size is 42.", "Sorry, 43, not 41."), [0, 1]),  # nobody said 41
+    ],
+)
+def test_a_correction_without_a_subject_is_meant_for_the_value_of_its_form(said, kept):
+    assert corrected(*said) == [said[i] for i in kept]

@@ -117,3 +117,48 @@ def test_the_work_grows_with_the_text_and_no_faster():
 @pytest.mark.slow
 def test_random_bytes_are_read_within_their_bounds():
     compile_and_run("test_ledger", core_sources(*SOURCES))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "You must be joking.",
+        "It must be a mistake.",
+        "You must be tired.",
+        "You must have been busy.",
+        "the previous version had a limit of 100 rows",
+        "he decided to leave at once",
+        "My brother decided to study law.",
+        "Anna decided to quit.",
+        "Back to work.",
+        "Before leaving, he locked the door.",
+    ],
+)
+def test_guesses_and_what_others_did_do_not_bind(said):
+    assert scan(said) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("No emojis please.", "rule"),
+        ("Please, no jargon.", "rule"),
+        ("You must be polite.", "rule"),
+        ("Keine Emojis bitte.", "rule"),
+        ("Keep the docs in British English.", "instruction"),
+        ("Keep all variable names in lowercase.", "instruction"),
+        ("We use pnpm, not npm.", "decision"),
+        ("We deploy with Helm, not Kustomize.", "decision"),
+        ("He decided that we use Go.", "decision"),
+        ("Before deleting anything, ask me.", "rule"),
+        ("Höchstens drei Sätze.", "limit"),
+        ("Au maximum trois phrases.", "limit"),
+        ("Al massimo tre frasi.", "limit"),
+        ("Bitte duze mich.", "preference"),
+        ("Siezen Sie mich bitte.", "preference"),
+        ("Tutoie-moi.", "preference"),
+        ("Dammi del tu.", "preference"),
+    ],
+)
+def test_short_forms_of_a_statement_bind(said, kind):
+    assert [found.kind for found in scan(said)] == [kind]

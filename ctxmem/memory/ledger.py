@@ -12,21 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError
+from ctxmem.memory.statements import RETRACTS, UPDATES, Found, scan
 from ctxmem.memory.subjects import (
     SINGLE,
-    adjusted,
     content,
-    denies,
     family_words,
+    forbids,
     last_paragraph,
-    meant_by_it,
+    names_nothing,
     replaced_names,
     stem,
-    subject_of,
     switches,
 )
 from ctxmem.memory.traits import (
@@ -35,17 +34,18 @@ from ctxmem.memory.traits import (
     Traits,
     apart,
     comparable,
+    elsewhere,
     form_of,
     opposed,
     replaces,
     same_subject,
     traits_of,
+    unit_of,
 )
 
 Finder = Callable[[str, str], Iterable[Any]]
 """A function of a text and its role that returns statements: str, (kind, text) or `Entry`."""
 
-_UPDATES, _LEANS, _NEGATES, _RETRACTS = 1, 2, 4, 8
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
 _GROUPS = {
     kind: group
@@ -111,39 +111,6 @@ class Entry:
         return self.text
 
 
-class _Found(NamedTuple):
-    kind: str
-    start: int
-    end: int
-    strength: int
-    flags: int
-    subject: str
-    value: str
-
-
-def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[_Found]:
-    """Return the statements of a text; those of `replies` are proposals and answers to them."""
-    kinds = _native.STATEMENT_KINDS
-    found = []
-    for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
-        text, replies, trusted
-    ).tolist():
-        subject, value, extra = "", text[v0:v1], 0
-        if kinds[k] in VALUED:
-            cue = text[c0:c1]
-            subject = subject_of(text[s0:s1], cue) or (value and meant_by_it(text[start:v0]))
-            if value:
-                subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
-            if subject.lower().startswith(("new ", "current ")):
-                subject = subject.partition(" ")[2]
-                extra = _UPDATES
-        kind = kinds[k]
-        if value and kind in {"value", "deadline"} and denies(text[c0:v0]):
-            kind, value, extra = "correction", "", _UPDATES
-        found.append(_Found(kind, start, end, strength, flags | extra, subject, value))
-    return found
-
-
 def read_statements(given: Any, text: str) -> tuple[list[Entry], list[tuple[str, str]]]:
     """Return what a `Finder` found in a text as entries, and what is none, with the reason.
 
@@ -190,7 +157,7 @@ class Ledger:
         self._by_stem: dict[str, set[int]] = {}
         self._traits: dict[int, Traits] = {}
         self._by_text: dict[str, int] = {}
-        self._proposed: list[tuple[int, str, str, _Found]] = []
+        self._proposed: list[tuple[int, str, str, Found]] = []
         self.ignored: list[tuple[str, str]] = []
         """What the finder returned and was not taken, each with the reason."""
 
@@ -227,7 +194,7 @@ class Ledger:
             given, ignored = read_statements(self._finder(text, role), text)
             self.ignored += ignored
             found = [
-                _Found(e.kind, e.start, e.end, e.strength, 0, e.subject, e.value) for e in given
+                Found(e.kind, e.start, e.end, e.strength, 0, e.subject, e.value) for e in given
             ]
             return [self._add(f, message, page, text, role) for f in found]
         person = role == "user"
@@ -266,7 +233,7 @@ class Ledger:
 
     def _add(
         self,
-        f: _Found,
+        f: Found,
         message: int,
         page: str,
         text: str,
@@ -292,7 +259,7 @@ class Ledger:
             f.strength,
         )
         corrected: list[int] = []
-        if f.kind == "correction" and not f.subject and f.value:
+        if f.value and f.kind == "correction" and names_nothing(said, f.subject, f.value):
             corrected = self._corrected(entry)
             if len(corrected) == 1:
                 meant = self._entries[corrected[0]]
@@ -307,7 +274,7 @@ class Ledger:
         elif corrected:
             for one in corrected:
                 self._contradict(one, entry.id)
-        elif not (f.flags & _RETRACTS and self._retract(entry, similar)):
+        elif not (f.flags & RETRACTS and self._retract(entry, similar)):
             self._compare(entry, f, similar)
         return self._entries[entry.id]
 
@@ -332,7 +299,7 @@ class Ledger:
         found = (self._by_stem.get(one, ()) for one in stems)
         return Counter(chain.from_iterable(there for there in found if len(there) <= _FREQUENT))
 
-    def _refreshed(self, at: int, message: int, page: str, f: _Found, start: int) -> Entry:
+    def _refreshed(self, at: int, message: int, page: str, f: Found, start: int) -> Entry:
         entry = replace(self._entries[at], message=message, page=page, start=start, end=f.end)
         self._entries[at] = entry
         similar = self._similar(self._traits[at].words)
@@ -343,27 +310,32 @@ class Ledger:
     # What replaces what ---------------------------------------------------------------------------
 
     def _corrected(self, entry: Entry) -> list[int]:
-        """Return the values that a correction without a subject can be meant for, newest first.
+        """Return the values that a correction without a subject can be meant for.
 
-        One that the correction names ("not 8080") is meant; else those of the same form that were
-        said within four messages, of these the ones of the same length.
+        One that the correction names ("not 8080") is meant; else, of those of the same form and
+        unit that were said within four messages, the newest. Several of one message can be meant.
         """
-        found = []
-        mine = form_of(entry.value)
+        found: list[int] = []
+        mine, unit = form_of(entry.value), unit_of(entry.text, entry.value)
         for i in reversed(self._live):
             other = self._entries[i]
             if entry.message - other.message > 4:
                 break
-            if other.value and other.kind in VALUED and form_of(other.value) == mine:
+            if not other.value or other.kind not in VALUED or form_of(other.value) != mine:
+                continue
+            if not unit or unit_of(other.text, other.value) == unit:
                 found.append(i)
         named = replaced_names(entry.text)
         meant = [i for i in found if self._entries[i].value.lower() in named]
-        alike = [i for i in found if len(self._entries[i].value) == len(entry.value)]
-        return meant or alike or found
+        if meant or any(word.isdecimal() for word in named):
+            return meant
+        newest = [i for i in found if self._entries[i].message == self._entries[found[0]].message]
+        alike = [i for i in newest if len(self._entries[i].value) == len(entry.value)]
+        return alike or newest
 
-    def _compare(self, entry: Entry, f: _Found, similar: Mapping[int, int]) -> None:
+    def _compare(self, entry: Entry, f: Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""
-        updates = bool(f.flags & _UPDATES) or entry.kind == "correction" or switches(entry.text)
+        updates = bool(f.flags & UPDATES) or entry.kind == "correction" or switches(entry.text)
         updates = updates or (entry.kind == "decision" and bool(replaced_names(entry.text)))
         traits = self._traits[entry.id]
         same = self._of_same_subject(entry, similar, updates=updates)
@@ -414,32 +386,28 @@ class Ledger:
     ) -> list[int]:
         """Return the entries that state a value of the same subject.
 
-        An update is also meant for the one entry whose subject has more or fewer words.
+        A subject with a word more is another one: "the office phone", "the price for children".
         """
         mine = self._traits[entry.id]
         if mine.slot:
             return sorted(self._by_stem[f"={mine.slot}"] - {entry.id})
         if not mine.about or mine.indefinite:
             return []
-        exact, near = [], []
-        for i in similar:
-            theirs = self._traits[i]
-            if not theirs.about or theirs.indefinite or not comparable(mine, theirs):
-                continue
-            if same_subject(mine, theirs, updates=updates):
-                exact.append(i)
-            elif theirs.about < mine.about or mine.about < theirs.about:
-                near.append(i)
-        if exact or not updates or len(near) != 1:
-            return exact
-        return near if mine.shape == self._traits[near[0]].shape else []
+        return [
+            i
+            for i in similar
+            if (theirs := self._traits[i]).about
+            and not theirs.indefinite
+            and comparable(mine, theirs)
+            and same_subject(mine, theirs, updates=updates)
+        ]
 
     def _compare_words(self, entry: Entry, similar: Mapping[int, int], *, updates: bool) -> None:
         """Compare with statements of the same kind that share most words."""
         mine = self._traits[entry.id].words
-        if entry.kind in CHOICES and self._replace_alternative(entry):
+        if entry.kind in {*CHOICES, "rule"} and self._replace_alternative(entry, updates=updates):
             return
-        least = 1 if updates else 2
+        least = 1 if updates or len(content(entry.text)) == 1 else 2
         read = _native.ReadText(entry.text)
         scored = []
         for i, shared in similar.items():
@@ -449,9 +417,14 @@ class Ledger:
             share = shared / min(len(mine), len(theirs))
             if share < 0.5 or apart(self._traits[entry.id], self._traits[i]):
                 continue
+            if updates and entry.kind in CHOICES and elsewhere(entry.text, other.text):
+                continue
             if updates and replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
-            elif shared >= 2 and share >= 0.6 and opposed(read, other.text):
+            elif (shared >= 2 and share >= 0.6 and opposed(read, other.text)) or (
+                content(entry.text) == content(other.text)
+                and forbids(entry.text) != forbids(other.text)
+            ):
                 self._contradict(i, entry.id)
         best = max(scored, default=None)
         if best is not None and sum(share == best[0] for share, _ in scored) == 1:
@@ -459,20 +432,27 @@ class Ledger:
         elif updates and not scored and entry.kind in {"decision", "preference", "correction"}:
             self._replace_named(entry)
 
-    def _replace_alternative(self, entry: Entry) -> bool:
-        """Replace what an older message said with another word of a family: tabs for spaces."""
+    def _replace_alternative(self, entry: Entry, *, updates: bool) -> bool:
+        """Replace what an older message said with another word of a family: tabs for spaces.
+
+        A rule is replaced by an update only; else both stay and are marked.
+        """
         family = family_words(entry.text)
+        if entry.kind == "rule" and forbids(entry.text):
+            return False
         found = [i for k in family for i in self._by_stem.get(f"~{k}", ()) if i != entry.id]
         for i in found:
             other = self._entries[i]
-            if entry.kind != other.kind or entry.message == other.message:
+            ruled = "rule" in {entry.kind, other.kind}
+            alike = _comparable(entry.kind, other.kind) if ruled else entry.kind == other.kind
+            if not alike or entry.message == other.message:
                 continue
             theirs = family_words(other.text)
             if family == theirs or family.keys() != theirs.keys():
                 continue
             mine = content(entry.text) - frozenset(map(stem, family.values()))
             if mine == content(other.text) - frozenset(map(stem, theirs.values())):
-                self._supersede(i, entry.id)
+                (self._contradict if ruled and not updates else self._supersede)(i, entry.id)
                 return True
         return False
 
@@ -488,6 +468,8 @@ class Ledger:
                 continue
             rejected = replaced_names(other.text)
             theirs = family_words(other.text)
+            if elsewhere(entry.text, other.text):
+                continue
             alternative = any(theirs.get(k, word) != word for k, word in family.items())
             words = set(other.text.lower().replace(",", " ").rstrip(".").split()) - rejected
             if named & words or (alternative and not named & words and switches(entry.text)):
@@ -530,7 +512,7 @@ class Ledger:
         """Add a statement that no message holds."""
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"a statement is {text!r}; expected a text")
-        found = _Found(kind, 0, len(text), 9, 0, subject, value)
+        found = Found(kind, 0, len(text), 9, 0, subject, value)
         return self._add(found, -1, "", text, "program")
 
     def _ids(self, which: Entry | int | str) -> list[int]:
@@ -611,7 +593,7 @@ class Ledger:
             entry = Entry(**{**data, "contradicts": tuple(data["contradicts"])})
             ledger._entries.append(entry)
         ledger._forgotten = set(record["forgotten"])
-        ledger._proposed = [(m, p, t, _Found(**f)) for m, p, t, f in record["proposed"]]
+        ledger._proposed = [(m, p, t, Found(**f)) for m, p, t, f in record["proposed"]]
         for i in record["live"]:
             one = ledger._entries[i]
             ledger._enter(i, traits_of(one.kind, one.text, one.subject, one.value))

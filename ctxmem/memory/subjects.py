@@ -21,6 +21,17 @@ STOP = frozenset(
 )
 """Words that say nothing about what a statement is about."""
 
+NEWER = frozenset(
+    "new newest current latest updated revised corrected neu neue neuer neues neuen aktuelle "
+    "aktueller aktuelles nouveau nouvel nouvelle actuel actuelle nueva nuevo actual nuova nuovo "
+    "attuale nova novo atual nieuw nieuwe huidige".split()
+)
+"""Words that say of a subject only that its value is the newer one."""
+_SAME = re.compile(
+    r"\b(?:(e-?mail|mail)(?: address)?|(phone|telephone)(?: number)?|(port|version) number)\b"
+)
+_PLAIN = {"e-mail": "email", "mail": "email", "telephone": "phone"}
+
 _CUES = frozenset(
     "prefer preference like love enjoy want hate use go going let's lets decide decided agreed "
     "switching switched switch settled need limit max maximum minimum most least cap "
@@ -77,7 +88,15 @@ _FAMILIES = (
 FAMILY = {word: i for i, words in enumerate(_FAMILIES) for word in words.split()}
 
 _SLOTS = (
-    ("address", r"\b(?:call|address) me\b|\bnenn\w* mich\b"),
+    (
+        "address",
+        r"(?:^|[^\w\s]\s*|\b(?:please|just|can|could|to|you|and|so|now|then|but|always|rather"
+        r"|may|should) )(?:call|address) me (?:by |as )?"
+        r"(?!(?:now|again|back|at|on|if|when(?:ever)?|after"
+        r"|before|any(?:more|time)?|today|tomorrow|tonight|later|for|in|once|please|until|unless|between"
+        r"|about|every|only|during|to|with|without|and|or|but|first|directly|instead|out|up|the"
+        r"|phone|over|via)\b)\w|\bnenn\w* mich\b",
+    ),
     ("name", r"\bmy name\b|\bnoem m"),
     (
         "home",
@@ -131,6 +150,10 @@ _SWITCHES = re.compile(
 )
 _OPTIONS = frozenset({"option", "plan", "variant", "alternative", "number"})
 _OPTION = re.compile(r"\b(option|plan|variant|alternative|number) (\w{1,2})\b")
+_FORBIDS = frozenset(
+    "never not no don't dont cannot can't avoid stop without nie niemals nicht kein keine keinen "
+    "ne pas jamais nunca jamás mai non não nooit niet geen".split()
+)
 _DENIED = re.compile(r"\b(?:not|never|no longer)\b|n['’]t\b", re.IGNORECASE)
 _LATER = re.compile(r"\W*(?:after|since|following) (?:the|that|a|our|my|we|i)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?<![\w'])(?:the|my|our|this|your|its)\s+", re.IGNORECASE)
@@ -160,6 +183,7 @@ _KIND_OF = re.compile(
 )
 _AS = re.compile(r"\s+as (?:the|our|my) (\w+)", re.IGNORECASE)
 _VERSION = re.compile(r"\s+(v?\d[\w.]*\w|\d)")
+_NAMES = re.compile(r"(?: (?:[A-Z][\w.-]*\w|\d[\w.]*\w|\d)\b)+")
 _UNIT = re.compile(r"\s?([^\W\d_]{2,})")
 _OF = re.compile(r"\b(?:of|for|in|on|to|from|with|at|by|and|or)\s*$", re.IGNORECASE)
 _OWN = re.compile(r"(?:i|we|you|they|he|she|it)(?:['’](?:ve|m|re|ll|d|s))?$", re.IGNORECASE)
@@ -201,6 +225,39 @@ def family_words(text: str) -> dict[int | str, str]:
     return families
 
 
+def about(subject: str) -> frozenset[str]:
+    """Return the stems of a subject that name it: two subjects are the same if these are."""
+    plain = _SAME.sub(_plain, subject.lower())
+    words = [word for word in plain.split() if word not in STOP]
+    named = [word for word in words if word not in NEWER]
+    return frozenset(map(stem, named or words))
+
+
+def _plain(found: re.Match[str]) -> str:
+    word: str = next(filter(None, found.groups()))
+    return _PLAIN.get(word, word)
+
+
+def names_nothing(text: str, subject: str, value: str) -> bool:
+    """Return whether a value has no subject but its own unit: "make that 700 euros"."""
+    behind = text.partition(value)[2].lstrip()
+    return not subject or behind.startswith(subject)
+
+
+def without_newer(subject: str) -> str:
+    """Return a subject without the words that mark its value as newer: "new address".
+
+    "New York" is a name; a subject of such words only stays as it is.
+    """
+    words = subject.split()
+    kept = [
+        word
+        for word, behind in zip(words, [*words, ""][1:], strict=True)
+        if word.lower() not in NEWER or (word[:1].isupper() and behind[:1].isupper())
+    ]
+    return " ".join(kept) if kept and len(kept) < len(words) else subject
+
+
 def slot(text: str) -> str:
     """Return the name of the one thing about a person that a statement sets, or ""."""
     if words_of(text).isdisjoint(_SLOT_WORDS):
@@ -216,6 +273,11 @@ def replaced_names(text: str) -> set[str]:
     if words_of(text).isdisjoint(_NAMING_WORDS):
         return set()
     return {m.group(1).strip(".-").lower() for p in _NAMED for m in p.finditer(text)}
+
+
+def forbids(text: str) -> bool:
+    """Return whether a statement forbids: what it names is not what is chosen."""
+    return not words_of(text).isdisjoint(_FORBIDS)
 
 
 def switches(text: str) -> bool:
@@ -276,9 +338,15 @@ def adjusted(cue: str, behind: str, subject: str, value: str) -> tuple[str, str]
             subject = f"{subject} {noun}".lstrip()
     if (found := _SET.match(cue)) or (found := _AS.match(behind)):
         subject = found.group(1)
-    elif value.isalpha() and value.lower() not in DAYS and (found := _VERSION.match(behind)):
-        subject, value = f"{subject} {value}".lstrip(), found.group(1)
-    elif not subject and value[:1].isdigit() and (found := _UNIT.match(behind)):
+    elif not (value.isalpha() and value.lower() not in DAYS):
+        pass
+    elif subject and (found := _NAMES.match(behind)):
+        value += found.group(0)
+    elif not subject and (found := _VERSION.match(behind)):
+        subject, value = value, found.group(1)
+    if subject:
+        return subject, value
+    if value[:1].isdigit() and (found := _UNIT.match(behind)):
         subject = found.group(1)
     return subject, value
 

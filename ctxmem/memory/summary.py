@@ -23,7 +23,8 @@ from ctxmem.memory.critical_tokens import (
     stems,
     tokens_of_run,
 )
-from ctxmem.memory.ledger import Entry, Ledger, scan
+from ctxmem.memory.ledger import Entry, Ledger
+from ctxmem.memory.statements import scan
 from ctxmem.memory.summary_index import LONGEST, SummaryIndex, Verdict
 from ctxmem.schema import Chunk
 

@@ -6,10 +6,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ctxmem import _native
-from ctxmem.memory.subjects import STOP, content, family_words, slot, stem, words_of
+from ctxmem.memory.subjects import (
+    FAMILY,
+    NEWER,
+    STOP,
+    content,
+    family_words,
+    forbids,
+    slot,
+    stem,
+    words_of,
+)
+from ctxmem.memory.subjects import about as about_of
 
 CHOICES = frozenset({"instruction", "preference", "decision"})
 """Kinds that choose one of several."""
@@ -48,12 +60,25 @@ _WHERE = re.compile(
     r"(?:(?:the|my|our|an?|each|every) )?([^\W\d_][\w-]*)",
     re.IGNORECASE,
 )
+_WHERE_ELSE = re.compile(
+    r"\b(?<!go )(?<!going )(?<!opt )(?<!opted )(?:for|on|in|at|of|per)\s+"
+    r"(?:(?:the|my|our|an?|each|every|all|long|short) )?([^\W\d_][\w-]*)",
+    re.IGNORECASE,
+)
+_CHANGES = frozenset(
+    stem(word)
+    for word in "set scaled raised lowered increased decreased reduced bumped cut went goes gone "
+    "grew shrank dropped rose climbed fell extended upgraded downgraded switched updated adjusted "
+    "make allow use".split()
+) | frozenset(map(stem, NEWER))
+"""Words that say that a value changed, and not of what."""
+_ORDINAL = re.compile(r"\b(first|second|third|fourth|other|last|next|old)\s+$", re.IGNORECASE)
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _PLACING = frozenset("for on in at of per under with during inside to from".split())
 _ANYWHERE = frozenset(
     "moment time future case fact general total order addition meantime end least most max sure "
     "once first last place now then there here everything all whole default night morning evening "
-    "least once average practice short".split()
+    "least once average practice short plan plans mind change".split()
 )
 """Words behind a preposition that limit nothing."""
 _UNIT = re.compile(r"\s?([^\W\d_]{2,})")
@@ -95,24 +120,28 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
     name = slot(text) if kind not in {"rule", "decision"} else ""
     found = content(text) | content(subject) if subject else content(text)
     extra = [f"={name}"] if name else []
-    if kind in CHOICES:
+    if kind in CHOICES or (kind == "rule" and not forbids(text)):
         extra += [f"~{family}" for family in family_words(text)]
     words = frozenset([*(word for word in found if word[0] > "9" or word[0] < "0"), *extra])
     if not (value or subject) or kind not in VALUED:
         return Traits(words, slot=name)
     at = text.find(value) if value else -1
     before, behind = (text[:at], text[at + len(value) :]) if at >= 0 else ("", "")
-    about = frozenset(stem(word) for word in subject.lower().split() if word not in STOP)
+    about = about_of(subject)
     if not about:
         return Traits(words, slot=name, shape=shape_of(value) if value else "")
     shape = shape_of(value) if value else ""
     place = before.lower().rfind(subject.lower())
+    if place > 0 and (ordinal := _ORDINAL.search(before[:place])):
+        about |= {ordinal.group(1).lower()}
     listed = _SEVERAL.match(behind)
     return Traits(
         words,
         about
         if words_of(text).isdisjoint(_PLACING)
-        else about | _places(before[:place] if place >= 0 else "", behind),
+        else about
+        | (_places(before[:place], behind) if place >= 0 else _places("", behind))
+        | (_inner_places(before[place + len(subject) :]) if place >= 0 else frozenset()),
         shape,
         _measure(value, before, behind) if shape in {"number", "name"} else "",
         several=listed is not None and shape_of(listed.group(1)) == shape != "name",
@@ -143,6 +172,17 @@ def form_of(value: str) -> str:
     return form if len(form) <= 4 else "mixed"
 
 
+def unit_of(text: str, value: str) -> str:
+    """Return what the unit behind a value measures, else the stem of the unit, "" without one."""
+    at = text.find(value)
+    if at < 0:
+        return ""
+    before, behind = text[:at], text[at + len(value) :]
+    unit = _UNIT.match(behind)
+    word = unit.group(1).lower() if unit and unit.group(1).lower() not in STOP else ""
+    return _measure(value, before, behind) or stem(word)
+
+
 def comparable(one: Traits, other: Traits) -> bool:
     """Whether two values can be of one thing: no time for a date, and no hours for megabytes."""
     if one.measure and other.measure and one.measure != other.measure:
@@ -163,7 +203,7 @@ def same_subject(one: Traits, other: Traits, *, updates: bool) -> bool:
             return False
         units = {one.unit} | (one.about & other.about)
         mine, theirs = one.words - units, other.words - units
-        return mine == theirs or bool(mine & theirs) or (updates and not (mine and theirs))
+        return mine == theirs or bool(mine & theirs) or (updates and mine <= _CHANGES)
     return one.about == other.about != frozenset()
 
 
@@ -187,6 +227,33 @@ def _places(before: str, behind: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def _inner_places(between: str) -> frozenset[str]:
+    """Return stems of where a value holds from the words between its subject and itself.
+
+    The word right before the value is a part of it: "on port 9000".
+    """
+    found = [m for m in _WHERE_ELSE.finditer(between) if between[m.end() :].strip()]
+    return _stems_of_places(found)
+
+
+def elsewhere(text: str, other: str) -> bool:
+    """Whether a statement holds only for something of which the other says nothing."""
+    if words_of(text).isdisjoint(_PLACING):
+        return False
+    named = content(other)
+    found = _stems_of_places(_WHERE_ELSE.finditer(text))
+    return not found <= named
+
+
+def _stems_of_places(found: Iterable[re.Match[str]]) -> frozenset[str]:
+    words = (match.group(1).lower() for match in found)
+    return frozenset(
+        stem(word)
+        for word in words
+        if not (word in STOP or word in _ANYWHERE or word in FAMILY or _DATE.search(word))
+    )
+
+
 def _measure(value: str, before: str, behind: str) -> str:
     if before[-1:] in "$€£¥" and before:
         return "money"
@@ -200,10 +267,8 @@ def _measure(value: str, before: str, behind: str) -> str:
 
 
 def apart(one: Traits, other: Traits) -> bool:
-    """Whether two values have subjects of which none is a part of the other."""
-    if not one.about or not other.about:
-        return False
-    return not (one.about <= other.about or other.about <= one.about)
+    """Whether two values have subjects that differ: "the price" and "the price for children"."""
+    return bool(one.about and other.about) and one.about != other.about
 
 
 def replaces(kind: str, shared: int, mine: int, theirs: int) -> bool:

@@ -65,6 +65,10 @@ constexpr const char* kEnglish[] = {
     "rule 6 - | must always/only/not be",
     "rule 7 n | it's/is/it strictly/forbidden/prohibited",
     "rule 5 n | ^ we don't/never %verb ~4 on/without/before/after/outside/during",
+    "rule 6 n | ^ no %word (~1) please $",
+    "rule 6 n | ^ please no %word",
+    "rule 7 - | ^ before %ing ~6 ^ (always) (please) ask/check/tell/show/confirm/warn/inform/notify/consult",
+    "instruction 7 - | ^ before/after %ing ~6 ^ (always) (please) run/make/create/update/write/verify/list/save/commit",
     "limit 7 - | hard/absolute/strict/strictly limit/cap/maximum",
     // limits
     "limit 8 q | budget is/of/stays/remains ~3 %num",
@@ -111,6 +115,8 @@ constexpr const char* kEnglish[] = {
     "instruction 8 q | for all/every/each/any (of) (your/the/my) (future/further/next) replies/reply/answers/answer/responses/response/messages/message/emails/email/summaries/summary/code/drafts/draft/texts",
     "instruction 8 q | in all/every/each (of) (your/the/my) (future/further/next) replies/reply/answers/answer/responses/response/messages/message/emails/email/summaries/summary/drafts/draft/texts",
     "instruction 8 q | starting/beginning/effective today/now/tomorrow/immediately",
+    "instruction 6 - | ^ keep/write/format/phrase/name/spell ~5 in %val",
+    "instruction 6 - | ^ keep/write/format/phrase/name/spell ~5 in (the) lowercase/uppercase/present/past/plain/simple/alphabetical/chronological/bold/italics",
     // preferences
     "preference 8 q | i/we (really/much/generally/usually/also/still/would/do/definitely/personally/always/strongly) prefer",
     "preference 8 q | i'd/we'd (really/much/generally/also/still) prefer/rather",
@@ -156,6 +162,9 @@ constexpr const char* kEnglish[] = {
     "decision 6 - | we're/i'm (are/am) going with/for",
     "decision 6 - | ^ rather ~4 than",
     "decision 6 - | ^ we/i want ~4 ^ not",
+    "decision 7 - | ^ we/i (only) use/run/target/ship/support/deploy/write/need ~3 ^ not %word",
+    "decision 7 u | ^ back to %word please $",
+    "decision 7 u | ^ back to %val (then) $",
     // commitments
     "commitment 7 - | i'll/we'll ~9 by/before/on/until (the/next/this/early/mid) %day",
     "commitment 7 - | i/we will ~9 by/before/on/until (the/next/this/early/mid) %day",
@@ -213,6 +222,9 @@ constexpr const char* kEnglish[] = {
     "value 6 - | ^ we're/i'm running (on) %val",
     "value 6 - | it's for %num people/guests/adults/nights",
     // corrections
+    "correction 8 u | ^ sorry/no/nope/wait/actually/oops/correction (^) %val ^ not %val",
+    "correction 7 u | ^ %num ^ not %num",
+    "correction 7 u | ^ sorry/nope/oops/correction (^) %num $",
     "correction 8 u | ^ no ^ it's/its/it/the/that's/that",
     "correction 8 u | ^ nope ^ it's/its/it/the/that's/that",
     "correction 8 u | ^ actually (^) it's/its/it/the/that's/that/make/we/i",
@@ -265,6 +277,7 @@ constexpr const char* kEnglish[] = {
     "permission 6 - | i'm/i am (am) (perfectly/totally) fine/ok/okay with",
     "permission 6 - | i don't mind",
     "permission 6 - | it's/its (perfectly/totally/also) fine/ok/okay/alright to/if",
+    "permission 6 - | it is (perfectly/totally/also/now) fine/ok/okay/alright to/if",
     // facts about the person
     "fact 9 q | my (full/first/last/middle) name is/'s",
     "fact 9 q | my name's",

@@ -20,7 +20,7 @@ constexpr const char* kGerman[] = {
     "rule 6 - | ^ nur",
     "rule 6 - | verwende/benutze/nutze/nimm/schreibe/schreib/ändere/lösche ~4 nur/nie/niemals/nicht/keine/keinen/immer",
     "limit 8 q | budget ~6 %num",
-    "limit 8 - | höchstens/maximal ~2 %num",
+    "limit 8 - | höchstens/maximal/mindestens ~2 %num",
     "limit 8 n | nicht/keine/keinen mehr als ~2 %num",
     "limit 8 n | unter ~2 %num ~2 bleiben/halten",
     "instruction 9 q | ab jetzt/sofort",
@@ -38,6 +38,11 @@ constexpr const char* kGerman[] = {
     "preference 8 q | mir ist/wäre/sind ~5 lieber",
     "preference 7 q | ich mag",
     "preference 9 q | nenn/nenne/nennen ~1 mich",
+    "preference 8 - | ^ duz*/siez* (sie) mich/uns",
+    "preference 8 - | du/sie kannst/können/darfst/dürfen ~1 mich ~1 duzen/siezen",
+    "preference 8 - | ^ sprich/sprecht/sprechen/rede/schreib/schreibe ~3 mich ~2 mit/per",
+    "preference 8 - | wir duzen/siezen uns",
+    "rule 7 n | ^ keine/keinen/kein ~4 bitte $",
     "decision 8 - | wir/ich ~3 entschieden/beschlossen/geeinigt",
     "decision 8 - | wir nehmen/verwenden/nutzen/bleiben/wechseln/machen",
     "decision 7 u | anstatt/statt/stattdessen",
@@ -104,6 +109,10 @@ constexpr const char* kFrench[] = {
     "preference 8 q | j'aime/j'aimerais/j'adore ~3 mieux/plutôt/que/bien",
     "preference 7 qn | je n'aime pas",
     "preference 9 q | appelle-moi/appelez-moi",
+    "preference 8 - | ^ tutoie-moi/tutoyez-moi/vouvoie-moi/vouvoyez-moi/tutoyons-nous/vouvoyons-nous",
+    "preference 8 - | on se tutoie/vouvoie",
+    "preference 8 - | ^ tu/vous peux/pouvez me tutoyer/vouvoyer",
+    "rule 7 n | ^ pas de/d'* ~4 (s'il) plaît/svp/stp",
     "decision 8 - | on/nous ~2 décidé/choisi/opté/convenu",
     "decision 8 - | j'ai ~1 décidé/choisi/opté",
     "decision 7 - | on part/garde/prend/utilise/va",
@@ -166,6 +175,8 @@ constexpr const char* kSpanish[] = {
     "preference 8 q | me gusta/gustan/gustaría ~4 más",
     "preference 7 qn | no me gusta/gustan",
     "preference 9 q | llámame/llámeme",
+    "preference 8 - | ^ tutéame/tutéeme/tuteame/trátame/háblame de tú/usted",
+    "preference 8 - | ^ tutéame/tutéeme/tuteémonos",
     "decision 8 - | hemos/he decidido/elegido/acordado/optado",
     "decision 8 - | decidimos/decidí/acordamos/elegimos",
     "decision 7 - | vamos a usar/con/por",
@@ -228,6 +239,7 @@ constexpr const char* kItalian[] = {
     "preference 8 q | mi piace/piacciono ~4 più/di",
     "preference 7 qn | non mi piace/piacciono",
     "preference 9 q | chiamami",
+    "preference 8 - | ^ dammi/diamoci/dammi/mi (pure) del tu/lei",
     "decision 8 - | abbiamo/ho deciso/scelto/optato",
     "decision 7 - | andiamo/usiamo/teniamo/prendiamo con/il/la/i",
     "decision 7 u | invece di",
@@ -483,7 +495,11 @@ constexpr WordRoles kRoles[] = {
                   "service cluster instance project"},
     {"marks", "was read not unsure i no don't dont maybe perhaps might supposedly apparently thinking wonder wondering back "
               "years year last when in the at as my our we"},
-    {"count", "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred"},
+    {"count", "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred "
+              "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf zwanzig dreißig fünfzig hundert deux trois "
+              "quatre cinq huit dix onze douze vingt trente cinquante cent tres cuatro cinco seis siete ocho nueve diez "
+              "doce veinte treinta due tre quattro cinque sette otto nove dieci dodici venti dois três quatro oito dez "
+              "twee drie vijf zeven tien twaalf twintig"},
     {"name_only", "name branch hostname bucket username handle repo repository schema password passphrase nickname name's"},
     {"adverb", "actually just really also still now currently definitely absolutely honestly personally simply already "
                "finally recently generally usually typically normally kindly basically totally strongly"},

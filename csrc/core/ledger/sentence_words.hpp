@@ -47,6 +47,21 @@ constexpr std::array<std::string_view, 19> kPastTimes = {
     "last year", "when i was", "in college", "in the past", "the old days", "at the time",
     "as a kid",  "my old",     "our old",    "my previous", "our previous", "my former",
     "our former"};
+// "You must be joking": what follows "must be" in a supposition, not in a rule.
+constexpr std::array<std::string_view, 22> kSupposed = {
+    "tired", "mistaken", "exhausted", "hungry", "crazy", "mad",   "insane", "nuts",
+    "wrong", "confused", "proud",     "happy",  "glad",  "right", "true",   "nice",
+    "hard",  "fun",      "great",     "sick",   "some",  "so"};
+constexpr std::array<std::string_view, 10> kMistakes = {"mistake", "joke", "misunderstanding",
+                                                        "bug", "error", "typo", "coincidence",
+                                                        "genius", "reason", "way"};
+constexpr std::array<std::string_view, 25> kPersons = {
+    "he",     "she",    "they",      "who",      "his",    "her",    "their",  "somebody", "someone",
+    "people", "it",     "brother",   "sister",   "friend", "cousin", "uncle",  "aunt",     "mother",
+    "father", "neighbour", "neighbor", "roommate", "mom",  "dad",    "colleague"};
+constexpr std::array<std::string_view, 22> kDid = {
+    "had", "was", "were", "said", "told", "took", "made", "went", "kept", "chose", "got",
+    "thought", "wrote", "gave", "did", "felt", "knew", "used", "came", "bought", "left", "could"};
 constexpr std::array<std::string_view, 4> kWriting = {"write", "draft", "compose", "generate"};
 constexpr std::array<std::string_view, 6> kSaying = {"saying", "telling", "stating",
                                                      "which",  "where",   "returns"};

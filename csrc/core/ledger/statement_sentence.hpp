@@ -29,7 +29,10 @@ public:
         Statement best = none, corrected = none, limit = none;
         std::size_t cue = 0, corrected_cue = 0, limit_cue = 0;
         const auto offer = [&](const Statement& found, std::size_t at) {
-            if (found.strength > best.strength) best = found, cue = at;
+            // "My phone is 111" states a value, too.
+            const bool valued = found.strength == best.strength && best.kind == StatementKind::fact &&
+                                found.kind == StatementKind::value;
+            if (found.strength > best.strength || valued) best = found, cue = at;
             if (found.kind != StatementKind::correction && found.strength > corrected.strength)
                 corrected = found, corrected_cue = at;
             if (found.kind == StatementKind::limit && found.strength > limit.strength)
@@ -59,7 +62,9 @@ public:
                     if (!match(phrase, 1, i + 1, last)) continue;
                     if (!reply && last > i + 1 && last - 1 != value_ && words_[last - 1].quoted)
                         continue;
-                    if (!reply && (is_past(phrase, i) || describes(phrase, i))) continue;
+                    if (!reply && (is_past(phrase, i) || describes(phrase, i) ||
+                                   supposes(phrase, i) || reports(phrase, i)))
+                        continue;
                     Statement found = made(phrase, i, last);
                     if (reply) {
                         out.push_back(found);
@@ -184,12 +189,59 @@ private:
             phrase.kind != static_cast<int>(StatementKind::deadline))
             return false;
         bool past = false;
+        for (std::size_t i = cue; i > 0 && cue - i < 6 && !words_[i].comma; --i)
+            past |= raw_is(i - 1, "had") && !raw_is(i, "better") && !raw_is(i, "to");
         for (std::size_t i = cue; i < std::min(value_, words_.size()); ++i) {
             if ((words_[i].roles & kNow) != 0) return false;
             const auto raw = raw_of(i);
             past |= raw == "was" || raw == "were";
         }
         return past;
+    }
+
+    // "You must be joking", "it must be a mistake": a guess, which asks for nothing.
+    bool supposes(const Phrase& phrase, std::size_t cue) const {
+        if (phrase.kind != static_cast<int>(StatementKind::rule)) return false;
+        for (std::size_t i = cue; i < std::min(words_.size(), cue + 4); ++i) {
+            if (!raw_is(i, "must") || i + 2 >= words_.size()) continue;
+            const Word& next = words_[i + 2];
+            if (raw_is(i + 1, "have"))
+                return raw_is(i + 2, "been") || (next.inflected && ends_in(next, "ed"));
+            if (!raw_is(i + 1, "be")) return false;
+            if (next.ing || is_one_of(i + 2, kSupposed)) return true;
+            for (std::size_t j = i + 3; j < std::min(words_.size(), i + 6); ++j)
+                if (is_one_of(j, kMistakes)) return true;
+        }
+        return false;
+    }
+
+    bool ends_in(const Word& word, std::string_view ending) const {
+        return text_.substr(word.from, word.to - word.from).ends_with(ending);
+    }
+
+    // "He decided to leave": what another person did, in the past, binds nobody here.
+    bool reports(const Phrase& phrase, std::size_t cue) const {
+        if ((kPastKinds >> phrase.kind & 1) == 0 ||
+            phrase.kind == static_cast<int>(StatementKind::value))
+            return false;
+        std::size_t first = cue;
+        while (first > 0 && cue - first < 9 && !words_[first].comma && !words_[first].starts)
+            --first;
+        for (std::size_t i = cue + 1; i < std::min(words_.size(), cue + 4); ++i)
+            if (raw_is(i, "we") || raw_is(i, "us") || raw_is(i, "our")) return false;
+        const bool decided = phrase.kind == static_cast<int>(StatementKind::decision) &&
+                             first + 1 == cue && words_[first].starts && words_[first].named &&
+                             (words_[first].roles & (kSelf | kOpener | kJoiner)) == 0 &&
+                             ends_in(words_[cue], "ed");
+        if (decided) return true;  // "Anna decided"
+        for (std::size_t i = first; i <= cue; ++i) {
+            if ((words_[i].roles & kNow) != 0) return false;
+            if ((words_[i].roles & (kSelf | kOwner)) == kSelf) return false;
+            if (!is_one_of(i, kPersons)) continue;
+            for (std::size_t j = i + 1; j < std::min(words_.size(), std::max(cue, i + 3) + 1); ++j)
+                if (j <= cue && (is_one_of(j, kDid) || ends_in(words_[j], "ed"))) return true;
+        }
+        return false;
     }
 
     // "The API returns at most 100 items": a limit that a thing has, which nobody set here.
@@ -290,8 +342,9 @@ private:
         }
         const std::size_t last = joined ? copula : copula - 1;  // of the subject
         if (first > last) return none;
-        const bool owned = (words_[first].roles & kOwner) != 0;
         const bool article = (words_[first].roles & kArticle) != 0;
+        if (article && first < last && (words_[first + 1].roles & kOwner) != 0) ++first;  // il mio
+        const bool owned = (words_[first].roles & kOwner) != 0;
         if (owned || article)
             ++first;
         else if (joined)

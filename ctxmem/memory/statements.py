@@ -1,0 +1,47 @@
+"""The statements of a text, as the tables of phrases find them, each with its subject and value."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ctxmem import _native
+from ctxmem.memory.subjects import adjusted, denies, meant_by_it, subject_of, without_newer
+from ctxmem.memory.traits import VALUED
+
+UPDATES, RETRACTS = 1, 8
+"""Flags of a statement: it changes what was said; it takes something back."""
+
+
+class Found(NamedTuple):
+    """A statement of a text: kind, place, strength, flags, and the value of what it states."""
+
+    kind: str
+    start: int
+    end: int
+    strength: int
+    flags: int
+    subject: str
+    value: str
+
+
+def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[Found]:
+    """Return the statements of a text; those of `replies` are proposals and answers to them."""
+    kinds = _native.STATEMENT_KINDS
+    found = []
+    for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
+        text, replies, trusted
+    ).tolist():
+        subject, value, extra = "", text[v0:v1], 0
+        if kinds[k] in VALUED:
+            cue = text[c0:c1]
+            subject = subject_of(text[s0:s1], cue) or (value and meant_by_it(text[start:v0]))
+            if value:
+                subject, value = adjusted(cue, text[v1 : v1 + 40], subject, value)
+            named = without_newer(subject)
+            if named != subject:
+                subject, extra = named, UPDATES
+        kind = kinds[k]
+        if value and kind in {"value", "deadline"} and denies(text[c0:v0]):
+            kind, value, extra = "correction", "", UPDATES
+        found.append(Found(kind, start, end, strength, flags | extra, subject, value))
+    return found
