@@ -68,9 +68,10 @@ const Phrases& Phrases::get() {
 
 Phrases::Phrases() {
     for (const std::string_view word :
-         {"i'm", "i've", "don't", "doesn't", "didn't", "can't", "won't", "isn't", "aren't",
-          "wasn't", "shouldn't", "mustn't", "couldn't", "wouldn't", "haven't", "hasn't", "you're",
-          "they're", "that's", "what's", "there's", "let's", "we've", "you've", "you'll"}) {
+         {"i'm",     "i've",   "don't",  "doesn't",   "didn't",  "can't",    "won't",
+          "isn't",   "aren't", "wasn't", "shouldn't", "mustn't", "couldn't", "wouldn't",
+          "haven't", "hasn't", "you're", "they're",   "that's",  "what's",   "there's",
+          "let's",   "we've",  "you've", "you'll"}) {
         std::string plain(word);
         plain.erase(plain.find('\''), 1);
         alias(plain, word);

@@ -65,7 +65,7 @@ enum Role : std::uint32_t {
     kShows = 1u << 17,        // announces such a text
     kUnit = 1u << 18,         // follows a number: EUR, words
     kSelf = 1u << 19,      // the author of a message, or what only an author writes: I, our, please
-    kRequests = 1u << 20,    // begins a request to the assistant
+    kRequests = 1u << 20,  // begins a request to the assistant
     kTransforms = 1u << 21,  // asks for work on a text that is given: "translate"
     kNameNoun = 1u << 22,    // a noun whose value is a name: "branch"
     kMarks = 1u << 23,       // begins words of doubt or of the past
@@ -77,7 +77,17 @@ enum Role : std::uint32_t {
 
 struct Element {
     enum class Type : std::uint8_t {
-        words, gap, verb, ing, number, value, day, word, clause, end, except
+        words,
+        gap,
+        verb,
+        ing,
+        number,
+        value,
+        day,
+        word,
+        clause,
+        end,
+        except
     };
     Type type;
     bool optional = false;  // with the next `skip` elements

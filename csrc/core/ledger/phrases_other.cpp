@@ -523,15 +523,15 @@ std::span<const char* const> chinese() { return kChinese; }
 
 std::span<const PhraseRows> phrase_rows() {
     static const std::array<PhraseRows, 10> rows = {{{0, tables::english()},
-                                                    {0, tables::english_forms()},
-                                                    {1, tables::german()},
-                                                    {2, tables::french()},
-                                                    {3, tables::spanish()},
-                                                    {4, tables::italian()},
-                                                    {5, tables::portuguese()},
-                                                    {6, tables::dutch()},
-                                                    {7, tables::japanese()},
-                                                    {8, tables::chinese()}}};
+                                                     {0, tables::english_forms()},
+                                                     {1, tables::german()},
+                                                     {2, tables::french()},
+                                                     {3, tables::spanish()},
+                                                     {4, tables::italian()},
+                                                     {5, tables::portuguese()},
+                                                     {6, tables::dutch()},
+                                                     {7, tables::japanese()},
+                                                     {8, tables::chinese()}}};
     return rows;
 }
 

@@ -32,36 +32,36 @@ constexpr std::size_t kLongSection = 90;      // words
 
 // What begins a sentence that nobody means, ...
 constexpr std::array<std::string_view, 14> kUnsaid = {
-    "for example",   "for instance", "e.g",         "example",     "imagine",
-    "as the saying", "say you",      "let's say",   "in theory",   "some people",
+    "for example",   "for instance", "e.g",          "example",       "imagine",
+    "as the saying", "say you",      "let's say",    "in theory",     "some people",
     "many people",   "most people",  "according to", "hypothetically"};
 // ... what makes what is behind it a doubt, ...
 constexpr std::array<std::string_view, 18> kHedges = {
-    "was told", "read that",
-    "not sure", "unsure",     "not certain", "i doubt",    "wondering", "wonder",
-    "no idea",  "don't know", "dont know",   "maybe",      "perhaps",   "might",
-    "not clear", "supposedly", "apparently", "thinking about"};
+    "was told",  "read that", "not sure",  "unsure",     "not certain", "i doubt",
+    "wondering", "wonder",    "no idea",   "don't know", "dont know",   "maybe",
+    "perhaps",   "might",     "not clear", "supposedly", "apparently",  "thinking about"};
 // ... and what puts it in the past.
 constexpr std::array<std::string_view, 19> kPastTimes = {
-    "i used to", "we used to", "back then",  "back when",   "years ago",   "year ago",
-    "last year", "when i was", "in college", "in the past", "the old days", "at the time",
-    "as a kid",  "my old",     "our old",    "my previous", "our previous", "my former",
-    "our former"};
+    "i used to",    "we used to",   "back then",  "back when",  "years ago",
+    "year ago",     "last year",    "when i was", "in college", "in the past",
+    "the old days", "at the time",  "as a kid",   "my old",     "our old",
+    "my previous",  "our previous", "my former",  "our former"};
 // "You must be joking": what follows "must be" in a supposition, not in a rule.
 constexpr std::array<std::string_view, 22> kSupposed = {
     "tired", "mistaken", "exhausted", "hungry", "crazy", "mad",   "insane", "nuts",
     "wrong", "confused", "proud",     "happy",  "glad",  "right", "true",   "nice",
     "hard",  "fun",      "great",     "sick",   "some",  "so"};
-constexpr std::array<std::string_view, 10> kMistakes = {"mistake", "joke", "misunderstanding",
-                                                        "bug", "error", "typo", "coincidence",
-                                                        "genius", "reason", "way"};
+constexpr std::array<std::string_view, 10> kMistakes = {
+    "mistake", "joke",        "misunderstanding", "bug",    "error",
+    "typo",    "coincidence", "genius",           "reason", "way"};
 constexpr std::array<std::string_view, 25> kPersons = {
-    "he",     "she",    "they",      "who",      "his",    "her",    "their",  "somebody", "someone",
-    "people", "it",     "brother",   "sister",   "friend", "cousin", "uncle",  "aunt",     "mother",
-    "father", "neighbour", "neighbor", "roommate", "mom",  "dad",    "colleague"};
+    "he",       "she",     "they",   "who",      "his",     "her",       "their",
+    "somebody", "someone", "people", "it",       "brother", "sister",    "friend",
+    "cousin",   "uncle",   "aunt",   "mother",   "father",  "neighbour", "neighbor",
+    "roommate", "mom",     "dad",    "colleague"};
 constexpr std::array<std::string_view, 22> kDid = {
-    "had", "was", "were", "said", "told", "took", "made", "went", "kept", "chose", "got",
-    "thought", "wrote", "gave", "did", "felt", "knew", "used", "came", "bought", "left", "could"};
+    "had",     "was",   "were", "said", "told", "took", "made", "went", "kept",   "chose", "got",
+    "thought", "wrote", "gave", "did",  "felt", "knew", "used", "came", "bought", "left",  "could"};
 constexpr std::array<std::string_view, 4> kWriting = {"write", "draft", "compose", "generate"};
 constexpr std::array<std::string_view, 6> kSaying = {"saying", "telling", "stating",
                                                      "which",  "where",   "returns"};
@@ -73,8 +73,8 @@ constexpr std::array<std::string_view, 5> kTextNouns = {"paragraph", "sentence",
 constexpr std::array<std::string_view, 10> kTextVerbs = {
     "translate", "summarize", "summarise", "paraphrase", "proofread",
     "reword",    "rephrase",  "shorten",   "condense",   "rewrite"};
-constexpr std::array<std::string_view, 7> kSubjects = {"you", "he", "she", "they", "it", "to",
-                                                       "who"};
+constexpr std::array<std::string_view, 7> kSubjects = {"you", "he", "she", "they",
+                                                       "it",  "to", "who"};
 constexpr std::array<std::string_view, 4> kAsking = {"can", "could", "would", "will"};
 
 inline bool is_word_char(std::uint8_t bits) { return (bits & 7) >= 1 && (bits & 7) <= 5; }
@@ -347,7 +347,9 @@ private:
         return at;
     }
 
-    static bool ends_a_sentence(char c) { return c == '.' || c == ',' || c == ';' || c == '!' || c == '?'; }
+    static bool ends_a_sentence(char c) {
+        return c == '.' || c == ',' || c == ';' || c == '!' || c == '?';
+    }
 
     // "5kg" is a number, "a81d0ce" an identifier.
     bool joined_letters(const Word& word, std::size_t digits) const {
@@ -403,7 +405,8 @@ private:
         for (const std::string_view words : kUnsaid) unsaid_ |= says(first, words);
         unsaid_ |= is_one_of(first, kSome) && !raw_is(first + 1, "of");
         const bool year = raw_is(first, "in") && first + 1 < words_.size() &&
-                          words_[first + 1].number && words_[first + 1].to - words_[first + 1].from == 4;
+                          words_[first + 1].number &&
+                          words_[first + 1].to - words_[first + 1].from == 4;
         const bool works = first < words_.size() && (words_[first].roles & kTransforms) != 0;
         const bool writes = is_one_of(first, kWriting);
         bool behind = false;
@@ -446,7 +449,7 @@ protected:
     std::size_t begin_, end_;
     std::vector<Word>& words_;
     const Phrases& table_;
-    bool free_ = false;  // any word is the value of the last match
+    bool free_ = false;                        // any word is the value of the last match
     std::size_t value_ = 0;                    // the word that is the value in the last match
     std::size_t question_ = 0, reported_ = 0;  // the size of words_ where there is none
     std::uint64_t mask_ = 0;                   // of the words that are in the tables
@@ -454,8 +457,8 @@ protected:
     bool asks_for_ = false;  // the question is a request: "can you"
     bool assigned_ = false;
     std::size_t hedge_ = 0, past_ = 0, subject_ = 0;  // the size of words_ where there is none
-    bool unsaid_ = false;               // an example, or what people say
-    bool gives_text_ = false;           // a request to work on the text behind its colon
+    bool unsaid_ = false;                             // an example, or what people say
+    bool gives_text_ = false;  // a request to work on the text behind its colon
 };
 
 }  // namespace ctxmem::ledger

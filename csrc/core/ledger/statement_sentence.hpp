@@ -30,7 +30,8 @@ public:
         std::size_t cue = 0, corrected_cue = 0, limit_cue = 0;
         const auto offer = [&](const Statement& found, std::size_t at) {
             // "My phone is 111" states a value, too.
-            const bool valued = found.strength == best.strength && best.kind == StatementKind::fact &&
+            const bool valued = found.strength == best.strength &&
+                                best.kind == StatementKind::fact &&
                                 found.kind == StatementKind::value;
             if (found.strength > best.strength || valued) best = found, cue = at;
             if (found.kind != StatementKind::correction && found.strength > corrected.strength)
@@ -43,8 +44,7 @@ public:
             const Word& at = words_[i];
             const bool verb = at.starts && takes({Element::Type::verb, false, 0, {}}, i, true);
             const std::uint32_t begins[] = {at.exact, at.prefix, at.number ? kAnyNumber : 0,
-                                            verb ? kAnyVerb : 0,
-                                            at.starts && at.ing ? kAnyIng : 0};
+                                            verb ? kAnyVerb : 0, at.starts && at.ing ? kAnyIng : 0};
             for (const std::uint32_t word : begins) {
                 if (word == 0) continue;
                 for (const std::uint32_t p : table_.beginning(word)) {
@@ -123,22 +123,22 @@ private:
     }
 
     // Kinds that are not stated by a sentence that doubts them.
-    static constexpr std::uint32_t kDoubted =
-        1u << static_cast<int>(StatementKind::rule) | 1u << static_cast<int>(StatementKind::limit) |
-        1u << static_cast<int>(StatementKind::decision) |
-        1u << static_cast<int>(StatementKind::permission) |
-        1u << static_cast<int>(StatementKind::commitment) |
-        1u << static_cast<int>(StatementKind::deadline) |
-        1u << static_cast<int>(StatementKind::value);
+    static constexpr std::uint32_t kDoubted = 1u << static_cast<int>(StatementKind::rule) |
+                                              1u << static_cast<int>(StatementKind::limit) |
+                                              1u << static_cast<int>(StatementKind::decision) |
+                                              1u << static_cast<int>(StatementKind::permission) |
+                                              1u << static_cast<int>(StatementKind::commitment) |
+                                              1u << static_cast<int>(StatementKind::deadline) |
+                                              1u << static_cast<int>(StatementKind::value);
 
     // Kinds of which a sentence about the past states nothing that still holds.
-    static constexpr std::uint32_t kPastKinds =
-        1u << static_cast<int>(StatementKind::rule) | 1u << static_cast<int>(StatementKind::limit) |
-        1u << static_cast<int>(StatementKind::preference) |
-        1u << static_cast<int>(StatementKind::decision) |
-        1u << static_cast<int>(StatementKind::commitment) |
-        1u << static_cast<int>(StatementKind::deadline) |
-        1u << static_cast<int>(StatementKind::value);
+    static constexpr std::uint32_t kPastKinds = 1u << static_cast<int>(StatementKind::rule) |
+                                                1u << static_cast<int>(StatementKind::limit) |
+                                                1u << static_cast<int>(StatementKind::preference) |
+                                                1u << static_cast<int>(StatementKind::decision) |
+                                                1u << static_cast<int>(StatementKind::commitment) |
+                                                1u << static_cast<int>(StatementKind::deadline) |
+                                                1u << static_cast<int>(StatementKind::value);
 
     bool blocked(std::size_t at, const Phrase& phrase) const {
         const Word& word = words_[at];
@@ -147,7 +147,7 @@ private:
             (words_[at].roles & kOwner) == 0 && (words_[at - 1].roles & kOwner) == 0 &&
             !(words_[at].starts && words_[at].comma) && !turns(hedge_, at))
             return true;
-        if (past_ < words_.size() && kPastKinds >> phrase.kind & 1 && 
+        if (past_ < words_.size() && kPastKinds >> phrase.kind & 1 &&
             !turns(std::min(past_, at), std::max(past_, at)))
             return true;
         if (at >= question_ && !phrase.question && !phrase.request) return true;
@@ -368,11 +368,12 @@ private:
             ++at;
         if (at >= words_.size()) return none;
         if ((owned || article) && raw_of(at) == "not") return denied(copula, first);
-        const bool ends = at + 1 == words_.size() || words_[at + 1].comma ||
-                          (words_[at + 1].roles & kNow) != 0;
+        const bool ends =
+            at + 1 == words_.size() || words_[at + 1].comma || (words_[at + 1].roles & kNow) != 0;
         const bool hyphened = raw_of(at).find_first_of("-_") != std::string_view::npos;
-        const bool name = called && (plain || hyphened) && ends && copula - first < 4 && (owned || article) && !words_[at].comma &&
-                          !words_[at].inflected && (words_[at].roles & kNoImperative) == 0;
+        const bool name = called && (plain || hyphened) && ends && copula - first < 4 &&
+                          (owned || article) && !words_[at].comma && !words_[at].inflected &&
+                          (words_[at].roles & kNoImperative) == 0;
         if (!is_value(at) && !name) return none;
         const Word& value = words_[at];
         const std::size_t behind = value_last(at) + 1;
@@ -380,8 +381,8 @@ private:
             ((words_[behind].roles & kIf) != 0 || raw_is(behind, "when")))
             return none;
         const bool placed = at > copula + 1;  // "is on Friday", "is called Zeus"
-        const bool exact = has_digit(value) || value.quoted || placed || name ||
-                           value.identifier || (value.roles & kDay) != 0 || (article && ends && value.named);
+        const bool exact = has_digit(value) || value.quoted || placed || name || value.identifier ||
+                           (value.roles & kDay) != 0 || (article && ends && value.named);
         if (!exact && !owned && !now) return none;
         for (std::size_t i = at + 1; i < std::min(words_.size(), at + 4); ++i)
             now |= (words_[i].roles & kNow) != 0;
@@ -405,7 +406,8 @@ private:
 
     // "Base commit: 4fe21ab", "timeout = 45s": a value behind a colon or an equals sign.
     Statement assigned_at(std::size_t at) const {
-        if (at == 0 || at > 4 || !words_[at].assigned || words_[at].quoted || at + 4 < words_.size())
+        if (at == 0 || at > 4 || !words_[at].assigned || words_[at].quoted ||
+            at + 4 < words_.size())
             return {};
         for (std::size_t i = 0; i < at; ++i)
             if ((i > 0 && words_[i].comma) || words_[i].number ||
@@ -486,7 +488,6 @@ private:
         }
         return true;
     }
-
 };
 
 }  // namespace ctxmem::ledger
