@@ -439,7 +439,8 @@ def test_hostile_text_is_normal():
         memory.append({"role": "assistant", "content": "ok"})
     memory.append(user("and?"))
     assert memory.window().tokens <= 300
-    assert memory.page("p0").text == "\ud800 lone"
+    assert memory.page("p0").text == "\ufffd lone"
+    assert memory.messages()[0] == user("\ud800 lone")
 
 
 def test_what_the_caller_changes_later_does_not_change_the_memory():
@@ -486,3 +487,72 @@ def test_former_names_of_options_work_and_warn():
     assert memory.window().messages[-1]["content"] == answer
     with pytest.warns(DeprecationWarning, match="miss_cost"):
         Memory(1000, fault=1.0)
+
+
+def result_with_image(lines):
+    text = "\n".join(
+        f"line {i}: the job {i * 7919} ended with the code {i % 5}" for i in range(lines)
+    )
+    png = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
+        "RU5ErkJggg=="
+    )
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
+    block = {
+        "type": "tool_result",
+        "tool_use_id": "c",
+        "content": [{"type": "text", "text": text}, image],
+    }
+    call = {"type": "tool_use", "id": "c", "name": "read", "input": {}}
+    return image, [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [block]},
+    ]
+
+
+def test_the_text_beside_an_image_in_a_result_is_shortened_and_the_image_stays():
+    image, said = result_with_image(120)
+    with ctxmem.Memory(1500, provider="anthropic") as memory:
+        memory.append(said)
+        window = memory.window()
+        assert window.tokens <= 1500
+        assert window.tokens == ctxmem.count_messages(window.messages, provider="anthropic")
+        text, shown = window.messages[-1]["content"][0]["content"]
+        assert shown == image
+        assert "line 0:" in text["text"]
+        assert len(text["text"]) < len(said[-1]["content"][0]["content"][0]["text"])
+        assert memory.messages() == said
+    trimmed = ctxmem.trim_messages(said, 2000, provider="anthropic")
+    assert trimmed[-1]["content"][0]["content"][1] == image
+
+
+@pytest.mark.parametrize("role", ["boss", "USER", "bot", ""])
+def test_a_role_that_no_provider_knows_is_refused_with_the_known_ones(role):
+    with ctxmem.Memory(1000) as memory:
+        with pytest.raises(InputError, match="expected one of system, user, assistant, tool, dev"):
+            memory.append([user("hi"), {"role": role, "content": "hi"}])
+        assert memory.messages() == []
+
+
+@pytest.mark.parametrize(
+    "role", ["user", "assistant", "system", "developer", "tool", "function", "human", "ai", "model"]
+)
+def test_roles_of_providers_and_frameworks_are_accepted(role):
+    with ctxmem.Memory(1000) as memory:
+        assert memory.append({"role": role, "content": "hi", "tool_call_id": "c"}) == ["p0"]
+
+
+def test_a_lone_surrogate_is_stored_as_given_and_shown_as_the_replacement_character(tmp_path):
+    said = [user("\ud800 The port is 8080."), user("Caf\u00e9 \ud83d?")]
+    for _ in range(2):  # the second time the session is reopened
+        with ctxmem.Memory(1000, store=tmp_path / "m.db") as memory:
+            if not memory.messages():
+                memory.append(said)
+            window = memory.window("port")
+            json.dumps(window.messages, ensure_ascii=False).encode()
+            assert window.messages[0] == user("\ufffd The port is 8080.")
+            assert window.tokens == ctxmem.count_messages(window.messages)
+            assert memory.page("p1").text == "Caf\u00e9 \ufffd?"
+            assert memory.messages() == said
+            memory.recall("port")[0].text.encode()

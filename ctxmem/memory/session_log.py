@@ -23,7 +23,7 @@ from ctxmem.errors import (
     SessionDeletedError,
 )
 from ctxmem.memory import encoding
-from ctxmem.memory.encoding import decode, encode
+from ctxmem.memory.encoding import decode, encode, sendable
 from ctxmem.memory.framework_messages import restored
 from ctxmem.memory.items import Content
 from ctxmem.memory.texts import said_in, spoken_text, text_of
@@ -162,6 +162,8 @@ class SessionLog:
             sent = messages.get(PageId(sent_key or key), original)
             parts = () if said_in(original) is not None else tuple(parts_of(original, at))
             text, spoken = text_of(original, at, parts), spoken_text(original, at, parts)
+            if sent_key:
+                text, spoken = sendable(text), sendable(spoken)
             made.append(Content(sent, read_one(original, at), text, spoken))
         return made
 
