@@ -423,3 +423,11 @@ def test_what_the_model_is_sent_is_accepted_whatever_the_state_holds():
         assert [] == [f for f in ctxmem.check(request, provider="openai") if f.rule]
         assert ctxmem.count_messages(request) <= budget
         assert "Go on." == request[-1].content
+
+
+def test_options_that_cannot_be_used_are_refused_by_the_name_of_the_adapter():
+    with pytest.raises(TypeError, match=r"ContextMiddleware.*'foo'"):
+        ContextMiddleware(1000, foo=1)
+    for budget in (0, -1):
+        with pytest.raises(ctxmem.BudgetError):
+            ContextWindowEdit(budget=budget)

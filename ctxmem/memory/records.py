@@ -189,6 +189,14 @@ def _check_role(message: Mapping[str, Any], index: int) -> None:
     )
 
 
+def check_number(start: Any) -> None:
+    """Raise `InputTypeError` or `InputError` for what is no number of a message."""
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise InputTypeError(f"start is {shown(start)}; expected the number of a message")
+    if start < 0:
+        raise InputError(f"start is {start}; expected the number of a message, from 0 on")
+
+
 def seconds_of(at: float | datetime | None) -> float:
     """Return a time in seconds since 1970 (UTC); now for None.
 

@@ -24,18 +24,18 @@ from ctxmem.errors import (
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool
-from ctxmem.memory.encoding import encode
 from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
 from ctxmem.memory.page_reader import PageReader
 from ctxmem.memory.plan import Plan
+from ctxmem.memory.planner import request_too_long
 from ctxmem.memory.receipts import Receipt
-from ctxmem.memory.records import RecordMaker, seconds_of
+from ctxmem.memory.records import RecordMaker, check_number, seconds_of
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.sending import Sender, Sent
-from ctxmem.memory.session_log import SessionLog, damage_callback
+from ctxmem.memory.session_log import SessionLog, damage_callback, write_rows
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
@@ -43,7 +43,6 @@ from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
-from ctxmem.stores.sessions import private
 from ctxmem.tokens import resolve
 
 RECALL_SHARE = 0.85
@@ -268,6 +267,8 @@ class Memory:
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
         self._session.visibility.learn()
         limit = self.budget - self._request
+        if limit < 1:
+            raise request_too_long(self.budget, self._request)
         plan = planner.plan(limit, cold=cold, new=new, wanted=self._session.wanted)
         found: Recalled | None = None
         if query is not None:
@@ -440,9 +441,12 @@ class Memory:
     def page(self, id: str) -> Page:
         """Return a page by its id, from the window or from the store.
 
-        Raises `InputError` for a page that is not of this session.
+        Raises `InputError` for a page that is not of this session, `SessionDeletedError` if the
+        session was deleted.
         """
         with self._lock:
+            if self._log.behind:
+                self._session.catch_up()
             number = self._pages.number(id)
             if not self._pages.is_resident(number):
                 self._fault([number])
@@ -452,7 +456,12 @@ class Memory:
         """Return what was appended from message `start` on, as it was appended; chunks as messages.
 
         Messages that were deleted or that are damaged, where damage is skipped, are None.
+
+        Raises:
+            InputTypeError: `start` is no int.
+            InputError: `start` is below 0.
         """
+        check_number(start)
         with self._lock:
             self._session.catch_up()
             items = map(self._state.items.__getitem__, range(start, len(self._state.items)))
@@ -476,25 +485,15 @@ class Memory:
     def answer(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Return the message that answers a call of the tool, in the form of the call.
 
-        It never raises for what a model may write; the message says what was wrong instead.
+        It never raises for what a model may write in its arguments; the message says what was wrong
+        instead.
+
+        Raises:
+            InputTypeError: the call is no dict.
+            InputError: it calls another tool.
+            SessionDeletedError: the session was deleted.
         """
-        given = tool.arguments_of(dict(call))
-        page, query = given.get("page"), given.get("query")
-        if isinstance(page, str) and page:
-            try:
-                found = [self.page(page.strip())]
-            except InputError as error:
-                return tool.result(dict(call), str(error))
-        elif isinstance(query, str) and query:
-            # What the window shows need not be read again, unless there is nothing else.
-            ranked = self.recall(query, 12)
-            found = ([one for one in ranked if not one.resident] or ranked)[:3]
-        else:
-            return tool.result(dict(call), "give 'page', such as 'p12', or 'query'")
-        if not found:
-            return tool.result(dict(call), f"no page answers {query!r}")
-        texts = [editing.again(one.id, one.role, one.text) for one in found]
-        return tool.result(dict(call), "\n\n".join(texts))
+        return tool.answer(call, self.page, self.recall)
 
     def _fault(self, pages: Sequence[int], *, others: int = 0) -> None:
         """Note that pages were brought back; those that are again and again are wanted for good.
@@ -585,16 +584,11 @@ class Memory:
         A dict has `message` (as it was appended), `number`, `pages`, `role` and `at`, in seconds
         since 1970. With a path they are written as JSON lines, for the owner only if the file is
         new, and the return value is how many.
+
+        Raises `InputError` for the path of a folder.
         """
         rows = self._exported()
-        if path is None:
-            return rows
-        with open(path, "wb", opener=private) as file:
-            count = 0
-            for row in rows:
-                file.write(encode(row) + b"\n")
-                count += 1
-        return count
+        return rows if path is None else write_rows(path, rows)
 
     def _exported(self) -> Iterator[dict[str, Any]]:
         messages = self.messages()
