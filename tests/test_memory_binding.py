@@ -320,3 +320,11 @@ def test_a_result_may_come_when_a_page_policy_has_evicted_its_call():
             memory.append(message)
             with suppress(ctxmem.BudgetError):
                 assert memory.window().tokens <= memory.budget
+
+
+def test_a_statement_that_the_message_lacks_is_left_out_with_one_warning():
+    memory = ctxmem.Memory(1000, ledger=lambda text, role: [text, ("odd", "Never do it.")])
+    with pytest.warns(ctxmem.CtxmemWarning, match=r"'Never do it\.'.*word for word") as caught:
+        memory.append([user("One."), user("Two.")])
+    assert len(caught) == 1
+    assert [entry.text for entry in memory.ledger()] == ["One.", "Two."]

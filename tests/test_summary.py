@@ -480,3 +480,9 @@ def test_statements_under_the_line_still_binding_are_the_users():
     assert verify_summary("[still binding]\nNever push to main.\nPostgreSQL, then.", said) == []
     theirs = [assistant(said[0]["content"])]
     assert verify_summary("Nothing.", theirs, identifiers=False, numbers=False) == []
+
+
+@pytest.mark.parametrize("short", ["Max.", "max.", "ca.", "approx."])
+def test_an_abbreviation_before_a_number_ends_no_sentence(short):
+    said = user("The limit is 300 EUR per night.")
+    assert verify_summary(f"Limit per night: {short} 300 EUR.", [said]) == []

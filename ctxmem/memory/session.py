@@ -62,15 +62,17 @@ class Memory:
 
     What is appended is written to the store before the call returns. `window()` returns the
     messages to send, within the budget, laid out so that the provider's prompt cache keeps hitting:
-    between edits a window begins with all of the one before, and what is for one call only is
-    at the very end. When the window would overflow, when the cache is cold, or when it pays by
-    the price table, one edit takes the oldest units out and leaves an index of them.
+    between edits a window begins with the stable part of the one before, which is its messages up
+    to `volatile_from`, and what is for one call only is at the very end. When the window would
+    overflow, when the cache is cold, or when it pays by the price table, one edit takes the oldest
+    units out and leaves an index of them.
 
     Messages are dicts as OpenAI (chat or Responses) and Anthropic take them, or messages of
     LangChain and LlamaIndex, which come back as such; a `Chunk` or a str is a passage. Calls
     and results stay together; system messages, the first and the last user question, calls in
-    flight and what is pinned stay in the window, which is always a history that `ctxmem.check`
-    accepts: what cannot be sent is left out of it, and stays in the store. A session may be
+    flight and what is pinned stay in the window. `ctxmem.check` finds nothing in a window that
+    `ctxmem.repair` could repair: what cannot be sent is left out, and stays in the store. A lone
+    surrogate is shown as U+FFFD. A session may be
     used from many threads, and by several processes through one store.
 
     Args:
@@ -92,7 +94,7 @@ class Memory:
         ledger: keep statements that bind (rules, limits, decisions, current values and the like,
             said by system or user) in the window when their message has left it. False does not;
             a function of a text and its role finds the statements instead: it returns texts of the
-            message, or pairs of a kind and a text.
+            message, or pairs of a kind (any str) and a text. Others are left out, with one warning.
         embed: a function from texts to vectors: what a query recalls is found by meaning, too. It
             is called for passages of messages before the first query after they came, and for
             queries; the vectors are kept in the store's snapshots. Open a session with the
@@ -221,7 +223,7 @@ class Memory:
 
         Raises:
             InputTypeError: it is neither a message, a chunk nor a list of them.
-            InputError: it holds what JSON cannot.
+            InputError: it holds what JSON cannot, or a dict has a role that no provider knows.
             StoreError: the store cannot be written; `SessionDeletedError` if the session was
                 deleted.
         """
@@ -522,7 +524,10 @@ class Memory:
             return self._session.binding.ledger.entries()
 
     def receipts(self) -> list[Receipt]:
-        """Return a receipt of every edit of the session's window, in order."""
+        """Return a receipt of every edit of the session's window, in order.
+
+        What is shown in part because it is too long has an event in `MemoryWindow.events` only.
+        """
         with self._lock:
             self._session.catch_up()
             return list(self._session.receipts.issued)
