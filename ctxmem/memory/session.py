@@ -72,8 +72,7 @@ class Memory:
     and results stay together; system messages, the first and the last user question, calls in
     flight and what is pinned stay in the window. `ctxmem.check` finds nothing in a window that
     `ctxmem.repair` could repair: what cannot be sent is left out, and stays in the store. A lone
-    surrogate is shown as U+FFFD. A session may be
-    used from many threads, and by several processes through one store.
+    surrogate is shown as U+FFFD. A session may be used from many threads, and by several processes.
 
     Args:
         budget: tokens that a window may have, or a `Budget` that keeps some for the answer.
