@@ -506,9 +506,10 @@ class ContextWindowEdit:
     A `ctxmem.Memory` of each conversation, which is known by its first message, decides what
     stays; an edit of messages has no tool, so that indexes of what has left are not shown, and no
     block of statements that bind. The budget is of the messages alone, which is all that an edit
-    sees: take system message and tools off it, or use `ContextMiddleware`. `policy` is that of `ctxmem.Memory`; "batch" cuts down to
-    half the budget. With `counter=None` the middleware's own counter is asked, and
-    `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in `ContextMiddleware`.
+    sees: take system message and tools off it, or use `ContextMiddleware`. `policy` is that of
+    `ctxmem.Memory`; "batch" cuts down to half the budget. With `counter=None` the middleware's own
+    counter is asked, and `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in
+    `ContextMiddleware`.
 
     >>> from langchain_core.messages import AIMessage, HumanMessage
     >>> asked = [HumanMessage(f"This is question {i}.") for i in range(20)]

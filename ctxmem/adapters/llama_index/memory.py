@@ -36,8 +36,8 @@ class ContextMemory(BaseMemory):
     window begins with the stable part of the one before; an edit leaves an index. `get(input)`
     brings back stored pages that answer the input, in front of the question. Prefix messages, tools
     and the answer are not seen here: `Budget(tokens, reserve)` keeps room for them, and chat
-    engines pass theirs as `initial_token_count`. `policy`, `prices` and what is in `options` are those of
-    `ctxmem.Memory`; `low_water` is deprecated for `policy`.
+    engines pass theirs as `initial_token_count`. `policy`, `prices` and what is in `options` are
+    those of `ctxmem.Memory`; `low_water` is deprecated for `policy`.
 
     `get_all` returns everything that was put, from the page `store`: ":memory:", the path of an
     SQLite file or any `ctxmem.PageStore`; sessions are kept apart. `to_dict` holds the messages
