@@ -53,9 +53,11 @@ if TYPE_CHECKING:
         verify_summary,
     )
     from ctxmem.memory.asynchronous import AsyncMemory
+    from ctxmem.memory.ledger import Entry
+    from ctxmem.memory.receipts import Receipt
     from ctxmem.pipeline import apack, pack
     from ctxmem.pricing import PRICES, Prices
-    from ctxmem.protocols import Compressor, Counter, Embed, PageStore, Policy, Scorer
+    from ctxmem.protocols import Compressor, Counter, Deleted, Embed, PageStore, Policy, Scorer
     from ctxmem.schema import (
         Alternative,
         Budget,
@@ -92,8 +94,10 @@ __all__ = [
     "CtxmemWarning",
     "Decision",
     "DedupIndex",
+    "Deleted",
     "Difference",
     "Embed",
+    "Entry",
     "Event",
     "Finding",
     "Group",
@@ -115,6 +119,7 @@ __all__ = [
     "Policy",
     "Prices",
     "Reason",
+    "Receipt",
     "Record",
     "Scorer",
     "Section",
@@ -148,10 +153,12 @@ _NAMES_OF = {
     ),
     "memory": "Event Memory MemoryStats MemoryWindow Missing Page verify_summary",
     "memory.asynchronous": "AsyncMemory",
+    "memory.ledger": "Entry",
+    "memory.receipts": "Receipt",
     "chat": "Finding check count_messages repair trim_messages",
     "pipeline": "apack pack",
     "pricing": "PRICES Prices",
-    "protocols": "Compressor Counter Embed PageStore Policy Scorer",
+    "protocols": "Compressor Counter Deleted Embed PageStore Policy Scorer",
     "schema": (
         "Alternative Budget Chunk ChunkId Decision Header PageId PageState Piece Reason "
         "Record Section Window"

@@ -423,3 +423,30 @@ def test_what_the_model_is_sent_is_accepted_whatever_the_state_holds():
         assert [] == [f for f in ctxmem.check(request, provider="openai") if f.rule]
         assert ctxmem.count_messages(request) <= budget
         assert "Go on." == request[-1].content
+
+
+def test_options_that_cannot_be_used_are_refused_by_the_name_of_the_adapter():
+    with pytest.raises(TypeError, match=r"ContextMiddleware.*'foo'"):
+        ContextMiddleware(1000, foo=1)
+    for budget in (0, -1):
+        with pytest.raises(ctxmem.BudgetError):
+            ContextWindowEdit(budget=budget)
+
+
+def test_rules_outlive_every_summary_of_the_middleware():
+    if not SUMMARIZER:
+        return
+    middleware = SummarizationMiddleware(
+        Scripted(script=["unused"], requests=[], bound=[]),
+        trigger=("messages", 6),
+        keep=("messages", 2),
+        summarizer=summarizer(60),
+        trim_tokens_to_summarize=None,
+    )
+    agent, _ = agent_of(["Done."], middleware)
+    said = [HumanMessage("Never touch vendor/."), AIMessage("Ok.")]
+    for i in range(4):
+        said += [HumanMessage(f"Read the file {k}{i} and say what it has.") for k in "abcdef"]
+        said = agent.invoke({"messages": said})["messages"]
+        assert "Never touch vendor/." in said[0].text, i
+        assert said[0].additional_kwargs["lc_source"] == "summarization"

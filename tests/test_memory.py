@@ -9,8 +9,11 @@ from memory_chats import agent_chat, replay, shown
 from reference_tables import read_table
 
 import ctxmem
-from ctxmem import BudgetError, Chunk, InputError, Memory
+import ctxmem.stores
+from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Memory, SessionDeletedError
 from ctxmem.memory.identifiers import Reuse, identifiers
+from ctxmem.memory.plan import Plan
+from ctxmem.memory.receipts import Receipts
 from ctxmem.memory.resident import LONGEST_PAGE, page_cuts
 from ctxmem.memory.tables import tabled
 from ctxmem.policies import POLICIES
@@ -439,7 +442,8 @@ def test_hostile_text_is_normal():
         memory.append({"role": "assistant", "content": "ok"})
     memory.append(user("and?"))
     assert memory.window().tokens <= 300
-    assert memory.page("p0").text == "\ud800 lone"
+    assert memory.page("p0").text == "\ufffd lone"
+    assert memory.messages()[0] == user("\ud800 lone")
 
 
 def test_what_the_caller_changes_later_does_not_change_the_memory():
@@ -486,3 +490,158 @@ def test_former_names_of_options_work_and_warn():
     assert memory.window().messages[-1]["content"] == answer
     with pytest.warns(DeprecationWarning, match="miss_cost"):
         Memory(1000, fault=1.0)
+
+
+def result_with_image(lines):
+    text = "\n".join(
+        f"line {i}: the job {i * 7919} ended with the code {i % 5}" for i in range(lines)
+    )
+    png = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
+        "RU5ErkJggg=="
+    )
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
+    block = {
+        "type": "tool_result",
+        "tool_use_id": "c",
+        "content": [{"type": "text", "text": text}, image],
+    }
+    call = {"type": "tool_use", "id": "c", "name": "read", "input": {}}
+    return image, [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [block]},
+    ]
+
+
+def test_the_text_beside_an_image_in_a_result_is_shortened_and_the_image_stays():
+    image, said = result_with_image(120)
+    with ctxmem.Memory(1500, provider="anthropic") as memory:
+        memory.append(said)
+        window = memory.window()
+        assert window.tokens <= 1500
+        assert window.tokens == ctxmem.count_messages(window.messages, provider="anthropic")
+        text, shown = window.messages[-1]["content"][0]["content"]
+        assert shown == image
+        assert "line 0:" in text["text"]
+        assert len(text["text"]) < len(said[-1]["content"][0]["content"][0]["text"])
+        assert memory.messages() == said
+    trimmed = ctxmem.trim_messages(said, 2000, provider="anthropic")
+    assert trimmed[-1]["content"][0]["content"][1] == image
+
+
+@pytest.mark.parametrize("role", ["boss", "USER", "bot", ""])
+def test_a_role_that_no_provider_knows_is_refused_with_the_known_ones(role):
+    with ctxmem.Memory(1000) as memory:
+        with pytest.raises(InputError, match="expected one of system, user, assistant, tool, dev"):
+            memory.append([user("hi"), {"role": role, "content": "hi"}])
+        assert memory.messages() == []
+
+
+@pytest.mark.parametrize(
+    "role", ["user", "assistant", "system", "developer", "tool", "function", "human", "ai", "model"]
+)
+def test_roles_of_providers_and_frameworks_are_accepted(role):
+    with ctxmem.Memory(1000) as memory:
+        assert memory.append({"role": role, "content": "hi", "tool_call_id": "c"}) == ["p0"]
+
+
+def test_a_lone_surrogate_is_stored_as_given_and_shown_as_the_replacement_character(tmp_path):
+    said = [user("\ud800 The port is 8080."), user("Caf\u00e9 \ud83d?")]
+    for _ in range(2):  # the second time the session is reopened
+        with ctxmem.Memory(1000, store=tmp_path / "m.db") as memory:
+            if not memory.messages():
+                memory.append(said)
+            window = memory.window("port")
+            json.dumps(window.messages, ensure_ascii=False).encode()
+            assert window.messages[0] == user("\ufffd The port is 8080.")
+            assert window.tokens == ctxmem.count_messages(window.messages)
+            assert memory.page("p1").text == "Caf\u00e9 \ufffd?"
+            assert memory.messages() == said
+            memory.recall("port")[0].text.encode()
+
+
+@pytest.mark.parametrize("start", ["a", None, 1.0, True])
+def test_messages_from_what_is_no_number_are_refused(start):
+    with ctxmem.Memory(1000) as memory, pytest.raises(InputTypeError, match="start is"):
+        memory.messages(start)
+
+
+def test_messages_from_before_the_first_are_refused():
+    with ctxmem.Memory(1000) as memory, pytest.raises(InputError, match="start is -1"):
+        memory.messages(-1)
+
+
+@pytest.mark.parametrize("call", [None, "x", 3, [("id", "c")]])
+def test_what_is_no_call_is_not_answered(call):
+    with ctxmem.Memory(1000) as memory, pytest.raises(InputTypeError, match="call is"):
+        memory.answer(call)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"type": "tool_use", "id": "c", "name": "grep", "input": {}},
+        {"type": "function_call", "call_id": "c", "name": "grep", "arguments": "{}"},
+        {"type": "function", "id": "c", "function": {"name": "grep", "arguments": "{}"}},
+    ],
+)
+def test_a_call_of_another_tool_is_not_answered(call):
+    with ctxmem.Memory(1000) as memory, pytest.raises(InputError, match="the tool 'grep'"):
+        memory.answer(call)
+
+
+def test_a_budget_below_the_request_itself_is_refused_in_words():
+    with ctxmem.Memory(1) as memory:
+        memory.append(user("hi"))
+        with pytest.raises(BudgetError, match="budget is 1 token, and the request alone has 3"):
+            memory.window()
+
+
+def test_vectors_of_several_sizes_are_refused():
+    with ctxmem.Memory(1000, embed=lambda texts: [[1.0], [1.0, 2.0]]) as memory:
+        memory.append([user("hi"), user("The port is 8080.")])
+        with pytest.raises(InputError, match="embed returned"):
+            memory.recall("port")
+
+
+def test_an_export_to_a_folder_is_refused(tmp_path):
+    with ctxmem.Memory(1000) as memory, pytest.raises(InputError, match="is a folder"):
+        memory.export(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_no_page_of_a_session_that_was_deleted_is_returned(tmp_path, kind):
+    store = ctxmem.stores.open_store(":memory:" if kind == "memory" else tmp_path / "m.db")
+    with ctxmem.Memory(1000, store=store) as memory:
+        memory.append([user(f"Question {i}?") for i in range(5)])
+        memory.window()
+        call = {"type": "tool_use", "id": "c", "name": "recall", "input": {"page": "p3"}}
+        assert "Question 3?" in memory.answer(call)["content"][0]["content"]
+        store.delete_session("default", "default")
+        with pytest.raises(SessionDeletedError):
+            memory.page("p3")
+        with pytest.raises(SessionDeletedError):
+            memory.answer(call)
+        with pytest.raises(SessionDeletedError):
+            memory.answer({**call, "input": {"query": "question"}})
+
+
+def test_an_edit_that_takes_out_indexes_only_has_a_receipt():
+    plan = Plan(0, [], 0, 0)
+    assert Receipts().made(plan, []) is None
+    plan.edited, plan.reason = True, "full"
+    plan.events.append(ctxmem.Event("edit", "indexes of 315 tokens were dropped", (), 315))
+    receipt = Receipts().made(plan, [])
+    assert (receipt.pages, receipt.messages, receipt.tokens) == ((), (), 315)
+    assert str(receipt) == (
+        "edit 0: indexes of 315 tokens left because the window would have been over its budget"
+    )
+
+
+def test_the_types_that_methods_return_are_public():
+    with ctxmem.Memory(1000) as memory:
+        memory.append(user("Never push to main."))
+        assert isinstance(memory.ledger()[0], ctxmem.Entry)
+        assert isinstance(memory.forget("p0"), ctxmem.Deleted)
+    assert ctxmem.Receipt.__module__ == "ctxmem.memory.receipts"

@@ -357,3 +357,11 @@ def test_a_long_session_goes_on_after_one_of_its_messages_was_forgotten(size, tm
         assert memory.messages().count(None) == 3
         assert memory.window().tokens <= 800
         assert len(memory.pages()) == size + 1
+
+
+def test_a_statement_that_the_message_lacks_is_left_out_with_one_warning():
+    memory = ctxmem.Memory(1000, ledger=lambda text, role: [text, ("odd", "Never do it.")])
+    with pytest.warns(ctxmem.CtxmemWarning, match=r"'Never do it\.'.*word for word") as caught:
+        memory.append([user("One."), user("Two.")])
+    assert len(caught) == 1
+    assert [entry.text for entry in memory.ledger()] == ["One.", "Two."]

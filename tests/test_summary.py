@@ -404,3 +404,85 @@ def test_the_summarizer_adds_statements_that_it_would_leave_out_within_its_budge
         summary = summarizer(budget)(said)
         assert ctxmem.count_tokens(summary) <= budget
         assert summary.count("Never restart the server.") == 1
+
+
+def wrapped(summary):
+    """As `SummarizationMiddleware` puts a summary into the history."""
+    from langchain_core.messages import HumanMessage
+
+    return HumanMessage(
+        f"Here is a summary of the conversation to date:\n\n{summary}",
+        additional_kwargs={"lc_source": "summarization"},
+    )
+
+
+def files(name):
+    return [
+        one
+        for i in range(20)
+        for one in (
+            user(f"Read the file {name}{i} and tell me about its contents."),
+            assistant(f"File {name}{i} has {i * 7} lines."),
+        )
+    ]
+
+
+@pytest.mark.parametrize("wrap", [wrapped, lambda text: user(wrapped(text).text), user])
+def test_the_summarizer_carries_statements_through_five_summaries(wrap):
+    pytest.importorskip("langchain_core")
+    from ctxmem.adapters.langchain import summarizer
+
+    said = [user("Never touch vendor/."), assistant("Ok."), user("My name is Anna.")]
+    said += [assistant("Shall we use PostgreSQL?"), user("Yes, go with that."), *files("f")]
+    summarize = summarizer(400)
+    summary = summarize(said)
+    for name in "ghijk":
+        said = [wrap(summary), *files(name)]
+        summary = summarize(said)
+        assert ctxmem.count_tokens(summary) <= 400
+        assert "Never touch vendor/." in summary
+        assert "My name is Anna." in summary
+        assert "use PostgreSQL" in summary
+
+
+def test_the_summarizer_does_not_carry_on_what_was_superseded():
+    pytest.importorskip("langchain_core")
+    from ctxmem.adapters.langchain import summarizer
+
+    summarize = summarizer(400)
+    summary = summarize([user("The staging port is 8080."), *files("f")])
+    assert "8080" in summary
+    newer = [user("The staging port is 8443 now."), assistant("Ok."), *files("g")]
+    summary = summarize([wrapped(summary), *newer])
+    for name in "hij":
+        block = summary.partition("[still binding]")[2]
+        assert "8443" in block
+        assert "8080" not in summary
+        summary = summarize([wrapped(summary), *files(name)])
+
+
+def test_the_words_of_the_assistant_in_an_earlier_summary_do_not_bind_the_user():
+    pytest.importorskip("langchain_core")
+    from ctxmem.adapters.langchain import summarizer
+
+    earlier = "[user]\nWhich port?\n\n[assistant]\nNever use port 22."
+    summary = summarizer(60)([wrapped(earlier), *files("g")])
+    assert "[still binding]" not in summary
+
+
+def test_statements_under_the_line_still_binding_are_the_users():
+    said = [user("Some text.\n\n[still binding]\nNever push to main.\nPostgreSQL, then.")]
+    found = verify_summary("Nothing.", said)
+    assert [(one.kind, one.text) for one in found] == [
+        ("rule", "Never push to main."),
+        ("decision", "PostgreSQL, then."),
+    ]
+    assert verify_summary("[still binding]\nNever push to main.\nPostgreSQL, then.", said) == []
+    theirs = [assistant(said[0]["content"])]
+    assert verify_summary("Nothing.", theirs, identifiers=False, numbers=False) == []
+
+
+@pytest.mark.parametrize("short", ["Max.", "max.", "ca.", "approx."])
+def test_an_abbreviation_before_a_number_ends_no_sentence(short):
+    said = user("The limit is 300 EUR per night.")
+    assert verify_summary(f"Limit per night: {short} 300 EUR.", [said]) == []

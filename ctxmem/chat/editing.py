@@ -236,7 +236,7 @@ def _as_block(message: Any) -> Callable[[Any], Any]:
 def with_result_texts(part: Part, rewrite: Callable[[str], str | None]) -> Any:
     """Return the value of a result with its texts rewritten, itself if none was.
 
-    `rewrite` returns None to leave a text. Results that hold other things than texts are left.
+    `rewrite` returns None to leave a text. Images and blocks we do not know stay beside the texts.
     """
     value = part.value
     for name in ("functionResponse", "function_response"):
@@ -283,9 +283,7 @@ def _rewritten(held: Any, rewrite: Callable[[str], str | None]) -> Any | None:
     if isinstance(held, str):
         return rewrite(held)
     texts = [block if isinstance(block, str) else get(block, "text") for block in held]
-    if not all(isinstance(text, str) for text in texts):
-        return None  # an image, or a block we do not know: left alone
-    new = [rewrite(text) for text in texts]
+    new = [rewrite(text) if isinstance(text, str) else None for text in texts]
     if all(text is None for text in new):
         return None
     return [

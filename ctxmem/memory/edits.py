@@ -344,5 +344,7 @@ def _edit_event(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> 
         f"store and are in an index; the {cut.rewritten:,} tokens after them are written again"
     )
     if after != float("inf"):
-        detail += f", which pays after {after:.1f} calls"
+        detail += (
+            f", which pays after {after:.1f} calls" if after >= 0.05 else ", which pays at once"
+        )
     return Event("edit", detail, tuple(map(editing.page_name, pages)), freed)

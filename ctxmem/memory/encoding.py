@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -27,6 +28,26 @@ _MAX_BITS = 14_000  # of an integer; Python reads no more than 4,300 digits
 _CONTAINERS = (dict, list, tuple)
 
 _T = TypeVar("_T")
+
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+def sendable(text: str) -> str:
+    """Return a text with U+FFFD for each lone surrogate, which UTF-8 cannot hold.
+
+    >>> sendable(chr(0xD800) + " x") == chr(0xFFFD) + " x", sendable("café")
+    (True, 'café')
+    """
+    return text if text.isascii() else _LONE.sub("\ufffd", text)
+
+
+def sendable_data(data: bytes) -> bytes | None:
+    """Return what `encode` wrote without lone surrogates; None if it has none."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return sendable(data.decode("utf-8", "surrogatepass")).encode("utf-8")
+    return None
 
 
 def encode(value: Any) -> bytes:

@@ -456,3 +456,12 @@ class WindowPlanner:
             "parts": {str(item): texts for item, texts in parts.items()},
             "bill": [round(self.costs.cost, 3), round(self.costs.untrimmed, 3)],
         }
+
+
+def request_too_long(budget: int, request: int) -> BudgetError:
+    """Return the error of a budget that a request without messages does not fit into."""
+    tokens = f"{budget:,} token{'s' * (budget != 1)}"
+    return BudgetError(
+        f"budget is {tokens}, and the request alone has {request:,}, its tools included, before "
+        "any message: raise the budget"
+    )

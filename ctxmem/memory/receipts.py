@@ -31,7 +31,8 @@ class Receipt:
         reason: "full", "recall", "cold" or "pays"; `REASONS` has them in words.
         pages: ids of the pages that left; `Memory.page` returns each of them.
         messages: numbers of the messages they belong to.
-        tokens: what left, in tokens.
+        tokens: what left, in tokens. An edit that takes out indexes only has no pages and messages,
+            and these are the tokens of the indexes.
         digest: SHA-256 of the messages that left, as JSON, in hexadecimal; those of a framework as
             they are stored.
         binding: the statements that bind and are shown in the window instead.
@@ -50,12 +51,21 @@ class Receipt:
     saved: float = 0.0
 
     def __str__(self) -> str:
+        if not self.pages:
+            return (
+                f"edit {self.number}: indexes of {self.tokens:,} tokens left because "
+                f"{REASONS[self.reason]}"
+            )
         pages = f"{self.pages[0]} to {self.pages[-1]}" if len(self.pages) > 1 else self.pages[0]
         kept = f"; {len(self.binding)} binding statements are shown" if self.binding else ""
         return (
             f"edit {self.number}: {len(self.messages)} messages ({pages}, {self.tokens:,} tokens) "
             f"left because {REASONS[self.reason]}{kept}"
         )
+
+
+def _freed(plan: Plan) -> int:
+    return sum(event.tokens for event in plan.events if event.kind == "edit")
 
 
 class Receipts:
@@ -65,9 +75,12 @@ class Receipts:
         self.issued: list[Receipt] = []
 
     def made(self, plan: Plan, items: Iterable[Item]) -> Receipt | None:
-        """Return the receipt of a plan, None if nothing leaves."""
+        """Return the receipt of a plan, None if it is no edit.
+
+        `items` are those that leave; an edit of which none leaves takes out indexes.
+        """
         gone = list(items)
-        if not gone:
+        if not gone and not plan.edited:
             return None
         digest = hashlib.sha256()
         for item in gone:
@@ -79,7 +92,7 @@ class Receipts:
             reason=plan.reason,
             pages=tuple(page_name(page) for item in gone for page in item.pages),
             messages=tuple(item.index for item in gone),
-            tokens=sum(item.tokens for item in gone),
+            tokens=sum(item.tokens for item in gone) if gone else _freed(plan),
             digest=digest.hexdigest(),
             binding=tuple(entry.text for entry in plan.binding),
             cost=round(plan.cost, 3),

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import Part, parts_of
 from ctxmem.chat.reading import read_one
-from ctxmem.chat.shapes import shown
-from ctxmem.errors import InputTypeError
-from ctxmem.memory.encoding import check_shape, decode, plain
+from ctxmem.chat.shapes import ROLES, role_of, shown
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.memory.encoding import check_shape, decode, plain, sendable_data
 from ctxmem.memory.framework_messages import as_plain, framework_of, restored
 from ctxmem.memory.items import Content
 from ctxmem.memory.resident import page_cuts
@@ -70,15 +70,19 @@ class RecordMaker:
 
         Raises:
             InputTypeError: it is none of them.
-            InputError: it holds what JSON cannot.
+            InputError: it holds what JSON cannot, or has a role that no provider knows.
         """
         message, chunk = _as_message(given, index)
         pinned = pinned or (isinstance(given, Chunk) and given.pinned)
         if isinstance(message, Mapping):
             check_shape(message, f"message {index}")  # readers recurse
+            _check_role(message, index)
         turn = read_one(message, index)
         data = plain(as_plain(message, f"message {index}"), f"message {index}")
-        if (
+        clean = sendable_data(data)
+        if clean is not None:
+            message = restored(decode(clean))
+        elif (
             type(message) is not dict
             or type(message.get("content")) is not str
             or len(message) != 2
@@ -97,7 +101,7 @@ class RecordMaker:
             "tokens": tokens,
             "at": at,
         }
-        if sent is not message:
+        if sent is not message or clean is not None:
             shorter = plain(as_plain(sent, f"message {index}"), f"message {index}")
             record["sent"] = self._log.page_id(shorter)
             pages[record["sent"]] = shorter
@@ -171,6 +175,26 @@ def _as_message(given: Any, index: int) -> tuple[Any, bool]:
         f"message {index} is {shown(given)}; expected a dict with 'role' and 'content', a "
         "ctxmem.Chunk, a str, or a message of LangChain or LlamaIndex"
     )
+
+
+def _check_role(message: Mapping[str, Any], index: int) -> None:
+    """Raise `InputError` for a role of a dict that no provider and no framework has."""
+    role = role_of(message, index)
+    if role is None or role in ROLES:
+        return
+    known = [name for name in ROLES if name.islower()]
+    hint = f": did you mean {role.lower()!r}?" if role.lower() in ROLES else ""
+    raise InputError(
+        f"message {index} has the role {role!r}; expected one of {', '.join(known)}{hint}"
+    )
+
+
+def check_number(start: Any) -> None:
+    """Raise `InputTypeError` or `InputError` for what is no number of a message."""
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise InputTypeError(f"start is {shown(start)}; expected the number of a message")
+    if start < 0:
+        raise InputError(f"start is {start}; expected the number of a message, from 0 on")
 
 
 def seconds_of(at: float | datetime | None) -> float:

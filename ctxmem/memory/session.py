@@ -24,18 +24,18 @@ from ctxmem.errors import (
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool
-from ctxmem.memory.encoding import encode
 from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
 from ctxmem.memory.page_reader import PageReader
 from ctxmem.memory.plan import Plan
+from ctxmem.memory.planner import request_too_long
 from ctxmem.memory.receipts import Receipt
-from ctxmem.memory.records import RecordMaker, seconds_of
+from ctxmem.memory.records import RecordMaker, check_number, seconds_of
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.sending import Sender, Sent
-from ctxmem.memory.session_log import SessionLog, damage_callback
+from ctxmem.memory.session_log import SessionLog, damage_callback, write_rows
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
@@ -43,7 +43,6 @@ from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import open_store
-from ctxmem.stores.sessions import private
 from ctxmem.tokens import resolve
 
 RECALL_SHARE = 0.85
@@ -63,16 +62,17 @@ class Memory:
 
     What is appended is written to the store before the call returns. `window()` returns the
     messages to send, within the budget, laid out so that the provider's prompt cache keeps hitting:
-    between edits a window begins with all of the one before, and what is for one call only is
-    at the very end. When the window would overflow, when the cache is cold, or when it pays by
-    the price table, one edit takes the oldest units out and leaves an index of them.
+    between edits a window begins with the stable part of the one before, which is its messages up
+    to `volatile_from`, and what is for one call only is at the very end. When the window would
+    overflow, when the cache is cold, or when it pays by the price table, one edit takes the oldest
+    units out and leaves an index of them.
 
     Messages are dicts as OpenAI (chat or Responses) and Anthropic take them, or messages of
     LangChain and LlamaIndex, which come back as such; a `Chunk` or a str is a passage. Calls
     and results stay together; system messages, the first and the last user question, calls in
-    flight and what is pinned stay in the window, which is always a history that `ctxmem.check`
-    accepts: what cannot be sent is left out of it, and stays in the store. A session may be
-    used from many threads, and by several processes through one store.
+    flight and what is pinned stay in the window. `ctxmem.check` finds nothing in a window that
+    `ctxmem.repair` could repair: what cannot be sent is left out, and stays in the store. A lone
+    surrogate is shown as U+FFFD. A session may be used from many threads, and by several processes.
 
     Args:
         budget: tokens that a window may have, or a `Budget` that keeps some for the answer.
@@ -93,7 +93,7 @@ class Memory:
         ledger: keep statements that bind (rules, limits, decisions, current values and the like,
             said by system or user) in the window when their message has left it. False does not;
             a function of a text and its role finds the statements instead: it returns texts of the
-            message, or pairs of a kind and a text.
+            message, or pairs of a kind (any str) and a text. Others are left out, with one warning.
         embed: a function from texts to vectors: what a query recalls is found by meaning, too. It
             is called for passages of messages before the first query after they came, and for
             queries; the vectors are kept in the store's snapshots. Open a session with the
@@ -222,7 +222,7 @@ class Memory:
 
         Raises:
             InputTypeError: it is neither a message, a chunk nor a list of them.
-            InputError: it holds what JSON cannot.
+            InputError: it holds what JSON cannot, or a dict has a role that no provider knows.
             StoreError: the store cannot be written; `SessionDeletedError` if the session was
                 deleted.
         """
@@ -268,6 +268,8 @@ class Memory:
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
         self._session.visibility.learn()
         limit = self.budget - self._request
+        if limit < 1:
+            raise request_too_long(self.budget, self._request)
         plan = planner.plan(limit, cold=cold, new=new, wanted=self._session.wanted)
         found: Recalled | None = None
         if query is not None:
@@ -435,9 +437,12 @@ class Memory:
     def page(self, id: str) -> Page:
         """Return a page by its id, from the window or from the store.
 
-        Raises `InputError` for a page that is not of this session.
+        Raises `InputError` for a page that is not of this session, `SessionDeletedError` if the
+        session was deleted.
         """
         with self._lock:
+            if self._log.behind:
+                self._session.catch_up()
             number = self._pages.number(id)
             if not self._pages.is_resident(number):
                 self._fault([number])
@@ -447,7 +452,12 @@ class Memory:
         """Return what was appended from message `start` on, as it was appended; chunks as messages.
 
         Messages that were deleted or that are damaged, where damage is skipped, are None.
+
+        Raises:
+            InputTypeError: `start` is no int.
+            InputError: `start` is below 0.
         """
+        check_number(start)
         with self._lock:
             self._session.catch_up()
             items = map(self._state.items.__getitem__, range(start, len(self._state.items)))
@@ -471,25 +481,15 @@ class Memory:
     def answer(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Return the message that answers a call of the tool, in the form of the call.
 
-        It never raises for what a model may write; the message says what was wrong instead.
+        It never raises for what a model may write in its arguments; the message says what was wrong
+        instead.
+
+        Raises:
+            InputTypeError: the call is no dict.
+            InputError: it calls another tool.
+            SessionDeletedError: the session was deleted.
         """
-        given = tool.arguments_of(dict(call))
-        page, query = given.get("page"), given.get("query")
-        if isinstance(page, str) and page:
-            try:
-                found = [self.page(page.strip())]
-            except InputError as error:
-                return tool.result(dict(call), str(error))
-        elif isinstance(query, str) and query:
-            # What the window shows need not be read again, unless there is nothing else.
-            ranked = self.recall(query, 12)
-            found = ([one for one in ranked if not one.resident] or ranked)[:3]
-        else:
-            return tool.result(dict(call), "give 'page', such as 'p12', or 'query'")
-        if not found:
-            return tool.result(dict(call), f"no page answers {query!r}")
-        texts = [editing.again(one.id, one.role, one.text) for one in found]
-        return tool.result(dict(call), "\n\n".join(texts))
+        return tool.answer(call, self.page, self.recall)
 
     def _fault(self, pages: Sequence[int], *, others: int = 0) -> None:
         """Note that pages were brought back; those that are again and again are wanted for good.
@@ -518,7 +518,10 @@ class Memory:
             return self._session.binding.ledger.entries()
 
     def receipts(self) -> list[Receipt]:
-        """Return a receipt of every edit of the session's window, in order."""
+        """Return a receipt of every edit of the session's window, in order.
+
+        What is shown in part because it is too long has an event in `MemoryWindow.events` only.
+        """
         with self._lock:
             self._session.catch_up()
             return list(self._session.receipts.issued)
@@ -580,16 +583,11 @@ class Memory:
         A dict has `message` (as it was appended), `number`, `pages`, `role` and `at`, in seconds
         since 1970. With a path they are written as JSON lines, for the owner only if the file is
         new, and the return value is how many.
+
+        Raises `InputError` for the path of a folder.
         """
         rows = self._exported()
-        if path is None:
-            return rows
-        with open(path, "wb", opener=private) as file:
-            count = 0
-            for row in rows:
-                file.write(encode(row) + b"\n")
-                count += 1
-        return count
+        return rows if path is None else write_rows(path, rows)
 
     def _exported(self) -> Iterator[dict[str, Any]]:
         messages = self.messages()

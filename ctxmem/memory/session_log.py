@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ctxmem.chat.parts import parts_of
@@ -23,12 +23,13 @@ from ctxmem.errors import (
     SessionDeletedError,
 )
 from ctxmem.memory import encoding
-from ctxmem.memory.encoding import decode, encode
+from ctxmem.memory.encoding import decode, encode, sendable
 from ctxmem.memory.framework_messages import restored
 from ctxmem.memory.items import Content
 from ctxmem.memory.texts import said_in, spoken_text, text_of
 from ctxmem.protocols import OnDamage, PageStore, SessionVersion, SnapshotStore
 from ctxmem.schema import PageId
+from ctxmem.stores.sessions import private
 
 FORMAT = 2
 """Version of the records; readers refuse later ones."""
@@ -162,6 +163,8 @@ class SessionLog:
             sent = messages.get(PageId(sent_key or key), original)
             parts = () if said_in(original) is not None else tuple(parts_of(original, at))
             text, spoken = text_of(original, at, parts), spoken_text(original, at, parts)
+            if sent_key:
+                text, spoken = sendable(text), sendable(spoken)
             made.append(Content(sent, read_one(original, at), text, spoken))
         return made
 
@@ -206,6 +209,21 @@ class SessionLog:
             return False
         self._saved_at = self.version
         return True
+
+
+def write_rows(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:
+    """Write rows as JSON lines, for the owner only if the file is new; return how many.
+
+    Raises `InputError` for the path of a folder.
+    """
+    if os.path.isdir(path):
+        raise InputError(f"{os.fspath(path)!r} is a folder; expected the path of a file")
+    count = 0
+    with open(path, "wb", opener=private) as file:
+        for row in rows:
+            file.write(encode(row) + b"\n")
+            count += 1
+    return count
 
 
 def damage_callback(damaged: object) -> OnDamage | None:

@@ -17,6 +17,7 @@ from ctxmem.memory import editing
 from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.encoding import encode
+from ctxmem.memory.finders import warning_finder
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.items import LOST, Content, Item
 from ctxmem.memory.ledger import Finder
@@ -55,7 +56,7 @@ class StoredSession:
         self.log, self.records = log, records
         self._meter, self._prices = meter, prices
         self._policy, self._miss_cost = policy, miss_cost
-        self._finder = None if isinstance(ledger, bool) else ledger
+        self._finder = None if isinstance(ledger, bool) else warning_finder(ledger)
         self._binds = ledger is not False
         self._embed = embed
         self.wanted: dict[int, None] = {}  # items to show again

@@ -24,10 +24,12 @@ from ctxmem.memory.critical_tokens import (
     tokens_of_run,
 )
 from ctxmem.memory.ledger import Entry, Ledger
-from ctxmem.memory.statements import scan
+from ctxmem.memory.statements import Found, scan
 from ctxmem.memory.summary_index import LONGEST, SummaryIndex, Verdict
 from ctxmem.schema import Chunk
 
+BINDING = "[still binding]"
+"""The line under which a summary has statements word for word, one a line, to the end."""
 _RECENT = 4
 """Messages at the end whose identifiers and numbers matter although they are named once."""
 _MENTIONS = 40
@@ -41,6 +43,8 @@ _BEFORE = re.compile(
 _BEHIND = re.compile(
     r"(?i:unless|except|no longer|not required|anymore|any more|nicht mehr|außer|sauf)\b"
 )
+_BLOCK = re.compile(rf"^{re.escape(BINDING)}$", re.MULTILINE)
+_LINE = re.compile(r"\S[^\n]*")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORDS = re.compile(r"\w+")
 _CHECKED = 100
@@ -100,6 +104,9 @@ def verify_summary(
     at most 40, those of the user first. Then sentences whose negation the summary turned round,
     and the numbers and identifiers that no message has.
 
+    What a message of the user has under a line "[still binding]" are statements that an earlier
+    summary carried on, one a line; each of them is taken as a statement of the user.
+
     An empty list is no proof: words are compared, in seven languages (docs/memory.md).
 
     Args:
@@ -122,10 +129,10 @@ def verify_summary(
     """
     index = SummaryIndex(_text_of(summary))
     said = _read_messages(messages)
-    ledger = Ledger()
+    ledger = _CarryingLedger()
     for i, one in enumerate(said):
         if one.spoken:
-            ledger.take(i, one.role, one.spoken)
+            ledger.take_message(i, one.role, one.spoken)
     report = _Statements(index, ledger, said)
     found = report.missing()
     mentions = _Mentions(said)
@@ -192,6 +199,34 @@ def _written(part: Part, index: int) -> str:
 
 
 # Statements ---------------------------------------------------------------------------------------
+
+
+class _CarryingLedger(Ledger):
+    """A ledger that takes the statements that an earlier summary carried for binding."""
+
+    def take_message(self, message: int, role: str, text: str) -> None:
+        """Take in what somebody said, and what is carried under the line "[still binding]"."""
+        at = _carried_from(text) if role == "user" else -1
+        if at < 0:
+            self.take(message, role, text)
+            return
+        self.take(message, role, text[:at])
+        for line in _LINE.finditer(text, at + len(BINDING)):
+            start = line.start()
+            for one in scan(line.group()) or [_unmarked(line.group())]:
+                moved = one._replace(start=start + one.start, end=start + one.end)
+                self._add(moved, message, "", text, role)
+
+
+def _carried_from(text: str) -> int:
+    """Return where the line "[still binding]" of a text begins, -1 if it has none."""
+    found = list(_BLOCK.finditer(text))
+    return found[-1].start() if found else -1
+
+
+def _unmarked(line: str) -> Found:
+    """Return a line as a decision: no word of it shows that it binds, as in "PostgreSQL, then."."""
+    return Found("decision", 0, len(line), 6, 0, "", "")
 
 
 class _Statements:

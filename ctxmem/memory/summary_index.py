@@ -21,7 +21,8 @@ from ctxmem.memory.critical_tokens import (
 )
 
 _ENDS = re.compile(
-    r"(?<=[.!?…])[\"')\]]*\s+(?=\S)"
+    r"(?<=[.!?…])(?!(?<=\b(?i:max|min)\.)\s+\d)(?!(?<=\b(?i:ca|nr)\.)\s+\d)"
+    r"(?!(?<=\b(?i:approx)\.)\s+\d)[\"')\]]*\s+(?=\S)"
     r"(?!(?<=\d\.\s)(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez))|(?<=[。！？])|\n+|;\s+"
 )
 _ITEM = re.compile(r"\s*(?:[-*•>#]+|\d{1,3}[.)])\s+")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ctxmem.errors import InputError
+from ctxmem.chat.shapes import shown
+from ctxmem.errors import InputError, InputTypeError
+from ctxmem.memory import editing
+from ctxmem.memory.window import Page
 
 NAME = "recall"
 
@@ -34,6 +38,43 @@ def definition(form: str) -> dict[str, Any]:
     if form == "openai":
         return {"type": "function", "function": function}
     raise InputError(f"form is {form!r}; expected 'openai', 'responses' or 'anthropic'")
+
+
+def check_call(call: Any) -> None:
+    """Raise `InputTypeError` for what is no call, `InputError` for a call of another tool."""
+    if not isinstance(call, Mapping):
+        raise InputTypeError(
+            f"call is {shown(call)}; expected a call of the tool {NAME!r} as the model wrote it: a "
+            "dict in the form of OpenAI (chat or Responses) or Anthropic"
+        )
+    inner = call.get("function", call)
+    name = inner.get("name", NAME) if isinstance(inner, Mapping) else inner
+    if name != NAME:
+        raise InputError(f"the call is of the tool {shown(name)}; expected a call of {NAME!r}")
+
+
+def answer(
+    call: Mapping[str, Any], read: Callable[[str], Page], search: Callable[[str, int], list[Page]]
+) -> dict[str, Any]:
+    """Return the message that answers a call, with what `read` and `search` return of pages."""
+    check_call(call)
+    given = arguments_of(dict(call))
+    page, query = given.get("page"), given.get("query")
+    if isinstance(page, str) and page:
+        try:
+            found = [read(page.strip())]
+        except InputError as error:
+            return result(dict(call), str(error))
+    elif isinstance(query, str) and query:
+        # What the window shows need not be read again, unless there is nothing else.
+        ranked = search(query, 12)
+        found = ([one for one in ranked if not one.resident] or ranked)[:3]
+    else:
+        return result(dict(call), "give 'page', such as 'p12', or 'query'")
+    if not found:
+        return result(dict(call), f"no page answers {query!r}")
+    texts = [editing.again(one.id, one.role, one.text) for one in found]
+    return result(dict(call), "\n\n".join(texts))
 
 
 def arguments_of(call: dict[str, Any]) -> dict[str, Any]:

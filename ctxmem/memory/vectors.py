@@ -113,7 +113,14 @@ class VectorIndex:
 
     def _embedded(self, texts: list[str]) -> NDArray[np.float32]:
         """Return a vector of length 1 for each text; one of zeros stays as it is."""
-        found = np.asarray(self._embed(texts), np.float32)
+        given = self._embed(texts)
+        try:
+            found = np.asarray(given, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"embed returned what is no array of numbers ({error}); expected a finite vector "
+                f"for each of {len(texts)} texts, all of one size"
+            ) from None
         if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
             raise InputError(
                 f"embed returned an array of shape {found.shape} for {len(texts)} texts; "

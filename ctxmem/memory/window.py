@@ -63,7 +63,7 @@ class MemoryWindow:
     """The messages to send, laid out for the provider's prompt cache.
 
     Attributes:
-        messages: what to send, in order: dicts, or messages of the framework whose were appended.
+        messages: what to send, in order: dicts, or messages of a framework if such were appended.
         tokens: their count, with the overhead of `count_messages`; never above `budget`.
         budget: the tokens the window may have.
         stable_tokens: tokens before `volatile_from`, the part that the next window begins with,

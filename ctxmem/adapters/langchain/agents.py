@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -47,6 +48,9 @@ RESULTS = "langchain.results"
 _LEAST_RESULT = 100
 _RECALL_SHARE = 0.25  # of the budget, for what the tool `recall` returns at once
 _THREADS = 256  # whose windows are remembered; of others they are found again
+
+
+_MEMORY_OPTIONS = frozenset(inspect.signature(Memory).parameters)
 
 
 class ContextStats(TypedDict):
@@ -137,6 +141,11 @@ class ContextMiddleware(AgentMiddleware):
         self._recall_tool = recall_tool
         if low_water is not ...:
             options["policy"] = policy_of(low_water, "ContextMiddleware")
+        unknown = [one for one in options if one not in _MEMORY_OPTIONS]
+        if unknown:
+            raise TypeError(
+                f"ContextMiddleware.__init__() got an unexpected keyword argument {unknown[0]!r}"
+            )
         self._options = {"counter": counter, "provider": provider, **options}
         Memory(self.limit, **self._options)  # raises for options that cannot be used
         self._owned = not isinstance(store, PageStore)
@@ -495,11 +504,12 @@ class ContextWindowEdit:
     """Cut the history to a budget, as an edit of LangChain's `ContextEditingMiddleware`.
 
     A `ctxmem.Memory` of each conversation, which is known by its first message, decides what
-    stays; an edit of messages has no tool, so that indexes of what has left are not shown. The
-    budget is of the messages alone, which is all that an edit sees: take system message and tools
-    off it, or use `ContextMiddleware`. `policy` is that of `ctxmem.Memory`; "batch" cuts down to
-    half the budget. With `counter=None` the middleware's own counter is asked, and
-    `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in `ContextMiddleware`.
+    stays; an edit of messages has no tool, so that indexes of what has left are not shown, and no
+    block of statements that bind. The budget is of the messages alone, which is all that an edit
+    sees: take system message and tools off it, or use `ContextMiddleware`. `policy` is that of
+    `ctxmem.Memory`; "batch" cuts down to half the budget. With `counter=None` the middleware's own
+    counter is asked, and `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in
+    `ContextMiddleware`.
 
     >>> from langchain_core.messages import AIMessage, HumanMessage
     >>> asked = [HumanMessage(f"This is question {i}.") for i in range(20)]
@@ -519,6 +529,7 @@ class ContextWindowEdit:
     )
 
     def __post_init__(self) -> None:
+        read_budget(self.budget)
         if self.low_water is not ...:
             self.policy = policy_of(self.low_water, "ContextWindowEdit")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,15 +10,19 @@ from typing import Any
 from ctxmem.chat import passages
 from ctxmem.intake import read_budget
 from ctxmem.memory import Missing, verify_summary
+from ctxmem.memory.summary import BINDING
 from ctxmem.pipeline import pack
 from ctxmem.schema import Budget, Chunk
 from ctxmem.tokens import count_tokens
 
-_BINDING = "[still binding]"
 _SHARE = 0.5
 """Statements that bind may take this share of the budget."""
-_ROUNDS = 3
+_ROUNDS = 6
 """How often a summary is made again, because the statements take room from the rest."""
+_WRAPPED = "Here is a summary of the conversation to date:"
+"""How the summary of `SummarizationMiddleware` begins in the history."""
+_SECTION = re.compile(r"^\[(user|assistant|system|tool)\]$", re.MULTILINE)
+_LEFT_OUT = re.compile(r"^…$\n?", re.MULTILINE)
 
 
 def summarizer(
@@ -29,8 +34,13 @@ def summarizer(
     order: those that say most about `query`, or about the last question if that is left out.
     Repeats are said once. Statements that bind and that it would leave out are added word for word
     at its end, as `verify_summary` finds them, those of least tokens first, in up to half of the
-    budget. It asks no model, and has at most `budget` tokens. Other options are those of
-    `ctxmem.pack`.
+    budget, under the line "[still binding]". It asks no model, and has at most `budget` tokens.
+    Other options are those of `ctxmem.pack`.
+
+    Of messages that begin with an earlier summary, what it says is read as said by whom it names,
+    and its statements that bind are carried on until newer ones replace them. The middleware hands
+    over the last 4,000 tokens only, which may leave the earlier summary out: give it
+    `trim_tokens_to_summarize=None`.
 
     >>> from langchain_core.messages import AIMessage, HumanMessage
     >>> said = [HumanMessage("Which port?"), AIMessage("The server listens on port 8080.")]
@@ -46,23 +56,27 @@ def summarizer(
     counter = settings.get("counter", "o200k_base")
 
     def summarize(messages: Sequence[Any]) -> str:
+        messages = _unfolded(messages)
         asked = query
         paragraphs = []
         for said in passages(messages):
             role = str(said.metadata["role"])
             text = said.text.removeprefix(f"{role}: ")
+            if text.startswith(f"{BINDING}\n"):
+                continue  # those that the new summary lacks are added at its end
             if query is None and role == "user":
                 asked = text
             paragraphs += [Chunk(p, source=role) for p in text.split("\n\n") if p.strip()]
-        if not paragraphs:
+        if not messages:
             return ""
         added: list[str] = []
         best = ""
         for _ in range(_ROUNDS):
             room = replace(whole, reserve=whole.tokens - whole.limit + _cost(added, counter))
-            chosen = pack(paragraphs, room, query=asked or None, **settings).text
+            packed = pack(paragraphs, room, query=asked or None, **settings) if paragraphs else None
+            chosen = packed.text if packed is not None else ""
             lost = dict.fromkeys(m.text for m in _statements(chosen, messages))
-            text = "\n\n".join(filter(None, (chosen, _block([m for m in added if m in lost]))))
+            text = "\n\n".join(filter(None, (chosen, _block([m for m in lost if m in added]))))
             if count_tokens(text, counter) > whole.limit:
                 break
             best = text
@@ -75,13 +89,52 @@ def summarizer(
     return summarize
 
 
+def _unfolded(messages: Sequence[Any]) -> list[Any]:
+    """Return messages with earlier summaries as what they are made of: who said what, and a block.
+
+    The block of statements that bind is a message of the user's of its own.
+    """
+    found: list[Any] = []
+    for message in messages:
+        text = _summary_in(message)
+        if text is None:
+            found.append(message)
+            continue
+        text, _, block = text.partition(f"\n{BINDING}\n")
+        before, *sections = _SECTION.split(_LEFT_OUT.sub("", text))
+        said = [("user", before), *zip(sections[::2], sections[1::2], strict=True)]
+        if block:
+            said.append(("user", f"{BINDING}\n{block}"))
+        found += [
+            {"role": "assistant" if role == "tool" else role, "content": one.strip()}
+            for role, one in said
+            if one.strip()
+        ]
+    return found
+
+
+def _summary_in(message: Any) -> str | None:
+    """Return the text of an earlier summary; None for any other message."""
+    said = passages([message])
+    if len(said) != 1 or said[0].metadata["role"] != "user":
+        return None
+    text = said[0].text.removeprefix("user: ")
+    marks = getattr(message, "additional_kwargs", None) or {}
+    if text.startswith(_WRAPPED):
+        text = text[len(_WRAPPED) :]
+    elif marks.get("lc_source") != "summarization" and f"\n{BINDING}\n" not in text:
+        return None
+    return f"\n{text.strip()}\n"
+
+
 def _statements(summary: str, messages: Sequence[Any]) -> list[Missing]:
     found = verify_summary(summary, messages, identifiers=False, numbers=False)
     return [one for one in found if one.text]
 
 
 def _block(statements: Sequence[str]) -> str:
-    return "\n".join([_BINDING, *statements]) if statements else ""
+    lines = (" ".join(one.split()) for one in statements)
+    return "\n".join([BINDING, *lines]) if statements else ""
 
 
 def _cost(statements: Sequence[str], counter: object) -> int:

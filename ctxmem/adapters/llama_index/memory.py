@@ -33,11 +33,11 @@ class ContextMemory(BaseMemory):
     A `ctxmem.Memory` of the session decides what a `get` holds: every block is counted (tool calls,
     results, thoughts, images), a tool call stays with its results, system messages, the last
     question and calls in flight are kept, and what was broken is repaired. Between edits each
-    window begins with the whole previous one; an edit leaves an index. `get(input)` brings back
-    stored pages that answer the input, in front of the question. Prefix messages, tools and the
-    answer are not seen here: `Budget(tokens, reserve)` keeps room for them, and chat engines pass
-    theirs as `initial_token_count`. `policy`, `prices` and what is in `options` are those of
-    `ctxmem.Memory`; `low_water` is deprecated for `policy`.
+    window begins with the stable part of the one before; an edit leaves an index. `get(input)`
+    brings back stored pages that answer the input, in front of the question. Prefix messages, tools
+    and the answer are not seen here: `Budget(tokens, reserve)` keeps room for them, and chat
+    engines pass theirs as `initial_token_count`. `policy`, `prices` and what is in `options` are
+    those of `ctxmem.Memory`; `low_water` is deprecated for `policy`.
 
     `get_all` returns everything that was put, from the page `store`: ":memory:", the path of an
     SQLite file or any `ctxmem.PageStore`; sessions are kept apart. `to_dict` holds the messages
