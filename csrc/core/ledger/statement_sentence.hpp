@@ -224,6 +224,10 @@ private:
         if ((kPastKinds >> phrase.kind & 1) == 0 ||
             phrase.kind == static_cast<int>(StatementKind::value))
             return false;
+        // "They moved the deadline to March 10": whoever did it, it is another now.
+        if (phrase.updates && (phrase.kind == static_cast<int>(StatementKind::deadline) ||
+                               phrase.kind == static_cast<int>(StatementKind::limit)))
+            return false;
         std::size_t first = cue;
         while (first > 0 && cue - first < 9 && !words_[first].comma && !words_[first].starts)
             --first;
