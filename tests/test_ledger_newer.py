@@ -203,3 +203,18 @@ def corrected(*said: str) -> list[str]:
 )
 def test_a_correction_without_a_subject_is_meant_for_the_value_of_its_form(said, kept):
     assert corrected(*said) == [said[i] for i in kept]
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("The deadline is March 3.", "The client moved the deadline to March 10."),
+        ("The deadline is March 3.", "They moved the deadline to March 10."),
+        ("The budget is 500 euros.", "The boss raised the budget to 900 euros."),
+    ],
+)
+def test_a_value_that_somebody_else_changed_is_the_newer_one(before, after):
+    ledger = Ledger()
+    ledger.take(0, "user", before)
+    ledger.take(2, "user", after)
+    assert [entry.text for entry in ledger.entries()] == [after]

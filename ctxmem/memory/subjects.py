@@ -292,12 +292,23 @@ def denies(between: str) -> bool:
     return _DENIED.search(between) is not None
 
 
+_MOVED = re.compile(
+    r"\b(?:moved|pushed|postponed|extended|brought|rescheduled|shifted|delayed|bumped|raised|lowered"
+    r"|increased|reduced|changed|updated)\s+(?:the|our|my|your)\s+(.+?)\s+(?:(?:back|forward|up|out|down)"
+    r"\s+)?(?:to|until|till)\b",
+    re.IGNORECASE,
+)
+
+
 def subject_of(before: str, cue: str) -> str:
     """Return the subject of a value, from the words before its cue and those of the cue.
 
     "After the new filter the dataset" is about the dataset: an article begins a new noun, unless
     a preposition is before it. Pronouns are no subjects; then the noun of the cue is.
     """
+    moved = _MOVED.search(f"{before} {cue}")
+    if moved:  # "the client moved the deadline to": the client is no part of the subject
+        return " ".join(word for word in moved[1].split() if word.lower() not in STOP)
     words = before.strip(" \n\t,;:")
     for found in reversed(list(_ARTICLE.finditer(words))):
         if found.start() > 0 and not _OF.search(words[: found.start()]):
