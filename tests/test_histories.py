@@ -16,6 +16,7 @@ from provider_rules import problems
 from random_histories import random_history, random_ui_history
 
 import ctxmem
+from ctxmem import InputError
 
 PROVIDERS = ("openai", "responses", "anthropic", "gemini", "bedrock")
 MODELS = {"anthropic": "claude-opus-4-6", "gemini": "gemini-3-pro", "bedrock": "claude-opus-4-6"}
@@ -248,7 +249,11 @@ def test_windows_of_memory_are_accepted(provider, rounds):
             rng.choice([150, 300, 800, 3000]), counter=words, provider=provider, prices=prices
         )
         for i, message in enumerate(chat):
-            memory.append(message)
+            if message.get("role") == "bot":  # no provider's role
+                with pytest.raises(InputError, match="'bot'; expected one of"):
+                    memory.append(message)
+            else:
+                memory.append(message)
             if rng.random() < 0.5 and i + 1 < len(chat):
                 continue
             try:
