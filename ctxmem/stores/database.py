@@ -23,6 +23,7 @@ SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 # closing one could touch files that the parent works on, so they are kept for good.
 _inherited: list[sqlite3.Connection] = []
 
+_PAUSE = 0.005  # seconds between two attempts to empty the log
 _READER_LOCKS = range(123, 128)  # bytes of the -shm file by which readers of the log are marked
 
 
@@ -243,17 +244,21 @@ class Database:
             tables.forget_notes(connection, last)
 
     def _truncate_log(self, connection: sqlite3.Connection, *, wait: float) -> str:
-        """Move the log into the file and empty it; return what keeps it from that."""
-        busy = 1
-        try:
-            connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
-            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
-        self._unfinished = bool(busy)
+        """Move the log into the file and empty it; return what keeps it from that.
+
+        SQLite waits for readers and writers, but gives up at once while another connection moves
+        the log, so it is asked again until the time is over.
+        """
+        end = time.monotonic() + wait
+        busy = True
+        while busy:
+            left = end - time.monotonic()
+            busy = not self._log_is_truncated(connection, max(0.0, left))
+            if left <= 0:
+                break
+            if busy:
+                time.sleep(min(_PAUSE, left))
+        self._unfinished = busy
         if not busy:
             return ""
         return (
@@ -261,6 +266,18 @@ class Database:
             f"{self.path}-wal until it ends and somebody writes to the store, or calls "
             f"vacuum()"
         )
+
+    def _log_is_truncated(self, connection: sqlite3.Connection, wait: float) -> bool:
+        """Ask once for the log to be moved into the file; return whether it is empty now."""
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return False
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
 
     def _readers(self) -> str:
         """Return who reads the log, as far as this system says."""
