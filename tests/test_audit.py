@@ -510,3 +510,61 @@ def test_no_record_stops_an_audit(seed):
 def test_a_chat_without_a_word_is_audited():
     chat = [say("user", None), {"role": "assistant", "content": "", "tool_calls": "x"}]
     assert audit(chat).totals["calls"] == 1
+
+
+# Transcripts
+
+
+def line(number, role, content, *, session="s", answer=None):
+    message = {"role": role, "content": content}
+    if answer is not None:
+        message |= {"id": answer, "model": "m", "usage": {"input_tokens": 90, "output_tokens": 5}}
+    return {
+        "type": role,
+        "uuid": f"{role}{number}",
+        "sessionId": session,
+        "timestamp": f"2026-01-01T00:{number:02d}:00Z",
+        "message": message,
+    }
+
+
+def chat(first, last, session="s"):
+    made = []
+    for number in range(first, last):
+        made.append(line(2 * number, "user", f"Question {number}? {ONE}", session=session))
+        said = f"Answer {number}. {TWO}"
+        made.append(line(2 * number + 1, "assistant", said, session=session, answer=f"m{number}"))
+    return made
+
+
+def test_lines_that_are_there_twice_are_counted_once():
+    once = audit(chat(0, 3), counter=words)
+    twice = audit(chat(0, 3) * 2, counter=words)
+    assert twice.totals == once.totals
+    assert [one.to_dict() for one in twice.findings] == [one.to_dict() for one in once.findings]
+    assert (once.read["copies"], twice.read["copies"]) == (0, 6)
+    assert "6 lines had been read before" in str(twice)
+
+
+def test_a_resumed_session_adds_its_own_calls_with_the_history_that_they_were_sent():
+    whole = audit(chat(0, 5), counter=words)
+    copied = [{**record, "sessionId": "t"} for record in chat(0, 3)]
+    resumed = audit([*chat(0, 3), *copied, *chat(3, 5, "t")], counter=words)
+    assert resumed.totals["calls"] == whole.totals["calls"] == 5
+    assert resumed.totals["tokens"] == whole.totals["tokens"]
+    assert resumed.totals["billed"] == whole.totals["billed"]
+    assert resumed.read["copies"] == 6
+
+
+def test_a_transcript_that_grows_from_nothing_is_drawn(tmp_path):
+    records = []
+    for number in range(10):
+        call = {"type": "tool_use", "id": f"t{number}", "name": "Read", "input": {"n": number}}
+        result = " ".join(f"word{number}_{k}" for k in range(250))
+        answer = {"type": "tool_result", "tool_use_id": f"t{number}", "content": result}
+        records.append(line(2 * number, "assistant", [call], answer=f"m{number}"))
+        records.append(line(2 * number + 1, "user", [answer]))
+    found = audit(records)
+    assert kinds(found) == {"growth"}
+    assert "at record 1, session s" in str(found)
+    assert "growth" in found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from ctxmem.bench import traces
 
+from ctxmem import audit
 from ctxmem.traces import (
     FORMATS,
     Kind,
@@ -423,3 +425,110 @@ def test_lone_surrogates_become_text():
     event = only({"query": "q\ud83d", "hits": [{"text": "a\ud83d", "id": "\ud83d"}]})
     for text in (event.query, *event.passages[0][:2]):
         text.encode()
+
+
+# Formats that hold the messages elsewhere
+
+
+def model_span(attributes, **more):
+    context = {"trace_id": "a", "span_id": "b"}
+    return {"name": "chat", "context": context, "attributes": attributes, **more}
+
+
+SYSTEM, ASKED = "You are terse.", "Where is the parcel?"
+SAID = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": ASKED}]
+
+
+def test_openllmetry_numbers_the_messages():
+    attributes = {
+        "gen_ai.system": "openai",
+        "llm.request.type": "chat",
+        "gen_ai.request.model": "m",
+        "gen_ai.prompt.0.role": "system",
+        "gen_ai.prompt.0.content": SYSTEM,
+        "gen_ai.prompt.1.role": "user",
+        "gen_ai.prompt.1.content": json.dumps([{"type": "text", "text": ASKED}]),
+        "gen_ai.prompt.2.role": "assistant",
+        "gen_ai.prompt.2.tool_calls.0.id": "c1",
+        "gen_ai.prompt.2.tool_calls.0.name": "find",
+        "gen_ai.prompt.2.tool_calls.0.arguments": "{}",
+        "gen_ai.prompt.3.role": "tool",
+        "gen_ai.prompt.3.tool_call_id": "c1",
+        "gen_ai.prompt.3.content": '{"at": "the shop"}',
+        "gen_ai.usage.prompt_tokens": 40,
+        "gen_ai.usage.completion_tokens": 2,
+    }
+    event = only(model_span(attributes))
+    assert event.kind is Kind.REQUEST
+    assert (event.usage.input, event.usage.output) == (40, 2)
+    assert event.messages[0] == SAID[0]
+    assert event.messages[1]["content"] == [{"type": "text", "text": ASKED}]
+    assert event.messages[2]["tool_calls"][0]["function"] == {"name": "find", "arguments": "{}"}
+    assert event.messages[3]["content"] == '{"at": "the shop"}'
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_genai_messages_may_be_events_of_their_own(logged):
+    told = [
+        ("gen_ai.system.message", {"content": SYSTEM}),
+        ("gen_ai.user.message", {"content": ASKED}),
+        ("gen_ai.choice", {"message": "It is in the shop."}),
+    ]
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.system": "openai"}
+    if logged:
+        attributes["events"] = json.dumps([{"event.name": name, **said} for name, said in told])
+        told_span = model_span(attributes)
+    else:
+        inside = [{"name": name, "attributes": said} for name, said in told]
+        told_span = model_span(attributes, events=inside)
+    assert only(told_span).messages == SAID
+
+
+def test_a_run_holds_the_runs_in_it():
+    model = {"id": "2", "run_type": "llm", "parent_run_id": "1", "inputs": {"messages": SAID}}
+    chain = {"id": "1", "run_type": "chain", "inputs": {"q": 1}, "child_runs": [model]}
+    found = events(chain, links=True)
+    assert [event.kind for event in found] == [Kind.LINK, Kind.REQUEST]
+    assert found[1].messages == SAID
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"system": SYSTEM, "messages": SAID[1:]},
+        json.dumps(json.dumps(SAID)),
+        {
+            "systemInstruction": {"parts": [{"text": SYSTEM}]},
+            "contents": [{"role": "user", "parts": [{"text": ASKED}]}],
+        },
+    ],
+)
+def test_an_observation_holds_a_request_as_its_provider_has_it(given):
+    record = {"id": "o", "type": "GENERATION", "traceId": "t", "model": "m", "input": given}
+    found = audit([record], counter=lambda text: len(text.split()))
+    assert (found.totals["calls"], found.totals["tokens"]) == (1, 7)
+
+
+def test_rows_of_numpy_are_lists():
+    message = {"message.role": "user", "message.content": ASKED}
+    row = {
+        "context.span_id": "b",
+        "context.trace_id": "a",
+        "span_kind": "LLM",
+        "attributes.llm.input_messages": np.array([message], dtype=object),
+        "attributes.llm.token_count.prompt": np.int64(9),
+    }
+    found = audit([row], counter=lambda text: len(text.split()))
+    assert (found.totals["tokens"], found.totals["billed"]["input"]) == (4, 9)
+
+
+def test_a_call_of_a_model_without_messages_is_counted_as_unread():
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.system": "openai"}
+    records = [
+        model_span(attributes),
+        {"id": "o", "type": "GENERATION", "traceId": "t", "input": {"odd": 1}, "output": "x"},
+        {"id": "2", "run_type": "llm", "inputs": {"odd": 1}},
+    ]
+    found = audit(records)
+    assert found.totals["calls"] == 0
+    assert found.read["skipped"] == {"a call of a model without messages in a known form": 3}

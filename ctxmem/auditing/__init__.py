@@ -287,5 +287,6 @@ def _read(tally: Tally, auditor: Auditor) -> dict[str, Any]:
         "records": tally.records,
         "formats": dict(tally.formats.most_common()),
         "skipped": skipped,
+        "copies": auditor.lines.copies,
         "places": tally.places,
     }

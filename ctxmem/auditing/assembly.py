@@ -24,7 +24,8 @@ class Call:
     """What a model was given at once, or what was retrieved for it where that is all we know.
 
     `lists` holds what each retriever returned; of calls without messages it is the window. A turn
-    adds one message to its session and is a call only if `asks`.
+    adds one message to its session and is a call only if it is the model's; `line` is the id that
+    its record has in any copy, "" if it has none.
     """
 
     place: str
@@ -38,6 +39,7 @@ class Call:
     shown: list[Passage] = field(default_factory=list)
     usage: Usage | None = None
     turn: str | None = None
+    line: str = ""
     restart: bool = False
 
 
@@ -144,6 +146,7 @@ def _turn(event: Event) -> Call:
         messages=event.messages,
         usage=event.usage,
         turn=event.turn,
+        line=f"{event.kind.value} {event.span}" if event.span else "",
         restart=event.kind is Kind.RESTART,
     )
 

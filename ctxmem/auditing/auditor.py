@@ -25,6 +25,7 @@ from ctxmem.auditing.segments import Cutter, Segment, Window, texts_of
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
+    Lines,
     Row,
     Session,
     Sessions,
@@ -93,6 +94,7 @@ class Auditor:
         self.totals = Totals()
         self.replay = replay
         self.rankers = Rankers()
+        self.lines = Lines()
         self._sessions = Sessions()
         self._cutter = Cutter(counter)
         self._boilerplate = Boilerplate(counter)
@@ -222,8 +224,18 @@ class Auditor:
     # Transcripts
 
     def _add_turn(self, call: Call) -> None:
-        """Take one message of a chat that is told message by message."""
-        session = self._sessions.get(call.session or "chat")
+        """Take one message of a chat that is told message by message.
+
+        A copy of it in the same session is left out. One in another session, which was resumed or
+        forked, is part of what later calls were sent, but no call of its own.
+        """
+        name = call.session or "chat"
+        read = self.lines.read(call.line, name)
+        if read == "again":
+            return
+        session = self._sessions.get(name)
+        if not session.place:
+            session.place = {"place": call.place, "session": session.name}
         if call.restart:
             self._close_transcript(session)
             session.transcript = None
@@ -237,8 +249,10 @@ class Auditor:
             )
         message = next((m for m in call.messages if isinstance(m, dict)), None)
         asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
-        if asked and call.turn != chat.turn:
+        again = call.turn == chat.turn
+        if asked:
             chat.turn = call.turn or ""
+        if asked and not again and read == "new":
             row = Row(call.place, call.time, chat.tokens, chat.sent, chat.repeated, 0)
             self._account(call, session, row)
             self.totals.compared += chat.tokens if chat.calls else 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctxmem.auditing.ledger import REMEMBER, Ledger
-from ctxmem.auditing.segments import Segment, Window
+from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.dedup import difference
 
 LOST_TOKENS = 64
@@ -24,6 +24,9 @@ LONGEST_TRANSCRIPT = 32 << 20
 
 CACHED_TOKENS = 1024
 """Tokens that an unchanged beginning has at least where providers cache it."""
+
+MOST_LINES = 400_000
+"""So many ids of lines at least are known, twice as many at most."""
 
 _HELD_CHARACTERS = 48 << 20
 _ROWS = 400  # calls of a session that the page can draw
@@ -135,6 +138,38 @@ class Sessions:
     def rest(self) -> list[Session]:
         """Return the sessions that are still open."""
         return list(self._open.values())
+
+
+class Lines:
+    """The lines of transcripts that were read, by their ids, which copies keep.
+
+    A file may be there twice, and a session that is resumed or forked begins with a copy of the
+    lines of another. The ids that were seen longest ago are dropped beyond `MOST_LINES`.
+    """
+
+    def __init__(self) -> None:
+        self.copies = 0
+        self._newer: set[int] = set()
+        self._older: set[int] = set()
+
+    def read(self, line: str, session: str) -> str:
+        """Take a line in; return "new", "again" in the same session, or "copied" from another."""
+        if not line:
+            return "new"
+        here = key_of(f"{session}\0{line}")
+        if self._knows(here):
+            self.copies += 1
+            return "again"
+        anywhere = key_of(line)
+        copied = self._knows(anywhere)
+        self.copies += copied
+        self._newer |= {here, anywhere}
+        if len(self._newer) > MOST_LINES:
+            self._older, self._newer = self._newer, set()
+        return "copied" if copied else "new"
+
+    def _knows(self, key: int) -> bool:
+        return key in self._newer or key in self._older
 
 
 def add_row(session: Session, row: Row) -> None:

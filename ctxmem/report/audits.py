@@ -132,6 +132,8 @@ def audit_text(audit: Data) -> str:
         blocks.append("\n".join(_kind_lines(kind, findings, totals)))
     if audit["replay"]:
         blocks.append("\n".join(_replay_lines(audit["replay"])))
+    if read["copies"]:
+        blocks.append(_copies(read))
     if read["skipped"]:
         blocks.append("\n".join(_skipped_lines(read)))
     return visible("\n\n".join(blocks))
@@ -193,6 +195,13 @@ def _reason(reason: str) -> str:
         "trimmed": "messages trimmed",
     }
     return known.get(reason, reason.replace("_", " "))
+
+
+def _copies(read: Data) -> str:
+    return (
+        f"{many(read['copies'], 'line')} had been read before, in a file that is there twice or "
+        "in a session that was resumed or forked; each is counted once."
+    )
 
 
 def _skipped_lines(read: Data) -> list[str]:
@@ -513,6 +522,8 @@ def _read(read: Data) -> str:
         else "<p class='soft'>Everything was read.</p>"
     )
     size = f", {read['bytes']:,} bytes" if read["bytes"] else ""
+    if read["copies"]:
+        table = f"<p>{escape(_copies(read))}</p>{table}"
     return (
         f"<section><h2>What was read</h2><p>{escape(_sources(read))}{size}.</p>"
         f'<table><thead><tr><th scope="col">format</th><th scope="col" class="n">events</th></tr>'

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 _DEEPEST = 20
+_ENCODED = 3  # times that exports encode a value as JSON
 _LONGEST_NAME = 300  # characters of an id or a name that are kept
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?")
 
@@ -89,12 +90,27 @@ def _record(row: dict[str, Any], item: str) -> dict[str, Any]:
 
 
 def parsed(value: Any) -> Any:
-    """Return what JSON in a string says; anything else as it is."""
-    if isinstance(value, str) and value[:1] in ("{", "[", '"'):
+    """Return what JSON in a string says, also in a string in a string; anything else as it is."""
+    for _ in range(_ENCODED):
+        if not isinstance(value, str) or value[:1] not in ("{", "[", '"'):
+            break
         try:
-            return json.loads(value)
+            value = json.loads(value)
         except (ValueError, RecursionError):
-            return value
+            break
+    return value
+
+
+def without_arrays(value: Any, depth: int = 0) -> Any:
+    """Return a record with lists and numbers in place of numpy's arrays and scalars."""
+    if depth > _DEEPEST:
+        return value
+    if type(value).__module__.partition(".")[0] == "numpy":
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {key: without_arrays(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_arrays(inner, depth + 1) for inner in value]
     return value
 
 

@@ -65,6 +65,7 @@ class Event:
         messages: what the model was given, in the shape of its provider.
         usage: tokens as billed, None where they are not told.
         turn: id of the model's answer, so that one told in parts is counted once.
+        unread: what the record should have said and did not in a known way, "" if nothing.
     """
 
     kind: Kind
@@ -81,3 +82,8 @@ class Event:
     messages: list[Any] = field(default_factory=list)
     usage: Usage | None = None
     turn: str = ""
+    unread: str = ""
+
+
+NO_MESSAGES = "a call of a model without messages in a known form"
+"""What `unread` is of such a call."""

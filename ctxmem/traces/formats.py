@@ -112,6 +112,8 @@ def _told(record: dict[str, Any], shape: _Shape, place: str, tally: Tally) -> Se
                 return ()
             for event in events:
                 tally.formats[event.format] += 1
+                if event.unread:
+                    tally.skip(event.unread, place)
                 _bound(event, tally)
             return events
     tally.skip("of no known format", place)

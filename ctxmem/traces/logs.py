@@ -7,7 +7,14 @@ from typing import Any
 
 from ctxmem.traces.attrs import as_int, as_time, name_of, parsed, text_of
 from ctxmem.traces.events import Event, Kind, Usage
-from ctxmem.traces.passages import message_of, messages_of, passage_of, passages_of, query_of
+from ctxmem.traces.passages import (
+    message_of,
+    messages_of,
+    passage_of,
+    passages_of,
+    query_of,
+    with_system,
+)
 from ctxmem.traces.spans import session_in
 
 OPENAI, ANTHROPIC, CLAUDE_CODE, MESSAGES, HITS = (
@@ -65,9 +72,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
     logged_answer = request is record and "model" not in record and "usage" not in record
     if logged_answer and len(messages) > 1 and _role(messages[-1]) in ("assistant", "ai"):
         messages = messages[:-1]
-    system = request.get("system", request.get("instructions"))
-    if system and not (messages and _role(messages[0]) == "system"):
-        messages = [{"role": "system", "content": system}, *messages]
+    messages = with_system(messages, request)
     usage = _usage(record) or _usage(request)
     event = Event(
         Kind.REQUEST,

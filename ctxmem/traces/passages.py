@@ -14,6 +14,7 @@ _IDS = ("id", "id_", "doc_id", "chunk_id", "node_id", "document_id", "_id")
 _SCORES = ("score", "similarity", "relevance_score", "rerank_score", "similarity_score")
 _SOURCES = ("source", "file_name", "file_path", "file", "url", "title", "doc", "path")
 _LISTS = ("documents", "output", "hits", "chunks", "results", "contexts", "nodes", "matches")
+_SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 _ROLE_OF_CLASS = {
     "HumanMessage": "user",
     "AIMessage": "assistant",
@@ -119,9 +120,9 @@ def messages_of(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [{"role": "user", "content": value}] if value else []
     if isinstance(value, dict):
-        for key in ("messages", "input_messages", "input"):
+        for key in ("messages", "input_messages", "input", "contents"):
             if isinstance(value.get(key), list):
-                return messages_of(value[key])
+                return with_system(messages_of(value[key]), value)
         if isinstance(value.get("prompts"), list):
             return [{"role": "user", "content": p} for p in value["prompts"] if isinstance(p, str)]
         if "role" in value and "content" in value:
@@ -133,6 +134,20 @@ def messages_of(value: Any) -> list[Any]:
             value = value[0]  # LangChain's batches; each is traced as a run of its own
         return [message_of(item) for item in dicts(value)]
     return []
+
+
+def with_system(messages: list[Any], request: Mapping[str, Any]) -> list[Any]:
+    """Return the messages of a request with the system prompt that it has beside them."""
+    first = messages[0] if messages else None
+    if isinstance(first, dict) and first.get("role") == "system":
+        return messages
+    for key in _SYSTEM:
+        system = request.get(key)
+        if isinstance(system, dict):  # Gemini's content
+            system = message_of({"role": "system", **system}).get("content")
+        if system and isinstance(system, str | list):
+            return [{"role": "system", "content": system}, *messages]
+    return messages
 
 
 def _from_parts(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from ctxmem.traces.attrs import as_int, as_time, dicts, name_of, parsed
 from ctxmem.traces.events import Event, Kind, Usage
 from ctxmem.traces.passages import messages_of, passages_of, query_of
-from ctxmem.traces.spans import details_usage, session_in
+from ctxmem.traces.spans import as_request, details_usage, session_in
 
 LANGSMITH, LANGFUSE = "LangSmith", "Langfuse observations"
 _OBSERVATIONS = frozenset(
@@ -17,7 +17,7 @@ _OBSERVATIONS = frozenset(
 
 LANGSMITH_KEYS = frozenset(("run_type",))
 LANGFUSE_KEYS = frozenset(("trace_id", "traceId"))
-HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data"))
+HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data", "child_runs"))
 
 
 def is_langsmith(record: dict[str, Any]) -> bool:
@@ -54,8 +54,7 @@ def read_langsmith(record: dict[str, Any], place: str) -> Iterator[Event]:
     elif kind == "llm":
         event.messages = messages_of(inputs)
         event.usage = _usage(record, outputs)
-        if event.messages:
-            event.kind = Kind.REQUEST
+        as_request(event)
     yield event
 
 
@@ -115,13 +114,18 @@ def read_langfuse(record: dict[str, Any], place: str) -> Iterator[Event]:
         model = field("provided_model_name", "model") or record.get("model")
         event.name = name_of(model) or ""
         event.usage = details_usage(parsed(field("usage_details", "usageDetails")))
-        if event.messages:
-            event.kind = Kind.REQUEST
+        as_request(event)
     yield event
 
 
 def unpack(record: dict[str, Any]) -> Iterator[dict[str, Any]] | None:
-    """Return the rows of a page of an API, or the observations of a trace; None for others."""
+    """Return the rows of a page of an API, the observations of a trace, or a run and those in it.
+
+    None for others.
+    """
+    if isinstance(record.get("child_runs"), list):
+        own = {key: value for key, value in record.items() if key != "child_runs"}
+        return iter([own, *dicts(record["child_runs"])])
     for key in ("runs", "observations", "spans"):
         if isinstance(record.get(key), list) and "run_type" not in record:
             return dicts(record[key])

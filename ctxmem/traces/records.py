@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ctxmem.errors import InputError, MissingExtraError
+from ctxmem.traces.attrs import without_arrays
 
 MAX_LINE = 64 << 20
 """Bytes of the longest line, or document that is not lines, that is read."""
@@ -84,7 +85,7 @@ def read_records(
                     tally.skip(str(error).removeprefix(f"{path} is "), path)
         else:
             tally.records += 1
-            yield item, f"record {number}"
+            yield without_arrays(item) if isinstance(item, dict) else item, f"record {number}"
 
 
 def files_of(path: str) -> list[str]:

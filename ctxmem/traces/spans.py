@@ -17,7 +17,7 @@ from ctxmem.traces.attrs import (
     rows,
     text_of,
 )
-from ctxmem.traces.events import Event, Kind, Passage, Usage
+from ctxmem.traces.events import NO_MESSAGES, Event, Kind, Passage, Usage
 from ctxmem.traces.passages import message_of, messages_of, passages_of, query_of
 
 OPENINFERENCE, GENAI, LANGFUSE, SPAN = (
@@ -163,8 +163,7 @@ def _openinference(event: Event, kind: str, attributes: dict[str, Any]) -> None:
             as_int(look(attributes, "llm.token_count.prompt_details.cache_write")),
         )
         event.name = name_of(look(attributes, "llm.model_name")) or ""
-        if event.messages or event.usage.input:
-            event.kind = Kind.REQUEST
+        as_request(event)
 
 
 def _with_ids(passages: list[Passage], output: Any) -> list[Passage]:
@@ -232,18 +231,88 @@ def _genai(event: Event, attributes: dict[str, Any], record: dict[str, Any]) -> 
                     system if isinstance(system, list) else [{"type": "text", "content": system}]
                 )
                 event.messages.insert(0, message_of({"role": "system", "parts": parts}))
+    event.messages = event.messages or _traceloop(attributes) or _told_by_events(attributes, record)
     cached = look(attributes, "gen_ai.usage.cache_read.input_tokens")
     written = look(attributes, "gen_ai.usage.cache_creation.input_tokens")
     event.usage = Usage(
-        as_int(look(attributes, "gen_ai.usage.input_tokens")),
-        as_int(look(attributes, "gen_ai.usage.output_tokens")),
+        _count(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+        _count(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
         as_int(cached),
         as_int(written),
     )
     event.name = name_of(look(attributes, "gen_ai.request.model")) or ""
     chats = operation in ("chat", "text_completion", "generate_content")
-    if event.messages or (event.usage.input and chats):
+    if event.messages or chats or look(attributes, "llm.request.type") in ("chat", "completion"):
+        as_request(event)
+
+
+def _count(attributes: dict[str, Any], *names: str) -> int | None:
+    return next(
+        (n for n in (as_int(look(attributes, name)) for name in names) if n is not None), None
+    )
+
+
+def _content(value: Any) -> Any:
+    """Return the blocks that a text has as JSON, or the text, which may be JSON itself."""
+    blocks = parsed(value)
+    is_blocks = isinstance(blocks, list) and all(
+        isinstance(block, dict) and "type" in block for block in blocks
+    )
+    return blocks if is_blocks else value
+
+
+def _traceloop(attributes: dict[str, Any]) -> list[Any]:
+    """Return the messages of OpenLLMetry's attributes: `gen_ai.prompt.0.role` and so on."""
+    messages = []
+    for row in rows(attributes, "gen_ai.prompt", "message"):
+        message = {"role": row.get("role") or "user", "content": _content(row.get("content"))}
+        calls = [
+            {
+                "id": call.get("id"),
+                "type": "function",
+                "function": {"name": call.get("name"), "arguments": call.get("arguments") or ""},
+            }
+            for call in rows(row, "tool_calls", "tool_call")
+        ]
+        if calls:
+            message["tool_calls"] = calls
+        if row.get("tool_call_id") is not None:
+            message["tool_call_id"] = row["tool_call_id"]
+        messages.append(message)
+    return messages
+
+
+_EVENT_ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
+
+
+def _told_by_events(attributes: dict[str, Any], record: dict[str, Any]) -> list[Any]:
+    """Return the messages that a span's events hold, or Logfire's `events` and `request_data`."""
+    events: list[tuple[Any, dict[str, Any]]] = [
+        (event.get("name"), plain(event.get("attributes"))) for event in dicts(record.get("events"))
+    ]
+    logged = dicts(parsed(look(attributes, "events")))
+    events += [(event.get("event.name"), event) for event in logged]
+    messages = []
+    for name, fields in events:
+        role = _EVENT_ROLES.get(str(name))
+        if role is None:
+            continue
+        message = {"role": fields.get("role") or role, "content": _content(fields.get("content"))}
+        calls = parsed(fields.get("tool_calls"))
+        if isinstance(calls, list):
+            message["tool_calls"] = calls
+        if role == "tool":
+            message["tool_call_id"] = fields.get("id")
+        messages.append(message)
+    return messages or messages_of(look(attributes, "request_data"))
+
+
+def as_request(event: Event) -> None:
+    """Make an event of a model's call a request, or note that its messages are not known."""
+    if event.messages or (event.usage is not None and event.usage.input):
         event.kind = Kind.REQUEST
+    else:
+        event.unread = NO_MESSAGES
 
 
 # Langfuse
@@ -263,8 +332,7 @@ def _langfuse(event: Event, attributes: dict[str, Any]) -> None:
         event.name = name_of(look(attributes, "langfuse.observation.model.name")) or ""
         usage = parsed(look(attributes, "langfuse.observation.usage_details"))
         event.usage = details_usage(usage)
-        if event.messages:
-            event.kind = Kind.REQUEST
+        as_request(event)
 
 
 def details_usage(usage: Any) -> Usage | None:
