@@ -224,7 +224,7 @@ class Auditor:
     # Transcripts
 
     def _add_turn(self, call: Call) -> None:
-        """Take one message of a chat that is told message by message.
+        """Take one message of a chat whose log has a record for each message.
 
         A copy of it in the same session is left out. One in another session, which was resumed or
         forked, is part of what later calls were sent, but no call of its own.

@@ -3,6 +3,15 @@
 namespace ctxmem::tables {
 
 // clang-format off
+// Verbs by which an answer offers to go on; there is nothing to accept in that.
+#define CTXMEM_TALKING \
+    "show/explain/explore/provide/give/help/walk/discuss/continue/proceed/elaborate/" \
+    "expand/share/list/review/look/start/begin/break/cover/clarify/verify/assume/" \
+    "consider/say/see/dive/recap/summarize/summarise/go/know/need/have/tell/try/take/" \
+    "outline/illustrate/demonstrate/calculate/define/examine/focus/understand/simplify/" \
+    "denote/suppose/find/solve/analyze/check/think/talk/compare/revisit/guide/do/" \
+    "describe/confirm/be/make/get/work"
+
 constexpr const char* kEnglish[] = {
     // rules and prohibitions
     "rule 8 n | ^ never ever %verb",
@@ -301,14 +310,14 @@ constexpr const char* kEnglish[] = {
     "proposal 6 q | i (would/'d) (strongly/also) suggest/recommend/propose/advise",
     "proposal 6 q | i'd (strongly/also) suggest/recommend/propose/advise/go/use",
     "proposal 6 q | my suggestion/recommendation/proposal/advice",
-    "proposal 6 q | shall/should i/we !show/explain/explore/provide/give/help/walk/discuss/continue/proceed/elaborate/expand/share/list/review/look/start/begin/break/cover/clarify/verify/assume/consider/say/see/dive/recap/summarize/summarise/go/know/need/have/tell/try/try/take/outline/illustrate/demonstrate/calculate/define/examine/focus/understand/simplify/denote/suppose/find/solve/analyze/work/check/think/talk/compare/revisit/guide/do/describe/confirm/be/make/get",
-    "proposal 6 q | do you want me to !show/explain/explore/provide/give/help/walk/discuss/continue/proceed/elaborate/expand/share/list/review/look/start/begin/break/cover/clarify/verify/assume/consider/say/see/dive/recap/summarize/summarise/go/know/need/have/tell/try/try/take/outline/illustrate/demonstrate/calculate/define/examine/focus/understand/simplify/denote/suppose/find/solve/analyze/work/check/think/talk/compare/revisit/guide/do/describe/confirm/be/make/get",
-    "proposal 6 q | would you like me to !show/explain/explore/provide/give/help/walk/discuss/continue/proceed/elaborate/expand/share/list/review/look/start/begin/break/cover/clarify/verify/assume/consider/say/see/dive/recap/summarize/summarise/go/know/need/have/tell/try/try/take/outline/illustrate/demonstrate/calculate/define/examine/focus/understand/simplify/denote/suppose/find/solve/analyze/work/check/think/talk/compare/revisit/guide/do/describe/confirm/be/make/get",
+    "proposal 6 q | shall/should i/we !" CTXMEM_TALKING,
+    "proposal 6 q | do you want me to !" CTXMEM_TALKING,
+    "proposal 6 q | would you like me to !" CTXMEM_TALKING,
     "proposal 6 q | we/i could/can/might (also) use/go/switch/set/book/take/move/keep/add",
-    "proposal 6 - | i'll/we'll !show/explain/explore/provide/give/help/walk/discuss/continue/proceed/elaborate/expand/share/list/review/look/start/begin/break/cover/clarify/verify/assume/consider/say/see/dive/recap/summarize/summarise/go/know/need/have/tell/try/try/take/outline/illustrate/demonstrate/calculate/define/examine/focus/understand/simplify/denote/suppose/find/solve/analyze/work/check/think/talk/compare/revisit/guide/do/describe/confirm/be/make/get %verb",
-    "proposal 6 - | i/we will !show/explain/explore/provide/give/help/walk/discuss/continue/proceed/elaborate/expand/share/list/review/look/start/begin/break/cover/clarify/verify/assume/consider/say/see/dive/recap/summarize/summarise/go/know/need/have/tell/try/try/take/outline/illustrate/demonstrate/calculate/define/examine/focus/understand/simplify/denote/suppose/find/solve/analyze/work/check/think/talk/compare/revisit/guide/do/describe/confirm/be/make/get %verb",
+    "proposal 6 - | i'll/we'll !" CTXMEM_TALKING " %verb",
+    "proposal 6 - | i/we will !" CTXMEM_TALKING " %verb",
     "proposal 6 - | i'm/we're going to",
-    "proposal 6 - | ^ let's !show/explain/explore/provide/give/help/walk/discuss/continue/proceed/elaborate/expand/share/list/review/look/start/begin/break/cover/clarify/verify/assume/consider/say/see/dive/recap/summarize/summarise/go/know/need/have/tell/try/try/take/outline/illustrate/demonstrate/calculate/define/examine/focus/understand/simplify/denote/suppose/find/solve/analyze/work/check/think/talk/compare/revisit/guide/do/describe/confirm/be/make/get %verb",
+    "proposal 6 - | ^ let's !" CTXMEM_TALKING " %verb",
     "proposal 6 - | ^ let's go with/for/by",
     "proposal 6 - | ^ option/plan/alternative/variant %val",
     "proposal 6 - | ^ option/plan/alternative %num",
@@ -331,6 +340,7 @@ constexpr const char* kEnglish[] = {
     "refusal 7 - | ^ wait",
 };
 
+#undef CTXMEM_TALKING
 // clang-format on
 
 std::span<const char* const> english() { return kEnglish; }
