@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ctxmem.auditing import Audit, AuditFinding, audit
+    from ctxmem.blaming import Blame, blame
     from ctxmem.chat import Finding, check, count_messages, repair, trim_messages
     from ctxmem.dedup import (
         DedupIndex,
@@ -83,6 +84,7 @@ __all__ = [
     "AsyncMemory",
     "Audit",
     "AuditFinding",
+    "Blame",
     "Budget",
     "BudgetError",
     "Chunk",
@@ -131,6 +133,7 @@ __all__ = [
     "__version__",
     "apack",
     "audit",
+    "blame",
     "check",
     "count_messages",
     "count_tokens",
@@ -146,6 +149,7 @@ __all__ = [
 
 _NAMES_OF = {
     "auditing": "Audit AuditFinding audit",
+    "blaming": "Blame blame",
     "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
     "errors": (
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "

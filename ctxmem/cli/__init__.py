@@ -1,7 +1,7 @@
-"""The command line: ctxmem audit | pack | dedup | replay | vocab | bench, one file a command.
+"""The command line: ctxmem audit | blame | pack | dedup | replay | vocab | bench.
 
-Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1 found something, 2 not
-used as meant or an input that cannot be read.
+One file is one command. Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1
+found something, 2 not used as meant or an input that cannot be read.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ctxmem import __version__
-from ctxmem.cli import audit, bench, dedup, pack, replay, vocab
+from ctxmem.cli import audit, bench, blame, dedup, pack, replay, vocab
 from ctxmem.cli.reading import DONE, MISUSED
 from ctxmem.errors import CtxmemError
 from ctxmem.report import visible
 
-COMMANDS = (audit, pack, dedup, replay, vocab, bench)
+COMMANDS = (audit, blame, pack, dedup, replay, vocab, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
