@@ -39,8 +39,8 @@ _PATTERN = (
     "and a signed copy of it is kept in {where} under number {number}, where it may be read."
 )
 SHAPES = ("hits", "request", "numbered", "system", "spans", "tool")
-"""How requests are recorded: the retrieval alone, one message, with numbers before the passages, the
-context in the system message, a retriever's span beside the model's, the result of a tool."""
+"""How requests are recorded: the retrieval alone, one message, with numbers before the passages,
+the context in the system message, a retriever's span beside the model's, the result of a tool."""
 
 _STATED = re.compile(r"As of (\d+), the ([a-z ]+) of the (.+?) is (\d+) days\.")
 _ASKED = re.compile(r"What is the ([a-z ]+) of the (.+?) now\?")
@@ -75,14 +75,17 @@ class Question:
 
     @property
     def text(self) -> str:
+        """What is asked."""
         return f"What is the {self.trait} of the {self.subject} now?"
 
     @property
     def fact(self) -> str:
+        """The passage with the answer."""
         return _passage(self.subject, self.trait, self.days, 2025)
 
     @property
     def stale(self) -> str:
+        """The passage with an older answer."""
         return _passage(self.subject, self.trait, self.days + 11, 2019)
 
 

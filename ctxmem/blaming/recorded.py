@@ -13,7 +13,7 @@ from ctxmem.blaming.answers import words
 from ctxmem.blaming.cache import hash_of
 from ctxmem.blaming.expected import Expected, ExpectedAnswers
 from ctxmem.blaming.locating import Locator, Spot, last_user_text, question_of, templates_of
-from ctxmem.blaming.sendable import Messages, sendable
+from ctxmem.blaming.sendable import Messages, sendable, texts_in
 from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
@@ -246,10 +246,7 @@ def _speaks(message: Any) -> bool:
         made, _ = sendable([message])
     except InputError:
         return False
-    return any(
-        one["role"] == "user" and not str(one.get("content")).startswith("Result of a tool:")
-        for one in made
-    )
+    return any(text.role == "user" for text in texts_in(made))
 
 
 def _said_by_user(chat: Sequence[Any]) -> bool:

@@ -19,6 +19,7 @@ _ROLES = frozenset(("system", "developer", "user", "assistant", "tool"))
 _FIELDS = ("role", "content", "name", "tool_calls", "tool_call_id")
 _BLOCKS = frozenset(("text", "image_url", "input_audio", "file", "refusal"))
 _MEDIA = frozenset(("image", "audio", "video", "file"))
+_RESULT = "Result of a tool:\n"
 _SAID_AS = {"system": "system", "assistant": "assistant", "call": "assistant"}
 
 
@@ -44,7 +45,9 @@ def sendable(messages: Sequence[Any]) -> tuple[Messages, bool]:
         if _has_media(message, index):
             raise InputError("it holds an image or a file in a form that cannot be sent on")
         for role, text in texts_of(message):
-            said = f"Result of a tool:\n{text}" if role == "tool" else text
+            if role == "call" and text.strip() in ("", "{}"):
+                continue  # a call without arguments
+            said = f"{_RESULT}{text}" if role == "tool" else text
             made.append({"role": _SAID_AS.get(role, "user"), "content": said})
     return made, False
 
@@ -78,11 +81,12 @@ def _has_media(message: Any, index: int) -> bool:
 
 
 def texts_in(messages: Messages) -> Iterator[Text]:
-    """Yield the texts of messages that `sendable` returned."""
+    """Yield the texts of messages that `sendable` returned; results that it wrote out are a tool's."""
     for at, message in enumerate(messages):
         content = message.get("content")
         if isinstance(content, str):
-            yield Text(at, -1, message["role"], content)
+            written = message["role"] == "user" and content.startswith(_RESULT)
+            yield Text(at, -1, "tool" if written else message["role"], content)
         elif isinstance(content, list):
             for i, block in enumerate(content):
                 if block.get("type") == "text":

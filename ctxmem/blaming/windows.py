@@ -99,12 +99,26 @@ def without(
             if i == place:
                 mark = len(kept)
             at = max(at, spots[i].end)
+            kept = _closed(kept, text.text[spots[i].start : spots[i].end], text.text[at : at + 1])
         kept += text.text[at:]
         if mark >= 0:
             behind = kept[mark:].lstrip("\n")
             kept = kept[:mark] + instead + ("\n\n" + behind if behind.strip() else "")
         texts[text.message, text.block] = kept
     return with_texts(messages, texts)
+
+
+def _closed(kept: str, dropped: str, following: str) -> str:
+    """Return what is before a dropped passage, ended as the passage was.
+
+    The last passage is set apart from what follows; the last entry of a JSON list has no comma.
+    """
+    head, tail = kept.rstrip(), dropped[len(dropped.rstrip()) :]
+    if following == "]" and head.endswith(","):
+        return head[:-1]
+    if head and tail.count("\n") > kept[len(head) :].count("\n") > 0:
+        return head + tail
+    return kept
 
 
 def _fullest(spots: Sequence[Spot], dropped: Collection[int]) -> int:
