@@ -23,7 +23,7 @@ from typing import Any
 
 import ctxmem
 from ctxmem import Blame, blame
-from ctxmem.blaming.models import AddressModel
+from ctxmem.blaming.addresses import AddressModel
 
 from . import blame_questions as made
 
@@ -138,7 +138,7 @@ def serve(answer: Callable[[list[dict[str, Any]]], str]) -> Iterator[str]:
             """Write no line for each request."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v1"
     finally:

@@ -7,13 +7,16 @@ expected    what should be answered
 evidence    which passages hold what the answer needs
 windows     the five windows of a question
 functions   functions that the user names
-models      an address or a function that answers
+models      what a model has to have; a function as a model
+addresses   an OpenAI-compatible address as a model
 cache       answers on disk
 answers     whether an answer is right
 judging     the same, by a function of the user
+asking      requests answered in parallel
 experiment  what is asked, what that takes, what comes out
 verdicts    what was at fault in a question
 statistics  shares and differences with intervals
+plans       what an experiment takes
 results     the experiment as plain data
 """
 
@@ -23,15 +26,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctxmem.blaming.addresses import AddressModel
 from ctxmem.blaming.answers import F1, MATCHES, Judge
 from ctxmem.blaming.cache import Cache
 from ctxmem.blaming.expected import read_expected
 from ctxmem.blaming.experiment import Experiment, Progress
 from ctxmem.blaming.functions import function_of
 from ctxmem.blaming.judging import Judging
-from ctxmem.blaming.models import AddressModel, FunctionModel, Model
+from ctxmem.blaming.models import FunctionModel, Model
+from ctxmem.blaming.plans import Plan, costs_of, plan_of
 from ctxmem.blaming.recorded import read_questions
-from ctxmem.blaming.results import Blame, Plan, costs_of, plan_of, result_of
+from ctxmem.blaming.results import Blame, result_of
 from ctxmem.errors import InputError, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices
@@ -89,7 +94,7 @@ def blame(
     Args:
         source: traces as for `audit`: a path, a folder, a pattern, records, or a list of these.
         model: an OpenAI-compatible address ("http://localhost:8000/v1"), "MODULE:FUNCTION", a
-            function from messages to an answer, or a `ctxmem.blaming.models.AddressModel` with
+            function from messages to an answer, or a `ctxmem.blaming.addresses.AddressModel` with
             options.
         expected: questions with their answers and, if known, their evidence: a file of JSON lines,
             JSON or CSV, a list of dicts, or a dict from questions to answers.
@@ -182,6 +187,12 @@ def prepare(
     questions, skipped = read_questions(source, answers, resolved, tally, progress=reading)
     if not questions:
         raise InputError(_nothing(answers, skipped, tally))
+    unnamed = sum(not one.model for one in questions)
+    if unnamed and isinstance(asked, AddressModel) and not asked.model:
+        raise InputError(
+            f"{unnamed:,} of {len(questions):,} questions have no name of a model in the trace, "
+            f"and an OpenAI-compatible address needs one; give --name NAME"
+        )
     experiment = Experiment(
         questions,
         asked,

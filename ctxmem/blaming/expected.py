@@ -63,10 +63,10 @@ class ExpectedAnswers:
                 # The same question twice: any of the answers is right.
                 known.answers += [one for one in entry.answers if one not in known.answers]
                 entry.used = True
-        self._inside = sorted(
-            ((" ".join(key), entry) for key, entry in self._by_question.items()),
-            key=lambda item: (-len(item[0]), item[0]),
-        )
+        self._beginning: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        for key in sorted(self._by_question, key=len, reverse=True):
+            if len(key) >= _LEAST_INSIDE:
+                self._beginning.setdefault(key[:_LEAST_INSIDE], []).append(key)
 
     def find(self, ids: Iterable[str], question: str, message: str) -> Expected | None:
         """Return the entry of a recorded question, None if there is none.
@@ -76,18 +76,19 @@ class ExpectedAnswers:
         found = next((self._by_id[one] for one in ids if one in self._by_id), None)
         found = found or self._by_question.get(words(question))
         if found is None:
-            said = f" {' '.join(words(message))} "
-            found = next(
-                (
-                    entry
-                    for key, entry in self._inside
-                    if key.count(" ") + 1 >= _LEAST_INSIDE and f" {key} " in said
-                ),
-                None,
-            )
+            found = self._by_question.get(self._longest_in(words(message)))
         if found is not None:
             found.used = True
         return found
+
+    def _longest_in(self, said: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the longest question whose words follow one another in a message, () if none."""
+        longest: tuple[str, ...] = ()
+        for at in range(len(said) - _LEAST_INSIDE + 1):
+            for key in self._beginning.get(said[at : at + _LEAST_INSIDE], ()):
+                if len(key) > len(longest) and said[at : at + len(key)] == key:
+                    longest = key
+        return longest
 
     @property
     def unmatched(self) -> list[str]:

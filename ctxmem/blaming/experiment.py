@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import queue
 import random
-import threading
 from collections import Counter as Count
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctxmem.blaming.asking import Request, in_parallel
 from ctxmem.blaming.cache import Cache, hash_of
 from ctxmem.blaming.evidence import MOST_JUDGED, Evidence, find_evidence, needs_judge
 from ctxmem.blaming.judging import Judging
 from ctxmem.blaming.models import Answer, AskError, Model, RefusedError
 from ctxmem.blaming.recorded import Recorded
-from ctxmem.blaming.sendable import Messages
 from ctxmem.blaming.verdicts import Verdict, decide
 from ctxmem.blaming.windows import SENT, WINDOWS, Windows, windows_of
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 
 _GIVE_UP = 10  # failures without one answer, after which an address is given up
-_WAKE = 0.2  # seconds after which a wait looks for Ctrl-C
 
 Progress = Callable[[int, int], None]
 
@@ -45,16 +42,6 @@ class Trial:
     shares: dict[str, float] = field(default_factory=dict)
     why_unknown: dict[str, str] = field(default_factory=dict)
     verdict: Verdict | None = None
-
-
-@dataclass(slots=True)
-class Request:
-    """One request that a model has to answer."""
-
-    key: str
-    messages: Messages
-    model: str
-    tokens: int
 
 
 @dataclass(slots=True)
@@ -207,7 +194,7 @@ class Experiment:
             for request in todo:
                 yield request, self._ask(request)
             return
-        yield from _in_parallel(self._ask, todo, self._model.parallel)
+        yield from in_parallel(self._ask, todo, self._model.parallel)
 
     def _ask(self, request: Request) -> Answer | AskError:
         try:
@@ -282,38 +269,3 @@ def compared(trials: Sequence[Trial], name: str) -> tuple[list[bool], list[bool]
         and (second := trial.right.get(name)) is not None
     ]
     return [first for first, _ in pairs], [second for _, second in pairs]
-
-
-def _in_parallel(
-    ask: Callable[[Request], Answer | AskError], todo: Sequence[Request], workers: int
-) -> Iterator[tuple[Request, Answer | AskError]]:
-    """Yield answers as they come.
-
-    The threads are daemons: after Ctrl-C the process does not wait for requests under way.
-    """
-    waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[Request, Answer | AskError]] = queue.SimpleQueue()
-    stopped = threading.Event()
-
-    def work() -> None:
-        while (request := waiting.get()) is not None and not stopped.is_set():
-            try:
-                done.put((request, ask(request)))
-            except Exception as error:  # a fault of ours must not leave the reader waiting
-                done.put((request, AskError(f"{type(error).__name__}: {error}")))
-
-    for request in todo:
-        waiting.put(request)
-    for _ in range(min(workers, len(todo))):
-        waiting.put(None)
-        threading.Thread(target=work, daemon=True).start()
-    try:
-        for _ in todo:
-            while True:
-                try:
-                    yield done.get(timeout=_WAKE)
-                    break
-                except queue.Empty:
-                    continue
-    finally:
-        stopped.set()

@@ -81,7 +81,7 @@ def _has_media(message: Any, index: int) -> bool:
 
 
 def texts_in(messages: Messages) -> Iterator[Text]:
-    """Yield the texts of messages that `sendable` returned; results that it wrote out are a tool's."""
+    """Yield the texts of sendable messages; results of tools that were written out are a tool's."""
     for at, message in enumerate(messages):
         content = message.get("content")
         if isinstance(content, str):

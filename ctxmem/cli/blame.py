@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from ctxmem.blaming import MATCHES, MAX_CALLS, Blame, Prepared, prepare
+from ctxmem.blaming.addresses import KEY_ENV, MAX_TOKENS, AddressModel
 from ctxmem.blaming.answers import F1
-from ctxmem.blaming.models import KEY_ENV, MAX_TOKENS, AddressModel, Model
+from ctxmem.blaming.models import Model
 from ctxmem.cli.reading import DONE, MISUSED, print_json, progress, whole
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES

@@ -130,7 +130,8 @@ def plan_lines(plan: Data) -> Iterator[str]:
             output = f" and at most {plan['output_tokens']:,} output tokens"
         price = ""
         if plan["dollars"] is not None:
-            price = f", at most {money(plan['dollars'])} without cached prices"
+            part = "" if "output" in plan["prices"] else " for the input"
+            price = f", at most {money(plan['dollars'])}{part}"
         yield f"They take {plan['input_tokens']:,} input tokens{output}{price}."
     if plan["judge_calls"]:
         yield f"The judge is called at most {plan['judge_calls']:,} times."
@@ -189,7 +190,7 @@ def _notes(blame: Data) -> Iterator[str]:
         yield f"{many(asked['not_written_to_cache'], 'answer')} not written to the cache."
     for name, window in blame["windows"].items():
         for reason, count in window["not_asked"].items():
-            yield f"{many(count, 'question')} not asked {WINDOWS[name]}: {reason}."
+            yield f"Window not asked ({WINDOWS[name]}): {many(count, 'question')}: {reason}."
 
 
 def _wrong(blame: Data) -> list[Data]:
