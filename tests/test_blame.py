@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 
 import pytest
 from ctxmem.bench import blame as bench
@@ -13,8 +14,10 @@ from ctxmem import blame
 from ctxmem.blaming import prepare
 from ctxmem.blaming.addresses import AddressModel
 from ctxmem.blaming.answers import contains, is_right
+from ctxmem.blaming.blocks import blocks_of
 from ctxmem.blaming.evidence import ABSENT, NOT_SENT, PRESENT, UNKNOWN, Evidence
 from ctxmem.blaming.expected import read_expected
+from ctxmem.blaming.locating import question_of
 from ctxmem.blaming.verdicts import decide
 from ctxmem.errors import InputError, InputTypeError
 
@@ -62,9 +65,9 @@ class Asked:
 # Known habits
 
 
-@pytest.mark.parametrize("seed", [0, 7])
-def test_every_fault_of_a_model_of_known_habits_is_named(seed):
-    asked = made.questions(120, seed)
+@pytest.mark.parametrize(("count", "seed"), [(120, 0), (50, 7)])
+def test_every_fault_of_a_model_of_known_habits_is_named(count, seed):
+    asked = made.questions(count, seed)
     found = blame(
         made.records(asked), model=made.Stub(asked), expected=made.expected(asked), max_calls=None
     )
@@ -86,14 +89,14 @@ def test_faults_are_named_and_intervals_hold_over_samples():
 
 
 def test_a_server_of_our_own_is_asked_in_parallel():
-    found = bench.server_run(40)
-    assert found["named_right"] >= 0.95 and found["calls"] > 100
+    found = bench.server_run(24)
+    assert found["named_right"] >= 0.95 and found["calls"] > 60
 
 
 def test_a_random_model_is_not_blamed_on_the_context_alone():
     # Answers drawn anew: no window is better than another, and the intervals say so.
     draw = random.Random(3)
-    asked = made.questions(60, 1)
+    asked = made.questions(30, 1)
     found = blame(
         made.records(asked),
         model=lambda _: draw.choice(["20 days", "no"]),
@@ -336,7 +339,7 @@ def test_windows_that_are_the_same_text_are_asked_once():
 
 
 def test_more_questions_than_calls_are_sampled_with_the_seed_and_said_so():
-    asked = made.questions(30, 2)
+    asked = made.questions(16, 2)
     records, expected = made.records(asked), made.expected(asked)
 
     def sample(seed):
@@ -348,7 +351,7 @@ def test_more_questions_than_calls_are_sampled_with_the_seed_and_said_so():
     first, again, other = sample(1), sample(1), sample(2)
     names = [[one.question for one in found.questions] for found in (first, again, other)]
     assert names[0] == names[1] != names[2]
-    assert f"{len(names[0])} of 30 questions are asked, drawn with seed 1" in str(first.plan)
+    assert f"{len(names[0])} of 16 questions are asked, drawn with seed 1" in str(first.plan)
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path):
@@ -586,16 +589,16 @@ def test_an_exact_match_is_stricter_than_a_contained_one():
 
 
 def test_the_report_says_what_fine_tuning_could_and_could_not_help():
-    asked = made.questions(60, 5)
+    asked = made.questions(30, 5)
     found = blame(made.records(asked), model=made.Stub(asked), expected=made.expected(asked))
     text = " ".join(str(found).split())
     count = found.faults["model"]["count"]
-    assert f"Fine-tuning could help at most {count} of 60 questions" in text
+    assert f"Fine-tuning could help at most {count} of 30 questions" in text
     assert f"{found.faults['context']['count']} need a better window" in text
     assert f"{found.faults['retrieval']['count']} need a better retriever" in text
     data = found.to_dict()
     assert json.loads(json.dumps(data)) == data
-    assert sum(row["count"] for row in data["faults"].values()) == 60
+    assert sum(row["count"] for row in data["faults"].values()) == 30
 
 
 def test_the_page_shows_texts_and_runs_none_of_them(tmp_path):
@@ -619,3 +622,23 @@ def test_the_plan_counts_tokens_and_money():
     assert plan.output_tokens == 100 * plan.calls
     assert plan.dollars == pytest.approx((2 * plan.input_tokens + 8 * plan.output_tokens) / 1e6)
     assert plan.calls % 2 == 0 and plan.questions == 10
+
+
+# Hostile texts
+
+
+@pytest.mark.parametrize(
+    "part",
+    [" ", "\n", "\n ", "<document>", "</document><document>", "question: ", "- ", "[1] a\n", '"[{',
+     "a, ", "-----\n", "[[", "Context:\n"],
+)  # fmt: skip
+def test_the_time_to_cut_a_text_grows_with_its_length(part):
+    def seconds(count):
+        text = part * count + "?"
+        started = time.process_time()
+        blocks_of(text)
+        question_of([{"role": "user", "content": text}], None)
+        return time.process_time() - started
+
+    seconds(2_000)
+    assert seconds(200_000 // len(part)) < 2.0  # quadratic time would take minutes

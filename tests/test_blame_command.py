@@ -65,7 +65,7 @@ def test_where_nobody_can_answer_it_asks_only_with_yes(folder, capsys, monkeypat
     assert out == "" and "42 calls of the model" in err and "nothing was asked; give --yes" in err
     assert main([*ARGS, "--yes", "--html", "out.html"]) == 0
     out, err = capsys.readouterr()
-    assert "20 questions of 21 not answered right: 20 by the retriever." in out
+    assert "20 of 21 questions were not answered right: 20 because of the retriever." in out
     assert "It would not fix the context: 20 need a better retriever." in " ".join(out.split())
     assert "wrote out.html" in err and (folder / "out.html").stat().st_size > 5000
     assert main(ARGS) == 0  # all answers are kept: nothing is left to agree to

@@ -208,8 +208,12 @@ def test_a_function_may_raise_or_return_anything():
 
     with pytest.raises(AskError, match="the model function raised KeyError"):
         FunctionModel(bad).ask(ASK, "")
-    with pytest.raises(AskError, match="returned a dict; expected a str"):
+    with pytest.raises(AskError, match="returned a list; expected a str"):
+        FunctionModel(lambda messages: []).ask(ASK, "")
+    with pytest.raises(AskError, match="no choices"):
         FunctionModel(lambda messages: {}).ask(ASK, "")
+    completion = {"choices": [{"message": {"content": "x"}}]}
+    assert FunctionModel(lambda messages: completion).ask(ASK, "").text == "x"
     assert FunctionModel(lambda messages: None).ask(ASK, "").text == ""
 
 

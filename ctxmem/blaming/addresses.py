@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.blaming.models import Answer, AskError, RefusedError
+from ctxmem.blaming.models import Answer, AskError, RefusedError, read_answer
 from ctxmem.errors import InputError
 
 KEY_ENV = "OPENAI_API_KEY"
@@ -244,25 +244,4 @@ def _read(data: bytes) -> Answer:
     except (ValueError, RecursionError):
         begin = " ".join(data[:200].decode("utf-8", "replace").split())[:80]
         raise AskError(f"the answer is not JSON: it begins with {begin!r}") from None
-    try:
-        message = record["choices"][0]["message"]
-        content = message.get("content")
-    except (LookupError, TypeError, AttributeError):
-        raise AskError("the answer has no choices[0].message, as chat completions have") from None
-    if isinstance(content, list):
-        content = "".join(
-            block["text"]
-            for block in content
-            if isinstance(block, dict) and isinstance(block.get("text"), str)
-        )
-    usage = record.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    return Answer(
-        content if isinstance(content, str) else "",
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
-    )
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return read_answer(record)

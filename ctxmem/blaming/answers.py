@@ -22,6 +22,7 @@ MATCHES = ("auto", "exact", "contained", "f1")
 F1 = 0.6
 """Share of common words from which an answer is right."""
 
+_KEPT_LENGTH = 1000  # characters of texts whose words are kept, so that memory has a bound
 _LONG = 5  # words from which an expected answer may be said in other words
 _ARTICLES = frozenset(("a", "an", "the"))
 _POLAR = frozenset(
@@ -34,7 +35,6 @@ _TOKENS = re.compile(
 )
 
 
-@lru_cache(maxsize=20_000)
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text as they are compared.
 
@@ -43,9 +43,16 @@ def words(text: str) -> tuple[str, ...]:
     >>> words("返金は30日")
     ('返', '金', 'は', '30', '日')
     """
+    return _kept_words(text) if len(text) <= _KEPT_LENGTH else _words(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
     folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
     found = (_plain(match[0]) for match in _TOKENS.finditer(folded))
     return tuple(word for word in found if word not in _ARTICLES)
+
+
+_kept_words = lru_cache(maxsize=8192)(_words)
 
 
 def _plain(token: str) -> str:

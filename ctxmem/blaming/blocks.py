@@ -27,16 +27,16 @@ class Block(NamedTuple):
     label: str = ""
 
 
-_ELEMENT = re.compile(
-    r"<(document|doc|passage|chunk|source|result|item|snippet|excerpt|context_item)\b([^<>]{0,200})>"
-    r"(.*?)</\1>",
-    re.IGNORECASE | re.DOTALL,
+_TAG = re.compile(
+    r"<(/?)(document|doc|passage|chunk|source|result|item|snippet|excerpt|context_item)\b"
+    r"([^<>]{0,200})>",
+    re.IGNORECASE,
 )
-_CONTENT = re.compile(
-    r"<(document_content|content|text|body)\b[^<>]{0,200}>(.*?)</\1>", re.IGNORECASE | re.DOTALL
-)
+_CONTENT = re.compile(r"<(document_content|content|text|body)\b[^<>]{0,200}>", re.IGNORECASE)
+_SPACE, _COMMA, _LINE_END = re.compile(r"\s*"), re.compile(r"\s*,\s*"), re.compile(r"[ \t]*\n\s*")
+_LINE = re.compile(r"[^\n]+\n?")
 _CUT = re.compile(
-    r"[ \t]*\n[ \t]*(?:\n\s*)+"  # blank lines
+    r"\n[ \t]*\n\s*"  # blank lines
     r"|(?:^|\n)[ \t]*[-=*_~#]{3,}[ \t]*(?=\n|$)\s*"  # a rule
     r"|\n(?=[ \t]*(?:\W{0,4}(?:\w+ )?(?:question|query|answer|frage|antwort|pregunta|respuesta)"
     r"\W{0,3}:))",  # the question, or where the answer is to begin
@@ -60,18 +60,30 @@ def blocks_of(text: str) -> list[Block]:
 
 
 def elements_of(text: str) -> list[Block]:
-    """Return the elements, such as <document>, of a text."""
-    found = []
-    for match in _ELEMENT.finditer(text):
-        inner = _CONTENT.search(match[3])
-        said = inner[2] if inner else match[3]
-        found.append(Block(match.start(), _end(text, match.end()), said.strip(), match[2].strip()))
+    """Return the outermost elements, such as <document>, of a text; one pass over its tags."""
+    found: list[Block] = []
+    opened: re.Match[str] | None = None
+    for tag in _TAG.finditer(text):
+        if not tag[1]:
+            if opened is None or opened[2].lower() == tag[2].lower():
+                opened = tag  # an element in one of its own name means that the first is not closed
+        elif opened is not None and opened[2].lower() == tag[2].lower():
+            said = _content(text[opened.end() : tag.start()])
+            found.append(Block(opened.start(), _end(text, tag.end()), said, opened[3].strip()))
+            opened = None
     return found
+
+
+def _content(inside: str) -> str:
+    """Return what an element says, without its metadata if the text has an element of its own."""
+    opened = _CONTENT.search(inside)
+    closed = inside.find(f"</{opened[1]}>", opened.end()) if opened else -1
+    return inside[opened.end() : closed].strip() if opened and closed >= 0 else inside.strip()
 
 
 def _end(text: str, at: int) -> int:
     """Return where the blank space behind a block ends, if it ends its line."""
-    blank = re.compile(r"[ \t]*\n\s*").match(text, at)
+    blank = _LINE_END.match(text, at)
     return blank.end() if blank else at
 
 
@@ -96,15 +108,14 @@ def _entries(text: str) -> list[Block]:
 
 def _places(text: str, at: int, count: int) -> list[Block]:
     """Return where the entries of a list are, with the commas behind them."""
-    decoder, space = json.JSONDecoder(), re.compile(r"\s*")
-    comma, found = re.compile(r"\s*,\s*"), []
+    decoder, found = json.JSONDecoder(), []
     for _ in range(count):
-        at = space.match(text, at).end()  # type: ignore[union-attr]
+        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
         try:
             value, end = decoder.raw_decode(text, at)
         except ValueError:
             return []
-        behind = comma.match(text, end)
+        behind = _COMMA.match(text, end)
         passage = passages.passage_of(value)
         said = passage.text if passage and passage.text else text[at:end]
         label = passage.label if passage else ""
@@ -136,7 +147,7 @@ def _lines(text: str, start: int, end: int, behind: int) -> Iterator[Block]:
     lead = _LEAD_IN.match(text, start, end)
     if lead and text[lead.end() : end].strip() and not LABEL.fullmatch(lead[0].strip()):
         start = lead.end()
-    lines = [(m.start(), m.end()) for m in re.compile(r"[^\n]+\n?").finditer(text, start, end)]
+    lines = [(m.start(), m.end()) for m in _LINE.finditer(text, start, end)]
     labels = [LABEL.match(text, *line) for line in lines]
     if len(lines) > 1 and all(
         label and label[0].strip() and text[label.end() : line[1]].strip()

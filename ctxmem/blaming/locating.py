@@ -35,7 +35,7 @@ _CLOSING = re.compile(r"[ \t]*\n?[ \t]*</[A-Za-z][^<>\n]{0,40}>")
 _BLANK = re.compile(r"[ \t]*\n\s*")
 _WORD = r"(?:question|query|frage|pregunta|demande|domanda)"
 _ASKED = re.compile(rf"\s*[#*<\[]*\s*(?:user(?:'s)? )?{_WORD}\b\W*:", re.IGNORECASE)
-_NAMED = re.compile(rf"{_WORD}\b[\s*>\]]*:[\s*]*(\S.*?)\s*\Z", re.IGNORECASE | re.DOTALL)
+_NAMED = re.compile(rf"{_WORD}\b[\s*>\]]{{0,9}}:[\s*]*", re.IGNORECASE)
 _ANSWER = re.compile(r"(?:\w+ )?(?:answer|response|antwort|respuesta)\W*", re.IGNORECASE)
 _INSTRUCTS = re.compile(
     r"(?=.*\b(?:answer|respond|reply|cite|you are|antworte|beantworte|responde|réponds|rispondi)\b)"
@@ -63,8 +63,8 @@ def question_of(messages: Messages, query: str | None) -> str:
     said = [block.text for block in paragraphs_of(last) if not _ANSWER.fullmatch(block.text)]
     for text in reversed(said):
         asked = _NAMED.search(text)
-        if asked:
-            return asked[1].strip()
+        if asked and text[asked.end() :]:
+            return text[asked.end() :]
     asking = [text for text in said if text[-1] in "?？؟"]
     if query and len(said) > 1 and not asking:
         return query.strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -68,6 +68,38 @@ class FunctionModel:
             raise AskError(f"the model function raised {type(error).__name__}: {error}") from None
         if answer is None:
             return Answer("")
+        if isinstance(answer, Mapping):
+            return read_answer(answer)
         if not isinstance(answer, str):
             raise AskError(f"the model function returned a {type(answer).__name__}; expected a str")
         return Answer(answer)
+
+
+def read_answer(record: Any) -> Answer:
+    """Return the answer of a chat completion.
+
+    Raises:
+        AskError: it is none.
+    """
+    try:
+        message = record["choices"][0]["message"]
+        content = message.get("content")
+    except (LookupError, TypeError, AttributeError):
+        raise AskError("the answer has no choices[0].message, as chat completions have") from None
+    if isinstance(content, list):
+        content = "".join(
+            block["text"]
+            for block in content
+            if isinstance(block, dict) and isinstance(block.get("text"), str)
+        )
+    usage = record.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return Answer(
+        content if isinstance(content, str) else "",
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -153,10 +153,15 @@ class _Collector:
                 return known
         last = self._by_session.get(one.session, -1)
         before = self._kept.get(last)
-        if before is not None and before.question == one.question:
-            grown = one.messages[: len(before.messages)] == before.messages
-            return last if grown else None
+        same = before is not None and before.question == one.question
+        # Histories are trimmed between steps, but the user has said nothing since.
+        if same and before is not None and _turns(one.messages) == _turns(before.messages):
+            return last
         return None
+
+
+def _turns(messages: Messages) -> int:
+    return len({text.message for text in texts_in(messages) if text.role == "user"})
 
 
 def _recorded(call: Call) -> Recorded:

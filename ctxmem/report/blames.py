@@ -51,20 +51,21 @@ def headline(blame: Data) -> str:
     right = blame["faults"]["none"]["count"]
     if right == total:
         return f"{_all(total)} answered right as sent: nothing to fix in the window."
-    wrong = many(total - right, "question")
     known = [
         f"{training[key]:,} {said}"
         for key, said in (
-            ("better_window", "by the context"),
-            ("could_help", "by the model"),
-            ("better_retriever", "by the retriever"),
+            ("better_window", "because of the context"),
+            ("could_help", "because of the model"),
+            ("better_retriever", "because of the retriever"),
         )
         if training[key]
     ]
     unknown = blame["faults"]["unknown"]["count"]
     if unknown:
         known.append(f"{unknown:,} for reasons that are not known")
-    return f"{wrong} of {total:,} not answered right: {', '.join(known)}."
+    verb = "was" if total - right == 1 else "were"
+    of = f"{total - right:,} of {many(total, 'question')}"
+    return f"{of} {verb} not answered right: {', '.join(known)}."
 
 
 def _all(total: int) -> str:
@@ -115,6 +116,10 @@ def _signed(value: float) -> str:
 def _difference(found: Data) -> str:
     low, high = found["interval"]
     return f"{_signed(found['difference'])} ({_signed(low)} to {_signed(high)})"
+
+
+def _probability(p: float) -> str:
+    return "under 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def plan_lines(plan: Data) -> Iterator[str]:
@@ -226,7 +231,7 @@ def blame_text(blame: Data) -> str:
     for name, window in blame["windows"].items():
         right = f"{window['right']:,} of {window['asked']:,}"
         against = window.get("against_sent")
-        compared = f"{_difference(against)}, p {against['p']:.2g}" if against else ""
+        compared = f"{_difference(against)}, p {_probability(against['p'])}" if against else ""
         lines.append(
             f"{WINDOWS[name]:<23}{right:>12}{share(window['share'], 1):>8}"
             f"{window['mean_tokens']:>9,.0f}   {compared}".rstrip()
@@ -271,8 +276,9 @@ def _body(blame: Data, *, live: bool) -> str:
         "<header><h1>Is it the model or the context?</h1>"
         f"<p class='hero'>{escape(headline(blame))}</p></header>"
         f"<p>{escape(training_sentence(blame))}</p>"
-        f"<h2>At fault</h2><div class='card'>{_fault_table(blame)}</div>"
-        f"<h2>The same questions in each window</h2><div class='card'>{_window_table(blame)}</div>"
+        f"<h2>At fault</h2><div class='card reached'>{_fault_table(blame)}</div>"
+        "<h2>The same questions in each window</h2>"
+        f"<div class='card scroll'>{_window_table(blame)}</div>"
         "<p class='soft'>Differences are in points of a hundred questions, paired over the same "
         "questions; intervals are of 95%.</p>"
         f"{_questions(blame, live=live)}{_asked(blame)}"
@@ -319,7 +325,7 @@ def _window_table(blame: Data) -> str:
                     _interval(window["interval"]),
                     f"{window['mean_tokens']:,.0f}",
                     _difference(against) if against else "",
-                    f"{against['p']:.2g}" if against else "",
+                    f"{_probability(against['p'])}" if against else "",
                 ),
             )
         )
@@ -366,11 +372,16 @@ def _question(one: Data) -> str:
         f"<details class='finding' data-kind='{escape(one['fault'])}'><summary>"
         f"<span class='chip'>{escape(one['fault'])}</span>"
         f"<span class='title'>{escape(cut(one['question'], 160))}</span></summary>"
-        f"<div class='inside'><p>{escape(one['reason'])}.</p>"
+        f"<div class='inside'><p>{escape(_sentence(one['reason']))}</p>"
         f"{f'<p>Expected: {escape(cut(expected, 300))}</p>' if expected else ''}"
-        f"{table}<p class='soft'>{escape(one['place'])}; evidence: {escape(one['evidence'])}</p>"
+        f"<div class='scroll'>{table}</div>"
+        f"<p class='soft'>{escape(one['place'])}; the evidence: {escape(one['evidence'])}</p>"
         "</div></details>"
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _row_of_texts(cells: Sequence[str]) -> str:
