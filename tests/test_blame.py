@@ -589,13 +589,14 @@ def test_an_exact_match_is_stricter_than_a_contained_one():
 
 
 def test_the_report_says_what_fine_tuning_could_and_could_not_help():
-    asked = made.questions(30, 5)
+    asked = made.questions(30, 6)
     found = blame(made.records(asked), model=made.Stub(asked), expected=made.expected(asked))
     text = " ".join(str(found).split())
     count = found.faults["model"]["count"]
     assert f"Fine-tuning could help at most {count} of 30 questions" in text
-    assert f"{found.faults['context']['count']} need a better window" in text
-    assert f"{found.faults['retrieval']['count']} need a better retriever" in text
+    for fault, what in (("context", "window"), ("retrieval", "retriever")):
+        count = found.faults[fault]["count"]
+        assert f"{count} {'needs' if count == 1 else 'need'} a better {what}" in text
     data = found.to_dict()
     assert json.loads(json.dumps(data)) == data
     assert sum(row["count"] for row in data["faults"].values()) == 30

@@ -20,7 +20,8 @@ from ctxmem.traces import Passage
 SENT, UNREPEATED, PACKED, EVIDENCE, NONE = "sent", "unrepeated", "packed", "evidence", "none"
 WINDOWS = (SENT, UNREPEATED, PACKED, EVIDENCE, NONE)
 
-_MOST_PASSAGES = 2000
+MOST_PASSAGES = 20_000
+"""Passages of one question that are packed; of more, the packed window is not asked."""
 
 
 @dataclass(slots=True)
@@ -140,6 +141,9 @@ def _add_packed(
     if not chunks:
         made.missing[PACKED] = "the request has no passages"
         return
+    if len(chunks) > MOST_PASSAGES:
+        made.missing[PACKED] = f"more than {MOST_PASSAGES:,} passages"
+        return
     took = tokens_of(one.messages, counter) - tokens_of(without_all(one), counter)
     room = took if budget is None else budget - tokens_of(without_all(one), counter)
     if room < 1:
@@ -174,8 +178,8 @@ def _chunks(one: Recorded) -> list[Chunk]:
         if passage.text and passage.text.strip()
     ]
     if retrieved:
-        return retrieved[:_MOST_PASSAGES]
-    return [Chunk(spot.text) for spot in one.spots[:_MOST_PASSAGES]]
+        return retrieved
+    return [Chunk(spot.text) for spot in one.spots]
 
 
 def _chunk(passage: Passage, rank: int, name: str) -> Chunk:

@@ -84,9 +84,9 @@ def training_sentence(blame: Data) -> str:
     )
     others = []
     if training["better_window"]:
-        others.append(f"{training['better_window']:,} need a better window")
+        others.append(_need(training["better_window"], "window"))
     if training["better_retriever"]:
-        others.append(f"{training['better_retriever']:,} need a better retriever")
+        others.append(_need(training["better_retriever"], "retriever"))
     if others:
         said += f" It would not fix the context: {' and '.join(others)}."
     both = training["retriever_and_model"]
@@ -99,6 +99,10 @@ def training_sentence(blame: Data) -> str:
     if bare:
         said += f" {_verb(bare, 'question')} right without any context."
     return said
+
+
+def _need(count: int, what: str) -> str:
+    return f"{count:,} {'needs' if count == 1 else 'need'} a better {what}"
 
 
 def _verb(count: int, noun: str) -> str:
