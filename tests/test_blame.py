@@ -317,6 +317,20 @@ def test_steps_of_an_agent_and_copies_are_one_question():
     }
 
 
+def test_steps_without_a_trace_are_one_question_as_long_as_the_user_says_nothing():
+    def step(*results, asked=ASK):
+        messages = [{"role": "user", "content": asked}]
+        for i, result in enumerate(results):
+            call = {"id": str(i), "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+            messages.append({"role": "tool", "tool_call_id": str(i), "content": result})
+        return {"model": "m", "messages": messages, "session_id": "s"}
+
+    records = [step(), step(PARCEL), step(STAMP, REFUND)]  # the last history was trimmed
+    found = blame(records, model=lambda _: "no", expected=EXPECTED)
+    assert [one.place for one in found.questions] == ["record 3"]
+
+
 def test_a_chat_that_was_logged_message_by_message_is_asked_where_the_user_asked():
     other = "When are parcels sent back?"
     chat = [
@@ -441,6 +455,29 @@ def test_a_question_without_passages_has_two_windows():
     found = one([request(ASK)], lambda _: "no")
     assert found.fault == "retrieval"
     assert set(found.tokens) == {"sent", "unrepeated", "none"}
+
+
+def test_a_passage_about_something_else_is_no_evidence_though_it_has_the_answer():
+    model = Asked(lambda _: "no")
+    deposit = "A deposit for keys is returned within thirty days of moving out."
+    one([hits(deposit, REFUND)], model)
+    alone = last(model.requests[2])
+    assert REFUND in alone and deposit not in alone
+
+
+def test_rules_that_most_requests_have_are_no_passages():
+    rule = "Never invent numbers, names or dates."
+    names = ["rent", "fees", "keys", "pets", "bins"]
+    records = [
+        request(f"What about {name}?", f"You help.\n\nAll about {name} is in part two.\n\n{rule}")
+        for name in names
+    ]
+    model = Asked(lambda _: "no")
+    blame(records, model=model, expected={f"What about {name}?": "part six" for name in names})
+    bare = [
+        messages[0]["content"] for messages in model.requests if len(messages[0]["content"]) < 70
+    ]
+    assert len(bare) == 5 and all(rule in text and "part two" not in text for text in bare)
 
 
 # Judges and expected answers

@@ -33,8 +33,8 @@ def server(*answers):
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((self.path, dict(self.headers), json.loads(body)))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            seen.append((self.path, dict(self.headers), json.loads(body or b"null")))
             answer = left.pop(0) if len(left) > 1 else left[0]
             code, headers, data = answer(seen[-1]) if callable(answer) else answer
             self.send_response(code)
@@ -43,6 +43,8 @@ def server(*answers):
             self.end_headers()
             with suppress(BrokenPipeError):  # who asked has gone
                 self.wfile.write(data)
+
+        do_GET = do_POST
 
         def log_message(self, *_):
             pass
@@ -119,10 +121,11 @@ def test_the_key_of_openai_is_not_sent_in_the_clear_to_another_machine(monkeypat
     assert model("https://models.example")._key() == KEY
 
 
-def test_a_redirect_is_not_followed(monkeypatch):
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(monkeypatch, code):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with server(said("stolen")) as (other, stolen):
-        there = (307, {"Location": f"{other}/v1/chat/completions"}, b"")
+        there = (code, {"Location": f"{other}/v1/chat/completions"}, b"")
         with server(there) as (address, _), pytest.raises(RefusedError):
             model(address).ask(ASK, "")
     assert stolen == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from math import comb
 
 import pytest
 
-from ctxmem.blaming.statistics import compare, wilson
+from ctxmem.blaming.statistics import Z, compare, wilson
 
 
 def pairs(both, first, second, neither):
@@ -29,6 +30,42 @@ def test_paired_difference_gives_the_published_interval():
     found = compare(*pairs(36, 2, 12, 0))
     assert found.difference == pytest.approx(0.2)
     assert [round(end, 4) for end in found.interval] == [0.0569, 0.3404]
+
+
+def score_limits(count, total):
+    """Return where a share is 1.96 standard errors of its own from what was seen, by bisection."""
+    seen = count / total
+
+    def far(share):
+        return abs(seen - share) > Z * math.sqrt(share * (1 - share) / total)
+
+    ends = []
+    for outer in (0.0, 1.0):
+        inner = seen
+        for _ in range(100):
+            middle = (outer + inner) / 2
+            outer, inner = (middle, inner) if far(middle) else (outer, middle)
+        ends.append(inner)
+    return ends
+
+
+@pytest.mark.parametrize("cells", [(20, 5, 10, 15), (30, 1, 1, 8), (6, 2, 3, 4)])
+def test_the_interval_of_a_difference_is_that_of_the_formula(cells):
+    a, b, c, d = cells
+    total = sum(cells)
+    phi = max(a * d - b * c - total / 2, 0)
+    phi /= math.sqrt((a + b) * (c + d) * (a + c) * (b + d))
+    (low_1, high_1), (low_2, high_2) = score_limits(a + b, total), score_limits(a + c, total)
+    one, two = (a + b) / total, (a + c) / total
+
+    def distance(x, y):
+        return math.sqrt(x * x - 2 * phi * x * y + y * y)
+
+    expected = (
+        two - one - distance(two - low_2, high_1 - one),
+        two - one + distance(high_2 - two, one - low_1),
+    )
+    assert compare(*pairs(*cells)).interval == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_order_of_the_windows_turns_the_sign_and_nothing_else():
