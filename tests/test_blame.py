@@ -459,8 +459,9 @@ def test_a_question_without_passages_has_two_windows():
 
 def test_a_passage_about_something_else_is_no_evidence_though_it_has_the_answer():
     model = Asked(lambda _: "no")
-    deposit = "A deposit for keys is returned within thirty days of moving out."
-    one([hits(deposit, REFUND)], model)
+    deposit = "A deposit for a key card is returned within thirty days of moving out."
+    ask = "How long do refunds to a card take?"
+    one([hits(deposit, REFUND, query=ask)], model, {ask: "thirty days"})
     alone = last(model.requests[2])
     assert REFUND in alone and deposit not in alone
 

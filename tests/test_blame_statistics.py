@@ -40,8 +40,8 @@ def score_limits(count, total):
         return abs(seen - share) > Z * math.sqrt(share * (1 - share) / total)
 
     ends = []
-    for outer in (0.0, 1.0):
-        inner = seen
+    for end in (0.0, 1.0):
+        outer, inner = end, seen
         for _ in range(100):
             middle = (outer + inner) / 2
             outer, inner = (middle, inner) if far(middle) else (outer, middle)
