@@ -56,7 +56,7 @@ class Question:
         wrong: copies of an older version, before the fact.
         missing: the fact was not retrieved.
         known: what a model that does not read answers: "right", "wrong", or "" for one that reads.
-        told: the expected file has the evidence.
+        given: the expected file has the evidence.
         shape: how the request was recorded.
         seed: of the other passages.
     """
@@ -69,7 +69,7 @@ class Question:
     wrong: int
     missing: bool
     known: str
-    told: bool
+    given: bool
     shape: str
     seed: int
 
@@ -121,7 +121,7 @@ def questions(count: int = 120, seed: int = 0) -> list[Question]:
                 missing=kind == "missing",
                 # A third of the questions is answered without reading, half of them right.
                 known=draw.choice(("right", "wrong", "", "", "", "")),
-                told=draw.random() < 0.5,
+                given=draw.random() < 0.5,
                 shape=draw.choice(SHAPES),
                 seed=seed * 1_000_003 + number,
             )
@@ -240,7 +240,7 @@ def expected(asked: Sequence[Question]) -> list[dict[str, Any]]:
         {
             "question": question.text,
             "answer": f"{question.days} days",
-            **({"evidence": [question.fact]} if question.told else {}),
+            **({"evidence": [question.fact]} if question.given else {}),
         }
         for question in asked
     ]

@@ -62,7 +62,7 @@ def test_where_nobody_can_answer_it_asks_only_with_yes(folder, capsys, monkeypat
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert main(ARGS) == 2
     out, err = capsys.readouterr()
-    assert out == "" and "42 calls of the model" in err and "nothing was asked; give --yes" in err
+    assert out == "" and "42 calls of the model" in err and "give --yes to agree in advance" in err
     assert main([*ARGS, "--yes", "--html", "out.html"]) == 0
     out, err = capsys.readouterr()
     assert "20 of 21 questions were not answered right: 20 because of the retriever." in out

@@ -24,7 +24,7 @@ from ctxmem.errors import InputError
 
 KEY_ENV = "OPENAI_API_KEY"
 MAX_TOKENS = 1024
-"""Tokens of an answer, unless told otherwise: the upper bound of what a plan counts."""
+"""Tokens of an answer by default: the upper bound that a plan counts with."""
 
 _BUSY = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _REFUSED = (301, 302, 303, 307, 308, 401, 403, 404, 405)
@@ -125,8 +125,8 @@ class AddressModel:
                     raise RefusedError(self._refusal(error.code, said)) from None
                 if error.code not in _BUSY or attempt == self.retries:
                     raise AskError(f"HTTP {error.code}: {said}") from None
-                told = _retry_after(error.headers.get("Retry-After"))
-                pause = wait if told is None else told
+                asked = _retry_after(error.headers.get("Retry-After"))
+                pause = wait if asked is None else asked
             except TimeoutError:
                 if attempt == self.retries:
                     raise AskError(f"no answer within {self.timeout:g} seconds") from None

@@ -13,7 +13,7 @@ from ctxmem.traces import Passage
 PRESENT, NOT_SENT, ABSENT, UNKNOWN = "sent", "retrieved, not sent", "absent", "unknown"
 
 _LEAST_INSIDE = 6  # words of a passage that may lie inside a longer evidence text
-_LEAST_LETTERS = 4  # of a word of the question that tells passages apart
+_LEAST_LETTERS = 4  # of a word of the question that passages are compared by
 MOST_JUDGED = 50
 """Passages of one question that a judge is asked about."""
 

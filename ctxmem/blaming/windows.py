@@ -171,10 +171,12 @@ def without_all(one: Recorded) -> Messages:
 
 def _chunks(one: Recorded) -> list[Chunk]:
     """Return what was retrieved, with list, rank and score; else the passages of the request."""
+    # The lists of a trace are with its first request, what was retrieved with all of them.
+    lists = [(event.name, event.passages) for event in one.lists] or [("", one.shown)]
     retrieved = [
-        _chunk(passage, rank, event.name)
-        for event in one.lists
-        for rank, passage in enumerate(event.passages)
+        _chunk(passage, rank, name)
+        for name, passages in lists
+        for rank, passage in enumerate(passages)
         if passage.text and passage.text.strip()
     ]
     if retrieved:

@@ -178,8 +178,8 @@ def _agreed(prepared: Prepared, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         print(
-            "ctxmem blame: nothing was asked; give --yes to ask where nobody can answer, or "
-            "--plan to print this alone",
+            "ctxmem blame: nothing was asked, because standard input is no terminal where a person "
+            "could agree; give --yes to agree in advance, or --plan to print this alone",
             file=sys.stderr,
         )
         return False
