@@ -163,8 +163,8 @@ def passages(question: Question) -> list[str]:
 
 
 def _other(draw: random.Random, question: Question) -> int:
-    """Return the days of something else: sometimes the same number, where the fact is there."""
-    if not question.missing and draw.random() < 0.1:
+    """Return the days of something else: sometimes the same number, rarely so without the fact."""
+    if draw.random() < (0.03 if question.missing else 0.1):
         return question.days
     return 400 + draw.randrange(500)
 
@@ -239,7 +239,7 @@ def expected(asked: Sequence[Question]) -> list[dict[str, Any]]:
     return [
         {
             "question": question.text,
-            "answer": f"{question.days} days",
+            "answer": f"{'It is ' if question.seed % 3 == 0 else ''}{question.days} days",
             **({"evidence": [question.fact]} if question.given else {}),
         }
         for question in asked

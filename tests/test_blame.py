@@ -65,7 +65,7 @@ class Asked:
 # Known habits
 
 
-@pytest.mark.parametrize(("count", "seed"), [(120, 0), (50, 7)])
+@pytest.mark.parametrize(("count", "seed"), [(60, 0), (40, 7)])
 def test_every_fault_of_a_model_of_known_habits_is_named(count, seed):
     asked = made.questions(count, seed)
     found = blame(
@@ -466,6 +466,24 @@ def test_a_passage_about_something_else_is_no_evidence_though_it_has_the_answer(
     assert REFUND in alone and deposit not in alone
 
 
+def test_a_passage_that_may_be_about_something_else_leaves_the_question_unknown():
+    ask = "How long is the notice period of the Arven contract?"
+    expected = {ask: "47 days"}
+    other = hits("The notice period of the Corrig contract is 47 days.", query=ask)
+    found = one([other], lambda _: "no", expected)
+    assert found.fault == "unknown" and "does not name what the question is about" in found.reason
+    fact = hits("The notice period of the Arven contract is 47 days.", query=ask)
+    assert one([fact], lambda _: "no", expected).fault == "model"
+    split = hits("For Arven, the contract has a 47-day notice period.", query=ask)
+    assert one([split], lambda _: "no", expected).fault == "model"
+
+
+def test_a_long_answer_is_found_by_most_of_its_words():
+    long = {ASK: "Refunds are paid to the same card within thirty days of the day of purchase."}
+    assert one([hits(PARCEL, REFUND)], lambda _: "no", long).fault == "model"
+    assert one([hits(PARCEL)], lambda _: "no", long).fault == "unknown"
+
+
 def test_rules_that_most_requests_have_are_no_passages():
     rule = "Never invent numbers, names or dates."
     names = ["rent", "fees", "keys", "pets", "bins"]
@@ -610,6 +628,11 @@ def test_a_model_that_is_none_is_a_type_error():
         ("45 days after the notice was sent", "30 days after the notice was sent", False),
         ("within 30 days after the notice was given", "30 days after the notice was sent", True),
         ("no", "yes", False),
+        ("47 days", "It is 47 days", True),
+        ("ninety days notice", "thirty days notice", False),
+        ("It takes thirty days to be paid back", "Paid back within thirty days", True),
+        ("The customer may not cancel in May", "The customer may cancel in May", False),
+        ("The customer may cancel, for 5 euros", "The customer may cancel", True),
         ("?", "?", True),
     ],
 )

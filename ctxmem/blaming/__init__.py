@@ -110,7 +110,7 @@ def blame(
         prices: dollars of a million input tokens, a row of `ctxmem.pricing`, or a dict with "input"
             and "output".
         match: how an answer is compared: "exact", "contained", "f1", or "auto", which is contained
-            or, from five words on, F1.
+            or, from three words on, F1.
         threshold: F1 from which an answer is right.
         progress: called with the number of answers and of calls.
 

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from ctxmem.dedup import differences
+
 Judge = Callable[[str, "str | list[str] | None", str], "float | bool"]
 """A function of question, expected answer (None where there is none) and answer."""
 
@@ -23,7 +25,7 @@ F1 = 0.6
 """Share of common words from which an answer is right."""
 
 _KEPT_LENGTH = 1000  # characters of texts whose words are kept, so that memory has a bound
-_LONG = 5  # words from which an expected answer may be said in other words
+_LONG = 3  # words from which an expected answer may be said in other words
 _ARTICLES = frozenset(("a", "an", "the"))
 _POLAR = frozenset(
     "yes no true false none unknown ja nein oui non si sí no sim não 是 否 はい いいえ".split()
@@ -86,7 +88,8 @@ def is_right(
 ) -> bool:
     """Tell whether an answer is one of the expected ones.
 
-    By words in common, numbers decide: each number of the expected answer must be in the answer.
+    By words in common, each number of the expected answer must be in the answer, and what
+    `ctxmem.differences` finds missing or turned round makes it wrong.
 
     >>> is_right("That is 30 days.", ["30 days"]), is_right("45 days", ["30 days"])
     (True, False)
@@ -109,7 +112,18 @@ def _is_one(answer: str, expected: str, match: str, threshold: float) -> bool:
     if match == "contained" or (match == "auto" and len(wanted) < _LONG):
         return False
     numbers = {word for word in wanted if any(map(str.isdigit, word))}
-    return numbers <= set(said) and f1(answer, expected) >= threshold
+    close = numbers <= set(said) and f1(answer, expected) >= threshold
+    return close and not _contradicts(answer, expected)
+
+
+def _contradicts(answer: str, expected: str) -> bool:
+    """Tell whether an answer says another number, month or quantity, or turns the sense round.
+
+    What it says besides, such as a second number, is no contradiction.
+    """
+    return any(
+        found.b.strip() or found.kind == "negation" for found in differences(answer, expected)
+    )
 
 
 def can_be_found(expected: Sequence[str]) -> bool:

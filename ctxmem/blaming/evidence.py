@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ class Evidence:
         spots: numbers of the passages of the request that hold it.
         texts: its texts, where it is not in the request.
         answers: expected answers that are in it; a window that has them has the evidence.
+        sure: False if the passages were found by their words and may be about something else.
     """
 
     state: str
@@ -38,6 +40,7 @@ class Evidence:
     spots: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    sure: bool = True
 
     def is_in(self, window: str, sent: Sequence[str]) -> bool:
         """Tell whether a window has the evidence; `sent` are the texts of the passages."""
@@ -125,15 +128,21 @@ def _retrieved(one: Recorded) -> list[str]:
 
 def _by_answer(one: Recorded, expected: Expected) -> Evidence:
     """Return the passages that hold the expected answer and are about the question."""
-    how = "a passage has the words of the expected answer"
-    texts = [spot.text for spot in one.spots]
-    found = _about(one.question, texts, _with_answer(texts, expected.answers))
-    if found:
-        return Evidence(PRESENT, how, found)
-    texts = list(dict.fromkeys(_retrieved(one)))
-    found = _about(one.question, texts, _with_answer(texts, expected.answers))
-    if found:
-        return Evidence(NOT_SENT, how, texts=[texts[i] for i in found])
+    sent = [spot.text for spot in one.spots]
+    retrieved = list(dict.fromkeys(_retrieved(one)))
+    for holds, how in (
+        (_has_words, "a passage has the words of the expected answer"),
+        (_has_numbers, "a passage has the numbers of the expected answer"),
+    ):
+        for state, texts in ((PRESENT, sent), (NOT_SENT, retrieved)):
+            found = _about(one.question, texts, _where(texts, holds, expected.answers))
+            sure = any(_names_it(texts[i], one.question) for i in found)
+            if not found or (holds is _has_numbers and not sure):
+                continue
+            sure = sure and (holds is _has_words or bool(_names(one.question)))
+            if state == PRESENT:
+                return Evidence(PRESENT, how, found, sure=sure)
+            return Evidence(NOT_SENT, how, texts=[texts[i] for i in found], sure=sure)
     if all(len(words(answer)) > _LONGEST_FOUND for answer in expected.answers):
         return Evidence(
             UNKNOWN,
@@ -146,9 +155,49 @@ def _by_answer(one: Recorded, expected: Expected) -> Evidence:
 _LONGEST_FOUND = 8
 """Words of an answer that are expected to be in its evidence as they are."""
 
+_COVERED = 0.75
+"""Share of the words of a longer answer that its evidence has."""
 
-def _with_answer(texts: Sequence[str], answers: Sequence[str]) -> list[int]:
-    return [i for i, text in enumerate(texts) if any(contains(text, one) for one in answers)]
+
+def _has_words(text: str, answer: str) -> bool:
+    wanted = words(answer)
+    if len(wanted) <= _LONGEST_FOUND:
+        return contains(text, answer)
+    held = set(words(text))
+    long = {word for word in wanted if len(word) >= _LEAST_LETTERS}
+    return _numbers(answer) <= held and len(long & held) >= _COVERED * max(1, len(long))
+
+
+def _has_numbers(text: str, answer: str) -> bool:
+    numbers = _numbers(answer)
+    return bool(numbers) and numbers <= set(words(text))
+
+
+def _where(
+    texts: Sequence[str], holds: Callable[[str, str], bool], answers: Sequence[str]
+) -> list[int]:
+    return [i for i, text in enumerate(texts) if any(holds(text, one) for one in answers)]
+
+
+def _numbers(text: str) -> set[str]:
+    return {word for word in words(text) if any(map(str.isdigit, word))}
+
+
+_NAME = re.compile(r"(?<=[\w,;:] )[^\W\d_a-z][\w-]*|\b\w*\d[\w-]*")
+
+
+def _names(question: str) -> set[str]:
+    return {word for name in _NAME.findall(question) for word in words(name)}
+
+
+def _names_it(text: str, question: str) -> bool:
+    """Tell whether a passage has half of the names and numbers of a question, if it has any.
+
+    Names are words with a capital letter inside a sentence. A passage without them may be about
+    something else: "30 days" is the answer to many questions.
+    """
+    names = _names(question)
+    return 2 * len(names & set(words(text))) >= len(names)
 
 
 def _about(question: str, texts: Sequence[str], found: Sequence[int]) -> list[int]:

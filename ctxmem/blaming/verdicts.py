@@ -3,7 +3,7 @@
     right as sent                                    none
     right without repeats, or packed                 context
     the evidence was not retrieved                   retrieval
-    wrong with the evidence alone                    model
+    wrong with the evidence alone                    model; unknown if it may be no evidence
     right with the evidence alone, wrong as sent     context
     else                                             unknown, with the reason
 
@@ -49,6 +49,11 @@ class Verdict:
     needs_context: bool | None
 
 
+_UNSURE = (
+    "it has what the expected answer says, and it does not name what the question is about or says "
+    "it in other words; give the evidence in the expected file, or a judge"
+)
+
 Right = Mapping[str, "bool | None"]
 """Whether the answer in a window is right; None, or no entry, if that is not known."""
 
@@ -86,6 +91,8 @@ def decide(
     alone = right.get(EVIDENCE)
     if alone is None:
         return found(UNDECIDED, why_unknown.get(EVIDENCE, "the evidence alone was not asked"))
+    if not alone and not evidence.sure:
+        return found(UNDECIDED, f"wrong with the passage that may be the evidence: {_UNSURE}")
     if not alone:
         return found(MODEL, "wrong with the evidence alone")
     if evidence.state == NOT_SENT:
