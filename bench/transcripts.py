@@ -13,7 +13,7 @@ import random
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def _tokens(content: Any) -> int:
 
 
 def _time(second: int) -> str:
-    when = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(seconds=second)
+    when = datetime(2026, 3, 2, tzinfo=timezone.utc) + timedelta(seconds=second)
     return f"{when:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
