@@ -29,7 +29,20 @@ def many(count: int, noun: str) -> str:
     """
     if count == 1:
         return f"1 {noun}"
-    return f"{count:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{count:,} {noun}s"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith(("ry", "py")) else f"{count:,} {noun}s"
+
+
+def brief(count: int) -> str:
+    """Return a count in at most five characters, for where there is little room.
+
+    >>> brief(999), brief(12_345), brief(144_296_389), brief(2_000_000_000)
+    ('999', '12.3k', '144M', '2.00G')
+    """
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            scaled = count / size
+            return f"{scaled:.{max(0, 3 - len(str(int(scaled))))}f}{unit}"
+    return str(count)
 
 
 def share(part: float, whole: float) -> str:
