@@ -230,12 +230,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
     if compacted:
         event.kind = Kind.RESTART
         yield event
-    if (
-        isinstance(message, dict)
-        and "content" in message
-        and not record.get("isMeta")
-        and not _is_made_up(message)
-    ):
+    if isinstance(message, dict) and _is_sent(message, record):
         usage = message.get("usage")
         yield Event(
             Kind.TURN,
@@ -256,9 +251,13 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
         yield event
 
 
-def _is_made_up(message: dict[str, Any]) -> bool:
-    """Return whether the program wrote an answer itself, as it does when a request failed."""
-    return message.get("model") == "<synthetic>"
+def _is_sent(message: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Return whether a message is part of the history: neither a note nor written by the program.
+
+    The program writes an answer itself when a request failed.
+    """
+    made_up = message.get("model") == "<synthetic>"
+    return "content" in message and not record.get("isMeta") and not made_up
 
 
 # Plain messages and hits
