@@ -22,6 +22,7 @@ from ctxmem.traces import MAX_LINE, Event, Passage, Tally, Usage, read_events, r
 KEPT_BYTES = 128 << 20
 """Conversations that are open hold about so many bytes; beyond, the longest idle are released."""
 
+_MESSAGES = ("msgs", "turns")
 _MOST_OPEN = 64  # conversations of one session that a request may continue
 
 
@@ -165,15 +166,30 @@ def calls_in(
 
 
 def _record(given: tuple[Any, str]) -> tuple[Any, str]:
-    """Return a record; a `Window` is audited as what was retrieved for one request."""
-    window, place = given
-    if not isinstance(window, Window):
-        return given
-    hits = [
-        {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
-        for piece in window.pieces
-    ]
-    return {"hits": hits}, place
+    """Return a record in a shape that a format has.
+
+    A `Window` is what was retrieved for one request; `msgs` and `turns` are names of messages.
+    """
+    record, place = given
+    if isinstance(record, Window):
+        hits = [
+            {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
+            for piece in record.pieces
+        ]
+        return {"hits": hits}, place
+    if isinstance(record, dict) and "messages" not in record:
+        for name in _MESSAGES:
+            inner = record.get(name)
+            if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+                return {**record, "messages": list(map(_with_content, inner))}, place
+    return given
+
+
+def _with_content(message: Any) -> Any:
+    text = message.get("text") if isinstance(message, dict) else None
+    if isinstance(text, str) and "content" not in message:
+        return {"role": message.get("role"), "content": text}
+    return message
 
 
 def _size(event: Any) -> int:
