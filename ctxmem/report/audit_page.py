@@ -130,7 +130,9 @@ def _changes(audit: Data) -> str:
 def _replay(replay: Data | None) -> str:
     if not replay or not replay["calls"]:
         return ""
-    reasons = [f"{count:,} {words.reason_words(reason)}" for reason, count in replay["left_out"].items()]
+    reasons = [
+        f"{count:,} {words.reason_words(reason)}" for reason, count in replay["left_out"].items()
+    ]
     left = f"<p class='soft'>Left out: {escape(', '.join(reasons))}.</p>" if reasons else ""
     skipped = "".join(
         f"<p class='soft'>{escape(many(count, 'request'))} not replayed: {escape(reason)}.</p>"

@@ -49,7 +49,9 @@ def _parts(totals: Data) -> str:
     for name, tokens in sorted(parts.items(), key=lambda item: -item[1]):
         bar = "█" * round(_BAR * tokens / most) or "▏"
         label = words.PARTS.get(name, name)
-        lines.append(f"{_INDENT}{label:<24}{tokens:>13,}{share(tokens, totals['tokens']):>6}  {bar}")
+        lines.append(
+            f"{_INDENT}{label:<24}{tokens:>13,}{share(tokens, totals['tokens']):>6}  {bar}"
+        )
     return "\n".join(lines)
 
 

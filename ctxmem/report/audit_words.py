@@ -56,8 +56,10 @@ def headline(audit: Data) -> str:
         return f"{share(repeated, totals['tokens'])} of {sent} repeat text that was sent already."
     found = sum(totals["findings"].values())
     if found:
-        return f"{totals['tokens']:,} tokens in {many(totals['calls'], 'request')}: "\
+        return (
+            f"{totals['tokens']:,} tokens in {many(totals['calls'], 'request')}: "
             f"{many(found, 'finding')}."
+        )
     return f"{totals['tokens']:,} tokens in {many(totals['calls'], 'request')}: nothing found."
 
 
