@@ -37,7 +37,9 @@ class Call:
     messages: list[Any] = field(default_factory=list)
     lists: list[Event] = field(default_factory=list)
     shown: list[Passage] = field(default_factory=list)
+    tools: list[Any] = field(default_factory=list)
     usage: Usage | None = None
+    cost: float | None = None
     turn: str | None = None
     line: str = ""
     restart: bool = False
@@ -123,7 +125,9 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
             messages=event.messages,
             lists=lists if event is requests[0] else [],
             shown=shown,
+            tools=event.tools,
             usage=event.usage,
+            cost=event.cost,
         )
     if not requests and final:
         first = final[0]
@@ -144,7 +148,9 @@ def _turn(event: Event) -> Call:
         event.name,
         None,
         messages=event.messages,
+        tools=event.tools,
         usage=event.usage,
+        cost=event.cost,
         turn=event.turn,
         line=f"{event.kind.value} {event.span}" if event.span else "",
         restart=event.kind is Kind.RESTART,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,9 +19,10 @@ from ctxmem.auditing.passages import (
     mark_versions,
     told,
 )
+from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
-from ctxmem.auditing.segments import Cutter, Segment, Window, texts_of
+from ctxmem.auditing.segments import PARTS, Cutter, Segment, Window, texts_of
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
@@ -50,6 +51,7 @@ DRAWN_SESSIONS = 40
 _DRAWN_SEGMENTS = 400
 _MOST_SEEN = 300_000  # passages of a session that are remembered
 _EXCERPT = 160
+_PENDING = 1000  # what a turn takes beside its text
 _PAIRS = ("orphan_result", "open_call", "misplaced_result")
 
 
@@ -72,7 +74,12 @@ class Totals:
     cached_told: bool = False
     written: int = 0
     output: int = 0
+    counted: int = 0  # our count of the calls that were billed
+    logged: float = 0.0  # dollars, as the log states them
+    logged_calls: int = 0
+    estimated: int = 0  # calls of which the tokens are estimates
     unreadable: int = 0
+    parts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     models: dict[str, int] = field(default_factory=dict)
 
 
@@ -86,6 +93,7 @@ class Auditor:
         budget: int | None = None,
         near: bool = True,
         replay: Replay | None = None,
+        payer: Payer | None = None,
     ) -> None:
         self.counter = counter
         self.budget = budget
@@ -93,6 +101,7 @@ class Auditor:
         self.ledger = Ledger()
         self.totals = Totals()
         self.replay = replay
+        self.payer = payer
         self.rankers = Rankers()
         self.lines = Lines()
         self._sessions = Sessions()
@@ -110,8 +119,15 @@ class Auditor:
             self._add_turn(call)
             return
         session = self._sessions.get(call.session or _inferred(call))
-        segments, message_of = self._cutter.cut(call)
-        window = Window(call, session.name, segments, self._places(call, session, message_of))
+        window = self._cutter.cut(call)
+        segments = window.segments
+        window.session = session.name
+        window.places = self._places(call, session, window.message_of)
+        paid = None
+        if self.payer is not None:
+            paid = self.payer.window(window)
+            session.account.add(paid)
+            self.ledger.price = Till(window, paid, session.account, self.payer)
         mark_repeats(window, self.ledger)
         if call.messages:
             self.totals.compared += window.tokens if session.threads else 0
@@ -125,7 +141,11 @@ class Auditor:
         repeated = sum(
             segments[i].tokens for i, mark in window.marks.items() if mark in ("repeat", "resent")
         )
-        row = Row(call.place, call.time, window.tokens, window.stable, repeated, window.lost)
+        parts = tuple(window.parts.values())
+        row = Row(
+            *(call.place, call.time, window.tokens, window.stable, repeated, window.lost, parts),
+            paid=paid.money if paid is not None else None,
+        )
         self._account(call, session, row)
         self._draw(window, session.calls)
         if call.lists:
@@ -171,7 +191,8 @@ class Auditor:
                 window.marks[i] = "resent"
                 about = (session.name, segment.key)
                 describe = partial(_again, segment, first)
-                self.ledger.add("repeat_in_session", about, segment.tokens, place, describe)
+                tokens = segment.tokens
+                self.ledger.add("repeat_in_session", about, tokens, place, describe, at=i)
 
     def _check_pairs(self, call: Call, session: Session, kinds: Sequence[str] = _PAIRS) -> None:
         if not any(_has_tools(message) for message in call.messages):
@@ -199,22 +220,53 @@ class Auditor:
         totals.largest = max(totals.largest, row.tokens)
         if call.model and (call.model in totals.models or len(totals.models) < 100):
             totals.models[call.model] = totals.models.get(call.model, 0) + 1
-        self._add_usage(call)
-        if self.budget is not None and row.tokens > self.budget:
-            over = row.tokens - self.budget
-            title = f"windows of {session.name} over the budget of {self.budget:,} tokens"
-            detail = f"the first is of {row.tokens:,} tokens"
-            describe = partial(_plain, title, detail)
-            place = self._place(call, session, 0)
-            self.ledger.add("over_budget", session.name, over, place, describe)
+        for part, tokens in zip(PARTS, row.parts, strict=True):
+            totals.parts[part] += tokens
+        exact = self._is_exact(call, dict(zip(PARTS, row.parts, strict=True)))
+        totals.estimated += not exact
+        self._add_usage(call, row.tokens)
+        if self.budget is not None:
+            self._add_over_budget(call, session, row.tokens, exact)
         add_row(session, row)
 
-    def _add_usage(self, call: Call) -> None:
+    def _is_exact(self, call: Call, parts: Mapping[str, int]) -> bool:
+        """Whether the tokens of a call are those of its provider, not an estimate of them."""
+        if not self.counter.exact:
+            return False
+        if not (call.messages or call.turn is not None):
+            return True  # texts alone
+        if any(parts[part] for part in ("images", "files", "sound", "thoughts")):
+            return False
+        calls = parts["tools"] or parts["tool_calls"] or parts["tool_results"]
+        return self._cutter.meter(call.model).is_exact(calls=bool(calls))
+
+    def _add_over_budget(self, call: Call, session: Session, tokens: int, exact: bool) -> None:
+        """Report a window over the budget, by the provider's count where the log has it."""
+        assert self.budget is not None
+        billed = call.usage.input if call.usage is not None else None
+        most = max(tokens, billed or 0) if exact or not billed else billed
+        if most <= self.budget:
+            return
+        detail = f"the first is of {most:,} tokens"
+        if billed == most:
+            detail += f", as the provider billed it; what the log shows of it has {tokens:,}"
+        elif not exact:
+            detail += ", an estimate"
+        title = f"windows of {session.name} over the budget of {self.budget:,} tokens"
+        describe = partial(_plain, title, detail)
+        place = self._place(call, session, 0)
+        self.ledger.add("over_budget", session.name, most - self.budget, place, describe)
+
+    def _add_usage(self, call: Call, tokens: int) -> None:
+        totals = self.totals
+        if call.cost is not None:
+            totals.logged += call.cost
+            totals.logged_calls += 1
         if call.usage is None or call.usage.input is None:
             return
-        totals = self.totals
         totals.billed += call.usage.input
         totals.billed_calls += 1
+        totals.counted += tokens
         totals.output += call.usage.output or 0
         totals.written += call.usage.written or 0
         if call.usage.cached is not None:
@@ -245,48 +297,101 @@ class Auditor:
         if chat.characters > LONGEST_TRANSCRIPT:
             self._close_transcript(session)
             chat = session.transcript = Transcript(
-                tokens=chat.tokens, repeated=chat.repeated, sent=chat.sent, turn=chat.turn
+                tokens=chat.tokens,
+                repeated=chat.repeated,
+                sent=chat.sent,
+                turn=chat.turn,
+                parts=chat.parts,
+                asked=chat.asked,
+                time=chat.time,
             )
         message = next((m for m in call.messages if isinstance(m, dict)), None)
         asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
         again = call.turn == chat.turn
         if asked:
             chat.turn = call.turn or ""
-        if asked and not again and read == "new":
-            row = Row(call.place, call.time, chat.tokens, chat.sent, chat.repeated, 0)
-            self._account(call, session, row)
-            self.totals.compared += chat.tokens if chat.calls else 0
-            chat.calls += 1
-            chat.sent = chat.tokens
         chat.place = call.place
+        chat.pending.append(call)
+        chat.characters += _PENDING + sum(
+            len(text) for m in call.messages for _, text in texts_of(m)
+        )
+        if asked:
+            chat.pending.pop()
+            self._take_pending(chat, call.model)
+            if not again and read == "new":
+                self._add_call(chat, session, call)
+            self._take(chat, call)
+        for closed in self._sessions.settle(session):
+            self._close(closed)
+
+    def _add_call(self, chat: Transcript, session: Session, call: Call) -> None:
+        """Take a call of the model, which was sent all of the chat so far."""
+        chat.head = self._cutter.meter(call.model).request
+        tokens = chat.tokens + chat.head
+        parts = dict.fromkeys(PARTS, 0) | chat.parts
+        parts["overhead"] += chat.head
+        row = Row(call.place, call.time, tokens, chat.sent, chat.repeated, 0, tuple(parts.values()))
+        if self.payer is not None:
+            idle = (call.time or 0.0) - (chat.time or 0.0) if call.time and chat.time else 0.0
+            paid = self.payer.turn(call, tokens, chat.sent, idle)
+            session.account.add(paid)
+            chat.paid.append(paid)
+            row.paid = paid.money
+            self.ledger.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
+        self._account(call, session, row)
+        self.totals.compared += tokens if chat.calls else 0
+        chat.calls += 1
+        chat.sent = tokens
+        chat.time = call.time
+
+    def _take_pending(self, chat: Transcript, model: str) -> None:
+        """Take the messages since the model's last one, counted as its provider counts them."""
+        for call in chat.pending:
+            call.model = call.model or model
+            self._take(chat, call)
+        chat.pending.clear()
+
+    def _take(self, chat: Transcript, call: Call) -> None:
+        """Add a message to a chat."""
         chat.messages += call.messages
-        segments, _ = self._cutter.cut(call)
-        for segment in segments:
+        window = self._cutter.cut(call)
+        for number, segment in enumerate(window.segments):
             at = len(chat.segments)
             chat.segments.append(segment)
             chat.born.append(chat.calls)
             chat.places.append(call.place)
-            chat.tokens += segment.tokens
-            chat.characters += len(segment.text)
+            chat.starts.append(chat.head + chat.tokens + window.start_of(number))
             if segment.telling:
                 first = chat.at.setdefault(segment.key, at)
                 if first != at:
                     chat.repeats.append((at, first))
                     chat.repeated += segment.tokens
-        for closed in self._sessions.settle(session):
-            self._close(closed)
+        chat.tokens += window.tokens
+        if window.parts["question"]:
+            chat.parts["history"] = chat.parts.get("history", 0) + chat.asked
+            chat.asked = window.parts["question"]
+        for part, tokens in window.parts.items():
+            if part == "question":
+                chat.parts[part] = chat.asked
+            elif tokens:
+                chat.parts[part] = chat.parts.get(part, 0) + tokens
 
     def _close_transcript(self, session: Session) -> None:
         """Tell what repeats in a chat; every later call was sent it again."""
         chat = session.transcript
         if chat is None or not chat.calls:
             return
+        self._take_pending(chat, "")
+        if self.payer is not None:
+            sizes = (segment.tokens for segment in chat.segments)
+            places = list(zip(chat.starts, sizes, chat.born, strict=True))
+            self.ledger.price = TranscriptTill(chat.paid, places, session.account, self.payer)
 
         def place(at: int) -> dict[str, Any]:
             return {"place": chat.places[at], "session": session.name}
 
         asked = Call(chat.place, session.name, session.name, None, "", None)
-        window = Window(asked, session.name, chat.segments)
+        window = Window(asked, session.name, chat.segments, tokens=chat.tokens + chat.head)
         window.places = [place(at) for at in range(len(chat.segments))]
         for at, first in chat.repeats:
             calls = chat.calls - chat.born[at]
@@ -301,6 +406,7 @@ class Auditor:
                     partial(_again, segment, chat.places[first]),
                     requests=calls,
                     fix=REMEMBER,
+                    at=at,
                 )
         if self.near:
             window.unique = [
@@ -362,6 +468,8 @@ class Auditor:
     def _close(self, session: Session) -> None:
         if session.transcript is not None:
             self._close_transcript(session)
+        if self.payer is not None:
+            self.ledger.price = partial(self._price_growth, session)
         close(session, self.ledger)
         self.totals.sessions += 1
         self._number += 1
@@ -374,6 +482,8 @@ class Auditor:
         """Close every session; return the sessions and windows that the page draws, worst first."""
         for session in self._sessions.rest():
             self._close(session)
+        if self.payer is not None:
+            self.ledger.price = self._price_anywhere
         self.rankers.tell(self.ledger)
         sessions = [
             {
@@ -392,6 +502,12 @@ class Auditor:
                         "stable": row.stable,
                         "repeated": row.repeated,
                         "lost": row.lost,
+                        "paid": row.paid,
+                        "parts": {
+                            part: tokens
+                            for part, tokens in zip(PARTS, row.parts, strict=True)
+                            if tokens
+                        },
                     }
                     for row in session.rows
                 ],
@@ -399,6 +515,16 @@ class Auditor:
             for *_, session in sorted(self._worst, key=lambda entry: entry[:-1], reverse=True)
         ]
         return sessions, self._drawn
+
+    def _price_growth(self, session: Session, kind: str, tokens: int, at: int | None) -> float:
+        assert self.payer is not None
+        got = session.account.claim(session.account.above(session.sizes, session.last // 2))
+        self.payer.claimed += got
+        return got
+
+    def _price_anywhere(self, kind: str, tokens: int, at: int | None) -> float:
+        assert self.payer is not None
+        return self.payer.claim(tokens, self.totals.tokens)
 
 
 def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str, list[str]]:

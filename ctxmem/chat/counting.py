@@ -114,6 +114,24 @@ class Meter:
             self._texts.keep(text, known)
         return known
 
+    def is_exact(self, *, calls: bool) -> bool:
+        """Whether what is added to texts is what the provider adds, for calls of tools too."""
+        known = self.overhead.exact
+        return {"request", "message"} <= known and (not calls or {"call", "tools"} <= known)
+
+    def know(self, text: str, tokens: int) -> None:
+        """Take in the count of a text that was counted elsewhere by the same counter."""
+        if text not in self._texts.counts:
+            self._texts.keep(text, tokens)
+
+    def part(self, part: Part, index: int) -> int:
+        """Return the tokens of one part of a message; `index` names the message in errors.
+
+        Raises:
+            InputError: it holds what no provider takes.
+        """
+        return self._part(part, index, 0)
+
     def marked(self, message: Any, index: int, mark: bytes | None) -> int:
         """Return the tokens of a message, from those counted before where it has a fingerprint."""
         if mark is None:
