@@ -26,6 +26,7 @@ from ctxmem.auditing.gate import Condition, failed, read_conditions
 from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.paying import Payer
 from ctxmem.auditing.replay import Replay
+from ctxmem.auditing.segments import PARTS
 from ctxmem.errors import CtxmemWarning, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices
@@ -230,7 +231,7 @@ def _totals(auditor: Auditor, counter: str, exact: bool) -> dict[str, Any]:
         "counter": counter,
         "exact": exact and not totals.estimated,
         "estimated_calls": totals.estimated,
-        "parts": dict(totals.parts),
+        "parts": dict(zip(PARTS, totals.parts, strict=True)),
         "repeated_tokens": repeated,
         "repeated_share": repeated / max(1, totals.tokens),
         "waste": dict(ledger.tokens),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from ctxmem.auditing.passages import (
 from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
-from ctxmem.auditing.segments import PARTS, Cutter, Segment, Window, texts_of
+from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, texts_of
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
@@ -36,7 +36,6 @@ from ctxmem.auditing.sessions import (
     compare,
 )
 from ctxmem.chat import check
-from ctxmem.chat.parts import parts_of
 from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
@@ -52,6 +51,8 @@ _DRAWN_SEGMENTS = 400
 _MOST_SEEN = 300_000  # passages of a session that are remembered
 _EXCERPT = 160
 _PENDING = 1000  # what a turn takes beside its text
+_ESTIMATED = [list(PARTS).index(part) for part in ("images", "files", "sound", "thoughts")]
+_TOOLS = [list(PARTS).index(part) for part in ("tools", "tool_calls", "tool_results")]
 _PAIRS = ("orphan_result", "open_call", "misplaced_result")
 
 
@@ -79,7 +80,7 @@ class Totals:
     logged_calls: int = 0
     estimated: int = 0  # calls of which the tokens are estimates
     unreadable: int = 0
-    parts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    parts: list[int] = field(default_factory=lambda: [0] * len(PARTS))  # in the order of PARTS
     models: dict[str, int] = field(default_factory=dict)
 
 
@@ -132,7 +133,8 @@ class Auditor:
         if call.messages:
             self.totals.compared += window.tokens if session.threads else 0
             compare(session, window, self.ledger)
-            self._check_pairs(call, session)
+            if window.uses_tools:
+                self._check_pairs(call, session)
         self._mark_resent(session, window)
         if self.near:
             mark_versions(window, self.ledger)
@@ -195,8 +197,6 @@ class Auditor:
                 self.ledger.add("repeat_in_session", about, tokens, place, describe, at=i)
 
     def _check_pairs(self, call: Call, session: Session, kinds: Sequence[str] = _PAIRS) -> None:
-        if not any(_has_tools(message) for message in call.messages):
-            return
         try:
             found = check(call.messages)
         except InputError:  # messages of a shape that no provider has
@@ -220,25 +220,24 @@ class Auditor:
         totals.largest = max(totals.largest, row.tokens)
         if call.model and (call.model in totals.models or len(totals.models) < 100):
             totals.models[call.model] = totals.models.get(call.model, 0) + 1
-        for part, tokens in zip(PARTS, row.parts, strict=True):
-            totals.parts[part] += tokens
-        exact = self._is_exact(call, dict(zip(PARTS, row.parts, strict=True)))
+        totals.parts = [total + part for total, part in zip(totals.parts, row.parts, strict=True)]
+        exact = self._is_exact(call, row.parts)
         totals.estimated += not exact
         self._add_usage(call, row.tokens)
         if self.budget is not None:
             self._add_over_budget(call, session, row.tokens, exact)
         add_row(session, row)
 
-    def _is_exact(self, call: Call, parts: Mapping[str, int]) -> bool:
+    def _is_exact(self, call: Call, parts: Sequence[int]) -> bool:
         """Whether the tokens of a call are those of its provider, not an estimate of them."""
         if not self.counter.exact:
             return False
         if not (call.messages or call.turn is not None):
             return True  # texts alone
-        if any(parts[part] for part in ("images", "files", "sound", "thoughts")):
+        if any(parts[i] for i in _ESTIMATED):
             return False
-        calls = parts["tools"] or parts["tool_calls"] or parts["tool_results"]
-        return self._cutter.meter(call.model).is_exact(calls=bool(calls))
+        calls = any(parts[i] for i in _TOOLS)
+        return self._cutter.meter(call.model).is_exact(calls=calls)
 
     def _add_over_budget(self, call: Call, session: Session, tokens: int, exact: bool) -> None:
         """Report a window over the budget, by the provider's count where the log has it."""
@@ -302,7 +301,6 @@ class Auditor:
                 sent=chat.sent,
                 turn=chat.turn,
                 parts=chat.parts,
-                asked=chat.asked,
                 time=chat.time,
             )
         message = next((m for m in call.messages if isinstance(m, dict)), None)
@@ -312,9 +310,7 @@ class Auditor:
             chat.turn = call.turn or ""
         chat.place = call.place
         chat.pending.append(call)
-        chat.characters += _PENDING + sum(
-            len(text) for m in call.messages for _, text in texts_of(m)
-        )
+        chat.characters += _PENDING + sum(map(_length, call.messages))
         if asked:
             chat.pending.pop()
             self._take_pending(chat, call.model)
@@ -328,8 +324,7 @@ class Auditor:
         """Take a call of the model, which was sent all of the chat so far."""
         chat.head = self._cutter.meter(call.model).request
         tokens = chat.tokens + chat.head
-        parts = dict.fromkeys(PARTS, 0) | chat.parts
-        parts["overhead"] += chat.head
+        parts = {**chat.parts, "overhead": chat.parts["overhead"] + chat.head}
         row = Row(call.place, call.time, tokens, chat.sent, chat.repeated, 0, tuple(parts.values()))
         if self.payer is not None:
             idle = (call.time or 0.0) - (chat.time or 0.0) if call.time and chat.time else 0.0
@@ -354,27 +349,33 @@ class Auditor:
     def _take(self, chat: Transcript, call: Call) -> None:
         """Add a message to a chat."""
         chat.messages += call.messages
-        window = self._cutter.cut(call)
-        for number, segment in enumerate(window.segments):
-            at = len(chat.segments)
-            chat.segments.append(segment)
-            chat.born.append(chat.calls)
-            chat.places.append(call.place)
-            chat.starts.append(chat.head + chat.tokens + window.start_of(number))
-            if segment.telling:
-                first = chat.at.setdefault(segment.key, at)
-                if first != at:
-                    chat.repeats.append((at, first))
-                    chat.repeated += segment.tokens
-        chat.tokens += window.tokens
-        if window.parts["question"]:
-            chat.parts["history"] = chat.parts.get("history", 0) + chat.asked
-            chat.asked = window.parts["question"]
-        for part, tokens in window.parts.items():
-            if part == "question":
-                chat.parts[part] = chat.asked
-            elif tokens:
-                chat.parts[part] = chat.parts.get(part, 0) + tokens
+        for message in self._cutter.messages(call):
+            start = chat.head + chat.tokens
+            for segment in message.segments:
+                at = len(chat.segments)
+                chat.segments.append(segment)
+                chat.born.append(chat.calls)
+                chat.places.append(call.place)
+                chat.starts.append(start)
+                start += segment.tokens
+                if segment.telling:
+                    first = chat.at.setdefault(segment.key, at)
+                    if first != at:
+                        chat.repeats.append((at, first))
+                        chat.repeated += segment.tokens
+            chat.tokens += message.tokens
+            chat.uses_tools |= message.uses_tools
+            self._add_parts(chat, message)
+
+    def _add_parts(self, chat: Transcript, message: Message) -> None:
+        """Add the tokens of a message to the parts of a chat; the last question is one of them."""
+        parts = chat.parts
+        if message.roles.get("user"):
+            parts["history"] += parts["question"]
+            parts["question"] = 0
+        for role, tokens in message.roles.items():
+            parts["question" if role == "user" else PART_OF.get(role, "history")] += tokens
+        parts["overhead"] += message.tokens - sum(message.roles.values())
 
     def _close_transcript(self, session: Session) -> None:
         """Tell what repeats in a chat; every later call was sent it again."""
@@ -417,7 +418,8 @@ class Auditor:
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
         asked.messages = chat.messages
-        self._check_pairs(asked, session, ("orphan_result", "open_call"))
+        if chat.uses_tools:
+            self._check_pairs(asked, session, ("orphan_result", "open_call"))
         self._draw(window, session.calls)
 
     # Drawing
@@ -536,12 +538,14 @@ def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
     return title, f"{detail}; first at {first}", texts
 
 
-def _has_tools(message: Any) -> bool:
-    """Return whether a message calls a tool or holds a result; a trace may hold anything."""
-    try:
-        return any(part.kind in ("call", "result") for part in parts_of(message, 0))
-    except InputError:
-        return False
+def _length(message: Any) -> int:
+    """Return about how many characters a message has."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, list):
+        return sum(
+            len(v) for b in content if isinstance(b, dict) for v in b.values() if isinstance(v, str)
+        )
+    return len(content) if isinstance(content, str) else 0
 
 
 def _inferred(call: Call) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -50,7 +49,7 @@ PARTS: Mapping[str, str] = {
 }
 """The parts of a request in which its tokens are counted, each token in one of them."""
 
-_PART_OF = {
+PART_OF: Mapping[str, str] = {
     "system": "system",
     "call": "tool_calls",
     "tool": "tool_results",
@@ -61,9 +60,15 @@ _PART_OF = {
     "audio": "sound",
     "video": "sound",
 }
+"""The part that segments of a role are, except those of users and of the model."""
+
 _SILENT = frozenset({"call", "thought", "tools", *MEDIA})
 """Roles of segments whose repetition is not reported: nothing that a person reads as a passage."""
 
+_SPEAKERS = ("user", "assistant", "system", "developer")
+_PLAIN_FIELDS = frozenset(
+    ("role", "content", "id", "session", "session_id", "time", "timestamp", "model")
+)
 _NO_TEXT = _SILENT - {"call"}
 
 _BLANK_LINES = re.compile("\n\n+")
@@ -117,14 +122,6 @@ class Segment:
         other.label, other.retrieved, other.telling, other.units = label, True, True, self.units
         return other
 
-    def with_tokens(self, tokens: int) -> Segment:
-        """Return it with another count, as another model's rows have it."""
-        other = Segment.__new__(Segment)
-        other.text, other.key, other.tokens, other.role = self.text, self.key, tokens, self.role
-        other.label, other.retrieved, other.telling = self.label, self.retrieved, self.telling
-        other.units = self.units
-        return other
-
     @property
     def name(self) -> str:
         """What a person calls it: its label, or how it begins."""
@@ -175,6 +172,7 @@ class Window:
     head: int = 0
     tokens: int = 0
     parts: dict[str, int] = field(default_factory=dict)
+    uses_tools: bool = False
     _starts: list[int] = field(default_factory=list)
 
     def start_of(self, number: int) -> int:
@@ -203,13 +201,22 @@ Shown = dict[int, tuple[str, Passage]]
 
 
 @dataclass(slots=True)
-class _Message:
-    """A message that was cut: its texts with their segments, and its tokens with overhead."""
+class Message:
+    """A message that was cut.
+
+    Attributes:
+        texts: role, text and segments of all that it holds.
+        segments: all of these.
+        tokens: with overhead, -1 until it is counted.
+        roles: tokens of its segments by role.
+        uses_tools: it calls a tool or holds a result.
+    """
 
     texts: list[tuple[str, str, list[Segment]]]
     segments: list[Segment]
-    tokens: int = 0
-    parts: dict[str, int] = field(default_factory=dict)  # tokens of its segments by role
+    tokens: int = -1
+    roles: dict[str, int] = field(default_factory=dict)
+    uses_tools: bool = False
 
 
 class Cutter:
@@ -222,9 +229,9 @@ class Cutter:
         self._counter = counter
         self._known: dict[tuple[str, str], list[Segment]] = {}  # by role and text
         self._characters = 0
-        self._messages: dict[Any, _Message] = {}  # by meter and content
+        self._messages: dict[Any, Message] = {}  # by meter and content
         self._held = 0
-        self._tools: dict[bytes, Segment] = {}
+        self._tools: dict[Any, Segment] = {}  # by meter and content
         self._meters: dict[str, Meter] = {}
 
     def meter(self, model: str) -> Meter:
@@ -253,13 +260,9 @@ class Cutter:
 
     def _cut_messages(self, call: Call, window: Window) -> None:
         meter = self.meter(call.model)
-        messages = [self._message(message, meter) for message in call.messages]
-        fresh = [i for i, message in enumerate(messages) if message.tokens < 0]
-        self._count([segment for i in fresh for segment in messages[i].segments])
-        for i in fresh:
-            self._weigh(messages[i], call.messages[i], i, meter)
-        if call.turn is None:  # else it is one message of a request
-            window.head = meter.request
+        messages = self.messages(call)
+        window.head = meter.request
+        if call.tools:
             self._add_tools(call, window, meter, messages)
         shown = _locatable(call.shown)
         for i, message in enumerate(messages):
@@ -270,32 +273,37 @@ class Cutter:
         window.sizes = [message.tokens for message in messages]
         window.tokens = window.head + sum(window.sizes)
         window.parts = _parts(window, messages, bool(shown))
+        window.uses_tools = any(message.uses_tools for message in messages)
+
+    def messages(self, call: Call) -> list[Message]:
+        """Return the messages of a call, cut and counted."""
+        meter = self.meter(call.model)
+        messages = [self._message(message, meter) for message in call.messages]
+        fresh = [i for i, message in enumerate(messages) if message.tokens < 0]
+        if fresh:
+            self._count([segment for i in fresh for segment in messages[i].segments])
+            for i in fresh:
+                self._weigh(messages[i], call.messages[i], i, meter)
+        return messages
 
     def _add_tools(
-        self, call: Call, window: Window, meter: Meter, messages: Sequence[_Message]
+        self, call: Call, window: Window, meter: Meter, messages: Sequence[Message]
     ) -> None:
-        if not call.tools:
-            return
         beside = any("system" in (text[0] for text in message.texts) for message in messages)
-        try:
-            tokens = meter.tools(call.tools, beside_system=beside)
-        except InputError:  # definitions in a form that no provider has
-            return
         mark = fingerprint({"": call.tools}) or secrets.token_bytes(16)
-        segment = self._tools.get(mark)
+        key = (id(meter), beside, mark)
+        segment = self._tools.get(key)
         if segment is None:
             if len(self._tools) > _MOST_METERS:
                 self._tools.clear()
             count = f"{len(call.tools):,} tool" + ("s" if len(call.tools) > 1 else "")
-            segment = self._tools[mark] = Segment("", "tools", count)
-            segment.key, segment.tokens = hash(mark), tokens
-        if segment.tokens != tokens:  # another model's rows
-            segment = segment.with_tokens(tokens)
+            segment = self._tools[key] = Segment("", "tools", count)
+            segment.key, segment.tokens = hash(mark), _tools_tokens(call.tools, meter, beside)
         window.segments.append(segment)
         window.message_of.append(-1)
-        window.head += tokens
+        window.head += segment.tokens
 
-    def _message(self, message: Any, meter: Meter) -> _Message:
+    def _message(self, message: Any, meter: Meter) -> Message:
         """Return a message as it was cut before, or cut now and not weighed yet."""
         key: Any = None
         size = 0
@@ -314,7 +322,8 @@ class Cutter:
             (role, text, [self._silent(part, text, meter)] if part else self._pieces(text, role))
             for role, text, part in contents_of(message)
         ]
-        made = _Message(texts, [piece for *_, pieces in texts for piece in pieces], -1)
+        made = Message(texts, [piece for *_, pieces in texts for piece in pieces])
+        made.uses_tools = any(role in ("call", "tool") for role, *_ in texts)
         if key is not None:
             self._held += size + 400 + sum(len(text) for _, text, _ in texts)
             if self._held > _KEPT_CHARACTERS:
@@ -334,7 +343,7 @@ class Cutter:
             segment.tokens = 0
         return segment
 
-    def _weigh(self, message: _Message, given: Any, number: int, meter: Meter) -> None:
+    def _weigh(self, message: Message, given: Any, number: int, meter: Meter) -> None:
         """Count a message with its overhead; texts that were cut are not counted again."""
         for role, text, pieces in message.texts:
             if role in _NO_TEXT:
@@ -342,14 +351,16 @@ class Cutter:
             rest = pieces[1:]
             if not rest or (self._counter.additive and all(_adds_up(p.text) for p in rest)):
                 meter.know(text, sum(piece.tokens for piece in pieces))
-        told = Tally[str]()
+        roles = message.roles
         for segment in message.segments:
-            told[segment.role] += segment.tokens
-        message.parts = dict(told)
+            roles[segment.role] = roles.get(segment.role, 0) + segment.tokens
         try:
-            message.tokens = meter.message(given, number)
+            if is_plain(given):
+                message.tokens = meter.plain(given["role"], given["content"])
+            else:
+                message.tokens = meter.message(given, number)
         except (InputError, RecursionError):  # of no known form: its texts are all that is known
-            message.tokens = told.total()
+            message.tokens = sum(roles.values())
 
     def _count(self, segments: Sequence[Segment]) -> None:
         fresh = [segment for segment in segments if segment.tokens < 0]
@@ -381,12 +392,19 @@ class Cutter:
         known = self._known.get((role, text))
         return known or self._keep(role, text, list(_paragraphs(text, role)))
 
-    def _located(self, message: _Message, shown: Shown) -> list[Segment]:
+    def _located(self, message: Message, shown: Shown) -> list[Segment]:
         """Return the segments of a message with the passages that were retrieved for it."""
         found: list[Segment] = []
         for role, text, known in message.texts:
             found += known if role in _NO_TEXT else _with_passages(text, role, known, shown)
         return found
+
+
+def _tools_tokens(tools: list[Any], meter: Meter, beside_system: bool) -> int:
+    try:
+        return meter.tools(tools, beside_system=beside_system)
+    except InputError:  # in a form that no provider has
+        return meter.count(_written(tools))
 
 
 def provider_of_model(model: str) -> str | None:
@@ -417,11 +435,11 @@ def _adds_up(text: str) -> bool:
     return text[:1] != "/" and not text[:1].isspace()
 
 
-def _parts(window: Window, messages: Sequence[_Message], located: bool) -> dict[str, int]:
+def _parts(window: Window, messages: Sequence[Message], located: bool) -> dict[str, int]:
     """Return the tokens of a window by part; they add up to all that it has."""
     found = dict.fromkeys(PARTS, 0)
     question = next(
-        (i for i in range(len(messages) - 1, -1, -1) if messages[i].parts.get("user")), -1
+        (i for i in range(len(messages) - 1, -1, -1) if messages[i].roles.get("user")), -1
     )
     if window.message_of and window.message_of[0] < 0:
         found["tools"] = window.segments[0].tokens
@@ -431,8 +449,8 @@ def _parts(window: Window, messages: Sequence[_Message], located: bool) -> dict[
                 found[_part_of(segment, at == question)] += segment.tokens
     else:
         for at, message in enumerate(messages):
-            for role, tokens in message.parts.items():
-                part = _PART_OF.get(role)
+            for role, tokens in message.roles.items():
+                part = PART_OF.get(role)
                 part = part or ("question" if at == question and role == "user" else "history")
                 found[part] += tokens
     found["overhead"] = window.tokens - sum(found.values())
@@ -442,7 +460,7 @@ def _parts(window: Window, messages: Sequence[_Message], located: bool) -> dict[
 def _part_of(segment: Segment, asked: bool) -> str:
     if segment.retrieved:
         return "passages"
-    part = _PART_OF.get(segment.role)
+    part = PART_OF.get(segment.role)
     return part or ("question" if asked and segment.role == "user" else "history")
 
 
@@ -523,6 +541,10 @@ def contents_of(message: Any) -> Iterator[tuple[str, str, Part | None]]:
     A text has no part. Images, files, sound and thoughts have, and their kind as the role; of a
     thought the text is what can be read of it.
     """
+    if is_plain(message):
+        if message["content"]:
+            yield ROLES[message["role"]], message["content"], None
+        return
     try:
         role = role_of(message, 0) or "user"
         parts = parts_of(message, 0)
@@ -533,6 +555,16 @@ def contents_of(message: Any) -> Iterator[tuple[str, str, Part | None]]:
         yield from _contents(part, part.role or role, 0)
 
 
+def is_plain(message: Any) -> bool:
+    """Whether a message is a role and a text, and nothing else that counts."""
+    return (
+        type(message) is dict
+        and type(message.get("content")) is str
+        and message.get("role") in _SPEAKERS
+        and message.keys() <= _PLAIN_FIELDS
+    )
+
+
 def _contents(part: Part, role: str, depth: int) -> Iterator[tuple[str, str, Part | None]]:
     if part.kind in ("text", "refusal"):
         if part.text:
@@ -540,15 +572,13 @@ def _contents(part: Part, role: str, depth: int) -> Iterator[tuple[str, str, Par
     elif part.kind == "thought" or part.kind in MEDIA:
         yield part.kind, part.text, part
     elif part.kind in ("call", "hosted_call"):
-        arguments = _written(part.body)
-        if arguments:
-            yield "call", arguments, None
+        yield "call", _written(part.body), None
         output = ui_output(part) if part.settled and not part.whole else None
         if output is not None and depth < _DEEPEST:
             yield from _contents(part._replace(kind="result", body=output), "tool", depth + 1)
     elif part.kind in ("result", "hosted_result", "quoted", "prompt") and depth < _DEEPEST:
         inside = inner_parts(part, 0)
-        if inside is None:
+        if not inside and part.kind in ("result", "hosted_result"):
             yield "tool", _written(part.body), None
         within = role if part.kind in ("quoted", "prompt") else "tool"
         for one in inside or ():

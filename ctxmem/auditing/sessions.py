@@ -10,7 +10,7 @@ from typing import Any
 
 from ctxmem.auditing.ledger import REMEMBER, Ledger
 from ctxmem.auditing.paying import Account, Paid
-from ctxmem.auditing.segments import Segment, Window, key_of
+from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
 from ctxmem.dedup import difference
 
 LOST_TOKENS = 64
@@ -101,8 +101,8 @@ class Transcript:
     born: list[int] = field(default_factory=list)  # calls made before each segment came
     places: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)  # tokens in front of each segment
-    parts: dict[str, int] = field(default_factory=dict)  # tokens by part; of the last question too
-    asked: int = 0  # tokens of the last question
+    parts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    uses_tools: bool = False
     paid: list[Paid] = field(default_factory=list)  # for each call, with prices
     time: float | None = None  # of the last call
     pending: list[Any] = field(default_factory=list)  # turns since the model's last one
