@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import xxhash
-
 from ctxmem.auditing.assembly import Call
 from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.lineage import inferred_session
 from ctxmem.auditing.passages import (
     Boilerplate,
     mark_overlaps,
@@ -22,11 +21,10 @@ from ctxmem.auditing.passages import (
 from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
-from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, texts_of
+from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
-    Lines,
     Row,
     Session,
     Sessions,
@@ -104,7 +102,6 @@ class Auditor:
         self.replay = replay
         self.payer = payer
         self.rankers = Rankers()
-        self.lines = Lines()
         self._sessions = Sessions()
         self._cutter = Cutter(counter)
         self._boilerplate = Boilerplate(counter)
@@ -119,7 +116,7 @@ class Auditor:
         if call.turn is not None:
             self._add_turn(call)
             return
-        session = self._sessions.get(call.session or _inferred(call))
+        session = self._sessions.get(call.session or inferred_session(call))
         window = self._cutter.cut(call)
         segments = window.segments
         window.session = session.name
@@ -277,19 +274,22 @@ class Auditor:
     def _add_turn(self, call: Call) -> None:
         """Take one message of a chat whose log has a record for each message.
 
-        A copy of it in the same session is left out. One in another session, which was resumed or
-        forked, is part of what later calls were sent, but no call of its own.
+        One that another session had before, of which this is a copy, is part of what later calls
+        were sent, but no call of its own; so are those that a rewound conversation begins with.
         """
         name = call.session or "chat"
-        read = self.lines.read(call.line, name)
-        if read == "again":
-            return
         session = self._sessions.get(name)
         if not session.place:
             session.place = {"place": call.place, "session": session.name}
+        sent, head, model = 0, 0, ""
         if call.restart:
             self._close_transcript(session)
-            session.transcript = None
+            if session.transcript is not None:
+                sent, head, model = (
+                    *(session.transcript.sent, session.transcript.head),
+                    session.transcript.model,
+                )
+            session.transcript = Transcript(head=head, model=model)
         if session.transcript is None:
             session.transcript = Transcript()
         chat = session.transcript
@@ -301,20 +301,28 @@ class Auditor:
                 sent=chat.sent,
                 turn=chat.turn,
                 parts=chat.parts,
+                head=chat.head,
+                model=chat.model,
                 time=chat.time,
             )
         message = next((m for m in call.messages if isinstance(m, dict)), None)
         asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
         again = call.turn == chat.turn
+        asked = asked and not call.restart
         if asked:
             chat.turn = call.turn or ""
         chat.place = call.place
-        chat.pending.append(call)
-        chat.characters += _PENDING + sum(map(_length, call.messages))
+        if call.restart:
+            self._take(chat, call)
+            # What a rewound conversation shares with the one before it.
+            chat.sent = min(sent, chat.tokens + chat.head)
+        else:
+            chat.pending.append(call)
+            chat.characters += _PENDING + sum(map(_length, call.messages))
         if asked:
             chat.pending.pop()
             self._take_pending(chat, call.model)
-            if not again and read == "new":
+            if not again and not call.known:
                 self._add_call(chat, session, call)
             self._take(chat, call)
         for closed in self._sessions.settle(session):
@@ -322,6 +330,7 @@ class Auditor:
 
     def _add_call(self, chat: Transcript, session: Session, call: Call) -> None:
         """Take a call of the model, which was sent all of the chat so far."""
+        chat.model = call.model
         chat.head = self._cutter.meter(call.model).request
         tokens = chat.tokens + chat.head
         parts = {**chat.parts, "overhead": chat.parts["overhead"] + chat.head}
@@ -342,12 +351,13 @@ class Auditor:
     def _take_pending(self, chat: Transcript, model: str) -> None:
         """Take the messages since the model's last one, counted as its provider counts them."""
         for call in chat.pending:
-            call.model = call.model or model
+            call.model = call.model or model or chat.model
             self._take(chat, call)
         chat.pending.clear()
 
     def _take(self, chat: Transcript, call: Call) -> None:
-        """Add a message to a chat."""
+        """Add messages to a chat."""
+        call.model = call.model or chat.model
         chat.messages += call.messages
         for message in self._cutter.messages(call):
             start = chat.head + chat.tokens
@@ -546,13 +556,3 @@ def _length(message: Any) -> int:
             len(v) for b in content if isinstance(b, dict) for v in b.values() if isinstance(v, str)
         )
     return len(content) if isinstance(content, str) else 0
-
-
-def _inferred(call: Call) -> str:
-    """Name the session of a call that names none: by its first question, which stays in a chat."""
-    for message in call.messages:
-        for role, text in texts_of(message):
-            if role == "user" and text:
-                digest = xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
-                return f"chat {digest[:10]}"
-    return call.trace or call.place

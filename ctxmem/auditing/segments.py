@@ -21,7 +21,8 @@ from ctxmem.auditing.assembly import Call
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import MEDIA, Part, inner_parts, parts_of, ui_output
 from ctxmem.chat.reading import fingerprint
-from ctxmem.chat.shapes import ROLES, as_json, role_of
+from ctxmem.chat.shapes import ROLES, role_of
+from ctxmem.chat.uniform import arguments_text
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 from ctxmem.traces import Passage
@@ -404,7 +405,7 @@ def _tools_tokens(tools: list[Any], meter: Meter, beside_system: bool) -> int:
     try:
         return meter.tools(tools, beside_system=beside_system)
     except InputError:  # in a form that no provider has
-        return meter.count(_written(tools))
+        return meter.count(arguments_text(tools))
 
 
 def provider_of_model(model: str) -> str | None:
@@ -572,14 +573,14 @@ def _contents(part: Part, role: str, depth: int) -> Iterator[tuple[str, str, Par
     elif part.kind == "thought" or part.kind in MEDIA:
         yield part.kind, part.text, part
     elif part.kind in ("call", "hosted_call"):
-        yield "call", _written(part.body), None
+        yield "call", arguments_text(part.body), None
         output = ui_output(part) if part.settled and not part.whole else None
         if output is not None and depth < _DEEPEST:
             yield from _contents(part._replace(kind="result", body=output), "tool", depth + 1)
     elif part.kind in ("result", "hosted_result", "quoted", "prompt") and depth < _DEEPEST:
         inside = inner_parts(part, 0)
         if not inside and part.kind in ("result", "hosted_result"):
-            yield "tool", _written(part.body), None
+            yield "tool", arguments_text(part.body), None
         within = role if part.kind in ("quoted", "prompt") else "tool"
         for one in inside or ():
             yield from _contents(one, within, depth + 1)
@@ -598,15 +599,3 @@ def _contents_of_unknown(
     elif isinstance(content, list) and depth < _DEEPEST:
         for one in inner_parts(part._replace(body=content), 0) or ():
             yield from _contents(one, role, depth + 1)
-
-
-def _written(arguments: Any) -> str:
-    """Return a value as the text that `count_messages` counts of it."""
-    if arguments is None:
-        return ""
-    if isinstance(arguments, str):
-        return arguments
-    try:
-        return as_json(arguments, 0)
-    except InputError:
-        return ""

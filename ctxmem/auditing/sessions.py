@@ -107,6 +107,7 @@ class Transcript:
     time: float | None = None  # of the last call
     pending: list[Any] = field(default_factory=list)  # turns since the model's last one
     head: int = 0  # tokens that the provider adds to a request
+    model: str = ""
     place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (segment, the first of its text)
