@@ -128,9 +128,8 @@ def claude_code(messages: list[Record], session: str = "s") -> list[Record]:
     def add(kind: str, message: Record) -> None:
         nonlocal last
         uuid = f"{session}-{len(made)}"
-        stamp = (
-            f"2026-03-01T{10 + len(made) // 3600}:{len(made) // 60 % 60:02}:{len(made) % 60:02}Z"
-        )
+        minute, second = divmod(len(made), 60)
+        stamp = f"2026-03-01T10:{minute:02}:{second:02}Z"
         made.append(
             {
                 "type": kind,
@@ -275,5 +274,6 @@ WRITERS: dict[str, Writer] = {
     "a Claude Code transcript": claude_code,
     "OpenInference spans": openinference,
     "GenAI spans": genai,
+    "responses that continue one another": responses,
 }
 """How a conversation may be logged so that every call has the same messages."""

@@ -336,9 +336,9 @@ def test_a_transcript_is_priced_by_how_often_it_was_sent():
     (finding,) = found.findings
     assert found.totals["calls"] == 3  # one answer was told in two lines
     assert finding.kind == "repeat_in_request" and finding.tokens == 3 * words(ONE)
-    assert [row["tokens"] for row in found.sessions[0]["rows"]] == [45, 55, 60]
-    # 3 for the request, and for each message 3, its role and its words: 34, then 1 for each line.
-    assert [row["stable"] for row in found.sessions[0]["rows"]] == [0, 45, 55]
+    assert [row["tokens"] for row in found.sessions[0]["rows"]] == [45, 51, 56]
+    # 3 for the request, and for each message 3, its role and its words: 34, then 2 and 1.
+    assert [row["stable"] for row in found.sessions[0]["rows"]] == [0, 45, 51]
 
 
 def test_a_transcript_begins_anew_when_it_was_compacted():

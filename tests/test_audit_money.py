@@ -72,10 +72,7 @@ def test_a_window_has_the_tokens_that_count_messages_counts(name, counter):
     if "system" in record:
         messages = [say("system", record["system"]), *messages]
     model = record.get("model")
-    provider = "anthropic" if "claude" in (model or "") else None
-    expected = count_messages(
-        messages, counter, tools=record.get("tools"), model=model, provider=provider
-    )
+    expected = count_messages(messages, counter, tools=record.get("tools"), model=model)
     found = audit([record, record], counter=counter)
     assert found.totals["tokens"] == 2 * expected
     rows = [row["tokens"] for session in found.sessions for row in session["rows"]]

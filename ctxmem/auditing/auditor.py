@@ -21,7 +21,7 @@ from ctxmem.auditing.passages import (
 from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
-from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window
+from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, is_foreign
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
@@ -231,7 +231,7 @@ class Auditor:
             return False
         if not (call.messages or call.turn is not None):
             return True  # texts alone
-        if any(parts[i] for i in _ESTIMATED):
+        if any(parts[i] for i in _ESTIMATED) or is_foreign(call.model):
             return False
         calls = any(parts[i] for i in _TOOLS)
         return self._cutter.meter(call.model).is_exact(calls=calls)

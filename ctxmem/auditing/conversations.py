@@ -345,8 +345,9 @@ def _exchange(call: Call, history: list[Any], added: int) -> Exchange:
 def _closest(session: Sequence[_Open], call: Call) -> tuple[_Open | None, int]:
     """Return the conversation that a window continues, and how many messages they share first.
 
-    Agents share their instructions with others: it takes more than these to be a conversation, or
-    half of the messages where instructions differ from call to call or the history was cut.
+    Agents share their instructions with others: it takes more than these to be a conversation.
+    Where instructions differ from call to call, or the history was trimmed, it takes half of the
+    messages, or the first of them.
     """
     best, most = None, _rules(call.messages)
     rivals = [one for one in reversed(session) if one.thread == call.thread]
@@ -356,10 +357,11 @@ def _closest(session: Sequence[_Open], call: Call) -> tuple[_Open | None, int]:
             best, most = one, common
     if best is not None:
         return best, most
-    marks = {mark for mark in map(mark_of, call.messages) if mark}
-    for one in rivals:
+    marks = [mark for mark in map(mark_of, call.messages) if mark]
+    for one in rivals if marks else ():
         known = {mark for mark in map(mark_of, one.history) if mark}
-        if known and 2 * len(known & marks) >= min(len(known), len(marks)) > 0:
+        both = known.intersection(marks)
+        if both and (marks[0] in known or 2 * len(both) >= min(len(known), len(marks))):
             return one, shared(one.history, call.messages)
     return None, 0
 

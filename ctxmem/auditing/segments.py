@@ -70,6 +70,10 @@ _SPEAKERS = ("user", "assistant", "system", "developer")
 _PLAIN_FIELDS = frozenset(
     ("role", "content", "id", "session", "session_id", "time", "timestamp", "model")
 )
+_FOREIGN = re.compile(
+    "claude|gemini|gemma|llama|mi[sx]tral|deepseek|qwen|command-r|grok|nova|glm|kimi|phi-",
+    re.IGNORECASE,
+)
 _NO_TEXT = _SILENT - {"call"}
 
 _BLANK_LINES = re.compile("\n\n+")
@@ -236,14 +240,13 @@ class Cutter:
         self._meters: dict[str, Meter] = {}
 
     def meter(self, model: str) -> Meter:
-        """Return what counts messages for a model, with the overhead of its provider."""
+        """Return what counts messages for a model, as `count_messages` does by its name."""
         meter = self._meters.get(model)
         if meter is None:
             if len(self._meters) >= _MOST_METERS:
                 self._meters.clear()
                 self._messages.clear()
-            meter = Meter(self._counter, provider_of_model(model), model or None)
-            self._meters[model] = meter
+            meter = self._meters[model] = Meter(self._counter, None, model or None)
         return meter
 
     def cut(self, call: Call) -> Window:
@@ -408,14 +411,9 @@ def _tools_tokens(tools: list[Any], meter: Meter, beside_system: bool) -> int:
         return meter.count(arguments_text(tools))
 
 
-def provider_of_model(model: str) -> str | None:
-    """Return the provider whose overhead a model has, None where its name does not say."""
-    name = model.lower()
-    if "claude" in name:
-        return "anthropic"
-    if "gemini" in name:
-        return "gemini"
-    return "bedrock" if "amazon.nova" in name else None
+def is_foreign(model: str) -> bool:
+    """Whether a model is known to have another tokenizer than OpenAI's."""
+    return _FOREIGN.search(model) is not None
 
 
 def _with_passages(

@@ -45,6 +45,26 @@ def uniform(message: Any) -> list[Any]:
     return results or [message]
 
 
+def put_together(messages: list[Any]) -> list[Any]:
+    """Return uniform messages with the items of one answer as one message.
+
+    The Responses API has an item for the text of an answer and one for each call.
+    """
+    made: list[Any] = []
+    for message in messages:
+        before = made[-1] if made else None
+        if _calls_alone(message) and isinstance(before, dict) and before.get("role") == "assistant":
+            calls = [*before.get("tool_calls", ()), *message["tool_calls"]]
+            made[-1] = {**before, "tool_calls": calls}
+        else:
+            made.append(message)
+    return made
+
+
+def _calls_alone(message: Any) -> bool:
+    return isinstance(message, dict) and message.get("content") is None and "tool_calls" in message
+
+
 def _role_of_item(parts: list[Part]) -> str:
     return "tool" if any(part.kind == "result" for part in parts) else "assistant"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ctxmem.auditing.conversations import Conversation, Exchange, conversations
 from ctxmem.auditing.messages import is_answer
-from ctxmem.chat.uniform import uniform
+from ctxmem.chat.uniform import put_together, uniform
 from ctxmem.cli.reading import DONE, print_json, progress, whole
 from ctxmem.errors import BudgetError, InputError, InputTypeError
 from ctxmem.memory.planner import POLICIES
@@ -166,7 +166,7 @@ class Chat:
             if known is None:
                 known = self._shapes[id(message)] = uniform(message)
             made += known
-        return made
+        return put_together(made)
 
 
 class Recorded:
@@ -221,8 +221,8 @@ def _nothing(paths: Sequence[str], recorded: Recorded, tally: Tally) -> str:
     ]
     reasons += [example for example in recorded.examples.values() if example]
     return (
-        f"{', '.join(paths)} holds no conversation; expected messages with role and content, or one "
-        f"of the formats that ctxmem audit --help names{''.join(f'; {one}' for one in reasons)}"
+        f"{', '.join(paths)} holds no conversation; expected messages with role and content, or "
+        f"one of the formats that ctxmem audit --help names{''.join(f'; {one}' for one in reasons)}"
     )
 
 
