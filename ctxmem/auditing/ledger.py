@@ -59,7 +59,7 @@ class AuditFinding:
         places: where it was met, the first of them: place, session, trace, message.
         texts: what it is about: the passage, or the versions side by side.
         fix: the line of code that mends it.
-        money: the tokens in the currency of the prices, None without prices.
+        money: what the tokens cost where they were, cached or not; None without prices.
     """
 
     kind: str
@@ -89,12 +89,8 @@ class AuditFinding:
         }
 
 
-def price_of(kind: str, prices: Mapping[str, float]) -> float:
-    """Return what a million tokens of a finding cost: all that they do, or what a cache saves."""
-    if kind != "unstable_prefix":
-        return prices["input"]
-    return max(0.0, prices["input"] - prices.get("cache_read", prices["input"] / 10))
-
+Priced = Callable[[str, int, int | None], float]
+"""Returns what tokens of a finding cost: its kind, the tokens, and its segment in the window."""
 
 Describe = Callable[[], tuple[str, str, list[str]]]
 """Returns title, detail and texts of a finding; called once a finding."""
@@ -107,6 +103,8 @@ class Ledger:
         self._found: dict[str, dict[Hashable, AuditFinding]] = {kind: {} for kind in KINDS}
         self.tokens: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.count: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self.money: dict[str, float] = dict.fromkeys(KINDS, 0.0)
+        self.price: Priced | None = None  # of the window that is walked through
         self._floor: dict[str, int] = dict.fromkeys(KINDS, 0)
         self._dropped: dict[str, int] = dict.fromkeys(KINDS, 0)
 
@@ -121,8 +119,14 @@ class Ledger:
         count: int = 1,
         requests: int = 1,
         fix: str | None = None,
+        at: int | None = None,
     ) -> None:
-        """Add to the finding of that kind about that; the first time it is described."""
+        """Add to the finding of that kind about that; the first time it is described.
+
+        `at` is the segment of the window that the tokens are in, by which they have a price.
+        """
+        money = self.price(kind, tokens, at) if self.price is not None and tokens else 0.0
+        self.money[kind] += money
         self.tokens[kind] += tokens
         self.count[kind] += count
         found = self._found[kind].get(about)
@@ -136,6 +140,8 @@ class Ledger:
             found = AuditFinding(kind, title, detail=detail, texts=texts, fix=fix or FIXES[kind])
             self._found[kind][about] = found
         found.tokens += tokens
+        if self.price is not None:
+            found.money = (found.money or 0.0) + money
         found.count += count
         found.requests += requests
         if len(found.places) < _PLACES and found.places[-1:] != [place]:
@@ -153,11 +159,9 @@ class Ledger:
         """Return how many findings there are of each kind, those too cheap to keep included."""
         return {kind: len(found) + self._dropped[kind] for kind, found in self._found.items()}
 
-    def findings(self, prices: Mapping[str, float] | None) -> list[AuditFinding]:
-        """Return all findings, the dearest first; prices are of a million tokens."""
+    def findings(self) -> list[AuditFinding]:
+        """Return all findings, those of most tokens first."""
         order = {kind: number for number, kind in enumerate(KINDS)}
         found = [one for of in self._found.values() for one in of.values()]
-        for one in found:
-            one.money = None if prices is None else one.tokens * price_of(one.kind, prices) / 1e6
         found.sort(key=lambda one: (-one.tokens, order[one.kind], -one.count))
         return found

@@ -44,6 +44,7 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
             window.places[i],
             describe,
             fix=None if segment.retrieved else REMEMBER,
+            at=i,
         )
 
 
@@ -78,6 +79,7 @@ def mark_versions(window: Window, ledger: Ledger) -> None:
                 window.places[i],
                 partial(_versions, one, other),
                 fix=None if one.retrieved or other.retrieved or one.role == "user" else REMEMBER,
+                at=i,
             )
 
 
@@ -128,6 +130,7 @@ def mark_overlaps(window: Window, ledger: Ledger) -> None:
             other.tokens * characters // max(1, len(texts[right])),
             window.places[compared[right]],
             partial(_overlap, one, other, texts[right][:characters]),
+            at=compared[right],
         )
 
 
@@ -163,7 +166,7 @@ class Boilerplate:
                 if unit in self._hot:
                     here[unit] = here.get(unit, 0) + 1
                     if here[unit] > 1:
-                        self._tell(unit, window.places[i], ledger)
+                        self._tell(unit, i, window.places[i], ledger)
 
     def _known(self, segment: Segment) -> tuple[int, ...]:
         """Return the lines of a passage, counted if it is new."""
@@ -189,14 +192,14 @@ class Boilerplate:
             if len(self._count) > _MOST_UNITS // 2:
                 self._count = {}
 
-    def _tell(self, unit: int, place: dict[str, Any], ledger: Ledger) -> None:
+    def _tell(self, unit: int, at: int, place: dict[str, Any], ledger: Ledger) -> None:
         text, tokens = self._hot[unit]
 
         def describe() -> tuple[str, str, list[str]]:
             title = " ".join(text[:60].split())
             return title, f"{tokens:,} tokens in passages that have nothing else in common", [text]
 
-        ledger.add("boilerplate", unit, tokens, place, describe)
+        ledger.add("boilerplate", unit, tokens, place, describe, at=at)
 
 
 def units_of(text: str) -> tuple[int, ...]:

@@ -58,8 +58,8 @@ def _hero(audit: Data) -> str:
     number, space, rest = text.partition(" ")
     if number.endswith("%"):
         text = f"<b>{number}</b>{space}{rest}"
-    said = filter(None, [words.money_line(audit["totals"]), *words.measured(audit)])
-    return f'<p class="hero">{text}</p>' + "".join(f"<p>{escape(line)}</p>" for line in said)
+    spent = words.money_line(audit["totals"])
+    return f'<p class="hero">{text}</p>' + (f"<p>{escape(spent)}</p>" if spent else "")
 
 
 def _tiles(totals: Data) -> str:

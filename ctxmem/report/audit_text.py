@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from ctxmem.report import audit_words as words
-from ctxmem.report.words import Data, cut, many, money, share, visible
+from ctxmem.report.words import Data, cut, many, share, visible
 
 _WIDTH = 96
 _INDENT = " " * 3
@@ -29,7 +29,6 @@ def _summary(audit: Data) -> str:
     lines = [words.headline(audit)]
     if totals["calls"]:
         lines += [words.money_line(totals), words.cache_line(totals)]
-        lines += words.measured(audit)
     return "\n".join(line for said in filter(None, lines) for line in _wrapped(said))
 
 

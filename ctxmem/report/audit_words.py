@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ctxmem.report.words import Data, cut, many, money, share
+from ctxmem.report.words import Data, many, money, share
 
 KINDS: dict[str, tuple[str, str]] = {
     "repeat_in_request": ("repeat", "The same text occurs several times in one request"),
@@ -25,15 +25,15 @@ KINDS: dict[str, tuple[str, str]] = {
 PARTS: dict[str, str] = {
     "system": "system prompt",
     "tools": "tool definitions",
-    "rules": "rules",
     "history": "earlier messages",
-    "results": "tool results",
+    "tool_calls": "tool calls",
+    "tool_results": "tool results",
     "passages": "retrieved passages",
-    "question": "last message of the user",
+    "question": "the user's last message",
+    "thoughts": "reasoning sent back",
     "images": "images",
     "files": "files",
-    "audio": "audio",
-    "thoughts": "reasoning",
+    "sound": "sound and video",
     "overhead": "message format",
 }
 """Parts of a request, and what a person calls them."""
@@ -110,6 +110,40 @@ def sources(read: Data) -> str:
     return f"{many(read['records'], 'record')}{files}: {formats or 'no known format'}"
 
 
+def money_line(totals: Data) -> str:
+    """Return what was paid for input, how that is known, and what repeats cost; "" if unknown."""
+    spent = totals["money"]
+    if spent is None:
+        return ""
+    line = f"Input cost {money(spent['paid'])}, {_known_by(spent)}"
+    if totals["repeated_tokens"]:
+        line += f"; what repeats cost {money(spent['repeated'])} of it"
+    unknown = spent["usage"]["without_cache_fields"]
+    if unknown["calls"] and unknown["money_if_cached"] < 0.99 * unknown["money"]:
+        line += (
+            f". The usage of {many(unknown['calls'], 'call')} does not say what was cached: they "
+            f"cost {money(unknown['money'])} without a cache and "
+            f"{money(unknown['money_if_cached'])} with one"
+        )
+    if spent["logged"]:
+        logged = spent["logged"]
+        line += (
+            f". The log itself states {money(logged['money'])} for "
+            f"{many(logged['calls'], 'call')}, output included"
+        )
+    return f"{line}."
+
+
+def _known_by(spent: Data) -> str:
+    if spent["by"] == "usage":
+        return "by the token usage in the log"
+    simulated = "a simulation of the provider's prompt cache"
+    if spent["by"] == "simulation":
+        return f"by {simulated}, as the log has no usage"
+    usage, calls = spent["usage"]["calls"], spent["simulation"]["calls"]
+    return f"by the usage in the log for {many(usage, 'call')} and by {simulated} for {calls:,}"
+
+
 def cache_line(totals: Data) -> str:
     """Return how much of a request begins as the one before it did, "" if nothing is known."""
     stable = totals["stable_share"]
@@ -146,11 +180,6 @@ def occurrences(finding: Data) -> str:
     copies = many(finding["count"], "copy") if finding["count"] > 1 else ""
     where = many(finding["requests"], "request") if finding["requests"] > 1 else ""
     return " in ".join(filter(None, (copies, where)))
-
-
-def title_words(finding: Data, width: int) -> str:
-    """Return the title of a finding on one line."""
-    return cut(finding["title"], width)
 
 
 def spent(kind: str, totals: Data) -> float:

@@ -52,10 +52,11 @@ vector-effect:non-scaling-stroke;fill:none}
 .ctxmem .m-repeat{fill:var(--repeat)}.ctxmem .m-resent{fill:var(--resent)}
 .ctxmem .m-version{fill:var(--version)}.ctxmem .m-overlap{fill:var(--overlap)}
 .ctxmem .m-lost{fill:var(--lost)}.ctxmem .m-boilerplate{fill:var(--boilerplate)}
-.ctxmem .p-system{fill:#5b7fb5}.ctxmem .p-tools{fill:#8f6fb8}.ctxmem .p-rules{fill:#b86f9b}
-.ctxmem .p-history{fill:#7fa7a0}.ctxmem .p-results{fill:#c08a4a}.ctxmem .p-passages{fill:#5d9c5a}
-.ctxmem .p-question{fill:#c9b458}.ctxmem .p-images{fill:#c0605a}.ctxmem .p-files{fill:#a0785a}
-.ctxmem .p-audio{fill:#6a9fc0}.ctxmem .p-thoughts{fill:#9a9a6a}.ctxmem .p-overhead{fill:#98a2ac}
+.ctxmem .p-system{fill:#5b7fb5}.ctxmem .p-tools{fill:#8f6fb8}.ctxmem .p-history{fill:#7fa7a0}
+.ctxmem .p-tool_calls{fill:#b86f9b}.ctxmem .p-tool_results{fill:#c08a4a}
+.ctxmem .p-passages{fill:#5d9c5a}.ctxmem .p-question{fill:#c9b458}.ctxmem .p-images{fill:#c0605a}
+.ctxmem .p-files{fill:#a0785a}.ctxmem .p-sound{fill:#6a9fc0}.ctxmem .p-thoughts{fill:#9a9a6a}
+.ctxmem .p-overhead{fill:#98a2ac}
 .ctxmem .parts th[scope=row]{white-space:nowrap}.ctxmem .parts td.wide{width:40%}
 .ctxmem .plot{height:auto}
 .ctxmem .plot text{font-size:12px;fill:var(--soft)}
