@@ -8,7 +8,15 @@ from typing import Any
 
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.editing import replaced, with_content, with_result_texts, with_text
-from ctxmem.chat.paragraphs import LineIndex, is_passage, located, paragraphs, reference
+from ctxmem.chat.paragraphs import (
+    LineIndex,
+    has_reference,
+    is_passage,
+    located,
+    paragraphs,
+    reference,
+    without_references,
+)
 from ctxmem.chat.parts import Part, parts_of
 from ctxmem.chat.rules import wire_format
 from ctxmem.chat.shapes import ROLES, listed, role_of, shown
@@ -121,7 +129,7 @@ def dedup_messages(
     >>> print(folded.messages[0]["content"][len(text) :].strip())
     When?
     <BLANKLINE>
-    [as above: "Refunds are paid within…"]
+    [as above: "Refunds are paid…"]
     >>> folded.restore() == chat, folded.tokens_after < folded.tokens_before
     (True, True)
     """
@@ -233,16 +241,16 @@ class _Folder:
         found: list[Fold] = []
         at = 0
         for piece in self._pieces(text, role):
-            fold = None
+            ours = []
             if not kept and piece.passage and piece.text != question:
-                fold = self._folded(piece, index)
-            if fold is None:
-                self._learn(piece, index)
-                continue
-            start, end, one = fold
-            made += [text[at:start], one.shown]
-            found.append(one)
-            at = end
+                ours = self._folds(piece, index)
+            shown = piece.text
+            for start, end, fold in reversed(ours):
+                shown = f"{shown[:start]}{fold.shown}{shown[end:]}"
+            self._learn(shown, piece.passage, index)
+            made += [text[at : piece.start], shown]
+            found += [fold for _, _, fold in ours]
+            at = piece.end
         if not found:
             return None
         folds += found
@@ -266,17 +274,24 @@ class _Folder:
             at = end
         return found
 
-    def _folded(self, piece: _Piece, index: int) -> tuple[int, int, Fold] | None:
-        """Return where a piece repeats, and its fold; None if it does not, or must stay."""
+    def _folds(self, piece: _Piece, index: int) -> list[tuple[int, int, Fold]]:
+        """Return where a piece repeats, and how each repeat is folded."""
         number = self._known.get(piece.text)
-        start, end = 0, len(piece.text)
-        if number is None:
-            run = self._lines.run(piece.text)
-            if run is None:
-                return None
-            start, end, number = run.start, run.end, self._numbers[run.source]
-            start += len(piece.text[start:end]) - len(piece.text[start:end].lstrip())
-        text = piece.text[start:end]
+        if number is not None:
+            places = [(0, len(piece.text), number)]
+        else:
+            runs = self._lines.runs(piece.text)
+            places = [(run.start, run.end, self._numbers[run.source]) for run in runs]
+        found = []
+        for start, end, source in places:
+            text = piece.text[start:end].lstrip()
+            fold = self._fold(text, source, index)
+            if fold is not None:
+                found.append((end - len(text), end, fold))
+        return found
+
+    def _fold(self, text: str, number: int, index: int) -> Fold | None:
+        """Return a passage folded, None if its reference would be no shorter or not clear."""
         quote = self._quote(text, number)
         if quote is None:
             return None
@@ -285,18 +300,19 @@ class _Folder:
         tokens = self.meter.count(text) - self.meter.count(instead)
         if tokens <= 0 or len(instead) >= len(text):
             return None
-        fold = Fold(index, first, text, instead, tokens)
-        return piece.start + start, piece.start + end, fold
+        return Fold(index, first, text, instead, tokens)
 
     def _quote(self, text: str, number: int) -> str | None:
         """Return what is said of a passage so that no other can be meant."""
         begins = _begins(text)
-        alike = [one for one in self._begins.get(begins, ()) if one != number]
-        if len(alike) >= _MOST_ALIKE:
+        alike = self._begins.get(begins, [])
+        if len(alike) > _MOST_ALIKE:
             return None
-        if not alike:
+        # A paragraph that has the passage in it is meant as well as any other copy.
+        texts = [self._shown[one][0] for one in alike if one != number]
+        others = [" ".join(other.split()) for other in texts if text not in other]
+        if not others:
             return begins if len(begins) >= len(text) else f"{begins}…"
-        others = [" ".join(self._shown[one][0].split()) for one in alike]
         longer = _begins(text, _QUOTED[1])
         if not any(longer in other for other in others):
             return f"{longer}…"
@@ -307,16 +323,18 @@ class _Folder:
                 return f"{begins}… {middle}…"
         return None
 
-    def _learn(self, piece: _Piece, index: int) -> None:
-        """Note a passage that is shown in full."""
-        if piece.text in self._known:
+    def _learn(self, text: str, passage: bool, index: int) -> None:
+        """Note what a message shows in full."""
+        if text in self._known or not without_references(text):
             return
-        number = self._known[piece.text] = len(self._shown)
-        self._shown.append((piece.text, index))
-        if piece.passage:
+        number = len(self._shown)
+        if not has_reference(text):
+            self._known[text] = number
+        self._shown.append((text, index))
+        if passage:
             self._numbers.append(number)
-            self._lines.add(piece.text)
-        for line in piece.text.split("\n"):
+            self._lines.add(text)
+        for line in text.split("\n"):
             alike = self._begins.setdefault(_begins(line), [])
             if len(alike) <= _MOST_ALIKE and alike[-1:] != [number]:
                 alike.append(number)
@@ -326,9 +344,12 @@ class _Folder:
         texts = [part.text for part in parts if part.kind == "text"]
         if role != "user" or not texts:
             return None
-        pieces = [piece for text in texts for piece in self._pieces(text, role)]
-        new = [p for p in pieces if p.text not in self._known and self._lines.run(p.text) is None]
-        return pieces[-1].text if pieces and not new else None
+        pieces = [piece.text for text in texts for piece in self._pieces(text, role)]
+        new = any(
+            not (has_reference(text) or text in self._known or self._lines.runs(text))
+            for text in pieces
+        )
+        return None if new or not pieces else pieces[-1]
 
 
 def _begins(text: str, most: int = _QUOTED[0]) -> str:
@@ -338,7 +359,8 @@ def _begins(text: str, most: int = _QUOTED[0]) -> str:
         lines = (line.strip() for line in text.split("\n"))
         line = next((line for line in lines if len(line) >= _LEAST_QUOTED), line)
     if len(line) > most:
-        line = line[:most].rsplit(None, 1)[0]
+        words = line[:most].rsplit(None, 1)[0]
+        line = words if len(words) >= most // 2 else line[:most]
     return " ".join(line.split())
 
 

@@ -1,9 +1,9 @@
 """Which text repeats: the one rule for what an audit reports and what `dedup_messages` folds.
 
 A text is cut at blank lines. A paragraph repeats if the same paragraph, without the white space
-around it, came before. So does a run of its whole lines if it is the greater part of the paragraph:
-a label in front of one copy ("Context:", "Source: a.rst") or a question behind it makes the
-passage no other one.
+around it, came before. So does a run of its whole lines if it is the greater part of what is left
+of the paragraph without other repeats: a label in front of one copy ("Context:", "Source: a.rst")
+or a question behind it makes the passage no other one.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def is_passage(stripped: str, role: str) -> bool:
     """Return whether a text is long enough that its repetition is waste."""
     if len(stripped) < (SPOKEN_CHARACTERS if role == "assistant" else LEAST_CHARACTERS):
         return False
-    if "[as " in stripped and _REFERENCE.search(stripped):
-        return is_passage(_REFERENCE.sub("", stripped).strip(), role)
+    if has_reference(stripped):
+        return is_passage(without_references(stripped), role)
     return len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS
 
 
@@ -56,6 +56,16 @@ def reference(begins: str, message: int | None) -> str:
     """
     where = "above" if message is None else f"in message {message}"
     return f'[as {where}: "{begins}"]'
+
+
+def has_reference(text: str) -> bool:
+    """Return whether a text names a passage in place of showing it."""
+    return "[as " in text and _REFERENCE.search(text) is not None
+
+
+def without_references(text: str) -> str:
+    """Return a text without the references in it, and without white space around it."""
+    return _REFERENCE.sub("", text).strip()
 
 
 class Run(NamedTuple):
@@ -89,33 +99,44 @@ class LineIndex:
         lines = paragraph.rstrip().split("\n")
         self._lines.append(lines)
         for i, line in enumerate(lines):
-            if len(line) >= _LEAST_LINE:
+            if len(line) >= _LEAST_LINE and not has_reference(line):
                 self._at.setdefault(line, (number, i))
         return number
 
-    def run(self, paragraph: str) -> Run | None:
-        """Return the longest run of lines that an earlier paragraph has, None if it is no repeat.
+    def runs(self, paragraph: str) -> list[Run]:
+        """Return the runs of lines that earlier paragraphs have, in order, where they are repeats.
 
-        It has more than half of the paragraph's characters.
+        Each has more than half of the characters that are left without the longer ones.
         """
-        lines = paragraph.rstrip().split("\n")
-        best, best_size = None, 0
-        i = behind = 0
+        found = self._shared(paragraph.rstrip().split("\n"))
+        if not found:
+            return []
+        left = len(without_references(paragraph))
+        kept = []
+        for run in sorted(found, key=lambda run: run.start - run.end):
+            size = run.end - run.start
+            if 2 * size <= left or not is_passage(paragraph[run.start : run.end].strip(), ""):
+                break
+            left -= size + 1
+            kept.append(run)
+        return sorted(kept)
+
+    def _shared(self, lines: Sequence[str]) -> list[Run]:
+        """Return all runs of lines that earlier paragraphs have."""
+        found = []
+        i = behind = at = 0
         while i < len(lines):
-            found = self._at.get(lines[i]) if len(lines[i]) >= _LEAST_LINE else None
-            if found is None:
+            known = self._at.get(lines[i]) if len(lines[i]) >= _LEAST_LINE else None
+            if known is None:
                 i += 1
                 continue
-            first, behind = self._extended(lines, behind, i, *found)
-            size = sum(map(len, lines[first:behind])) + behind - first - 1
-            if size > best_size:
-                best, best_size = (first, found[0]), size
-            i = behind
-        if best is None or 2 * best_size <= len(paragraph.strip()):
-            return None
-        start = sum(map(len, lines[: best[0]])) + best[0]
-        run = Run(start, start + best_size, best[1])
-        return run if is_passage(paragraph[run.start : run.end].strip(), "") else None
+            first, end = self._extended(lines, behind, i, *known)
+            at += sum(map(len, lines[behind:first])) + first - behind
+            size = sum(map(len, lines[first:end])) + end - first - 1
+            found.append(Run(at, at + size, known[0]))
+            at += size + 1
+            i = behind = end
+        return found
 
     def _extended(
         self, lines: Sequence[str], floor: int, at: int, source: int, there: int
