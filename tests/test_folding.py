@@ -179,7 +179,7 @@ POOL = [
 ]
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [60, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_histories_are_smaller_valid_and_come_back(provider, rounds):
     rng = random.Random(f"fold {provider} {rounds}")
@@ -196,9 +196,8 @@ def test_histories_are_smaller_valid_and_come_back(provider, rounds):
         assert folded.tokens_after == ctxmem.count_messages(folded.messages, provider=name)
         assert folded.tokens_after <= folded.tokens_before
         assert bool(folded.folded) == (folded.tokens_after < folded.tokens_before)
-        found = [(f.kind, f.index) for f in ctxmem.check(chat, provider=name)]
-        left = ctxmem.check(folded.messages, provider=name)
-        assert [(f.kind, f.index) for f in left] == found
+        found = problems(chat, name)
+        assert problems(folded.messages, name) == found
         again = ctxmem.dedup_messages(folded.messages, provider=name)
         assert again.messages == folded.messages and again.folded == []
         for fold in folded.folded:
@@ -208,6 +207,12 @@ def test_histories_are_smaller_valid_and_come_back(provider, rounds):
         assert unfolded(folded) == chat
         folds += len(folded.folded)
     assert folds > rounds / 2
+
+
+def problems(chat, provider):
+    """Return what check finds; a message that is there twice is what folding is for."""
+    found = ctxmem.check(chat, provider=provider)
+    return [(f.kind, f.index) for f in found if f.kind != "duplicate_message"]
 
 
 def unfolded(folded):
