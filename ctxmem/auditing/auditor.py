@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import xxhash
 
+from ctxmem.auditing import fixes
 from ctxmem.auditing.assembly import Call
-from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.passages import (
     Boilerplate,
+    add_repeat,
+    described,
+    mark_labelled,
     mark_overlaps,
     mark_repeats,
     mark_versions,
-    told,
 )
 from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
@@ -34,6 +37,7 @@ from ctxmem.auditing.sessions import (
     close,
     compare,
 )
+from ctxmem.auditing.tool_results import ToolResults
 from ctxmem.chat import check
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.shapes import ROLES
@@ -90,7 +94,7 @@ class Auditor:
         self.counter = counter
         self.budget = budget
         self.near = near
-        self.ledger = Ledger()
+        self.ledger = Ledger(budget)
         self.totals = Totals()
         self.replay = replay
         self.rankers = Rankers()
@@ -119,6 +123,7 @@ class Auditor:
             self._check_pairs(call, session)
         self._mark_resent(session, window)
         if self.near:
+            mark_labelled(window, self.ledger)
             mark_versions(window, self.ledger)
             mark_overlaps(window, self.ledger)
             self._boilerplate.mark(window, self.ledger)
@@ -206,7 +211,8 @@ class Auditor:
             detail = f"the first is of {row.tokens:,} tokens"
             describe = partial(_plain, title, detail)
             place = self._place(call, session, 0)
-            self.ledger.add("over_budget", session.name, over, place, describe)
+            fix = partial(fixes.within, self.budget, call.messages, self.counter)
+            self.ledger.add("over_budget", session.name, over, place, describe, fix=fix)
         add_row(session, row)
 
     def _add_usage(self, call: Call) -> None:
@@ -266,6 +272,7 @@ class Auditor:
             chat.segments.append(segment)
             chat.born.append(chat.calls)
             chat.places.append(call.place)
+            chat.message_of.append(len(chat.messages) - 1)
             chat.tokens += segment.tokens
             chat.characters += len(segment.text)
             if segment.telling:
@@ -283,34 +290,29 @@ class Auditor:
             return
 
         def place(at: int) -> dict[str, Any]:
-            return {"place": chat.places[at], "session": session.name}
+            where = {"place": chat.places[at], "session": session.name}
+            return {**where, "message": chat.message_of[at]}
 
         asked = Call(chat.place, session.name, session.name, None, "", None)
+        asked.messages = chat.messages
         window = Window(asked, session.name, chat.segments)
         window.places = [place(at) for at in range(len(chat.segments))]
-        for at, first in chat.repeats:
+        results, told = ToolResults(chat.messages), set[Hashable]()
+        for at, source in chat.repeats:
             calls = chat.calls - chat.born[at]
-            segment = chat.segments[at]
             window.marks[at] = "repeat"
             if calls > 0:
-                self.ledger.add(
-                    "repeat_in_request",
-                    segment.key,
-                    segment.tokens * calls,
-                    window.places[at],
-                    partial(_again, segment, chat.places[first]),
-                    requests=calls,
-                    fix=REMEMBER,
-                )
+                first = chat.places[source]
+                add_repeat(window, self.ledger, results, told, at, source, calls=calls, first=first)
         if self.near:
             window.unique = [
                 at
                 for at, segment in enumerate(chat.segments)
                 if segment.telling and at not in window.marks
             ]
+            mark_labelled(window, self.ledger)
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
-        asked.messages = chat.messages
         self._check_pairs(asked, session, ("orphan_result", "open_call"))
         self._draw(window, session.calls)
 
@@ -374,6 +376,7 @@ class Auditor:
         """Close every session; return the sessions and windows that the page draws, worst first."""
         for session in self._sessions.rest():
             self._close(session)
+        self.ledger.calls = self.totals.calls
         self.rankers.tell(self.ledger)
         sessions = [
             {
@@ -406,7 +409,7 @@ def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str
 
 
 def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
-    title, detail, texts = told(segment)
+    title, detail, texts = described(segment)
     return title, f"{detail}; first at {first}", texts
 
 
