@@ -18,6 +18,7 @@ ROOM = 4000
 """Tokens of a budget that is shown where none is given and the window is smaller."""
 
 _PHRASE_WORDS = 8
+_MOST_CHARACTERS = 8000  # of a text in which words are looked for
 _LEAST_MEMORY = 500
 
 
@@ -88,7 +89,7 @@ def _phrase_of(one: str, other: str) -> str:
 
 
 def _phrases(text: str) -> Iterator[str]:
-    for line in text.split("\n"):
+    for line in text[:_MOST_CHARACTERS].split("\n"):
         words = line.split(" ")
         for i in range(0, max(1, len(words) - _PHRASE_WORDS + 1)):
             yield " ".join(words[i : i + _PHRASE_WORDS]).strip()

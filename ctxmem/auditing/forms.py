@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 _MOST_LINES = 400  # that are looked at of one text
+_MOST_CHARACTERS = 8000
 
 _WORD = re.compile(r"[\"'(\[]?[^\W\d_]+(?:['’-][^\W\d_]+)*[.,;:!?)\]\"'…]*")
 _KEY = re.compile(r"\s*(?:[-*]\s+)?[\"']?[\w.$/<>-]{1,40}[\"']?\s*[:=]")
@@ -17,8 +18,14 @@ _FRAME = re.compile(
     r"\s*(?:$|#|//|/\*|\*|--|;|<!--|\"\"\"|import\b|from\b.*\bimport\b|using\b|package\b|include\b"
     r"|require|use\s|@|[{}()\[\]<>`~=*-]+\s*$)"
 )
+_CODE = re.compile(
+    r"\s*\d+[:|]\s{2,}|.*(?:[{};]|\(.*\).*:)\s*$|.*(?:=>|->|::)"
+    r"|\s*(?:\d+:\s*)?(?:import\s|from\s+[\w.]+\s+import\b|using\s|package\s|#\s*include\b|require\b)"
+)
+_ITEM = re.compile(r"\s*(?:[-*•+]|\d+[.)])\s")
 _FIELD = re.compile(r"[,;|\t]")
 _PROSE = 0.7  # the share of words from which on a text is prose
+_SAME_LINES = 0.7  # that two versions of a record or of code share
 
 
 def is_prose(text: str) -> bool:
@@ -29,15 +36,19 @@ def is_prose(text: str) -> bool:
     >>> is_prose('{"order": 1000, "state": "sent", "parcels": 1}')
     False
     """
-    lines = [line for line in text.split("\n", _MOST_LINES)[:_MOST_LINES] if line.strip()]
+    lines = [line for line in text[:_MOST_CHARACTERS].split("\n") if line.strip()]
     keyed = sum(_KEY.match(line) is not None for line in lines)
     if len(lines) > 2 and 2 * keyed > len(lines):
         return False
     if text.lstrip()[:1] in ("{", "[", "<") and text.rstrip()[-1:] in ("}", "]", ">"):
         return False
-    words = [word for line in lines for word in line.split()]
-    spoken = sum(_WORD.fullmatch(word) is not None for word in words)
-    return spoken >= _PROSE * len(words)
+    words = spoken = 0
+    for line in lines:
+        said = line.split()
+        words += len(said)
+        if _CODE.match(line) is None:
+            spoken += sum(_WORD.fullmatch(word) is not None for word in said)
+    return spoken >= _PROSE * words
 
 
 def subject_of(text: str) -> str:
@@ -66,4 +77,25 @@ def is_of_one_form(one: str, other: str) -> bool:
     """
     if is_prose(one) and is_prose(other):
         return False
-    return subject_of(one) != subject_of(other)
+    if subject_of(one) != subject_of(other):
+        return True
+    lines, others = _lines_of(one), _lines_of(other)
+    return len(lines & others) < _SAME_LINES * min(len(lines), len(others)) and len(lines) > 1
+
+
+def _lines_of(text: str) -> set[str]:
+    return {line.strip() for line in text[:_MOST_CHARACTERS].split("\n") if line.strip()}
+
+
+def are_items(one: str, other: str) -> bool:
+    """Return whether two texts are items of lists, which are written alike on purpose."""
+    return _ITEM.match(one) is not None and _ITEM.match(other) is not None
+
+
+def say_the_same(one: str, other: str) -> bool:
+    """Return whether two texts have the same words, in another layout.
+
+    >>> say_the_same("Paid within 30 days!", "paid  within\\n30 days")
+    True
+    """
+    return re.findall(r"\w+", one.casefold()) == re.findall(r"\w+", other.casefold())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctxmem.auditing import fixes
-from ctxmem.auditing.forms import is_of_one_form
+from ctxmem.auditing.forms import are_items, is_of_one_form, is_prose, say_the_same
 from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
@@ -94,9 +94,10 @@ def add_repeat(
     tokens = segment.tokens * len(text) // max(1, len(segment.text))
     about: Hashable = segment.key if run is None else key_of(text.strip())
     count = calls
-    call = None
+    call = again = None
     if segment.role == "tool" and not segment.retrieved:
         call = results.call(earlier.get("message"), window.segments[source].text.strip())
+        again = results.call(place.get("message"), segment.text.strip())
     if call is not None:
         about = (window.session, call.name, call.about)
         copy = (place.get("message"), about)
@@ -107,10 +108,10 @@ def add_repeat(
         about,
         tokens * calls,
         place,
-        partial(_repeat, segment, text, call, first),
+        partial(_repeat, segment, text, call, again, first),
         count=count,
         requests=calls,
-        fix=_fix_of(window, at, source, ledger.budget),
+        fix=partial(_fix_of, window, at, source, ledger.budget),
         at=at,
         request=window.session if calls > 1 else None,
     )
@@ -128,12 +129,18 @@ def _fix_of(window: Window, at: int, source: int, budget: int | None) -> fixes.F
 
 
 def _repeat(
-    segment: Segment, text: str, call: ToolCall | None, first: str
+    segment: Segment, text: str, call: ToolCall | None, again: ToolCall | None, first: str
 ) -> tuple[str, str, list[str]]:
     where = f"; first at {first}" if first else ""
     if call is not None:
-        detail = "the tool returned again what an earlier result in the request says already"
-        return f"{call.title}: the result is there again", detail + where, [text.strip()[:_SHOWN]]
+        same = again is not None and again[:2] == call[:2]
+        title = f"{call.title}: the same result again" if same else f"{call.title}: said again"
+        detail = (
+            "the tool was called again and returned what the history holds already"
+            if same
+            else "later results hold what this one returned"
+        )
+        return title, detail + where, [text.strip()[:_SHOWN]]
     title, detail, texts = described(segment)
     if text is not segment.text:
         title, texts = begins(text), [text.strip()[:_SHOWN]]
@@ -203,21 +210,22 @@ def _is_version(window: Window, i: int, j: int) -> bool:
     if one.retrieved and other.retrieved:
         return not is_of_one_form(one.text, other.text)
     roles = {one.role, other.role}
-    if "assistant" in roles or ("user" in roles and _is_said(window, i, j)):
+    if "assistant" in roles or _is_said(window, i) or _is_said(window, j):
         return False
     if "tool" not in roles and _message(window, i) == _message(window, j):
-        return not is_of_one_form(one.text, other.text)
-    return not differences(one.text, other.text)
+        alike = are_items(one.text, other.text) or is_of_one_form(one.text, other.text)
+        return not alike
+    return say_the_same(one.text, other.text)
 
 
-def _is_said(window: Window, i: int, j: int) -> bool:
-    """Return whether one of two passages is all that its message says: a question."""
-    places = window.places
-    return any(
-        window.segments[k].role == "user"
-        and not window.segments[k].retrieved
-        and places[k] not in (places[k - 1] if k else None, *places[k + 1 : k + 2])
-        for k in (i, j)
+def _is_said(window: Window, i: int) -> bool:
+    """Return whether a passage is all that a message of a user says: a question."""
+    segment, places = window.segments[i], window.places
+    return (
+        segment.role == "user"
+        and not segment.retrieved
+        and "\n" not in segment.text.strip()
+        and places[i] not in (places[i - 1] if i else None, *places[i + 1 : i + 2])
     )
 
 
@@ -261,9 +269,13 @@ def mark_overlaps(window: Window, ledger: Ledger) -> None:
             other.tokens * characters // max(1, len(texts[right])),
             window.places[j],
             partial(_overlap, one, other, texts[right][:characters]),
-            fix=fixes.spanned(fixes.room_of(ledger.budget, window.tokens)),
+            fix=partial(_span_fix, window, ledger.budget),
             at=j,
         )
+
+
+def _span_fix(window: Window, budget: int | None) -> fixes.Fix:
+    return fixes.spanned(fixes.room_of(budget, window.tokens))
 
 
 def _are_cut(window: Window, i: int, j: int) -> bool:
@@ -285,6 +297,14 @@ def _overlap(one: Segment, other: Segment, shared: str) -> tuple[str, str, list[
     return title, detail, [shared[:_SHOWN]]
 
 
+class _Line(NamedTuple):
+    """A line that many passages have; code and rows are boilerplate only where retrieved."""
+
+    text: str
+    tokens: int
+    prose: bool
+
+
 class Boilerplate:
     """Counts in how many different passages each line or sentence stands."""
 
@@ -292,18 +312,19 @@ class Boilerplate:
         self._counter = counter
         self._passages: set[int] = set()
         self._count: dict[int, int] = {}
-        self._hot: dict[int, tuple[str, int]] = {}  # unit -> its text and tokens
+        self._hot: dict[int, _Line] = {}
 
     def mark(self, window: Window, ledger: Ledger) -> None:
         """Count the lines of passages, and tell those that come again and again in this window."""
         passages = [
             (i, self._known(window.segments[i]))
             for i in window.unmarked()
-            if window.segments[i].role not in ("assistant", "call")
+            if window.segments[i].role != "assistant" and not _is_said(window, i)
         ]
         here: dict[int, list[frozenset[int]]] = {}  # the passages with a line, as their lines
         for i, units in passages:
-            hot = [unit for unit in units if unit in self._hot]
+            retrieved = window.segments[i].retrieved
+            hot = [u for u in units if u in self._hot and (retrieved or self._hot[u].prose)]
             lines = frozenset(units) if hot else frozenset()
             for unit in hot:
                 others = here.setdefault(unit, [])
@@ -331,7 +352,7 @@ class Boilerplate:
             self._count[unit] = count
             if count == BOILERPLATE_PASSAGES:
                 text = next(u for u in _units(segment.text) if key_of(u) == unit)
-                self._hot[unit] = (text, self._counter.count(text))
+                self._hot[unit] = _Line(text, self._counter.count(text), is_prose(text))
         if len(self._count) > _MOST_UNITS:
             # Lossy counting (Manku and Motwani 2002): what stood in one passage so far goes.
             self._count = {unit: count for unit, count in self._count.items() if count > 1}
@@ -339,7 +360,7 @@ class Boilerplate:
                 self._count = {}
 
     def _tell(self, unit: int, at: int, place: dict[str, Any], ledger: Ledger) -> None:
-        text, tokens = self._hot[unit]
+        text, tokens, _ = self._hot[unit]
 
         def describe() -> tuple[str, str, list[str]]:
             title = " ".join(text[:60].split())
