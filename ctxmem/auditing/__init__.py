@@ -60,7 +60,7 @@ class Audit:
         findings: what costs tokens or is wrong, the dearest first.
         totals: sums: calls, tokens, what of them is waste and of which kind, money.
         read: what was read: files, formats, and what could not be read and why.
-        sessions: the most wasteful sessions, call by call.
+        sessions: the longest sessions, call by call.
         windows: the most wasteful windows, segment by segment.
         replay: before and after packing with ctxmem, None unless asked for.
     """

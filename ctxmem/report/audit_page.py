@@ -169,7 +169,8 @@ def _findings(audit: Data, *, live: bool) -> str:
     cards = "".join(_finding(finding, i < _MARKED_FINDINGS) for i, finding in enumerate(shown))
     left = len(findings) - len(shown) + audit["findings_left_out"]
     more = f"<p class='soft'>{left:,} more are in the output of --json.</p>" if left else ""
-    return f"<section><h2>All findings, those with most tokens first</h2>{filters}{cards}{more}</section>"
+    head = "<h2>All findings, those with most tokens first</h2>"
+    return f"<section>{head}{filters}{cards}{more}</section>"
 
 
 def _finding(finding: Data, mark: bool) -> str:

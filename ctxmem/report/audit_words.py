@@ -76,7 +76,7 @@ def by_kind(audit: Data) -> list[tuple[str, list[Data]]]:
 
 
 def common_folder(audit: Data) -> str:
-    """Return the folder that all places of findings are in, "" if there is none worth leaving out."""
+    """Return the folder that all places of findings are in, "" if it is short or there is none."""
     paths = {path for finding in audit["findings"] for path in _paths(finding["places"])}
     if len(paths) < 2:
         return ""
