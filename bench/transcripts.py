@@ -178,6 +178,7 @@ def sessions(count: int = 30, *, seed: int = 0) -> Iterator[tuple[str, list[Line
             # A session that is resumed begins with a copy of the lines of the other.
             session.lines = [line | {"sessionId": name} for line in before.lines]
             session.parent, session.folder = before.parent, before.folder
+            session.second = max(session.second, before.second + 600)
             session.files, session.window, session.cached = before.files, before.window, 0
         for _ in range(rng.randint(1, 5)):
             part = rng.choice(_PARTS)

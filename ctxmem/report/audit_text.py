@@ -90,7 +90,8 @@ def _finding(finding: Data, folder: str) -> Iterator[str]:
     yield f"{_INDENT}- {first.strip()}"
     yield from rest
     if finding["detail"]:
-        yield from _wrapped(finding["detail"], _INDENT + "  ")
+        detail = finding["detail"].replace(folder, "") if folder else finding["detail"]
+        yield from _wrapped(detail, _INDENT + "  ")
     if finding["places"]:
         yield f"{_INDENT}  at {words.place_words(finding['places'][0], folder)}"
 

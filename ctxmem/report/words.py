@@ -33,16 +33,16 @@ def many(count: int, noun: str) -> str:
 
 
 def brief(count: int) -> str:
-    """Return a count in at most five characters, for where there is little room.
+    """Return a count in at most six characters, for where there is little room.
 
-    >>> brief(999), brief(12_345), brief(144_296_389), brief(2_000_000_000)
-    ('999', '12.3k', '144M', '2.00G')
+    >>> brief(12_345), brief(144_296_389), brief(2_000_000_000)
+    ('12,345', '144M', '2.00G')
     """
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= size:
+        if count >= max(size, 10**5):
             scaled = count / size
             return f"{scaled:.{max(0, 3 - len(str(int(scaled))))}f}{unit}"
-    return str(count)
+    return f"{count:,}"
 
 
 def share(part: float, whole: float) -> str:
@@ -58,12 +58,12 @@ def share(part: float, whole: float) -> str:
 def money(amount: float | None) -> str:
     """Return an amount with as many decimals as say something; "" for none.
 
-    >>> money(1234.5), money(0.0312), money(0.00002), money(None)
-    ('$1,234.50', '$0.031', 'under $0.0001', '')
+    >>> money(1234.5), money(0.5), money(0.0312), money(0.00002), money(None)
+    ('$1,234.50', '$0.50', '$0.031', 'under $0.0001', '')
     """
     if amount is None:
         return ""
-    if amount == 0 or amount >= 1:
+    if amount == 0 or amount >= 0.1:
         return f"${amount:,.2f}"
     return f"${amount:.2g}" if amount >= 1e-4 else "under $0.0001"
 
