@@ -69,7 +69,7 @@ def _tiles(totals: Data) -> str:
         (brief(totals["repeated_tokens"]), "of them repeat text that was sent already"),
     ]
     if totals["money"]:
-        tiles.insert(2, (money(totals["money"]["paid"]), "paid for input"))
+        tiles.insert(3, (money(totals["money"]["paid"]), "paid for input"))
     if totals["stable_share"] is not None:
         begins = "of a request begins as the one before it did, so a cache can hold it"
         tiles.append((f"{totals['stable_share']:.0%}", begins))

@@ -149,6 +149,7 @@ border-bottom:1px solid var(--line)}
 .ctxmem .change .bar{grid-column:1/-1;height:.35rem;margin:.2rem 0}
 .ctxmem footer{margin:3rem 0 1rem;font-size:.88rem}
 @media (max-width:45rem){.ctxmem .n,.ctxmem td.s{white-space:normal}
+.ctxmem .parts .n{white-space:nowrap}.ctxmem .parts :is(.wide,thead th:last-child){display:none}
 .ctxmem .hero{font-size:1.5rem}.ctxmem .change{grid-template-columns:1fr}
 .ctxmem .change .n{text-align:left}.ctxmem summary{flex-wrap:wrap}
 .ctxmem .beside,.ctxmem .sides{grid-template-columns:minmax(0,1fr)}
