@@ -27,7 +27,7 @@ from ctxmem import report
 from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.conversations import calls_in
-from ctxmem.auditing.gate import Condition, failed, read_conditions
+from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
 from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.lineage import Lineage
 from ctxmem.auditing.paying import Payer
@@ -94,6 +94,18 @@ class Audit:
         """
         metrics = self.metrics
         return [str(c) for c in read_conditions(conditions, metrics) if failed(c, metrics)]
+
+    def measured(self, conditions: str) -> list[tuple[bool, str]]:
+        """Return for each condition of a list whether it holds, and its value in words.
+
+        Raises:
+            InputError: something that is no condition, or an unknown metric.
+        """
+        metrics = self.metrics
+        return [
+            (failed(c, metrics), measured_words(c, metrics))
+            for c in read_conditions(conditions, metrics)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as plain data, ready for JSON, with a schema version."""
