@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ctxmem.auditing import fixes
 from ctxmem.auditing.assembly import Call
-from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.lineage import inferred_session
 from ctxmem.auditing.passages import (
     Boilerplate,
+    add_repeat,
+    described,
+    mark_labelled,
     mark_overlaps,
     mark_repeats,
     mark_versions,
-    told,
 )
 from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
@@ -33,6 +36,7 @@ from ctxmem.auditing.sessions import (
     close,
     compare,
 )
+from ctxmem.auditing.tool_results import ToolResults
 from ctxmem.chat import check
 from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
@@ -97,7 +101,7 @@ class Auditor:
         self.counter = counter
         self.budget = budget
         self.near = near
-        self.ledger = Ledger()
+        self.ledger = Ledger(budget)
         self.totals = Totals()
         self.replay = replay
         self.payer = payer
@@ -134,6 +138,7 @@ class Auditor:
                 self._check_pairs(call, session)
         self._mark_resent(session, window)
         if self.near:
+            mark_labelled(window, self.ledger)
             mark_versions(window, self.ledger)
             mark_overlaps(window, self.ledger)
             self._boilerplate.mark(window, self.ledger)
@@ -251,7 +256,9 @@ class Auditor:
         title = f"windows of {session.name} over the budget of {self.budget:,} tokens"
         describe = partial(_plain, title, detail)
         place = self._place(call, session, 0)
-        self.ledger.add("over_budget", session.name, most - self.budget, place, describe)
+        fix = partial(fixes.within, self.budget, call.messages, self.counter)
+        over = most - self.budget
+        self.ledger.add("over_budget", session.name, over, place, describe, fix=fix)
 
     def _add_usage(self, call: Call, tokens: int) -> None:
         totals = self.totals
@@ -358,8 +365,9 @@ class Auditor:
     def _take(self, chat: Transcript, call: Call) -> None:
         """Add messages to a chat."""
         call.model = call.model or chat.model
+        first = len(chat.messages)
         chat.messages += call.messages
-        for message in self._cutter.messages(call):
+        for number, message in enumerate(self._cutter.messages(call), start=first):
             start = chat.head + chat.tokens
             for segment in message.segments:
                 at = len(chat.segments)
@@ -367,11 +375,12 @@ class Auditor:
                 chat.born.append(chat.calls)
                 chat.places.append(call.place)
                 chat.starts.append(start)
+                chat.message_of.append(number)
                 start += segment.tokens
                 if segment.telling:
-                    first = chat.at.setdefault(segment.key, at)
-                    if first != at:
-                        chat.repeats.append((at, first))
+                    source = chat.at.setdefault(segment.key, at)
+                    if source != at:
+                        chat.repeats.append((at, source))
                         chat.repeated += segment.tokens
             chat.tokens += message.tokens
             chat.uses_tools |= message.uses_tools
@@ -399,35 +408,29 @@ class Auditor:
             self.ledger.price = TranscriptTill(chat.paid, places, session.account, self.payer)
 
         def place(at: int) -> dict[str, Any]:
-            return {"place": chat.places[at], "session": session.name}
+            where = {"place": chat.places[at], "session": session.name}
+            return {**where, "message": chat.message_of[at]}
 
         asked = Call(chat.place, session.name, session.name, None, "", None)
+        asked.messages = chat.messages
         window = Window(asked, session.name, chat.segments, tokens=chat.tokens + chat.head)
         window.places = [place(at) for at in range(len(chat.segments))]
-        for at, first in chat.repeats:
+        results, told = ToolResults(chat.messages), set[Hashable]()
+        for at, source in chat.repeats:
             calls = chat.calls - chat.born[at]
-            segment = chat.segments[at]
             window.marks[at] = "repeat"
             if calls > 0:
-                self.ledger.add(
-                    "repeat_in_request",
-                    segment.key,
-                    segment.tokens * calls,
-                    window.places[at],
-                    partial(_again, segment, chat.places[first]),
-                    requests=calls,
-                    fix=REMEMBER,
-                    at=at,
-                )
+                first = chat.places[source]
+                add_repeat(window, self.ledger, results, told, at, source, calls=calls, first=first)
         if self.near:
             window.unique = [
                 at
                 for at, segment in enumerate(chat.segments)
                 if segment.telling and at not in window.marks
             ]
+            mark_labelled(window, self.ledger)
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
-        asked.messages = chat.messages
         if chat.uses_tools:
             self._check_pairs(asked, session, ("orphan_result", "open_call"))
         self._draw(window, session.calls)
@@ -494,6 +497,7 @@ class Auditor:
         """Close every session; return the sessions and windows that the page draws, worst first."""
         for session in self._sessions.rest():
             self._close(session)
+        self.ledger.calls = self.totals.calls
         if self.payer is not None:
             self.ledger.price = self._price_anywhere
         self.rankers.tell(self.ledger)
@@ -544,7 +548,7 @@ def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str
 
 
 def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
-    title, detail, texts = told(segment)
+    title, detail, texts = described(segment)
     return title, f"{detail}; first at {first}", texts
 
 

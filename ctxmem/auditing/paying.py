@@ -412,7 +412,10 @@ class TranscriptTill:
         """Return what `tokens` of a finding cost over all calls; `at` is its segment."""
         cost = tokens * self._mean
         if kind == "repeat_in_request" and at is not None:
-            cost = self._over_calls(*self._places[at])
+            start, size, born = self._places[at]
+            calls = len(self._rows) - born
+            whole = self._over_calls(start, size, born)
+            cost = whole * tokens / (size * calls) if size and calls else 0.0
         got = self._account.claim(cost)
         self._payer.claimed += got
         return got

@@ -19,6 +19,7 @@ import xxhash
 
 from ctxmem.auditing.assembly import Call
 from ctxmem.chat.counting import Meter
+from ctxmem.chat.paragraphs import is_passage, paragraphs
 from ctxmem.chat.parts import MEDIA, Part, inner_parts, parts_of, ui_output
 from ctxmem.chat.reading import fingerprint
 from ctxmem.chat.shapes import ROLES, role_of
@@ -26,13 +27,6 @@ from ctxmem.chat.uniform import arguments_text
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 from ctxmem.traces import Passage
-
-LEAST_CHARACTERS = 40
-"""A shorter paragraph may stand in a window twice without being told; a retrieved one may not."""
-
-LEAST_WORDS = 6
-SPOKEN_CHARACTERS = 200
-"""What a model says itself is told as a repeat from here on: it thanks for every question."""
 
 PARTS: Mapping[str, str] = {
     "system": "instructions of the system",
@@ -75,12 +69,9 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 _NO_TEXT = _SILENT - {"call"}
-
-_BLANK_LINES = re.compile("\n\n+")
 _SEED = secrets.randbits(64)
 _KEPT_CHARACTERS = 16 << 20
 _MOST_LOCATED = 200  # passages of a trace that are looked for in each text
-_MOST_PARAGRAPHS = 20_000  # that a text is cut into
 _DEEPEST = 8
 _MOST_METERS = 64  # models whose rows of overhead are kept
 
@@ -110,12 +101,7 @@ class Segment:
         self.role = role
         self.label = label
         self.retrieved = retrieved
-        least = SPOKEN_CHARACTERS if role == "assistant" else LEAST_CHARACTERS
-        self.telling = retrieved or (
-            role not in _SILENT
-            and len(stripped) >= least
-            and len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS
-        )
+        self.telling = retrieved or (role not in _SILENT and is_passage(stripped, role))
         self.units: tuple[int, ...] | None = None
 
     def as_retrieved(self, label: str) -> Segment:
@@ -475,14 +461,8 @@ def passage_segment(passage: Passage) -> Segment:
 
 def _paragraphs(text: str, role: str) -> Iterator[Segment]:
     """Cut at blank lines; a cut leaves the newlines before it, so that counts add up exactly."""
-    start = 0
-    least = len(text) // _MOST_PARAGRAPHS  # text made of blank lines is cut less finely
-    for blank in _BLANK_LINES.finditer(text):
-        if blank.end() - start > least:
-            yield Segment(text[start : blank.end()], role)
-            start = blank.end()
-    if start < len(text):
-        yield Segment(text[start:], role)
+    for start, end in paragraphs(text):
+        yield Segment(text[start:end], role)
 
 
 def _locatable(shown: Sequence[Passage]) -> Shown:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing import fixes
+from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.paying import Account, Paid
 from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
 from ctxmem.dedup import difference
@@ -108,6 +109,7 @@ class Transcript:
     pending: list[Any] = field(default_factory=list)  # turns since the model's last one
     head: int = 0  # tokens that the provider adds to a request
     model: str = ""
+    message_of: list[int] = field(default_factory=list)  # the message of each segment
     place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (segment, the first of its text)
@@ -274,7 +276,9 @@ def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger
         tokens,
         place,
         lambda: (title, detail, texts),
-        fix=None if what == "changed" else REMEMBER,
+        fix=fixes.cut_in_steps(ledger.budget or max(window.tokens, window.stable + tokens))
+        if what == "dropped"
+        else fixes.appended(),
     )
 
 
@@ -301,4 +305,7 @@ def close(session: Session, ledger: Ledger) -> None:
         )
         return title, detail, []
 
-    ledger.add("growth", session.name, above, session.place, describe, requests=session.calls)
+    ledger.add(
+        "growth", session.name, above, session.place, describe,
+        requests=session.calls, fix=fixes.remembered(ledger.budget or half),
+    )  # fmt: skip
