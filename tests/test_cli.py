@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +174,54 @@ def test_a_reader_that_leaves_early_is_no_error():
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["audit", "replay", "dedup", "pack"])
+def test_an_interrupt_ends_with_one_line_and_its_code(command):
+    line = b'{"role": "user", "content": "' + b"word " * 200 + b'"}\n'
+    with subprocess.Popen(
+        [sys.executable, "-m", "ctxmem", command, "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as run:
+        run.stdin.write(line * 500)  # more than a pipe holds: the command is reading by now
+        run.stdin.flush()
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (130, b"")
+    assert err.decode() == f"ctxmem {command}: interrupted\n"
+
+
+def test_a_reader_that_leaves_early_does_not_open_the_gate(tmp_path):
+    hit = {"text": "Refunds are paid within thirty days of purchase."}
+    (tmp_path / "a.jsonl").write_text(json.dumps({"query": "When?", "hits": [hit, hit]}) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ctxmem", "audit", tmp_path / "a.jsonl"]
+        + ["--json", "--fail-on", "repeat_in_request>0"],
+        stdout=closed_pipe(),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("ctxmem audit: failed: repeat_in_request")
+    assert done.stderr.count(b"\n") == 1
+    rows = [json.dumps({"text": hit["text"]})] * 2
+    (tmp_path / "b.jsonl").write_text("\n".join(rows))
+    done = subprocess.run(
+        [sys.executable, "-m", "ctxmem", "dedup", tmp_path / "b.jsonl"],
+        stdout=closed_pipe(),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def closed_pipe():
+    """Return a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
 
 
 def test_dedup_groups_and_prices_what_repeats(tmp_path, capsys):
