@@ -10,8 +10,8 @@ To add a format, see docs/recipes.md.
 
 from ctxmem.traces.events import ROOT, Event, Kind, Passage, Usage
 from ctxmem.traces.formats import FORMATS, read_events
-from ctxmem.traces.logs import MESSAGES
 from ctxmem.traces.records import MAX_LINE, Tally, read_records
+from ctxmem.traces.requests import MESSAGES
 
 __all__ = [
     "FORMATS",
