@@ -274,6 +274,71 @@ def test_dedup_skips_what_is_no_text_in_a_folder_and_says_so(tmp_path, capsys):
     assert main(["dedup", str(tmp_path / "c.png")]) == 2
 
 
+ROWS = [
+    '{"text": "The fee is due on the first day of the month."}',
+    '{"text": "the fee is due on the first day of the month!"}',
+]
+
+
+def test_one_bad_line_does_not_hide_the_repeats_of_its_file(tmp_path, capsys):
+    bad = tmp_path / "passages.jsonl"
+    bad.write_text("\n".join([ROWS[0], "oops", ROWS[1]]))
+    (tmp_path / "other.txt").write_text("Anything else.")
+    for path in (tmp_path, bad):
+        assert main(["dedup", str(path)]) == 1
+        printed = capsys.readouterr()
+        assert "1 repeat others" in printed.out and f"{bad}:3" in printed.out
+        assert printed.err == f"ctxmem dedup: 1 not read: not JSON ({bad}:2)\n"
+
+
+def test_no_gate_is_green_for_what_could_not_be_read(tmp_path, capsys):
+    bad = tmp_path / "passages.jsonl"
+    bad.write_text("\n".join([ROWS[0], "oops"]))
+    assert main(["dedup", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == (
+        f"ctxmem dedup: nothing repeats in what could be read; 1 not read: not JSON ({bad}:2)\n"
+    )
+    assert main(["dedup", str(tmp_path), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["unread"] == {"not JSON": 1}
+
+
+def test_texts_in_latin_1_are_compared_and_told(tmp_path, capsys):
+    text = "Die Gebühr ist am ersten Tag des Monats fällig.\n"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "b.txt").write_text("Kopf\n", encoding="latin-1")
+    (tmp_path / "c.txt").write_text(text, encoding="latin-1")
+    assert main(["dedup", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "same text" in printed.out
+    assert f"read as Windows-1252 ({tmp_path / 'c.txt'}:1)" in printed.err
+    rows = [row.replace("fee", "Gebühr") for row in ROWS]
+    (tmp_path / "d.jsonl").write_text("\n".join(rows), encoding="latin-1")
+    assert main(["dedup", str(tmp_path / "d.jsonl")]) == 1
+    assert f"2 not read: bytes that are not UTF-8, read as U+FFFD ({tmp_path / 'd.jsonl'}:1" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_was_retrieved_twice_in_traces_repeats(tmp_path, capsys):
+    passage = "Refunds are paid within thirty days of purchase, to the card that was charged."
+    runs = [
+        {
+            "id": f"r{i}",
+            "trace_id": f"t{i}",
+            "run_type": "retriever",
+            "inputs": {"query": "When?"},
+            "outputs": {"documents": [{"page_content": text, "metadata": {}}]},
+        }
+        for i, text in enumerate((passage, "Something else entirely.", passage))
+    ]
+    path = tmp_path / "runs.jsonl"
+    path.write_text("\n".join(map(json.dumps, runs)))
+    assert main(["dedup", str(path)]) == 1
+    shown = capsys.readouterr().out
+    assert "3 texts" in shown and f"{path}:1" in shown and f"{path}:3" in shown
+
+
 def test_progress_is_a_bar_where_somebody_watches(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     progress("counting", 512, 1024)
