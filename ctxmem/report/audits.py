@@ -197,6 +197,10 @@ def _replay_lines(replay: Data) -> list[str]:
         f"{replay['before']:,} -> {replay['after']:,} tokens "
         f"({share(saved, replay['before'])} fewer)"
     ]
+    if replay["repeated"]:
+        lines += textwrap.wrap(
+            _difference(replay), 88, initial_indent=" " * 11, subsequent_indent=" " * 11
+        )
     if replay["left_out"]:
         reasons = ", ".join(
             f"{count:,} {_reason(reason)}" for reason, count in replay["left_out"].items()
@@ -207,12 +211,25 @@ def _replay_lines(replay: Data) -> list[str]:
     return lines
 
 
+def _difference(replay: Data) -> str:
+    """Return in one sentence what leads from the repeats that were found to what was saved."""
+    steps = [
+        f"{'less' if step['tokens'] < 0 else 'plus'} {abs(step['tokens']):,} ({step['text']})"
+        for step in replay["explained"]
+    ]
+    found = f"{replay['repeated']:,} repeated tokens"
+    spent = replay["money"]
+    cost = f", {money(spent['before'])} -> {money(spent['after'])}" if spent else ""
+    return ", ".join([found, *steps]) + f" = {replay['saved']:,} saved{cost}"
+
+
 def _reason(reason: str) -> str:
     known = {
         "duplicate": "repeats",
         "near_duplicate": "near-duplicates",
         "over_budget": "did not fit",
         "trimmed": "messages trimmed",
+        "folded": "passages folded to a reference",
     }
     return known.get(reason, reason.replace("_", " "))
 
