@@ -24,6 +24,7 @@ REASONS = {
     "not_replayed": "repeats of requests that were not replayed",
     "sent_again": "passages sent again in a later request, since each request is packed by itself",
     "kept": "repeats that stay, such as those that a short reference could not name",
+    "also_repeated": "repeats that only packing and folding count, such as separators beside them",
     "references": "references to first copies, in place of what is left out",
     "near_duplicates": "versions of other passages, left out beside the repeats",
     "did_not_fit": "passages that did not fit the budget or add nothing",
@@ -255,10 +256,13 @@ class Replay:
         `repeated` are the tokens that the audit counts as repeats; with those of `explained` added
         they are `saved` exactly.
         """
+        steps = dict(self.explained)
+        if steps.get("kept", 0) > 0:
+            steps["also_repeated"] = steps.pop("kept")
         explained = [
-            {"reason": reason, "tokens": self.explained[reason], "text": text}
+            {"reason": reason, "tokens": steps[reason], "text": text}
             for reason, text in REASONS.items()
-            if self.explained[reason]
+            if steps.get(reason)
         ]
         money = None
         if self.paid is not None:
