@@ -58,6 +58,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "blocks": {"model": "claude-opus-4-8", "system": RULE, "tools": [
         {"name": "find", "description": "finds", "input_schema": {"type": "object"}}],
         "messages": [say("user", "hi"), say("assistant", [USE]), say("user", [RESULT])]},
+    "twice": {"model": "m", "messages": [say("user", LONG), say("user", LONG)]},
     "no model": {"messages": [say("user", LONG)]},
     "unknown block": {"model": "m", "messages": [
         say("user", [{"type": "hologram", "content": LONG, "size": 3}])]},
@@ -383,6 +384,23 @@ def test_a_transcript_without_usage_is_priced_as_a_prefix_that_grows():
     expected = ((sent - before) * 3.0 + before * 0.3) / 1e6
     assert found.totals["money"]["paid"] == pytest.approx(expected, rel=0.02)
     assert sum(row["paid"] for row in rows) == pytest.approx(found.totals["money"]["paid"])
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "gpt-4o", "gpt-5.7", "claude-sonnet-4-5", "gpt-4"])
+def test_the_bill_of_a_conversation_is_the_same_however_it_was_logged(model):
+    said = [("system", f"{LONG} " * 90), ("user", "one?"), ("assistant", "yes"),
+            ("user", f"{RULE} two?"), ("assistant", "no"), ("user", "three?"),
+            ("assistant", "so")]  # fmt: skip
+    chat = [say(role, text) for role, text in said]
+    growing = [{"model": model, "messages": chat[:i], "session_id": "s"} for i in (2, 4, 6)]
+    lines = [{**message, "model": model, "session": "s"} for message in chat]
+    spans = [langsmith(Use(0, 0, 0), chat[:i], i) for i in (2, 4, 6)]
+    for span in spans:
+        span["outputs"], span["extra"]["metadata"]["ls_model_name"] = {}, model
+    bills = [audit(records, prices=PRICES).totals for records in (growing, lines, spans)]
+    assert {bill["tokens"] for bill in bills} == {bills[0]["tokens"]}
+    for bill in bills[1:]:
+        assert bill["money"]["paid"] == pytest.approx(bills[0]["money"]["paid"])
 
 
 def test_a_repeat_costs_what_its_place_in_the_window_cost():
