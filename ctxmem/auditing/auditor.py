@@ -23,7 +23,7 @@ from ctxmem.auditing.passages import (
 )
 from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
-from ctxmem.auditing.replay import Replay
+from ctxmem.auditing.replay import Found, Replay
 from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, is_foreign
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
@@ -125,6 +125,7 @@ class Auditor:
         segments = window.segments
         window.session = session.name
         window.places = self._places(call, session, window.message_of)
+        before = self._repeated()
         paid = None
         if self.payer is not None:
             paid = self.payer.window(window)
@@ -157,9 +158,15 @@ class Auditor:
             self.rankers.add(call.lists, sizes, self._place(call, session, 0))
             self.totals.passages += sum(len(event.passages) for event in call.lists)
         if self.replay is not None:
-            self.replay.add(call, segments, row.tokens, session.name)
+            found = Found(*(now - then for now, then in zip(self._repeated(), before, strict=True)))
+            self.replay.add(window, found, paid)
         for closed in self._sessions.settle(session):
             self._close(closed)
+
+    def _repeated(self) -> tuple[int, int]:
+        """Return the tokens that repeat others of their request, or of earlier ones, so far."""
+        tokens = self.ledger.tokens
+        return tokens["repeat_in_request"], tokens["repeat_in_session"]
 
     def _places(
         self, call: Call, session: Session, message_of: Sequence[int]
@@ -350,8 +357,9 @@ class Auditor:
             row.paid = paid.money
             self.ledger.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
         self._account(call, session, row)
-        self.totals.compared += tokens if chat.calls else 0
+        self.totals.compared += tokens if chat.calls or chat.sent else 0
         chat.calls += 1
+        chat.sizes.append((len(chat.messages), tokens))
         chat.sent = tokens
         chat.time = call.time
 
@@ -374,13 +382,13 @@ class Auditor:
                 chat.segments.append(segment)
                 chat.born.append(chat.calls)
                 chat.places.append(call.place)
-                chat.message_of.append(number)
                 chat.starts.append(start)
+                chat.message_of.append(number)
                 start += segment.tokens
                 if segment.telling:
-                    first = chat.at.setdefault(segment.key, at)
-                    if first != at:
-                        chat.repeats.append((at, first))
+                    source = chat.at.setdefault(segment.key, at)
+                    if source != at:
+                        chat.repeats.append((at, source))
                         chat.repeated += segment.tokens
             chat.tokens += message.tokens
             chat.uses_tools |= message.uses_tools
@@ -402,6 +410,7 @@ class Auditor:
         if chat is None or not chat.calls:
             return
         self._take_pending(chat, "")
+        before = self._repeated()[0]
         if self.payer is not None:
             sizes = (segment.tokens for segment in chat.segments)
             places = list(zip(chat.starts, sizes, chat.born, strict=True))
@@ -434,6 +443,10 @@ class Auditor:
         if chat.uses_tools:
             self._check_pairs(asked, session, ("orphan_result", "open_call"))
         self._draw(window, session.calls)
+        if self.replay is not None:
+            found = self._repeated()[0] - before
+            meter = self._cutter.meter(chat.model)
+            self.replay.add_chat(session.name, chat, found, meter)
 
     # Drawing
 

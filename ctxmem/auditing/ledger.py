@@ -155,7 +155,7 @@ class Ledger:
             count: how often it was met here.
             requests: how many requests that was in.
             fix: what to do about it, or a function that says so; without it what the kind has.
-            at: the segment of the window that the tokens are in, by which they have a price.
+            at: the segment of the window that it is about, by which its tokens have a price.
             request: what tells these requests from others; without it the place does.
         """
         money = self.price(kind, tokens, at) if self.price is not None and tokens else 0.0

@@ -107,6 +107,7 @@ class Transcript:
     paid: list[Paid] = field(default_factory=list)  # for each call, with prices
     time: float | None = None  # of the last call
     pending: list[Any] = field(default_factory=list)  # turns since the model's last one
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # messages and tokens of each call
     head: int = 0  # tokens that the provider adds to a request
     model: str = ""
     message_of: list[int] = field(default_factory=list)  # the message of each segment

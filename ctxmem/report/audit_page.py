@@ -138,11 +138,13 @@ def _replay(replay: Data | None) -> str:
         f"<p class='soft'>{escape(many(count, 'request'))} not replayed: {escape(reason)}.</p>"
         for reason, count in replay["skipped"].items()
     )
-    into = f"into {replay['budget']:,} tokens" if replay["budget"] else "into as much room"
+    difference = words.difference_line(replay)
+    how = f"<p>{escape(difference)}.</p>" if difference else ""
+    into = f"a budget of {replay['budget']:,} tokens" if replay["budget"] else "the room they had"
     return (
-        f"<section><h2>The same requests, packed with ctxmem {into}</h2>"
+        f"<section><h2>The same requests with ctxmem, in {into}</h2>"
         f'<div class="card">{drawing.before_after(replay["before"], replay["after"])}'
-        f"{left}{skipped}</div></section>"
+        f"{how}{left}{skipped}</div></section>"
     )
 
 

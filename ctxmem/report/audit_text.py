@@ -104,7 +104,8 @@ def _replay(replay: Data | None) -> str:
     lines = [
         f"Replay: the same {many(replay['calls'], 'request')} with ctxmem, in {into}: "
         f"{replay['before']:,} -> {replay['after']:,} tokens "
-        f"({share(saved, replay['before'])} fewer)"
+        f"({share(saved, replay['before'])} fewer)",
+        *_wrapped(words.difference_line(replay), _INDENT),
     ]
     if replay["left_out"]:
         reasons = ", ".join(

@@ -170,9 +170,23 @@ def reason_words(reason: str) -> str:
         "near_duplicate": "near-duplicates",
         "over_budget": "did not fit",
         "trimmed": "messages trimmed",
-        "folded": "repeats folded",
+        "folded": "repeats folded to a reference",
     }
     return known.get(reason, reason.replace("_", " "))
+
+
+def difference_line(replay: Data) -> str:
+    """Return in one sentence what leads from the repeats that were found to what was saved."""
+    if not replay["repeated"]:
+        return ""
+    steps = [
+        f"{'minus' if step['tokens'] < 0 else 'plus'} {abs(step['tokens']):,} ({step['text']})"
+        for step in replay["explained"]
+    ]
+    found = f"{replay['repeated']:,} repeated tokens"
+    spent = replay["money"]
+    cost = f"; {money(spent['before'])} -> {money(spent['after'])}" if spent else ""
+    return ", ".join([found, *steps]) + f" = {replay['saved']:,} saved{cost}"
 
 
 def occurrences(finding: Data) -> str:

@@ -125,7 +125,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
 
 
 def _messages(record: dict[str, Any], request: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-    """Return the messages that were sent, and the answer that some logs keep behind them."""
+    """Return what was sent, and the answer that some logs keep behind it."""
     messages = messages_of(request)
     logged_answer = request is record and "model" not in record and "usage" not in record
     if logged_answer and len(messages) > 1 and _role(messages[-1]) in ("assistant", "ai"):
