@@ -131,6 +131,7 @@ class Auditor:
             paid = self.payer.window(window)
             session.account.add(paid)
             self.ledger.price = Till(window, paid, session.account, self.payer)
+        session.about = session.about or call.query or _question(segments)
         mark_repeats(window, self.ledger)
         if call.messages:
             self.totals.compared += window.tokens if session.threads else 0
@@ -390,6 +391,7 @@ class Auditor:
                     if source != at:
                         chat.repeats.append((at, source))
                         chat.repeated += segment.tokens
+            chat.about = chat.about or _question(message.segments)
             chat.tokens += message.tokens
             chat.uses_tools |= message.uses_tools
             self._add_parts(chat, message)
@@ -520,6 +522,7 @@ class Auditor:
         sessions = [
             {
                 "session": session.name,
+                "about": " ".join(session.about[:_EXCERPT].split()),
                 "calls": session.calls,
                 "tokens": session.tokens,
                 "repeated": session.repeated,
@@ -558,6 +561,13 @@ class Auditor:
     def _price_anywhere(self, kind: str, tokens: int, at: int | None) -> float:
         assert self.payer is not None
         return self.payer.claim(tokens, self.totals.tokens)
+
+
+def _question(segments: Sequence[Segment]) -> str:
+    """Return the first text of a user, without what a program put in front of it in tags."""
+    return next(
+        (s.text for s in segments if s.role == "user" and not s.text.lstrip().startswith("<")), ""
+    )
 
 
 def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str, list[str]]:

@@ -79,6 +79,7 @@ class Session:
     shrunk: bool = False
     sizes: list[int] = field(default_factory=list)  # tokens of each call, for growth
     place: dict[str, Any] = field(default_factory=dict)
+    about: str = ""  # how its first question begins
     transcript: Transcript | None = None
     account: Account = field(default_factory=Account)
 
@@ -110,6 +111,7 @@ class Transcript:
     sizes: list[tuple[int, int]] = field(default_factory=list)  # messages and tokens of each call
     head: int = 0  # tokens that the provider adds to a request
     model: str = ""
+    about: str = ""  # how its first question begins
     message_of: list[int] = field(default_factory=list)  # the message of each segment
     place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
