@@ -21,7 +21,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ctxmem.auditing import Audit, AuditFinding, audit
     from ctxmem.blaming import Blame, blame
-    from ctxmem.chat import Finding, check, count_messages, repair, trim_messages
+    from ctxmem.chat import (
+        Finding,
+        Fold,
+        FoldedMessages,
+        check,
+        count_messages,
+        dedup_messages,
+        repair,
+        trim_messages,
+    )
     from ctxmem.dedup import (
         DedupIndex,
         Difference,
@@ -102,6 +111,8 @@ __all__ = [
     "Entry",
     "Event",
     "Finding",
+    "Fold",
+    "FoldedMessages",
     "Group",
     "Header",
     "InputError",
@@ -137,6 +148,7 @@ __all__ = [
     "check",
     "count_messages",
     "count_tokens",
+    "dedup_messages",
     "differences",
     "find_near_duplicates",
     "minhash",
@@ -159,7 +171,9 @@ _NAMES_OF = {
     "memory.asynchronous": "AsyncMemory",
     "memory.ledger": "Entry",
     "memory.receipts": "Receipt",
-    "chat": "Finding check count_messages repair trim_messages",
+    "chat": (
+        "Finding Fold FoldedMessages check count_messages dedup_messages repair trim_messages"
+    ),
     "pipeline": "apack pack",
     "pricing": "PRICES Prices",
     "protocols": "Compressor Counter Deleted Embed PageStore Policy Scorer",

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter as Count
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.auditing.assembly import Assembler, Call
+from ctxmem.auditing.conversations import Exchange, conversations
 from ctxmem.auditing.segments import Cutter
 from ctxmem.blaming.answers import words
 from ctxmem.blaming.cache import hash_of
 from ctxmem.blaming.expected import Expected, ExpectedAnswers
 from ctxmem.blaming.locating import Locator, Spot, last_user_text, question_of, templates_of
 from ctxmem.blaming.sendable import Messages, sendable, texts_in
-from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
-from ctxmem.traces import Event, Passage, Tally, read_events, read_records
+from ctxmem.traces import Event, Passage, Tally
 
 PROMPT = "Answer the question from these passages. Be brief."
 """Instruction of requests that are made for a recorded retrieval without a recorded request."""
@@ -69,16 +68,9 @@ def read_questions(
     Of the steps of an agent and the requests of one trace, the last that has the question counts.
     """
     found = _Collector(expected)
-    chats = _Transcripts()
-    assembler = Assembler()
-    before = 0
-    for event in read_events(read_records(source, tally, progress=progress), tally):
-        for call in assembler.add(event, tally.bytes - before or 500):
-            found.add_all(chats.add(call))
-        before = tally.bytes
-    for call in assembler.rest():
-        found.add_all(chats.add(call))
-    found.add_all(chats.rest())
+    for conversation in conversations(source, tally=tally, progress=progress):
+        for exchange in conversation.exchanges:
+            found.add(exchange, conversation.session)
     questions = found.questions
     _locate(questions, Cutter(counter))
     return questions, found.skipped
@@ -108,12 +100,12 @@ class _Collector:
     def questions(self) -> list[Recorded]:
         return list(self._kept.values())
 
-    def add_all(self, calls: Iterator[Call]) -> None:
-        for call in calls:
-            try:
-                self._add(_recorded(call))
-            except InputError as error:
-                self.skipped[str(error)] += 1
+    def add(self, exchange: Exchange, session: str) -> None:
+        """Take a call of the model, or what was retrieved without one."""
+        try:
+            self._add(_recorded(exchange, session))
+        except InputError as error:
+            self.skipped[str(error)] += 1
 
     def _add(self, one: Recorded) -> None:
         if self._expected is not None:
@@ -164,24 +156,24 @@ def _turns(messages: Messages) -> int:
     return len({text.message for text in texts_in(messages) if text.role == "user"})
 
 
-def _recorded(call: Call) -> Recorded:
+def _recorded(call: Exchange, session: str) -> Recorded:
     if call.messages:
         messages, verbatim = sendable(call.messages)
         question = question_of(messages, call.query)
         one = Recorded(
-            *(call.place, call.trace, call.session or "", call.model, question, messages),
+            *(call.place, call.trace, session, call.model, question, messages),
             shown=call.shown,
             lists=call.lists,
             verbatim=verbatim,
         )
     else:
-        one = _made(call)
+        one = _made(call, session)
     if not one.question:
         raise InputError("there is no question in it")
     return one
 
 
-def _made(call: Call) -> Recorded:
+def _made(call: Exchange, session: str) -> Recorded:
     """Return a request made of what was retrieved for a question."""
     texts = [passage for passage in call.shown if passage.text and passage.text.strip()]
     if call.shown and not texts:
@@ -195,64 +187,10 @@ def _made(call: Call) -> Recorded:
         text += f"{body}\n\n"
     messages = [{"role": "user", "content": f"{text}Question: {question}"}]
     return Recorded(
-        *(call.place, call.trace, call.session or "", call.model, question, messages),
+        *(call.place, call.trace, session, call.model, question, messages),
         shown=call.shown,
         lists=call.lists,
         verbatim=False,
         made=True,
         spots=spots,
     )
-
-
-class _Transcripts:
-    """Makes requests of chats that were logged message by message."""
-
-    def __init__(self) -> None:
-        self._chats: dict[str, list[Any]] = {}
-        self._asked: dict[str, tuple[Call, int]] = {}
-
-    def add(self, call: Call) -> Iterator[Call]:
-        """Yield a call as it is; of a chat, its last request when the user speaks again."""
-        if call.turn is None:
-            yield call
-            return
-        name = call.session or "chat"
-        if call.restart:
-            yield from self._request(name)
-            self._chats.pop(name, None)
-        chat = self._chats.setdefault(name, [])
-        for message in call.messages:
-            role = message.get("role") if isinstance(message, dict) else None
-            if ROLES.get(str(role), role) == "assistant":
-                if chat and _said_by_user(chat):
-                    self._asked[name] = (call, len(chat))
-            elif _speaks(message):
-                yield from self._request(name)
-            chat.append(message)
-
-    def rest(self) -> Iterator[Call]:
-        """Yield the last request of every chat."""
-        for name in list(self._asked):
-            yield from self._request(name)
-
-    def _request(self, name: str) -> Iterator[Call]:
-        asked = self._asked.pop(name, None)
-        if asked is not None:
-            call, length = asked
-            yield Call(
-                *(call.place, name, "", call.time, call.model, None),
-                messages=self._chats[name][:length],
-            )
-
-
-def _speaks(message: Any) -> bool:
-    """Tell whether a message is the user's own, and no result of a tool."""
-    try:
-        made, _ = sendable([message])
-    except InputError:
-        return False
-    return any(text.role == "user" for text in texts_in(made))
-
-
-def _said_by_user(chat: Sequence[Any]) -> bool:
-    return any(map(_speaks, chat[-50:]))

@@ -10,13 +10,12 @@ from ctxmem.blaming import MATCHES, MAX_CALLS, Blame, Prepared, prepare
 from ctxmem.blaming.addresses import KEY_ENV, MAX_TOKENS, AddressModel
 from ctxmem.blaming.answers import F1
 from ctxmem.blaming.models import Model
-from ctxmem.cli.reading import DONE, MISUSED, print_json, progress, whole
+from ctxmem.cli.reading import DONE, INTERRUPTED, MISUSED, print_json, progress, whole
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
 from ctxmem.traces import Tally
 
 CACHE = ".ctxmem-blame"
-STOPPED = 130
 
 
 def add_to(commands: Any) -> None:
@@ -120,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress("")
         kept = "" if arguments.no_cache else f"; answers are kept in {arguments.cache}"
         print(f"ctxmem blame: stopped{kept}: the same line goes on from there", file=sys.stderr)
-        return STOPPED
+        return INTERRUPTED
 
 
 def _run(arguments: argparse.Namespace) -> int:
