@@ -329,6 +329,8 @@ def test_steps_without_a_trace_are_one_question_as_long_as_the_user_says_nothing
     records = [step(), step(PARCEL), step(STAMP, REFUND)]  # the last history was trimmed
     found = blame(records, model=lambda _: "no", expected=EXPECTED)
     assert [one.place for one in found.questions] == ["record 3"]
+    again = [request(f"{text}\n\nQuestion: {ASK}", session_id="s") for text in (PARCEL, REFUND)]
+    assert len(blame(again, model=lambda _: "no", expected=EXPECTED).questions) == 2
 
 
 def test_a_chat_that_was_logged_message_by_message_is_asked_where_the_user_asked():

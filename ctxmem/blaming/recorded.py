@@ -145,15 +145,16 @@ class _Collector:
                 return known
         last = self._by_session.get(one.session, -1)
         before = self._kept.get(last)
-        same = before is not None and before.question == one.question
-        # Histories are trimmed between steps, but the user has said nothing since.
-        if same and before is not None and _turns(one.messages) == _turns(before.messages):
+        # Histories are trimmed between steps, but the user has said nothing else since.
+        if before is not None and _said(one) == _said(before):
             return last
         return None
 
 
-def _turns(messages: Messages) -> int:
-    return len({text.message for text in texts_in(messages) if text.role == "user"})
+def _said(one: Recorded) -> tuple[str, str | None, int]:
+    """Return the question, what the user said last, and how often the user spoke."""
+    users = {text.message for text in texts_in(one.messages) if text.role == "user"}
+    return one.question, last_user_text(one.messages), len(users)
 
 
 def _recorded(call: Exchange, session: str) -> Recorded:
