@@ -20,7 +20,7 @@ from ctxmem.auditing.passages import (
 )
 from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
-from ctxmem.auditing.segments import Cutter, Segment, Window
+from ctxmem.auditing.segments import Cutter, Segment, Window, plain_text
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
@@ -411,6 +411,8 @@ def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
 
 def _has_tools(message: Any) -> bool:
     """Return whether a message calls a tool or holds a result; a trace may hold anything."""
+    if type(message) is dict and plain_text(message) is not None:
+        return False
     try:
         return any(part.kind in ("call", "result") for part in parts_of(message, 0))
     except InputError:

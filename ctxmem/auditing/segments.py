@@ -29,6 +29,13 @@ LEAST_WORDS = 6
 SPOKEN_CHARACTERS = 200
 """What a model says itself is told as a repeat from here on: it thanks for every question."""
 
+_BESIDE = frozenset(
+    ("tool_calls", "function_call", "additional_kwargs", "refusal", "reasoning_content", "audio")
+    + ("toolInvocations", "invalid_tool_calls", "parts", "blocks", "data", "kwargs", "type", "kind")
+    + ("message", "tool_call_id", "reasoning", "content_blocks", "instructions", "thinking")
+)
+"""Fields of messages that may say something beside the content, or wrap it."""
+
 _BLANK_LINES = re.compile("\n\n+")
 _SEED = secrets.randbits(64)
 _KEPT_CHARACTERS = 16 << 20
@@ -271,6 +278,12 @@ def texts_of(message: Any) -> Iterator[tuple[str, str]]:
 
     A trace may hold anything: what is no message has no texts.
     """
+    if type(message) is dict:
+        said = plain_text(message)
+        if said is not None:
+            if said[1]:
+                yield said
+            return
     try:
         role = role_of(message, 0) or "user"
         parts = parts_of(message, 0)
@@ -279,6 +292,19 @@ def texts_of(message: Any) -> Iterator[tuple[str, str]]:
     role = ROLES.get(role, role)
     for part in parts:
         yield from _texts(part, part.role or role, 0)
+
+
+def plain_text(message: dict[str, Any]) -> tuple[str, str] | None:
+    """Return role and text of a message that is nothing else, None for any other.
+
+    Most messages of most logs are, and need not be read part by part.
+    """
+    role, content = message.get("role"), message.get("content")
+    if type(role) is str and type(content) is str and _BESIDE.isdisjoint(message):
+        known = ROLES.get(role)
+        if known == "user" or known == "system" or known == "assistant":
+            return known, content
+    return None
 
 
 def _texts(part: Part, role: str, depth: int) -> Iterator[tuple[str, str]]:
