@@ -28,12 +28,14 @@ from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.conversations import calls_in
 from ctxmem.auditing.gate import Condition, failed, read_conditions
-from ctxmem.auditing.ledger import KINDS, AuditFinding, price_of
+from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.lineage import Lineage
+from ctxmem.auditing.paying import Payer
 from ctxmem.auditing.replay import Replay
-from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
+from ctxmem.auditing.segments import PARTS
+from ctxmem.errors import CtxmemWarning, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
-from ctxmem.pricing import Prices, prices_of
+from ctxmem.pricing import Prices
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
 from ctxmem.traces import MAX_LINE, Tally
@@ -172,11 +174,15 @@ def audit(
             f"source is a {type(source).__name__}; expected a path, a list of paths, or records"
         )
     limit = None if budget is None else read_budget(budget).limit
-    price = _prices(prices)
+    payer = None if prices is None else Payer(prices)
     resolved = resolve(counter)
     tally = Tally()
     auditor = Auditor(
-        resolved, budget=limit, near=near, replay=Replay(resolved, limit) if replay else None
+        resolved,
+        budget=limit,
+        near=near,
+        replay=Replay(resolved, limit) if replay else None,
+        payer=payer,
     )
     with warnings.catch_warnings():
         # Texts made to be alike are compared by sketch; who audits does not care how.
@@ -187,10 +193,10 @@ def audit(
         ):
             auditor.add(call)
         sessions, windows = auditor.finish()
-    findings = auditor.ledger.findings(price)
+    findings = auditor.ledger.findings()
     return Audit(
         findings,
-        _totals(auditor, price, resolved.name, resolved.exact),
+        _totals(auditor, resolved.name, resolved.exact),
         _read(tally, auditor, lineage.copies),
         sessions,
         windows,
@@ -198,40 +204,9 @@ def audit(
     )
 
 
-def _prices(prices: object) -> dict[str, float] | None:
-    if prices is None:
-        return None
-    if isinstance(prices, str | Prices):
-        row = prices_of(prices)
-        return {"input": row.dollars, "cache_read": row.dollars * row.read}
-    if isinstance(prices, int | float) and not isinstance(prices, bool):
-        prices = {"input": prices}
-    if not isinstance(prices, Mapping) or "input" not in prices:
-        raise InputError(
-            f"prices is {prices!r}; expected a provider's name, the price of a million input "
-            f"tokens, or a dict with 'input' and, where known, 'cache_read'"
-        )
-    found = {}
-    for name, value in prices.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-            raise InputError(f"the price {name!r} is {value!r}; expected a number of at least 0")
-        found[str(name)] = float(value)
-    return found
-
-
-def _totals(
-    auditor: Auditor, price: dict[str, float] | None, counter: str, exact: bool
-) -> dict[str, Any]:
+def _totals(auditor: Auditor, counter: str, exact: bool) -> dict[str, Any]:
     totals, ledger = auditor.totals, auditor.ledger
     repeated = ledger.tokens["repeat_in_request"] + ledger.tokens["repeat_in_session"]
-    money = None
-    if price is not None:
-        money = {
-            "input": price["input"],
-            "sent": totals.tokens * price["input"] / 1e6,
-            "repeated": repeated * price["input"] / 1e6,
-            "lost": ledger.tokens["unstable_prefix"] * price_of("unstable_prefix", price) / 1e6,
-        }
     return {
         "calls": totals.calls,
         "requests": totals.requests,
@@ -239,7 +214,9 @@ def _totals(
         "passages": totals.passages,
         "tokens": totals.tokens,
         "counter": counter,
-        "exact": exact,
+        "exact": exact and not totals.estimated,
+        "estimated_calls": totals.estimated,
+        "parts": dict(zip(PARTS, totals.parts, strict=True)),
         "repeated_tokens": repeated,
         "repeated_share": repeated / max(1, totals.tokens),
         "waste": dict(ledger.tokens),
@@ -253,12 +230,31 @@ def _totals(
         "billed": {
             "calls": totals.billed_calls,
             "input": totals.billed,
+            "counted": totals.counted,
             "cached": totals.cached if totals.cached_told else None,
             "written": totals.written,
             "output": totals.output,
+            "cost": totals.logged if totals.logged_calls else None,
+            "cost_calls": totals.logged_calls,
         },
         "models": dict(sorted(totals.models.items(), key=lambda item: (-item[1], item[0]))[:10]),
-        "money": money,
+        "money": _money(auditor),
+    }
+
+
+def _money(auditor: Auditor) -> dict[str, Any] | None:
+    """Return what was paid for input, and what findings cost of it; None without prices."""
+    payer, totals, spent = auditor.payer, auditor.totals, auditor.ledger.money
+    if payer is None:
+        return None
+    logged = {"calls": totals.logged_calls, "money": totals.logged}
+    return {
+        **payer.to_dict(),
+        "sent": totals.tokens * payer.given["input"] / 1e6,
+        "repeated": spent["repeat_in_request"] + spent["repeat_in_session"],
+        "lost": spent["unstable_prefix"],
+        "waste": dict(spent),
+        "logged": logged if totals.logged_calls else None,
     }
 
 

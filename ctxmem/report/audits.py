@@ -90,6 +90,32 @@ def _cache_line(totals: Data) -> str:
     return f"{stable:.0%} of a window begins as the one before it did{lost}"
 
 
+def _paid_line(spent: Data) -> str:
+    """Return what was paid for input, how that is known, and what repeats cost of it."""
+    simulated, usage = spent["simulation"], spent["usage"]
+    how = {
+        "usage": "by the log's own usage",
+        "simulation": "by simulating the provider's cache, since the log has no usage",
+        "both": f"{money(usage['money'])} by the log's own usage and {money(simulated['money'])} "
+        f"by simulating the cache for {many(simulated['calls'], 'call')} without usage",
+    }[spent["by"]]
+    line = f"Paid for input: {money(spent['paid'])}, {how}; repeats cost {money(spent['repeated'])}"
+    unknown = usage["without_cache_fields"]
+    if unknown["calls"] and unknown["money_if_cached"] < 0.99 * unknown["money"]:
+        line += (
+            f". {many(unknown['calls'], 'call')} had usage without cached tokens: "
+            f"{money(unknown['money'])} if nothing was cached, "
+            f"{money(unknown['money_if_cached'])} if the provider cached"
+        )
+    if spent["logged"]:
+        logged = spent["logged"]
+        line += (
+            f". The log itself states {money(logged['money'])} for "
+            f"{many(logged['calls'], 'call')}, output included"
+        )
+    return line + "."
+
+
 def _billed_line(totals: Data) -> str:
     billed = totals["billed"]
     if not billed["calls"]:
@@ -120,11 +146,7 @@ def audit_text(audit: Data) -> str:
         _sources(read),
     ]
     if spent is not None and totals["calls"]:
-        lines.insert(
-            1,
-            f"At {money(spent['input'])} a million that is {money(spent['repeated'])} of "
-            f"{money(spent['sent'])}.",
-        )
+        lines.insert(1, _paid_line(spent))
     if not totals["exact"]:
         lines.append(f"tokens are estimates ({totals['counter']})")
     blocks = ["\n".join(lines)]
@@ -163,10 +185,8 @@ def _kind_lines(kind: str, findings: Sequence[Data], totals: Data) -> list[str]:
 
 
 def _spent(kind: str, totals: Data) -> float:
-    """Return what the tokens of a kind cost; those that a cache would have held cost less."""
-    if kind == "unstable_prefix":
-        return float(totals["money"]["lost"])
-    return float(totals["waste"][kind] * totals["money"]["input"] / 1e6)
+    """Return what the tokens of a kind cost, cached or not."""
+    return float(totals["money"]["waste"][kind])
 
 
 def _replay_lines(replay: Data) -> list[str]:
@@ -177,6 +197,10 @@ def _replay_lines(replay: Data) -> list[str]:
         f"{replay['before']:,} -> {replay['after']:,} tokens "
         f"({share(saved, replay['before'])} fewer)"
     ]
+    if replay["repeated"]:
+        lines += textwrap.wrap(
+            _difference(replay), 88, initial_indent=" " * 11, subsequent_indent=" " * 11
+        )
     if replay["left_out"]:
         reasons = ", ".join(
             f"{count:,} {_reason(reason)}" for reason, count in replay["left_out"].items()
@@ -187,12 +211,25 @@ def _replay_lines(replay: Data) -> list[str]:
     return lines
 
 
+def _difference(replay: Data) -> str:
+    """Return in one sentence what leads from the repeats that were found to what was saved."""
+    steps = [
+        f"{'less' if step['tokens'] < 0 else 'plus'} {abs(step['tokens']):,} ({step['text']})"
+        for step in replay["explained"]
+    ]
+    found = f"{replay['repeated']:,} repeated tokens"
+    spent = replay["money"]
+    cost = f", {money(spent['before'])} -> {money(spent['after'])}" if spent else ""
+    return ", ".join([found, *steps]) + f" = {replay['saved']:,} saved{cost}"
+
+
 def _reason(reason: str) -> str:
     known = {
         "duplicate": "repeats",
         "near_duplicate": "near-duplicates",
         "over_budget": "did not fit",
         "trimmed": "messages trimmed",
+        "folded": "passages folded to a reference",
     }
     return known.get(reason, reason.replace("_", " "))
 
@@ -261,7 +298,10 @@ def _tiles(audit: Data) -> str:
     totals = audit["totals"]
     spent = totals["money"]
     tiles = [
-        (f"{totals['tokens']:,}", "tokens sent" + (f", {money(spent['sent'])}" if spent else "")),
+        (
+            f"{totals['tokens']:,}",
+            "tokens sent" + (f", {money(spent['paid'])} paid" if spent else ""),
+        ),
         (
             f"{totals['repeated_tokens']:,}",
             "of them repeat others" + (f", {money(spent['repeated'])}" if spent else ""),

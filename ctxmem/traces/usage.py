@@ -29,7 +29,10 @@ _OUTPUT = (
     *("candidatesTokenCount", "candidates_token_count", "outputTokenCount", "output_token_count"),
 )
 _THOUGHT = ("thoughtsTokenCount", "thoughts_token_count")
-_CACHED = ("cachedContentTokenCount", "cached_content_token_count", "cachedInputTokens")
+_CACHED = (
+    *("cachedContentTokenCount", "cached_content_token_count", "cachedInputTokens"),
+    "prompt_cache_hit_tokens",  # DeepSeek
+)
 
 
 def count_of(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
