@@ -6,7 +6,7 @@ Events are held back until 32 MB of input have come after them, then sorted by t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,36 +81,39 @@ class Assembler:
         self._number = 0
         self._now = 0.0
 
-    def add(self, event: Event, size: int) -> Iterator[Call]:
-        """Take an event of `size` bytes of input; yield the calls that are not held any longer."""
+    def add(self, event: Event, size: int) -> Iterable[Call]:
+        """Take an event of `size` bytes of input; return the calls that are not held any longer."""
         self._number += 1
         if event.time is not None:
             self._now = event.time
         key = event.trace or f"\0{self._number}"
+        size += _EVENT_BYTES
+        self._size += size
         trace = self._traces.get(key)
         if trace is None:
-            trace = self._traces[key] = _Trace((self._now, self._number))
-        trace.events.append(event)
-        if event.time is not None and event.time < trace.key[0]:
-            trace.key = (event.time, trace.key[1])
-        size += _EVENT_BYTES
-        trace.size += size
-        self._size += size
-        if self._size > self._held:
-            yield from self._release(self._held // 2)
+            self._traces[key] = _Trace((self._now, self._number), [event], size)
+        else:
+            trace.events.append(event)
+            trace.size += size
+            if event.time is not None and event.time < trace.key[0]:
+                trace.key = (event.time, trace.key[1])
+        return self._release(self._held // 2) if self._size > self._held else ()
 
     def rest(self) -> Iterator[Call]:
         """Yield what is still held."""
         yield from self._release(-1)
 
     def _release(self, keep: int) -> Iterator[Call]:
-        order = sorted(self._traces, key=lambda key: self._traces[key].key)
-        for key in order:
+        for _, key in sorted((trace.key, key) for key, trace in self._traces.items()):
             if self._size <= keep:
                 return
             trace = self._traces.pop(key)
             self._size -= trace.size
-            yield from calls_of(trace.events)
+            events = trace.events
+            if len(events) == 1 and events[0].kind is Kind.TURN:
+                yield _turn(events[0])  # as all of a transcript
+            else:
+                yield from calls_of(events)
 
 
 def calls_of(events: list[Event]) -> Iterator[Call]:

@@ -83,10 +83,11 @@ class Transcripts:
         if call.link:
             self._link(session, call)
             return
-        read = self.lines.read(call.line, name)
-        if read == "again":
-            return
-        call.known = read == "copied"
+        if call.line:
+            read = self.lines.read(call.line, name)
+            if read == "again":
+                return
+            call.known = read == "copied"
         thread = self._thread(session, name, call)
         call.session = thread.name
         if call.restart:
@@ -211,7 +212,7 @@ class Transcripts:
 
     def _settle(self, session: _Session, call: Call) -> Iterator[Call]:
         """Note what a line holds; forget the sessions that nothing was added to for longest."""
-        size = sum(map(size_of, call.messages))
+        size = size_of(call.messages[0]) if call.messages else 0
         session.size += size
         self._size += size
         while self._size > _KEPT_BYTES and len(self._sessions) > 1:

@@ -99,7 +99,10 @@ def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Ev
     joiner = Joiner()
     for record, place in records:
         for event in _events(record, place, tally, 0):
-            yield from _counted(joiner.add(event), tally)
+            if not event.unread and joiner.passes(event):
+                yield event
+            else:
+                yield from _counted(joiner.add(event), tally)
     yield from _counted(joiner.rest(), tally)
 
 
