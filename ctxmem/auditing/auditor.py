@@ -26,7 +26,6 @@ from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
 from ctxmem.auditing.segments import Cutter, Segment, Window, texts_of
 from ctxmem.auditing.sessions import (
-    CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
     Lines,
     Row,
@@ -162,8 +161,8 @@ class Auditor:
         return place
 
     def _mark_resent(self, session: Session, window: Window) -> None:
-        """Mark retrieved passages that an earlier call had, unless a cache holds them since."""
-        cached = window.common if window.stable >= CACHED_TOKENS else 0
+        """Mark retrieved passages that an earlier call had, but for its unchanged beginning."""
+        cached = window.common  # what the call before begins with too: no order is better
         for i in window.unique:
             segment, place = window.segments[i], window.places[i]
             if not segment.retrieved:

@@ -23,6 +23,10 @@ first, of as many tokens, and no window was a tenth smaller than the one before.
 LONGEST_TRANSCRIPT = 32 << 20
 """Characters of a chat, told message by message, of which repeats are looked for at once."""
 
+BREAK_CALLS, BREAK_SHARE = 8, 3
+"""A history that is trimmed or summarised once in a while loses the cache then, on purpose. A break
+is reported if at least one in `BREAK_SHARE` of the last `BREAK_CALLS` calls has one."""
+
 CACHED_TOKENS = 1024
 """Tokens that an unchanged beginning has at least where providers cache it."""
 
@@ -74,6 +78,7 @@ class Session:
     first: int = 0
     last: int = 0
     shrunk: bool = False
+    breaks: int = 0  # of the last calls, the newest in the lowest bit
     sizes: list[int] = field(default_factory=list)  # tokens of each call, for growth
     place: dict[str, Any] = field(default_factory=dict)
     transcript: Transcript | None = None
@@ -209,9 +214,20 @@ def compare(session: Session, window: Window, ledger: Ledger) -> None:
             lost = sum(segments[i].tokens for i in moved)
             if lost >= LOST_TOKENS:
                 window.lost, window.moved = lost, frozenset(moved)
-                _tell_break(session, thread.segments, window, ledger)
+    session.breaks = (session.breaks << 1 | (window.lost > 0)) & (1 << BREAK_CALLS) - 1
+    if thread is not None and window.lost:
+        what = _changed(thread.segments, segments, window.common)
+        session.shrunk |= what == "dropped"
+        if _breaks_often(session):
+            _tell_break(session, what, thread.segments, window, ledger)
     session.threads.append(_Thread(segments, keys, characters))
     del session.threads[:-_THREADS]
+
+
+def _breaks_often(session: Session) -> bool:
+    """Return whether the beginning changes so often that no schedule can be behind it."""
+    calls = min(session.calls + 1, BREAK_CALLS)
+    return BREAK_SHARE * session.breaks.bit_count() >= calls
 
 
 def _closest(session: Session, segments: Sequence[Segment]) -> tuple[_Thread | None, int]:
@@ -233,19 +249,27 @@ def _closest(session: Session, segments: Sequence[Segment]) -> tuple[_Thread | N
     return best, most
 
 
-def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger: Ledger) -> None:
+def _changed(old: Sequence[Segment], new: Sequence[Segment], common: int) -> str:
+    """Return what happened behind the common beginning: "dropped", "inserted" or "changed"."""
+    if any(segment.key == new[common].key for segment in old[common + 1 :]):
+        return "dropped"
+    if any(segment.key == old[common].key for segment in new[common + 1 :]):
+        return "inserted"
+    return "changed"
+
+
+def _tell_break(
+    session: Session, what: str, old: Sequence[Segment], window: Window, ledger: Ledger
+) -> None:
     common, new = window.common, window.segments
     before, now = old[common], new[common]
-    if any(segment.key == now.key for segment in old[common + 1 :]):
-        what = "dropped"
+    if what == "dropped":
         detail = f"{before.name!r} ({before.role}) was taken out in front of what stayed"
         title = "history is cut at the front from call to call"
-    elif any(segment.key == before.key for segment in new[common + 1 :]):
-        what = "inserted"
+    elif what == "inserted":
         detail = f"{now.name!r} ({now.role}) was put in front of what was there"
         title = "something new is put near the beginning from call to call"
     else:
-        what = "changed"
         how = difference(now.text[:4000], before.text[:4000])
         detail = f"the {now.role} text changed: it {how}"
         if _CLOCK.search(now.text) and _CLOCK.sub("", now.text) == _CLOCK.sub("", before.text):
