@@ -292,8 +292,9 @@ class Auditor:
             where = {"place": chat.places[at], "session": session.name}
             return {**where, "message": chat.message_of[at]}
 
-        asked = Call(chat.place, session.name, session.name, None, "", None)
+        asked = Call(chat.place, session.name, session.name, None, "", None, turn=chat.turn)
         asked.messages = chat.messages
+        sent = [chat.calls - born for born in chat.born]
         window = Window(asked, session.name, chat.segments)
         window.places = [place(at) for at in range(len(chat.segments))]
         results, told = ToolResults(chat.messages), set[Hashable]()
@@ -309,7 +310,7 @@ class Auditor:
                 for at, segment in enumerate(chat.segments)
                 if segment.telling and at not in window.marks
             ]
-            mark_labelled(window, self.ledger)
+            mark_labelled(window, self.ledger, sent)
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
         self._check_pairs(asked, session, ("orphan_result", "open_call"))

@@ -3,7 +3,8 @@
 A text is cut at blank lines. A paragraph repeats if the same paragraph, without the white space
 around it, came before. So does a run of its whole lines if it is the greater part of what is left
 of the paragraph without other repeats: a label in front of one copy ("Context:", "Source: a.rst")
-or a question behind it makes the passage no other one.
+or a question behind it makes the passage no other one. Lines of code and of records repeat only if
+what they are about is among them: two functions, or two records, share lines by their form.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+from ctxmem.chat.forms import is_prose, subject_of
 
 LEAST_CHARACTERS = 40
 """A shorter paragraph is no repeat; a retrieved passage is one at any length."""
@@ -115,11 +118,23 @@ class LineIndex:
         kept = []
         for run in sorted(found, key=lambda run: run.start - run.end):
             size = run.end - run.start
-            if 2 * size <= left or not is_passage(paragraph[run.start : run.end].strip(), ""):
+            if 2 * size <= left or not self._is_repeat(paragraph, run):
                 break
             left -= size + 1
             kept.append(run)
         return sorted(kept)
+
+    def _is_repeat(self, paragraph: str, run: Run) -> bool:
+        """Return whether a run says what it is about; sentences do."""
+        text = paragraph[run.start : run.end]
+        if not is_passage(text.strip(), ""):
+            return False
+        if is_prose(text):
+            return True
+        source = "\n".join(self._lines[run.source])
+        return any(
+            subject_of(whole) in text for whole in (paragraph, source) if not has_reference(whole)
+        )
 
     def _shared(self, lines: Sequence[str]) -> list[Run]:
         """Return all runs of lines that earlier paragraphs have."""
