@@ -162,7 +162,7 @@ def test_a_file_that_is_read_eight_times_is_one_finding(numbered):
     ]
     (finding,) = found.findings
     assert finding.kind == "repeat_in_request"
-    assert finding.extent == "in 1 of 1 requests, 7 copies"
+    assert finding.extent == "in 1 of 1 request, 7 copies"
 
 
 def test_a_file_that_is_read_again_in_a_transcript_is_one_finding_too():

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 
 import pytest
+from ctxmem.bench import traces
 
 import ctxmem
 from ctxmem import audit
@@ -82,7 +83,7 @@ def test_hits_that_repeat_are_packed():
 def test_passages_that_repeat_in_a_prompt_are_folded_whatever_their_labels(text):
     messages = [said("user", text)]
     finding = only(audit([request(*messages)]), "repeat_in_request")
-    assert finding.extent == "in 1 of 1 requests, 1 copy"
+    assert finding.extent == "in 1 of 1 request, 1 copy"
     folded = run(finding, messages=messages)
     assert kinds([request(*folded)]) == {}
     assert str(folded).count("to the card that was charged") == 1
@@ -139,7 +140,7 @@ def test_a_file_that_is_read_eight_times_is_one_finding_and_folded():
         history += called(f"c{i}", "src/steps.py", source([*range(12), 90 + i]))
     finding = only(audit([request(*history)]), "repeat_in_request")
     assert finding.title == "read_file src/steps.py: the same result again"
-    assert finding.extent == "in 1 of 1 requests, 7 copies"
+    assert finding.extent == "in 1 of 1 request, 7 copies"
     folded = run(finding, messages=history)
     assert kinds([request(*folded)]) == {} and ctxmem.check(folded) == []
 
@@ -149,7 +150,8 @@ def test_a_passage_that_is_retrieved_again_stays_in_the_cached_beginning():
     records = [retrieved(*first), retrieved(*second)]
     finding = only(audit(records), "repeat_in_session")
     last_window = ctxmem.pack(first, budget=4000, query="q")
-    window = run(finding, hits=second, question="q", last_window=last_window)
+    names = {"earlier_hits": first, "hits": second, "last_window": last_window}
+    window = run(finding, question="q", **names)
     prompts = [prompt(last_window), prompt(window)]
     left = audit(prompts)
     assert left.findings == [] and PAID in window.text
@@ -353,6 +355,79 @@ def test_a_budget_that_follows_the_question_gives_each_as_much_as_it_needs():
         made.append({**one, "hits": [{"text": piece.text} for piece in window.pieces]})
     assert len({len(one["hits"]) for one in made}) > 1
     assert kinds(made)["same_budget"] == 0
+
+
+# Planted sessions
+
+
+def remade(kind, finding, steps):
+    """Return the steps of a planted session with the line of a finding run on each."""
+    made, earlier, window = [], [], None
+    for step in steps:
+        hits = [hit.text for of in step.lists.values() for hit in of]
+        names = {"hits": hits, "messages": step.messages, "question": step.query}
+        names |= {"earlier_hits": list(earlier), "last_window": window}
+        if kind == "boilerplate":
+            window = ctxmem.pack([run(finding, text=text) for text in hits], 6000)
+        elif kind == "version":
+            # Each finding has its own phrase; the other passages stay.
+            window = ctxmem.pack(run(finding, **names), 6000)
+        elif kind == "overlap":
+            window = run(finding, **names, cuts=placed(hits))
+        elif kind == "over":
+            text = step.messages[-1]["content"]
+            packed = run(finding, **names, text=text)
+            made.append(traces.Step(step.query, {}, [said("user", packed)]))
+            continue
+        elif finding.fix.startswith("window"):
+            window = run(finding, **names)
+        else:
+            made.append(traces.Step(step.query, step.lists, run(finding, **names)))
+            continue
+        earlier += hits
+        messages = prompt(window, step.query)["messages"]
+        made.append(traces.Step(step.query, {"dense": shown(window)}, messages))
+    return made
+
+
+def shown(window):
+    return [traces.Hit(f"h{i}", piece.text, None) for i, piece in enumerate(window.pieces)]
+
+
+def placed(hits):
+    """Return passages with their places in documents of which neighbours share their ends."""
+    cuts = []
+    for text in hits:
+        for other, document, start, _ in list(cuts):
+            shared = next((n for n in range(200, 59, -1) if other[-n:] == text[:n]), 0)
+            if shared:
+                begin = start + len(other) - shared
+                cuts.append((text, document, begin, begin + len(text)))
+                break
+        else:
+            cuts.append((text, f"d{len(cuts)}.md", 0, len(text)))
+    return cuts
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "kind", ["repeat", "resent", "version", "overlap", "boilerplate", "orphan", "over"]
+)
+def test_what_is_planted_is_gone_after_its_own_line(kind, seed):
+    rng = random.Random(seed)
+    steps, truth = traces.PLANTS[kind](traces.Prose(rng, 200, seed), rng, f"{kind}-0")
+    wanted = truth[0].kind
+    found = audit(list(written(kind, steps)), budget=traces.BUDGET)
+    findings = [finding for finding in found.findings if finding.kind == wanted]
+    assert findings
+    for finding in findings:
+        steps = remade(kind, finding, steps)
+    assert kinds(list(written(kind, steps)), budget=traces.BUDGET)[wanted] == 0
+
+
+def written(kind, steps):
+    write = traces.langsmith if steps[0].lists else traces.openai
+    return write(f"{kind}-0", steps)
 
 
 def test_every_kind_has_a_line_that_was_run_here():

@@ -139,11 +139,11 @@ def _repeat(
     where = f"; first at {first}" if first else ""
     if call is not None:
         same = again is not None and again[:2] == call[:2]
-        title = f"{call.title}: the same result again" if same else f"{call.title}: said again"
+        title = f"{call.title}: {'the same result again' if same else 'later results repeat it'}"
         detail = (
             "the tool was called again and returned what the history holds already"
             if same
-            else "later results hold what this one returned"
+            else "results of other calls have lines that this one returned first"
         )
         return title, detail + where, [text.strip()[:_SHOWN]]
     title, detail, texts = described(segment)
