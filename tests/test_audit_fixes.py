@@ -409,7 +409,9 @@ def placed(hits):
     return cuts
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, 7, *(pytest.param(i, marks=pytest.mark.slow) for i in range(8, 40))]
+)
 @pytest.mark.parametrize(
     "kind", ["repeat", "resent", "version", "overlap", "boilerplate", "orphan", "over"]
 )

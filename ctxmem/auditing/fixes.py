@@ -56,7 +56,7 @@ def packed_anew(room: int) -> Fix:
         "Pack the passages of a session into one window that only grows: what an earlier request "
         "showed stays first, byte for byte, so that it is read from the cache.",
         f"window = ctxmem.pack([*earlier_hits, *hits], budget={room}, query=question, "
-        "previous_window=last_window)",
+        "previous_window=last_window, compress=False)",
     )
 
 
