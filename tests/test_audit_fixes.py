@@ -77,6 +77,10 @@ def test_hits_that_repeat_are_packed():
         f"Source: a.rst\n{PAID}\n\nQuestion: When?",
         f"Document 1:\n{PAID}\n\nDocument 2:\n{SENT}\n\nDocument 3:\n{PAID}\nQuestion: When?",
         f'<doc id="7">\n{PAID}\n</doc>\n\n{SENT}\n\n<doc id="9">\n{PAID}\n</doc>',
+        f"[1] {PAID}\n\n[2] {SENT}\n\n[3] {PAID}\n\nWhen are refunds paid?",
+        f"Document 1: {PAID}\r\n\r\nDocument 2: {SENT}\r\n \r\nDocument 3: {PAID} [faq.md]\r\n",
+        f'<doc id="7">{PAID}</doc>\n\n{SENT}\n\n<doc id="9" by="b">{PAID}</doc>\n\nWhen?',
+        f"{PAID}\n\n{SENT}\n\n- Source: b.md: {PAID} (2024)",
         f"[1] Refunds\n{PAID}\n\n[2] Parcels\n{SENT}\n\n{PAID}\nSo when are refunds of gifts paid?",
     ],
 )
