@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ctxmem.traces import logs, mlflow, platforms, requests, spans, transcripts
-from ctxmem.traces.events import Event
+from ctxmem.traces.events import Event, Kind
 from ctxmem.traces.joining import Joiner
 from ctxmem.traces.records import Tally
 
@@ -25,6 +25,7 @@ class Format(NamedTuple):
 
 
 FORMATS = (
+    Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
     Format("OpenTelemetry", spans.SPAN_KEYS, spans.is_span, spans.read_span),
     Format(
         platforms.LANGSMITH,
@@ -32,7 +33,6 @@ FORMATS = (
         platforms.is_langsmith,
         platforms.read_langsmith,
     ),
-    Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
     Format(
         transcripts.CLAUDE_CODE,
         transcripts.CLAUDE_CODE_KEYS,
@@ -96,7 +96,10 @@ def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Ev
     joiner = Joiner()
     for record, place in records:
         for event in _events(record, place, tally, 0):
-            yield from _counted(joiner.add(event), tally)
+            if event.kind is Kind.RETRIEVAL or event.kind is Kind.RERANKED:
+                yield event
+            else:
+                yield from _counted(joiner.add(event), tally)
     yield from _counted(joiner.rest(), tally)
 
 

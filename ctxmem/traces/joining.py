@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from ctxmem.traces.events import NO_MESSAGES, Event, Kind, as_request
+from ctxmem.traces.events import Event, Kind, as_request
 
 HELD = 32 << 20
 """Characters of messages that are held back."""
@@ -58,7 +58,7 @@ class Joiner:
             if self._transcript.takes(event):
                 return
             yield from self._transcript.close()
-        if kind is Kind.TURN:
+        if kind is Kind.TURN or kind is Kind.RESTART:
             event.session = self._transcript.session_of(event)
         elif kind is Kind.AROUND:
             yield Event(
@@ -88,8 +88,7 @@ class Joiner:
     @staticmethod
     def _waits(event: Event) -> bool:
         """Tell whether records about a call without messages may come yet."""
-        asked = event.kind is Kind.REQUEST or event.unread == NO_MESSAGES
-        return asked and not event.messages and bool(event.span) and event.joins
+        return event.joins and bool(event.unread) and bool(event.span)
 
     def _hold(self, event: Event) -> Iterator[Event]:
         key = self._key(event)
@@ -169,7 +168,6 @@ def _joined(call: _Call) -> Event:
         event.session = event.session or part.session
         event.response = event.response or part.response
     if event.kind is not Kind.AROUND:
-        event.unread = ""
         event.kind = Kind.LINK
         as_request(event)
     return event

@@ -115,7 +115,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         answer=answer_of(response),
         usage=_usage(record, request, response),
         cost=cost_of(record),
-        response=name_of(response.get("id")) or "",
+        response=named_in(response, ("id", "responseId", "response_id")) or "",
         previous=name_of(request.get("previous_response_id")) or "",
     )
     if not messages:
