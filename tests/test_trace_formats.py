@@ -367,7 +367,7 @@ def test_parquet_has_structs_maps_times_and_decimals(tmp_path):
     assert (span.trace, span.session, span.time) == ("a", "s", 1772445600.0)
 
 
-def test_tables_are_taken_by_their_rows():
+def test_rows_of_data_frames_have_arrays_times_and_gaps():
     pd = pytest.importorskip("pandas")
     message = np.array([{"message.role": "user", "message.content": "q"}], dtype=object)
     table = pd.DataFrame(
@@ -380,7 +380,8 @@ def test_tables_are_taken_by_their_rows():
         },
         index=pd.Index(["b"], name="context.span_id"),  # as Phoenix's spans have it
     )
+    rows = table.reset_index().to_dict("records")
     tally = Tally()
-    (event,) = read_events(read_records(table, tally), tally)
+    (event,) = read_events(read_records(rows, tally), tally)
     assert (event.span, event.time, said(event.messages)) == ("b", 1772445600.0, [("user", "q")])
-    assert audit(table, counter=words).totals["calls"] == 1
+    assert audit(rows, counter=words).totals["calls"] == 1

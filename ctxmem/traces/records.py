@@ -64,7 +64,7 @@ def read_records(
 
     Args:
         source: a path, a folder, a pattern such as "logs/*.jsonl", "-" for standard input, a list
-            of these, or the records themselves as dicts or as a table of pandas, polars or Arrow.
+            of these, or the records themselves as dicts.
         tally: filled while reading.
         progress: called with the tally about every megabyte.
         max_line: bytes of the longest line.
@@ -74,8 +74,6 @@ def read_records(
     """
     if isinstance(source, str | Path):
         source = [source]
-    elif not isinstance(source, list):
-        source = _rows(source)
     for number, item in enumerate(source, start=1):
         if isinstance(item, str | Path):
             for path in files_of(str(item)):
@@ -88,17 +86,6 @@ def read_records(
         else:
             tally.records += 1
             yield as_json(item) if isinstance(item, dict) else item, f"record {number}"
-
-
-def _rows(source: Any) -> Any:
-    """Return the rows of a table, with what its index says; anything else as it is."""
-    if hasattr(source, "to_pylist"):
-        return [as_json(row, maps=True) for row in source.to_pylist()]
-    if hasattr(source, "to_dicts"):
-        return source.to_dicts()
-    if hasattr(source, "reset_index") and hasattr(source, "to_dict"):
-        return source.reset_index().to_dict("records")
-    return source
 
 
 def files_of(path: str) -> list[str]:
