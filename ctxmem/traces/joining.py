@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
+from ctxmem.traces.attrs import dicts
 from ctxmem.traces.events import Event, Kind, as_request
 
 HELD = 32 << 20
@@ -97,7 +99,7 @@ class Joiner:
             call.parts.append(event)
         else:
             call.span = event
-        size = _EVENT + sum(len(str(m)) for m in (*event.messages, *event.answer))
+        size = _EVENT + sum(_length(m) for m in (*event.messages, *event.answer))
         call.size += size
         self._size += size
         if self._size > self._held:
@@ -145,6 +147,15 @@ class Joiner:
             event.kind = Kind.LINK
             event.unread = ""
         yield event
+
+
+def _length(message: Any) -> int:
+    """Return about how many characters a message has, without going into what may be deep."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return len(content)
+    texts = [block.get("text") for block in dicts(content)]
+    return _EVENT * (1 + len(texts)) + sum(len(text) for text in texts if isinstance(text, str))
 
 
 def _joined(call: _Call) -> Event:

@@ -19,6 +19,7 @@ _OBSERVATIONS = frozenset(
 
 LANGSMITH_KEYS = frozenset(("run_type",))
 LANGFUSE_KEYS = frozenset(("trace_id", "traceId"))
+_PAGES = frozenset(("meta", "object", "error", "next_cursor", "nextPageToken"))
 HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data", "child_runs"))
 
 
@@ -162,8 +163,10 @@ def unpack(record: dict[str, Any]) -> Iterator[dict[str, Any]] | None:
     if spans is not None:
         return spans
     rows = record.get("data")
-    if isinstance(rows, list) and rows and ("meta" in record or "object" in record):
+    if isinstance(rows, list) and rows and not _PAGES.isdisjoint(record):
         return dicts(rows)
+    if isinstance(rows, list) and rows and isinstance(rows[0], dict) and "traceID" in rows[0]:
+        return dicts(rows)  # Jaeger's traces, each with its spans
     return None
 
 

@@ -21,10 +21,11 @@ OPENAI, ANTHROPIC, GEMINI, BEDROCK, LITELLM, HELICONE, MESSAGES = (
 )
 _REQUESTS = (
     *("request", "body", "params", "kwargs", "request_body", "requestBody", "input"),
-    *("proxy_server_request", "inputs"),
+    *("proxy_server_request", "inputs", "full_request"),
 )
 _RESPONSES = (
     *("response", "output", "response_body", "responseBody", "response_obj", "result", "outputs"),
+    "full_response",
 )
 _BODIES = ("body", "json", "inputBodyJson", "outputBodyJson")
 SESSIONS = ("session_id", "session", "thread_id", "conversation_id", "chat_id", "conversation")
@@ -39,6 +40,7 @@ _COSTS = ("response_cost", "cost", "cost_usd", "costUSD", "total_cost", "spend")
 _METADATA = ("metadata", "requestMetadata", "request_properties", "properties")
 _LITELLM = frozenset(("litellm_call_id", "response_cost", "spend"))
 _HELICONE = frozenset(("request_created_at", "helicone_user", "request_properties"))
+_TEXTS = ("input", "contents", "prompt", "inputText")
 _ENCODED = ("[", "{")
 
 REQUEST_KEYS = frozenset(
@@ -48,7 +50,8 @@ REQUEST_KEYS = frozenset(
 
 def request_in(record: dict[str, Any]) -> dict[str, Any] | None:
     """Return the request of a log record: itself, or what it holds; None if there is none."""
-    return next((request for request in _candidates(record) if _asks(request)), None)
+    named = "model" in record or "modelId" in record
+    return next((request for request in _candidates(record) if _asks(request, named)), None)
 
 
 def _candidates(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -63,8 +66,8 @@ def _candidates(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     yield body
 
 
-def _asks(request: dict[str, Any]) -> bool:
-    """Tell whether a dict is a request, with all that the model was given."""
+def _asks(request: dict[str, Any], named: bool) -> bool:
+    """Tell whether a dict is a request, with all that the model was given; a text needs a model."""
     for key in ("messages", "contents"):
         messages = request.get(key)
         if isinstance(messages, str) and messages[:1] in _ENCODED:
@@ -72,8 +75,10 @@ def _asks(request: dict[str, Any]) -> bool:
         if isinstance(messages, list) and messages and isinstance(messages[0], dict | list):
             return True
     # Of the Responses API, the input is a text or a list of items.
-    given = request.get("input", request.get("contents", request.get("prompt")))
-    return isinstance(given, str | list) and bool(given) and "model" in request
+    given = next((request[key] for key in _TEXTS if request.get(key)), None)
+    # What is embedded is not answered.
+    asked = (named or "model" in request) and "embed" not in str(request.get("model"))
+    return asked and isinstance(given, str | list)
 
 
 def is_request(record: dict[str, Any]) -> bool:
