@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from decimal import Decimal
 from pathlib import Path
 
@@ -292,6 +293,61 @@ def test_what_is_held_is_bounded_and_nothing_is_lost():
     assert 0 < len(released) < 100
     rest = list(joiner.rest())
     assert {e.span for e in (*released, *rest)} == {f"{i}" for i in range(100)}
+
+
+# Damage
+
+ODD = (
+    None,
+    0,
+    -1,
+    1e308,
+    True,
+    "",
+    "x",
+    "{}",
+    '"',
+    "['a']",
+    [],
+    [None],
+    [[]],
+    {},
+    {"a": {}},
+    2**70,
+)
+
+
+def _damaged(rng, value):
+    """Return a value with some of what it holds left out, renamed or of another kind."""
+    if rng.random() < 0.03:
+        return rng.choice(ODD)
+    if isinstance(value, dict):
+        names = list(value)
+        return {
+            (rng.choice(names) if rng.random() < 0.02 else name): _damaged(rng, inner)
+            for name, inner in value.items()
+            if rng.random() > 0.02
+        }
+    if isinstance(value, list):
+        return [_damaged(rng, inner) for inner in value]
+    if isinstance(value, str) and value[:1] in ("{", "[") and rng.random() < 0.3:
+        return rng.choice((json.dumps, str))(_damaged(rng, json.loads(value)))
+    return value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_records_are_read_or_counted_and_never_fatal(seed):
+    rng = random.Random(seed)
+    lines = [line for path in SAMPLES.glob("*.jsonl") for line in path.open(encoding="utf-8")]
+    records = [json.loads(line) for line in lines]
+    for _ in range(150):
+        damaged = [(_damaged(rng, record), "r:1") for record in rng.sample(records, 6)]
+        tally = Tally()
+        for event in read_events(damaged, tally):
+            assert event.kind not in (Kind.PART, Kind.AROUND, Kind.HEADER)
+            assert all(isinstance(name, str) for name in (event.name, event.trace, event.response))
+            assert event.session is None or isinstance(event.session, str)
+            assert event.cost is None or isinstance(event.cost, float)
 
 
 # Values as people have them

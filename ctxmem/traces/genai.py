@@ -52,7 +52,7 @@ def is_genai(attributes: Mapping[str, Any]) -> bool:
 def read_genai(event: Event, attributes: dict[str, Any], record: dict[str, Any]) -> None:
     """Fill in what a span of the GenAI conventions says."""
     event.format = GENAI
-    operation = look(attributes, "gen_ai.operation.name")
+    operation = name_of(look(attributes, "gen_ai.operation.name"))
     if operation == "retrieval" or look(attributes, "gen_ai.retrieval.documents") is not None:
         _retrieval(event, attributes)
         return
@@ -73,7 +73,7 @@ def read_genai(event: Event, attributes: dict[str, Any], record: dict[str, Any])
     if operation in _AGENTS or look(attributes, "pydantic_ai.all_messages") is not None:
         _around(event, attributes)
         return
-    asked = operation in _CALLS or look(attributes, "llm.request.type") in _CALLS
+    asked = operation in _CALLS or name_of(look(attributes, "llm.request.type")) in _CALLS
     if event.messages or asked:
         event.joins = True
         as_request(event)
@@ -334,7 +334,10 @@ def _ai_answer(attributes: dict[str, Any]) -> list[Any]:
         return []
     blocks = [{"type": "text", "text": text}] if isinstance(text, str) else []
     return [
-        {"role": "assistant", "content": [*blocks, *({**c, "type": "tool-call"} for c in calls)]}
+        {
+            "role": "assistant",
+            "content": [*blocks, *({**c, "type": "tool-call"} for c in dicts(calls))],
+        }
     ]
 
 
