@@ -13,6 +13,7 @@ import pytest
 from ctxmem import audit
 from ctxmem.auditing.segments import texts_of
 from ctxmem.traces import Kind, Tally, Usage, read_events, read_records
+from ctxmem.traces.attrs import parsed
 from ctxmem.traces.joining import Joiner
 
 SAMPLES = Path(__file__).parent / "data" / "traces"
@@ -67,6 +68,10 @@ REQUESTS = {
     "genai-logs.jsonl": [(ALL, ANSWER, None, None, 0)],
     "genai-logs-otlp.jsonl": [(ALL, ANSWER, None, None, 0)],
     "helicone.jsonl": [(ALL, ANSWER, 32, None, 1), ([], [], 32, None, 0)],
+    "langchain-langfuse.jsonl": [(ALL, ANSWER, 32, None, 1)],
+    "langchain-langsmith.jsonl": [(ALL, ANSWER, 32, None, 1)],
+    "langchain-mlflow.jsonl": [(ALL, ANSWER, 32, None, 1)],
+    "langchain-openinference.jsonl": [(ALL, ANSWER, 32, None, 1)],
     "langfuse.jsonl": [(ALL, ANSWER, 32, None, 1)],
     "langfuse-export.jsonl": [(ALL, ANSWER, 32, None, 1)] * 3,
     "langsmith.jsonl": [(ALL, ANSWER, 32, None, 1)],
@@ -331,7 +336,7 @@ def _damaged(rng, value):
     if isinstance(value, list):
         return [_damaged(rng, inner) for inner in value]
     if isinstance(value, str) and value[:1] in ("{", "[") and rng.random() < 0.3:
-        return rng.choice((json.dumps, str))(_damaged(rng, json.loads(value)))
+        return rng.choice((json.dumps, str))(_damaged(rng, parsed(value)))
     return value
 
 

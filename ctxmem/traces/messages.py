@@ -179,6 +179,19 @@ def with_system(messages: list[Any], request: Mapping[str, Any]) -> list[Any]:
 # Tools and answers
 
 
+def without_tools(messages: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return messages and tools that a tracer (Langfuse's for LangChain) wrote as messages."""
+    tools = [m["content"] for m in messages if _is_tool(m)]
+    return ([m for m in messages if not _is_tool(m)], tools) if tools else (messages, [])
+
+
+def _is_tool(message: Any) -> bool:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, dict) or "tool_call_id" in message:
+        return False
+    return content.get("type") == "function" or "input_schema" in content
+
+
 def tools_of(request: Any) -> list[Any]:
     """Return the definitions of tools that a request offers."""
     if not isinstance(request, dict):

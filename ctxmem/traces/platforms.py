@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.traces.attrs import as_int, as_score, as_time, dicts, name_of, parsed, session_in
 from ctxmem.traces.events import Event, Kind, Usage, as_request
-from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of
+from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of, without_tools
 from ctxmem.traces.mlflow import unpack_mlflow
 from ctxmem.traces.passages import passages_of
 from ctxmem.traces.usage import details_usage, usage_of
@@ -134,8 +134,8 @@ def read_langfuse(record: dict[str, Any], place: str) -> Iterator[Event]:
         if event.passages:
             event.kind = Kind.RETRIEVAL
     elif kind == "GENERATION":
-        event.messages = messages_of(record.get("input"))
-        event.tools = tools_of(parsed(record.get("input")))
+        event.messages, tools = without_tools(messages_of(record.get("input")))
+        event.tools = tools or tools_of(parsed(record.get("input")))
         event.answer = answer_of(record.get("output"))
         model = field("provided_model_name", "model") or record.get("model")
         event.name = name_of(model) or ""

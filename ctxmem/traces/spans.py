@@ -32,7 +32,7 @@ from ctxmem.traces.genai import (
     read_log,
     session_among,
 )
-from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of
+from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of, without_tools
 from ctxmem.traces.mlflow import read_mlflow_span
 from ctxmem.traces.passages import passages_of
 from ctxmem.traces.usage import details_usage
@@ -269,8 +269,8 @@ def _langfuse(event: Event, attributes: dict[str, Any]) -> None:
         if event.passages:
             event.kind = Kind.RETRIEVAL
     elif kind == "generation":
-        event.messages = messages_of(given)
-        event.tools = tools_of(parsed(given))
+        event.messages, tools = without_tools(messages_of(given))
+        event.tools = tools or tools_of(parsed(given))
         event.answer = answer_of(returned)
         event.name = name_of(look(attributes, "langfuse.observation.model.name")) or ""
         cost = parsed(look(attributes, "langfuse.observation.cost_details"))
