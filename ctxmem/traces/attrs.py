@@ -71,8 +71,8 @@ def value_of(value: Any) -> Any:
 def look(attributes: Mapping[str, Any], name: str) -> Any:
     """Return an attribute by its dotted name, also where dots have become nesting."""
     found = attributes.get(name)
-    if found is not None or "." not in name:
-        return found
+    if found is not None or name.partition(".")[0] not in attributes:
+        return found  # flattened, as most are: nothing is nested
     at: Any = attributes
     parts = name.split(".")
     for i, part in enumerate(parts):
