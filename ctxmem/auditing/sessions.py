@@ -24,9 +24,9 @@ first, of as many tokens, and no window was a tenth smaller than the one before.
 LONGEST_TRANSCRIPT = 32 << 20
 """Characters of a chat, told message by message, of which repeats are looked for at once."""
 
-BREAK_CALLS, BREAK_SHARE = 8, 3
+BREAK_CALLS, BREAK_SHARE = 12, 3
 """A history that is trimmed or summarised once in a while loses the cache then, on purpose. A break
-is reported if at least one in `BREAK_SHARE` of the last `BREAK_CALLS` calls has one."""
+is reported if more than one in `BREAK_SHARE` of the last `BREAK_CALLS` calls has one."""
 
 CACHED_TOKENS = 1024
 """Tokens that an unchanged beginning has at least where providers cache it."""
@@ -241,7 +241,7 @@ def compare(session: Session, window: Window, ledger: Ledger) -> None:
 def _breaks_often(session: Session) -> bool:
     """Return whether the beginning changes so often that no schedule can be behind it."""
     calls = min(session.calls + 1, BREAK_CALLS)
-    return BREAK_SHARE * session.breaks.bit_count() >= calls
+    return BREAK_SHARE * session.breaks.bit_count() > calls
 
 
 def _closest(session: Session, segments: Sequence[Segment]) -> tuple[_Thread | None, int, int]:
