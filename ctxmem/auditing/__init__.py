@@ -28,7 +28,7 @@ from ctxmem import report
 from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.conversations import calls_in
-from ctxmem.auditing.gate import Condition, failed, read_conditions
+from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
 from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.lineage import Lineage
 from ctxmem.auditing.paying import Payer
@@ -61,7 +61,7 @@ class Audit:
         findings: what costs tokens or is wrong, the dearest first.
         totals: sums: calls, tokens, what of them is waste and of which kind, money.
         read: what was read: files, formats, and what could not be read and why.
-        sessions: the most wasteful sessions, call by call.
+        sessions: the longest sessions, call by call.
         windows: the most wasteful windows, segment by segment.
         replay: before and after packing with ctxmem, None unless asked for.
     """
@@ -95,6 +95,18 @@ class Audit:
         """
         metrics = self.metrics
         return [str(c) for c in read_conditions(conditions, metrics) if failed(c, metrics)]
+
+    def measured(self, conditions: str) -> list[tuple[bool, str]]:
+        """Return for each condition of a list whether it holds, and its value in words.
+
+        Raises:
+            InputError: something that is no condition, or an unknown metric.
+        """
+        metrics = self.metrics
+        return [
+            (failed(c, metrics), measured_words(c, metrics))
+            for c in read_conditions(conditions, metrics)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as plain data, ready for JSON, with a schema version."""

@@ -10,7 +10,7 @@ from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 
 _MESSAGE_BYTES = 500  # what a message takes beside its text
-_CALLS, _RESULTS = frozenset(("tool_use",)), frozenset(("tool_result",))
+_CALL, _RESULT = "tool_use", "tool_result"
 _MARKS = frozenset(("cache_control", "id", "status", "logprobs"))
 
 
@@ -39,10 +39,10 @@ def _blocks(message: Any) -> list[Any]:
 
 def calls_made(message: Any) -> set[str]:
     """Return the ids of the tools that an answer calls."""
-    ids = {b.get("id") for b in _blocks(message) if isinstance(b, dict) and b.get("type") in _CALLS}
+    ids = [b.get("id") for b in _blocks(message) if isinstance(b, dict) and b.get("type") == _CALL]
     calls = message.get("tool_calls") if isinstance(message, dict) else None
     if isinstance(calls, list):
-        ids |= {call.get("id") for call in calls if isinstance(call, dict)}
+        ids += [call.get("id") for call in calls if isinstance(call, dict)]
     return {name for name in ids if isinstance(name, str)}
 
 
@@ -54,9 +54,7 @@ def results_in(message: Any) -> list[str]:
     if isinstance(one, str):
         return [one]
     blocks = _blocks(message)
-    ids = [
-        b.get("tool_use_id") for b in blocks if isinstance(b, dict) and b.get("type") in _RESULTS
-    ]
+    ids = [b.get("tool_use_id") for b in blocks if isinstance(b, dict) and b.get("type") == _RESULT]
     return [name for name in ids if isinstance(name, str)] if len(ids) == len(blocks) else []
 
 

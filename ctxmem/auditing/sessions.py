@@ -85,6 +85,7 @@ class Session:
     breaks: int = 0  # of the last calls, the newest in the lowest bit
     sizes: list[int] = field(default_factory=list)  # tokens of each call, for growth
     place: dict[str, Any] = field(default_factory=dict)
+    about: str = ""  # how its first question begins
     transcript: Transcript | None = None
     account: Account = field(default_factory=Account)
 
@@ -116,6 +117,7 @@ class Transcript:
     sizes: list[tuple[int, int]] = field(default_factory=list)  # messages and tokens of each call
     head: int = 0  # tokens that the provider adds to a request
     model: str = ""
+    about: str = ""  # how its first question begins
     message_of: list[int] = field(default_factory=list)  # the message of each segment
     place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
