@@ -80,6 +80,12 @@ REQUESTS = {
     "litellm-spend.jsonl": [([], [], None, None, 0), (ALL, ANSWER, 32, None, 1)],
     "logfire.jsonl": [(ALL, ANSWER, 32, None, 1), (ALL, ANSWER, 32, None, 0)],
     "mlflow.jsonl": [(ALL, ANSWER, 32, None, 1)],
+    "openai-agents.jsonl": [
+        ([SYSTEM, WHERE], LOOKED_UP, 32, 0, 0),
+        ([SYSTEM, WHERE, CALL, FOUND], ANSWER, 32, 0, 0),
+        ([], [], 32, 0, 0),  # spans of the Responses API have no messages
+        ([], [], 32, 0, 0),
+    ],
     "openai.jsonl": [(ALL, ANSWER, 32, None, 1)] * 2,
     "openinference.jsonl": [(ALL, ANSWER, 32, None, 1), (ALL, ANSWER, 32, None, 0)],
     "pydantic-ai.jsonl": [
@@ -123,9 +129,16 @@ def test_samples_say_what_the_model_was_asked_and_what_it_answered(name):
         assert event.usage == Usage(61, 5, cached, written)
         assert len(event.tools) == tools
         assert not tools or "find_parcel" in json.dumps(event.tools)
-        assert event.name.startswith(("gpt-4o-mini", "claude", "gemini", "anthropic.claude"))
+        assert not messages or event.name.startswith(
+            ("gpt-4o-mini", "claude", "gemini", "anthropic.claude")
+        )
         assert (event.session is None) == (name in NO_SESSION)
         assert event.cost == (pytest.approx(9.75e-06) if name in COSTS else None)
+
+
+@pytest.mark.parametrize("name", [*REQUESTS, "codex.jsonl", "gemini-cli.jsonl"])
+def test_samples_have_no_faults(name):
+    assert audit(str(SAMPLES / name), counter=words).findings == []
 
 
 @pytest.mark.parametrize("name", REQUESTS)
