@@ -97,6 +97,7 @@ REQUESTS = {
     "weave.jsonl": [(ALL, ANSWER, 32, None, 1)],
 }
 NO_SESSION = {
+    "openai-agents.jsonl",  # a record of the trace names the session
     *("genai-logs.jsonl", "genai-logs-otlp.jsonl", "langfuse.jsonl", "litellm.jsonl"),
     *("logfire.jsonl", "openinference.jsonl", "traceloop.jsonl", "traceloop-anthropic.jsonl"),
 }

@@ -206,3 +206,20 @@ def test_one_response_that_two_tracers_write_is_one_call():
     both = [{**IDS, "attributes": {**GENAI, **known}}, client]
     assert [found.span for found in told(*both)] == ["a"]
     assert [found.span for found in told(*reversed(both))] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"session.id": "s"},
+        {"gen_ai.conversation.id": "s"},
+        {"traceloop.association.properties.session_id": "s"},
+        {"traceloop": {"association": {"properties": {"thread_id": "s"}}}},
+        {"ai.telemetry.metadata.chatId": "s"},
+        {"langfuse.trace.metadata.session_id": '"s"'},
+        {"metadata": '{"conversation_id": "s"}'},
+    ],
+)
+def test_a_session_is_found_under_the_names_that_tracers_give_it(attributes):
+    (found,) = told({**IDS, "attributes": {**GENAI, **attributes}})
+    assert found.session == "s"
