@@ -20,7 +20,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ctxmem.auditing import Audit, AuditFinding, audit
-    from ctxmem.chat import Finding, check, count_messages, repair, trim_messages
+    from ctxmem.chat import (
+        Finding,
+        Fold,
+        FoldedMessages,
+        check,
+        count_messages,
+        dedup_messages,
+        repair,
+        trim_messages,
+    )
     from ctxmem.dedup import (
         DedupIndex,
         Difference,
@@ -100,6 +109,8 @@ __all__ = [
     "Entry",
     "Event",
     "Finding",
+    "Fold",
+    "FoldedMessages",
     "Group",
     "Header",
     "InputError",
@@ -134,6 +145,7 @@ __all__ = [
     "check",
     "count_messages",
     "count_tokens",
+    "dedup_messages",
     "differences",
     "find_near_duplicates",
     "minhash",
@@ -155,7 +167,9 @@ _NAMES_OF = {
     "memory.asynchronous": "AsyncMemory",
     "memory.ledger": "Entry",
     "memory.receipts": "Receipt",
-    "chat": "Finding check count_messages repair trim_messages",
+    "chat": (
+        "Finding Fold FoldedMessages check count_messages dedup_messages repair trim_messages"
+    ),
     "pipeline": "apack pack",
     "pricing": "PRICES Prices",
     "protocols": "Compressor Counter Deleted Embed PageStore Policy Scorer",

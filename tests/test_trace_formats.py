@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ctxmem import audit
+from ctxmem import audit, count_messages
 from ctxmem.auditing.segments import texts_of
 from ctxmem.traces import Kind, Tally, Usage, read_events, read_records
 from ctxmem.traces.attrs import parsed
@@ -145,12 +145,13 @@ def test_samples_have_no_faults(name):
 @pytest.mark.parametrize("name", REQUESTS)
 def test_as_many_tokens_are_audited_as_were_sent(name):
     found = audit(str(SAMPLES / name), counter=words, near=False)
-    sent = [messages for messages, *_ in REQUESTS[name]]
-    texts = [text for messages in sent for _, text in messages]
-    told = sum(words(json.dumps(t) if isinstance(t, dict) else t) for t in texts)
-    # Gemini's results are objects, whose name is sent too.
-    names = texts.count(FOUND[1]) if name == "gemini.jsonl" else 0
-    assert (found.totals["calls"], found.totals["tokens"]) == (len(sent), told + names)
+    events = [event for event in read(name)[0] if event.messages]
+    sent = [
+        count_messages(event.messages, tools=event.tools or None, model=event.name, counter=words)
+        for event in events
+    ]
+    assert found.totals["calls"] == len(REQUESTS[name])
+    assert found.totals["tokens"] == sum(sent)
 
 
 def test_ids_of_responses_are_read():

@@ -106,6 +106,9 @@ class Event:
     joins: bool = False
 
 
+ROOT = "-"
+"""The parent of a transcript's line that says it has none: what comes behind it begins anew."""
+
 NO_MESSAGES = "a call of a model without messages in a known form"
 """What `unread` is of such a call."""
 UNLOGGED = "a call of a model whose messages were not logged; only its tokens are counted"

@@ -61,6 +61,9 @@ _HOLDERS = spans.HOLDER_KEYS | platforms.HOLDER_KEYS
 MOST_PARTS = 50_000
 """Messages or passages of one record that are read."""
 
+UNKNOWN = "of no known format"
+"""Why a record is skipped that none of the formats recognises."""
+
 _MOST_SHAPES = 4096
 _NESTED = 4  # documents within documents: a page of an API with traces with observations
 
@@ -124,7 +127,7 @@ def _events(record: Any, place: str, tally: Tally, depth: int) -> Iterable[Event
         if record and all(isinstance(item, dict) and logs.is_message(item) for item in record):
             return _events({"messages": record}, place, tally, depth)
         return _each(record, place, tally, depth + 1)
-    tally.skip("of no known format", place)
+    tally.skip(UNKNOWN, place)
     return ()
 
 
@@ -146,7 +149,7 @@ def _told(record: dict[str, Any], shape: _Shape, place: str, tally: Tally) -> Se
                 tally.formats[event.format] += 1
                 _bound(event, tally)
             return events
-    tally.skip("of no known format", place)
+    tally.skip(UNKNOWN, place)
     return ()
 
 

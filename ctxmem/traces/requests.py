@@ -116,7 +116,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
     holders = _holders(record)
     response = _response(holders, request) or {}
     raw = _raw_usage([response, *holders, request])
-    messages = _messages(record, request) if found is not None else []
+    messages, answer = _messages(record, request) if found is not None else ([], [])
     own = named_in(record, (*TRACES, "id"))
     metadata = (_object(holder, key) for key in _METADATA for holder in (record, request))
     event = Event(
@@ -131,7 +131,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         name=_model(record, request),
         messages=messages,
         tools=tools_of(request) or tools_of(parsed(record.get("model_parameters"))),
-        answer=answer_of(response),
+        answer=answer or answer_of(response),
         usage=_usage(record, raw),
         cost=cost_of(record),
         response=named_in(response, ("id", "responseId", "response_id")) or "",
@@ -143,12 +143,13 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
     yield event
 
 
-def _messages(record: dict[str, Any], request: dict[str, Any]) -> list[Any]:
+def _messages(record: dict[str, Any], request: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Return what was sent, and the answer that some logs keep behind it."""
     messages = messages_of(request)
     logged_answer = request is record and "model" not in record and "usage" not in record
     if logged_answer and len(messages) > 1 and _role(messages[-1]) in ("assistant", "ai"):
-        return messages[:-1]
-    return messages
+        return messages[:-1], messages[-1:]
+    return messages, []
 
 
 def _model(record: dict[str, Any], request: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ctxmem.traces.attrs import as_time, dicts, name_of, parsed
-from ctxmem.traces.events import Event, Kind, Usage
+from ctxmem.traces.events import ROOT, Event, Kind, Usage
 from ctxmem.traces.requests import cost_of
 from ctxmem.traces.usage import count_of, usage_of
 
@@ -43,7 +43,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
         place,
         CLAUDE_CODE,
         span=name_of(record.get("uuid")) or "",
-        parent=name_of(record.get("parentUuid")) or "",
+        parent=name_of(record.get("parentUuid")) or (ROOT if "parentUuid" in record else ""),
         session=session,
         time=as_time(record.get("timestamp")),
     )
@@ -52,7 +52,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
     if compacted:
         event.kind = Kind.RESTART
         yield event
-    if isinstance(message, dict) and "content" in message and not record.get("isMeta"):
+    if isinstance(message, dict) and _is_sent(message, record):
         usage = message.get("usage")
         yield Event(
             Kind.TURN,
@@ -61,6 +61,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
             session=session,
             time=event.time,
             span=event.span,
+            parent=event.parent,
             name=name_of(message.get("model")) or "",
             messages=[message],
             usage=usage_of(usage) if isinstance(usage, dict) else None,
@@ -73,6 +74,15 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
         )
     elif not compacted:
         yield event
+
+
+def _is_sent(message: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Return whether a message is part of the history: neither a note nor written by the program.
+
+    The program writes an answer itself when a request failed.
+    """
+    made_up = message.get("model") == "<synthetic>"
+    return "content" in message and not record.get("isMeta") and not made_up
 
 
 # Codex

@@ -29,9 +29,12 @@ _OUTPUT = (
     *("candidatesTokenCount", "candidates_token_count", "outputTokenCount", "output_token_count"),
 )
 _THOUGHT = ("thoughtsTokenCount", "thoughts_token_count")
-_CACHED = ("cachedContentTokenCount", "cached_content_token_count")
-_CACHED_INPUT = ("cached_input_tokens", "cachedInputTokens")
-_WRITTEN_INPUT = ("cache_write_input_tokens",)
+_CACHED = (
+    *("cachedContentTokenCount", "cached_content_token_count"),
+    *("cached_input_tokens", "cachedInputTokens"),
+    "prompt_cache_hit_tokens",  # DeepSeek
+)
+_WRITTEN_BESIDE = ("cache_write_input_tokens",)
 
 
 def count_of(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
@@ -62,9 +65,9 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
     details = next((d for d in map(usage.get, _DETAILS) if isinstance(d, dict)), {})
     read, stored = count_of(details, _READ), count_of(details, _WRITTEN)
     given = whole if whole is not None else count_of(usage, _INPUT)
-    cached = _either(read, count_of(usage, _CACHED + _CACHED_INPUT), apart[0])
+    cached = _either(read, count_of(usage, _CACHED), apart[0])
     return including_cache(
-        Usage(given, made, cached, _either(stored, apart[1], count_of(usage, _WRITTEN_INPUT)))
+        Usage(given, made, cached, _either(stored, apart[1], count_of(usage, _WRITTEN_BESIDE)))
     )
 
 

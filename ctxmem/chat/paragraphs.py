@@ -1,0 +1,168 @@
+"""Which text repeats: the one rule for what an audit reports and what `dedup_messages` folds.
+
+A text is cut at blank lines. A paragraph repeats if the same paragraph, without the white space
+around it, came before. So does a run of its whole lines if it is the greater part of what is left
+of the paragraph without other repeats: a label in front of one copy ("Context:", "Source: a.rst")
+or a question behind it makes the passage no other one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+LEAST_CHARACTERS = 40
+"""A shorter paragraph is no repeat; a retrieved passage is one at any length."""
+
+LEAST_WORDS = 6
+SPOKEN_CHARACTERS = 200
+"""What a model says itself is a repeat from here on: it thanks for every question."""
+
+_BLANK_LINES = re.compile("\n\n+")
+_MOST_PARAGRAPHS = 20_000  # that a text is cut into
+_LEAST_LINE = 16  # characters; a shorter line is found only beside a longer one
+_REFERENCE = re.compile(r"\[as (?:above|in message \d+): \"[^\n]*?\"\]")
+
+
+def paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each paragraph starts and ends, with the blank lines behind it."""
+    start = 0
+    least = len(text) // _MOST_PARAGRAPHS  # text made of blank lines is cut less finely
+    for blank in _BLANK_LINES.finditer(text):
+        if blank.end() - start > least:
+            yield start, blank.end()
+            start = blank.end()
+    if start < len(text):
+        yield start, len(text)
+
+
+def is_passage(stripped: str, role: str) -> bool:
+    """Return whether a text is long enough that its repetition is waste."""
+    if len(stripped) < (SPOKEN_CHARACTERS if role == "assistant" else LEAST_CHARACTERS):
+        return False
+    if has_reference(stripped):
+        return is_passage(without_references(stripped), role)
+    return len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS
+
+
+def reference(begins: str, message: int | None) -> str:
+    """Return what is shown in place of a passage: how it begins, and in which message it is.
+
+    `message` counts from 1; None is the same message.
+
+    >>> reference("Refunds are paid…", 3)
+    '[as in message 3: "Refunds are paid…"]'
+    """
+    where = "above" if message is None else f"in message {message}"
+    return f'[as {where}: "{begins}"]'
+
+
+def has_reference(text: str) -> bool:
+    """Return whether a text names a passage in place of showing it."""
+    return "[as " in text and _REFERENCE.search(text) is not None
+
+
+def without_references(text: str) -> str:
+    """Return a text without the references in it, and without white space around it."""
+    return _REFERENCE.sub("", text).strip()
+
+
+class Run(NamedTuple):
+    """Lines of a paragraph that came before.
+
+    Attributes:
+        start: the character at which they start in the paragraph.
+        end: the character behind the last of them.
+        source: the number of the earlier paragraph.
+    """
+
+    start: int
+    end: int
+    source: int
+
+
+class LineIndex:
+    """Finds the lines of a paragraph in earlier ones.
+
+    Adding a paragraph and looking one up take time linear in its text, but for lines that come
+    again and again in one paragraph.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[list[str]] = []
+        self._at: dict[str, tuple[int, int]] = {}  # line -> the first paragraph with it, and where
+
+    def add(self, paragraph: str) -> int:
+        """Take a paragraph in and return its number."""
+        number = len(self._lines)
+        lines = paragraph.rstrip().split("\n")
+        self._lines.append(lines)
+        for i, line in enumerate(lines):
+            if len(line) >= _LEAST_LINE and not has_reference(line):
+                self._at.setdefault(line, (number, i))
+        return number
+
+    def runs(self, paragraph: str) -> list[Run]:
+        """Return the runs of lines that earlier paragraphs have, in order, where they are repeats.
+
+        Each has more than half of the characters that are left without the longer ones.
+        """
+        found = self._shared(paragraph.rstrip().split("\n"))
+        if not found:
+            return []
+        left = len(without_references(paragraph))
+        kept = []
+        for run in sorted(found, key=lambda run: run.start - run.end):
+            size = run.end - run.start
+            if 2 * size <= left or not is_passage(paragraph[run.start : run.end].strip(), ""):
+                break
+            left -= size + 1
+            kept.append(run)
+        return sorted(kept)
+
+    def _shared(self, lines: Sequence[str]) -> list[Run]:
+        """Return all runs of lines that earlier paragraphs have."""
+        found = []
+        i = behind = at = 0
+        while i < len(lines):
+            known = self._at.get(lines[i]) if len(lines[i]) >= _LEAST_LINE else None
+            if known is None:
+                i += 1
+                continue
+            first, end = self._extended(lines, behind, i, *known)
+            at += sum(map(len, lines[behind:first])) + first - behind
+            size = sum(map(len, lines[first:end])) + end - first - 1
+            found.append(Run(at, at + size, known[0]))
+            at += size + 1
+            i = behind = end
+        return found
+
+    def _extended(
+        self, lines: Sequence[str], floor: int, at: int, source: int, there: int
+    ) -> tuple[int, int]:
+        """Return the lines around one that are those around its first copy: first and behind."""
+        known, shift = self._lines[source], there - at
+        first, behind = at, at + 1
+        while first > max(floor, -shift) and lines[first - 1] == known[first - 1 + shift]:
+            first -= 1
+        most = min(len(lines), len(known) - shift)
+        while behind < most and lines[behind] == known[behind + shift]:
+            behind += 1
+        return first, behind
+
+
+def located(text: str, passages: Iterable[str]) -> list[tuple[int, int]]:
+    """Return where passages are in a text, in order, without those inside of others."""
+    found = []
+    for passage in passages:
+        at = text.find(passage)
+        while at >= 0:
+            found.append((at, at + len(passage)))
+            at = text.find(passage, at + len(passage))
+    found.sort(key=lambda place: (place[0], -place[1]))
+    kept: list[tuple[int, int]] = []
+    for place in found:
+        if not kept or place[0] >= kept[-1][1]:
+            kept.append(place)
+    return kept
