@@ -196,7 +196,8 @@ def test_an_answer_in_several_lines_is_one_call(name, calls):
 def test_a_compaction_of_codex_begins_anew_with_what_it_kept():
     events, _ = read("codex.jsonl")
     at = [event.kind for event in events].index(Kind.RESTART)
-    assert said(events[at + 1].messages) == [("user", "The parcel is in locker 12.")]
+    assert said(events[at + 1].messages) == [SYSTEM]
+    assert said(events[at + 2].messages) == [("user", "The parcel is in locker 12.")]
 
 
 def test_a_history_that_codex_put_in_place_of_another_is_no_new_answer():
