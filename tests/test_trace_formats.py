@@ -371,6 +371,18 @@ def test_damaged_records_are_read_or_counted_and_never_fatal(seed):
             assert event.cost is None or isinstance(event.cost, float)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_damaged_records_are_audited_and_replayed(seed):
+    rng = random.Random(seed)
+    lines = [line for path in SAMPLES.glob("*.jsonl") for line in path.open(encoding="utf-8")]
+    records = [json.loads(line) for line in lines if line.startswith("{")]
+    for _ in range(20):
+        damaged = [_damaged(rng, record) for record in rng.sample(records, 8)]
+        damaged = [record for record in damaged if isinstance(record, dict)]
+        found = audit(damaged, counter=words, replay=True)
+        assert found.totals["calls"] + sum(found.read["skipped"].values()) > 0
+
+
 # Values as people have them
 
 
