@@ -39,8 +39,12 @@ def _blocks(message: Any) -> list[Any]:
 
 def calls_made(message: Any) -> set[str]:
     """Return the ids of the tools that an answer calls."""
+    if not isinstance(message, dict):
+        return set()
+    if "tool_calls" not in message and not isinstance(message.get("content"), list):
+        return set()  # as most
     ids = {b.get("id") for b in _blocks(message) if isinstance(b, dict) and b.get("type") in _CALLS}
-    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    calls = message.get("tool_calls")
     if isinstance(calls, list):
         ids |= {call.get("id") for call in calls if isinstance(call, dict)}
     return {name for name in ids if isinstance(name, str)}
@@ -53,6 +57,8 @@ def results_in(message: Any) -> list[str]:
     one = message.get("tool_call_id")
     if isinstance(one, str):
         return [one]
+    if not isinstance(message.get("content"), list):
+        return []
     blocks = _blocks(message)
     ids = [
         b.get("tool_use_id") for b in blocks if isinstance(b, dict) and b.get("type") in _RESULTS

@@ -121,7 +121,11 @@ class Meter:
 
     def plain(self, role: str, text: str) -> int:
         """Return the tokens of a message that has a role and a text and nothing else."""
-        tokens = self.overhead.message + self.count(text)
+        return self.around(role) + self.count(text)
+
+    def around(self, role: str) -> int:
+        """Return the tokens that a provider adds to a text that is a message of a role."""
+        tokens = self.overhead.message
         return tokens + self.count(_SHORT.get(role, role)) if self.overhead.roles else tokens
 
     def know(self, text: str, tokens: int) -> None:
