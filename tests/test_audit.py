@@ -8,13 +8,13 @@ import random
 from collections import Counter
 
 import pytest
+from ctxmem.bench import traces
 
 import ctxmem
 import ctxmem.pricing
 from ctxmem import BudgetError, InputError, InputTypeError, audit
 from ctxmem.auditing import KINDS
 from ctxmem.auditing.ledger import FIXES
-from ctxmem.bench import traces
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."

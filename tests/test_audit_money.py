@@ -11,6 +11,7 @@ import pytest
 import ctxmem
 from ctxmem import InputError, audit, count_messages
 from ctxmem.auditing.segments import PARTS
+from ctxmem.tokens import resolve
 
 LONG = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 RULE = "Refunds are paid within thirty days of purchase, to the card that was charged."
@@ -58,6 +59,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "blocks": {"model": "claude-opus-4-8", "system": RULE, "tools": [
         {"name": "find", "description": "finds", "input_schema": {"type": "object"}}],
         "messages": [say("user", "hi"), say("assistant", [USE]), say("user", [RESULT])]},
+    "twice": {"model": "m", "messages": [say("user", LONG), say("user", LONG)]},
     "no model": {"messages": [say("user", LONG)]},
     "unknown block": {"model": "m", "messages": [
         say("user", [{"type": "hologram", "content": LONG, "size": 3}])]},
@@ -337,7 +339,7 @@ def test_usage_without_cache_fields_is_priced_as_it_is_and_the_report_says_so():
     assert (unknown["calls"], unknown["money"]) == (3, money["paid"])
     # From the second call on nearly all of it could have been read at a tenth.
     assert 0.35 * money["paid"] < unknown["money_if_cached"] < 0.45 * money["paid"]
-    assert "usage without cached tokens" in str(found)
+    assert "does not say what was cached" in " ".join(str(found).split())
 
 
 def test_calls_without_usage_are_priced_by_a_simulated_cache():
@@ -349,7 +351,7 @@ def test_calls_without_usage_are_priced_by_a_simulated_cache():
     expected = (sum(tokens) - 2 * read) * 3.0 / 1e6 + 2 * read * 0.3 / 1e6
     assert money["paid"] == pytest.approx(expected, rel=0.01)  # one prefix, in three sessions
     assert money["by"] == "simulation" and money["simulation"]["rules"] == {"openai": 3}
-    assert "by simulating the provider's cache" in str(found)
+    assert "by a simulation of the provider's prompt cache" in " ".join(str(found).split())
     one = records[0] | {"usage": {"prompt_tokens": 100, "completion_tokens": 1}}
     both = audit([*records, one], prices=PRICES).totals["money"]
     assert both["by"] == "both" and both["usage"]["calls"] == 1
@@ -383,6 +385,23 @@ def test_a_transcript_without_usage_is_priced_as_a_prefix_that_grows():
     expected = ((sent - before) * 3.0 + before * 0.3) / 1e6
     assert found.totals["money"]["paid"] == pytest.approx(expected, rel=0.02)
     assert sum(row["paid"] for row in rows) == pytest.approx(found.totals["money"]["paid"])
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "gpt-4o", "gpt-5.7", "claude-sonnet-4-5", "gpt-4"])
+def test_the_bill_of_a_conversation_is_the_same_however_it_was_logged(model):
+    said = [("system", f"{LONG} " * 90), ("user", "one?"), ("assistant", "yes"),
+            ("user", f"{RULE} two?"), ("assistant", "no"), ("user", "three?"),
+            ("assistant", "so")]  # fmt: skip
+    chat = [say(role, text) for role, text in said]
+    growing = [{"model": model, "messages": chat[:i], "session_id": "s"} for i in (2, 4, 6)]
+    lines = [{**message, "model": model, "session": "s"} for message in chat]
+    spans = [langsmith(Use(0, 0, 0), chat[:i], i) for i in (2, 4, 6)]
+    for span in spans:
+        span["outputs"], span["extra"]["metadata"]["ls_model_name"] = {}, model
+    bills = [audit(records, prices=PRICES).totals for records in (growing, lines, spans)]
+    assert {bill["tokens"] for bill in bills} == {bills[0]["tokens"]}
+    for bill in bills[1:]:
+        assert bill["money"]["paid"] == pytest.approx(bills[0]["money"]["paid"])
 
 
 def test_a_repeat_costs_what_its_place_in_the_window_cost():
@@ -437,13 +456,28 @@ def test_findings_never_cost_more_than_was_paid(prices):
         assert (finding.money or 0) >= 0
 
 
+def test_growth_costs_what_repeats_do_not_cost_already():
+    history = [say("system", RULE)]
+    records = []
+    for turn in range(10):
+        history = [*history, say("user", f"{LONG}\n\n" * 40 + f"{turn}?")]
+        records.append({"model": "gpt-4", "messages": history, "session_id": "s"})
+    found = audit(records, prices=PRICES)
+    money = found.totals["money"]
+    assert found.totals["findings"]["growth"] == 1
+    assert money["waste"]["repeat_in_request"] > 0.9 * money["paid"]
+    assert money["waste"]["growth"] == pytest.approx(
+        money["paid"] - money["waste"]["repeat_in_request"]
+    )
+
+
 def test_a_logs_own_cost_is_reported_beside_what_was_paid():
     record = {"model": "gpt-5", "messages": [say("user", "hi")], "response_cost": 0.25,
               "usage": {"prompt_tokens": 100, "completion_tokens": 1}}  # fmt: skip
     found = audit([record, record], prices=2.0)
     assert found.totals["money"]["logged"] == {"calls": 2, "money": 0.5}
     assert found.totals["money"]["paid"] == pytest.approx(200 * 2.0 / 1e6)
-    assert "The log itself states $0.5 for 2 calls" in str(found)
+    assert "The log itself states $0.50 for 2 calls" in " ".join(str(found).split())
     assert audit([record]).totals["billed"]["cost"] == 0.25
 
 
@@ -523,3 +557,23 @@ def test_a_transcript_is_replayed_call_by_call():
     assert found.replay["calls"] == 3
     assert found.replay["after"] == sum(count_messages(history) for history in histories)
     assert found.replay["repeated"] + explained(found) == found.replay["saved"] > 0
+    references = [fold.shown for fold in folded.folded]
+    named = sum(resolve("o200k_base").count(text) for text in references)
+    steps = {step["reason"]: step["tokens"] for step in found.replay["explained"]}
+    assert steps["references"] == -2 * named  # in the second window and in the third
+
+
+def test_messages_that_are_trimmed_are_a_step_of_their_own():
+    history = [say("user", f"{LONG} {i}") for i in range(20)]
+    found = audit([{"model": "gpt-4o", "messages": history}], replay=True, budget=200)
+    kept = ctxmem.trim_messages(history, 200, model="gpt-4o")
+    trimmed = count_messages(history, model="gpt-4o") - count_messages(kept, model="gpt-4o")
+    steps = {step["reason"]: step["tokens"] for step in found.replay["explained"]}
+    assert steps == {"trimmed": trimmed} and found.replay["saved"] == trimmed
+
+
+def test_tools_of_an_odd_form_are_counted_too():
+    odd = function("f", "finds")
+    odd["function"]["parameters"] = {"type": "object", "properties": {"a": {"type": {}}}}
+    found = audit([{"model": "gpt-4o", "messages": [say("user", "q")], "tools": [odd, 7]}])
+    assert found.totals["parts"]["tools"] > 10

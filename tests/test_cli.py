@@ -198,8 +198,16 @@ def test_a_reader_that_leaves_early_does_not_open_the_gate(tmp_path):
     hit = {"text": "Refunds are paid within thirty days of purchase."}
     (tmp_path / "a.jsonl").write_text(json.dumps({"query": "When?", "hits": [hit, hit]}) + "\n")
     done = subprocess.run(
-        [sys.executable, "-m", "ctxmem", "audit", tmp_path / "a.jsonl"]
-        + ["--json", "--fail-on", "repeat_in_request>0"],
+        [
+            sys.executable,
+            "-m",
+            "ctxmem",
+            "audit",
+            tmp_path / "a.jsonl",
+            "--json",
+            "--fail-on",
+            "repeat_in_request>0",
+        ],
         stdout=closed_pipe(),
         stderr=subprocess.PIPE,
         check=False,

@@ -11,6 +11,7 @@ sessions   what changes from call to call
 rankers    what scores and sizes of lists mean
 ledger     findings, added up
 auditor    one walk through all of it
+paying     what was paid for input, and what findings cost of it
 replay     the same requests, packed with ctxmem
 gate       conditions under which an audit fails
 """
@@ -27,7 +28,7 @@ from ctxmem import report
 from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.conversations import calls_in
-from ctxmem.auditing.gate import Condition, failed, read_conditions
+from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
 from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.lineage import Lineage
 from ctxmem.auditing.paying import Payer
@@ -60,7 +61,7 @@ class Audit:
         findings: what costs tokens or is wrong, the dearest first.
         totals: sums: calls, tokens, what of them is waste and of which kind, money.
         read: what was read: files, formats, and what could not be read and why.
-        sessions: the most wasteful sessions, call by call.
+        sessions: the longest sessions, call by call.
         windows: the most wasteful windows, segment by segment.
         replay: before and after packing with ctxmem, None unless asked for.
     """
@@ -94,6 +95,18 @@ class Audit:
         """
         metrics = self.metrics
         return [str(c) for c in read_conditions(conditions, metrics) if failed(c, metrics)]
+
+    def measured(self, conditions: str) -> list[tuple[bool, str]]:
+        """Return for each condition of a list whether it holds, and its value in words.
+
+        Raises:
+            InputError: something that is no condition, or an unknown metric.
+        """
+        metrics = self.metrics
+        return [
+            (failed(c, metrics), measured_words(c, metrics))
+            for c in read_conditions(conditions, metrics)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as plain data, ready for JSON, with a schema version."""
@@ -147,9 +160,11 @@ def audit(
         budget: tokens that a window may have; without it no window is over it.
         counter: an encoding or a model, a function from str to int, or an object that counts.
         prices: of a million input tokens; or the name of a row of `ctxmem.pricing`, or a row; or a
-            dict with "input" and, where known, "cache_read".
+            dict with "input" and, where known, "cache_read", "cache_write" and "output". Those
+            that are not given follow from the rules of the model's cache.
         near: also look for versions, overlaps and boilerplate; about half of the time.
-        replay: also pack the same requests with ctxmem, into the budget, or as large as they were.
+        replay: also pack the same requests with ctxmem, into the budget, or as large as they were,
+            and fold what repeats in their messages.
         progress: called with what was read so far, about every megabyte.
         max_line: bytes of the longest line that is read.
         held: bytes of input that are held back to join spans of a trace and to put them in order.

@@ -26,7 +26,6 @@ from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Found, Replay
 from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, is_foreign
 from ctxmem.auditing.sessions import (
-    CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
     Row,
     Session,
@@ -110,7 +109,7 @@ class Auditor:
         self._cutter = Cutter(counter)
         self._boilerplate = Boilerplate(counter)
         self._drawn: list[dict[str, Any]] = []  # the most wasteful first
-        self._worst: list[tuple[int, int, Session]] = []
+        self._longest: list[tuple[int, int, Session]] = []
         self._number = 0
 
     # Calls
@@ -131,6 +130,7 @@ class Auditor:
             paid = self.payer.window(window)
             session.account.add(paid)
             self.ledger.price = Till(window, paid, session.account, self.payer)
+        session.about = session.about or call.query or _question(segments)
         mark_repeats(window, self.ledger)
         if call.messages:
             self.totals.compared += window.tokens if session.threads else 0
@@ -188,8 +188,8 @@ class Auditor:
         return place
 
     def _mark_resent(self, session: Session, window: Window) -> None:
-        """Mark retrieved passages that an earlier call had, unless a cache holds them since."""
-        cached = window.common if window.stable >= CACHED_TOKENS else 0
+        """Mark retrieved passages that an earlier call had, but for its unchanged beginning."""
+        cached = window.common  # what the call before begins with too: no order is better
         for i in window.unique:
             segment, place = window.segments[i], window.places[i]
             if not segment.retrieved:
@@ -357,7 +357,7 @@ class Auditor:
             row.paid = paid.money
             self.ledger.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
         self._account(call, session, row)
-        self.totals.compared += tokens if chat.calls else 0
+        self.totals.compared += tokens if chat.calls or chat.sent else 0
         chat.calls += 1
         chat.sizes.append((len(chat.messages), tokens))
         chat.sent = tokens
@@ -390,6 +390,7 @@ class Auditor:
                     if source != at:
                         chat.repeats.append((at, source))
                         chat.repeated += segment.tokens
+            chat.about = chat.about or _question(message.segments)
             chat.tokens += message.tokens
             chat.uses_tools |= message.uses_tools
             self._add_parts(chat, message)
@@ -420,8 +421,9 @@ class Auditor:
             where = {"place": chat.places[at], "session": session.name}
             return {**where, "message": chat.message_of[at]}
 
-        asked = Call(chat.place, session.name, session.name, None, "", None)
+        asked = Call(chat.place, session.name, session.name, None, "", None, turn=chat.turn)
         asked.messages = chat.messages
+        sent = [chat.calls - born for born in chat.born]
         window = Window(asked, session.name, chat.segments, tokens=chat.tokens + chat.head)
         window.places = [place(at) for at in range(len(chat.segments))]
         results, told = ToolResults(chat.messages), set[Hashable]()
@@ -437,7 +439,7 @@ class Auditor:
                 for at, segment in enumerate(chat.segments)
                 if segment.telling and at not in window.marks
             ]
-            mark_labelled(window, self.ledger)
+            mark_labelled(window, self.ledger, sent)
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
         if chat.uses_tools:
@@ -503,27 +505,32 @@ class Auditor:
         self.totals.sessions += 1
         self._number += 1
         session.threads, session.seen, session.transcript = [], {}, None
-        entry = (session.repeated + session.lost, session.tokens, -self._number, session)
-        push = heapq.heappush if len(self._worst) < DRAWN_SESSIONS else heapq.heappushpop
-        push(self._worst, entry)  # type: ignore[misc]
+        entry = (session.tokens, session.repeated + session.lost, -self._number, session)
+        push = heapq.heappush if len(self._longest) < DRAWN_SESSIONS else heapq.heappushpop
+        push(self._longest, entry)  # type: ignore[misc]
 
     def finish(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Close every session; return the sessions and windows that the page draws, worst first."""
+        """Close every session; return what the page draws.
+
+        That is the longest sessions and the most wasteful windows.
+        """
         for session in self._sessions.rest():
             self._close(session)
-        self.ledger.calls = self.totals.calls
         if self.payer is not None:
             self.ledger.price = self._price_anywhere
+        self.ledger.calls = self.totals.calls
         self.rankers.tell(self.ledger)
         sessions = [
             {
                 "session": session.name,
+                "about": " ".join(session.about[:_EXCERPT].split()),
                 "calls": session.calls,
                 "tokens": session.tokens,
                 "repeated": session.repeated,
                 "lost": session.lost,
                 "first": session.first,
                 "last": session.last,
+                "money": None if self.payer is None else session.account.paid,
                 "rows": [
                     {
                         "place": row.place,
@@ -542,7 +549,7 @@ class Auditor:
                     for row in session.rows
                 ],
             }
-            for *_, session in sorted(self._worst, key=lambda entry: entry[:-1], reverse=True)
+            for *_, session in sorted(self._longest, key=lambda entry: entry[:-1], reverse=True)
         ]
         return sessions, self._drawn
 
@@ -555,6 +562,13 @@ class Auditor:
     def _price_anywhere(self, kind: str, tokens: int, at: int | None) -> float:
         assert self.payer is not None
         return self.payer.claim(tokens, self.totals.tokens)
+
+
+def _question(segments: Sequence[Segment]) -> str:
+    """Return the first text of a user, without what a program put in front of it in tags."""
+    return next(
+        (s.text for s in segments if s.role == "user" and not s.text.lstrip().startswith("<")), ""
+    )
 
 
 def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str, list[str]]:

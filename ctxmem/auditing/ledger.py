@@ -66,7 +66,8 @@ class AuditFinding:
     @property
     def extent(self) -> str:
         """How often it was met, in words: "in 12 of 12 requests, 66 copies"."""
-        requests = f"in {self.requests:,} of {max(self.of, self.requests):,} requests"
+        of = max(self.of, self.requests)
+        requests = f"in {self.requests:,} of {of:,} request{'s' if of != 1 else ''}"
         one, many = _COUNTED[self.kind]
         if not many or (self.count == self.requests and not one):
             return requests

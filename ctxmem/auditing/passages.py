@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from ctxmem.auditing import fixes
-from ctxmem.auditing.forms import are_items, is_of_one_form, is_prose, say_the_same
 from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
+from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
 from ctxmem.chat.paragraphs import LEAST_WORDS, LineIndex, Run
 from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
 from ctxmem.protocols import Counter
@@ -49,10 +49,11 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
         add_repeat(window, ledger, results, told, i, source)
 
 
-def mark_labelled(window: Window, ledger: Ledger) -> None:
+def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = None) -> None:
     """Mark passages whose lines were there before, behind another label or in front of a question.
 
-    Where passages were retrieved, their ends are known; then that is a matter of overlaps.
+    Where passages were retrieved, their ends are known; then that is a matter of overlaps. `calls`
+    says in how many calls each segment was sent; without it, it was one.
     """
     index = LineIndex()
     numbers: list[int] = []
@@ -66,7 +67,9 @@ def mark_labelled(window: Window, ledger: Ledger) -> None:
             source = numbers[run.source]
             if not (segment.retrieved and window.segments[source].retrieved):
                 window.marks[i] = "repeat"
-                add_repeat(window, ledger, results, told, i, source, run=run)
+                sent = 1 if calls is None else calls[i]
+                if sent > 0:
+                    add_repeat(window, ledger, results, told, i, source, run=run, calls=sent)
         numbers.append(i)
         index.add(segment.text)
 
@@ -94,6 +97,8 @@ def add_repeat(
     tokens = segment.tokens * len(text) // max(1, len(segment.text))
     about: Hashable = segment.key if run is None else key_of(text.strip())
     count = calls
+    # A transcript has a place for each message; its calls are those of the session.
+    request = window.session if window.call.turn is not None else None
     call = again = None
     if segment.role == "tool" and not segment.retrieved:
         call = results.call(earlier.get("message"), window.segments[source].text.strip())
@@ -113,7 +118,7 @@ def add_repeat(
         requests=calls,
         fix=partial(_fix_of, window, at, source, ledger.budget),
         at=at,
-        request=window.session if calls > 1 else None,
+        request=request,
     )
 
 
@@ -134,11 +139,11 @@ def _repeat(
     where = f"; first at {first}" if first else ""
     if call is not None:
         same = again is not None and again[:2] == call[:2]
-        title = f"{call.title}: the same result again" if same else f"{call.title}: said again"
+        title = f"{call.title}: {'the same result again' if same else 'later results repeat it'}"
         detail = (
             "the tool was called again and returned what the history holds already"
             if same
-            else "later results hold what this one returned"
+            else "results of other calls have lines that this one returned first"
         )
         return title, detail + where, [text.strip()[:_SHOWN]]
     title, detail, texts = described(segment)

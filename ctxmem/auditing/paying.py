@@ -42,6 +42,9 @@ MODELS = (
 USUAL = "openai"
 """The row for models that none of `MODELS` names: a cache that needs no marks."""
 
+BY_ITSELF = "openai-5.6"
+"""The row whose provider marks the newest message of a request by itself."""
+
 HIDDEN = 1.5
 """Up to so many times our count, a usage is our count by another tokenizer. What is billed beyond
 it was not in the log, such as instructions and tools, which precede the messages."""
@@ -178,10 +181,12 @@ class Payer:
     def turn(self, call: Call, tokens: int, before: int, idle: float) -> Paid:
         """Price a call whose window begins with the `before` tokens of the call before it."""
         row = self.row(call.model)
-        read = before // row.step * row.step
+        # A transcript without usage shows no marks, so that a cache that needs them held nothing.
+        caches = not row.marked or row.name == BY_ITSELF
+        read = before // row.step * row.step if caches else 0
         if read < row.minimum or idle > row.ttl:
             read = 0
-        writes = tokens >= row.minimum and row.write != 1.0
+        writes = caches and tokens >= row.minimum and row.write != 1.0
         return self._price(call, row, tokens, read, tokens - read if writes else 0)
 
     def _simulate(self, window: Window, row: Prices) -> tuple[int, int]:
@@ -192,7 +197,7 @@ class Payer:
         now = window.call.time or 0.0
         if row.marked:
             blocks, marks = _messages(window)
-            if row.name == "openai-5.6":  # marks the newest message by itself
+            if row.name == BY_ITSELF:
                 marks.append(len(blocks))
             charge = bill.call(blocks, breakpoints=marks[-row.breakpoints :], now=now)
         else:

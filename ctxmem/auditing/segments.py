@@ -273,7 +273,8 @@ class Cutter:
         if fresh:
             self._count([segment for i in fresh for segment in messages[i].segments])
             for i in fresh:
-                self._weigh(messages[i], call.messages[i], i, meter)
+                if messages[i].tokens < 0:  # the same message twice is one
+                    self._weigh(messages[i], call.messages[i], i, meter)
         return messages
 
     def _add_tools(
@@ -326,7 +327,7 @@ class Cutter:
             self._count(pieces)
             tokens = pieces[0].tokens
             made.roles[role] = tokens
-            made.tokens = meter.around(named) + tokens
+            made.tokens = meter.plain(named, tokens)
         self._remember(key, made, 2 * len(text))
         return made
 
@@ -350,22 +351,25 @@ class Cutter:
 
     def _weigh(self, message: Message, given: Any, number: int, meter: Meter) -> None:
         """Count a message with its overhead; texts that were cut are not counted again."""
-        for role, text, pieces in message.texts:
-            if role in _NO_TEXT:
-                continue
-            rest = pieces[1:]
-            if not rest or (self._counter.additive and all(_adds_up(p.text) for p in rest)):
-                meter.know(text, sum(piece.tokens for piece in pieces))
         roles = message.roles
         for segment in message.segments:
             roles[segment.role] = roles.get(segment.role, 0) + segment.tokens
         try:
-            if is_plain(given):
-                message.tokens = meter.plain(given["role"], given["content"])
-            else:
-                message.tokens = meter.message(given, number)
+            if len(message.segments) == 1 and is_plain(given):
+                message.tokens = meter.plain(given["role"], message.segments[0].tokens)
+                return
+            for role, text, pieces in message.texts:
+                if role not in _NO_TEXT and (len(pieces) == 1 or self._add_up(pieces)):
+                    meter.know(text, sum(piece.tokens for piece in pieces))
+            message.tokens = meter.message(given, number)
         except (InputError, RecursionError):  # of no known form: its texts are all that is known
             message.tokens = sum(roles.values())
+
+    def _add_up(self, pieces: Sequence[Segment]) -> bool:
+        """Whether the counts of the pieces of a text add up to that of the text."""
+        if not self._counter.additive or not pieces:
+            return False
+        return all(p.text[:1] != "/" and not p.text[:1].isspace() for p in pieces[1:])
 
     def _count(self, segments: Sequence[Segment]) -> None:
         fresh = [segment for segment in segments if segment.tokens < 0]
@@ -433,11 +437,6 @@ def _with_passages(
     if missing and _locate(text, missing):
         return _around(text, role, _locate(text, shown.values()))
     return pieces
-
-
-def _adds_up(text: str) -> bool:
-    """Whether the counts of a text and of what is in front of it add up to that of both."""
-    return text[:1] != "/" and not text[:1].isspace()
 
 
 def _parts(window: Window, messages: Sequence[Message], located: bool) -> dict[str, int]:

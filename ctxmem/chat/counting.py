@@ -119,13 +119,9 @@ class Meter:
         known = self.overhead.exact
         return {"request", "message"} <= known and (not calls or {"call", "tools"} <= known)
 
-    def plain(self, role: str, text: str) -> int:
-        """Return the tokens of a message that has a role and a text and nothing else."""
-        return self.around(role) + self.count(text)
-
-    def around(self, role: str) -> int:
-        """Return the tokens that a provider adds to a text that is a message of a role."""
-        tokens = self.overhead.message
+    def plain(self, role: str, tokens: int) -> int:
+        """Return the tokens of a message that has a role and a text of so many, nothing else."""
+        tokens += self.overhead.message
         return tokens + self.count(_SHORT.get(role, role)) if self.overhead.roles else tokens
 
     def know(self, text: str, tokens: int) -> None:

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress=_Progress(),
     )
     progress("")
-    failed = found.fails(arguments.fail_on) if arguments.fail_on is not None else []
+    gate = found.measured(arguments.fail_on) if arguments.fail_on is not None else []
     if arguments.json:
         print_json(found.to_dict())
     else:
@@ -83,9 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"nothing to audit in {', '.join(arguments.paths)}; expected traces or logs of one of "
             f"the formats that ctxmem audit --help names, with what was retrieved or sent"
         )
-    for condition in failed:
-        print(f"ctxmem audit: failed: {condition}", file=sys.stderr)
-    return FOUND if failed else DONE
+    for failed, condition in gate:
+        print(f"ctxmem audit: {'failed' if failed else 'passed'}: {condition}", file=sys.stderr)
+    return FOUND if any(failed for failed, _ in gate) else DONE
 
 
 def _page(found: Any, path: str) -> Any:

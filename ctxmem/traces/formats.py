@@ -25,6 +25,7 @@ class Format(NamedTuple):
 
 
 FORMATS = (
+    Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
     Format("OpenTelemetry", spans.SPAN_KEYS, spans.is_span, spans.read_span),
     Format(
         platforms.LANGSMITH,
@@ -32,7 +33,6 @@ FORMATS = (
         platforms.is_langsmith,
         platforms.read_langsmith,
     ),
-    Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
     Format(
         transcripts.CLAUDE_CODE,
         transcripts.CLAUDE_CODE_KEYS,

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
-from ctxmem.traces.events import NO_MESSAGES, Event, Kind, as_request
+from ctxmem.traces.attrs import dicts
+from ctxmem.traces.events import Event, Kind, as_request
 
 HELD = 32 << 20
 """Characters of messages that are held back."""
@@ -68,7 +70,7 @@ class Joiner:
             if self._transcript.takes(event):
                 return
             yield from self._transcript.close()
-        if kind is Kind.TURN:
+        if kind is Kind.TURN or kind is Kind.RESTART:
             event.session = self._transcript.session_of(event)
         elif kind is Kind.AROUND:
             yield Event(
@@ -98,8 +100,7 @@ class Joiner:
     @staticmethod
     def _waits(event: Event) -> bool:
         """Tell whether records about a call without messages may come yet."""
-        asked = event.kind is Kind.REQUEST or event.unread == NO_MESSAGES
-        return asked and not event.messages and bool(event.span) and event.joins
+        return event.joins and bool(event.unread) and bool(event.span)
 
     def _hold(self, event: Event) -> Iterator[Event]:
         key = self._key(event)
@@ -108,7 +109,7 @@ class Joiner:
             call.parts.append(event)
         else:
             call.span = event
-        size = _EVENT + sum(len(str(m)) for m in (*event.messages, *event.answer))
+        size = _EVENT + sum(_length(m) for m in (*event.messages, *event.answer))
         call.size += size
         self._size += size
         if self._size > self._held:
@@ -158,6 +159,15 @@ class Joiner:
         yield event
 
 
+def _length(message: Any) -> int:
+    """Return about how many characters a message has, without going into what may be deep."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return len(content)
+    texts = [block.get("text") for block in dicts(content)]
+    return _EVENT * (1 + len(texts)) + sum(len(text) for text in texts if isinstance(text, str))
+
+
 def _joined(call: _Call) -> Event:
     """Return a call with what records of their own say about it."""
     event = call.span
@@ -179,7 +189,6 @@ def _joined(call: _Call) -> Event:
         event.session = event.session or part.session
         event.response = event.response or part.response
     if event.kind is not Kind.AROUND:
-        event.unread = ""
         event.kind = Kind.LINK
         as_request(event)
     return event

@@ -14,7 +14,7 @@ from ctxmem.traces.attrs import dicts, parsed, text_of
 
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 _MESSAGES = ("messages", "input_messages", "input", "contents", "chat_history")
-_QUESTIONS = ("query", "question", "input", "query_str", "q", "text", "prompt")
+_QUESTIONS = ("query", "question", "input", "query_str", "q", "text", "prompt", "inputText")
 _ROLE_OF_CLASS = {
     "HumanMessage": "user",
     "AIMessage": "assistant",
@@ -23,6 +23,7 @@ _ROLE_OF_CLASS = {
     "FunctionMessage": "function",
 }
 _PAIRS = frozenset(("system", "developer", "user", "human", "assistant", "ai", "tool"))
+_UNTYPED = frozenset(("text", "toolUse", "toolResult", "functionCall", "functionResponse"))
 _DEEPEST = 20  # wrappers around messages
 
 
@@ -92,7 +93,8 @@ def blocks_of(value: Any) -> Any:
     """Return the blocks that a text has as JSON, or the text, which may be JSON itself."""
     blocks = parsed(value)
     is_blocks = isinstance(blocks, list) and all(
-        isinstance(block, dict) and "type" in block for block in blocks
+        isinstance(block, dict) and ("type" in block or not _UNTYPED.isdisjoint(block))
+        for block in blocks
     )
     return blocks if is_blocks else value
 
@@ -175,6 +177,19 @@ def with_system(messages: list[Any], request: Mapping[str, Any]) -> list[Any]:
 
 
 # Tools and answers
+
+
+def without_tools(messages: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return messages and tools that a tracer (Langfuse's for LangChain) wrote as messages."""
+    tools = [m["content"] for m in messages if _is_tool(m)]
+    return ([m for m in messages if not _is_tool(m)], tools) if tools else (messages, [])
+
+
+def _is_tool(message: Any) -> bool:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, dict) or "tool_call_id" in message:
+        return False
+    return content.get("type") == "function" or "input_schema" in content
 
 
 def tools_of(request: Any) -> list[Any]:

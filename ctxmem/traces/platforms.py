@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.traces.attrs import as_int, as_score, as_time, dicts, name_of, parsed, session_in
 from ctxmem.traces.events import Event, Kind, Usage, as_request
-from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of
+from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of, without_tools
 from ctxmem.traces.mlflow import unpack_mlflow
 from ctxmem.traces.passages import passages_of
 from ctxmem.traces.usage import details_usage, usage_of
@@ -19,6 +19,7 @@ _OBSERVATIONS = frozenset(
 
 LANGSMITH_KEYS = frozenset(("run_type",))
 LANGFUSE_KEYS = frozenset(("trace_id", "traceId"))
+_PAGES = frozenset(("meta", "object", "error", "next_cursor", "nextPageToken"))
 HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data", "child_runs"))
 
 
@@ -133,8 +134,8 @@ def read_langfuse(record: dict[str, Any], place: str) -> Iterator[Event]:
         if event.passages:
             event.kind = Kind.RETRIEVAL
     elif kind == "GENERATION":
-        event.messages = messages_of(record.get("input"))
-        event.tools = tools_of(parsed(record.get("input")))
+        event.messages, tools = without_tools(messages_of(record.get("input")))
+        event.tools = tools or tools_of(parsed(record.get("input")))
         event.answer = answer_of(record.get("output"))
         model = field("provided_model_name", "model") or record.get("model")
         event.name = name_of(model) or ""
@@ -162,8 +163,10 @@ def unpack(record: dict[str, Any]) -> Iterator[dict[str, Any]] | None:
     if spans is not None:
         return spans
     rows = record.get("data")
-    if isinstance(rows, list) and rows and ("meta" in record or "object" in record):
+    if isinstance(rows, list) and rows and not _PAGES.isdisjoint(record):
         return dicts(rows)
+    if isinstance(rows, list) and rows and isinstance(rows[0], dict) and "traceID" in rows[0]:
+        return dicts(rows)  # Jaeger's traces, each with its spans
     return None
 
 

@@ -29,7 +29,8 @@ MAX_LINE = 64 << 20
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz", ".parquet")
 _PORTION = 1 << 20
-_scan = json.JSONDecoder().scan_once  # json.loads takes half as long again for short lines
+# json.loads takes half as long again for short lines.
+_scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _SPACE = re.compile(r"\s*")
 _NOT_UTF8 = "bytes that are not UTF-8, read as U+FFFD"
 _WANTED = "write one record a line, such as with jq -c '.[]'"
