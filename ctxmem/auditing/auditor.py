@@ -455,11 +455,12 @@ class Auditor:
     def _draw(self, window: Window, number: int) -> None:
         """Keep a window for the page if it is among the most wasteful."""
         segments = window.segments
-        marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
-        marks.update((i, "lost") for i in window.moved if i not in marks)
-        waste = sum(segments[i].tokens for i, mark in marks.items() if mark != "stable")
+        wasted = window.moved.union(window.marks)
+        waste = sum(segments[i].tokens for i in wasted)
         if not self._is_drawn(window.session, waste):
             return
+        marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
+        marks.update((i, "lost") for i in window.moved if i not in marks)
         shown = [
             {
                 "tokens": segment.tokens,
