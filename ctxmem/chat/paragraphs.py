@@ -48,12 +48,10 @@ def paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def is_passage(stripped: str, role: str) -> bool:
-    """Return whether a text is long enough that its repetition is waste."""
+    """Return whether a text is long enough that its repetition is waste, and not folded yet."""
     if len(stripped) < (SPOKEN_CHARACTERS if role == "assistant" else LEAST_CHARACTERS):
         return False
-    if has_reference(stripped):
-        return is_passage(without_references(stripped), role)
-    return len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS
+    return len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS and not has_reference(stripped)
 
 
 def reference(begins: str, message: int | None) -> str:
@@ -143,7 +141,7 @@ class LineIndex:
         found = self._shared(paragraph.rstrip().split("\n"))
         if not found:
             return []
-        left = len(without_references(paragraph))
+        left = len(paragraph.strip())
         kept = []
         for run in sorted(found, key=lambda run: run.start - run.end):
             size = run.end - run.start
