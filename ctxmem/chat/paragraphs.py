@@ -32,6 +32,7 @@ _LABEL = re.compile(
 )
 _MARK = re.compile(r"\s*(?:\[[^\[\]\n]{1,40}\]|\([^()\n]{1,40}\)|</\w{1,20}>)\s*\Z")
 _MOST_LABELS = 4
+_SUBJECT_LINES = 400
 _REFERENCE = re.compile(r"\[as (?:above|in message \d+): \"[^\n]*?\"\]")
 
 
@@ -117,6 +118,7 @@ class LineIndex:
 
     def __init__(self) -> None:
         self._lines: list[list[str]] = []
+        self._subjects: dict[int, str] = {}  # of paragraphs that were asked for
         self._at: dict[str, tuple[int, int]] = {}  # line -> the first paragraph with it, and where
         self._bodies: dict[str, tuple[int, int]] = {}  # the same of lines without their labels
 
@@ -158,10 +160,15 @@ class LineIndex:
             return False
         if is_prose(text):
             return True
-        source = "\n".join(self._lines[run.source])
-        return any(
-            subject_of(whole) in text for whole in (paragraph, source) if not has_reference(whole)
-        )
+        own = subject_of(paragraph)
+        return own in text or self._subject(run.source) in text
+
+    def _subject(self, number: int) -> str:
+        """Return what an earlier paragraph is about; one that was folded does not say."""
+        if number not in self._subjects:
+            shown = "\n".join(self._lines[number][:_SUBJECT_LINES])
+            self._subjects[number] = subject_of(shown)
+        return self._subjects[number]
 
     def _shared(self, lines: Sequence[str]) -> list[Run]:
         """Return all runs of lines that earlier paragraphs have."""
