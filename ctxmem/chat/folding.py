@@ -194,6 +194,7 @@ class _Folder:
         self._lines = LineIndex()
         self._numbers: list[int] = []  # of each paragraph of the line index
         self._begins: dict[str, list[int]] = {}  # beginning of a line -> passages that have it
+        self._read = 0  # passages of which the beginnings are noted
         self._quotes: dict[str, tuple[str, int, str | None]] = {}  # and how many began alike then
 
     def fold(self, message: Any, index: int, *, last: bool, kept: bool) -> Any:
@@ -307,6 +308,7 @@ class _Folder:
 
     def _quote(self, text: str, number: int) -> str | None:
         """Return what is said of a passage so that no other can be meant, None if nothing can."""
+        self._read_beginnings()
         begins, alike, quote = self._quotes.get(text, ("", -1, None))
         if alike != len(self._begins.get(begins, ())):
             begins, quote = self._found_quote(text, number)
@@ -316,7 +318,9 @@ class _Folder:
     def _found_quote(self, text: str, number: int) -> tuple[str, str | None]:
         """Return the beginning of a line of a passage, and what is quoted of it."""
         lines = [line for line in text.split("\n") if len(line.strip()) >= _LEAST_QUOTED]
-        lines = lines[:_QUOTED_LINES] or [text]
+        lines = lines[:_QUOTED_LINES]
+        if not lines:
+            return "", None
         rivals = [self._rivals(text, _begins(line), number) for line in lines]
         for line, others in zip(lines, rivals, strict=True):
             if others is not None and not others:
@@ -349,10 +353,17 @@ class _Folder:
         if passage or has_reference(text):
             self._numbers.append(number)
             self._lines.add(text)
-        for line in text.split("\n"):
-            alike = self._begins.setdefault(_begins(line), [])
-            if len(alike) <= _MOST_ALIKE and alike[-1:] != [number]:
-                alike.append(number)
+
+    def _read_beginnings(self) -> None:
+        """Note how the lines of all passages begin; a history without repeats needs none of it."""
+        for number in range(self._read, len(self._shown)):
+            for line in self._shown[number][0].split("\n"):
+                if len(line) < _LEAST_QUOTED:
+                    continue
+                alike = self._begins.setdefault(_begins(line), [])
+                if len(alike) <= _MOST_ALIKE and alike[-1:] != [number]:
+                    alike.append(number)
+        self._read = len(self._shown)
 
     def _question(self, parts: Sequence[Part], role: str) -> str | None:
         """Return the last passage of a message of the user that says nothing new."""
