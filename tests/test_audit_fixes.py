@@ -137,11 +137,20 @@ def source(functions):
     )
 
 
-def test_a_file_that_is_read_eight_times_is_one_finding_and_folded():
+def script(edits):
+    """Return a file without blank lines, edited in some places."""
+    lines = [f"value_{i} = compute(value_{i - 1}, factor={i}, unit='EUR')" for i in range(120)]
+    for k in range(edits):
+        lines[16 * k + 7] = f"changed_{k} = {edits}"
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("text", [lambda i: source([*range(12), 90 + i]), script])
+def test_a_file_that_is_read_eight_times_is_one_finding_and_folded(text):
     history = [said("user", "Why does step 3 fail?")]
     for i in range(8):
-        # The file is edited in between, so one function of it is another.
-        history += called(f"c{i}", "src/steps.py", source([*range(12), 90 + i]))
+        # The file is edited in between, so some of it is new each time.
+        history += called(f"c{i}", "src/steps.py", text(i))
     finding = only(audit([request(*history)]), "repeat_in_request")
     assert finding.title == "read_file src/steps.py: the same result again"
     assert finding.extent == "in 1 of 1 request, 7 copies"

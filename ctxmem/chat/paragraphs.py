@@ -33,6 +33,7 @@ _LABEL = re.compile(
 _MARK = re.compile(r"\s*(?:\[[^\[\]\n]{1,40}\]|\([^()\n]{1,40}\)|</\w{1,20}>)\s*\Z")
 _MOST_LABELS = 4
 _SUBJECT_LINES = 400
+_RUN_LINES = 5  # of a run that repeats beside others, in a file that was edited
 _REFERENCE = re.compile(r"\[as (?:above|in message \d+): \"[^\n]*?\"\]")
 
 
@@ -138,12 +139,21 @@ class LineIndex:
     def runs(self, paragraph: str) -> list[Run]:
         """Return the runs of lines that earlier paragraphs have, in order, where they are repeats.
 
-        Each has more than half of the characters that are left without the longer ones.
+        Each has more than half of the characters that are left without the longer ones. A file
+        without blank lines that was edited in some places has many runs; together they have more
+        than half.
         """
         found = self._shared(paragraph.rstrip().split("\n"))
         if not found:
             return []
         left = len(paragraph.strip())
+        long = [run for run in found if paragraph.count("\n", *run[:2]) >= _RUN_LINES - 1]
+        if (
+            len(long) > 1
+            and 2 * sum(run.end - run.start for run in long) > left
+            and any(self._is_repeat(paragraph, run) for run in long)
+        ):
+            return long
         kept = []
         for run in sorted(found, key=lambda run: run.start - run.end):
             size = run.end - run.start
