@@ -284,7 +284,7 @@ def test_a_history_that_is_cut_every_time_is_cut_in_steps():
     assert finding.title == "history is cut at the front from call to call"
     made = [run(finding, messages=one) for one in whole]
     assert kinds([request(*one) for one in made]) == {}
-    assert max(map(ctxmem.count_messages, made)) <= max(map(ctxmem.count_messages, cut))
+    assert max(map(ctxmem.count_messages, made)) <= 2 * max(map(ctxmem.count_messages, cut))
 
 
 def test_broken_pairs_are_repaired():

@@ -1,6 +1,10 @@
 """Find what a context wastes in the traces that are there already.
 
 assembly   events to calls of a model, in order
+transcripts  lines to the messages that each call was sent
+lineage    what a request continues, and which calls a chat had
+conversations  calls to whole conversations
+messages   what all of these have to know of a message
 segments   what a window is made of
 passages   what repeats within a window
 sessions   what changes from call to call
@@ -20,17 +24,21 @@ from pathlib import Path
 from typing import Any
 
 from ctxmem import report
-from ctxmem.auditing.assembly import HELD, Assembler
+from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
-from ctxmem.auditing.gate import Condition, failed, read_conditions
-from ctxmem.auditing.ledger import KINDS, AuditFinding, price_of
+from ctxmem.auditing.conversations import calls_in
+from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
+from ctxmem.auditing.ledger import KINDS, AuditFinding
+from ctxmem.auditing.lineage import Lineage
+from ctxmem.auditing.paying import Payer
 from ctxmem.auditing.replay import Replay
-from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
+from ctxmem.auditing.segments import PARTS
+from ctxmem.errors import CtxmemWarning, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
-from ctxmem.pricing import Prices, prices_of
+from ctxmem.pricing import Prices
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
-from ctxmem.traces import MAX_LINE, Tally, read_events, read_records
+from ctxmem.traces import MAX_LINE, Tally
 
 __all__ = ["KINDS", "METRICS", "Audit", "AuditFinding", "Condition", "audit"]
 
@@ -52,7 +60,7 @@ class Audit:
         findings: what costs tokens or is wrong, the dearest first.
         totals: sums: calls, tokens, what of them is waste and of which kind, money.
         read: what was read: files, formats, and what could not be read and why.
-        sessions: the most wasteful sessions, call by call.
+        sessions: the longest sessions, call by call.
         windows: the most wasteful windows, segment by segment.
         replay: before and after packing with ctxmem, None unless asked for.
     """
@@ -86,6 +94,18 @@ class Audit:
         """
         metrics = self.metrics
         return [str(c) for c in read_conditions(conditions, metrics) if failed(c, metrics)]
+
+    def measured(self, conditions: str) -> list[tuple[bool, str]]:
+        """Return for each condition of a list whether it holds, and its value in words.
+
+        Raises:
+            InputError: something that is no condition, or an unknown metric.
+        """
+        metrics = self.metrics
+        return [
+            (failed(c, metrics), measured_words(c, metrics))
+            for c in read_conditions(conditions, metrics)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as plain data, ready for JSON, with a schema version."""
@@ -166,87 +186,39 @@ def audit(
             f"source is a {type(source).__name__}; expected a path, a list of paths, or records"
         )
     limit = None if budget is None else read_budget(budget).limit
-    price = _prices(prices)
+    payer = None if prices is None else Payer(prices)
     resolved = resolve(counter)
     tally = Tally()
     auditor = Auditor(
-        resolved, budget=limit, near=near, replay=Replay(resolved, limit) if replay else None
+        resolved,
+        budget=limit,
+        near=near,
+        replay=Replay(resolved, limit) if replay else None,
+        payer=payer,
     )
-    assembler = Assembler(held)
     with warnings.catch_warnings():
         # Texts made to be alike are compared by sketch; who audits does not care how.
         warnings.filterwarnings("ignore", category=CtxmemWarning)
-        before = 0
-        records = read_records(source, tally, progress=progress, max_line=max_line)
-        for event in read_events(map(_record, records), tally):
-            for call in assembler.add(event, tally.bytes - before or _size(event)):
-                auditor.add(call)
-            before = tally.bytes
-        for call in assembler.rest():
+        lineage = Lineage(tally)
+        for call in calls_in(
+            source, tally, lineage, progress=progress, max_line=max_line, held=held
+        ):
             auditor.add(call)
         sessions, windows = auditor.finish()
-    findings = auditor.ledger.findings(price)
+    findings = auditor.ledger.findings()
     return Audit(
         findings,
-        _totals(auditor, price, resolved.name, resolved.exact),
-        _read(tally, auditor),
+        _totals(auditor, resolved.name, resolved.exact),
+        _read(tally, auditor, lineage.copies),
         sessions,
         windows,
         auditor.replay.to_dict() if auditor.replay else None,
     )
 
 
-def _record(given: tuple[Any, str]) -> tuple[Any, str]:
-    """Return a record; a `Window` is audited as what was retrieved for one request."""
-    window, place = given
-    if not isinstance(window, Window):
-        return given
-    hits = [
-        {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
-        for piece in window.pieces
-    ]
-    return {"hits": hits}, place
-
-
-def _size(event: Any) -> int:
-    """Return about how many bytes an event of a record holds that no file told the size of."""
-    return 200 + sum(len(passage.text or "") for passage in event.passages) + len(event.messages)
-
-
-def _prices(prices: object) -> dict[str, float] | None:
-    if prices is None:
-        return None
-    if isinstance(prices, str | Prices):
-        row = prices_of(prices)
-        return {"input": row.dollars, "cache_read": row.dollars * row.read}
-    if isinstance(prices, int | float) and not isinstance(prices, bool):
-        prices = {"input": prices}
-    if not isinstance(prices, Mapping) or "input" not in prices:
-        raise InputError(
-            f"prices is {prices!r}; expected a provider's name, the price of a million input "
-            f"tokens, or a dict with 'input' and, where known, 'cache_read'"
-        )
-    found = {}
-    for name, value in prices.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-            raise InputError(f"the price {name!r} is {value!r}; expected a number of at least 0")
-        found[str(name)] = float(value)
-    return found
-
-
-def _totals(
-    auditor: Auditor, price: dict[str, float] | None, counter: str, exact: bool
-) -> dict[str, Any]:
+def _totals(auditor: Auditor, counter: str, exact: bool) -> dict[str, Any]:
     totals, ledger = auditor.totals, auditor.ledger
     repeated = ledger.tokens["repeat_in_request"] + ledger.tokens["repeat_in_session"]
-    money = None
-    if price is not None:
-        money = {
-            "input": price["input"],
-            "sent": totals.tokens * price["input"] / 1e6,
-            "repeated": repeated * price["input"] / 1e6,
-            "lost": ledger.tokens["unstable_prefix"] * price_of("unstable_prefix", price) / 1e6,
-        }
     return {
         "calls": totals.calls,
         "requests": totals.requests,
@@ -254,7 +226,9 @@ def _totals(
         "passages": totals.passages,
         "tokens": totals.tokens,
         "counter": counter,
-        "exact": exact,
+        "exact": exact and not totals.estimated,
+        "estimated_calls": totals.estimated,
+        "parts": dict(zip(PARTS, totals.parts, strict=True)),
         "repeated_tokens": repeated,
         "repeated_share": repeated / max(1, totals.tokens),
         "waste": dict(ledger.tokens),
@@ -268,16 +242,35 @@ def _totals(
         "billed": {
             "calls": totals.billed_calls,
             "input": totals.billed,
+            "counted": totals.counted,
             "cached": totals.cached if totals.cached_told else None,
             "written": totals.written,
             "output": totals.output,
+            "cost": totals.logged if totals.logged_calls else None,
+            "cost_calls": totals.logged_calls,
         },
         "models": dict(sorted(totals.models.items(), key=lambda item: (-item[1], item[0]))[:10]),
-        "money": money,
+        "money": _money(auditor),
     }
 
 
-def _read(tally: Tally, auditor: Auditor) -> dict[str, Any]:
+def _money(auditor: Auditor) -> dict[str, Any] | None:
+    """Return what was paid for input, and what findings cost of it; None without prices."""
+    payer, totals, spent = auditor.payer, auditor.totals, auditor.ledger.money
+    if payer is None:
+        return None
+    logged = {"calls": totals.logged_calls, "money": totals.logged}
+    return {
+        **payer.to_dict(),
+        "sent": totals.tokens * payer.given["input"] / 1e6,
+        "repeated": spent["repeat_in_request"] + spent["repeat_in_session"],
+        "lost": spent["unstable_prefix"],
+        "waste": dict(spent),
+        "logged": logged if totals.logged_calls else None,
+    }
+
+
+def _read(tally: Tally, auditor: Auditor, copies: int) -> dict[str, Any]:
     skipped = dict(tally.skipped.most_common())
     if auditor.totals.unreadable:
         skipped["messages of no known shape, not checked"] = auditor.totals.unreadable
@@ -287,6 +280,6 @@ def _read(tally: Tally, auditor: Auditor) -> dict[str, Any]:
         "records": tally.records,
         "formats": dict(tally.formats.most_common()),
         "skipped": skipped,
-        "copies": auditor.lines.copies,
+        "copies": copies,
         "places": tally.places,
     }

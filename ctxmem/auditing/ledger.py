@@ -47,7 +47,7 @@ class AuditFinding:
         texts: what it is about: the passage, or the versions side by side.
         advice: what to do about it, in words.
         fix: the line of code that does it.
-        money: the tokens in the currency of the prices, None without prices.
+        money: what the tokens cost where they were, cached or not; None without prices.
     """
 
     kind: str
@@ -92,12 +92,8 @@ class AuditFinding:
         }
 
 
-def price_of(kind: str, prices: Mapping[str, float]) -> float:
-    """Return what a million tokens of a finding cost: all that they do, or what a cache saves."""
-    if kind != "unstable_prefix":
-        return prices["input"]
-    return max(0.0, prices["input"] - prices.get("cache_read", prices["input"] / 10))
-
+Priced = Callable[[str, int, int | None], float]
+"""Returns what tokens of a finding cost: its kind, the tokens, and its segment in the window."""
 
 _COUNTED: Mapping[str, tuple[str, str]] = dict.fromkeys(KINDS, ("", "")) | {
     "repeat_in_request": ("copy", "copies"),
@@ -130,6 +126,8 @@ class Ledger:
         self._found: dict[str, dict[Hashable, AuditFinding]] = {kind: {} for kind in KINDS}
         self.tokens: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.count: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self.money: dict[str, float] = dict.fromkeys(KINDS, 0.0)
+        self.price: Priced | None = None  # of the window that is walked through
         self._floor: dict[str, int] = dict.fromkeys(KINDS, 0)
         self._dropped: dict[str, int] = dict.fromkeys(KINDS, 0)
 
@@ -158,9 +156,11 @@ class Ledger:
             count: how often it was met here.
             requests: how many requests that was in.
             fix: what to do about it, or a function that says so; without it what the kind has.
-            at: the segment of the window that it is about.
+            at: the segment of the window that it is about, by which its tokens have a price.
             request: names these requests; without it the place does.
         """
+        money = self.price(kind, tokens, at) if self.price is not None and tokens else 0.0
+        self.money[kind] += money
         self.tokens[kind] += tokens
         self.count[kind] += count
         found = self._found[kind].get(about)
@@ -177,6 +177,8 @@ class Ledger:
             )
             self._found[kind][about] = found
         found.tokens += tokens
+        if self.price is not None:
+            found.money = (found.money or 0.0) + money
         found.count += count
         self._add_requests(found, place.get("place") if request is None else request, requests)
         if len(found.places) < _PLACES and found.places[-1:] != [place]:
@@ -204,12 +206,11 @@ class Ledger:
         """Return how many findings there are of each kind, those too cheap to keep included."""
         return {kind: len(found) + self._dropped[kind] for kind, found in self._found.items()}
 
-    def findings(self, prices: Mapping[str, float] | None) -> list[AuditFinding]:
-        """Return all findings, those of most tokens first; prices are of a million tokens."""
+    def findings(self) -> list[AuditFinding]:
+        """Return all findings, those of most tokens first."""
         order = {kind: number for number, kind in enumerate(KINDS)}
         found = [one for of in self._found.values() for one in of.values()]
         for one in found:
             one.of = self.calls
-            one.money = None if prices is None else one.tokens * price_of(one.kind, prices) / 1e6
         found.sort(key=lambda one: (-one.tokens, order[one.kind], -one.count))
         return found

@@ -10,7 +10,8 @@ from typing import Any
 
 from ctxmem.auditing import fixes
 from ctxmem.auditing.ledger import Ledger
-from ctxmem.auditing.segments import Segment, Window, key_of
+from ctxmem.auditing.paying import Account, Paid
+from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
 from ctxmem.dedup import difference
 
 LOST_TOKENS = 64
@@ -53,6 +54,8 @@ class Row:
     stable: int  # tokens of the beginning that is that of the call before
     repeated: int  # tokens that the window has twice, or that came again
     lost: int  # tokens of the call before that are behind what changed
+    parts: tuple[int, ...] = ()  # tokens by part, in the order of PARTS
+    paid: float | None = None  # for its input, None without prices
 
 
 @dataclass(slots=True)
@@ -82,12 +85,14 @@ class Session:
     breaks: int = 0  # of the last calls, the newest in the lowest bit
     sizes: list[int] = field(default_factory=list)  # tokens of each call, for growth
     place: dict[str, Any] = field(default_factory=dict)
+    about: str = ""  # how its first question begins
     transcript: Transcript | None = None
+    account: Account = field(default_factory=Account)
 
     @property
     def characters(self) -> int:
         """Characters that are held for it, about, and what else takes as much memory."""
-        held = 2000 + 150 * len(self.rows) + 100 * len(self.seen)
+        held = 2000 + 400 * len(self.rows) + 100 * len(self.seen)
         for thread in self.threads:
             held += thread.characters + 200 * len(thread.segments)
         if self.transcript is not None:
@@ -103,6 +108,16 @@ class Transcript:
     segments: list[Segment] = field(default_factory=list)
     born: list[int] = field(default_factory=list)  # calls made before each segment came
     places: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)  # tokens in front of each segment
+    parts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    uses_tools: bool = False
+    paid: list[Paid] = field(default_factory=list)  # for each call, with prices
+    time: float | None = None  # of the last call
+    pending: list[Any] = field(default_factory=list)  # turns since the model's last one
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # messages and tokens of each call
+    head: int = 0  # tokens that the provider adds to a request
+    model: str = ""
+    about: str = ""  # how its first question begins
     message_of: list[int] = field(default_factory=list)  # the message of each segment
     place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
@@ -209,7 +224,7 @@ def compare(session: Session, window: Window, ledger: Ledger) -> None:
     if thread is not None:
         session.threads.remove(thread)
         window.common = common
-        window.stable = sum(segment.tokens for segment in segments[:common])
+        window.stable = window.start_of(common) if common else 0
         if common < len(segments) and old < len(thread.segments):
             moved = [i for i in range(common, len(segments)) if segments[i].key in thread.keys]
             lost = sum(segments[i].tokens for i in moved)
@@ -306,7 +321,7 @@ def _tell_break(
         tokens,
         place,
         lambda: (title, detail, texts),
-        fix=fixes.cut_in_steps(ledger.budget or max(window.tokens, window.stable + tokens))
+        fix=fixes.cut_in_steps(ledger.budget or 2 * window.tokens)
         if what == "dropped"
         else fixes.appended(),
     )

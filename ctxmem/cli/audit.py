@@ -36,7 +36,8 @@ def add_to(commands: Any) -> None:
     auditing.add_argument(
         "--prices",
         metavar="PRICE",
-        help=f"dollars a million input tokens; with cached ones: 3,0.3; or {', '.join(PRICES)}",
+        help=f"dollars a million input tokens; with reads and writes of the cache: 3,0.3,3.75; or "
+        f"{', '.join(PRICES)}",
     )
     auditing.add_argument("--replay", action="store_true", help="pack the same requests, compare")
     auditing.add_argument(
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress=_Progress(),
     )
     progress("")
-    failed = found.fails(arguments.fail_on) if arguments.fail_on is not None else []
+    gate = found.measured(arguments.fail_on) if arguments.fail_on is not None else []
     if arguments.json:
         print_json(found.to_dict())
     else:
@@ -81,9 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"nothing to audit in {', '.join(arguments.paths)}; expected traces or logs of one of "
             f"the formats that ctxmem audit --help names, with what was retrieved or sent"
         )
-    for condition in failed:
-        print(f"ctxmem audit: failed: {condition}", file=sys.stderr)
-    return FOUND if failed else DONE
+    for failed, condition in gate:
+        print(f"ctxmem audit: {'failed' if failed else 'passed'}: {condition}", file=sys.stderr)
+    return FOUND if any(failed for failed, _ in gate) else DONE
 
 
 def _page(found: Any, path: str) -> Any:
@@ -101,12 +102,13 @@ def _prices(text: str | None) -> dict[str, float] | str | None:
         values = [float(part) for part in parts]
     except ValueError:
         values = []
-    if not 1 <= len(values) <= 2:
+    if not 1 <= len(values) <= 3:
         raise InputError(
             f"--prices is {text!r}; expected dollars a million input tokens, such as 3, with those "
-            f"a million cached ones cost, such as 3,0.3, or one of {', '.join(PRICES)}"
+            f"a million tokens cost to read from the cache, such as 3,0.3, and to write to it, "
+            f"such as 3,0.3,3.75, or one of {', '.join(PRICES)}"
         )
-    return dict(zip(("input", "cache_read"), values, strict=False))
+    return dict(zip(("input", "cache_read", "cache_write"), values, strict=False))
 
 
 class _Progress:

@@ -5,14 +5,16 @@ drawing   windows and calls as SVG
 page      the page around a report: style, script, policy
 sides     a window beside its sources
 windows   windows as text and HTML
-audits    audits as text and HTML
+audit_words, audit_text, audit_page
+          audits in words, as text and as HTML
 curves    shares over a budget as SVG
 benches   comparisons with peers as HTML
 quality   how much of the evidence windows keep, as HTML
 replays   replayed conversations as HTML
 """
 
-from ctxmem.report.audits import audit_html, audit_page, audit_text
+from ctxmem.report.audit_page import audit_html, audit_page
+from ctxmem.report.audit_text import audit_text
 from ctxmem.report.benches import bench_page
 from ctxmem.report.quality import quality_page
 from ctxmem.report.replays import replay_page

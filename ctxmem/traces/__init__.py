@@ -8,13 +8,18 @@ formats   records to events, by the shape of each record
 To add a format, see docs/recipes.md.
 """
 
-from ctxmem.traces.events import Event, Kind, Passage, Usage
-from ctxmem.traces.formats import FORMATS, read_events
+from ctxmem.traces.events import NO_MESSAGES, ROOT, Event, Kind, Passage, Usage
+from ctxmem.traces.formats import FORMATS, UNKNOWN, read_events
 from ctxmem.traces.records import MAX_LINE, Tally, read_records
+from ctxmem.traces.requests import MESSAGES
 
 __all__ = [
     "FORMATS",
     "MAX_LINE",
+    "MESSAGES",
+    "NO_MESSAGES",
+    "ROOT",
+    "UNKNOWN",
     "Event",
     "Kind",
     "Passage",

@@ -22,6 +22,15 @@ class Kind(Enum):
     """The session's history was compacted: what comes next begins anew."""
     LINK = "link"
     """Nothing but which span belongs to which, and to which session."""
+    PART = "part"
+    """A record of its own about another's call: of what it was asked, of what it answered."""
+    AROUND = "around"
+    """A step that repeats what the requests in it say; itself a request only if none is there."""
+    HEADER = "header"
+    """What holds for the lines of a transcript around it: session, model, tokens of an answer.
+
+    PART, AROUND and HEADER are joined with the events they belong to and never leave the reader.
+    """
 
 
 class Passage(NamedTuple):
@@ -63,8 +72,14 @@ class Event:
         query: what was asked.
         passages: what was retrieved.
         messages: what the model was given, in the shape of its provider.
+        tools: definitions of the tools that the request offers, in the shape of its provider.
+        answer: the messages that the model returned, in the shape of its provider.
         usage: tokens as billed, None where they are not told.
+        cost: price of the call as the log states it, usually in dollars, None where it does not.
+        response: id of the model's response, "" where it is not told.
+        previous: id of the response that the request continues: `messages` is only what was added.
         turn: id of the model's answer, so that one told in parts is counted once.
+        joins: other records may hold the messages of the call; they name its span.
         unread: what the record should have said and did not in a known way, "" if nothing.
     """
 
@@ -80,10 +95,27 @@ class Event:
     query: str | None = None
     passages: list[Passage] = field(default_factory=list)
     messages: list[Any] = field(default_factory=list)
+    tools: list[Any] = field(default_factory=list)
+    answer: list[Any] = field(default_factory=list)
     usage: Usage | None = None
+    cost: float | None = None
+    response: str = ""
+    previous: str = ""
     turn: str = ""
     unread: str = ""
+    joins: bool = False
 
+
+ROOT = "-"
+"""The parent of a transcript's line that says it has none: what comes behind it begins anew."""
 
 NO_MESSAGES = "a call of a model without messages in a known form"
 """What `unread` is of such a call."""
+
+
+def as_request(event: Event) -> None:
+    """Make an event of a model's call a request, or note that its messages are not known."""
+    if event.messages or (event.usage is not None and event.usage.input):
+        event.kind = Kind.REQUEST
+    else:
+        event.unread = NO_MESSAGES

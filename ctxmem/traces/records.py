@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ctxmem.errors import InputError, MissingExtraError
-from ctxmem.traces.attrs import without_arrays
+from ctxmem.traces.attrs import as_json
 
 MAX_LINE = 64 << 20
 """Bytes of the longest line, or document that is not lines, that is read."""
@@ -85,7 +85,7 @@ def read_records(
                     tally.skip(str(error).removeprefix(f"{path} is "), path)
         else:
             tally.records += 1
-            yield without_arrays(item) if isinstance(item, dict) else item, f"record {number}"
+            yield as_json(item) if isinstance(item, dict) else item, f"record {number}"
 
 
 def files_of(path: str) -> list[str]:
@@ -346,7 +346,7 @@ def _parquet(path: str, tally: Tally, progress: Progress | None) -> Iterator[tup
             for row in batch.to_pylist():
                 number += 1
                 tally.records += 1
-                yield row, f"{path}:{number}"
+                yield as_json(row, maps=True), f"{path}:{number}"
             if progress is not None:
                 progress(tally)
     except (OSError, ValueError) as error:  # pyarrow's errors derive from these
