@@ -1,0 +1,294 @@
+"""Walk through the windows of a conversation: what is new in each, and what left it.
+
+Windows are compared with the one before. What is aligned with it stayed; what comes behind the last
+aligned message is new; what is put in front of that is a summary or a rewritten message. What left
+is known by its content: a passage that is still anywhere in the window has not left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ctxmem.auditing.blocks import Block, Entry
+
+_SUMMARY = re.compile(
+    r"\b(?:summar(?:y|ized|ised|ises|izes)|being continued from|conversation so far|so far:|recap"
+    r"|compacted|(?:earlier|previous|prior) (?:conversation|messages|turns|context|discussion)"
+    r"|conversation history|history of (?:this|the) (?:chat|conversation)|context checkpoint"
+    r"|zusammenfassung|bisherige\w* (?:gespräch|verlauf)|résumé|resumen|riassunto)\b",
+    re.IGNORECASE,
+)
+_CLEARED = re.compile(r"<command-name>/?clear</command-name>|^/clear\s*$")
+_CONTAINED = 12  # characters from which on a text that holds another is that text rewritten
+_A_CHAT = 3  # messages without the system's that a window has if it is one of a chat
+
+
+class Window:
+    """What a model was sent: its blocks, and what they name."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._contents: Counter[int] = Counter()
+        self._names: Counter[str] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        """Put a message at the end."""
+        self.entries.append(entry)
+        for block in entry.blocks:
+            self._contents[block.content] += 1
+            self._names.update(block.names)
+
+    def become(self, entries: Sequence[Entry]) -> None:
+        """Hold other messages; those at the beginning that are the same stay as they are."""
+        common = 0
+        for mine, theirs in zip(self.entries, entries, strict=False):
+            if mine is not theirs and (mine.sign != theirs.sign or mine.content != theirs.content):
+                break
+            common += 1
+        for entry in self.entries[common:]:
+            for block in entry.blocks:
+                self._contents[block.content] -= 1
+                self._names.subtract(block.names)
+        del self.entries[common:]
+        for entry in entries[common:]:
+            self.add(entry)
+
+    def holds(self, block: Block) -> bool:
+        """Return whether the text of a block is in the window, alone or in another."""
+        if self._contents[block.content] > 0:
+            return True
+        size = len(block.text)
+        return size >= _CONTAINED and any(
+            block.text in other.text for other in self.blocks() if len(other.text) > size
+        )
+
+    def names(self, name: str) -> bool:
+        """Return whether the window names an identifier, in any spelling of its case."""
+        low = name.lower()
+        return self._names[low] > 0 or any(low in block.text.lower() for block in self.blocks())
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all blocks."""
+        for entry in self.entries:
+            yield from entry.blocks
+
+    @property
+    def summary(self) -> str:
+        """The summary in it, "" if it has none."""
+        return "\n".join(entry.text for entry in self.entries if entry.summary)
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """When messages left the window: the call that no longer had them, and by what they left.
+
+    `by` is "trimming", "compaction" or "/clear"; `messages` are whole messages as they were sent.
+    """
+
+    call: int
+    place: str
+    by: str
+    messages: list[Any] = field(default_factory=list)
+    summary: str = ""
+
+
+@dataclass(slots=True)
+class Moment:
+    """A new message, with the window that was there when it was said.
+
+    A message of the model is held against the window that it answered; one of anybody else against
+    the window that the next call was sent. `left` are the blocks that just left, and how.
+    """
+
+    entry: Entry
+    window: Window
+    call: int
+    place: str
+
+
+class Walk:
+    """One walk through a conversation: `moments` yields what is said, `departures` collects.
+
+    `gone` has of each content that is in no window any more when it left.
+    """
+
+    def __init__(self, conversation: Any) -> None:
+        self._exchanges = list(conversation.exchanges)
+        self._restarts = _restarts(conversation)
+        self.window = Window()
+        self.departures: list[Departure] = []
+        self.gone: dict[int, Departure] = {}
+        self._before: list[Entry] = []
+        self._known: dict[int, tuple[Any, Entry]] = {}
+        self._new_start = False
+
+    def moments(self) -> Iterator[Moment]:
+        """Yield each message once, in order."""
+        last = (0, "")
+        for number, exchange in enumerate(self._exchanges, 1):
+            entries = [self._entry(message) for message in exchange.messages]
+            entries = [entry for entry in entries if entry.blocks]
+            if not entries or self._aside(entries):
+                continue
+            place = str(exchange.place)
+            known, tail = self._align(entries)
+            tail = self._without_summary(entries, known, tail, number)
+            # What the model said since was said to the window before; results came in between.
+            spoken = max((i for i in tail if entries[i].role == "assistant"), default=-1)
+            for i in tail:
+                if i > spoken:
+                    break
+                yield Moment(entries[i], self.window, *last)
+                self.window.add(entries[i])
+            later = {i for i in tail if i > spoken}
+            self.window.become([entry for i, entry in enumerate(entries) if i not in later])
+            self._note_departures(entries, number, place)
+            for i in sorted(later):
+                yield Moment(entries[i], self.window, number, place)
+                self.window.add(entries[i])
+            self._before = entries
+            last = (number, place)
+            for message in _messages(getattr(exchange, "answer", None)):
+                answer = self._entry(message)
+                if answer.blocks:
+                    yield Moment(answer, self.window, number, place)
+                    self.window.add(answer)
+                    self._before = [*self._before, answer]
+
+    def _entry(self, message: Any) -> Entry:
+        """Return a message as read; a transcript hands the same object with every window."""
+        known = self._known.get(id(message))
+        if known is None or known[0] is not message:
+            known = self._known[id(message)] = (message, Entry(message))
+        return known[1]
+
+    def _aside(self, entries: Sequence[Entry]) -> bool:
+        """Return whether a window belongs to another task: other instructions, no message alike."""
+        signs = {entry.sign for entry in self._before}
+        if not signs or any(entry.sign in signs for entry in entries):
+            return False
+        theirs = [entry.sign for entry in entries if entry.role == "system"]
+        mine = [entry.sign for entry in self._before if entry.role == "system"]
+        return bool(mine) and bool(theirs) and not any(e.summary for e in entries) and (
+            not _SUMMARY.search(entries[0].text)
+        )
+
+    def _align(self, entries: Sequence[Entry]) -> tuple[set[int], list[int]]:
+        """Return which messages were in the window before, and those behind the last of them."""
+        before, at = self._before, 0
+        known: set[int] = set()
+        places: dict[tuple[Any, ...], list[int]] = {}
+        for i, entry in enumerate(before):
+            places.setdefault(entry.sign, []).append(i)
+        for i, entry in enumerate(entries):
+            if i == 0 and entry.role == "system" and before and before[0].role == "system":
+                known.add(0)
+                at = max(at, 1)
+                continue
+            found = next((p for p in places.get(entry.sign, ()) if p >= at), None)
+            if found is None:
+                found = self._rewritten(entry, at)
+            if found is not None:
+                known.add(i)
+                at = found + 1
+        last = max((i for i in known if entries[i].role != "system"), default=-1)
+        if last < 0 and known:
+            last = max(known)
+        return known, [i for i in range(last + 1, len(entries)) if i not in known]
+
+    def _rewritten(self, entry: Entry, at: int) -> int | None:
+        """Return the message before that one is a cut or a longer form of."""
+        if len(entry.text) < _CONTAINED:
+            return None
+        for i in range(at, len(self._before)):
+            other = self._before[i]
+            if other.role != entry.role or len(other.text) < _CONTAINED:
+                continue
+            shorter, longer = sorted((entry.text, other.text), key=len)
+            if shorter in longer or _shortened(shorter, longer):
+                return i
+        return None
+
+    def _without_summary(
+        self, entries: Sequence[Entry], known: set[int], tail: list[int], number: int
+    ) -> list[int]:
+        """Mark the summary of a window; return its new messages without it."""
+        self._new_start = False
+        given = self._restarts.get(number)
+        inserted = [i for i in range(len(entries)) if i not in known and i not in tail]
+        for i in inserted:
+            entries[i].summary = True
+        if given is not None:
+            for i, entry in enumerate(entries):
+                if i not in known and entry.text and entry.text in given:
+                    entry.summary = True
+        elif self._before and not any(entries[i].role != "system" for i in known) and tail:
+            first = entries[tail[0]]
+            if _SUMMARY.search(first.text[:2000]) and len(tail) + len(first.text) // 200 >= 2:
+                first.summary = True
+            elif first.role == "system":
+                first.summary = True
+            else:
+                chat = sum(entry.role != "system" for entry in self._before)
+                self._new_start = chat < _A_CHAT
+        return [i for i in tail if not entries[i].summary]
+
+    def _note_departures(self, entries: Sequence[Entry], number: int, place: str) -> None:
+        """Note what of the window before is in this one no more."""
+        here = {entry.sign for entry in entries}
+        left = [e for e in self._before if e.sign not in here and not e.summary]
+        for entry in entries:
+            for block in entry.blocks:
+                self.gone.pop(block.content, None)
+        contents = {block.content for entry in entries for block in entry.blocks}
+        blocks = [
+            block
+            for entry in self._before
+            if not entry.summary
+            for block in entry.blocks
+            if block.content not in contents
+        ]
+        if not blocks:
+            return
+        summary = "\n".join(entry.text for entry in entries if entry.summary)
+        cleared = any(_CLEARED.search(entry.text) for entry in [*self._before[-2:], *entries[:3]])
+        by = "compaction" if summary else "/clear" if cleared else "trimming"
+        departure = Departure(number, place, by, [e.message for e in left], summary)
+        if left:
+            self.departures.append(departure)
+        for block in blocks:
+            self.gone[block.content] = departure
+
+    @property
+    def new_start(self) -> bool:
+        """Whether the window at hand begins something else, of which nothing was ever trimmed."""
+        return self._new_start
+
+
+def _shortened(shorter: str, longer: str) -> bool:
+    """Return whether a text is another one with its middle or its end left out."""
+    head = shorter[: max(_CONTAINED, len(shorter) // 3)]
+    return len(shorter) >= 2 * _CONTAINED and longer.startswith(head)
+
+
+def _messages(answer: Any) -> list[Any]:
+    if answer is None or answer == "":
+        return []
+    if isinstance(answer, str):
+        return [{"role": "assistant", "content": answer}]
+    if isinstance(answer, Mapping):
+        return [answer]
+    return list(answer) if isinstance(answer, Iterable) else [answer]
+
+
+def _restarts(conversation: Any) -> dict[int, str]:
+    """Return the summaries of compactions by the number of the call that first had them."""
+    found: dict[int, str] = {}
+    for restart in getattr(conversation, "restarts", ()) or ():
+        index, _, _, summary = restart
+        found[index + 1] = "\n".join(Entry(message).text for message in _messages(summary))
+    return found

@@ -1,0 +1,105 @@
+"""Identifiers that mean one thing: order numbers, paths, ids, addresses, functions.
+
+What `ctxmem.memory.identifiers` returns is what may refer to something. For a finding that is not
+enough: a date, a version, a quantity or the name of a language is written again because it is
+common and not because anybody remembers it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ctxmem.memory.identifiers import identifiers
+
+LEAST_LENGTH = 5
+
+_COMMON = re.compile(
+    r"""
+      \d{1,4}([-./:]\d{1,4})+ (t\d[\d:.]*)? z?   # dates, times, versions, ratios
+    | v?\d+([._-]\d+)+ ([._-]?(rc|a|b|alpha|beta|dev|post)\d*)?
+    | \d+ (\.\d+)? [a-z%]{1,5}                   # 16GB, 300ms, 10th
+    | [a-z]{1,2}\d{1,2}                          # q3, v2
+    | (19|20)\d\d
+    | (utf|iso|sha|md|http|rfc|gpt|o|claude|python|py|base|int|float|uint)[-_]?\d[\w.-]*
+    | [a-z]+/[a-z]+                              # and/or, input/output
+    | \d+/\d+
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PLACEHOLDERS = re.compile(
+    r"(\w+_)?(id|name|type|path|key|url|date|time|at|code|number|count|size|text)|__\w+__|self\.\w+"
+    r"|e\.g|i\.e",
+    re.IGNORECASE,
+)
+"""Names of fields, which say what kind of thing is meant and not which."""
+_EXTENSION = re.compile(r"\w\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
+_TOP_LEVEL = frozenset("com org net io dev ai de uk eu co fr ch".split())
+_CONVENTIONAL = frozenset(
+    "readme.md readme makefile dockerfile package.json package-lock.json pyproject.toml setup.py "
+    "setup.cfg requirements.txt tsconfig.json cargo.toml go.mod claude.md agents.md .gitignore "
+    ".env index.html index.js index.ts __init__.py main.py changelog.md license node.js".split()
+)
+"""Files that every repository has: they are opened by convention."""
+
+
+def names_in(text: str) -> list[str]:
+    """Return the identifiers of a text that mean one thing, each once, in order.
+
+    >>> names_in("Order ORD-4471 of 2024-05-01, src/app.py and user_id; GitHub v1.2, 16GB; getUser")
+    ['ORD-4471', 'src/app.py', 'getUser']
+    """
+    return [name for name in map(_trimmed, identifiers(text)) if is_specific(name)]
+
+
+def _trimmed(name: str) -> str:
+    return name.rstrip(".:-/")
+
+
+def is_specific(name: str) -> bool:
+    """Return whether an identifier means one thing, and not a kind of things.
+
+    >>> [is_specific(name) for name in ("8831-22-AC", "mia_li_3668", "user_id", "TypeScript")]
+    [True, True, False, False]
+    """
+    if len(name) < LEAST_LENGTH or _COMMON.fullmatch(name) or _PLACEHOLDERS.fullmatch(name):
+        return False
+    if name.lower().rpartition("/")[2] in _CONVENTIONAL:
+        return False
+    if "@" in name or "://" in name:
+        return True
+    if "/" in name:
+        return bool(_EXTENSION.search(name)) or name.count("/") >= 2
+    if any(map(str.isdigit, name)):
+        return True
+    if "_" in name:
+        return True
+    if "." in name:
+        return bool(_EXTENSION.search(name)) and name.rpartition(".")[2].lower() not in _TOP_LEVEL
+    return name[0].islower() and bool(re.search("[a-z][A-Z]", name))
+
+
+def last_part(name: str) -> str:
+    """Return the last part of a path, the whole of what is no path."""
+    return name.rstrip("/").rpartition("/")[2]
+
+
+def mistaken(name: str, known: str) -> bool:
+    """Return whether a name is another one written wrong: the same form, one or two signs off.
+
+    >>> mistaken("ORD-4417", "ORD-4471"), mistaken("ORD-4471", "ORD-4471"), mistaken("A-1", "A-2")
+    (True, False, False)
+    """
+    if name == known or len(name) < 6 or abs(len(name) - len(known)) > 1:
+        return False
+    if _form(name) != _form(known) and len(name) == len(known):
+        return False
+    if len(name) == len(known):
+        off = [i for i in range(len(name)) if name[i] != known[i]]
+        swapped = len(off) == 2 and name[off[0]] == known[off[1]] and name[off[1]] == known[off[0]]
+        return len(off) == 1 or swapped
+    longer, shorter = sorted((name, known), key=len, reverse=True)
+    return any(longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer)))
+
+
+def _form(name: str) -> str:
+    return re.sub(r"\d", "0", re.sub("[a-z]", "a", re.sub("[A-Z]", "A", name)))
