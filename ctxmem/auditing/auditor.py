@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import xxhash
-
 from ctxmem.auditing.assembly import Call
+from ctxmem.auditing.conversations import inferred_session
 from ctxmem.auditing.ledger import REMEMBER, Ledger
 from ctxmem.auditing.passages import (
     Boilerplate,
@@ -21,7 +20,7 @@ from ctxmem.auditing.passages import (
 )
 from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Replay
-from ctxmem.auditing.segments import Cutter, Segment, Window, texts_of
+from ctxmem.auditing.segments import Cutter, Segment, Window
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
@@ -109,7 +108,7 @@ class Auditor:
         if call.turn is not None:
             self._add_turn(call)
             return
-        session = self._sessions.get(call.session or _inferred(call))
+        session = self._sessions.get(call.session or inferred_session(call))
         segments, message_of = self._cutter.cut(call)
         window = Window(call, session.name, segments, self._places(call, session, message_of))
         mark_repeats(window, self.ledger)
@@ -416,13 +415,3 @@ def _has_tools(message: Any) -> bool:
         return any(part.kind in ("call", "result") for part in parts_of(message, 0))
     except InputError:
         return False
-
-
-def _inferred(call: Call) -> str:
-    """Name the session of a call that names none: by its first question, which stays in a chat."""
-    for message in call.messages:
-        for role, text in texts_of(message):
-            if role == "user" and text:
-                digest = xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
-                return f"chat {digest[:10]}"
-    return call.trace or call.place

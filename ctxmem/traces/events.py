@@ -63,7 +63,12 @@ class Event:
         query: what was asked.
         passages: what was retrieved.
         messages: what the model was given, in the shape of its provider.
+        tools: definitions of the tools that the request offers, in the shape of its provider.
+        answer: the messages that the model returned, in the shape of its provider.
         usage: tokens as billed, None where they are not told.
+        cost: price of the call as the log states it, usually in dollars, None where it does not.
+        response: id of the model's response, "" where it is not told.
+        previous: id of the response that the request continues: `messages` is only what was added.
         turn: id of the model's answer, so that one told in parts is counted once.
         unread: what the record should have said and did not in a known way, "" if nothing.
     """
@@ -80,7 +85,12 @@ class Event:
     query: str | None = None
     passages: list[Passage] = field(default_factory=list)
     messages: list[Any] = field(default_factory=list)
+    tools: list[Any] = field(default_factory=list)
+    answer: list[Any] = field(default_factory=list)
     usage: Usage | None = None
+    cost: float | None = None
+    response: str = ""
+    previous: str = ""
     turn: str = ""
     unread: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ctxmem.traces.attrs import as_int, as_time, name_of, parsed, text_of
+from ctxmem.traces.attrs import as_int, as_score, as_time, name_of, parsed, text_of
 from ctxmem.traces.events import Event, Kind, Usage
 from ctxmem.traces.passages import (
     message_of,
@@ -29,6 +29,8 @@ _RESPONSES = ("response", "output", "response_body", "result")
 _SESSIONS = ("session_id", "session", "thread_id", "conversation_id", "chat_id", "conversation")
 _TRACES = ("trace_id", "request_id", "custom_id")
 _TIMES = ("timestamp", "time", "created_at", "created", "start_time", "ts")
+_ANSWERS = ("choices", "output", "content")
+_COSTS = ("response_cost", "cost", "cost_usd", "costUSD", "total_cost", "spend")
 _HITS = ("hits", "documents", "chunks", "results", "contexts", "passages", "retrieved")
 
 REQUEST_KEYS = frozenset(("messages", *_REQUESTS))
@@ -74,6 +76,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         messages = messages[:-1]
     messages = with_system(messages, request)
     usage = _usage(record) or _usage(request)
+    response = _response(record) or {}
     event = Event(
         Kind.REQUEST,
         place,
@@ -86,9 +89,48 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         time=_time(record),
         name=name_of(request.get("model")) or name_of(record.get("model")) or "",
         messages=messages,
+        tools=tools_of(request),
+        answer=answer_of(response),
         usage=usage,
+        cost=_cost(record),
+        response=name_of(response.get("id")) or "",
+        previous=name_of(request.get("previous_response_id")) or "",
     )
     yield event
+
+
+def tools_of(request: dict[str, Any]) -> list[Any]:
+    """Return the definitions of tools that a request offers."""
+    tools = parsed(request.get("tools", request.get("functions")))
+    return tools if isinstance(tools, list) else []
+
+
+def answer_of(response: dict[str, Any]) -> list[Any]:
+    """Return the messages of a provider's response: Chat Completions, Responses or Messages."""
+    choices = parsed(response.get("choices"))
+    if isinstance(choices, list):
+        return messages_of([c.get("message") or {} for c in choices[:1] if isinstance(c, dict)])
+    output = parsed(response.get("output"))
+    if isinstance(output, list):
+        return messages_of(output)
+    if response.get("role") == "assistant" and response.get("content"):
+        return messages_of(response)
+    return []
+
+
+def _response(record: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the response that a log record holds, itself if it is logged with its request."""
+    for holder in (*(parsed(record.get(key)) for key in _RESPONSES), record):
+        if isinstance(holder, dict):
+            body = parsed(holder.get("body"))
+            for inner in (holder, body):
+                if isinstance(inner, dict) and any(key in inner for key in _ANSWERS):
+                    return inner
+    return None
+
+
+def _cost(record: dict[str, Any]) -> float | None:
+    return next((c for c in (as_score(record.get(key)) for key in _COSTS) if c is not None), None)
 
 
 def _provider(record: dict[str, Any], request: dict[str, Any]) -> str:
@@ -200,6 +242,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
             name=name_of(message.get("model")) or "",
             messages=[message],
             usage=usage_of(usage) if isinstance(usage, dict) else None,
+            cost=_cost(record),
             # An answer of several blocks is told in several lines, each with the usage of all.
             turn=name_of(message.get("id")) or name_of(record.get("requestId")) or event.span,
         )
