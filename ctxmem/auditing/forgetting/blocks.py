@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from ctxmem.auditing.names import names_in
+from ctxmem.auditing.forgetting.names import names_in
 from ctxmem.auditing.segments import key_of
 from ctxmem.chat.notes import is_note
 from ctxmem.chat.parts import Part, inner_parts, parts_of, ui_output

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.auditing.blocks import Block, Entry
+from ctxmem.auditing.forgetting.blocks import Block, Entry
+from ctxmem.auditing.conversations import Conversation
 
 _SUMMARY = re.compile(
     r"\b(?:summar(?:y|ized|ised|ises|izes)|being continued from|conversation so far|so far:|recap"
@@ -116,8 +117,9 @@ class Walk:
     `gone` has of each content that is in no window any more when it left.
     """
 
-    def __init__(self, conversation: Any) -> None:
-        self._exchanges = list(conversation.exchanges)
+    def __init__(self, conversation: Conversation) -> None:
+        self._exchanges = conversation.exchanges
+        self._unanswered = conversation.unanswered
         self._restarts = _restarts(conversation)
         self.window = Window()
         self.departures: list[Departure] = []
@@ -152,12 +154,17 @@ class Walk:
                 self.window.add(entries[i])
             self._before = entries
             last = (number, place)
-            for message in _messages(getattr(exchange, "answer", None)):
+            for message in _messages(exchange.answer):
                 answer = self._entry(message)
                 if answer.blocks:
                     yield Moment(answer, self.window, number, place)
                     self.window.add(answer)
                     self._before = [*self._before, answer]
+        for message in self._unanswered:
+            entry = self._entry(message)
+            if entry.blocks and entry.sign not in {known.sign for known in self._before}:
+                yield Moment(entry, self.window, *last)
+                self.window.add(entry)
 
     def _entry(self, message: Any) -> Entry:
         """Return a message as read; a transcript hands the same object with every window."""
@@ -218,14 +225,16 @@ class Walk:
     ) -> list[int]:
         """Mark the summary of a window; return its new messages without it."""
         self._new_start = False
-        given = self._restarts.get(number)
         inserted = [i for i in range(len(entries)) if i not in known and i not in tail]
         for i in inserted:
             entries[i].summary = True
-        if given is not None:
+        given = self._restarts.get(number, "")
+        if given:
             for i, entry in enumerate(entries):
                 if i not in known and entry.text and entry.text in given:
                     entry.summary = True
+        elif given is None and tail:
+            entries[tail[0]].summary = True  # a transcript goes on with the summary
         elif self._before and not any(entries[i].role != "system" for i in known) and tail:
             first = entries[tail[0]]
             if _SUMMARY.search(first.text[:2000]) and len(tail) + len(first.text) // 200 >= 2:
@@ -285,10 +294,11 @@ def _messages(answer: Any) -> list[Any]:
     return list(answer) if isinstance(answer, Iterable) else [answer]
 
 
-def _restarts(conversation: Any) -> dict[int, str]:
+def _restarts(conversation: Any) -> dict[int, str | None]:
     """Return the summaries of compactions by the number of the call that first had them."""
-    found: dict[int, str] = {}
-    for restart in getattr(conversation, "restarts", ()) or ():
-        index, _, _, summary = restart
-        found[index + 1] = "\n".join(Entry(message).text for message in _messages(summary))
-    return found
+    return {
+        restart.index + 1: None
+        if restart.summary is None
+        else "\n".join(Entry(message).text for message in _messages(restart.summary))
+        for restart in conversation.restarts
+    }

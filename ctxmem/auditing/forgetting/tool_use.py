@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any
 
-from ctxmem.auditing.blocks import Block, written
+from ctxmem.auditing.forgetting.blocks import Block, written
 
 _PATHS = (
     *("file_path", "path", "filepath", "filename", "file", "notebook_path", "absolute_path"),

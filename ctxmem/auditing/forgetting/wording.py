@@ -1,0 +1,103 @@
+"""Whether two sentences say the same, near enough to call one the other again."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from ctxmem.auditing.forgetting.names import names_in
+from ctxmem.memory.critical_tokens import AGREES, force, stems
+from ctxmem.memory.questions import FAINT
+from ctxmem.memory.subjects import stem
+
+AGAIN = re.compile(
+    r"\b(?:again|already|(?:i|we)(?:['’]ve| have| had)? (?:told|said|asked|mentioned|gave|given"
+    r"|wrote|written|explained|decided|agreed)|as (?:i|we) (?:said|told|mentioned|asked|agreed)"
+    r"|like (?:i|we) said|i said|remind(?:er| me)?|remember|you forgot|you['’]ve forgotten"
+    r"|don['’]t forget|once more|repeat(?:ing)?|how (?:many times|often) (?:do|must|have)"
+    r"|earlier|previously|before|as before|still"
+    r"|noch ?mal\w*|bereits|schon|wie gesagt|erneut|d[ée]j[àa]|encore|comme je|ya (?:te|le|lo)"
+    r"|otra vez|già|ancora|come detto)\b",
+    re.IGNORECASE,
+)
+"""Words by which people say that they say something again."""
+
+NOW = re.compile(
+    r"\b(?:now|currently|at the moment|yet|latest|today|so far|next|else|anything|done|ready"
+    r"|finished|status|progress|any (?:news|update|luck|idea|other)|other|another|more|different"
+    r"|jetzt|aktuell|heute|nächste\w*|weitere\w*|sonst)\b",
+    re.IGNORECASE,
+)
+"""Words of questions whose answer changes with time, or that ask for something else."""
+
+_FAINT = frozenset(stem(word) for word in FAINT.split()) | frozenset(
+    "which how where who when why whose whom there please want would like could can remind again "
+    "need know let me give us was were did say said use used got get have had thi is "
+    "welch wie wo wer wann warum quel quell comment cual como dond qual com dov".split()
+)
+_NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?![\w])")
+
+
+@lru_cache(maxsize=4096)
+def gist(text: str) -> frozenset[str]:
+    """Return the stems that say what a sentence is about."""
+    return frozenset(stems(text)) - _FAINT
+
+
+@lru_cache(maxsize=4096)
+def particulars(text: str) -> frozenset[str]:
+    """Return the identifiers and numbers of a sentence."""
+    names = {name.lower() for name in names_in(text)}
+    return frozenset(names | {n.rstrip(".,") for n in _NUMBER.findall(text)})
+
+
+def same_said(before: str, now: str, *, again: bool) -> bool:
+    """Return whether a sentence says what an earlier one says.
+
+    Two sentences in which one content word is put in place of another are about different things,
+    unless the speaker says that it is said again (`again`).
+
+    >>> same_said("Which port does staging use?", "What was the staging port?", again=False)
+    True
+    >>> same_said("How do I deploy to staging?", "How do I deploy to production?", again=False)
+    False
+    """
+    one, other = gist(before), gist(now)
+    mine, theirs = particulars(before), particulars(now)
+    if mine and theirs and mine != theirs and not (again and mine <= theirs):
+        return False
+    shared = len(one & other)
+    if not shared:
+        return False
+    only_one, only_other = len(one - other), len(other - one)
+    if again:
+        return shared >= 2 and shared >= 0.6 * min(len(one), len(other)) and (
+            shared >= 0.5 * len(one)
+        )
+    if mine != theirs or shared < 2:
+        return one == other and mine == theirs and shared >= 1 and _plain(before) == _plain(now)
+    if only_one and only_other:
+        return shared >= 0.8 * len(one | other)
+    return shared >= 0.5 * max(len(one), len(other))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
+def same_force(before: str, now: str) -> bool:
+    """Return whether two sentences do the same with their content: forbid it, require it."""
+    mine, theirs = force(before), force(now)
+    return mine == theirs or theirs in AGREES[mine]
+
+
+def held_by(text: str, window_text: str) -> bool:
+    """Return whether a text has what another says: its particulars and most of its words."""
+    if text in window_text:
+        return True
+    low = window_text.lower()
+    named = particulars(text)
+    if named:
+        return all(name in low for name in named)
+    words = gist(text)
+    return bool(words) and len(words & frozenset(stems(window_text))) >= 0.8 * len(words)
