@@ -28,6 +28,11 @@ _ASKED = re.compile(
     r"|di nuovo|ancora)\b",
     re.IGNORECASE,
 )
+_ASKED_TO_READ = re.compile(
+    r"\bre-?(?:read|open|load|fetch)\b"
+    r"|\b(?:read|open|view|load|print|cat|look (?:at|into|through))\b.{0,80}\b(?:again|once more)\b",
+    re.IGNORECASE,
+)
 _KEPT = 50  # runs of one action that are compared
 
 
@@ -63,12 +68,15 @@ class Actions:
         self._runs: dict[str, list[_Run]] = {}
         self._pending: dict[str, _Pending] = {}
         self._changed: list[Block] = []
-        self._asked = 0  # messages in which the user asked for something to be done again
+        # Messages in which the user asked for something to be done or read again.
+        self._asked = {"run_again": 0, "read_again": 0}
 
     def take(self, at: Moment) -> Iterator[Need]:
         """Take a message; yield what it shows to be forgotten."""
-        if at.entry.role == "user" and _ASKED.search(at.entry.spoken):
-            self._asked += 1
+        if at.entry.role == "user":
+            said = at.entry.spoken
+            self._asked["run_again"] += bool(_ASKED.search(said))
+            self._asked["read_again"] += bool(_ASKED_TO_READ.search(said))
         for block in at.entry.blocks:
             if block.kind == "call":
                 self._called(block, at)
@@ -94,7 +102,7 @@ class Actions:
         moment = Moment(at.entry, at.window, at.call, at.place)
         kind = "read_again" if path else "run_again"
         self._pending[call.key] = _Pending(
-            call, moment, about, kind, gone, there, len(self._changed), self._asked
+            call, moment, about, kind, gone, there, len(self._changed), self._asked[kind]
         )
         if changes(call):
             self._changed.append(call)

@@ -180,8 +180,11 @@ class Walk:
             return False
         theirs = [entry.sign for entry in entries if entry.role == "system"]
         mine = [entry.sign for entry in self._before if entry.role == "system"]
-        return bool(mine) and bool(theirs) and not any(e.summary for e in entries) and (
-            not _SUMMARY.search(entries[0].text)
+        return (
+            bool(mine)
+            and bool(theirs)
+            and not any(e.summary for e in entries)
+            and (not _SUMMARY.search(entries[0].text))
         )
 
     def _align(self, entries: Sequence[Entry]) -> tuple[set[int], list[int]]:

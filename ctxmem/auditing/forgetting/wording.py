@@ -71,8 +71,8 @@ def same_said(before: str, now: str, *, again: bool) -> bool:
         return False
     only_one, only_other = len(one - other), len(other - one)
     if again:
-        return shared >= 2 and shared >= 0.6 * min(len(one), len(other)) and (
-            shared >= 0.5 * len(one)
+        return (
+            shared >= 2 and shared >= 0.6 * min(len(one), len(other)) and (shared >= 0.5 * len(one))
         )
     if mine != theirs or shared < 2:
         return one == other and mine == theirs and shared >= 1 and _plain(before) == _plain(now)

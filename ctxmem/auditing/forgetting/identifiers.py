@@ -1,0 +1,186 @@
+"""Identifiers and numbers with a meaning that left the window and are used again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from ctxmem.auditing.forgetting.blocks import Block
+from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
+from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
+from ctxmem.auditing.forgetting.names import last_part, mistaken, names_in
+from ctxmem.auditing.forgetting.tool_use import values_of
+from ctxmem.auditing.forgetting.wording import gist
+from ctxmem.memory.statements import scan
+
+_PASTED = 30  # a message with more identifiers is a document, and names none in particular
+_MOST = 5  # identifiers of one message that are reported
+_KINDS = frozenset({"value", "limit", "correction", "deadline"})
+_DIGITS = re.compile(r"\d")
+_NUMBER = re.compile(r"(?<![\w./-])\d[\d.,]*\d(?![\w/-])")
+_ERROR = re.compile(
+    r"\b(?:error|not found|unknown|invalid|no such|does ?n[o']t exist|404|missing|failed|nicht "
+    r"gefunden|ungültig)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class _Known:
+    """An identifier, and all that named it."""
+
+    name: str
+    last: Sighting
+    named: list[Sighting] = field(default_factory=list)
+    about: frozenset[str] = frozenset()  # of a number: what it is the value of
+
+
+class Identifiers:
+    """Where identifiers were named, and where they are used again."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._known: dict[str, _Known] = {}
+        self._numbers: dict[str, _Known] = {}
+        self._wrong: dict[
+            str, tuple[str, str, Moment]
+        ] = {}  # by call: the name used, the one meant
+
+    def take(
+        self, at: Moment, settled: Collection[str], skipped: Collection[int]
+    ) -> Iterator[Need]:
+        """Take a message; yield the identifiers that it uses and its window lacks.
+
+        What is part of a text of `settled` is reported otherwise already, and so are the calls
+        whose id() is in `skipped`.
+        """
+        used: list[Need] = []
+        for block in at.entry.blocks:
+            if block.kind == "result":
+                used += self._failed(block, at)
+            elif id(block) not in skipped and self._uses(block):
+                used += self._used(block, at)
+        fresh = [n for n in used if not any(n.about[1] in text.lower() for text in settled)]
+        yield from fresh[:_MOST]
+        for block in at.entry.blocks:
+            self._note(block, at)
+
+    def _uses(self, block: Block) -> bool:
+        return block.kind == "call" or (block.role == "user" and block.spoken)
+
+    def _used(self, block: Block, at: Moment) -> Iterator[Need]:
+        said = "\n".join(values_of(block.body)) if block.kind == "call" else block.text
+        names = names_in(said)
+        if len(names) > _PASTED:
+            return
+        for name in names:
+            known = self._known.get(name.lower())
+            if known is None:
+                if block.kind == "call":
+                    self._note_wrong(block, name, at)
+                continue
+            departure = self._departure(known, at.window)
+            if departure is not None and not _is_there(name, at.window):
+                yield self._need(known, name, departure, block, at)
+        for number in dict.fromkeys(_NUMBER.findall(said)):
+            known = self._numbers.get(_plain(number))
+            if known is None or number.lower() in (n.lower() for n in names):
+                continue
+            if block.kind == "text" and not known.about & gist(said):
+                continue
+            departure = self._departure(known, at.window)
+            if departure is not None and not _has_number(_plain(number), at.window):
+                yield self._need(known, number, departure, block, at)
+
+    def _departure(self, known: _Known, window: Window) -> Departure | None:
+        """Return when the last message that names it left; None while one is there."""
+        found = self._walk.gone.get(known.last.block.content)
+        if found is None or window.holds(known.last.block):
+            return None
+        return found
+
+    def _need(
+        self, known: _Known, name: str, departure: Departure, block: Block, at: Moment
+    ) -> Need:
+        who = "the user" if block.kind == "text" else f"a call of {block.name or 'a tool'}"
+        title = f"{who} used {name_of(name)} again after it had left the window"
+        use = block.text if block.kind == "text" else f"{block.name} {block.text}"
+        said = known.last.block.text
+        return need("forgotten_identifier", ("name", name.lower()), title, known.last, departure,
+                    at, use, _around(said, name), _around(said, name))  # fmt: skip
+
+    # Used wrongly
+
+    def _note_wrong(self, call: Block, name: str, at: Moment) -> None:
+        for other in self._known.values():
+            if not mistaken(name.lower(), other.name.lower()):
+                continue
+            departure = self._departure(other, at.window)
+            if departure is not None and not at.window.names(other.name):
+                self._wrong[call.key] = (name, other.name, at)
+                return
+
+    def _failed(self, result: Block, at: Moment) -> Iterator[Need]:
+        """Yield the identifier that a call got wrong, where the tool says that it is none."""
+        wrong = self._wrong.pop(result.key, None)
+        if wrong is None or not _ERROR.search(result.text[:500]):
+            return
+        name, meant, asked = wrong
+        known = self._known[meant.lower()]
+        departure = self._walk.gone.get(known.last.block.content)
+        if departure is None:
+            return
+        title = f"a call used {name_of(name)} where {name_of(meant)} had been named before"
+        said = known.last.block.text
+        yield need("forgotten_identifier", ("name", meant.lower()), title, known.last, departure,
+                   asked, f"{name} → {result.text}", _around(said, meant), _around(said, meant),
+                   shown=True)  # fmt: skip
+
+    # What there is
+
+    def _note(self, block: Block, at: Moment) -> None:
+        if block.kind == "text" and not block.spoken:
+            return
+        seen = Sighting(block, at.call, at.place)
+        said = "\n".join(values_of(block.body)) if block.kind == "call" else block.text
+        names = names_in(said)
+        for name in names if len(names) <= _PASTED else ():
+            known = self._known.setdefault(name.lower(), _Known(name, seen))
+            known.last = seen
+        if block.role not in ("user", "system") or block.kind != "text":
+            return
+        for found in scan(block.text[:20_000]):
+            number = _plain(found.value)
+            if (
+                found.kind in _KINDS
+                and len(_DIGITS.findall(number)) >= 3
+                and _NUMBER.search(number)
+            ):
+                about = gist(block.text[found.start : found.end])
+                self._numbers[number] = _Known(found.value, seen, about=about)
+
+
+def _plain(number: str) -> str:
+    return number.replace(",", "").strip(" .$€£")
+
+
+def _is_there(name: str, window: Window) -> bool:
+    """Return whether a window names an identifier, or a file by the last part of its path."""
+    last = last_part(name)
+    return window.names(name) or (last != name and window.names(last))
+
+
+def _has_number(number: str, window: Window) -> bool:
+    pattern = re.compile(rf"(?<!\d){re.escape(number)}(?!\d)")
+    return any(pattern.search(block.text.replace(",", "")) for block in window.blocks())
+
+
+def _around(text: str, name: str) -> str:
+    """Return the line of a text that names something, cut around it."""
+    at = text.lower().find(name.lower())
+    if at < 0:
+        return text[:300]
+    start = max(text.rfind("\n", 0, at) + 1, at - 150)
+    end = text.find("\n", at)
+    return text[start : min(end if end >= 0 else len(text), at + 150)]

@@ -1,0 +1,161 @@
+"""Rules that left the window and were broken after, or that the user had to say again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ctxmem.auditing.forgetting.blocks import Block
+from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
+from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
+from ctxmem.auditing.forgetting.violations import Check, check_of
+from ctxmem.auditing.forgetting.wording import AGAIN, gist, particulars, same_force, same_said
+from ctxmem.memory.critical_tokens import read_sentence
+from ctxmem.memory.ledger import Entry as Statement
+from ctxmem.memory.ledger import Ledger
+from ctxmem.memory.summary_index import SummaryIndex, sentences_of
+
+BINDS = frozenset({"rule", "instruction", "preference", "limit", "decision", "correction"})
+"""Kinds of statements that are rules for what the model does."""
+
+_LONGEST = 20_000  # characters of a message in which statements are looked for
+_LONG = 1200  # characters of a message in which a user repeats a rule
+_LAST_SAID = re.compile(r"[?？]\s*$")
+
+
+@dataclass(slots=True)
+class _Rule:
+    statement: Statement
+    said: Sighting
+    check: Check | None
+
+
+class Rules:
+    """The rules of a conversation: the ledger's, and whether they are kept."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._ledger = Ledger()
+        self._rules: dict[int, _Rule] = {}
+        self._messages = 0
+        self._indexes: dict[int, SummaryIndex] = {}
+
+    def take(self, at: Moment) -> Iterator[Need]:
+        """Take a message; yield the rules that it breaks or says again."""
+        role = at.entry.role
+        if role == "assistant":
+            yield from self._broken(at)
+            self._ledger.take(self._messages, role, at.entry.spoken[:_LONGEST])
+            self._messages += 1
+        elif role in ("user", "system"):
+            for block in at.entry.blocks:
+                if block.spoken and block.text:
+                    yield from self._said(block, at)
+
+    def _broken(self, at: Moment) -> Iterator[Need]:
+        """Yield the rules that a message of the model breaks after they had left."""
+        for rule in list(self._rules.values()):
+            departure = self._lost(rule, at.window) if rule.check is not None else None
+            if departure is None or rule.check is None:
+                continue
+            violation = rule.check(at.entry)
+            if violation is None or self._holds(rule, at.window):
+                continue
+            text = rule.statement.text
+            title = f"the rule “{name_of(text, 80)}” was broken after it had left the window"
+            use = f"{violation.what[:500]}\n({violation.why})"
+            yield need("forgotten_rule", ("rule", rule.statement.id), title, rule.said, departure,
+                       at, use, text, text, shown=True)  # fmt: skip
+
+    def _said(self, block: Block, at: Moment) -> Iterator[Need]:
+        """Take what the user or the system says; yield the rules that are said again."""
+        before = {i: rule for i, rule in self._rules.items() if self._lost(rule, at.window)}
+        number, self._messages = self._messages, self._messages + 1
+        made = self._ledger.take(number, block.role, block.text[:_LONGEST])
+        if block.role == "user" and before:
+            yield from self._again(block, before, made, at)
+        live = {entry.id for entry in self._ledger.entries()}
+        for gone in set(self._rules) - live:
+            del self._rules[gone]
+        seen = Sighting(block, at.call, at.place)
+        for entry in made:
+            if entry.kind in BINDS and entry.id in live:
+                self._rules[entry.id] = _Rule(entry, seen, check_of(entry.text))
+
+    def _again(
+        self, block: Block, before: dict[int, _Rule], made: list[Statement], at: Moment
+    ) -> Iterator[Need]:
+        said = [entry.text for entry in made if entry.kind in BINDS]
+        complaints = _complaints(block.text)
+        for i, rule in before.items():
+            text = rule.statement.text
+            again = next((one for one in complaints if _meant(text, one)), None)
+            again = again or next(
+                (one for one in said if same_force(text, one) and _restated(text, one)), None
+            )
+            if again is None or self._holds(rule, at.window):
+                continue
+            departure = self._lost(rule, at.window)
+            if departure is None:
+                continue
+            title = f"the rule “{name_of(text, 80)}” had to be said again"
+            found = need("forgotten_rule", ("rule", i), title, rule.said, departure, at, again,
+                         text, text)  # fmt: skip
+            found.texts = [block.text, text]
+            yield found
+            self._rules.pop(i, None)  # it is in the window again, as the user says it now
+
+    def _lost(self, rule: _Rule, window: Window) -> Departure | None:
+        """Return when the message with a rule left, None while it is in the window."""
+        found = self._walk.gone.get(rule.said.block.content)
+        return None if found is None or window.holds(rule.said.block) else found
+
+    def _holds(self, rule: _Rule, window: Window) -> bool:
+        """Return whether another message, such as a summary, says a rule."""
+        text = rule.statement.text
+        wanted = gist(text)
+        reading = read_sentence(text)
+        for block in window.blocks():
+            if block.kind != "text" or text in block.text:
+                if block.kind == "text" and block.role != "tool":
+                    return True
+                continue
+            if 2 * len(wanted & block.stems) < len(wanted):
+                continue
+            if block.role == "assistant" and not _is_summary(block, window):
+                continue
+            index = self._indexes.get(block.content)
+            if index is None:
+                index = self._indexes[block.content] = SummaryIndex(block.text[:_LONGEST])
+            if index.judge(reading, strict=False).outcome in ("held", "turned", "changed"):
+                return True
+        return False
+
+
+def _is_summary(block: Block, window: Window) -> bool:
+    return any(block in entry.blocks for entry in window.entries if entry.summary)
+
+
+def _complaints(text: str) -> list[str]:
+    """Return the sentences by which a user says that something was said before."""
+    if len(text) > _LONG:
+        return []
+    sentences = [said for said, _ in sentences_of(text)]
+    found = [one for one in sentences if AGAIN.search(one) and not _LAST_SAID.search(one)]
+    # "I told you already. No npm here." names the rule in the next sentence.
+    return [*found, " ".join(sentences)] if found else []
+
+
+def _meant(rule: str, complaint: str) -> bool:
+    """Return whether a complaint is about a rule: it has the rule's words."""
+    wanted, said = gist(rule), gist(complaint)
+    mine, theirs = particulars(rule), particulars(complaint)
+    if mine and theirs and not mine & theirs:
+        return False
+    shared = len(wanted & said)
+    return shared >= min(2, len(wanted)) and shared >= 0.6 * len(wanted) and shared > 0
+
+
+def _restated(rule: str, said: str) -> bool:
+    return same_said(rule, said, again=False)
