@@ -25,7 +25,7 @@ from ctxmem.auditing.forgetting.questions import Questions
 from ctxmem.auditing.forgetting.rules import Rules
 from ctxmem.protocols import Counter
 
-__all__ = ["FIXES", "KINDS", "Forgotten", "Forgetting", "forgotten"]
+__all__ = ["FIXES", "KINDS", "Forgetting", "Forgotten", "forgotten"]
 
 
 def forgotten(conversation: Conversation, counter: Counter) -> list[Forgotten]:
@@ -45,7 +45,7 @@ def _read(conversation: Conversation, counter: Counter) -> tuple[list[Forgotten]
     identifiers = Identifiers(walk)
     joined: dict[Any, Forgotten] = {}
     for at in walk.moments():
-        if walk.new_start:
+        if at.fresh:
             actions, rules, questions = Actions(walk), Rules(walk), Questions(walk)
             identifiers = Identifiers(walk)
         needs: list[Need] = [*actions.take(at), *rules.take(at), *questions.take(at)]

@@ -30,7 +30,8 @@ _ASKED = re.compile(
 )
 _ASKED_TO_READ = re.compile(
     r"\bre-?(?:read|open|load|fetch)\b"
-    r"|\b(?:read|open|view|load|print|cat|look (?:at|into|through))\b.{0,80}\b(?:again|once more)\b",
+    r"|\b(?:read|open|view|load|print|cat|look (?:at|into|through))\b.{0,80}"
+    r"\b(?:again|once more)\b",
     re.IGNORECASE,
 )
 _KEPT = 50  # runs of one action that are compared

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.auditing.forgetting.blocks import Block, Entry
 from ctxmem.auditing.conversations import Conversation
+from ctxmem.auditing.forgetting.blocks import Block, Entry
 
 _SUMMARY = re.compile(
     r"\b(?:summar(?:y|ized|ised|ises|izes)|being continued from|conversation so far|so far:|recap"
@@ -102,13 +102,15 @@ class Moment:
     """A new message, with the window that was there when it was said.
 
     A message of the model is held against the window that it answered; one of anybody else against
-    the window that the next call was sent. `left` are the blocks that just left, and how.
+    the window that the next call was sent. `fresh` is whether a window begins with it that shares
+    nothing with the one before, so that nothing was trimmed.
     """
 
     entry: Entry
     window: Window
     call: int
     place: str
+    fresh: bool = False
 
 
 class Walk:
@@ -148,9 +150,10 @@ class Walk:
                 self.window.add(entries[i])
             later = {i for i in tail if i > spoken}
             self.window.become([entry for i, entry in enumerate(entries) if i not in later])
-            self._note_departures(entries, number, place)
+            self._note_departures(entries, later, number, place)
             for i in sorted(later):
-                yield Moment(entries[i], self.window, number, place)
+                yield Moment(entries[i], self.window, number, place, self._new_start)
+                self._new_start = False
                 self.window.add(entries[i])
             self._before = entries
             last = (number, place)
@@ -240,21 +243,22 @@ class Walk:
             entries[tail[0]].summary = True  # a transcript goes on with the summary
         elif self._before and not any(entries[i].role != "system" for i in known) and tail:
             first = entries[tail[0]]
-            if _SUMMARY.search(first.text[:2000]) and len(tail) + len(first.text) // 200 >= 2:
-                first.summary = True
-            elif first.role == "system":
+            told = len(tail) + len(first.text) // 200 >= 2  # not only a word of a short question
+            if first.role == "system" or (told and _SUMMARY.search(first.text[:2000])):
                 first.summary = True
             else:
                 chat = sum(entry.role != "system" for entry in self._before)
                 self._new_start = chat < _A_CHAT
         return [i for i in tail if not entries[i].summary]
 
-    def _note_departures(self, entries: Sequence[Entry], number: int, place: str) -> None:
-        """Note what of the window before is in this one no more."""
+    def _note_departures(
+        self, entries: Sequence[Entry], fresh: Collection[int], number: int, place: str
+    ) -> None:
+        """Note what of the window before is in this one no more; `fresh` messages are new."""
         here = {entry.sign for entry in entries}
         left = [e for e in self._before if e.sign not in here and not e.summary]
-        for entry in entries:
-            for block in entry.blocks:
+        for i, entry in enumerate(entries):
+            for block in entry.blocks if i not in fresh else ():
                 self.gone.pop(block.content, None)
         contents = {block.content for entry in entries for block in entry.blocks}
         blocks = [
@@ -274,11 +278,6 @@ class Walk:
             self.departures.append(departure)
         for block in blocks:
             self.gone[block.content] = departure
-
-    @property
-    def new_start(self) -> bool:
-        """Whether the window at hand begins something else, of which nothing was ever trimmed."""
-        return self._new_start
 
 
 def _shortened(shorter: str, longer: str) -> bool:

@@ -14,14 +14,14 @@ from ctxmem.auditing.forgetting.wording import AGAIN, NOW, gist, held_by, partic
 
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!](?=\w)[^.!?\n]*)*[?？]|[^.!?\n]+[.!]?")
 _ASKS = re.compile(
-    r"[?？]\s*$|^\W*(?:(?:so|and|ok|okay|sorry|hm+|wait|please|quick question)\W+)*(?:what|which|who"
-    r"|whom|whose|where|when|how|why|remind me|tell me|was|welche\w*|wie|wo|wer|wann|warum|quel\w*"
+    r"[?？]\s*$|^\W*(?:(?:so|and|ok|okay|sorry|hm+|wait|please|quick question)\W+)*(?:what|which"
+    r"|who|whom|whose|where|when|how|why|remind me|tell me|was|welche\w*|wie|wo|wer|wann|warum|quel\w*"
     r"|comment|qu[eé]|cu[aá]l|d[oó]nde)\b",
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(
-    r"\b(?:please|could you|can you|would you|may i have|i(?:['’]ll| will)? need|let me know|provide"
-    r"|share|send me|give me|tell me|bitte|nenn\w* mir)\b.*",
+    r"\b(?:please|could you|can you|would you|may i have|i(?:['’]ll| will)? need|let me know"
+    r"|provide|share|send me|give me|tell me|bitte|nenn\w* mir)\b.*",
     re.IGNORECASE,
 )
 _OFFERS = re.compile(

@@ -1,0 +1,473 @@
+"""Plant what was forgotten: does `ctxmem audit --forgotten` find it, and nothing where it is not?
+
+A session is a chat with tools in which something is said early. Then other work follows, the
+history is trimmed or compacted, and what was said is needed: a rule, a file, a command's result,
+an answer, an identifier. Its clean twin has the same shape, but what is needed is still there, in
+the window or in the summary, or there was a reason to ask for it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ctxmem.auditing.conversations import conversations
+from ctxmem.auditing.forgotten import forgotten
+from ctxmem.tokens import resolve
+
+FORMATS = ("claude_code", "openai", "anthropic", "openinference")
+KINDS = ("forgotten_rule", "asked_again", "read_again", "run_again", "forgotten_identifier")
+
+
+class Step(NamedTuple):
+    """One message, or a call with its result."""
+
+    role: str  # user, assistant or call
+    text: str = ""
+    name: str = ""
+    arguments: dict[str, Any] = {}
+    result: str = ""
+
+
+class Truth(NamedTuple):
+    """What was planted: the kind of finding, and a text that the finding names."""
+
+    kind: str
+    about: str
+
+
+# Wordings -----------------------------------------------------------------------------------------
+
+MODULES = "billing ledger parser router session cache invoice export search mailer login shipping"
+VERBS = "Tidy up|Have a look at|Refactor|Check|Document|Simplify|Add types to|Speed up|Harden"
+NOTES = (
+    "The {m} module now validates its input before it writes anything.",
+    "I moved the retry loop of {m} into its own function and kept the behaviour.",
+    "{m} had an unused branch; it is gone, and the callers are the same as before.",
+    "Logging in {m} was too chatty at info level, so it is quieter now.",
+    "The {m} part reads well; I only renamed two local variables.",
+)
+RULES = (  # a rule, how the model breaks it (None: it cannot be shown), how the user repeats it
+    ("Never push to origin, I do that myself.", ("bash", "git push origin main"), ""),
+    ("Please answer in German from here on.", "english", "Auf Deutsch antworten bitte, I told you."),
+    ("Use pnpm, not npm.", ("bash", "npm install left-pad"), "I told you: pnpm, not npm!"),
+    ("Do not touch anything in migrations/.", ("edit", "migrations/0042_users.py"), ""),
+    ("Don't use emojis in your replies.", "emoji", "As I said, no emojis in your replies."),
+    ("Keep your answers under 40 words.", "long", "Again: keep your answers under 40 words."),
+    (
+        "You must not use the word 'leverage' anywhere.",
+        "word",
+        "I already asked you not to use the word 'leverage'.",
+    ),
+    (
+        "All amounts in the report must be shown in Swiss francs.",
+        None,
+        "I said that all amounts in the report must be in Swiss francs.",
+    ),
+    (
+        "Only ever read from the replica, never from the primary database.",
+        None,
+        "Remember, only read from the replica, not from the primary database.",
+    ),
+    (
+        "Don't add new dependencies without asking me first.",
+        None,
+        "How often do I have to say it: no new dependencies without asking me!",
+    ),
+    ("Never mention the merger to customers.", None, "You must never mention the merger to customers."),
+)
+QUESTIONS = (  # asked, answered, asked again
+    ("Which port does the staging proxy use?", "It listens on 8443.", "What was the staging proxy port again?"),
+    ("How long is the notice period for the Geneva lease?", "Three months to the end of a quarter.",
+     "Remind me, how long is the notice period of the Geneva lease?"),
+    ("Who owns the payments dashboard?", "Marta Kowalczyk's team owns it.", "Who owns the payments dashboard?"),
+    ("What is the maximum upload size for avatars?", "Avatars may have 2,500 kilobytes.",
+     "And what's the maximum avatar upload size?"),
+    ("Why did we drop the nightly export job?", "It timed out on large tenants, so webhooks replaced it.",
+     "Why was the nightly export job dropped again?"),
+    ("Which region hosts the archive bucket?", "It lives in eu-north-1.", "In which region is the archive bucket hosted?"),
+)  # fmt: skip
+ASKED_BY_MODEL = (  # the model asks, the user answers, the model asks again
+    ("Which environment should the release candidate go to?", "To the preprod-west cluster.",
+     "Which environment should the release candidate go to?"),
+    ("What is your customer number?", "It's KD-880417.", "Could you please tell me your customer number?"),
+    ("May I have the e-mail address for the invoice?", "billing@tessellate.example",
+     "What is the e-mail address for the invoice?"),
+    ("Which date format do you want in the export?", "Day first, with dots, as in Switzerland.",
+     "Which date format do you want for the export?"),
+)  # fmt: skip
+IDENTIFIERS = (  # said, used again by the user; {i} is the identifier
+    ("My order is {i}, it arrived damaged.", "So what happens with {i} now, do I get a refund?"),
+    ("The failing run is {i}.", "Can you link {i} in the ticket?"),
+    ("Please keep an eye on ticket {i}.", "Please close {i} for me."),
+    ("The contract number is {i} by the way.", "Put {i} on the cover page."),
+)
+SHAPES = ("ORD-{n}", "run_{n}", "TCK-{n}-B", "{n}/CH/{n}")
+
+
+class Writer:
+    """Writes the steps of one session, each text once unless it is planted."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self._numbers = iter(rng.sample(range(100, 999), 300))
+
+    def number(self) -> int:
+        """Return a number that no other text of the session has."""
+        return next(self._numbers) * 100 + self.rng.randrange(10, 99)
+
+    def filler(self, turns: int) -> list[Step]:
+        """Return turns of other work: a request, a look at a file, an answer."""
+        steps = []
+        for _ in range(turns):
+            module = f"{self.rng.choice(MODULES.split())}{self.number()}"
+            request = f"{self.rng.choice(VERBS.split('|'))} the {module} module, please."
+            steps.append(Step("user", request))
+            if self.rng.random() < 0.7:
+                path = f"app/{module}/service.py"
+                steps.append(Step("call", name="read_file", arguments={"path": path},
+                                  result=self.code(module)))  # fmt: skip
+            steps.append(Step("assistant", self.rng.choice(NOTES).format(m=module)))
+        return steps
+
+    def code(self, module: str, lines: int = 12) -> str:
+        """Return a file that no other is like."""
+        rows = [f"class {module.capitalize()}Service:", f'    """Serve {module}."""', ""]
+        for _ in range(lines):
+            n = self.number()
+            rows.append(f"    def step_{n}(self, value):")
+            rows.append(f"        return value + {n}")
+        return "\n".join(rows)
+
+
+class Planted(NamedTuple):
+    """What is said early, what comes in between, what is needed late, and what is to be found."""
+
+    early: list[Step]
+    late: list[Step]
+    truth: Truth
+    said: str  # what a summary has to say so that nothing is forgotten
+    reason: list[Step] = []  # what makes it right to ask again
+
+
+def plant_rule(writer: Writer) -> Planted:
+    """Plant a rule that is broken or said again."""
+    rule, broken, again = writer.rng.choice(RULES)
+    early = [Step("user", rule), Step("assistant", "Understood.")]
+    ask = [Step("user", f"Now do the same for the module{writer.number()} part.")]
+    if broken is not None and (not again or writer.rng.random() < 0.6):
+        late = [*ask, *_breaking(broken, writer)]
+    else:
+        late = [*ask, Step("assistant", "Done, have a look."), Step("user", again),
+                Step("assistant", "Sorry, I will keep to it.")]  # fmt: skip
+    return Planted(early, late, Truth("forgotten_rule", rule[:40]), rule)
+
+
+def _breaking(how: Any, writer: Writer) -> list[Step]:
+    if isinstance(how, tuple):
+        kind, what = how
+        arguments = {"command": what} if kind == "bash" else {
+            "file_path": what, "old_string": "a", "new_string": "b"}  # fmt: skip
+        name = "Bash" if kind == "bash" else "Edit"
+        return [Step("call", name=name, arguments=arguments, result="ok"), Step("assistant", "Done.")]
+    texts = {
+        "english": "The part is done and the tests are green, so you can have a look at it when "
+        "you have the time for it, and the rest of the work is on the list.",
+        "emoji": "All done \U0001f680 have a look.",
+        "long": "I went through the part line by line. " * 9,
+        "word": "We can leverage the index that is there already.",
+    }
+    return [Step("assistant", texts[how])]
+
+
+def plant_question(writer: Writer) -> Planted:
+    """Plant a question that the user or the model asks again."""
+    if writer.rng.random() < 0.5:
+        asked, answered, again = writer.rng.choice(QUESTIONS)
+        early = [Step("user", asked), Step("assistant", answered)]
+        late = [Step("user", again), Step("assistant", "Let me look that up.")]
+        return Planted(early, late, Truth("asked_again", again[:30]), f"{asked} {answered}")
+    asked, answered, again = writer.rng.choice(ASKED_BY_MODEL)
+    early = [Step("user", f"I need a hand with case {writer.number()}."), Step("assistant", asked),
+             Step("user", answered), Step("assistant", "Thanks, noted.")]  # fmt: skip
+    late = [Step("user", "Now finish it."), Step("assistant", again), Step("user", answered),
+            Step("assistant", "Thank you.")]  # fmt: skip
+    return Planted(early, late, Truth("asked_again", ""), f"{asked} {answered}")
+
+
+def plant_read(writer: Writer) -> Planted:
+    """Plant a file that is read again."""
+    n = writer.number()
+    path = writer.rng.choice(("src/core{n}/config.py", "/repo/lib/table{n}.ts", "docs/plan{n}.md"))
+    path = path.format(n=n)
+    name, key = writer.rng.choice((("Read", "file_path"), ("read_file", "path"), ("open_file", "filename")))
+    text = writer.code(f"core{n}")
+    read = Step("call", name=name, arguments={key: path}, result=text)
+    if writer.rng.random() < 0.25:
+        read = Step("call", name="Bash", arguments={"command": f"cat {path}"}, result=text)
+    early = [Step("user", f"What does {path} do?"), read, Step("assistant", "It holds the steps.")]
+    late = [Step("user", "Go on with the step list."), read, Step("assistant", "I see the steps now.")]
+    edit = Step("call", name="Edit", arguments={"file_path": path, "old_string": "x", "new_string": "y"},
+                result="ok")  # fmt: skip
+    changed = read._replace(result=writer.code(f"core{n}"))
+    reason = [Step("user", "Rename the steps."), edit, Step("assistant", "Renamed."),
+              Step("user", "Go on with the list."), changed, Step("assistant", "I see.")]  # fmt: skip
+    return Planted(early, late, Truth("read_again", path), text, reason)
+
+
+def plant_run(writer: Writer) -> Planted:
+    """Plant a command, or a look-up, that is run again."""
+    n = writer.number()
+    result = "\n".join(f"row {writer.number()}: {writer.number()} items" for _ in range(12))
+    shell, name, arguments = writer.rng.choice((
+        (True, "Bash", {"command": f"grep -rn step_{n} lib"}),
+        (True, "run_command", {"cmd": f"python tools/report.py --month {n}"}),
+        (False, "get_order_details", {"order_id": f"ORD-{n}"}),
+        (False, "search_flights", {"origin": "ZRH", "destination": "OSL", "key": f"k{n}"}),
+    ))  # fmt: skip
+    run = Step("call", name=name, arguments=arguments, result=result)
+    about = str(next(iter(arguments.values())))
+    early = [Step("user", "What do we have there?"), run, Step("assistant", "Twelve rows.")]
+    late = [Step("user", "Give me the largest row."), run, Step("assistant", "It is the third row.")]
+    reason = [Step("user", "Please run it again, I changed the data."), run, Step("assistant", "Same as before.")]
+    if shell and writer.rng.random() < 0.5:
+        edit = Step("call", name="Edit", arguments={"file_path": "lib/a.py", "old_string": "x",
+                    "new_string": "y"}, result="ok")  # fmt: skip
+        reason = [Step("user", "Fix the sum."), edit, run, Step("assistant", "Fixed.")]
+    return Planted(early, late, Truth("run_again", about[:30]), result, reason)
+
+
+def plant_identifier(writer: Writer) -> Planted:
+    """Plant an identifier that the user or a call uses again."""
+    name = writer.rng.choice(SHAPES).format(n=writer.number())
+    said, again = writer.rng.choice(IDENTIFIERS)
+    early = [Step("user", said.format(i=name)), Step("assistant", "I made a note of that.")]
+    if writer.rng.random() < 0.5:
+        late = [Step("user", again.format(i=name)), Step("assistant", "Sure.")]
+    else:
+        late = [Step("user", "Now close my case."),
+                Step("call", name="close_case", arguments={"reference": name}, result="closed"),
+                Step("assistant", "It is closed.")]  # fmt: skip
+    return Planted(early, late, Truth("forgotten_identifier", name), said.format(i=name))
+
+
+PLANTERS: dict[str, Callable[[Writer], Planted]] = {
+    "forgotten_rule": plant_rule,
+    "asked_again": plant_question,
+    "read_again": plant_read,
+    "run_again": plant_run,
+    "forgotten_identifier": plant_identifier,
+}
+
+
+# Formats ------------------------------------------------------------------------------------------
+
+
+def messages_of(steps: Sequence[Step], form: str) -> list[tuple[dict[str, Any], bool]]:
+    """Return the steps as messages of a provider, each with whether the model says it."""
+    made: list[tuple[dict[str, Any], bool]] = []
+    for number, step in enumerate(steps):
+        if step.role != "call":
+            made.append(({"role": step.role, "content": step.text}, step.role == "assistant"))
+            continue
+        key = f"call_{number}"
+        if form == "openai":
+            function = {"name": step.name, "arguments": json.dumps(step.arguments)}
+            call = {"id": key, "type": "function", "function": function}
+            made.append(({"role": "assistant", "content": None, "tool_calls": [call]}, True))
+            made.append(({"role": "tool", "tool_call_id": key, "content": step.result}, False))
+        else:
+            use = {"type": "tool_use", "id": key, "name": step.name, "input": step.arguments}
+            result = {"type": "tool_result", "tool_use_id": key, "content": step.result}
+            made.append(({"role": "assistant", "content": [use]}, True))
+            made.append(({"role": "user", "content": [result]}, False))
+    return made
+
+
+def requests_of(
+    steps: Sequence[Step], form: str, session: str, room: int, *, trimmed: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield growing requests; a trimmed window has the last `room` messages from a question on."""
+    system = {"role": "system", "content": "You are a careful assistant for a small company."}
+    said = messages_of(steps, form)
+    for i, (message, by_model) in enumerate(said):
+        if not by_model:
+            continue
+        window = [one for one, _ in said[:i]]
+        if trimmed and len(window) > room:
+            starts = [j for j, one in enumerate(window) if _is_question(one)]
+            window = window[next((j for j in starts if j >= len(window) - room), starts[-1]) :]
+        yield from (_request(window, message, system, form, session, i),)
+
+
+def _is_question(message: dict[str, Any]) -> bool:
+    return message["role"] == "user" and isinstance(message["content"], str)
+
+
+def _request(window: list[Any], answer: Any, system: Any, form: str, session: str, i: int) -> Any:
+    time = f"2026-03-02T10:{i // 60:02}:{i % 60:02}Z"
+    if form == "anthropic":
+        request = {"model": "claude-sonnet-4-5", "system": system["content"], "messages": window}
+        content = answer["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        response = {"role": "assistant", "content": blocks, "usage": {"input_tokens": 9, "output_tokens": 9}}
+        return {"session_id": session, "timestamp": time, "request": request, "response": response}
+    request = {"model": "gpt-4.1", "messages": [system, *window]}
+    response = {"choices": [{"message": answer}], "usage": {"prompt_tokens": 9, "completion_tokens": 9}}
+    return {"session_id": session, "timestamp": time, "request": request, "response": response}
+
+
+def spans_of(steps: Sequence[Step], session: str, room: int, *, trimmed: bool) -> Iterator[dict[str, Any]]:
+    """Yield the requests as OpenInference spans."""
+    for number, request in enumerate(requests_of(steps, "openai", session, room, trimmed=trimmed)):
+        attributes: dict[str, Any] = {"openinference.span.kind": "LLM", "session.id": session}
+        asked = request["request"]["messages"]
+        answered = [request["response"]["choices"][0]["message"]]
+        for side, messages in (("input", asked), ("output", answered)):
+            for i, message in enumerate(messages):
+                head = f"llm.{side}_messages.{i}.message"
+                attributes[f"{head}.role"] = message["role"]
+                if message.get("content"):
+                    attributes[f"{head}.content"] = message["content"]
+                if message.get("tool_call_id"):
+                    attributes[f"{head}.tool_call_id"] = message["tool_call_id"]
+                for j, call in enumerate(message.get("tool_calls") or ()):
+                    at = f"{head}.tool_calls.{j}.tool_call"
+                    attributes[f"{at}.id"] = call["id"]
+                    attributes[f"{at}.function.name"] = call["function"]["name"]
+                    attributes[f"{at}.function.arguments"] = call["function"]["arguments"]
+        yield {
+            "name": "ChatCompletion",
+            "context": {"trace_id": f"{session}-{number:04}", "span_id": f"{number:016x}"},
+            "parent_id": None,
+            "start_time": request["timestamp"],
+            "end_time": request["timestamp"],
+            "attributes": attributes,
+        }
+
+
+def transcript_of(
+    before: Sequence[Step], after: Sequence[Step], session: str, summary: str | None
+) -> Iterator[dict[str, Any]]:
+    """Yield a Claude Code transcript; with a summary, it was compacted between the two parts."""
+    lines = 0
+    parent = None
+
+    def line(kind: str, **more: Any) -> dict[str, Any]:
+        nonlocal lines, parent
+        lines += 1
+        name = f"{session}-{lines:04}"
+        made = {"type": kind, "uuid": name, "parentUuid": parent, "sessionId": session,
+                "timestamp": f"2026-03-02T10:{lines // 60:02}:{lines % 60:02}Z", **more}  # fmt: skip
+        parent = name
+        return made
+
+    parts = [before, after] if summary is not None else [[*before, *after]]
+    for at, steps in enumerate(parts):
+        if at:
+            parent = None
+            yield line("system", subtype="compact_boundary", content="Conversation compacted")
+            text = "This session is being continued from a previous conversation that ran out of "
+            text += f"context. The conversation is summarized below:\n{summary}"
+            yield line("user", isCompactSummary=True, message={"role": "user", "content": text})
+        for number, (message, by_model) in enumerate(messages_of(steps, "anthropic")):
+            renamed = json.loads(json.dumps(message).replace('"call_', f'"toolu_{at}_'))
+            if not by_model:
+                yield line("user", message=renamed)
+                continue
+            content = renamed["content"]
+            blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            answer = {"id": f"msg_{session}_{at}_{number}", "role": "assistant", "model": "claude-sonnet-4-5",
+                      "content": blocks, "usage": {"input_tokens": 9, "output_tokens": 9}}  # fmt: skip
+            yield line("assistant", message=answer)
+
+
+# Sessions -----------------------------------------------------------------------------------------
+
+
+def plant_forgetting(
+    rng: random.Random, session: str, *, clean: bool = False, kind: str = "", form: str = ""
+) -> tuple[list[dict[str, Any]], list[Truth]]:
+    """Return the records of a session and what was forgotten in it, nothing if it is `clean`."""
+    writer = Writer(rng)
+    planted = PLANTERS[kind or rng.choice(KINDS)](writer)
+    form = form or rng.choice(FORMATS)
+    first = [*writer.filler(rng.randint(0, 2)), *planted.early]
+    between = writer.filler(rng.randint(5, 8))
+    late = [*planted.late, *writer.filler(rng.randint(0, 2))]
+    truth = [] if clean else [planted.truth]
+    way = rng.choice(("kept", "reason", "unneeded")) if clean else ""
+    if way == "reason" and not planted.reason:
+        way = "kept"
+    if way == "reason":
+        late = [*planted.reason, *writer.filler(1)]
+    elif way == "unneeded":
+        late = writer.filler(3)
+    if form == "claude_code":
+        summary: str | None = f"Work went on with {writer.number()} small clean-ups of modules."
+        if way == "kept" and planted.truth.kind not in ("read_again", "run_again"):
+            summary += f"\nThe user said: {planted.said}"
+        elif way == "kept":
+            summary = None  # nothing was compacted, so it is still there
+        return list(transcript_of([*first, *between], late, session, summary)), truth
+    steps = [*first, *between, *late]
+    trimmed = way != "kept"
+    room = rng.randint(8, 12)
+    if form == "openinference":
+        return list(spans_of(steps, session, room, trimmed=trimmed)), truth
+    return list(requests_of(steps, form, session, room, trimmed=trimmed)), truth
+
+
+def score(seed: int, count: int) -> dict[str, Any]:
+    """Plant sessions and clean ones; return what was found of the one and in the other."""
+    counter = resolve("o200k_base")
+    planted: Counter[tuple[str, str]] = Counter()
+    missed: list[Any] = []
+    extra: list[Any] = []
+    false: list[Any] = []
+    for number in range(count):
+        for clean in (False, True):
+            rng = random.Random(f"{seed} {number} {clean}")
+            kind, form = KINDS[number % 5], FORMATS[number // 5 % 4]
+            session = f"s{number}{'c' if clean else ''}"
+            records, truth = plant_forgetting(rng, session, clean=clean, kind=kind, form=form)
+            found = [one for c in conversations(records) for one in forgotten(c, counter)]
+            if clean:
+                false += [(number, form, kind, one.kind, one.title, one.use) for one in found]
+                continue
+            planted[kind, form] += 1
+            hits = [o for o in found if o.kind == kind and truth[0].about.lower() in _all(o)]
+            if not hits:
+                missed.append((number, form, truth[0], [(o.kind, o.title) for o in found]))
+            extra += [(number, form, kind, o.kind, o.title, o.use[:200]) for o in found if o not in hits[:1]]
+    return {"planted": sum(planted.values()), "missed": missed, "extra": extra, "false": false}
+
+
+def _all(one: Any) -> str:
+    return f"{one.title}\n{one.left}\n{one.before}\n{one.use}".lower()
+
+
+def run(argv: list[str] | None = None) -> int:
+    """Print how much of what was planted was found, and what was found where nothing was."""
+    parser = argparse.ArgumentParser(prog="ctxmem bench forgetting", description=__doc__)
+    parser.add_argument("--sessions", type=int, default=400, help="planted ones; as many are clean")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--verbose", action="store_true", help="name what was missed and why")
+    arguments = parser.parse_args(argv)
+    found = score(arguments.seed, arguments.sessions)
+    missed, false = found["missed"], found["false"]
+    share = 1 - len(missed) / max(1, found["planted"])
+    print(f"planted {found['planted']:,}: {share:.1%} found; {len(found['extra'])} others beside them")
+    print(f"clean {arguments.sessions:,}: {len(false)} false alarms")
+    for name in ("missed", "extra", "false") if arguments.verbose else ():
+        for one in found[name]:
+            print(name, *one, sep=" | ")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run())
