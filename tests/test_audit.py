@@ -8,13 +8,13 @@ import random
 from collections import Counter
 
 import pytest
-from ctxmem.bench import traces
 
 import ctxmem
 import ctxmem.pricing
 from ctxmem import BudgetError, InputError, InputTypeError, audit
 from ctxmem.auditing import KINDS
 from ctxmem.auditing.ledger import FIXES
+from ctxmem.bench import traces
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."
@@ -329,8 +329,8 @@ def turn(role, content, **more):
 def test_a_transcript_is_priced_by_how_often_it_was_sent():
     records = [turn("user", ONE)]
     records += [turn("user", ONE)]
-    records += [turn("assistant", [{"type": "text", "text": "a"}], message={"id": i})
-                for i in ("m1", "m1", "m2", "m3")]  # fmt: skip
+    records += [turn("assistant", [{"type": "text", "text": text}], message={"id": i})
+                for text, i in (("a", "m1"), ("b", "m1"), ("a", "m2"), ("a", "m3"))]  # fmt: skip
     found = audit(records, counter=words)
     (finding,) = found.findings
     assert found.totals["calls"] == 3  # one answer was told in two lines

@@ -1,6 +1,10 @@
 """Find what a context wastes in the traces that are there already.
 
 assembly   events to calls of a model, in order
+transcripts  lines to the messages that each call was sent
+lineage    what a request continues, and which calls a chat had
+conversations  calls to whole conversations
+messages   what all of these have to know of a message
 segments   what a window is made of
 passages   what repeats within a window
 sessions   what changes from call to call
@@ -20,17 +24,19 @@ from pathlib import Path
 from typing import Any
 
 from ctxmem import report
-from ctxmem.auditing.assembly import HELD, Assembler
+from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
+from ctxmem.auditing.conversations import calls_in
 from ctxmem.auditing.gate import Condition, failed, read_conditions
 from ctxmem.auditing.ledger import KINDS, AuditFinding, price_of
+from ctxmem.auditing.lineage import Lineage
 from ctxmem.auditing.replay import Replay
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
-from ctxmem.traces import MAX_LINE, Tally, read_events, read_records
+from ctxmem.traces import MAX_LINE, Tally
 
 __all__ = ["KINDS", "METRICS", "Audit", "AuditFinding", "Condition", "audit"]
 
@@ -172,45 +178,24 @@ def audit(
     auditor = Auditor(
         resolved, budget=limit, near=near, replay=Replay(resolved, limit) if replay else None
     )
-    assembler = Assembler(held)
     with warnings.catch_warnings():
         # Texts made to be alike are compared by sketch; who audits does not care how.
         warnings.filterwarnings("ignore", category=CtxmemWarning)
-        before = 0
-        records = read_records(source, tally, progress=progress, max_line=max_line)
-        for event in read_events(map(_record, records), tally):
-            for call in assembler.add(event, tally.bytes - before or _size(event)):
-                auditor.add(call)
-            before = tally.bytes
-        for call in assembler.rest():
+        lineage = Lineage(tally)
+        for call in calls_in(
+            source, tally, lineage, progress=progress, max_line=max_line, held=held
+        ):
             auditor.add(call)
         sessions, windows = auditor.finish()
     findings = auditor.ledger.findings(price)
     return Audit(
         findings,
         _totals(auditor, price, resolved.name, resolved.exact),
-        _read(tally, auditor),
+        _read(tally, auditor, lineage.copies),
         sessions,
         windows,
         auditor.replay.to_dict() if auditor.replay else None,
     )
-
-
-def _record(given: tuple[Any, str]) -> tuple[Any, str]:
-    """Return a record; a `Window` is audited as what was retrieved for one request."""
-    window, place = given
-    if not isinstance(window, Window):
-        return given
-    hits = [
-        {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
-        for piece in window.pieces
-    ]
-    return {"hits": hits}, place
-
-
-def _size(event: Any) -> int:
-    """Return about how many bytes an event of a record holds that no file told the size of."""
-    return 200 + sum(len(passage.text or "") for passage in event.passages) + len(event.messages)
 
 
 def _prices(prices: object) -> dict[str, float] | None:
@@ -277,7 +262,7 @@ def _totals(
     }
 
 
-def _read(tally: Tally, auditor: Auditor) -> dict[str, Any]:
+def _read(tally: Tally, auditor: Auditor, copies: int) -> dict[str, Any]:
     skipped = dict(tally.skipped.most_common())
     if auditor.totals.unreadable:
         skipped["messages of no known shape, not checked"] = auditor.totals.unreadable
@@ -287,6 +272,6 @@ def _read(tally: Tally, auditor: Auditor) -> dict[str, Any]:
         "records": tally.records,
         "formats": dict(tally.formats.most_common()),
         "skipped": skipped,
-        "copies": auditor.lines.copies,
+        "copies": copies,
         "places": tally.places,
     }

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.traces import Event, Kind, Passage, Usage
+from ctxmem.traces import MESSAGES, Event, Kind, Passage, Usage
 
 HELD = 32 << 20
 """Bytes of input that are held back: spans of one trace are joined if they lie no further apart."""
+
+_LINES = (Kind.TURN, Kind.RESTART, Kind.LINK)
 
 _EVENT_BYTES = 500
 """What an event counts more than its input, so that short lines take no more memory than long."""
@@ -25,7 +27,12 @@ class Call:
 
     `lists` holds what each retriever returned; of calls without messages it is the window. A turn
     adds one message to its session and is a call only if it is the model's; `line` is the id that
-    its record has in any copy, "" if it has none.
+    its record has in any copy, "" if it has none. A `restart` drops what its session held for its
+    own messages: none where a history was compacted, the path to a `branch` where it was rewound.
+
+    `span` and `parent` are ids of a transcript's lines; a `link` is a line without a message. A
+    `plain` call is a record of messages that names no model. `known` turns were counted before, in
+    the session that this one is a copy of, and `thread` tells chats of one session apart.
     """
 
     place: str
@@ -41,6 +48,18 @@ class Call:
     turn: str | None = None
     line: str = ""
     restart: bool = False
+    tools: list[Any] = field(default_factory=list)
+    answer: list[Any] = field(default_factory=list)
+    cost: float | None = None
+    response: str = ""
+    previous: str = ""
+    span: str = ""
+    parent: str = ""
+    plain: bool = False
+    link: bool = False
+    known: bool = False
+    branch: bool = False
+    thread: str = ""
 
 
 @dataclass(slots=True)
@@ -100,8 +119,9 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
     What retrievers returned is the window only where no request tells what the model was given:
     else the same text would be counted twice.
     """
-    if len(events) == 1 and events[0].kind is Kind.TURN:
-        yield _turn(events[0])
+    if len(events) == 1 and events[0].kind in _LINES:
+        if events[0].kind is not Kind.LINK or (events[0].span and not events[0].trace):
+            yield _turn(events[0])
         return
     events = sorted(events, key=lambda event: event.time or 0.0)
     session = next((event.session for event in events if event.session), None)
@@ -124,6 +144,12 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
             lists=lists if event is requests[0] else [],
             shown=shown,
             usage=event.usage,
+            tools=event.tools,
+            answer=event.answer,
+            cost=event.cost,
+            response=event.response,
+            previous=event.previous,
+            plain=event.format == MESSAGES,
         )
     if not requests and final:
         first = final[0]
@@ -131,7 +157,7 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
             first.place, session, first.trace, first.time, "", query, lists=lists, shown=shown
         )
     for event in events:
-        if event.kind in (Kind.TURN, Kind.RESTART):
+        if event.kind in _LINES and event.kind is not Kind.LINK:
             yield _turn(event)
 
 
@@ -148,6 +174,12 @@ def _turn(event: Event) -> Call:
         turn=event.turn,
         line=f"{event.kind.value} {event.span}" if event.span else "",
         restart=event.kind is Kind.RESTART,
+        answer=event.answer,
+        tools=event.tools,
+        cost=event.cost,
+        span=event.span,
+        parent=event.parent,
+        link=event.kind is Kind.LINK,
     )
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from ctxmem.auditing.assembly import Call
-from ctxmem.auditing.conversations import inferred_session
 from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.lineage import inferred_session
 from ctxmem.auditing.passages import (
     Boilerplate,
     mark_overlaps,
@@ -24,7 +24,6 @@ from ctxmem.auditing.segments import Cutter, Segment, Window
 from ctxmem.auditing.sessions import (
     CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
-    Lines,
     Row,
     Session,
     Sessions,
@@ -93,7 +92,6 @@ class Auditor:
         self.totals = Totals()
         self.replay = replay
         self.rankers = Rankers()
-        self.lines = Lines()
         self._sessions = Sessions()
         self._cutter = Cutter(counter)
         self._boilerplate = Boilerplate(counter)
@@ -225,18 +223,17 @@ class Auditor:
     def _add_turn(self, call: Call) -> None:
         """Take one message of a chat whose log has a record for each message.
 
-        A copy of it in the same session is left out. One in another session, which was resumed or
-        forked, is part of what later calls were sent, but no call of its own.
+        One that another session had before, of which this is a copy, is part of what later calls
+        were sent, but no call of its own; so are those that a rewound conversation begins with.
         """
         name = call.session or "chat"
-        read = self.lines.read(call.line, name)
-        if read == "again":
-            return
         session = self._sessions.get(name)
         if not session.place:
             session.place = {"place": call.place, "session": session.name}
+        sent = 0
         if call.restart:
             self._close_transcript(session)
+            sent = session.transcript.sent if session.transcript is not None else 0
             session.transcript = None
         if session.transcript is None:
             session.transcript = Transcript()
@@ -249,9 +246,10 @@ class Auditor:
         message = next((m for m in call.messages if isinstance(m, dict)), None)
         asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
         again = call.turn == chat.turn
+        asked = asked and not call.restart
         if asked:
             chat.turn = call.turn or ""
-        if asked and not again and read == "new":
+        if asked and not again and not call.known:
             row = Row(call.place, call.time, chat.tokens, chat.sent, chat.repeated, 0)
             self._account(call, session, row)
             self.totals.compared += chat.tokens if chat.calls else 0
@@ -272,6 +270,8 @@ class Auditor:
                 if first != at:
                     chat.repeats.append((at, first))
                     chat.repeated += segment.tokens
+        if call.restart:
+            chat.sent = min(sent, chat.tokens)  # what a rewound conversation shares with the last
         for closed in self._sessions.settle(session):
             self._close(closed)
 

@@ -13,18 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import xxhash
-
 from ctxmem.auditing.assembly import HELD, Assembler, Call
-from ctxmem.auditing.segments import texts_of
-from ctxmem.chat.shapes import ROLES
+from ctxmem.auditing.lineage import Lineage, inferred_session
+from ctxmem.auditing.messages import is_answer, mark_of, shared, side_of, size_of
+from ctxmem.schema import Window
 from ctxmem.traces import MAX_LINE, Event, Passage, Tally, Usage, read_events, read_records
 
 KEPT_BYTES = 128 << 20
 """Conversations that are open hold about so many bytes; beyond, the longest idle are released."""
 
 _MOST_OPEN = 64  # conversations of one session that a request may continue
-_MESSAGE_BYTES = 500  # what a message takes beside its text
 
 
 @dataclass(slots=True)
@@ -138,7 +136,8 @@ def conversations(
     """
     tally = Tally() if tally is None else tally
     folder = Folder(kept)
-    for call in calls_in(source, tally, progress=progress, max_line=max_line, held=held):
+    lineage = Lineage(tally)
+    for call in calls_in(source, tally, lineage, progress=progress, max_line=max_line, held=held):
         yield from folder.add(call)
     yield from folder.rest()
 
@@ -146,34 +145,57 @@ def conversations(
 def calls_in(
     source: Any,
     tally: Tally,
+    lineage: Lineage,
     *,
     progress: Callable[[Tally], None] | None = None,
     max_line: int = MAX_LINE,
     held: int = HELD,
 ) -> Iterator[Call]:
-    """Yield the calls and turns of a source in the order of time."""
+    """Yield the calls and turns of a source, in the order of time."""
     assembler = Assembler(held)
     before = 0
     records = read_records(source, tally, progress=progress, max_line=max_line)
-    for event in read_events(records, tally):
-        yield from assembler.add(event, tally.bytes - before or 200)
+    for event in read_events(map(_record, records), tally):
+        for call in assembler.add(event, tally.bytes - before or _size(event)):
+            yield from lineage.add(call)
         before = tally.bytes
-    yield from assembler.rest()
+    for call in assembler.rest():
+        yield from lineage.add(call)
+    yield from lineage.rest()
+
+
+def _record(given: tuple[Any, str]) -> tuple[Any, str]:
+    """Return a record; a `Window` is audited as what was retrieved for one request."""
+    window, place = given
+    if not isinstance(window, Window):
+        return given
+    hits = [
+        {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
+        for piece in window.pieces
+    ]
+    return {"hits": hits}, place
+
+
+def _size(event: Any) -> int:
+    """Return about how many bytes an event of a record holds that no file told the size of."""
+    return 200 + sum(len(passage.text or "") for passage in event.passages) + len(event.messages)
 
 
 @dataclass(slots=True)
 class _Open:
-    """A conversation that may go on: the messages of its last window, and what followed it."""
+    """A conversation that may go on.
+
+    Its `history` are the messages of its last window, with the answer where that is known, or what
+    a transcript holds so far; `until` is how many of them were sent or answered.
+    """
 
     conversation: Conversation
+    thread: str = ""
     history: list[Any] = field(default_factory=list)
     until: int = 0
     size: int = 0
     turn: str = ""
-
-    @property
-    def last(self) -> Exchange | None:
-        return self.conversation.exchanges[-1] if self.conversation.exchanges else None
+    compacted: bool = False  # and what comes next may be the summary
 
 
 class Folder:
@@ -189,26 +211,32 @@ class Folder:
         name = call.session or ("chat" if call.turn is not None else inferred_session(call))
         session = self._sessions.setdefault(name, [])
         self._sessions.move_to_end(name)
-        if call.turn is not None:
-            self._turn(call, name, session)
-        else:
-            self._request(call, name, session)
-        while len(session) > _MOST_OPEN:
-            yield self._release(session.pop(0))
+        before = session[:]
+        one = self._turn(call, session, name) if call.turn is not None else None
+        one = one or self._request(call, session, name)
+        if one in before:
+            session.remove(one)
+        session.append(one)
+        if len(session) > _MOST_OPEN:
+            yield from self._released(session.pop(0))
         while self._size > self._kept and len(self._sessions) > 1:
             _, idle = self._sessions.popitem(last=False)
-            yield from (self._release(one) for one in idle if one.conversation.exchanges)
+            for one in idle:
+                yield from self._released(one)
 
     def rest(self) -> Iterator[Conversation]:
         """Yield the conversations that are open."""
-        for session in self._sessions.values():
-            yield from (self._release(one) for one in session if one.conversation.exchanges)
-        self._sessions.clear()
+        while self._sessions:
+            for one in self._sessions.popitem(last=False)[1]:
+                yield from self._released(one)
 
-    def _release(self, one: _Open) -> Conversation:
+    def _released(self, one: _Open) -> Iterator[Conversation]:
         self._size -= one.size
-        one.conversation.unanswered = one.history[one.until :] if one.turn else []
-        return one.conversation
+        conversation = one.conversation
+        if one.thread == _TURNS:
+            conversation.unanswered = one.history[one.until :]
+        if conversation.exchanges or conversation.unanswered:
+            yield conversation
 
     def _grow(self, one: _Open, messages: Sequence[Any]) -> None:
         size = sum(map(size_of, messages))
@@ -217,123 +245,140 @@ class Folder:
 
     # Turns
 
-    def _turn(self, call: Call, name: str, session: list[_Open]) -> None:
-        if not session:
-            session.append(_Open(Conversation(name)))
-        one = session[-1]
+    def _turn(self, call: Call, session: list[_Open], name: str) -> _Open:
+        one = next((one for one in session if one.thread == _TURNS), None)
+        if one is None:
+            one = _Open(Conversation(name), _TURNS)
         if call.restart:
-            exchanges = one.conversation.exchanges
-            if one.history:
-                restart = Restart(len(exchanges), call.place, one.history[:])
-                one.conversation.restarts.append(restart)
-            one.history, one.until = [], 0
-        message = next((m for m in call.messages if isinstance(m, dict)), None)
-        asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
-        if asked and call.turn != one.turn:
-            one.turn = call.turn or ""
-            exchange = Exchange(
-                call.place,
-                call.time,
-                call.model,
-                call.usage,
-                one.history,
-                len(one.history),
-                added=one.until,
-                answer=list(call.messages),
-            )
+            self._restart(one, call)
+            return one
+        asked = any(map(is_answer, call.messages))
+        if asked and not call.known and call.turn != one.turn:
+            exchange = _exchange(call, one.history, one.until)
+            exchange.answer = list(call.messages)
             one.conversation.exchanges.append(exchange)
+        elif one.compacted and one.conversation.restarts and call.messages:
+            one.conversation.restarts[-1].summary = call.messages[0]
+        one.compacted = False
+        one.turn = call.turn or "" if asked else one.turn
         one.history += call.messages
         if asked:
             one.until = len(one.history)
         self._grow(one, call.messages)
+        return one
+
+    def _restart(self, one: _Open, call: Call) -> None:
+        """Go on behind a compaction, or behind the message that a conversation was rewound to."""
+        if call.branch:
+            one.until = shared(one.history[: one.until], call.messages)
+        else:
+            one.compacted = True
+            if one.history:
+                index = len(one.conversation.exchanges)
+                one.conversation.restarts.append(Restart(index, call.place, one.history))
+            one.until = 0
+        one.history = call.messages[:]  # a list of its own: earlier windows share the other
 
     # Requests
 
-    def _request(self, call: Call, name: str, session: list[_Open]) -> None:
-        one, common = closest(session, call.messages)
+    def _request(self, call: Call, session: list[_Open], name: str) -> _Open:
+        one, common = _closest(session, call)
         if one is None:
-            one = _Open(Conversation(name))
-            session.append(one)
+            one = _Open(Conversation(name), call.thread)
+        before, messages = one.history, call.messages
+        last = one.conversation.exchanges[-1] if one.conversation.exchanges else None
+        if common == len(before):
+            one.history += messages[common:]
         else:
-            session.remove(one)
-            session.append(one)
-        if common < len(one.history):
-            one.history = one.history[:common]
-        fresh = call.messages[common:]
-        one.history += fresh
-        last, added = one.last, common
-        if last is not None and not last.answer and common >= last.until:
-            last.answer = _answer_in(fresh)
-            added += len(last.answer)
-        exchange = Exchange(
-            call.place,
-            call.time,
-            call.model,
-            call.usage,
-            one.history,
-            len(one.history),
-            added=added,
-            query=call.query,
-            shown=call.shown,
-            lists=call.lists,
-        )
-        one.until = exchange.until
+            if last is not None:
+                _note_what_left(one.conversation, call, before[common:], messages[common:])
+            one.history = before[:common] + messages[common:]
+        if last is not None and not last.answer and common == last.until:
+            last.answer = _answer_in(messages[common:])
+            common += len(last.answer)
+        exchange = _exchange(call, one.history, common)
+        exchange.answer = call.answer
         one.conversation.exchanges.append(exchange)
-        self._grow(one, fresh)
+        one.until = exchange.until
+        if call.answer:
+            one.history = one.history + call.answer
+        self._grow(one, one.history[common:])
+        return one
 
 
-def closest(session: Sequence[_Open], messages: Sequence[Any]) -> tuple[_Open | None, int]:
-    """Return the conversation that a window continues, and how many messages they share first."""
-    best, most = None, 0
-    for one in reversed(session):
-        common = shared(one.history, messages)
+_TURNS = "\0turns"
+
+
+def _exchange(call: Call, history: list[Any], added: int) -> Exchange:
+    return Exchange(
+        call.place,
+        call.time,
+        call.model,
+        call.usage,
+        history,
+        len(history),
+        added,
+        tools=call.tools,
+        query=call.query,
+        shown=call.shown,
+        lists=call.lists,
+        cost=call.cost,
+    )
+
+
+def _closest(session: Sequence[_Open], call: Call) -> tuple[_Open | None, int]:
+    """Return the conversation that a window continues, and how many messages they share first.
+
+    Agents share their instructions with others: it takes more than these to be a conversation, or
+    half of the messages where instructions differ from call to call or the history was cut.
+    """
+    best, most = None, _rules(call.messages)
+    rivals = [one for one in reversed(session) if one.thread == call.thread]
+    for one in rivals:
+        common = shared(one.history, call.messages)
         if common > most:
             best, most = one, common
-    return best, most
+    if best is not None:
+        return best, most
+    marks = {mark for mark in map(mark_of, call.messages) if mark}
+    for one in rivals:
+        known = {mark for mark in map(mark_of, one.history) if mark}
+        if known and 2 * len(known & marks) >= min(len(known), len(marks)) > 0:
+            return one, shared(one.history, call.messages)
+    return None, 0
 
 
-def shared(before: Sequence[Any], now: Sequence[Any]) -> int:
-    """Return how many messages two windows have in common from the first on."""
-    common = 0
-    for mine, theirs in zip(before, now, strict=False):
-        if mine is not theirs and mine != theirs:
-            break
-        common += 1
-    return common
+def _rules(messages: Sequence[Any]) -> int:
+    """Return how many messages of instructions a window begins with."""
+    for i, message in enumerate(messages):
+        if side_of(message) != "system":
+            return i
+    return len(messages) - 1 if messages else 0
+
+
+def _note_what_left(
+    conversation: Conversation, call: Call, old: Sequence[Any], new: Sequence[Any]
+) -> None:
+    """Note a trimmed history: messages are gone in front of others that are still there.
+
+    Where none of what followed is there, the conversation was rewound and nothing is forgotten.
+    """
+    marks = {mark_of(message) for message in new}
+    left = [message for message in old if mark_of(message) not in marks]
+    if not left or len(left) == len(old):
+        return
+    known = {mark_of(message) for message in old}
+    added = next((m for m in new if side_of(m) != "system"), None)
+    summary = added if added is not None and mark_of(added) not in known else None
+    restart = Restart(len(conversation.exchanges), call.place, left, summary)
+    conversation.restarts.append(restart)
 
 
 def _answer_in(messages: Sequence[Any]) -> list[Any]:
     """Return the messages of the model that a window adds first: the answer of the call before."""
     answer = []
     for message in messages:
-        role = message.get("role") if isinstance(message, dict) else None
-        if ROLES.get(str(role)) != "assistant":
+        if not is_answer(message):
             break
         answer.append(message)
     return answer
-
-
-def size_of(message: Any) -> int:
-    """Return about how many bytes a message takes."""
-    content = message.get("content") if isinstance(message, dict) else message
-    if isinstance(content, str):
-        return len(content) + _MESSAGE_BYTES
-    if isinstance(content, list):
-        return _MESSAGE_BYTES + sum(map(_block_size, content))
-    return _MESSAGE_BYTES
-
-
-def _block_size(block: Any) -> int:
-    if not isinstance(block, dict):
-        return 100
-    return 300 + sum(len(value) for value in block.values() if isinstance(value, str | list))
-
-
-def inferred_session(call: Call) -> str:
-    """Name the session of a call that names none: by its first question, which stays in a chat."""
-    for message in call.messages:
-        for role, text in texts_of(message):
-            if role == "user" and text:
-                digest = xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
-                return f"chat {digest[:10]}"
-    return call.trace or call.place

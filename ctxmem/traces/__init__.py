@@ -8,13 +8,16 @@ formats   records to events, by the shape of each record
 To add a format, see docs/recipes.md.
 """
 
-from ctxmem.traces.events import Event, Kind, Passage, Usage
+from ctxmem.traces.events import ROOT, Event, Kind, Passage, Usage
 from ctxmem.traces.formats import FORMATS, read_events
+from ctxmem.traces.logs import MESSAGES
 from ctxmem.traces.records import MAX_LINE, Tally, read_records
 
 __all__ = [
     "FORMATS",
     "MAX_LINE",
+    "MESSAGES",
+    "ROOT",
     "Event",
     "Kind",
     "Passage",

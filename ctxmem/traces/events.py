@@ -95,5 +95,8 @@ class Event:
     unread: str = ""
 
 
+ROOT = "-"
+"""The parent of a transcript's line that says it has none: what comes behind it begins anew."""
+
 NO_MESSAGES = "a call of a model without messages in a known form"
 """What `unread` is of such a call."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ctxmem.traces.attrs import as_int, as_score, as_time, name_of, parsed, text_of
-from ctxmem.traces.events import Event, Kind, Usage
+from ctxmem.traces.events import ROOT, Event, Kind, Usage
 from ctxmem.traces.passages import (
     message_of,
     messages_of,
@@ -70,10 +70,10 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
     """Yield one request, without the answer that some logs keep at the end of its messages."""
     request = request_in(record)
     assert request is not None
-    messages = messages_of(request.get("messages", request.get("input")))
+    messages, answer = messages_of(request.get("messages", request.get("input"))), []
     logged_answer = request is record and "model" not in record and "usage" not in record
     if logged_answer and len(messages) > 1 and _role(messages[-1]) in ("assistant", "ai"):
-        messages = messages[:-1]
+        messages, answer = messages[:-1], messages[-1:]
     messages = with_system(messages, request)
     usage = _usage(record) or _usage(request)
     response = _response(record) or {}
@@ -90,7 +90,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         name=name_of(request.get("model")) or name_of(record.get("model")) or "",
         messages=messages,
         tools=tools_of(request),
-        answer=answer_of(response),
+        answer=answer or answer_of(response),
         usage=usage,
         cost=_cost(record),
         response=name_of(response.get("id")) or "",
@@ -221,7 +221,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
         place,
         CLAUDE_CODE,
         span=name_of(record.get("uuid")) or "",
-        parent=name_of(record.get("parentUuid")) or "",
+        parent=name_of(record.get("parentUuid")) or (ROOT if "parentUuid" in record else ""),
         session=session,
         time=as_time(record.get("timestamp")),
     )
@@ -230,7 +230,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
     if compacted:
         event.kind = Kind.RESTART
         yield event
-    if isinstance(message, dict) and "content" in message and not record.get("isMeta"):
+    if isinstance(message, dict) and _is_sent(message, record):
         usage = message.get("usage")
         yield Event(
             Kind.TURN,
@@ -239,6 +239,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
             session=session,
             time=event.time,
             span=event.span,
+            parent=event.parent,
             name=name_of(message.get("model")) or "",
             messages=[message],
             usage=usage_of(usage) if isinstance(usage, dict) else None,
@@ -248,6 +249,15 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
         )
     elif not compacted:
         yield event
+
+
+def _is_sent(message: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Return whether a message is part of the history: neither a note nor written by the program.
+
+    The program writes an answer itself when a request failed.
+    """
+    made_up = message.get("model") == "<synthetic>"
+    return "content" in message and not record.get("isMeta") and not made_up
 
 
 # Plain messages and hits

@@ -1,0 +1,176 @@
+"""Which call a record is: what a request continues, and which calls a chat in one record had.
+
+A request may name the response that it continues, and hold what is new alone. A record of messages
+without a model is a chat: each answer in it was a call, unless an earlier record had it already.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import xxhash
+
+from ctxmem.auditing.assembly import Call
+from ctxmem.auditing.messages import is_answer, shared, side_of, size_of
+from ctxmem.auditing.segments import texts_of
+from ctxmem.auditing.transcripts import Transcripts
+from ctxmem.traces import Tally
+
+_KEPT_BYTES = 64 << 20  # of responses and of chats each; beyond, the oldest are forgotten
+_MOST_CHATS = 64  # of one session
+NO_HISTORY = "a request that continues a response that is not in the log: its history is not known"
+NO_ANSWER = "a request that continues a response whose answer is not in the log"
+
+
+@dataclass(slots=True)
+class _Chat:
+    """The messages of a chat as far as they were read; `open` if the last have no answer yet."""
+
+    name: str
+    messages: list[Any]
+    open: bool
+    size: int
+
+
+class Lineage:
+    """Takes calls and turns as they were logged; yields the true calls and turns."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._transcripts = Transcripts()
+        self._responses: OrderedDict[str, tuple[list[Any], bool, int]] = OrderedDict()
+        self._responses_size = 0
+        self._chats: OrderedDict[str, list[_Chat]] = OrderedDict()
+        self._chats_size = 0
+        self._number = 0
+
+    @property
+    def copies(self) -> int:
+        """Lines of transcripts that had been read before."""
+        return self._transcripts.lines.copies
+
+    def add(self, call: Call) -> Iterator[Call]:
+        """Take what was logged; yield what is known of it by now."""
+        if call.turn is not None:
+            yield from self._transcripts.add(call)
+        elif call.plain and call.messages:
+            yield from self._listed(call)
+        else:
+            if call.previous:
+                self._continue(call)
+            if call.response or call.previous:
+                self._remember(call)
+            yield call
+
+    def rest(self) -> Iterator[Call]:
+        """Yield what waited for more."""
+        yield from self._transcripts.rest()
+
+    # Requests that continue a response
+
+    def _continue(self, call: Call) -> None:
+        """Put the history before what a request adds to it."""
+        known = self._responses.get(call.previous)
+        if known is None:
+            self._tally.skip(NO_HISTORY, call.place)
+            return
+        history, answered, _ = known
+        if not answered:
+            self._tally.skip(NO_ANSWER, call.place)
+        fresh = call.messages
+        if fresh and history and side_of(fresh[0]) == "system" == side_of(history[0]):
+            # Instructions are those of one request and not part of what it leaves.
+            call.messages = [fresh[0], *history[1:], *fresh[1:]]
+        else:
+            call.messages = history + fresh
+
+    def _remember(self, call: Call) -> None:
+        size = 8 * len(call.messages) + 500 + sum(map(size_of, call.messages[-8:]))
+        known = (call.messages + call.answer, bool(call.answer), size)
+        if call.response:
+            self._responses[call.response] = known
+            self._responses_size += size
+        while self._responses_size > _KEPT_BYTES and len(self._responses) > 1:
+            _, (*_, size) = self._responses.popitem(last=False)
+            self._responses_size -= size
+
+    # Chats
+
+    def _listed(self, call: Call) -> Iterator[Call]:
+        whole = call.messages + call.answer
+        name = call.session or inferred_session(call)
+        chats = self._chats.setdefault(name, [])
+        self._chats.move_to_end(name)
+        chat = _continued(chats, whole)
+        start, was_open = (len(chat.messages), chat.open) if chat else (0, False)
+        if chat is None:
+            self._number += 1
+            chat = _Chat(f"{name}\0{self._number}", [], False, 0)
+            chats.append(chat)
+        call.thread = chat.name
+        ends = _answers(whole)
+        calls = [
+            replace(call, messages=whole[:first], answer=whole[first:end], lists=[], shown=[])
+            for first, end in ends
+            if first >= max(1, start) and not (first == start and was_open)
+        ]
+        chat.open = not ends or ends[-1][1] < len(whole)
+        if chat.open or not calls:
+            calls.append(call)
+        calls[-1].lists, calls[-1].shown = call.lists, call.shown
+        self._keep(chat, whole, start)
+        yield from calls
+
+    def _keep(self, chat: _Chat, whole: list[Any], start: int) -> None:
+        size = sum(map(size_of, whole[start:]))
+        chat.messages = whole
+        chat.size += size
+        self._chats_size += size
+        while self._chats_size > _KEPT_BYTES and len(self._chats) > 1:
+            _, idle = self._chats.popitem(last=False)
+            self._chats_size -= sum(one.size for one in idle)
+
+
+def _continued(chats: list[_Chat], whole: Sequence[Any]) -> _Chat | None:
+    """Return the longest chat that a list of messages begins with, as the latest."""
+    best = None
+    for chat in chats:
+        count = len(chat.messages)
+        longer = best is None or count > len(best.messages)
+        if count <= len(whole) and longer and shared(chat.messages, whole) == count:
+            best = chat
+    if best is not None:
+        chats.remove(best)
+        chats.append(best)
+    del chats[:-_MOST_CHATS]
+    return best
+
+
+def _answers(messages: Sequence[Any]) -> list[tuple[int, int]]:
+    """Return where each answer of the model begins and ends.
+
+    Items of the Responses API that follow one another are one answer; messages are one each.
+    """
+    found: list[tuple[int, int]] = []
+    for i, message in enumerate(messages):
+        if not is_answer(message):
+            continue
+        item = not (isinstance(message, dict) and "role" in message)
+        if item and found and found[-1][1] == i:
+            found[-1] = (found[-1][0], i + 1)
+        else:
+            found.append((i, i + 1))
+    return found
+
+
+def inferred_session(call: Call) -> str:
+    """Name the session of a call that names none: by its first question, which stays in a chat."""
+    for message in call.messages:
+        for role, text in texts_of(message):
+            if role == "user" and text:
+                digest = xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
+                return f"chat {digest[:10]}"
+    return call.trace or call.place
