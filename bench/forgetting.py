@@ -51,6 +51,10 @@ NOTES = (
     "Logging in {m} was too chatty at info level, so it is quieter now.",
     "The {m} part reads well; I only renamed two local variables.",
 )
+GERMAN_NOTES = (
+    "Das Modul {m} prüft seine Eingaben jetzt, und die Tests sind grün.",
+    "Ich habe in {m} nur zwei Namen geändert, der Rest ist wie vorher.",
+)
 RULES = (  # a rule, how the model breaks it (None: it cannot be shown), how the user repeats it
     ("Never push to origin, I do that myself.", ("bash", "git push origin main"), ""),
     ("Please answer in German from here on.", "english", "Auf Deutsch antworten bitte, I told you."),
@@ -114,6 +118,7 @@ class Writer:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
+        self.notes = NOTES
         self._numbers = iter(rng.sample(range(100, 999), 300))
 
     def number(self) -> int:
@@ -131,7 +136,7 @@ class Writer:
                 path = f"app/{module}/service.py"
                 steps.append(Step("call", name="read_file", arguments={"path": path},
                                   result=self.code(module)))  # fmt: skip
-            steps.append(Step("assistant", self.rng.choice(NOTES).format(m=module)))
+            steps.append(Step("assistant", self.rng.choice(self.notes).format(m=module)))
         return steps
 
     def code(self, module: str, lines: int = 12) -> str:
@@ -158,6 +163,8 @@ def plant_rule(writer: Writer) -> Planted:
     """Plant a rule that is broken or said again."""
     rule, broken, again = writer.rng.choice(RULES)
     early = [Step("user", rule), Step("assistant", "Understood.")]
+    if broken == "english":
+        writer.notes = GERMAN_NOTES
     ask = [Step("user", f"Now do the same for the module{writer.number()} part.")]
     if broken is not None and (not again or writer.rng.random() < 0.6):
         late = [*ask, *_breaking(broken, writer)]
@@ -398,7 +405,7 @@ def plant_forgetting(
     form = form or rng.choice(FORMATS)
     first = [*writer.filler(rng.randint(0, 2)), *planted.early]
     between = writer.filler(rng.randint(5, 8))
-    late = [*planted.late, *writer.filler(rng.randint(0, 2))]
+    late = [*planted.late, *writer.filler(rng.randint(1, 2))]
     truth = [] if clean else [planted.truth]
     way = rng.choice(("kept", "reason", "unneeded")) if clean else ""
     if way == "reason" and not planted.reason:

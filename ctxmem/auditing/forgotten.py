@@ -51,6 +51,8 @@ def _read(conversation: Conversation, counter: Counter) -> tuple[list[Forgotten]
         needs: list[Need] = [*actions.take(at), *rules.take(at), *questions.take(at)]
         again = [id(b) for b in at.entry.blocks if b.kind == "call" and actions.returns_again(b)]
         settled = [text for one in needs for text in (*one.texts, one.use, one.left.block.text)]
+        if at.entry.role == "user":
+            settled += questions.given_again
         needs += identifiers.take(at, settled, again)
         for one in needs:
             _join(joined, one, at, conversation.session, counter)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ctxmem.auditing.forgetting.blocks import Block
 from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
-from ctxmem.auditing.forgetting.names import last_part, mistaken, names_in
+from ctxmem.auditing.forgetting.names import is_file, last_part, mistaken, names_in
 from ctxmem.auditing.forgetting.tool_use import values_of
 from ctxmem.auditing.forgetting.wording import gist
 from ctxmem.memory.statements import scan
@@ -28,11 +28,10 @@ _ERROR = re.compile(
 
 @dataclass(slots=True)
 class _Known:
-    """An identifier, and all that named it."""
+    """An identifier, and what named it last."""
 
     name: str
     last: Sighting
-    named: list[Sighting] = field(default_factory=list)
     about: frozenset[str] = frozenset()  # of a number: what it is the value of
 
 
@@ -43,6 +42,7 @@ class Identifiers:
         self._walk = walk
         self._known: dict[str, _Known] = {}
         self._numbers: dict[str, _Known] = {}
+        self._worked_on: set[str] = set()  # files: whoever works with them can list them again
         self._wrong: dict[
             str, tuple[str, str, Moment]
         ] = {}  # by call: the name used, the one meant
@@ -79,6 +79,8 @@ class Identifiers:
             if known is None:
                 if block.kind == "call":
                     self._note_wrong(block, name, at)
+                continue
+            if name.lower() in self._worked_on:
                 continue
             departure = self._departure(known, at.window)
             if departure is not None and not _is_there(name, at.window):
@@ -148,6 +150,8 @@ class Identifiers:
         for name in names if len(names) <= _PASTED else ():
             known = self._known.setdefault(name.lower(), _Known(name, seen))
             known.last = seen
+            if block.kind == "call" and is_file(name):
+                self._worked_on.add(name.lower())
         if block.role not in ("user", "system") or block.kind != "text":
             return
         for found in scan(block.text[:20_000]):

@@ -234,13 +234,11 @@ class Walk:
         inserted = [i for i in range(len(entries)) if i not in known and i not in tail]
         for i in inserted:
             entries[i].summary = True
-        given = self._restarts.get(number, "")
+        given = self._restarts.get(number)
         if given:
             for i, entry in enumerate(entries):
                 if i not in known and entry.text and entry.text in given:
                     entry.summary = True
-        elif given is None and tail:
-            entries[tail[0]].summary = True  # a transcript goes on with the summary
         elif self._before and not any(entries[i].role != "system" for i in known) and tail:
             first = entries[tail[0]]
             told = len(tail) + len(first.text) // 200 >= 2  # not only a word of a short question

@@ -78,6 +78,11 @@ def is_specific(name: str) -> bool:
     return name[0].islower() and bool(re.search("[a-z][A-Z]", name))
 
 
+def is_file(name: str) -> bool:
+    """Return whether an identifier is the name of a file or a folder."""
+    return "://" not in name and "@" not in name and ("/" in name or bool(_EXTENSION.search(name)))
+
+
 def last_part(name: str) -> str:
     """Return the last part of a path, the whole of what is no path."""
     return name.rstrip("/").rpartition("/")[2]

@@ -15,8 +15,8 @@ from ctxmem.auditing.forgetting.wording import AGAIN, NOW, gist, held_by, partic
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!](?=\w)[^.!?\n]*)*[?？]|[^.!?\n]+[.!]?")
 _ASKS = re.compile(
     r"[?？]\s*$|^\W*(?:(?:so|and|ok|okay|sorry|hm+|wait|please|quick question)\W+)*(?:what|which"
-    r"|who|whom|whose|where|when|how|why|remind me|tell me|was|welche\w*|wie|wo|wer|wann|warum|quel\w*"
-    r"|comment|qu[eé]|cu[aá]l|d[oó]nde)\b",
+    r"|who|whom|whose|where|when|how|why|remind me|tell me|was|welche\w*|wie|wo|wer|wann|warum"
+    r"|quel\w*|comment|qu[eé]|cu[aá]l|d[oó]nde)\b",
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(
@@ -32,6 +32,13 @@ _OFFERS = re.compile(
     re.IGNORECASE,
 )
 """Questions that a model asks as a matter of form: whether to go on, whether there is more."""
+_PARTICULAR = re.compile(
+    r"\b(?:which|who|whose|where|when|how (?:many|much|long|often)|what(?:['’]s| is| are| was)?"
+    r" (?:the|your|its|their)|what (?!else|would|do|should)\w+ (?:do|should|is|are)"
+    r"|welche\w*|wer|wann|quel\w*|cu[aá]l\w*|qu[eé] \w+)\b",
+    re.IGNORECASE,
+)
+"""Questions that ask for one thing, even if they offer something too."""
 _NO_ANSWER = re.compile(
     r"\b(?:don['’]?t know|not sure|no idea|can['’]?t remember|don['’]?t remember|don['’]?t have"
     r"|you (?:decide|choose)|up to you|whatever|later|let me check|skip|weiß (?:ich )?nicht"
@@ -48,6 +55,10 @@ class _Question:
     asked: Sighting
     answer: Sighting | None = None
 
+    @property
+    def answer_text(self) -> str:
+        return "" if self.answer is None else self.answer.block.text
+
 
 class Questions:
     """The questions of a conversation and their answers."""
@@ -57,6 +68,8 @@ class Questions:
         self._asked: dict[str, list[_Question]] = {"user": [], "assistant": []}
         self._open: dict[str, list[_Question]] = {"user": [], "assistant": []}
         self._given: dict[str, Sighting] = {}  # identifiers that the user named, where last
+        self.given_again: list[str] = []
+        """Answers that the model asked for once more: the user's next message repeats them."""
         self._missed: set[str] = set()  # of them, those that the window lacked when asked for
 
     def take(self, at: Moment) -> Iterator[Need]:
@@ -77,15 +90,18 @@ class Questions:
             yield from self._given_again(block, at)
         asked = _questions(block.text, role)
         found = [_Question(text, seen) for text in asked]
+        reported: list[str] = []
         for question in found:
             again = self._answered(question, role, at.window)
             if again is not None:
                 yield _need(again, question, role, at)
+                reported.append(again[0].answer_text)
         self._asked[role] = (self._asked[role] + found)[-_MOST:]
         if found or role == "user":
             self._open[role] = found
         if role == "assistant":
-            self._note_missing(block, at.window)
+            self.given_again = reported
+            self._missed = set() if reported else self._missing(block, at.window)
         else:
             self._given.update((name.lower(), seen) for name in names_in(block.text))
 
@@ -112,15 +128,15 @@ class Questions:
 
     # What the user gave, and gives again because the model asks for it
 
-    def _note_missing(self, block: Block, window: Window) -> None:
-        """Note which identifiers the window lacks when the model asks for something."""
-        self._missed = set()
+    def _missing(self, block: Block, window: Window) -> set[str]:
+        """Return the identifiers that the window lacks when the model asks for something."""
         if not _requests(block.text):
-            return
-        for name, given in self._given.items():
-            gone = self._walk.gone.get(given.block.content)
-            if gone is not None and not window.names(name):
-                self._missed.add(name)
+            return set()
+        return {
+            name
+            for name, given in self._given.items()
+            if given.block.content in self._walk.gone and not window.names(name)
+        }
 
     def _given_again(self, block: Block, at: Moment) -> Iterator[Need]:
         again = [n for n in names_in(block.text) if n.lower() in self._missed]
@@ -187,7 +203,7 @@ def _questions(text: str, role: str) -> list[str]:
         said = match.group().strip()
         if len(said) > _LONGEST or not _asks(said, role):
             continue
-        if role == "assistant" and _OFFERS.search(said):
+        if role == "assistant" and _OFFERS.search(said) and not _PARTICULAR.search(said):
             continue
         if gist(said):
             found.append(said)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ctxmem.auditing.forgetting.blocks import Block
 from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
-from ctxmem.auditing.forgetting.violations import Check, check_of
+from ctxmem.auditing.forgetting.violations import Check, check_of, language_asked, languages_named
 from ctxmem.auditing.forgetting.wording import AGAIN, gist, particulars, same_force, same_said
 from ctxmem.memory.critical_tokens import read_sentence
 from ctxmem.memory.ledger import Entry as Statement
@@ -54,13 +54,17 @@ class Rules:
                     yield from self._said(block, at)
 
     def _broken(self, at: Moment) -> Iterator[Need]:
-        """Yield the rules that a message of the model breaks after they had left."""
+        """Yield the rules that a message of the model breaks after they had left.
+
+        One that the model broke while it was there is not broken because it left.
+        """
         for rule in list(self._rules.values()):
-            departure = self._lost(rule, at.window) if rule.check is not None else None
-            if departure is None or rule.check is None:
+            violation = rule.check(at.entry) if rule.check is not None else None
+            if violation is None:
                 continue
-            violation = rule.check(at.entry)
-            if violation is None or self._holds(rule, at.window):
+            departure = self._lost(rule, at.window)
+            if departure is None or self._holds(rule, at.window):
+                rule.check = None
                 continue
             text = rule.statement.text
             title = f"the rule “{name_of(text, 80)}” was broken after it had left the window"
@@ -149,12 +153,15 @@ def _complaints(text: str) -> list[str]:
 
 def _meant(rule: str, complaint: str) -> bool:
     """Return whether a complaint is about a rule: it has the rule's words."""
+    language = language_asked(rule)
+    if language:
+        return language in languages_named(complaint)
     wanted, said = gist(rule), gist(complaint)
     mine, theirs = particulars(rule), particulars(complaint)
     if mine and theirs and not mine & theirs:
         return False
     shared = len(wanted & said)
-    return shared >= min(2, len(wanted)) and shared >= 0.6 * len(wanted) and shared > 0
+    return shared >= min(2, len(wanted)) and shared >= 0.5 * len(wanted) and shared > 0
 
 
 def _restated(rule: str, said: str) -> bool:

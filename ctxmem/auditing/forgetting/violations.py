@@ -59,7 +59,7 @@ def check_of(rule: str) -> Check | None:
     >>> check_of("Ask me before you push.") is None
     True
     """
-    language = _language_in(rule)
+    language = language_asked(rule)
     if language:
         return lambda entry: _wrong_language(entry, language)
     if _CONDITION.search(rule):
@@ -115,13 +115,20 @@ _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _LEAST_WORDS = 12  # of a text whose language is told
 
 
-def _language_in(rule: str) -> str:
+def language_asked(rule: str) -> str:
+    """Return the language in which a rule wants the answers, "" if it wants none."""
     if _OTHER_TEXTS.search(rule):
         return ""
     found = _IN_LANGUAGE.search(rule)
     if found is None or _FORBIDS.search(rule[: found.start("language")]):
         return ""
     return _LANGUAGE[found["language"].lower()]
+
+
+def languages_named(text: str) -> set[str]:
+    """Return the languages that a text names."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return {_LANGUAGE[word] for word in words if word in _LANGUAGE}
 
 
 def language_of(text: str) -> str:
@@ -301,6 +308,11 @@ _COMMAND = re.compile(
     r"|force[- ]push\w*|push(?:ing)? --force|--force|--no-verify)(?![\w/-])",
     re.IGNORECASE,
 )
+_GIT_VERB = re.compile(
+    r"\b(?P<verb>push|commit|merge|rebase)(?:ing)?\b(?:\s+(?:anything|code|changes|straight"
+    r"|directly|ever))*(?:\s+(?:to|into|on|onto|in)\s+(?:the\s+)?(?P<to>[\w./-]*\w))?",
+    re.IGNORECASE,
+)
 _INSTEAD = re.compile(
     r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|instead of|rather than|statt|nicht|pas) "
     r"(?P<not>npm|yarn|pnpm|bun|pip|poetry|uv|conda|docker|podman|make|unittest|curl|wget)\b",
@@ -332,6 +344,9 @@ def _forbidden_action(rule: str) -> Check | None:
     commands = commands or [found.group() for found in _COMMAND.finditer(behind)]
     if commands:
         return lambda entry: _ran(entry, commands)
+    verb = _GIT_VERB.search(behind)
+    if verb is not None:
+        return lambda entry: _used_git(entry, verb["verb"].lower(), verb["to"] or "")
     tools = _TOOL.findall(behind)
     if tools:
         return lambda entry: _called(entry, tools)
@@ -348,6 +363,15 @@ def _ran(entry: Entry, forbidden: list[str]) -> Violation | None:
                 return Violation(f"$ {command}", f"runs {one}")
         if call.name and call.name in forbidden:
             return Violation(f"{call.name} {call.text}", f"calls {call.name}")
+    return None
+
+
+def _used_git(entry: Entry, verb: str, to: str) -> Violation | None:
+    for call in _calls(entry):
+        command = command_of(call)
+        found = re.search(rf"\bgit\s+(?:-\S+\s+)*{verb}\b(?P<rest>[^;&|\n]*)", command)
+        if found and (not to or re.search(rf"(?<![\w-]){re.escape(to)}(?![\w-])", found["rest"])):
+            return Violation(f"$ {command}", f"runs git {verb}")
     return None
 
 
