@@ -23,6 +23,11 @@ from ctxmem.memory.critical_tokens import stems
 _REMINDER = re.compile(r"\s*<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
 _LINE_END = re.compile(r"[ \t\r]+$", re.MULTILINE)
 _LONGEST = 20_000  # characters of a text whose words are compared
+_TYPED = 1500  # characters of a message that a person types
+_PASTED = 12  # identifiers of one; a text with more is pasted
+_OUTPUT = re.compile(
+    r"\s*(?:[{\[<]|observation\b|output\b|exit code|traceback|```|\$ )", re.IGNORECASE
+)
 _DEEPEST = 8
 
 
@@ -62,6 +67,16 @@ class Block:
     def spoken(self) -> bool:
         """Whether a person or the model says it, in words."""
         return self.kind == "text" and not is_note(self.text)
+
+    @cached_property
+    def typed(self) -> bool:
+        """Whether a person may have typed it: no output, no document, no data in a user's name."""
+        if self.role != "user" or not self.spoken or not 0 < len(self.text) <= _TYPED:
+            return False
+        if _OUTPUT.match(self.text) or len(self.names) > _PASTED:
+            return False
+        plain = sum(map(str.isalpha, self.text)) + self.text.count(" ")
+        return plain >= 0.55 * len(self.text)
 
 
 class Entry:

@@ -15,7 +15,9 @@ from ctxmem.auditing.forgetting.wording import gist
 from ctxmem.memory.statements import scan
 
 _PASTED = 30  # a message with more identifiers is a document, and names none in particular
-_MOST = 5  # identifiers of one message that are reported
+_SHOWN = 3  # identifiers that a title names
+_POINTS = re.compile(r"[\d@/]|\.\w")
+"""What an argument of a call points at something by; "one_way" and "dryRun" are options."""
 _KINDS = frozenset({"value", "limit", "correction", "deadline"})
 _DIGITS = re.compile(r"\d")
 _NUMBER = re.compile(r"(?<![\w./-])\d[\d.,]*\d(?![\w/-])")
@@ -61,39 +63,45 @@ class Identifiers:
                 used += self._failed(block, at)
             elif id(block) not in skipped and self._uses(block):
                 used += self._used(block, at)
-        fresh = [n for n in used if not any(n.about[1] in text.lower() for text in settled)]
-        yield from fresh[:_MOST]
+        yield from (n for n in used if not any(n.about[1] in text.lower() for text in settled))
         for block in at.entry.blocks:
             self._note(block, at)
 
     def _uses(self, block: Block) -> bool:
-        return block.kind == "call" or (block.role == "user" and block.spoken)
+        return block.kind == "call" or block.typed
 
     def _used(self, block: Block, at: Moment) -> Iterator[Need]:
-        said = "\n".join(values_of(block.body)) if block.kind == "call" else block.text
+        """Yield what a message or a call uses; what left at one point is one finding."""
+        lost: dict[int, list[tuple[str, _Known, Departure]]] = {}
+        for name, known in self._named(block, at):
+            departure = self._departure(known, at.window)
+            if departure is not None:
+                lost.setdefault(departure.call, []).append((name, known, departure))
+        for found in lost.values():
+            yield self._need(found, block, at)
+
+    def _named(self, block: Block, at: Moment) -> Iterator[tuple[str, _Known]]:
+        """Yield the identifiers and numbers of a block that were named before and are gone."""
+        called = block.kind == "call"
+        said = "\n".join(values_of(block.body)) if called else block.text
         names = names_in(said)
         if len(names) > _PASTED:
             return
         for name in names:
+            if name.lower() in self._worked_on or (called and not _POINTS.search(name)):
+                continue
             known = self._known.get(name.lower())
-            if known is None:
-                if block.kind == "call":
-                    self._note_wrong(block, name, at)
-                continue
-            if name.lower() in self._worked_on:
-                continue
-            departure = self._departure(known, at.window)
-            if departure is not None and not _is_there(name, at.window):
-                yield self._need(known, name, departure, block, at)
+            if known is not None and not _is_there(name, at.window):
+                yield name, known
+            elif known is None and called:
+                self._note_wrong(block, name, at)
+        low = {name.lower() for name in names}
         for number in dict.fromkeys(_NUMBER.findall(said)):
             known = self._numbers.get(_plain(number))
-            if known is None or number.lower() in (n.lower() for n in names):
+            if known is None or number in low or (not called and not known.about & gist(said)):
                 continue
-            if block.kind == "text" and not known.about & gist(said):
-                continue
-            departure = self._departure(known, at.window)
-            if departure is not None and not _has_number(_plain(number), at.window):
-                yield self._need(known, number, departure, block, at)
+            if not _has_number(_plain(number), at.window):
+                yield number, known
 
     def _departure(self, known: _Known, window: Window) -> Departure | None:
         """Return when the last message that names it left; None while one is there."""
@@ -102,15 +110,19 @@ class Identifiers:
             return None
         return found
 
-    def _need(
-        self, known: _Known, name: str, departure: Departure, block: Block, at: Moment
-    ) -> Need:
+    def _need(self, lost: list[tuple[str, _Known, Departure]], block: Block, at: Moment) -> Need:
+        names = [name for name, _, _ in lost]
+        shown = ", ".join(map(name_of, names[:_SHOWN]))
+        shown += f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         who = "the user" if block.kind == "text" else f"a call of {block.name or 'a tool'}"
-        title = f"{who} used {name_of(name)} again after it had left the window"
+        pronoun = "it" if len(names) == 1 else "they"
+        title = f"{who} used {shown} again after {pronoun} had left the window"
         use = block.text if block.kind == "text" else f"{block.name} {block.text}"
-        said = known.last.block.text
-        return need("forgotten_identifier", ("name", name.lower()), title, known.last, departure,
-                    at, use, _around(said, name), _around(said, name))  # fmt: skip
+        first = lost[0][1]
+        lines = dict.fromkeys(_around(known.last.block.text, name) for name, known, _ in lost)
+        said = "\n".join(list(lines)[:_SHOWN])
+        return need("forgotten_identifier", ("name", names[0].lower()), title, first.last,
+                    lost[0][2], at, use, said, said)  # fmt: skip
 
     # Used wrongly
 

@@ -205,6 +205,8 @@ class Walk:
             found = next((p for p in places.get(entry.sign, ()) if p >= at), None)
             if found is None:
                 found = self._rewritten(entry, at)
+            if found is not None and i == len(entries) - 1 and self._repeated(entry, found):
+                found = None
             if found is not None:
                 known.add(i)
                 at = found + 1
@@ -212,6 +214,15 @@ class Walk:
         if last < 0 and known:
             last = max(known)
         return known, [i for i in range(last + 1, len(entries)) if i not in known]
+
+    def _repeated(self, entry: Entry, found: int) -> bool:
+        """Return whether the last message of a window says again what was said long before.
+
+        If it is the last question of the window before, that was asked once more.
+        """
+        return entry.role == "user" and any(
+            other.role == "user" and other.spoken for other in self._before[found + 1 :]
+        )
 
     def _rewritten(self, entry: Entry, at: int) -> int | None:
         """Return the message before that one is a cut or a longer form of."""

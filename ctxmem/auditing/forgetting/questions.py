@@ -20,8 +20,14 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(
-    r"\b(?:please|could you|can you|would you|may i have|i(?:['’]ll| will)? need|let me know"
-    r"|provide|share|send me|give me|tell me|bitte|nenn\w* mir)\b.*",
+    r"\b(?:provide|share|send|give|tell|supply|specify|enter|remind)\b|\bneed (?:your|the)\b"
+    r"|\bmay i have\b|\b(?:what|which)(?:['’]s| is| are| was)?\b"
+    r"|\blet me know (?:your|the|which|what)\b|\bnenn\w*\b|\bwelche\w*\b|\bwie lautet\b",
+    re.IGNORECASE,
+)
+_AGREES = re.compile(
+    r"\W*(?:yes|yeah|yep|ok|okay|sure|no|nope|correct|right|please|go ahead|perfect|great|ja|nein"
+    r"|oui|s[ií])\b",
     re.IGNORECASE,
 )
 _OFFERS = re.compile(
@@ -88,7 +94,7 @@ class Questions:
         if role == "user":
             self._open["assistant"] = []
             yield from self._given_again(block, at)
-        asked = _questions(block.text, role)
+        asked = _questions(block.text, role) if role == "assistant" or block.typed else []
         found = [_Question(text, seen) for text in asked]
         reported: list[str] = []
         for question in found:
@@ -102,7 +108,7 @@ class Questions:
         if role == "assistant":
             self.given_again = reported
             self._missed = set() if reported else self._missing(block, at.window)
-        else:
+        elif block.typed:
             self._given.update((name.lower(), seen) for name in names_in(block.text))
 
     def _answered(
@@ -130,7 +136,7 @@ class Questions:
 
     def _missing(self, block: Block, window: Window) -> set[str]:
         """Return the identifiers that the window lacks when the model asks for something."""
-        if not _requests(block.text):
+        if not any(map(_REQUESTS.search, _requests(block.text))):
             return set()
         return {
             name
@@ -141,6 +147,8 @@ class Questions:
     def _given_again(self, block: Block, at: Moment) -> Iterator[Need]:
         again = [n for n in names_in(block.text) if n.lower() in self._missed]
         self._missed = set()
+        if not block.typed or _AGREES.match(block.text):
+            return
         for name in again[:1]:
             given = self._given[name.lower()]
             departure = self._walk.gone.get(given.block.content)
@@ -216,6 +224,7 @@ def _asks(said: str, role: str) -> bool:
     return bool(_ASKS.search(said))
 
 
-def _requests(text: str) -> bool:
-    """Return whether a message of the model asks the user for something."""
-    return "?" in text[-1500:] or bool(_REQUESTS.search(text[-1500:]))
+def _requests(text: str) -> list[str]:
+    """Return the sentences of a message of the model that may ask the user for something."""
+    said = [match.group() for match in _SENTENCE.finditer(text[-1500:])]
+    return [one for one in said if "?" in one or re.search(r"\b(?:please|bitte|need)\b", one, re.I)]

@@ -29,6 +29,7 @@ class _Rule:
     statement: Statement
     said: Sighting
     check: Check | None
+    routine: bool = False  # a program says it over and over
 
 
 class Rules:
@@ -77,7 +78,7 @@ class Rules:
         before = {i: rule for i, rule in self._rules.items() if self._lost(rule, at.window)}
         number, self._messages = self._messages, self._messages + 1
         made = self._ledger.take(number, block.role, block.text[:_LONGEST])
-        if block.role == "user" and before:
+        if block.typed and before:
             yield from self._again(block, before, made, at)
         live = {entry.id for entry in self._ledger.entries()}
         for gone in set(self._rules) - live:
@@ -85,7 +86,9 @@ class Rules:
         seen = Sighting(block, at.call, at.place)
         for entry in made:
             if entry.kind in BINDS and entry.id in live:
-                self._rules[entry.id] = _Rule(entry, seen, check_of(entry.text))
+                known = self._rules.get(entry.id)
+                routine = known is not None and entry.id not in before
+                self._rules[entry.id] = _Rule(entry, seen, check_of(entry.text), routine)
 
     def _again(
         self, block: Block, before: dict[int, _Rule], made: list[Statement], at: Moment
@@ -93,6 +96,8 @@ class Rules:
         said = [entry.text for entry in made if entry.kind in BINDS]
         complaints = _complaints(block.text)
         for i, rule in before.items():
+            if rule.routine:
+                continue
             text = rule.statement.text
             again = next((one for one in complaints if _meant(text, one)), None)
             again = again or next(
