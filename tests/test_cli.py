@@ -260,7 +260,8 @@ def test_replay_compares_policies_at_several_prices(tmp_path, capsys):
     arguments = ["replay", str(path), "--budget", "1_500", "--prices", "anthropic,openai"]
     assert main([*arguments, "--policy", "auto,slide", "--html", str(page)]) == 0
     out = capsys.readouterr().out
-    assert "2 conversations, 82 messages, 39 calls of the model" in out
+    # Both chats end with a question, whose window was sent too; the shorter is a chat of its own.
+    assert "2 conversations, 82 messages, 41 calls of the model" in out
     assert out.count("slide") == 2 and f"wrote {page}" in out
     html = page.read_text()
     # At each of two prices: bill and window, a line for each of two policies and the whole history.
@@ -285,10 +286,11 @@ def test_replay_as_json_adds_up(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("7", "holds a JSON int; expected messages"),
+        ("7", "1 record skipped: of no known format"),
         ("[]", "holds no conversation; expected messages with role and content"),
-        ('[{"text": "x"}]', "where a message was expected"),
-        ('{"role": "user", "content": "x"}\n{', "line 2 is not JSON"),
+        ('[{"text": "x"}]', "1 retrievals without a request to a model"),
+        ('{"role": "user", "content": "x"}\n{', "1 record skipped: not JSON, such as"),
+        ('{"role": "user", "content": "x"}', "1 messages behind the last answer"),
     ],
 )
 def test_what_is_no_trace_is_said_so(tmp_path, capsys, text, message):

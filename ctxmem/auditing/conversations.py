@@ -22,6 +22,7 @@ from ctxmem.traces import MAX_LINE, Event, Passage, Tally, Usage, read_events, r
 KEPT_BYTES = 128 << 20
 """Conversations that are open hold about so many bytes; beyond, the longest idle are released."""
 
+_MESSAGES = ("msgs", "turns")
 _MOST_OPEN = 64  # conversations of one session that a request may continue
 
 
@@ -165,15 +166,30 @@ def calls_in(
 
 
 def _record(given: tuple[Any, str]) -> tuple[Any, str]:
-    """Return a record; a `Window` is audited as what was retrieved for one request."""
-    window, place = given
-    if not isinstance(window, Window):
-        return given
-    hits = [
-        {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
-        for piece in window.pieces
-    ]
-    return {"hits": hits}, place
+    """Return a record in a shape that a format has.
+
+    A `Window` is what was retrieved for one request; `msgs` and `turns` are names of messages.
+    """
+    record, place = given
+    if isinstance(record, Window):
+        hits = [
+            {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
+            for piece in record.pieces
+        ]
+        return {"hits": hits}, place
+    if isinstance(record, dict) and "messages" not in record:
+        for name in _MESSAGES:
+            inner = record.get(name)
+            if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+                return {**record, "messages": list(map(_with_content, inner))}, place
+    return given
+
+
+def _with_content(message: Any) -> Any:
+    text = message.get("text") if isinstance(message, dict) else None
+    if isinstance(text, str) and "content" not in message:
+        return {"role": message.get("role"), "content": text}
+    return message
 
 
 def _size(event: Any) -> int:
@@ -329,8 +345,9 @@ def _exchange(call: Call, history: list[Any], added: int) -> Exchange:
 def _closest(session: Sequence[_Open], call: Call) -> tuple[_Open | None, int]:
     """Return the conversation that a window continues, and how many messages they share first.
 
-    Agents share their instructions with others: it takes more than these to be a conversation, or
-    half of the messages where instructions differ from call to call or the history was cut.
+    Agents share their instructions with others: it takes more than these to be a conversation.
+    Where instructions differ from call to call, or the history was trimmed, it takes half of the
+    messages, or the first of them.
     """
     best, most = None, _rules(call.messages)
     rivals = [one for one in reversed(session) if one.thread == call.thread]
@@ -340,10 +357,11 @@ def _closest(session: Sequence[_Open], call: Call) -> tuple[_Open | None, int]:
             best, most = one, common
     if best is not None:
         return best, most
-    marks = {mark for mark in map(mark_of, call.messages) if mark}
-    for one in rivals:
+    marks = [mark for mark in map(mark_of, call.messages) if mark]
+    for one in rivals if marks else ():
         known = {mark for mark in map(mark_of, one.history) if mark}
-        if known and 2 * len(known & marks) >= min(len(known), len(marks)) > 0:
+        both = known.intersection(marks)
+        if both and (marks[0] in known or 2 * len(both) >= min(len(known), len(marks))):
             return one, shared(one.history, call.messages)
     return None, 0
 

@@ -6,7 +6,6 @@ is the same segment wherever it stands. Every distinct segment is counted once.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ import xxhash
 from ctxmem.auditing.assembly import Call
 from ctxmem.chat.parts import Part, inner_parts, parts_of, ui_output
 from ctxmem.chat.shapes import ROLES, role_of
+from ctxmem.chat.uniform import arguments_text
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 from ctxmem.traces import Passage
@@ -286,14 +286,14 @@ def _texts(part: Part, role: str, depth: int) -> Iterator[tuple[str, str]]:
         if part.text:
             yield role, part.text
     elif part.kind in ("call", "hosted_call"):
-        yield "call", _written(part.body)
+        yield "call", arguments_text(part.body)
         output = ui_output(part) if part.settled and not part.whole else None
         if output is not None and depth < _DEEPEST:
             yield from _texts(part._replace(kind="result", body=output), "tool", depth + 1)
     elif part.kind in ("result", "hosted_result", "quoted") and depth < _DEEPEST:
         inside = inner_parts(part, 0)
         if inside is None:
-            yield "tool", _written(part.body)
+            yield "tool", arguments_text(part.body)
         for one in inside or ():
             yield from _texts(one, role if part.kind == "quoted" else "tool", depth + 1)
     elif part.kind == "unknown":
@@ -309,14 +309,3 @@ def _texts_inside(part: Part, role: str, depth: int) -> Iterator[tuple[str, str]
     elif isinstance(content, list) and depth < _DEEPEST:
         for one in inner_parts(part._replace(body=content), 0) or ():
             yield from _texts(one, role, depth + 1)
-
-
-def _written(arguments: Any) -> str:
-    if arguments is None:
-        return ""
-    if isinstance(arguments, str):
-        return arguments
-    try:
-        return json.dumps(arguments, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        return ""

@@ -19,6 +19,7 @@ from ctxmem.auditing.sessions import Lines
 from ctxmem.traces import ROOT
 
 _KEPT_BYTES = 64 << 20  # of the lines of all sessions; beyond, the longest idle are forgotten
+_MOST_WAITING = 16  # answers that more lines may come for; the one that waits longest is complete
 _AGENT = " (agent "  # in the name of a session: several agents' lines may share it
 
 
@@ -70,6 +71,7 @@ class Transcripts:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._nodes: dict[str, _Node] = {}  # of all sessions: a fork names lines of another
         self._size = 0
+        self._waiting: OrderedDict[int, _Thread] = OrderedDict()
 
     def add(self, call: Call) -> Iterator[Call]:
         """Take a line; yield what is complete by now."""
@@ -158,6 +160,9 @@ class Transcripts:
         if asked:
             node.answer = node
             thread.pending, thread.called = [node], calls_made(message)
+            self._waiting[id(thread)] = thread
+            if len(self._waiting) > _MOST_WAITING:
+                yield from self._close(next(iter(self._waiting.values())))
             return
         thread.path.append(node)
         yield call
@@ -170,6 +175,7 @@ class Transcripts:
             thread.path.append(node)
             yield node.call
         thread.pending = []
+        self._waiting.pop(id(thread), None)
 
     def _fork(self, session: _Session, thread: _Thread, call: Call) -> Iterator[Call]:
         """Go back to the message that a line names as the one before it, if it is not the last."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ctxmem.cli.reading import DONE, bytes_of, decoded, print_json, progress, whole
-from ctxmem.errors import InputError
+from ctxmem.auditing.conversations import Conversation, Exchange, conversations
+from ctxmem.auditing.messages import is_answer
+from ctxmem.chat.uniform import put_together, uniform
+from ctxmem.cli.reading import DONE, print_json, progress, whole
+from ctxmem.errors import BudgetError, InputError, InputTypeError
 from ctxmem.memory.planner import POLICIES
 from ctxmem.memory.replaying import Replay, replay
 from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import PRICES, prices_of
 from ctxmem.report import replay_page
 from ctxmem.schema import SCHEMA_VERSION
+from ctxmem.traces import Tally
 
 
 def add_to(commands: Any) -> None:
@@ -26,10 +29,13 @@ def add_to(commands: Any) -> None:
         help="compare what recorded conversations cost under prompt caching",
         description="Replay recorded conversations through ctxmem.Memory and bill every window by "
         "a provider's cache rules, beside the untrimmed history.",
-        epilog="A trace is JSON or JSONL, plain or .gz: a list of messages, an object with "
-        "'messages', or one of these a line.",
+        epilog="Reads what ctxmem audit reads: lists of messages, logged requests, transcripts, "
+        "exports of tracing platforms and OpenTelemetry spans. Requests that repeat a growing "
+        "history are one conversation. What is in no bill is counted with its reason.",
     )
-    parser.add_argument("trace", metavar="TRACE", help="file with conversations; - reads stdin")
+    parser.add_argument(
+        "trace", metavar="TRACE", nargs="+", help="files, folders or patterns; - reads stdin"
+    )
     parser.add_argument("--budget", type=whole, default=16_000, help="tokens of a window (16000)")
     parser.add_argument(
         "--policy",
@@ -54,39 +60,43 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay, and print a table, JSON or a page."""
-    chats = conversations(arguments.trace)
-    found: list[list[Replay]] = []
-    for name in arguments.prices.split(","):
-        prices = prices_of(name.strip())
-        for policy in arguments.policy.split(","):
-            done = []
-            for i, chat in enumerate(chats):
-                progress(f"{policy} at {prices.name} prices: {i + 1} of {len(chats)}")
-                done.append(
-                    replay(
-                        chat,
-                        arguments.budget,
-                        policy=policy.strip(),
-                        prices=prices,
-                        counter=arguments.counter,
-                        miss_cost=arguments.miss_cost,
-                        tabulate_json=not arguments.verbatim,
-                    )
-                )
-            found.append(done)
+    tally = Tally()
+    recorded = Recorded(arguments.trace, tally)
+    options = [
+        {"policy": policy.strip(), "prices": prices_of(name.strip())}
+        for name in arguments.prices.split(",")
+        for policy in arguments.policy.split(",")
+    ]
+    found: list[list[Replay]] = [[] for _ in options]
+    shown: list[Replay] = []  # of the longest conversation
+    for chat in recorded:
+        made = _replayed(chat, options, arguments, recorded)
+        for done, one in zip(found, made, strict=bool(made)):
+            done.append(one)
+        if made and (not shown or len(made[0].steps) > len(shown[0].steps)):
+            shown = made
     progress("")
-    rows = [summed(done) for done in found]
+    if not found[0]:
+        raise InputError(_nothing(arguments.trace, recorded, tally))
     data = {
         "schema_version": SCHEMA_VERSION,
-        "conversations": len(chats),
-        "messages": sum(map(len, chats)),
+        "conversations": len(found[0]),
+        "messages": sum(one.messages for one in found[0]) + recorded.answers,
+        "calls": sum(len(one.steps) for one in found[0]),
         "budget": arguments.budget,
-        "rows": rows,
+        "rows": [summed(done) for done in found],
+        "left_out": dict(recorded.left_out),
+        "read": {
+            "files": tally.files,
+            "records": tally.records,
+            "formats": dict(tally.formats.most_common()),
+            "skipped": dict(tally.skipped.most_common()),
+            "places": tally.places,
+        },
     }
     if arguments.html:
-        longest = max(range(len(chats)), key=lambda i: len(found[0][i].steps))
-        shown = replay_page(data, [done[longest].to_dict() for done in found])
-        Path(arguments.html).write_text(shown, encoding="utf-8")
+        page = replay_page(data, [one.to_dict() for one in shown])
+        Path(arguments.html).write_text(page, encoding="utf-8")
     if arguments.json:
         print_json({**data, "replays": [[one.to_dict() for one in done] for done in found]})
         return DONE
@@ -96,67 +106,124 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def conversations(path: str) -> list[list[dict[str, Any]]]:
-    """Return the conversations of a file, each as chat messages."""
-    if path == "-":
-        import sys
-
-        data = sys.stdin.buffer.read()
-    else:
-        data = bytes_of(path)
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
-    text = decoded(data, path)
-    try:
-        values = [json.loads(text)]
-    except ValueError:
-        values = list(_lines(text, path))
-    found = [chat for chat in _chats(values, path) if chat]
-    if not found:
-        raise InputError(f"{path} holds no conversation; expected messages with role and content")
-    return found
-
-
-def _lines(text: str, path: str) -> Iterator[Any]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise InputError(
-                    f"{path}, line {number} is not JSON: {error}; expected JSON or JSONL"
-                ) from None
+def _replayed(
+    chat: Chat, options: Sequence[dict[str, Any]], arguments: argparse.Namespace, recorded: Recorded
+) -> list[Replay]:
+    """Return what each policy makes of a conversation, [] if it cannot be replayed."""
+    made = []
+    for number, option in enumerate(options, start=1):
+        progress(f"conversation {recorded.number:,}, policy {number} of {len(options)}")
+        try:
+            one = replay(
+                chat.windows(),
+                arguments.budget,
+                **option,
+                counter=arguments.counter,
+                miss_cost=arguments.miss_cost,
+                tabulate_json=not arguments.verbatim,
+            )
+        except BudgetError as error:
+            recorded.leave_out(TOO_LARGE, len(chat.exchanges), str(error))
+            return []
+        except InputTypeError as error:
+            recorded.leave_out(UNREADABLE, len(chat.exchanges), str(error))
+            return []
+        made.append(one)
+    recorded.answers += chat.answers
+    return made
 
 
-def _chats(values: Sequence[Any], path: str) -> Iterator[list[dict[str, Any]]]:
-    loose: list[dict[str, Any]] = []
-    for value in values:
-        if isinstance(value, list):
-            if value and isinstance(value[0], list):
-                yield from _chats(value, path)
-            else:
-                yield [_message(one, path) for one in value]
-        elif isinstance(value, dict):
-            inner = next((value[k] for k in ("messages", "msgs", "turns") if k in value), None)
-            if isinstance(inner, list):
-                yield [_message(one, path) for one in inner]
-            else:
-                loose.append(_message(value, path))
-        else:
-            raise InputError(f"{path} holds a JSON {type(value).__name__}; expected messages")
-    if loose:
-        yield loose
+TOO_LARGE = "calls of conversations whose pinned messages do not fit the budget"
+UNREADABLE = "calls of conversations with a message of no known shape"
+UNSENT = "messages behind the last answer of a conversation, which were sent with no call"
+NO_WINDOW = "calls whose messages the log does not hold"
+RETRIEVED = "retrievals without a request to a model"
+EARLIER = "answers in the first window of a conversation whose own calls are not in the log"
+TOOLS = "calls that offered tools, whose definitions are in no bill"
 
 
-def _message(value: Any, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not ("role" in value or "type" in value):
-        raise InputError(
-            f"{path} holds {json.dumps(value)[:60]} where a message was expected: an object with "
-            "role and content"
-        )
-    if "content" not in value and isinstance(value.get("text"), str):
-        return {"role": value["role"], "content": value["text"]}
-    return value
+class Chat:
+    """The calls of one conversation, in one shape whatever the log's is."""
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self.exchanges = exchanges
+        self._shapes: dict[int, list[Any]] = {}  # by the id of a message, which calls share
+
+    def windows(self) -> Iterator[tuple[list[Any], list[Any]]]:
+        """Yield window and answer of every call."""
+        for one in self.exchanges:
+            yield self._shaped(one.messages), self._shaped(one.answer)
+
+    @property
+    def answers(self) -> int:
+        """How many messages the last answer has, which no window holds."""
+        return len(self._shaped(self.exchanges[-1].answer))
+
+    def _shaped(self, messages: Sequence[Any]) -> list[Any]:
+        made = []
+        for message in messages:
+            known = self._shapes.get(id(message))
+            if known is None:
+                known = self._shapes[id(message)] = uniform(message)
+            made += known
+        return put_together(made)
+
+
+class Recorded:
+    """The conversations of a source that can be replayed; counts what is left out and why."""
+
+    def __init__(self, source: Sequence[str], tally: Tally) -> None:
+        self._source = source
+        self._tally = tally
+        self.number = 0
+        self.answers = 0
+        self.left_out: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+
+    def leave_out(self, reason: str, count: int, example: str = "") -> None:
+        """Count what is in no bill."""
+        if count:
+            self.left_out[reason] += count
+            self.examples.setdefault(reason, example)
+
+    def __iter__(self) -> Iterator[Chat]:
+        for conversation in conversations(self._source, tally=self._tally, progress=_show_read):
+            self.number += 1
+            sent = [one for one in conversation.exchanges if one.until]
+            self._note(conversation, sent)
+            if sent:
+                yield Chat(sent)
+
+    def _note(self, conversation: Conversation, sent: Sequence[Exchange]) -> None:
+        empty = [one for one in conversation.exchanges if not one.until]
+        retrieved = sum(bool(one.lists or one.shown) for one in empty)
+        self.leave_out(RETRIEVED, retrieved)
+        self.leave_out(NO_WINDOW, len(empty) - retrieved)
+        self.leave_out(UNSENT, len(conversation.unanswered))
+        self.leave_out(TOOLS, sum(bool(one.tools) for one in sent))
+        if sent and not empty:
+            self.leave_out(EARLIER, sum(map(is_answer, sent[0].messages)))
+
+
+def _show_read(tally: Tally) -> None:
+    progress(f"{tally.records:,} records, {tally.bytes / 1e6:,.0f} MB read")
+
+
+def _nothing(paths: Sequence[str], recorded: Recorded, tally: Tally) -> str:
+    """Say why nothing was replayed."""
+    reasons = [
+        *(f"{count:,} {reason}" for reason, count in recorded.left_out.items()),
+        *(
+            f"{count:,} {'record' if count == 1 else 'records'} skipped: {reason}, such as "
+            f"{tally.places[reason][0]}"
+            for reason, count in tally.skipped.items()
+        ),
+    ]
+    reasons += [example for example in recorded.examples.values() if example]
+    return (
+        f"{', '.join(paths)} holds no conversation; expected messages with role and content, or "
+        f"one of the formats that ctxmem audit --help names{''.join(f'; {one}' for one in reasons)}"
+    )
 
 
 def summed(done: Sequence[Replay]) -> dict[str, Any]:
@@ -187,10 +254,14 @@ def show(data: dict[str, Any]) -> None:
     rows = data["rows"]
     print(
         f"{data['conversations']:,} conversation{'' if data['conversations'] == 1 else 's'}, "
-        f"{data['messages']:,} messages, {rows[0]['calls']:,} calls of the model; the longest "
+        f"{data['messages']:,} messages, {data['calls']:,} calls of the model; the longest "
         f"history has {rows[0]['history']:,} tokens, a window {data['budget']:,}"
     )
     print("bill: against sending the whole history every time, in the same cache")
+    for reason, count in data["left_out"].items():
+        print(f"left out: {count:,} {reason}")
+    for reason, count in data["read"]["skipped"].items():
+        print(f"not read: {count:,} {reason}, such as {data['read']['places'][reason][0]}")
     head = ("policy", "prices", "bill", "worst", "dollars", "in sight", "edits", "mean", "largest")
     print("\n{:<10}{:<16}{:>6}{:>8}{:>10}{:>10}{:>7}{:>9}{:>9}".format(*head))
     for row in rows:

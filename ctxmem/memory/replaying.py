@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.chat.reading import read_one
+from ctxmem.chat.reading import fingerprint
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.session import Memory
 from ctxmem.memory.texts import text_of
 from ctxmem.pricing import Bill, Block
+
+Sent = tuple[Sequence[Any], Sequence[Any]]
+"""The messages of a call's window, and those of its answer where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,13 @@ class Step:
 
 @dataclass(slots=True)
 class Replay:
-    """A conversation as it went through a memory."""
+    """A conversation as it went through a memory; `messages` are those that it was given."""
 
     policy: str
     prices: str
     budget: int
     steps: list[Step] = field(default_factory=list)
+    messages: int = 0
 
     @property
     def cost(self) -> float:
@@ -81,45 +85,108 @@ class Replay:
         }
 
 
-def replay(messages: Sequence[dict[str, Any]], budget: int, **options: Any) -> Replay:
-    """Append message by message, and ask for a window wherever the assistant spoke.
+def replay(calls: Iterable[Sent], budget: int, **options: Any) -> Replay:
+    """Give a memory the messages of each call's window, and ask it for a window of its own.
 
-    The options are those of `Memory`. What is used by the message that came next, and was not in
-    sight, is not fetched: the bill is that of the windows alone.
+    A window that continues the one before it adds its new messages to the memory; one whose client
+    had trimmed the history does so too, because the memory trims by itself. A window that goes back
+    to an earlier message, or begins with a summary, begins with a memory of its own, in front of
+    the same cache.
+
+    The options are those of `Memory`. What is used by the answer, and was not in sight, is not
+    fetched: the bill is that of the windows alone.
+
+    Raises:
+        InputError: a message that is none.
+        BudgetError: a budget that what has to stay does not fit.
     """
-    memory = Memory(budget, **options)
-    meter = Meter(options.get("counter", "o200k_base"), options.get("provider"))
-    bill, whole = Bill(memory.prices), Bill(memory.prices)
-    made = Replay(options.get("policy", "auto"), memory.prices.name, budget)
-    history: list[Block] = []
-    said: set[str] = set()
-    for i, message in enumerate(messages):
-        ids = identifiers(text_of(message, i))
-        if read_one(message, i).role == "assistant" and i:
-            window = memory.window()
-            blocks = [Block(json.dumps(m), meter.message(m, 0)) for m in window.messages]
-            stable = blocks[: window.volatile_from]
-            charge = bill.call(
-                stable,
-                breakpoints=[mark + 1 for mark in window.breakpoints],
-                volatile=sum(block.tokens for block in blocks[window.volatile_from :]),
+    replaying = _Replaying(budget, options)
+    for messages, answer in calls:
+        replaying.go_on(messages)
+        replaying.ask(answer)
+    return replaying.made
+
+
+class _Replaying:
+    """A memory, the history that it was given, and the bills of both."""
+
+    def __init__(self, budget: int, options: dict[str, Any]) -> None:
+        self._budget = budget
+        self._options = options
+        self._meter = Meter(options.get("counter", "o200k_base"), options.get("provider"))
+        self._memory = Memory(budget, **options)
+        prices = self._memory.prices
+        self._bill, self._whole = Bill(prices), Bill(prices)
+        self.made = Replay(options.get("policy", "auto"), prices.name, budget)
+        self._window: list[Any] = []
+        self._history: list[Block] = []
+        self._known: set[Any] = set()  # marks of the messages that the memory was given
+        self._said: set[str] = set()
+
+    def go_on(self, messages: Sequence[Any]) -> None:
+        """Add what a window has and the history has not."""
+        common = _shared(self._window, messages)
+        fresh = messages[common:]
+        if common < len(self._window):
+            left = [_mark(message) for message in self._window[common:]]
+            kept = self._known.intersection(map(_mark, fresh)).intersection(left)
+            if kept:
+                fresh = [message for message in fresh if _mark(message) not in self._known]
+            else:
+                self._begin_anew(messages[:common])
+        for message in fresh:
+            self._append(message)
+            self.made.messages += 1
+        self._window = list(messages)
+
+    def _begin_anew(self, messages: Sequence[Any]) -> None:
+        self._memory = Memory(self._budget, **self._options)
+        self._history, self._known, self._said = [], set(), set()
+        for message in messages:
+            self._append(message)
+
+    def _append(self, message: Any) -> None:
+        at = len(self._history)
+        mark = _mark(message)
+        self._memory.append(message)
+        self._history.append(Block(mark, self._meter.message(message, at)))
+        self._known.add(mark)
+        self._said.update(identifiers(text_of(message, at)))
+
+    def ask(self, answer: Sequence[Any]) -> None:
+        """Ask the memory for a window, and bill it beside the whole history."""
+        window = self._memory.window()
+        meter, history = self._meter, self._history
+        blocks = [Block(json.dumps(m), meter.message(m, 0)) for m in window.messages]
+        charge = self._bill.call(
+            blocks[: window.volatile_from],
+            breakpoints=[mark + 1 for mark in window.breakpoints],
+            volatile=sum(block.tokens for block in blocks[window.volatile_from :]),
+        )
+        ends = {len(history), max(0, len(history) - 20), 1}
+        untrimmed = self._whole.call(history, breakpoints=sorted(ends))
+        used = [name for m in answer for name in identifiers(text_of(m, 0))]
+        needed = [name for name in used if name in self._said]
+        self.made.steps.append(
+            Step(
+                tokens=window.tokens,
+                stable=window.stable_tokens,
+                history=sum(block.tokens for block in history) + meter.request,
+                cost=charge.cost,
+                untrimmed=untrimmed.cost,
+                needs=len(needed),
+                named=sum(name in self._memory for name in needed),
+                edits=tuple(e.detail for e in window.events if e.kind == "edit"),
             )
-            ends = {len(history), max(0, len(history) - 20), 1}
-            untrimmed = whole.call(history, breakpoints=sorted(ends))
-            needed = [name for name in ids if name in said]
-            made.steps.append(
-                Step(
-                    tokens=window.tokens,
-                    stable=window.stable_tokens,
-                    history=sum(block.tokens for block in history) + meter.request,
-                    cost=charge.cost,
-                    untrimmed=untrimmed.cost,
-                    needs=len(needed),
-                    named=sum(name in memory for name in needed),
-                    edits=tuple(e.detail for e in window.events if e.kind == "edit"),
-                )
-            )
-        memory.append(message)
-        history.append(Block(i, meter.message(message, i)))
-        said.update(ids)
-    return made
+        )
+
+
+def _mark(message: Any) -> Any:
+    return fingerprint(message) or id(message)
+
+
+def _shared(before: Sequence[Any], now: Sequence[Any]) -> int:
+    for i, (mine, theirs) in enumerate(zip(before, now, strict=False)):
+        if mine is not theirs and mine != theirs:
+            return i
+    return min(len(before), len(now))
