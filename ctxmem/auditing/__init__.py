@@ -13,13 +13,15 @@ ledger     findings, added up
 auditor    one walk through all of it
 replay     the same requests, packed with ctxmem
 gate       conditions under which an audit fails
+forgotten  what left a window and was needed later
+restoring  what left a window, written to a file
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,12 @@ from ctxmem import report
 from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.conversations import calls_in
+from ctxmem.auditing.forgotten import Forgetting
 from ctxmem.auditing.gate import Condition, failed, read_conditions
 from ctxmem.auditing.ledger import KINDS, AuditFinding, price_of
 from ctxmem.auditing.lineage import Lineage
 from ctxmem.auditing.replay import Replay
+from ctxmem.auditing.restoring import Removal, restore
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices, prices_of
@@ -47,6 +51,9 @@ METRICS = (
 )
 """Names of the numbers that conditions may be about."""
 
+FORGOTTEN_METRICS = ("forgotten", "forgotten_tokens")
+"""Names of those numbers that there are with `forgotten` only."""
+
 _TOLD = 1000  # findings that the plain data holds; the rest is in the totals
 
 
@@ -61,6 +68,8 @@ class Audit:
         sessions: the most wasteful sessions, call by call.
         windows: the most wasteful windows, segment by segment.
         replay: before and after packing with ctxmem, None unless asked for.
+        forgotten: what left the windows and was needed later, None unless asked for.
+        removed: the messages that left the windows, empty unless asked for.
     """
 
     findings: list[AuditFinding]
@@ -69,15 +78,22 @@ class Audit:
     sessions: list[dict[str, Any]]
     windows: list[dict[str, Any]]
     replay: dict[str, Any] | None = None
+    forgotten: dict[str, Any] | None = None
+    removed: list[Removal] = field(default_factory=list, repr=False)
 
     @property
     def metrics(self) -> dict[str, float]:
         """Numbers that conditions are about: sums of tokens, and how many findings of each kind."""
         counts = {kind: float(self.totals["findings"][kind]) for kind in KINDS}
         tokens = {f"{kind}_tokens": float(self.totals["waste"][kind]) for kind in KINDS}
+        forgotten = {}
+        if self.forgotten is not None:
+            counted = (len(self.forgotten["findings"]), self.forgotten["tokens"])
+            forgotten = dict(zip(FORGOTTEN_METRICS, map(float, counted), strict=True))
         return {
             **counts,
             **tokens,
+            **forgotten,
             "dup_tokens": float(self.totals["repeated_tokens"]),
             "tokens": float(self.totals["tokens"]),
             "calls": float(self.totals["calls"]),
@@ -103,6 +119,7 @@ class Audit:
             "sessions": self.sessions,
             "windows": self.windows,
             "replay": self.replay,
+            "forgotten": self.forgotten,
             "read": self.read,
         }
 
@@ -114,6 +131,17 @@ class Audit:
         target = Path(path)
         target.write_text(report.audit_page(self.to_dict()), encoding="utf-8")
         return target
+
+    def restore(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the messages that left the windows and return the path; see `restoring.restore`.
+
+        Raises:
+            InputError: nothing left any window, `audit` was not asked for what was forgotten, the
+                file exists and `force` is not set, or it cannot be written.
+        """
+        if self.forgotten is None:
+            raise InputError("the audit did not look for what left; expected audit(forgotten=True)")
+        return restore(self.removed, path, force=force)
 
     def _repr_html_(self) -> str:
         return report.audit_html(self.to_dict())
@@ -127,6 +155,7 @@ def audit(
     prices: float | str | Prices | Mapping[str, float] | None = None,
     near: bool = True,
     replay: bool = False,
+    forgotten: bool = False,
     progress: Callable[[Tally], None] | None = None,
     max_line: int = MAX_LINE,
     held: int = HELD,
@@ -148,6 +177,8 @@ def audit(
             dict with "input" and, where known, "cache_read".
         near: also look for versions, overlaps and boilerplate; about half of the time.
         replay: also pack the same requests with ctxmem, into the budget, or as large as they were.
+        forgotten: also look for what trimming or compaction took out of a window and a later
+            message or call needed; conversations are held for it, 128 MB of them at most.
         progress: called with what was read so far, about every megabyte.
         max_line: bytes of the longest line that is read.
         held: bytes of input that are held back to join spans of a trace and to put them in order.
@@ -178,6 +209,7 @@ def audit(
     auditor = Auditor(
         resolved, budget=limit, near=near, replay=Replay(resolved, limit) if replay else None
     )
+    forgetting = Forgetting(resolved) if forgotten else None
     with warnings.catch_warnings():
         # Texts made to be alike are compared by sketch; who audits does not care how.
         warnings.filterwarnings("ignore", category=CtxmemWarning)
@@ -186,6 +218,10 @@ def audit(
             source, tally, lineage, progress=progress, max_line=max_line, held=held
         ):
             auditor.add(call)
+            if forgetting is not None:
+                forgetting.add(call)
+        if forgetting is not None:
+            forgetting.finish()
         sessions, windows = auditor.finish()
     findings = auditor.ledger.findings(price)
     return Audit(
@@ -195,6 +231,8 @@ def audit(
         sessions,
         windows,
         auditor.replay.to_dict() if auditor.replay else None,
+        forgetting.to_dict(None if price is None else price["input"]) if forgetting else None,
+        forgetting.removed if forgetting else [],
     )
 
 

@@ -7,10 +7,10 @@ a file read again, a command run again, a question asked again, an identifier us
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from ctxmem.auditing.conversations import Conversation
+from ctxmem.auditing.assembly import Call
+from ctxmem.auditing.conversations import Conversation, Folder
 from ctxmem.auditing.forgetting.actions import Actions
 from ctxmem.auditing.forgetting.findings import (
     FIXES,
@@ -23,6 +23,7 @@ from ctxmem.auditing.forgetting.identifiers import Identifiers
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk
 from ctxmem.auditing.forgetting.questions import Questions
 from ctxmem.auditing.forgetting.rules import Rules
+from ctxmem.auditing.restoring import Removal, removals
 from ctxmem.protocols import Counter
 
 __all__ = ["FIXES", "KINDS", "Forgetting", "Forgotten", "forgotten"]
@@ -81,7 +82,7 @@ def _finding(one: Need, session: str) -> Forgotten:
     departure = one.departure
     return Forgotten(
         one.kind,
-        one.title[0].upper() + one.title[1:] if one.title[0].isalpha() else one.title,
+        one.title,
         excerpt(one.excerpt or one.left.block.text),
         {"place": one.left.place, "call": one.left.call},
         {"place": departure.place, "call": departure.call, "by": departure.by},
@@ -101,16 +102,27 @@ class Forgetting:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self.findings: list[Forgotten] = []
+        self.removed: list[Removal] = []
         self.conversations = 0
         self.trimmed = 0
+        self._folder = Folder()
 
-    def add(self, conversations: Iterable[Conversation]) -> None:
-        """Read conversations."""
-        for conversation in conversations:
-            found, departures = _read(conversation, self._counter)
-            self.conversations += 1
-            self.trimmed += bool(departures)
-            self.findings += found
+    def add(self, call: Call) -> None:
+        """Take a call of the conversations, in the order of time."""
+        for conversation in self._folder.add(call):
+            self._read(conversation)
+
+    def finish(self) -> None:
+        """Read the conversations that are still open."""
+        for conversation in self._folder.rest():
+            self._read(conversation)
+
+    def _read(self, conversation: Conversation) -> None:
+        found, departures = _read(conversation, self._counter)
+        self.conversations += 1
+        self.trimmed += bool(departures)
+        self.findings += found
+        self.removed += removals(conversation.session, departures)
 
     def to_dict(self, price: float | None) -> dict[str, Any]:
         """Return the findings as plain data, the dearest first; `price` is of a million tokens."""

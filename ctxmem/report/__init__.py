@@ -6,6 +6,7 @@ page      the page around a report: style, script, policy
 sides     a window beside its sources
 windows   windows as text and HTML
 audits    audits as text and HTML
+forgotten what left a window and was needed later, as text and HTML
 curves    shares over a budget as SVG
 benches   comparisons with peers as HTML
 quality   how much of the evidence windows keep, as HTML

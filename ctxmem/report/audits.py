@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from ctxmem.report import drawing
+from ctxmem.report.forgotten import forgotten_lines, forgotten_section
 from ctxmem.report.page import fragment, page
 from ctxmem.report.words import Data, beside, cut, escape, many, money, share, visible
 
@@ -130,6 +131,8 @@ def audit_text(audit: Data) -> str:
     blocks = ["\n".join(lines)]
     for kind, findings in _by_kind(audit):
         blocks.append("\n".join(_kind_lines(kind, findings, totals)))
+    if audit["forgotten"]:
+        blocks.append("\n".join(forgotten_lines(audit["forgotten"])))
     if audit["replay"]:
         blocks.append("\n".join(_replay_lines(audit["replay"])))
     if read["copies"]:
@@ -235,6 +238,7 @@ def _body(audit: Data, *, live: bool) -> str:
             _tiles(audit),
             _composition(audit["totals"]),
             _changes(audit),
+            forgotten_section(audit["forgotten"]),
             _replay(audit["replay"]),
             _windows(audit),
             _sessions(audit),

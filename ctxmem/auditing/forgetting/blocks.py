@@ -82,11 +82,12 @@ class Block:
 class Entry:
     """A message of a window: its role, its blocks, and by what it is found again."""
 
-    __slots__ = ("blocks", "message", "role", "sign", "summary", "text")
+    __slots__ = ("blocks", "message", "role", "sign", "summary", "text", "time")
 
     def __init__(self, message: Any) -> None:
         self.message = message
         self.summary = False
+        self.time: float | None = None  # seconds since 1970, of the call that was first sent it
         self.role, self.blocks = _read(message)
         self.text = "\n".join(block.text for block in self.blocks)
         self.sign = _sign(self.role, self.blocks)

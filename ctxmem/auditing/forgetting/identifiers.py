@@ -114,7 +114,7 @@ class Identifiers:
         names = [name for name, _, _ in lost]
         shown = ", ".join(map(name_of, names[:_SHOWN]))
         shown += f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        who = "the user" if block.kind == "text" else f"a call of {block.name or 'a tool'}"
+        who = "The user" if block.kind == "text" else f"A call of {block.name or 'a tool'}"
         pronoun = "it" if len(names) == 1 else "they"
         title = f"{who} used {shown} again after {pronoun} had left the window"
         use = block.text if block.kind == "text" else f"{block.name} {block.text}"
@@ -145,7 +145,7 @@ class Identifiers:
         departure = self._walk.gone.get(known.last.block.content)
         if departure is None:
             return
-        title = f"a call used {name_of(name)} where {name_of(meant)} had been named before"
+        title = f"A call used {name_of(name)} where {name_of(meant)} had been named before"
         said = known.last.block.text
         yield need("forgotten_identifier", ("name", meant.lower()), title, known.last, departure,
                    asked, f"{name} → {result.text}", _around(said, meant), _around(said, meant),

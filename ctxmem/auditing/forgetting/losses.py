@@ -87,13 +87,13 @@ class Window:
 class Departure:
     """When messages left the window: the call that no longer had them, and by what they left.
 
-    `by` is "trimming", "compaction" or "/clear"; `messages` are whole messages as they were sent.
+    `by` is "trimming", "compaction" or "/clear"; `entries` are the whole messages that left.
     """
 
     call: int
     place: str
     by: str
-    messages: list[Any] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     summary: str = ""
 
 
@@ -139,6 +139,7 @@ class Walk:
             if not entries or self._aside(entries):
                 continue
             place = str(exchange.place)
+            self._date(entries, exchange.time)
             known, tail = self._align(entries)
             tail = self._without_summary(entries, known, tail, number)
             # What the model said since was said to the window before; results came in between.
@@ -160,6 +161,7 @@ class Walk:
             for message in _messages(exchange.answer):
                 answer = self._entry(message)
                 if answer.blocks:
+                    self._date([answer], exchange.time)
                     yield Moment(answer, self.window, number, place)
                     self.window.add(answer)
                     self._before = [*self._before, answer]
@@ -175,6 +177,12 @@ class Walk:
         if known is None or known[0] is not message:
             known = self._known[id(message)] = (message, Entry(message))
         return known[1]
+
+    @staticmethod
+    def _date(entries: Iterable[Entry], time: float | None) -> None:
+        """Note when messages were first sent."""
+        for entry in entries:
+            entry.time = time if entry.time is None else entry.time
 
     def _aside(self, entries: Sequence[Entry]) -> bool:
         """Return whether a window belongs to another task: other instructions, no message alike."""
@@ -209,6 +217,7 @@ class Walk:
                 found = None
             if found is not None:
                 known.add(i)
+                entry.time = before[found].time
                 at = found + 1
         last = max((i for i in known if entries[i].role != "system"), default=-1)
         if last < 0 and known:
@@ -282,7 +291,7 @@ class Walk:
         summary = "\n".join(entry.text for entry in entries if entry.summary)
         cleared = any(_CLEARED.search(entry.text) for entry in [*self._before[-2:], *entries[:3]])
         by = "compaction" if summary else "/clear" if cleared else "trimming"
-        departure = Departure(number, place, by, [e.message for e in left], summary)
+        departure = Departure(number, place, by, left, summary)
         if left:
             self.departures.append(departure)
         for block in blocks:

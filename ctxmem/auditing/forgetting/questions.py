@@ -154,7 +154,7 @@ class Questions:
             departure = self._walk.gone.get(given.block.content)
             if departure is None:
                 continue
-            title = f"the model asked for {name_of(name)}, which the user had given before"
+            title = f"The model asked for {name_of(name)}, which the user had given before"
             found = need("asked_again", ("given", name.lower()), title, given, departure, at,
                          block.text, block.text)  # fmt: skip
             found.texts = [block.text]
@@ -165,7 +165,7 @@ def _need(again: tuple[_Question, Departure], question: _Question, role: str, at
     other, departure = again
     answer = other.answer
     assert answer is not None
-    who = "the user" if role == "user" else "the model"
+    who = "The user" if role == "user" else "The model"
     title = f"{who} asked again: {name_of(question.text, 80)}"
     left = f"{other.text}\n→ {answer.block.text}"
     about = ("question", gist(other.text), particulars(other.text))

@@ -68,7 +68,7 @@ class Rules:
                 rule.check = None
                 continue
             text = rule.statement.text
-            title = f"the rule “{name_of(text, 80)}” was broken after it had left the window"
+            title = f"The rule “{name_of(text, 80)}” was broken after it had left the window"
             use = f"{violation.what[:500]}\n({violation.why})"
             yield need("forgotten_rule", ("rule", rule.statement.id), title, rule.said, departure,
                        at, use, text, text, shown=True)  # fmt: skip
@@ -108,7 +108,7 @@ class Rules:
             departure = self._lost(rule, at.window)
             if departure is None:
                 continue
-            title = f"the rule “{name_of(text, 80)}” had to be said again"
+            title = f"The rule “{name_of(text, 80)}” had to be said again"
             found = need("forgotten_rule", ("rule", i), title, rule.said, departure, at, again,
                          text, text)  # fmt: skip
             found.texts = [block.text, text]
