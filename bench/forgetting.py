@@ -12,10 +12,11 @@ import argparse
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ctxmem.auditing.conversations import conversations
+from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.forgotten import forgotten
 from ctxmem.tokens import resolve
 
@@ -29,7 +30,7 @@ class Step(NamedTuple):
     role: str  # user, assistant or call
     text: str = ""
     name: str = ""
-    arguments: dict[str, Any] = {}
+    arguments: Mapping[str, Any] | None = None
     result: str = ""
 
 
@@ -55,9 +56,22 @@ GERMAN_NOTES = (
     "Das Modul {m} prüft seine Eingaben jetzt, und die Tests sind grün.",
     "Ich habe in {m} nur zwei Namen geändert, der Rest ist wie vorher.",
 )
-RULES = (  # a rule, how the model breaks it (None: it cannot be shown), how the user repeats it
+SUMMARIES = (
+    "Summary of the conversation so far: work went on with {n} small clean-ups of modules.",
+    "This session is being continued from a previous conversation that ran out of context. "
+    "{n} small clean-ups of modules were made.",
+    "<summary>The earlier messages were about {n} small clean-ups of modules.</summary>",
+    "Previous conversation, compacted: {n} clean-ups of modules are done.",
+)
+RULES: tuple[
+    tuple[str, Any, str], ...
+] = (  # a rule, how the model breaks it (None: it cannot be shown), how the user repeats it
     ("Never push to origin, I do that myself.", ("bash", "git push origin main"), ""),
-    ("Please answer in German from here on.", "english", "Auf Deutsch antworten bitte, I told you."),
+    (
+        "Please answer in German from here on.",
+        "english",
+        "Auf Deutsch antworten bitte, I told you.",
+    ),
     ("Use pnpm, not npm.", ("bash", "npm install left-pad"), "I told you: pnpm, not npm!"),
     ("Do not touch anything in migrations/.", ("edit", "migrations/0042_users.py"), ""),
     ("Don't use emojis in your replies.", "emoji", "As I said, no emojis in your replies."),
@@ -82,28 +96,66 @@ RULES = (  # a rule, how the model breaks it (None: it cannot be shown), how the
         None,
         "How often do I have to say it: no new dependencies without asking me!",
     ),
-    ("Never mention the merger to customers.", None, "You must never mention the merger to customers."),
+    (
+        "Never mention the merger to customers.",
+        None,
+        "You must never mention the merger to customers.",
+    ),
 )
 QUESTIONS = (  # asked, answered, asked again
-    ("Which port does the staging proxy use?", "It listens on 8443.", "What was the staging proxy port again?"),
-    ("How long is the notice period for the Geneva lease?", "Three months to the end of a quarter.",
-     "Remind me, how long is the notice period of the Geneva lease?"),
-    ("Who owns the payments dashboard?", "Marta Kowalczyk's team owns it.", "Who owns the payments dashboard?"),
-    ("What is the maximum upload size for avatars?", "Avatars may have 2,500 kilobytes.",
-     "And what's the maximum avatar upload size?"),
-    ("Why did we drop the nightly export job?", "It timed out on large tenants, so webhooks replaced it.",
-     "Why was the nightly export job dropped again?"),
-    ("Which region hosts the archive bucket?", "It lives in eu-north-1.", "In which region is the archive bucket hosted?"),
-)  # fmt: skip
+    (
+        "Which port does the staging proxy use?",
+        "It listens on 8443.",
+        "What was the staging proxy port again?",
+    ),
+    (
+        "How long is the notice period for the Geneva lease?",
+        "Three months to the end of a quarter.",
+        "Remind me, how long is the notice period of the Geneva lease?",
+    ),
+    (
+        "Who owns the payments dashboard?",
+        "Marta Kowalczyk's team owns it.",
+        "Who owns the payments dashboard?",
+    ),
+    (
+        "What is the maximum upload size for avatars?",
+        "Avatars may have 2,500 kilobytes.",
+        "And what's the maximum avatar upload size?",
+    ),
+    (
+        "Why did we drop the nightly export job?",
+        "It timed out on large tenants, so webhooks replaced it.",
+        "Why was the nightly export job dropped again?",
+    ),
+    (
+        "Which region hosts the archive bucket?",
+        "It lives in eu-north-1.",
+        "In which region is the archive bucket hosted?",
+    ),
+)
 ASKED_BY_MODEL = (  # the model asks, the user answers, the model asks again
-    ("Which environment should the release candidate go to?", "To the preprod-west cluster.",
-     "Which environment should the release candidate go to?"),
-    ("What is your customer number?", "It's KD-880417.", "Could you please tell me your customer number?"),
-    ("May I have the e-mail address for the invoice?", "billing@tessellate.example",
-     "What is the e-mail address for the invoice?"),
-    ("Which date format do you want in the export?", "Day first, with dots, as in Switzerland.",
-     "Which date format do you want for the export?"),
-)  # fmt: skip
+    (
+        "Which environment should the release candidate go to?",
+        "To the preprod-west cluster.",
+        "Which environment should the release candidate go to?",
+    ),
+    (
+        "What is your customer number?",
+        "It's KD-880417.",
+        "Could you please tell me your customer number?",
+    ),
+    (
+        "May I have the e-mail address for the invoice?",
+        "billing@tessellate.example",
+        "What is the e-mail address for the invoice?",
+    ),
+    (
+        "Which date format do you want in the export?",
+        "Day first, with dots, as in Switzerland.",
+        "Which date format do you want for the export?",
+    ),
+)
 IDENTIFIERS = (  # said, used again by the user; {i} is the identifier
     ("My order is {i}, it arrived damaged.", "So what happens with {i} now, do I get a refund?"),
     ("The failing run is {i}.", "Can you link {i} in the ticket?"),
@@ -118,7 +170,7 @@ class Writer:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self.notes = NOTES
+        self.notes: tuple[str, ...] = NOTES
         self._numbers = iter(rng.sample(range(100, 999), 300))
 
     def number(self) -> int:
@@ -134,8 +186,11 @@ class Writer:
             steps.append(Step("user", request))
             if self.rng.random() < 0.7:
                 path = f"app/{module}/service.py"
-                steps.append(Step("call", name="read_file", arguments={"path": path},
-                                  result=self.code(module)))  # fmt: skip
+                steps.append(
+                    Step(
+                        "call", name="read_file", arguments={"path": path}, result=self.code(module)
+                    )
+                )
             steps.append(Step("assistant", self.rng.choice(self.notes).format(m=module)))
         return steps
 
@@ -156,12 +211,13 @@ class Planted(NamedTuple):
     late: list[Step]
     truth: Truth
     said: str  # what a summary has to say so that nothing is forgotten
-    reason: list[Step] = []  # what makes it right to ask again
+    reason: Sequence[Step] = ()  # what makes it right to ask again
 
 
 def plant_rule(writer: Writer) -> Planted:
     """Plant a rule that is broken or said again."""
     rule, broken, again = writer.rng.choice(RULES)
+    late: list[Step]
     early = [Step("user", rule), Step("assistant", "Understood.")]
     if broken == "english":
         writer.notes = GERMAN_NOTES
@@ -169,18 +225,28 @@ def plant_rule(writer: Writer) -> Planted:
     if broken is not None and (not again or writer.rng.random() < 0.6):
         late = [*ask, *_breaking(broken, writer)]
     else:
-        late = [*ask, Step("assistant", "Done, have a look."), Step("user", again),
-                Step("assistant", "Sorry, I will keep to it.")]  # fmt: skip
+        late = [
+            *ask,
+            Step("assistant", "Done, have a look."),
+            Step("user", again),
+            Step("assistant", "Sorry, I will keep to it."),
+        ]
     return Planted(early, late, Truth("forgotten_rule", rule[:40]), rule)
 
 
 def _breaking(how: Any, writer: Writer) -> list[Step]:
     if isinstance(how, tuple):
         kind, what = how
-        arguments = {"command": what} if kind == "bash" else {
-            "file_path": what, "old_string": "a", "new_string": "b"}  # fmt: skip
+        arguments = (
+            {"command": what}
+            if kind == "bash"
+            else {"file_path": what, "old_string": "a", "new_string": "b"}
+        )
         name = "Bash" if kind == "bash" else "Edit"
-        return [Step("call", name=name, arguments=arguments, result="ok"), Step("assistant", "Done.")]
+        return [
+            Step("call", name=name, arguments=arguments, result="ok"),
+            Step("assistant", "Done."),
+        ]
     texts = {
         "english": "The part is done and the tests are green, so you can have a look at it when "
         "you have the time for it, and the rest of the work is on the list.",
@@ -199,10 +265,18 @@ def plant_question(writer: Writer) -> Planted:
         late = [Step("user", again), Step("assistant", "Let me look that up.")]
         return Planted(early, late, Truth("asked_again", again[:30]), f"{asked} {answered}")
     asked, answered, again = writer.rng.choice(ASKED_BY_MODEL)
-    early = [Step("user", f"I need a hand with case {writer.number()}."), Step("assistant", asked),
-             Step("user", answered), Step("assistant", "Thanks, noted.")]  # fmt: skip
-    late = [Step("user", "Now finish it."), Step("assistant", again), Step("user", answered),
-            Step("assistant", "Thank you.")]  # fmt: skip
+    early = [
+        Step("user", f"I need a hand with case {writer.number()}."),
+        Step("assistant", asked),
+        Step("user", answered),
+        Step("assistant", "Thanks, noted."),
+    ]
+    late = [
+        Step("user", "Now finish it."),
+        Step("assistant", again),
+        Step("user", answered),
+        Step("assistant", "Thank you."),
+    ]
     return Planted(early, late, Truth("asked_again", ""), f"{asked} {answered}")
 
 
@@ -211,18 +285,34 @@ def plant_read(writer: Writer) -> Planted:
     n = writer.number()
     path = writer.rng.choice(("src/core{n}/config.py", "/repo/lib/table{n}.ts", "docs/plan{n}.md"))
     path = path.format(n=n)
-    name, key = writer.rng.choice((("Read", "file_path"), ("read_file", "path"), ("open_file", "filename")))
+    name, key = writer.rng.choice(
+        (("Read", "file_path"), ("read_file", "path"), ("open_file", "filename"))
+    )
     text = writer.code(f"core{n}")
     read = Step("call", name=name, arguments={key: path}, result=text)
     if writer.rng.random() < 0.25:
         read = Step("call", name="Bash", arguments={"command": f"cat {path}"}, result=text)
     early = [Step("user", f"What does {path} do?"), read, Step("assistant", "It holds the steps.")]
-    late = [Step("user", "Go on with the step list."), read, Step("assistant", "I see the steps now.")]
-    edit = Step("call", name="Edit", arguments={"file_path": path, "old_string": "x", "new_string": "y"},
-                result="ok")  # fmt: skip
+    late = [
+        Step("user", "Go on with the step list."),
+        read,
+        Step("assistant", "I see the steps now."),
+    ]
+    edit = Step(
+        "call",
+        name="Edit",
+        arguments={"file_path": path, "old_string": "x", "new_string": "y"},
+        result="ok",
+    )
     changed = read._replace(result=writer.code(f"core{n}"))
-    reason = [Step("user", "Rename the steps."), edit, Step("assistant", "Renamed."),
-              Step("user", "Go on with the list."), changed, Step("assistant", "I see.")]  # fmt: skip
+    reason = [
+        Step("user", "Rename the steps."),
+        edit,
+        Step("assistant", "Renamed."),
+        Step("user", "Go on with the list."),
+        changed,
+        Step("assistant", "I see."),
+    ]
     return Planted(early, late, Truth("read_again", path), text, reason)
 
 
@@ -230,20 +320,34 @@ def plant_run(writer: Writer) -> Planted:
     """Plant a command, or a look-up, that is run again."""
     n = writer.number()
     result = "\n".join(f"row {writer.number()}: {writer.number()} items" for _ in range(12))
-    shell, name, arguments = writer.rng.choice((
-        (True, "Bash", {"command": f"grep -rn step_{n} lib"}),
-        (True, "run_command", {"cmd": f"python tools/report.py --month {n}"}),
-        (False, "get_order_details", {"order_id": f"ORD-{n}"}),
-        (False, "search_flights", {"origin": "ZRH", "destination": "OSL", "key": f"k{n}"}),
-    ))  # fmt: skip
+    shell, name, arguments = writer.rng.choice(
+        (
+            (True, "Bash", {"command": f"grep -rn step_{n} lib"}),
+            (True, "run_command", {"cmd": f"python tools/report.py --month {n}"}),
+            (False, "get_order_details", {"order_id": f"ORD-{n}"}),
+            (False, "search_flights", {"origin": "ZRH", "destination": "OSL", "key": f"k{n}"}),
+        )
+    )
     run = Step("call", name=name, arguments=arguments, result=result)
     about = str(next(iter(arguments.values())))
     early = [Step("user", "What do we have there?"), run, Step("assistant", "Twelve rows.")]
-    late = [Step("user", "Give me the largest row."), run, Step("assistant", "It is the third row.")]
-    reason = [Step("user", "Please run it again, I changed the data."), run, Step("assistant", "Same as before.")]
+    late = [
+        Step("user", "Give me the largest row."),
+        run,
+        Step("assistant", "It is the third row."),
+    ]
+    reason = [
+        Step("user", "Please run it again, I changed the data."),
+        run,
+        Step("assistant", "Same as before."),
+    ]
     if shell and writer.rng.random() < 0.5:
-        edit = Step("call", name="Edit", arguments={"file_path": "lib/a.py", "old_string": "x",
-                    "new_string": "y"}, result="ok")  # fmt: skip
+        edit = Step(
+            "call",
+            name="Edit",
+            arguments={"file_path": "lib/a.py", "old_string": "x", "new_string": "y"},
+            result="ok",
+        )
         reason = [Step("user", "Fix the sum."), edit, run, Step("assistant", "Fixed.")]
     return Planted(early, late, Truth("run_again", about[:30]), result, reason)
 
@@ -256,9 +360,11 @@ def plant_identifier(writer: Writer) -> Planted:
     if writer.rng.random() < 0.5:
         late = [Step("user", again.format(i=name)), Step("assistant", "Sure.")]
     else:
-        late = [Step("user", "Now close my case."),
-                Step("call", name="close_case", arguments={"reference": name}, result="closed"),
-                Step("assistant", "It is closed.")]  # fmt: skip
+        late = [
+            Step("user", "Now close my case."),
+            Step("call", name="close_case", arguments={"reference": name}, result="closed"),
+            Step("assistant", "It is closed."),
+        ]
     return Planted(early, late, Truth("forgotten_identifier", name), said.format(i=name))
 
 
@@ -283,32 +389,53 @@ def messages_of(steps: Sequence[Step], form: str) -> list[tuple[dict[str, Any], 
             continue
         key = f"call_{number}"
         if form == "openai":
-            function = {"name": step.name, "arguments": json.dumps(step.arguments)}
+            function = {"name": step.name, "arguments": json.dumps(step.arguments or {})}
             call = {"id": key, "type": "function", "function": function}
             made.append(({"role": "assistant", "content": None, "tool_calls": [call]}, True))
             made.append(({"role": "tool", "tool_call_id": key, "content": step.result}, False))
         else:
-            use = {"type": "tool_use", "id": key, "name": step.name, "input": step.arguments}
+            use = {
+                "type": "tool_use",
+                "id": key,
+                "name": step.name,
+                "input": dict(step.arguments or {}),
+            }
             result = {"type": "tool_result", "tool_use_id": key, "content": step.result}
             made.append(({"role": "assistant", "content": [use]}, True))
             made.append(({"role": "user", "content": [result]}, False))
     return made
 
 
+class Cut(NamedTuple):
+    """How a history is cut: to `room` messages, or at message `at`, behind a summary."""
+
+    room: int = 0
+    at: int = 0
+    summary: str = ""
+
+    def window(self, said: list[Any]) -> list[Any]:
+        """Return what is sent of a history: the end, from a question on."""
+        starts = [i for i, one in enumerate(said) if _is_question(one)]
+        if self.summary and len(said) > self.at:
+            note = {"role": "user", "content": self.summary}
+            return [note, *said[next((i for i in starts if i >= self.at), starts[-1]) :]]
+        if self.room and len(said) > self.room:
+            first = len(said) - self.room
+            return said[next((i for i in starts if i >= first), starts[-1]) :]
+        return said
+
+
 def requests_of(
-    steps: Sequence[Step], form: str, session: str, room: int, *, trimmed: bool
+    steps: Sequence[Step], form: str, session: str, cut: Cut
 ) -> Iterator[dict[str, Any]]:
-    """Yield growing requests; a trimmed window has the last `room` messages from a question on."""
+    """Yield a request for each message of the model."""
     system = {"role": "system", "content": "You are a careful assistant for a small company."}
     said = messages_of(steps, form)
     for i, (message, by_model) in enumerate(said):
         if not by_model:
             continue
-        window = [one for one, _ in said[:i]]
-        if trimmed and len(window) > room:
-            starts = [j for j, one in enumerate(window) if _is_question(one)]
-            window = window[next((j for j in starts if j >= len(window) - room), starts[-1]) :]
-        yield from (_request(window, message, system, form, session, i),)
+        window = cut.window([one for one, _ in said[:i]])
+        yield _request(window, message, system, form, session, i)
 
 
 def _is_question(message: dict[str, Any]) -> bool:
@@ -321,16 +448,23 @@ def _request(window: list[Any], answer: Any, system: Any, form: str, session: st
         request = {"model": "claude-sonnet-4-5", "system": system["content"], "messages": window}
         content = answer["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        response = {"role": "assistant", "content": blocks, "usage": {"input_tokens": 9, "output_tokens": 9}}
+        response = {
+            "role": "assistant",
+            "content": blocks,
+            "usage": {"input_tokens": 9, "output_tokens": 9},
+        }
         return {"session_id": session, "timestamp": time, "request": request, "response": response}
     request = {"model": "gpt-4.1", "messages": [system, *window]}
-    response = {"choices": [{"message": answer}], "usage": {"prompt_tokens": 9, "completion_tokens": 9}}
+    response = {
+        "choices": [{"message": answer}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 9},
+    }
     return {"session_id": session, "timestamp": time, "request": request, "response": response}
 
 
-def spans_of(steps: Sequence[Step], session: str, room: int, *, trimmed: bool) -> Iterator[dict[str, Any]]:
+def spans_of(steps: Sequence[Step], session: str, cut: Cut) -> Iterator[dict[str, Any]]:
     """Yield the requests as OpenInference spans."""
-    for number, request in enumerate(requests_of(steps, "openai", session, room, trimmed=trimmed)):
+    for number, request in enumerate(requests_of(steps, "openai", session, cut)):
         attributes: dict[str, Any] = {"openinference.span.kind": "LLM", "session.id": session}
         asked = request["request"]["messages"]
         answered = [request["response"]["choices"][0]["message"]]
@@ -368,8 +502,14 @@ def transcript_of(
         nonlocal lines, parent
         lines += 1
         name = f"{session}-{lines:04}"
-        made = {"type": kind, "uuid": name, "parentUuid": parent, "sessionId": session,
-                "timestamp": f"2026-03-02T10:{lines // 60:02}:{lines % 60:02}Z", **more}  # fmt: skip
+        made = {
+            "type": kind,
+            "uuid": name,
+            "parentUuid": parent,
+            "sessionId": session,
+            "timestamp": f"2026-03-02T10:{lines // 60:02}:{lines % 60:02}Z",
+            **more,
+        }
         parent = name
         return made
 
@@ -378,8 +518,7 @@ def transcript_of(
         if at:
             parent = None
             yield line("system", subtype="compact_boundary", content="Conversation compacted")
-            text = "This session is being continued from a previous conversation that ran out of "
-            text += f"context. The conversation is summarized below:\n{summary}"
+            text = summary or ""
             yield line("user", isCompactSummary=True, message={"role": "user", "content": text})
         for number, (message, by_model) in enumerate(messages_of(steps, "anthropic")):
             renamed = json.loads(json.dumps(message).replace('"call_', f'"toolu_{at}_'))
@@ -388,8 +527,13 @@ def transcript_of(
                 continue
             content = renamed["content"]
             blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-            answer = {"id": f"msg_{session}_{at}_{number}", "role": "assistant", "model": "claude-sonnet-4-5",
-                      "content": blocks, "usage": {"input_tokens": 9, "output_tokens": 9}}  # fmt: skip
+            answer = {
+                "id": f"msg_{session}_{at}_{number}",
+                "role": "assistant",
+                "model": "claude-sonnet-4-5",
+                "content": blocks,
+                "usage": {"input_tokens": 9, "output_tokens": 9},
+            }
             yield line("assistant", message=answer)
 
 
@@ -414,19 +558,22 @@ def plant_forgetting(
         late = [*planted.reason, *writer.filler(1)]
     elif way == "unneeded":
         late = writer.filler(3)
+    told = rng.choice(SUMMARIES).format(n=writer.number())
+    kept = planted.truth.kind not in ("read_again", "run_again")
+    if way == "kept" and kept:
+        told += f"\nThe user said: {planted.said}"
+    whole = way == "kept" and not kept  # nothing leaves, so it is still there
     if form == "claude_code":
-        summary: str | None = f"Work went on with {writer.number()} small clean-ups of modules."
-        if way == "kept" and planted.truth.kind not in ("read_again", "run_again"):
-            summary += f"\nThe user said: {planted.said}"
-        elif way == "kept":
-            summary = None  # nothing was compacted, so it is still there
+        summary = None if whole else told
         return list(transcript_of([*first, *between], late, session, summary)), truth
     steps = [*first, *between, *late]
-    trimmed = way != "kept"
-    room = rng.randint(8, 12)
+    early = len(messages_of([*first, *between[:-4]], form))
+    cut = Cut() if whole else Cut(at=early, summary=told)
+    if way != "kept" and rng.random() < 0.6:
+        cut = Cut(room=rng.randint(8, 12))
     if form == "openinference":
-        return list(spans_of(steps, session, room, trimmed=trimmed)), truth
-    return list(requests_of(steps, form, session, room, trimmed=trimmed)), truth
+        return list(spans_of(steps, session, cut)), truth
+    return list(requests_of(steps, form, session, cut)), truth
 
 
 def score(seed: int, count: int) -> dict[str, Any]:
@@ -442,7 +589,7 @@ def score(seed: int, count: int) -> dict[str, Any]:
             kind, form = KINDS[number % 5], FORMATS[number // 5 % 4]
             session = f"s{number}{'c' if clean else ''}"
             records, truth = plant_forgetting(rng, session, clean=clean, kind=kind, form=form)
-            found = [one for c in conversations(records) for one in forgotten(c, counter)]
+            found = [one for c in joined(conversations(records)) for one in forgotten(c, counter)]
             if clean:
                 false += [(number, form, kind, one.kind, one.title, one.use) for one in found]
                 continue
@@ -450,7 +597,11 @@ def score(seed: int, count: int) -> dict[str, Any]:
             hits = [o for o in found if o.kind == kind and truth[0].about.lower() in _all(o)]
             if not hits:
                 missed.append((number, form, truth[0], [(o.kind, o.title) for o in found]))
-            extra += [(number, form, kind, o.kind, o.title, o.use[:200]) for o in found if o not in hits[:1]]
+            extra += [
+                (number, form, kind, o.kind, o.title, o.use[:200])
+                for o in found
+                if o not in hits[:1]
+            ]
     return {"planted": sum(planted.values()), "missed": missed, "extra": extra, "false": false}
 
 
@@ -468,7 +619,9 @@ def run(argv: list[str] | None = None) -> int:
     found = score(arguments.seed, arguments.sessions)
     missed, false = found["missed"], found["false"]
     share = 1 - len(missed) / max(1, found["planted"])
-    print(f"planted {found['planted']:,}: {share:.1%} found; {len(found['extra'])} others beside them")
+    print(
+        f"planted {found['planted']:,}: {share:.1%} found; {len(found['extra'])} others beside them"
+    )
     print(f"clean {arguments.sessions:,}: {len(false)} false alarms")
     for name in ("missed", "extra", "false") if arguments.verbose else ():
         for one in found[name]:

@@ -23,6 +23,7 @@ from ctxmem.auditing.forgetting.identifiers import Identifiers
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk
 from ctxmem.auditing.forgetting.questions import Questions
 from ctxmem.auditing.forgetting.rules import Rules
+from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.restoring import Removal, removals
 from ctxmem.protocols import Counter
 
@@ -114,7 +115,7 @@ class Forgetting:
 
     def finish(self) -> None:
         """Read the conversations that are still open."""
-        for conversation in self._folder.rest():
+        for conversation in joined(self._folder.rest()):
             self._read(conversation)
 
     def _read(self, conversation: Conversation) -> None:

@@ -24,6 +24,7 @@ _REMINDER = re.compile(r"\s*<system-reminder>.*?</system-reminder>\s*", re.DOTAL
 _LINE_END = re.compile(r"[ \t\r]+$", re.MULTILINE)
 _LONGEST = 20_000  # characters of a text whose words are compared
 _TYPED = 1500  # characters of a message that a person types
+_SHORT = 200  # characters of a message that is typed whatever it consists of
 _PASTED = 12  # identifiers of one; a text with more is pasted
 _OUTPUT = re.compile(
     r"\s*(?:[{\[<]|observation\b|output\b|exit code|traceback|```|\$ )", re.IGNORECASE
@@ -75,6 +76,8 @@ class Block:
             return False
         if _OUTPUT.match(self.text) or len(self.names) > _PASTED:
             return False
+        if len(self.text) < _SHORT:
+            return True
         plain = sum(map(str.isalpha, self.text)) + self.text.count(" ")
         return plain >= 0.55 * len(self.text)
 

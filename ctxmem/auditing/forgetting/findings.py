@@ -17,17 +17,16 @@ KINDS = {
 }
 """Kinds of findings and what they mean, in the order of a report."""
 
+_MEMORY = "memory = ctxmem.Memory(budget=8000)"
+_RECALLED = f"messages = memory.window(question).messages  # {_MEMORY}"
+_FETCHED = f"tools = [*tools, memory.tool()]  # {_MEMORY}; the model recalls what left"
+
 FIXES = {
-    "forgotten_rule": "memory = ctxmem.Memory(budget=8000)  "
-    "# memory.window() keeps rules in every window",
-    "asked_again": "messages = memory.window(question)  "
-    "# memory = ctxmem.Memory(budget=8000) recalls the answer",
-    "read_again": "messages = memory.window(question)  "
-    "# memory = ctxmem.Memory(budget=8000) recalls the page with the file",
-    "run_again": "messages = memory.window(question)  "
-    "# memory = ctxmem.Memory(budget=8000) recalls the page with the result",
-    "forgotten_identifier": "messages = memory.window(question)  "
-    "# memory = ctxmem.Memory(budget=8000) recalls the messages that name it",
+    "forgotten_rule": f"{_MEMORY}  # its window() keeps rules until they are taken back",
+    "asked_again": _RECALLED,
+    "read_again": _FETCHED,
+    "run_again": _FETCHED,
+    "forgotten_identifier": _RECALLED,
 }
 """The line that removes a finding, by kind."""
 

@@ -25,7 +25,13 @@ _SUMMARY = re.compile(
 )
 _CLEARED = re.compile(r"<command-name>/?clear</command-name>|^/clear\s*$")
 _CONTAINED = 12  # characters from which on a text that holds another is that text rewritten
+_LONG = 200  # characters of a message that may be a summary with a question behind it
 _A_CHAT = 3  # messages without the system's that a window has if it is one of a chat
+
+
+def is_summary(entry: Entry) -> bool:
+    """Return whether a message says that it sums up what was said before."""
+    return bool(_SUMMARY.search(entry.text[:2000])) and entry.role != "assistant"
 
 
 class Window:
@@ -195,7 +201,7 @@ class Walk:
             bool(mine)
             and bool(theirs)
             and not any(e.summary for e in entries)
-            and (not _SUMMARY.search(entries[0].text))
+            and (not is_summary(entries[0]))
         )
 
     def _align(self, entries: Sequence[Entry]) -> tuple[set[int], list[int]]:
@@ -261,8 +267,8 @@ class Walk:
                     entry.summary = True
         elif self._before and not any(entries[i].role != "system" for i in known) and tail:
             first = entries[tail[0]]
-            told = len(tail) + len(first.text) // 200 >= 2  # not only a word of a short question
-            if first.role == "system" or (told and _SUMMARY.search(first.text[:2000])):
+            told = len(tail) >= 2 or len(first.text) >= _LONG  # no word of a short question
+            if first.role == "system" or (told and is_summary(first)):
                 first.summary = True
             else:
                 chat = sum(entry.role != "system" for entry in self._before)

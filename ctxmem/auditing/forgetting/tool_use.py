@@ -38,8 +38,14 @@ _SHELL_CHANGES = re.compile(
     re.IGNORECASE,
 )
 _WATCHES = re.compile(
-    r"(?:^|[_.\s-])(?:status|poll|wait|watch|health|heartbeat|progress|ping|sleep|date|uptime|ps"
-    r"|top|now|time|todo\w*|task\w*|think|plan)(?:$|[_.\s-])",
+    r"(?:^|[_.-])(?:status|poll|wait|watch|health|heartbeat|progress|ping|sleep|time|now|todo\w*"
+    r"|task\w*|think|plan)(?:$|[_.-])",
+    re.IGNORECASE,
+)
+_WATCH_COMMANDS = re.compile(
+    r"(?:^|[;&|]\s*)(?:\S*/)?(?:date|uptime|ps|top|htop|sleep|watch|ping|wait|jobs|free|df"
+    r"|nvidia-smi|docker (?:ps|logs|stats)|kubectl (?:get|logs|describe|top)|tail -f|journalctl"
+    r"|systemctl status|curl|gh (?:run|pr) (?:view|checks|watch|list|status))\b",
     re.IGNORECASE,
 )
 _POLITE = frozenset({"description", "explanation", "timeout", "run_in_background", "reason"})
@@ -122,7 +128,9 @@ def changes(call: Block) -> bool:
 def watches(call: Block) -> bool:
     """Return whether a call looks at what changes by itself, such as a status or the time."""
     command = command_of(call)
-    return bool(_WATCHES.search(command or _CAMEL.sub("_", call.name)))
+    if command:
+        return bool(_WATCH_COMMANDS.search(command))
+    return bool(_WATCHES.search(_CAMEL.sub("_", call.name)))
 
 
 def is_command(call: Block) -> bool:
