@@ -402,7 +402,7 @@ def test_what_a_compaction_removed_is_restored_as_markdown(transcript, tmp_path,
     assert text.startswith("# Session session: removed by compaction")
     assert text.count("Call of `") == text.count("Result:")
     assert "2026-03-02 10:00" in text
-    assert "> This session is being continued" in text
+    assert text.partition("## The summary that replaced them\n\n> ")[2].count("clean-ups") == 1
     assert main(["audit", str(transcript), "--restore", str(out)]) == 2
     assert "exists; give another name, or --force" in capsys.readouterr().err
     assert main(["audit", str(transcript), "--restore", str(out), "--force"]) == 0

@@ -160,6 +160,8 @@ class Identifiers:
         said = "\n".join(values_of(block.body)) if block.kind == "call" else block.text
         names = names_in(said)
         for name in names if len(names) <= _PASTED else ():
+            if block.kind == "call" and name.isdecimal():
+                continue  # a timeout or a limit, if nobody but the model named it
             known = self._known.setdefault(name.lower(), _Known(name, seen))
             known.last = seen
             if block.kind == "call" and is_file(name):

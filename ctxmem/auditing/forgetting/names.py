@@ -16,7 +16,7 @@ LEAST_LENGTH = 5
 _COMMON = re.compile(
     r"""
       \d{1,4}([-./:]\d{1,4})+ (t\d[\d:.]*)? z?   # dates, times, versions, ratios
-    | v?\d+([._-]\d+)+ ([._-]?(rc|a|b|alpha|beta|dev|post)\d*)?
+    | v?\d{1,4}([._-]\d{1,4})+ ([._-]?(rc|a|b|alpha|beta|dev|post)\d*)?
     | \d+ (\.\d+)? [a-z%]{1,5}                   # 16GB, 300ms, 10th
     | [a-z]{1,2}\d{1,2}                          # q3, v2
     | (19|20)\d\d
@@ -42,13 +42,27 @@ _CONVENTIONAL = frozenset(
 """Files that every repository has: they are opened by convention."""
 
 
+_FIVE_DIGITS = re.compile(r"\d{5}|#\d{3}")
+_PLAIN_NUMBER = re.compile(
+    r"(?:#(?=\d{3})|(?<![\w.,:/#$€£+*=<>-]))(?P<number>\d{5,}|(?<=#)\d{3,})"
+    r"(?![\w/:%]|[.,-]\d|\s?(?:tokens?|words?|lines?|rows?|bytes|[km]?b|ms|seconds?|characters?"
+    r"|eur|usd|chf|euros?|dollars?|francs|items?|people|users|requests|records|files|km|miles)\b)",
+    re.IGNORECASE,
+)
+"""A number of an order, a customer or an issue: of five digits or behind a sign, and no amount."""
+
+
 def names_in(text: str) -> list[str]:
     """Return the identifiers of a text that mean one thing, each once, in order.
 
     >>> names_in("Order ORD-4471 of 2024-05-01, src/app.py and user_id; GitHub v1.2, 16GB; getUser")
     ['ORD-4471', 'src/app.py', 'getUser']
     """
-    return [name for name in map(_trimmed, identifiers(text)) if is_specific(name)]
+    names = [name for name in map(_trimmed, identifiers(text)) if is_specific(name)]
+    if _FIVE_DIGITS.search(text):
+        numbers = [m["number"] for m in _PLAIN_NUMBER.finditer(text)]
+        names += [n for n in dict.fromkeys(numbers) if n not in names and not n.endswith("00")]
+    return names
 
 
 def _trimmed(name: str) -> str:

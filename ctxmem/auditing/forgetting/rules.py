@@ -21,7 +21,11 @@ BINDS = frozenset({"rule", "instruction", "preference", "limit", "decision", "co
 
 _LONGEST = 20_000  # characters of a message in which statements are looked for
 _LONG = 1200  # characters of a message in which a user repeats a rule
-_LAST_SAID = re.compile(r"[?？]\s*$")
+_ASKS = re.compile(
+    r"(?<!remember)(?<!right)(?<!okay)(?<!\bok)(?<!please)(?<!got it)[?？]\W*$", re.I
+)
+"""A question, and no rule with "remember?" behind it."""
+_SENTENCES = 400  # of a user that are kept to be compared with complaints
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class Rules:
         self._walk = walk
         self._ledger = Ledger()
         self._rules: dict[int, _Rule] = {}
+        self._sentences: list[tuple[str, Sighting]] = []  # that a person typed
         self._messages = 0
         self._indexes: dict[int, SummaryIndex] = {}
 
@@ -78,12 +83,16 @@ class Rules:
         before = {i: rule for i, rule in self._rules.items() if self._lost(rule, at.window)}
         number, self._messages = self._messages, self._messages + 1
         made = self._ledger.take(number, block.role, block.text[:_LONGEST])
-        if block.typed and before:
-            yield from self._again(block, before, made, at)
+        if block.typed:
+            found = list(self._again(block, before, made, at))
+            yield from found or self._said_before(block, at)
         live = {entry.id for entry in self._ledger.entries()}
         for gone in set(self._rules) - live:
             del self._rules[gone]
         seen = Sighting(block, at.call, at.place)
+        if block.typed:
+            said = [(one, seen) for one, _ in sentences_of(block.text) if not _ASKS.search(one)]
+            self._sentences = (self._sentences + said)[-_SENTENCES:]
         for entry in made:
             if entry.kind in BINDS and entry.id in live:
                 known = self._rules.get(entry.id)
@@ -115,6 +124,23 @@ class Rules:
             yield found
             self._rules.pop(i, None)  # it is in the window again, as the user says it now
 
+    def _said_before(self, block: Block, at: Moment) -> Iterator[Need]:
+        """Yield a sentence that is no rule by its words, and that the user says was said before."""
+        complaints = _complaints(block.text)
+        for text, said in reversed(self._sentences) if complaints else ():
+            departure = self._walk.gone.get(said.block.content)
+            if departure is None or at.window.holds(said.block) or len(gist(text)) < 2:
+                continue
+            again = next((one for one in complaints if _meant(text, one)), None)
+            if again is None or not same_force(text, again) or self._has(text, at.window):
+                continue
+            title = f"The user had to say again: “{name_of(text, 80)}”"
+            found = need("forgotten_rule", ("said", text), title, said, departure, at, again,
+                         text, text)  # fmt: skip
+            found.texts = [block.text, text]
+            yield found
+            return
+
     def _lost(self, rule: _Rule, window: Window) -> Departure | None:
         """Return when the message with a rule left, None while it is in the window."""
         found = self._walk.gone.get(rule.said.block.content)
@@ -122,7 +148,9 @@ class Rules:
 
     def _holds(self, rule: _Rule, window: Window) -> bool:
         """Return whether another message, such as a summary, says a rule."""
-        text = rule.statement.text
+        return self._has(rule.statement.text, window)
+
+    def _has(self, text: str, window: Window) -> bool:
         wanted = gist(text)
         reading = read_sentence(text)
         for block in window.blocks():
@@ -151,7 +179,7 @@ def _complaints(text: str) -> list[str]:
     if len(text) > _LONG:
         return []
     sentences = [said for said, _ in sentences_of(text)]
-    found = [one for one in sentences if AGAIN.search(one) and not _LAST_SAID.search(one)]
+    found = [one for one in sentences if AGAIN.search(one) and not _ASKS.search(one)]
     # "I told you already. No npm here." names the rule in the next sentence.
     return [*found, " ".join(sentences)] if found else []
 

@@ -59,7 +59,7 @@ def path_read(call: Block) -> str:
         return _path_in(command)
     if not isinstance(call.body, dict) or changes(call):
         return ""
-    if not _READ.search(_CAMEL.sub("_", call.name)):
+    if not _editor_command(call) and not _READ.search(_CAMEL.sub("_", call.name)):
         return ""
     return path_of(call)
 
@@ -77,6 +77,8 @@ def path_of(call: Block) -> str:
 def command_of(call: Block) -> str:
     """Return the command that a call runs in a shell, "" if it runs none."""
     body = call.body
+    if _editor_command(call):
+        return ""
     if isinstance(body, str):
         return body if call.name.lower() in ("bash", "shell", "terminal", "execute") else ""
     if not isinstance(body, dict):
@@ -87,6 +89,14 @@ def command_of(call: Block) -> str:
             return " ".join(value[2:] if value[1:2] in (["-c"], ["-lc"]) else value)
         if isinstance(value, str) and value.strip():
             return value.strip()
+    return ""
+
+
+def _editor_command(call: Block) -> str:
+    """Return what an editor is asked for, such as "view", "" where a call is none of an editor."""
+    command = call.body.get("command") if isinstance(call.body, dict) else None
+    if isinstance(command, str) and command.isidentifier() and path_of(call):
+        return command
     return ""
 
 
@@ -122,6 +132,9 @@ def changes(call: Block) -> bool:
     command = command_of(call)
     if command:
         return bool(_SHELL_CHANGES.search(command))
+    editor = _editor_command(call)
+    if editor:
+        return not _READ.search(editor)
     return bool(_CHANGE.search(_CAMEL.sub("_", call.name)))
 
 

@@ -8,7 +8,6 @@ from functools import lru_cache
 from ctxmem.auditing.forgetting.names import names_in
 from ctxmem.memory.critical_tokens import AGREES, force, stems
 from ctxmem.memory.questions import FAINT
-from ctxmem.memory.subjects import stem
 
 AGAIN = re.compile(
     r"\b(?:again|already|(?:i|we)(?:['’]ve| have| had)? (?:told|said|asked|mentioned|gave|given"
@@ -30,18 +29,33 @@ NOW = re.compile(
 )
 """Words of questions whose answer changes with time, or that ask for something else."""
 
-_FAINT = frozenset(stem(word) for word in FAINT.split()) | frozenset(
-    "which how where who when why whose whom there please want would like could can remind again "
-    "need know let me give us was were did say said use used got get have had thi is "
-    "welch wie wo wer wann warum quel quell comment cual como dond qual com dov".split()
+_FAINT = frozenset(
+    stems(
+        f"{FAINT} which how where who when why whose whom there please want would like could can "
+        "remind again need know let me give us was were did say said use used got get have had "
+        "this is agree agreed told already before previous wrote explain into so first sorry wait "
+        "welche wie wo wer wann warum quel quelle comment cual como donde doch schon gesagt war "
+        "nochmal"
+    )
 )
+_IRREGULAR = {
+    past: present
+    for present, past in (
+        pair.split("/")
+        for pair in "keep/kept hold/held send/sent leave/left go/went make/made build/built "
+        "pay/paid lose/lost begin/began find/found get/got give/gave take/took break/broke "
+        "choose/chose speak/spoke meet/met sell/sold bring/brought teach/taught think/thought "
+        "drive/drove".split()
+    )
+}
+_PAST = re.compile(rf"\b(?:{'|'.join(_IRREGULAR)})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?![\w])")
 
 
 @lru_cache(maxsize=4096)
 def gist(text: str) -> frozenset[str]:
     """Return the stems that say what a sentence is about."""
-    return frozenset(stems(text)) - _FAINT
+    return frozenset(stems(_PAST.sub(lambda m: _IRREGULAR[m.group().lower()], text))) - _FAINT
 
 
 @lru_cache(maxsize=4096)
