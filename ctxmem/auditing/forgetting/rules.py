@@ -10,7 +10,7 @@ from ctxmem.auditing.forgetting.blocks import Block
 from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
 from ctxmem.auditing.forgetting.violations import Check, check_of, language_asked, languages_named
-from ctxmem.auditing.forgetting.wording import AGAIN, gist, particulars, same_force, same_said
+from ctxmem.auditing.forgetting.wording import INSISTS, gist, particulars, same_force, same_said
 from ctxmem.memory.critical_tokens import read_sentence
 from ctxmem.memory.ledger import Entry as Statement
 from ctxmem.memory.ledger import Ledger
@@ -179,9 +179,12 @@ def _complaints(text: str) -> list[str]:
     if len(text) > _LONG:
         return []
     sentences = [said for said, _ in sentences_of(text)]
-    found = [one for one in sentences if AGAIN.search(one) and not _ASKS.search(one)]
-    # "I told you already. No npm here." names the rule in the next sentence.
-    return [*found, " ".join(sentences)] if found else []
+    found = []
+    for i, one in enumerate(sentences):
+        if INSISTS.search(one) and not _ASKS.search(one):
+            # "I told you already. No npm here." names the rule in the next sentence.
+            found += [one, " ".join(sentences[i : i + 2])]
+    return found
 
 
 def _meant(rule: str, complaint: str) -> bool:

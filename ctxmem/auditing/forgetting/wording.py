@@ -21,6 +21,20 @@ AGAIN = re.compile(
 )
 """Words by which people say that they say something again."""
 
+INSISTS = re.compile(
+    r"\b(?:i|we)(?:['’]ve| have| had)?(?: \w+ly| already| just| once)? (?:told|said|asked|mentioned"
+    r"|agreed|decided|explained|wrote|specified|made clear)\b"
+    r"|\b(?:as|like) (?:(?:i|we)(?:['’]ve| have| had)? )?(?:said|told|mentioned|asked|agreed|stated"
+    r"|discussed|before)\b|\balready\b|\b(?:you (?:forgot|keep|ignored)|you['’]ve forgotten)\b"
+    r"|\bdon['’]t forget\b|\bhow (?:many times|often)\b|\b(?:remember|reminder)\s*[,:.!?]"
+    r"|^\W*(?:again|once more|one more time|remember|reminder|just to repeat)\b"
+    r"|\b(?:once more|still (?:applies|holds|valid))\b|[,.!] again[.!]"
+    r"|\b(?:wie gesagt|schon (?:mal )?(?:gesagt|erwähnt)|bereits gesagt|hatte(?:n)? ich gesagt"
+    r"|comme je|je l['’]ai d[ée]j[àa] dit|ya (?:te|le|lo)|come (?:ho )?detto|nochmal:)\b",
+    re.IGNORECASE,
+)
+"""Words by which people say that a rule was said before; "Hi again" is none."""
+
 NOW = re.compile(
     r"\b(?:now|currently|at the moment|yet|latest|today|so far|next|else|anything|done|ready"
     r"|finished|status|progress|any (?:news|update|luck|idea|other)|other|another|more|different"
