@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ctxmem.auditing.conversations import conversations
 from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.forgotten import forgotten
+from ctxmem.bench import forgetting_wordings as wordings
 from ctxmem.tokens import resolve
 
 FORMATS = ("claude_code", "openai", "anthropic", "openinference")
@@ -41,128 +42,9 @@ class Truth(NamedTuple):
     about: str
 
 
-# Wordings -----------------------------------------------------------------------------------------
-
-MODULES = "billing ledger parser router session cache invoice export search mailer login shipping"
-VERBS = "Tidy up|Have a look at|Refactor|Check|Document|Simplify|Add types to|Speed up|Harden"
-NOTES = (
-    "The {m} module now validates its input before it writes anything.",
-    "I moved the retry loop of {m} into its own function and kept the behaviour.",
-    "{m} had an unused branch; it is gone, and the callers are the same as before.",
-    "Logging in {m} was too chatty at info level, so it is quieter now.",
-    "The {m} part reads well; I only renamed two local variables.",
-)
-GERMAN_NOTES = (
-    "Das Modul {m} prüft seine Eingaben jetzt, und die Tests sind grün.",
-    "Ich habe in {m} nur zwei Namen geändert, der Rest ist wie vorher.",
-)
-SUMMARIES = (
-    "Summary of the conversation so far: work went on with {n} small clean-ups of modules.",
-    "This session is being continued from a previous conversation that ran out of context. "
-    "{n} small clean-ups of modules were made.",
-    "<summary>The earlier messages were about {n} small clean-ups of modules.</summary>",
-    "Previous conversation, compacted: {n} clean-ups of modules are done.",
-)
-RULES: tuple[
-    tuple[str, Any, str], ...
-] = (  # a rule, how the model breaks it (None: it cannot be shown), how the user repeats it
-    ("Never push to origin, I do that myself.", ("bash", "git push origin main"), ""),
-    (
-        "Please answer in German from here on.",
-        "english",
-        "Auf Deutsch antworten bitte, I told you.",
-    ),
-    ("Use pnpm, not npm.", ("bash", "npm install left-pad"), "I told you: pnpm, not npm!"),
-    ("Do not touch anything in migrations/.", ("edit", "migrations/0042_users.py"), ""),
-    ("Don't use emojis in your replies.", "emoji", "As I said, no emojis in your replies."),
-    ("Keep your answers under 40 words.", "long", "Again: keep your answers under 40 words."),
-    (
-        "You must not use the word 'leverage' anywhere.",
-        "word",
-        "I already asked you not to use the word 'leverage'.",
-    ),
-    (
-        "All amounts in the report must be shown in Swiss francs.",
-        None,
-        "I said that all amounts in the report must be in Swiss francs.",
-    ),
-    (
-        "Only ever read from the replica, never from the primary database.",
-        None,
-        "Remember, only read from the replica, not from the primary database.",
-    ),
-    (
-        "Don't add new dependencies without asking me first.",
-        None,
-        "How often do I have to say it: no new dependencies without asking me!",
-    ),
-    (
-        "Never mention the merger to customers.",
-        None,
-        "You must never mention the merger to customers.",
-    ),
-)
-QUESTIONS = (  # asked, answered, asked again
-    (
-        "Which port does the staging proxy use?",
-        "It listens on 8443.",
-        "What was the staging proxy port again?",
-    ),
-    (
-        "How long is the notice period for the Geneva lease?",
-        "Three months to the end of a quarter.",
-        "Remind me, how long is the notice period of the Geneva lease?",
-    ),
-    (
-        "Who owns the payments dashboard?",
-        "Marta Kowalczyk's team owns it.",
-        "Who owns the payments dashboard?",
-    ),
-    (
-        "What is the maximum upload size for avatars?",
-        "Avatars may have 2,500 kilobytes.",
-        "And what's the maximum avatar upload size?",
-    ),
-    (
-        "Why did we drop the nightly export job?",
-        "It timed out on large tenants, so webhooks replaced it.",
-        "Why was the nightly export job dropped again?",
-    ),
-    (
-        "Which region hosts the archive bucket?",
-        "It lives in eu-north-1.",
-        "In which region is the archive bucket hosted?",
-    ),
-)
-ASKED_BY_MODEL = (  # the model asks, the user answers, the model asks again
-    (
-        "Which environment should the release candidate go to?",
-        "To the preprod-west cluster.",
-        "Which environment should the release candidate go to?",
-    ),
-    (
-        "What is your customer number?",
-        "It's KD-880417.",
-        "Could you please tell me your customer number?",
-    ),
-    (
-        "May I have the e-mail address for the invoice?",
-        "billing@tessellate.example",
-        "What is the e-mail address for the invoice?",
-    ),
-    (
-        "Which date format do you want in the export?",
-        "Day first, with dots, as in Switzerland.",
-        "Which date format do you want for the export?",
-    ),
-)
-IDENTIFIERS = (  # said, used again by the user; {i} is the identifier
-    ("My order is {i}, it arrived damaged.", "So what happens with {i} now, do I get a refund?"),
-    ("The failing run is {i}.", "Can you link {i} in the ticket?"),
-    ("Please keep an eye on ticket {i}.", "Please close {i} for me."),
-    ("The contract number is {i} by the way.", "Put {i} on the cover page."),
-)
-SHAPES = ("ORD-{n}", "run_{n}", "TCK-{n}-B", "{n}/CH/{n}")
+def called(tool: str, output: str, **arguments: Any) -> Step:
+    """Return a call with its result."""
+    return Step("call", name=tool, arguments=arguments, result=output)
 
 
 class Writer:
@@ -170,8 +52,12 @@ class Writer:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self.notes: tuple[str, ...] = NOTES
-        self._numbers = iter(rng.sample(range(100, 999), 300))
+        self.notes: tuple[str, ...] = wordings.NOTES
+        self._numbers = iter(rng.sample(range(100, 999), 899))
+        words = rng.sample(wordings.MODULES.split(), 3)
+        self._modules = [
+            f"{word}_{end}" for word, end in zip(words, ("store", "io", "main"), strict=True)
+        ]
 
     def number(self) -> int:
         """Return a number that no other text of the session has."""
@@ -179,29 +65,66 @@ class Writer:
 
     def filler(self, turns: int) -> list[Step]:
         """Return turns of other work: a request, a look at a file, an answer."""
-        steps = []
+        steps: list[Step] = []
         for _ in range(turns):
-            module = f"{self.rng.choice(MODULES.split())}{self.number()}"
-            request = f"{self.rng.choice(VERBS.split('|'))} the {module} module, please."
+            module = f"{self.rng.choice(wordings.MODULES.split())}{self.number()}"
+            request = f"{self.rng.choice(wordings.VERBS.split('|'))} the {module} module, please."
             steps.append(Step("user", request))
             if self.rng.random() < 0.7:
-                path = f"app/{module}/service.py"
                 steps.append(
-                    Step(
-                        "call", name="read_file", arguments={"path": path}, result=self.code(module)
-                    )
+                    called("read_file", self.code(module), path=f"app/{module}/service.py")
                 )
             steps.append(Step("assistant", self.rng.choice(self.notes).format(m=module)))
+            if self.rng.random() < 0.5:
+                steps += self.distraction()
         return steps
 
-    def code(self, module: str, lines: int = 12) -> str:
+    def distraction(self) -> list[Step]:
+        """Return work that looks like forgetting and is none: what it repeats it has to repeat."""
+        module = self.rng.choice(self._modules)
+        path = f"src/{module}/core.py"
+        edit = called("Edit", "ok", file_path=path, old_string=f"a{self.number()}", new_string="b")
+        # The file was changed, so that it is read for a reason.
+        read = called("Read", self.code(module, 4), file_path=path)
+        tests = called("Bash", "collected 14 items\n14 passed", command="pytest -q")
+        status = called("Bash", f"On branch main\nmodified: {path}", command="git status")
+        a, b = self.rng.randrange(30), self.rng.randrange(30)
+        kinds: list[list[Step]] = [
+            [edit, read],
+            [edit, tests],
+            [status, called("Bash", "ok", command="git add -A")],
+            [called("TodoWrite", "Todos have been modified successfully", todos=["fix", "test"])],
+            [called("Read", self.code("big", 4), file_path="src/big.py", offset=self.number())],
+            [called("get_job_status", "running", job="nightly")],
+            [called("Bash", f"diff --git a/{path}\n+{self.number()}", command="git diff")],
+            [],
+        ]
+        requests = [request.format(m=module, a=a, b=b) for request in wordings.REQUESTS]
+        done = self.rng.choice(self.notes).format(m=module)
+        return [
+            Step("user", self.rng.choice(requests)),
+            *self.rng.choice(kinds),
+            Step("assistant", done),
+        ]
+
+    def code(self, module: str, lines: int = 8) -> str:
         """Return a file that no other is like."""
-        rows = [f"class {module.capitalize()}Service:", f'    """Serve {module}."""', ""]
+        name = "".join(word.capitalize() for word in module.split("_"))
+        rows = [f"class {name}Service:", f'    """Serve {module}."""', ""]
         for _ in range(lines):
             n = self.number()
             rows.append(f"    def step_{n}(self, value):")
             rows.append(f"        return value + {n}")
         return "\n".join(rows)
+
+
+def filled(value: Any, **fields: Any) -> Any:
+    """Return a value with its texts filled in."""
+    if isinstance(value, str):
+        return value.format(**fields)
+    if isinstance(value, dict):
+        return {key: filled(inner, **fields) for key, inner in value.items()}
+    return [filled(inner, **fields) for inner in value] if isinstance(value, list) else value
 
 
 class Planted(NamedTuple):
@@ -216,11 +139,11 @@ class Planted(NamedTuple):
 
 def plant_rule(writer: Writer) -> Planted:
     """Plant a rule that is broken or said again."""
-    rule, broken, again = writer.rng.choice(RULES)
+    rule, broken, again = writer.rng.choice(wordings.RULES)
     late: list[Step]
     early = [Step("user", rule), Step("assistant", "Understood.")]
-    if broken == "english":
-        writer.notes = GERMAN_NOTES
+    if broken == "english":  # so far the answers are in the language that the rule wants
+        writer.notes = wordings.FRENCH_NOTES if "French" in rule else wordings.GERMAN_NOTES
     ask = [Step("user", f"Now do the same for the module{writer.number()} part.")]
     if broken is not None and (not again or writer.rng.random() < 0.6):
         late = [*ask, *_breaking(broken, writer)]
@@ -252,6 +175,8 @@ def _breaking(how: Any, writer: Writer) -> list[Step]:
         "you have the time for it, and the rest of the work is on the list.",
         "emoji": "All done \U0001f680 have a look.",
         "long": "I went through the part line by line. " * 9,
+        "bullets": "Done:\n- one part\n- another part",
+        "sentences": "It is done. I ran it. It passed. Have a look. Then say what you think.",
         "word": "We can leverage the index that is there already.",
     }
     return [Step("assistant", texts[how])]
@@ -260,11 +185,11 @@ def _breaking(how: Any, writer: Writer) -> list[Step]:
 def plant_question(writer: Writer) -> Planted:
     """Plant a question that the user or the model asks again."""
     if writer.rng.random() < 0.5:
-        asked, answered, again = writer.rng.choice(QUESTIONS)
+        asked, answered, again = writer.rng.choice(wordings.QUESTIONS)
         early = [Step("user", asked), Step("assistant", answered)]
         late = [Step("user", again), Step("assistant", "Let me look that up.")]
         return Planted(early, late, Truth("asked_again", again[:30]), f"{asked} {answered}")
-    asked, answered, again = writer.rng.choice(ASKED_BY_MODEL)
+    asked, answered, again = writer.rng.choice(wordings.ASKED_BY_MODEL)
     early = [
         Step("user", f"I need a hand with case {writer.number()}."),
         Step("assistant", asked),
@@ -283,79 +208,42 @@ def plant_question(writer: Writer) -> Planted:
 def plant_read(writer: Writer) -> Planted:
     """Plant a file that is read again."""
     n = writer.number()
-    path = writer.rng.choice(("src/core{n}/config.py", "/repo/lib/table{n}.ts", "docs/plan{n}.md"))
-    path = path.format(n=n)
-    name, key = writer.rng.choice(
-        (("Read", "file_path"), ("read_file", "path"), ("open_file", "filename"))
-    )
+    path = writer.rng.choice(wordings.PATHS).format(n=n)
+    name, arguments = writer.rng.choice(wordings.READS)
     text = writer.code(f"core{n}")
-    read = Step("call", name=name, arguments={key: path}, result=text)
-    if writer.rng.random() < 0.25:
-        read = Step("call", name="Bash", arguments={"command": f"cat {path}"}, result=text)
+    read = called(name, text, **filled(arguments, p=path))
     early = [Step("user", f"What does {path} do?"), read, Step("assistant", "It holds the steps.")]
-    late = [
-        Step("user", "Go on with the step list."),
-        read,
-        Step("assistant", "I see the steps now."),
-    ]
-    edit = Step(
-        "call",
-        name="Edit",
-        arguments={"file_path": path, "old_string": "x", "new_string": "y"},
-        result="ok",
-    )
+    late = [Step("user", "Go on with the list."), read, Step("assistant", "I see the steps now.")]
+    edit = called("Edit", "ok", file_path=path, old_string="x", new_string="y")
     changed = read._replace(result=writer.code(f"core{n}"))
-    reason = [
-        Step("user", "Rename the steps."),
-        edit,
-        Step("assistant", "Renamed."),
-        Step("user", "Go on with the list."),
-        changed,
-        Step("assistant", "I see."),
-    ]
+    reason = [Step("user", "Rename the steps."), edit, Step("assistant", "Renamed.")]
+    reason += [Step("user", "Go on."), changed, Step("assistant", "I see.")]
     return Planted(early, late, Truth("read_again", path), text, reason)
 
 
 def plant_run(writer: Writer) -> Planted:
     """Plant a command, or a look-up, that is run again."""
     n = writer.number()
-    result = "\n".join(f"row {writer.number()}: {writer.number()} items" for _ in range(12))
-    shell, name, arguments = writer.rng.choice(
-        (
-            (True, "Bash", {"command": f"grep -rn step_{n} lib"}),
-            (True, "run_command", {"cmd": f"python tools/report.py --month {n}"}),
-            (False, "get_order_details", {"order_id": f"ORD-{n}"}),
-            (False, "search_flights", {"origin": "ZRH", "destination": "OSL", "key": f"k{n}"}),
-        )
-    )
-    run = Step("call", name=name, arguments=arguments, result=result)
-    about = str(next(iter(arguments.values())))
-    early = [Step("user", "What do we have there?"), run, Step("assistant", "Twelve rows.")]
-    late = [
-        Step("user", "Give me the largest row."),
-        run,
-        Step("assistant", "It is the third row."),
-    ]
+    result = "\n".join(f"row {writer.number()}: {writer.number()} items" for _ in range(9))
+    name, arguments = writer.rng.choice(wordings.RUNS)
+    run = called(name, result, **filled(arguments, n=n))
+    early = [Step("user", "What do we have there?"), run, Step("assistant", "Nine rows.")]
+    late = [Step("user", "Give me the largest row."), run, Step("assistant", "The third row.")]
     reason = [
         Step("user", "Please run it again, I changed the data."),
         run,
-        Step("assistant", "Same as before."),
+        Step("assistant", "Same."),
     ]
-    if shell and writer.rng.random() < 0.5:
-        edit = Step(
-            "call",
-            name="Edit",
-            arguments={"file_path": "lib/a.py", "old_string": "x", "new_string": "y"},
-            result="ok",
-        )
+    if name == "Bash" and writer.rng.random() < 0.5:
+        edit = called("Edit", "ok", file_path="lib/a.py", old_string="x", new_string="y")
         reason = [Step("user", "Fix the sum."), edit, run, Step("assistant", "Fixed.")]
-    return Planted(early, late, Truth("run_again", about[:30]), result, reason)
+    return Planted(early, late, Truth("run_again", str(n)), result, reason)
 
 
 def plant_identifier(writer: Writer) -> Planted:
     """Plant an identifier that the user or a call uses again."""
-    name = writer.rng.choice(SHAPES).format(n=writer.number())
-    said, again = writer.rng.choice(IDENTIFIERS)
+    name = writer.rng.choice(wordings.SHAPES).format(n=writer.number())
+    said, again = writer.rng.choice(wordings.IDENTIFIERS)
     early = [Step("user", said.format(i=name)), Step("assistant", "I made a note of that.")]
     if writer.rng.random() < 0.5:
         late = [Step("user", again.format(i=name)), Step("assistant", "Sure.")]
@@ -558,7 +446,7 @@ def plant_forgetting(
         late = [*planted.reason, *writer.filler(1)]
     elif way == "unneeded":
         late = writer.filler(3)
-    told = rng.choice(SUMMARIES).format(n=writer.number())
+    told = rng.choice(wordings.SUMMARIES).format(n=writer.number())
     kept = planted.truth.kind not in ("read_again", "run_again")
     if way == "kept" and kept:
         told += f"\nThe user said: {planted.said}"

@@ -14,7 +14,9 @@ from ctxmem.auditing.forgetting.tool_use import (
     changes,
     command_of,
     is_command,
+    path_of,
     path_read,
+    purpose,
     same_action,
     values_of,
     watches,
@@ -44,7 +46,6 @@ class _Run:
     call: Block
     result: Sighting
     changes: int
-    asked: int
 
 
 @dataclass(slots=True)
@@ -58,7 +59,8 @@ class _Pending:
     gone: list[tuple[_Run, Departure]]
     there: list[_Run]
     changes: int
-    asked: int
+    turn: int  # changes before the user's last message
+    asked: bool
 
 
 class Actions:
@@ -69,15 +71,17 @@ class Actions:
         self._runs: dict[str, list[_Run]] = {}
         self._pending: dict[str, _Pending] = {}
         self._changed: list[Block] = []
-        # Messages in which the user asked for something to be done or read again.
-        self._asked = {"run_again": 0, "read_again": 0}
+        # Whether the user has just asked for something to be done or read again.
+        self._asked = {"run_again": False, "read_again": False}
+        self._turn = 0  # changes before the user's last message
 
     def take(self, at: Moment) -> Iterator[Need]:
         """Take a message; yield what it shows to be forgotten."""
-        if at.entry.role == "user":
-            said = at.entry.spoken
-            self._asked["run_again"] += bool(_ASKED.search(said))
-            self._asked["read_again"] += bool(_ASKED_TO_READ.search(said))
+        said = at.entry.spoken if at.entry.role == "user" else ""
+        if said:
+            self._asked["run_again"] = bool(_ASKED.search(said))
+            self._asked["read_again"] = bool(_ASKED_TO_READ.search(said))
+            self._turn = len(self._changed)
         for block in at.entry.blocks:
             if block.kind == "call":
                 self._called(block, at)
@@ -103,7 +107,15 @@ class Actions:
         moment = Moment(at.entry, at.window, at.call, at.place)
         kind = "read_again" if path else "run_again"
         self._pending[call.key] = _Pending(
-            call, moment, about, kind, gone, there, len(self._changed), self._asked[kind]
+            call,
+            moment,
+            about,
+            kind,
+            gone,
+            there,
+            len(self._changed),
+            self._turn,
+            self._asked[kind],
         )
         if changes(call):
             self._changed.append(call)
@@ -115,7 +127,7 @@ class Actions:
         found = self._forgotten(waiting, result)
         runs = self._runs.setdefault(waiting.about, [])
         seen = Sighting(result, at.call, at.place)
-        runs.append(_Run(waiting.call, seen, waiting.changes, waiting.asked))
+        runs.append(_Run(waiting.call, seen, waiting.changes))
         del runs[:-_KEPT]
         if found is None:
             return
@@ -136,7 +148,7 @@ class Actions:
         if any(_returned_same(run.result.block, result) for run in waiting.there):
             return None
         for run, departure in reversed(waiting.gone):
-            if waiting.asked > run.asked or not _returned_same(run.result.block, result):
+            if waiting.asked or not _returned_same(run.result.block, result):
                 continue
             if waiting.kind == "read_again":
                 return (run, departure) if len(result.text) >= _LEAST_FILE else None
@@ -147,14 +159,25 @@ class Actions:
     def _may_differ(self, run: _Run, waiting: _Pending) -> bool:
         """Return whether there was a reason to run something again: a change in between."""
         between = self._changed[run.changes : waiting.changes]
-        if is_command(waiting.call):
+        what = purpose(waiting.call)
+        if what == "check":
             return bool(between)
+        if is_command(waiting.call) and waiting.changes > waiting.turn:
+            return True  # something was changed just before, for this run
         mine = _names(waiting.call)
-        return any(mine & _names(call) for call in between)
+        paths = set(waiting.call.text.replace('"', " ").split())
+        return any(mine & _names(call) or paths & set(_folders(path_of(call))) for call in between)
 
 
 def _names(call: Block) -> set[str]:
     return {name for value in values_of(call.body) for name in (*names_in(value), value.strip())}
+
+
+def _folders(path: str) -> list[str]:
+    """Return a path and the folders that it is in, with and without a slash at the end."""
+    parts = path.split("/")
+    found = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return [form for one in found if one for form in (one, f"{one}/")]
 
 
 def _returned_same(before: Block, now: Block) -> bool:

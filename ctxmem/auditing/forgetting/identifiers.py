@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ctxmem.auditing.forgetting.blocks import Block
 from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
-from ctxmem.auditing.forgetting.names import is_file, last_part, mistaken, names_in
+from ctxmem.auditing.forgetting.names import is_code, last_part, mistaken, names_in
 from ctxmem.auditing.forgetting.tool_use import values_of
-from ctxmem.auditing.forgetting.wording import gist
+from ctxmem.auditing.forgetting.wording import AGAIN, gist
 from ctxmem.memory.statements import scan
 
 _PASTED = 30  # a message with more identifiers is a document, and names none in particular
@@ -44,7 +44,8 @@ class Identifiers:
         self._walk = walk
         self._known: dict[str, _Known] = {}
         self._numbers: dict[str, _Known] = {}
-        self._worked_on: set[str] = set()  # files: whoever works with them can list them again
+        # Parts of a program that tools showed or took: whoever works with them sees them again.
+        self._worked_on: set[str] = set()
         self._wrong: dict[
             str, tuple[str, str, Moment]
         ] = {}  # by call: the name used, the one meant
@@ -88,8 +89,10 @@ class Identifiers:
         if len(names) > _PASTED:
             return
         for name in names:
-            if name.lower() in self._worked_on or (called and not _POINTS.search(name)):
+            if last_part(name.lower()) in self._worked_on or (called and not _POINTS.search(name)):
                 continue
+            if not called and is_code(name) and not _refers_back(block.text):
+                continue  # a new task names what it is about
             known = self._known.get(name.lower())
             if known is not None and not _is_there(name, at.window):
                 yield name, known
@@ -158,14 +161,15 @@ class Identifiers:
             return
         seen = Sighting(block, at.call, at.place)
         said = "\n".join(values_of(block.body)) if block.kind == "call" else block.text
+        if block.kind != "text":
+            names_of_files = (name.removeprefix("file://") for name in block.names)
+            self._worked_on |= {last_part(name) for name in names_of_files if is_code(name)}
         names = names_in(said)
         for name in names if len(names) <= _PASTED else ():
             if block.kind == "call" and name.isdecimal():
                 continue  # a timeout or a limit, if nobody but the model named it
             known = self._known.setdefault(name.lower(), _Known(name, seen))
             known.last = seen
-            if block.kind == "call" and is_file(name):
-                self._worked_on.add(name.lower())
         if block.role not in ("user", "system") or block.kind != "text":
             return
         for found in scan(block.text[:20_000]):
@@ -177,6 +181,10 @@ class Identifiers:
             ):
                 about = gist(block.text[found.start : found.end])
                 self._numbers[number] = _Known(found.value, seen, about=about)
+
+
+def _refers_back(text: str) -> bool:
+    return "?" in text or bool(AGAIN.search(text))
 
 
 def _plain(number: str) -> str:

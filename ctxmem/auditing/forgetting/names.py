@@ -42,6 +42,7 @@ _CONVENTIONAL = frozenset(
 """Files that every repository has: they are opened by convention."""
 
 
+_FOUR_DIGITS = re.compile(r"\d{4}")
 _FIVE_DIGITS = re.compile(r"\d{5}|#\d{3}")
 _PLAIN_NUMBER = re.compile(
     r"(?:#(?=\d{3})|(?<![\w.,:/#$€£+*=<>-]))(?P<number>\d{5,}|(?<=#)\d{3,})"
@@ -94,7 +95,24 @@ def is_specific(name: str) -> bool:
 
 def is_file(name: str) -> bool:
     """Return whether an identifier is the name of a file or a folder."""
-    return "://" not in name and "@" not in name and ("/" in name or bool(_EXTENSION.search(name)))
+    if "://" in name or "@" in name:
+        return False
+    return bool(_EXTENSION.search(name)) or ("/" in name and not _FOUR_DIGITS.search(name))
+
+
+_CODE_NAME = re.compile(
+    r"_*[A-Za-z][a-z]*(?:_[A-Za-z]+)*(?:_?\d{1,3})?(?:\(\))?|[a-z]+(?:[A-Z][a-z0-9]*)+"
+    r"|(?:[A-Z][a-z0-9]+){2,}|[\w.]+\.\w+"
+)
+
+
+def is_code(name: str) -> bool:
+    """Return whether an identifier names a part of a program: a file, a function, a module.
+
+    >>> [is_code(name) for name in ("src/app.py", "getUser", "run_tests", "run_43831", "ORD-4471")]
+    [True, True, True, False, False]
+    """
+    return "@" not in name and (is_file(name) or bool(_CODE_NAME.fullmatch(name)))
 
 
 def last_part(name: str) -> str:

@@ -11,7 +11,7 @@ from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
 from ctxmem.auditing.forgetting.violations import Check, check_of, language_asked, languages_named
 from ctxmem.auditing.forgetting.wording import INSISTS, gist, particulars, same_force, same_said
-from ctxmem.memory.critical_tokens import read_sentence
+from ctxmem.memory.critical_tokens import force, read_sentence
 from ctxmem.memory.ledger import Entry as Statement
 from ctxmem.memory.ledger import Ledger
 from ctxmem.memory.summary_index import SummaryIndex, sentences_of
@@ -21,6 +21,12 @@ BINDS = frozenset({"rule", "instruction", "preference", "limit", "decision", "co
 
 _LONGEST = 20_000  # characters of a message in which statements are looked for
 _LONG = 1200  # characters of a message in which a user repeats a rule
+_STANDING = re.compile(
+    r"\b(?:always|never|every|each|all|any|only|from now on|from here on|whenever|throughout"
+    r"|in general|immer|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
+    re.IGNORECASE,
+)
+_FORCES = frozenset({"forbids", "guards"})
 _ASKS = re.compile(
     r"(?<!remember)(?<!right)(?<!okay)(?<!\bok)(?<!please)(?<!got it)[?？]\W*$", re.I
 )
@@ -34,6 +40,14 @@ class _Rule:
     said: Sighting
     check: Check | None
     routine: bool = False  # a program says it over and over
+
+    @property
+    def standing(self) -> bool:
+        """Whether it holds for all that follows, and is no task that is done once."""
+        text = self.statement.text
+        if len(gist(text)) < 2:
+            return False
+        return self.check is not None or bool(_STANDING.search(text)) or force(text) in _FORCES
 
 
 class Rules:
@@ -110,7 +124,7 @@ class Rules:
             text = rule.statement.text
             again = next((one for one in complaints if _meant(text, one)), None)
             again = again or next(
-                (one for one in said if same_force(text, one) and _restated(text, one)), None
+                (one for one in said if rule.standing and _restated(text, one)), None
             )
             if again is None or self._holds(rule, at.window):
                 continue
@@ -201,4 +215,4 @@ def _meant(rule: str, complaint: str) -> bool:
 
 
 def _restated(rule: str, said: str) -> bool:
-    return same_said(rule, said, again=False)
+    return same_force(rule, said) and same_said(rule, said, again=False)

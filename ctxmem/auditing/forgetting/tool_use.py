@@ -48,6 +48,17 @@ _WATCH_COMMANDS = re.compile(
     r"|systemctl status|curl|gh (?:run|pr) (?:view|checks|watch|list|status))\b",
     re.IGNORECASE,
 )
+_CHECKS = re.compile(
+    r"\b(?:py\.?test|tests?|jest|vitest|mocha|tox|nox|make|build|compile|lint|ruff|mypy|pyright|tsc"
+    r"|eslint|check|clippy|vet|gradle\w*|mvn|ci|coverage|bench\w*"
+    r"|git (?:status|diff)|npm (?:test|run)|yarn|pnpm)\b",
+    re.IGNORECASE,
+)
+_LOOKS_UP = re.compile(
+    r"(?:cd \S+ && )?(?:grep|rg|ag|ls|find|fd|tree|wc|stat|file|which|cat|head|tail|sed -n|awk"
+    r"|git (?:log|show|blame|grep|ls-files)|jq|psql|sqlite3|man|pip show|pip list)\b",
+    re.IGNORECASE,
+)
 _POLITE = frozenset({"description", "explanation", "timeout", "run_in_background", "reason"})
 """Arguments that change with the wording and not with what is done."""
 
@@ -147,14 +158,28 @@ def watches(call: Block) -> bool:
 
 
 def is_command(call: Block) -> bool:
-    """Return whether a call runs in a shell, whose results depend on every change there."""
+    """Return whether a call runs in a shell."""
     return bool(command_of(call))
+
+
+def purpose(call: Block) -> str:
+    """Return what a call is made for: "check" of what was changed, "look_up", or "run".
+
+    A check is made after every change, a look-up has the same result unless what it looks at was
+    changed, and of another command nobody knows what its result depends on.
+    """
+    command = command_of(call)
+    if not command:
+        return "look_up"
+    if _LOOKS_UP.match(command):
+        return "look_up"
+    return "check" if _CHECKS.search(command) else "run"
 
 
 def values_of(body: Any, longest: int = 400) -> list[str]:
     """Return the short texts among the arguments of a call: no contents of files."""
     if isinstance(body, str):
-        return [body] if len(body) <= longest else []
+        return [body] if len(body) <= longest and "\n" not in body.strip() else []
     if isinstance(body, dict):
         return [one for value in body.values() for one in values_of(value, longest)]
     if isinstance(body, list):

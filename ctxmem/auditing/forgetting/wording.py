@@ -36,8 +36,9 @@ INSISTS = re.compile(
 """Words by which people say that a rule was said before; "Hi again" is none."""
 
 NOW = re.compile(
-    r"\b(?:now|currently|at the moment|yet|latest|today|so far|next|else|anything|done|ready"
-    r"|finished|status|progress|any (?:news|update|luck|idea|other)|other|another|more|different"
+    r"\b(?:now|currently|at the moment|yet|latest|today|so far|next|else|anything|done|ready|left"
+    r"|remain\w*|missing|pending|finished|status|progress|other|another|more"
+    r"|different|any (?:news|update|luck|idea)"
     r"|jetzt|aktuell|heute|nächste\w*|weitere\w*|sonst)\b",
     re.IGNORECASE,
 )
