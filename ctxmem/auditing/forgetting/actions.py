@@ -162,11 +162,14 @@ class Actions:
         what = purpose(waiting.call)
         if what == "check":
             return bool(between)
-        if is_command(waiting.call) and waiting.changes > waiting.turn:
-            return True  # something was changed just before, for this run
+        just_now = self._changed[max(run.changes, waiting.turn) : waiting.changes]
+        if is_command(waiting.call) and just_now:
+            return True  # something was changed for this run
         mine = _names(waiting.call)
-        paths = set(waiting.call.text.replace('"', " ").split())
-        return any(mine & _names(call) or paths & set(_folders(path_of(call))) for call in between)
+        places = set(waiting.call.text.replace('"', " ").split())
+        return any(mine & _names(call) for call in between) or any(
+            places & set(_folders(path_of(call))) for call in just_now
+        )
 
 
 def _names(call: Block) -> set[str]:
