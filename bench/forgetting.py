@@ -497,7 +497,7 @@ def _all(one: Any) -> str:
     return f"{one.title}\n{one.left}\n{one.before}\n{one.use}".lower()
 
 
-def run(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print how much of what was planted was found, and what was found where nothing was."""
     parser = argparse.ArgumentParser(prog="ctxmem bench forgetting", description=__doc__)
     parser.add_argument("--sessions", type=int, default=400, help="planted ones; as many are clean")
@@ -518,4 +518,4 @@ def run(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run())
+    raise SystemExit(main())
