@@ -31,7 +31,7 @@ _A_CHAT = 3  # messages without the system's that a window has if it is one of a
 
 def is_summary(entry: Entry) -> bool:
     """Return whether a message says that it sums up what was said before."""
-    return bool(_SUMMARY.search(entry.text[:2000])) and entry.role != "assistant"
+    return bool(_SUMMARY.search(entry.text[:2000]))
 
 
 class Window:

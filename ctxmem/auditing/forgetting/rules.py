@@ -30,7 +30,7 @@ _FORCES = frozenset({"forbids", "guards"})
 _ASKS = re.compile(
     r"(?<!remember)(?<!right)(?<!okay)(?<!\bok)(?<!please)(?<!got it)[?？]\W*$", re.I
 )
-"""A question, and no rule with "remember?" behind it."""
+_COMPLAINS = re.compile(r"\bhow (?:many times|often)\b", re.IGNORECASE)
 _SENTENCES = 400  # of a user that are kept to be compared with complaints
 
 
@@ -39,6 +39,7 @@ class _Rule:
     statement: Statement
     said: Sighting
     check: Check | None
+    noted: bool = False  # the model has replied to it
     routine: bool = False  # a program says it over and over
 
     @property
@@ -81,10 +82,13 @@ class Rules:
         for rule in list(self._rules.values()):
             violation = rule.check(at.entry) if rule.check is not None else None
             if violation is None:
+                rule.noted = True
                 continue
             departure = self._lost(rule, at.window)
             if departure is None or self._holds(rule, at.window):
-                rule.check = None
+                # The reply to the rule itself only takes note of it.
+                rule.check = None if rule.noted else rule.check
+                rule.noted = True
                 continue
             text = rule.statement.text
             title = f"The rule “{name_of(text, 80)}” was broken after it had left the window"
@@ -195,7 +199,7 @@ def _complaints(text: str) -> list[str]:
     sentences = [said for said, _ in sentences_of(text)]
     found = []
     for i, one in enumerate(sentences):
-        if INSISTS.search(one) and not _ASKS.search(one):
+        if INSISTS.search(one) and (_COMPLAINS.search(one) or not _ASKS.search(one)):
             # "I told you already. No npm here." names the rule in the next sentence.
             found += [one, " ".join(sentences[i : i + 2])]
     return found

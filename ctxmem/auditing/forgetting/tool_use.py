@@ -8,17 +8,17 @@ from typing import Any
 
 from ctxmem.auditing.forgetting.blocks import Block, written
 
-_PATHS = (
-    *("file_path", "path", "filepath", "filename", "file", "notebook_path", "absolute_path"),
-    *("target_file", "relative_path", "uri", "file_name", "document", "document_id"),
+_PATHS = frozenset(
+    "path filepath filename file notebookpath absolutepath targetfile relativepath uri document "
+    "documentid".split()
 )
+"""Arguments that name a file, without underscores and in lower case."""
 _COMMANDS = ("command", "cmd", "script", "commands", "shell_command", "action")
 _READ = re.compile(r"(?:^|[_.-])(?:read|view|open|cat|show|load|fetch|get)", re.IGNORECASE)
 _CHANGE = re.compile(
     r"(?:^|[_.-])(?:write|edit|update|create|delete|remove|insert|replace|patch|apply|move|rename"
     r"|set|add|put|post|send|book|cancel|modify|save|upload|commit|push|submit|reset|restart|deploy"
-    r"|install|approve|assign|transfer|refund|pay|charge|exchange|return|str|multi|notebook)"
-    r"(?:[_.-]|$|(?=[A-Z]))",
+    r"|install|approve|assign|transfer|refund|pay|charge|exchange|return)(?:[_.-]|$)",
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -78,10 +78,9 @@ def path_read(call: Block) -> str:
 def path_of(call: Block) -> str:
     """Return the file that a call is about, "" if it names none."""
     body = call.body if isinstance(call.body, dict) else {}
-    for key in _PATHS:
-        value = body.get(key)
-        if isinstance(value, str) and value and "\n" not in value:
-            return value
+    for key, value in body.items():
+        if str(key).replace("_", "").lower() in _PATHS and isinstance(value, str):
+            return "" if "\n" in value else value
     return ""
 
 

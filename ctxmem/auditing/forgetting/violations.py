@@ -164,13 +164,20 @@ _NUMERALS = {
     )
     for word in words.split()
 }
+_COUNTED = (
+    r"(?P<number{0}>\d[\d,]*|"
+    + "|".join(_NUMERALS)
+    + r")\s+(?P<unit{0}>words?|sentences?|lines?|characters?|wörtern?|sätzen?|mots|phrases"
+    r"|palabras|bullet points?|bullets?)\b"
+)
 _LIMIT = re.compile(
     r"\b(?:at most|no more than|not more than|max(?:imum)?(?: of)?|under|below|within|up to"
     r"|less than|fewer than|not exceed|never exceed|limit\w*[^.\d]{0,30}? to|keep[^.\d]{0,40}? to"
-    r"|höchstens|maximal|au plus|como máximo)\s+(?P<number>\d[\d,]*|"
-    + "|".join(_NUMERALS)
-    + r")\s+(?P<unit>words?|sentences?|lines?|characters?|wörtern?|sätzen?|mots|phrases"
-    r"|palabras|bullet points?|bullets?)\b",
+    r"|höchstens|maximal|au plus|como máximo)\s+"
+    + _COUNTED.format("")
+    + "|\\b"
+    + _COUNTED.format("_before")
+    + r"\s+(?:at most|max(?:imum)?|or less|or fewer|tops)\b",
     re.IGNORECASE,
 )
 _STRICT = re.compile(r"\b(?:under|below|less than|fewer than)\b", re.IGNORECASE)
@@ -184,9 +191,9 @@ def _limit_in(rule: str) -> tuple[int, str] | None:
         return None
     if not _ANSWERS.search(rule) and not re.search(r"\bkeep\b|\bbe\b", rule, re.IGNORECASE):
         return None
-    said = found["number"].lower().replace(",", "")
+    said = (found["number"] or found["number_before"]).lower().replace(",", "")
     number = _NUMERALS.get(said) or int(said)
-    unit = found["unit"].lower()
+    unit = (found["unit"] or found["unit_before"]).lower()
     for name, words in (
         ("words", "word wört mots palab"),
         ("sentences", "sentence sätz phrase"),

@@ -63,14 +63,21 @@ _IRREGULAR = {
         "drive/drove".split()
     )
 }
+_LEAST_STEM = 3
 _PAST = re.compile(rf"\b(?:{'|'.join(_IRREGULAR)})\b", re.IGNORECASE)
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
+_ASKED_WITH = re.compile(
+    r"\b(?:what|which|who|whom|whose|where|when|how (?:many|much|long|often)|how|why)\b",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?![\w])")
 
 
 @lru_cache(maxsize=4096)
 def gist(text: str) -> frozenset[str]:
     """Return the stems that say what a sentence is about."""
-    return frozenset(stems(_PAST.sub(lambda m: _IRREGULAR[m.group().lower()], text))) - _FAINT
+    plain = _PAST.sub(lambda m: _IRREGULAR[m.group().lower()], _HYPHEN.sub(" ", text))
+    return frozenset(stems(plain)) - _FAINT
 
 
 @lru_cache(maxsize=4096)
@@ -95,6 +102,7 @@ def same_said(before: str, now: str, *, again: bool) -> bool:
     mine, theirs = particulars(before), particulars(now)
     if mine and theirs and mine != theirs and not (again and mine <= theirs):
         return False
+    one, other = _matched(one, other)
     shared = len(one & other)
     if not shared:
         return False
@@ -104,10 +112,27 @@ def same_said(before: str, now: str, *, again: bool) -> bool:
             shared >= 2 and shared >= 0.6 * min(len(one), len(other)) and (shared >= 0.5 * len(one))
         )
     if mine != theirs or shared < 2:
-        return one == other and mine == theirs and shared >= 1 and _plain(before) == _plain(now)
+        return one == other and mine == theirs and _asked_alike(before, now)
     if only_one and only_other:
         return shared >= 0.8 * len(one | other)
     return shared >= 0.5 * max(len(one), len(other))
+
+
+def _matched(one: frozenset[str], other: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return two sets of stems in which a stem and its beginning are the same: env, environ."""
+    long = {
+        b: a
+        for a in one - other
+        for b in other - one
+        if min(len(a), len(b)) >= _LEAST_STEM and (a.startswith(b) or b.startswith(a))
+    }
+    return one, frozenset(long.get(word, word) for word in other)
+
+
+def _asked_alike(before: str, now: str) -> bool:
+    """Return whether two short sentences ask for the same thing about their one word."""
+    mine, theirs = (_ASKED_WITH.findall(text.lower()) for text in (before, now))
+    return mine[:1] == theirs[:1] and (bool(mine) or _plain(before) == _plain(now))
 
 
 def _plain(text: str) -> str:
