@@ -55,6 +55,11 @@ class Block:
         self.content = key_of(self.text)
 
     @cached_property
+    def low(self) -> str:
+        """Its text in lower case."""
+        return self.text.lower()
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """The identifiers in it, in lower case."""
         return frozenset(name.lower() for name in names_in(self.text))

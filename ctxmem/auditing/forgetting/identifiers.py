@@ -46,9 +46,8 @@ class Identifiers:
         self._numbers: dict[str, _Known] = {}
         # Parts of a program that tools showed or took: whoever works with them sees them again.
         self._worked_on: set[str] = set()
-        self._wrong: dict[
-            str, tuple[str, str, Moment]
-        ] = {}  # by call: the name used, the one meant
+        # Of calls: the names that nobody had named before.
+        self._unknown: dict[str, tuple[list[str], Moment]] = {}
 
     def take(
         self, at: Moment, settled: Collection[str], skipped: Collection[int]
@@ -97,7 +96,7 @@ class Identifiers:
             if known is not None and not _is_there(name, at.window):
                 yield name, known
             elif known is None and called:
-                self._note_wrong(block, name, at)
+                self._unknown.setdefault(block.key, ([], at))[0].append(name)
         low = {name.lower() for name in names}
         for number in dict.fromkeys(_NUMBER.findall(said)):
             known = self._numbers.get(_plain(number))
@@ -129,30 +128,25 @@ class Identifiers:
 
     # Used wrongly
 
-    def _note_wrong(self, call: Block, name: str, at: Moment) -> None:
-        for other in self._known.values():
-            if not mistaken(name.lower(), other.name.lower()):
-                continue
-            departure = self._departure(other, at.window)
-            if departure is not None and not at.window.names(other.name):
-                self._wrong[call.key] = (name, other.name, at)
-                return
-
     def _failed(self, result: Block, at: Moment) -> Iterator[Need]:
         """Yield the identifier that a call got wrong, where the tool says that it is none."""
-        wrong = self._wrong.pop(result.key, None)
-        if wrong is None or not _ERROR.search(result.text[:500]):
+        unknown, asked = self._unknown.pop(result.key, ([], at))
+        if not unknown or not _ERROR.search(result.text[:500]):
             return
-        name, meant, asked = wrong
-        known = self._known[meant.lower()]
-        departure = self._walk.gone.get(known.last.block.content)
-        if departure is None:
-            return
-        title = f"A call used {name_of(name)} where {name_of(meant)} had been named before"
-        said = known.last.block.text
-        yield need("forgotten_identifier", ("name", meant.lower()), title, known.last, departure,
-                   asked, f"{name} → {result.text}", _around(said, meant), _around(said, meant),
-                   shown=True)  # fmt: skip
+        for name in unknown:
+            for known in self._known.values():
+                if not mistaken(name.lower(), known.name.lower()) or at.window.names(known.name):
+                    continue
+                departure = self._departure(known, at.window)
+                if departure is None:
+                    continue
+                meant = known.name
+                title = f"A call used {name_of(name)} where {name_of(meant)} had been named before"
+                said = _around(known.last.block.text, meant)
+                yield need("forgotten_identifier", ("name", meant.lower()), title, known.last,
+                           departure, asked, f"{name} → {result.text}", said, said,
+                           shown=True)  # fmt: skip
+                return
 
     # What there is
 

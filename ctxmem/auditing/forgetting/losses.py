@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.auditing.conversations import Conversation
+from ctxmem.auditing.conversations import Conversation, Exchange
 from ctxmem.auditing.forgetting.blocks import Block, Entry
 
 _SUMMARY = re.compile(
@@ -26,6 +26,7 @@ _SUMMARY = re.compile(
 _CLEARED = re.compile(r"<command-name>/?clear</command-name>|^/clear\s*$")
 _CONTAINED = 12  # characters from which on a text that holds another is that text rewritten
 _LONG = 200  # characters of a message that may be a summary with a question behind it
+_ANSWER = 50  # messages at the end of a window among which its answer is
 _A_CHAT = 3  # messages without the system's that a window has if it is one of a chat
 
 
@@ -76,7 +77,7 @@ class Window:
     def names(self, name: str) -> bool:
         """Return whether the window names an identifier, in any spelling of its case."""
         low = name.lower()
-        return self._names[low] > 0 or any(low in block.text.lower() for block in self.blocks())
+        return self._names[low] > 0 or any(low in block.low for block in self.blocks())
 
     def blocks(self) -> Iterator[Block]:
         """Yield all blocks."""
@@ -139,43 +140,73 @@ class Walk:
     def moments(self) -> Iterator[Moment]:
         """Yield each message once, in order."""
         last = (0, "")
+        before: Exchange | None = None
         for number, exchange in enumerate(self._exchanges, 1):
-            entries = [self._entry(message) for message in exchange.messages]
-            entries = [entry for entry in entries if entry.blocks]
-            if not entries or self._aside(entries):
-                continue
             place = str(exchange.place)
-            self._date(entries, exchange.time)
-            known, tail = self._align(entries)
-            tail = self._without_summary(entries, known, tail, number)
-            # What the model said since was said to the window before; results came in between.
-            spoken = max((i for i in tail if entries[i].role == "assistant"), default=-1)
-            for i in tail:
-                if i > spoken:
-                    break
-                yield Moment(entries[i], self.window, *last)
-                self.window.add(entries[i])
-            later = {i for i in tail if i > spoken}
-            self.window.become([entry for i, entry in enumerate(entries) if i not in later])
-            self._note_departures(entries, later, number, place)
-            for i in sorted(later):
-                yield Moment(entries[i], self.window, number, place, self._new_start)
-                self._new_start = False
-                self.window.add(entries[i])
-            self._before = entries
-            last = (number, place)
-            for message in _messages(exchange.answer):
+            if before is not None and _appends(before, exchange):
+                yield from self._appended(exchange, before.until, last, (number, place))
+            else:
+                entries = [self._entry(message) for message in exchange.messages]
+                entries = [entry for entry in entries if entry.blocks]
+                if not entries or self._aside(entries):
+                    continue
+                yield from self._compared(entries, exchange.time, last, (number, place))
+            before, last = exchange, (number, place)
+            for message in exchange.answer:
                 answer = self._entry(message)
                 if answer.blocks:
                     self._date([answer], exchange.time)
                     yield Moment(answer, self.window, number, place)
                     self.window.add(answer)
-                    self._before = [*self._before, answer]
+                    self._before.append(answer)
         for message in self._unanswered:
             entry = self._entry(message)
             if entry.blocks and entry.sign not in {known.sign for known in self._before}:
                 yield Moment(entry, self.window, *last)
                 self.window.add(entry)
+
+    def _appended(
+        self, exchange: Exchange, start: int, last: tuple[int, str], now: tuple[int, str]
+    ) -> Iterator[Moment]:
+        """Yield the new messages of a window that begins with all of the one before."""
+        answered = {entry.sign for entry in self._before[-_ANSWER:]}
+        new = [self._entry(message) for message in exchange.history[start : exchange.until]]
+        new = [one for one in new if one.blocks]
+        while new and new[0].role == "assistant" and new[0].sign in answered:
+            new.pop(0)
+        self._date(new, exchange.time)
+        spoken = max((i for i, one in enumerate(new) if one.role == "assistant"), default=-1)
+        for i, entry in enumerate(new):
+            yield Moment(entry, self.window, *(last if i <= spoken else now))
+            self.window.add(entry)
+            self._before.append(entry)
+
+    def _compared(
+        self,
+        entries: list[Entry],
+        time: float | None,
+        last: tuple[int, str],
+        now: tuple[int, str],
+    ) -> Iterator[Moment]:
+        """Yield the new messages of a window, after what the one before had and it has not."""
+        self._date(entries, time)
+        known, tail = self._align(entries)
+        tail = self._without_summary(entries, known, tail, now[0])
+        # What the model said since was said to the window before; results came in between.
+        spoken = max((i for i in tail if entries[i].role == "assistant"), default=-1)
+        for i in tail:
+            if i > spoken:
+                break
+            yield Moment(entries[i], self.window, *last)
+            self.window.add(entries[i])
+        later = {i for i in tail if i > spoken}
+        self.window.become([entry for i, entry in enumerate(entries) if i not in later])
+        self._note_departures(entries, later, *now)
+        for i in sorted(later):
+            yield Moment(entries[i], self.window, *now, self._new_start)
+            self._new_start = False
+            self.window.add(entries[i])
+        self._before = list(entries)
 
     def _entry(self, message: Any) -> Entry:
         """Return a message as read; a transcript hands the same object with every window."""
@@ -310,21 +341,15 @@ def _shortened(shorter: str, longer: str) -> bool:
     return len(shorter) >= 2 * _CONTAINED and longer.startswith(head)
 
 
-def _messages(answer: Any) -> list[Any]:
-    if answer is None or answer == "":
-        return []
-    if isinstance(answer, str):
-        return [{"role": "assistant", "content": answer}]
-    if isinstance(answer, Mapping):
-        return [answer]
-    return list(answer) if isinstance(answer, Iterable) else [answer]
+def _appends(before: Exchange, now: Exchange) -> bool:
+    """Return whether a window begins with all messages of the one before: they share a list."""
+    return now.history is before.history and now.until >= before.until
 
 
-def _restarts(conversation: Any) -> dict[int, str | None]:
+def _restarts(conversation: Conversation) -> dict[int, str]:
     """Return the summaries of compactions by the number of the call that first had them."""
     return {
-        restart.index + 1: None
-        if restart.summary is None
-        else "\n".join(Entry(message).text for message in _messages(restart.summary))
+        restart.index + 1: Entry(restart.summary).text
         for restart in conversation.restarts
+        if restart.summary is not None
     }

@@ -98,15 +98,16 @@ class Rules:
 
     def _said(self, block: Block, at: Moment) -> Iterator[Need]:
         """Take what the user or the system says; yield the rules that are said again."""
-        before = {i: rule for i, rule in self._rules.items() if self._lost(rule, at.window)}
+        gone = self._walk.gone
+        before = {i: one for i, one in self._rules.items() if one.said.block.content in gone}
         number, self._messages = self._messages, self._messages + 1
         made = self._ledger.take(number, block.role, block.text[:_LONGEST])
         if block.typed:
             found = list(self._again(block, before, made, at))
             yield from found or self._said_before(block, at)
         live = {entry.id for entry in self._ledger.entries()}
-        for gone in set(self._rules) - live:
-            del self._rules[gone]
+        for old in set(self._rules) - live:
+            del self._rules[old]
         seen = Sighting(block, at.call, at.place)
         if block.typed:
             said = [(one, seen) for one, _ in sentences_of(block.text) if not _ASKS.search(one)]
