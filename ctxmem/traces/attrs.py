@@ -24,7 +24,9 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|[+
 
 
 def plain(attributes: Any) -> dict[str, Any]:
-    """Return attributes as a dict: OTLP's list of keys and values, or a dict as it is."""
+    """Return attributes as a dict: OTLP's list of keys and values, JSON, or a dict as it is."""
+    if isinstance(attributes, str):
+        attributes = parsed(attributes)
     if isinstance(attributes, list):
         return {
             str(item.get("key")): _value(item.get("value"), 0)
@@ -69,8 +71,8 @@ def value_of(value: Any) -> Any:
 def look(attributes: Mapping[str, Any], name: str) -> Any:
     """Return an attribute by its dotted name, also where dots have become nesting."""
     found = attributes.get(name)
-    if found is not None or "." not in name:
-        return found
+    if found is not None or name.partition(".")[0] not in attributes:
+        return found  # flattened, as most are: nothing is nested
     at: Any = attributes
     parts = name.split(".")
     for i, part in enumerate(parts):
@@ -268,6 +270,9 @@ def as_time(value: Any) -> float | None:
             return _iso(value)
     if isinstance(value, datetime):
         return value.timestamp()
+    if isinstance(value, list) and len(value) == 2:  # seconds and nanoseconds, as JavaScript's SDK
+        seconds, rest = (as_score(number) for number in value)
+        return None if seconds is None or rest is None else seconds + rest / 1e9
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e20:
         return None
     seconds = float(value)

@@ -111,11 +111,13 @@ ROOT = "-"
 
 NO_MESSAGES = "a call of a model without messages in a known form"
 """What `unread` is of such a call."""
+UNLOGGED = "a call of a model whose messages were not logged; only its tokens are counted"
+"""What `unread` is of a call of which the log has the tokens alone."""
 
 
 def as_request(event: Event) -> None:
-    """Make an event of a model's call a request, or note that its messages are not known."""
-    if event.messages or (event.usage is not None and event.usage.input):
+    """Make an event of a model's call a request, and note if its messages are not known."""
+    billed = event.usage is not None and bool(event.usage.input)
+    if event.messages or billed:
         event.kind = Kind.REQUEST
-    else:
-        event.unread = NO_MESSAGES
+    event.unread = "" if event.messages else UNLOGGED if billed else NO_MESSAGES

@@ -25,6 +25,8 @@ class Format(NamedTuple):
 
 
 FORMATS = (
+    Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
+    Format(platforms.AGENTS, platforms.AGENTS_KEYS, platforms.is_agents, platforms.read_agents),
     Format("OpenTelemetry", spans.SPAN_KEYS, spans.is_span, spans.read_span),
     Format(
         platforms.LANGSMITH,
@@ -32,7 +34,6 @@ FORMATS = (
         platforms.is_langsmith,
         platforms.read_langsmith,
     ),
-    Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
     Format(
         transcripts.CLAUDE_CODE,
         transcripts.CLAUDE_CODE_KEYS,
@@ -99,7 +100,10 @@ def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Ev
     joiner = Joiner()
     for record, place in records:
         for event in _events(record, place, tally, 0):
-            yield from _counted(joiner.add(event), tally)
+            if not event.unread and joiner.passes(event):
+                yield event
+            else:
+                yield from _counted(joiner.add(event), tally)
     yield from _counted(joiner.rest(), tally)
 
 

@@ -52,7 +52,7 @@ def is_genai(attributes: Mapping[str, Any]) -> bool:
 def read_genai(event: Event, attributes: dict[str, Any], record: dict[str, Any]) -> None:
     """Fill in what a span of the GenAI conventions says."""
     event.format = GENAI
-    operation = look(attributes, "gen_ai.operation.name")
+    operation = name_of(look(attributes, "gen_ai.operation.name"))
     if operation == "retrieval" or look(attributes, "gen_ai.retrieval.documents") is not None:
         _retrieval(event, attributes)
         return
@@ -73,7 +73,7 @@ def read_genai(event: Event, attributes: dict[str, Any], record: dict[str, Any])
     if operation in _AGENTS or look(attributes, "pydantic_ai.all_messages") is not None:
         _around(event, attributes)
         return
-    asked = operation in _CALLS or look(attributes, "llm.request.type") in _CALLS
+    asked = operation in _CALLS or name_of(look(attributes, "llm.request.type")) in _CALLS
     if event.messages or asked:
         event.joins = True
         as_request(event)
@@ -216,13 +216,14 @@ def _told_by_events(event: Event, attributes: dict[str, Any], record: dict[str, 
         if message is not None:
             messages.append(message)
         elif kind == "gen_ai.choice":
-            event.answer += answer_of(fields)
+            event.answer += answer_of(_inside(fields))
     return messages
 
 
 def _said(name: str, fields: dict[str, Any]) -> dict[str, Any] | None:
     """Return the message that an event is, None if it is another event or has no content."""
     role = _ROLES.get(name)
+    fields = _inside(fields)
     content, calls = fields.get("content"), parsed(fields.get("tool_calls"))
     if role is None or (content is None and not calls):
         return None
@@ -234,22 +235,28 @@ def _said(name: str, fields: dict[str, Any]) -> dict[str, Any] | None:
     return message
 
 
+def _inside(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an event with those that Azure's and Microsoft's SDKs write as JSON."""
+    inner = parsed(fields.get("gen_ai.event.content"))
+    return {**fields, **inner} if isinstance(inner, dict) else fields
+
+
 def log_name(record: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
     """Return the name of the event that a log record is, "" if it names none."""
-    name = record.get("eventName") or record.get("event_name")
+    name = record.get("eventName") or record.get("event_name") or record.get("EventName")
     return name_of(name or look(attributes, "event.name")) or ""
 
 
 def read_log(event: Event, name: str, attributes: dict[str, Any], record: dict[str, Any]) -> None:
     """Fill in what a log record says of a call whose span has nothing of it."""
     event.format = GENAI
-    body = parsed(value_of(record.get("body")))
+    body = parsed(value_of(record.get("body", record.get("Body"))))
     fields = {**attributes, **body} if isinstance(body, dict) else attributes
     message = _said(name, fields)
     if message is not None:
         event.messages = [message]
     elif name == "gen_ai.choice":
-        event.answer = answer_of(fields)
+        event.answer = answer_of(_inside(fields))
     elif name == _DETAILS:
         event.messages = _messages([fields])
         event.answer = _answer(fields, [fields])
@@ -320,13 +327,17 @@ def _ai_usage(attributes: dict[str, Any]) -> Usage | None:
 
 
 def _ai_answer(attributes: dict[str, Any]) -> list[Any]:
-    text = look(attributes, "ai.response.text") or look(attributes, "ai.response.object")
+    names = ("ai.response.text", "ai.response.object", "ai.result.text", "ai.result.object")
+    text = next((text for text in (look(attributes, name) for name in names) if text), None)
     calls = listed(look(attributes, "ai.response.toolCalls"))
     if not text and not calls:
         return []
     blocks = [{"type": "text", "text": text}] if isinstance(text, str) else []
     return [
-        {"role": "assistant", "content": [*blocks, *({**c, "type": "tool-call"} for c in calls)]}
+        {
+            "role": "assistant",
+            "content": [*blocks, *({**c, "type": "tool-call"} for c in dicts(calls))],
+        }
     ]
 
 
@@ -345,4 +356,7 @@ def session_among(attributes: Mapping[str, Any]) -> str | None:
         for key, value in attributes.items()
         if key.startswith(_PROPERTIES)
     }
-    return session_in(found) if found else None
+    if found:
+        return session_in(found)
+    nested = (look(attributes, prefix[:-1]) for prefix in _PROPERTIES)
+    return next((name for name in map(session_in, nested) if name), None)

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
-from ctxmem.traces.events import NO_MESSAGES, Event, Kind, as_request
+from ctxmem.traces.attrs import dicts
+from ctxmem.traces.events import Event, Kind, as_request
 
 HELD = 32 << 20
 """Characters of messages that are held back."""
@@ -48,6 +50,16 @@ class Joiner:
         self._answered: dict[str, None] = {}
         self._transcript = Transcript()
 
+    def passes(self, event: Event) -> bool:
+        """Return whether an event is complete, and no other waits for it: most are."""
+        kind = event.kind
+        if self._transcript.open:
+            return False
+        if kind is Kind.TURN and event.turn:
+            self._transcript.note(event)
+            return True
+        return kind is Kind.RETRIEVAL or kind is Kind.RERANKED
+
     def add(self, event: Event) -> Iterator[Event]:
         """Take an event; yield it and others, as far as no more can be said of them."""
         kind = event.kind
@@ -59,7 +71,12 @@ class Joiner:
                 return
             yield from self._transcript.close()
         if kind is Kind.TURN:
+            self._transcript.note(event)
+        elif kind is Kind.RESTART:
             event.session = self._transcript.session_of(event)
+            yield event
+            yield from self._transcript.anew(event)
+            return
         elif kind is Kind.AROUND:
             yield Event(
                 Kind.LINK,
@@ -88,8 +105,7 @@ class Joiner:
     @staticmethod
     def _waits(event: Event) -> bool:
         """Tell whether records about a call without messages may come yet."""
-        asked = event.kind is Kind.REQUEST or event.unread == NO_MESSAGES
-        return asked and not event.messages and bool(event.span) and event.joins
+        return event.joins and bool(event.unread) and bool(event.span)
 
     def _hold(self, event: Event) -> Iterator[Event]:
         key = self._key(event)
@@ -98,7 +114,7 @@ class Joiner:
             call.parts.append(event)
         else:
             call.span = event
-        size = _EVENT + sum(len(str(m)) for m in (*event.messages, *event.answer))
+        size = _EVENT + sum(_length(m) for m in (*event.messages, *event.answer))
         call.size += size
         self._size += size
         if self._size > self._held:
@@ -148,6 +164,15 @@ class Joiner:
         yield event
 
 
+def _length(message: Any) -> int:
+    """Return about how many characters a message has, without going into what may be deep."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str):
+        return len(content)
+    texts = [block.get("text") for block in dicts(content)]
+    return _EVENT * (1 + len(texts)) + sum(len(text) for text in texts if isinstance(text, str))
+
+
 def _joined(call: _Call) -> Event:
     """Return a call with what records of their own say about it."""
     event = call.span
@@ -169,7 +194,6 @@ def _joined(call: _Call) -> Event:
         event.session = event.session or part.session
         event.response = event.response or part.response
     if event.kind is not Kind.AROUND:
-        event.unread = ""
         event.kind = Kind.LINK
         as_request(event)
     return event
@@ -182,6 +206,7 @@ class Transcript:
         self._file: str | None = None
         self._session = ""
         self._model = ""
+        self._system: list[Any] = []
         self._lines: list[Event] = []
         self._answer: list[Event] = []
 
@@ -196,11 +221,31 @@ class Transcript:
             return self._session or event.session
         return event.session
 
+    def note(self, event: Event) -> None:
+        """Give a line the session of its file; remember the system prompt that it is."""
+        if event.session == self._file and event.messages[0].get("role") == "system":
+            self._system = event.messages
+        event.session = self.session_of(event)
+
+    def anew(self, event: Event) -> Iterator[Event]:
+        """Yield the system prompt once more behind a compaction, which leaves it as it is."""
+        if self._system and event.session == self._session:
+            yield Event(
+                Kind.TURN,
+                event.place,
+                event.format,
+                session=event.session,
+                time=event.time,
+                messages=self._system,
+                turn=event.place,
+            )
+
     def add(self, event: Event) -> Iterator[Event]:
         """Take a header or a line of the model."""
         if event.session != self._file:
             yield from self.close()
             self._file, self._session, self._model = event.session, "", ""
+            self._system = []
         if event.kind is Kind.HEADER:
             self._session = event.trace or self._session
             self._model = event.name or self._model

@@ -14,7 +14,7 @@ from ctxmem.traces.attrs import dicts, parsed, text_of
 
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 _MESSAGES = ("messages", "input_messages", "input", "contents", "chat_history")
-_QUESTIONS = ("query", "question", "input", "query_str", "q", "text", "prompt")
+_QUESTIONS = ("query", "question", "input", "query_str", "q", "text", "prompt", "inputText")
 _ROLE_OF_CLASS = {
     "HumanMessage": "user",
     "AIMessage": "assistant",
@@ -23,6 +23,7 @@ _ROLE_OF_CLASS = {
     "FunctionMessage": "function",
 }
 _PAIRS = frozenset(("system", "developer", "user", "human", "assistant", "ai", "tool"))
+_UNTYPED = frozenset(("text", "toolUse", "toolResult", "functionCall", "functionResponse"))
 _DEEPEST = 20  # wrappers around messages
 
 
@@ -80,6 +81,8 @@ def _block(part: dict[str, Any] | str) -> Any:
         answer = part.get("response", part.get("result"))
         answer = answer if isinstance(answer, str) else json.dumps(answer, default=str)
         return {"type": "tool_result", "tool_use_id": part.get("id"), "content": answer}
+    if kind in ("blob", "uri"):
+        return _media(part)
     text = part.get("content") if kind in ("text", "reasoning") else part.get("text")
     if not isinstance(text, str):
         return part
@@ -88,11 +91,23 @@ def _block(part: dict[str, Any] | str) -> Any:
     return {"type": "text", "text": text}
 
 
+def _media(part: dict[str, Any]) -> dict[str, Any]:
+    """Return OpenTelemetry's part of data, or of an address, as the block of its modality."""
+    kind = part.get("mime_type") or "application/octet-stream"
+    url = part.get("uri") or f"data:{kind};base64,{part.get('content') or ''}"
+    if part.get("modality") == "image" or str(kind).startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": url}}
+    if part.get("modality") == "audio":
+        return {"type": "input_audio", "input_audio": {"data": part.get("content") or url}}
+    return {"type": "file", "file": {"file_data": url}}
+
+
 def blocks_of(value: Any) -> Any:
     """Return the blocks that a text has as JSON, or the text, which may be JSON itself."""
     blocks = parsed(value)
     is_blocks = isinstance(blocks, list) and all(
-        isinstance(block, dict) and "type" in block for block in blocks
+        isinstance(block, dict) and ("type" in block or not _UNTYPED.isdisjoint(block))
+        for block in blocks
     )
     return blocks if is_blocks else value
 
@@ -175,6 +190,19 @@ def with_system(messages: list[Any], request: Mapping[str, Any]) -> list[Any]:
 
 
 # Tools and answers
+
+
+def without_tools(messages: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return messages and tools that a tracer (Langfuse's for LangChain) wrote as messages."""
+    tools = [m["content"] for m in messages if _is_tool(m)]
+    return ([m for m in messages if not _is_tool(m)], tools) if tools else (messages, [])
+
+
+def _is_tool(message: Any) -> bool:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, dict) or "tool_call_id" in message:
+        return False
+    return content.get("type") == "function" or "input_schema" in content
 
 
 def tools_of(request: Any) -> list[Any]:

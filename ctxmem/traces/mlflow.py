@@ -159,6 +159,7 @@ def _weave_usage(
     weave = summary.get("weave")
     costs = weave.get("costs") if isinstance(weave, dict) else None
     known = costs.get(model) if isinstance(costs, dict) else None
-    parts = [as_score(v) for k, v in known.items() if k.endswith("total_cost")] if known else []
-    cost = sum(part for part in parts if part is not None) if parts else None
+    stated = known.items() if isinstance(known, dict) else ()
+    parts = [as_score(value) for key, value in stated if key.endswith("total_cost")]
+    cost = sum((part for part in parts if part is not None), 0.0) if parts else None
     return usage_of(usage), cost

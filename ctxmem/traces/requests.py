@@ -21,10 +21,11 @@ OPENAI, ANTHROPIC, GEMINI, BEDROCK, LITELLM, HELICONE, MESSAGES = (
 )
 _REQUESTS = (
     *("request", "body", "params", "kwargs", "request_body", "requestBody", "input"),
-    *("proxy_server_request", "inputs"),
+    *("proxy_server_request", "inputs", "full_request"),
 )
 _RESPONSES = (
     *("response", "output", "response_body", "responseBody", "response_obj", "result", "outputs"),
+    "full_response",
 )
 _BODIES = ("body", "json", "inputBodyJson", "outputBodyJson")
 SESSIONS = ("session_id", "session", "thread_id", "conversation_id", "chat_id", "conversation")
@@ -33,12 +34,15 @@ _TIMES = (
     *("timestamp", "time", "created_at", "created", "start_time", "ts"),
     *("startTime", "request_created_at", "createdAt"),
 )
+_HAS_TIME = frozenset(_TIMES)
 _ANSWERS = ("choices", "candidates", "output", "content", "usageMetadata", "usage_metadata")
 _USAGES = ("usage", "usageMetadata", "usage_metadata", "usage_object")
 _COSTS = ("response_cost", "cost", "cost_usd", "costUSD", "total_cost", "spend")
+_HAS_COST = frozenset(_COSTS)
 _METADATA = ("metadata", "requestMetadata", "request_properties", "properties")
 _LITELLM = frozenset(("litellm_call_id", "response_cost", "spend"))
 _HELICONE = frozenset(("request_created_at", "helicone_user", "request_properties"))
+_TEXTS = ("input", "contents", "prompt", "inputText")
 _ENCODED = ("[", "{")
 
 REQUEST_KEYS = frozenset(
@@ -48,23 +52,36 @@ REQUEST_KEYS = frozenset(
 
 def request_in(record: dict[str, Any]) -> dict[str, Any] | None:
     """Return the request of a log record: itself, or what it holds; None if there is none."""
-    return next((request for request in _candidates(record) if _asks(request)), None)
+    named = "model" in record or "modelId" in record
+    return next((request for request in _candidates(record) if _asks(request, named)), None)
 
 
 def _candidates(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield record
     for key in _REQUESTS:
-        inner = parsed(record.get(key))
-        if isinstance(inner, dict):
+        inner = _object(record, key)
+        if inner is not None:
             yield inner
-            for name in _BODIES:
-                body = parsed(inner.get(name))
-                if isinstance(body, dict):
-                    yield body
+            yield from _bodies(inner)
 
 
-def _asks(request: dict[str, Any]) -> bool:
-    """Tell whether a dict is a request, with all that the model was given."""
+def _bodies(holder: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in _BODIES:
+        body = _object(holder, name)
+        if body is not None:
+            yield body
+
+
+def _object(record: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """Return the object in a field, which may be JSON, None if there is none."""
+    value = record.get(key)
+    if isinstance(value, str):
+        value = parsed(value)
+    return value if isinstance(value, dict) else None
+
+
+def _asks(request: dict[str, Any], named: bool) -> bool:
+    """Tell whether a dict is a request, with all that the model was given; a text needs a model."""
     for key in ("messages", "contents"):
         messages = request.get(key)
         if isinstance(messages, str) and messages[:1] in _ENCODED:
@@ -72,8 +89,10 @@ def _asks(request: dict[str, Any]) -> bool:
         if isinstance(messages, list) and messages and isinstance(messages[0], dict | list):
             return True
     # Of the Responses API, the input is a text or a list of items.
-    given = request.get("input", request.get("contents", request.get("prompt")))
-    return isinstance(given, str | list) and bool(given) and "model" in request
+    given = next((request[key] for key in _TEXTS if request.get(key)), None)
+    # What is embedded is not answered.
+    asked = (named or "model" in request) and "embed" not in str(request.get("model"))
+    return asked and isinstance(given, str | list)
 
 
 def is_request(record: dict[str, Any]) -> bool:
@@ -96,14 +115,16 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
     """Yield one request, without the answer that some logs keep at the end of its messages."""
     found = request_in(record)
     request = record if found is None else found
-    response = _response(record, request) or {}
+    holders = _holders(record)
+    response = _response(holders, request) or {}
+    raw = _raw_usage([response, *holders, request])
     messages, answer = _messages(record, request) if found is not None else ([], [])
     own = named_in(record, (*TRACES, "id"))
-    metadata = (parsed(holder.get(key)) for key in _METADATA for holder in (record, request))
+    metadata = (_object(holder, key) for key in _METADATA for holder in (record, request))
     event = Event(
         Kind.REQUEST,
         place,
-        _format(record, request),
+        _format(record, request, raw or {}),
         trace=own or "",
         session=named_in(record, SESSIONS)
         or next((s for s in map(session_in, metadata) if s), None)
@@ -113,9 +134,9 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
         messages=messages,
         tools=tools_of(request) or tools_of(parsed(record.get("model_parameters"))),
         answer=answer or answer_of(response),
-        usage=_usage(record, request, response),
+        usage=_usage(record, raw),
         cost=cost_of(record),
-        response=name_of(response.get("id")) or "",
+        response=named_in(response, ("id", "responseId", "response_id")) or "",
         previous=name_of(request.get("previous_response_id")) or "",
     )
     if not messages:
@@ -138,7 +159,7 @@ def _model(record: dict[str, Any], request: dict[str, Any]) -> str:
     return next((n for d in (request, record) for n in (name_of(d.get(k)) for k in names) if n), "")
 
 
-def _format(record: dict[str, Any], request: dict[str, Any]) -> str:
+def _format(record: dict[str, Any], request: dict[str, Any], usage: dict[str, Any]) -> str:
     gateway = _gateway(record)
     if gateway is not None:
         return gateway
@@ -149,13 +170,14 @@ def _format(record: dict[str, Any], request: dict[str, Any]) -> str:
     if "model" not in request and "model" not in record and "usage" not in record:
         return MESSAGES
     model = str(request.get("model") or record.get("model") or "")
-    usage = _raw_usage(record) or {}
     anthropic = "claude" in model or "cache_read_input_tokens" in usage or "system" in request
     return ANTHROPIC if anthropic else OPENAI
 
 
 def time_of(record: Mapping[str, Any]) -> float | None:
     """Return the first time that a record tells under one of the usual names."""
+    if _HAS_TIME.isdisjoint(record):
+        return None
     for key in _TIMES:
         if key in record:
             time = as_time(record[key])
@@ -166,6 +188,8 @@ def time_of(record: Mapping[str, Any]) -> float | None:
 
 def cost_of(record: Mapping[str, Any]) -> float | None:
     """Return the price of a call as its record states it."""
+    if _HAS_COST.isdisjoint(record):
+        return None
     return next((c for c in (as_score(record.get(key)) for key in _COSTS) if c is not None), None)
 
 
@@ -187,41 +211,40 @@ def named_in(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
 # Responses
 
 
-def _holders(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what may hold a response or its usage: the values of the usual names, then a record."""
-    for holder in (*(parsed(record.get(key)) for key in _RESPONSES), record):
-        if isinstance(holder, dict):
-            for name in _BODIES:
-                body = parsed(holder.get(name))
-                if isinstance(body, dict):
-                    yield body
-            yield holder
+def _holders(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what may hold a response or its usage: values of the usual names, then a record."""
+    holders = []
+    for key in _RESPONSES:
+        inner = _object(record, key)
+        if inner is not None:
+            holders += [*_bodies(inner), inner]
+    return [*holders, *_bodies(record), record]
 
 
-def _response(record: dict[str, Any], request: dict[str, Any]) -> dict[str, Any] | None:
+def _response(holders: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any] | None:
     """Return the response that a log record holds, itself if it is logged with its request."""
-    for holder in _holders(record):
+    record = holders[-1]
+    for holder in holders:
         own = holder is not request or holder is record
         if own and any(key in holder for key in _ANSWERS):
             return holder
     return None
 
 
-def _raw_usage(record: dict[str, Any]) -> dict[str, Any] | None:
-    for holder in _holders(record):
-        for inner in (holder, holder.get("message")):
-            if isinstance(inner, dict):
-                for key in _USAGES:
-                    if isinstance(inner.get(key), dict):
-                        found: dict[str, Any] = inner[key]
-                        return found
+def _raw_usage(holders: list[dict[str, Any]]) -> dict[str, Any] | None:
+    for holder in holders:
+        for key in _USAGES:
+            usage = holder.get(key)
+            if isinstance(usage, dict):
+                return usage
+        message = holder.get("message")
+        if isinstance(message, dict) and isinstance(message.get("usage"), dict):
+            found: dict[str, Any] = message["usage"]
+            return found
     return None
 
 
-def _usage(
-    record: dict[str, Any], request: dict[str, Any], response: dict[str, Any]
-) -> Usage | None:
-    raw = _raw_usage(response) or _raw_usage(record) or _raw_usage(request)
+def _usage(record: dict[str, Any], raw: dict[str, Any] | None) -> Usage | None:
     if raw:
         return usage_of(raw)
     # Gateways keep counts beside the request, Bedrock's log with its input and output.

@@ -15,6 +15,7 @@ from ctxmem.traces.attrs import (
     dicts,
     look,
     name_of,
+    named,
     parsed,
     plain,
     rows,
@@ -31,7 +32,7 @@ from ctxmem.traces.genai import (
     read_log,
     session_among,
 )
-from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of
+from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of, without_tools
 from ctxmem.traces.mlflow import read_mlflow_span
 from ctxmem.traces.passages import passages_of
 from ctxmem.traces.usage import details_usage
@@ -46,15 +47,28 @@ _SESSIONS = (
     "mlflow.trace.session",
 )
 
-SPAN_KEYS = frozenset(("attributes", "startTimeUnixNano"))
-HOLDER_KEYS = frozenset(("resourceSpans", "resource_spans", "resourceLogs", "resource_logs"))
+_ATTRIBUTES = ("attributes", "SpanAttributes", "LogAttributes")
+SPAN_KEYS = frozenset((*_ATTRIBUTES, "startTimeUnixNano", "traceID"))
+_HOLDERS = (
+    ("resourceSpans", "scopeSpans", "spans"),
+    ("resource_spans", "scope_spans", "spans"),
+    ("batches", "scopeSpans", "spans"),  # Grafana Tempo
+    ("resourceLogs", "scopeLogs", "logRecords"),
+    ("resource_logs", "scope_logs", "log_records"),
+)
+HOLDER_KEYS = frozenset(outer for outer, *_ in _HOLDERS)
 
 
-_IDS = ("context", "traceId", "trace_id", "spanId", "span_id")
+_IDS = ("context", "traceId", "trace_id", "spanId", "span_id", "_spanContext")
+_TRACES = ("trace_id", "traceId", "context.trace_id", "TraceId", "traceID")
+_SPANS = ("span_id", "spanId", "context.span_id", "SpanId", "spanID", "id")
+_PARENTS = ("parent_id", "parentSpanId", "parent_span_id", "ParentSpanId", "parentId")
+_NAMES = ("name", "span_name", "SpanName", "operationName")
 _LOG_FIELDS = ("body", "_body", "severityNumber", "severity_number", "hrTime")
 _TIMES = (
     *("start_time", "startTimeUnixNano", "start_time_unix_nano", "timeUnixNano", "timestamp"),
-    *("observedTimeUnixNano", "time_unix_nano"),
+    *("observedTimeUnixNano", "time_unix_nano", "start_timestamp", "Timestamp", "startTime"),
+    "hrTime",
 )
 
 
@@ -64,17 +78,16 @@ def is_span(record: dict[str, Any]) -> bool:
         return any(key in record for key in (*_IDS, *_LOG_FIELDS))
     if "startTimeUnixNano" in record and "spanId" in record:
         return True  # OTLP leaves out what is empty
+    if "SpanAttributes" in record or "LogAttributes" in record:  # the collector's tables
+        return True
+    if "traceID" in record:  # Jaeger
+        return "spanID" in record
     return any(key.startswith("attributes.") for key in record)
 
 
 def unpack(record: dict[str, Any]) -> Iterator[dict[str, Any]] | None:
     """Return the spans and log records of an OTLP export, None for anything else."""
-    for outer, middle, inner in (
-        ("resourceSpans", "scopeSpans", "spans"),
-        ("resource_spans", "scope_spans", "spans"),
-        ("resourceLogs", "scopeLogs", "logRecords"),
-        ("resource_logs", "scope_logs", "log_records"),
-    ):
+    for outer, middle, inner in _HOLDERS:
         if isinstance(record.get(outer), list):
             return (
                 span
@@ -87,21 +100,18 @@ def unpack(record: dict[str, Any]) -> Iterator[dict[str, Any]] | None:
 
 def read_span(record: dict[str, Any], place: str) -> Iterator[Event]:
     """Yield what a span tells; one that tells nothing of context is a link to its parent."""
-    attributes = plain(record.get("attributes"))
-    if not attributes:
-        prefix = "attributes."
-        attributes = {k[len(prefix) :]: v for k, v in record.items() if k.startswith(prefix)}
-    context = record.get("context") if isinstance(record.get("context"), dict) else record
-    assert isinstance(context, dict)
+    attributes = _attributes(record)
+    own = record.get("context") or record.get("_spanContext")
+    context = own if isinstance(own, dict) else record
     event = Event(
         Kind.LINK,
         place,
         SPAN,
-        trace=_first(context, record, ("trace_id", "traceId", "context.trace_id")),
-        span=_first(context, record, ("span_id", "spanId", "context.span_id")),
-        parent=_first(record, record, ("parent_id", "parentSpanId", "parent_span_id")),
+        trace=named(context, _TRACES) or named(record, _TRACES) or "",
+        span=named(context, _SPANS) or named(record, _SPANS) or "",
+        parent=named(record, _PARENTS) or "",
         time=next((t for t in (as_time(record.get(key)) for key in _TIMES) if t), None),
-        name=name_of(record.get("name")) or "",
+        name=named(record, _NAMES) or "",
         session=_session(attributes),
     )
     _read_kind(event, attributes, record)
@@ -131,9 +141,16 @@ def _read_kind(event: Event, attributes: dict[str, Any], record: dict[str, Any])
         read_genai(event, attributes, record)
 
 
-def _first(*places: Any) -> str:
-    *dicts_of, names = places
-    return next((n for d in dicts_of for n in (name_of(d.get(key)) for key in names) if n), "")
+def _attributes(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a span's attributes, under the names that exports and tables have for them."""
+    for key in _ATTRIBUTES:
+        attributes = plain(record.get(key))
+        if attributes:
+            return attributes
+    if isinstance(record.get("tags"), list) and "traceID" in record:
+        return plain(record["tags"])
+    prefix = "attributes."
+    return {k[len(prefix) :]: v for k, v in record.items() if k.startswith(prefix)}
 
 
 def _session(attributes: dict[str, Any]) -> str | None:
@@ -210,17 +227,21 @@ def _source(metadata: Any) -> str | None:
     return next((n for n in (name_of(metadata.get(key)) for key in keys) if n), None)
 
 
+def _oi_part(part: dict[str, Any]) -> dict[str, Any]:
+    url = look(part, "image.image.url")
+    if isinstance(url, str):
+        return {"type": "image_url", "image_url": {"url": url}}
+    if part.get("type") in ("text", None):
+        return {"type": "text", "text": part.get("text")}
+    return {"type": part.get("type")}
+
+
 def _oi_message(row: dict[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": row.get("role") or "user"}
     content = row.get("content")
     parts = rows(row, "contents", "message_content")
     if content is None and parts:
-        content = [
-            {"type": "text", "text": part.get("text")}
-            if part.get("type") in ("text", None)
-            else {"type": part.get("type")}
-            for part in parts
-        ]
+        content = [_oi_part(part) for part in parts]
     message["content"] = content
     calls = []
     for call in rows(row, "tool_calls", "tool_call"):
@@ -248,8 +269,8 @@ def _langfuse(event: Event, attributes: dict[str, Any]) -> None:
         if event.passages:
             event.kind = Kind.RETRIEVAL
     elif kind == "generation":
-        event.messages = messages_of(given)
-        event.tools = tools_of(parsed(given))
+        event.messages, tools = without_tools(messages_of(given))
+        event.tools = tools or tools_of(parsed(given))
         event.answer = answer_of(returned)
         event.name = name_of(look(attributes, "langfuse.observation.model.name")) or ""
         cost = parsed(look(attributes, "langfuse.observation.cost_details"))

@@ -167,8 +167,10 @@ def _codex_message(item: dict[str, Any]) -> dict[str, Any] | None:
     if kind == "message" and item.get("content"):
         return {"role": item.get("role") or "user", "content": item["content"]}
     if kind == "reasoning":
-        thoughts = [b.get("text") or "" for b in dicts(item.get("summary") or item.get("content"))]
-        text = "\n".join(thoughts)
+        thoughts = (
+            block.get("text") for block in dicts(item.get("summary") or item.get("content"))
+        )
+        text = "\n".join(thought for thought in thoughts if isinstance(thought, str))
         return {"role": "assistant", "content": [{"type": "thinking", "thinking": text}]}
     call_id = name_of(item.get("call_id")) or name_of(item.get("id"))
     if kind in _CALLS:
@@ -189,7 +191,7 @@ def _codex_tokens(event: Event, item: dict[str, Any]) -> None:
     last = info.get("last_token_usage") if isinstance(info, dict) else None
     if item.get("type") == "token_count" and isinstance(last, dict):
         event.kind = Kind.HEADER
-        event.usage = usage_of(last)._replace(cached=count_of(last, ("cached_input_tokens",)))
+        event.usage = usage_of(last)
 
 
 def _codex_compacted(event: Event, item: dict[str, Any]) -> Iterator[Event]:
