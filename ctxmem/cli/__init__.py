@@ -1,8 +1,8 @@
 """The command line: ctxmem audit | blame | pack | dedup | replay | vocab | bench.
 
-Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1 found something, 2 not
-used as meant or an input that cannot be read, 130 interrupted. A reader that leaves early, as that
-of `| head` does, does not change the code.
+One file is one command. Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1
+found something, 2 not used as meant or an input that cannot be read, 130 interrupted. A reader that
+leaves early, as that of `| head` does, does not change the code.
 """
 
 from __future__ import annotations

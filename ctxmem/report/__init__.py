@@ -7,8 +7,8 @@ sides     a window beside its sources
 windows   windows as text and HTML
 audit_words, audit_text, audit_page
           audits in words, as text and as HTML
-blames    what was at fault in questions, as text and HTML
 forgotten what left a window and was needed later, as text and HTML
+blames    what was at fault in questions, as text and HTML
 curves    shares over a budget as SVG
 benches   comparisons with peers as HTML
 quality   how much of the evidence windows keep, as HTML
