@@ -269,7 +269,12 @@ def _common(one: Sequence[Segment], other: Sequence[Segment]) -> tuple[int, int]
 
     White space between passages may be a segment or the end of one, as passages were found.
     """
-    i = j = 0
+    i = 0
+    for mine, theirs in zip(one, other, strict=False):
+        if mine.key != theirs.key:
+            break
+        i += 1
+    j = i
     while i < len(one) and j < len(other):
         if one[i].key == other[j].key:
             i, j = i + 1, j + 1

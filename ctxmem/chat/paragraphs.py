@@ -23,7 +23,7 @@ LEAST_WORDS = 6
 SPOKEN_CHARACTERS = 200
 """What a model says itself is a repeat from here on: it thanks for every question."""
 
-_BLANK_LINES = re.compile(r"\n(?:[ \t]*\r?\n)+")
+_BLANK_LINES = re.compile(r"\n[\n\r \t]*\n")
 _MOST_PARAGRAPHS = 20_000  # that a text is cut into
 _LEAST_LINE = 16  # characters; a shorter line is found only beside a longer one
 _LABEL = re.compile(
