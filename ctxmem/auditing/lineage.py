@@ -64,9 +64,9 @@ class Lineage:
             self._remember(call)
         return (call,)
 
-    def rest(self) -> Iterator[Call]:
-        """Yield what waited for more."""
-        yield from self._transcripts.rest()
+    def rest(self) -> Iterable[Call]:
+        """Return what waited for more."""
+        return self._transcripts.rest()
 
     # Requests that continue a response
 

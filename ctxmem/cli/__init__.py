@@ -1,26 +1,28 @@
-"""The command line: ctxmem audit | pack | dedup | replay | vocab | bench, one file a command.
+"""The command line: ctxmem audit | blame | pack | dedup | replay | vocab | bench.
 
-Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1 found something, 2 not
-used as meant or an input that cannot be read, 130 interrupted. A reader that leaves early, as that
-of `| head` does, does not change the code.
+One file is one command. Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1
+found something, 2 not used as meant or an input that cannot be read, 130 interrupted. A reader that
+leaves early, as that of `| head` does, does not change the code.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from errno import EINVAL
 from typing import Any, TextIO
 
 from ctxmem import __version__
-from ctxmem.cli import audit, bench, dedup, pack, replay, vocab
+from ctxmem.cli import audit, bench, blame, dedup, pack, replay, vocab
 from ctxmem.cli.reading import INTERRUPTED, MISUSED, progress
 from ctxmem.errors import CtxmemError
 from ctxmem.report import visible
 
-COMMANDS = (audit, pack, dedup, replay, vocab, bench)
+COMMANDS = (audit, blame, pack, dedup, replay, vocab, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,8 +60,10 @@ class _Pipe(io.FileIO):
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
-        except BrokenPipeError:
-            return memoryview(data).nbytes
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == EINVAL):
+                return memoryview(data).nbytes
+            raise
 
 
 def _patient(stream: TextIO) -> TextIO:
@@ -69,7 +73,8 @@ def _patient(stream: TextIO) -> TextIO:
     """
     if not isinstance(stream, io.TextIOWrapper):
         return stream
-    if stream not in (sys.__stdout__, sys.__stderr__):  # somebody captures it
+    captured = stream not in (sys.__stdout__, sys.__stderr__)
+    if captured or stream.isatty():  # a terminal does not leave
         stream.reconfigure(errors="replace")
         return stream
     stream.flush()

@@ -26,6 +26,7 @@ class Format(NamedTuple):
 
 FORMATS = (
     Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
+    Format(platforms.AGENTS, platforms.AGENTS_KEYS, platforms.is_agents, platforms.read_agents),
     Format("OpenTelemetry", spans.SPAN_KEYS, spans.is_span, spans.read_span),
     Format(
         platforms.LANGSMITH,
