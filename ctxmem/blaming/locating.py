@@ -120,7 +120,7 @@ class Locator:
         call = Call("", None, "", None, "", None, messages=[message], shown=list(shown))
         around = elements_of(text.text)
         at = 0
-        for segment in self._cutter.cut(call)[0]:
+        for segment in self._cutter.cut(call).segments:
             if segment.retrieved:
                 spot = _spot(text, at, segment)
                 for element in around:
