@@ -79,8 +79,8 @@ def test_a_conversation_costs_the_same_however_it_was_logged(seed, tmp_path):
             for row in found["rows"]
         ]
         sums = audit(records).totals
-        # What a provider adds depends on the shape, which Responses items have more of.
-        assert sums["tokens"] == pytest.approx(audit(messages).totals["tokens"], rel=0.02)
+        # What is added depends on the shape: blocks and items have more of it than messages.
+        assert sums["tokens"] == pytest.approx(audit(messages).totals["tokens"], rel=0.03)
         texts = sums["tokens"] - sums["parts"]["overhead"]
         totals[name] = (sums["calls"], texts, sums["sessions"])
     for name in recorded.WRITERS:

@@ -182,8 +182,6 @@ class Meter:
             parts = [part for part in parts if part.kind != "call"]
         if self.overhead.cited and any(_cites(part.value, 0) for part in parts):
             tokens += self.overhead.cited
-        if self.provider == "openai" and _answers_alone(parts):
-            tokens -= self.overhead.message + self.count(_SHORT.get(role or "", role or ""))
         spoken = self.provider == "openai" and role is not None and ROLES.get(role) == "assistant"
         for part in parts:
             if spoken and part.kind == "audio":
@@ -359,11 +357,6 @@ class Meter:
         added = kind_of(value) == "tool_addition"  # Anthropic's, of a tool during a conversation
         added_tools = max(self.overhead.tools, self.overhead.forced) if added else 0
         return added_tools + self.overhead.call + self.count(as_json(value, index))
-
-
-def _answers_alone(parts: Sequence[Part]) -> bool:
-    """Whether a message holds nothing but results, each of which is a message of OpenAI's."""
-    return bool(parts) and all(part.kind == "result" and not part.whole for part in parts)
 
 
 def _cites(value: Any, depth: int) -> bool:
