@@ -196,7 +196,7 @@ def test_a_rule_that_the_summary_keeps_or_that_is_in_the_window_is_not_forgotten
 
 
 def test_a_rule_that_was_never_kept_is_not_broken_because_it_left():
-        kept = [user("Check the mailer."), model("It is fine.")]
+    kept = [user("Check the mailer."), model("It is fine.")]
     ignored = [user("Check the mailer."), model("It is fine \U0001f600")]
     late = [*MORE, user("Go on."), model("Done \U0001f680")]
     rule = [user("No emojis please."), model("Noted \U0001f44d")]  # takes note of it, no more
