@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ctxmem import audit
+from ctxmem import audit, count_messages
 from ctxmem.auditing.segments import texts_of
 from ctxmem.traces import Kind, Tally, Usage, read_events, read_records
 from ctxmem.traces.attrs import parsed
@@ -80,6 +80,12 @@ REQUESTS = {
     "litellm-spend.jsonl": [([], [], None, None, 0), (ALL, ANSWER, 32, None, 1)],
     "logfire.jsonl": [(ALL, ANSWER, 32, None, 1), (ALL, ANSWER, 32, None, 0)],
     "mlflow.jsonl": [(ALL, ANSWER, 32, None, 1)],
+    "openai-agents.jsonl": [
+        ([SYSTEM, WHERE], LOOKED_UP, 32, 0, 0),
+        ([SYSTEM, WHERE, CALL, FOUND], ANSWER, 32, 0, 0),
+        ([], [], 32, 0, 0),  # spans of the Responses API have no messages
+        ([], [], 32, 0, 0),
+    ],
     "openai.jsonl": [(ALL, ANSWER, 32, None, 1)] * 2,
     "openinference.jsonl": [(ALL, ANSWER, 32, None, 1), (ALL, ANSWER, 32, None, 0)],
     "pydantic-ai.jsonl": [
@@ -91,6 +97,7 @@ REQUESTS = {
     "weave.jsonl": [(ALL, ANSWER, 32, None, 1)],
 }
 NO_SESSION = {
+    "openai-agents.jsonl",  # a record of the trace names the session
     *("genai-logs.jsonl", "genai-logs-otlp.jsonl", "langfuse.jsonl", "litellm.jsonl"),
     *("logfire.jsonl", "openinference.jsonl", "traceloop.jsonl", "traceloop-anthropic.jsonl"),
 }
@@ -123,23 +130,28 @@ def test_samples_say_what_the_model_was_asked_and_what_it_answered(name):
         assert event.usage == Usage(61, 5, cached, written)
         assert len(event.tools) == tools
         assert not tools or "find_parcel" in json.dumps(event.tools)
-        assert event.name.startswith(("gpt-4o-mini", "claude", "gemini", "anthropic.claude"))
+        assert not messages or event.name.startswith(
+            ("gpt-4o-mini", "claude", "gemini", "anthropic.claude")
+        )
         assert (event.session is None) == (name in NO_SESSION)
         assert event.cost == (pytest.approx(9.75e-06) if name in COSTS else None)
+
+
+@pytest.mark.parametrize("name", [*REQUESTS, "codex.jsonl", "gemini-cli.jsonl"])
+def test_samples_have_no_faults(name):
+    assert audit(str(SAMPLES / name), counter=words).findings == []
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_as_many_tokens_are_audited_as_were_sent(name):
     found = audit(str(SAMPLES / name), counter=words, near=False)
-    sent = [messages for messages, *_ in REQUESTS[name]]
-    texts = [text for messages in sent for _, text in messages]
-    told = sum(words(json.dumps(t) if isinstance(t, dict) else t) for t in texts)
-    # Gemini's results are objects, whose name is sent too.
-    names = texts.count(FOUND[1]) if name == "gemini.jsonl" else 0
-    # Beside the texts there are the definitions of tools and what a provider adds.
-    parts = found.totals["parts"]
-    texts_alone = found.totals["tokens"] - parts["tools"] - parts["overhead"]
-    assert (found.totals["calls"], texts_alone) == (len(sent), told + names)
+    events = [event for event in read(name)[0] if event.messages]
+    sent = [
+        count_messages(event.messages, tools=event.tools or None, model=event.name, counter=words)
+        for event in events
+    ]
+    assert found.totals["calls"] == len(REQUESTS[name])
+    assert found.totals["tokens"] == sum(sent)
 
 
 def test_ids_of_responses_are_read():
@@ -184,7 +196,8 @@ def test_an_answer_in_several_lines_is_one_call(name, calls):
 def test_a_compaction_of_codex_begins_anew_with_what_it_kept():
     events, _ = read("codex.jsonl")
     at = [event.kind for event in events].index(Kind.RESTART)
-    assert said(events[at + 1].messages) == [("user", "The parcel is in locker 12.")]
+    assert said(events[at + 1].messages) == [SYSTEM]
+    assert said(events[at + 2].messages) == [("user", "The parcel is in locker 12.")]
 
 
 def test_a_history_that_codex_put_in_place_of_another_is_no_new_answer():
@@ -356,6 +369,18 @@ def test_damaged_records_are_read_or_counted_and_never_fatal(seed):
             assert all(isinstance(name, str) for name in (event.name, event.trace, event.response))
             assert event.session is None or isinstance(event.session, str)
             assert event.cost is None or isinstance(event.cost, float)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_damaged_records_are_audited_and_replayed(seed):
+    rng = random.Random(seed)
+    lines = [line for path in SAMPLES.glob("*.jsonl") for line in path.open(encoding="utf-8")]
+    records = [json.loads(line) for line in lines if line.startswith("{")]
+    for _ in range(20):
+        damaged = [_damaged(rng, record) for record in rng.sample(records, 8)]
+        damaged = [record for record in damaged if isinstance(record, dict)]
+        found = audit(damaged, counter=words, replay=True)
+        assert found.totals["calls"] + sum(found.read["skipped"].values()) > 0
 
 
 # Values as people have them

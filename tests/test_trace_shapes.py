@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ctxmem.auditing.segments import texts_of
+from ctxmem.chat.parts import parts_of
 from ctxmem.traces import Kind, Passage, Tally, Usage, read_events
 
 ASKED = "Where is parcel 4711?"
@@ -206,3 +207,59 @@ def test_one_response_that_two_tracers_write_is_one_call():
     both = [{**IDS, "attributes": {**GENAI, **known}}, client]
     assert [found.span for found in told(*both)] == ["a"]
     assert [found.span for found in told(*reversed(both))] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"session.id": "s"},
+        {"gen_ai.conversation.id": "s"},
+        {"traceloop.association.properties.session_id": "s"},
+        {"traceloop": {"association": {"properties": {"thread_id": "s"}}}},
+        {"ai.telemetry.metadata.chatId": "s"},
+        {"langfuse.trace.metadata.session_id": '"s"'},
+        {"metadata": '{"conversation_id": "s"}'},
+    ],
+)
+def test_a_session_is_found_under_the_names_that_tracers_give_it(attributes):
+    (found,) = told({**IDS, "attributes": {**GENAI, **attributes}})
+    assert found.session == "s"
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [
+        (
+            {"type": "blob", "modality": "image", "mime_type": "image/png", "content": "aGk="},
+            "image",
+        ),
+        ({"type": "uri", "modality": "image", "uri": "https://example.org/a.png"}, "image"),
+        (
+            {"type": "blob", "modality": "audio", "mime_type": "audio/wav", "content": "aGk="},
+            "audio",
+        ),
+        ({"type": "blob", "mime_type": "application/pdf", "content": "aGk="}, "file"),
+        ({"type": "reasoning", "content": "Let me see."}, "thought"),
+        ({"type": "text", "content": "a"}, "text"),
+        ({"type": "tool_call", "id": "c", "name": "f", "arguments": {}}, "call"),
+        ({"type": "tool_call_response", "id": "c", "response": {"a": 1}}, "result"),
+    ],
+)
+def test_parts_of_a_message_are_what_their_type_says(part, kind):
+    messages = [{"role": "user", "parts": [part]}]
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": json.dumps(messages)}
+    (found,) = told({**IDS, "attributes": attributes})
+    assert [inner.kind for inner in parts_of(found.messages[0], 0)] == [kind]
+
+
+def test_images_of_openinference_are_images():
+    message = "llm.input_messages.0.message."
+    part = f"{message}contents.0.message_content."
+    attributes = {
+        "openinference.span.kind": "LLM",
+        f"{message}role": "user",
+        f"{part}type": "image",
+        f"{part}image.image.url": "data:image/png;base64,aGk=",
+    }
+    (found,) = told({**IDS, "attributes": attributes})
+    assert [inner.kind for inner in parts_of(found.messages[0], 0)] == ["image"]

@@ -356,4 +356,7 @@ def session_among(attributes: Mapping[str, Any]) -> str | None:
         for key, value in attributes.items()
         if key.startswith(_PROPERTIES)
     }
-    return session_in(found) if found else None
+    if found:
+        return session_in(found)
+    nested = (look(attributes, prefix[:-1]) for prefix in _PROPERTIES)
+    return next((name for name in map(session_in, nested) if name), None)

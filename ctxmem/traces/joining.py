@@ -50,16 +50,6 @@ class Joiner:
         self._answered: dict[str, None] = {}
         self._transcript = Transcript()
 
-    def passes(self, event: Event) -> bool:
-        """Return whether an event is complete, and no other waits for it: most are."""
-        kind = event.kind
-        if self._transcript.open:
-            return False
-        if kind is Kind.TURN and event.turn:
-            event.session = self._transcript.session_of(event)
-            return True
-        return kind is Kind.RETRIEVAL or kind is Kind.RERANKED
-
     def add(self, event: Event) -> Iterator[Event]:
         """Take an event; yield it and others, as far as no more can be said of them."""
         kind = event.kind
@@ -70,8 +60,13 @@ class Joiner:
             if self._transcript.takes(event):
                 return
             yield from self._transcript.close()
-        if kind is Kind.TURN or kind is Kind.RESTART:
+        if kind is Kind.TURN:
+            self._transcript.note(event)
+        elif kind is Kind.RESTART:
             event.session = self._transcript.session_of(event)
+            yield event
+            yield from self._transcript.anew(event)
+            return
         elif kind is Kind.AROUND:
             yield Event(
                 Kind.LINK,
@@ -201,6 +196,7 @@ class Transcript:
         self._file: str | None = None
         self._session = ""
         self._model = ""
+        self._system: list[Any] = []
         self._lines: list[Event] = []
         self._answer: list[Event] = []
 
@@ -215,11 +211,31 @@ class Transcript:
             return self._session or event.session
         return event.session
 
+    def note(self, event: Event) -> None:
+        """Give a line the session of its file; remember the system prompt that it is."""
+        if event.session == self._file and event.messages[0].get("role") == "system":
+            self._system = event.messages
+        event.session = self.session_of(event)
+
+    def anew(self, event: Event) -> Iterator[Event]:
+        """Yield the system prompt once more behind a compaction, which leaves it as it is."""
+        if self._system and event.session == self._session:
+            yield Event(
+                Kind.TURN,
+                event.place,
+                event.format,
+                session=event.session,
+                time=event.time,
+                messages=self._system,
+                turn=event.place,
+            )
+
     def add(self, event: Event) -> Iterator[Event]:
         """Take a header or a line of the model."""
         if event.session != self._file:
             yield from self.close()
             self._file, self._session, self._model = event.session, "", ""
+            self._system = []
         if event.kind is Kind.HEADER:
             self._session = event.trace or self._session
             self._model = event.name or self._model

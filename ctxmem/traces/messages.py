@@ -81,12 +81,25 @@ def _block(part: dict[str, Any] | str) -> Any:
         answer = part.get("response", part.get("result"))
         answer = answer if isinstance(answer, str) else json.dumps(answer, default=str)
         return {"type": "tool_result", "tool_use_id": part.get("id"), "content": answer}
+    if kind in ("blob", "uri"):
+        return _media(part)
     text = part.get("content") if kind in ("text", "reasoning") else part.get("text")
     if not isinstance(text, str):
         return part
     if kind == "reasoning" or part.get("thought") is True:
         return {"type": "thinking", "thinking": text}
     return {"type": "text", "text": text}
+
+
+def _media(part: dict[str, Any]) -> dict[str, Any]:
+    """Return OpenTelemetry's part of data, or of an address, as the block of its modality."""
+    kind = part.get("mime_type") or "application/octet-stream"
+    url = part.get("uri") or f"data:{kind};base64,{part.get('content') or ''}"
+    if part.get("modality") == "image" or str(kind).startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": url}}
+    if part.get("modality") == "audio":
+        return {"type": "input_audio", "input_audio": {"data": part.get("content") or url}}
+    return {"type": "file", "file": {"file_data": url}}
 
 
 def blocks_of(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Exports of tracing platforms: LangSmith runs, Langfuse observations."""
+"""Exports of tracing platforms: LangSmith runs, Langfuse observations, OpenAI's Agents SDK."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ctxmem.traces.mlflow import unpack_mlflow
 from ctxmem.traces.passages import passages_of
 from ctxmem.traces.usage import details_usage, usage_of
 
-LANGSMITH, LANGFUSE = "LangSmith", "Langfuse observations"
+LANGSMITH, LANGFUSE, AGENTS = "LangSmith", "Langfuse observations", "OpenAI Agents SDK"
 _OBSERVATIONS = frozenset(
     "SPAN GENERATION EVENT RETRIEVER TOOL AGENT CHAIN EMBEDDING EVALUATOR GUARDRAIL".split()
 )
 
 LANGSMITH_KEYS = frozenset(("run_type",))
+AGENTS_KEYS = frozenset(("span_data", "workflow_name"))
 LANGFUSE_KEYS = frozenset(("trace_id", "traceId"))
 _PAGES = frozenset(("meta", "object", "error", "next_cursor", "nextPageToken"))
 HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data", "child_runs"))
@@ -145,6 +146,35 @@ def read_langfuse(record: dict[str, Any], place: str) -> Iterator[Event]:
         total = costs.get("total") if isinstance(costs, dict) else None
         stated = field("total_cost", "calculatedTotalCost")
         event.cost = as_score(total if total is not None else stated)
+        as_request(event)
+    yield event
+
+
+def is_agents(record: dict[str, Any]) -> bool:
+    """Tell whether a record is a span or a trace of OpenAI's Agents SDK."""
+    return str(record.get("object")).startswith("trace")
+
+
+def read_agents(record: dict[str, Any], place: str) -> Iterator[Event]:
+    """Yield what a span says; those of the Responses API have tokens alone."""
+    data = record.get("span_data")
+    event = Event(
+        Kind.LINK,
+        place,
+        AGENTS,
+        trace=name_of(record.get("trace_id") or record.get("id")) or "",
+        span=name_of(record.get("id")) or "",
+        parent=name_of(record.get("parent_id")) or "",
+        session=name_of(record.get("group_id")),
+        time=as_time(record.get("started_at")),
+    )
+    if isinstance(data, dict) and data.get("type") in ("generation", "response"):
+        usage = data.get("usage")
+        event.messages = messages_of(data.get("input"))
+        event.answer = answer_of(data.get("output"))
+        event.usage = usage_of(usage) if isinstance(usage, dict) else None
+        event.name = name_of(data.get("model")) or ""
+        event.response = name_of(data.get("response_id")) or ""
         as_request(event)
     yield event
 

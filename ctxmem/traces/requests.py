@@ -34,9 +34,11 @@ _TIMES = (
     *("timestamp", "time", "created_at", "created", "start_time", "ts"),
     *("startTime", "request_created_at", "createdAt"),
 )
+_HAS_TIME = frozenset(_TIMES)
 _ANSWERS = ("choices", "candidates", "output", "content", "usageMetadata", "usage_metadata")
 _USAGES = ("usage", "usageMetadata", "usage_metadata", "usage_object")
 _COSTS = ("response_cost", "cost", "cost_usd", "costUSD", "total_cost", "spend")
+_HAS_COST = frozenset(_COSTS)
 _METADATA = ("metadata", "requestMetadata", "request_properties", "properties")
 _LITELLM = frozenset(("litellm_call_id", "response_cost", "spend"))
 _HELICONE = frozenset(("request_created_at", "helicone_user", "request_properties"))
@@ -174,6 +176,8 @@ def _format(record: dict[str, Any], request: dict[str, Any], usage: dict[str, An
 
 def time_of(record: Mapping[str, Any]) -> float | None:
     """Return the first time that a record tells under one of the usual names."""
+    if _HAS_TIME.isdisjoint(record):
+        return None
     for key in _TIMES:
         if key in record:
             time = as_time(record[key])
@@ -184,6 +188,8 @@ def time_of(record: Mapping[str, Any]) -> float | None:
 
 def cost_of(record: Mapping[str, Any]) -> float | None:
     """Return the price of a call as its record states it."""
+    if _HAS_COST.isdisjoint(record):
+        return None
     return next((c for c in (as_score(record.get(key)) for key in _COSTS) if c is not None), None)
 
 

@@ -191,7 +191,7 @@ def _codex_tokens(event: Event, item: dict[str, Any]) -> None:
     last = info.get("last_token_usage") if isinstance(info, dict) else None
     if item.get("type") == "token_count" and isinstance(last, dict):
         event.kind = Kind.HEADER
-        event.usage = usage_of(last)._replace(cached=count_of(last, ("cached_input_tokens",)))
+        event.usage = usage_of(last)
 
 
 def _codex_compacted(event: Event, item: dict[str, Any]) -> Iterator[Event]:

@@ -30,9 +30,11 @@ _OUTPUT = (
 )
 _THOUGHT = ("thoughtsTokenCount", "thoughts_token_count")
 _CACHED = (
-    *("cachedContentTokenCount", "cached_content_token_count", "cachedInputTokens"),
+    *("cachedContentTokenCount", "cached_content_token_count"),
+    *("cached_input_tokens", "cachedInputTokens"),
     "prompt_cache_hit_tokens",  # DeepSeek
 )
+_WRITTEN_BESIDE = ("cache_write_input_tokens",)
 
 
 def count_of(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
@@ -64,7 +66,9 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
     read, stored = count_of(details, _READ), count_of(details, _WRITTEN)
     given = whole if whole is not None else count_of(usage, _INPUT)
     cached = _either(read, count_of(usage, _CACHED), apart[0])
-    return including_cache(Usage(given, made, cached, _either(stored, apart[1])))
+    return including_cache(
+        Usage(given, made, cached, _either(stored, apart[1], count_of(usage, _WRITTEN_BESIDE)))
+    )
 
 
 def including_cache(usage: Usage) -> Usage:
