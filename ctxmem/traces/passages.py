@@ -43,11 +43,22 @@ def passage_of(value: Any) -> Passage | None:
         return passage_of(nested) if isinstance(nested, dict) else None
     source = None if _HAS_SOURCE.isdisjoint(value) else named(value, _SOURCES)
     score = _score(value)
-    metadata = parsed(value.get("metadata"))
-    if isinstance(metadata, dict):
-        source = source or named(metadata, _SOURCES)
-        score = _score(metadata) if score is None else score
-    return Passage(text_of(text), name, score, source)
+    metadata = value.get("metadata")
+    if metadata is not None:
+        metadata = parsed(metadata)
+        if isinstance(metadata, dict):
+            source = source or named(metadata, _SOURCES)
+            score = _score(metadata) if score is None else score
+    if text is not None and not text.isascii():
+        text = text_of(text)
+    return Passage(text, name, score, source)
+
+
+def is_passage(value: Any) -> bool:
+    """Tell whether a value is a passage, as `passage_of` reads it."""
+    if type(value) is dict and type(value.get("text")) is str and value["text"]:
+        return True  # as most: it need not be read to know
+    return passage_of(value) is not None
 
 
 def _score(value: Mapping[str, Any]) -> float | None:
