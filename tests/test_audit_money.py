@@ -11,6 +11,7 @@ import pytest
 import ctxmem
 from ctxmem import InputError, audit, count_messages
 from ctxmem.auditing.segments import PARTS
+from ctxmem.tokens import resolve
 
 LONG = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 RULE = "Refunds are paid within thirty days of purchase, to the card that was charged."
@@ -455,6 +456,21 @@ def test_findings_never_cost_more_than_was_paid(prices):
         assert (finding.money or 0) >= 0
 
 
+def test_growth_costs_what_repeats_do_not_cost_already():
+    history = [say("system", RULE)]
+    records = []
+    for turn in range(10):
+        history = [*history, say("user", f"{LONG}\n\n" * 40 + f"{turn}?")]
+        records.append({"model": "gpt-4", "messages": history, "session_id": "s"})
+    found = audit(records, prices=PRICES)
+    money = found.totals["money"]
+    assert found.totals["findings"]["growth"] == 1
+    assert money["waste"]["repeat_in_request"] > 0.9 * money["paid"]
+    assert money["waste"]["growth"] == pytest.approx(
+        money["paid"] - money["waste"]["repeat_in_request"]
+    )
+
+
 def test_a_logs_own_cost_is_reported_beside_what_was_paid():
     record = {"model": "gpt-5", "messages": [say("user", "hi")], "response_cost": 0.25,
               "usage": {"prompt_tokens": 100, "completion_tokens": 1}}  # fmt: skip
@@ -541,3 +557,23 @@ def test_a_transcript_is_replayed_call_by_call():
     assert found.replay["calls"] == 3
     assert found.replay["after"] == sum(count_messages(history) for history in histories)
     assert found.replay["repeated"] + explained(found) == found.replay["saved"] > 0
+    references = [fold.shown for fold in folded.folded]
+    named = sum(resolve("o200k_base").count(text) for text in references)
+    steps = {step["reason"]: step["tokens"] for step in found.replay["explained"]}
+    assert steps["references"] == -2 * named  # in the second window and in the third
+
+
+def test_messages_that_are_trimmed_are_a_step_of_their_own():
+    history = [say("user", f"{LONG} {i}") for i in range(20)]
+    found = audit([{"model": "gpt-4o", "messages": history}], replay=True, budget=200)
+    kept = ctxmem.trim_messages(history, 200, model="gpt-4o")
+    trimmed = count_messages(history, model="gpt-4o") - count_messages(kept, model="gpt-4o")
+    steps = {step["reason"]: step["tokens"] for step in found.replay["explained"]}
+    assert steps == {"trimmed": trimmed} and found.replay["saved"] == trimmed
+
+
+def test_tools_of_an_odd_form_are_counted_too():
+    odd = function("f", "finds")
+    odd["function"]["parameters"] = {"type": "object", "properties": {"a": {"type": {}}}}
+    found = audit([{"model": "gpt-4o", "messages": [say("user", "q")], "tools": [odd, 7]}])
+    assert found.totals["parts"]["tools"] > 10

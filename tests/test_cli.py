@@ -176,6 +176,7 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no signal of this kind")
 @pytest.mark.parametrize("command", ["audit", "replay", "dedup", "pack"])
 def test_an_interrupt_ends_with_one_line_and_its_code(command):
     line = b'{"role": "user", "content": "' + b"word " * 200 + b'"}\n'

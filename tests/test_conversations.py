@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import random
 
 import pytest
 import recorded_chats as recorded
@@ -346,3 +347,38 @@ def test_sessions_that_are_idle_longest_are_released_first():
     found = list(conversations(records, kept=100_000))
     assert [one.session for one in found] == names
     assert all(len(one.exchanges) == 1 for one in found)
+
+
+# Hostile records ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_record_stops_the_reader(seed, tmp_path, capsys):
+    rng = random.Random(seed)
+    records = [
+        record
+        for number, write in enumerate(recorded.WRITERS.values())
+        for record in json.loads(json.dumps(write(recorded.chat(seed * 50 + number, turns=3))))
+    ]
+    broken = [{"data": [damaged(one, rng)], "meta": {}} for one in records for _ in range(3)]
+    rng.shuffle(broken)
+    for one in conversations(broken):
+        for call in one.exchanges:
+            assert 0 <= call.added <= call.until == len(call.messages)
+    path = tmp_path / "trace.jsonl"
+    path.write_text("\n".join(map(json.dumps, broken)))
+    assert main(["replay", str(path), "--policy", "auto", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["calls"] > 0
+    assert main(["dedup", str(path)]) in (0, 1, 2)
+
+
+ODD = [None, True, -1, 1.5, float("nan"), 2**70, "", "[1]", "\ud800", [], [[]], {}, {"type": ["x"]}]
+
+
+def damaged(value, rng):
+    """Return a record with some of its values gone and others in place of some."""
+    if rng.random() < 0.03:
+        return rng.choice(ODD)
+    if isinstance(value, dict):
+        return {key: damaged(one, rng) for key, one in value.items() if rng.random() > 0.02}
+    return [damaged(one, rng) for one in value] if isinstance(value, list) else value

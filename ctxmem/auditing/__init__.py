@@ -11,6 +11,7 @@ sessions   what changes from call to call
 rankers    what scores and sizes of lists mean
 ledger     findings, added up
 auditor    one walk through all of it
+paying     what was paid for input, and what findings cost of it
 replay     the same requests, packed with ctxmem
 gate       conditions under which an audit fails
 """
@@ -159,9 +160,11 @@ def audit(
         budget: tokens that a window may have; without it no window is over it.
         counter: an encoding or a model, a function from str to int, or an object that counts.
         prices: of a million input tokens; or the name of a row of `ctxmem.pricing`, or a row; or a
-            dict with "input" and, where known, "cache_read".
+            dict with "input" and, where known, "cache_read", "cache_write" and "output". Those
+            that are not given follow from the rules of the model's cache.
         near: also look for versions, overlaps and boilerplate; about half of the time.
-        replay: also pack the same requests with ctxmem, into the budget, or as large as they were.
+        replay: also pack the same requests with ctxmem, into the budget, or as large as they were,
+            and fold what repeats in their messages.
         progress: called with what was read so far, about every megabyte.
         max_line: bytes of the longest line that is read.
         held: bytes of input that are held back to join spans of a trace and to put them in order.

@@ -26,7 +26,6 @@ from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Found, Replay
 from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, is_foreign
 from ctxmem.auditing.sessions import (
-    CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
     Row,
     Session,
@@ -131,6 +130,7 @@ class Auditor:
             paid = self.payer.window(window)
             session.account.add(paid)
             self.ledger.price = Till(window, paid, session.account, self.payer)
+        session.about = session.about or call.query or _question(segments)
         mark_repeats(window, self.ledger)
         if call.messages:
             self.totals.compared += window.tokens if session.threads else 0
@@ -188,8 +188,8 @@ class Auditor:
         return place
 
     def _mark_resent(self, session: Session, window: Window) -> None:
-        """Mark retrieved passages that an earlier call had, unless a cache holds them since."""
-        cached = window.common if window.stable >= CACHED_TOKENS else 0
+        """Mark retrieved passages that an earlier call had, but for its unchanged beginning."""
+        cached = window.common  # what the call before begins with too: no order is better
         for i in window.unique:
             segment, place = window.segments[i], window.places[i]
             if not segment.retrieved:
@@ -390,6 +390,7 @@ class Auditor:
                     if source != at:
                         chat.repeats.append((at, source))
                         chat.repeated += segment.tokens
+            chat.about = chat.about or _question(message.segments)
             chat.tokens += message.tokens
             chat.uses_tools |= message.uses_tools
             self._add_parts(chat, message)
@@ -420,24 +421,24 @@ class Auditor:
             where = {"place": chat.places[at], "session": session.name}
             return {**where, "message": chat.message_of[at]}
 
-        asked = Call(chat.place, session.name, session.name, None, "", None)
+        asked = Call(chat.place, session.name, session.name, None, "", None, turn=chat.turn)
         asked.messages = chat.messages
+        sent = [chat.calls - born for born in chat.born]
         window = Window(asked, session.name, chat.segments, tokens=chat.tokens + chat.head)
         window.places = [place(at) for at in range(len(chat.segments))]
-        results, told = ToolResults(chat.messages), set[Hashable]()
+        results, counted = ToolResults(chat.messages), set[Hashable]()
         for at, source in chat.repeats:
-            calls = chat.calls - chat.born[at]
             window.marks[at] = "repeat"
-            if calls > 0:
-                first = chat.places[source]
-                add_repeat(window, self.ledger, results, told, at, source, calls=calls, first=first)
+            if sent[at] > 0:
+                more: dict[str, Any] = {"calls": sent[at], "first": chat.places[source]}
+                add_repeat(window, self.ledger, results, counted, at, source, **more)
         if self.near:
             window.unique = [
                 at
                 for at, segment in enumerate(chat.segments)
                 if segment.telling and at not in window.marks
             ]
-            mark_labelled(window, self.ledger)
+            mark_labelled(window, self.ledger, sent)
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
         if chat.uses_tools:
@@ -453,11 +454,12 @@ class Auditor:
     def _draw(self, window: Window, number: int) -> None:
         """Keep a window for the page if it is among the most wasteful."""
         segments = window.segments
-        marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
-        marks.update((i, "lost") for i in window.moved if i not in marks)
-        waste = sum(segments[i].tokens for i, mark in marks.items() if mark != "stable")
+        wasted = window.moved.union(window.marks)
+        waste = sum(segments[i].tokens for i in wasted)
         if not self._is_drawn(window.session, waste):
             return
+        marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
+        marks.update((i, "lost") for i in window.moved if i not in marks)
         shown = [
             {
                 "tokens": segment.tokens,
@@ -520,6 +522,7 @@ class Auditor:
         sessions = [
             {
                 "session": session.name,
+                "about": " ".join(session.about[:_EXCERPT].split()),
                 "calls": session.calls,
                 "tokens": session.tokens,
                 "repeated": session.repeated,
@@ -558,6 +561,13 @@ class Auditor:
     def _price_anywhere(self, kind: str, tokens: int, at: int | None) -> float:
         assert self.payer is not None
         return self.payer.claim(tokens, self.totals.tokens)
+
+
+def _question(segments: Sequence[Segment]) -> str:
+    """Return the first text of a user, without what a program put in front of it in tags."""
+    return next(
+        (s.text for s in segments if s.role == "user" and not s.text.lstrip().startswith("<")), ""
+    )
 
 
 def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str, list[str]]:

@@ -1,8 +1,8 @@
 """What to do about a finding: a sentence for a person, and the line of code that removes it.
 
 `tests/test_audit_fixes.py` runs each line on the input of its finding and audits the result. The
-names in the lines are those of the caller: `hits` is what the retriever returned, `messages` the
-history, `question` what the user asks.
+names in the lines are those of the caller: `hits` is what the retriever returned, `earlier_hits`
+what it returned for the requests before, `messages` the history, `question` what the user asks.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ def packed(room: int) -> Fix:
 
 
 def packed_anew(room: int) -> Fix:
-    """Pack what was retrieved beside the window before."""
+    """Pack what was retrieved behind the window before."""
     return Fix(
-        "Give pack the window of the request before: a passage that the history still has is then "
-        "not sent again.",
-        f"window = ctxmem.pack(hits, budget={room}, query=question, previous_window=last_window)",
+        "Pack the passages of a session into one window that only grows: what an earlier request "
+        "showed stays first, byte for byte, so that it is read from the cache.",
+        f"window = ctxmem.pack([*earlier_hits, *hits], budget={room}, query=question, "
+        "previous_window=last_window, compress=False)",
     )
 
 
@@ -147,8 +148,8 @@ def appended() -> Fix:
 def cut_in_steps(tokens: int) -> Fix:
     """Trim a history in large steps."""
     return Fix(
-        "Cut the history in large steps, not at every request: it then begins with the same text "
-        "for many requests, which the cache holds.",
+        "Let the history grow to twice its size and cut it in large steps, not at every request: "
+        "between two cuts the cache holds its beginning.",
         f"messages = ctxmem.trim_messages(messages, {tokens}, low_water=0.5)",
     )
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from ctxmem.auditing import fixes
-from ctxmem.auditing.forms import are_items, is_of_one_form, is_prose, say_the_same
 from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
+from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
 from ctxmem.chat.paragraphs import LEAST_WORDS, LineIndex, Run
 from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
 from ctxmem.protocols import Counter
@@ -37,7 +37,7 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
     """Mark what the window has before, and note what it has for the first time."""
     first: dict[int, int] = {}
     results = ToolResults(window.call.messages)
-    told: set[Hashable] = set()
+    counted: set[Hashable] = set()
     for i, segment in enumerate(window.segments):
         if not segment.telling:
             continue
@@ -46,18 +46,19 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
             window.unique.append(i)
             continue
         window.marks[i] = "repeat"
-        add_repeat(window, ledger, results, told, i, source)
+        add_repeat(window, ledger, results, counted, i, source)
 
 
-def mark_labelled(window: Window, ledger: Ledger) -> None:
+def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = None) -> None:
     """Mark passages whose lines were there before, behind another label or in front of a question.
 
-    Where passages were retrieved, their ends are known; then that is a matter of overlaps.
+    Where passages were retrieved, their ends are known; then that is a matter of overlaps. `calls`
+    says in how many calls each segment was sent; without it, it was one.
     """
     index = LineIndex()
     numbers: list[int] = []
     results = ToolResults(window.call.messages)
-    told: set[Hashable] = set()
+    counted: set[Hashable] = set()
     for i in window.unique:
         segment = window.segments[i]
         if not segment.text or segment.role == "assistant":
@@ -66,7 +67,9 @@ def mark_labelled(window: Window, ledger: Ledger) -> None:
             source = numbers[run.source]
             if not (segment.retrieved and window.segments[source].retrieved):
                 window.marks[i] = "repeat"
-                add_repeat(window, ledger, results, told, i, source, run=run)
+                sent = 1 if calls is None else calls[i]
+                if sent > 0:
+                    add_repeat(window, ledger, results, counted, i, source, run=run, calls=sent)
         numbers.append(i)
         index.add(segment.text)
 
@@ -75,7 +78,7 @@ def add_repeat(
     window: Window,
     ledger: Ledger,
     results: ToolResults,
-    told: set[Hashable],
+    counted: set[Hashable],
     at: int,
     source: int,
     *,
@@ -85,7 +88,7 @@ def add_repeat(
 ) -> None:
     """Add a segment that repeats an earlier one, or the lines of it that do.
 
-    All that repeats of the results of one call is one finding: a file that is read again. `told`
+    All that repeats of the results of one call is one finding: a file that is read again. `counted`
     holds the copies of such results that were counted; `first` is where the first copy is.
     """
     segment = window.segments[at]
@@ -94,6 +97,8 @@ def add_repeat(
     tokens = segment.tokens * len(text) // max(1, len(segment.text))
     about: Hashable = segment.key if run is None else key_of(text.strip())
     count = calls
+    # A transcript has a place for each message; its calls are those of the session.
+    request = window.session if window.call.turn is not None else None
     call = again = None
     if segment.role == "tool" and not segment.retrieved:
         call = results.call(earlier.get("message"), window.segments[source].text.strip())
@@ -101,8 +106,8 @@ def add_repeat(
     if call is not None:
         about = (window.session, call.name, call.about)
         copy = (place.get("message"), about)
-        count = 0 if copy in told else calls
-        told.add(copy)
+        count = 0 if copy in counted else calls
+        counted.add(copy)
     ledger.add(
         "repeat_in_request",
         about,
@@ -113,7 +118,7 @@ def add_repeat(
         requests=calls,
         fix=partial(_fix_of, window, at, source, ledger.budget),
         at=at,
-        request=window.session if calls > 1 else None,
+        request=request,
     )
 
 
@@ -134,11 +139,11 @@ def _repeat(
     where = f"; first at {first}" if first else ""
     if call is not None:
         same = again is not None and again[:2] == call[:2]
-        title = f"{call.title}: the same result again" if same else f"{call.title}: said again"
+        title = f"{call.title}: {'the same result again' if same else 'later results repeat it'}"
         detail = (
             "the tool was called again and returned what the history holds already"
             if same
-            else "later results hold what this one returned"
+            else "results of other calls have lines that this one returned first"
         )
         return title, detail + where, [text.strip()[:_SHOWN]]
     title, detail, texts = described(segment)
@@ -306,7 +311,7 @@ class _Line(NamedTuple):
 
 
 class Boilerplate:
-    """Counts in how many different passages each line or sentence stands."""
+    """Counts how many different passages have each line or sentence."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
@@ -315,7 +320,7 @@ class Boilerplate:
         self._hot: dict[int, _Line] = {}
 
     def mark(self, window: Window, ledger: Ledger) -> None:
-        """Count the lines of passages, and tell those that come again and again in this window."""
+        """Count the lines of passages, and report those that this window has again and again."""
         passages = [
             (i, self._known(window.segments[i]))
             for i in window.unmarked()
@@ -354,7 +359,7 @@ class Boilerplate:
                 text = next(u for u in _units(segment.text) if key_of(u) == unit)
                 self._hot[unit] = _Line(text, self._counter.count(text), is_prose(text))
         if len(self._count) > _MOST_UNITS:
-            # Lossy counting (Manku and Motwani 2002): what stood in one passage so far goes.
+            # Lossy counting (Manku and Motwani 2002): what only one passage had so far goes.
             self._count = {unit: count for unit, count in self._count.items() if count > 1}
             if len(self._count) > _MOST_UNITS // 2:
                 self._count = {}

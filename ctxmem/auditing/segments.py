@@ -296,12 +296,10 @@ class Cutter:
 
     def _message(self, message: Any, meter: Meter) -> Message:
         """Return a message as it was cut before, or cut now and not weighed yet."""
-        key: Any
         if is_plain(message):
-            key = (id(meter), message["role"], message["content"])
-        else:
-            mark = fingerprint(message)
-            key = None if mark is None else (id(meter), mark)
+            return self._plain(message["role"], message["content"], meter)
+        mark = fingerprint(message)
+        key = None if mark is None else (id(meter), mark)
         known = self._messages.get(key) if key is not None else None
         if known is not None:
             return known
@@ -312,12 +310,33 @@ class Cutter:
         made = Message(texts, [piece for *_, pieces in texts for piece in pieces])
         made.uses_tools = any(role in ("call", "tool") for role, *_ in texts)
         if key is not None:
-            self._held += 400 + sum(len(text) for _, text, _ in texts)
-            if self._held > _KEPT_CHARACTERS:
-                self._messages.clear()
-                self._held = 0
-            self._messages[key] = made
+            self._remember(key, made, sum(len(text) for _, text, _ in texts))
         return made
+
+    def _plain(self, named: str, text: str, meter: Meter) -> Message:
+        """Return a message of a role and a text, as most are; its texts are not looked for."""
+        key = (id(meter), named, text)
+        known = self._messages.get(key)
+        if known is not None:
+            return known
+        role = ROLES[named]
+        pieces = self._pieces(text, role) if text else []
+        made = Message([(role, text, pieces)] if text else [], pieces)
+        if len(pieces) == 1:
+            # Counted here as `_weigh` would, which takes half of the time of short messages.
+            self._count(pieces)
+            tokens = pieces[0].tokens
+            made.roles[role] = tokens
+            made.tokens = meter.plain(named, tokens)
+        self._remember(key, made, 2 * len(text))
+        return made
+
+    def _remember(self, key: Any, message: Message, characters: int) -> None:
+        self._held += characters + 400
+        if self._held > _KEPT_CHARACTERS:
+            self._messages.clear()
+            self._held = 0
+        self._messages[key] = message
 
     def _silent(self, part: Part, text: str, meter: Meter) -> Segment:
         """Return the segment of an image, a file, a sound or a thought."""
@@ -354,7 +373,9 @@ class Cutter:
 
     def _count(self, segments: Sequence[Segment]) -> None:
         fresh = [segment for segment in segments if segment.tokens < 0]
-        if fresh:
+        if len(fresh) == 1:
+            fresh[0].tokens = self._counter.count(fresh[0].text)
+        elif fresh:
             counts = self._counter.count_many([segment.text for segment in fresh])
             for segment, tokens in zip(fresh, counts, strict=True):
                 segment.tokens = tokens
@@ -380,7 +401,10 @@ class Cutter:
 
     def _pieces(self, text: str, role: str) -> list[Segment]:
         known = self._known.get((role, text))
-        return known or self._keep(role, text, list(_paragraphs(text, role)))
+        if known is not None:
+            return known
+        cut = list(_paragraphs(text, role)) if "\n\n" in text else [Segment(text, role)]
+        return self._keep(role, text, cut)
 
     def _located(self, message: Message, shown: Shown) -> list[Segment]:
         """Return the segments of a message with the passages that were retrieved for it."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from errno import EINVAL
 from typing import Any, TextIO
 
 from ctxmem import __version__
@@ -58,8 +60,10 @@ class _Pipe(io.FileIO):
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
-        except BrokenPipeError:
-            return memoryview(data).nbytes
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == EINVAL):
+                return memoryview(data).nbytes
+            raise
 
 
 def _patient(stream: TextIO) -> TextIO:
@@ -69,7 +73,8 @@ def _patient(stream: TextIO) -> TextIO:
     """
     if not isinstance(stream, io.TextIOWrapper):
         return stream
-    if stream not in (sys.__stdout__, sys.__stderr__):  # somebody captures it
+    captured = stream not in (sys.__stdout__, sys.__stderr__)
+    if captured or stream.isatty():  # a terminal does not leave
         stream.reconfigure(errors="replace")
         return stream
     stream.flush()

@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Audit files and print the account or JSON."""
     # What is held back are hundreds of thousands of objects without cycles: looking for some in
     # them over and over takes a fifth of the time where lines are short.
-    gc.set_threshold(50_000, 20, 20)
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 50)
     if arguments.fail_on is not None:
         read_conditions(arguments.fail_on, METRICS)  # what is wrong with it is told before the wait
     found = audit(

@@ -289,7 +289,9 @@ def _session(session: Data, audit: Data, number: int) -> str:
         said += f", {share(session['repeated'], session['tokens'])} repeated"
     drawn = drawing.columns(session["rows"], audit["totals"]["budget"], f"Tokens: {said}")
     drawn += _over_time(session)
-    head = escape(cut(session["session"], 70))
+    head = escape(cut(session["about"] or session["session"], 70))
+    if session["about"]:
+        drawn = f"<p class='soft'>session {escape(session['session'])}</p>{drawn}"
     if number < _TOP:
         return (
             f'<div class="card"><h3>{head}<span class="soft">{escape(said)}</span></h3>'

@@ -15,13 +15,14 @@ _MOST_CHARACTERS = 8000
 _WORD = re.compile(r"[\"'(\[]?[^\W\d_]+(?:['’-][^\W\d_]+)*[.,;:!?)\]\"'…]*")
 _KEY = re.compile(r"\s*(?:[-*]\s+)?[\"']?[\w.$/<>-]{1,40}[\"']?\s*[:=]")
 _FRAME = re.compile(
-    r"\s*(?:$|#|//|/\*|\*|--|;|<!--|\"\"\"|import\b|from\b.*\bimport\b|using\b|package\b|include\b"
+    r"\s*(?:\d+[:|\t]\s*)?(?:$|#|//|/\*|\*|--|;|<!--|\"\"\"|import\b|from\b.*\bimport\b|using\b|package\b|include\b"
     r"|require|use\s|@|[{}()\[\]<>`~=*-]+\s*$)"
 )
 _CODE = re.compile(
     r"\s*\d+[:|]\s{2,}|.*(?:[{};]|\(.*\).*:)\s*$|.*(?:=>|->|::)"
     r"|\s*(?:\d+:\s*)?(?:import\s|from\s+[\w.]+\s+import\b|using\s|package\s|#\s*include\b|require\b)"
 )
+_COMMENT = re.compile(r"\s*(?:#(?!#*\s)|# .*[a-z]|//|/\*|\*\s|--\s|;|<!--)")
 _ITEM = re.compile(r"\s*(?:[-*•+]|\d+[.)])\s")
 _FIELD = re.compile(r"[,;|\t]")
 _PROSE = 0.7  # the share of words from which on a text is prose
@@ -46,7 +47,7 @@ def is_prose(text: str) -> bool:
     for line in lines:
         said = line.split()
         words += len(said)
-        if _CODE.match(line) is None:
+        if _CODE.match(line) is None and _COMMENT.match(line) is None:
             spoken += sum(_WORD.fullmatch(word) is not None for word in said)
     return spoken >= _PROSE * words
 
