@@ -137,11 +137,20 @@ def source(functions):
     )
 
 
-def test_a_file_that_is_read_eight_times_is_one_finding_and_folded():
+def script(edits):
+    """Return a file without blank lines, edited in some places."""
+    lines = [f"value_{i} = compute(value_{i - 1}, factor={i}, unit='EUR')" for i in range(120)]
+    for k in range(edits):
+        lines[16 * k + 7] = f"changed_{k} = {edits}"
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("text", [lambda i: source([*range(12), 90 + i]), script])
+def test_a_file_that_is_read_eight_times_is_one_finding_and_folded(text):
     history = [said("user", "Why does step 3 fail?")]
     for i in range(8):
-        # The file is edited in between, so one function of it is another.
-        history += called(f"c{i}", "src/steps.py", source([*range(12), 90 + i]))
+        # The file is edited in between, so some of it is new each time.
+        history += called(f"c{i}", "src/steps.py", text(i))
     finding = only(audit([request(*history)]), "repeat_in_request")
     assert finding.title == "read_file src/steps.py: the same result again"
     assert finding.extent == "in 1 of 1 request, 7 copies"
@@ -275,7 +284,7 @@ def test_a_history_that_is_cut_every_time_is_cut_in_steps():
     assert finding.title == "history is cut at the front from call to call"
     made = [run(finding, messages=one) for one in whole]
     assert kinds([request(*one) for one in made]) == {}
-    assert max(map(ctxmem.count_messages, made)) <= max(map(ctxmem.count_messages, cut))
+    assert max(map(ctxmem.count_messages, made)) <= 2 * max(map(ctxmem.count_messages, cut))
 
 
 def test_broken_pairs_are_repaired():

@@ -426,13 +426,12 @@ class Auditor:
         sent = [chat.calls - born for born in chat.born]
         window = Window(asked, session.name, chat.segments, tokens=chat.tokens + chat.head)
         window.places = [place(at) for at in range(len(chat.segments))]
-        results, told = ToolResults(chat.messages), set[Hashable]()
+        results, counted = ToolResults(chat.messages), set[Hashable]()
         for at, source in chat.repeats:
-            calls = chat.calls - chat.born[at]
             window.marks[at] = "repeat"
-            if calls > 0:
-                first = chat.places[source]
-                add_repeat(window, self.ledger, results, told, at, source, calls=calls, first=first)
+            if sent[at] > 0:
+                more: dict[str, Any] = {"calls": sent[at], "first": chat.places[source]}
+                add_repeat(window, self.ledger, results, counted, at, source, **more)
         if self.near:
             window.unique = [
                 at

@@ -148,8 +148,8 @@ def appended() -> Fix:
 def cut_in_steps(tokens: int) -> Fix:
     """Trim a history in large steps."""
     return Fix(
-        "Cut the history in large steps, not at every request: it then begins with the same text "
-        "for many requests, which the cache holds.",
+        "Let the history grow to twice its size and cut it in large steps, not at every request: "
+        "between two cuts the cache holds its beginning.",
         f"messages = ctxmem.trim_messages(messages, {tokens}, low_water=0.5)",
     )
 

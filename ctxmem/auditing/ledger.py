@@ -21,7 +21,7 @@ KINDS: Mapping[str, str] = {
     "miscalibrated": "scores that do not mean the same from list to list",
     "same_budget": "every query served with as many passages, however hard it is",
 }
-"""Kinds of findings, in the order in which they are told when nothing else decides."""
+"""Kinds of findings, in the order of a report when nothing else decides."""
 
 FIXES: Mapping[str, str] = {kind: fix.line for kind, fix in usual().items()}
 """The line of code for each kind of finding where nothing more is known of it."""
@@ -149,7 +149,7 @@ class Ledger:
 
         Args:
             kind: one of `KINDS`.
-            about: what tells the finding from others of its kind.
+            about: what the finding is about; the same again is the same finding.
             tokens: what it cost here.
             place: where it was met.
             describe: makes the title, the detail and the texts.
@@ -157,7 +157,7 @@ class Ledger:
             requests: how many requests that was in.
             fix: what to do about it, or a function that says so; without it what the kind has.
             at: the segment of the window that it is about, by which its tokens have a price.
-            request: what tells these requests from others; without it the place does.
+            request: names these requests; without it the place does.
         """
         money = self.price(kind, tokens, at) if self.price is not None and tokens else 0.0
         self.money[kind] += money

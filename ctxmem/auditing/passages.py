@@ -37,7 +37,7 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
     """Mark what the window has before, and note what it has for the first time."""
     first: dict[int, int] = {}
     results = ToolResults(window.call.messages)
-    told: set[Hashable] = set()
+    counted: set[Hashable] = set()
     for i, segment in enumerate(window.segments):
         if not segment.telling:
             continue
@@ -46,7 +46,7 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
             window.unique.append(i)
             continue
         window.marks[i] = "repeat"
-        add_repeat(window, ledger, results, told, i, source)
+        add_repeat(window, ledger, results, counted, i, source)
 
 
 def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = None) -> None:
@@ -58,7 +58,7 @@ def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = 
     index = LineIndex()
     numbers: list[int] = []
     results = ToolResults(window.call.messages)
-    told: set[Hashable] = set()
+    counted: set[Hashable] = set()
     for i in window.unique:
         segment = window.segments[i]
         if not segment.text or segment.role == "assistant":
@@ -69,7 +69,7 @@ def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = 
                 window.marks[i] = "repeat"
                 sent = 1 if calls is None else calls[i]
                 if sent > 0:
-                    add_repeat(window, ledger, results, told, i, source, run=run, calls=sent)
+                    add_repeat(window, ledger, results, counted, i, source, run=run, calls=sent)
         numbers.append(i)
         index.add(segment.text)
 
@@ -78,7 +78,7 @@ def add_repeat(
     window: Window,
     ledger: Ledger,
     results: ToolResults,
-    told: set[Hashable],
+    counted: set[Hashable],
     at: int,
     source: int,
     *,
@@ -88,7 +88,7 @@ def add_repeat(
 ) -> None:
     """Add a segment that repeats an earlier one, or the lines of it that do.
 
-    All that repeats of the results of one call is one finding: a file that is read again. `told`
+    All that repeats of the results of one call is one finding: a file that is read again. `counted`
     holds the copies of such results that were counted; `first` is where the first copy is.
     """
     segment = window.segments[at]
@@ -106,8 +106,8 @@ def add_repeat(
     if call is not None:
         about = (window.session, call.name, call.about)
         copy = (place.get("message"), about)
-        count = 0 if copy in told else calls
-        told.add(copy)
+        count = 0 if copy in counted else calls
+        counted.add(copy)
     ledger.add(
         "repeat_in_request",
         about,
@@ -311,7 +311,7 @@ class _Line(NamedTuple):
 
 
 class Boilerplate:
-    """Counts in how many different passages each line or sentence stands."""
+    """Counts how many different passages have each line or sentence."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
@@ -320,7 +320,7 @@ class Boilerplate:
         self._hot: dict[int, _Line] = {}
 
     def mark(self, window: Window, ledger: Ledger) -> None:
-        """Count the lines of passages, and tell those that come again and again in this window."""
+        """Count the lines of passages, and report those that this window has again and again."""
         passages = [
             (i, self._known(window.segments[i]))
             for i in window.unmarked()
@@ -359,7 +359,7 @@ class Boilerplate:
                 text = next(u for u in _units(segment.text) if key_of(u) == unit)
                 self._hot[unit] = _Line(text, self._counter.count(text), is_prose(text))
         if len(self._count) > _MOST_UNITS:
-            # Lossy counting (Manku and Motwani 2002): what stood in one passage so far goes.
+            # Lossy counting (Manku and Motwani 2002): what only one passage had so far goes.
             self._count = {unit: count for unit, count in self._count.items() if count > 1}
             if len(self._count) > _MOST_UNITS // 2:
                 self._count = {}

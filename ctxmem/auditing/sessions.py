@@ -15,14 +15,14 @@ from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
 from ctxmem.dedup import difference
 
 LOST_TOKENS = 64
-"""Tokens behind a changed beginning that are told from here on; providers cache longer runs."""
+"""Tokens behind a changed beginning that are reported from here on; providers cache longer runs."""
 
 GROWN_CALLS, GROWN_TIMES, GROWN_TOKENS = 6, 3.0, 2000
 """A session grows without restraint if it has as many calls, its last window is as many times its
 first, of as many tokens, and no window was a tenth smaller than the one before."""
 
 LONGEST_TRANSCRIPT = 32 << 20
-"""Characters of a chat, told message by message, of which repeats are looked for at once."""
+"""Characters of a chat, logged message by message, in which repeats are looked for at once."""
 
 BREAK_CALLS, BREAK_SHARE = 12, 3
 """A history that is trimmed or summarised once in a while loses the cache then, on purpose. A break
@@ -52,8 +52,8 @@ class Row:
     time: float | None
     tokens: int
     stable: int  # tokens of the beginning that is that of the call before
-    repeated: int  # tokens that stand in the window twice, or came again
-    lost: int  # tokens that stood in the call before, but behind what changed
+    repeated: int  # tokens that the window has twice, or that came again
+    lost: int  # tokens of the call before that are behind what changed
     parts: tuple[int, ...] = ()  # tokens by part, in the order of PARTS
     paid: float | None = None  # for its input, None without prices
 
@@ -102,7 +102,7 @@ class Session:
 
 @dataclass(slots=True)
 class Transcript:
-    """A chat told message by message: every call is sent all that came before it."""
+    """A chat logged message by message: every call is sent all that came before it."""
 
     messages: list[Any] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
@@ -216,7 +216,7 @@ def add_row(session: Session, row: Row) -> None:
 
 
 def compare(session: Session, window: Window, ledger: Ledger) -> None:
-    """Hold a window against the one before it, and tell what changed in front of what stayed."""
+    """Compare a window with the one before it, and report what changed in front of what stayed."""
     segments = window.segments
     thread, common, old = _closest(session, segments)
     keys = {segment.key for segment in segments}
@@ -321,7 +321,7 @@ def _tell_break(
         tokens,
         place,
         lambda: (title, detail, texts),
-        fix=fixes.cut_in_steps(ledger.budget or max(window.tokens, window.stable + tokens))
+        fix=fixes.cut_in_steps(ledger.budget or 2 * window.tokens)
         if what == "dropped"
         else fixes.appended(),
     )
@@ -331,7 +331,7 @@ def _tell_break(
 
 
 def close(session: Session, ledger: Ledger) -> None:
-    """Tell what only the end of a session tells."""
+    """Report what only the end of a session shows."""
     if (
         session.calls < GROWN_CALLS
         or session.shrunk

@@ -26,7 +26,9 @@ _ROLES = ("system", "user", "assistant", "tool")
 _FOLDED_ROLES = ("system", "user", "tool")
 _QUOTED = (24, 60)  # characters of a passage that a reference quotes, more if others begin so
 _LEAST_QUOTED = 16
-_MOST_ALIKE = 8  # passages that begin alike; of more none is folded
+_MOST_ALIKE = 32  # passages with a line that begins alike; with more the line is not quoted
+_QUOTED_LINES = 12  # lines of a passage of which one is quoted
+_QUOTED_WORDS = 64 * 4  # words in which those are looked for that only one passage has
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class _Folder:
         self._lines = LineIndex()
         self._numbers: list[int] = []  # of each paragraph of the line index
         self._begins: dict[str, list[int]] = {}  # beginning of a line -> passages that have it
+        self._read = 0  # passages of which the beginnings are noted
+        self._quotes: dict[str, tuple[str, int, str | None]] = {}  # and how many began alike then
 
     def fold(self, message: Any, index: int, *, last: bool, kept: bool) -> Any:
         """Return a message with its repeats folded, itself if it has none."""
@@ -303,25 +307,40 @@ class _Folder:
         return Fold(index, first, text, instead, tokens)
 
     def _quote(self, text: str, number: int) -> str | None:
-        """Return what is said of a passage so that no other can be meant."""
-        begins = _begins(text)
+        """Return what is said of a passage so that no other can be meant, None if nothing can."""
+        self._read_beginnings()
+        begins, alike, quote = self._quotes.get(text, ("", -1, None))
+        if alike != len(self._begins.get(begins, ())):
+            begins, quote = self._found_quote(text, number)
+            self._quotes[text] = begins, len(self._begins.get(begins, ())), quote
+        return quote
+
+    def _found_quote(self, text: str, number: int) -> tuple[str, str | None]:
+        """Return the beginning of a line of a passage, and what is quoted of it."""
+        lines = [line for line in text.split("\n") if len(line.strip()) >= _LEAST_QUOTED]
+        lines = lines[:_QUOTED_LINES]
+        if not lines:
+            return "", None
+        rivals = [self._rivals(text, _begins(line), number) for line in lines]
+        for line, others in zip(lines, rivals, strict=True):
+            if others is not None and not others:
+                begins = _begins(line)
+                whole = len(begins) >= len(text)
+                return begins, ("" if line is lines[0] else "…") + begins + ("" if whole else "…")
+        for line, others in zip(lines, rivals, strict=True):
+            quote = None if others is None else _longer_quote(text, line, others)
+            if quote is not None:
+                return _begins(line), quote
+        return _begins(lines[0]), None
+
+    def _rivals(self, text: str, begins: str, number: int) -> list[str] | None:
+        """Return other passages with a line that begins like this, None if there are too many."""
         alike = self._begins.get(begins, [])
         if len(alike) > _MOST_ALIKE:
             return None
         # A paragraph that has the passage in it is meant as well as any other copy.
         texts = [self._shown[one][0] for one in alike if one != number]
-        others = [" ".join(other.split()) for other in texts if text not in other]
-        if not others:
-            return begins if len(begins) >= len(text) else f"{begins}…"
-        longer = _begins(text, _QUOTED[1])
-        if not any(longer in other for other in others):
-            return f"{longer}…"
-        words = text.split()
-        for i in range(0, len(words), 4):
-            middle = " ".join(words[i : i + 6])
-            if not any(middle in other for other in others):
-                return f"{begins}… {middle}…"
-        return None
+        return [" ".join(other.split()) for other in texts if text not in other]
 
     def _learn(self, text: str, passage: bool, index: int) -> None:
         """Note what a message shows in full."""
@@ -331,13 +350,20 @@ class _Folder:
         if not has_reference(text):
             self._known[text] = number
         self._shown.append((text, index))
-        if passage:
+        if passage or has_reference(text):
             self._numbers.append(number)
             self._lines.add(text)
-        for line in text.split("\n"):
-            alike = self._begins.setdefault(_begins(line), [])
-            if len(alike) <= _MOST_ALIKE and alike[-1:] != [number]:
-                alike.append(number)
+
+    def _read_beginnings(self) -> None:
+        """Note how the lines of all passages begin; a history without repeats needs none of it."""
+        for number in range(self._read, len(self._shown)):
+            for line in self._shown[number][0].split("\n"):
+                if len(line) < _LEAST_QUOTED:
+                    continue
+                alike = self._begins.setdefault(_begins(line), [])
+                if len(alike) <= _MOST_ALIKE and alike[-1:] != [number]:
+                    alike.append(number)
+        self._read = len(self._shown)
 
     def _question(self, parts: Sequence[Part], role: str) -> str | None:
         """Return the last passage of a message of the user that says nothing new."""
@@ -352,12 +378,22 @@ class _Folder:
         return None if new or not pieces else pieces[-1]
 
 
+def _longer_quote(text: str, line: str, others: Sequence[str]) -> str | None:
+    """Return the beginning of a line, and words of the passage that no other one has."""
+    longer = _begins(line, _QUOTED[1])
+    if not any(longer in other for other in others):
+        return f"{longer}…"
+    words = text.split(None, _QUOTED_WORDS)[:_QUOTED_WORDS]
+    for i in range(0, len(words), 4):
+        middle = " ".join(words[i : i + 6])
+        if not any(middle in other for other in others):
+            return f"{_begins(line)}… {middle}…"
+    return None
+
+
 def _begins(text: str, most: int = _QUOTED[0]) -> str:
-    """Return the beginning of the first line of a text that is long enough to quote."""
+    """Return the beginning of the first line of a text, at a word."""
     line = text.split("\n", 1)[0].strip()
-    if len(line) < _LEAST_QUOTED and "\n" in text:
-        lines = (line.strip() for line in text.split("\n"))
-        line = next((line for line in lines if len(line) >= _LEAST_QUOTED), line)
     if len(line) > most:
         words = line[:most].rsplit(None, 1)[0]
         line = words if len(words) >= most // 2 else line[:most]

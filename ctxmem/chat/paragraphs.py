@@ -32,6 +32,8 @@ _LABEL = re.compile(
 )
 _MARK = re.compile(r"\s*(?:\[[^\[\]\n]{1,40}\]|\([^()\n]{1,40}\)|</\w{1,20}>)\s*\Z")
 _MOST_LABELS = 4
+_SUBJECT_LINES = 400
+_RUN_LINES = 5  # of a run that repeats beside others, in a file that was edited
 _REFERENCE = re.compile(r"\[as (?:above|in message \d+): \"[^\n]*?\"\]")
 
 
@@ -48,12 +50,10 @@ def paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def is_passage(stripped: str, role: str) -> bool:
-    """Return whether a text is long enough that its repetition is waste."""
+    """Return whether a text is long enough that its repetition is waste, and not folded yet."""
     if len(stripped) < (SPOKEN_CHARACTERS if role == "assistant" else LEAST_CHARACTERS):
         return False
-    if has_reference(stripped):
-        return is_passage(without_references(stripped), role)
-    return len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS
+    return len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS and not has_reference(stripped)
 
 
 def reference(begins: str, message: int | None) -> str:
@@ -119,6 +119,7 @@ class LineIndex:
 
     def __init__(self) -> None:
         self._lines: list[list[str]] = []
+        self._subjects: dict[int, str] = {}  # of paragraphs that were asked for
         self._at: dict[str, tuple[int, int]] = {}  # line -> the first paragraph with it, and where
         self._bodies: dict[str, tuple[int, int]] = {}  # the same of lines without their labels
 
@@ -138,12 +139,21 @@ class LineIndex:
     def runs(self, paragraph: str) -> list[Run]:
         """Return the runs of lines that earlier paragraphs have, in order, where they are repeats.
 
-        Each has more than half of the characters that are left without the longer ones.
+        Each has more than half of the characters that are left without the longer ones. A file
+        without blank lines that was edited in some places has many runs; together they have more
+        than half.
         """
         found = self._shared(paragraph.rstrip().split("\n"))
         if not found:
             return []
-        left = len(without_references(paragraph))
+        left = len(paragraph.strip())
+        long = [run for run in found if paragraph.count("\n", *run[:2]) >= _RUN_LINES - 1]
+        if (
+            len(long) > 1
+            and 2 * sum(run.end - run.start for run in long) > left
+            and any(self._is_repeat(paragraph, run) for run in long)
+        ):
+            return long
         kept = []
         for run in sorted(found, key=lambda run: run.start - run.end):
             size = run.end - run.start
@@ -160,10 +170,15 @@ class LineIndex:
             return False
         if is_prose(text):
             return True
-        source = "\n".join(self._lines[run.source])
-        return any(
-            subject_of(whole) in text for whole in (paragraph, source) if not has_reference(whole)
-        )
+        own = subject_of(paragraph)
+        return own in text or self._subject(run.source) in text
+
+    def _subject(self, number: int) -> str:
+        """Return what an earlier paragraph is about; one that was folded does not say."""
+        if number not in self._subjects:
+            shown = "\n".join(self._lines[number][:_SUBJECT_LINES])
+            self._subjects[number] = subject_of(shown)
+        return self._subjects[number]
 
     def _shared(self, lines: Sequence[str]) -> list[Run]:
         """Return all runs of lines that earlier paragraphs have."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ctxmem.traces import logs, mlflow, platforms, requests, spans, transcripts
-from ctxmem.traces.events import Event, Kind
+from ctxmem.traces.events import Event
 from ctxmem.traces.joining import Joiner
 from ctxmem.traces.records import Tally
 
@@ -100,7 +100,7 @@ def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Ev
     joiner = Joiner()
     for record, place in records:
         for event in _events(record, place, tally, 0):
-            if event.kind is Kind.RETRIEVAL or event.kind is Kind.RERANKED:
+            if not event.unread and joiner.passes(event):
                 yield event
             else:
                 yield from _counted(joiner.add(event), tally)

@@ -50,6 +50,16 @@ class Joiner:
         self._answered: dict[str, None] = {}
         self._transcript = Transcript()
 
+    def passes(self, event: Event) -> bool:
+        """Return whether an event is complete, and no other waits for it: most are."""
+        kind = event.kind
+        if self._transcript.open:
+            return False
+        if kind is Kind.TURN and event.turn:
+            self._transcript.note(event)
+            return True
+        return kind is Kind.RETRIEVAL or kind is Kind.RERANKED
+
     def add(self, event: Event) -> Iterator[Event]:
         """Take an event; yield it and others, as far as no more can be said of them."""
         kind = event.kind

@@ -12,7 +12,7 @@ _TEXTS = ("text", "page_content", "content", "pageContent", "document", "chunk",
 _IDS = ("id", "id_", "doc_id", "chunk_id", "node_id", "document_id", "_id")
 _SCORES = ("score", "similarity", "relevance_score", "rerank_score", "similarity_score")
 _SOURCES = ("source", "file_name", "file_path", "file", "url", "title", "doc", "path")
-_HAS_ID, _HAS_SOURCE = frozenset(_IDS), frozenset(_SOURCES)
+_LABELS, _RANKS = frozenset((*_IDS, *_SOURCES)), frozenset(_SCORES)
 _LISTS = ("documents", "output", "hits", "chunks", "results", "contexts", "nodes", "matches")
 
 
@@ -36,22 +36,19 @@ def passage_of(value: Any) -> Passage | None:
         if found and isinstance(found, str):
             text = found
             break
-    # Most passages lack most fields: whether any of a kind is there is quicker to ask than each.
-    name = None if _HAS_ID.isdisjoint(value) else named(value, _IDS)
+    keys = value.keys()
+    labelled = not keys.isdisjoint(_LABELS)  # most passages of most logs are not
+    name = named(value, _IDS) if labelled else None
     if text is None and name is None:
         nested = value.get("document") or value.get("payload")
         return passage_of(nested) if isinstance(nested, dict) else None
-    source = None if _HAS_SOURCE.isdisjoint(value) else named(value, _SOURCES)
-    score = _score(value)
-    metadata = value.get("metadata")
-    if metadata is not None:
-        metadata = parsed(metadata)
-        if isinstance(metadata, dict):
-            source = source or named(metadata, _SOURCES)
-            score = _score(metadata) if score is None else score
-    if text is not None and not text.isascii():
-        text = text_of(text)
-    return Passage(text, name, score, source)
+    source = named(value, _SOURCES) if labelled else None
+    score = None if keys.isdisjoint(_RANKS) else _score(value)
+    metadata = parsed(value.get("metadata")) if "metadata" in keys else None
+    if isinstance(metadata, dict):
+        source = source or named(metadata, _SOURCES)
+        score = _score(metadata) if score is None else score
+    return Passage(text_of(text), name, score, source)
 
 
 def is_passage(value: Any) -> bool:
