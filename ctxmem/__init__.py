@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ctxmem.auditing import Audit, AuditFinding, audit
+    from ctxmem.blaming import Blame, blame
     from ctxmem.chat import (
         Finding,
         Fold,
@@ -92,6 +93,7 @@ __all__ = [
     "AsyncMemory",
     "Audit",
     "AuditFinding",
+    "Blame",
     "Budget",
     "BudgetError",
     "Chunk",
@@ -142,6 +144,7 @@ __all__ = [
     "__version__",
     "apack",
     "audit",
+    "blame",
     "check",
     "count_messages",
     "count_tokens",
@@ -158,6 +161,7 @@ __all__ = [
 
 _NAMES_OF = {
     "auditing": "Audit AuditFinding audit",
+    "blaming": "Blame blame",
     "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
     "errors": (
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "

@@ -14,13 +14,15 @@ auditor    one walk through all of it
 paying     what was paid for input, and what findings cost of it
 replay     the same requests, packed with ctxmem
 gate       conditions under which an audit fails
+forgotten  what left a window and was needed later
+restoring  what left a window, written to a file
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,15 @@ from ctxmem import report
 from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.conversations import calls_in
+from ctxmem.auditing.forgotten import Forgetting
 from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
 from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.lineage import Lineage
 from ctxmem.auditing.paying import Payer
 from ctxmem.auditing.replay import Replay
+from ctxmem.auditing.restoring import Removal, restore
 from ctxmem.auditing.segments import PARTS
-from ctxmem.errors import CtxmemWarning, InputTypeError, refuse_table
+from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
@@ -50,6 +54,9 @@ METRICS = (
 )
 """Names of the numbers that conditions may be about."""
 
+FORGOTTEN_METRICS = ("forgotten", "forgotten_tokens")
+"""Names of those numbers that there are with `forgotten` only."""
+
 _TOLD = 1000  # findings that the plain data holds; the rest is in the totals
 
 
@@ -64,6 +71,8 @@ class Audit:
         sessions: the longest sessions, call by call.
         windows: the most wasteful windows, segment by segment.
         replay: before and after packing with ctxmem, None unless asked for.
+        forgotten: what left the windows and was needed later, None unless asked for.
+        removed: the messages that left the windows, empty unless asked for.
     """
 
     findings: list[AuditFinding]
@@ -72,15 +81,22 @@ class Audit:
     sessions: list[dict[str, Any]]
     windows: list[dict[str, Any]]
     replay: dict[str, Any] | None = None
+    forgotten: dict[str, Any] | None = None
+    removed: list[Removal] = field(default_factory=list, repr=False)
 
     @property
     def metrics(self) -> dict[str, float]:
         """Numbers that conditions are about: sums of tokens, and how many findings of each kind."""
         counts = {kind: float(self.totals["findings"][kind]) for kind in KINDS}
         tokens = {f"{kind}_tokens": float(self.totals["waste"][kind]) for kind in KINDS}
+        forgotten = {}
+        if self.forgotten is not None:
+            counted = (len(self.forgotten["findings"]), self.forgotten["tokens"])
+            forgotten = dict(zip(FORGOTTEN_METRICS, map(float, counted), strict=True))
         return {
             **counts,
             **tokens,
+            **forgotten,
             "dup_tokens": float(self.totals["repeated_tokens"]),
             "tokens": float(self.totals["tokens"]),
             "calls": float(self.totals["calls"]),
@@ -118,6 +134,7 @@ class Audit:
             "sessions": self.sessions,
             "windows": self.windows,
             "replay": self.replay,
+            "forgotten": self.forgotten,
             "read": self.read,
         }
 
@@ -129,6 +146,17 @@ class Audit:
         target = Path(path)
         target.write_text(report.audit_page(self.to_dict()), encoding="utf-8")
         return target
+
+    def restore(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the messages that left the windows and return the path; see `restoring.restore`.
+
+        Raises:
+            InputError: nothing left any window, `audit` was not asked for what was forgotten, the
+                file exists and `force` is not set, or it cannot be written.
+        """
+        if self.forgotten is None:
+            raise InputError("the audit did not look for what left; expected audit(forgotten=True)")
+        return restore(self.removed, path, force=force)
 
     def _repr_html_(self) -> str:
         return report.audit_html(self.to_dict())
@@ -142,6 +170,7 @@ def audit(
     prices: float | str | Prices | Mapping[str, float] | None = None,
     near: bool = True,
     replay: bool = False,
+    forgotten: bool = False,
     progress: Callable[[Tally], None] | None = None,
     max_line: int = MAX_LINE,
     held: int = HELD,
@@ -165,6 +194,8 @@ def audit(
         near: also look for versions, overlaps and boilerplate; about half of the time.
         replay: also pack the same requests with ctxmem, into the budget, or as large as they were,
             and fold what repeats in their messages.
+        forgotten: also look for what trimming or compaction took out of a window and a later
+            message or call needed; conversations are held for it, 128 MB of them at most.
         progress: called with what was read so far, about every megabyte.
         max_line: bytes of the longest line that is read.
         held: bytes of input that are held back to join spans of a trace and to put them in order.
@@ -199,6 +230,7 @@ def audit(
         replay=Replay(resolved, limit) if replay else None,
         payer=payer,
     )
+    forgetting = Forgetting(resolved) if forgotten else None
     with warnings.catch_warnings():
         # Texts made to be alike are compared by sketch; who audits does not care how.
         warnings.filterwarnings("ignore", category=CtxmemWarning)
@@ -207,6 +239,10 @@ def audit(
             source, tally, lineage, progress=progress, max_line=max_line, held=held
         ):
             auditor.add(call)
+            if forgetting is not None:
+                forgetting.add(call)
+        if forgetting is not None:
+            forgetting.finish()
         sessions, windows = auditor.finish()
     findings = auditor.ledger.findings()
     return Audit(
@@ -216,6 +252,8 @@ def audit(
         sessions,
         windows,
         auditor.replay.to_dict() if auditor.replay else None,
+        forgetting.to_dict(None if payer is None else payer.given["input"]) if forgetting else None,
+        forgetting.removed if forgetting else [],
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from ctxmem.auditing import METRICS, audit
+from ctxmem.auditing import FORGOTTEN_METRICS, METRICS, audit
 from ctxmem.auditing.gate import read_conditions
 from ctxmem.cli.reading import DONE, FOUND, print_json, progress, whole
 from ctxmem.errors import InputError
@@ -41,6 +41,19 @@ def add_to(commands: Any) -> None:
     )
     auditing.add_argument("--replay", action="store_true", help="pack the same requests, compare")
     auditing.add_argument(
+        "--forgotten",
+        action="store_true",
+        help="also say what left the window by trimming or compaction and was needed later",
+    )
+    auditing.add_argument(
+        "--restore",
+        metavar="OUT",
+        help="write the messages that left the window: OUT.md to read, OUT.json or .jsonl to send",
+    )
+    auditing.add_argument(
+        "--force", action="store_true", help="let --restore replace a file that exists"
+    )
+    auditing.add_argument(
         "--no-near", action="store_true", help="leave out versions, overlaps and boilerplate"
     )
     auditing.add_argument("--html", metavar="OUT", help="also write the audit as a page")
@@ -60,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)
     if arguments.fail_on is not None:
-        read_conditions(arguments.fail_on, METRICS)  # what is wrong with it is told before the wait
+        # What is wrong with the conditions is said before the wait.
+        _check_conditions(arguments.fail_on, forgotten=arguments.forgotten)
     found = audit(
         arguments.paths,
         budget=arguments.budget,
@@ -68,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         prices=_prices(arguments.prices),
         near=not arguments.no_near,
         replay=arguments.replay,
+        forgotten=arguments.forgotten or arguments.restore is not None,
         progress=_Progress(),
     )
     progress("")
@@ -83,9 +98,20 @@ def run(arguments: argparse.Namespace) -> int:
             f"nothing to audit in {', '.join(arguments.paths)}; expected traces or logs of one of "
             f"the formats that ctxmem audit --help names, with what was retrieved or sent"
         )
+    if arguments.restore is not None:
+        written = found.restore(arguments.restore, force=arguments.force)
+        count = sum(len(one.entries) for one in found.removed)
+        print(f"wrote {written}, {count:,} messages that had left the window", file=sys.stderr)
     for failed, condition in gate:
         print(f"ctxmem audit: {'failed' if failed else 'passed'}: {condition}", file=sys.stderr)
     return FOUND if any(failed for failed, _ in gate) else DONE
+
+
+def _check_conditions(text: str, *, forgotten: bool) -> None:
+    conditions = read_conditions(text, (*METRICS, *FORGOTTEN_METRICS))
+    for condition in conditions if not forgotten else ():
+        if condition.metric in FORGOTTEN_METRICS:
+            raise InputError(f"{condition} needs --forgotten; expected both options")
 
 
 def _page(found: Any, path: str) -> Any:

@@ -25,6 +25,8 @@ BENCHES = {
     "messages": "how long does it take to trim a chat?",
     "adapters": "how much work do the adapters save?",
     "audit": "how fast are traces audited, and is all found?",
+    "forgetting": "is what left a window and was needed later found, and nothing else?",
+    "blame": "is the fault of each question named right, and do the intervals hold?",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ctxmem.report import audit_words as words
 from ctxmem.report import drawing
+from ctxmem.report.forgotten import forgotten_section
 from ctxmem.report.page import fragment, page
 from ctxmem.report.words import Data, beside, brief, cut, escape, many, money, share
 
@@ -45,6 +46,7 @@ def _report(audit: Data, live: bool) -> tuple[str, ...]:
     return (
         _tiles(audit["totals"]),
         _changes(audit),
+        forgotten_section(audit["forgotten"]),
         _parts(audit["totals"]),
         _replay(audit["replay"]),
         _sessions(audit),

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from ctxmem.report import audit_words as words
+from ctxmem.report.forgotten import forgotten_lines
 from ctxmem.report.words import Data, cut, many, share, visible
 
 _WIDTH = 96
@@ -19,7 +20,10 @@ def audit_text(audit: Data) -> str:
     totals, read = audit["totals"], audit["read"]
     blocks = [_summary(audit)]
     if totals["calls"]:
-        blocks += [_parts(totals), *_kinds(audit), _replay(audit["replay"])]
+        blocks += [_parts(totals), *_kinds(audit)]
+        if audit["forgotten"]:
+            blocks.append("\n".join(forgotten_lines(audit["forgotten"])))
+        blocks.append(_replay(audit["replay"]))
     blocks.append(_read(read, totals))
     return visible("\n\n".join(filter(None, blocks)))
 

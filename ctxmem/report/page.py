@@ -89,6 +89,8 @@ vertical-align:top;font-weight:400;overflow-wrap:anywhere}
 .ctxmem .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .ctxmem td.s{white-space:nowrap}
 .ctxmem td.wide{width:60%;vertical-align:middle}
+.ctxmem .scroll{overflow-x:auto}.ctxmem .scroll table{min-width:36rem}
+.ctxmem .scroll :is(th,td){overflow-wrap:break-word}
 .ctxmem .reached :is(th,td){overflow-wrap:break-word}
 .ctxmem .peers tbody th{width:30%}.ctxmem .peers td.wide{width:25%}
 .ctxmem pre,.ctxmem code{font:.88em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,monospace}

@@ -1,0 +1,223 @@
+"""Rules that left the window and were broken after, or that the user had to say again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ctxmem.auditing.forgetting.blocks import Block
+from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
+from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
+from ctxmem.auditing.forgetting.violations import Check, check_of, language_asked, languages_named
+from ctxmem.auditing.forgetting.wording import INSISTS, gist, particulars, same_force, same_said
+from ctxmem.memory.critical_tokens import force, read_sentence
+from ctxmem.memory.ledger import Entry as Statement
+from ctxmem.memory.ledger import Ledger
+from ctxmem.memory.summary_index import SummaryIndex, sentences_of
+
+BINDS = frozenset({"rule", "instruction", "preference", "limit", "decision", "correction"})
+"""Kinds of statements that are rules for what the model does."""
+
+_LONGEST = 20_000  # characters of a message in which statements are looked for
+_LONG = 1200  # characters of a message in which a user repeats a rule
+_STANDING = re.compile(
+    r"\b(?:always|never|every|each|all|any|only|from now on|from here on|whenever|throughout"
+    r"|in general|immer|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
+    re.IGNORECASE,
+)
+_FORCES = frozenset({"forbids", "guards"})
+_ASKS = re.compile(
+    r"(?<!remember)(?<!right)(?<!okay)(?<!\bok)(?<!please)(?<!got it)[?？]\W*$", re.I
+)
+_COMPLAINS = re.compile(r"\bhow (?:many times|often)\b", re.IGNORECASE)
+_SENTENCES = 400  # of a user that are kept to be compared with complaints
+
+
+@dataclass(slots=True)
+class _Rule:
+    statement: Statement
+    said: Sighting
+    check: Check | None
+    noted: bool = False  # the model has replied to it
+    routine: bool = False  # a program says it over and over
+
+    @property
+    def standing(self) -> bool:
+        """Whether it holds for all that follows, and is no task that is done once."""
+        text = self.statement.text
+        if len(gist(text)) < 2:
+            return False
+        return self.check is not None or bool(_STANDING.search(text)) or force(text) in _FORCES
+
+
+class Rules:
+    """The rules of a conversation: the ledger's, and whether they are kept."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._ledger = Ledger()
+        self._rules: dict[int, _Rule] = {}
+        self._sentences: list[tuple[str, Sighting]] = []  # that a person typed
+        self._messages = 0
+        self._indexes: dict[int, SummaryIndex] = {}
+
+    def take(self, at: Moment) -> Iterator[Need]:
+        """Take a message; yield the rules that it breaks or says again."""
+        role = at.entry.role
+        if role == "assistant":
+            yield from self._broken(at)
+            self._ledger.take(self._messages, role, at.entry.spoken[:_LONGEST])
+            self._messages += 1
+        elif role in ("user", "system"):
+            for block in at.entry.blocks:
+                if block.spoken and block.text:
+                    yield from self._said(block, at)
+
+    def _broken(self, at: Moment) -> Iterator[Need]:
+        """Yield the rules that a message of the model breaks after they had left.
+
+        One that the model broke while it was there is not broken because it left.
+        """
+        for rule in list(self._rules.values()):
+            violation = rule.check(at.entry) if rule.check is not None else None
+            if violation is None:
+                rule.noted = True
+                continue
+            departure = self._lost(rule, at.window)
+            if departure is None or self._holds(rule, at.window):
+                # The reply to the rule itself only takes note of it.
+                rule.check = None if rule.noted else rule.check
+                rule.noted = True
+                continue
+            text = rule.statement.text
+            title = f"The rule “{name_of(text, 80)}” was broken after it had left the window"
+            use = f"{violation.what[:500]}\n({violation.why})"
+            yield need("forgotten_rule", ("rule", rule.statement.id), title, rule.said, departure,
+                       at, use, text, text, shown=True)  # fmt: skip
+
+    def _said(self, block: Block, at: Moment) -> Iterator[Need]:
+        """Take what the user or the system says; yield the rules that are said again."""
+        gone = self._walk.gone
+        before = {i: one for i, one in self._rules.items() if one.said.block.content in gone}
+        number, self._messages = self._messages, self._messages + 1
+        made = self._ledger.take(number, block.role, block.text[:_LONGEST])
+        if block.typed:
+            found = list(self._again(block, before, made, at))
+            yield from found or self._said_before(block, at)
+        live = {entry.id for entry in self._ledger.entries()}
+        for old in set(self._rules) - live:
+            del self._rules[old]
+        seen = Sighting(block, at.call, at.place)
+        if block.typed:
+            said = [(one, seen) for one, _ in sentences_of(block.text) if not _ASKS.search(one)]
+            self._sentences = (self._sentences + said)[-_SENTENCES:]
+        for entry in made:
+            if entry.kind in BINDS and entry.id in live:
+                known = self._rules.get(entry.id)
+                routine = known is not None and entry.id not in before
+                self._rules[entry.id] = _Rule(entry, seen, check_of(entry.text), routine)
+
+    def _again(
+        self, block: Block, before: dict[int, _Rule], made: list[Statement], at: Moment
+    ) -> Iterator[Need]:
+        said = [entry.text for entry in made if entry.kind in BINDS]
+        complaints = _complaints(block.text)
+        for i, rule in before.items():
+            if rule.routine:
+                continue
+            text = rule.statement.text
+            again = next((one for one in complaints if _meant(text, one)), None)
+            again = again or next(
+                (one for one in said if rule.standing and _restated(text, one)), None
+            )
+            if again is None or self._holds(rule, at.window):
+                continue
+            departure = self._lost(rule, at.window)
+            if departure is None:
+                continue
+            title = f"The rule “{name_of(text, 80)}” had to be said again"
+            found = need("forgotten_rule", ("rule", i), title, rule.said, departure, at, again,
+                         text, text)  # fmt: skip
+            found.texts = [block.text, text]
+            yield found
+            self._rules.pop(i, None)  # it is in the window again, as the user says it now
+
+    def _said_before(self, block: Block, at: Moment) -> Iterator[Need]:
+        """Yield a sentence that is no rule by its words, and that the user says was said before."""
+        complaints = _complaints(block.text)
+        for text, said in reversed(self._sentences) if complaints else ():
+            departure = self._walk.gone.get(said.block.content)
+            if departure is None or at.window.holds(said.block) or len(gist(text)) < 2:
+                continue
+            again = next((one for one in complaints if _meant(text, one)), None)
+            if again is None or not same_force(text, again) or self._has(text, at.window):
+                continue
+            title = f"The user had to say again: “{name_of(text, 80)}”"
+            found = need("forgotten_rule", ("said", text), title, said, departure, at, again,
+                         text, text)  # fmt: skip
+            found.texts = [block.text, text]
+            yield found
+            return
+
+    def _lost(self, rule: _Rule, window: Window) -> Departure | None:
+        """Return when the message with a rule left, None while it is in the window."""
+        found = self._walk.gone.get(rule.said.block.content)
+        return None if found is None or window.holds(rule.said.block) else found
+
+    def _holds(self, rule: _Rule, window: Window) -> bool:
+        """Return whether another message, such as a summary, says a rule."""
+        return self._has(rule.statement.text, window)
+
+    def _has(self, text: str, window: Window) -> bool:
+        wanted = gist(text)
+        reading = read_sentence(text)
+        for block in window.blocks():
+            if block.kind != "text" or text in block.text:
+                if block.kind == "text" and block.role != "tool":
+                    return True
+                continue
+            if 2 * len(wanted & block.stems) < len(wanted):
+                continue
+            if block.role == "assistant" and not _is_summary(block, window):
+                continue
+            index = self._indexes.get(block.content)
+            if index is None:
+                index = self._indexes[block.content] = SummaryIndex(block.text[:_LONGEST])
+            if index.judge(reading, strict=False).outcome in ("held", "turned", "changed"):
+                return True
+        return False
+
+
+def _is_summary(block: Block, window: Window) -> bool:
+    return any(block in entry.blocks for entry in window.entries if entry.summary)
+
+
+def _complaints(text: str) -> list[str]:
+    """Return the sentences by which a user says that something was said before."""
+    if len(text) > _LONG:
+        return []
+    sentences = [said for said, _ in sentences_of(text)]
+    found = []
+    for i, one in enumerate(sentences):
+        if INSISTS.search(one) and (_COMPLAINS.search(one) or not _ASKS.search(one)):
+            # "I told you already. No npm here." names the rule in the next sentence.
+            found += [one, " ".join(sentences[i : i + 2])]
+    return found
+
+
+def _meant(rule: str, complaint: str) -> bool:
+    """Return whether a complaint is about a rule: it has the rule's words."""
+    language = language_asked(rule)
+    if language:
+        return language in languages_named(complaint)
+    wanted, said = gist(rule), gist(complaint)
+    mine, theirs = particulars(rule), particulars(complaint)
+    if mine and theirs and not mine & theirs:
+        return False
+    shared = len(wanted & said)
+    return shared >= min(2, len(wanted)) and shared >= 0.5 * len(wanted) and shared > 0
+
+
+def _restated(rule: str, said: str) -> bool:
+    return same_force(rule, said) and same_said(rule, said, again=False)

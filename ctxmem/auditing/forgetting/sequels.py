@@ -1,0 +1,70 @@
+"""Conversations that go on in another: after a compaction that left nothing of the window.
+
+A log of requests names no compaction. A window that holds a summary and a new question shares
+nothing with the one before, so it begins a conversation of its own, in the same session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from ctxmem.auditing.conversations import Conversation
+from ctxmem.auditing.forgetting.blocks import Entry
+from ctxmem.auditing.forgetting.losses import is_summary
+
+
+def joined(conversations: Iterable[Conversation]) -> Iterator[Conversation]:
+    """Yield conversations; one that begins with a summary is joined to what it sums up.
+
+    That is the conversation of the same session with the latest call before it. The order of the
+    others is kept.
+    """
+    made: list[Conversation] = []
+    for one in sorted(conversations, key=_begins):
+        before = max(
+            (
+                other
+                for other in made
+                if other.session == one.session and _ends(other) <= _begins(one)
+            ),
+            key=_ends,
+            default=None,
+        )
+        if before is None or not _continues(before, one):
+            made.append(one)
+            continue
+        count = len(before.exchanges)
+        restarts = [replace(restart, index=restart.index + count) for restart in one.restarts]
+        made[made.index(before)] = Conversation(
+            one.session,
+            [*before.exchanges, *one.exchanges],
+            [*before.restarts, *restarts],
+            one.unanswered,
+        )
+    yield from made
+
+
+def _begins(one: Conversation) -> float:
+    return (one.exchanges[0].time or 0.0) if one.exchanges else 0.0
+
+
+def _ends(one: Conversation) -> float:
+    return (one.exchanges[-1].time or 0.0) if one.exchanges else 0.0
+
+
+def _continues(before: Conversation, one: Conversation) -> bool:
+    """Return whether a conversation begins with a summary, or with messages of another."""
+    if not before.exchanges or not one.exchanges:
+        return False
+    first = [Entry(message) for message in one.exchanges[0].messages]
+    last = [Entry(message) for message in before.exchanges[-1].messages]
+    mine = {entry.sign for entry in first if entry.role == "system"}
+    theirs = {entry.sign for entry in last if entry.role == "system"}
+    spoken = [entry for entry in first if entry.role != "system"]
+    known = {entry.sign for entry in last if entry.role != "system" and len(entry.text) > 20}
+    if not spoken or len(last) < 3:
+        return False
+    told = any(is_summary(entry) for entry in first[:3])
+    shared = any(entry.sign in known for entry in spoken)
+    return (told and (mine == theirs or shared)) or (shared and mine == theirs)
