@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ctxmem.bench import forgetting_wordings as wordings
+
 from ctxmem.auditing.conversations import conversations
 from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.forgotten import forgotten
-from ctxmem.bench import forgetting_wordings as wordings
 from ctxmem.tokens import resolve
 
 FORMATS = ("claude_code", "openai", "anthropic", "openinference")

@@ -11,31 +11,21 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 from ctxmem import Audit
 
 from . import corpus
-
-Record = dict[str, Any]
-Message = dict[str, Any]
-
-
-class Hit(NamedTuple):
-    """A retrieved passage."""
-
-    id: str
-    text: str
-    score: float
-
-
-@dataclass
-class Step:
-    """One question of a session: what was retrieved, and what the model was sent."""
-
-    query: str
-    lists: dict[str, list[Hit]] = field(default_factory=dict)
-    messages: list[Message] = field(default_factory=list)
+from .trace_formats import (
+    Hit,
+    Message,
+    Record,
+    Step,
+    date,
+    langsmith,
+    langsmith_list,
+    openai,
+    written,
+)
 
 
 @dataclass
@@ -86,12 +76,12 @@ def planted(sessions: int = 200, *, seed: int = 0) -> Corpus:
     streams: list[list[Record]] = []
     for number in range(sessions // 2):
         name = f"clean-{number}"
-        streams.append(_written(name, CLEAN[number % len(CLEAN)](prose, rng, name), number))
+        streams.append(written(name, CLEAN[number % len(CLEAN)](prose, rng, name), number))
     for number in range(sessions - sessions // 2):
         kind = list(PLANTS)[number % len(PLANTS)]
         name = f"{kind}-{number}"
         steps, truth = PLANTS[kind](prose, rng, name)
-        streams.append(_written(name, steps, number // len(PLANTS)))
+        streams.append(written(name, steps, number // len(PLANTS)))
         made.truth += truth
     # Sessions run side by side, as they do where traces are collected.
     while streams:
@@ -100,7 +90,7 @@ def planted(sessions: int = 200, *, seed: int = 0) -> Corpus:
         if not stream:
             streams.remove(stream)
     for second, record in enumerate(made.records):
-        _date(record, second)
+        date(record, second)
     return made
 
 
@@ -127,10 +117,10 @@ def ranked(queries: int = 40, *, seed: int = 0) -> Corpus:
         }
         for name, hits in lists.items():
             trace = f"q{number}" if name in ("pooled", "other") else f"q{number}-{name}"
-            made.records.append(_langsmith_list(trace, f"what of {number}?", name, hits, None))
+            made.records.append(langsmith_list(trace, f"what of {number}?", name, hits, None))
         wide = [Hit(h.id, h.text, 20 * h.score) for h in prose.hits(rng.randint(2, 6))]
         for name, hits in (("bm25", wide), ("cosine", prose.hits(rng.randint(2, 6)))):
-            made.records.append(_langsmith_list(f"s{number}", f"and {number}?", name, hits, None))
+            made.records.append(langsmith_list(f"s{number}", f"and {number}?", name, hits, None))
     for kind, name in (
         ("miscalibrated", "distances"),
         ("miscalibrated", "pooled"),
@@ -355,199 +345,7 @@ PLANTS: dict[str, Callable[[Prose, random.Random, str], Made]] = {
 }
 
 
-# Formats
-
-
-def _written(name: str, steps: list[Step], number: int) -> list[Record]:
-    """Return a session's records in one of the formats that can tell it."""
-    if steps[0].lists and steps[0].messages:
-        formats = [langsmith, openinference, langfuse]
-    elif steps[0].lists:
-        formats = [langsmith, openinference, langfuse, hits_rows]
-    else:
-        formats = [openai, openinference, anthropic]
-    return list(formats[number % len(formats)](name, steps))
-
-
-def langsmith(name: str, steps: list[Step], first: int = 0) -> Iterator[Record]:
-    """Write runs: a chain, its retrievers and its model; traces are numbered from `first`."""
-    for turn, step in enumerate(steps, start=first):
-        trace = f"{name}/{turn}"
-        for ranker, hits in step.lists.items():
-            yield _langsmith_list(trace, step.query, ranker, hits, name)
-        if step.messages:
-            yield {
-                "id": f"{trace}/llm",
-                "trace_id": trace,
-                "parent_run_id": trace,
-                "run_type": "llm",
-                "name": "ChatModel",
-                "extra": {"metadata": {"thread_id": name}},
-                "inputs": {"messages": [step.messages]},
-                "outputs": {"generations": [[{"text": "An answer."}]]},
-            }
-        yield {
-            "id": trace,
-            "trace_id": trace,
-            "run_type": "chain",
-            "name": "RunnableSequence",
-            "extra": {"metadata": {"thread_id": name}},
-            "inputs": {"input": step.query},
-            "outputs": {"output": [hit.text for hits in step.lists.values() for hit in hits]},
-        }
-
-
-def _langsmith_list(
-    trace: str, query: str, ranker: str, hits: list[Hit], session: str | None
-) -> Record:
-    return {
-        "id": f"{trace}/{ranker}",
-        "trace_id": trace,
-        "parent_run_id": trace,
-        "run_type": "retriever",
-        "name": ranker,
-        "extra": {"metadata": {"thread_id": session} if session else {}},
-        "inputs": {"query": query},
-        "outputs": {
-            "documents": [
-                {
-                    "id": hit.id,
-                    "page_content": hit.text,
-                    "metadata": {"source": f"{hit.id}.md", "score": hit.score},
-                    "type": "Document",
-                }
-                for hit in hits
-            ]
-        },
-    }
-
-
-def openinference(name: str, steps: list[Step]) -> Iterator[Record]:
-    """Write spans as JSON lines; the inner retriever span without documents is there too."""
-    for turn, step in enumerate(steps):
-        trace = f"0x{abs(hash_of(f'{name}/{turn}')):032x}"
-        for ranker, hits in step.lists.items():
-            outer = f"{trace}-{ranker}"
-            yield _span(
-                trace, f"{outer}-inner", outer, name, {"openinference.span.kind": "RETRIEVER"}
-            )
-            attributes = {"openinference.span.kind": "RETRIEVER", "input.value": step.query}
-            for i, hit in enumerate(hits):
-                at = f"retrieval.documents.{i}.document"
-                attributes[f"{at}.id"] = hit.id
-                attributes[f"{at}.content"] = hit.text
-                attributes[f"{at}.score"] = hit.score  # type: ignore[assignment]
-            yield _span(trace, outer, "root", name, attributes) | {"name": ranker}
-        if step.messages:
-            attributes = {"openinference.span.kind": "LLM"}
-            for i, message in enumerate(step.messages):
-                at = f"llm.input_messages.{i}.message"
-                attributes[f"{at}.role"] = message["role"]
-                if message["content"] is not None:
-                    attributes[f"{at}.content"] = message["content"]
-                if "tool_call_id" in message:
-                    attributes[f"{at}.tool_call_id"] = message["tool_call_id"]
-                for k, call in enumerate(message.get("tool_calls", ())):
-                    inner = f"{at}.tool_calls.{k}.tool_call"
-                    attributes[f"{inner}.id"] = call["id"]
-                    attributes[f"{inner}.function.name"] = call["function"]["name"]
-                    attributes[f"{inner}.function.arguments"] = call["function"]["arguments"]
-            yield _span(trace, f"{trace}-llm", "root", name, attributes)
-
-
-def hash_of(text: str) -> int:
-    """Return a number for a text, the same in every process."""
-    return int.from_bytes(text.encode()[-15:], "big")
-
-
-def _span(trace: str, span: str, parent: str, session: str, attributes: Record) -> Record:
-    return {
-        "name": "span",
-        "context": {"trace_id": trace, "span_id": span},
-        "parent_id": parent,
-        "attributes": {"session.id": session, **attributes},
-    }
-
-
-def langfuse(name: str, steps: list[Step]) -> Iterator[Record]:
-    """Write observations as they are exported: inputs and outputs are text."""
-    for turn, step in enumerate(steps):
-        trace = f"{name}/{turn}"
-        base = {"trace_id": trace, "session_id": name, "parent_observation_id": ""}
-        for ranker, hits in step.lists.items():
-            documents = [
-                {"id": h.id, "page_content": h.text, "metadata": {"score": h.score}} for h in hits
-            ]
-            yield {
-                **base,
-                "id": f"{trace}/{ranker}",
-                "type": "RETRIEVER",
-                "name": ranker,
-                "input": step.query,
-                "output": json.dumps(documents),
-            }
-        if step.messages:
-            yield {
-                **base,
-                "id": f"{trace}/llm",
-                "type": "GENERATION",
-                "name": "llm",
-                "input": json.dumps(step.messages),
-                "output": "An answer.",
-                "usage_details": {"input": 100, "output": 5},
-            }
-
-
-def openai(name: str, steps: list[Step]) -> Iterator[Record]:
-    """Write requests with their usage."""
-    for step in steps:
-        yield {
-            "request": {"model": "gpt-4o", "messages": step.messages},
-            "response": {"usage": {"prompt_tokens": 100, "completion_tokens": 5}},
-            "session_id": name,
-        }
-
-
-def anthropic(name: str, steps: list[Step]) -> Iterator[Record]:
-    """Write requests of the Messages API: the system text apart, calls and results as blocks."""
-    for step in steps:
-        messages = []
-        for message in step.messages[1:]:
-            content = [{"type": "text", "text": message["content"]}] if message["content"] else []
-            role = message["role"]
-            for call in message.get("tool_calls", ()):
-                arguments = json.loads(call["function"]["arguments"])
-                content.append({"type": "tool_use", "id": call["id"], "name": "search",
-                                "input": arguments})  # fmt: skip
-            if role == "tool":
-                role = "user"
-                content = [{"type": "tool_result", "tool_use_id": message["tool_call_id"],
-                            "content": message["content"]}]  # fmt: skip
-            messages.append({"role": role, "content": content})
-        yield {
-            "model": "claude-sonnet-4",
-            "system": step.messages[0]["content"],
-            "messages": messages,
-            "usage": {"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5},
-            "metadata": {"session_id": name},
-        }
-
-
-def hits_rows(name: str, steps: list[Step]) -> Iterator[Record]:
-    """Write a line a query with its hits."""
-    for step in steps:
-        for ranker, hits in step.lists.items():
-            rows = [{"id": hit.id, "text": hit.text, "score": hit.score} for hit in hits]
-            yield {"query": step.query, "hits": rows, "list": ranker, "session_id": name}
-
-
-def _date(record: Record, second: int) -> None:
-    when = f"2026-03-02T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
-    for key in ("run_type", "context", "type"):
-        if key in record:
-            record["start_time"] = when
-            return
-    record["timestamp"] = when
+# Streams
 
 
 def lines(gigabytes: float, *, seed: int = 0) -> Iterator[bytes]:

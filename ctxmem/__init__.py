@@ -20,7 +20,17 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ctxmem.auditing import Audit, AuditFinding, audit
-    from ctxmem.chat import Finding, check, count_messages, repair, trim_messages
+    from ctxmem.blaming import Blame, blame
+    from ctxmem.chat import (
+        Finding,
+        Fold,
+        FoldedMessages,
+        check,
+        count_messages,
+        dedup_messages,
+        repair,
+        trim_messages,
+    )
     from ctxmem.dedup import (
         DedupIndex,
         Difference,
@@ -83,6 +93,7 @@ __all__ = [
     "AsyncMemory",
     "Audit",
     "AuditFinding",
+    "Blame",
     "Budget",
     "BudgetError",
     "Chunk",
@@ -100,6 +111,8 @@ __all__ = [
     "Entry",
     "Event",
     "Finding",
+    "Fold",
+    "FoldedMessages",
     "Group",
     "Header",
     "InputError",
@@ -131,9 +144,11 @@ __all__ = [
     "__version__",
     "apack",
     "audit",
+    "blame",
     "check",
     "count_messages",
     "count_tokens",
+    "dedup_messages",
     "differences",
     "find_near_duplicates",
     "minhash",
@@ -146,6 +161,7 @@ __all__ = [
 
 _NAMES_OF = {
     "auditing": "Audit AuditFinding audit",
+    "blaming": "Blame blame",
     "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
     "errors": (
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "
@@ -155,7 +171,9 @@ _NAMES_OF = {
     "memory.asynchronous": "AsyncMemory",
     "memory.ledger": "Entry",
     "memory.receipts": "Receipt",
-    "chat": "Finding check count_messages repair trim_messages",
+    "chat": (
+        "Finding Fold FoldedMessages check count_messages dedup_messages repair trim_messages"
+    ),
     "pipeline": "apack pack",
     "pricing": "PRICES Prices",
     "protocols": "Compressor Counter Deleted Embed PageStore Policy Scorer",

@@ -258,6 +258,12 @@ class Bill:
         self.cost += cost
         return Charge(read, written, fresh, cost)
 
+    def forget(self, most: int) -> None:
+        """Drop the prefixes that were not used for the longest time, if there are over `most`."""
+        if len(self._entries) > most:
+            newest = sorted(self._entries.items(), key=lambda entry: entry[1])[-most // 2 :]
+            self._entries = dict(newest)
+
     def _longest(self, keys: Sequence[int], marks: Sequence[int], now: float) -> int:
         """Return how many blocks the longest prefix has that the cache still holds."""
         for count in range(len(keys) - 1, 0, -1):

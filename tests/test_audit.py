@@ -8,13 +8,13 @@ import random
 from collections import Counter
 
 import pytest
+from ctxmem.bench import traces
 
 import ctxmem
 import ctxmem.pricing
 from ctxmem import BudgetError, InputError, InputTypeError, audit
 from ctxmem.auditing import KINDS
 from ctxmem.auditing.ledger import FIXES
-from ctxmem.bench import traces
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."
@@ -126,7 +126,8 @@ def test_a_trace_with_its_request_is_counted_once():
     ]  # fmt: skip
     found = audit(records, counter=words)
     assert found.totals["calls"] == 1 and found.findings == []
-    assert found.totals["tokens"] == words(prompt) + 1
+    window = [say("system", prompt), say("user", "q")]
+    assert found.totals["tokens"] == ctxmem.count_messages(window, words)
     labels = [segment["label"] for segment in found.windows[0]["segments"]]
     assert labels == ["", "a", "", "b", ""]  # found in the prompt, wherever it stands
 
@@ -335,8 +336,9 @@ def test_a_transcript_is_priced_by_how_often_it_was_sent():
     (finding,) = found.findings
     assert found.totals["calls"] == 3  # one answer was told in two lines
     assert finding.kind == "repeat_in_request" and finding.tokens == 3 * words(ONE)
-    assert [row["tokens"] for row in found.sessions[0]["rows"]] == [34, 36, 37]
-    assert [row["stable"] for row in found.sessions[0]["rows"]] == [0, 34, 36]
+    assert [row["tokens"] for row in found.sessions[0]["rows"]] == [45, 51, 56]
+    # 3 for the request, and for each message 3, its role and its words: 34, then 2 and 1.
+    assert [row["stable"] for row in found.sessions[0]["rows"]] == [0, 45, 51]
 
 
 def test_a_transcript_begins_anew_when_it_was_compacted():

@@ -33,10 +33,10 @@ def file(tmp_path):
 def test_the_command_says_what_is_wrong_and_how_to_mend_it(file, capsys):
     assert main(["audit", str(file), "--prices", "3", "--replay"]) == 0
     shown = capsys.readouterr().out
-    assert "of the 52 tokens of 1 request only repeat others." in shown
-    assert "The same passage stands several times in one request: 1 finding" in shown
-    assert "fix: window = ctxmem.pack(hits, budget=4000, query=question)" in shown
-    assert "Replay: 1 request packed with ctxmem" in shown
+    assert "35% of the 52 tokens in 1 request repeat text that was sent already." in shown
+    assert "1. The same text occurs several times in one request: 18 tokens (35%)" in shown
+    assert "window = ctxmem.pack(hits, budget=4000, query=question)" in shown
+    assert "Replay: the same 1 request with ctxmem" in shown
     assert f"not JSON (first at {file}:2)" in shown
 
 
@@ -44,8 +44,11 @@ def test_the_command_is_a_gate(file, capsys):
     assert main(["audit", str(file), "--fail-on", "dup_tokens>10%", "--json"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["totals"]["calls"] == 1
-    assert "failed: dup_tokens>10%" in err
+    assert "failed: dup_tokens>10%, measured 34.6%" in err
     assert main(["audit", str(file), "--fail-on", "dup_tokens>90%,over_budget>0"]) == 0
+    err = capsys.readouterr().err
+    assert "passed: dup_tokens>90%, measured 34.6%" in err
+    assert "passed: over_budget>0, measured 0" in err
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_a_terminal_of_few_characters_is_no_reason_to_stop(tmp_path):
         [sys.executable, "-c", code, "audit", str(file)],
         env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0 and "Worst: ? " in done.stdout and not done.stderr
+    assert done.returncode == 0 and "- ? A parcel" in done.stdout and not done.stderr
 
 
 def test_nothing_to_audit_passes_no_gate(tmp_path, capsys):
@@ -111,7 +114,7 @@ def test_nothing_to_audit_passes_no_gate(tmp_path, capsys):
 
 def test_a_page_that_cannot_be_written_does_not_take_the_account_with_it(file, capsys):
     assert main(["audit", str(file), "--html", "/no/such/folder/a.html"]) == 2
-    assert "only repeat others" in capsys.readouterr().out
+    assert "repeat text that was sent already" in capsys.readouterr().out
 
 
 def test_a_wrong_condition_is_told_before_anything_is_read(tmp_path, capsys):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -174,6 +176,63 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no signal of this kind")
+@pytest.mark.parametrize("command", ["audit", "replay", "dedup", "pack"])
+def test_an_interrupt_ends_with_one_line_and_its_code(command):
+    line = b'{"role": "user", "content": "' + b"word " * 200 + b'"}\n'
+    with subprocess.Popen(
+        [sys.executable, "-m", "ctxmem", command, "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as run:
+        run.stdin.write(line * 500)  # more than a pipe holds: the command is reading by now
+        run.stdin.flush()
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (130, b"")
+    assert err.decode() == f"ctxmem {command}: interrupted\n"
+
+
+def test_a_reader_that_leaves_early_does_not_open_the_gate(tmp_path):
+    hit = {"text": "Refunds are paid within thirty days of purchase."}
+    (tmp_path / "a.jsonl").write_text(json.dumps({"query": "When?", "hits": [hit, hit]}) + "\n")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ctxmem",
+            "audit",
+            tmp_path / "a.jsonl",
+            "--json",
+            "--fail-on",
+            "repeat_in_request>0",
+        ],
+        stdout=closed_pipe(),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("ctxmem audit: failed: repeat_in_request")
+    assert done.stderr.count(b"\n") == 1
+    rows = [json.dumps({"text": hit["text"]})] * 2
+    (tmp_path / "b.jsonl").write_text("\n".join(rows))
+    done = subprocess.run(
+        [sys.executable, "-m", "ctxmem", "dedup", tmp_path / "b.jsonl"],
+        stdout=closed_pipe(),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def closed_pipe():
+    """Return a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
 def test_dedup_groups_and_prices_what_repeats(tmp_path, capsys):
     passage = "The early termination charge is equal to 25 per cent of the remaining fees."
     lines = [passage, "Something else entirely stands here.", passage, passage + " Or not."]
@@ -222,6 +281,71 @@ def test_dedup_skips_what_is_no_text_in_a_folder_and_says_so(tmp_path, capsys):
     assert "2 texts" in printed.out and "same text" in printed.out
     assert f"skipped 2 files that hold no text: {tmp_path / 'c.png'}" in printed.err
     assert main(["dedup", str(tmp_path / "c.png")]) == 2
+
+
+ROWS = [
+    '{"text": "The fee is due on the first day of the month."}',
+    '{"text": "the fee is due on the first day of the month!"}',
+]
+
+
+def test_one_bad_line_does_not_hide_the_repeats_of_its_file(tmp_path, capsys):
+    bad = tmp_path / "passages.jsonl"
+    bad.write_text("\n".join([ROWS[0], "oops", ROWS[1]]))
+    (tmp_path / "other.txt").write_text("Anything else.")
+    for path in (tmp_path, bad):
+        assert main(["dedup", str(path)]) == 1
+        printed = capsys.readouterr()
+        assert "1 repeat others" in printed.out and f"{bad}:3" in printed.out
+        assert printed.err == f"ctxmem dedup: 1 not read: not JSON ({bad}:2)\n"
+
+
+def test_no_gate_is_green_for_what_could_not_be_read(tmp_path, capsys):
+    bad = tmp_path / "passages.jsonl"
+    bad.write_text("\n".join([ROWS[0], "oops"]))
+    assert main(["dedup", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == (
+        f"ctxmem dedup: nothing repeats in what could be read; 1 not read: not JSON ({bad}:2)\n"
+    )
+    assert main(["dedup", str(tmp_path), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["unread"] == {"not JSON": 1}
+
+
+def test_texts_in_latin_1_are_compared_and_told(tmp_path, capsys):
+    text = "Die Gebühr ist am ersten Tag des Monats fällig.\n"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "b.txt").write_text("Kopf\n", encoding="latin-1")
+    (tmp_path / "c.txt").write_text(text, encoding="latin-1")
+    assert main(["dedup", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "same text" in printed.out
+    assert f"read as Windows-1252 ({tmp_path / 'c.txt'}:1)" in printed.err
+    rows = [row.replace("fee", "Gebühr") for row in ROWS]
+    (tmp_path / "d.jsonl").write_text("\n".join(rows), encoding="latin-1")
+    assert main(["dedup", str(tmp_path / "d.jsonl")]) == 1
+    assert f"2 not read: bytes that are not UTF-8, read as U+FFFD ({tmp_path / 'd.jsonl'}:1" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_was_retrieved_twice_in_traces_repeats(tmp_path, capsys):
+    passage = "Refunds are paid within thirty days of purchase, to the card that was charged."
+    runs = [
+        {
+            "id": f"r{i}",
+            "trace_id": f"t{i}",
+            "run_type": "retriever",
+            "inputs": {"query": "When?"},
+            "outputs": {"documents": [{"page_content": text, "metadata": {}}]},
+        }
+        for i, text in enumerate((passage, "Something else entirely.", passage))
+    ]
+    path = tmp_path / "runs.jsonl"
+    path.write_text("\n".join(map(json.dumps, runs)))
+    assert main(["dedup", str(path)]) == 1
+    shown = capsys.readouterr().out
+    assert "3 texts" in shown and f"{path}:1" in shown and f"{path}:3" in shown
 
 
 def test_progress_is_a_bar_where_somebody_watches(capsys, monkeypatch):

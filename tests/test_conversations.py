@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import random
 
 import pytest
 import recorded_chats as recorded
@@ -78,7 +79,10 @@ def test_a_conversation_costs_the_same_however_it_was_logged(seed, tmp_path):
             for row in found["rows"]
         ]
         sums = audit(records).totals
-        totals[name] = (sums["calls"], sums["tokens"], sums["sessions"])
+        # What a provider adds depends on the shape, which Responses items have more of.
+        assert sums["tokens"] == pytest.approx(audit(messages).totals["tokens"], rel=0.02)
+        texts = sums["tokens"] - sums["parts"]["overhead"]
+        totals[name] = (sums["calls"], texts, sums["sessions"])
     for name in recorded.WRITERS:
         assert bills[name] == bills["one list of messages"], name
         assert totals[name] == totals["one list of messages"], name
@@ -190,7 +194,8 @@ def test_a_request_continues_the_response_that_it_names():
         {"request": {"model": "m", "input": "c", "previous_response_id": "r1"}, "response": {}},
     ]
     assert [[len(w) for w in one] for one in windows(records)] == [[2, 4]]
-    assert audit(records, counter=words).totals["tokens"] == 2 + 4
+    # A word and 4 of overhead for each message, 3 for each request.
+    assert audit(records, counter=words).totals["tokens"] == 6 * 5 + 2 * 3
 
 
 def test_a_response_that_the_log_does_not_hold_is_told_as_skipped():
@@ -230,8 +235,8 @@ def test_what_was_rewound_is_in_no_later_window():
         [["a"], ["a", "b", "c"], ["a", "b", "other"], ["a", "b", "other", "e", "f"]]
     ]
     found = audit([*BASE, *again, *later], counter=words)
-    assert [row["tokens"] for row in found.sessions[0]["rows"]] == [1, 3, 3, 5]
-    assert [row["stable"] for row in found.sessions[0]["rows"]] == [0, 1, 2, 3]
+    assert [row["tokens"] for row in found.sessions[0]["rows"]] == [8, 18, 18, 28]
+    assert [row["stable"] for row in found.sessions[0]["rows"]] == [0, 8, 13, 18]
 
 
 def test_who_goes_back_to_an_abandoned_branch_has_its_history_again():
@@ -342,3 +347,38 @@ def test_sessions_that_are_idle_longest_are_released_first():
     found = list(conversations(records, kept=100_000))
     assert [one.session for one in found] == names
     assert all(len(one.exchanges) == 1 for one in found)
+
+
+# Hostile records ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_record_stops_the_reader(seed, tmp_path, capsys):
+    rng = random.Random(seed)
+    records = [
+        record
+        for number, write in enumerate(recorded.WRITERS.values())
+        for record in json.loads(json.dumps(write(recorded.chat(seed * 50 + number, turns=3))))
+    ]
+    broken = [{"data": [damaged(one, rng)], "meta": {}} for one in records for _ in range(3)]
+    rng.shuffle(broken)
+    for one in conversations(broken):
+        for call in one.exchanges:
+            assert 0 <= call.added <= call.until == len(call.messages)
+    path = tmp_path / "trace.jsonl"
+    path.write_text("\n".join(map(json.dumps, broken)))
+    assert main(["replay", str(path), "--policy", "auto", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["calls"] > 0
+    assert main(["dedup", str(path)]) in (0, 1, 2)
+
+
+ODD = [None, True, -1, 1.5, float("nan"), 2**70, "", "[1]", "\ud800", [], [[]], {}, {"type": ["x"]}]
+
+
+def damaged(value, rng):
+    """Return a record with some of its values gone and others in place of some."""
+    if rng.random() < 0.03:
+        return rng.choice(ODD)
+    if isinstance(value, dict):
+        return {key: damaged(one, rng) for key, one in value.items() if rng.random() > 0.02}
+    return [damaged(one, rng) for one in value] if isinstance(value, list) else value

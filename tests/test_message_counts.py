@@ -230,3 +230,15 @@ def test_a_pdf_costs_its_pages():
     block = {"inlineData": {"mimeType": "application/pdf", "data": pdf(3)}}
     assert 3 * 258 == file_tokens(block, media_rows("gemini", "gemini-2.5-flash"))
     assert 3 * 560 == file_tokens(block, media_rows("gemini", "gemini-3-pro"))
+
+
+@pytest.mark.parametrize("kind", [["string", "null"], {"odd": 1}, 3])
+def test_tools_whose_arguments_have_several_types_are_counted(kind):
+    function = {
+        "name": "f",
+        "parameters": {"type": "object", "properties": {"a": {"type": kind}}},
+    }
+    tools = [{"type": "function", "function": function}]
+    question = [{"role": "user", "content": "q"}]
+    counted = ctxmem.count_messages(question, tools=tools, counter=len)
+    assert counted > ctxmem.count_messages(question, counter=len)

@@ -105,6 +105,7 @@ def test_parquet_is_read_with_its_extra(tmp_path, monkeypatch):
     file = tmp_path / "a.parquet"
     file.write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'ctxmem\[parquet\]'"):
         read(file)
     (tmp_path / "b.jsonl").write_bytes(HIT)

@@ -11,6 +11,7 @@ sessions   what changes from call to call
 rankers    what scores and sizes of lists mean
 ledger     findings, added up
 auditor    one walk through all of it
+paying     what was paid for input, and what findings cost of it
 replay     the same requests, packed with ctxmem
 gate       conditions under which an audit fails
 forgotten  what left a window and was needed later
@@ -30,14 +31,16 @@ from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.conversations import calls_in
 from ctxmem.auditing.forgotten import Forgetting
-from ctxmem.auditing.gate import Condition, failed, read_conditions
-from ctxmem.auditing.ledger import KINDS, AuditFinding, price_of
+from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
+from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.lineage import Lineage
+from ctxmem.auditing.paying import Payer
 from ctxmem.auditing.replay import Replay
 from ctxmem.auditing.restoring import Removal, restore
+from ctxmem.auditing.segments import PARTS
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
 from ctxmem.intake import read_budget
-from ctxmem.pricing import Prices, prices_of
+from ctxmem.pricing import Prices
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
 from ctxmem.traces import MAX_LINE, Tally
@@ -65,7 +68,7 @@ class Audit:
         findings: what costs tokens or is wrong, the dearest first.
         totals: sums: calls, tokens, what of them is waste and of which kind, money.
         read: what was read: files, formats, and what could not be read and why.
-        sessions: the most wasteful sessions, call by call.
+        sessions: the longest sessions, call by call.
         windows: the most wasteful windows, segment by segment.
         replay: before and after packing with ctxmem, None unless asked for.
         forgotten: what left the windows and was needed later, None unless asked for.
@@ -108,6 +111,18 @@ class Audit:
         """
         metrics = self.metrics
         return [str(c) for c in read_conditions(conditions, metrics) if failed(c, metrics)]
+
+    def measured(self, conditions: str) -> list[tuple[bool, str]]:
+        """Return for each condition of a list whether it holds, and its value in words.
+
+        Raises:
+            InputError: something that is no condition, or an unknown metric.
+        """
+        metrics = self.metrics
+        return [
+            (failed(c, metrics), measured_words(c, metrics))
+            for c in read_conditions(conditions, metrics)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as plain data, ready for JSON, with a schema version."""
@@ -174,9 +189,11 @@ def audit(
         budget: tokens that a window may have; without it no window is over it.
         counter: an encoding or a model, a function from str to int, or an object that counts.
         prices: of a million input tokens; or the name of a row of `ctxmem.pricing`, or a row; or a
-            dict with "input" and, where known, "cache_read".
+            dict with "input" and, where known, "cache_read", "cache_write" and "output". Those
+            that are not given follow from the rules of the model's cache.
         near: also look for versions, overlaps and boilerplate; about half of the time.
-        replay: also pack the same requests with ctxmem, into the budget, or as large as they were.
+        replay: also pack the same requests with ctxmem, into the budget, or as large as they were,
+            and fold what repeats in their messages.
         forgotten: also look for what trimming or compaction took out of a window and a later
             message or call needed; conversations are held for it, 128 MB of them at most.
         progress: called with what was read so far, about every megabyte.
@@ -203,11 +220,15 @@ def audit(
             f"source is a {type(source).__name__}; expected a path, a list of paths, or records"
         )
     limit = None if budget is None else read_budget(budget).limit
-    price = _prices(prices)
+    payer = None if prices is None else Payer(prices)
     resolved = resolve(counter)
     tally = Tally()
     auditor = Auditor(
-        resolved, budget=limit, near=near, replay=Replay(resolved, limit) if replay else None
+        resolved,
+        budget=limit,
+        near=near,
+        replay=Replay(resolved, limit) if replay else None,
+        payer=payer,
     )
     forgetting = Forgetting(resolved) if forgotten else None
     with warnings.catch_warnings():
@@ -223,53 +244,22 @@ def audit(
         if forgetting is not None:
             forgetting.finish()
         sessions, windows = auditor.finish()
-    findings = auditor.ledger.findings(price)
+    findings = auditor.ledger.findings()
     return Audit(
         findings,
-        _totals(auditor, price, resolved.name, resolved.exact),
+        _totals(auditor, resolved.name, resolved.exact),
         _read(tally, auditor, lineage.copies),
         sessions,
         windows,
         auditor.replay.to_dict() if auditor.replay else None,
-        forgetting.to_dict(None if price is None else price["input"]) if forgetting else None,
+        forgetting.to_dict(None if payer is None else payer.given["input"]) if forgetting else None,
         forgetting.removed if forgetting else [],
     )
 
 
-def _prices(prices: object) -> dict[str, float] | None:
-    if prices is None:
-        return None
-    if isinstance(prices, str | Prices):
-        row = prices_of(prices)
-        return {"input": row.dollars, "cache_read": row.dollars * row.read}
-    if isinstance(prices, int | float) and not isinstance(prices, bool):
-        prices = {"input": prices}
-    if not isinstance(prices, Mapping) or "input" not in prices:
-        raise InputError(
-            f"prices is {prices!r}; expected a provider's name, the price of a million input "
-            f"tokens, or a dict with 'input' and, where known, 'cache_read'"
-        )
-    found = {}
-    for name, value in prices.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-            raise InputError(f"the price {name!r} is {value!r}; expected a number of at least 0")
-        found[str(name)] = float(value)
-    return found
-
-
-def _totals(
-    auditor: Auditor, price: dict[str, float] | None, counter: str, exact: bool
-) -> dict[str, Any]:
+def _totals(auditor: Auditor, counter: str, exact: bool) -> dict[str, Any]:
     totals, ledger = auditor.totals, auditor.ledger
     repeated = ledger.tokens["repeat_in_request"] + ledger.tokens["repeat_in_session"]
-    money = None
-    if price is not None:
-        money = {
-            "input": price["input"],
-            "sent": totals.tokens * price["input"] / 1e6,
-            "repeated": repeated * price["input"] / 1e6,
-            "lost": ledger.tokens["unstable_prefix"] * price_of("unstable_prefix", price) / 1e6,
-        }
     return {
         "calls": totals.calls,
         "requests": totals.requests,
@@ -277,7 +267,9 @@ def _totals(
         "passages": totals.passages,
         "tokens": totals.tokens,
         "counter": counter,
-        "exact": exact,
+        "exact": exact and not totals.estimated,
+        "estimated_calls": totals.estimated,
+        "parts": dict(zip(PARTS, totals.parts, strict=True)),
         "repeated_tokens": repeated,
         "repeated_share": repeated / max(1, totals.tokens),
         "waste": dict(ledger.tokens),
@@ -291,12 +283,31 @@ def _totals(
         "billed": {
             "calls": totals.billed_calls,
             "input": totals.billed,
+            "counted": totals.counted,
             "cached": totals.cached if totals.cached_told else None,
             "written": totals.written,
             "output": totals.output,
+            "cost": totals.logged if totals.logged_calls else None,
+            "cost_calls": totals.logged_calls,
         },
         "models": dict(sorted(totals.models.items(), key=lambda item: (-item[1], item[0]))[:10]),
-        "money": money,
+        "money": _money(auditor),
+    }
+
+
+def _money(auditor: Auditor) -> dict[str, Any] | None:
+    """Return what was paid for input, and what findings cost of it; None without prices."""
+    payer, totals, spent = auditor.payer, auditor.totals, auditor.ledger.money
+    if payer is None:
+        return None
+    logged = {"calls": totals.logged_calls, "money": totals.logged}
+    return {
+        **payer.to_dict(),
+        "sent": totals.tokens * payer.given["input"] / 1e6,
+        "repeated": spent["repeat_in_request"] + spent["repeat_in_session"],
+        "lost": spent["unstable_prefix"],
+        "waste": dict(spent),
+        "logged": logged if totals.logged_calls else None,
     }
 
 

@@ -6,7 +6,7 @@ Events are held back until 32 MB of input have come after them, then sorted by t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,9 +66,14 @@ class Call:
 class _Trace:
     """Events of one trace, held back."""
 
-    key: tuple[float, int]
-    events: list[Event] = field(default_factory=list)
-    size: int = 0
+    time: float
+    number: int
+    events: list[Event]
+    size: int
+
+
+_Held = tuple[float, int, int, "Event | str"]
+"""Time, number and size of what is held back: an event that has no trace, or a trace by its key."""
 
 
 class Assembler:
@@ -77,40 +82,59 @@ class Assembler:
     def __init__(self, held: int = HELD) -> None:
         self._held = held
         self._traces: dict[str, _Trace] = {}
+        self._alone: list[_Held] = []
         self._size = 0
         self._number = 0
         self._now = 0.0
 
-    def add(self, event: Event, size: int) -> Iterator[Call]:
-        """Take an event of `size` bytes of input; yield the calls that are not held any longer."""
+    def add(self, event: Event, size: int) -> Iterable[Call]:
+        """Take an event of `size` bytes of input; return the calls that are not held any longer."""
         self._number += 1
         if event.time is not None:
             self._now = event.time
-        key = event.trace or f"\0{self._number}"
-        trace = self._traces.get(key)
-        if trace is None:
-            trace = self._traces[key] = _Trace((self._now, self._number))
-        trace.events.append(event)
-        if event.time is not None and event.time < trace.key[0]:
-            trace.key = (event.time, trace.key[1])
         size += _EVENT_BYTES
-        trace.size += size
         self._size += size
-        if self._size > self._held:
-            yield from self._release(self._held // 2)
+        trace = self._traces.get(event.trace) if event.trace else None
+        if not event.trace:
+            self._alone.append((self._now, self._number, size, event))
+        elif trace is None:
+            self._traces[event.trace] = _Trace(self._now, self._number, [event], size)
+        else:
+            trace.events.append(event)
+            trace.size += size
+            if event.time is not None and event.time < trace.time:
+                trace.time = event.time
+        return self._release(self._held // 2) if self._size > self._held else ()
 
     def rest(self) -> Iterator[Call]:
         """Yield what is still held."""
         yield from self._release(-1)
 
     def _release(self, keep: int) -> Iterator[Call]:
-        order = sorted(self._traces, key=lambda key: self._traces[key].key)
-        for key in order:
-            if self._size <= keep:
-                return
-            trace = self._traces.pop(key)
-            self._size -= trace.size
-            yield from calls_of(trace.events)
+        order = self._alone
+        order += [(one.time, one.number, one.size, key) for key, one in self._traces.items()]
+        order.sort()  # no number is there twice
+        count = 0
+        while count < len(order) and self._size > keep:
+            self._size -= order[count][2]
+            count += 1
+        self._alone = [held for held in order[count:] if not isinstance(held[3], str)]
+        for *_, held in order[:count]:
+            if isinstance(held, str):
+                yield from calls_of(self._traces.pop(held).events)
+            elif held.kind is Kind.TURN:
+                yield _turn(held)
+            elif held.kind is Kind.RETRIEVAL:
+                yield _retrieval(held)
+            else:
+                yield from calls_of([held])
+
+
+def _retrieval(event: Event) -> Call:
+    """Return what a retriever returned for a request that is not known."""
+    call = Call(event.place, event.session, "", event.time, "", event.query)
+    call.lists, call.shown = [event], event.passages
+    return call
 
 
 def calls_of(events: list[Event]) -> Iterator[Call]:
@@ -143,8 +167,8 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
             messages=event.messages,
             lists=lists if event is requests[0] else [],
             shown=shown,
-            usage=event.usage,
             tools=event.tools,
+            usage=event.usage,
             answer=event.answer,
             cost=event.cost,
             response=event.response,
@@ -170,13 +194,13 @@ def _turn(event: Event) -> Call:
         event.name,
         None,
         messages=event.messages,
+        tools=event.tools,
         usage=event.usage,
+        cost=event.cost,
         turn=event.turn,
         line=f"{event.kind.value} {event.span}" if event.span else "",
         restart=event.kind is Kind.RESTART,
         answer=event.answer,
-        tools=event.tools,
-        cost=event.cost,
         span=event.span,
         parent=event.parent,
         link=event.kind is Kind.LINK,

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ctxmem.auditing import fixes
 from ctxmem.auditing.assembly import Call
-from ctxmem.auditing.ledger import REMEMBER, Ledger
+from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.lineage import inferred_session
 from ctxmem.auditing.passages import (
     Boilerplate,
+    add_repeat,
+    described,
+    mark_labelled,
     mark_overlaps,
     mark_repeats,
     mark_versions,
-    told,
 )
+from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
-from ctxmem.auditing.replay import Replay
-from ctxmem.auditing.segments import Cutter, Segment, Window
+from ctxmem.auditing.replay import Found, Replay
+from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, is_foreign
 from ctxmem.auditing.sessions import (
-    CACHED_TOKENS,
     LONGEST_TRANSCRIPT,
     Row,
     Session,
@@ -32,8 +35,8 @@ from ctxmem.auditing.sessions import (
     close,
     compare,
 )
+from ctxmem.auditing.tool_results import ToolResults
 from ctxmem.chat import check
-from ctxmem.chat.parts import parts_of
 from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
@@ -48,6 +51,9 @@ DRAWN_SESSIONS = 40
 _DRAWN_SEGMENTS = 400
 _MOST_SEEN = 300_000  # passages of a session that are remembered
 _EXCERPT = 160
+_PENDING = 1000  # what a turn takes beside its text
+_ESTIMATED = [list(PARTS).index(part) for part in ("images", "files", "sound", "thoughts")]
+_TOOLS = [list(PARTS).index(part) for part in ("tools", "tool_calls", "tool_results")]
 _PAIRS = ("orphan_result", "open_call", "misplaced_result")
 
 
@@ -70,7 +76,12 @@ class Totals:
     cached_told: bool = False
     written: int = 0
     output: int = 0
+    counted: int = 0  # our count of the calls that were billed
+    logged: float = 0.0  # dollars, as the log states them
+    logged_calls: int = 0
+    estimated: int = 0  # calls of which the tokens are estimates
     unreadable: int = 0
+    parts: list[int] = field(default_factory=lambda: [0] * len(PARTS))  # in the order of PARTS
     models: dict[str, int] = field(default_factory=dict)
 
 
@@ -84,19 +95,21 @@ class Auditor:
         budget: int | None = None,
         near: bool = True,
         replay: Replay | None = None,
+        payer: Payer | None = None,
     ) -> None:
         self.counter = counter
         self.budget = budget
         self.near = near
-        self.ledger = Ledger()
+        self.ledger = Ledger(budget)
         self.totals = Totals()
         self.replay = replay
+        self.payer = payer
         self.rankers = Rankers()
         self._sessions = Sessions()
         self._cutter = Cutter(counter)
         self._boilerplate = Boilerplate(counter)
         self._drawn: list[dict[str, Any]] = []  # the most wasteful first
-        self._worst: list[tuple[int, int, Session]] = []
+        self._longest: list[tuple[int, int, Session]] = []
         self._number = 0
 
     # Calls
@@ -107,22 +120,37 @@ class Auditor:
             self._add_turn(call)
             return
         session = self._sessions.get(call.session or inferred_session(call))
-        segments, message_of = self._cutter.cut(call)
-        window = Window(call, session.name, segments, self._places(call, session, message_of))
+        window = self._cutter.cut(call)
+        segments = window.segments
+        window.session = session.name
+        window.places = self._places(call, session, window.message_of)
+        before = self._repeated()
+        paid = None
+        if self.payer is not None:
+            paid = self.payer.window(window)
+            session.account.add(paid)
+            self.ledger.price = Till(window, paid, session.account, self.payer)
+        session.about = session.about or call.query or _question(segments)
         mark_repeats(window, self.ledger)
         if call.messages:
             self.totals.compared += window.tokens if session.threads else 0
             compare(session, window, self.ledger)
-            self._check_pairs(call, session)
+            if window.uses_tools:
+                self._check_pairs(call, session)
         self._mark_resent(session, window)
         if self.near:
+            mark_labelled(window, self.ledger)
             mark_versions(window, self.ledger)
             mark_overlaps(window, self.ledger)
             self._boilerplate.mark(window, self.ledger)
         repeated = sum(
             segments[i].tokens for i, mark in window.marks.items() if mark in ("repeat", "resent")
         )
-        row = Row(call.place, call.time, window.tokens, window.stable, repeated, window.lost)
+        parts = tuple(window.parts.values())
+        row = Row(
+            *(call.place, call.time, window.tokens, window.stable, repeated, window.lost, parts),
+            paid=paid.money if paid is not None else None,
+        )
         self._account(call, session, row)
         self._draw(window, session.calls)
         if call.lists:
@@ -130,9 +158,15 @@ class Auditor:
             self.rankers.add(call.lists, sizes, self._place(call, session, 0))
             self.totals.passages += sum(len(event.passages) for event in call.lists)
         if self.replay is not None:
-            self.replay.add(call, segments, row.tokens, session.name)
+            found = Found(*(now - then for now, then in zip(self._repeated(), before, strict=True)))
+            self.replay.add(window, found, paid)
         for closed in self._sessions.settle(session):
             self._close(closed)
+
+    def _repeated(self) -> tuple[int, int]:
+        """Return the tokens that repeat others of their request, or of earlier ones, so far."""
+        tokens = self.ledger.tokens
+        return tokens["repeat_in_request"], tokens["repeat_in_session"]
 
     def _places(
         self, call: Call, session: Session, message_of: Sequence[int]
@@ -154,8 +188,8 @@ class Auditor:
         return place
 
     def _mark_resent(self, session: Session, window: Window) -> None:
-        """Mark retrieved passages that an earlier call had, unless a cache holds them since."""
-        cached = window.common if window.stable >= CACHED_TOKENS else 0
+        """Mark retrieved passages that an earlier call had, but for its unchanged beginning."""
+        cached = window.common  # what the call before begins with too: no order is better
         for i in window.unique:
             segment, place = window.segments[i], window.places[i]
             if not segment.retrieved:
@@ -168,11 +202,10 @@ class Auditor:
                 window.marks[i] = "resent"
                 about = (session.name, segment.key)
                 describe = partial(_again, segment, first)
-                self.ledger.add("repeat_in_session", about, segment.tokens, place, describe)
+                tokens = segment.tokens
+                self.ledger.add("repeat_in_session", about, tokens, place, describe, at=i)
 
     def _check_pairs(self, call: Call, session: Session, kinds: Sequence[str] = _PAIRS) -> None:
-        if not any(_has_tools(message) for message in call.messages):
-            return
         try:
             found = check(call.messages)
         except InputError:  # messages of a shape that no provider has
@@ -196,22 +229,54 @@ class Auditor:
         totals.largest = max(totals.largest, row.tokens)
         if call.model and (call.model in totals.models or len(totals.models) < 100):
             totals.models[call.model] = totals.models.get(call.model, 0) + 1
-        self._add_usage(call)
-        if self.budget is not None and row.tokens > self.budget:
-            over = row.tokens - self.budget
-            title = f"windows of {session.name} over the budget of {self.budget:,} tokens"
-            detail = f"the first is of {row.tokens:,} tokens"
-            describe = partial(_plain, title, detail)
-            place = self._place(call, session, 0)
-            self.ledger.add("over_budget", session.name, over, place, describe)
+        totals.parts = [total + part for total, part in zip(totals.parts, row.parts, strict=True)]
+        exact = self._is_exact(call, row.parts)
+        totals.estimated += not exact
+        self._add_usage(call, row.tokens)
+        if self.budget is not None:
+            self._add_over_budget(call, session, row.tokens, exact)
         add_row(session, row)
 
-    def _add_usage(self, call: Call) -> None:
+    def _is_exact(self, call: Call, parts: Sequence[int]) -> bool:
+        """Whether the tokens of a call are those of its provider, not an estimate of them."""
+        if not self.counter.exact:
+            return False
+        if not (call.messages or call.turn is not None):
+            return True  # texts alone
+        if any(parts[i] for i in _ESTIMATED) or is_foreign(call.model):
+            return False
+        calls = any(parts[i] for i in _TOOLS)
+        return self._cutter.meter(call.model).is_exact(calls=calls)
+
+    def _add_over_budget(self, call: Call, session: Session, tokens: int, exact: bool) -> None:
+        """Report a window over the budget, by the provider's count where the log has it."""
+        assert self.budget is not None
+        billed = call.usage.input if call.usage is not None else None
+        most = max(tokens, billed or 0) if exact or not billed else billed
+        if most <= self.budget:
+            return
+        detail = f"the first is of {most:,} tokens"
+        if billed == most:
+            detail += f", as the provider billed it; what the log shows of it has {tokens:,}"
+        elif not exact:
+            detail += ", an estimate"
+        title = f"windows of {session.name} over the budget of {self.budget:,} tokens"
+        describe = partial(_plain, title, detail)
+        place = self._place(call, session, 0)
+        fix = partial(fixes.within, self.budget, call.messages, self.counter)
+        over = most - self.budget
+        self.ledger.add("over_budget", session.name, over, place, describe, fix=fix)
+
+    def _add_usage(self, call: Call, tokens: int) -> None:
+        totals = self.totals
+        if call.cost is not None:
+            totals.logged += call.cost
+            totals.logged_calls += 1
         if call.usage is None or call.usage.input is None:
             return
-        totals = self.totals
         totals.billed += call.usage.input
         totals.billed_calls += 1
+        totals.counted += tokens
         totals.output += call.usage.output or 0
         totals.written += call.usage.written or 0
         if call.usage.cached is not None:
@@ -230,18 +295,29 @@ class Auditor:
         session = self._sessions.get(name)
         if not session.place:
             session.place = {"place": call.place, "session": session.name}
-        sent = 0
+        sent, head, model = 0, 0, ""
         if call.restart:
             self._close_transcript(session)
-            sent = session.transcript.sent if session.transcript is not None else 0
-            session.transcript = None
+            if session.transcript is not None:
+                sent, head, model = (
+                    *(session.transcript.sent, session.transcript.head),
+                    session.transcript.model,
+                )
+            session.transcript = Transcript(head=head, model=model)
         if session.transcript is None:
             session.transcript = Transcript()
         chat = session.transcript
         if chat.characters > LONGEST_TRANSCRIPT:
             self._close_transcript(session)
             chat = session.transcript = Transcript(
-                tokens=chat.tokens, repeated=chat.repeated, sent=chat.sent, turn=chat.turn
+                tokens=chat.tokens,
+                repeated=chat.repeated,
+                sent=chat.sent,
+                turn=chat.turn,
+                parts=chat.parts,
+                head=chat.head,
+                model=chat.model,
+                time=chat.time,
             )
         message = next((m for m in call.messages if isinstance(m, dict)), None)
         asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
@@ -249,80 +325,141 @@ class Auditor:
         asked = asked and not call.restart
         if asked:
             chat.turn = call.turn or ""
-        if asked and not again and not call.known:
-            row = Row(call.place, call.time, chat.tokens, chat.sent, chat.repeated, 0)
-            self._account(call, session, row)
-            self.totals.compared += chat.tokens if chat.calls else 0
-            chat.calls += 1
-            chat.sent = chat.tokens
         chat.place = call.place
-        chat.messages += call.messages
-        segments, _ = self._cutter.cut(call)
-        for segment in segments:
-            at = len(chat.segments)
-            chat.segments.append(segment)
-            chat.born.append(chat.calls)
-            chat.places.append(call.place)
-            chat.tokens += segment.tokens
-            chat.characters += len(segment.text)
-            if segment.telling:
-                first = chat.at.setdefault(segment.key, at)
-                if first != at:
-                    chat.repeats.append((at, first))
-                    chat.repeated += segment.tokens
         if call.restart:
-            chat.sent = min(sent, chat.tokens)  # what a rewound conversation shares with the last
+            self._take(chat, call)
+            # What a rewound conversation shares with the one before it.
+            chat.sent = min(sent, chat.tokens + chat.head)
+        else:
+            chat.pending.append(call)
+            chat.characters += _PENDING + sum(map(_length, call.messages))
+        if asked:
+            chat.pending.pop()
+            self._take_pending(chat, call.model)
+            if not again and not call.known:
+                self._add_call(chat, session, call)
+            self._take(chat, call)
         for closed in self._sessions.settle(session):
             self._close(closed)
+
+    def _add_call(self, chat: Transcript, session: Session, call: Call) -> None:
+        """Take a call of the model, which was sent all of the chat so far."""
+        chat.model = call.model
+        chat.head = self._cutter.meter(call.model).request
+        tokens = chat.tokens + chat.head
+        parts = {**chat.parts, "overhead": chat.parts["overhead"] + chat.head}
+        row = Row(call.place, call.time, tokens, chat.sent, chat.repeated, 0, tuple(parts.values()))
+        if self.payer is not None:
+            idle = (call.time or 0.0) - (chat.time or 0.0) if call.time and chat.time else 0.0
+            paid = self.payer.turn(call, tokens, chat.sent, idle)
+            session.account.add(paid)
+            chat.paid.append(paid)
+            row.paid = paid.money
+            self.ledger.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
+        self._account(call, session, row)
+        self.totals.compared += tokens if chat.calls or chat.sent else 0
+        chat.calls += 1
+        chat.sizes.append((len(chat.messages), tokens))
+        chat.sent = tokens
+        chat.time = call.time
+
+    def _take_pending(self, chat: Transcript, model: str) -> None:
+        """Take the messages since the model's last one, counted as its provider counts them."""
+        for call in chat.pending:
+            call.model = call.model or model or chat.model
+            self._take(chat, call)
+        chat.pending.clear()
+
+    def _take(self, chat: Transcript, call: Call) -> None:
+        """Add messages to a chat."""
+        call.model = call.model or chat.model
+        first = len(chat.messages)
+        chat.messages += call.messages
+        for number, message in enumerate(self._cutter.messages(call), start=first):
+            start = chat.head + chat.tokens
+            for segment in message.segments:
+                at = len(chat.segments)
+                chat.segments.append(segment)
+                chat.born.append(chat.calls)
+                chat.places.append(call.place)
+                chat.starts.append(start)
+                chat.message_of.append(number)
+                start += segment.tokens
+                if segment.telling:
+                    source = chat.at.setdefault(segment.key, at)
+                    if source != at:
+                        chat.repeats.append((at, source))
+                        chat.repeated += segment.tokens
+            chat.about = chat.about or _question(message.segments)
+            chat.tokens += message.tokens
+            chat.uses_tools |= message.uses_tools
+            self._add_parts(chat, message)
+
+    def _add_parts(self, chat: Transcript, message: Message) -> None:
+        """Add the tokens of a message to the parts of a chat; the last question is one of them."""
+        parts = chat.parts
+        if message.roles.get("user"):
+            parts["history"] += parts["question"]
+            parts["question"] = 0
+        for role, tokens in message.roles.items():
+            parts["question" if role == "user" else PART_OF.get(role, "history")] += tokens
+        parts["overhead"] += message.tokens - sum(message.roles.values())
 
     def _close_transcript(self, session: Session) -> None:
         """Tell what repeats in a chat; every later call was sent it again."""
         chat = session.transcript
         if chat is None or not chat.calls:
             return
+        self._take_pending(chat, "")
+        before = self._repeated()[0]
+        if self.payer is not None:
+            sizes = (segment.tokens for segment in chat.segments)
+            places = list(zip(chat.starts, sizes, chat.born, strict=True))
+            self.ledger.price = TranscriptTill(chat.paid, places, session.account, self.payer)
 
         def place(at: int) -> dict[str, Any]:
-            return {"place": chat.places[at], "session": session.name}
+            where = {"place": chat.places[at], "session": session.name}
+            return {**where, "message": chat.message_of[at]}
 
-        asked = Call(chat.place, session.name, session.name, None, "", None)
-        window = Window(asked, session.name, chat.segments)
+        asked = Call(chat.place, session.name, session.name, None, "", None, turn=chat.turn)
+        asked.messages = chat.messages
+        sent = [chat.calls - born for born in chat.born]
+        window = Window(asked, session.name, chat.segments, tokens=chat.tokens + chat.head)
         window.places = [place(at) for at in range(len(chat.segments))]
-        for at, first in chat.repeats:
-            calls = chat.calls - chat.born[at]
-            segment = chat.segments[at]
+        results, counted = ToolResults(chat.messages), set[Hashable]()
+        for at, source in chat.repeats:
             window.marks[at] = "repeat"
-            if calls > 0:
-                self.ledger.add(
-                    "repeat_in_request",
-                    segment.key,
-                    segment.tokens * calls,
-                    window.places[at],
-                    partial(_again, segment, chat.places[first]),
-                    requests=calls,
-                    fix=REMEMBER,
-                )
+            if sent[at] > 0:
+                more: dict[str, Any] = {"calls": sent[at], "first": chat.places[source]}
+                add_repeat(window, self.ledger, results, counted, at, source, **more)
         if self.near:
             window.unique = [
                 at
                 for at, segment in enumerate(chat.segments)
                 if segment.telling and at not in window.marks
             ]
+            mark_labelled(window, self.ledger, sent)
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
-        asked.messages = chat.messages
-        self._check_pairs(asked, session, ("orphan_result", "open_call"))
+        if chat.uses_tools:
+            self._check_pairs(asked, session, ("orphan_result", "open_call"))
         self._draw(window, session.calls)
+        if self.replay is not None:
+            found = self._repeated()[0] - before
+            meter = self._cutter.meter(chat.model)
+            self.replay.add_chat(session.name, chat, found, meter)
 
     # Drawing
 
     def _draw(self, window: Window, number: int) -> None:
         """Keep a window for the page if it is among the most wasteful."""
         segments = window.segments
-        marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
-        marks.update((i, "lost") for i in window.moved if i not in marks)
-        waste = sum(segments[i].tokens for i, mark in marks.items() if mark != "stable")
+        wasted = window.moved.union(window.marks)
+        waste = sum(segments[i].tokens for i in wasted)
         if not self._is_drawn(window.session, waste):
             return
+        marks = {**dict.fromkeys(range(window.common), "stable"), **window.marks}
+        marks.update((i, "lost") for i in window.moved if i not in marks)
         shown = [
             {
                 "tokens": segment.tokens,
@@ -361,28 +498,38 @@ class Auditor:
     def _close(self, session: Session) -> None:
         if session.transcript is not None:
             self._close_transcript(session)
+        if self.payer is not None:
+            self.ledger.price = partial(self._price_growth, session)
         close(session, self.ledger)
         self.totals.sessions += 1
         self._number += 1
         session.threads, session.seen, session.transcript = [], {}, None
-        entry = (session.repeated + session.lost, session.tokens, -self._number, session)
-        push = heapq.heappush if len(self._worst) < DRAWN_SESSIONS else heapq.heappushpop
-        push(self._worst, entry)  # type: ignore[misc]
+        entry = (session.tokens, session.repeated + session.lost, -self._number, session)
+        push = heapq.heappush if len(self._longest) < DRAWN_SESSIONS else heapq.heappushpop
+        push(self._longest, entry)  # type: ignore[misc]
 
     def finish(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Close every session; return the sessions and windows that the page draws, worst first."""
+        """Close every session; return what the page draws.
+
+        That is the longest sessions and the most wasteful windows.
+        """
         for session in self._sessions.rest():
             self._close(session)
+        if self.payer is not None:
+            self.ledger.price = self._price_anywhere
+        self.ledger.calls = self.totals.calls
         self.rankers.tell(self.ledger)
         sessions = [
             {
                 "session": session.name,
+                "about": " ".join(session.about[:_EXCERPT].split()),
                 "calls": session.calls,
                 "tokens": session.tokens,
                 "repeated": session.repeated,
                 "lost": session.lost,
                 "first": session.first,
                 "last": session.last,
+                "money": None if self.payer is None else session.account.paid,
                 "rows": [
                     {
                         "place": row.place,
@@ -391,13 +538,36 @@ class Auditor:
                         "stable": row.stable,
                         "repeated": row.repeated,
                         "lost": row.lost,
+                        "paid": row.paid,
+                        "parts": {
+                            part: tokens
+                            for part, tokens in zip(PARTS, row.parts, strict=True)
+                            if tokens
+                        },
                     }
                     for row in session.rows
                 ],
             }
-            for *_, session in sorted(self._worst, key=lambda entry: entry[:-1], reverse=True)
+            for *_, session in sorted(self._longest, key=lambda entry: entry[:-1], reverse=True)
         ]
         return sessions, self._drawn
+
+    def _price_growth(self, session: Session, kind: str, tokens: int, at: int | None) -> float:
+        assert self.payer is not None
+        got = session.account.claim(session.account.above(session.sizes, session.last // 2))
+        self.payer.claimed += got
+        return got
+
+    def _price_anywhere(self, kind: str, tokens: int, at: int | None) -> float:
+        assert self.payer is not None
+        return self.payer.claim(tokens, self.totals.tokens)
+
+
+def _question(segments: Sequence[Segment]) -> str:
+    """Return the first text of a user, without what a program put in front of it in tags."""
+    return next(
+        (s.text for s in segments if s.role == "user" and not s.text.lstrip().startswith("<")), ""
+    )
 
 
 def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str, list[str]]:
@@ -405,13 +575,15 @@ def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str
 
 
 def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
-    title, detail, texts = told(segment)
+    title, detail, texts = described(segment)
     return title, f"{detail}; first at {first}", texts
 
 
-def _has_tools(message: Any) -> bool:
-    """Return whether a message calls a tool or holds a result; a trace may hold anything."""
-    try:
-        return any(part.kind in ("call", "result") for part in parts_of(message, 0))
-    except InputError:
-        return False
+def _length(message: Any) -> int:
+    """Return about how many characters a message has."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, list):
+        return sum(
+            len(v) for b in content if isinstance(b, dict) for v in b.values() if isinstance(v, str)
+        )
+    return len(content) if isinstance(content, str) else 0

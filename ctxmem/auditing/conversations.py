@@ -23,6 +23,7 @@ KEPT_BYTES = 128 << 20
 """Conversations that are open hold about so many bytes; beyond, the longest idle are released."""
 
 _MESSAGES = ("msgs", "turns")
+_MOST_COMPARED = 8  # of them, message by message
 _MOST_OPEN = 64  # conversations of one session that a request may continue
 
 
@@ -358,7 +359,7 @@ def _closest(session: Sequence[_Open], call: Call) -> tuple[_Open | None, int]:
     if best is not None:
         return best, most
     marks = [mark for mark in map(mark_of, call.messages) if mark]
-    for one in rivals if marks else ():
+    for one in rivals[:_MOST_COMPARED] if marks else ():
         known = {mark for mark in map(mark_of, one.history) if mark}
         both = known.intersection(marks)
         if both and (marks[0] in known or 2 * len(both) >= min(len(known), len(marks))):

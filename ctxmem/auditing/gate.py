@@ -51,11 +51,25 @@ def read_conditions(text: str, metrics: Collection[str]) -> list[Condition]:
     return found
 
 
-def failed(condition: Condition, metrics: Mapping[str, float]) -> bool:
-    """Tell whether a condition holds."""
+def measured(condition: Condition, metrics: Mapping[str, float]) -> float:
+    """Return the value that a condition is about, as a percentage where it asks for a share."""
     value = metrics[condition.metric]
-    if condition.percent:
-        value = 100 * value / max(1.0, metrics["tokens"])
+    return 100 * value / max(1.0, metrics["tokens"]) if condition.percent else value
+
+
+def measured_words(condition: Condition, metrics: Mapping[str, float]) -> str:
+    """Return a condition with the value that was measured.
+
+    >>> measured_words(Condition("dup_tokens", ">", 10, True), {"dup_tokens": 7, "tokens": 200})
+    'dup_tokens>10%, measured 3.5%'
+    """
+    value = measured(condition, metrics)
+    return f"{condition}, measured {f'{value:.1f}%' if condition.percent else f'{value:,.0f}'}"
+
+
+def failed(condition: Condition, metrics: Mapping[str, float]) -> bool:
+    """Return whether a condition holds."""
+    value = measured(condition, metrics)
     compare: dict[str, Any] = {
         ">": value > condition.limit,
         ">=": value >= condition.limit,

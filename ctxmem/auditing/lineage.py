@@ -7,7 +7,7 @@ without a model is a chat: each answer in it was a call, unless an earlier recor
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,22 +52,21 @@ class Lineage:
         """Lines of transcripts that had been read before."""
         return self._transcripts.lines.copies
 
-    def add(self, call: Call) -> Iterator[Call]:
-        """Take what was logged; yield what is known of it by now."""
+    def add(self, call: Call) -> Iterable[Call]:
+        """Take what was logged; return what is known of it by now."""
         if call.turn is not None:
-            yield from self._transcripts.add(call)
-        elif call.plain and call.messages:
-            yield from self._listed(call)
-        else:
-            if call.previous:
-                self._continue(call)
-            if call.response or call.previous:
-                self._remember(call)
-            yield call
+            return self._transcripts.add(call)
+        if call.plain and call.messages:
+            return self._listed(call)
+        if call.previous:
+            self._continue(call)
+        if call.response or call.previous:
+            self._remember(call)
+        return (call,)
 
-    def rest(self) -> Iterator[Call]:
-        """Yield what waited for more."""
-        yield from self._transcripts.rest()
+    def rest(self) -> Iterable[Call]:
+        """Return what waited for more."""
+        return self._transcripts.rest()
 
     # Requests that continue a response
 

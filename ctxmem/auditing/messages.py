@@ -10,7 +10,6 @@ from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 
 _MESSAGE_BYTES = 500  # what a message takes beside its text
-_CALLS, _RESULTS = frozenset(("tool_use",)), frozenset(("tool_result",))
 _MARKS = frozenset(("cache_control", "id", "status", "logprobs"))
 
 
@@ -39,25 +38,31 @@ def _blocks(message: Any) -> list[Any]:
 
 def calls_made(message: Any) -> set[str]:
     """Return the ids of the tools that an answer calls."""
-    ids = {b.get("id") for b in _blocks(message) if isinstance(b, dict) and b.get("type") in _CALLS}
-    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    if not isinstance(message, dict):
+        return set()
+    calls, content = message.get("tool_calls"), message.get("content")
+    blocks = content if isinstance(content, list) else []
+    made = [b.get("id") for b in blocks if isinstance(b, dict) and b.get("type") == "tool_use"]
     if isinstance(calls, list):
-        ids |= {call.get("id") for call in calls if isinstance(call, dict)}
-    return {name for name in ids if isinstance(name, str)}
+        made += [call.get("id") for call in calls if isinstance(call, dict)]
+    return {name for name in made if isinstance(name, str)}
 
 
 def results_in(message: Any) -> list[str]:
     """Return the ids of the calls that a message answers, [] if it holds anything else."""
     if not isinstance(message, dict):
         return []
-    one = message.get("tool_call_id")
+    one, content = message.get("tool_call_id"), message.get("content")
     if isinstance(one, str):
         return [one]
-    blocks = _blocks(message)
+    if not isinstance(content, list):
+        return []
     ids = [
-        b.get("tool_use_id") for b in blocks if isinstance(b, dict) and b.get("type") in _RESULTS
+        b.get("tool_use_id")
+        for b in content
+        if isinstance(b, dict) and b.get("type") == "tool_result"
     ]
-    return [name for name in ids if isinstance(name, str)] if len(ids) == len(blocks) else []
+    return [name for name in ids if isinstance(name, str)] if len(ids) == len(content) else []
 
 
 def joined(first: Any, more: Any) -> Any:

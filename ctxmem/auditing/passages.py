@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from ctxmem.auditing.ledger import REMEMBER, Ledger
-from ctxmem.auditing.segments import LEAST_WORDS, Segment, Window, key_of
+from ctxmem.auditing import fixes
+from ctxmem.auditing.ledger import Ledger
+from ctxmem.auditing.segments import Segment, Window, key_of
+from ctxmem.auditing.tool_results import ToolCall, ToolResults
+from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
+from ctxmem.chat.paragraphs import LEAST_WORDS, LineIndex, Run
 from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
 from ctxmem.protocols import Counter
 
@@ -14,7 +19,7 @@ NEAR = 0.5
 """Shared word 3-grams from which on two passages are versions of one."""
 
 OVERLAP_CHARACTERS = 60
-"""Characters that two passages share from which on it is told."""
+"""Characters that two passages share from which on it is reported."""
 
 BOILERPLATE_PASSAGES = 4
 """Different passages with a line from which on the line is boilerplate."""
@@ -24,41 +29,159 @@ _LONG_LINE = 240
 _MOST_UNITS = 300_000
 _MOST_PASSAGES = 400_000
 _SHOWN = 2000  # characters of a text that a finding keeps
+_ALIKE = 0.5  # lines that two passages share from which on they are reads of one file
+_COMPARED = 8  # passages with one line that are compared
 
 
 def mark_repeats(window: Window, ledger: Ledger) -> None:
-    """Mark what stands in the window before, and note what does not."""
+    """Mark what the window has before, and note what it has for the first time."""
     first: dict[int, int] = {}
+    results = ToolResults(window.call.messages)
+    counted: set[Hashable] = set()
     for i, segment in enumerate(window.segments):
         if not segment.telling:
             continue
-        if first.setdefault(segment.key, i) == i:
+        source = first.setdefault(segment.key, i)
+        if source == i:
             window.unique.append(i)
             continue
         window.marks[i] = "repeat"
-        describe = partial(told, segment)
-        ledger.add(
-            "repeat_in_request",
-            segment.key,
-            segment.tokens,
-            window.places[i],
-            describe,
-            fix=None if segment.retrieved else REMEMBER,
+        add_repeat(window, ledger, results, counted, i, source)
+
+
+def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = None) -> None:
+    """Mark passages whose lines were there before, behind another label or in front of a question.
+
+    Where passages were retrieved, their ends are known; then that is a matter of overlaps. `calls`
+    says in how many calls each segment was sent; without it, it was one.
+    """
+    index = LineIndex()
+    numbers: list[int] = []
+    results = ToolResults(window.call.messages)
+    counted: set[Hashable] = set()
+    for i in window.unique:
+        segment = window.segments[i]
+        if not segment.text or segment.role == "assistant":
+            continue
+        for run in index.runs(segment.text) if numbers else ():
+            source = numbers[run.source]
+            if not (segment.retrieved and window.segments[source].retrieved):
+                window.marks[i] = "repeat"
+                sent = 1 if calls is None else calls[i]
+                if sent > 0:
+                    add_repeat(window, ledger, results, counted, i, source, run=run, calls=sent)
+        numbers.append(i)
+        index.add(segment.text)
+
+
+def add_repeat(
+    window: Window,
+    ledger: Ledger,
+    results: ToolResults,
+    counted: set[Hashable],
+    at: int,
+    source: int,
+    *,
+    run: Run | None = None,
+    calls: int = 1,
+    first: str = "",
+) -> None:
+    """Add a segment that repeats an earlier one, or the lines of it that do.
+
+    All that repeats of the results of one call is one finding: a file that is read again. `counted`
+    holds the copies of such results that were counted; `first` is where the first copy is.
+    """
+    segment = window.segments[at]
+    place, earlier = window.places[at], window.places[source]
+    text = segment.text if run is None else segment.text[run.start : run.end]
+    tokens = segment.tokens * len(text) // max(1, len(segment.text))
+    about: Hashable = segment.key if run is None else key_of(text.strip())
+    count = calls
+    # A transcript has a place for each message; its calls are those of the session.
+    request = window.session if window.call.turn is not None else None
+    call = again = None
+    if segment.role == "tool" and not segment.retrieved:
+        call = results.call(earlier.get("message"), window.segments[source].text.strip())
+        again = results.call(place.get("message"), segment.text.strip())
+    if call is not None:
+        about = (window.session, call.name, call.about)
+        copy = (place.get("message"), about)
+        count = 0 if copy in counted else calls
+        counted.add(copy)
+    ledger.add(
+        "repeat_in_request",
+        about,
+        tokens * calls,
+        place,
+        partial(_repeat, segment, text, call, again, first),
+        count=count,
+        requests=calls,
+        fix=partial(_fix_of, window, at, source, ledger.budget),
+        at=at,
+        request=request,
+    )
+
+
+def _fix_of(window: Window, at: int, source: int, budget: int | None) -> fixes.Fix:
+    """Return what removes a repeat: packing where the passages of one prompt were retrieved."""
+    segment = window.segments[at]
+    here, there = window.places[at].get("message"), window.places[source].get("message")
+    if segment.retrieved and here == there:
+        return fixes.packed(fixes.room_of(budget, window.tokens))
+    if segment.retrieved:
+        return fixes.folded(passages=True)
+    return fixes.folded(said=segment.role == "assistant")
+
+
+def _repeat(
+    segment: Segment, text: str, call: ToolCall | None, again: ToolCall | None, first: str
+) -> tuple[str, str, list[str]]:
+    where = f"; first at {first}" if first else ""
+    if call is not None:
+        same = again is not None and again[:2] == call[:2]
+        title = f"{call.title}: {'the same result again' if same else 'later results repeat it'}"
+        detail = (
+            "the tool was called again and returned what the history holds already"
+            if same
+            else "results of other calls have lines that this one returned first"
         )
+        return title, detail + where, [text.strip()[:_SHOWN]]
+    title, detail, texts = described(segment)
+    if text is not segment.text:
+        title, texts = begins(text), [text.strip()[:_SHOWN]]
+        detail = "the same lines, with another label or question around them"
+    return title, detail + where, texts
 
 
-def told(segment: Segment) -> tuple[str, str, list[str]]:
+def described(segment: Segment) -> tuple[str, str, list[str]]:
     """Describe a finding about one passage."""
     if not segment.text:
         return segment.name, "only its id is in the trace, so its tokens are not known", []
-    by = "retrieved" if segment.retrieved else f"said by {segment.role}"
+    by = "retrieved" if segment.retrieved else _BY.get(segment.role, f"said by {segment.role}")
     return segment.name, f"{segment.tokens:,} tokens, {by}", [segment.text.strip()[:_SHOWN]]
+
+
+_BY = {
+    "system": "in the instructions of the system",
+    "user": "in a message of the user",
+    "assistant": "said by the model",
+    "tool": "returned by a tool",
+}
+
+
+def begins(text: str) -> str:
+    """Return how a text begins, as a title."""
+    line = " ".join(text[:200].split())
+    return line if len(line) <= 60 else line[:59] + "…"
 
 
 def mark_versions(window: Window, ledger: Ledger) -> None:
     """Mark passages that are versions of longer ones in the window."""
     segments = window.segments
-    compared = [i for i in window.unique if segments[i].text]
+    compared = [i for i in window.unmarked() if segments[i].text]
+    # What was sent before is waste already; that it has a version here is reported all the same.
+    compared += [i for i, mark in window.marks.items() if mark == "resent" and segments[i].text]
+    compared.sort()
     if len(compared) < 2:
         return
     for group in find_near_duplicates([segments[i].text for i in compared], NEAR):
@@ -68,38 +191,60 @@ def mark_versions(window: Window, ledger: Ledger) -> None:
             if i == longest or not _is_version(window, i, longest):
                 continue
             one, other = segments[i], segments[longest]
-            # What was sent before is waste already; that it has a version here is still told.
-            tokens = 0 if i in window.marks else segments[i].tokens
+            tokens = 0 if i in window.marks else one.tokens
             window.marks.setdefault(i, "version")
             ledger.add(
                 "near_version",
-                tuple(sorted((segments[i].key, segments[longest].key))),
+                tuple(sorted((one.key, other.key))),
                 tokens,
                 window.places[i],
                 partial(_versions, one, other),
-                fix=None if one.retrieved or other.retrieved or one.role == "user" else REMEMBER,
+                fix=partial(_version_fix, window, one, other, ledger.budget),
+                at=i,
             )
 
 
 def _is_version(window: Window, i: int, j: int) -> bool:
-    """Tell versions from what has one form by right: records of tools, rules, questions of a user.
+    """Return whether two passages are versions of one, and not alike for another reason.
 
-    What a user pastes stands beside other text of its message; a question is all of it.
+    Records, rows, logs and code of one form are alike by right; so are questions of a user, answers
+    of a model, and results of tools of which the newer is the present state. Texts that were
+    retrieved, or put into one message, are read side by side.
     """
     one, other = window.segments[i], window.segments[j]
-    if one.retrieved or other.retrieved:
-        return True
-    if one.role == other.role == "user" and not (
-        _stands_alone(window, i) or _stands_alone(window, j)
-    ):
-        return True
-    return not differences(one.text, other.text)
+    if one.retrieved and other.retrieved:
+        return not is_of_one_form(one.text, other.text)
+    roles = {one.role, other.role}
+    if "assistant" in roles or _is_said(window, i) or _is_said(window, j):
+        return False
+    if "tool" not in roles and _message(window, i) == _message(window, j):
+        alike = are_items(one.text, other.text) or is_of_one_form(one.text, other.text)
+        return not alike
+    return say_the_same(one.text, other.text)
 
 
-def _stands_alone(window: Window, i: int) -> bool:
-    """Tell whether a segment is all that its message says."""
-    places = window.places
-    return places[i] not in (places[i - 1] if i else None, *places[i + 1 : i + 2])
+def _is_said(window: Window, i: int) -> bool:
+    """Return whether a passage is all that a message of a user says: a question."""
+    segment, places = window.segments[i], window.places
+    return (
+        segment.role == "user"
+        and not segment.retrieved
+        and "\n" not in segment.text.strip()
+        and places[i] not in (places[i - 1] if i else None, *places[i + 1 : i + 2])
+    )
+
+
+def _message(window: Window, i: int) -> tuple[Any, Any]:
+    place = window.places[i]
+    return place["place"], place.get("message")
+
+
+def _version_fix(window: Window, one: Segment, other: Segment, budget: int | None) -> fixes.Fix:
+    if "tool" in (one.role, other.role) and not (one.retrieved or other.retrieved):
+        return fixes.remembered(window.tokens // 2)
+    if not differences(one.text, other.text):
+        return fixes.packed_carefully(fixes.room_of(budget, window.tokens))
+    return fixes.without_version(one.text, other.text)
 
 
 def _versions(one: Segment, other: Segment) -> tuple[str, str, list[str]]:
@@ -111,24 +256,40 @@ def _versions(one: Segment, other: Segment) -> tuple[str, str, list[str]]:
 
 
 def mark_overlaps(window: Window, ledger: Ledger) -> None:
-    """Mark passages that begin with the end of another, or stand inside it."""
+    """Mark passages that begin with the end of another, or are inside it."""
     segments = window.segments
     compared = [i for i in window.unmarked() if len(segments[i].text) >= OVERLAP_CHARACTERS]
     if len(compared) < 2:
         return
     texts = [segments[i].text.strip() for i in compared]
     for left, right, _, characters in overlaps(texts, OVERLAP_CHARACTERS):
-        one, other = segments[compared[left]], segments[compared[right]]
-        if not (one.retrieved or other.retrieved) and one.role != other.role:
-            continue  # who answers quotes
-        window.marks[compared[right]] = "overlap"
+        i, j = compared[left], compared[right]
+        one, other = segments[i], segments[j]
+        if not _are_cut(window, i, j):
+            continue
+        window.marks[j] = "overlap"
         ledger.add(
             "overlap",
             (one.key, other.key),
             other.tokens * characters // max(1, len(texts[right])),
-            window.places[compared[right]],
+            window.places[j],
             partial(_overlap, one, other, texts[right][:characters]),
+            fix=partial(_span_fix, window, ledger.budget),
+            at=j,
         )
+
+
+def _span_fix(window: Window, budget: int | None) -> fixes.Fix:
+    return fixes.spanned(fixes.room_of(budget, window.tokens))
+
+
+def _are_cut(window: Window, i: int, j: int) -> bool:
+    """Return whether two passages may be cut from one text: who answers, or a tool, quotes."""
+    one, other = window.segments[i], window.segments[j]
+    if one.retrieved or other.retrieved:
+        return True
+    same = one.role == other.role and one.role in ("system", "user", "passage")
+    return same and _message(window, i) == _message(window, j)
 
 
 def _overlap(one: Segment, other: Segment, shared: str) -> tuple[str, str, list[str]]:
@@ -141,29 +302,43 @@ def _overlap(one: Segment, other: Segment, shared: str) -> tuple[str, str, list[
     return title, detail, [shared[:_SHOWN]]
 
 
+class _Line(NamedTuple):
+    """A line that many passages have; code and rows are boilerplate only where retrieved."""
+
+    text: str
+    tokens: int
+    prose: bool
+
+
 class Boilerplate:
-    """Counts in how many different passages each line or sentence stands."""
+    """Counts how many different passages have each line or sentence."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self._passages: set[int] = set()
         self._count: dict[int, int] = {}
-        self._hot: dict[int, tuple[str, int]] = {}  # unit -> its text and tokens
+        self._hot: dict[int, _Line] = {}
 
     def mark(self, window: Window, ledger: Ledger) -> None:
-        """Count the lines of passages, and tell those that come again and again in this window."""
+        """Count the lines of passages, and report those that this window has again and again."""
         passages = [
             (i, self._known(window.segments[i]))
             for i in window.unmarked()
-            if window.segments[i].role not in ("assistant", "call")
+            if window.segments[i].role != "assistant" and not _is_said(window, i)
         ]
-        here: dict[int, int] = {}
+        here: dict[int, list[frozenset[int]]] = {}  # the passages with a line, as their lines
         for i, units in passages:
-            for unit in units:
-                if unit in self._hot:
-                    here[unit] = here.get(unit, 0) + 1
-                    if here[unit] > 1:
-                        self._tell(unit, window.places[i], ledger)
+            retrieved = window.segments[i].retrieved
+            hot = [u for u in units if u in self._hot and (retrieved or self._hot[u].prose)]
+            lines = frozenset(units) if hot else frozenset()
+            for unit in hot:
+                others = here.setdefault(unit, [])
+                if any(_are_reads_of_one(lines, other) for other in others):
+                    continue
+                if others:
+                    self._tell(unit, i, window.places[i], ledger)
+                if len(others) < _COMPARED:
+                    others.append(lines)
 
     def _known(self, segment: Segment) -> tuple[int, ...]:
         """Return the lines of a passage, counted if it is new."""
@@ -182,21 +357,28 @@ class Boilerplate:
             self._count[unit] = count
             if count == BOILERPLATE_PASSAGES:
                 text = next(u for u in _units(segment.text) if key_of(u) == unit)
-                self._hot[unit] = (text, self._counter.count(text))
+                self._hot[unit] = _Line(text, self._counter.count(text), is_prose(text))
         if len(self._count) > _MOST_UNITS:
-            # Lossy counting (Manku and Motwani 2002): what stood in one passage so far goes.
+            # Lossy counting (Manku and Motwani 2002): what only one passage had so far goes.
             self._count = {unit: count for unit, count in self._count.items() if count > 1}
             if len(self._count) > _MOST_UNITS // 2:
                 self._count = {}
 
-    def _tell(self, unit: int, place: dict[str, Any], ledger: Ledger) -> None:
-        text, tokens = self._hot[unit]
+    def _tell(self, unit: int, at: int, place: dict[str, Any], ledger: Ledger) -> None:
+        text, tokens, _ = self._hot[unit]
 
         def describe() -> tuple[str, str, list[str]]:
             title = " ".join(text[:60].split())
             return title, f"{tokens:,} tokens in passages that have nothing else in common", [text]
 
-        ledger.add("boilerplate", unit, tokens, place, describe)
+        ledger.add(
+            "boilerplate", unit, tokens, place, describe, fix=fixes.without_line(text), at=at
+        )
+
+
+def _are_reads_of_one(one: frozenset[int], other: frozenset[int]) -> bool:
+    """Return whether two passages share so many lines that both are the same file, or versions."""
+    return len(one & other) > max(1.0, _ALIKE * min(len(one), len(other)))
 
 
 def units_of(text: str) -> tuple[int, ...]:

@@ -16,15 +16,15 @@ LEAST_LISTS = 5
 """Lists, or pairs of lists, from which on something is said of a ranker."""
 
 LEAST_QUERIES = 10
-"""Different queries from which on an unchanging number of passages is told."""
+"""Different queries from which on an unchanging number of passages is reported."""
 
-RISING, APART, CONSTANT = 0.9, 0.8, 0.95  # shares from which on it is told
+RISING, APART, CONSTANT = 0.9, 0.8, 0.95  # shares from which on it is reported
 _LEAST_LABELS = (
     20  # passages that another list returned too, and that it did not, for ranks of both
 )
 _DROP = 0.15
 _KEPT = 4000
-_NAMED = 200  # rankers that are told apart
+_NAMED = 200  # rankers that are distinguished
 
 
 @dataclass(slots=True)

@@ -8,19 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.auditing.ledger import REMEMBER, Ledger
-from ctxmem.auditing.segments import Segment, Window, key_of
+from ctxmem.auditing import fixes
+from ctxmem.auditing.ledger import Ledger
+from ctxmem.auditing.paying import Account, Paid
+from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
 from ctxmem.dedup import difference
 
 LOST_TOKENS = 64
-"""Tokens behind a changed beginning that are told from here on; providers cache longer runs."""
+"""Tokens behind a changed beginning that are reported from here on; providers cache longer runs."""
 
 GROWN_CALLS, GROWN_TIMES, GROWN_TOKENS = 6, 3.0, 2000
 """A session grows without restraint if it has as many calls, its last window is as many times its
 first, of as many tokens, and no window was a tenth smaller than the one before."""
 
 LONGEST_TRANSCRIPT = 32 << 20
-"""Characters of a chat, told message by message, of which repeats are looked for at once."""
+"""Characters of a chat, logged message by message, in which repeats are looked for at once."""
+
+BREAK_CALLS, BREAK_SHARE = 12, 3
+"""A history that is trimmed or summarised once in a while loses the cache then, on purpose. A break
+is reported if more than one in `BREAK_SHARE` of the last `BREAK_CALLS` calls has one."""
 
 CACHED_TOKENS = 1024
 """Tokens that an unchanged beginning has at least where providers cache it."""
@@ -28,6 +34,7 @@ CACHED_TOKENS = 1024
 MOST_LINES = 400_000
 """So many ids of lines at least are known, twice as many at most."""
 
+_BLANK = key_of("")
 _HELD_CHARACTERS = 48 << 20
 _ROWS = 400  # calls of a session that the page can draw
 _THREADS = 4
@@ -45,8 +52,10 @@ class Row:
     time: float | None
     tokens: int
     stable: int  # tokens of the beginning that is that of the call before
-    repeated: int  # tokens that stand in the window twice, or came again
-    lost: int  # tokens that stood in the call before, but behind what changed
+    repeated: int  # tokens that the window has twice, or that came again
+    lost: int  # tokens of the call before that are behind what changed
+    parts: tuple[int, ...] = ()  # tokens by part, in the order of PARTS
+    paid: float | None = None  # for its input, None without prices
 
 
 @dataclass(slots=True)
@@ -73,14 +82,17 @@ class Session:
     first: int = 0
     last: int = 0
     shrunk: bool = False
+    breaks: int = 0  # of the last calls, the newest in the lowest bit
     sizes: list[int] = field(default_factory=list)  # tokens of each call, for growth
     place: dict[str, Any] = field(default_factory=dict)
+    about: str = ""  # how its first question begins
     transcript: Transcript | None = None
+    account: Account = field(default_factory=Account)
 
     @property
     def characters(self) -> int:
         """Characters that are held for it, about, and what else takes as much memory."""
-        held = 2000 + 150 * len(self.rows) + 100 * len(self.seen)
+        held = 2000 + 400 * len(self.rows) + 100 * len(self.seen)
         for thread in self.threads:
             held += thread.characters + 200 * len(thread.segments)
         if self.transcript is not None:
@@ -90,12 +102,23 @@ class Session:
 
 @dataclass(slots=True)
 class Transcript:
-    """A chat told message by message: every call is sent all that came before it."""
+    """A chat logged message by message: every call is sent all that came before it."""
 
     messages: list[Any] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     born: list[int] = field(default_factory=list)  # calls made before each segment came
     places: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)  # tokens in front of each segment
+    parts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    uses_tools: bool = False
+    paid: list[Paid] = field(default_factory=list)  # for each call, with prices
+    time: float | None = None  # of the last call
+    pending: list[Any] = field(default_factory=list)  # turns since the model's last one
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # messages and tokens of each call
+    head: int = 0  # tokens that the provider adds to a request
+    model: str = ""
+    about: str = ""  # how its first question begins
+    message_of: list[int] = field(default_factory=list)  # the message of each segment
     place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (segment, the first of its text)
@@ -193,57 +216,93 @@ def add_row(session: Session, row: Row) -> None:
 
 
 def compare(session: Session, window: Window, ledger: Ledger) -> None:
-    """Hold a window against the one before it, and tell what changed in front of what stayed."""
+    """Compare a window with the one before it, and report what changed in front of what stayed."""
     segments = window.segments
-    thread, common = _closest(session, segments)
+    thread, common, old = _closest(session, segments)
     keys = {segment.key for segment in segments}
     characters = sum(len(segment.text) for segment in segments)
     if thread is not None:
         session.threads.remove(thread)
         window.common = common
-        window.stable = sum(segment.tokens for segment in segments[:common])
-        if common < min(len(segments), len(thread.segments)):
+        window.stable = window.start_of(common) if common else 0
+        if common < len(segments) and old < len(thread.segments):
             moved = [i for i in range(common, len(segments)) if segments[i].key in thread.keys]
             lost = sum(segments[i].tokens for i in moved)
             if lost >= LOST_TOKENS:
                 window.lost, window.moved = lost, frozenset(moved)
-                _tell_break(session, thread.segments, window, ledger)
+    session.breaks = (session.breaks << 1 | (window.lost > 0)) & (1 << BREAK_CALLS) - 1
+    if thread is not None and window.lost:
+        what = _changed(thread.segments[old:], segments[common:])
+        session.shrunk |= what == "dropped"
+        if _breaks_often(session):
+            _tell_break(session, what, thread.segments[old], window, ledger)
     session.threads.append(_Thread(segments, keys, characters))
     del session.threads[:-_THREADS]
 
 
-def _closest(session: Session, segments: Sequence[Segment]) -> tuple[_Thread | None, int]:
-    """Return the line of calls that a window continues, and how many segments they share first."""
-    best, most = None, 0
+def _breaks_often(session: Session) -> bool:
+    """Return whether the beginning changes so often that no schedule can be behind it."""
+    calls = min(session.calls + 1, BREAK_CALLS)
+    return BREAK_SHARE * session.breaks.bit_count() > calls
+
+
+def _closest(session: Session, segments: Sequence[Segment]) -> tuple[_Thread | None, int, int]:
+    """Return the line of calls that a window continues, and how many segments of each they share.
+
+    The shared ones are those at the beginning, of the window and of the one before it.
+    """
+    best, most, old = None, 0, 0
     for thread in reversed(session.threads):
-        common = 0
-        for mine, theirs in zip(segments, thread.segments, strict=False):
-            if mine.key != theirs.key:
-                break
-            common += 1
+        common, theirs = _common(segments, thread.segments)
         if common > most or (best is None and common):
-            best, most = thread, common
+            best, most, old = thread, common, theirs
     if best is None:
         for thread in reversed(session.threads):
             shared = sum(segment.key in thread.keys for segment in segments)
             if 2 * shared >= min(len(segments), len(thread.segments)):
-                return thread, 0
-    return best, most
+                return thread, 0, 0
+    return best, most, old
 
 
-def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger: Ledger) -> None:
-    common, new = window.common, window.segments
-    before, now = old[common], new[common]
-    if any(segment.key == now.key for segment in old[common + 1 :]):
-        what = "dropped"
+def _common(one: Sequence[Segment], other: Sequence[Segment]) -> tuple[int, int]:
+    """Return how many segments at the beginning of each are the same.
+
+    White space between passages may be a segment or the end of one, as passages were found.
+    """
+    i = j = 0
+    while i < len(one) and j < len(other):
+        if one[i].key == other[j].key:
+            i, j = i + 1, j + 1
+        elif one[i].key == _BLANK:
+            i += 1
+        elif other[j].key == _BLANK:
+            j += 1
+        else:
+            break
+    return i, j
+
+
+def _changed(old: Sequence[Segment], new: Sequence[Segment]) -> str:
+    """Return what happened behind the common beginning: "dropped", "inserted" or "changed"."""
+    if any(segment.key == new[0].key for segment in old[1:]):
+        return "dropped"
+    if any(segment.key == old[0].key for segment in new[1:]):
+        return "inserted"
+    return "changed"
+
+
+def _tell_break(
+    session: Session, what: str, before: Segment, window: Window, ledger: Ledger
+) -> None:
+    common = window.common
+    now = window.segments[common]
+    if what == "dropped":
         detail = f"{before.name!r} ({before.role}) was taken out in front of what stayed"
         title = "history is cut at the front from call to call"
-    elif any(segment.key == before.key for segment in new[common + 1 :]):
-        what = "inserted"
+    elif what == "inserted":
         detail = f"{now.name!r} ({now.role}) was put in front of what was there"
         title = "something new is put near the beginning from call to call"
     else:
-        what = "changed"
         how = difference(now.text[:4000], before.text[:4000])
         detail = f"the {now.role} text changed: it {how}"
         if _CLOCK.search(now.text) and _CLOCK.sub("", now.text) == _CLOCK.sub("", before.text):
@@ -262,7 +321,9 @@ def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger
         tokens,
         place,
         lambda: (title, detail, texts),
-        fix=None if what == "changed" else REMEMBER,
+        fix=fixes.cut_in_steps(ledger.budget or 2 * window.tokens)
+        if what == "dropped"
+        else fixes.appended(),
     )
 
 
@@ -270,7 +331,7 @@ def _tell_break(session: Session, old: Sequence[Segment], window: Window, ledger
 
 
 def close(session: Session, ledger: Ledger) -> None:
-    """Tell what only the end of a session tells."""
+    """Report what only the end of a session shows."""
     if (
         session.calls < GROWN_CALLS
         or session.shrunk
@@ -289,4 +350,7 @@ def close(session: Session, ledger: Ledger) -> None:
         )
         return title, detail, []
 
-    ledger.add("growth", session.name, above, session.place, describe, requests=session.calls)
+    ledger.add(
+        "growth", session.name, above, session.place, describe,
+        requests=session.calls, fix=fixes.remembered(ledger.budget or half),
+    )  # fmt: skip

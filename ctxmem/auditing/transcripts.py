@@ -10,7 +10,6 @@ copies of another's lines: they are sent again, but were called once.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ctxmem.auditing.assembly import Call
@@ -61,9 +60,9 @@ class _Session:
 
 
 class Transcripts:
-    """Takes turns as they are logged; yields each message once, behind the one it was sent after.
+    """Takes turns as they are logged; returns each message once, behind the one it was sent after.
 
-    A rewound conversation yields a restart that holds the path to where it goes on.
+    A rewound conversation has a restart that holds the path to where it goes on.
     """
 
     def __init__(self) -> None:
@@ -73,8 +72,9 @@ class Transcripts:
         self._size = 0
         self._waiting: OrderedDict[int, _Thread] = OrderedDict()
 
-    def add(self, call: Call) -> Iterator[Call]:
-        """Take a line; yield what is complete by now."""
+    def add(self, call: Call) -> list[Call]:
+        """Take a line; return what is complete by now."""
+        done: list[Call] = []
         name = call.session or "chat"
         session = self._sessions.get(name)
         if session is None:
@@ -82,32 +82,37 @@ class Transcripts:
         self._sessions.move_to_end(name)
         if call.link:
             self._link(session, call)
-            return
-        read = self.lines.read(call.line, name)
-        if read == "again":
-            return
-        call.known = read == "copied"
+            return done
+        if call.line:
+            read = self.lines.read(call.line, name)
+            if read == "again":
+                return done
+            call.known = read == "copied"
         thread = self._thread(session, name, call)
         call.session = thread.name
         if call.restart:
-            yield from self._restart(session, thread, call)
+            self._restart(session, thread, call, done)
         else:
-            yield from self._turn(session, thread, call)
-            yield from self._settle(session, call)
+            self._turn(session, thread, call, done)
+            self._settle(session, call, done)
+        return done
 
-    def rest(self) -> Iterator[Call]:
-        """Yield what is not complete and will not be."""
+    def rest(self) -> list[Call]:
+        """Return what is not complete and will not be."""
+        done: list[Call] = []
         for session in self._sessions.values():
             for thread in session.threads:
-                yield from self._close(thread)
+                self._close(thread, done)
+        return done
 
     # Where a line belongs
 
     def _thread(self, session: _Session, name: str, call: Call) -> _Thread:
         """Return the thread that a line goes on: agents of one session may take turns."""
-        parent = session.nodes.get(call.parent) if call.parent else None
-        if parent is not None:
-            return parent.thread
+        if call.parent:
+            parent = session.nodes.get(call.parent)
+            if parent is not None:
+                return parent.thread
         anew = call.parent == ROOT and _AGENT in name and not call.restart
         if session.threads and not anew:
             return session.threads[-1]
@@ -131,13 +136,13 @@ class Transcripts:
 
     # What a line adds
 
-    def _restart(self, session: _Session, thread: _Thread, call: Call) -> Iterator[Call]:
-        yield from self._close(thread)
+    def _restart(self, session: _Session, thread: _Thread, call: Call, done: list[Call]) -> None:
+        self._close(thread, done)
         thread.path, thread.root = [], _Node(thread)
         self._name(session, call.span, thread.root)
-        yield call
+        done.append(call)
 
-    def _turn(self, session: _Session, thread: _Thread, call: Call) -> Iterator[Call]:
+    def _turn(self, session: _Session, thread: _Thread, call: Call, done: list[Call]) -> None:
         message = call.messages[0] if call.messages else None
         asked = is_answer(message)
         if thread.pending:
@@ -153,8 +158,12 @@ class Transcripts:
                 thread.pending.append(node)
                 self._name(session, call.span, node)
                 return
-            yield from self._close(thread)
-        yield from self._fork(session, thread, call)
+            self._close(thread, done)
+        if call.parent:
+            self._fork(session, thread, call, done)
+        elif not call.span and not asked:
+            done.append(call)  # no other line can name it
+            return
         node = _Node(thread, call, thread.tip, len(thread.path) + 1)
         self._name(session, call.span, node)
         if asked:
@@ -162,28 +171,29 @@ class Transcripts:
             thread.pending, thread.called = [node], calls_made(message)
             self._waiting[id(thread)] = thread
             if len(self._waiting) > _MOST_WAITING:
-                yield from self._close(next(iter(self._waiting.values())))
+                self._close(next(iter(self._waiting.values())), done)
             return
         thread.path.append(node)
-        yield call
+        done.append(call)
 
-    def _close(self, thread: _Thread) -> Iterator[Call]:
+    def _close(self, thread: _Thread, done: list[Call]) -> None:
         """Put the answer that is complete behind the path, and the results of its tools."""
         for node in thread.pending:
             assert node.call is not None
-            node.parent, node.depth = thread.tip, len(thread.path) + 1
-            thread.path.append(node)
-            yield node.call
+            if node.call.span:
+                node.parent, node.depth = thread.tip, len(thread.path) + 1
+                thread.path.append(node)
+            done.append(node.call)
         thread.pending = []
         self._waiting.pop(id(thread), None)
 
-    def _fork(self, session: _Session, thread: _Thread, call: Call) -> Iterator[Call]:
+    def _fork(self, session: _Session, thread: _Thread, call: Call, done: list[Call]) -> None:
         """Go back to the message that a line names as the one before it, if it is not the last."""
         parent = session.nodes.get(call.parent) or self._nodes.get(call.parent)
         if call.parent == ROOT:
             parent = _Node(thread)
         if parent is not None and parent in parent.thread.pending:
-            yield from self._close(parent.thread)
+            self._close(parent.thread, done)
         if parent is None or parent is thread.tip or (not parent.depth and not thread.path):
             return
         left = thread.path[parent.depth :]
@@ -196,29 +206,21 @@ class Transcripts:
             del thread.path[parent.depth :]
         else:
             thread.path = _path_to(parent)
-        yield Call(
-            call.place,
-            thread.name,
-            thread.name,
-            call.time,
-            "",
-            None,
-            messages=[m for node in thread.path if node.call for m in node.call.messages],
-            turn="",
-            restart=True,
-            branch=True,
-        )
+        messages = [m for node in thread.path if node.call for m in node.call.messages]
+        back = Call(call.place, thread.name, thread.name, call.time, "", None, messages, turn="")
+        back.restart = back.branch = True
+        done.append(back)
 
-    def _settle(self, session: _Session, call: Call) -> Iterator[Call]:
+    def _settle(self, session: _Session, call: Call, done: list[Call]) -> None:
         """Note what a line holds; forget the sessions that nothing was added to for longest."""
-        size = sum(map(size_of, call.messages))
+        size = size_of(call.messages[0]) if call.span and call.messages else 100
         session.size += size
         self._size += size
         while self._size > _KEPT_BYTES and len(self._sessions) > 1:
             _, idle = self._sessions.popitem(last=False)
             self._size -= idle.size
             for thread in idle.threads:
-                yield from self._close(thread)
+                self._close(thread, done)
             for span, node in idle.nodes.items():
                 if self._nodes.get(span) is node:
                     del self._nodes[span]

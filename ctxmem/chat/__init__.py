@@ -10,6 +10,7 @@ from ctxmem.chat.checking import check, units
 from ctxmem.chat.chunks import as_chunks, kept_messages, passages
 from ctxmem.chat.counting import count_messages
 from ctxmem.chat.findings import Finding
+from ctxmem.chat.folding import Fold, FoldedMessages, dedup_messages
 from ctxmem.chat.growing import LOW_WATER, Growing, Trimmed
 from ctxmem.chat.media import MEDIA_RULES
 from ctxmem.chat.overhead import OVERHEAD, Overhead
@@ -23,6 +24,8 @@ __all__ = [
     "OVERHEAD",
     "RULES",
     "Finding",
+    "Fold",
+    "FoldedMessages",
     "Growing",
     "Overhead",
     "Rule",
@@ -30,6 +33,7 @@ __all__ = [
     "as_chunks",
     "check",
     "count_messages",
+    "dedup_messages",
     "kept_messages",
     "passages",
     "repair",

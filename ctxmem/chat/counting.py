@@ -114,6 +114,29 @@ class Meter:
             self._texts.keep(text, known)
         return known
 
+    def is_exact(self, *, calls: bool) -> bool:
+        """Whether what is added to texts is what the provider adds, for calls of tools too."""
+        known = self.overhead.exact
+        return {"request", "message"} <= known and (not calls or {"call", "tools"} <= known)
+
+    def plain(self, role: str, tokens: int) -> int:
+        """Return the tokens of a message that has a role and a text of so many, nothing else."""
+        tokens += self.overhead.message
+        return tokens + self.count(_SHORT.get(role, role)) if self.overhead.roles else tokens
+
+    def know(self, text: str, tokens: int) -> None:
+        """Take in the count of a text that was counted elsewhere by the same counter."""
+        if text not in self._texts.counts:
+            self._texts.keep(text, tokens)
+
+    def part(self, part: Part, index: int) -> int:
+        """Return the tokens of one part of a message; `index` names the message in errors.
+
+        Raises:
+            InputError: it holds what no provider takes.
+        """
+        return self._part(part, index, 0)
+
     def marked(self, message: Any, index: int, mark: bytes | None) -> int:
         """Return the tokens of a message, from those counted before where it has a fingerprint."""
         if mark is None:
@@ -159,6 +182,8 @@ class Meter:
             parts = [part for part in parts if part.kind != "call"]
         if self.overhead.cited and any(_cites(part.value, 0) for part in parts):
             tokens += self.overhead.cited
+        if self.provider == "openai" and _answers_alone(parts):
+            tokens -= self.overhead.message + self.count(_SHORT.get(role or "", role or ""))
         spoken = self.provider == "openai" and role is not None and ROLES.get(role) == "assistant"
         for part in parts:
             if spoken and part.kind == "audio":
@@ -334,6 +359,11 @@ class Meter:
         added = kind_of(value) == "tool_addition"  # Anthropic's, of a tool during a conversation
         added_tools = max(self.overhead.tools, self.overhead.forced) if added else 0
         return added_tools + self.overhead.call + self.count(as_json(value, index))
+
+
+def _answers_alone(parts: Sequence[Part]) -> bool:
+    """Whether a message holds nothing but results, each of which is a message of OpenAI's."""
+    return bool(parts) and all(part.kind == "result" and not part.whole for part in parts)
 
 
 def _cites(value: Any, depth: int) -> bool:

@@ -162,7 +162,8 @@ def _role_by_type(message: Any) -> str | None:
     """Return the role of a message that has none in so many words: "" for an item, None: no."""
     kind = get(message, "type")
     if type(message) is dict and message.get("lc") == 1:
-        name = str((message.get("id") or ["?"])[-1])
+        names = message.get("id")
+        name = str(names[-1]) if isinstance(names, list) and names else "?"
         return _LANGCHAIN_CLASSES.get(name, name)
     if isinstance(kind, str):
         # LangChain's messages have a type for a role, whatever it is; items have not.

@@ -231,8 +231,9 @@ def _is_plain(schema: Any) -> bool:
     kind = schema.get("type")
     if kind == "array":
         items = schema.get("items")
-        return items is None or (_is_plain(items) and items.get("type") in _PLAIN)
-    return kind in _PLAIN or kind is None
+        return items is None or (_is_plain(items) and items.get("type") not in (None, "array"))
+    # Several types, such as ["string", "null"], are a list.
+    return kind is None or (isinstance(kind, str) and kind in _PLAIN)
 
 
 # The schema of an answer --------------------------------------------------------------------------

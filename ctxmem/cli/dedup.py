@@ -6,14 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ctxmem import intake
-from ctxmem.chat import as_chunks
-from ctxmem.cli.reading import DONE, FOUND, bytes_of, decoded, print_json, progress, read
+from ctxmem.cli.reading import DONE, FOUND, MISUSED, print_json, progress
+from ctxmem.cli.texts import Texts, read_texts
 from ctxmem.dedup import difference, find_near_duplicates
-from ctxmem.errors import InputError
 from ctxmem.report import visible
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import resolve
@@ -27,9 +24,11 @@ def add_to(commands: Any) -> None:
         "dedup",
         help="find near-duplicates in files",
         description="Group passages that repeat one another, exactly, and say what they cost. "
-        "Exits with 1 when there are any.",
-        epilog="A JSON or JSONL file holds passages, as for pack; any other file is one text, or, "
-        "with --paragraphs, one text a paragraph. Folders are searched.",
+        "Exits with 1 when there are any, and with 2 when there are none but something could not "
+        "be read.",
+        epilog="A JSON, JSONL or Parquet file holds passages, as for pack, or traces, as for "
+        "audit, of which the retrieved passages are compared; any other file is one text, or, with "
+        "--paragraphs, one text a paragraph. Folders are searched.",
     )
     dedup.add_argument("paths", metavar="PATH", nargs="+", help="files or folders; - reads JSONL")
     dedup.add_argument("--threshold", type=float, default=0.5, help="shared shingles (0.5)")
@@ -51,7 +50,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the groups and what they cost, or write one of each."""
-    names, texts = _passages(arguments.paths, arguments.paragraphs)
+    read = read_texts(arguments.paths, paragraphs=arguments.paragraphs)
+    names, texts = read.names, read.texts
     progress(f"comparing {len(texts):,} texts")
     groups = find_near_duplicates(
         texts,
@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "saved_tokens": saved,
                 "counter": counter.name,
                 "exact": counter.exact,
+                "unread": read.unread,
                 "groups": [
                     {
                         "keep": names[group.representative],
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
                 ],
             }
         )
-        return FOUND if groups else DONE
+        return _ended(groups, read)
     repeats = len(stays) - len(groups)
     print(
         f"{len(texts):,} texts, {sum(tokens):,} tokens: {repeats:,} repeat others, in "
@@ -116,49 +117,22 @@ def run(arguments: argparse.Namespace) -> int:
                     else (f"{kind} {share:.2f}, {difference(texts[i], texts[kept])}")
                 )
                 print(visible(f"  {names[i]}  {tokens[i]:,} tokens, {said}"))
-    return FOUND if groups else DONE
+    return _ended(groups, read)
 
 
-def _passages(paths: Sequence[str], paragraphs: bool) -> tuple[list[str], list[str]]:
-    """Return names and texts of all passages; blank ones are left out."""
-    files: list[tuple[str, bool]] = []  # and whether it was named, not found in a folder
-    for path in paths:
-        if path != "-" and Path(path).is_dir():
-            found = sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
-            files += [(file, False) for file in found]
-        else:
-            files.append((path, True))
-    names, texts, skipped = [], [], []
-    for number, (file, named) in enumerate(files):
-        progress("reading files", number, len(files))
-        try:
-            parts = _passages_of(file, paragraphs)
-        except InputError:
-            if named:
-                raise
-            skipped.append(file)
-            continue
-        for name, text in parts:
-            if text.strip():
-                names.append(name)
-                texts.append(text)
-    progress("")
-    if skipped:
+def _ended(groups: Sequence[Any], read: Texts) -> int:
+    """Say what was not read, and return the exit code: no gate is green for what nobody read."""
+    for reason in read.reasons() if groups else ():
+        print(f"ctxmem dedup: {visible(reason)}", file=sys.stderr)
+    if read.empty:
         print(
-            f"skipped {len(skipped):,} files that hold no text: {skipped[0]} ...", file=sys.stderr
+            f"skipped {len(read.empty):,} files that hold no text: {visible(read.empty[0])} ...",
+            file=sys.stderr,
         )
-    if not texts:
-        raise InputError(f"{', '.join(paths)}: no text; expected files with passages")
-    return names, texts
-
-
-def _passages_of(file: str, paragraphs: bool) -> list[tuple[str, str]]:
-    """Return (name, text) of every passage of a file."""
-    if file == "-" or Path(file).suffix in (".json", ".jsonl"):
-        table = intake.read(as_chunks(intake.listed(read(file)[0]))[0])
-        return [(f"{file}:{n}", chunk.text) for n, chunk in enumerate(table.chunks, start=1)]
-    text = decoded(bytes_of(file), file)
-    if not paragraphs:
-        return [(file, text)]
-    cut = [part for part in text.split("\n\n") if part.strip()]
-    return [(f"{file}:{n}", part) for n, part in enumerate(cut, start=1)]
+    if groups:
+        return FOUND
+    if read.unread:
+        why = visible("; ".join(read.reasons()))
+        print(f"ctxmem dedup: nothing repeats in what could be read; {why}", file=sys.stderr)
+        return MISUSED
+    return DONE

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from ctxmem.errors import InputError
 
-DONE, FOUND, MISUSED = 0, 1, 2
+DONE, FOUND, MISUSED, INTERRUPTED = 0, 1, 2, 130
 
 _HITS = ("chunks", "hits", "documents", "results", "messages")
 

@@ -12,7 +12,8 @@ from ctxmem.auditing.conversations import Conversation, Exchange, conversations
 from ctxmem.auditing.messages import is_answer
 from ctxmem.chat.uniform import put_together, uniform
 from ctxmem.cli.reading import DONE, print_json, progress, whole
-from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.errors import BudgetError, InputError
+from ctxmem.memory import Memory
 from ctxmem.memory.planner import POLICIES
 from ctxmem.memory.replaying import Replay, replay
 from ctxmem.policies import POLICIES as PAGE_POLICIES
@@ -62,15 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay, and print a table, JSON or a page."""
     tally = Tally()
     recorded = Recorded(arguments.trace, tally)
-    options = [
-        {"policy": policy.strip(), "prices": prices_of(name.strip())}
-        for name in arguments.prices.split(",")
-        for policy in arguments.policy.split(",")
-    ]
+    options = _options(arguments)
     found: list[list[Replay]] = [[] for _ in options]
     shown: list[Replay] = []  # of the longest conversation
     for chat in recorded:
-        made = _replayed(chat, options, arguments, recorded)
+        made = _replayed(chat, options, arguments.budget, recorded)
         for done, one in zip(found, made, strict=bool(made)):
             done.append(one)
         if made and (not shown or len(made[0].steps) > len(shown[0].steps)):
@@ -106,26 +103,37 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _options(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the options of a memory for each policy and price; wrong ones are an `InputError`."""
+    options = [
+        {
+            "policy": policy.strip(),
+            "prices": prices_of(name.strip()),
+            "counter": arguments.counter,
+            "miss_cost": arguments.miss_cost,
+            "tabulate_json": not arguments.verbatim,
+        }
+        for name in arguments.prices.split(",")
+        for policy in arguments.policy.split(",")
+    ]
+    for option in options:
+        Memory(arguments.budget, **option)  # what is wrong with them is said before the wait
+    return options
+
+
 def _replayed(
-    chat: Chat, options: Sequence[dict[str, Any]], arguments: argparse.Namespace, recorded: Recorded
+    chat: Chat, options: Sequence[dict[str, Any]], budget: int, recorded: Recorded
 ) -> list[Replay]:
     """Return what each policy makes of a conversation, [] if it cannot be replayed."""
     made = []
     for number, option in enumerate(options, start=1):
         progress(f"conversation {recorded.number:,}, policy {number} of {len(options)}")
         try:
-            one = replay(
-                chat.windows(),
-                arguments.budget,
-                **option,
-                counter=arguments.counter,
-                miss_cost=arguments.miss_cost,
-                tabulate_json=not arguments.verbatim,
-            )
+            one = replay(chat.windows(), budget, **option)
         except BudgetError as error:
             recorded.leave_out(TOO_LARGE, len(chat.exchanges), str(error))
             return []
-        except InputTypeError as error:
+        except InputError as error:
             recorded.leave_out(UNREADABLE, len(chat.exchanges), str(error))
             return []
         made.append(one)

@@ -95,14 +95,57 @@ def bar(parts: Sequence[tuple[str, int]], label: str) -> str:
     )
 
 
+def part_bar(name: str, tokens: int, most: int) -> str:
+    """Draw the tokens of one part of requests, against those of the largest part."""
+    return (
+        '<svg class="bar" viewBox="0 0 1000 20" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect class="p-{escape(name)}" height="20" width="{1000 * tokens / max(1, most):.1f}"/>'
+        "</svg>"
+    )
+
+
 def key(marks: Iterable[tuple[str, str]]) -> str:
-    """Return the key of a drawing: (mark, what it says)."""
+    """Return the key of a drawing: (mark or class of a part, what it says)."""
     items = "".join(
         f'<li><svg class="dot" viewBox="0 0 10 10" aria-hidden="true">'
-        f'<rect class="m-{mark or "new"}" width="10" height="10"/></svg>{escape(text)}</li>'
+        f'<rect class="{_class(mark)}" width="10" height="10"/></svg>{escape(text)}</li>'
         for mark, text in marks
     )
     return f'<ul class="key">{items}</ul>'
+
+
+def _class(mark: str) -> str:
+    return mark if mark.startswith("p-") else f"m-{mark or 'new'}"
+
+
+def stacked(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], called: Mapping[str, str]
+) -> str:
+    """Draw requests as columns, each a stack of its parts."""
+    size = -(-len(rows) // _COLUMNS)
+    groups = [rows[start : start + size] for start in range(0, len(rows), size)]
+    means = [
+        {name: sum(row["parts"].get(name, 0) for row in group) // len(group) for name in names}
+        for group in groups
+    ]
+    top = max([1, *(sum(parts.values()) for parts in means)])
+    step = 1000 / len(means)
+    paths: dict[str, list[str]] = {}
+    for i, parts in enumerate(means):
+        y = 100.0
+        for name, tokens in parts.items():
+            height = 100 * tokens / top
+            if height > 0:
+                column = _column(i * step, y, step - min(2.0, step / 5), height)
+                paths.setdefault(name, []).append(column)
+                y -= height
+    drawn = "".join(f'<path class="p-{name}" d="{"".join(d)}"/>' for name, d in paths.items())
+    last = ", ".join(f"{called[name]} {tokens:,}" for name, tokens in means[-1].items() if tokens)
+    return (
+        f'<div class="chart"><span class="top">{top:,}</span>'
+        f'<svg class="stack" viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" '
+        f'aria-label="Parts of each request; of the last: {escape(last)}">{drawn}</svg></div>'
+    )
 
 
 def columns(rows: Sequence[Mapping[str, Any]], budget: int | None = None, label: str = "") -> str:

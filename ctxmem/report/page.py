@@ -41,7 +41,7 @@ padding:1rem 1.1rem;margin:.8rem 0}
 .ctxmem svg{display:block;width:100%}
 .ctxmem .bar{height:1.25rem;border-radius:4px}
 .ctxmem .strip{height:3.4rem}
-.ctxmem .columns{height:8rem;border-bottom:1px solid var(--line)}
+.ctxmem :is(.columns,.stack){height:8rem;border-bottom:1px solid var(--line)}
 .ctxmem .kept{height:1.4rem}
 .ctxmem .strip g:hover .seg,.ctxmem .strip g.at .seg{stroke:var(--ink);stroke-width:2}
 .ctxmem .seg,.ctxmem .free{stroke:var(--card);stroke-width:1;vector-effect:non-scaling-stroke}
@@ -52,6 +52,12 @@ vector-effect:non-scaling-stroke;fill:none}
 .ctxmem .m-repeat{fill:var(--repeat)}.ctxmem .m-resent{fill:var(--resent)}
 .ctxmem .m-version{fill:var(--version)}.ctxmem .m-overlap{fill:var(--overlap)}
 .ctxmem .m-lost{fill:var(--lost)}.ctxmem .m-boilerplate{fill:var(--boilerplate)}
+.ctxmem .p-system{fill:#5b7fb5}.ctxmem .p-tools{fill:#8f6fb8}.ctxmem .p-history{fill:#7fa7a0}
+.ctxmem .p-tool_calls{fill:#b86f9b}.ctxmem .p-tool_results{fill:#c08a4a}
+.ctxmem .p-passages{fill:#5d9c5a}.ctxmem .p-question{fill:#c9b458}.ctxmem .p-images{fill:#c0605a}
+.ctxmem .p-files{fill:#a0785a}.ctxmem .p-sound{fill:#6a9fc0}.ctxmem .p-thoughts{fill:#9a9a6a}
+.ctxmem .p-overhead{fill:#98a2ac}
+.ctxmem .parts th[scope=row]{white-space:nowrap}.ctxmem .parts td.wide{width:40%}
 .ctxmem .plot{height:auto}
 .ctxmem .plot text{font-size:12px;fill:var(--soft)}
 .ctxmem .plot .grid{stroke:var(--line)}
@@ -83,6 +89,8 @@ vertical-align:top;font-weight:400;overflow-wrap:anywhere}
 .ctxmem .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .ctxmem td.s{white-space:nowrap}
 .ctxmem td.wide{width:60%;vertical-align:middle}
+.ctxmem .scroll{overflow-x:auto}.ctxmem .scroll table{min-width:36rem}
+.ctxmem .scroll :is(th,td){overflow-wrap:break-word}
 .ctxmem .reached :is(th,td){overflow-wrap:break-word}
 .ctxmem .peers tbody th{width:30%}.ctxmem .peers td.wide{width:25%}
 .ctxmem pre,.ctxmem code{font:.88em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,monospace}
@@ -143,6 +151,7 @@ border-bottom:1px solid var(--line)}
 .ctxmem .change .bar{grid-column:1/-1;height:.35rem;margin:.2rem 0}
 .ctxmem footer{margin:3rem 0 1rem;font-size:.88rem}
 @media (max-width:45rem){.ctxmem .n,.ctxmem td.s{white-space:normal}
+.ctxmem .parts .n{white-space:nowrap}.ctxmem .parts :is(.wide,thead th:last-child){display:none}
 .ctxmem .hero{font-size:1.5rem}.ctxmem .change{grid-template-columns:1fr}
 .ctxmem .change .n{text-align:left}.ctxmem summary{flex-wrap:wrap}
 .ctxmem .beside,.ctxmem .sides{grid-template-columns:minmax(0,1fr)}

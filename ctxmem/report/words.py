@@ -29,7 +29,20 @@ def many(count: int, noun: str) -> str:
     """
     if count == 1:
         return f"1 {noun}"
-    return f"{count:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{count:,} {noun}s"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith(("ry", "py")) else f"{count:,} {noun}s"
+
+
+def brief(count: int) -> str:
+    """Return a count in at most six characters, for where there is little room.
+
+    >>> brief(12_345), brief(144_296_389), brief(2_000_000_000)
+    ('12,345', '144M', '2.00G')
+    """
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= max(size, 10**5):
+            scaled = count / size
+            return f"{scaled:.{max(0, 3 - len(str(int(scaled))))}f}{unit}"
+    return f"{count:,}"
 
 
 def share(part: float, whole: float) -> str:
@@ -45,12 +58,12 @@ def share(part: float, whole: float) -> str:
 def money(amount: float | None) -> str:
     """Return an amount with as many decimals as say something; "" for none.
 
-    >>> money(1234.5), money(0.0312), money(0.00002), money(None)
-    ('$1,234.50', '$0.031', 'under $0.0001', '')
+    >>> money(1234.5), money(0.5), money(0.0312), money(0.00002), money(None)
+    ('$1,234.50', '$0.50', '$0.031', 'under $0.0001', '')
     """
     if amount is None:
         return ""
-    if amount == 0 or amount >= 1:
+    if amount == 0 or amount >= 0.1:
         return f"${amount:,.2f}"
     return f"${amount:.2g}" if amount >= 1e-4 else "under $0.0001"
 

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 _DEEPEST = 20
 _ENCODED = 3  # times that exports encode a value as JSON
 _LONGEST_NAME = 300  # characters of an id or a name that are kept
+_SESSIONS = (
+    *("session_id", "thread_id", "conversation_id", "chat_id"),
+    *("sessionId", "threadId", "conversationId", "chatId", "Helicone-Session-Id"),
+)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?")
 
 
 def plain(attributes: Any) -> dict[str, Any]:
-    """Return attributes as a dict: OTLP's list of keys and values, or a dict as it is."""
+    """Return attributes as a dict: OTLP's list of keys and values, JSON, or a dict as it is."""
+    if isinstance(attributes, str):
+        attributes = parsed(attributes)
     if isinstance(attributes, list):
         return {
             str(item.get("key")): _value(item.get("value"), 0)
             for item in attributes
             if isinstance(item, dict)
-        }
+        } or {str(item[0]): item[1] for item in attributes if _is_entry(item)}
     return attributes if isinstance(attributes, dict) else {}
+
+
+_OTLP = frozenset(
+    f"{kind}Value" for kind in ("string", "bool", "int", "double", "array", "kvlist", "bytes")
+)
 
 
 def _value(value: Any, depth: int) -> Any:
@@ -30,6 +46,8 @@ def _value(value: Any, depth: int) -> Any:
     if not isinstance(value, dict) or len(value) != 1 or depth > _DEEPEST:
         return value
     ((kind, inner),) = value.items()
+    if kind not in _OTLP:
+        return value
     if kind == "intValue":
         return as_int(inner)
     if kind == "arrayValue":
@@ -45,11 +63,16 @@ def _value(value: Any, depth: int) -> Any:
     return inner
 
 
+def value_of(value: Any) -> Any:
+    """Return a value that may be OTLP's, such as {"stringValue": ...}; the body of a log record."""
+    return _value(value, 0)
+
+
 def look(attributes: Mapping[str, Any], name: str) -> Any:
     """Return an attribute by its dotted name, also where dots have become nesting."""
     found = attributes.get(name)
-    if found is not None or "." not in name:
-        return found
+    if found is not None or name.partition(".")[0] not in attributes:
+        return found  # flattened, as most are: nothing is nested
     at: Any = attributes
     parts = name.split(".")
     for i, part in enumerate(parts):
@@ -97,20 +120,70 @@ def parsed(value: Any) -> Any:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            break
+            return _python(value)
     return value
 
 
-def without_arrays(value: Any, depth: int = 0) -> Any:
-    """Return a record with lists and numbers in place of numpy's arrays and scalars."""
-    if depth > _DEEPEST:
+_LITERAL = re.compile(r"[\[{(][\[{(\s]*'")
+_LONGEST_LITERAL = 1 << 20  # characters; the parser takes some hundred bytes for each
+
+
+def _python(text: str) -> Any:
+    """Return the value that Python wrote as `str(value)`, the text if it is none."""
+    if len(text) > _LONGEST_LITERAL or not _LITERAL.match(text):
+        return text
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that Python does not know
+            return as_json(ast.literal_eval(text))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+
+
+def as_json(value: Any, *, maps: bool = False, depth: int = 0) -> Any:
+    """Return a value of Python, numpy, pandas or Arrow as JSON would have it.
+
+    Arrays and tuples become lists, decimals numbers, bytes text, what a table writes for a missing
+    value None. Times stay as they are; objects of other classes too. With `maps`, a list of pairs
+    is a dict: it is what Arrow makes of a map.
+    """
+    kind = type(value)
+    if kind in _JSON or depth > _DEEPEST:
         return value
+    if kind is float:
+        return None if math.isnan(value) else value
+    if kind is dict:
+        return {str(k): as_json(v, maps=maps, depth=depth + 1) for k, v in value.items()}
+    if kind in (list, tuple, set, frozenset):
+        if maps and value and all(map(_is_entry, value)):
+            return {k: as_json(v, maps=maps, depth=depth + 1) for k, v in value}
+        return [as_json(inner, maps=maps, depth=depth + 1) for inner in value]
+    return _foreign(value, maps, depth)
+
+
+_JSON = (str, int, bool, type(None))
+
+
+def _is_entry(item: Any) -> bool:
+    """Tell whether an item is an entry of an Arrow map: a tuple of a name and a value."""
+    return type(item) is tuple and len(item) == 2 and type(item[0]) is str
+
+
+def _foreign(value: Any, maps: bool, depth: int) -> Any:
     if type(value).__module__.partition(".")[0] == "numpy":
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {key: without_arrays(inner, depth + 1) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_arrays(inner, depth + 1) for inner in value]
+        return as_json(value.tolist(), maps=maps, depth=depth + 1)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Mapping):
+        return as_json(dict(value), maps=maps, depth=depth)
+    if type(value).__name__ in ("NAType", "NaTType"):  # pandas' missing values
+        return None
     return value
 
 
@@ -152,6 +225,18 @@ def named(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     return None
 
 
+def session_in(metadata: Any) -> str | None:
+    """Return the session that a caller's metadata names."""
+    if isinstance(metadata, dict):
+        for key in _SESSIONS:
+            found = metadata.get(key)
+            if found is not None:
+                name = name_of(found)
+                if name:
+                    return name
+    return None
+
+
 def as_int(value: Any) -> int | None:
     """Return a count, also one written as text; None for anything else."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 19:
@@ -185,6 +270,9 @@ def as_time(value: Any) -> float | None:
             return _iso(value)
     if isinstance(value, datetime):
         return value.timestamp()
+    if isinstance(value, list) and len(value) == 2:  # seconds and nanoseconds, as JavaScript's SDK
+        seconds, rest = (as_score(number) for number in value)
+        return None if seconds is None or rest is None else seconds + rest / 1e9
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e20:
         return None
     seconds = float(value)

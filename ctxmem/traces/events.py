@@ -22,6 +22,15 @@ class Kind(Enum):
     """The session's history was compacted: what comes next begins anew."""
     LINK = "link"
     """Nothing but which span belongs to which, and to which session."""
+    PART = "part"
+    """A record of its own about another's call: of what it was asked, of what it answered."""
+    AROUND = "around"
+    """A step that repeats what the requests in it say; itself a request only if none is there."""
+    HEADER = "header"
+    """What holds for the lines of a transcript around it: session, model, tokens of an answer.
+
+    PART, AROUND and HEADER are joined with the events they belong to and never leave the reader.
+    """
 
 
 class Passage(NamedTuple):
@@ -70,6 +79,7 @@ class Event:
         response: id of the model's response, "" where it is not told.
         previous: id of the response that the request continues: `messages` is only what was added.
         turn: id of the model's answer, so that one told in parts is counted once.
+        joins: other records may hold the messages of the call; they name its span.
         unread: what the record should have said and did not in a known way, "" if nothing.
     """
 
@@ -93,6 +103,7 @@ class Event:
     previous: str = ""
     turn: str = ""
     unread: str = ""
+    joins: bool = False
 
 
 ROOT = "-"
@@ -100,3 +111,13 @@ ROOT = "-"
 
 NO_MESSAGES = "a call of a model without messages in a known form"
 """What `unread` is of such a call."""
+UNLOGGED = "a call of a model whose messages were not logged; only its tokens are counted"
+"""What `unread` is of a call of which the log has the tokens alone."""
+
+
+def as_request(event: Event) -> None:
+    """Make an event of a model's call a request, and note if its messages are not known."""
+    billed = event.usage is not None and bool(event.usage.input)
+    if event.messages or billed:
+        event.kind = Kind.REQUEST
+    event.unread = "" if event.messages else UNLOGGED if billed else NO_MESSAGES

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ctxmem.traces import logs, platforms, spans
+from ctxmem.traces import logs, mlflow, platforms, requests, spans, transcripts
 from ctxmem.traces.events import Event
+from ctxmem.traces.joining import Joiner
 from ctxmem.traces.records import Tally
 
 
@@ -24,6 +25,8 @@ class Format(NamedTuple):
 
 
 FORMATS = (
+    Format(mlflow.WEAVE, mlflow.WEAVE_KEYS, mlflow.is_weave, mlflow.read_weave),
+    Format(platforms.AGENTS, platforms.AGENTS_KEYS, platforms.is_agents, platforms.read_agents),
     Format("OpenTelemetry", spans.SPAN_KEYS, spans.is_span, spans.read_span),
     Format(
         platforms.LANGSMITH,
@@ -31,12 +34,24 @@ FORMATS = (
         platforms.is_langsmith,
         platforms.read_langsmith,
     ),
-    Format(logs.CLAUDE_CODE, logs.CLAUDE_CODE_KEYS, logs.is_claude_code, logs.read_claude_code),
+    Format(
+        transcripts.CLAUDE_CODE,
+        transcripts.CLAUDE_CODE_KEYS,
+        transcripts.is_claude_code,
+        transcripts.read_claude_code,
+    ),
+    Format(transcripts.CODEX, transcripts.CODEX_KEYS, transcripts.is_codex, transcripts.read_codex),
+    Format(
+        transcripts.GEMINI_CLI,
+        transcripts.GEMINI_CLI_KEYS,
+        transcripts.is_gemini_cli,
+        transcripts.read_gemini_cli,
+    ),
     Format(
         platforms.LANGFUSE, platforms.LANGFUSE_KEYS, platforms.is_langfuse, platforms.read_langfuse
     ),
-    Format("requests", logs.REQUEST_KEYS, logs.is_request, logs.read_request),
-    Format(logs.MESSAGES, logs.MESSAGE_KEYS, logs.is_message, logs.read_message),
+    Format("requests", requests.REQUEST_KEYS, requests.is_request, requests.read_request),
+    Format(requests.MESSAGES, logs.MESSAGE_KEYS, logs.is_message, logs.read_message),
     Format(logs.HITS, logs.HITS_KEYS, logs.is_hits, logs.read_hits),
 )
 """Asked in this order, per record: one file may hold several."""
@@ -45,6 +60,9 @@ _HOLDERS = spans.HOLDER_KEYS | platforms.HOLDER_KEYS
 
 MOST_PARTS = 50_000
 """Messages or passages of one record that are read."""
+
+UNKNOWN = "of no known format"
+"""Why a record is skipped that none of the formats recognises."""
 
 _MOST_SHAPES = 4096
 _NESTED = 4  # documents within documents: a page of an API with traces with observations
@@ -75,9 +93,26 @@ def _shape(record: dict[str, Any]) -> _Shape:
 
 
 def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Event]:
-    """Yield the events of records; those of no known format are counted, never fatal."""
+    """Yield the events of records; those of no known format are counted, never fatal.
+
+    Records that are about one call are joined, so that it is one event.
+    """
+    joiner = Joiner()
     for record, place in records:
-        yield from _events(record, place, tally, 0)
+        for event in _events(record, place, tally, 0):
+            if not event.unread and joiner.passes(event):
+                yield event
+            else:
+                yield from _counted(joiner.add(event), tally)
+    yield from _counted(joiner.rest(), tally)
+
+
+def _counted(events: Iterable[Event], tally: Tally) -> Iterator[Event]:
+    """Yield events, and count those that say that something could not be read."""
+    for event in events:
+        if event.unread:
+            tally.skip(event.unread, event.place)
+        yield event
 
 
 def _events(record: Any, place: str, tally: Tally, depth: int) -> Iterable[Event]:
@@ -92,7 +127,7 @@ def _events(record: Any, place: str, tally: Tally, depth: int) -> Iterable[Event
         if record and all(isinstance(item, dict) and logs.is_message(item) for item in record):
             return _events({"messages": record}, place, tally, depth)
         return _each(record, place, tally, depth + 1)
-    tally.skip("of no known format", place)
+    tally.skip(UNKNOWN, place)
     return ()
 
 
@@ -112,11 +147,9 @@ def _told(record: dict[str, Any], shape: _Shape, place: str, tally: Tally) -> Se
                 return ()
             for event in events:
                 tally.formats[event.format] += 1
-                if event.unread:
-                    tally.skip(event.unread, place)
                 _bound(event, tally)
             return events
-    tally.skip("of no known format", place)
+    tally.skip(UNKNOWN, place)
     return ()
 
 

@@ -1,22 +1,26 @@
-"""Exports of tracing platforms: LangSmith runs, Langfuse observations."""
+"""Exports of tracing platforms: LangSmith runs, Langfuse observations, OpenAI's Agents SDK."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from ctxmem.traces.attrs import as_int, as_time, dicts, name_of, parsed
-from ctxmem.traces.events import Event, Kind, Usage
-from ctxmem.traces.passages import messages_of, passages_of, query_of
-from ctxmem.traces.spans import as_request, details_usage, session_in
+from ctxmem.traces.attrs import as_int, as_score, as_time, dicts, name_of, parsed, session_in
+from ctxmem.traces.events import Event, Kind, Usage, as_request
+from ctxmem.traces.messages import answer_of, messages_of, query_of, tools_of, without_tools
+from ctxmem.traces.mlflow import unpack_mlflow
+from ctxmem.traces.passages import passages_of
+from ctxmem.traces.usage import details_usage, usage_of
 
-LANGSMITH, LANGFUSE = "LangSmith", "Langfuse observations"
+LANGSMITH, LANGFUSE, AGENTS = "LangSmith", "Langfuse observations", "OpenAI Agents SDK"
 _OBSERVATIONS = frozenset(
     "SPAN GENERATION EVENT RETRIEVER TOOL AGENT CHAIN EMBEDDING EVALUATOR GUARDRAIL".split()
 )
 
 LANGSMITH_KEYS = frozenset(("run_type",))
+AGENTS_KEYS = frozenset(("span_data", "workflow_name"))
 LANGFUSE_KEYS = frozenset(("trace_id", "traceId"))
+_PAGES = frozenset(("meta", "object", "error", "next_cursor", "nextPageToken"))
 HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data", "child_runs"))
 
 
@@ -53,26 +57,47 @@ def read_langsmith(record: dict[str, Any], place: str) -> Iterator[Event]:
             event.kind = Kind.RETRIEVAL
     elif kind == "llm":
         event.messages = messages_of(inputs)
-        event.usage = _usage(record, outputs)
+        event.tools = tools_of(inputs) or tools_of(_invocation(extra))
+        event.answer = answer_of(outputs)
+        event.usage = _usage(record, outputs, metadata)
+        event.cost = as_score(record.get("total_cost"))
+        event.response = _response(outputs)
         as_request(event)
     yield event
 
 
-def _usage(record: dict[str, Any], outputs: Any) -> Usage | None:
+def _invocation(extra: Any) -> Any:
+    return extra.get("invocation_params") if isinstance(extra, dict) else None
+
+
+def _response(outputs: Any) -> str:
+    """Return the id of a provider's own response; LangChain's runs have ids of their own."""
+    named = isinstance(outputs, dict) and "choices" in outputs
+    return name_of(outputs.get("id")) or "" if named else ""
+
+
+def _usage(record: dict[str, Any], outputs: Any, metadata: Any) -> Usage | None:
     if as_int(record.get("prompt_tokens")):
-        given, made = as_int(record.get("prompt_tokens")), as_int(record.get("completion_tokens"))
-        details = parsed(record.get("prompt_token_details"))
-        cached = as_int(details.get("cache_read")) if isinstance(details, dict) else None
-        return Usage(given, made, cached)
-    usage = outputs.get("usage_metadata") if isinstance(outputs, dict) else None
-    if not isinstance(usage, dict):
-        return None
-    details = usage.get("input_token_details")
-    cached = as_int(details.get("cache_read")) if isinstance(details, dict) else None
-    written = as_int(details.get("cache_creation")) if isinstance(details, dict) else None
-    return Usage(
-        as_int(usage.get("input_tokens")), as_int(usage.get("output_tokens")), cached, written
-    )
+        return usage_of({key: parsed(value) for key, value in record.items() if "token" in key})
+    for holder in (outputs, metadata):
+        if isinstance(holder, dict):
+            for usage in (*map(holder.get, ("usage_metadata", "usage")), _langchain(holder)):
+                if isinstance(usage, dict):
+                    return usage_of(usage)
+    return None
+
+
+def _langchain(outputs: dict[str, Any]) -> Any:
+    """Return the usage that LangChain's output has with its message, or beside all of them."""
+    inner = outputs.get("generations")
+    while isinstance(inner, list) and inner:
+        inner = inner[0]
+    message = inner.get("message") if isinstance(inner, dict) else None
+    fields = message.get("kwargs", message) if isinstance(message, dict) else {}
+    if isinstance(fields, dict) and isinstance(fields.get("usage_metadata"), dict):
+        return fields["usage_metadata"]
+    beside = outputs.get("llm_output")
+    return beside.get("token_usage", beside.get("usage")) if isinstance(beside, dict) else None
 
 
 def is_langfuse(record: dict[str, Any]) -> bool:
@@ -110,10 +135,46 @@ def read_langfuse(record: dict[str, Any], place: str) -> Iterator[Event]:
         if event.passages:
             event.kind = Kind.RETRIEVAL
     elif kind == "GENERATION":
-        event.messages = messages_of(record.get("input"))
+        event.messages, tools = without_tools(messages_of(record.get("input")))
+        event.tools = tools or tools_of(parsed(record.get("input")))
+        event.answer = answer_of(record.get("output"))
         model = field("provided_model_name", "model") or record.get("model")
         event.name = name_of(model) or ""
-        event.usage = details_usage(parsed(field("usage_details", "usageDetails")))
+        usage = field("usage_details", "usageDetails") or record.get("usage")
+        event.usage = details_usage(parsed(usage))
+        costs = parsed(field("cost_details", "costDetails"))
+        total = costs.get("total") if isinstance(costs, dict) else None
+        stated = field("total_cost", "calculatedTotalCost")
+        event.cost = as_score(total if total is not None else stated)
+        as_request(event)
+    yield event
+
+
+def is_agents(record: dict[str, Any]) -> bool:
+    """Tell whether a record is a span or a trace of OpenAI's Agents SDK."""
+    return str(record.get("object")).startswith("trace")
+
+
+def read_agents(record: dict[str, Any], place: str) -> Iterator[Event]:
+    """Yield what a span says; those of the Responses API have tokens alone."""
+    data = record.get("span_data")
+    event = Event(
+        Kind.LINK,
+        place,
+        AGENTS,
+        trace=name_of(record.get("trace_id") or record.get("id")) or "",
+        span=name_of(record.get("id")) or "",
+        parent=name_of(record.get("parent_id")) or "",
+        session=name_of(record.get("group_id")),
+        time=as_time(record.get("started_at")),
+    )
+    if isinstance(data, dict) and data.get("type") in ("generation", "response"):
+        usage = data.get("usage")
+        event.messages = messages_of(data.get("input"))
+        event.answer = answer_of(data.get("output"))
+        event.usage = usage_of(usage) if isinstance(usage, dict) else None
+        event.name = name_of(data.get("model")) or ""
+        event.response = name_of(data.get("response_id")) or ""
         as_request(event)
     yield event
 
@@ -124,12 +185,44 @@ def unpack(record: dict[str, Any]) -> Iterator[dict[str, Any]] | None:
     None for others.
     """
     if isinstance(record.get("child_runs"), list):
-        own = {key: value for key, value in record.items() if key != "child_runs"}
-        return iter([own, *dicts(record["child_runs"])])
-    for key in ("runs", "observations", "spans"):
+        return _runs(record)
+    for key in ("runs", "observations"):
         if isinstance(record.get(key), list) and "run_type" not in record:
-            return dicts(record[key])
+            return _observed(record, key)
+    spans = unpack_mlflow(record) if "run_type" not in record else None
+    if spans is not None:
+        return spans
     rows = record.get("data")
-    if isinstance(rows, list) and rows and ("meta" in record or "object" in record):
+    if isinstance(rows, list) and rows and not _PAGES.isdisjoint(record):
         return dicts(rows)
+    if isinstance(rows, list) and rows and isinstance(rows[0], dict) and "traceID" in rows[0]:
+        return dicts(rows)  # Jaeger's traces, each with its spans
     return None
+
+
+def _runs(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a run and all in it, however deep they are nested."""
+    waiting = [run]
+    while waiting:
+        run = waiting.pop()
+        inner = run.get("child_runs")
+        waiting.extend(reversed(list(dicts(inner))))
+        yield {key: value for key, value in run.items() if key != "child_runs"}
+
+
+def _observed(trace: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    """Yield the observations of a trace; the session is said once, of the trace."""
+    about = trace.get("trace")
+    session = next(
+        (
+            name
+            for holder in (trace, about)
+            if isinstance(holder, dict)
+            for name in (holder.get("sessionId"), holder.get("session_id"))
+            if name
+        ),
+        None,
+    )
+    for row in dicts(trace[key]):
+        own = row.get("session_id") or row.get("sessionId")
+        yield {**row, "session_id": session} if session and not own else row

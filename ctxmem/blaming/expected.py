@@ -1,0 +1,191 @@
+"""What should have been answered: a file, or plain data, and which question each entry is of."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctxmem.blaming.answers import words
+from ctxmem.errors import InputError, InputTypeError
+
+_QUESTIONS = ("question", "query", "input", "user_input", "prompt")
+_ANSWERS = (
+    *("answer", "answers", "expected", "expected_answer", "expected_output", "reference"),
+    *("reference_answer", "ground_truth", "ground_truths", "gold"),
+)
+_EVIDENCE = ("evidence", "evidence_texts", "reference_contexts", "supporting_texts", "gold_context")
+_EVIDENCE_IDS = ("evidence_ids", "evidence_id", "reference_context_ids", "supporting_ids")
+_IDS = ("id", "trace", "trace_id", "place", "request_id", "custom_id", "query_id", "qid")
+_HOLDERS = ("questions", "examples", "data", "rows", "expected")
+_LEAST_INSIDE = 3  # words of a question that is looked for inside a message
+
+
+@dataclass(slots=True)
+class Expected:
+    """What is known of one question.
+
+    Attributes:
+        question: as the file has it, "" if it gives an id only.
+        answers: each of them is right.
+        evidence: texts that an answer needs, all of them.
+        evidence_ids: ids or sources of passages that an answer needs, all of them.
+        id: of the trace or the record, "" if there is none.
+        used: a recorded question was matched with it.
+    """
+
+    question: str
+    answers: list[str]
+    evidence: list[str]
+    evidence_ids: list[str]
+    id: str = ""
+    used: bool = False
+
+
+class ExpectedAnswers:
+    """The entries of a file, found by id, by question, or inside a message."""
+
+    def __init__(self, entries: Sequence[Expected]) -> None:
+        self.entries = list(entries)
+        self._by_id: dict[str, Expected] = {}
+        self._by_question: dict[tuple[str, ...], Expected] = {}
+        for entry in self.entries:
+            if entry.id:
+                self._by_id.setdefault(entry.id, entry)
+            key = words(entry.question)
+            known = self._by_question.setdefault(key, entry) if key else entry
+            if known is not entry and not entry.id:
+                # The same question twice: any of the answers is right.
+                known.answers += [one for one in entry.answers if one not in known.answers]
+                entry.used = True
+        self._beginning: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        for key in sorted(self._by_question, key=len, reverse=True):
+            if len(key) >= _LEAST_INSIDE:
+                self._beginning.setdefault(key[:_LEAST_INSIDE], []).append(key)
+
+    def find(self, ids: Iterable[str], question: str, message: str) -> Expected | None:
+        """Return the entry of a recorded question, None if there is none.
+
+        The longest question of the file that the user's message contains is the one that was asked.
+        """
+        found = next((self._by_id[one] for one in ids if one in self._by_id), None)
+        found = found or self._by_question.get(words(question))
+        if found is None:
+            found = self._by_question.get(self._longest_in(words(message)))
+        if found is not None:
+            found.used = True
+        return found
+
+    def _longest_in(self, said: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the longest question whose words follow one another in a message, () if none."""
+        longest: tuple[str, ...] = ()
+        for at in range(len(said) - _LEAST_INSIDE + 1):
+            for key in self._beginning.get(said[at : at + _LEAST_INSIDE], ()):
+                if len(key) > len(longest) and said[at : at + len(key)] == key:
+                    longest = key
+        return longest
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The entries that no recorded question was found for."""
+        return [entry.question or entry.id for entry in self.entries if not entry.used]
+
+
+def read_expected(given: Any) -> ExpectedAnswers:
+    """Read a path to JSONL, JSON or CSV, a list of dicts, or a dict from questions to answers.
+
+    Raises:
+        InputError: a file that cannot be read, or an entry without question, id or answer.
+        InputTypeError: neither a path nor plain data.
+    """
+    rows = _rows_of_file(Path(given)) if isinstance(given, str | Path) else _rows(given, "expected")
+    entries = [_entry(row, number) for number, row in enumerate(rows, start=1)]
+    if not entries:
+        raise InputError("expected holds no entry; give questions with their answers")
+    return ExpectedAnswers(entries)
+
+
+def _rows_of_file(path: Path) -> list[Any]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); expected a file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start}); convert it first") from None
+    if path.suffix.lower() in (".csv", ".tsv"):
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        return list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    try:
+        return _rows(json.loads(text), str(path))
+    except json.JSONDecodeError:
+        pass
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(
+                    f"{path}, line {number} is not JSON ({error.msg}); expected JSON lines, JSON "
+                    f"or a .csv file with the columns question and answer"
+                ) from None
+    return rows
+
+
+def _rows(given: Any, name: str) -> list[Any]:
+    if isinstance(given, Mapping):
+        for key in _HOLDERS:
+            if isinstance(given.get(key), list):
+                return list(given[key])
+        if _first(given, (*_QUESTIONS, *_IDS)) is not None and _first(given, _ANSWERS) is not None:
+            return [given]
+        return [{"question": question, "answer": answer} for question, answer in given.items()]
+    if isinstance(given, list | tuple):
+        return list(given)
+    raise InputTypeError(
+        f"{name} is a {type(given).__name__}; expected a list of objects with question and answer, "
+        f"or an object from questions to answers"
+    )
+
+
+def _entry(row: Any, number: int) -> Expected:
+    if not isinstance(row, Mapping):
+        raise InputError(f"entry {number} of expected is no object; give question and answer")
+    question, name = _first(row, _QUESTIONS), _first(row, _IDS)
+    answers = _texts(_first(row, _ANSWERS))
+    evidence, ids = _texts(_first(row, _EVIDENCE)), _texts(_first(row, _EVIDENCE_IDS))
+    if question is None and name is None:
+        raise InputError(
+            f"entry {number} of expected has neither a question nor an id; expected one of "
+            f"{', '.join(_QUESTIONS)} or {', '.join(_IDS)}"
+        )
+    if not answers and not evidence and not ids:
+        raise InputError(
+            f"entry {number} of expected has no answer; expected one of {', '.join(_ANSWERS)}"
+        )
+    return Expected(str(question or ""), answers, evidence, ids, "" if name is None else str(name))
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _texts(value: Any) -> list[str]:
+    """Return one text or several; cells of a CSV file may hold a JSON list."""
+    if isinstance(value, str) and value.lstrip()[:1] == "[":
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    if isinstance(value, Mapping):  # SQuAD's answers
+        value = value.get("text", value.get("value"))
+    if value is None or value == "":
+        return []
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in _texts(one)]
+    if isinstance(value, bool):
+        return ["yes" if value else "no", str(value).lower()]
+    return [str(value)]

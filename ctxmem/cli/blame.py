@@ -1,0 +1,239 @@
+"""ctxmem blame: is it the model, the context or the retriever?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ctxmem.blaming import MATCHES, MAX_CALLS, Blame, Prepared, prepare
+from ctxmem.blaming.addresses import KEY_ENV, MAX_TOKENS, AddressModel
+from ctxmem.blaming.answers import F1
+from ctxmem.blaming.models import Model
+from ctxmem.cli.reading import DONE, MISUSED, print_json, progress, whole
+from ctxmem.errors import InputError
+from ctxmem.pricing import PRICES
+from ctxmem.traces import Tally
+
+CACHE = ".ctxmem-blame"
+STOPPED = 130
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "blame",
+        help="ask recorded questions again: is it the model, the context or the retriever?",
+        description="Ask each recorded question again in five windows: as it was sent, without "
+        "exact repeats, as ctxmem packs it, with the evidence alone, and without context. From the "
+        "answers it says what was at fault in each question, and what fine-tuning could help.",
+        epilog="Traces are those that ctxmem audit reads. What it takes is printed before anything "
+        "is asked; answers are kept, so that the same line goes on after a stop. Nothing leaves "
+        "this machine unless --model is an address.",
+    )
+    parser.add_argument(
+        "paths", metavar="TRACES", nargs="+", help="files, folders or patterns; - reads stdin"
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="URL|MODULE:FUNCTION",
+        help="an OpenAI-compatible address such as http://localhost:8000/v1, or a function from "
+        "messages to a text",
+    )
+    parser.add_argument(
+        "--expected",
+        metavar="FILE",
+        help="JSON lines, JSON or CSV with question (or id), answer and, if known, evidence",
+    )
+    parser.add_argument(
+        "--judge",
+        metavar="MODULE:FUNCTION",
+        help="a function (question, expected, answer) that returns a bool or a number from 0 to 1",
+    )
+    _add_asking(parser)
+    _add_address(parser)
+    parser.add_argument("--html", metavar="OUT", help="also write the result as a page")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.set_defaults(run=run)
+
+
+def _add_asking(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plan", action="store_true", help="print what it takes and ask nothing")
+    parser.add_argument("--yes", action="store_true", help="ask without asking back")
+    parser.add_argument(
+        "--max-calls",
+        type=whole,
+        default=MAX_CALLS,
+        help=f"the most calls of the model; above, questions are sampled ({MAX_CALLS})",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
+    parser.add_argument(
+        "--repeat", type=int, default=1, help="how often each window is asked; the majority counts"
+    )
+    parser.add_argument("--budget", type=whole, help="tokens of the request with packed passages")
+    parser.add_argument(
+        "--match",
+        choices=MATCHES,
+        default="auto",
+        help="how answers are compared; auto: contained, or F1 if the expected one is long",
+    )
+    parser.add_argument("--threshold", type=float, default=F1, help=f"of F1 ({F1})")
+    parser.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    parser.add_argument(
+        "--prices",
+        metavar="PRICE",
+        help=f"dollars a million input tokens, such as 3; or {', '.join(PRICES)}",
+    )
+    parser.add_argument(
+        "--output-price", type=float, metavar="PRICE", help="dollars a million output tokens"
+    )
+    parser.add_argument(
+        "--cache", metavar="DIR", default=CACHE, help=f"where answers are kept ({CACHE})"
+    )
+    parser.add_argument("--no-cache", action="store_true", help="keep no answers on disk")
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", default="", help="model to ask for; else the one of the trace")
+    parser.add_argument(
+        "--key-env",
+        metavar="NAME",
+        help=f"variable with the key ({KEY_ENV}, for https and this machine only)",
+    )
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds of one attempt (120)")
+    parser.add_argument("--retries", type=int, default=4, help="attempts after the first (4)")
+    parser.add_argument(
+        "--max-tokens", type=whole, default=MAX_TOKENS, help=f"of an answer ({MAX_TOKENS})"
+    )
+    parser.add_argument(
+        "--temperature", type=_temperature, default=0.0, help="0, or none to send none"
+    )
+    parser.add_argument("--parallel", type=int, default=4, help="requests at a time (4)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what it takes, ask, and print what was at fault."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        progress("")
+        kept = "" if arguments.no_cache else f"; answers are kept in {arguments.cache}"
+        print(f"ctxmem blame: stopped{kept}: the same line goes on from there", file=sys.stderr)
+        return STOPPED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    prepared = prepare(
+        arguments.paths,
+        model=_model(arguments),
+        expected=arguments.expected,
+        judge=arguments.judge,
+        budget=arguments.budget,
+        repeat=arguments.repeat,
+        max_calls=arguments.max_calls,
+        seed=arguments.seed,
+        cache=None if arguments.no_cache else arguments.cache,
+        counter=arguments.counter,
+        prices=_prices(arguments.prices, arguments.output_price),
+        match=arguments.match,
+        threshold=arguments.threshold,
+        reading=_reading,
+    )
+    progress("")
+    if arguments.plan:
+        _print_plan(prepared, arguments.json)
+        return DONE
+    if not _agreed(prepared, arguments.yes):
+        return MISUSED
+    found = prepared.run(lambda done, of: progress("asking", done, of))
+    progress("")
+    _print(found, arguments)
+    return DONE
+
+
+def _model(arguments: argparse.Namespace) -> str | Model:
+    if not arguments.model.startswith(("http://", "https://")):
+        return str(arguments.model)
+    for name, least in (("timeout", 0.001), ("retries", 0), ("parallel", 1), ("max_tokens", 1)):
+        if getattr(arguments, name) < least:
+            raise InputError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}; too small")
+    return AddressModel(
+        arguments.model,
+        model=arguments.name,
+        key_env=arguments.key_env,
+        timeout=arguments.timeout,
+        retries=arguments.retries,
+        max_tokens=arguments.max_tokens,
+        temperature=arguments.temperature,
+        parallel=arguments.parallel,
+    )
+
+
+def _agreed(prepared: Prepared, yes: bool) -> bool:
+    """Print the plan, and ask where somebody is there to answer and something is to be sent."""
+    plan = prepared.plan
+    print(f"{plan}\n", file=sys.stderr)
+    if yes or not (plan.calls or plan.judge_calls):
+        return True
+    if not sys.stdin.isatty():
+        print(
+            "ctxmem blame: nothing was asked, because standard input is no terminal where a person "
+            "could agree; give --yes to agree in advance, or --plan to print this alone",
+            file=sys.stderr,
+        )
+        return False
+    print("Ask the model? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _print_plan(prepared: Prepared, as_json: bool) -> None:
+    if as_json:
+        print_json(prepared.plan.to_dict())
+    else:
+        print(prepared.plan)
+
+
+def _print(found: Blame, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        print_json(found.to_dict())
+    else:
+        print(found)
+    if arguments.html:
+        try:
+            print(f"wrote {found.to_html(arguments.html)}", file=sys.stderr)
+        except OSError as error:
+            raise InputError(
+                f"{arguments.html} cannot be written ({error.strerror}); the answers are kept"
+            ) from None
+
+
+def _prices(text: str | None, output: float | None) -> dict[str, float] | str | None:
+    if text is None:
+        if output is not None:
+            raise InputError("--output-price needs --prices, the price of input tokens")
+        return None
+    if text in PRICES:
+        costs = {"input": PRICES[text].dollars}
+    else:
+        try:
+            costs = {"input": float(text.partition(",")[0])}
+        except ValueError:
+            raise InputError(
+                f"--prices is {text!r}; expected dollars a million input tokens, such as 3, or one "
+                f"of {', '.join(PRICES)}"
+            ) from None
+    return costs if output is None else {**costs, "output": output}
+
+
+def _temperature(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number and not none") from None
+
+
+def _reading(tally: Tally) -> None:
+    progress(f"{tally.records:,} records, {tally.bytes / 1e6:,.0f} MB")

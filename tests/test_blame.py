@@ -1,0 +1,706 @@
+"""What was at fault in a recorded question: known faults are named, and nothing is made up."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+import pytest
+from ctxmem.bench import blame as bench
+from ctxmem.bench import blame_questions as made
+
+from ctxmem import blame
+from ctxmem.blaming import prepare
+from ctxmem.blaming.addresses import AddressModel
+from ctxmem.blaming.answers import contains, is_right
+from ctxmem.blaming.blocks import blocks_of
+from ctxmem.blaming.evidence import ABSENT, NOT_SENT, PRESENT, UNKNOWN, Evidence
+from ctxmem.blaming.expected import read_expected
+from ctxmem.blaming.locating import question_of
+from ctxmem.blaming.verdicts import decide
+from ctxmem.errors import InputError, InputTypeError
+
+REFUND = "Refunds are paid within thirty days of the purchase, to the same card."
+OLD = "Refunds are paid within ninety days of the purchase, to the same card."
+PARCEL = "Parcels that nobody takes go back to the shop after seven days at the latest."
+STAMP = "Whoever moves tells the office two weeks ahead, in a letter with a stamp."
+ASK = "How long do refunds take?"
+EXPECTED = {ASK: "thirty days"}
+
+
+def hits(*texts, query=ASK, **more):
+    return {"query": query, "hits": [{"text": text, "id": text[:6]} for text in texts], **more}
+
+
+def request(user, system="You help.", **more):
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    return {"model": "m", "messages": messages, **more}
+
+
+def last(messages):
+    return messages[-1]["content"]
+
+
+def one(records, rule, expected=EXPECTED, **options):
+    """Blame one question, asked of a model that answers the last message by a rule."""
+    model = rule if isinstance(rule, Asked) else Asked(rule)
+    found = blame(records, model=model, expected=expected, **options)
+    assert len(found.questions) == 1
+    return found.questions[0]
+
+
+class Asked:
+    """A model that answers by a rule and keeps what it was asked."""
+
+    def __init__(self, rule):
+        self.rule = rule
+        self.requests = []
+
+    def __call__(self, messages):
+        self.requests.append(messages)
+        return self.rule(last(messages))
+
+
+# Known habits
+
+
+@pytest.mark.parametrize(("count", "seed"), [(60, 0), (40, 7)])
+def test_every_fault_of_a_model_of_known_habits_is_named(count, seed):
+    asked = made.questions(count, seed)
+    found = blame(
+        made.records(asked), model=made.Stub(asked), expected=made.expected(asked), max_calls=None
+    )
+    wrong = bench.named_wrong(found, asked)
+    assert len(wrong) <= 0.05 * len(asked), wrong[:3]
+    assert {one.shape for one in asked} == set(made.SHAPES)
+    known = {one.text for one in asked if one.known == "right"}
+    assert known == {one.question for one in found.questions if one.needs_context is False}
+    true = bench.Counter(map(made.fault, asked))
+    assert found.training["could_help"] == found.faults["model"]["count"]
+    assert abs(found.training["could_help"] - true["model"]) <= 0.05 * len(asked)
+
+
+@pytest.mark.slow
+def test_faults_are_named_and_intervals_hold_over_samples():
+    found = bench.samples(10, 120)
+    assert found["named_right"] >= 0.95
+    assert found["held"] >= 0.85  # 95 % of 40 intervals, less three standard deviations
+
+
+def test_a_server_of_our_own_is_asked_in_parallel():
+    found = bench.server_run(24)
+    assert found["named_right"] >= 0.95 and found["calls"] > 60
+
+
+def test_a_random_model_is_not_blamed_on_the_context_alone():
+    # Answers drawn anew: no window is better than another, and the intervals say so.
+    draw = random.Random(3)
+    asked = made.questions(30, 1)
+    found = blame(
+        made.records(asked),
+        model=lambda _: draw.choice(["20 days", "no"]),
+        expected=[{"question": one.text, "answer": "20 days"} for one in asked],
+        max_calls=None,
+        repeat=3,
+    )
+    low, high = found.windows["packed"]["against_sent"]["interval"]
+    assert low < 0 < high
+
+
+# One question of each kind
+
+
+def test_a_repeated_older_version_is_a_fault_of_the_context():
+    def by_count(text):
+        return "ninety days" if text.count("ninety") > text.count("thirty") else "thirty days"
+
+    found = one([hits(OLD, OLD, OLD, REFUND)], by_count)
+    assert (found.fault, found.step) == ("context", "repeats")
+    assert found.right["sent"] is False and found.right["evidence"] is True
+
+
+def test_wrong_with_the_evidence_alone_is_a_fault_of_the_model():
+    found = one([hits(REFUND, PARCEL)], lambda _: "seven weeks")
+    assert (found.fault, found.reason) == ("model", "wrong with the evidence alone")
+
+
+def test_evidence_that_was_never_retrieved_is_a_fault_of_the_retriever():
+    found = one([hits(PARCEL, STAMP)], lambda _: "I cannot say.")
+    assert found.fault == "retrieval"
+    assert "no passage has the words of the expected answer" in found.reason
+
+
+def test_evidence_that_is_given_and_missing_is_asked_alone_too():
+    rows = [{"question": ASK, "answer": "thirty days", "evidence": REFUND}]
+    reads = Asked(lambda text: "thirty days" if "thirty" in text else "unknown")
+    found = one([hits(PARCEL)], reads, rows)
+    assert found.fault == "retrieval" and "right with the evidence alone" in found.reason
+    assert any(REFUND in last(messages) and PARCEL not in last(messages)
+               for messages in reads.requests)  # fmt: skip
+    result = blame([hits(PARCEL)], model=lambda _: "seven", expected=rows)
+    assert result.training["retriever_and_model"] == 1
+    assert "they need both" in str(result).replace("\n  ", " ")
+
+
+def test_right_without_context_is_a_flag_and_no_fault():
+    found = one([hits(REFUND)], lambda _: "thirty days")
+    assert (found.fault, found.needs_context) == ("none", False)
+    assert one([hits(REFUND)], lambda text: "no" if REFUND not in text else REFUND).needs_context
+
+
+def test_passages_that_mislead_a_model_that_knows_are_a_fault_of_the_context():
+    def knows(text):
+        return "seven days" if "seven" in text else "thirty days"
+
+    found = one([hits(PARCEL, STAMP)], knows)
+    assert (found.fault, found.step) == ("context", "misled")
+
+
+def test_passages_that_were_retrieved_and_left_out_are_an_omission():
+    trace = {"trace_id": "t", "span_id": "1"}
+    retrieved = {
+        "openinference.span.kind": "RETRIEVER",
+        "input.value": ASK,
+        "retrieval.documents.0.document.content": PARCEL,
+        "retrieval.documents.1.document.content": REFUND,
+    }
+    sent = {
+        "openinference.span.kind": "LLM",
+        "llm.input_messages.0.message.role": "user",
+        "llm.input_messages.0.message.content": f"{PARCEL}\n\nQuestion: {ASK}",
+    }
+    spans = [
+        {"name": "r", "context": trace, "attributes": retrieved, "start_time": 1},
+        {"name": "m", "context": {**trace, "span_id": "2"}, "attributes": sent, "start_time": 2},
+    ]
+
+    found = one(spans, lambda text: "thirty days" if text.startswith(REFUND) else "?")
+    assert found.evidence == "retrieved, not sent"
+    assert found.right["packed"] is False  # what was retrieved is packed, and is not first
+    assert (found.fault, found.step) == ("context", "omission")
+
+
+def test_the_first_line_that_holds_decides():
+    present, absent = Evidence(PRESENT, "given", [0]), Evidence(ABSENT, "given")
+    no = dict.fromkeys(("sent", "unrepeated", "packed", "evidence", "none"), False)
+
+    def fault(right, evidence=present, packed=True):
+        found = decide({**no, **right}, evidence, packed, {})
+        return found.fault, found.step
+
+    assert fault({"sent": True}) == ("none", "")
+    assert fault({"unrepeated": True, "packed": True}) == ("context", "repeats")
+    assert fault({"packed": True}) == ("context", "packing")
+    assert fault({"packed": True}, absent) == ("context", "packing")
+    assert fault({}) == ("model", "")
+    assert fault({"none": True}) == ("model", "")
+    assert fault({"evidence": True}) == ("context", "distraction")
+    assert fault({"evidence": True}, packed=False) == ("context", "packing lost it")
+    assert fault({"evidence": True}, Evidence(NOT_SENT, "")) == ("context", "omission")
+    assert fault({}, absent) == ("retrieval", "")
+    assert fault({"none": True}, absent) == ("context", "misled")
+    assert fault({}, Evidence(UNKNOWN, "")) == ("unknown", "")
+    assert fault({"sent": None}) == ("unknown", "")
+    assert fault({"evidence": None}) == ("unknown", "")
+
+
+# Windows
+
+
+def test_only_the_passages_change_and_the_question_keeps_its_place():
+    model = Asked(lambda _: "thirty days")
+    before, after = "Answer with the context.\n\nContext:\n\n", f"\n\nQuestion: {ASK}\n\nBe brief."
+    one([request(f"{before}{PARCEL}\n\n{REFUND}\n\n{PARCEL}{after}")], model)
+    sent, unrepeated, packed, evidence, none = (last(messages) for messages in model.requests)
+    assert sent == f"{before}{PARCEL}\n\n{REFUND}\n\n{PARCEL}{after}"
+    assert unrepeated == f"{before}{PARCEL}\n\n{REFUND}{after}"
+    assert evidence == f"{before}{REFUND}{after}"
+    assert none == "Answer with the context.\n\nContext:" + after
+    assert packed.startswith(before) and packed.endswith(after)
+    assert REFUND in packed and packed.count(PARCEL) == 1
+    assert all(messages[0]["content"] == "You help." for messages in model.requests)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Use these:\n- {0}\n- {1}\n- {0}\n\n{q}",
+        "Context:\n[1] {0}\n[2] {1}\n[3] {0}\n\nQuestion: {q}",
+        "Document 1:\n{0}\n\nDocument 2:\n{1}\n\nDocument 3:\n{0}\n\nQuestion: {q}",
+        "<documents>\n<document index='1'>\n{0}\n</document>\n<document index='2'>\n{1}\n"
+        "</document>\n<document index='3'>{0}</document>\n</documents>\n\n{q}",
+        "Context information is below.\n-----\n{0}\n\n{1}\n\n{0}\n-----\nGiven the context "
+        "information, answer the query.\nQuery: {q}\nAnswer: ",
+        "{q}\n\nContext:\n{0}\n\n{1}\n\n{0}",
+    ],
+)
+def test_repeats_are_found_in_the_usual_prompts(template):
+    model = Asked(lambda _: "no")
+    found = one([request(template.format(PARCEL, REFUND, q=ASK))], model)
+    windows = [last(messages) for messages in model.requests]
+    assert [(w.count(PARCEL), w.count(REFUND), w.count(ASK)) for w in windows] == [
+        (2, 1, 1), (1, 1, 1), (1, 1, 1), (0, 1, 1), (0, 0, 1),
+    ]  # fmt: skip
+    assert found.fault == "model"
+
+
+def test_entries_of_a_json_result_are_passages_and_it_stays_json():
+    result = json.dumps({"results": [{"text": PARCEL}, {"text": REFUND}, {"text": PARCEL}]})
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": ASK},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": result},
+    ]
+    model = Asked(lambda _: "no")
+    one([{"model": "m", "messages": messages}], model)
+    unrepeated, evidence = last(model.requests[1]), last(model.requests[3])
+    assert [row["text"] for row in json.loads(unrepeated)["results"]] == [PARCEL, REFUND]
+    assert [row["text"] for row in json.loads(evidence)["results"]] == [REFUND]
+    assert all(messages[1]["tool_calls"] == [call] for messages in model.requests)
+
+
+def test_a_request_of_anthropic_is_asked_with_the_same_texts_and_said_so():
+    messages = [
+        {"role": "user", "content": ASK},
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "1", "name": "find", "input": {"text": "refunds"}}]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "1", "content": f"{PARCEL}\n\n{REFUND}"}]},
+    ]  # fmt: skip
+    model = Asked(lambda _: "no")
+    record = {"model": "claude", "max_tokens": 9, "system": "Rules.", "messages": messages}
+    found = blame([record], model=model, expected=EXPECTED)
+    assert found.plan.converted == 1
+    assert [m["role"] for m in model.requests[0]] == ["system", "user", "assistant", "user"]
+    assert found.questions[0].fault == "model"
+
+
+def test_an_image_of_another_provider_is_not_asked_and_the_reason_is_counted():
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A"}}
+    record = {"model": "claude", "messages": [
+        {"role": "user", "content": [{"type": "text", "text": ASK}, image]}]}  # fmt: skip
+    found = prepare([record, hits(REFUND)], model=len, expected=EXPECTED)
+    assert found.plan.skipped == {"it holds an image or a file in a form that cannot be sent on": 1}
+
+
+def test_a_budget_bounds_the_packed_request():
+    texts = [f"{PARCEL} It is case number {i}." for i in range(40)]
+    found = one([hits(*texts, REFUND)], lambda _: "no", budget=120)
+    assert found.tokens["packed"] <= 120 < found.tokens["sent"]
+    tight = blame([hits(REFUND)], model=lambda _: "no", expected=EXPECTED, budget=5)
+    assert tight.windows["packed"]["not_asked"] == {
+        "the question and the rules alone are over the budget": 1
+    }
+
+
+# What is asked
+
+
+def test_steps_of_an_agent_and_copies_are_one_question():
+    first = [{"role": "user", "content": ASK}]
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+    second = [
+        *first,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": REFUND},
+    ]
+    records = [
+        {"model": "m", "messages": messages, "trace_id": "t"} for messages in (first, second)
+    ]
+    found = blame([*records, records[1]], model=lambda _: "thirty days", expected=EXPECTED)
+    assert len(found.questions) == 1 and found.questions[0].tokens["sent"] > 20
+    assert found.plan.skipped == {
+        "the same request was recorded before": 1,
+        "an earlier step of a question that was asked again with more": 1,
+    }
+
+
+def test_steps_without_a_trace_are_one_question_as_long_as_the_user_says_nothing():
+    def step(*results, asked=ASK):
+        messages = [{"role": "user", "content": asked}]
+        for i, result in enumerate(results):
+            call = {"id": str(i), "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+            messages.append({"role": "tool", "tool_call_id": str(i), "content": result})
+        return {"model": "m", "messages": messages, "session_id": "s"}
+
+    records = [step(), step(PARCEL), step(STAMP, REFUND)]  # the last history was trimmed
+    found = blame(records, model=lambda _: "no", expected=EXPECTED)
+    assert [one.place for one in found.questions] == ["record 3"]
+
+
+def test_a_chat_that_was_logged_message_by_message_is_asked_where_the_user_asked():
+    other = "When are parcels sent back?"
+    chat = [
+        {"role": "user", "content": f"{REFUND}\n\n{ASK}"},
+        {"role": "assistant", "content": "thirty days"},
+        {"role": "user", "content": other},
+        {"role": "assistant", "content": "after seven days"},
+    ]
+    model = Asked(lambda _: "no")
+    found = blame(chat[:1] + chat[1:], model=model,
+                  expected={ASK: "thirty days", other: "seven days"})  # fmt: skip
+    assert [one.question for one in found.questions] == [ASK, other]
+    assert [len(messages) for messages in model.requests][:1] == [1]
+
+
+def test_windows_that_are_the_same_text_are_asked_once():
+    model = Asked(lambda _: "no")
+    found = blame([hits(REFUND)], model=model, expected=EXPECTED)
+    assert len(model.requests) == found.asked["calls"] == 2  # with and without the only passage
+
+
+def test_more_questions_than_calls_are_sampled_with_the_seed_and_said_so():
+    asked = made.questions(16, 2)
+    records, expected = made.records(asked), made.expected(asked)
+
+    def sample(seed):
+        model = made.Stub(asked)
+        found = blame(records, model=model, expected=expected, max_calls=40, seed=seed)
+        assert model.calls == found.plan.calls <= 40
+        return found
+
+    first, again, other = sample(1), sample(1), sample(2)
+    names = [[one.question for one in found.questions] for found in (first, again, other)]
+    assert names[0] == names[1] != names[2]
+    assert f"{len(names[0])} of 16 questions are asked, drawn with seed 1" in str(first.plan)
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path):
+    asked = made.questions(12, 3)
+    records, expected = made.records(asked), made.expected(asked)
+    stub = made.Stub(asked)
+
+    class Stops:
+        def __call__(self, messages):
+            if stub.calls == 20:
+                raise KeyboardInterrupt
+            return stub(messages)
+
+    stops = Stops()
+    options = {"expected": expected, "cache": tmp_path / "kept", "max_calls": None}
+    with pytest.raises(KeyboardInterrupt):
+        blame(records, model=stops, **options)
+    total = prepare(records, model=made.Stub(asked), expected=expected, max_calls=None).plan.calls
+    plan = prepare(records, model=stops, **options).plan
+    assert (plan.calls, plan.cached) == (total - 20, 20)
+    stub.calls = 100
+    found = blame(records, model=stops, **options)
+    assert found.asked["calls"] == total - 20 and not bench.named_wrong(found, asked)
+
+
+def test_damaged_files_of_the_cache_are_asked_again_and_counted(tmp_path):
+    cache = tmp_path / "kept"
+    model = Asked(lambda _: "thirty days")
+    options = {"expected": EXPECTED, "model": model, "cache": cache}
+    blame([hits(REFUND)], **options)
+    files = sorted(cache.rglob("*.json"))
+    files[0].write_text(files[0].read_text().replace("thirty", "ninety"))
+    files[1].write_text("{")
+    found = blame([hits(REFUND)], **options)
+    assert (found.asked["calls"], found.asked["damaged_in_cache"]) == (2, 2)
+    assert found.questions[0].fault == "none" and len(model.requests) == 4
+    assert "2 files of the cache damaged" in str(found)
+
+
+def test_answers_can_be_read_by_their_owner_only(tmp_path):
+    blame([hits(REFUND)], model=lambda _: "no", expected=EXPECTED, cache=tmp_path / "kept")
+    files = list((tmp_path / "kept").rglob("*.json"))
+    assert files and all(path.stat().st_mode & 0o077 == 0 for path in files)
+    assert (tmp_path / "kept" / ".gitignore").read_text() == "*\n"
+    assert not list((tmp_path / "kept").rglob("*.part"))
+
+
+def test_a_function_that_raises_costs_one_question():
+    def raises(messages):
+        if "parcels" in last(messages).partition("Question:")[2]:
+            raise RuntimeError("too long")
+        return "thirty days"
+
+    records = [hits(REFUND), hits(PARCEL, query="When are parcels sent back?")]
+    expected = {**EXPECTED, "When are parcels sent back?": "after seven days"}
+    found = blame(records, model=raises, expected=expected)
+    assert [one.fault for one in found.questions] == ["none", "unknown"]
+    assert found.asked["failures"] == {"the model function raised RuntimeError: too long": 2}
+    assert "RuntimeError: too long" in found.questions[1].reason
+
+
+def test_repetitions_vote_and_a_tie_decides_nothing():
+    answers = iter(["thirty days", "no", "thirty days", "no", "no", "no"])
+    found = one([hits(REFUND)], lambda _: next(answers), repeat=3)
+    assert found.fault == "none" and found.shares == pytest.approx(
+        {"sent": 2 / 3, "unrepeated": 2 / 3, "packed": 2 / 3, "evidence": 2 / 3, "none": 0.0}
+    )
+    answers = iter(["thirty days", "no", "no", "no"])
+    found = one([hits(REFUND)], lambda _: next(answers), repeat=2)
+    assert found.fault == "unknown" and "repeat more often" in found.reason
+
+
+def test_empty_answers_are_wrong_and_counted():
+    found = blame([hits(REFUND)], model=lambda _: " ", expected=EXPECTED)
+    assert found.questions[0].fault == "model" and found.asked["empty"] == 5
+
+
+@pytest.mark.parametrize("text", ["Größe 名前 \ud800 \0 \x1b[2J", "x" * 200_000 + "\n\n" + REFUND])
+def test_odd_and_huge_passages_are_asked(text):
+    found = blame([hits(text, REFUND)], model=lambda _: "no", expected=EXPECTED)
+    assert found.questions[0].fault == "model"
+    assert "\x1b" not in str(found)
+    json.dumps(found.to_dict())
+
+
+def test_a_question_without_passages_has_two_windows():
+    found = one([request(ASK)], lambda _: "no")
+    assert found.fault == "retrieval"
+    assert set(found.tokens) == {"sent", "unrepeated", "none"}
+
+
+def test_a_passage_about_something_else_is_no_evidence_though_it_has_the_answer():
+    model = Asked(lambda _: "no")
+    deposit = "A deposit for a key card is returned within thirty days of moving out."
+    ask = "How long do refunds to a card take?"
+    one([hits(deposit, REFUND, query=ask)], model, {ask: "thirty days"})
+    alone = last(model.requests[2])
+    assert REFUND in alone and deposit not in alone
+
+
+def test_a_passage_that_may_be_about_something_else_leaves_the_question_unknown():
+    ask = "How long is the notice period of the Arven contract?"
+    expected = {ask: "47 days"}
+    other = hits("The notice period of the Corrig contract is 47 days.", query=ask)
+    found = one([other], lambda _: "no", expected)
+    assert found.fault == "unknown" and "does not name what the question is about" in found.reason
+    fact = hits("The notice period of the Arven contract is 47 days.", query=ask)
+    assert one([fact], lambda _: "no", expected).fault == "model"
+    split = hits("For Arven, the contract has a 47-day notice period.", query=ask)
+    assert one([split], lambda _: "no", expected).fault == "model"
+
+
+def test_a_long_answer_is_found_by_most_of_its_words():
+    long = {ASK: "Refunds are paid to the same card within thirty days of the day of purchase."}
+    assert one([hits(PARCEL, REFUND)], lambda _: "no", long).fault == "model"
+    assert one([hits(PARCEL)], lambda _: "no", long).fault == "unknown"
+
+
+def test_rules_that_most_requests_have_are_no_passages():
+    rule = "Never invent numbers, names or dates."
+    names = ["rent", "fees", "keys", "pets", "bins"]
+    records = [
+        request(f"What about {name}?", f"You help.\n\nAll about {name} is in part two.\n\n{rule}")
+        for name in names
+    ]
+    model = Asked(lambda _: "no")
+    blame(records, model=model, expected={f"What about {name}?": "part six" for name in names})
+    bare = [
+        messages[0]["content"] for messages in model.requests if len(messages[0]["content"]) < 70
+    ]
+    assert len(bare) == 5 and all(rule in text and "part two" not in text for text in bare)
+
+
+# Judges and expected answers
+
+
+def test_a_judge_decides_and_finds_the_evidence():
+    calls = []
+
+    def judge(question, expected, answer):
+        calls.append((expected, answer))
+        return 1.0 if "thirty" in answer or "a month" in answer else 0
+
+    found = blame([hits(REFUND, PARCEL)], model=lambda text: "a month", judge=judge)
+    assert found.questions[0].fault == "none"
+    assert found.plan.judge_calls >= len(calls) == 3  # two passages, one answer
+    assert {expected for expected, _ in calls} == {None}
+    found = blame([hits(REFUND, PARCEL)], model=lambda text: "no", judge=judge)
+    assert found.questions[0].fault == "model"
+    assert blame([hits(PARCEL)], model=lambda _: "no", judge=judge).questions[0].fault == (
+        "retrieval"
+    )
+
+
+def test_a_judge_is_not_called_before_the_run():
+    def judge(*_):
+        raise AssertionError("called")
+
+    assert prepare([hits(REFUND)], model=len, judge=judge).plan.judge_calls == 6
+
+
+@pytest.mark.parametrize("answer", [7, "yes please", None])
+def test_a_judge_that_says_nothing_usable_leaves_the_question_unknown(answer):
+    found = blame([hits(REFUND)], model=lambda _: "no", judge=lambda *_: answer)
+    assert found.questions[0].fault == "unknown" and "the judge" in found.questions[0].reason
+    assert sum(found.asked["judge_failures"].values()) >= 2
+
+
+def test_an_answer_such_as_yes_is_not_looked_for_in_passages():
+    found = one([hits(REFUND)], lambda _: "no", {ASK: "yes"})
+    assert found.fault == "unknown" and "too general" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsonl", '{"question": "How long do refunds take", "answers": ["thirty days", "30"]}\n'),
+        ("a.json", '{"How long do refunds take?": "thirty days"}'),
+        ("a.json", '[{"query": "how long do REFUNDS take", "ground_truth": "thirty days"}]'),
+        ("a.csv", 'question,answer,evidence\n"How long do refunds take?",thirty days,\n'),
+        ("a.json", '{"data": [{"id": "t-1", "expected_answer": "thirty days"}]}'),
+    ],
+)
+def test_expected_answers_are_read_from_files(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text("\ufeff" + text)
+    found = one([hits(REFUND, trace_id="t-1")], lambda _: "It takes thirty days.", str(path))
+    assert found.fault == "none"
+
+
+def test_a_question_inside_a_message_is_found_by_the_expected_one():
+    prompt = f"{PARCEL}\n\n{REFUND}\n\nHello! {ASK} Thanks, and have a good day."
+    found = one([request(prompt)], lambda _: "no")
+    assert found.question == ASK and found.fault == "model"
+
+
+def test_evidence_may_be_named_by_the_ids_of_passages():
+    rows = [{"question": ASK, "answer": "a month", "evidence_ids": [REFUND[:6]]}]
+    assert one([hits(PARCEL, REFUND)], lambda _: "no", rows).fault == "model"
+    assert one([hits(PARCEL)], lambda _: "no", rows).fault == "retrieval"
+
+
+def test_what_is_not_matched_is_counted_and_told():
+    other = hits(PARCEL, query="When are parcels sent back?")
+    expected = {**EXPECTED, "Who may park here?": "nobody"}
+    plan = prepare([hits(REFUND), other], model=len, expected=expected).plan
+    assert plan.skipped == {"no expected answer was given for the question": 1}
+    assert (plan.unmatched, plan.examples) == (1, ["Who may park here?"])
+    assert "such as 'Who may park here?'" in str(plan)
+
+
+def test_without_anything_to_compare_with_the_error_says_what_to_give():
+    with pytest.raises(InputError, match=r"--expected FILE .*or --judge MODULE:FUNCTION"):
+        blame([hits(REFUND)], model=len)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"expected": {"Who?": "me"}}, "no recorded question is one of the 1 expected ones"),
+        ({"expected": []}, "holds no entry"),
+        ({"expected": [{"answer": "x"}]}, "neither a question nor an id"),
+        ({"expected": [{"question": "x"}]}, "has no answer"),
+        ({"expected": "nowhere.json"}, "cannot be read"),
+        ({"repeat": 0}, "repeat is 0"),
+        ({"max_calls": 1}, "one question takes up to 5 calls"),
+        ({"match": "fuzzy"}, "expected one of auto"),
+        ({"prices": -1}, "expected a number of at least 0"),
+        ({"model": "no_such_module:f"}, "importing no_such_module raised"),
+        ({"model": "json:no_such"}, "has no function no_such"),
+        ({"model": "json"}, "expected MODULE:FUNCTION"),
+        ({"judge": "json"}, "judge is 'json'"),
+        ({"cache": __file__}, "a file; expected the path of a folder"),
+    ],
+)
+def test_what_cannot_be_used_is_named(options, message):
+    with pytest.raises(InputError, match=message):
+        blame([hits(REFUND)], **{"model": lambda _: "x", "expected": EXPECTED, **options})
+
+
+def test_a_model_that_is_none_is_a_type_error():
+    with pytest.raises(InputTypeError, match="model is a int"):
+        blame([hits(REFUND)], model=3, expected=EXPECTED)
+    with pytest.raises(InputTypeError, match="expected is a int"):
+        read_expected(3)
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "right"),
+    [
+        ("Thirty days.", "thirty days", True),
+        ("It takes the thirty days", "thirty days", True),
+        ("130 days", "30 days", False),
+        ("1,500 euros", "1500 euros", True),
+        ("-5 degrees", "5 degrees", False),
+        ("３０日です", "30日", True),
+        ("45 days after the notice was sent", "30 days after the notice was sent", False),
+        ("within 30 days after the notice was given", "30 days after the notice was sent", True),
+        ("no", "yes", False),
+        ("47 days", "It is 47 days", True),
+        ("ninety days notice", "thirty days notice", False),
+        ("It takes thirty days to be paid back", "Paid back within thirty days", True),
+        ("The customer may not cancel in May", "The customer may cancel in May", False),
+        ("The customer may cancel, for 5 euros", "The customer may cancel", True),
+        ("?", "?", True),
+    ],
+)
+def test_answers_are_compared_by_words(answer, expected, right):
+    assert is_right(answer, [expected]) is right
+
+
+def test_an_exact_match_is_stricter_than_a_contained_one():
+    assert not is_right("It is Rome.", ["Rome"], match="exact")
+    assert is_right("It is Rome.", ["Rome"], match="contained")
+    assert not contains("Romeo", "Rome")
+
+
+# What it says
+
+
+def test_the_report_says_what_fine_tuning_could_and_could_not_help():
+    asked = made.questions(30, 6)
+    found = blame(made.records(asked), model=made.Stub(asked), expected=made.expected(asked))
+    text = " ".join(str(found).split())
+    count = found.faults["model"]["count"]
+    assert f"Fine-tuning could help at most {count} of 30 questions" in text
+    for fault, what in (("context", "window"), ("retrieval", "retriever")):
+        count = found.faults[fault]["count"]
+        assert f"{count} {'needs' if count == 1 else 'need'} a better {what}" in text
+    data = found.to_dict()
+    assert json.loads(json.dumps(data)) == data
+    assert sum(row["count"] for row in data["faults"].values()) == 30
+
+
+def test_the_page_shows_texts_and_runs_none_of_them(tmp_path):
+    evil = "<script>alert(1)</script> thirty days"
+    found = blame([hits(REFUND, evil)], model=lambda _: evil[:20], expected=EXPECTED, prices=3)
+    page = found.to_html(tmp_path / "blame.html").read_text()
+    assert "<script>alert" not in page and "&lt;script&gt;" in page
+    assert "Is it the model or the context?" in page
+    assert found._repr_html_().startswith('<div class="ctxmem">')
+
+
+def test_the_plan_counts_tokens_and_money():
+    asked = made.questions(10, 1)
+    plan = prepare(
+        made.records(asked),
+        model=AddressModel("http://localhost:1/v1", model="x", max_tokens=100),
+        expected=made.expected(asked),
+        prices={"input": 2.0, "output": 8.0},
+        repeat=2,
+    ).plan
+    assert plan.output_tokens == 100 * plan.calls
+    assert plan.dollars == pytest.approx((2 * plan.input_tokens + 8 * plan.output_tokens) / 1e6)
+    assert plan.calls % 2 == 0 and plan.questions == 10
+
+
+# Hostile texts
+
+
+@pytest.mark.parametrize(
+    "part",
+    [" ", "\n", "\n ", "<document>", "</document><document>", "question: ", "- ", "[1] a\n", '"[{',
+     "a, ", "-----\n", "[[", "Context:\n"],
+)  # fmt: skip
+def test_the_time_to_cut_a_text_grows_with_its_length(part):
+    def seconds(count):
+        text = part * count + "?"
+        started = time.process_time()
+        blocks_of(text)
+        question_of([{"role": "user", "content": text}], None)
+        return time.process_time() - started
+
+    seconds(2_000)
+    assert seconds(200_000 // len(part)) < 2.0  # quadratic time would take minutes

@@ -1,0 +1,260 @@
+"""A model at an address: what is sent, what is tried again, what is never shown."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import threading
+import time
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import ctxmem
+from ctxmem.blaming.addresses import AddressModel
+from ctxmem.blaming.models import AskError, FunctionModel, RefusedError
+from ctxmem.errors import InputError
+
+ASK = [{"role": "user", "content": "Wann? \ud800 é"}]
+KEY = "sk-very-secret"
+
+
+def said(text, **more):
+    message = {"choices": [{"message": {"role": "assistant", "content": text}}], **more}
+    return 200, {}, json.dumps(message).encode()
+
+
+@contextmanager
+def server(*answers):
+    """Serve answers one after another, the last one for ever; yield address and requests."""
+    seen = []
+    left = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            seen.append((self.path, dict(self.headers), json.loads(body or b"null")))
+            answer = left.pop(0) if len(left) > 1 else left[0]
+            code, headers, data = answer(seen[-1]) if callable(answer) else answer
+            self.send_response(code)
+            for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(BrokenPipeError):  # who asked has gone
+                self.wfile.write(data)
+
+        do_GET = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=one.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{one.server_port}", seen
+    finally:
+        one.shutdown()
+        one.server_close()
+
+
+def model(address, waits=None, **options):
+    sleep = (waits if waits is not None else []).append
+    return AddressModel(address, **{"model": "small", "sleep": sleep, **options})
+
+
+def test_a_request_has_the_messages_and_the_key_of_the_variable(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    usage = {"prompt_tokens": 7, "completion_tokens": 2}
+    with server(said("thirty", usage=usage)) as (address, seen):
+        answer = model(f"{address}/v1/").ask(ASK, "recorded")
+    assert answer == ("thirty", 7, 2)
+    path, headers, body = seen[0]
+    assert path == "/v1/chat/completions"
+    assert headers["Authorization"] == f"Bearer {KEY}"
+    assert body == {"model": "small", "messages": ASK, "max_tokens": 1024, "temperature": 0.0}
+
+
+def test_the_name_of_the_trace_is_used_if_none_is_given():
+    with server(said("x")) as (address, seen):
+        model(address, model="").ask(ASK, "recorded")
+        with pytest.raises(RefusedError, match="give --name NAME"):
+            model(address, model="").ask(ASK, "")
+    assert [(path, body["model"]) for path, _, body in seen] == [
+        ("/v1/chat/completions", "recorded")
+    ]
+
+
+def test_a_busy_server_is_asked_again_as_late_as_it_says():
+    later = email.utils.formatdate(time.time() + 30, usegmt=True)
+    busy = [(429, {"Retry-After": "2.5"}, b""), (503, {"Retry-After": later}, b""), (500, {}, b"")]
+    waits = []
+    with server(*busy, said("yes")) as (address, seen):
+        assert model(address, waits).ask(ASK, "").text == "yes"
+    assert len(seen) == 4
+    assert waits[0] == 2.5 and 25 < waits[1] <= 30 and waits[2] == 2.0
+
+
+def test_after_the_last_attempt_the_reason_is_the_servers():
+    with (
+        server((429, {}, b'{"error": {"message": "slow down"}}')) as (address, seen),
+        pytest.raises(AskError, match="HTTP 429: slow down"),
+    ):
+        model(address, retries=2).ask(ASK, "")
+    assert len(seen) == 3
+
+
+def test_a_refused_key_is_not_in_the_message(monkeypatch):
+    monkeypatch.setenv("MINE", KEY)
+    body = json.dumps({"error": {"message": f"Incorrect API key: {KEY}"}}).encode()
+    with server((401, {}, body)) as (address, seen), pytest.raises(RefusedError) as caught:
+        model(address, key_env="MINE").ask(ASK, "")
+    assert KEY not in str(caught.value)
+    assert "Incorrect API key: ***" in str(caught.value) and "MINE is set" in str(caught.value)
+    assert len(seen) == 1  # no second attempt
+
+
+def test_the_key_of_openai_is_not_sent_in_the_clear_to_another_machine(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert model("http://models.example")._key() == ""
+    assert model("http://models.example", key_env="OPENAI_API_KEY")._key() == KEY
+    assert model("https://models.example")._key() == KEY
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(monkeypatch, code):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with server(said("stolen")) as (other, stolen):
+        there = (code, {"Location": f"{other}/v1/chat/completions"}, b"")
+        with server(there) as (address, _), pytest.raises(RefusedError):
+            model(address).ask(ASK, "")
+    assert stolen == []
+
+
+def test_fields_that_a_model_does_not_take_are_left_out_and_noted():
+    def picky(request):
+        body = request[2]
+        if "max_tokens" in body:
+            text = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        elif "temperature" in body:
+            text = "Unsupported value: 'temperature' does not support 0"
+        else:
+            return said("yes")
+        return 400, {}, json.dumps({"error": {"message": text}}).encode()
+
+    with server(picky) as (address, seen):
+        one = model(address, retries=0)
+        assert one.ask(ASK, "").text == "yes"
+        assert one.ask(ASK, "").text == "yes"
+    assert len(seen) == 4
+    assert seen[-1][2]["max_completion_tokens"] == 1024
+    assert set(one.notes) == {"max_tokens", "temperature"}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<html>Bad gateway", "not JSON: it begins with '<html>Bad gateway'"),
+        (b'{"object": "list"}', "no choices"),
+        (b'{"choices": []}', "no choices"),
+        (b"[1]", "no choices"),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error_of_one_question(data, reason):
+    with server((200, {}, data)) as (address, _), pytest.raises(AskError, match=reason) as caught:
+        model(address).ask(ASK, "")
+    assert not isinstance(caught.value, RefusedError)
+
+
+def test_answers_of_blocks_and_empty_answers_are_read():
+    blocks = [{"type": "text", "text": "thir"}, {"type": "x"}, {"type": "text", "text": "ty"}]
+    with server(said(blocks), said(None)) as (address, _):
+        one = model(address)
+        assert one.ask(ASK, "").text == "thirty"
+        assert one.ask(ASK, "").text == ""
+
+
+def test_an_address_that_nobody_listens_at_is_named():
+    with server(said("x")) as (address, _):
+        pass
+    with pytest.raises(RefusedError, match=r"cannot be reached .*expected the address"):
+        model(address, retries=1).ask(ASK, "")
+
+
+def test_a_server_that_hangs_is_given_up_after_the_timeout():
+    def slow(_):
+        time.sleep(0.5)
+        return said("late")
+
+    with (
+        server(slow) as (address, _),
+        pytest.raises(AskError, match=r"no answer within 0\.1 seconds"),
+    ):
+        model(address, timeout=0.1, retries=0).ask(ASK, "")
+
+
+@pytest.mark.parametrize("address", ["http://", "ftp://x/v1"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(InputError, match="expected an address such as"):
+        model(address)
+
+
+def test_a_password_in_the_address_is_refused_without_repeating_it():
+    with pytest.raises(InputError, match="--key-env") as caught:
+        model("https://me:hunter2@models.example/v1")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_function_may_raise_or_return_anything():
+    def bad(messages):
+        raise KeyError("question")
+
+    with pytest.raises(AskError, match="the model function raised KeyError"):
+        FunctionModel(bad).ask(ASK, "")
+    with pytest.raises(AskError, match="returned a list; expected a str"):
+        FunctionModel(lambda messages: []).ask(ASK, "")
+    with pytest.raises(AskError, match="no choices"):
+        FunctionModel(lambda messages: {}).ask(ASK, "")
+    completion = {"choices": [{"message": {"content": "x"}}]}
+    assert FunctionModel(lambda messages: completion).ask(ASK, "").text == "x"
+    assert FunctionModel(lambda messages: None).ask(ASK, "").text == ""
+
+
+def test_two_functions_of_one_name_have_other_answers():
+    def first():
+        def answer(messages):
+            return "a"
+
+        return answer
+
+    def second():
+        def answer(messages):
+            return "b"
+
+        return answer
+
+    one, same, other = FunctionModel(first()), FunctionModel(first()), FunctionModel(second())
+    one.name = same.name = other.name = "answer"
+    assert one.identity("") == same.identity("") != other.identity("")
+
+
+def test_questions_are_asked_of_a_server_and_the_key_is_in_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    hits = [{"text": "Refunds take 30 days."}, {"text": "Parcels take 3 days."}]
+
+    def answer(request):
+        asked = request[2]["messages"][-1]["content"]
+        return said("30 days" if "Refunds" in asked and "Parcels" not in asked else "3 days")
+
+    with server(answer) as (address, seen):
+        found = ctxmem.blame(
+            [{"query": "How long do refunds take?", "hits": hits}],
+            model=AddressModel(address, model="small"),
+            expected={"How long do refunds take?": "30 days"},
+            cache=tmp_path / "cache",
+        )
+    assert found.questions[0].step == "distraction"
+    assert len(seen) == found.asked["calls"] == 3  # sent = unrepeated = packed, evidence, none
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert len(files) == 4 and not any(KEY in path.read_text() for path in files)
+    assert KEY not in json.dumps(found.to_dict())
