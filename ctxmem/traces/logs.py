@@ -8,12 +8,13 @@ from typing import Any
 from ctxmem.traces.attrs import name_of, parsed, session_in, text_of
 from ctxmem.traces.events import Event, Kind
 from ctxmem.traces.messages import message_of, query_of
-from ctxmem.traces.passages import passage_of, passages_of
+from ctxmem.traces.passages import is_passage, passage_of, passages_of
 from ctxmem.traces.requests import MESSAGES, SESSIONS, TRACES, named_in, time_of
 
 HITS = "retrieval hits"
 _HITS = ("hits", "documents", "chunks", "results", "contexts", "passages", "retrieved")
 
+_HAS_HITS = frozenset(_HITS)
 MESSAGE_KEYS = frozenset(("role", "data"))
 HITS_KEYS = frozenset((*_HITS, "text", "page_content"))
 
@@ -47,9 +48,11 @@ def is_hits(record: dict[str, Any]) -> bool:
 
 
 def _hits_key(record: dict[str, Any]) -> str | None:
+    if _HAS_HITS.isdisjoint(record):
+        return None
     for key in _HITS:
         rows = record.get(key)
-        if isinstance(rows, list) and rows and passage_of(rows[0]) is not None:
+        if isinstance(rows, list) and rows and is_passage(rows[0]):
             return key
     return None
 

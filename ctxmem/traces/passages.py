@@ -51,6 +51,13 @@ def passage_of(value: Any) -> Passage | None:
     return Passage(text_of(text), name, score, source)
 
 
+def is_passage(value: Any) -> bool:
+    """Tell whether a value is a passage, as `passage_of` reads it."""
+    if type(value) is dict and type(value.get("text")) is str and value["text"]:
+        return True  # as most: it need not be read to know
+    return passage_of(value) is not None
+
+
 def _score(value: Mapping[str, Any]) -> float | None:
     for key in _SCORES:
         found = value.get(key)
