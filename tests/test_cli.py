@@ -312,7 +312,7 @@ def test_no_gate_is_green_for_what_could_not_be_read(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["unread"] == {"not JSON": 1}
 
 
-def test_texts_in_latin_1_are_compared_and_told(tmp_path, capsys):
+def test_texts_in_latin_1_are_compared_and_reported(tmp_path, capsys):
     text = "Die Gebühr ist am ersten Tag des Monats fällig.\n"
     (tmp_path / "a.txt").write_text(text, encoding="utf-8")
     (tmp_path / "b.txt").write_text("Kopf\n", encoding="latin-1")

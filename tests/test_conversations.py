@@ -146,7 +146,7 @@ def test_a_question_that_is_asked_anew_is_a_branch_and_forgets_nothing():
     assert found.restarts == []
 
 
-def test_what_a_client_trimmed_is_told_with_where_it_left():
+def test_what_a_client_trimmed_is_reported_with_where_it_left():
     rules, chat = say("system", "rules"), [say("user", "a"), say("assistant", "b")]
     more = [say("user", "c"), say("assistant", "d"), say("user", "e")]
     records = [
@@ -159,7 +159,7 @@ def test_what_a_client_trimmed_is_told_with_where_it_left():
     assert texts(restart.left) == ["a", "b"] and restart.summary is None
 
 
-def test_the_summary_that_replaced_messages_is_told():
+def test_the_summary_that_replaced_messages_is_reported():
     rules, old = say("system", "rules"), [say("user", "a"), say("assistant", "b")]
     last = say("user", "c")
     short = [rules, say("user", "so far: a and b"), last]
@@ -198,7 +198,7 @@ def test_a_request_continues_the_response_that_it_names():
     assert audit(records, counter=words).totals["tokens"] == 6 * 5 + 2 * 3
 
 
-def test_a_response_that_the_log_does_not_hold_is_told_as_skipped():
+def test_a_response_that_the_log_does_not_hold_is_reported_as_skipped():
     records = [{"request": {"model": "m", "input": "c", "previous_response_id": "r0"}}]
     tally = Tally()
     list(conversations(records, tally=tally))
@@ -297,7 +297,7 @@ def test_a_stream_that_is_logged_as_it_grows_is_one_answer():
     assert records[1]["message"]["content"] == block("He")  # the caller's records stay as they are
 
 
-def test_a_compaction_tells_what_left_and_its_summary():
+def test_a_compaction_has_what_left_and_its_summary():
     boundary = {"type": "system", "subtype": "compact_boundary", "uuid": "c", "parentUuid": None}
     boundary |= {"logicalParentUuid": "a2", "sessionId": "s"}
     records = [

@@ -32,7 +32,7 @@ class Call:
 
     `span` and `parent` are ids of a transcript's lines; a `link` is a line without a message. A
     `plain` call is a record of messages that names no model. `known` turns were counted before, in
-    the session that this one is a copy of, and `thread` tells chats of one session apart.
+    the session that this one is a copy of, and `thread` separates chats of one session.
     """
 
     place: str
@@ -140,7 +140,7 @@ def _retrieval(event: Event) -> Call:
 def calls_of(events: list[Event]) -> Iterator[Call]:
     """Yield the calls of one trace.
 
-    What retrievers returned is the window only where no request tells what the model was given:
+    What retrievers returned is the window only where no request says what the model was given:
     else the same text would be counted twice.
     """
     if len(events) == 1 and events[0].kind in _LINES:
@@ -208,7 +208,7 @@ def _turn(event: Event) -> Call:
 
 
 def _once(requests: list[Event]) -> list[Event]:
-    """Return requests without those that a log tells again when they end, then with their usage."""
+    """Return requests without those that a log repeats when they end, then with their usage."""
     ended = [event for event in requests if event.usage is not None]
     if not ended or len(ended) == len(requests):
         return requests

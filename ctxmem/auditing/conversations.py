@@ -196,7 +196,7 @@ def _with_content(message: Any) -> Any:
 
 
 def _size(event: Any) -> int:
-    """Return about how many bytes an event of a record holds that no file told the size of."""
+    """Return about how many bytes an event of a record holds whose size no file states."""
     return 200 + sum(len(passage.text or "") for passage in event.passages) + len(event.messages)
 
 
