@@ -49,7 +49,8 @@ def message_of(value: Any) -> Any:
     """Return a message in its provider's shape: frameworks' wrappers are taken off."""
     if not isinstance(value, dict):
         return value
-    if value.get("type") == "constructor" and isinstance(value.get("kwargs"), dict):
+    serialized = value.get("type") == "constructor" or value.get("lc") == 1
+    if serialized and isinstance(value.get("kwargs"), dict):
         inner = dict(value["kwargs"])
         names = value.get("id")
         cls = names[-1] if isinstance(names, list) and names else ""
