@@ -403,7 +403,7 @@ class Cutter:
         known = self._known.get((role, text))
         if known is not None:
             return known
-        cut = list(_paragraphs(text, role)) if "\n\n" in text else [Segment(text, role)]
+        cut = list(_paragraphs(text, role)) if "\n" in text else [Segment(text, role)]
         return self._keep(role, text, cut)
 
     def _located(self, message: Message, shown: Shown) -> list[Segment]:

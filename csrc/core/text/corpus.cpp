@@ -83,11 +83,12 @@ void Corpus::set_units(std::span<const std::int64_t> first, std::span<const std:
     if (first.size() != texts_.size() + 1 || start.size() != end.size() || first[0] != 0 ||
         first.back() != static_cast<std::int64_t>(start.size()))
         throw std::invalid_argument("corpus: the columns of the units have inconsistent lengths");
+    // All of them before any unit is read: an offset that is too large lies beyond the columns.
+    if (!std::ranges::is_sorted(first))
+        throw std::invalid_argument("corpus: the texts of the units are out of order");
     std::vector<Body> bodies;
     bodies.reserve(start.size());
     for (std::size_t t = 0; t < texts_.size(); ++t) {
-        if (first[t] > first[t + 1])
-            throw std::invalid_argument("corpus: the texts of the units are out of order");
         const std::string_view text = texts_[t];
         const bool ascii = kinds_[t] == Kind::ascii;
         std::size_t byte = 0;
