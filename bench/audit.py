@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check_answer() -> dict[str, int]:
     """Audit a corpus whose faults are known; raise if too many are missed, or any is made up."""
-    corpus = traces.planted(200)
+    corpus = traces.planted(400)
     found = audit(corpus.records, budget=traces.BUDGET)
     missed, alarms = traces.missed(corpus, found), traces.alarms(found)
     if len(missed) > 0.01 * len(corpus.truth) or alarms:

@@ -159,16 +159,13 @@ def langfuse(name: str, steps: list[Step]) -> Iterator[Record]:
         trace = f"{name}/{turn}"
         base = {"trace_id": trace, "session_id": name, "parent_observation_id": ""}
         for ranker, hits in step.lists.items():
-            documents = [
-                {"id": h.id, "page_content": h.text, "metadata": {"score": h.score}} for h in hits
-            ]
             yield {
                 **base,
                 "id": f"{trace}/{ranker}",
                 "type": "RETRIEVER",
                 "name": ranker,
                 "input": step.query,
-                "output": json.dumps(documents),
+                "output": json.dumps(_documents(hits)),
             }
         if step.messages:
             yield {
@@ -322,10 +319,7 @@ def mlflow(name: str, steps: list[Step]) -> Iterator[Record]:
     for turn, step in enumerate(steps):
         spans = []
         for ranker, hits in step.lists.items():
-            documents = [
-                {"id": h.id, "page_content": h.text, "metadata": {"score": h.score}} for h in hits
-            ]
-            spans.append(_mlflow_span("RETRIEVER", ranker, step.query, documents))
+            spans.append(_mlflow_span("RETRIEVER", ranker, step.query, _documents(hits)))
         if step.messages:
             given = {"model": "gpt-4o", "messages": step.messages}
             spans.append(_mlflow_span("CHAT_MODEL", "completions", given, {"choices": []}))
@@ -436,6 +430,11 @@ def claude_code(name: str, steps: list[Step]) -> Iterator[Record]:
             "message": told,
         }
         parent = line
+
+
+def _documents(hits: list[Hit]) -> list[Record]:
+    """Return passages as documents of LangChain."""
+    return [{"id": h.id, "page_content": h.text, "metadata": {"score": h.score}} for h in hits]
 
 
 def _apart(messages: list[Message]) -> tuple[str, list[Message]]:
