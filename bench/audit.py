@@ -73,7 +73,7 @@ def check_answer() -> dict[str, int]:
     if len(missed) > 0.01 * len(corpus.truth) or alarms:
         raise AssertionError(f"{len(missed)} of {len(corpus.truth)} missed; {alarms[:3]}")
     return {
-        "sessions": 200,
+        "sessions": 400,
         "planted": len(corpus.truth),
         "missed": len(missed),
         "alarms": len(alarms),

@@ -577,7 +577,7 @@ def test_the_rule_agrees_with_its_slow_twin(given_slots):
             words += [f"{word}{'z' * (number + 1)}" for word in FRAME]
         texts.append(" ".join(words))
     expected = reference_difference.differences(*texts)
-    # Where a mark may have moved to two places, the twin takes the first in the text it starts with.
+    # Where a mark may have moved to two places, the twin takes the first of its first text.
     back = {(a, b, kind) for b, a, kind in reference_difference.differences(*reversed(texts))}
     assert set(differences(*texts)) in (expected, back)
 

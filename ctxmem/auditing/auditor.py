@@ -406,11 +406,12 @@ class Auditor:
         parts["overhead"] += message.tokens - sum(message.roles.values())
 
     def _close_transcript(self, session: Session) -> None:
-        """Tell what repeats in a chat; every later call was sent it again."""
+        """Report what repeats in a chat; every later call was sent it again."""
         chat = session.transcript
         if chat is None or not chat.calls:
             return
         self._take_pending(chat, "")
+        session.about = session.about or chat.about
         before = self._repeated()[0]
         if self.payer is not None:
             sizes = (segment.tokens for segment in chat.segments)
