@@ -121,3 +121,33 @@ def test_a_wrong_condition_is_told_before_anything_is_read(tmp_path, capsys):
     assert main(["audit", str(tmp_path / "no"), "--fail-on", "waste>1"]) == 2
     assert "there is no metric 'waste'" in capsys.readouterr().err
     assert set(METRICS) == set(audit([]).metrics)
+
+
+KEYS = {
+    "": "schema_version totals findings findings_left_out sessions windows replay forgotten read",
+    "totals": "calls requests sessions passages tokens counter exact estimated_calls parts "
+    "repeated_tokens repeated_share waste findings stable_tokens stable_share lost_tokens largest "
+    "budget near billed models money",
+    "findings": "kind title tokens money requests of count extent detail places texts advice fix",
+    "sessions": "session about calls tokens repeated lost first last money rows",
+    "windows": "session place call query tokens waste left_out segments",
+    "replay": "calls budget before after saved repeated explained money left_out skipped rows",
+    "forgotten": "conversations trimmed tokens money kinds findings",
+    "read": "files bytes records formats skipped copies places",
+}
+
+
+def test_the_json_of_an_audit_has_these_fields_and_the_same_bytes_in_every_process(file):
+    arguments = ("audit", file, "--json", "--prices", "3", "--replay", "--forgotten")
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-m", "ctxmem", *arguments],
+            env=os.environ | {"PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert outputs[0] == outputs[1]
+    data = json.loads(outputs[0])
+    for name, keys in KEYS.items():
+        held = data[name] if name else data
+        assert list(held[0] if isinstance(held, list) else held) == keys.split(), name
