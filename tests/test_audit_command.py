@@ -33,7 +33,7 @@ def file(tmp_path):
 def test_the_command_says_what_is_wrong_and_how_to_mend_it(file, capsys):
     assert main(["audit", str(file), "--prices", "3", "--replay"]) == 0
     shown = capsys.readouterr().out
-    assert "35% of the 52 tokens in 1 request repeat text that was sent already." in shown
+    assert "35% of the 52 tokens in 1 request repeat text of the same request." in shown
     assert "1. The same text occurs several times in one request: 18 tokens (35%)" in shown
     assert "window = ctxmem.pack(hits, budget=4000, query=question)" in shown
     assert "Replay: the same 1 request with ctxmem" in shown
@@ -114,7 +114,7 @@ def test_nothing_to_audit_passes_no_gate(tmp_path, capsys):
 
 def test_a_page_that_cannot_be_written_does_not_take_the_account_with_it(file, capsys):
     assert main(["audit", str(file), "--html", "/no/such/folder/a.html"]) == 2
-    assert "repeat text that was sent already" in capsys.readouterr().out
+    assert "repeat text of the same request" in capsys.readouterr().out
 
 
 def test_a_wrong_condition_is_told_before_anything_is_read(tmp_path, capsys):

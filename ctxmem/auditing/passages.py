@@ -12,7 +12,7 @@ from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
 from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
 from ctxmem.chat.paragraphs import LEAST_WORDS, LineIndex, Run
-from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
+from ctxmem.dedup import contrast, differences, find_near_duplicates, overlaps
 from ctxmem.protocols import Counter
 
 NEAR = 0.5
@@ -138,19 +138,32 @@ def _repeat(
 ) -> tuple[str, str, list[str]]:
     where = f"; first at {first}" if first else ""
     if call is not None:
-        same = again is not None and again[:2] == call[:2]
-        title = f"{call.title}: {'the same result again' if same else 'later results repeat it'}"
-        detail = (
-            "the tool was called again and returned what the history holds already"
-            if same
-            else "results of other calls have lines that this one returned first"
-        )
+        title, detail = _of_results(call, again)
         return title, detail + where, [text.strip()[:_SHOWN]]
     title, detail, texts = described(segment)
     if text is not segment.text:
         title, texts = begins(text), [text.strip()[:_SHOWN]]
         detail = "the same lines, with another label or question around them"
     return title, detail + where, texts
+
+
+def _of_results(call: ToolCall, again: ToolCall | None) -> tuple[str, str]:
+    """Say how far a later result of a tool is an earlier one."""
+    if again is None or again[:2] != call[:2]:
+        detail = "results of other calls have lines that this one returned first"
+        return f"{call.title}: later results repeat it", detail
+    known = set(call.result.split("\n"))
+    lines = [line for line in again.result.split("\n") if line.strip()]
+    same = sum(line in known for line in lines)
+    if same == len(lines):
+        detail = "the tool was called again and returned what the history holds already"
+        return f"{call.title}: the same result again", detail
+    detail = (
+        f"the tool was called again; {same:,} of the {len(lines):,} lines that it returned were "
+        "in its result before"
+    )
+    most = 2 * same >= len(lines)
+    return f"{call.title}: {'mostly' if most else 'partly'} the same result again", detail
 
 
 def described(segment: Segment) -> tuple[str, str, list[str]]:
@@ -248,9 +261,9 @@ def _version_fix(window: Window, one: Segment, other: Segment, budget: int | Non
 
 
 def _versions(one: Segment, other: Segment) -> tuple[str, str, list[str]]:
-    how = difference(one.text[:_SHOWN], other.text[:_SHOWN])
+    how = contrast(one.text[:_SHOWN], other.text[:_SHOWN], "the first", "the second")
     if differences(one.text[:_SHOWN], other.text[:_SHOWN]):
-        how += "; the two say different things, so a reader has to know which version holds"
+        how += "; the two say different things, and the model cannot know which one is valid"
     texts = [one.text.strip()[:_SHOWN], other.text.strip()[:_SHOWN]]
     return f"{one.name} and {other.name}", how, texts
 
@@ -295,9 +308,9 @@ def _are_cut(window: Window, i: int, j: int) -> bool:
 def _overlap(one: Segment, other: Segment, shared: str) -> tuple[str, str, list[str]]:
     title = f"{other.name} and {one.name}"
     detail = (
-        f"all {len(shared):,} characters of the first stand in the second"
+        f"all {len(shared):,} characters of the first are in the second too"
         if len(shared) == len(other.text.strip())
-        else f"the last {len(shared):,} characters of the second begin the first"
+        else f"the first begins with the last {len(shared):,} characters of the second"
     )
     return title, detail, [shared[:_SHOWN]]
 
@@ -326,13 +339,17 @@ class Boilerplate:
             for i in window.unmarked()
             if window.segments[i].role != "assistant" and not _is_said(window, i)
         ]
-        here: dict[int, list[frozenset[int]]] = {}  # the passages with a line, as their lines
+        # The passages with a line, as their lines. What users write from a template, question by
+        # question, and the examples of a prompt are no documents: only one message counts.
+        here: dict[Hashable, list[frozenset[int]]] = {}
         for i, units in passages:
             retrieved = window.segments[i].retrieved
+            said = window.segments[i].role == "user" and not retrieved
+            asked = _message(window, i) if said else None
             hot = [u for u in units if u in self._hot and (retrieved or self._hot[u].prose)]
             lines = frozenset(units) if hot else frozenset()
             for unit in hot:
-                others = here.setdefault(unit, [])
+                others = here.setdefault((unit, asked), [])
                 if any(_are_reads_of_one(lines, other) for other in others):
                     continue
                 if others:
@@ -369,7 +386,8 @@ class Boilerplate:
 
         def describe() -> tuple[str, str, list[str]]:
             title = " ".join(text[:60].split())
-            return title, f"{tokens:,} tokens in passages that have nothing else in common", [text]
+            detail = f"a line of {tokens:,} tokens in passages that have little else in common"
+            return title, detail, [text]
 
         ledger.add(
             "boilerplate", unit, tokens, place, describe, fix=fixes.without_line(text), at=at

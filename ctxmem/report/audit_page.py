@@ -68,12 +68,12 @@ def _tiles(totals: Data) -> str:
     tiles = [
         (brief(totals["calls"]), f"requests in {many(totals['sessions'], 'session')}"),
         (brief(totals["tokens"]), "tokens sent"),
-        (brief(totals["repeated_tokens"]), "of them repeat text that was sent already"),
+        (brief(totals["repeated_tokens"]), f"of them {words.repeats_words(totals)}"),
     ]
     if totals["money"]:
         tiles.insert(3, (money(totals["money"]["paid"]), "paid for input"))
     if totals["stable_share"] is not None:
-        begins = "of a request begins as the one before it did, so a cache can hold it"
+        begins = "of a request are the same as in the one before it, so a cache can hold them"
         tiles.append((f"{totals['stable_share']:.0%}", begins))
     billed = totals["billed"]
     if billed["calls"] and billed["cached"] is not None:
@@ -330,7 +330,7 @@ def _read(read: Data) -> str:
         for reason, count in read["skipped"].items()
     )
     table = (
-        '<table><caption>Not read, or not as it stands</caption><thead><tr><th scope="col">reason'
+        '<table><caption>Not read, or read in part</caption><thead><tr><th scope="col">reason'
         '</th><th scope="col" class="n">records</th><th scope="col">where</th></tr></thead>'
         f"<tbody>{skipped}</tbody></table>"
         if skipped

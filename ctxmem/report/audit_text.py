@@ -86,7 +86,7 @@ def _kind(
 
 
 def _finding(finding: Data, folder: str) -> Iterator[str]:
-    said = cut(finding["title"], 70)
+    said = cut(finding["title"], 100)
     facts = [f"{finding['tokens']:,} tokens"] if finding["tokens"] else []
     facts += filter(None, [words.occurrences(finding)])
     head = f"{said} ({', '.join(facts)})" if facts else said
@@ -129,7 +129,7 @@ def _read(read: Data, totals: Data) -> str:
     if read["copies"]:
         lines += _wrapped(words.copies_line(read))
     if read["skipped"]:
-        lines.append("Not read, or not as it is:")
+        lines.append("Not read, or read in part:")
         for reason, count in read["skipped"].items():
             places = read["places"].get(reason, [])
             where = f" (first at {places[0]})" if places else ""

@@ -38,6 +38,18 @@ PARTS: dict[str, str] = {
 }
 """Parts of a request, and what a person calls them."""
 
+INFERRED = "chat "
+"""How the name of a session begins that no log gave: what follows is a hash of its first words."""
+
+_COUNTED: dict[str, str] = {
+    "repeat_in_request": "copies sent",
+    "repeat_in_session": "copies sent",
+    "near_version": "times",
+    "overlap": "times",
+    "boilerplate": "copies sent",
+}
+"""What is counted of a finding beside its requests; of other kinds it is the requests."""
+
 _OUTWEIGHS = 3  # times the repeats, above which another kind is the headline
 
 
@@ -53,7 +65,7 @@ def headline(audit: Data) -> str:
         what = KINDS[kind][1]
         return f"{share(waste, totals['tokens'])} of {sent}: {what[0].lower()}{what[1:]}."
     if repeated:
-        return f"{share(repeated, totals['tokens'])} of {sent} repeat text that was sent already."
+        return f"{share(repeated, totals['tokens'])} of {sent} {repeats_words(totals)}."
     found = sum(totals["findings"].values())
     if found:
         return (
@@ -61,6 +73,14 @@ def headline(audit: Data) -> str:
             f"{many(found, 'finding')}."
         )
     return f"{totals['tokens']:,} tokens in {many(totals['calls'], 'request')}: nothing found."
+
+
+def repeats_words(totals: Data) -> str:
+    """Return what the repeated tokens repeat: text of their own request, or of one before it."""
+    within, across = (totals["waste"][f"repeat_in_{where}"] for where in ("request", "session"))
+    if within and across:
+        return "repeat text of the same request or of an earlier one"
+    return "repeat passages of an earlier request" if across else "repeat text of the same request"
 
 
 def by_kind(audit: Data) -> list[tuple[str, list[Data]]]:
@@ -97,10 +117,14 @@ def _paths(places: Iterable[Data]) -> Iterable[str]:
 def place_words(place: Data, folder: str = "") -> str:
     """Return where something was found, without the folder that all places share."""
     where = str(place["place"]).removeprefix(folder)
-    session = place.get("session")
-    if "message" in place:
-        where += f", message {place['message']}"
-    return f"{where}, session {session}" if session and session not in where else where
+    message = place.get("message")
+    if message is not None:
+        # What a provider takes beside the messages has no number: Anthropic's `system`.
+        where += ", system prompt" if message < 0 else f", message {message}"
+    session = str(place.get("session") or "")
+    if not session or session in where or session.startswith(INFERRED):
+        return where
+    return f"{where}, session {session}"
 
 
 def sources(read: Data) -> str:
@@ -151,8 +175,14 @@ def cache_line(totals: Data) -> str:
         return ""
     lost = ""
     if totals["lost_tokens"]:
-        lost = f"; {totals['lost_tokens']:,} unchanged tokens follow something that changed"
-    return f"{stable:.0%} of a request begins as the one before it did{lost}"
+        lost = (
+            f" {totals['lost_tokens']:,} more tokens are unchanged too, but follow something that "
+            "changed, so no cache can hold them."
+        )
+    return (
+        f"On average the first {stable:.0%} of a request are the same as in the request before "
+        f"it, so a prompt cache can hold them.{lost}"
+    )
 
 
 def copies_line(read: Data) -> str:
@@ -191,9 +221,11 @@ def difference_line(replay: Data) -> str:
 
 def occurrences(finding: Data) -> str:
     """Return how often something occurs, in numbers that a reader can check."""
-    copies = many(finding["count"], "copy") if finding["count"] > 1 else ""
-    where = many(finding["requests"], "request") if finding["requests"] > 1 else ""
-    return " in ".join(filter(None, (copies, where)))
+    count, requests = finding["count"], finding["requests"]
+    counted = _COUNTED.get(finding["kind"], "")
+    what = f"{count:,} {counted}" if counted and count > 1 else ""
+    where = f"in {many(requests, 'request')}" if requests > 1 else ""
+    return " ".join(filter(None, (what, where)))
 
 
 def spent(kind: str, totals: Data) -> float:
