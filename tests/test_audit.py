@@ -212,6 +212,30 @@ def test_overlaps_are_told_with_what_is_shared():
     assert "are in the second too" in inside.findings[0].detail
 
 
+UNSPACED = {
+    "Chinese": "退款政策：购买后三十天内可以退款，款项将退回到付款所用的卡上，请附上订单号码和收据。",
+    "Japanese": "返金はご購入から三十日以内に、お支払いのカードへ行われます。領収書を添えてください。",
+    "Thai": "การคืนเงินจะดำเนินการภายในสามสิบวันหลังจากการซื้อไปยังบัตรที่ใช้ชำระเงิน",
+}
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_a_repeat_is_found_and_folded_where_no_spaces_part_words(language):
+    text = UNSPACED[language]
+    messages = [{"role": "user", "content": f"{text}\n\n{text}\n\nWhen?"}]
+    (finding,) = audit([{"model": "gpt-4o", "messages": messages}]).findings
+    assert finding.kind == "repeat_in_request" and finding.texts == [text]
+    folded = ctxmem.dedup_messages(messages).messages
+    assert folded[0]["content"].count(text) == 1
+
+
+def test_counts_below_zero_are_no_usage():
+    usage = {"prompt_tokens": -5, "prompt_tokens_details": {"cached_tokens": -7}}
+    messages = [{"role": "user", "content": "When?"}]
+    found = audit([{"model": "gpt-4o", "messages": messages, "usage": usage}], prices=3)
+    assert found.totals["billed"]["calls"] == 0 and found.totals["money"]["by"] == "simulation"
+
+
 def test_boilerplate_is_a_line_of_many_passages():
     passages = [
         f"Given without guarantee, see the terms of supply.\n{t}" for t in (ONE, TWO, THREE)

@@ -228,6 +228,23 @@ def test_what_a_prompt_quotes_from_a_tool_is_no_overlap():
     assert ctxmem.dedup_messages(history).tokens_after > 0
 
 
+def test_hits_of_two_retrievers_in_one_record_are_two_lists_of_one_request():
+    records = []
+    for i in range(12):
+        hits = [
+            {"text": f"{PAID} {name} {i} {k}", "score": top - k / 10, "retriever": name}
+            for name, top in (("dense", 0.9), ("bm25", 18.0))
+            for k in range(3)
+        ]
+        records.append({"query": f"question {i}?", "hits": hits})
+    found = audit(records, near=False)
+    assert found.totals["calls"] == 12
+    # Scores of one list are not half of the best of another, but they cannot be compared.
+    titles = [finding.title for finding in found.findings]
+    assert "scores of 'bm25' and 'dense' are on different scales" in titles
+    assert [f.tokens for f in found.findings if f.kind == "same_budget"] == [0, 0]
+
+
 TASK = "Classify the sentiment of this review as positive, negative or neutral:"
 REVIEWS = [
     "The parcel came a week late, the box was wet, and the shop did not answer for four days.",

@@ -11,7 +11,7 @@ from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
 from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
-from ctxmem.chat.paragraphs import LEAST_WORDS, LineIndex, Run
+from ctxmem.chat.paragraphs import LineIndex, Run, has_words
 from ctxmem.dedup import contrast, differences, find_near_duplicates, overlaps
 from ctxmem.protocols import Counter
 
@@ -170,15 +170,20 @@ def described(segment: Segment) -> tuple[str, str, list[str]]:
     """Describe a finding about one passage."""
     if not segment.text:
         return segment.name, "only its id is in the trace, so its tokens are not known", []
-    by = "retrieved" if segment.retrieved else _BY.get(segment.role, f"said by {segment.role}")
-    return segment.name, f"{segment.tokens:,} tokens, {by}", [segment.text.strip()[:_SHOWN]]
+    if segment.retrieved:
+        what = f"a retrieved passage of {segment.tokens:,} tokens"
+    else:
+        where = _TEXT_IN.get(segment.role, f"a message of the role {segment.role!r}")
+        what = f"a text of {segment.tokens:,} tokens in {where}"
+    return segment.name, what, [segment.text.strip()[:_SHOWN]]
 
 
-_BY = {
-    "system": "in the instructions of the system",
-    "user": "in a message of the user",
-    "assistant": "said by the model",
-    "tool": "returned by a tool",
+_TEXT_IN = {
+    "system": "the system prompt",
+    "user": "a message of the user",
+    "assistant": "a message of the model",
+    "tool": "a tool result",
+    "passage": "a passage",
 }
 
 
@@ -414,7 +419,7 @@ def _units(text: str) -> list[str]:
         parts = line.split(". ") if len(line) > _LONG_LINE or "\n" not in text else (line,)
         for part in parts:
             unit = part.strip()
-            if len(unit) >= _LEAST_UNIT and len(unit.split(None, LEAST_WORDS)) >= LEAST_WORDS:
+            if len(unit) >= _LEAST_UNIT and has_words(unit):
                 found.append(unit)
             elif unit:
                 short += 1

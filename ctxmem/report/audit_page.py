@@ -132,9 +132,7 @@ def _changes(audit: Data) -> str:
 def _replay(replay: Data | None) -> str:
     if not replay or not replay["calls"]:
         return ""
-    reasons = [
-        f"{count:,} {words.reason_words(reason)}" for reason, count in replay["left_out"].items()
-    ]
+    reasons = [words.reason_words(reason, count) for reason, count in replay["left_out"].items()]
     left = f"<p class='soft'>Left out: {escape(', '.join(reasons))}.</p>" if reasons else ""
     skipped = "".join(
         f"<p class='soft'>{escape(many(count, 'request'))} not replayed: {escape(reason)}.</p>"
@@ -341,6 +339,6 @@ def _read(read: Data) -> str:
         table = f"<p>{escape(words.copies_line(read))}</p>{table}"
     return (
         f"<section><h2>What was read</h2><p>{escape(words.sources(read))}{size}.</p>"
-        f'<table><thead><tr><th scope="col">format</th><th scope="col" class="n">events</th></tr>'
+        f'<table><thead><tr><th scope="col">format</th><th scope="col" class="n">entries</th></tr>'
         f"</thead><tbody>{rows}</tbody></table>{table}</section>"
     )

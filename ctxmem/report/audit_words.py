@@ -98,6 +98,8 @@ def by_kind(audit: Data) -> list[tuple[str, list[Data]]]:
 def common_folder(audit: Data) -> str:
     """Return the folder that all places of findings are in, "" if it is short or there is none."""
     paths = {path for finding in audit["findings"] for path in _paths(finding["places"])}
+    forgotten = audit["forgotten"]["findings"] if audit["forgotten"] else ()
+    paths.update(path for finding in forgotten for path in _paths((finding["needed"],)))
     if len(paths) < 2:
         return ""
     try:
@@ -131,7 +133,10 @@ def sources(read: Data) -> str:
     """Return how much was read, and of which formats."""
     formats = ", ".join(f"{name} ({count:,})" for name, count in read["formats"].items())
     files = f" in {many(read['files'], 'file')}" if read["files"] else ""
-    return f"{many(read['records'], 'record')}{files}: {formats or 'no known format'}"
+    # A record may hold several spans or messages, and some hold none.
+    held = sum(read["formats"].values())
+    entries = f", with {many(held, 'entry')}" if held and held != read["records"] else ""
+    return f"{many(read['records'], 'record')}{files}{entries}: {formats or 'no known format'}"
 
 
 def money_line(totals: Data) -> str:
@@ -193,16 +198,17 @@ def copies_line(read: Data) -> str:
     )
 
 
-def reason_words(reason: str) -> str:
-    """Return why a passage was left out, as a person says it."""
+def reason_words(reason: str, count: int) -> str:
+    """Return how much was left out, and why, as a person says it."""
     known = {
-        "duplicate": "repeats",
-        "near_duplicate": "near-duplicates",
-        "over_budget": "did not fit",
-        "trimmed": "messages trimmed",
-        "folded": "repeats folded to a reference",
+        "duplicate": ("repeat", "repeats"),
+        "near_duplicate": ("near-duplicate", "near-duplicates"),
+        "over_budget": ("passage that did not fit", "passages that did not fit"),
+        "trimmed": ("message trimmed", "messages trimmed"),
+        "folded": ("repeat folded to a reference", "repeats folded to a reference"),
     }
-    return known.get(reason, reason.replace("_", " "))
+    one, several = known.get(reason, (reason.replace("_", " "),) * 2)
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def difference_line(replay: Data) -> str:
