@@ -212,9 +212,18 @@ def test_overlaps_are_told_with_what_is_shared():
     assert "are in the second too" in inside.findings[0].detail
 
 
+def test_logs_of_two_formats_are_no_one_conversation():
+    chat = [{"role": "user", "content": "Where is parcel 4711?"}]
+    chat += [{"role": "assistant", "content": "In Hamburg."}, {"role": "user", "content": "When?"}]
+    logged = {"model": "gpt-4o", "messages": chat}
+    trace = {"type": "generation", "model": "gpt-4o", "input": chat, "id": "g", "traceId": "t"}
+    found = audit([logged, trace, logged], forgotten=True)
+    assert (found.totals["calls"], found.forgotten["conversations"]) == (3, 2)
+
+
 UNSPACED = {
-    "Chinese": "退款政策：购买后三十天内可以退款，款项将退回到付款所用的卡上，请附上订单号码和收据。",
-    "Japanese": "返金はご購入から三十日以内に、お支払いのカードへ行われます。領収書を添えてください。",
+    "Chinese": "退款政策：购买后三十天内可以退款，款项将退回到付款所用的卡上，请附上订单和收据。",
+    "Japanese": "返金はご購入から三十日以内に、お支払いのカードへ行います。領収書も添えてください",
     "Thai": "การคืนเงินจะดำเนินการภายในสามสิบวันหลังจากการซื้อไปยังบัตรที่ใช้ชำระเงิน",
 }
 

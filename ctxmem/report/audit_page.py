@@ -126,6 +126,8 @@ def _changes(audit: Data) -> str:
         )
     if not rows:
         return "<p class='card'>Nothing was found that wastes tokens or would be refused.</p>"
+    note = words.tools_line(audit)
+    rows += [f"<p class='soft'>{escape(note)}</p>"] if note else []
     return f'<section><h2>What to do first</h2><div class="card">{"".join(rows)}</div></section>'
 
 

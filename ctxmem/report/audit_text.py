@@ -22,6 +22,7 @@ def audit_text(audit: Data) -> str:
         blocks += [_parts(totals), *_kinds(audit, folder)]
         if audit["forgotten"]:
             blocks.append("\n".join(forgotten_lines(audit["forgotten"], folder)))
+        blocks.append("\n".join(wrapped(words.tools_line(audit))))
         if folder:
             blocks.append(f"Places are below {folder}")
         blocks.append(_replay(audit["replay"]))

@@ -50,6 +50,9 @@ _COUNTED: dict[str, str] = {
 }
 """What is counted of a finding beside its requests; of other kinds it is the requests."""
 
+_TOOLS: dict[str, str] = {"Claude Code": "/clear", "Codex CLI": "/new", "Gemini CLI": "/clear"}
+"""Formats of tools that make their requests themselves, and their command for an empty window."""
+
 _OUTWEIGHS = 3  # times the repeats, above which another kind is the headline
 
 
@@ -195,6 +198,22 @@ def copies_line(read: Data) -> str:
     return (
         f"{many(read['copies'], 'line')} had been read before, in a copy of a file or in a "
         "session that was resumed or forked; each is counted once."
+    )
+
+
+def tools_line(audit: Data) -> str:
+    """Return what helps in a tool that makes its requests itself, "" if none was read."""
+    found = [tool for tool in _TOOLS if tool in audit["read"]["formats"]]
+    wasted = any(audit["totals"]["findings"].values())
+    if not found or not (wasted or (audit["forgotten"] and audit["forgotten"]["findings"])):
+        return ""
+    names = found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+    makes = "makes its requests itself" if len(found) == 1 else "make their requests themselves"
+    commands = ", ".join(dict.fromkeys(_TOOLS[tool] for tool in found))
+    return (
+        f"{names} {makes}: the lines of code are for agents of your own. In the tool itself, "
+        f"begin each task with an empty window ({commands}), and ask for the part of a file that "
+        "a task needs: every read stays in all requests that follow."
     )
 
 
