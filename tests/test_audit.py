@@ -189,7 +189,7 @@ def test_versions_say_what_differs_and_that_a_number_does():
     (finding,) = found.findings
     assert finding.kind == "near_version"
     assert "'5 euro'" in finding.detail and "'3 euro'" in finding.detail
-    assert "which version holds" in finding.detail and len(finding.texts) == 2
+    assert "which one is valid" in finding.detail and len(finding.texts) == 2
 
 
 def test_records_of_one_form_that_tools_return_are_no_versions():
@@ -209,7 +209,40 @@ def test_overlaps_are_told_with_what_is_shared():
     assert finding.kind == "overlap" and finding.texts == [TWO]
     assert f"the last {len(TWO)} characters" in finding.detail
     inside = audit([hits(f"{ONE} {TWO} {THREE}", TWO)])
-    assert "stand in the second" in inside.findings[0].detail
+    assert "are in the second too" in inside.findings[0].detail
+
+
+def test_logs_of_two_formats_are_no_one_conversation():
+    chat = [{"role": "user", "content": "Where is parcel 4711?"}]
+    chat += [{"role": "assistant", "content": "In Hamburg."}, {"role": "user", "content": "When?"}]
+    logged = {"model": "gpt-4o", "messages": chat}
+    trace = {"type": "generation", "model": "gpt-4o", "input": chat, "id": "g", "traceId": "t"}
+    found = audit([logged, trace, logged], forgotten=True)
+    assert (found.totals["calls"], found.forgotten["conversations"]) == (3, 2)
+
+
+UNSPACED = {
+    "Chinese": "退款政策：购买后三十天内可以退款，款项将退回到付款所用的卡上，请附上订单和收据。",
+    "Japanese": "返金はご購入から三十日以内に、お支払いのカードへ行います。領収書も添えてください",
+    "Thai": "การคืนเงินจะดำเนินการภายในสามสิบวันหลังจากการซื้อไปยังบัตรที่ใช้ชำระเงิน",
+}
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_a_repeat_is_found_and_folded_where_no_spaces_part_words(language):
+    text = UNSPACED[language]
+    messages = [{"role": "user", "content": f"{text}\n\n{text}\n\nWhen?"}]
+    (finding,) = audit([{"model": "gpt-4o", "messages": messages}]).findings
+    assert finding.kind == "repeat_in_request" and finding.texts == [text]
+    folded = ctxmem.dedup_messages(messages).messages
+    assert folded[0]["content"].count(text) == 1
+
+
+def test_counts_below_zero_are_no_usage():
+    usage = {"prompt_tokens": -5, "prompt_tokens_details": {"cached_tokens": -7}}
+    messages = [{"role": "user", "content": "When?"}]
+    found = audit([{"model": "gpt-4o", "messages": messages, "usage": usage}], prices=3)
+    assert found.totals["billed"]["calls"] == 0 and found.totals["money"]["by"] == "simulation"
 
 
 def test_boilerplate_is_a_line_of_many_passages():
@@ -238,7 +271,7 @@ def test_a_clock_in_the_beginning_is_named_as_what_breaks_the_prefix(rules, cost
     assert finding.tokens == (lost if costs else 0)
     assert finding.money == pytest.approx(finding.tokens * 2.5 / 1e6)
     assert found.totals["money"]["lost"] == finding.money
-    assert ("no shorter is cached" in finding.detail) != costs
+    assert ("it costs nothing yet" in finding.detail) != costs
 
 
 def test_questions_of_one_form_are_no_versions():

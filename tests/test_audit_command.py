@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ctxmem.bench import traces
@@ -15,6 +16,7 @@ from ctxmem import audit
 from ctxmem.auditing import METRICS
 from ctxmem.cli import main
 
+ROOT = Path(__file__).parent.parent
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."
 
@@ -33,7 +35,7 @@ def file(tmp_path):
 def test_the_command_says_what_is_wrong_and_how_to_mend_it(file, capsys):
     assert main(["audit", str(file), "--prices", "3", "--replay"]) == 0
     shown = capsys.readouterr().out
-    assert "35% of the 52 tokens in 1 request repeat text that was sent already." in shown
+    assert "35% of the 52 tokens in 1 request repeat text of the same request." in shown
     assert "1. The same text occurs several times in one request: 18 tokens (35%)" in shown
     assert "window = ctxmem.pack(hits, budget=4000, query=question)" in shown
     assert "Replay: the same 1 request with ctxmem" in shown
@@ -114,7 +116,7 @@ def test_nothing_to_audit_passes_no_gate(tmp_path, capsys):
 
 def test_a_page_that_cannot_be_written_does_not_take_the_account_with_it(file, capsys):
     assert main(["audit", str(file), "--html", "/no/such/folder/a.html"]) == 2
-    assert "repeat text that was sent already" in capsys.readouterr().out
+    assert "repeat text of the same request" in capsys.readouterr().out
 
 
 def test_a_wrong_condition_is_told_before_anything_is_read(tmp_path, capsys):
@@ -151,3 +153,33 @@ def test_the_json_of_an_audit_has_these_fields_and_the_same_bytes_in_every_proce
     for name, keys in KEYS.items():
         held = data[name] if name else data
         assert list(held[0] if isinstance(held, list) else held) == keys.split(), name
+
+
+def test_the_owner_of_a_transcript_is_shown_what_to_do_in_the_tool_that_wrote_it(tmp_path, capsys):
+    records = []
+    for i in range(3):
+        use = {"type": "tool_use", "id": f"t{i}", "name": "Read", "input": {"file_path": "a.md"}}
+        result = {"type": "tool_result", "tool_use_id": f"t{i}", "content": f"{ONE}\n{TWO}"}
+        for role, block, more in (("assistant", use, {"id": f"m{i}"}), ("user", result, {})):
+            message = {"role": role, "content": [block], **more}
+            uuid = f"{role}{i}"
+            records.append({"type": role, "uuid": uuid, "sessionId": "s", "message": message})
+    path, page = tmp_path / "transcript.jsonl", tmp_path / "page.html"
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    assert main(["audit", str(path), "--html", str(page)]) == 0
+    advice = "Claude Code makes its requests itself: the lines of code are for agents of your own."
+    assert advice in " ".join(capsys.readouterr().out.split())
+    assert advice in page.read_text(encoding="utf-8")
+    path.write_text(json.dumps(hits(ONE, ONE)), encoding="utf-8")
+    assert main(["audit", str(path)]) == 0
+    assert "agents of your own" not in capsys.readouterr().out
+
+
+def test_the_readme_shows_what_the_example_prints(capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.partition("ctxmem audit examples/traces")[2].partition("```text\n")[2]
+    shown = block.partition("```")[0].strip().split("...")
+    folder = str(ROOT / "examples/traces")
+    assert main(["audit", folder, "--prices", "2.5,0.25", "--replay"]) == 0
+    printed = capsys.readouterr().out
+    assert len(shown) > 2 and all(part.strip() in printed for part in shown)

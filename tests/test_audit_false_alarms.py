@@ -191,7 +191,7 @@ def test_parts_of_a_file_that_is_read_in_pieces_are_one_finding():
         part = "\n".join(whole[20 * i : 20 * i + 80])
         history += called(f"c{i}", {"path": "src/things.py", "offset": 20 * i}, part)
     (finding,) = audit([request(*history)]).findings
-    assert finding.title == "read src/things.py: the same result again"
+    assert finding.title == "read src/things.py: mostly the same result again"
 
 
 def test_counts_are_of_requests_and_of_copies():
@@ -226,3 +226,51 @@ def test_what_a_prompt_quotes_from_a_tool_is_no_overlap():
     history += called("c2", {"cmd": "pwd"}, f"{SENT} and then something else that is new here")
     assert {f.kind for f in audit([request(*history)]).findings} <= {"repeat_in_request"}
     assert ctxmem.dedup_messages(history).tokens_after > 0
+
+
+def test_hits_of_two_retrievers_in_one_record_are_two_lists_of_one_request():
+    records = []
+    for i in range(12):
+        hits = [
+            {"text": f"{PAID} {name} {i} {k}", "score": top - k / 10, "retriever": name}
+            for name, top in (("dense", 0.9), ("bm25", 18.0))
+            for k in range(3)
+        ]
+        records.append({"query": f"question {i}?", "hits": hits})
+    found = audit(records, near=False)
+    assert found.totals["calls"] == 12
+    # Scores of one list are not half of the best of another, but they cannot be compared.
+    titles = [finding.title for finding in found.findings]
+    assert "scores of 'bm25' and 'dense' are on different scales" in titles
+    assert [f.tokens for f in found.findings if f.kind == "same_budget"] == [0, 0]
+
+
+TASK = "Classify the sentiment of this review as positive, negative or neutral:"
+REVIEWS = [
+    "The parcel came a week late, the box was wet, and the shop did not answer for four days.",
+    "A fine kettle, quiet and quick to boil; my sister bought the same one and likes hers too.",
+    "It does what it says on the box, though the lead is so short that it has to be by the wall.",
+    "The lid broke on the second day of use, and of the two spare ones that came neither fits.",
+]
+
+
+def test_examples_of_a_prompt_and_questions_from_a_template_are_no_boilerplate():
+    shots = []
+    for review in REVIEWS:
+        shots += [said("user", f"{TASK}\n{review}"), said("assistant", "positive")]
+    asked = [said("user", f"{TASK}\n{word} {REVIEWS[0]}") for word in ("First", "Then", "Last")]
+    assert audit([request(*shots, one) for one in asked]).findings == []
+    # Beside one another, in one message, they are passages that somebody put together.
+    together = said("user", "\n\n".join(f"{TASK}\n{review}" for review in REVIEWS))
+    assert audit([request(together)]).findings
+
+
+def test_results_of_one_command_that_share_a_head_are_called_partly_the_same():
+    head = "============ test session starts ============\nplatform linux, Python 3.11\n\n"
+    history = [said("user", "Why does it fail?")]
+    for i in range(2):
+        lines = [f"tests/test_{name}_{i}.py::test_{i} FAILED in {i} s" for name in NAMES]
+        history += called(f"c{i}", {"command": "pytest"}, head + "\n".join(lines), name="bash")
+    (finding,) = audit([request(*history)]).findings
+    assert finding.title == "bash pytest: partly the same result again"
+    assert "2 of the 8 lines" in finding.detail

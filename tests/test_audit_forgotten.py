@@ -362,9 +362,10 @@ def test_the_command_says_what_was_forgotten(log, capsys, tmp_path):
     assert main(["audit", str(log), "--forgotten", "--prices", "3", "--html", str(page)]) == 0
     shown = capsys.readouterr().out
     assert "Forgotten: 1 thing that left the window and was needed again" in shown
-    assert "Files read again after their text had left the window: 1 finding" in shown
+    assert "1. Files read again after their text had left the window: " in shown
+    assert "Give the model the recall tool of a Memory" in shown
     assert "src/ledger.py was read again" in shown
-    assert "left by trimming before call 4, needed in call 4" in shown
+    assert "removed by trimming before request 4, needed in request 4" in shown
     assert "What was forgotten" in page.read_text()
     assert main(["audit", str(log)]) == 0
     assert "Forgotten" not in capsys.readouterr().out
@@ -393,7 +394,7 @@ def test_a_trace_that_was_never_trimmed_says_so(tmp_path, capsys):
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(map(json.dumps, requests(*BEGIN, *WORK))))
     assert main(["audit", str(path), "--forgotten"]) == 0
-    said = "Nothing was forgotten: no message left the window in 1 conversation."
+    said = "Nothing was forgotten: in 1 conversation no message left the window."
     assert said in capsys.readouterr().out
     assert main(["audit", str(path), "--restore", str(tmp_path / "out.md")]) == 2
     assert "there is nothing to restore" in capsys.readouterr().err

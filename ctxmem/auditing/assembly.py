@@ -56,6 +56,7 @@ class Call:
     span: str = ""
     parent: str = ""
     plain: bool = False
+    format: str = ""
     link: bool = False
     known: bool = False
     branch: bool = False
@@ -174,6 +175,7 @@ def calls_of(events: list[Event]) -> Iterator[Call]:
             response=event.response,
             previous=event.previous,
             plain=event.format == MESSAGES,
+            format=event.format,
         )
     if not requests and final:
         first = final[0]

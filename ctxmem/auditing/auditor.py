@@ -54,7 +54,12 @@ _EXCERPT = 160
 _PENDING = 1000  # what a turn takes beside its text
 _ESTIMATED = [list(PARTS).index(part) for part in ("images", "files", "sound", "thoughts")]
 _TOOLS = [list(PARTS).index(part) for part in ("tools", "tool_calls", "tool_results")]
-_PAIRS = ("orphan_result", "open_call", "misplaced_result")
+_UNPAIRED = {
+    "orphan_result": "a tool result without its call",
+    "open_call": "a tool call without its result",
+    "misplaced_result": "a tool result in the wrong place",
+}
+_PAIRS = tuple(_UNPAIRED)
 
 
 @dataclass(slots=True)
@@ -216,7 +221,7 @@ class Auditor:
                 place = self._place(call, session, finding.index or 0)
                 about = (session.name, finding.kind, finding.detail)
                 detail = f"message {finding.index}: {finding.detail}"
-                title = f"{finding.kind.replace('_', ' ')} in {session.name}"
+                title = f"{_UNPAIRED[finding.kind]}: {session.title}"
                 self.ledger.add("broken_pair", about, 0, place, partial(_plain, title, detail))
 
     def _account(self, call: Call, session: Session, row: Row) -> None:
@@ -255,12 +260,12 @@ class Auditor:
         most = max(tokens, billed or 0) if exact or not billed else billed
         if most <= self.budget:
             return
-        detail = f"the first is of {most:,} tokens"
+        detail = f"the first of these requests has {most:,} tokens"
         if billed == most:
             detail += f", as the provider billed it; what the log shows of it has {tokens:,}"
         elif not exact:
             detail += ", an estimate"
-        title = f"windows of {session.name} over the budget of {self.budget:,} tokens"
+        title = f"over the budget of {self.budget:,} tokens: {session.title}"
         describe = partial(_plain, title, detail)
         place = self._place(call, session, 0)
         fix = partial(fixes.within, self.budget, call.messages, self.counter)
@@ -336,6 +341,7 @@ class Auditor:
         if asked:
             chat.pending.pop()
             self._take_pending(chat, call.model)
+            session.about = session.about or chat.about
             if not again and not call.known:
                 self._add_call(chat, session, call)
             self._take(chat, call)

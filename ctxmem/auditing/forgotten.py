@@ -13,6 +13,7 @@ from ctxmem.auditing.assembly import Call
 from ctxmem.auditing.conversations import Conversation, Folder
 from ctxmem.auditing.forgetting.actions import Actions
 from ctxmem.auditing.forgetting.findings import (
+    ADVICE,
     FIXES,
     KINDS,
     Forgotten,
@@ -27,7 +28,7 @@ from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.restoring import Removal, removals
 from ctxmem.protocols import Counter
 
-__all__ = ["FIXES", "KINDS", "Forgetting", "Forgotten", "forgotten"]
+__all__ = ["ADVICE", "FIXES", "KINDS", "Forgetting", "Forgotten", "forgotten"]
 
 
 def forgotten(conversation: Conversation, counter: Counter) -> list[Forgotten]:
@@ -92,6 +93,7 @@ def _finding(one: Need, session: str) -> Forgotten:
         excerpt(one.left.block.text),
         excerpt(departure.summary),
         session=session,
+        advice=ADVICE[one.kind],
         fix=FIXES[one.kind],
         shown=one.shown,
     )

@@ -166,10 +166,14 @@ def _answers(messages: Sequence[Any]) -> list[tuple[int, int]]:
 
 
 def inferred_session(call: Call) -> str:
-    """Name the session of a call that names none: by its first question, which stays in a chat."""
+    """Name the session of a call that names none: by its first question, which stays in a chat.
+
+    Logs of two formats are of two programs, though both are asked the same question first.
+    """
     for message in call.messages:
         for role, text in texts_of(message):
             if role == "user" and text:
-                digest = xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
+                about = f"{call.format}\0{text}".encode("utf-8", "surrogatepass")
+                digest = xxhash.xxh3_64_hexdigest(about)
                 return f"chat {digest[:10]}"
     return call.trace or call.place

@@ -11,8 +11,8 @@ from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
 from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
-from ctxmem.chat.paragraphs import LEAST_WORDS, LineIndex, Run
-from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
+from ctxmem.chat.paragraphs import LineIndex, Run, has_words
+from ctxmem.dedup import contrast, differences, find_near_duplicates, overlaps
 from ctxmem.protocols import Counter
 
 NEAR = 0.5
@@ -138,13 +138,7 @@ def _repeat(
 ) -> tuple[str, str, list[str]]:
     where = f"; first at {first}" if first else ""
     if call is not None:
-        same = again is not None and again[:2] == call[:2]
-        title = f"{call.title}: {'the same result again' if same else 'later results repeat it'}"
-        detail = (
-            "the tool was called again and returned what the history holds already"
-            if same
-            else "results of other calls have lines that this one returned first"
-        )
+        title, detail = _of_results(call, again)
         return title, detail + where, [text.strip()[:_SHOWN]]
     title, detail, texts = described(segment)
     if text is not segment.text:
@@ -153,19 +147,43 @@ def _repeat(
     return title, detail + where, texts
 
 
+def _of_results(call: ToolCall, again: ToolCall | None) -> tuple[str, str]:
+    """Say how far a later result of a tool is an earlier one."""
+    if again is None or again[:2] != call[:2]:
+        detail = "results of other calls have lines that this one returned first"
+        return f"{call.title}: later results repeat it", detail
+    known = set(call.result.split("\n"))
+    lines = [line for line in again.result.split("\n") if line.strip()]
+    same = sum(line in known for line in lines)
+    if same == len(lines):
+        detail = "the tool was called again and returned what the history holds already"
+        return f"{call.title}: the same result again", detail
+    detail = (
+        f"the tool was called again; {same:,} of the {len(lines):,} lines that it returned were "
+        "in its result before"
+    )
+    most = 2 * same >= len(lines)
+    return f"{call.title}: {'mostly' if most else 'partly'} the same result again", detail
+
+
 def described(segment: Segment) -> tuple[str, str, list[str]]:
     """Describe a finding about one passage."""
     if not segment.text:
         return segment.name, "only its id is in the trace, so its tokens are not known", []
-    by = "retrieved" if segment.retrieved else _BY.get(segment.role, f"said by {segment.role}")
-    return segment.name, f"{segment.tokens:,} tokens, {by}", [segment.text.strip()[:_SHOWN]]
+    if segment.retrieved:
+        what = f"a retrieved passage of {segment.tokens:,} tokens"
+    else:
+        where = _TEXT_IN.get(segment.role, f"a message of the role {segment.role!r}")
+        what = f"a text of {segment.tokens:,} tokens in {where}"
+    return segment.name, what, [segment.text.strip()[:_SHOWN]]
 
 
-_BY = {
-    "system": "in the instructions of the system",
-    "user": "in a message of the user",
-    "assistant": "said by the model",
-    "tool": "returned by a tool",
+_TEXT_IN = {
+    "system": "the system prompt",
+    "user": "a message of the user",
+    "assistant": "a message of the model",
+    "tool": "a tool result",
+    "passage": "a passage",
 }
 
 
@@ -248,9 +266,9 @@ def _version_fix(window: Window, one: Segment, other: Segment, budget: int | Non
 
 
 def _versions(one: Segment, other: Segment) -> tuple[str, str, list[str]]:
-    how = difference(one.text[:_SHOWN], other.text[:_SHOWN])
+    how = contrast(one.text[:_SHOWN], other.text[:_SHOWN], "the first", "the second")
     if differences(one.text[:_SHOWN], other.text[:_SHOWN]):
-        how += "; the two say different things, so a reader has to know which version holds"
+        how += "; the two say different things, and the model cannot know which one is valid"
     texts = [one.text.strip()[:_SHOWN], other.text.strip()[:_SHOWN]]
     return f"{one.name} and {other.name}", how, texts
 
@@ -295,9 +313,9 @@ def _are_cut(window: Window, i: int, j: int) -> bool:
 def _overlap(one: Segment, other: Segment, shared: str) -> tuple[str, str, list[str]]:
     title = f"{other.name} and {one.name}"
     detail = (
-        f"all {len(shared):,} characters of the first stand in the second"
+        f"all {len(shared):,} characters of the first are in the second too"
         if len(shared) == len(other.text.strip())
-        else f"the last {len(shared):,} characters of the second begin the first"
+        else f"the first begins with the last {len(shared):,} characters of the second"
     )
     return title, detail, [shared[:_SHOWN]]
 
@@ -326,13 +344,17 @@ class Boilerplate:
             for i in window.unmarked()
             if window.segments[i].role != "assistant" and not _is_said(window, i)
         ]
-        here: dict[int, list[frozenset[int]]] = {}  # the passages with a line, as their lines
+        # The passages with a line, as their lines. What users write from a template, question by
+        # question, and the examples of a prompt are no documents: only one message counts.
+        here: dict[Hashable, list[frozenset[int]]] = {}
         for i, units in passages:
             retrieved = window.segments[i].retrieved
+            said = window.segments[i].role == "user" and not retrieved
+            asked = _message(window, i) if said else None
             hot = [u for u in units if u in self._hot and (retrieved or self._hot[u].prose)]
             lines = frozenset(units) if hot else frozenset()
             for unit in hot:
-                others = here.setdefault(unit, [])
+                others = here.setdefault((unit, asked), [])
                 if any(_are_reads_of_one(lines, other) for other in others):
                     continue
                 if others:
@@ -369,7 +391,8 @@ class Boilerplate:
 
         def describe() -> tuple[str, str, list[str]]:
             title = " ".join(text[:60].split())
-            return title, f"{tokens:,} tokens in passages that have nothing else in common", [text]
+            detail = f"a line of {tokens:,} tokens in passages that have little else in common"
+            return title, detail, [text]
 
         ledger.add(
             "boilerplate", unit, tokens, place, describe, fix=fixes.without_line(text), at=at
@@ -396,7 +419,7 @@ def _units(text: str) -> list[str]:
         parts = line.split(". ") if len(line) > _LONG_LINE or "\n" not in text else (line,)
         for part in parts:
             unit = part.strip()
-            if len(unit) >= _LEAST_UNIT and len(unit.split(None, LEAST_WORDS)) >= LEAST_WORDS:
+            if len(unit) >= _LEAST_UNIT and has_words(unit):
                 found.append(unit)
             elif unit:
                 short += 1

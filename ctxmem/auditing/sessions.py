@@ -12,7 +12,7 @@ from ctxmem.auditing import fixes
 from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.paying import Account, Paid
 from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
-from ctxmem.dedup import difference
+from ctxmem.dedup import contrast
 
 LOST_TOKENS = 64
 """Tokens behind a changed beginning that are reported from here on; providers cache longer runs."""
@@ -34,6 +34,13 @@ CACHED_TOKENS = 1024
 MOST_LINES = 400_000
 """So many ids of lines at least are known, twice as many at most."""
 
+_TEXT_OF = {
+    "system": "system prompt",
+    "user": "message of the user",
+    "assistant": "message of the model",
+    "tool": "tool result",
+}
+_TITLE = 40  # characters of a question that names a session
 _BLANK = key_of("")
 _HELD_CHARACTERS = 48 << 20
 _ROWS = 400  # calls of a session that the page can draw
@@ -88,6 +95,14 @@ class Session:
     about: str = ""  # how its first question begins
     transcript: Transcript | None = None
     account: Account = field(default_factory=Account)
+
+    @property
+    def title(self) -> str:
+        """What a person calls it: its first question, else its name."""
+        about = " ".join(self.about[: 4 * _TITLE].split())
+        if not about:
+            return f"session {self.name}"
+        return f'"{about if len(about) <= _TITLE else about[: _TITLE - 1] + "…"}"'
 
     @property
     def characters(self) -> int:
@@ -303,23 +318,27 @@ def _tell_break(
     now = window.segments[common]
     if what == "dropped":
         detail = f"{before.name!r} ({before.role}) was taken out in front of what stayed"
-        title = "history is cut at the front from call to call"
+        title = f"the history is cut at its beginning: {session.title}"
     elif what == "inserted":
         detail = f"{now.name!r} ({now.role}) was put in front of what was there"
-        title = "something new is put near the beginning from call to call"
+        title = f"something new is put near the beginning: {session.title}"
     else:
-        how = difference(now.text[:4000], before.text[:4000])
-        detail = f"the {now.role} text changed: it {how}"
+        texts_of_both = now.text[:4000], before.text[:4000]
+        how = contrast(*texts_of_both, "it", "the one of the request before")
+        detail = f"the {_TEXT_OF.get(now.role, now.role)} changed: {how}"
         if _CLOCK.search(now.text) and _CLOCK.sub("", now.text) == _CLOCK.sub("", before.text):
-            detail += "; a time or an id that every request has anew"
-        title = f"the beginning changes from call to call, after {window.stable:,} tokens"
+            detail += "; a time or an id that is new in every request"
+        title = f"requests change after {window.stable:,} tokens: {session.title}"
     place = window.places[common]
     texts = [before.text[:1500], now.text[:1500]] if what == "changed" else [before.text[:1500]]
     texts = [now.text[:1500]] if what == "inserted" else texts
     tokens = window.lost
     if window.tokens < CACHED_TOKENS:
         tokens = 0
-        detail += f"; it costs from windows of {CACHED_TOKENS:,} tokens on, as no shorter is cached"
+        detail += (
+            f"; it costs nothing yet, since providers cache no request under {CACHED_TOKENS:,} "
+            "tokens"
+        )
     ledger.add(
         "unstable_prefix",
         (session.name, what, now.role),
@@ -348,10 +367,10 @@ def close(session: Session, ledger: Ledger) -> None:
     above = sum(max(0, tokens - half) for tokens in session.sizes)
 
     def describe() -> tuple[str, str, list[str]]:
-        title = f"session {session.name} grew from {session.first:,} to {session.last:,} tokens"
+        title = f"from {session.first:,} to {session.last:,} tokens: {session.title}"
         detail = (
-            f"{session.calls:,} calls sent {session.tokens:,} tokens and nothing was ever trimmed; "
-            f"a window held at {half:,} would have saved {above:,}"
+            f"{session.calls:,} requests sent {session.tokens:,} tokens and nothing was ever "
+            f"trimmed; windows of at most {half:,} tokens would have saved {above:,}"
         )
         return title, detail, []
 

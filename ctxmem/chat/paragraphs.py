@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from ctxmem.chat.forms import is_prose, subject_of
@@ -24,6 +25,9 @@ SPOKEN_CHARACTERS = 200
 """What a model says itself is a repeat from here on: it thanks for every question."""
 
 _BLANK_LINES = re.compile(r"\n[\n\r \t]*\n")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+)  # scripts that are written without spaces between words
 _MOST_PARAGRAPHS = 20_000  # that a text is cut into
 _LEAST_LINE = 16  # characters; a shorter line is found only beside a longer one
 _LABEL = re.compile(
@@ -53,7 +57,17 @@ def is_passage(stripped: str, role: str) -> bool:
     """Return whether a text is long enough that its repetition is waste, and not folded yet."""
     if len(stripped) < (SPOKEN_CHARACTERS if role == "assistant" else LEAST_CHARACTERS):
         return False
-    return len(stripped.split(None, LEAST_WORDS)) >= LEAST_WORDS and not has_reference(stripped)
+    return has_words(stripped) and not has_reference(stripped)
+
+
+def has_words(text: str) -> bool:
+    """Return whether a text has as many words as a passage, also where no spaces part them."""
+    if len(text.split(None, LEAST_WORDS)) >= LEAST_WORDS:
+        return True
+    if text.isascii():
+        return False
+    # Chinese, Japanese and Thai words are of about two characters.
+    return sum(1 for _ in islice(_UNSPACED.finditer(text), 2 * LEAST_WORDS)) == 2 * LEAST_WORDS
 
 
 def reference(begins: str, message: int | None) -> str:

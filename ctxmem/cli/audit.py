@@ -21,12 +21,13 @@ def add_to(commands: Any) -> None:
     auditing = commands.add_parser(
         "audit",
         help="say what the context of recorded requests wastes",
-        description="Read traces that are there already and say what their context wastes: what "
-        "repeats, what grows, what breaks the prompt cache, and the line of code that mends it.",
+        description="Read traces and logs that you have already and say what their context "
+        "wastes: what repeats, what grows, what breaks the prompt cache, and the line of code that "
+        "fixes it.",
         epilog="Traces are OpenInference (Phoenix), LangSmith, Langfuse or OpenTelemetry GenAI "
         "exports, logs of OpenAI or Anthropic requests, Claude Code's transcripts, messages or "
-        "retrieval hits as JSON lines, JSON, gzip or Parquet; the format is told from each record. "
-        "Nothing leaves this machine.",
+        "retrieval hits as JSON lines, JSON, gzip or Parquet; each record is read in the format "
+        "that it has. Nothing leaves this machine.",
     )
     auditing.add_argument(
         "paths", metavar="PATH", nargs="+", help="files, folders or patterns; - reads stdin"

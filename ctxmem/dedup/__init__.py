@@ -20,6 +20,7 @@ from ctxmem.dedup.passages import (
 )
 from ctxmem.dedup.rule import (
     Difference,
+    contrast,
     difference,
     differences,
     folded_although,
@@ -32,6 +33,7 @@ __all__ = [
     "Match",
     "Overlap",
     "check_dedup",
+    "contrast",
     "difference",
     "differences",
     "find_near_duplicates",

@@ -82,10 +82,7 @@ def difference(text: str, other: str) -> str:
     >>> difference("Due within 45 days of receipt.", "Due within 30 days after receipt.")
     "differs in '45', 'of', where that has '30', 'after'"
     """
-    found = _native.ReadText(text).differences(_native.ReadText(other), wording=True)
-    found.sort(key=lambda change: change[2] == "wording")
-    new = [mine for mine, _, _ in found if mine]
-    lost = [theirs for _, theirs, _ in found if theirs]
+    new, lost = _new_and_lost(text, other)
     if not new and lost:
         return f"lacks {_quote(lost)}, which that has"
     if new and not lost:
@@ -93,6 +90,32 @@ def difference(text: str, other: str) -> str:
     if new:
         return f"differs in {_quote(new)}, where that has {_quote(lost)}"
     return "differs only in order or layout"
+
+
+def contrast(text: str, other: str, mine: str, theirs: str) -> str:
+    """Say in which words two texts differ, as a sentence in which both have names.
+
+    >>> contrast("Due within 45 days.", "Due within 30 days.", "the first", "the second")
+    "the first has '45' where the second has '30'"
+    """
+    new, lost = _new_and_lost(text, other)
+    if not new and lost:
+        return f"{theirs} has {_quote(lost)}, which {mine} has not"
+    if new and not lost:
+        return f"{mine} has {_quote(new)}, which {theirs} has not"
+    if new:
+        return f"{mine} has {_quote(new)} where {theirs} has {_quote(lost)}"
+    return f"{mine} and {theirs} differ only in order or layout"
+
+
+def _new_and_lost(text: str, other: str) -> tuple[list[str], list[str]]:
+    """Return the words that one text has and another has not, and the other way round.
+
+    What makes them differ is first.
+    """
+    found = _native.ReadText(text).differences(_native.ReadText(other), wording=True)
+    found.sort(key=lambda change: change[2] == "wording")
+    return [mine for mine, _, _ in found if mine], [theirs for _, theirs, _ in found if theirs]
 
 
 def folded_although(text: str, other: str, threshold: float) -> str:

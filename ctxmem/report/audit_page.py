@@ -68,12 +68,12 @@ def _tiles(totals: Data) -> str:
     tiles = [
         (brief(totals["calls"]), f"requests in {many(totals['sessions'], 'session')}"),
         (brief(totals["tokens"]), "tokens sent"),
-        (brief(totals["repeated_tokens"]), "of them repeat text that was sent already"),
+        (brief(totals["repeated_tokens"]), f"of them {words.repeats_words(totals)}"),
     ]
     if totals["money"]:
         tiles.insert(3, (money(totals["money"]["paid"]), "paid for input"))
     if totals["stable_share"] is not None:
-        begins = "of a request begins as the one before it did, so a cache can hold it"
+        begins = "of a request are the same as in the one before it, so a cache can hold them"
         tiles.append((f"{totals['stable_share']:.0%}", begins))
     billed = totals["billed"]
     if billed["calls"] and billed["cached"] is not None:
@@ -126,15 +126,15 @@ def _changes(audit: Data) -> str:
         )
     if not rows:
         return "<p class='card'>Nothing was found that wastes tokens or would be refused.</p>"
+    note = words.tools_line(audit)
+    rows += [f"<p class='soft'>{escape(note)}</p>"] if note else []
     return f'<section><h2>What to do first</h2><div class="card">{"".join(rows)}</div></section>'
 
 
 def _replay(replay: Data | None) -> str:
     if not replay or not replay["calls"]:
         return ""
-    reasons = [
-        f"{count:,} {words.reason_words(reason)}" for reason, count in replay["left_out"].items()
-    ]
+    reasons = [words.reason_words(reason, count) for reason, count in replay["left_out"].items()]
     left = f"<p class='soft'>Left out: {escape(', '.join(reasons))}.</p>" if reasons else ""
     skipped = "".join(
         f"<p class='soft'>{escape(many(count, 'request'))} not replayed: {escape(reason)}.</p>"
@@ -330,7 +330,7 @@ def _read(read: Data) -> str:
         for reason, count in read["skipped"].items()
     )
     table = (
-        '<table><caption>Not read, or not as it stands</caption><thead><tr><th scope="col">reason'
+        '<table><caption>Not read, or read in part</caption><thead><tr><th scope="col">reason'
         '</th><th scope="col" class="n">records</th><th scope="col">where</th></tr></thead>'
         f"<tbody>{skipped}</tbody></table>"
         if skipped
@@ -341,6 +341,6 @@ def _read(read: Data) -> str:
         table = f"<p>{escape(words.copies_line(read))}</p>{table}"
     return (
         f"<section><h2>What was read</h2><p>{escape(words.sources(read))}{size}.</p>"
-        f'<table><thead><tr><th scope="col">format</th><th scope="col" class="n">events</th></tr>'
+        f'<table><thead><tr><th scope="col">format</th><th scope="col" class="n">entries</th></tr>'
         f"</thead><tbody>{rows}</tbody></table>{table}</section>"
     )

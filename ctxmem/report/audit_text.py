@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from ctxmem.report import audit_words as words
 from ctxmem.report.forgotten import forgotten_lines
-from ctxmem.report.words import Data, cut, many, share, visible
+from ctxmem.report.words import Data, cut, many, share, visible, wrapped
 
-_WIDTH = 96
 _INDENT = " " * 3
 _SHOWN = 3  # findings of a kind
 _BAR = 24  # characters of the longest bar
@@ -20,9 +18,13 @@ def audit_text(audit: Data) -> str:
     totals, read = audit["totals"], audit["read"]
     blocks = [_summary(audit)]
     if totals["calls"]:
-        blocks += [_parts(totals), *_kinds(audit)]
+        folder = words.common_folder(audit)
+        blocks += [_parts(totals), *_kinds(audit, folder)]
         if audit["forgotten"]:
-            blocks.append("\n".join(forgotten_lines(audit["forgotten"])))
+            blocks.append("\n".join(forgotten_lines(audit["forgotten"], folder)))
+        blocks.append("\n".join(wrapped(words.tools_line(audit))))
+        if folder:
+            blocks.append(f"Places are below {folder}")
         blocks.append(_replay(audit["replay"]))
     blocks.append(_read(read, totals))
     return visible("\n\n".join(filter(None, blocks)))
@@ -33,13 +35,7 @@ def _summary(audit: Data) -> str:
     lines = [words.headline(audit)]
     if totals["calls"]:
         lines += [words.money_line(totals), words.cache_line(totals)]
-    return "\n".join(line for said in filter(None, lines) for line in _wrapped(said))
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
+    return "\n".join(line for said in filter(None, lines) for line in wrapped(said))
 
 
 def _parts(totals: Data) -> str:
@@ -58,13 +54,10 @@ def _parts(totals: Data) -> str:
     return "\n".join(lines)
 
 
-def _kinds(audit: Data) -> Iterator[str]:
+def _kinds(audit: Data, folder: str) -> Iterator[str]:
     """Yield what to do about each kind of finding, the one with most tokens first."""
-    folder = words.common_folder(audit)
     for number, (kind, findings) in enumerate(words.by_kind(audit), start=1):
         yield "\n".join(_kind(f"{number}. ", kind, findings, audit["totals"], folder))
-    if folder:
-        yield f"Places are below {folder}"
 
 
 def _kind(
@@ -76,7 +69,7 @@ def _kind(
         cost = words.spent(kind, totals) if totals["money"] else None
         head += f": {words.amount_words(tokens, totals, cost)}"
     yield head
-    yield from _wrapped(findings[0]["advice"], _INDENT)
+    yield from wrapped(findings[0]["advice"], _INDENT)
     yield f"{_INDENT}    {findings[0]['fix']}"
     for finding in findings[:_SHOWN]:
         yield from _finding(finding, folder)
@@ -86,16 +79,16 @@ def _kind(
 
 
 def _finding(finding: Data, folder: str) -> Iterator[str]:
-    said = cut(finding["title"], 70)
+    said = cut(finding["title"], 100)
     facts = [f"{finding['tokens']:,} tokens"] if finding["tokens"] else []
     facts += filter(None, [words.occurrences(finding)])
     head = f"{said} ({', '.join(facts)})" if facts else said
-    first, *rest = _wrapped(head, _INDENT + "  ") or [""]
+    first, *rest = wrapped(head, _INDENT + "  ") or [""]
     yield f"{_INDENT}- {first.strip()}"
     yield from rest
     if finding["detail"]:
         detail = finding["detail"].replace(folder, "") if folder else finding["detail"]
-        yield from _wrapped(detail, _INDENT + "  ")
+        yield from wrapped(detail, _INDENT + "  ")
     if finding["places"]:
         yield f"{_INDENT}  at {words.place_words(finding['places'][0], folder)}"
 
@@ -109,12 +102,11 @@ def _replay(replay: Data | None) -> str:
         f"Replay: the same {many(replay['calls'], 'request')} with ctxmem, in {into}: "
         f"{replay['before']:,} -> {replay['after']:,} tokens "
         f"({share(saved, replay['before'])} fewer)",
-        *_wrapped(words.difference_line(replay), _INDENT),
+        *wrapped(words.difference_line(replay), _INDENT),
     ]
     if replay["left_out"]:
         reasons = ", ".join(
-            f"{count:,} {words.reason_words(reason)}"
-            for reason, count in replay["left_out"].items()
+            words.reason_words(reason, count) for reason, count in replay["left_out"].items()
         )
         lines.append(f"{_INDENT}left out: {reasons}")
     for reason, count in replay["skipped"].items():
@@ -127,9 +119,9 @@ def _read(read: Data, totals: Data) -> str:
     if not totals["exact"] and totals["calls"]:
         lines.append(f"Token counts are estimates ({totals['counter']}).")
     if read["copies"]:
-        lines += _wrapped(words.copies_line(read))
+        lines += wrapped(words.copies_line(read))
     if read["skipped"]:
-        lines.append("Not read, or not as it is:")
+        lines.append("Not read, or read in part:")
         for reason, count in read["skipped"].items():
             places = read["places"].get(reason, [])
             where = f" (first at {places[0]})" if places else ""

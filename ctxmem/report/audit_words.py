@@ -38,6 +38,21 @@ PARTS: dict[str, str] = {
 }
 """Parts of a request, and what a person calls them."""
 
+INFERRED = "chat "
+"""How the name of a session begins that no log gave: what follows is a hash of its first words."""
+
+_COUNTED: dict[str, str] = {
+    "repeat_in_request": "copies sent",
+    "repeat_in_session": "copies sent",
+    "near_version": "times",
+    "overlap": "times",
+    "boilerplate": "copies sent",
+}
+"""What is counted of a finding beside its requests; of other kinds it is the requests."""
+
+_TOOLS: dict[str, str] = {"Claude Code": "/clear", "Codex CLI": "/new", "Gemini CLI": "/clear"}
+"""Formats of tools that make their requests themselves, and their command for an empty window."""
+
 _OUTWEIGHS = 3  # times the repeats, above which another kind is the headline
 
 
@@ -53,7 +68,7 @@ def headline(audit: Data) -> str:
         what = KINDS[kind][1]
         return f"{share(waste, totals['tokens'])} of {sent}: {what[0].lower()}{what[1:]}."
     if repeated:
-        return f"{share(repeated, totals['tokens'])} of {sent} repeat text that was sent already."
+        return f"{share(repeated, totals['tokens'])} of {sent} {repeats_words(totals)}."
     found = sum(totals["findings"].values())
     if found:
         return (
@@ -61,6 +76,14 @@ def headline(audit: Data) -> str:
             f"{many(found, 'finding')}."
         )
     return f"{totals['tokens']:,} tokens in {many(totals['calls'], 'request')}: nothing found."
+
+
+def repeats_words(totals: Data) -> str:
+    """Return what the repeated tokens repeat: text of their own request, or of one before it."""
+    within, across = (totals["waste"][f"repeat_in_{where}"] for where in ("request", "session"))
+    if within and across:
+        return "repeat text of the same request or of an earlier one"
+    return "repeat passages of an earlier request" if across else "repeat text of the same request"
 
 
 def by_kind(audit: Data) -> list[tuple[str, list[Data]]]:
@@ -78,6 +101,8 @@ def by_kind(audit: Data) -> list[tuple[str, list[Data]]]:
 def common_folder(audit: Data) -> str:
     """Return the folder that all places of findings are in, "" if it is short or there is none."""
     paths = {path for finding in audit["findings"] for path in _paths(finding["places"])}
+    forgotten = audit["forgotten"]["findings"] if audit["forgotten"] else ()
+    paths.update(path for finding in forgotten for path in _paths((finding["needed"],)))
     if len(paths) < 2:
         return ""
     try:
@@ -97,17 +122,24 @@ def _paths(places: Iterable[Data]) -> Iterable[str]:
 def place_words(place: Data, folder: str = "") -> str:
     """Return where something was found, without the folder that all places share."""
     where = str(place["place"]).removeprefix(folder)
-    session = place.get("session")
-    if "message" in place:
-        where += f", message {place['message']}"
-    return f"{where}, session {session}" if session and session not in where else where
+    message = place.get("message")
+    if message is not None:
+        # What a provider takes beside the messages has no number: Anthropic's `system`.
+        where += ", system prompt" if message < 0 else f", message {message}"
+    session = str(place.get("session") or "")
+    if not session or session in where or session.startswith(INFERRED):
+        return where
+    return f"{where}, session {session}"
 
 
 def sources(read: Data) -> str:
     """Return how much was read, and of which formats."""
     formats = ", ".join(f"{name} ({count:,})" for name, count in read["formats"].items())
     files = f" in {many(read['files'], 'file')}" if read["files"] else ""
-    return f"{many(read['records'], 'record')}{files}: {formats or 'no known format'}"
+    # A record may hold several spans or messages, and some hold none.
+    held = sum(read["formats"].values())
+    entries = f", with {many(held, 'entry')}" if held and held != read["records"] else ""
+    return f"{many(read['records'], 'record')}{files}{entries}: {formats or 'no known format'}"
 
 
 def money_line(totals: Data) -> str:
@@ -151,8 +183,14 @@ def cache_line(totals: Data) -> str:
         return ""
     lost = ""
     if totals["lost_tokens"]:
-        lost = f"; {totals['lost_tokens']:,} unchanged tokens follow something that changed"
-    return f"{stable:.0%} of a request begins as the one before it did{lost}"
+        lost = (
+            f" {totals['lost_tokens']:,} more tokens are unchanged too, but follow something that "
+            "changed, so no cache can hold them."
+        )
+    return (
+        f"On average the first {stable:.0%} of a request are the same as in the request before "
+        f"it, so a prompt cache can hold them.{lost}"
+    )
 
 
 def copies_line(read: Data) -> str:
@@ -163,16 +201,33 @@ def copies_line(read: Data) -> str:
     )
 
 
-def reason_words(reason: str) -> str:
-    """Return why a passage was left out, as a person says it."""
+def tools_line(audit: Data) -> str:
+    """Return what helps in a tool that makes its requests itself, "" if none was read."""
+    found = [tool for tool in _TOOLS if tool in audit["read"]["formats"]]
+    wasted = any(audit["totals"]["findings"].values())
+    if not found or not (wasted or (audit["forgotten"] and audit["forgotten"]["findings"])):
+        return ""
+    names = found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+    makes = "makes its requests itself" if len(found) == 1 else "make their requests themselves"
+    commands = ", ".join(dict.fromkeys(_TOOLS[tool] for tool in found))
+    return (
+        f"{names} {makes}: the lines of code are for agents of your own. In the tool itself, "
+        f"begin each task with an empty window ({commands}), and ask for the part of a file that "
+        "a task needs: every read stays in all requests that follow."
+    )
+
+
+def reason_words(reason: str, count: int) -> str:
+    """Return how much was left out, and why, as a person says it."""
     known = {
-        "duplicate": "repeats",
-        "near_duplicate": "near-duplicates",
-        "over_budget": "did not fit",
-        "trimmed": "messages trimmed",
-        "folded": "repeats folded to a reference",
+        "duplicate": ("repeat", "repeats"),
+        "near_duplicate": ("near-duplicate", "near-duplicates"),
+        "over_budget": ("passage that did not fit", "passages that did not fit"),
+        "trimmed": ("message trimmed", "messages trimmed"),
+        "folded": ("repeat folded to a reference", "repeats folded to a reference"),
     }
-    return known.get(reason, reason.replace("_", " "))
+    one, several = known.get(reason, (reason.replace("_", " "),) * 2)
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def difference_line(replay: Data) -> str:
@@ -191,9 +246,11 @@ def difference_line(replay: Data) -> str:
 
 def occurrences(finding: Data) -> str:
     """Return how often something occurs, in numbers that a reader can check."""
-    copies = many(finding["count"], "copy") if finding["count"] > 1 else ""
-    where = many(finding["requests"], "request") if finding["requests"] > 1 else ""
-    return " in ".join(filter(None, (copies, where)))
+    count, requests = finding["count"], finding["requests"]
+    counted = _COUNTED.get(finding["kind"], "")
+    what = f"{count:,} {counted}" if counted and count > 1 else ""
+    where = f"in {many(requests, 'request')}" if requests > 1 else ""
+    return " ".join(filter(None, (what, where)))
 
 
 def spent(kind: str, totals: Data) -> float:

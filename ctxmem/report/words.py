@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -13,6 +14,9 @@ Data = Mapping[str, Any]
 
 # Controls of terminals, and those that turn the direction of what stands around them.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+TERMINAL = 96
+"""Characters of a line in a terminal."""
 
 _HASH_LENGTH = 32
 _HASH = re.compile(r"[0-9a-f]{32}")
@@ -72,6 +76,13 @@ def cut(text: str, width: int) -> str:
     """Return a text on one line, cut to a width."""
     text = " ".join(text.split())
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """Return a text as the lines of a terminal."""
+    return textwrap.wrap(
+        text, TERMINAL, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def is_hash(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from ctxmem.traces.attrs import name_of, parsed, session_in, text_of
 from ctxmem.traces.events import Event, Kind
 from ctxmem.traces.messages import message_of, query_of
-from ctxmem.traces.passages import is_passage, passage_of, passages_of
+from ctxmem.traces.passages import is_passage, passages_of
 from ctxmem.traces.requests import MESSAGES, SESSIONS, TRACES, named_in, time_of
 
 HITS = "retrieval hits"
@@ -67,15 +67,32 @@ def read_hits(record: dict[str, Any], place: str) -> Iterator[Event]:
     query = query_of(record) if key else query_of(record.get("query", record.get("question")))
     asked = named_in(record, ("query_id", "qid", *TRACES))
     one_by_one = "" if key else f"{place.rpartition(':')[0]} {asked or query or ''}"
-    found = passage_of(record) if key is None else None
-    yield Event(
-        Kind.RETRIEVAL,
-        place,
-        HITS,
-        trace=one_by_one or named_in(record, TRACES) or "",
-        session=named_in(record, SESSIONS) or session_in(parsed(record.get("metadata"))),
-        time=time_of(record),
-        name=text_of(record.get("list") or record.get("retriever") or record.get("name")) or "",
-        query=query,
-        passages=passages_of(record[key]) if key else [found] if found else [],
-    )
+    trace = one_by_one or named_in(record, TRACES) or ""
+    lists = _lists(record[key]) if key else {"": [record]}
+    if len(lists) > 1:
+        trace = trace or place  # one request, whose hits came from several retrievers
+    for name, rows in lists.items():
+        yield Event(
+            Kind.RETRIEVAL,
+            place,
+            HITS,
+            trace=trace,
+            session=named_in(record, SESSIONS) or session_in(parsed(record.get("metadata"))),
+            time=time_of(record),
+            name=name or _list_of(record) or text_of(record.get("name")) or "",
+            query=query,
+            passages=passages_of(rows),
+        )
+
+
+def _lists(rows: list[Any]) -> dict[str, list[Any]]:
+    """Return hits by the retriever that each of them names, scores of which are its own."""
+    lists: dict[str, list[Any]] = {}
+    for row in rows:
+        lists.setdefault(_list_of(row) if isinstance(row, dict) else "", []).append(row)
+    return lists
+
+
+def _list_of(record: dict[str, Any]) -> str:
+    """Return the retriever that a record or a hit names, "" if none."""
+    return text_of(record.get("list") or record.get("retriever")) or ""

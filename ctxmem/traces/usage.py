@@ -38,12 +38,12 @@ _WRITTEN_BESIDE = ("cache_write_input_tokens",)
 
 
 def count_of(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    """Return the first of several fields that holds a count."""
+    """Return the first of several fields that holds a count; none is below zero."""
     for name in names:
         value = fields.get(name)
         if value is not None:
             found = as_int(value)
-            if found is not None:
+            if found is not None and found >= 0:
                 return found
     return None
 
@@ -91,6 +91,7 @@ def details_usage(usage: Any) -> Usage | None:
         return usage_of(usage) if usage else None
     read = ("input_cached_tokens", "cache_read_input_tokens", "input_cache_read")
     stored = ("cache_creation_input_tokens", "input_cache_creation", "input_cache_write")
-    fresh, cached, written = as_int(usage["input"]), count_of(usage, read), count_of(usage, stored)
+    cached, written = count_of(usage, read), count_of(usage, stored)
+    fresh = count_of(usage, ("input",))
     total = None if fresh is None else fresh + (cached or 0) + (written or 0)
-    return Usage(total, as_int(usage.get("output")), cached, written)
+    return Usage(total, count_of(usage, ("output",)), cached, written)

@@ -30,6 +30,20 @@ FIXES = {
 }
 """The line that removes a finding, by kind."""
 
+ADVICE = {
+    "forgotten_rule": "Keep the conversation in a Memory: rules of the user stay in every window "
+    "until they are taken back.",
+    "asked_again": "Let a Memory make the window of each question: an answer that left comes back "
+    "when its question is asked again.",
+    "read_again": "Give the model the recall tool of a Memory: it returns the text that left, so "
+    "that the file need not be read again.",
+    "run_again": "Give the model the recall tool of a Memory: it returns the result that left, so "
+    "that the command need not be run again.",
+    "forgotten_identifier": "Let a Memory make the window of each question: a message that left "
+    "comes back when the question names what is in it.",
+}
+"""What to do about a finding in words, by kind."""
+
 EXCERPT = 600
 """Characters of a text that a finding shows."""
 
@@ -60,6 +74,7 @@ class Forgotten:
         count: how often it was needed.
         shown: whether it is shown that the rule was broken, or the identifier used wrongly.
         session: the conversation.
+        advice: what to do about it, in words.
         fix: the line of code that removes it.
         money: the tokens in the currency of the prices, None without prices.
     """
@@ -77,6 +92,7 @@ class Forgotten:
     count: int = 1
     shown: bool = False
     session: str = ""
+    advice: str = ""
     fix: str = ""
     money: float | None = None
 

@@ -6,6 +6,7 @@ nothing with the one before, so it begins a conversation of its own, in the same
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -21,28 +22,53 @@ def joined(conversations: Iterable[Conversation]) -> Iterator[Conversation]:
     others is kept.
     """
     made: list[Conversation] = []
+    sessions: dict[str, _Ended] = {}
     for one in sorted(conversations, key=_begins):
-        before = max(
-            (
-                other
-                for other in made
-                if other.session == one.session and _ends(other) <= _begins(one)
-            ),
-            key=_ends,
-            default=None,
-        )
-        if before is None or not _continues(before, one):
+        session = sessions.setdefault(one.session, _Ended())
+        number = session.latest(_begins(one))
+        if number is None or not _continues(made[number], one):
+            number = len(made)
             made.append(one)
-            continue
-        count = len(before.exchanges)
-        restarts = [replace(restart, index=restart.index + count) for restart in one.restarts]
-        made[made.index(before)] = Conversation(
-            one.session,
-            [*before.exchanges, *one.exchanges],
-            [*before.restarts, *restarts],
-            one.unanswered,
-        )
+        else:
+            session.drop()
+            made[number] = _both(made[number], one)
+        session.add(_ends(made[number]), number)
     yield from made
+
+
+class _Ended:
+    """The conversations of a session by the time of their last call.
+
+    Each is looked at when it has ended, and once: moments are asked for in the order of time.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[tuple[float, int]] = []  # a heap
+        self._ended: list[int] = []
+
+    def add(self, ends: float, number: int) -> None:
+        heapq.heappush(self._open, (ends, number))
+
+    def latest(self, now: float) -> int | None:
+        """Return the number of the conversation that ended last before a moment."""
+        while self._open and self._open[0][0] <= now:
+            self._ended.append(heapq.heappop(self._open)[1])
+        return self._ended[-1] if self._ended else None
+
+    def drop(self) -> None:
+        """Drop the one that ended last: it goes on."""
+        self._ended.pop()
+
+
+def _both(before: Conversation, one: Conversation) -> Conversation:
+    count = len(before.exchanges)
+    restarts = [replace(restart, index=restart.index + count) for restart in one.restarts]
+    return Conversation(
+        one.session,
+        [*before.exchanges, *one.exchanges],
+        [*before.restarts, *restarts],
+        one.unanswered,
+    )
 
 
 def _begins(one: Conversation) -> float:
