@@ -30,6 +30,27 @@ _AGREES = re.compile(
     r"|oui|s[ií])\b",
     re.IGNORECASE,
 )
+_POLITELY = re.compile(
+    r"\b(?:please|bitte|kindly|s['’]il (?:vous|te) pla[iî]t|veuillez|por favor|per favore)\b"
+    r"|\b(?:i|we)(?:['’]ll| will| still| would)?(?: also)? need (?:to know )?(?:your|the|which|what)\b"
+    r"|\blet me know (?:your|the|which|what)\b|\bich (?:brauche|benötige)\b|\bj['’]ai besoin d"
+    r"|\bnecesito (?:el|la|los|las|su|tu|saber)\b",
+    re.IGNORECASE,
+)
+_GIVES = re.compile(
+    r"\b(?:provide|share|send|give|tell|supply|specify|enter|state|name|need|let me know|nenn\w*"
+    r"|geben|gib|teil\w*|schick\w*|brauche|benötige|donne\w*|indique\w*|communique\w*|besoin"
+    r"|d[ií]g\w*|d[aeé]me|indi\w+|proporcion\w*|necesito|fornisc\w*|dimmi|mi dica)\b",
+    re.IGNORECASE,
+)
+"""By what a model asks without a question mark: "Please give me the address."."""
+_CHOICE = re.compile(
+    r"\b(?:or|oder|ou|o)\b (?!(?:not|nicht|non|no|anything|something|someone|else|is|are|do|does"
+    r"|did|shall|should|would|can|could|stop|skip|leave|cancel|just|if|any|other|another|more)\b)"
+    r"[^?,]{1,40}[?]\s*$",
+    re.IGNORECASE,
+)
+"""Questions that put two things to choose from: CSV or Excel?"""
 _OFFERS = re.compile(
     r"\b(?:would you like|do you want|shall i|should i|want me to|anything else|can i help"
     r"|may i help|is there anything|how can i|how may i|what else|what would you like|proceed"
@@ -211,7 +232,8 @@ def _questions(text: str, role: str) -> list[str]:
         said = match.group().strip()
         if len(said) > _LONGEST or not _asks(said, role):
             continue
-        if role == "assistant" and _OFFERS.search(said) and not _PARTICULAR.search(said):
+        particular = _PARTICULAR.search(said) or _CHOICE.search(said)
+        if role == "assistant" and _OFFERS.search(said) and not particular:
             continue
         if gist(said):
             found.append(said)
@@ -220,7 +242,8 @@ def _questions(text: str, role: str) -> list[str]:
 
 def _asks(said: str, role: str) -> bool:
     if role == "assistant":
-        return said.endswith(("?", "？"))
+        wants = _POLITELY.search(said) and _GIVES.search(said)
+        return bool(wants) or said.endswith(("?", "？"))
     return bool(_ASKS.search(said))
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ctxmem.auditing.forgetting.blocks import Block
 from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
 from ctxmem.auditing.forgetting.violations import Check, check_of, language_asked, languages_named
-from ctxmem.auditing.forgetting.wording import INSISTS, gist, particulars, same_force, same_said
+from ctxmem.auditing.forgetting.wording import (
+    INSISTS,
+    gist,
+    measures,
+    particulars,
+    same_force,
+    same_said,
+)
 from ctxmem.memory.critical_tokens import force, read_sentence
 from ctxmem.memory.ledger import Entry as Statement
 from ctxmem.memory.ledger import Ledger
@@ -36,7 +44,7 @@ _SENTENCES = 400  # of a user that are kept to be compared with complaints
 
 @dataclass(slots=True)
 class _Rule:
-    statement: Statement
+    text: str
     said: Sighting
     check: Check | None
     noted: bool = False  # the model has replied to it
@@ -45,7 +53,7 @@ class _Rule:
     @property
     def standing(self) -> bool:
         """Whether it holds for all that follows, and is no task that is done once."""
-        text = self.statement.text
+        text = self.text
         if len(gist(text)) < 2:
             return False
         return self.check is not None or bool(_STANDING.search(text)) or force(text) in _FORCES
@@ -57,7 +65,7 @@ class Rules:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._ledger = Ledger()
-        self._rules: dict[int, _Rule] = {}
+        self._rules: dict[Any, _Rule] = {}  # by the ledger's id, else by the text
         self._sentences: list[tuple[str, Sighting]] = []  # that a person typed
         self._messages = 0
         self._indexes: dict[int, SummaryIndex] = {}
@@ -79,7 +87,7 @@ class Rules:
 
         One that the model broke while it was there is not broken because it left.
         """
-        for rule in list(self._rules.values()):
+        for name, rule in list(self._rules.items()):
             violation = rule.check(at.entry) if rule.check is not None else None
             if violation is None:
                 rule.noted = True
@@ -90,10 +98,10 @@ class Rules:
                 rule.check = None if rule.noted else rule.check
                 rule.noted = True
                 continue
-            text = rule.statement.text
+            text = rule.text
             title = f"The rule “{name_of(text, 80)}” was broken after it had left the window"
             use = f"{violation.what[:500]}\n({violation.why})"
-            yield need("forgotten_rule", ("rule", rule.statement.id), title, rule.said, departure,
+            yield need("forgotten_rule", ("rule", name), title, rule.said, departure,
                        at, use, text, text, shown=True)  # fmt: skip
 
     def _said(self, block: Block, at: Moment) -> Iterator[Need]:
@@ -106,27 +114,36 @@ class Rules:
             found = list(self._again(block, before, made, at))
             yield from found or self._said_before(block, at)
         live = {entry.id for entry in self._ledger.entries()}
-        for old in set(self._rules) - live:
+        for old in {name for name in self._rules if isinstance(name, int)} - live:
             del self._rules[old]
         seen = Sighting(block, at.call, at.place)
         if block.typed:
             said = [(one, seen) for one, _ in sentences_of(block.text) if not _ASKS.search(one)]
             self._sentences = (self._sentences + said)[-_SENTENCES:]
+            self._note_checkable([one for one, _ in said], made, seen)
         for entry in made:
             if entry.kind in BINDS and entry.id in live:
                 known = self._rules.get(entry.id)
                 routine = known is not None and entry.id not in before
-                self._rules[entry.id] = _Rule(entry, seen, check_of(entry.text), routine)
+                self._rules[entry.id] = _Rule(entry.text, seen, check_of(entry.text), routine)
+
+    def _note_checkable(self, said: list[str], made: list[Statement], seen: Sighting) -> None:
+        """Take sentences that the ledger does not know as rules, and that can be checked."""
+        known = "\n".join(entry.text for entry in made if entry.kind in BINDS)
+        for text in said:
+            check = check_of(text) if text not in known else None
+            if check is not None:
+                self._rules[text] = _Rule(text, seen, check)
 
     def _again(
-        self, block: Block, before: dict[int, _Rule], made: list[Statement], at: Moment
+        self, block: Block, before: dict[Any, _Rule], made: list[Statement], at: Moment
     ) -> Iterator[Need]:
         said = [entry.text for entry in made if entry.kind in BINDS]
         complaints = _complaints(block.text)
         for i, rule in before.items():
             if rule.routine:
                 continue
-            text = rule.statement.text
+            text = rule.text
             again = next((one for one in complaints if _meant(text, one)), None)
             again = again or next(
                 (one for one in said if rule.standing and _restated(text, one)), None
@@ -167,7 +184,7 @@ class Rules:
 
     def _holds(self, rule: _Rule, window: Window) -> bool:
         """Return whether another message, such as a summary, says a rule."""
-        return self._has(rule.statement.text, window)
+        return self._has(rule.text, window)
 
     def _has(self, text: str, window: Window) -> bool:
         wanted = gist(text)
@@ -211,12 +228,13 @@ def _meant(rule: str, complaint: str) -> bool:
     language = language_asked(rule)
     if language:
         return language in languages_named(complaint)
-    wanted, said = gist(rule), gist(complaint)
+    wanted, said = gist(rule) | measures(rule), gist(complaint) | measures(complaint)
     mine, theirs = particulars(rule), particulars(complaint)
     if mine and theirs and not mine & theirs:
         return False
     shared = len(wanted & said)
-    return shared >= min(2, len(wanted)) and shared >= 0.5 * len(wanted) and shared > 0
+    short = min(len(wanted), max(2, len(said)))
+    return shared >= min(2, len(wanted)) and shared >= 0.5 * short and shared > 0
 
 
 def _restated(rule: str, said: str) -> bool:

@@ -12,17 +12,33 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ctxmem.auditing.forgetting.blocks import Block, Entry
-from ctxmem.auditing.forgetting.tool_use import changes, command_of, path_of
+from ctxmem.auditing.forgetting.commands import Spec, commands_in, runs
+from ctxmem.auditing.forgetting.tool_use import changes, command_of, path_of, values_of
 
 _CONDITION = re.compile(
     r"\b(?:unless|except|if|when(?:ever)?|until|before|after|without|while|once|only then|for now"
     r"|wenn|außer|bevor|ohne|sauf|sans|avant|salvo|sin|antes)\b",
     re.IGNORECASE,
 )
+_AFTERWARDS = (
+    r"forbidden|prohibited|banned|taboo|off[- ]limits|not (?:be )?(?:allowed|permitted|used|touched"
+    r"|run)|not to be \w+|not ours|alone|untouched|verboten|tabu|untersagt|interdit\w*|prohibid\w*"
+    r"|vietat\w*|proibid\w*|in ruhe|unberührt|tranquille|en paz"
+)
+"""What a rule says behind what it forbids: "X is off limits", "leave X alone"."""
 _FORBIDS = re.compile(
     r"\b(?:never|do ?n[o']?t|don’t|do not|must ?n[o']t|must not|may not|should not|shouldn['’]t"
-    r"|cannot|can['’]t|no longer|avoid|refrain from|stop|forbidden|prohibited|off[- ]limits"
-    r"|not allowed|no|nie|niemals|nicht|kein\w*|jamais|ne|nunca|jam[aá]s|no|mai)\b",
+    r"|cannot|can['’]t|no longer|avoid|refrain from|stop|skip|drop|omit|hate|dislike|leave out"
+    r"|leave (?=.{1,60}\bout\b)|hands off|stay away from|keep (?:out of|away from|clear of)"
+    r"|steer clear of|under no circumstances|nothing|free of|spar\w*|verzicht\w*|vermeid\w*"
+    r"|no|nie|niemals|nicht|kein\w*|nichts|hände weg|jamais|ne|pas|évite\w*|sans|rien|nunca"
+    rf"|jam[aá]s|nada|evita\w*|mai|niente|non|{_AFTERWARDS})\b",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(rf"\b(?:{_AFTERWARDS})\b|\b(?:stop|them|sie|les|los)\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[;:–—]\s|\.\s")
+_WITHOUT = re.compile(
+    r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using |irgendwelche )?(?P<what>[^,.;!?]{3,40})",
     re.IGNORECASE,
 )
 _ANSWERS = re.compile(
@@ -62,6 +78,11 @@ def check_of(rule: str) -> Check | None:
     language = language_asked(rule)
     if language:
         return lambda entry: _wrong_language(entry, language)
+    without = _WITHOUT.search(rule)
+    if without is not None and not _CONDITION.search(rule[: without.start()]):
+        form = next((one for one in _FORMS if one.named.match(without["what"])), None)
+        if form is not None:
+            return lambda entry: _has_form(entry, form)
     if _CONDITION.search(rule):
         return None
     limit = _limit_in(rule)
@@ -69,11 +90,11 @@ def check_of(rule: str) -> Check | None:
         return lambda entry: _too_long(entry, *limit)
     if _JSON_ONLY.search(rule):
         return _no_json
+    instead = _INSTEAD.search(rule)
+    if instead is not None:
+        return lambda entry: _ran(entry, [(instead["not"].lower(),)], [])
     if not _FORBIDS.search(rule):
-        instead = _INSTEAD.search(rule)
-        if instead is None:
-            return None
-        return lambda entry: _ran(entry, [instead["not"]])
+        return None
     form = next((one for one in _FORMS if one.named.search(rule)), None)
     if form is not None:
         return lambda entry: _has_form(entry, form)
@@ -172,12 +193,17 @@ _COUNTED = (
 )
 _LIMIT = re.compile(
     r"\b(?:at most|no more than|not more than|max(?:imum)?(?: of)?|under|below|within|up to"
-    r"|less than|fewer than|not exceed|never exceed|limit\w*[^.\d]{0,30}? to|keep[^.\d]{0,40}? to"
-    r"|höchstens|maximal|au plus|como máximo)\s+"
+    r"|less than|fewer than|shorter than|exceed(?:ing)?|limit\w*[^.\d]{0,30}? (?:to|of)"
+    r"|keep[^.\d]{0,40}? to|fit[^.\d]{0,20}? (?:in|into|on)|(?:not|never|n['’]t)[^.\d]{0,40}"
+    r"(?:longer|more) than|not[^.\d]{0,30}over|capp?(?:ed)? at|cap[^.\d]{0,30} at"
+    r"|(?:always|every|all|each|replies|answers|responses|messages)\b[^.\d]{0,40}? in"
+    r"|höchstens|maximal|unter|nicht mehr als|nicht länger als|au plus|au maximum|moins de|pas"
+    r" plus de|como máximo|menos de|no más de|hasta)\s+"
     + _COUNTED.format("")
     + "|\\b"
     + _COUNTED.format("_before")
-    + r"\s+(?:at most|max(?:imum)?|or less|or fewer|tops)\b",
+    + r"\s+(?:at (?:the )?most|max(?:imum)?|or less|or fewer|tops|is (?:the|my) (?:limit|maximum)"
+    r"|höchstens|au plus|au maximum|como máximo)\b",
     re.IGNORECASE,
 )
 _STRICT = re.compile(r"\b(?:under|below|less than|fewer than)\b", re.IGNORECASE)
@@ -308,21 +334,15 @@ def _says(entry: Entry, word: str) -> Violation | None:
 # Actions ------------------------------------------------------------------------------------------
 
 _TICKED = re.compile(r"`([^`\n]{2,80})`")
-_COMMAND = re.compile(
-    r"(?<![\w/.-])(?:git (?:push|commit|merge|rebase|reset|checkout|stash|pull|tag)(?: --?[\w-]+)*"
-    r"|rm -rf?|sudo|docker(?: (?:run|compose|build|push|system prune))?|kubectl \w+|terraform \w+"
-    r"|(?:npm|pip|yarn|pnpm|bun|cargo|poetry|apt|apt-get|brew|conda) \w+|make \w+"
-    r"|force[- ]push\w*|push(?:ing)? --force|--force|--no-verify)(?![\w/-])",
-    re.IGNORECASE,
-)
 _GIT_VERB = re.compile(
     r"\b(?P<verb>push|commit|merge|rebase)(?:ing)?\b(?:\s+(?:anything|code|changes|straight"
     r"|directly|ever))*(?:\s+(?:to|into|on|onto|in)\s+(?:the\s+)?(?P<to>[\w./-]*\w))?",
     re.IGNORECASE,
 )
 _INSTEAD = re.compile(
-    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|instead of|rather than|statt|nicht|pas) "
-    r"(?P<not>npm|yarn|pnpm|bun|pip|poetry|uv|conda|docker|podman|make|unittest|curl|wget)\b",
+    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|no|instead of|rather than|over|statt|nicht|nie|pas|jamais"
+    r"|nunca) (?P<not>npm|yarn|pnpm|bun|pip|poetry|uv|conda|docker|podman|unittest|curl|wget|jest"
+    r"|mocha|vitest|pytest)\b",
     re.IGNORECASE,
 )
 _TOUCHING = re.compile(
@@ -330,6 +350,13 @@ _TOUCHING = re.compile(
     r"|anfass\w*|änder\w*|modifi\w+|touche\w*|toques|modific\w+)\b",
     re.IGNORECASE,
 )
+_LEAVE = re.compile(
+    r"\bleave\b.{1,60}\b(?:alone|untouched|as (?:it|they) (?:is|are))\b|\bhands off\b"
+    r"|\b(?:off[- ]limits|in ruhe|hände weg|tranquille|stay away from|keep out of)\b",
+    re.IGNORECASE,
+)
+_SQL_VERB = re.compile(r"\b(?:DELETE|DROP|TRUNCATE|UPDATE|INSERT|ALTER|MERGE|GRANT)\b")
+"""Statements of SQL as rules name them, in capitals."""
 _PATH = re.compile(
     r"(?<![\w./-])(?:\.{0,2}/)?[\w.-]+(?:/[\w.*-]*)+|(?<![\w./-])[\w-]+\.[a-z]{1,5}\b"
 )
@@ -337,39 +364,59 @@ _TOOL = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 
 
 def _forbidden_action(rule: str) -> Check | None:
-    forbids = _FORBIDS.search(rule)
-    assert forbids is not None
-    behind = rule[forbids.end() :] or rule
-    if forbids.group().lower() in ("forbidden", "prohibited", "off-limits", "off limits", "stop"):
-        behind = rule
+    """Return a check of what a rule forbids to do: to change a path, to run or call something."""
+    behind = _forbidden_part(rule)
     ticked = _TICKED.findall(behind)
-    if _TOUCHING.search(behind):
+    if _TOUCHING.search(behind) or _LEAVE.search(rule):
         paths = [p for p in ticked if "/" in p or "." in p] or _PATH.findall(behind)
         if paths:
             return lambda entry: _touched(entry, paths)
-    commands = [t for t in ticked if "/" not in t.split(" ")[0]]
-    commands = commands or [found.group() for found in _COMMAND.finditer(behind)]
-    if commands:
-        return lambda entry: _ran(entry, commands)
     verb = _GIT_VERB.search(behind)
+    if verb is not None and verb["to"]:
+        return lambda entry: _used_git(entry, verb["verb"].lower(), verb["to"])
+    named = [t for t in ticked if "/" not in t.split(" ")[0]]
+    commands = [tuple(t.split()) for t in named] or commands_in(behind)
+    if commands:
+        return lambda entry: _ran(entry, commands, named)
     if verb is not None:
-        return lambda entry: _used_git(entry, verb["verb"].lower(), verb["to"] or "")
+        return lambda entry: _used_git(entry, verb["verb"].lower(), "")
+    statements = _SQL_VERB.findall(behind)
+    if statements:
+        return lambda entry: _queried(entry, statements)
     tools = _TOOL.findall(behind)
     if tools:
         return lambda entry: _called(entry, tools)
     return None
 
 
-def _ran(entry: Entry, forbidden: list[str]) -> Violation | None:
+def _forbidden_part(rule: str) -> str:
+    """Return what of a rule says what is forbidden: what comes behind "never", or its clause."""
+    forbids = _FORBIDS.search(rule)
+    assert forbids is not None
+    starts = [m.end() for m in _CLAUSE.finditer(rule) if m.end() <= forbids.start()]
+    clause = rule[starts[-1] if starts else 0 :]
+    behind = rule[forbids.end() :]
+    return clause if _BEHIND.search(rule[forbids.start() :]) or not behind.strip(" .!") else behind
+
+
+def _ran(entry: Entry, forbidden: list[Spec], tools: list[str]) -> Violation | None:
     for call in _calls(entry):
         command = command_of(call)
-        for one in forbidden if command else ():
-            wanted = re.sub(r"(?i)^(?:force[- ]push\w*|push(?:ing)? --force)$", "--force", one)
-            words = r"\s+".join(map(re.escape, wanted.split()))
-            if re.search(rf"(?:^|[\s;&|(]){words}(?![\w-])", command):
-                return Violation(f"$ {command}", f"runs {one}")
-        if call.name and call.name in forbidden:
+        for spec in forbidden if command else ():
+            if runs(command, spec):
+                return Violation(f"$ {command}", f"runs {' '.join(spec).strip()}")
+        if call.name and call.name in tools:
             return Violation(f"{call.name} {call.text}", f"calls {call.name}")
+    return None
+
+
+def _queried(entry: Entry, verbs: list[str]) -> Violation | None:
+    """Return the statement of SQL by which a message does what is forbidden."""
+    for call in _calls(entry):
+        for value in values_of(call.body, 4000):
+            for verb in verbs:
+                if re.search(rf"(?:^|;)\s*{verb}\s+\w", value, re.IGNORECASE):
+                    return Violation(f"{call.name} {value}", f"runs {verb}")
     return None
 
 
@@ -377,7 +424,11 @@ def _used_git(entry: Entry, verb: str, to: str) -> Violation | None:
     for call in _calls(entry):
         command = command_of(call)
         found = re.search(rf"\bgit\s+(?:-\S+\s+)*{verb}\b(?P<rest>[^;&|\n]*)", command)
-        if found and (not to or re.search(rf"(?<![\w-]){re.escape(to)}(?![\w-])", found["rest"])):
+        branch = rf"(?<![\w-]){re.escape(to)}(?![\w-])"
+        # Whoever goes to a branch and commits there commits to it.
+        there = rf"\bgit\s+(?:checkout|switch)\s+{re.escape(to)}(?![\w/-])"
+        if found and (not to or re.search(branch, found["rest"])
+                      or re.search(there, command[: found.start()])):  # fmt: skip
             return Violation(f"$ {command}", f"runs git {verb}")
     return None
 
