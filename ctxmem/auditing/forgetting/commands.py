@@ -37,6 +37,7 @@ _RUNNERS = frozenset(
     " python python3 -m bundle doas".split()
 )
 _SPLIT = re.compile(r"&&|\|\||[;|\n&(){}]")
+_INFINITIVE = re.compile(r"[a-z]{3,}(?:en|ern|eln)")  # of German: it ends a sentence
 _MOST_WORDS = 3  # behind a program that a rule names
 _SAME_FLAG = {"--force": "-f", "-f": "--force", "-rf": "-fr", "-fr": "-rf"}
 
@@ -69,9 +70,12 @@ def commands_in(text: str) -> list[Spec]:
 def _behind(words: list[str]) -> Iterator[str]:
     taken = 0
     for word in words:
+        ended = word.endswith((".", ":"))
+        word = word.rstrip(".:")
         low = word.lower()
         if (
             low in _ENDS
+            or (taken and _INFINITIVE.fullmatch(low))
             or not word.isascii()
             or not re.match(r"[\w-]", word)
             or taken == _MOST_WORDS
@@ -80,7 +84,9 @@ def _behind(words: list[str]) -> Iterator[str]:
         if low in _BETWEEN:
             continue
         taken += 1
-        yield word.rstrip(".:")
+        yield word
+        if ended:
+            return
 
 
 def runs(line: str, spec: Spec) -> bool:

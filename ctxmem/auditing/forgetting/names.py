@@ -56,12 +56,14 @@ _PLAIN_NUMBER = re.compile(
 _SPACED = re.compile(
     r"(?<![\w+])(?:"
     r"\+\d{1,3}(?:[ /.-]?\(?\d{1,5}\)?){2,6}"  # a phone number with its country
+    r"|10\.\d{4,9}/[\w./()-]*\w"  # a DOI
+    r"|(?!(?:19|20)\d\d-\d\d)(?=(?:-?\d){9})\d{2,}(?:-\d{2,})+"  # 4917-33-208
     r"|[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?"  # an IBAN in groups
     r"|(?<=[A-Z]{2} )(?!(?:19|20)\d\d/(?:(?:19|20)?\d\d)\b)\d{2,}/\d{3,}"  # RMA 2026/1177
     r")(?![\w-])"
 )
 """Numbers that are written in groups, with spaces or with a slash between them."""
-_GROUPS = re.compile(r"\+\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d")
+_GROUPS = re.compile(r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d")
 
 
 def names_in(text: str) -> list[str]:

@@ -60,7 +60,7 @@ _OFFERS = re.compile(
 )
 """Questions that a model asks as a matter of form: whether to go on, whether there is more."""
 _PARTICULAR = re.compile(
-    r"\b(?:which|who|whose|where|when|how (?:many|much|long|often)|what(?:['’]s| is| are| was)?"
+    r"\b(?:which|whom|wen|wem|qui|qui[eé]n|who|whose|where|when|how (?:many|much|long|often)|what(?:['’]s| is| are| was)?"
     r" (?:the|your|its|their)|what (?!else|would|do|should)\w+ (?:do|should|is|are)"
     r"|welche\w*|wer|wann|quel\w*|cu[aá]l\w*|qu[eé] \w+)\b",
     re.IGNORECASE,
@@ -97,6 +97,7 @@ class Questions:
         self._given: dict[str, Sighting] = {}  # identifiers that the user named, where last
         self.given_again: list[str] = []
         """Answers that the model asked for once more: the user's next message repeats them."""
+        self._reported: set[str] = set()  # questions
         self._missed: set[str] = set()  # of them, those that the window lacked when asked for
 
     def take(self, at: Moment) -> Iterator[Need]:
@@ -113,8 +114,8 @@ class Questions:
             if role == "assistant" or not _NO_ANSWER.search(block.text[:300]):
                 question.answer = seen
         if role == "user":
-            self._open["assistant"] = []
             yield from self._given_again(block, at)
+            yield from self._answered_again(block, at)
         asked = _questions(block.text, role) if role == "assistant" or block.typed else []
         found = [_Question(text, seen) for text in asked]
         reported: list[str] = []
@@ -123,6 +124,7 @@ class Questions:
             if again is not None:
                 yield _need(again, question, role, at)
                 reported.append(again[0].answer_text)
+                self._reported.add(question.text)
         self._asked[role] = (self._asked[role] + found)[-_MOST:]
         if found or role == "user":
             self._open[role] = found
@@ -152,6 +154,30 @@ class Questions:
                 return None
             return other, departure
         return None
+
+    def _answered_again(self, block: Block, at: Moment) -> Iterator[Need]:
+        """Yield what the model asked for in other words, where the user gives the same answer."""
+        asked, self._open["assistant"] = self._open["assistant"], []
+        given = gist(block.text)
+        if not block.typed or not given or _AGREES.fullmatch(block.text):
+            return
+        for question in asked:
+            if question.text in self._reported:
+                continue
+            for other in reversed(self._asked["assistant"]):
+                answer = other.answer
+                if answer is None or other is question or answer.block is block:
+                    continue
+                if gist(answer.block.text) != given or not gist(other.text) & gist(question.text):
+                    continue
+                departure = self._walk.gone.get(answer.block.content)
+                there = departure is None or at.window.holds(answer.block)
+                if departure is None or there or _answer_is_there(
+                    answer.block, other, at.window, question.asked.block
+                ):
+                    return
+                yield _need((other, departure), question, "assistant", at)
+                return
 
     # What the user gave, and gives again because the model asks for it
 
@@ -196,12 +222,14 @@ def _need(again: tuple[_Question, Departure], question: _Question, role: str, at
     return found
 
 
-def _answer_is_there(answer: Block, question: _Question, window: Window) -> bool:
+def _answer_is_there(
+    answer: Block, question: _Question, window: Window, asked: Block | None = None
+) -> bool:
     """Return whether a summary, or another message, says what the answer said."""
     about = gist(question.text)
     key = particulars(answer.text) - particulars(question.text)
     for block in window.blocks():
-        if block.content in (answer.content, question.asked.block.content):
+        if block is asked or block.content in (answer.content, question.asked.block.content):
             continue
         if not key and block.kind == "text" and held_by(answer.text, block.text):
             return True
@@ -243,7 +271,7 @@ def _questions(text: str, role: str) -> list[str]:
 def _asks(said: str, role: str) -> bool:
     if role == "assistant":
         wants = _POLITELY.search(said) and _GIVES.search(said)
-        return bool(wants) or said.endswith(("?", "？"))
+        return (bool(wants) and not _OFFERS.search(said)) or said.endswith(("?", "？"))
     return bool(_ASKS.search(said))
 
 

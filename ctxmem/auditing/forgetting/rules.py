@@ -18,6 +18,7 @@ from ctxmem.auditing.forgetting.wording import (
     particulars,
     same_force,
     same_said,
+    shared_run,
 )
 from ctxmem.memory.critical_tokens import force, read_sentence
 from ctxmem.memory.ledger import Entry as Statement
@@ -31,7 +32,7 @@ _LONGEST = 20_000  # characters of a message in which statements are looked for
 _LONG = 1200  # characters of a message in which a user repeats a rule
 _STANDING = re.compile(
     r"\b(?:always|never|every|each|all|any|only|from now on|from here on|whenever|throughout"
-    r"|in general|immer|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
+    r"|in general|everywhere|alle[nrs]?|überall|tous|toutes|partout|aucune?|todos|todas|immer|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
     re.IGNORECASE,
 )
 _FORCES = frozenset({"forbids", "guards"})
@@ -40,6 +41,28 @@ _ASKS = re.compile(
 )
 _COMPLAINS = re.compile(r"\bhow (?:many times|often)\b", re.IGNORECASE)
 _SENTENCES = 400  # of a user that are kept to be compared with complaints
+
+
+_RUN = 5
+"""Words one after another that no two sentences have by chance."""
+_CHANGES_IT = re.compile(
+    r"\b(?:from now on|no longer|any ?more|instead of|now|change|switch|jetzt|ab sofort|nicht mehr"
+    r"|désormais|maintenant|ahora)\b",
+    re.IGNORECASE,
+)
+"""Words by which a rule is put in place of another."""
+_AGREES = re.compile(
+    r"\W*(?:yes|yeah|yep|ok|okay|sure|nope|right|great|thanks|thank you|ja|nein|danke|oui"
+    r"|merci|s[ií]|gracias)\b\W",
+    re.IGNORECASE,
+)
+"""How answers begin, and rules do not."""
+_CORRECTS = re.compile(r"\b(?:not|instead|nicht|pas|no)\b|!\s*$", re.IGNORECASE)
+_NEGATES = re.compile(
+    r"\b(?:not?|never|don['’]?t|avoid|leave|without|free|kein\w*|nicht|nie\w*|ohne|ne|pas|jamais"
+    r"|sans|sin|nunca|jamás|evita\w*|non|mai|senza)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -118,7 +141,7 @@ class Rules:
             del self._rules[old]
         seen = Sighting(block, at.call, at.place)
         if block.typed:
-            said = [(one, seen) for one, _ in sentences_of(block.text) if not _ASKS.search(one)]
+            said = [(one, seen) for one in _not_questions(block.text)]
             self._sentences = (self._sentences + said)[-_SENTENCES:]
             self._note_checkable([one for one, _ in said], made, seen)
         for entry in made:
@@ -161,14 +184,21 @@ class Rules:
             self._rules.pop(i, None)  # it is in the window again, as the user says it now
 
     def _said_before(self, block: Block, at: Moment) -> Iterator[Need]:
-        """Yield a sentence that is no rule by its words, and that the user says was said before."""
+        """Yield a sentence that the user says again, and that is no rule by the ledger's words.
+
+        Either the user says that it was said before, or it is a rule for all that follows.
+        """
         complaints = _complaints(block.text)
-        for text, said in reversed(self._sentences) if complaints else ():
+        anew = _not_questions(block.text) if len(block.text) <= _LONG else []
+        for text, said in reversed(self._sentences):
             departure = self._walk.gone.get(said.block.content)
             if departure is None or at.window.holds(said.block) or len(gist(text)) < 2:
                 continue
-            again = next((one for one in complaints if _meant(text, one)), None)
-            if again is None or not same_force(text, again) or self._has(text, at.window):
+            again = next(
+                (one for one in complaints if _meant(text, one) and same_force(text, one)), None
+            )
+            again = again or next((one for one in anew if _said_anew(text, one)), None)
+            if again is None or self._has(text, at.window):
                 continue
             title = f"The user had to say again: “{name_of(text, 80)}”"
             found = need("forgotten_rule", ("said", text), title, said, departure, at, again,
@@ -232,9 +262,37 @@ def _meant(rule: str, complaint: str) -> bool:
     mine, theirs = particulars(rule), particulars(complaint)
     if mine and theirs and not mine & theirs:
         return False
+    if shared_run(rule, complaint) >= _RUN:
+        return True
     shared = len(wanted & said)
     short = min(len(wanted), max(2, len(said)))
     return shared >= min(2, len(wanted)) and shared >= 0.5 * short and shared > 0
+
+
+def _not_questions(text: str) -> list[str]:
+    return [said for said, _ in sentences_of(text) if not _ASKS.search(said)]
+
+
+def _said_anew(before: str, now: str) -> bool:
+    """Return whether a sentence says a rule for all that follows again, in nearly its words."""
+    standing = _STANDING.search(before)
+    forbids = _NEGATES.search(before) and _NEGATES.search(now)
+    if not (standing or forbids) or _CHANGES_IT.search(now) or _AGREES.match(before):
+        return False
+    wanted, said = gist(before) | measures(before), gist(now) | measures(now)
+    mine, theirs = particulars(before), particulars(now)
+    if mine != theirs or _opposed(before, now):
+        return False
+    shared = len(wanted & said)
+    if _CORRECTS.search(now) and len(said) <= 3 and measures(before) & measures(now):
+        return True  # "Celsius please, not Fahrenheit!"
+    return shared >= 3 and shared >= 0.6 * max(len(wanted), len(said))
+
+
+def _opposed(before: str, now: str) -> bool:
+    return force(now) in ("releases", "allows") or (
+        force(now) in ("forbids", "negates") and not (_NEGATES.search(before))
+    )
 
 
 def _restated(rule: str, said: str) -> bool:

@@ -101,7 +101,9 @@ def path_read(call: Block) -> str:
     name = _CAMEL.sub("_", call.name)
     if _editor_command(call) or _READ.search(name):
         return path_of(call) or _document(call, name)
-    return "" if _LOOKS.search(name) or _asks_more(call) else _shaped(call)
+    if _LOOKS.search(name) or _asks_more(call):
+        return ""
+    return _shaped(call) or (_document(call, name) if _DOCUMENT.search(name) else "")
 
 
 def path_of(call: Block) -> str:
@@ -176,9 +178,11 @@ def command_of(call: Block) -> str:
 
 def _editor_command(call: Block) -> str:
     """Return what an editor is asked for, such as "view", "" where a call is none of an editor."""
-    command = call.body.get("command") if isinstance(call.body, dict) else None
-    if isinstance(command, str) and command.isidentifier() and path_of(call):
-        return command
+    body = call.body if isinstance(call.body, dict) else {}
+    for key in ("command", "action", "operation", "mode"):
+        command = body.get(key)
+        if isinstance(command, str) and command.isidentifier() and path_of(call):
+            return command
     return ""
 
 

@@ -36,6 +36,13 @@ _FORBIDS = re.compile(
     re.IGNORECASE,
 )
 _BEHIND = re.compile(rf"\b(?:{_AFTERWARDS})\b|\b(?:stop|them|sie|les|los)\b", re.IGNORECASE)
+_WHENEVER = re.compile(
+    r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk|speak)\b(?: (?:to|me|us))*"
+    r"|,?\s*\bwithout (?:me|us)\b(?=\W*$)|,?\s*\bwenn du (?:mir )?(?:antwortest|schreibst)\b"
+    r"|,?\s*\bquand tu (?:me )?(?:réponds|écris)\b|,?\s*\bcuando (?:me )?(?:respondas|escribas)\b",
+    re.IGNORECASE,
+)
+"""Conditions that are always met."""
 _CLAUSE = re.compile(r"[;:–—]\s|\.\s")
 _WITHOUT = re.compile(
     r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using |irgendwelche )?(?P<what>[^,.;!?]{3,40})",
@@ -79,10 +86,11 @@ def check_of(rule: str) -> Check | None:
     if language:
         return lambda entry: _wrong_language(entry, language)
     without = _WITHOUT.search(rule)
+    rule = _WHENEVER.sub("", rule)
     if without is not None and not _CONDITION.search(rule[: without.start()]):
-        form = next((one for one in _FORMS if one.named.match(without["what"])), None)
-        if form is not None:
-            return lambda entry: _has_form(entry, form)
+        unwanted = next((one for one in _FORMS if one.named.match(without["what"])), None)
+        if unwanted is not None:
+            return lambda entry: _has_form(entry, unwanted)
     if _CONDITION.search(rule):
         return None
     limit = _limit_in(rule)
@@ -122,10 +130,22 @@ _IN_LANGUAGE = re.compile(
     rf"[^.!?\n]{{0,60}}?\b(?:in|auf|en|em)\s+(?P<language>{'|'.join(_LANGUAGE)})\b",
     re.IGNORECASE,
 )
+_SPEAKS = re.compile(
+    r"\b(?:answer|repl|respon[ds]|writ|speak|talk|communicat|convers|say|message|antwort|schreib|sprich"
+    r"|spreche|rede|r[ée]pon|respuest|parle|écri|rédig|h[áa]bl|contest|escrib|rispo|parl|scriv|fale"
+    r"|escrev|praat|schrijf)",
+    re.IGNORECASE,
+)
+_SPOKEN_IN = re.compile(rf"\b(?:in|auf|en|em|to)\s+(?P<language>{'|'.join(_LANGUAGE)})\b", re.I)
+_SOLELY = re.compile(
+    rf"\b(?:only|nur|ausschließlich|seulement|solo|sólo|stick to|switch to)\s+(?:in\s+|auf\s+|en\s+)?"
+    rf"(?P<language>{'|'.join(_LANGUAGE)})\b(?=\W*(?:$|please|bitte|from|s'il|por favor))",
+    re.IGNORECASE,
+)
 _COMMON_WORDS = {
     "en": "the and is are was to of that this with for you have has will not be on it",
     "de": "der die das und ist sind nicht mit für auf ein eine ich sie wird den von zu dem wir",
-    "fr": "le la les et est sont des une dans pour avec vous que qui pas sur du ce nous",
+    "fr": "le les et est sont des une dans pour avec vous que qui pas sur du ce nous",
     "es": "el los las y es son una para con que por del se está en su como más",
     "it": "il lo gli e è sono una per con che di della nel non si ho questo come",
     "pt": "o os as e é são uma para com que não por do da em está você seu",
@@ -140,7 +160,9 @@ def language_asked(rule: str) -> str:
     """Return the language in which a rule wants the answers, "" if it wants none."""
     if _OTHER_TEXTS.search(rule):
         return ""
-    found = _IN_LANGUAGE.search(rule)
+    found = _IN_LANGUAGE.search(rule) or _SOLELY.search(rule)
+    if found is None and _SPEAKS.search(rule):
+        found = _SPOKEN_IN.search(rule)
     if found is None or _FORBIDS.search(rule[: found.start("language")]):
         return ""
     return _LANGUAGE[found["language"].lower()]
@@ -335,7 +357,7 @@ def _says(entry: Entry, word: str) -> Violation | None:
 
 _TICKED = re.compile(r"`([^`\n]{2,80})`")
 _GIT_VERB = re.compile(
-    r"\b(?P<verb>push|commit|merge|rebase)(?:ing)?\b(?:\s+(?:anything|code|changes|straight"
+    r"\b(?P<verb>push|commit|merge|rebase)(?:ing|e?d|e?s|t?ed)?\b(?:\s+(?:anything|code|changes|straight"
     r"|directly|ever))*(?:\s+(?:to|into|on|onto|in)\s+(?:the\s+)?(?P<to>[\w./-]*\w))?",
     re.IGNORECASE,
 )

@@ -61,10 +61,10 @@ _FAINT = frozenset(
         "remind again need know let me give us was were did say said use used got get have had "
         "this is agree agreed told already before previous wrote explain into so first sorry wait "
         "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede dime "
-        "welche wie wo wer wann warum quel quelle comment cual como donde doch schon gesagt war "
+        "noch gleich eigentlich denn quoi qué cuál cuánto dónde qui combien für welche wie wo wer wann warum quel quelle comment cual como donde doch schon gesagt war "
         "nochmal"
     )
-)
+) - frozenset(stems("chat order orders list item items session point key"))
 _IRREGULAR = {
     past: present
     for present, past in (
@@ -86,6 +86,9 @@ _OTHER_WORDS = {
     for other in others
 }
 """Words for the same, one of which stands for all."""
+_GERMAN = re.compile(
+    r"\b(?:der|die|das|den|dem|ein|eine|für|und|ist|war|wird|wann|wie|wo|wer|welche\w*|nicht|zu|im)\b"
+)
 _LEAST_STEM = 3
 _PAST = re.compile(rf"\b(?:{'|'.join(_IRREGULAR)})\b", re.IGNORECASE)
 _OTHER = re.compile(rf"\b(?:{'|'.join(_OTHER_WORDS)})\b", re.IGNORECASE)
@@ -148,6 +151,9 @@ def same_said(before: str, now: str, *, again: bool) -> bool:
     if not shared:
         return False
     only_one, only_other = len(one - other), len(other - one)
+    if only_one and only_other and _nouns(before) and _nouns(before) == _nouns(now):
+        only_one = only_other = 0  # two verbs of one question
+        shared = max(shared, len(one))
     if again:
         return (
             shared >= 2 and shared >= 0.6 * min(len(one), len(other)) and (shared >= 0.5 * len(one))
@@ -159,6 +165,14 @@ def same_said(before: str, now: str, *, again: bool) -> bool:
     return shared >= 0.5 * max(len(one), len(other))
 
 
+def _nouns(text: str) -> frozenset[str]:
+    """Return the nouns of a German sentence, "" of one in another language."""
+    if len(_GERMAN.findall(text)) < 2:
+        return frozenset()
+    words = re.findall(r"(?<=[^\W_] )[A-ZÄÖÜ]\w+", text)
+    return frozenset(stems(" ".join(words))) if len(words) >= 2 else frozenset()
+
+
 def _matched(one: frozenset[str], other: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Return two sets of stems in which a stem and its beginning are the same: env, environ."""
     long = {
@@ -168,6 +182,22 @@ def _matched(one: frozenset[str], other: frozenset[str]) -> tuple[frozenset[str]
         if min(len(a), len(b)) >= _LEAST_STEM and (a.startswith(b) or b.startswith(a))
     }
     return one, frozenset(long.get(word, word) for word in other)
+
+
+def shared_run(before: str, now: str) -> int:
+    """Return how many words one after another two sentences have in common, at most.
+
+    >>> shared_run("Ask me before you book anything.", "You had to ask me before you book it!")
+    5
+    """
+    one, other = (re.findall(r"\w+", text.lower()) for text in (before, now))
+    longest = 0
+    ends = [0] * (len(other) + 1)
+    for word in one[:200]:
+        last = ends
+        ends = [0, *(last[i] + 1 if word == theirs else 0 for i, theirs in enumerate(other))]
+        longest = max(longest, *ends)
+    return longest
 
 
 def _asked_alike(before: str, now: str) -> bool:
