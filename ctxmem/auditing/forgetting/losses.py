@@ -17,7 +17,8 @@ from ctxmem.auditing.conversations import Conversation, Exchange
 from ctxmem.auditing.forgetting.blocks import Block, Entry
 
 _SUMMARY = re.compile(
-    r"\b(?:summar(?:y|ized|ised|ises|izes)|being continued from|conversation so far|so far:|recap"
+    r"^\s*<\w*(?:summary|context|memory|history|recap|handoff|compact)\w*>"
+    r"|\b(?:summar(?:y|ized|ised|ises|izes)|being continued from|conversation so far|so far:|recap"
     r"|compacted|(?:earlier|previous|prior) (?:conversation|messages|turns|context|discussion)"
     r"|conversation history|what (?:has )?happened (?:before|so far)|progress so far|hand-?off note"
     r"|context was|history of (?:this|the) (?:chat|conversation)|context checkpoint"

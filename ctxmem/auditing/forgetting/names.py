@@ -56,6 +56,8 @@ _PLAIN_NUMBER = re.compile(
 _SPACED = re.compile(
     r"(?<![\w+])(?:"
     r"\+\d{1,3}(?:[ /.-]?\(?\d{1,5}\)?){2,6}"  # a phone number with its country
+    r"|\(\d{2,5}\) ?\d[\d -]{4,}\d"  # a phone number with its area
+    r"|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} \d{1,4}"  # a number plate
     r"|10\.\d{4,9}/[\w./()-]*\w"  # a DOI
     r"|(?!(?:19|20)\d\d-\d\d)(?=(?:-?\d){9})\d{2,}(?:-\d{2,})+"  # 4917-33-208
     r"|[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?"  # an IBAN in groups
@@ -63,7 +65,7 @@ _SPACED = re.compile(
     r")(?![\w-])"
 )
 """Numbers that are written in groups, with spaces or with a slash between them."""
-_GROUPS = re.compile(r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d")
+_GROUPS = re.compile(r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]-[A-Z]{1,2} \d|\(\d\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d")
 
 
 def names_in(text: str) -> list[str]:
@@ -76,7 +78,7 @@ def names_in(text: str) -> list[str]:
     if _GROUPS.search(text):
         spaced = dict.fromkeys(m.group() for m in _SPACED.finditer(text))
         names = [n for n in names if not any(n in one for one in spaced)]
-        names += [one for one in spaced if sum(map(str.isdigit, one)) >= 7]
+        names += [one for one in spaced if sum(map(str.isdigit, one)) >= 7 or one[0].isalpha()]
         text = _SPACED.sub(" ", text)
     if _FIVE_DIGITS.search(text):
         numbers = [m["number"] for m in _PLAIN_NUMBER.finditer(text)]

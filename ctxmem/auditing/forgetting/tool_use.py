@@ -194,6 +194,8 @@ def _path_in(command: str) -> str:
     first, *filters = [_words(part) for part in command.split("|")]
     if any(words[:1] not in _FILTERS for words in filters) or len(first) < 2:
         return ""
+    if first[0] == "awk" and "NR" in first[1]:
+        return first[-1] if len(first) == 3 else ""
     if first[0] == "sed":
         return first[-1] if "-n" in first else ""
     files = [word for word in first[1:] if not word.startswith("-") and not word.isdigit()]

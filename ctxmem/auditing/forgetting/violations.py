@@ -36,6 +36,10 @@ _FORBIDS = re.compile(
     re.IGNORECASE,
 )
 _BEHIND = re.compile(rf"\b(?:{_AFTERWARDS})\b|\b(?:stop|them|sie|les|los)\b", re.IGNORECASE)
+_PASSIVE = re.compile(
+    r"^[\w’']+(?: not)? (?:be|get) \w+(?:e[dn]|t)\b|\b(?:it|them)\b(?=\W*$)", re.IGNORECASE
+)
+"""Prohibitions whose object comes before: "X must not be changed", "X is ours, do not change it"."""
 _WHENEVER = re.compile(
     r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk|speak)\b(?: (?:to|me|us))*"
     r"|,?\s*\bwithout (?:me|us)\b(?=\W*$)|,?\s*\bwenn du (?:mir )?(?:antwortest|schreibst)\b"
@@ -418,7 +422,10 @@ def _forbidden_part(rule: str) -> str:
     starts = [m.end() for m in _CLAUSE.finditer(rule) if m.end() <= forbids.start()]
     clause = rule[starts[-1] if starts else 0 :]
     behind = rule[forbids.end() :]
-    return clause if _BEHIND.search(rule[forbids.start() :]) or not behind.strip(" .!") else behind
+    if _PASSIVE.search(rule[forbids.start() :]) or _BEHIND.search(rule[forbids.start() :]):
+        named = _PATH.search(clause) or _TICKED.search(clause) or commands_in(clause)
+        return clause if named else rule
+    return behind if behind.strip(" .!") else clause
 
 
 def _ran(entry: Entry, forbidden: list[Spec], tools: list[str]) -> Violation | None:

@@ -27,6 +27,7 @@ INSISTS = re.compile(
     r"|\b(?:as|like) (?:(?:i|we)(?:['’]ve| have| had)? )?(?:said|told|mentioned|asked|agreed|stated"
     r"|discussed|before)\b|\balready\b"
     r"|\b(?:you (?:forgot|keep|ignored|left out|were (?:supposed|meant|to))|you['’]ve forgotten)\b"
+    r"|\b(?:i|we) did (?:say|tell|ask|mention|write|explain|specify)\b|\bwie (?:besprochen|vereinbart)\b"
     r"|\bdon['’]t forget\b|\bhow (?:many times|often)\b|\b(?:remember|reminder)\s*[,:.!?]"
     r"|^\W*(?:(?:once )?again|once more|one more time|remember|reminder|just to repeat|i repeat"
     r"|(?:noch ?mals?|ich wiederhole|wie gesagt)\b|encore une fois|je (?:le )?répète|otra vez"
