@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ctxmem.traces.attrs import as_score, as_time, name_of, parsed, session_in
+from ctxmem.traces.clearing import without_cleared
 from ctxmem.traces.events import Event, Kind, Usage, as_request
 from ctxmem.traces.messages import answer_of, messages_of, tools_of
 from ctxmem.traces.usage import usage_of
@@ -119,6 +120,7 @@ def read_request(record: dict[str, Any], place: str) -> Iterator[Event]:
     response = _response(holders, request) or {}
     raw = _raw_usage([response, *holders, request])
     messages, answer = _messages(record, request) if found is not None else ([], [])
+    messages = without_cleared(messages, request, response)
     own = named_in(record, (*TRACES, "id"))
     metadata = (_object(holder, key) for key in _METADATA for holder in (record, request))
     event = Event(

@@ -25,9 +25,13 @@ from ctxmem.auditing.forgetting.tool_use import (
 _LEAST_FILE = 20  # characters of a file's text; shorter results say that there is none
 _LEAST_LINES = 3  # of a part of a file that was read as part of it before
 _ASKED = re.compile(
-    r"\b(?:again|once more|re-?(?:run|read|check|test|try|open|load|fetch)|another time|refresh"
-    r"|double[- ]check|still|noch ?mal\w*|erneut|wieder|de nouveau|encore|otra vez|de nuevo"
-    r"|di nuovo|ancora)\b",
+    r"\b(?:again|once more|(?:one|another|a second) (?:more )?time|anew|afresh|fresh(?:ly)?"
+    r"|re-?(?:run|read|check|test|try|open|load|fetch|query|do|execute)|refresh|double[- ]check"
+    r"|still|noch ?ein ?mal|noch ?mal\w*|erneut|wieder|neu|de nouveau|encore|à nouveau|otra vez"
+    r"|de nuevo|nuevamente|di nuovo|ancora)\b"
+    # Whoever says that the data are others now asks for a new look at them.
+    r"|\b(?:was|were|has|have|been|got|is|are|just|i|we|they|he|she|something) (?:been |just |now )*"
+    r"(?:updated|changed|modified|refreshed|reloaded|replaced|fixed|edited)\b",
     re.IGNORECASE,
 )
 _ASKED_TO_READ = re.compile(

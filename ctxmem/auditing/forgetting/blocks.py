@@ -26,6 +26,8 @@ _LONGEST = 20_000  # characters of a text whose words are compared
 _TYPED = 1500  # characters of a message that a person types
 _SHORT = 200  # characters of a message that is typed whatever it consists of
 _PASTED = 12  # identifiers of one; a text with more is pasted
+_REMINDS = re.compile(r"\s*reminder\s*:", re.IGNORECASE)
+"""How a person may begin, too; what a program says so it says over and over."""
 _OUTPUT = re.compile(
     r"\s*(?:[{\[<]|observation\b|output\b|exit code|traceback|```|\$ )", re.IGNORECASE
 )
@@ -72,7 +74,10 @@ class Block:
     @property
     def spoken(self) -> bool:
         """Whether a person or the model says it, in words."""
-        return self.kind == "text" and not is_note(self.text)
+        if self.kind != "text":
+            return False
+        reminds = _REMINDS.match(self.text) and len(self.text) <= _SHORT
+        return bool(reminds) or not is_note(self.text)
 
     @cached_property
     def typed(self) -> bool:

@@ -17,9 +17,11 @@ from ctxmem.auditing.conversations import Conversation, Exchange
 from ctxmem.auditing.forgetting.blocks import Block, Entry
 
 _SUMMARY = re.compile(
-    r"\b(?:summar(?:y|ized|ised|ises|izes)|being continued from|conversation so far|so far:|recap"
+    r"^\s*<\w*(?:summary|context|memory|history|recap|handoff|compact)\w*>"
+    r"|\b(?:summar(?:y|ized|ised|ises|izes)|being continued from|conversation so far|so far:|recap"
     r"|compacted|(?:earlier|previous|prior) (?:conversation|messages|turns|context|discussion)"
-    r"|conversation history|history of (?:this|the) (?:chat|conversation)|context checkpoint"
+    r"|conversation history|what (?:has )?happened (?:before|so far)|progress so far|hand-?off note"
+    r"|context was|history of (?:this|the) (?:chat|conversation)|context checkpoint"
     r"|zusammenfassung|bisherige\w* (?:gespräch|verlauf)|résumé|resumen|riassunto)\b",
     re.IGNORECASE,
 )
@@ -27,12 +29,22 @@ _CLEARED = re.compile(r"<command-name>/?clear</command-name>|^/clear\s*$")
 _CONTAINED = 12  # characters from which on a text that holds another is that text rewritten
 _LONG = 200  # characters of a message that may be a summary with a question behind it
 _ANSWER = 50  # messages at the end of a window among which its answer is
+_NOTE = 8  # words of a message at the beginning that sums up
 _A_CHAT = 3  # messages without the system's that a window has if it is one of a chat
 
 
 def is_summary(entry: Entry) -> bool:
     """Return whether a message says that it sums up what was said before."""
     return bool(_SUMMARY.search(entry.text[:2000]))
+
+
+def is_note_before(first: Entry, second: Entry) -> bool:
+    """Return whether a window begins with two messages of the user, the first one in prose.
+
+    Nobody answered the first one: it sums up what was said before, and the second one asks.
+    """
+    said = first.role == second.role == "user" and first.spoken and second.spoken
+    return bool(said) and "?" not in first.text and len(first.text.split()) >= _NOTE
 
 
 class Window:
@@ -299,7 +311,8 @@ class Walk:
         elif self._before and not any(entries[i].role != "system" for i in known) and tail:
             first = entries[tail[0]]
             told = len(tail) >= 2 or len(first.text) >= _LONG  # no word of a short question
-            if first.role == "system" or (told and is_summary(first)):
+            noted = len(tail) >= 2 and is_note_before(first, entries[tail[1]])
+            if first.role == "system" or (told and is_summary(first)) or noted:
                 first.summary = True
             else:
                 chat = sum(entry.role != "system" for entry in self._before)

@@ -53,6 +53,21 @@ _PLAIN_NUMBER = re.compile(
 """A number of an order, a customer or an issue: of five digits or behind a sign, and no amount."""
 
 
+_SPACED = re.compile(
+    r"(?<![\w+])(?:"
+    r"\+\d{1,3}(?:[ /.-]?\(?\d{1,5}\)?){2,6}"  # a phone number with its country
+    r"|\(\d{2,5}\) ?\d[\d -]{4,}\d"  # a phone number with its area
+    r"|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} \d{1,4}"  # a number plate
+    r"|10\.\d{4,9}/[\w./()-]*\w"  # a DOI
+    r"|(?!(?:19|20)\d\d-\d\d)(?=(?:-?\d){9})\d{2,}(?:-\d{2,})+"  # 4917-33-208
+    r"|[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?"  # an IBAN in groups
+    r"|(?<=[A-Z]{2} )(?!(?:19|20)\d\d/(?:(?:19|20)?\d\d)\b)\d{2,}/\d{3,}"  # RMA 2026/1177
+    r")(?![\w-])"
+)
+"""Numbers that are written in groups, with spaces or with a slash between them."""
+_GROUPS = re.compile(r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]-[A-Z]{1,2} \d|\(\d\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d")
+
+
 def names_in(text: str) -> list[str]:
     """Return the identifiers of a text that mean one thing, each once, in order.
 
@@ -60,6 +75,11 @@ def names_in(text: str) -> list[str]:
     ['ORD-4471', 'src/app.py', 'getUser']
     """
     names = [name for name in map(_trimmed, identifiers(text)) if is_specific(name)]
+    if _GROUPS.search(text):
+        spaced = dict.fromkeys(m.group() for m in _SPACED.finditer(text))
+        names = [n for n in names if not any(n in one for one in spaced)]
+        names += [one for one in spaced if sum(map(str.isdigit, one)) >= 7 or one[0].isalpha()]
+        text = _SPACED.sub(" ", text)
     if _FIVE_DIGITS.search(text):
         numbers = [m["number"] for m in _PLAIN_NUMBER.finditer(text)]
         names += [n for n in dict.fromkeys(numbers) if n not in names and not n.endswith("00")]

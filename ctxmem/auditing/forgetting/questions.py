@@ -30,6 +30,27 @@ _AGREES = re.compile(
     r"|oui|s[ií])\b",
     re.IGNORECASE,
 )
+_POLITELY = re.compile(
+    r"\b(?:please|bitte|kindly|s['’]il (?:vous|te) pla[iî]t|veuillez|por favor|per favore)\b"
+    r"|\b(?:i|we)(?:['’]ll| will| still| would)?(?: also)? need (?:to know )?(?:your|the|which|what)\b"
+    r"|\blet me know (?:your|the|which|what)\b|\bich (?:brauche|benötige)\b|\bj['’]ai besoin d"
+    r"|\bnecesito (?:el|la|los|las|su|tu|saber)\b",
+    re.IGNORECASE,
+)
+_GIVES = re.compile(
+    r"\b(?:provide|share|send|give|tell|supply|specify|enter|state|name|need|let me know|nenn\w*"
+    r"|geben|gib|teil\w*|schick\w*|brauche|benötige|donne\w*|indique\w*|communique\w*|besoin"
+    r"|d[ií]g\w*|d[aeé]me|indi\w+|proporcion\w*|necesito|fornisc\w*|dimmi|mi dica)\b",
+    re.IGNORECASE,
+)
+"""By what a model asks without a question mark: "Please give me the address."."""
+_CHOICE = re.compile(
+    r"\b(?:or|oder|ou|o)\b (?!(?:not|nicht|non|no|anything|something|someone|else|is|are|do|does"
+    r"|did|shall|should|would|can|could|stop|skip|leave|cancel|just|if|any|other|another|more)\b)"
+    r"[^?,]{1,40}[?]\s*$",
+    re.IGNORECASE,
+)
+"""Questions that put two things to choose from: CSV or Excel?"""
 _OFFERS = re.compile(
     r"\b(?:would you like|do you want|shall i|should i|want me to|anything else|can i help"
     r"|may i help|is there anything|how can i|how may i|what else|what would you like|proceed"
@@ -39,7 +60,7 @@ _OFFERS = re.compile(
 )
 """Questions that a model asks as a matter of form: whether to go on, whether there is more."""
 _PARTICULAR = re.compile(
-    r"\b(?:which|who|whose|where|when|how (?:many|much|long|often)|what(?:['’]s| is| are| was)?"
+    r"\b(?:which|whom|wen|wem|qui|qui[eé]n|who|whose|where|when|how (?:many|much|long|often)|what(?:['’]s| is| are| was)?"
     r" (?:the|your|its|their)|what (?!else|would|do|should)\w+ (?:do|should|is|are)"
     r"|welche\w*|wer|wann|quel\w*|cu[aá]l\w*|qu[eé] \w+)\b",
     re.IGNORECASE,
@@ -76,6 +97,7 @@ class Questions:
         self._given: dict[str, Sighting] = {}  # identifiers that the user named, where last
         self.given_again: list[str] = []
         """Answers that the model asked for once more: the user's next message repeats them."""
+        self._reported: set[str] = set()  # questions
         self._missed: set[str] = set()  # of them, those that the window lacked when asked for
 
     def take(self, at: Moment) -> Iterator[Need]:
@@ -92,8 +114,8 @@ class Questions:
             if role == "assistant" or not _NO_ANSWER.search(block.text[:300]):
                 question.answer = seen
         if role == "user":
-            self._open["assistant"] = []
             yield from self._given_again(block, at)
+            yield from self._answered_again(block, at)
         asked = _questions(block.text, role) if role == "assistant" or block.typed else []
         found = [_Question(text, seen) for text in asked]
         reported: list[str] = []
@@ -102,6 +124,7 @@ class Questions:
             if again is not None:
                 yield _need(again, question, role, at)
                 reported.append(again[0].answer_text)
+                self._reported.add(question.text)
         self._asked[role] = (self._asked[role] + found)[-_MOST:]
         if found or role == "user":
             self._open[role] = found
@@ -131,6 +154,30 @@ class Questions:
                 return None
             return other, departure
         return None
+
+    def _answered_again(self, block: Block, at: Moment) -> Iterator[Need]:
+        """Yield what the model asked for in other words, where the user gives the same answer."""
+        asked, self._open["assistant"] = self._open["assistant"], []
+        given = gist(block.text)
+        if not block.typed or not given or _AGREES.fullmatch(block.text):
+            return
+        for question in asked:
+            if question.text in self._reported:
+                continue
+            for other in reversed(self._asked["assistant"]):
+                answer = other.answer
+                if answer is None or other is question or answer.block is block:
+                    continue
+                if gist(answer.block.text) != given or not gist(other.text) & gist(question.text):
+                    continue
+                departure = self._walk.gone.get(answer.block.content)
+                there = departure is None or at.window.holds(answer.block)
+                if departure is None or there or _answer_is_there(
+                    answer.block, other, at.window, question.asked.block
+                ):
+                    return
+                yield _need((other, departure), question, "assistant", at)
+                return
 
     # What the user gave, and gives again because the model asks for it
 
@@ -175,12 +222,14 @@ def _need(again: tuple[_Question, Departure], question: _Question, role: str, at
     return found
 
 
-def _answer_is_there(answer: Block, question: _Question, window: Window) -> bool:
+def _answer_is_there(
+    answer: Block, question: _Question, window: Window, asked: Block | None = None
+) -> bool:
     """Return whether a summary, or another message, says what the answer said."""
     about = gist(question.text)
     key = particulars(answer.text) - particulars(question.text)
     for block in window.blocks():
-        if block.content in (answer.content, question.asked.block.content):
+        if block is asked or block.content in (answer.content, question.asked.block.content):
             continue
         if not key and block.kind == "text" and held_by(answer.text, block.text):
             return True
@@ -211,7 +260,8 @@ def _questions(text: str, role: str) -> list[str]:
         said = match.group().strip()
         if len(said) > _LONGEST or not _asks(said, role):
             continue
-        if role == "assistant" and _OFFERS.search(said) and not _PARTICULAR.search(said):
+        particular = _PARTICULAR.search(said) or _CHOICE.search(said)
+        if role == "assistant" and _OFFERS.search(said) and not particular:
             continue
         if gist(said):
             found.append(said)
@@ -220,7 +270,8 @@ def _questions(text: str, role: str) -> list[str]:
 
 def _asks(said: str, role: str) -> bool:
     if role == "assistant":
-        return said.endswith(("?", "？"))
+        wants = _POLITELY.search(said) and _GIVES.search(said)
+        return (bool(wants) and not _OFFERS.search(said)) or said.endswith(("?", "？"))
     return bool(_ASKS.search(said))
 
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ctxmem.auditing.forgetting.blocks import Block
 from ctxmem.auditing.forgetting.findings import Need, Sighting, name_of, need
 from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk, Window
 from ctxmem.auditing.forgetting.violations import Check, check_of, language_asked, languages_named
-from ctxmem.auditing.forgetting.wording import INSISTS, gist, particulars, same_force, same_said
+from ctxmem.auditing.forgetting.wording import (
+    INSISTS,
+    gist,
+    measures,
+    particulars,
+    same_force,
+    same_said,
+    shared_run,
+)
 from ctxmem.memory.critical_tokens import force, read_sentence
 from ctxmem.memory.ledger import Entry as Statement
 from ctxmem.memory.ledger import Ledger
@@ -23,7 +32,7 @@ _LONGEST = 20_000  # characters of a message in which statements are looked for
 _LONG = 1200  # characters of a message in which a user repeats a rule
 _STANDING = re.compile(
     r"\b(?:always|never|every|each|all|any|only|from now on|from here on|whenever|throughout"
-    r"|in general|immer|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
+    r"|in general|everywhere|alle[nrs]?|überall|tous|toutes|partout|aucune?|todos|todas|immer|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
     re.IGNORECASE,
 )
 _FORCES = frozenset({"forbids", "guards"})
@@ -34,9 +43,31 @@ _COMPLAINS = re.compile(r"\bhow (?:many times|often)\b", re.IGNORECASE)
 _SENTENCES = 400  # of a user that are kept to be compared with complaints
 
 
+_RUN = 5
+"""Words one after another that no two sentences have by chance."""
+_CHANGES_IT = re.compile(
+    r"\b(?:from now on|no longer|any ?more|instead of|now|change|switch|jetzt|ab sofort|nicht mehr"
+    r"|désormais|maintenant|ahora)\b",
+    re.IGNORECASE,
+)
+"""Words by which a rule is put in place of another."""
+_AGREES = re.compile(
+    r"\W*(?:yes|yeah|yep|ok|okay|sure|nope|right|great|thanks|thank you|ja|nein|danke|oui"
+    r"|merci|s[ií]|gracias)\b\W",
+    re.IGNORECASE,
+)
+"""How answers begin, and rules do not."""
+_CORRECTS = re.compile(r"\b(?:not|instead|nicht|pas|no)\b|!\s*$", re.IGNORECASE)
+_NEGATES = re.compile(
+    r"\b(?:not?|never|don['’]?t|avoid|leave|without|free|kein\w*|nicht|nie\w*|ohne|ne|pas|jamais"
+    r"|sans|sin|nunca|jamás|evita\w*|non|mai|senza)\b",
+    re.IGNORECASE,
+)
+
+
 @dataclass(slots=True)
 class _Rule:
-    statement: Statement
+    text: str
     said: Sighting
     check: Check | None
     noted: bool = False  # the model has replied to it
@@ -45,7 +76,7 @@ class _Rule:
     @property
     def standing(self) -> bool:
         """Whether it holds for all that follows, and is no task that is done once."""
-        text = self.statement.text
+        text = self.text
         if len(gist(text)) < 2:
             return False
         return self.check is not None or bool(_STANDING.search(text)) or force(text) in _FORCES
@@ -57,7 +88,7 @@ class Rules:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._ledger = Ledger()
-        self._rules: dict[int, _Rule] = {}
+        self._rules: dict[Any, _Rule] = {}  # by the ledger's id, else by the text
         self._sentences: list[tuple[str, Sighting]] = []  # that a person typed
         self._messages = 0
         self._indexes: dict[int, SummaryIndex] = {}
@@ -79,7 +110,7 @@ class Rules:
 
         One that the model broke while it was there is not broken because it left.
         """
-        for rule in list(self._rules.values()):
+        for name, rule in list(self._rules.items()):
             violation = rule.check(at.entry) if rule.check is not None else None
             if violation is None:
                 rule.noted = True
@@ -90,10 +121,10 @@ class Rules:
                 rule.check = None if rule.noted else rule.check
                 rule.noted = True
                 continue
-            text = rule.statement.text
+            text = rule.text
             title = f"The rule “{name_of(text, 80)}” was broken after it had left the window"
             use = f"{violation.what[:500]}\n({violation.why})"
-            yield need("forgotten_rule", ("rule", rule.statement.id), title, rule.said, departure,
+            yield need("forgotten_rule", ("rule", name), title, rule.said, departure,
                        at, use, text, text, shown=True)  # fmt: skip
 
     def _said(self, block: Block, at: Moment) -> Iterator[Need]:
@@ -106,27 +137,36 @@ class Rules:
             found = list(self._again(block, before, made, at))
             yield from found or self._said_before(block, at)
         live = {entry.id for entry in self._ledger.entries()}
-        for old in set(self._rules) - live:
+        for old in {name for name in self._rules if isinstance(name, int)} - live:
             del self._rules[old]
         seen = Sighting(block, at.call, at.place)
         if block.typed:
-            said = [(one, seen) for one, _ in sentences_of(block.text) if not _ASKS.search(one)]
+            said = [(one, seen) for one in _not_questions(block.text)]
             self._sentences = (self._sentences + said)[-_SENTENCES:]
+            self._note_checkable([one for one, _ in said], made, seen)
         for entry in made:
             if entry.kind in BINDS and entry.id in live:
                 known = self._rules.get(entry.id)
                 routine = known is not None and entry.id not in before
-                self._rules[entry.id] = _Rule(entry, seen, check_of(entry.text), routine)
+                self._rules[entry.id] = _Rule(entry.text, seen, check_of(entry.text), routine)
+
+    def _note_checkable(self, said: list[str], made: list[Statement], seen: Sighting) -> None:
+        """Take sentences that the ledger does not know as rules, and that can be checked."""
+        known = "\n".join(entry.text for entry in made if entry.kind in BINDS)
+        for text in said:
+            check = check_of(text) if text not in known else None
+            if check is not None:
+                self._rules[text] = _Rule(text, seen, check)
 
     def _again(
-        self, block: Block, before: dict[int, _Rule], made: list[Statement], at: Moment
+        self, block: Block, before: dict[Any, _Rule], made: list[Statement], at: Moment
     ) -> Iterator[Need]:
         said = [entry.text for entry in made if entry.kind in BINDS]
         complaints = _complaints(block.text)
         for i, rule in before.items():
             if rule.routine:
                 continue
-            text = rule.statement.text
+            text = rule.text
             again = next((one for one in complaints if _meant(text, one)), None)
             again = again or next(
                 (one for one in said if rule.standing and _restated(text, one)), None
@@ -144,14 +184,21 @@ class Rules:
             self._rules.pop(i, None)  # it is in the window again, as the user says it now
 
     def _said_before(self, block: Block, at: Moment) -> Iterator[Need]:
-        """Yield a sentence that is no rule by its words, and that the user says was said before."""
+        """Yield a sentence that the user says again, and that is no rule by the ledger's words.
+
+        Either the user says that it was said before, or it is a rule for all that follows.
+        """
         complaints = _complaints(block.text)
-        for text, said in reversed(self._sentences) if complaints else ():
+        anew = _not_questions(block.text) if len(block.text) <= _LONG else []
+        for text, said in reversed(self._sentences):
             departure = self._walk.gone.get(said.block.content)
             if departure is None or at.window.holds(said.block) or len(gist(text)) < 2:
                 continue
-            again = next((one for one in complaints if _meant(text, one)), None)
-            if again is None or not same_force(text, again) or self._has(text, at.window):
+            again = next(
+                (one for one in complaints if _meant(text, one) and same_force(text, one)), None
+            )
+            again = again or next((one for one in anew if _said_anew(text, one)), None)
+            if again is None or self._has(text, at.window):
                 continue
             title = f"The user had to say again: “{name_of(text, 80)}”"
             found = need("forgotten_rule", ("said", text), title, said, departure, at, again,
@@ -167,7 +214,7 @@ class Rules:
 
     def _holds(self, rule: _Rule, window: Window) -> bool:
         """Return whether another message, such as a summary, says a rule."""
-        return self._has(rule.statement.text, window)
+        return self._has(rule.text, window)
 
     def _has(self, text: str, window: Window) -> bool:
         wanted = gist(text)
@@ -211,12 +258,41 @@ def _meant(rule: str, complaint: str) -> bool:
     language = language_asked(rule)
     if language:
         return language in languages_named(complaint)
-    wanted, said = gist(rule), gist(complaint)
+    wanted, said = gist(rule) | measures(rule), gist(complaint) | measures(complaint)
     mine, theirs = particulars(rule), particulars(complaint)
     if mine and theirs and not mine & theirs:
         return False
+    if shared_run(rule, complaint) >= _RUN:
+        return True
     shared = len(wanted & said)
-    return shared >= min(2, len(wanted)) and shared >= 0.5 * len(wanted) and shared > 0
+    short = min(len(wanted), max(2, len(said)))
+    return shared >= min(2, len(wanted)) and shared >= 0.5 * short and shared > 0
+
+
+def _not_questions(text: str) -> list[str]:
+    return [said for said, _ in sentences_of(text) if not _ASKS.search(said)]
+
+
+def _said_anew(before: str, now: str) -> bool:
+    """Return whether a sentence says a rule for all that follows again, in nearly its words."""
+    standing = _STANDING.search(before)
+    forbids = _NEGATES.search(before) and _NEGATES.search(now)
+    if not (standing or forbids) or _CHANGES_IT.search(now) or _AGREES.match(before):
+        return False
+    wanted, said = gist(before) | measures(before), gist(now) | measures(now)
+    mine, theirs = particulars(before), particulars(now)
+    if mine != theirs or _opposed(before, now):
+        return False
+    shared = len(wanted & said)
+    if _CORRECTS.search(now) and len(said) <= 3 and measures(before) & measures(now):
+        return True  # "Celsius please, not Fahrenheit!"
+    return shared >= 3 and shared >= 0.6 * max(len(wanted), len(said))
+
+
+def _opposed(before: str, now: str) -> bool:
+    return force(now) in ("releases", "allows") or (
+        force(now) in ("forbids", "negates") and not (_NEGATES.search(before))
+    )
 
 
 def _restated(rule: str, said: str) -> bool:

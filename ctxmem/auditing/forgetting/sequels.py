@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ctxmem.auditing.conversations import Conversation
 from ctxmem.auditing.forgetting.blocks import Entry
-from ctxmem.auditing.forgetting.losses import is_summary
+from ctxmem.auditing.forgetting.losses import is_note_before, is_summary
 
 
 def joined(conversations: Iterable[Conversation]) -> Iterator[Conversation]:
@@ -92,5 +92,6 @@ def _continues(before: Conversation, one: Conversation) -> bool:
     if not spoken or len(last) < 3:
         return False
     told = any(is_summary(entry) for entry in first[:3])
+    told = told or (len(spoken) >= 2 and is_note_before(spoken[0], spoken[1]))
     shared = any(entry.sign in known for entry in spoken)
     return (told and (mine == theirs or shared)) or (shared and mine == theirs)

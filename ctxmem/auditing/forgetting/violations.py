@@ -12,17 +12,44 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ctxmem.auditing.forgetting.blocks import Block, Entry
-from ctxmem.auditing.forgetting.tool_use import changes, command_of, path_of
+from ctxmem.auditing.forgetting.commands import Spec, commands_in, runs
+from ctxmem.auditing.forgetting.tool_use import changes, command_of, path_of, values_of
 
 _CONDITION = re.compile(
     r"\b(?:unless|except|if|when(?:ever)?|until|before|after|without|while|once|only then|for now"
     r"|wenn|außer|bevor|ohne|sauf|sans|avant|salvo|sin|antes)\b",
     re.IGNORECASE,
 )
+_AFTERWARDS = (
+    r"forbidden|prohibited|banned|taboo|off[- ]limits|not (?:be )?(?:allowed|permitted|used|touched"
+    r"|run)|not to be \w+|not ours|alone|untouched|verboten|tabu|untersagt|interdit\w*|prohibid\w*"
+    r"|vietat\w*|proibid\w*|in ruhe|unberührt|tranquille|en paz"
+)
+"""What a rule says behind what it forbids: "X is off limits", "leave X alone"."""
 _FORBIDS = re.compile(
     r"\b(?:never|do ?n[o']?t|don’t|do not|must ?n[o']t|must not|may not|should not|shouldn['’]t"
-    r"|cannot|can['’]t|no longer|avoid|refrain from|stop|forbidden|prohibited|off[- ]limits"
-    r"|not allowed|no|nie|niemals|nicht|kein\w*|jamais|ne|nunca|jam[aá]s|no|mai)\b",
+    r"|cannot|can['’]t|no longer|avoid|refrain from|stop|skip|drop|omit|hate|dislike|leave out"
+    r"|leave (?=.{1,60}\bout\b)|hands off|stay away from|keep (?:out of|away from|clear of)"
+    r"|steer clear of|under no circumstances|nothing|free of|spar\w*|verzicht\w*|vermeid\w*"
+    r"|no|nie|niemals|nicht|kein\w*|nichts|hände weg|jamais|ne|pas|évite\w*|sans|rien|nunca"
+    rf"|jam[aá]s|nada|evita\w*|mai|niente|non|{_AFTERWARDS})\b",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(rf"\b(?:{_AFTERWARDS})\b|\b(?:stop|them|sie|les|los)\b", re.IGNORECASE)
+_PASSIVE = re.compile(
+    r"^[\w’']+(?: not)? (?:be|get) \w+(?:e[dn]|t)\b|\b(?:it|them)\b(?=\W*$)", re.IGNORECASE
+)
+"""Prohibitions whose object comes before: "X must not be changed", "X is ours, do not change it"."""
+_WHENEVER = re.compile(
+    r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk|speak)\b(?: (?:to|me|us))*"
+    r"|,?\s*\bwithout (?:me|us)\b(?=\W*$)|,?\s*\bwenn du (?:mir )?(?:antwortest|schreibst)\b"
+    r"|,?\s*\bquand tu (?:me )?(?:réponds|écris)\b|,?\s*\bcuando (?:me )?(?:respondas|escribas)\b",
+    re.IGNORECASE,
+)
+"""Conditions that are always met."""
+_CLAUSE = re.compile(r"[;:–—]\s|\.\s")
+_WITHOUT = re.compile(
+    r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using |irgendwelche )?(?P<what>[^,.;!?]{3,40})",
     re.IGNORECASE,
 )
 _ANSWERS = re.compile(
@@ -62,6 +89,12 @@ def check_of(rule: str) -> Check | None:
     language = language_asked(rule)
     if language:
         return lambda entry: _wrong_language(entry, language)
+    without = _WITHOUT.search(rule)
+    rule = _WHENEVER.sub("", rule)
+    if without is not None and not _CONDITION.search(rule[: without.start()]):
+        unwanted = next((one for one in _FORMS if one.named.match(without["what"])), None)
+        if unwanted is not None:
+            return lambda entry: _has_form(entry, unwanted)
     if _CONDITION.search(rule):
         return None
     limit = _limit_in(rule)
@@ -69,11 +102,11 @@ def check_of(rule: str) -> Check | None:
         return lambda entry: _too_long(entry, *limit)
     if _JSON_ONLY.search(rule):
         return _no_json
+    instead = _INSTEAD.search(rule)
+    if instead is not None:
+        return lambda entry: _ran(entry, [(instead["not"].lower(),)], [])
     if not _FORBIDS.search(rule):
-        instead = _INSTEAD.search(rule)
-        if instead is None:
-            return None
-        return lambda entry: _ran(entry, [instead["not"]])
+        return None
     form = next((one for one in _FORMS if one.named.search(rule)), None)
     if form is not None:
         return lambda entry: _has_form(entry, form)
@@ -101,10 +134,22 @@ _IN_LANGUAGE = re.compile(
     rf"[^.!?\n]{{0,60}}?\b(?:in|auf|en|em)\s+(?P<language>{'|'.join(_LANGUAGE)})\b",
     re.IGNORECASE,
 )
+_SPEAKS = re.compile(
+    r"\b(?:answer|repl|respon[ds]|writ|speak|talk|communicat|convers|say|message|antwort|schreib|sprich"
+    r"|spreche|rede|r[ée]pon|respuest|parle|écri|rédig|h[áa]bl|contest|escrib|rispo|parl|scriv|fale"
+    r"|escrev|praat|schrijf)",
+    re.IGNORECASE,
+)
+_SPOKEN_IN = re.compile(rf"\b(?:in|auf|en|em|to)\s+(?P<language>{'|'.join(_LANGUAGE)})\b", re.I)
+_SOLELY = re.compile(
+    rf"\b(?:only|nur|ausschließlich|seulement|solo|sólo|stick to|switch to)\s+(?:in\s+|auf\s+|en\s+)?"
+    rf"(?P<language>{'|'.join(_LANGUAGE)})\b(?=\W*(?:$|please|bitte|from|s'il|por favor))",
+    re.IGNORECASE,
+)
 _COMMON_WORDS = {
     "en": "the and is are was to of that this with for you have has will not be on it",
     "de": "der die das und ist sind nicht mit für auf ein eine ich sie wird den von zu dem wir",
-    "fr": "le la les et est sont des une dans pour avec vous que qui pas sur du ce nous",
+    "fr": "le les et est sont des une dans pour avec vous que qui pas sur du ce nous",
     "es": "el los las y es son una para con que por del se está en su como más",
     "it": "il lo gli e è sono una per con che di della nel non si ho questo come",
     "pt": "o os as e é são uma para com que não por do da em está você seu",
@@ -119,7 +164,9 @@ def language_asked(rule: str) -> str:
     """Return the language in which a rule wants the answers, "" if it wants none."""
     if _OTHER_TEXTS.search(rule):
         return ""
-    found = _IN_LANGUAGE.search(rule)
+    found = _IN_LANGUAGE.search(rule) or _SOLELY.search(rule)
+    if found is None and _SPEAKS.search(rule):
+        found = _SPOKEN_IN.search(rule)
     if found is None or _FORBIDS.search(rule[: found.start("language")]):
         return ""
     return _LANGUAGE[found["language"].lower()]
@@ -172,12 +219,17 @@ _COUNTED = (
 )
 _LIMIT = re.compile(
     r"\b(?:at most|no more than|not more than|max(?:imum)?(?: of)?|under|below|within|up to"
-    r"|less than|fewer than|not exceed|never exceed|limit\w*[^.\d]{0,30}? to|keep[^.\d]{0,40}? to"
-    r"|höchstens|maximal|au plus|como máximo)\s+"
+    r"|less than|fewer than|shorter than|exceed(?:ing)?|limit\w*[^.\d]{0,30}? (?:to|of)"
+    r"|keep[^.\d]{0,40}? to|fit[^.\d]{0,20}? (?:in|into|on)|(?:not|never|n['’]t)[^.\d]{0,40}"
+    r"(?:longer|more) than|not[^.\d]{0,30}over|capp?(?:ed)? at|cap[^.\d]{0,30} at"
+    r"|(?:always|every|all|each|replies|answers|responses|messages)\b[^.\d]{0,40}? in"
+    r"|höchstens|maximal|unter|nicht mehr als|nicht länger als|au plus|au maximum|moins de|pas"
+    r" plus de|como máximo|menos de|no más de|hasta)\s+"
     + _COUNTED.format("")
     + "|\\b"
     + _COUNTED.format("_before")
-    + r"\s+(?:at most|max(?:imum)?|or less|or fewer|tops)\b",
+    + r"\s+(?:at (?:the )?most|max(?:imum)?|or less|or fewer|tops|is (?:the|my) (?:limit|maximum)"
+    r"|höchstens|au plus|au maximum|como máximo)\b",
     re.IGNORECASE,
 )
 _STRICT = re.compile(r"\b(?:under|below|less than|fewer than)\b", re.IGNORECASE)
@@ -308,21 +360,15 @@ def _says(entry: Entry, word: str) -> Violation | None:
 # Actions ------------------------------------------------------------------------------------------
 
 _TICKED = re.compile(r"`([^`\n]{2,80})`")
-_COMMAND = re.compile(
-    r"(?<![\w/.-])(?:git (?:push|commit|merge|rebase|reset|checkout|stash|pull|tag)(?: --?[\w-]+)*"
-    r"|rm -rf?|sudo|docker(?: (?:run|compose|build|push|system prune))?|kubectl \w+|terraform \w+"
-    r"|(?:npm|pip|yarn|pnpm|bun|cargo|poetry|apt|apt-get|brew|conda) \w+|make \w+"
-    r"|force[- ]push\w*|push(?:ing)? --force|--force|--no-verify)(?![\w/-])",
-    re.IGNORECASE,
-)
 _GIT_VERB = re.compile(
-    r"\b(?P<verb>push|commit|merge|rebase)(?:ing)?\b(?:\s+(?:anything|code|changes|straight"
+    r"\b(?P<verb>push|commit|merge|rebase)(?:ing|e?d|e?s|t?ed)?\b(?:\s+(?:anything|code|changes|straight"
     r"|directly|ever))*(?:\s+(?:to|into|on|onto|in)\s+(?:the\s+)?(?P<to>[\w./-]*\w))?",
     re.IGNORECASE,
 )
 _INSTEAD = re.compile(
-    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|instead of|rather than|statt|nicht|pas) "
-    r"(?P<not>npm|yarn|pnpm|bun|pip|poetry|uv|conda|docker|podman|make|unittest|curl|wget)\b",
+    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|no|instead of|rather than|over|statt|nicht|nie|pas|jamais"
+    r"|nunca) (?P<not>npm|yarn|pnpm|bun|pip|poetry|uv|conda|docker|podman|unittest|curl|wget|jest"
+    r"|mocha|vitest|pytest)\b",
     re.IGNORECASE,
 )
 _TOUCHING = re.compile(
@@ -330,6 +376,13 @@ _TOUCHING = re.compile(
     r"|anfass\w*|änder\w*|modifi\w+|touche\w*|toques|modific\w+)\b",
     re.IGNORECASE,
 )
+_LEAVE = re.compile(
+    r"\bleave\b.{1,60}\b(?:alone|untouched|as (?:it|they) (?:is|are))\b|\bhands off\b"
+    r"|\b(?:off[- ]limits|in ruhe|hände weg|tranquille|stay away from|keep out of)\b",
+    re.IGNORECASE,
+)
+_SQL_VERB = re.compile(r"\b(?:DELETE|DROP|TRUNCATE|UPDATE|INSERT|ALTER|MERGE|GRANT)\b")
+"""Statements of SQL as rules name them, in capitals."""
 _PATH = re.compile(
     r"(?<![\w./-])(?:\.{0,2}/)?[\w.-]+(?:/[\w.*-]*)+|(?<![\w./-])[\w-]+\.[a-z]{1,5}\b"
 )
@@ -337,39 +390,62 @@ _TOOL = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 
 
 def _forbidden_action(rule: str) -> Check | None:
-    forbids = _FORBIDS.search(rule)
-    assert forbids is not None
-    behind = rule[forbids.end() :] or rule
-    if forbids.group().lower() in ("forbidden", "prohibited", "off-limits", "off limits", "stop"):
-        behind = rule
+    """Return a check of what a rule forbids to do: to change a path, to run or call something."""
+    behind = _forbidden_part(rule)
     ticked = _TICKED.findall(behind)
-    if _TOUCHING.search(behind):
+    if _TOUCHING.search(behind) or _LEAVE.search(rule):
         paths = [p for p in ticked if "/" in p or "." in p] or _PATH.findall(behind)
         if paths:
             return lambda entry: _touched(entry, paths)
-    commands = [t for t in ticked if "/" not in t.split(" ")[0]]
-    commands = commands or [found.group() for found in _COMMAND.finditer(behind)]
-    if commands:
-        return lambda entry: _ran(entry, commands)
     verb = _GIT_VERB.search(behind)
+    if verb is not None and verb["to"]:
+        return lambda entry: _used_git(entry, verb["verb"].lower(), verb["to"])
+    named = [t for t in ticked if "/" not in t.split(" ")[0]]
+    commands = [tuple(t.split()) for t in named] or commands_in(behind)
+    if commands:
+        return lambda entry: _ran(entry, commands, named)
     if verb is not None:
-        return lambda entry: _used_git(entry, verb["verb"].lower(), verb["to"] or "")
+        return lambda entry: _used_git(entry, verb["verb"].lower(), "")
+    statements = _SQL_VERB.findall(behind)
+    if statements:
+        return lambda entry: _queried(entry, statements)
     tools = _TOOL.findall(behind)
     if tools:
         return lambda entry: _called(entry, tools)
     return None
 
 
-def _ran(entry: Entry, forbidden: list[str]) -> Violation | None:
+def _forbidden_part(rule: str) -> str:
+    """Return what of a rule says what is forbidden: what comes behind "never", or its clause."""
+    forbids = _FORBIDS.search(rule)
+    assert forbids is not None
+    starts = [m.end() for m in _CLAUSE.finditer(rule) if m.end() <= forbids.start()]
+    clause = rule[starts[-1] if starts else 0 :]
+    behind = rule[forbids.end() :]
+    if _PASSIVE.search(rule[forbids.start() :]) or _BEHIND.search(rule[forbids.start() :]):
+        named = _PATH.search(clause) or _TICKED.search(clause) or commands_in(clause)
+        return clause if named else rule
+    return behind if behind.strip(" .!") else clause
+
+
+def _ran(entry: Entry, forbidden: list[Spec], tools: list[str]) -> Violation | None:
     for call in _calls(entry):
         command = command_of(call)
-        for one in forbidden if command else ():
-            wanted = re.sub(r"(?i)^(?:force[- ]push\w*|push(?:ing)? --force)$", "--force", one)
-            words = r"\s+".join(map(re.escape, wanted.split()))
-            if re.search(rf"(?:^|[\s;&|(]){words}(?![\w-])", command):
-                return Violation(f"$ {command}", f"runs {one}")
-        if call.name and call.name in forbidden:
+        for spec in forbidden if command else ():
+            if runs(command, spec):
+                return Violation(f"$ {command}", f"runs {' '.join(spec).strip()}")
+        if call.name and call.name in tools:
             return Violation(f"{call.name} {call.text}", f"calls {call.name}")
+    return None
+
+
+def _queried(entry: Entry, verbs: list[str]) -> Violation | None:
+    """Return the statement of SQL by which a message does what is forbidden."""
+    for call in _calls(entry):
+        for value in values_of(call.body, 4000):
+            for verb in verbs:
+                if re.search(rf"(?:^|;)\s*{verb}\s+\w", value, re.IGNORECASE):
+                    return Violation(f"{call.name} {value}", f"runs {verb}")
     return None
 
 
@@ -377,7 +453,11 @@ def _used_git(entry: Entry, verb: str, to: str) -> Violation | None:
     for call in _calls(entry):
         command = command_of(call)
         found = re.search(rf"\bgit\s+(?:-\S+\s+)*{verb}\b(?P<rest>[^;&|\n]*)", command)
-        if found and (not to or re.search(rf"(?<![\w-]){re.escape(to)}(?![\w-])", found["rest"])):
+        branch = rf"(?<![\w-]){re.escape(to)}(?![\w-])"
+        # Whoever goes to a branch and commits there commits to it.
+        there = rf"\bgit\s+(?:checkout|switch)\s+{re.escape(to)}(?![\w/-])"
+        if found and (not to or re.search(branch, found["rest"])
+                      or re.search(there, command[: found.start()])):  # fmt: skip
             return Violation(f"$ {command}", f"runs git {verb}")
     return None
 

@@ -22,15 +22,27 @@ AGAIN = re.compile(
 """Words by which people say that they say something again."""
 
 INSISTS = re.compile(
-    r"\b(?:i|we)(?:['’]ve| have| had)?(?: \w+ly| already| just| once)? (?:told|said|asked|mentioned"
-    r"|agreed|decided|explained|wrote|specified|made clear)\b"
+    r"\b(?:i|we)(?:['’]ve| have| had|['’]d)?(?: \w+ly| already| just| once| clearly)? (?:told|said"
+    r"|asked|mentioned|agreed|decided|explained|wrote|specified|requested|wanted|made clear|did say)\b"
     r"|\b(?:as|like) (?:(?:i|we)(?:['’]ve| have| had)? )?(?:said|told|mentioned|asked|agreed|stated"
-    r"|discussed|before)\b|\balready\b|\b(?:you (?:forgot|keep|ignored)|you['’]ve forgotten)\b"
+    r"|discussed|before)\b|\balready\b"
+    r"|\b(?:you (?:forgot|keep|ignored|left out|were (?:supposed|meant|to))|you['’]ve forgotten)\b"
+    r"|\b(?:i|we) did (?:say|tell|ask|mention|write|explain|specify)\b|\bwie (?:besprochen|vereinbart)\b"
     r"|\bdon['’]t forget\b|\bhow (?:many times|often)\b|\b(?:remember|reminder)\s*[,:.!?]"
-    r"|^\W*(?:again|once more|one more time|remember|reminder|just to repeat)\b"
+    r"|^\W*(?:(?:once )?again|once more|one more time|remember|reminder|just to repeat|i repeat"
+    r"|(?:noch ?mals?|ich wiederhole|wie gesagt)\b|encore une fois|je (?:le )?répète|otra vez"
+    r"|lo repito|repito|ancora una volta|ripeto)\b"
     r"|\b(?:once more|still (?:applies|holds|valid))\b|[,.!] again[.!]"
-    r"|\b(?:wie gesagt|schon (?:mal )?(?:gesagt|erwähnt)|bereits gesagt|hatte(?:n)? ich gesagt"
-    r"|comme je|je l['’]ai d[ée]j[àa] dit|ya (?:te|le|lo)|come (?:ho )?detto|nochmal:)\b",
+    r"|\b(?:wie gesagt|schon (?:\w+ )?(?:gesagt|erwähnt|geschrieben)|bereits (?:gesagt|erwähnt)"
+    r"|hab(?:e|en|t)? (?:ich|wir|dir|es|doch)\b[^.!?]{0,40}\bgesagt|hatten? (?:ich|wir)\b[^.!?]{0,40}"
+    r"\b(?:gesagt|gebeten|ausgemacht)|(?:ich|wir) hatten? [^.!?]{0,40}(?:gesagt|gebeten|ausgemacht)"
+    r"|du (?:hast|solltest) [^.!?]{0,40}(?:vergessen|doch)|denk(?:e|en)? (?:sie )?(?:bitte )?(?:daran|dran)"
+    r"|comme je (?:l['’]ai )?d\w+|comme convenu|(?:je|on|nous) (?:te |vous |l['’]|t['’]|le |la )*"
+    r"(?:ai|avais|avait|avons|avions) (?:bien |déjà |pourtant )*(?:dit|demandé|précisé|écrit|expliqué)"
+    r"|je (?:le |te l['’]|t['’])?(?:ai|avais) [^.!?]{0,12}dit|n['’]oublie\w* pas|rappelle-toi"
+    r"|(?:ya )?(?:te|le|os|les) (?:dije|pedí|he dicho|había dicho|expliqué)|ya (?:te|le|lo|se|os) \w+"
+    r"|como (?:te )?(?:dije|pedí|acordamos)|no olvides|recuerda que"
+    r"|come (?:ho |ti ho )?detto|te l['’]ho (?:già )?detto|ti avevo (?:già )?detto)\b",
     re.IGNORECASE,
 )
 """Words by which people say that a rule was said before; "Hi again" is none."""
@@ -49,10 +61,11 @@ _FAINT = frozenset(
         f"{FAINT} which how where who when why whose whom there please want would like could can "
         "remind again need know let me give us was were did say said use used got get have had "
         "this is agree agreed told already before previous wrote explain into so first sorry wait "
-        "welche wie wo wer wann warum quel quelle comment cual como donde doch schon gesagt war "
+        "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede dime "
+        "noch gleich eigentlich denn quoi qué cuál cuánto dónde qui combien für welche wie wo wer wann warum quel quelle comment cual como donde doch schon gesagt war "
         "nochmal"
     )
-)
+) - frozenset(stems("chat order orders list item items session point key"))
 _IRREGULAR = {
     past: present
     for present, past in (
@@ -63,11 +76,42 @@ _IRREGULAR = {
         "drive/drove".split()
     )
 }
+_OTHER_WORDS = {
+    other: word
+    for word, *others in (
+        group.split("/")
+        for group in "memory/ram price/cost/costs/fee phone/telephone email/mail/e-mail "
+        "participants/people fund/funded/paid/pay/pays photo/picture/image car/vehicle "
+        "doctor/physician firm/company surname/lastname postcode/zip zipcode/zip house/home".split()
+    )
+    for other in others
+}
+"""Words for the same, one of which stands for all."""
+_GERMAN = re.compile(
+    r"\b(?:der|die|das|den|dem|ein|eine|für|und|ist|war|wird|wann|wie|wo|wer|welche\w*|nicht|zu|im)\b"
+)
 _LEAST_STEM = 3
 _PAST = re.compile(rf"\b(?:{'|'.join(_IRREGULAR)})\b", re.IGNORECASE)
+_OTHER = re.compile(rf"\b(?:{'|'.join(_OTHER_WORDS)})\b", re.IGNORECASE)
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
-_ASKED_WITH = re.compile(
-    r"\b(?:what|which|who|whom|whose|where|when|how (?:many|much|long|often)|how|why)\b",
+_ASKED_WITH = (
+    ("how many", r"how (?:many|much)|wie ?viele?|combien|cu[aá]nt[oa]s?|quant[oaie]"),
+    ("how long", r"how (?:long|often)|wie (?:lange|oft)"),
+    ("who", r"who|whom|whose|wer|wen|wem|wessen|qui|qui[eé]n(?:es)?|chi"),
+    ("where", r"where|wo|wohin|woher|où|d[oó]nde|dove"),
+    ("when", r"when|wann|quand|cu[aá]ndo|quando"),
+    ("why", r"why|warum|wieso|weshalb|pourquoi|por qu[eé]|perché"),
+    ("what", r"what|which|was|welche\w*|quel\w*|qu[eé]|cu[aá]l(?:es)?|quale?|nenn\w*|give|tell"
+     r"|provide|share|send|need|specify"),
+    ("how", r"how|wie|comment|c[oó]mo|come"),
+)  # fmt: skip
+"""What a question asks for; whoever asks to be given a thing asks what it is."""
+_ASKED = re.compile(
+    "|".join(rf"(?P<w{i}>\b(?:{words})\b)" for i, (_, words) in enumerate(_ASKED_WITH)), re.I
+)
+_MEASURES = re.compile(
+    r"\b(?:francs?|franken|euros?|dollars?|pounds?|yen|rupees|celsius|fahrenheit|kelvin|kilom\w+"
+    r"|miles?|meters?|metres?|feet|inch\w*|hours?|minutes?|days?|weeks?|percent|kg|kilos?)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?![\w])")
@@ -76,7 +120,8 @@ _NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?![\w])")
 @lru_cache(maxsize=4096)
 def gist(text: str) -> frozenset[str]:
     """Return the stems that say what a sentence is about."""
-    plain = _PAST.sub(lambda m: _IRREGULAR[m.group().lower()], _HYPHEN.sub(" ", text))
+    plain = _OTHER.sub(lambda m: _OTHER_WORDS[m.group().lower()], text)
+    plain = _PAST.sub(lambda m: _IRREGULAR[m.group().lower()], _HYPHEN.sub(" ", plain))
     return frozenset(stems(plain)) - _FAINT
 
 
@@ -107,6 +152,9 @@ def same_said(before: str, now: str, *, again: bool) -> bool:
     if not shared:
         return False
     only_one, only_other = len(one - other), len(other - one)
+    if only_one and only_other and _nouns(before) and _nouns(before) == _nouns(now):
+        only_one = only_other = 0  # two verbs of one question
+        shared = max(shared, len(one))
     if again:
         return (
             shared >= 2 and shared >= 0.6 * min(len(one), len(other)) and (shared >= 0.5 * len(one))
@@ -116,6 +164,14 @@ def same_said(before: str, now: str, *, again: bool) -> bool:
     if only_one and only_other:
         return shared >= 0.8 * len(one | other)
     return shared >= 0.5 * max(len(one), len(other))
+
+
+def _nouns(text: str) -> frozenset[str]:
+    """Return the nouns of a German sentence, "" of one in another language."""
+    if len(_GERMAN.findall(text)) < 2:
+        return frozenset()
+    words = re.findall(r"(?<=[^\W_] )[A-ZÄÖÜ]\w+", text)
+    return frozenset(stems(" ".join(words))) if len(words) >= 2 else frozenset()
 
 
 def _matched(one: frozenset[str], other: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -129,10 +185,36 @@ def _matched(one: frozenset[str], other: frozenset[str]) -> tuple[frozenset[str]
     return one, frozenset(long.get(word, word) for word in other)
 
 
+def shared_run(before: str, now: str) -> int:
+    """Return how many words one after another two sentences have in common, at most.
+
+    >>> shared_run("Ask me before you book anything.", "You had to ask me before you book it!")
+    5
+    """
+    one, other = (re.findall(r"\w+", text.lower()) for text in (before, now))
+    longest = 0
+    ends = [0] * (len(other) + 1)
+    for word in one[:200]:
+        last = ends
+        ends = [0, *(last[i] + 1 if word == theirs else 0 for i, theirs in enumerate(other))]
+        longest = max(longest, *ends)
+    return longest
+
+
 def _asked_alike(before: str, now: str) -> bool:
     """Return whether two short sentences ask for the same thing about their one word."""
-    mine, theirs = (_ASKED_WITH.findall(text.lower()) for text in (before, now))
-    return mine[:1] == theirs[:1] and (bool(mine) or _plain(before) == _plain(now))
+    mine, theirs = _asked_for(before), _asked_for(now)
+    return mine == theirs and (bool(mine) or _plain(before) == _plain(now))
+
+
+def _asked_for(text: str) -> str:
+    found = _ASKED.search(text)
+    return _ASKED_WITH[int((found.lastgroup or "w0")[1:])][0] if found else ""
+
+
+def measures(text: str) -> frozenset[str]:
+    """Return the units that a sentence names, which are no content words of it."""
+    return frozenset(m.lower().rstrip("s") for m in _MEASURES.findall(text))
 
 
 def _plain(text: str) -> str:
