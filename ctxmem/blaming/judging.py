@@ -6,7 +6,7 @@ from collections import Counter as Count
 from collections.abc import Callable
 from typing import Any
 
-from ctxmem.blaming.answers import is_right, verdict_of_judge
+from ctxmem.blaming.answers import is_right, may_be_either, verdict_of_judge
 from ctxmem.blaming.cache import Cache, hash_of
 from ctxmem.blaming.expected import Expected
 from ctxmem.blaming.functions import fingerprint, name_of
@@ -44,6 +44,12 @@ class Judging:
             return self._asked(one.question, expected, text)
         if expected is None or not expected.answers:
             self.why = "the expected file gives evidence and no answer"
+            return None
+        if self._match != "exact" and may_be_either(text, expected.answers):
+            self.why = (
+                "the expected answer is yes or no, and the model's answer says neither; a judge "
+                "(--judge) can decide"
+            )
             return None
         return is_right(text, expected.answers, match=self._match, threshold=self._threshold)
 
