@@ -189,7 +189,11 @@ def verdict_of_judge(value: object) -> bool:
     """
     if isinstance(value, bool):
         return value
-    number = float(value)  # type: ignore[arg-type]
-    if not 0 <= number <= 1:
-        raise ValueError(f"the judge returned {value!r}; expected a bool or a number from 0 to 1")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = -1.0
+    if isinstance(value, str) or not 0 <= number <= 1:
+        said = repr(value)[:80]
+        raise ValueError(f"the judge returned {said}; expected a bool or a number from 0 to 1")
     return number >= 0.5
