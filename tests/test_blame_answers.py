@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxmem import blame
 from ctxmem.blaming.answers import is_right, may_be_either, polarity, words
+from ctxmem.blaming.expected import read_expected
 from ctxmem.blaming.quantities import in_one_form
+from ctxmem.errors import InputError
 
 SAME = [
     ("A ticket is valid for ninety days.", "90 days"),
@@ -147,3 +151,38 @@ def test_evidence_that_writes_the_number_otherwise_was_retrieved():
         expected={ask: "90 days"},
     ).questions[0]
     assert found.fault == "model" and found.evidence == "sent"
+
+
+# The file of expected answers
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "columns",
+    [("question", "answer"), ("Question", "Expected Answer"), (" Query ", "ground-truth")],
+)
+def test_a_table_is_read_as_spreadsheets_write_it(tmp_path, delimiter, columns):
+    path = tmp_path / "answers.csv"
+    rows = [columns, ("How long?", f"30{delimiter} or {'x' * 140_000}"), ("", ""), ("Why?", "so")]
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    entries = read_expected(path).entries
+    assert [entry.question for entry in entries] == ["How long?", "Why?"]
+    assert entries[0].answers[0].startswith(f"30{delimiter} or x") and entries[1].answers == ["so"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "q,a\nWho?,me\n", "it has 'q', 'a'; expected one of question"),
+        ("a.csv", "question,answer\nHow many?,1,200\n", "row 2 has 3 cells and the first row 2"),
+        ("a.csv", "question,answer\nHow many?\n", "entry 1 of expected has no answer"),
+        ("a.json", "[" * 100_000, "too deep"),
+        ("a.jsonl", '{"question": "a", "answer": "b"}\n' + "[" * 100_000, "too deep"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_with_its_reason(tmp_path, name, text, message):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_expected(path)

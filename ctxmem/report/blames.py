@@ -224,6 +224,13 @@ def _failures(failures: Mapping[str, int], noun: str, what: str) -> Iterator[str
         yield f"{many(rest, noun)} {what} for other reasons, which --json lists."
 
 
+def _reasons(row: Data) -> list[tuple[str, int]]:
+    """Return the commonest reasons why the fault is unknown, and how many others there are."""
+    reasons = list(row.get("reasons", {}).items())
+    rest = sum(count for _, count in reasons[_REASONS:])
+    return reasons[:_REASONS] + ([("other reasons, which --json lists", rest)] if rest else [])
+
+
 def _wrong(blame: Data) -> list[Data]:
     """Return the questions with a fault, those of the context first."""
     order = list(FAULTS)
@@ -251,7 +258,7 @@ def blame_text(blame: Data) -> str:
         )
         for step, count in row.get("steps", {}).items():
             lines.append(f"    {STEPS[step]}: {count:,}")
-        for reason, count in row.get("reasons", {}).items():
+        for reason, count in _reasons(row):
             lines += _filled([f"    {count:,}: {reason}"])
     lines += ["", "Window" + " " * 20 + "right      share   tokens   against as sent, in points"]
     for name, window in blame["windows"].items():
@@ -361,7 +368,7 @@ def _fault_table(blame: Data) -> str:
         rows.append(_row(said, numbers))
         for step, count in row.get("steps", {}).items():
             rows.append(_row(f"… {STEPS[step]}", (f"{count:,}", "", ""), soft=True))
-        for reason, count in row.get("reasons", {}).items():
+        for reason, count in _reasons(row):
             rows.append(_row(f"… {reason}", (f"{count:,}", "", ""), soft=True))
     return _table(("what was at fault", "questions", "share", "interval"), rows)
 
