@@ -45,6 +45,7 @@ SAME = [
     ("dreißig Tage", "30 Tage"),
     ("trente jours", "30 jours"),
     ("after one year", "1 year"),
+    ("٣٠ يوما", "30 يوما"),
     ("a one-way ticket", "one way"),
 ]
 OTHER = [
@@ -186,3 +187,39 @@ def test_a_file_that_cannot_be_meant_is_refused_with_its_reason(tmp_path, name, 
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_expected(path)
+
+
+def test_the_same_question_may_have_another_answer_in_another_session():
+    ask = "When is my report due?"
+    records = [
+        {
+            "session_id": name,
+            "query": ask,
+            "hits": [{"text": f"The report of {name} is due {day}."}],
+        }
+        for name, day in (("ann", "on 3 May"), ("bob", "on 9 June"))
+    ]
+    expected = [
+        {"id": "ann", "question": ask, "answer": "May 3"},
+        {"id": "bob", "question": ask, "answer": "June 9"},
+        {"id": "bob", "question": "When is my leave?", "answer": "never"},
+    ]
+    found = blame(records, model=lambda m: m[-1]["content"], expected=expected)
+    assert [(one.expected, one.fault) for one in found.questions] == [
+        (["May 3"], "none"),
+        (["June 9"], "none"),
+    ]
+    other = [{**record, "session_id": "x"} for record in records]
+    with pytest.raises(InputError, match="different answers of the question, each with an id"):
+        blame(other, model=lambda _: "x", expected=expected)
+
+
+def test_a_window_that_no_question_has_is_not_compared():
+    ask = "How long is a return ticket valid?"
+    found = blame(
+        [{"model": "m", "messages": [{"role": "user", "content": ask}]}],
+        model=lambda _: "I do not know.",
+        expected={ask: "90 days"},
+    )
+    lines = [line for line in str(found).splitlines() if line.startswith("packed by ctxmem")]
+    assert lines == ["packed by ctxmem          not asked"]

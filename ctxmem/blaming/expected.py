@@ -6,12 +6,12 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctxmem.blaming.answers import words
+from ctxmem.blaming.answers import contains, words
 from ctxmem.errors import InputError, InputTypeError
 
 _QUESTIONS = ("question", "query", "input", "user_input", "prompt")
@@ -52,14 +52,19 @@ class ExpectedAnswers:
 
     def __init__(self, entries: Sequence[Expected]) -> None:
         self.entries = list(entries)
-        self._by_id: dict[str, Expected] = {}
+        self._by_id: dict[str, list[Expected]] = {}
         self._by_question: dict[tuple[str, ...], Expected] = {}
+        self._by_id_alone: set[tuple[str, ...]] = set()
         for entry in self.entries:
             if entry.id:
-                self._by_id.setdefault(entry.id, entry)
+                self._by_id.setdefault(entry.id, []).append(entry)
             key = words(entry.question)
             known = self._by_question.setdefault(key, entry) if key else entry
-            if known is not entry and not entry.id:
+            if known is entry:
+                continue
+            if (entry.id or known.id) and set(entry.answers) != set(known.answers):
+                self._by_id_alone.add(key)
+            elif not entry.id:
                 # The same question twice: any of the answers is right.
                 known.answers += [one for one in entry.answers if one not in known.answers]
                 entry.used = True
@@ -68,18 +73,46 @@ class ExpectedAnswers:
             if len(key) >= _LEAST_INSIDE:
                 self._beginning.setdefault(key[:_LEAST_INSIDE], []).append(key)
 
-    def find(self, ids: Iterable[str], question: str, message: str) -> Expected | None:
+    def find(
+        self, ids: Sequence[str], question: str, message: str, session: str = ""
+    ) -> Expected | None:
         """Return the entry of a recorded question, None if there is none.
 
         The longest question of the file that the user's message contains is the one that was asked.
+
+        Raises:
+            InputError: the file has several answers of the question, and no id says which.
         """
-        found = next((self._by_id[one] for one in ids if one in self._by_id), None)
-        found = found or self._by_question.get(words(question))
+        found = self._of_ids(ids, question, message, session)
         if found is None:
-            found = self._by_question.get(self._longest_in(words(message)))
+            key = words(question)
+            if key not in self._by_question:
+                key = self._longest_in(words(message))
+            if key in self._by_id_alone:
+                raise InputError(
+                    "the expected file has different answers of the question, each with an id, and "
+                    "none is the id of the trace or the session, or a place such as log.jsonl:7"
+                )
+            found = self._by_question.get(key)
         if found is not None:
             found.used = True
         return found
+
+    def _of_ids(
+        self, ids: Sequence[str], question: str, message: str, session: str
+    ) -> Expected | None:
+        """Return the entry with one of the ids, before others the one that has the question.
+
+        A session has many questions, so its id alone is not enough.
+        """
+        asked = words(question)
+        named = [entry for one in (*ids, session) for entry in self._by_id.get(one, ())]
+        for entry in named:
+            if entry.question and (
+                words(entry.question) == asked or contains(message, entry.question)
+            ):
+                return entry
+        return next((entry for one in ids for entry in self._by_id.get(one, ())), None)
 
     def _longest_in(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Return the longest question whose words follow one another in a message, () if none."""

@@ -9,6 +9,7 @@ The number 1 is written as a word, because "one" is often no number.
 from __future__ import annotations
 
 import re
+import unicodedata
 from decimal import Decimal, InvalidOperation
 
 _UP_TO_TWENTY = (
@@ -102,6 +103,7 @@ def _any(words: object) -> str:
     return "|".join(sorted(map(re.escape, words), key=len, reverse=True))  # type: ignore[call-overload]
 
 
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")  # Arabic, Devanagari and others
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _GROUPS = re.compile(r"(?<![\w.,])(\d{1,3}(?:[ '\u2019]\d{3})+)(?![\w]|[' ]\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\w.,])(\d+),(\d\d?)(?![\w]|[.,]\d)")
@@ -148,6 +150,7 @@ def in_one_form(text: str) -> str:
     >>> in_one_form("at 9:40 pm on March 5th, 2024")
     'at 21:40 on 2024-03-05'
     """
+    text = _OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), text)
     # Before words: "sept" is a month behind a day, else seven in French.
     text = _MONTH_FIRST.sub(lambda found: _date(found[2], found[1], found[3], found[0]), text)
     text = _DAY_FIRST.sub(lambda found: _date(found[1], found[2], found[3], found[0]), text)

@@ -262,6 +262,9 @@ def blame_text(blame: Data) -> str:
             lines += _filled([f"    {count:,}: {reason}"])
     lines += ["", "Window" + " " * 20 + "right      share   tokens   against as sent, in points"]
     for name, window in blame["windows"].items():
+        if not window["asked"]:
+            lines.append(f"{WINDOWS[name]:<23}{'not asked':>12}")
+            continue
         right = f"{window['right']:,} of {window['asked']:,}"
         against = window.get("against_sent")
         compared = f"{_difference(against)}, p {_probability(against['p'])}" if against else ""
@@ -377,6 +380,9 @@ def _window_table(blame: Data) -> str:
     rows = []
     for name, window in blame["windows"].items():
         against = window.get("against_sent")
+        if not window["asked"]:
+            rows.append(_row(WINDOWS[name], ("not asked", "", "", "", "", "")))
+            continue
         rows.append(
             _row(
                 WINDOWS[name],
