@@ -442,7 +442,7 @@ def test_repetitions_vote_and_a_tie_decides_nothing():
 
 def test_empty_answers_are_wrong_and_counted():
     found = blame([hits(REFUND)], model=lambda _: " ", expected=EXPECTED)
-    assert found.questions[0].fault == "model" and found.asked["empty"] == 5
+    assert found.questions[0].fault == "model" and found.asked["empty"] == 2  # requests
 
 
 @pytest.mark.parametrize("text", ["Größe 名前 \ud800 \0 \x1b[2J", "x" * 200_000 + "\n\n" + REFUND])
@@ -455,7 +455,7 @@ def test_odd_and_huge_passages_are_asked(text):
 
 def test_a_question_without_passages_has_two_windows():
     found = one([request(ASK)], lambda _: "no")
-    assert found.fault == "retrieval"
+    assert found.fault == "unknown" and "no passage was found in the request" in found.reason
     assert set(found.tokens) == {"sent", "unrepeated", "none"}
 
 

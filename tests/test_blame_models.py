@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import functools
 import json
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 
 import ctxmem
 from ctxmem.blaming.addresses import AddressModel
-from ctxmem.blaming.models import AskError, FunctionModel, RefusedError
+from ctxmem.blaming.models import AskError, FunctionModel, LostError, RefusedError, read_answer
 from ctxmem.errors import InputError
 
 ASK = [{"role": "user", "content": "Wann? \ud800 é"}]
@@ -258,3 +259,201 @@ def test_questions_are_asked_of_a_server_and_the_key_is_in_no_file(tmp_path, mon
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert len(files) == 4 and not any(KEY in path.read_text() for path in files)
     assert KEY not in json.dumps(found.to_dict())
+
+
+# What a model does before it answers, or instead
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>30 or 90 days?</think>\n\n90 days", "90 days"),
+        ("30 or 90 days?\n</think>\n90 days", "90 days"),  # its template has the first mark
+        ("<think>30 or 90 da", ""),
+        ("Write <think> before it.", "Write <think> before it."),
+    ],
+)
+def test_thoughts_are_no_answer(text, answer):
+    with server(said(text)) as (address, _):
+        assert model(address).ask(ASK, "").text == answer
+    assert FunctionModel(lambda _: text).ask(ASK, "").text == answer
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"message": {"content": ""}, "finish_reason": "length"}, "raise --max-tokens"),
+        ({"message": {"content": "<think>so"}, "finish_reason": "length"}, "raise --max-tokens"),
+        ({"message": {"content": None}, "finish_reason": "content_filter"}, "content filter"),
+    ],
+)
+def test_an_answer_that_was_held_back_is_no_wrong_answer(choice, reason):
+    with (
+        server((200, {}, json.dumps({"choices": [choice]}).encode())) as (address, _),
+        pytest.raises(AskError, match=reason),
+    ):
+        model(address).ask(ASK, "")
+
+
+def test_a_refusal_is_an_answer_that_can_be_read():
+    message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    assert read_answer({"choices": [{"message": message}]}).text == "I cannot help with that."
+
+
+def test_a_server_that_sends_blanks_for_ever_is_given_up_after_the_timeout():
+    done = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            with suppress(OSError):
+                while not done.wait(0.05):
+                    self.wfile.write(b"\n")
+
+        def log_message(self, *_):
+            pass
+
+    one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=one.serve_forever, args=(0.01,), daemon=True).start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(AskError, match="no answer within"):
+            model(f"http://127.0.0.1:{one.server_port}", timeout=0.3, retries=0).ask(ASK, "")
+    finally:
+        done.set()
+        one.shutdown()
+        one.server_close()
+    assert time.monotonic() - started < 3
+
+
+def test_a_page_that_repeats_the_key_does_not_show_it(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with (
+        server((200, {}, f"<html>{KEY}</html>".encode())) as (address, _),
+        pytest.raises(AskError, match=r"not JSON.*\*\*\*"),
+    ):
+        model(address).ask(ASK, "")
+
+
+def test_a_key_in_what_a_function_raises_is_not_shown(monkeypatch):
+    monkeypatch.setenv("SOME_SERVICE_KEY", KEY)
+
+    def bad(messages):
+        raise ValueError(f"Bearer {KEY} was refused\n" + "x" * 1000)
+
+    with pytest.raises(AskError) as caught:
+        FunctionModel(bad).ask(ASK, "")
+    assert KEY not in str(caught.value) and "***" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_connection_that_is_lost_after_an_answer_costs_one_question():
+    with server(said("x")) as (address, _):
+        asked = model(address, retries=0)
+        asked.ask(ASK, "")
+    with pytest.raises(LostError, match="the connection was lost"):
+        asked.ask(ASK, "")
+
+
+def test_a_run_ends_when_the_connection_is_lost_again_and_again():
+    with server(said("x")) as (address, _):
+        asked = model(address, retries=0, parallel=1)
+        asked.ask(ASK, "")
+    with pytest.raises(InputError, match="none of"):
+        ctxmem.blame(_questions(12), model=asked, expected=_expected(12))
+
+
+def _questions(count):
+    return [
+        {"query": f"How long is number {i}?", "hits": [{"text": f"Number {i} is {i} days long."}]}
+        for i in range(count)
+    ]
+
+
+def _expected(count):
+    return {f"How long is number {i}?": f"{i} days" for i in range(count)}
+
+
+def test_a_function_that_never_answers_ends_the_run_and_one_that_sometimes_does_not():
+    calls = []
+
+    def never(messages):
+        calls.append(1)
+        raise RuntimeError("no such device")
+
+    def seldom(messages):
+        calls.append(1)
+        if len(calls) % 9:
+            raise RuntimeError(f"request {len(calls)} failed")
+        return "3 days"
+
+    with pytest.raises(InputError, match=r"answered none of 10 requests.*no such device"):
+        ctxmem.blame(_questions(12), model=never, expected=_expected(12))
+    assert len(calls) == 10
+    found = ctxmem.blame(_questions(12), model=seldom, expected=_expected(12))
+    assert found.faults["unknown"]["count"] >= 10
+    said = " ".join(str(found).split())
+    assert "Whether the answer is right is not known of 1" in said
+    assert "questions of unknown fault are not among them" in said
+    assert "for other reasons, which --json lists" in said
+    head = str(found).partition("\nQuestions\n")[0]
+    assert "other reasons, which --json lists" in head and head.count(" failed") == 5
+
+
+def test_a_judge_that_never_judges_ends_the_run():
+    def judge(question, expected):
+        return True
+
+    with pytest.raises(InputError, match=r"none of 10 judgements came.*takes 2 positional"):
+        ctxmem.blame(_questions(12), model=lambda _: "x", judge=judge)
+
+
+def test_replies_of_clients_are_read():
+    class Message:
+        def __init__(self):
+            self.content = [{"type": "text", "text": "30 "}, "days"]
+
+    class Completion:
+        choices = ()
+
+        def model_dump(self):
+            return {"choices": [{"message": {"content": "30 days"}}]}
+
+    async def later(messages):
+        return "30 days"
+
+    for reply in (Message(), Completion()):
+        assert FunctionModel(lambda _, reply=reply: reply).ask(ASK, "").text == "30 days"
+    with pytest.raises(AskError, match="is async"):
+        FunctionModel(later).ask(ASK, "")
+
+
+def test_models_made_with_other_settings_have_other_answers():
+    class Client:
+        def __init__(self, name, key="k"):
+            self.model_name, self.api_key, self.calls = name, key, 0
+
+        def invoke(self, messages):
+            self.calls += 1
+            return self.model_name
+
+    def ask(messages, name="small"):
+        return name
+
+    def made(name):
+        return lambda messages: name
+
+    def identity(function):
+        return FunctionModel(function, "one").identity("")
+
+    used = Client("a")
+    used.invoke([])
+    for same, other in (
+        ((Client("a").invoke, used.invoke, Client("a", "other").invoke), Client("b").invoke),
+        ((functools.partial(ask, name="a"),) * 2, functools.partial(ask, name="b")),
+        ((made("a"), made("a")), made("b")),
+    ):
+        assert len({json.dumps(identity(one)) for one in same}) == 1
+        assert identity(same[0]) != identity(other)

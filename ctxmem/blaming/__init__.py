@@ -11,6 +11,7 @@ models      what a model has to have; a function as a model
 addresses   an OpenAI-compatible address as a model
 cache       answers on disk
 answers     whether an answer is right
+quantities  numbers, units, times and dates in one form
 judging     the same, by a function of the user
 asking      requests answered in parallel
 experiment  what is asked, what that takes, what comes out

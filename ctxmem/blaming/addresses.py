@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.blaming.models import Answer, AskError, RefusedError, read_answer
+from ctxmem.blaming.models import Answer, AskError, LostError, RefusedError, cut, read_answer
 from ctxmem.errors import InputError
 
 KEY_ENV = "OPENAI_API_KEY"
@@ -30,7 +30,7 @@ _BUSY = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _REFUSED = (301, 302, 303, 307, 308, 401, 403, 404, 405)
 _FORMS = 3  # of a request that are tried, without what the model does not take
 _LONGEST_WAIT = 60.0
-_SHOWN = 300  # characters of a server's message that an error quotes
+_PART = 1 << 16  # bytes that are read at a time
 _LARGEST = 32 << 20  # bytes of an answer that are read
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -64,6 +64,7 @@ class AddressModel:
     output_tokens: int | None = None
     notes: dict[str, str] = field(default_factory=dict)
     _url: str = ""
+    _answered: bool = False
     _opener: urllib.request.OpenerDirector | None = None
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -117,6 +118,7 @@ class AddressModel:
             try:
                 return _read(self._send(self._body(messages, model)))
             except urllib.error.HTTPError as error:
+                self._answered = True
                 said = self._said(error)
                 if forms < _FORMS and self._adapts(error.code, said):
                     forms += 1
@@ -135,6 +137,8 @@ class AddressModel:
                 # urllib's own errors are OSErrors: no such host, refused, reset, timed out.
                 if attempt == self.retries:
                     cause = getattr(error, "reason", None) or error
+                    if self._answered:
+                        raise LostError(f"the connection was lost ({cause})") from None
                     raise RefusedError(
                         f"{self._url} cannot be reached ({cause}); expected the address of a "
                         f"server that runs, such as http://localhost:8000/v1"
@@ -163,8 +167,12 @@ class AddressModel:
         # ASCII, so that lone surrogates of a trace are sent as what they are.
         data = json.dumps(body).encode()
         request = urllib.request.Request(self._url, data, headers, method="POST")
+        ends = time.monotonic() + self.timeout
         with self._opener.open(request, timeout=self.timeout) as response:
-            return response.read(_LARGEST)  # type: ignore[no-any-return]
+            read = _read_until(response, ends)
+        self._answered = True
+        # Some servers repeat the key, in error pages above all.
+        return read.replace(key.encode(), b"***") if key else read
 
     def _key(self) -> str:
         return os.environ.get(self.key_env, "").strip() if self.key_env else ""
@@ -184,7 +192,7 @@ class AddressModel:
         key = self._key()
         if key:
             text = text.replace(key, "***")
-        return " ".join(text.split())[:_SHOWN] or str(error.reason)
+        return cut(text) or str(error.reason)
 
     def _adapts(self, code: int, said: str) -> bool:
         """Leave out what the model does not take; return whether the request is another now."""
@@ -221,6 +229,29 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+def _read_until(response: Any, ends: float) -> bytes:
+    """Return what a server sends, if it is all there in time.
+
+    Servers whose queue is long send blank lines for as long as it takes, and each of them would
+    begin the time of a socket again.
+    """
+    length = response.headers.get("Content-Length", "")
+    left = min(int(length), _LARGEST) if length.isdecimal() else None
+    parts: list[bytes] = []
+    size = 0
+    while size < (_LARGEST if left is None else left):
+        part = response.read1(_PART if left is None else min(_PART, left - size))
+        if not part:
+            break
+        parts.append(part)
+        size += len(part)
+        if time.monotonic() > ends:
+            raise TimeoutError
+    if left is not None and size < left:
+        raise http.client.IncompleteRead(b"", left - size)
+    return b"".join(parts)
 
 
 def _retry_after(value: str | None) -> float | None:

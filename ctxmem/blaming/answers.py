@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from ctxmem.blaming.quantities import in_one_form
 from ctxmem.dedup import differences
 
 Judge = Callable[[str, "str | list[str] | None", str], "float | bool"]
@@ -27,8 +28,19 @@ F1 = 0.6
 _KEPT_LENGTH = 1000  # characters of texts whose words are kept, so that memory has a bound
 _LONG = 3  # words from which an expected answer may be said in other words
 _ARTICLES = frozenset(("a", "an", "the"))
-_POLAR = frozenset(
-    "yes no true false none unknown ja nein oui non si sí no sim não 是 否 はい いいえ".split()
+_YES = "yes true ja oui si sí sim 是 はい".split()
+_NO = "no false nein non não 否 いいえ".split()
+_POLAR = frozenset((*_YES, *_NO, "none", "unknown"))
+_SAID = "|".join((*_YES, *_NO))
+_OPENING = re.compile(
+    # At the start of a sentence, or alone: "there is no fee" is not the answer "no".
+    rf"(?:(?:^|[.:,;!?\n])[\W_]*({_SAID})\b(?! (?:information|mention|answer|evidence|details?)\b)"
+    rf"|\b({_SAID})(?=[*_\"']*\s*(?:[.,;:!?\u3002\u3001\n]|$)))"
+)
+_ABSTAINS = re.compile(
+    r"(?:do not|don['\u2019]t|does not|doesn['\u2019]t|can ?not|can['\u2019]t|could not|unable to) "
+    r"(?:\w+ )?(?:know|say|tell|answer|determine|find|mention|specify|provide|contain)"
+    r"|not (?:sure|mentioned|specified|stated|clear)|unclear|no (?:information|mention|answer)"
 )
 _TOKENS = re.compile(
     # Letters of scripts without spaces one by one; numbers with their sign, points and commas.
@@ -40,8 +52,10 @@ _TOKENS = re.compile(
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text as they are compared.
 
+    Numbers, units, times and dates are in one form.
+
     >>> words("The Notice is 1,500.50 days; co-signed.")
-    ('notice', 'is', '1500.50', 'days', 'co', 'signed')
+    ('notice', 'is', '1500.50', 'day', 'co', 'signed')
     >>> words("返金は30日")
     ('返', '金', 'は', '30', '日')
     """
@@ -49,7 +63,8 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
+    plain = unicodedata.normalize("NFKC", text).replace("\u2212", "-")
+    folded = in_one_form(plain).casefold()
     found = (_plain(match[0]) for match in _TOKENS.finditer(folded))
     return tuple(word for word in found if word not in _ARTICLES)
 
@@ -67,6 +82,8 @@ def contains(text: str, part: str) -> bool:
 
     >>> contains("It takes 30 days.", "30 days"), contains("It takes 130 days.", "30 days")
     (True, False)
+    >>> contains("It takes thirty days.", "30 days")
+    True
     """
     inner = words(part)
     return bool(inner) and f" {' '.join(inner)} " in f" {' '.join(words(text))} "
@@ -107,6 +124,8 @@ def _is_one(answer: str, expected: str, match: str, threshold: float) -> bool:
         return True
     if match == "exact":
         return False
+    if is_polar(expected):
+        return polarity(answer) == polarity(expected)
     if match in ("auto", "contained") and contains(answer, expected):
         return True
     if match == "contained" or (match == "auto" and len(wanted) < _LONG):
@@ -116,13 +135,44 @@ def _is_one(answer: str, expected: str, match: str, threshold: float) -> bool:
     return close and not _contradicts(answer, expected)
 
 
+def is_polar(expected: str) -> bool:
+    """Tell whether an expected answer is yes or no and nothing else."""
+    said = words(expected)
+    return len(said) == 1 and said[0] in (*_YES, *_NO)
+
+
+def polarity(answer: str) -> bool | None:
+    """Return whether an answer says yes or no first, None if it says neither.
+
+    >>> polarity("No, they stay on deck."), polarity("There is no fee for it.")
+    (False, None)
+    """
+    found = _OPENING.search(unicodedata.normalize("NFKC", answer).casefold())
+    return None if found is None else (found[1] or found[2]) in _YES
+
+
+def may_be_either(answer: str, expected: Sequence[str]) -> bool:
+    """Tell whether yes or no is expected, and the answer says something else about it.
+
+    "Dogs stay on deck" may be a no, and no comparison of words can tell. An answer that says that
+    it does not know is wrong.
+    """
+    return (
+        bool(expected)
+        and all(map(is_polar, expected))
+        and polarity(answer) is None
+        and _ABSTAINS.search(answer.casefold()) is None
+    )
+
+
 def _contradicts(answer: str, expected: str) -> bool:
     """Tell whether an answer says another number, month or quantity, or turns the sense round.
 
     What it says besides, such as a second number, is no contradiction.
     """
     return any(
-        found.b.strip() or found.kind == "negation" for found in differences(answer, expected)
+        found.b.strip() or found.kind == "negation"
+        for found in differences(in_one_form(answer), in_one_form(expected))
     )
 
 
@@ -139,7 +189,11 @@ def verdict_of_judge(value: object) -> bool:
     """
     if isinstance(value, bool):
         return value
-    number = float(value)  # type: ignore[arg-type]
-    if not 0 <= number <= 1:
-        raise ValueError(f"the judge returned {value!r}; expected a bool or a number from 0 to 1")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = -1.0
+    if isinstance(value, str) or not 0 <= number <= 1:
+        said = repr(value)[:80]
+        raise ValueError(f"the judge returned {said}; expected a bool or a number from 0 to 1")
     return number >= 0.5

@@ -149,6 +149,12 @@ def _by_answer(one: Recorded, expected: Expected) -> Evidence:
             "no passage has the words of the expected answer, which is long and may be said in "
             "other words; give the evidence in the expected file, or a judge",
         )
+    if not one.spots and not one.shown and not one.lists and not one.made:
+        return Evidence(
+            UNKNOWN,
+            "no passage was found in the request, and the trace has no retrieval; give the "
+            "evidence in the expected file",
+        )
     return Evidence(ABSENT, "no passage has the words of the expected answer")
 
 

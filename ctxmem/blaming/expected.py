@@ -6,12 +6,12 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctxmem.blaming.answers import words
+from ctxmem.blaming.answers import contains, words
 from ctxmem.errors import InputError, InputTypeError
 
 _QUESTIONS = ("question", "query", "input", "user_input", "prompt")
@@ -52,14 +52,19 @@ class ExpectedAnswers:
 
     def __init__(self, entries: Sequence[Expected]) -> None:
         self.entries = list(entries)
-        self._by_id: dict[str, Expected] = {}
+        self._by_id: dict[str, list[Expected]] = {}
         self._by_question: dict[tuple[str, ...], Expected] = {}
+        self._by_id_alone: set[tuple[str, ...]] = set()
         for entry in self.entries:
             if entry.id:
-                self._by_id.setdefault(entry.id, entry)
+                self._by_id.setdefault(entry.id, []).append(entry)
             key = words(entry.question)
             known = self._by_question.setdefault(key, entry) if key else entry
-            if known is not entry and not entry.id:
+            if known is entry:
+                continue
+            if (entry.id or known.id) and set(entry.answers) != set(known.answers):
+                self._by_id_alone.add(key)
+            elif not entry.id:
                 # The same question twice: any of the answers is right.
                 known.answers += [one for one in entry.answers if one not in known.answers]
                 entry.used = True
@@ -68,18 +73,46 @@ class ExpectedAnswers:
             if len(key) >= _LEAST_INSIDE:
                 self._beginning.setdefault(key[:_LEAST_INSIDE], []).append(key)
 
-    def find(self, ids: Iterable[str], question: str, message: str) -> Expected | None:
+    def find(
+        self, ids: Sequence[str], question: str, message: str, session: str = ""
+    ) -> Expected | None:
         """Return the entry of a recorded question, None if there is none.
 
         The longest question of the file that the user's message contains is the one that was asked.
+
+        Raises:
+            InputError: the file has several answers of the question, and no id says which.
         """
-        found = next((self._by_id[one] for one in ids if one in self._by_id), None)
-        found = found or self._by_question.get(words(question))
+        found = self._of_ids(ids, question, message, session)
         if found is None:
-            found = self._by_question.get(self._longest_in(words(message)))
+            key = words(question)
+            if key not in self._by_question:
+                key = self._longest_in(words(message))
+            if key in self._by_id_alone:
+                raise InputError(
+                    "the expected file has different answers of the question, each with an id, and "
+                    "none is the id of the trace or the session, or a place such as log.jsonl:7"
+                )
+            found = self._by_question.get(key)
         if found is not None:
             found.used = True
         return found
+
+    def _of_ids(
+        self, ids: Sequence[str], question: str, message: str, session: str
+    ) -> Expected | None:
+        """Return the entry with one of the ids, before others the one that has the question.
+
+        A session has many questions, so its id alone is not enough.
+        """
+        asked = words(question)
+        named = [entry for one in (*ids, session) for entry in self._by_id.get(one, ())]
+        for entry in named:
+            if entry.question and (
+                words(entry.question) == asked or contains(message, entry.question)
+            ):
+                return entry
+        return next((entry for one in ids for entry in self._by_id.get(one, ())), None)
 
     def _longest_in(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Return the longest question whose words follow one another in a message, () if none."""
@@ -118,23 +151,59 @@ def _rows_of_file(path: Path) -> list[Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 (byte {error.start}); convert it first") from None
     if path.suffix.lower() in (".csv", ".tsv"):
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        return list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+        return _rows_of_table(text, str(path))
     try:
         return _rows(json.loads(text), str(path))
     except json.JSONDecodeError:
         pass
+    except RecursionError:
+        raise InputError(f"{path} is nested too deep; expected questions and answers") from None
     rows = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
+            except (json.JSONDecodeError, RecursionError) as error:
+                reason = getattr(error, "msg", "nested too deep")
                 raise InputError(
-                    f"{path}, line {number} is not JSON ({error.msg}); expected JSON lines, JSON "
+                    f"{path}, line {number} is not JSON ({reason}); expected JSON lines, JSON "
                     f"or a .csv file with the columns question and answer"
                 ) from None
     return rows
+
+
+_DELIMITERS = ",;\t|"
+_LONGEST_CELL = 1 << 27  # characters; the csv module's own bound is 131,072
+
+
+def _rows_of_table(text: str, name: str) -> list[Any]:
+    """Return the rows of CSV as objects; spreadsheets separate cells as the country does.
+
+    Raises:
+        InputError: a row has more cells than the first, as where a comma is not quoted.
+    """
+    head = text.lstrip().partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    bound = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        table = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{name} cannot be read as CSV ({error})") from None
+    finally:
+        csv.field_size_limit(bound)
+    filled = [
+        (number, row) for number, row in enumerate(table, start=1) if any(map(str.strip, row))
+    ]
+    if not filled:
+        return []
+    (_, columns), *rows = filled
+    for number, row in rows:
+        if any(cell.strip() for cell in row[len(columns) :]):
+            raise InputError(
+                f"{name}, row {number} has {len(row)} cells and the first row {len(columns)}; put "
+                f"a cell that holds {delimiter!r} into quotes"
+            )
+    return [dict(zip(columns, row, strict=False)) for _, row in rows]
 
 
 def _rows(given: Any, name: str) -> list[Any]:
@@ -156,19 +225,27 @@ def _rows(given: Any, name: str) -> list[Any]:
 def _entry(row: Any, number: int) -> Expected:
     if not isinstance(row, Mapping):
         raise InputError(f"entry {number} of expected is no object; give question and answer")
+    row = {_plain_name(name): value for name, value in row.items()}
+    has = ", ".join(map(repr, list(row)[:6])) or "nothing"
     question, name = _first(row, _QUESTIONS), _first(row, _IDS)
     answers = _texts(_first(row, _ANSWERS))
     evidence, ids = _texts(_first(row, _EVIDENCE)), _texts(_first(row, _EVIDENCE_IDS))
     if question is None and name is None:
         raise InputError(
-            f"entry {number} of expected has neither a question nor an id; expected one of "
-            f"{', '.join(_QUESTIONS)} or {', '.join(_IDS)}"
+            f"entry {number} of expected has neither a question nor an id; it has {has}; expected "
+            f"one of {', '.join(_QUESTIONS)} or {', '.join(_IDS)}"
         )
     if not answers and not evidence and not ids:
         raise InputError(
-            f"entry {number} of expected has no answer; expected one of {', '.join(_ANSWERS)}"
+            f"entry {number} of expected has no answer; it has {has}; expected one of "
+            f"{', '.join(_ANSWERS)}"
         )
     return Expected(str(question or ""), answers, evidence, ids, "" if name is None else str(name))
+
+
+def _plain_name(name: Any) -> str:
+    """Return the name of a column as it is looked for: "Expected Answer" is expected_answer."""
+    return "_".join(str(name).replace("-", " ").lower().split())
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:

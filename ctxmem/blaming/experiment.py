@@ -12,14 +12,14 @@ from ctxmem.blaming.asking import Request, in_parallel
 from ctxmem.blaming.cache import Cache, hash_of
 from ctxmem.blaming.evidence import MOST_JUDGED, Evidence, find_evidence, needs_judge
 from ctxmem.blaming.judging import Judging
-from ctxmem.blaming.models import Answer, AskError, Model, RefusedError
+from ctxmem.blaming.models import Answer, AskError, LostError, Model, RefusedError
 from ctxmem.blaming.recorded import Recorded
 from ctxmem.blaming.verdicts import Verdict, decide
 from ctxmem.blaming.windows import SENT, WINDOWS, Windows, windows_of
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 
-_GIVE_UP = 10  # failures without one answer, after which an address is given up
+_GIVE_UP = 10  # failures without one answer, or connections lost in a row, that end a run
 
 Progress = Callable[[int, int], None]
 
@@ -52,6 +52,7 @@ class Asked:
     input: int = 0
     output: int = 0
     empty: int = 0
+    lost: int = 0
     failures: Count[str] = field(default_factory=Count)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -178,6 +179,12 @@ class Experiment:
                 progress(done, len(todo))
         for trial in self.trials:
             self._judge(trial)
+        used = {key for trial in self.trials for keys in trial.keys.values() for key in keys}
+        self.asked.empty = sum(
+            not str(value.get("text", "")).strip()
+            for key in used
+            if (value := self._cache.get(key)) is not None
+        )
 
     def _find_evidence(self, trial: Trial) -> None:
         """Let the judge find the evidence, and add the window that has nothing else."""
@@ -211,10 +218,17 @@ class Experiment:
                 raise InputError(reason)
             asked.failures[reason] += 1
             asked.failed[request.key] = reason
-            lost = sum(asked.failures.values())
-            if self._model.sends and asked.calls == lost >= _GIVE_UP:
-                raise InputError(f"{self._model.name} answered none of {lost} requests: {reason}")
+            asked.lost = asked.lost + 1 if isinstance(answer, LostError) else 0
+            failed = sum(asked.failures.values())
+            # What failed before is asked again beside a cache, and may well fail again.
+            if not self.cached and asked.calls == failed >= _GIVE_UP:
+                raise InputError(f"{self._model.name} answered none of {failed} requests: {reason}")
+            if asked.lost >= _GIVE_UP:
+                raise InputError(
+                    f"{self._model.name} answered none of the last {asked.lost} requests: {reason}"
+                )
             return
+        asked.lost = 0
         asked.input += request.tokens if answer.input is None else answer.input
         asked.output += (
             self._counter.count_many([answer.text])[0] if answer.output is None else answer.output
@@ -233,7 +247,6 @@ class Experiment:
                     trial.why_unknown[name] = f"the {name} window: {failed}"
                     continue
                 text = str(value.get("text", ""))
-                self.asked.empty += not text.strip()
                 trial.answers.setdefault(name, []).append(text)
                 vote = self._judging.answer(trial.recorded, text)
                 if vote is None:

@@ -6,11 +6,15 @@ from collections import Counter as Count
 from collections.abc import Callable
 from typing import Any
 
-from ctxmem.blaming.answers import is_right, verdict_of_judge
+from ctxmem.blaming.answers import is_right, may_be_either, verdict_of_judge
 from ctxmem.blaming.cache import Cache, hash_of
 from ctxmem.blaming.expected import Expected
 from ctxmem.blaming.functions import fingerprint, name_of
+from ctxmem.blaming.models import without_secrets
 from ctxmem.blaming.recorded import Recorded
+from ctxmem.errors import InputError
+
+_GIVE_UP = 10  # failures without one judgement, after which a run ends
 
 
 class Judging:
@@ -31,12 +35,17 @@ class Judging:
         self._match = match
         self._threshold = threshold
         self._identity = None if function is None else [name_of(function), fingerprint(function)]
+        self._judged = False
         self.calls = 0
         self.failures: Count[str] = Count()
         self.why = ""
 
     def answer(self, one: Recorded, text: str) -> bool | None:
-        """Return whether an answer is right, None if the judge could not say."""
+        """Return whether an answer is right, None if the judge could not say.
+
+        Raises:
+            InputError: the judge has failed again and again, and has never judged.
+        """
         expected = one.expected
         if not text.strip():
             return False
@@ -44,6 +53,12 @@ class Judging:
             return self._asked(one.question, expected, text)
         if expected is None or not expected.answers:
             self.why = "the expected file gives evidence and no answer"
+            return None
+        if self._match != "exact" and may_be_either(text, expected.answers):
+            self.why = (
+                "the expected answer is yes or no, and the model's answer says neither; a judge "
+                "(--judge) can decide"
+            )
             return None
         return is_right(text, expected.answers, match=self._match, threshold=self._threshold)
 
@@ -57,14 +72,19 @@ class Judging:
         key = hash_of(["judge", self._identity, question, wanted, text])
         known = self._cache.get(key)
         if known is not None:
+            self._judged = True
             return bool(known["right"])
         assert self.function is not None
         self.calls += 1
         try:
             right = verdict_of_judge(self.function(question, wanted, text))
         except Exception as error:
-            self.why = f"the judge raised {type(error).__name__}: {error}"
+            said = without_secrets(str(error))
+            self.why = f"the judge raised {type(error).__name__}: {said}"
             self.failures[self.why] += 1
+            if not self._judged and self.calls >= _GIVE_UP:
+                raise InputError(f"none of {self.calls} judgements came: {self.why}") from None
             return None
+        self._judged = True
         self._cache.put(key, {"right": right})
         return right

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -23,6 +26,10 @@ class AskError(Exception):
 
 class RefusedError(AskError):
     """No question can be asked: the address or the key is wrong."""
+
+
+class LostError(AskError):
+    """The connection was lost to a server that has answered before."""
 
 
 class Model(Protocol):
@@ -65,14 +72,21 @@ class FunctionModel:
         try:
             answer = self.function(messages)
         except Exception as error:
-            raise AskError(f"the model function raised {type(error).__name__}: {error}") from None
+            said = without_secrets(str(error))
+            raise AskError(f"the model function raised {type(error).__name__}: {said}") from None
         if answer is None:
             return Answer("")
+        if inspect.iscoroutine(answer):
+            answer.close()
+            raise AskError("the model function is async; give one that returns the answer itself")
         if isinstance(answer, Mapping):
             return read_answer(answer)
-        if not isinstance(answer, str):
+        if hasattr(answer, "choices") and hasattr(answer, "model_dump"):
+            return read_answer(answer.model_dump())  # what OpenAI's client returns
+        text = _text_of(getattr(answer, "content", answer))  # LangChain's client: a message
+        if text is None:
             raise AskError(f"the model function returned a {type(answer).__name__}; expected a str")
-        return Answer(answer)
+        return Answer(_without_thoughts(text))
 
 
 def read_answer(record: Any) -> Answer:
@@ -82,23 +96,68 @@ def read_answer(record: Any) -> Answer:
         AskError: it is none.
     """
     try:
-        message = record["choices"][0]["message"]
-        content = message.get("content")
+        choice = record["choices"][0]
+        message = choice["message"]
+        content, ended = message.get("content"), choice.get("finish_reason")
     except (LookupError, TypeError, AttributeError):
         raise AskError("the answer has no choices[0].message, as chat completions have") from None
-    if isinstance(content, list):
-        content = "".join(
-            block["text"]
-            for block in content
-            if isinstance(block, dict) and isinstance(block.get("text"), str)
-        )
+    text = _without_thoughts(_text_of(content) or _text_of(message.get("refusal")) or "")
+    if not text.strip() and ended in _STOPPED:
+        raise AskError(_STOPPED[ended])
     usage = record.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     return Answer(
-        content if isinstance(content, str) else "",
+        text,
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
     )
+
+
+_STOPPED = {
+    "length": "the answer ended at the largest number of tokens before it said anything, as models "
+    "that think do; raise --max-tokens",
+    "content_filter": "the server's content filter held the answer back",
+}
+"""Why an answer is empty, though the model did not say nothing."""
+
+_THOUGHTS = re.compile(r"\s*<(think|thinking|thought|reasoning)>.*?(?:</\1>|$)\s*", re.DOTALL)
+_END_OF_THOUGHTS = re.compile(r"(?s).*</think>\s*")  # where the server's template began them
+
+
+def _without_thoughts(text: str) -> str:
+    """Return what a model answers, without what it thinks before: a thought may name any answer."""
+    found = _THOUGHTS.match(text) or _END_OF_THOUGHTS.match(text)
+    return text if found is None else text[found.end() :]
+
+
+def _text_of(content: Any) -> str | None:
+    """Return the text of a message's content, a string or blocks; None if it is neither."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list) or not content:
+        return None
+    parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_LEAST_SECRET = 8  # characters; shorter values are flags and numbers
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the values of environment variables that hold keys or passwords."""
+    for name, value in os.environ.items():
+        if _SECRET.search(name) and len(value) >= _LEAST_SECRET:
+            text = text.replace(value, "***")
+    return cut(text)
+
+
+_SHOWN = 300  # characters of a message that an error quotes
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a message, in one line."""
+    return " ".join(text.split())[:_SHOWN]
 
 
 def _count(value: Any) -> int | None:

@@ -133,7 +133,7 @@ class _Collector:
         assert self._expected is not None
         ids = [name for name in (one.trace, one.place, one.place.rpartition("/")[2]) if name]
         said = last_user_text(one.messages) or ""
-        found = self._expected.find(ids, one.question, said)
+        found = self._expected.find(ids, one.question, said, one.session)
         if found and found.question and (one.made or found.question in said):
             one.question = found.question
         return found

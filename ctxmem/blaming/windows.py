@@ -6,7 +6,7 @@ from collections import Counter as Count
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from ctxmem.blaming.evidence import PRESENT, Evidence
+from ctxmem.blaming.evidence import ABSENT, PRESENT, Evidence
 from ctxmem.blaming.locating import Spot
 from ctxmem.blaming.recorded import Recorded
 from ctxmem.blaming.sendable import Messages, texts_in, with_texts
@@ -205,7 +205,8 @@ def _add_evidence(made: Windows, one: Recorded, evidence: Evidence) -> None:
             else before_question(one.messages, text)
         )
     else:
-        made.missing[EVIDENCE] = f"the evidence is not known ({evidence.how})"
+        what = "was not retrieved" if evidence.state == ABSENT else "is not known"
+        made.missing[EVIDENCE] = f"the evidence {what}: {evidence.how}"
 
 
 def before_question(messages: Messages, text: str) -> Messages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter as Count
 from collections.abc import Iterator, Mapping, Sequence
 
 from ctxmem.report.page import fragment, page
@@ -36,7 +37,8 @@ STEPS = {
 }
 """What each step of the context is called."""
 
-_SHOWN_IN_TEXT = 10
+_SHOWN_IN_TEXT = 12
+_REASONS = 5
 _SHOWN_ON_PAGE = 200
 _WIDTH = 96
 
@@ -60,12 +62,20 @@ def headline(blame: Data) -> str:
         )
         if training[key]
     ]
-    unknown = blame["faults"]["unknown"]["count"]
+    unjudged = sum(one["right"].get("sent") is None for one in blame["questions"])
+    unknown = blame["faults"]["unknown"]["count"] - unjudged
     if unknown:
         known.append(f"{unknown:,} for reasons that are not known")
-    verb = "was" if total - right == 1 else "were"
-    of = f"{total - right:,} of {many(total, 'question')}"
-    return f"{of} {verb} not answered right: {', '.join(known)}."
+    wrong = total - right - unjudged
+    said = []
+    if wrong:
+        verb = "was" if wrong == 1 else "were"
+        of = f"{wrong:,} of {many(total, 'question')}"
+        said.append(f"{of} {verb} not answered right: {', '.join(known)}.")
+    if unjudged:
+        of = f"{unjudged:,} of {many(total, 'question')}"
+        said.append(f"Whether the answer is right is not known of {of}.")
+    return " ".join(said)
 
 
 def _all(total: int) -> str:
@@ -82,6 +92,10 @@ def training_sentence(blame: Data) -> str:
         f"({share(could, total)}, 95% interval {_interval(training['interval'])}): those that the "
         f"model got wrong with the evidence alone."
     )
+    unknown = blame["faults"]["unknown"]["count"]
+    if unknown:
+        left_out = many(unknown, "question")
+        said += f" {left_out} of unknown fault {'is' if unknown == 1 else 'are'} not among them."
     others = []
     if training["better_window"]:
         others.append(_need(training["better_window"], "window"))
@@ -185,10 +199,8 @@ def _notes(blame: Data) -> Iterator[str]:
         f"{asked['output_tokens']:,} output tokens{price}; {asked['cached']:,} answers from the "
         f"cache."
     )
-    for reason, count in asked["failures"].items():
-        yield f"{many(count, 'call')} failed: {reason}"
-    for reason, count in asked["judge_failures"].items():
-        yield f"{many(count, 'answer')} not judged: {reason}"
+    yield from _failures(asked["failures"], "call", "failed")
+    yield from _failures(asked["judge_failures"], "answer", "not judged")
     if asked["empty"]:
         yield f"{many(asked['empty'], 'answer')} empty, counted as wrong."
     for name, what in asked["adapted"].items():
@@ -200,6 +212,23 @@ def _notes(blame: Data) -> Iterator[str]:
     for name, window in blame["windows"].items():
         for reason, count in window["not_asked"].items():
             yield f"Window not asked ({WINDOWS[name]}): {many(count, 'question')}: {reason}."
+
+
+def _failures(failures: Mapping[str, int], noun: str, what: str) -> Iterator[str]:
+    """Yield the commonest reasons: a server may name each request in its message."""
+    shown = list(failures.items())[:_REASONS]
+    for reason, count in shown:
+        yield f"{many(count, noun)} {what}: {reason}"
+    rest = sum(failures.values()) - sum(count for _, count in shown)
+    if rest:
+        yield f"{many(rest, noun)} {what} for other reasons, which --json lists."
+
+
+def _reasons(row: Data) -> list[tuple[str, int]]:
+    """Return the commonest reasons why the fault is unknown, and how many others there are."""
+    reasons = list(row.get("reasons", {}).items())
+    rest = sum(count for _, count in reasons[_REASONS:])
+    return reasons[:_REASONS] + ([("other reasons, which --json lists", rest)] if rest else [])
 
 
 def _wrong(blame: Data) -> list[Data]:
@@ -229,10 +258,13 @@ def blame_text(blame: Data) -> str:
         )
         for step, count in row.get("steps", {}).items():
             lines.append(f"    {STEPS[step]}: {count:,}")
-        for reason, count in row.get("reasons", {}).items():
+        for reason, count in _reasons(row):
             lines += _filled([f"    {count:,}: {reason}"])
     lines += ["", "Window" + " " * 20 + "right      share   tokens   against as sent, in points"]
     for name, window in blame["windows"].items():
+        if not window["asked"]:
+            lines.append(f"{WINDOWS[name]:<23}{'not asked':>12}")
+            continue
         right = f"{window['right']:,} of {window['asked']:,}"
         against = window.get("against_sent")
         compared = f"{_difference(against)}, p {_probability(against['p'])}" if against else ""
@@ -243,13 +275,41 @@ def blame_text(blame: Data) -> str:
     wrong = _wrong(blame)
     if wrong:
         lines += ["", "Questions"]
-        for one in wrong[:_SHOWN_IN_TEXT]:
+        for one in _some_of_each(wrong):
             lines += [f"  {one['fault']:<10}{cut(one['question'], 80)}"]
             lines += [f"            {cut(one['reason'], 110)} ({one['place']})"]
+            lines += [f"            {_said_and_expected(one)}"]
         if len(wrong) > _SHOWN_IN_TEXT:
             lines.append(f"  and {len(wrong) - _SHOWN_IN_TEXT:,} more: --html OUT or --json")
     lines += ["", *_filled(_notes(blame)), *_filled(_not_asked(blame["plan"]))]
     return visible("\n".join(lines))
+
+
+def _some_of_each(wrong: Sequence[Data]) -> list[Data]:
+    """Return as many questions as are shown, of every fault some, in the same order."""
+    kinds = Count(one["fault"] for one in wrong)
+    most = dict.fromkeys(kinds, 0)
+    left = min(_SHOWN_IN_TEXT, len(wrong))
+    while left:
+        for kind in kinds:
+            if left and most[kind] < kinds[kind]:
+                most[kind] += 1
+                left -= 1
+    shown = []
+    for one in wrong:
+        if most[one["fault"]]:
+            most[one["fault"]] -= 1
+            shown.append(one)
+    return shown
+
+
+def _said_and_expected(one: Data) -> str:
+    """Return the answer that decides, beside the expected one, so that a person can compare."""
+    name = "evidence" if one["fault"] == "model" else "sent"
+    answer = cut(one["answers"].get(name, ""), 45) or "nothing"
+    where = "with the evidence alone" if name == "evidence" else "as sent"
+    expected = cut(" / ".join(one["expected"]), 35)
+    return f"{where}: {answer!r}" + (f"; expected: {expected!r}" if expected else "")
 
 
 def _filled(lines: Sequence[str] | Iterator[str]) -> list[str]:
@@ -311,7 +371,7 @@ def _fault_table(blame: Data) -> str:
         rows.append(_row(said, numbers))
         for step, count in row.get("steps", {}).items():
             rows.append(_row(f"… {STEPS[step]}", (f"{count:,}", "", ""), soft=True))
-        for reason, count in row.get("reasons", {}).items():
+        for reason, count in _reasons(row):
             rows.append(_row(f"… {reason}", (f"{count:,}", "", ""), soft=True))
     return _table(("what was at fault", "questions", "share", "interval"), rows)
 
@@ -320,6 +380,9 @@ def _window_table(blame: Data) -> str:
     rows = []
     for name, window in blame["windows"].items():
         against = window.get("against_sent")
+        if not window["asked"]:
+            rows.append(_row(WINDOWS[name], ("not asked", "", "", "", "", "")))
+            continue
         rows.append(
             _row(
                 WINDOWS[name],
