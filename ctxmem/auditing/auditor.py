@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import add, itemgetter
 from typing import Any
 
 from ctxmem.auditing import fixes
@@ -52,8 +53,8 @@ _DRAWN_SEGMENTS = 400
 _MOST_SEEN = 300_000  # passages of a session that are remembered
 _EXCERPT = 160
 _PENDING = 1000  # what a turn takes beside its text
-_ESTIMATED = [list(PARTS).index(part) for part in ("images", "files", "sound", "thoughts")]
-_TOOLS = [list(PARTS).index(part) for part in ("tools", "tool_calls", "tool_results")]
+_ESTIMATED = itemgetter(*map(list(PARTS).index, ("images", "files", "sound", "thoughts")))
+_TOOLS = itemgetter(*map(list(PARTS).index, ("tools", "tool_calls", "tool_results")))
 _PAIRS = ("orphan_result", "open_call", "misplaced_result")
 
 
@@ -114,6 +115,11 @@ class Auditor:
 
     # Calls
 
+    def prepare(self, calls: Sequence[Call]) -> None:
+        """Do at once what calls that come next have in common; it changes no result."""
+        if len(calls) > 1:
+            self._cutter.prepare(calls)
+
     def add(self, call: Call) -> None:
         """Take one call."""
         if call.turn is not None:
@@ -171,6 +177,8 @@ class Auditor:
     def _places(
         self, call: Call, session: Session, message_of: Sequence[int]
     ) -> list[dict[str, Any]]:
+        if not call.messages:  # all of one place
+            return [self._place(call, session, 0)] * len(message_of)
         made: dict[int, dict[str, Any]] = {}
         for i in message_of:
             if i not in made:
@@ -229,7 +237,7 @@ class Auditor:
         totals.largest = max(totals.largest, row.tokens)
         if call.model and (call.model in totals.models or len(totals.models) < 100):
             totals.models[call.model] = totals.models.get(call.model, 0) + 1
-        totals.parts = [total + part for total, part in zip(totals.parts, row.parts, strict=True)]
+        totals.parts = list(map(add, totals.parts, row.parts))
         exact = self._is_exact(call, row.parts)
         totals.estimated += not exact
         self._add_usage(call, row.tokens)
@@ -243,9 +251,9 @@ class Auditor:
             return False
         if not (call.messages or call.turn is not None):
             return True  # texts alone
-        if any(parts[i] for i in _ESTIMATED) or is_foreign(call.model):
+        if any(_ESTIMATED(parts)) or (call.model and is_foreign(call.model)):
             return False
-        calls = any(parts[i] for i in _TOOLS)
+        calls = any(_TOOLS(parts))
         return self._cutter.meter(call.model).is_exact(calls=calls)
 
     def _add_over_budget(self, call: Call, session: Session, tokens: int, exact: bool) -> None:
@@ -486,9 +494,12 @@ class Auditor:
 
     def _is_drawn(self, session: str, waste: int) -> bool:
         """Make room for a window that wastes more than another, of its session or of all."""
+        full = len(self._drawn) >= DRAWN_WINDOWS
+        if full and waste <= self._drawn[-1]["waste"]:  # so it wastes less than any of its session
+            return False
         same = [window for window in self._drawn if window["session"] == session]
         rivals = same if len(same) >= DRAWN_OF_SESSION else self._drawn
-        if rivals is self._drawn and len(self._drawn) < DRAWN_WINDOWS:
+        if rivals is self._drawn and not full:
             return True
         if waste <= rivals[-1]["waste"]:
             return False

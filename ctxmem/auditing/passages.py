@@ -36,17 +36,20 @@ _COMPARED = 8  # passages with one line that are compared
 def mark_repeats(window: Window, ledger: Ledger) -> None:
     """Mark what the window has before, and note what it has for the first time."""
     first: dict[int, int] = {}
-    results = ToolResults(window.call.messages)
-    counted: set[Hashable] = set()
+    repeats: list[tuple[int, int]] = []
     for i, segment in enumerate(window.segments):
         if not segment.telling:
             continue
         source = first.setdefault(segment.key, i)
         if source == i:
             window.unique.append(i)
-            continue
-        window.marks[i] = "repeat"
-        add_repeat(window, ledger, results, counted, i, source)
+        else:
+            repeats.append((i, source))
+    if repeats:
+        results, counted = ToolResults(window.call.messages), set[Hashable]()
+        for i, source in repeats:
+            window.marks[i] = "repeat"
+            add_repeat(window, ledger, results, counted, i, source)
 
 
 def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = None) -> None:
@@ -55,6 +58,8 @@ def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = 
     Where passages were retrieved, their ends are known; then that is a matter of overlaps. `calls`
     says in how many calls each segment was sent; without it, it was one.
     """
+    if all(window.segments[i].retrieved for i in window.unique):
+        return
     index = LineIndex()
     numbers: list[int] = []
     results = ToolResults(window.call.messages)

@@ -69,6 +69,9 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 _NO_TEXT = _SILENT - {"call"}
+PASSAGE_ROLE = "\0"
+"""The role of retrieved passages where texts are kept by role: none that a message has."""
+
 _SEED = secrets.randbits(64)
 _KEPT_CHARACTERS = 16 << 20
 _MOST_LOCATED = 200  # passages of a trace that are looked for in each text
@@ -235,6 +238,17 @@ class Cutter:
             meter = self._meters[model] = Meter(self._counter, None, model or None)
         return meter
 
+    def prepare(self, calls: Iterable[Call]) -> None:
+        """Cut and count at once the plain messages and the passages of calls that come next."""
+        fresh: list[Segment] = []
+        for call in calls:
+            if call.turn is None and not call.messages:
+                fresh += map(self._passage, call.shown)
+            for message in call.messages:
+                if is_plain(message) and message["content"]:
+                    fresh += self._pieces(message["content"], ROLES[message["role"]])
+        self._count(fresh)
+
     def cut(self, call: Call) -> Window:
         """Return the window of a call; its session and its places are for the caller to fill."""
         window = Window(call, "", [])
@@ -384,10 +398,9 @@ class Cutter:
         """Return the segment of a passage; retrievers return the same ones again and again."""
         if passage.text is None:
             return passage_segment(passage)
-        role = "\0"  # none that a message has: those are cut
-        known = self._known.get((role, passage.text))
-        if known is None:
-            known = self._keep(role, passage.text, [passage_segment(passage)])
+        known = self._known.get((PASSAGE_ROLE, passage.text))
+        if known is None:  # a message with that text would be cut
+            known = self._keep(PASSAGE_ROLE, passage.text, [passage_segment(passage)])
         label = passage.label
         return known[0] if known[0].label == label else known[0].as_retrieved(label)
 

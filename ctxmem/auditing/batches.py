@@ -1,0 +1,36 @@
+"""Take short calls together, so that their texts are counted at once.
+
+Between two calls the tables of a counter leave the processor's cache: a text of 30 words that is
+counted alone takes three times as long as one of a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ctxmem.auditing.assembly import Call
+from ctxmem.auditing.segments import is_plain
+
+_CHARACTERS = 1 << 17
+_CALLS = 512
+
+
+def batches(calls: Iterable[Call]) -> Iterator[list[Call]]:
+    """Yield the calls in order, in lists; a request, which may be of any length, ends its list."""
+    batch: list[Call] = []
+    characters = 0
+    for call in calls:
+        batch.append(call)
+        characters += _CHARACTERS if call.turn is None and call.messages else _characters(call)
+        if characters >= _CHARACTERS or len(batch) == _CALLS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _characters(call: Call) -> int:
+    """Return the characters of a turn or of passages, of a turn in blocks as many as end a list."""
+    if call.turn is None:
+        return sum([len(passage.text) for passage in call.shown if passage.text is not None])
+    return sum([len(m["content"]) if is_plain(m) else _CHARACTERS for m in call.messages])
