@@ -21,6 +21,7 @@ from ctxmem.auditing.passages import (
     mark_overlaps,
     mark_repeats,
     mark_versions,
+    note_unlike,
 )
 from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
@@ -119,6 +120,8 @@ class Auditor:
         """Do at once what calls that come next have in common; it changes no result."""
         if len(calls) > 1:
             self._cutter.prepare(calls)
+            if self.near:
+                note_unlike(calls)
 
     def add(self, call: Call) -> None:
         """Take one call."""
@@ -146,8 +149,9 @@ class Auditor:
         self._mark_resent(session, window)
         if self.near:
             mark_labelled(window, self.ledger)
-            mark_versions(window, self.ledger)
-            mark_overlaps(window, self.ledger)
+            if not call.unlike:
+                mark_versions(window, self.ledger)
+                mark_overlaps(window, self.ledger)
             self._boilerplate.mark(window, self.ledger)
         repeated = sum(
             segments[i].tokens for i, mark in window.marks.items() if mark in ("repeat", "resent")

@@ -6,13 +6,16 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ctxmem.auditing import fixes
+from ctxmem.auditing.assembly import Call
 from ctxmem.auditing.ledger import Ledger
 from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
 from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
 from ctxmem.chat.paragraphs import LEAST_WORDS, LineIndex, Run
-from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps
+from ctxmem.dedup import difference, differences, find_near_duplicates, overlaps, share_words
 from ctxmem.protocols import Counter
 
 NEAR = 0.5
@@ -50,6 +53,28 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
         for i, source in repeats:
             window.marks[i] = "repeat"
             add_repeat(window, ledger, results, counted, i, source)
+
+
+def note_unlike(calls: Sequence[Call]) -> None:
+    """Note the calls whose passages have neither a few words in a row nor a long stretch in common.
+
+    These have no versions and no overlaps, and most lists of passages are so. To look through many
+    lists at once takes a tenth of the time of a search in each.
+    """
+    texts: list[str] = []
+    owner: list[int] = []
+    for number, call in enumerate(calls):
+        if call.turn is None and not call.messages:
+            said = [passage.text for passage in call.shown if passage.text]
+            texts += said
+            owner += [number] * len(said)
+            call.unlike = True
+    group = np.array(owner, np.int32)
+    alike = set(group[share_words(texts, group)].tolist())
+    stripped = [text.strip() for text in texts]
+    alike |= {owner[row.left] for row in overlaps(stripped, OVERLAP_CHARACTERS, group)}
+    for number in alike:
+        calls[number].unlike = False
 
 
 def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = None) -> None:
@@ -333,6 +358,8 @@ class Boilerplate:
         ]
         here: dict[int, list[frozenset[int]]] = {}  # the passages with a line, as their lines
         for i, units in passages:
+            if not units:
+                continue
             retrieved = window.segments[i].retrieved
             hot = [u for u in units if u in self._hot and (retrieved or self._hot[u].prose)]
             lines = frozenset(units) if hot else frozenset()
@@ -388,7 +415,8 @@ def _are_reads_of_one(one: frozenset[int], other: frozenset[int]) -> bool:
 
 def units_of(text: str) -> tuple[int, ...]:
     """Return the hashes of the lines and sentences of a passage, each once, () if it is but one."""
-    return tuple(dict.fromkeys(map(key_of, _units(text))))
+    found = _units(text)
+    return tuple(dict.fromkeys(map(key_of, found))) if found else ()
 
 
 def _units(text: str) -> list[str]:
