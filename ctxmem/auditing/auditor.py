@@ -311,10 +311,8 @@ class Auditor:
         if call.restart:
             self._close_transcript(session)
             if session.transcript is not None:
-                sent, head, model = (
-                    *(session.transcript.sent, session.transcript.head),
-                    session.transcript.model,
-                )
+                before = session.transcript
+                sent, head, model = before.sent, before.head, before.model
             session.transcript = Transcript(head=head, model=model)
         if session.transcript is None:
             session.transcript = Transcript()
@@ -331,8 +329,7 @@ class Auditor:
                 model=chat.model,
                 time=chat.time,
             )
-        message = next((m for m in call.messages if isinstance(m, dict)), None)
-        asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
+        asked = _is_of_model(call.messages)
         again = call.turn == chat.turn
         asked = asked and not call.restart
         if asked:
@@ -344,7 +341,9 @@ class Auditor:
             chat.sent = min(sent, chat.tokens + chat.head)
         else:
             chat.pending.append(call)
-            chat.characters += _PENDING + sum(map(_length, call.messages))
+            chat.characters += _PENDING
+            for message in call.messages:
+                chat.characters += _length(message)
         if asked:
             chat.pending.pop()
             self._take_pending(chat, call.model)
@@ -402,7 +401,8 @@ class Auditor:
                     if source != at:
                         chat.repeats.append((at, source))
                         chat.repeated += segment.tokens
-            chat.about = chat.about or _question(message.segments)
+            if not chat.about:
+                chat.about = _question(message.segments)
             chat.tokens += message.tokens
             chat.uses_tools |= message.uses_tools
             self._add_parts(chat, message)
@@ -415,7 +415,8 @@ class Auditor:
             parts["question"] = 0
         for role, tokens in message.roles.items():
             parts["question" if role == "user" else PART_OF.get(role, "history")] += tokens
-        parts["overhead"] += message.tokens - sum(message.roles.values())
+            parts["overhead"] -= tokens
+        parts["overhead"] += message.tokens
 
     def _close_transcript(self, session: Session) -> None:
         """Tell what repeats in a chat; every later call was sent it again."""
@@ -592,6 +593,14 @@ def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str
 def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
     title, detail, texts = described(segment)
     return title, f"{detail}; first at {first}", texts
+
+
+def _is_of_model(messages: Sequence[Any]) -> bool:
+    """Return whether the first message, of those that are one, is an answer of the model."""
+    for message in messages:
+        if isinstance(message, dict):
+            return ROLES.get(str(message.get("role"))) == "assistant"
+    return False
 
 
 def _length(message: Any) -> int:

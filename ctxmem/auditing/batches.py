@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ctxmem.auditing.assembly import Call
-from ctxmem.auditing.segments import is_plain
 
 _CHARACTERS = 1 << 17
 _CALLS = 512
@@ -21,7 +20,7 @@ def batches(calls: Iterable[Call]) -> Iterator[list[Call]]:
     characters = 0
     for call in calls:
         batch.append(call)
-        characters += _CHARACTERS if call.turn is None and call.messages else _characters(call)
+        characters += _characters(call)
         if characters >= _CHARACTERS or len(batch) == _CALLS:
             yield batch
             batch, characters = [], 0
@@ -30,7 +29,9 @@ def batches(calls: Iterable[Call]) -> Iterator[list[Call]]:
 
 
 def _characters(call: Call) -> int:
-    """Return the characters of a turn or of passages, of a turn in blocks as many as end a list."""
-    if call.turn is None:
+    """Return the characters of passages or of one text; of anything else as many as end a list."""
+    if not call.messages:
         return sum([len(passage.text) for passage in call.shown if passage.text is not None])
-    return sum([len(m["content"]) if is_plain(m) else _CHARACTERS for m in call.messages])
+    message = call.messages[0]
+    text = message.get("content") if call.turn is not None and type(message) is dict else None
+    return len(text) if isinstance(text, str) and len(call.messages) == 1 else _CHARACTERS

@@ -242,11 +242,14 @@ class Cutter:
         """Cut and count at once the plain messages and the passages of calls that come next."""
         fresh: list[Segment] = []
         for call in calls:
-            if call.turn is None and not call.messages:
-                fresh += map(self._passage, call.shown)
-            for message in call.messages:
-                if is_plain(message) and message["content"]:
-                    fresh += self._pieces(message["content"], ROLES[message["role"]])
+            if call.turn is None:
+                fresh += () if call.messages else map(self._passage, call.shown)
+            elif len(call.messages) == 1 and is_plain(call.messages[0]):
+                text, role = call.messages[0]["content"], ROLES[call.messages[0]["role"]]
+                if text and "\n" not in text:  # a transcript has each text once: it is not kept
+                    pieces = [Segment(text, role)]
+                    call.cut = Message([(role, text, pieces)], pieces)
+                    fresh += pieces
         self._count(fresh)
 
     def cut(self, call: Call) -> Window:
@@ -282,6 +285,9 @@ class Cutter:
     def messages(self, call: Call) -> list[Message]:
         """Return the messages of a call, cut and counted."""
         meter = self.meter(call.model)
+        if call.cut is not None:
+            self._price(call.cut, call.messages[0]["role"], meter)
+            return [call.cut]
         messages = [self._message(message, meter) for message in call.messages]
         fresh = [i for i, message in enumerate(messages) if message.tokens < 0]
         if fresh:
@@ -339,11 +345,15 @@ class Cutter:
         if len(pieces) == 1:
             # Counted here as `_weigh` would, which takes half of the time of short messages.
             self._count(pieces)
-            tokens = pieces[0].tokens
-            made.roles[role] = tokens
-            made.tokens = meter.plain(named, tokens)
+            self._price(made, named, meter)
         self._remember(key, made, 2 * len(text))
         return made
+
+    def _price(self, message: Message, named: str, meter: Meter) -> None:
+        """Fill in the tokens of a message of a role and a text of one segment, which is counted."""
+        segment = message.segments[0]
+        message.roles[segment.role] = segment.tokens
+        message.tokens = meter.plain(named, segment.tokens)
 
     def _remember(self, key: Any, message: Message, characters: int) -> None:
         self._held += characters + 400
