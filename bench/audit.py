@@ -30,7 +30,7 @@ from . import traces
 
 _PEAK = """
 import gc, resource, sys
-gc.set_threshold(200_000, 20, 50)
+gc.set_threshold(1_000_000, 20, 50)
 from ctxmem import audit
 audit(sys.argv[1], near=sys.argv[2] == "near")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each (default 3)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
-    gc.set_threshold(200_000, 20, 50)  # as the command does
+    gc.set_threshold(1_000_000, 20, 50)  # as the command does
     report = {
         "question": "how fast are traces audited, and is all found?",
         "versions": {

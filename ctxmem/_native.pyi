@@ -180,6 +180,9 @@ def near_duplicate_stars(
     containment: bool = False,
     threads: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+def share_shingles(
+    texts: list[str], group: NDArray[np.int32], ngram: int
+) -> NDArray[np.uint8]: ...
 def text_overlaps(
     texts: list[str], source: NDArray[np.int32], min_chars: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import combinations, groupby
 
 import numpy as np
 from reference import repaired, split_characters, split_words
@@ -73,6 +74,17 @@ def near_duplicate_stars(
             if j not in taken and found >= threshold:
                 taken[j] = (i, found)
     return [taken[i] for i in range(len(texts))]
+
+
+def share_shingles(texts: Sequence[str], group: Sequence[int], ngram: int) -> list[bool]:
+    """Return for each text whether two texts of its run of equal numbers share a shingle."""
+    sets = [shingle_set(text, ngram) for text in texts]
+    found: list[bool] = []
+    for _, run in groupby(range(len(texts)), key=lambda i: group[i]):
+        members = list(run)
+        shared = any(sets[i] & sets[j] for i, j in combinations(members, 2))
+        found += [shared] * len(members)
+    return found
 
 
 def text_overlaps(

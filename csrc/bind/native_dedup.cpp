@@ -8,6 +8,7 @@
 #include "core/dedup/minhash.hpp"
 #include "core/dedup/overlap.hpp"
 #include "core/dedup/setjoin.hpp"
+#include "core/dedup/shared_shingles.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -94,6 +95,19 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
     }
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.offset)));
+}
+
+py::array_t<std::uint8_t> shared_shingles(const py::list& list, const Array<std::int32_t>& group,
+                                          int ngram) {
+    const Texts texts(list);
+    const auto groups = view(group);
+    std::vector<std::uint8_t> shared;
+    {
+        const py::gil_scoped_release release;
+        StopToken stop = stop_on_signal();
+        shared = share_shingles(texts.views(), groups, ngram, stop);
+    }
+    return to_array(std::move(shared));
 }
 
 py::tuple sketched_stars(const py::list& list, const std::optional<Array<double>>& priority,
@@ -280,6 +294,9 @@ void bind_dedup(py::module_& m) {
           "Return (representative, similarity to it) of every text: by descending priority (None: "
           "the longest first), ties by index, each text not taken yet takes every such text at the "
           "threshold or above.");
+    m.def("share_shingles", &shared_shingles, py::arg("texts"), py::arg("group"), py::arg("ngram"),
+          "Return for each text 1 if two texts of its group, a run of equal numbers, share a shingle "
+          "of `ngram` words, else 0: then the group has no near-duplicates.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
           "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");

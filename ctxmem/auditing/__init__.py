@@ -5,6 +5,7 @@ transcripts  lines to the messages that each call was sent
 lineage    what a request continues, and which calls a chat had
 conversations  calls to whole conversations
 messages   what all of these have to know of a message
+batches    short calls, whose texts are counted at once
 segments   what a window is made of
 passages   what repeats within a window
 sessions   what changes from call to call
@@ -29,6 +30,7 @@ from typing import Any
 from ctxmem import report
 from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
+from ctxmem.auditing.batches import batches
 from ctxmem.auditing.conversations import calls_in
 from ctxmem.auditing.forgotten import Forgetting
 from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
@@ -235,12 +237,13 @@ def audit(
         # Texts made to be alike are compared by sketch; who audits does not care how.
         warnings.filterwarnings("ignore", category=CtxmemWarning)
         lineage = Lineage(tally)
-        for call in calls_in(
-            source, tally, lineage, progress=progress, max_line=max_line, held=held
-        ):
-            auditor.add(call)
-            if forgetting is not None:
-                forgetting.add(call)
+        calls = calls_in(source, tally, lineage, progress=progress, max_line=max_line, held=held)
+        for batch in batches(calls):
+            auditor.prepare(batch)
+            for call in batch:
+                auditor.add(call)
+                if forgetting is not None:
+                    forgetting.add(call)
         if forgetting is not None:
             forgetting.finish()
         sessions, windows = auditor.finish()

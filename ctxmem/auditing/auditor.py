@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import add, itemgetter
 from typing import Any
 
 from ctxmem.auditing import fixes
@@ -20,6 +21,7 @@ from ctxmem.auditing.passages import (
     mark_overlaps,
     mark_repeats,
     mark_versions,
+    note_unlike,
 )
 from ctxmem.auditing.paying import Payer, Till, TranscriptTill
 from ctxmem.auditing.rankers import Rankers
@@ -52,8 +54,8 @@ _DRAWN_SEGMENTS = 400
 _MOST_SEEN = 300_000  # passages of a session that are remembered
 _EXCERPT = 160
 _PENDING = 1000  # what a turn takes beside its text
-_ESTIMATED = [list(PARTS).index(part) for part in ("images", "files", "sound", "thoughts")]
-_TOOLS = [list(PARTS).index(part) for part in ("tools", "tool_calls", "tool_results")]
+_ESTIMATED = itemgetter(*map(list(PARTS).index, ("images", "files", "sound", "thoughts")))
+_TOOLS = itemgetter(*map(list(PARTS).index, ("tools", "tool_calls", "tool_results")))
 _UNPAIRED = {
     "orphan_result": "a tool result without its call",
     "open_call": "a tool call without its result",
@@ -119,6 +121,13 @@ class Auditor:
 
     # Calls
 
+    def prepare(self, calls: Sequence[Call]) -> None:
+        """Do at once what calls that come next have in common; it changes no result."""
+        if len(calls) > 1:
+            self._cutter.prepare(calls)
+            if self.near:
+                note_unlike(calls)
+
     def add(self, call: Call) -> None:
         """Take one call."""
         if call.turn is not None:
@@ -145,8 +154,9 @@ class Auditor:
         self._mark_resent(session, window)
         if self.near:
             mark_labelled(window, self.ledger)
-            mark_versions(window, self.ledger)
-            mark_overlaps(window, self.ledger)
+            if not call.unlike:
+                mark_versions(window, self.ledger)
+                mark_overlaps(window, self.ledger)
             self._boilerplate.mark(window, self.ledger)
         repeated = sum(
             segments[i].tokens for i, mark in window.marks.items() if mark in ("repeat", "resent")
@@ -176,6 +186,8 @@ class Auditor:
     def _places(
         self, call: Call, session: Session, message_of: Sequence[int]
     ) -> list[dict[str, Any]]:
+        if not call.messages:  # all of one place
+            return [self._place(call, session, 0)] * len(message_of)
         made: dict[int, dict[str, Any]] = {}
         for i in message_of:
             if i not in made:
@@ -234,7 +246,7 @@ class Auditor:
         totals.largest = max(totals.largest, row.tokens)
         if call.model and (call.model in totals.models or len(totals.models) < 100):
             totals.models[call.model] = totals.models.get(call.model, 0) + 1
-        totals.parts = [total + part for total, part in zip(totals.parts, row.parts, strict=True)]
+        totals.parts = list(map(add, totals.parts, row.parts))
         exact = self._is_exact(call, row.parts)
         totals.estimated += not exact
         self._add_usage(call, row.tokens)
@@ -248,9 +260,9 @@ class Auditor:
             return False
         if not (call.messages or call.turn is not None):
             return True  # texts alone
-        if any(parts[i] for i in _ESTIMATED) or is_foreign(call.model):
+        if any(_ESTIMATED(parts)) or (call.model and is_foreign(call.model)):
             return False
-        calls = any(parts[i] for i in _TOOLS)
+        calls = any(_TOOLS(parts))
         return self._cutter.meter(call.model).is_exact(calls=calls)
 
     def _add_over_budget(self, call: Call, session: Session, tokens: int, exact: bool) -> None:
@@ -304,10 +316,8 @@ class Auditor:
         if call.restart:
             self._close_transcript(session)
             if session.transcript is not None:
-                sent, head, model = (
-                    *(session.transcript.sent, session.transcript.head),
-                    session.transcript.model,
-                )
+                before = session.transcript
+                sent, head, model = before.sent, before.head, before.model
             session.transcript = Transcript(head=head, model=model)
         if session.transcript is None:
             session.transcript = Transcript()
@@ -324,8 +334,7 @@ class Auditor:
                 model=chat.model,
                 time=chat.time,
             )
-        message = next((m for m in call.messages if isinstance(m, dict)), None)
-        asked = message is not None and ROLES.get(str(message.get("role"))) == "assistant"
+        asked = _is_of_model(call.messages)
         again = call.turn == chat.turn
         asked = asked and not call.restart
         if asked:
@@ -337,7 +346,9 @@ class Auditor:
             chat.sent = min(sent, chat.tokens + chat.head)
         else:
             chat.pending.append(call)
-            chat.characters += _PENDING + sum(map(_length, call.messages))
+            chat.characters += _PENDING
+            for message in call.messages:
+                chat.characters += _length(message)
         if asked:
             chat.pending.pop()
             self._take_pending(chat, call.model)
@@ -396,7 +407,8 @@ class Auditor:
                     if source != at:
                         chat.repeats.append((at, source))
                         chat.repeated += segment.tokens
-            chat.about = chat.about or _question(message.segments)
+            if not chat.about:
+                chat.about = _question(message.segments)
             chat.tokens += message.tokens
             chat.uses_tools |= message.uses_tools
             self._add_parts(chat, message)
@@ -409,7 +421,8 @@ class Auditor:
             parts["question"] = 0
         for role, tokens in message.roles.items():
             parts["question" if role == "user" else PART_OF.get(role, "history")] += tokens
-        parts["overhead"] += message.tokens - sum(message.roles.values())
+            parts["overhead"] -= tokens
+        parts["overhead"] += message.tokens
 
     def _close_transcript(self, session: Session) -> None:
         """Report what repeats in a chat; every later call was sent it again."""
@@ -493,9 +506,12 @@ class Auditor:
 
     def _is_drawn(self, session: str, waste: int) -> bool:
         """Make room for a window that wastes more than another, of its session or of all."""
+        full = len(self._drawn) >= DRAWN_WINDOWS
+        if full and waste <= self._drawn[-1]["waste"]:  # so it wastes less than any of its session
+            return False
         same = [window for window in self._drawn if window["session"] == session]
         rivals = same if len(same) >= DRAWN_OF_SESSION else self._drawn
-        if rivals is self._drawn and len(self._drawn) < DRAWN_WINDOWS:
+        if rivals is self._drawn and not full:
             return True
         if waste <= rivals[-1]["waste"]:
             return False
@@ -584,6 +600,14 @@ def _plain(title: str, detail: str, texts: Sequence[str] = ()) -> tuple[str, str
 def _again(segment: Segment, first: str) -> tuple[str, str, list[str]]:
     title, detail, texts = described(segment)
     return title, f"{detail}; first at {first}", texts
+
+
+def _is_of_model(messages: Sequence[Any]) -> bool:
+    """Return whether the first message, of those that are one, is an answer of the model."""
+    for message in messages:
+        if isinstance(message, dict):
+            return ROLES.get(str(message.get("role"))) == "assistant"
+    return False
 
 
 def _length(message: Any) -> int:

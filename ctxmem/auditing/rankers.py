@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 from ctxmem.auditing.ledger import Ledger
@@ -54,7 +54,8 @@ class Rankers:
     def add(self, lists: Sequence[Event], tokens_of: dict[str, int], place: dict[str, Any]) -> None:
         """Take the lists that were retrieved for one question."""
         self._traces += 1
-        keys = [[_key(passage) for passage in event.passages] for event in lists]
+        # Which passages other lists returned too matters only where there are others.
+        keys = [list(map(_key, event.passages)) if len(lists) > 1 else [] for event in lists]
         for i, event in enumerate(lists):
             ranker = self._rankers.get(event.name)
             if ranker is None:
@@ -83,9 +84,10 @@ class Rankers:
         if len(scores) != len(event.passages) or len(set(scores)) < 2:
             return
         ranker.scored += 1
-        ranker.rising += all(a <= b for a, b in pairwise(scores))
-        best = max(scores)
-        if best > 0 and 0 <= min(scores) < best / 2:
+        ordered = sorted(scores)
+        ranker.rising += scores == ordered
+        best = ordered[-1]
+        if best > 0 and 0 <= ordered[0] < best / 2:
             ranker.faded += 1
             for passage, score in zip(event.passages, scores, strict=True):
                 if score < best / 2 and passage.text is not None:

@@ -69,6 +69,9 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 _NO_TEXT = _SILENT - {"call"}
+PASSAGE_ROLE = "\0"
+"""The role of retrieved passages where texts are kept by role: none that a message has."""
+
 _SEED = secrets.randbits(64)
 _KEPT_CHARACTERS = 16 << 20
 _MOST_LOCATED = 200  # passages of a trace that are looked for in each text
@@ -235,6 +238,20 @@ class Cutter:
             meter = self._meters[model] = Meter(self._counter, None, model or None)
         return meter
 
+    def prepare(self, calls: Iterable[Call]) -> None:
+        """Cut and count at once the plain messages and the passages of calls that come next."""
+        fresh: list[Segment] = []
+        for call in calls:
+            if call.turn is None:
+                fresh += () if call.messages else map(self._passage, call.shown)
+            elif len(call.messages) == 1 and is_plain(call.messages[0]):
+                text, role = call.messages[0]["content"], ROLES[call.messages[0]["role"]]
+                if text and "\n" not in text:  # a transcript has each text once: it is not kept
+                    pieces = [Segment(text, role)]
+                    call.cut = Message([(role, text, pieces)], pieces)
+                    fresh += pieces
+        self._count(fresh)
+
     def cut(self, call: Call) -> Window:
         """Return the window of a call; its session and its places are for the caller to fill."""
         window = Window(call, "", [])
@@ -268,6 +285,9 @@ class Cutter:
     def messages(self, call: Call) -> list[Message]:
         """Return the messages of a call, cut and counted."""
         meter = self.meter(call.model)
+        if call.cut is not None:
+            self._price(call.cut, call.messages[0]["role"], meter)
+            return [call.cut]
         messages = [self._message(message, meter) for message in call.messages]
         fresh = [i for i, message in enumerate(messages) if message.tokens < 0]
         if fresh:
@@ -325,11 +345,15 @@ class Cutter:
         if len(pieces) == 1:
             # Counted here as `_weigh` would, which takes half of the time of short messages.
             self._count(pieces)
-            tokens = pieces[0].tokens
-            made.roles[role] = tokens
-            made.tokens = meter.plain(named, tokens)
+            self._price(made, named, meter)
         self._remember(key, made, 2 * len(text))
         return made
+
+    def _price(self, message: Message, named: str, meter: Meter) -> None:
+        """Fill in the tokens of a message of a role and a text of one segment, which is counted."""
+        segment = message.segments[0]
+        message.roles[segment.role] = segment.tokens
+        message.tokens = meter.plain(named, segment.tokens)
 
     def _remember(self, key: Any, message: Message, characters: int) -> None:
         self._held += characters + 400
@@ -384,10 +408,9 @@ class Cutter:
         """Return the segment of a passage; retrievers return the same ones again and again."""
         if passage.text is None:
             return passage_segment(passage)
-        role = "\0"  # none that a message has: those are cut
-        known = self._known.get((role, passage.text))
-        if known is None:
-            known = self._keep(role, passage.text, [passage_segment(passage)])
+        known = self._known.get((PASSAGE_ROLE, passage.text))
+        if known is None:  # a message with that text would be cut
+            known = self._keep(PASSAGE_ROLE, passage.text, [passage_segment(passage)])
         label = passage.label
         return known[0] if known[0].label == label else known[0].as_retrieved(label)
 

@@ -35,6 +35,7 @@ _LABEL = re.compile(
     r"|[^\s:][^:\n]{0,40}:\s)\s*"
 )
 _MARK = re.compile(r"\s*(?:\[[^\[\]\n]{1,40}\]|\([^()\n]{1,40}\)|</\w{1,20}>)\s*\Z")
+_MARK_ENDS = ("]", ")", ">")
 _MOST_LABELS = 4
 _SUBJECT_LINES = 400
 _RUN_LINES = 5  # of a run that repeats beside others, in a file that was edited
@@ -119,8 +120,10 @@ def body_of(line: str) -> tuple[int, int]:
         if label is None:
             break
         start = label.end()
-    mark = _MARK.search(line, max(start, len(line) - 2 * LEAST_CHARACTERS))
-    end = len(line.rstrip()) if mark is None else mark.start()
+    end = len(line.rstrip())
+    if line[end - 1 : end] in _MARK_ENDS:
+        mark = _MARK.search(line, max(start, len(line) - 2 * LEAST_CHARACTERS))
+        end = end if mark is None else mark.start()
     return (start, end) if start < end else (0, len(line))
 
 

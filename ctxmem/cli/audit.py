@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     # What is held back are hundreds of thousands of objects without cycles: looking for some in
     # them over and over takes a fifth of the time where lines are short.
     gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(1_000_000, 20, 50)
     if arguments.fail_on is not None:
         # What is wrong with the conditions is said before the wait.
         _check_conditions(arguments.fail_on, forgotten=arguments.forgotten)

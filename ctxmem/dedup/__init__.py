@@ -10,7 +10,7 @@ embeddings  groups of close embeddings, on request
 """
 
 from ctxmem.dedup.index import DedupIndex, Match
-from ctxmem.dedup.near import Group, find_near_duplicates, minhash
+from ctxmem.dedup.near import Group, find_near_duplicates, minhash, share_words
 from ctxmem.dedup.overlaps import Overlap, overlaps
 from ctxmem.dedup.passages import (
     check_dedup,
@@ -43,4 +43,5 @@ __all__ = [
     "group_similar",
     "minhash",
     "overlaps",
+    "share_words",
 ]

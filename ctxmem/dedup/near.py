@@ -170,6 +170,20 @@ def find_near_duplicates(
     return _groups(listed, representative, similarity, kinds)
 
 
+def share_words(texts: Sequence[str], group: ArrayLike, *, ngram: int = 3) -> NDArray[np.bool_]:
+    """Return for each text whether two texts of its group share `ngram` words in a row.
+
+    Where they do not, `find_near_duplicates` of the group is empty at any threshold. One call for
+    many small groups takes a fraction of a search in each. `group` has a number for each text;
+    texts of one group follow one another.
+
+    >>> texts = ["a cat sat here", "a cat sat there", "a cat sat here", "the dog lay there"]
+    >>> share_words(texts, [0, 0, 1, 1]).tolist()
+    [True, True, False, False]
+    """
+    return _native.share_shingles(list(texts), np.asarray(group, np.int32), ngram).astype(np.bool_)
+
+
 Represent = Callable[
     [list[str], "NDArray[np.float64] | None"], "tuple[NDArray[np.int32], NDArray[np.float64]]"
 ]
