@@ -174,7 +174,7 @@ def test_a_passage_that_is_retrieved_again_stays_in_the_cached_beginning():
 def test_versions_of_which_one_holds_are_left_out_by_what_only_they_say():
     old, new = (PAID.replace("thirty", number) for number in ("thirty", "sixty"))
     finding = only(audit([retrieved(old, SENT, new)]), "near_version")
-    assert "Find out which of the two texts holds" in finding.advice
+    assert "Find out which of the two texts is valid" in finding.advice
     hits = run(finding, hits=[{"text": text} for text in (old, SENT, new)])
     assert kinds([retrieved(*(hit["text"] for hit in hits))]) == {}
     assert finding.texts[0] not in str(hits) and finding.texts[1] in str(hits)

@@ -241,7 +241,7 @@ def test_dedup_groups_and_prices_what_repeats(tmp_path, capsys):
     kept = tmp_path / "kept.jsonl"
     assert main(["dedup", str(hits), "--keep", str(kept)]) == 1
     shown = capsys.readouterr().out
-    assert "4 texts" in shown and "2 repeat others, in 1 groups" in shown
+    assert "4 texts" in shown and "2 of the texts repeat others, in 1 group" in shown
     assert f"{hits}:4  (19 tokens, kept)" in shown
     assert "lacks 'not', 'Or', which that has" in shown
     assert [json.loads(line)["text"] for line in kept.read_text().splitlines()] == lines[1::2]
@@ -254,7 +254,7 @@ def test_dedup_json_and_folders(tmp_path, capsys):
     data = json.loads(capsys.readouterr().out)
     assert (data["texts"], data["saved_tokens"], len(data["groups"])) == (3, 6, 1)
     assert main(["dedup", str(tmp_path / "b.txt")]) == 0
-    assert "0 repeat others" in capsys.readouterr().out
+    assert "none repeats another" in capsys.readouterr().out
 
 
 def test_dedup_says_what_each_member_is_and_keeps_whom_it_is_told_to(tmp_path, capsys, monkeypatch):
@@ -279,7 +279,7 @@ def test_dedup_skips_what_is_no_text_in_a_folder_and_says_so(tmp_path, capsys):
     assert main(["dedup", str(tmp_path)]) == 1
     printed = capsys.readouterr()
     assert "2 texts" in printed.out and "same text" in printed.out
-    assert f"skipped 2 files that hold no text: {tmp_path / 'c.png'}" in printed.err
+    assert f"skipped 2 files without text: {tmp_path / 'c.png'}" in printed.err
     assert main(["dedup", str(tmp_path / "c.png")]) == 2
 
 
@@ -296,7 +296,7 @@ def test_one_bad_line_does_not_hide_the_repeats_of_its_file(tmp_path, capsys):
     for path in (tmp_path, bad):
         assert main(["dedup", str(path)]) == 1
         printed = capsys.readouterr()
-        assert "1 repeat others" in printed.out and f"{bad}:3" in printed.out
+        assert "1 of the texts repeats others" in printed.out and f"{bad}:3" in printed.out
         assert printed.err == f"ctxmem dedup: 1 not read: not JSON ({bad}:2)\n"
 
 
@@ -390,6 +390,16 @@ def test_replay_compares_policies_at_several_prices(tmp_path, capsys):
     html = page.read_text()
     # At each of two prices: bill and window, a line for each of two policies and the whole history.
     assert html.count("<polyline") == 10 and "budget" in html
+
+
+def test_files_that_cannot_be_written_are_named(tmp_path, capsys):
+    path, there = tmp_path / "trace.jsonl", str(tmp_path / "no" / "out")
+    path.write_text(json.dumps({"messages": chats()[1]}), encoding="utf-8")
+    assert main(["replay", str(path), "--html", there]) == 2
+    assert f"ctxmem replay: {there} cannot be written (No such file" in capsys.readouterr().err
+    path.write_text(json.dumps({"text": "A parcel."}), encoding="utf-8")
+    assert main(["dedup", str(path), "--keep", there]) == 2
+    assert f"ctxmem dedup: {there} cannot be written (No such file" in capsys.readouterr().err
 
 
 def test_replay_as_json_adds_up(tmp_path, capsys):

@@ -67,7 +67,7 @@ class Audit:
     """What an audit found.
 
     Attributes:
-        findings: what costs tokens or is wrong, the dearest first.
+        findings: what costs tokens or is wrong, those of most tokens first.
         totals: sums: calls, tokens, what of them is waste and of which kind, money.
         read: what was read: files, formats, and what could not be read and why.
         sessions: the longest sessions, call by call.
@@ -181,7 +181,7 @@ def audit(
 
     Reads what is there already: OpenInference (Phoenix), LangSmith, Langfuse, OpenTelemetry GenAI,
     requests of OpenAI and Anthropic, Claude Code's transcripts, plain messages and retrieval hits,
-    as JSON lines, JSON, gzip or Parquet. The format is told from each record; what is unknown or
+    as JSON lines, JSON, gzip or Parquet. Each record is read in its own format; what is unknown or
     damaged is counted in `read` and never fatal. Files are streamed: memory does not grow with
     them.
 

@@ -74,9 +74,8 @@ def without_version(one: str, other: str) -> Fix:
     """Leave out one of two texts that say different things."""
     phrase = _phrase_of(one, other)
     return Fix(
-        "Find out which of the two texts holds, and take the other one out of the index. The line "
-        "leaves out the first of them, which pack never does on its own: they say different "
-        "things.",
+        "Find out which of the two texts is valid, and take the other one out of the index. The "
+        "line of code leaves out the first one; pack keeps both, since they say different things.",
         f"hits = [hit for hit in hits if {phrase!r} not in str(hit)]",
     )
 
@@ -130,8 +129,8 @@ def without_line(line: str) -> Fix:
 def remembered(tokens: int) -> Fix:
     """Keep the history in a memory of half the size."""
     return Fix(
-        "Keep the history in a Memory with a budget: what is old leaves the window, and is "
-        "recalled when it is needed again.",
+        "Keep the history in a Memory with a budget: old messages leave the window, and are "
+        "recalled when they are needed again.",
         f"memory = ctxmem.Memory(budget={max(_LEAST_MEMORY, tokens)})",
     )
 

@@ -128,7 +128,7 @@ class Forgetting:
         self.removed += removals(conversation.session, departures)
 
     def to_dict(self, price: float | None) -> dict[str, Any]:
-        """Return the findings as plain data, the dearest first; `price` is of a million tokens."""
+        """Return the findings as plain data; `price` is of a million tokens."""
         order = list(KINDS)
         self.findings.sort(key=lambda one: (order.index(one.kind), -one.tokens, -one.count))
         for one in self.findings:

@@ -11,7 +11,9 @@ from typing import Any
 from ctxmem.cli.reading import DONE, FOUND, MISUSED, print_json, progress
 from ctxmem.cli.texts import Texts, read_texts
 from ctxmem.dedup import difference, find_near_duplicates
+from ctxmem.errors import InputError
 from ctxmem.report import visible
+from ctxmem.report.words import many
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import resolve
 
@@ -71,10 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     stays = {i: group.representative for group in groups for i in group}
     saved = sum(tokens[i] for i, kept in stays.items() if i != kept)
     if arguments.keep:
-        with open(arguments.keep, "w", encoding="utf-8") as out:
-            for i, text in enumerate(texts):
-                if stays.get(i, i) == i:
-                    out.write(json.dumps({"id": names[i], "text": text}) + "\n")
+        kept_rows = [(names[i], text) for i, text in enumerate(texts) if stays.get(i, i) == i]
+        _write_kept(arguments.keep, kept_rows)
     if arguments.json:
         print_json(
             {
@@ -101,10 +101,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return _ended(groups, read)
     repeats = len(stays) - len(groups)
+    if not repeats:
+        print(f"{many(len(texts), 'text')}, {many(sum(tokens), 'token')}: none repeats another")
+        return _ended(groups, read)
     print(
-        f"{len(texts):,} texts, {sum(tokens):,} tokens: {repeats:,} repeat others, in "
-        f"{len(groups):,} groups; keeping one of each saves {saved:,} tokens "
-        f"({saved / max(1, sum(tokens)):.0%})"
+        f"{many(len(texts), 'text')}, {many(sum(tokens), 'token')}: {repeats:,} of the texts "
+        f"repeat{'s' if repeats == 1 else ''} others, in {many(len(groups), 'group')}; keeping "
+        f"one of each saves {many(saved, 'token')} ({saved / max(1, sum(tokens)):.0%})"
     )
     for group in sorted(groups, key=lambda group: -sum(tokens[i] for i in group)):
         kept = group.representative
@@ -120,13 +123,22 @@ def run(arguments: argparse.Namespace) -> int:
     return _ended(groups, read)
 
 
+def _write_kept(path: str, rows: Sequence[tuple[str, str]]) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as out:
+            for name, text in rows:
+                out.write(json.dumps({"id": name, "text": text}) + "\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from None
+
+
 def _ended(groups: Sequence[Any], read: Texts) -> int:
     """Say what was not read, and return the exit code: no gate is green for what nobody read."""
     for reason in read.reasons() if groups else ():
         print(f"ctxmem dedup: {visible(reason)}", file=sys.stderr)
     if read.empty:
         print(
-            f"skipped {len(read.empty):,} files that hold no text: {visible(read.empty[0])} ...",
+            f"skipped {many(len(read.empty), 'file')} without text: {visible(read.empty[0])} ...",
             file=sys.stderr,
         )
     if groups:

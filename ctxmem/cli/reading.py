@@ -99,7 +99,7 @@ def progress(stage: str, done: int = 0, of: int = 0) -> None:
 
 
 def print_json(data: Any, file: TextIO | None = None) -> None:
-    """Print data as JSON, to stdout unless told otherwise."""
+    """Print data as JSON, to stdout unless another file is given."""
     # ASCII, so that lone surrogates and any terminal's encoding are no concern of the reader's.
     json.dump(data, file or sys.stdout, indent=2)
     print(file=file or sys.stdout)

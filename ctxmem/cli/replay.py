@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from ctxmem.memory.replaying import Replay, replay
 from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import PRICES, prices_of
 from ctxmem.report import replay_page
+from ctxmem.report.words import many
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.traces import Tally
 
@@ -91,16 +93,21 @@ def run(arguments: argparse.Namespace) -> int:
             "places": tally.places,
         },
     }
-    if arguments.html:
-        page = replay_page(data, [one.to_dict() for one in shown])
-        Path(arguments.html).write_text(page, encoding="utf-8")
     if arguments.json:
         print_json({**data, "replays": [[one.to_dict() for one in done] for done in found]})
-        return DONE
-    show(data)
+    else:
+        show(data)
     if arguments.html:
-        print(f"wrote {arguments.html}")
+        _write_page(arguments.html, replay_page(data, [one.to_dict() for one in shown]))
+        print(f"wrote {arguments.html}", file=sys.stderr if arguments.json else sys.stdout)
     return DONE
+
+
+def _write_page(path: str, page: str) -> None:
+    try:
+        Path(path).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from None
 
 
 def _options(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -261,15 +268,12 @@ def show(data: dict[str, Any]) -> None:
     """Print the table."""
     rows = data["rows"]
     print(
-        f"{data['conversations']:,} conversation{'' if data['conversations'] == 1 else 's'}, "
-        f"{data['messages']:,} messages, {data['calls']:,} calls of the model; the longest "
-        f"history has {rows[0]['history']:,} tokens, a window {data['budget']:,}"
+        f"{many(data['conversations'], 'conversation')}, {many(data['messages'], 'message')}, "
+        f"{many(data['calls'], 'call')} of the model. The longest history has "
+        f"{rows[0]['history']:,} tokens; a window may have {data['budget']:,}."
     )
-    print("bill: against sending the whole history every time, in the same cache")
-    for reason, count in data["left_out"].items():
-        print(f"left out: {count:,} {reason}")
-    for reason, count in data["read"]["skipped"].items():
-        print(f"not read: {count:,} {reason}, such as {data['read']['places'][reason][0]}")
+    _show_counts("In no bill", data["left_out"], {})
+    _show_counts("Not read", data["read"]["skipped"], data["read"]["places"])
     head = ("policy", "prices", "bill", "worst", "dollars", "in sight", "edits", "mean", "largest")
     print("\n{:<10}{:<16}{:>6}{:>8}{:>10}{:>10}{:>7}{:>9}{:>9}".format(*head))
     for row in rows:
@@ -278,3 +282,21 @@ def show(data: dict[str, Any]) -> None:
             f"{row['dollars']:>10.4f}{row['named']:>10.1%}{row['edits']:>7,}{row['mean']:>9,.0f}"
             f"{row['largest']:>9,}"
         )
+    print(f"\n{_LEGEND}")
+
+
+def _show_counts(title: str, counts: dict[str, int], places: dict[str, list[str]]) -> None:
+    """Print what was left out, with the place of the first."""
+    if counts:
+        print(f"\n{title}:")
+    for reason, count in counts.items():
+        where = f" (first at {places[reason][0]})" if places.get(reason) else ""
+        print(f"{count:>9,}  {reason}{where}")
+
+
+_LEGEND = """\
+bill      cost of the input, 1 for sending the whole history every time with the same cache
+worst     the bill of the conversation that it is highest for
+in sight  share of the identifiers used by a message, and said before, that its window had
+edits     calls whose window changed an earlier part, which costs the cache
+mean, largest  tokens of a window"""

@@ -126,8 +126,8 @@ def _changes(audit: Data) -> str:
         )
     if not rows:
         return "<p class='card'>Nothing was found that wastes tokens or would be refused.</p>"
-    note = words.tools_line(audit)
-    rows += [f"<p class='soft'>{escape(note)}</p>"] if note else []
+    notes = filter(None, (words.counted_line(totals), words.tools_line(audit)))
+    rows += [f"<p class='soft'>{escape(note)}</p>" for note in notes]
     return f'<section><h2>What to do first</h2><div class="card">{"".join(rows)}</div></section>'
 
 
@@ -142,7 +142,7 @@ def _replay(replay: Data | None) -> str:
     )
     difference = words.difference_line(replay)
     how = f"<p>{escape(difference)}.</p>" if difference else ""
-    into = f"a budget of {replay['budget']:,} tokens" if replay["budget"] else "the room they had"
+    into = words.replayed_into(replay)
     return (
         f"<section><h2>The same requests with ctxmem, in {into}</h2>"
         f'<div class="card">{drawing.before_after(replay["before"], replay["after"])}'
@@ -214,9 +214,11 @@ def _windows(audit: Data) -> str:
         return ""
     used = {segment["mark"] for window in windows for segment in window["segments"]}
     marks = [(mark, drawing.MARKS[mark]) for mark in drawing.MARKS if mark and mark in used]
+    named = {session["session"]: session["about"] for session in audit["sessions"]}
     blocks = []
     for i, window in enumerate(windows):
-        title = f"Request {window['call']} of {cut(window['session'], 60)}"
+        session = words.session_name(window["session"], named.get(window["session"], ""))
+        title = f"Request {window['call']} of {cut(session, 60)}"
         said = f"{window['tokens']:,} tokens, {window['waste']:,} of them repeated or not cached"
         query = f"<p class='soft'>{escape(window['query'])}</p>" if window["query"] else ""
         left = (
@@ -292,7 +294,7 @@ def _session(session: Data, audit: Data, number: int) -> str:
     drawn = drawing.columns(session["rows"], audit["totals"]["budget"], f"Tokens: {said}")
     drawn += _over_time(session)
     head = escape(cut(session["about"] or session["session"], 70))
-    if session["about"]:
+    if session["about"] and not session["session"].startswith(words.INFERRED):
         drawn = f"<p class='soft'>session {escape(session['session'])}</p>{drawn}"
     if number < _TOP:
         return (

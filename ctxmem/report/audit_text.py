@@ -22,7 +22,8 @@ def audit_text(audit: Data) -> str:
         blocks += [_parts(totals), *_kinds(audit, folder)]
         if audit["forgotten"]:
             blocks.append("\n".join(forgotten_lines(audit["forgotten"], folder)))
-        blocks.append("\n".join(wrapped(words.tools_line(audit))))
+        for line in (words.counted_line(totals), words.tools_line(audit)):
+            blocks.append("\n".join(wrapped(line)))
         if folder:
             blocks.append(f"Places are below {folder}")
         blocks.append(_replay(audit["replay"]))
@@ -97,11 +98,13 @@ def _replay(replay: Data | None) -> str:
     if not replay:
         return ""
     saved = replay["before"] - replay["after"]
-    into = f"a budget of {replay['budget']:,} tokens" if replay["budget"] else "the room they had"
+    what = (
+        f"Replay: the same {many(replay['calls'], 'request')} with ctxmem, in "
+        f"{words.replayed_into(replay)}: {replay['before']:,} -> {replay['after']:,} tokens "
+        f"({share(saved, replay['before'])} fewer)"
+    )
     lines = [
-        f"Replay: the same {many(replay['calls'], 'request')} with ctxmem, in {into}: "
-        f"{replay['before']:,} -> {replay['after']:,} tokens "
-        f"({share(saved, replay['before'])} fewer)",
+        *wrapped(what),
         *wrapped(words.difference_line(replay), _INDENT),
     ]
     if replay["left_out"]:

@@ -53,6 +53,9 @@ _COUNTED: dict[str, str] = {
 _TOOLS: dict[str, str] = {"Claude Code": "/clear", "Codex CLI": "/new", "Gemini CLI": "/clear"}
 """Formats of tools that make their requests themselves, and their command for an empty window."""
 
+_SHARING = {"growth", "over_budget", "same_budget", "unstable_prefix"}
+"""Kinds that count tokens of whole requests, which may repeat others too."""
+
 _OUTWEIGHS = 3  # times the repeats, above which another kind is the headline
 
 
@@ -199,6 +202,27 @@ def copies_line(read: Data) -> str:
         f"{many(read['copies'], 'line')} had been read before, in a copy of a file or in a "
         "session that was resumed or forked; each is counted once."
     )
+
+
+def session_name(name: str, about: str) -> str:
+    """Return what a person calls a session: the name that its log gave, else its first question."""
+    return f'"{about}"' if about and name.startswith(INFERRED) else name
+
+
+def replayed_into(replay: Data) -> str:
+    """Return what the windows of a replay were packed into."""
+    if replay["budget"]:
+        return f"windows of at most {replay['budget']:,} tokens"
+    return "windows no larger than before"
+
+
+def counted_line(totals: Data) -> str:
+    """Return that kinds of findings may share tokens, "" if they cannot."""
+    kinds = {kind for kind, tokens in totals["waste"].items() if tokens}
+    if len(kinds) < 2 or not kinds & _SHARING:
+        return ""
+    once = "; its cost is counted once" if totals["money"] else ""
+    return f"A token may be counted in several of these{once}."
 
 
 def tools_line(audit: Data) -> str:

@@ -14,7 +14,7 @@ from ctxmem.report.words import cut, escape, share
 MARKS: Mapping[str, str] = {
     "": "new",
     "stable": "unchanged since the call before",
-    "repeat": "stands in this window already",
+    "repeat": "is in this request already",
     "resent": "was sent in an earlier call",
     "version": "version of another passage",
     "overlap": "shares text with another passage",
