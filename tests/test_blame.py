@@ -393,6 +393,24 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     assert found.asked["calls"] == total - 20 and not bench.named_wrong(found, asked)
 
 
+def test_a_run_that_was_bounded_is_the_same_when_it_is_printed_again(tmp_path):
+    records = [hits(REFUND, f"Number {i} is open.", query=f"{ASK} {i}") for i in range(20)]
+    expected = {f"{ASK} {i}": "thirty days" for i in range(20)}
+    options = {"expected": expected, "max_calls": 20, "cache": tmp_path / "kept"}
+    asked = []
+
+    def answer(messages):
+        asked.append(1)
+        return "no"
+
+    first = blame(records, model=answer, **options)
+    calls = len(asked)
+    again = blame(records, model=answer, **options)
+    assert 10 < calls <= 20 and len(asked) == calls
+    assert again.questions == first.questions and len(first.questions) < 20
+    assert again.asked["cached"] == calls
+
+
 def test_damaged_files_of_the_cache_are_asked_again_and_counted(tmp_path):
     cache = tmp_path / "kept"
     model = Asked(lambda _: "thirty days")
