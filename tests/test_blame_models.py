@@ -487,3 +487,21 @@ def test_nothing_is_asked_if_the_answers_cannot_be_kept(tmp_path):
             cache=tmp_path / "file" / "kept",
         )
     assert not asked
+
+
+def test_a_first_connection_that_is_dropped_costs_one_question():
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.close_connection = True
+
+        def log_message(self, *_):
+            pass
+
+    one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=one.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        with pytest.raises(LostError, match="the connection was lost"):
+            model(f"http://127.0.0.1:{one.server_port}", retries=0).ask(ASK, "")
+    finally:
+        one.shutdown()
+        one.server_close()

@@ -138,7 +138,8 @@ class AddressModel:
                 # urllib's own errors are OSErrors: no such host, refused, reset, timed out.
                 if attempt == self.retries:
                     cause = getattr(error, "reason", None) or error
-                    if self._answered:
+                    # urllib wraps what happens before a connection is there.
+                    if self._answered or not isinstance(error, urllib.error.URLError):
                         raise LostError(f"the connection was lost ({cause})") from None
                     raise RefusedError(
                         f"{self._url} cannot be reached ({cause}); expected the address of a "
