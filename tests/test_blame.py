@@ -277,6 +277,20 @@ def test_a_request_of_anthropic_is_asked_with_the_same_texts_and_said_so():
     assert found.questions[0].fault == "model"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": ["user"], "content": ASK},
+        {"role": "user", "content": [{"type": ["text"], "text": ASK}]},
+        {"role": "user", "content": [{"type": {"a": 1}, "text": ASK}]},
+    ],
+)
+def test_a_damaged_message_costs_no_more_than_itself(message):
+    damaged = {"model": "m", "messages": [{"role": "user", "content": "Hello."}, message]}
+    found = blame([damaged, hits(REFUND)], model=lambda _: "thirty days", expected=EXPECTED)
+    assert "none" in {one.fault for one in found.questions}
+
+
 def test_an_image_of_another_provider_is_not_asked_and_the_reason_is_counted():
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A"}}
     record = {"model": "claude", "messages": [
