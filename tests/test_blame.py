@@ -277,6 +277,20 @@ def test_a_request_of_anthropic_is_asked_with_the_same_texts_and_said_so():
     assert found.questions[0].fault == "model"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": ["user"], "content": ASK},
+        {"role": "user", "content": [{"type": ["text"], "text": ASK}]},
+        {"role": "user", "content": [{"type": {"a": 1}, "text": ASK}]},
+    ],
+)
+def test_a_damaged_message_costs_no_more_than_itself(message):
+    damaged = {"model": "m", "messages": [{"role": "user", "content": "Hello."}, message]}
+    found = blame([damaged, hits(REFUND)], model=lambda _: "thirty days", expected=EXPECTED)
+    assert "none" in {one.fault for one in found.questions}
+
+
 def test_an_image_of_another_provider_is_not_asked_and_the_reason_is_counted():
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A"}}
     record = {"model": "claude", "messages": [
@@ -391,6 +405,24 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     stub.calls = 100
     found = blame(records, model=stops, **options)
     assert found.asked["calls"] == total - 20 and not bench.named_wrong(found, asked)
+
+
+def test_a_run_that_was_bounded_is_the_same_when_it_is_printed_again(tmp_path):
+    records = [hits(REFUND, f"Number {i} is open.", query=f"{ASK} {i}") for i in range(20)]
+    expected = {f"{ASK} {i}": "thirty days" for i in range(20)}
+    options = {"expected": expected, "max_calls": 20, "cache": tmp_path / "kept"}
+    asked = []
+
+    def answer(messages):
+        asked.append(1)
+        return "no"
+
+    first = blame(records, model=answer, **options)
+    calls = len(asked)
+    again = blame(records, model=answer, **options)
+    assert 10 < calls <= 20 and len(asked) == calls
+    assert again.questions == first.questions and len(first.questions) < 20
+    assert again.asked["cached"] == calls
 
 
 def test_damaged_files_of_the_cache_are_asked_again_and_counted(tmp_path):

@@ -329,12 +329,18 @@ def test_a_server_that_sends_blanks_for_ever_is_given_up_after_the_timeout():
 
 
 def test_a_page_that_repeats_the_key_does_not_show_it(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}-0123456789")
     with (
-        server((200, {}, f"<html>{KEY}</html>".encode())) as (address, _),
+        server((200, {}, f"<html>{KEY}-0123456789</html>".encode())) as (address, _),
         pytest.raises(AskError, match=r"not JSON.*\*\*\*"),
     ):
         model(address).ask(ASK, "")
+
+
+def test_a_key_that_is_a_common_word_does_not_change_answers(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "days")
+    with server(said("30 days")) as (address, _):
+        assert model(address).ask(ASK, "").text == "30 days"
 
 
 def test_a_key_in_what_a_function_raises_is_not_shown(monkeypatch):
@@ -457,3 +463,45 @@ def test_models_made_with_other_settings_have_other_answers():
     ):
         assert len({json.dumps(identity(one)) for one in same}) == 1
         assert identity(same[0]) != identity(other)
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\nX-Other: 1", f"{KEY}\u2026"])
+def test_a_key_that_no_header_can_hold_is_not_shown(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with (
+        server(said("x")) as (address, seen),
+        pytest.raises(RefusedError, match="OPENAI_API_KEY holds a line break") as caught,
+    ):
+        model(address).ask(ASK, "")
+    assert KEY not in str(caught.value) and not seen
+
+
+def test_nothing_is_asked_if_the_answers_cannot_be_kept(tmp_path):
+    (tmp_path / "file").write_text("")
+    asked = []
+    with pytest.raises(InputError, match="cannot be written"):
+        ctxmem.blame(
+            _questions(2),
+            model=lambda _: asked.append(1),
+            expected=_expected(2),
+            cache=tmp_path / "file" / "kept",
+        )
+    assert not asked
+
+
+def test_a_first_connection_that_is_dropped_costs_one_question():
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.close_connection = True
+
+        def log_message(self, *_):
+            pass
+
+    one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=one.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        with pytest.raises(LostError, match="the connection was lost"):
+            model(f"http://127.0.0.1:{one.server_port}", retries=0).ask(ASK, "")
+    finally:
+        one.shutdown()
+        one.server_close()

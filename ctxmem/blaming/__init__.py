@@ -170,6 +170,8 @@ def prepare(
         )
     if match not in MATCHES:
         raise InputError(f"match is {match!r}; expected one of {', '.join(MATCHES)}")
+    if not 0 < threshold <= 1:
+        raise InputError(f"threshold is {threshold!r}; expected a number above 0, at most 1")
     _check_whole("repeat", repeat)
     if max_calls is not None:
         _check_whole("max_calls", max_calls)

@@ -30,6 +30,7 @@ _BUSY = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _REFUSED = (301, 302, 303, 307, 308, 401, 403, 404, 405)
 _FORMS = 3  # of a request that are tried, without what the model does not take
 _LONGEST_WAIT = 60.0
+_LEAST_SECRET = 16  # characters of a key that is looked for in answers
 _PART = 1 << 16  # bytes that are read at a time
 _LARGEST = 32 << 20  # bytes of an answer that are read
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -137,7 +138,8 @@ class AddressModel:
                 # urllib's own errors are OSErrors: no such host, refused, reset, timed out.
                 if attempt == self.retries:
                     cause = getattr(error, "reason", None) or error
-                    if self._answered:
+                    # urllib wraps what happens before a connection is there.
+                    if self._answered or not isinstance(error, urllib.error.URLError):
                         raise LostError(f"the connection was lost ({cause})") from None
                     raise RefusedError(
                         f"{self._url} cannot be reached ({cause}); expected the address of a "
@@ -171,11 +173,15 @@ class AddressModel:
         with self._opener.open(request, timeout=self.timeout) as response:
             read = _read_until(response, ends)
         self._answered = True
-        # Some servers repeat the key, in error pages above all.
-        return read.replace(key.encode(), b"***") if key else read
+        # Some servers repeat the key; a short one, such as "none", is no secret but a word.
+        return read.replace(key.encode(), b"***") if len(key) >= _LEAST_SECRET else read
 
     def _key(self) -> str:
-        return os.environ.get(self.key_env, "").strip() if self.key_env else ""
+        key = os.environ.get(self.key_env, "").strip() if self.key_env else ""
+        if not (key.isascii() and key.isprintable()):
+            # Python's own message would show the key.
+            raise RefusedError(f"{self.key_env} holds a line break or a letter that no key has")
+        return key
 
     def _said(self, error: urllib.error.HTTPError) -> str:
         """Return what a server says of an error, without the key that some servers repeat."""

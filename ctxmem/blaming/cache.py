@@ -46,6 +46,24 @@ class Cache:
         if self._folder is not None and self._folder.exists() and not self._folder.is_dir():
             raise InputError(f"cache is {str(folder)!r}, a file; expected the path of a folder")
 
+    def check(self) -> None:
+        """Make the folder, before anything is asked whose answer would be lost.
+
+        Raises:
+            InputError: nothing can be written there.
+        """
+        if self._folder is None:
+            return
+        try:
+            self._make()
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"cache {str(self._folder)!r} cannot be written ({error.strerror}), so a run that "
+                f"stops would begin again; give another folder, or None (--no-cache)"
+            ) from None
+
     def get(self, key: str) -> dict[str, Any] | None:
         """Return what was kept under a key, None if nothing was or it is damaged."""
         known = self._kept.get(key)
@@ -84,11 +102,14 @@ class Cache:
         assert self._folder is not None
         return self._folder / key[:2] / f"{key}.json"
 
-    def _write(self, path: Path, text: str) -> None:
+    def _make(self) -> None:
         assert self._folder is not None
         if not self._folder.exists():
             self._folder.mkdir(mode=0o700, parents=True)
             (self._folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+    def _write(self, path: Path, text: str) -> None:
+        self._make()
         path.parent.mkdir(mode=0o700, exist_ok=True)
         # mkstemp's files may be read by their owner only.
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")

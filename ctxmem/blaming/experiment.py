@@ -90,7 +90,11 @@ class Experiment:
         self._choose(questions, max_calls, seed)
 
     def _choose(self, questions: Sequence[Recorded], most: int | None, seed: int) -> None:
-        """Take questions, in an order drawn with the seed, while their calls are within bounds."""
+        """Take questions, in an order drawn with the seed, while their calls are within bounds.
+
+        What the cache has counts too, so that a run that goes on, or is printed in another form,
+        has the same sample and asks nothing that was not planned.
+        """
         order = list(range(len(questions)))
         if most is not None:
             random.Random(seed).shuffle(order)
@@ -98,10 +102,14 @@ class Experiment:
         known: set[str] = set()
         for i in order:
             trial = self._trial(questions[i])
-            new = {r.key: r for r in self._requests_of(trial) if r.key not in self.requests}
+            new = {
+                request.key: request
+                for request in self._requests_of(trial)
+                if request.key not in self.requests and request.key not in known
+            }
             kept = {key for key in new if self._cache.get(key) is not None}
             later = self._repeat * sum(t.waits for t in (*chosen.values(), trial))
-            calls = len(self.requests) + len(new) - len(kept) + later
+            calls = len(self.requests) + len(known) + len(new) + later
             if most is not None and calls > most:
                 break
             self.requests.update((key, r) for key, r in new.items() if key not in kept)
@@ -167,8 +175,11 @@ class Experiment:
         """Ask what is not in the cache, then judge and decide.
 
         Raises:
-            InputError: the address or the key is wrong; what was answered is kept.
+            InputError: the address or the key is wrong; what was answered is kept. Or the cache
+                cannot be written; then nothing was asked.
         """
+        if self.requests:
+            self._cache.check()
         for trial in self.trials:
             if trial.waits:
                 self._find_evidence(trial)

@@ -29,7 +29,7 @@ class RefusedError(AskError):
 
 
 class LostError(AskError):
-    """The connection was lost to a server that has answered before."""
+    """The connection to a server was lost before it answered."""
 
 
 class Model(Protocol):

@@ -53,19 +53,24 @@ def sendable(messages: Sequence[Any]) -> tuple[Messages, bool]:
 
 
 def _is_chat(message: Any) -> bool:
-    if not isinstance(message, dict) or message.get("role") not in _ROLES:
+    if not isinstance(message, dict) or not _is_one_of(message.get("role"), _ROLES):
         return False
     content = message.get("content")
     if isinstance(content, list):
         return all(
             isinstance(block, dict)
-            and block.get("type") in _BLOCKS
+            and _is_one_of(block.get("type"), _BLOCKS)
             and (block["type"] != "text" or isinstance(block.get("text"), str))
             for block in content
         )
     if message["role"] == "tool" and not message.get("tool_call_id"):
         return False
     return isinstance(content, str) or bool(content is None and message.get("tool_calls"))
+
+
+def _is_one_of(value: Any, known: frozenset[str]) -> bool:
+    """Tell whether a value is one of the known names; a damaged log may have a list in its place."""
+    return isinstance(value, str) and value in known
 
 
 def _kept(message: Mapping[str, Any]) -> dict[str, Any]:

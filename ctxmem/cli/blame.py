@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from ctxmem.blaming import MATCHES, MAX_CALLS, Blame, Prepared, prepare
@@ -123,6 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.html and not Path(arguments.html).absolute().parent.is_dir():
+        raise InputError(f"--html is {arguments.html!r}, and there is no such folder")
     prepared = prepare(
         arguments.paths,
         model=_model(arguments),
@@ -154,9 +159,22 @@ def _run(arguments: argparse.Namespace) -> int:
 def _model(arguments: argparse.Namespace) -> str | Model:
     if not arguments.model.startswith(("http://", "https://")):
         return str(arguments.model)
-    for name, least in (("timeout", 0.001), ("retries", 0), ("parallel", 1), ("max_tokens", 1)):
-        if getattr(arguments, name) < least:
-            raise InputError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}; too small")
+    for name, least, most in (
+        ("timeout", 0.001, 86_400),
+        ("retries", 0, 1000),
+        ("parallel", 1, 256),
+        ("max_tokens", 1, 10_000_000),
+    ):
+        value = getattr(arguments, name)
+        if not least <= value <= most:
+            raise InputError(
+                f"--{name.replace('_', '-')} is {value}; expected {least:g} to {most:,}"
+            )
+    if arguments.key_env and not os.environ.get(arguments.key_env, "").strip():
+        raise InputError(
+            f"--key-env is {arguments.key_env!r}, and no such variable is set; expected the name "
+            f"of the variable that holds the key"
+        )
     return AddressModel(
         arguments.model,
         model=arguments.name,
@@ -229,9 +247,12 @@ def _temperature(text: str) -> float | None:
     if text.lower() == "none":
         return None
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number and not none") from None
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 0, and not none")
+    return number
 
 
 def _reading(tally: Tally) -> None:

@@ -128,7 +128,9 @@ def _interval(ends: Sequence[float]) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{100 * value:+.0f}"
+    return (
+        f"{100 * value:+.0f}".replace("-0", "+0") if abs(value) < 0.005 else f"{100 * value:+.0f}"
+    )
 
 
 def _difference(found: Data) -> str:
@@ -160,8 +162,9 @@ def plan_lines(plan: Data) -> Iterator[str]:
         yield f"The judge is called at most {plan['judge_calls']:,} times."
     if plan["questions"] < plan["recorded"]:
         yield (
-            f"{plan['questions']:,} of {plan['recorded']:,} questions are asked, drawn with seed "
-            f"{plan['seed']}, so that there are at most {plan['max_calls']:,} calls (--max-calls)."
+            f"{plan['questions']:,} of {plan['recorded']:,} questions "
+            f"{'is' if plan['questions'] == 1 else 'are'} asked, drawn with seed {plan['seed']}, "
+            f"so that there are at most {plan['max_calls']:,} calls (--max-calls)."
         )
     yield from _not_asked(plan)
 
