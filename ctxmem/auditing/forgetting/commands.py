@@ -69,9 +69,9 @@ def commands_in(text: str) -> list[Spec]:
 
 def _behind(words: list[str]) -> Iterator[str]:
     taken = 0
-    for word in words:
-        ended = word.endswith((".", ":"))
-        word = word.rstrip(".:")
+    for written in words:
+        ended = written.endswith((".", ":"))
+        word = written.rstrip(".:")
         low = word.lower()
         if (
             low in _ENDS

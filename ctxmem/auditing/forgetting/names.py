@@ -65,7 +65,9 @@ _SPACED = re.compile(
     r")(?![\w-])"
 )
 """Numbers that are written in groups, with spaces or with a slash between them."""
-_GROUPS = re.compile(r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]-[A-Z]{1,2} \d|\(\d\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d")
+_GROUPS = re.compile(
+    r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]-[A-Z]{1,2} \d|\(\d\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d"
+)
 
 
 def names_in(text: str) -> list[str]:

@@ -41,7 +41,8 @@ _PASSIVE = re.compile(
 )
 """Prohibitions whose object comes before: "X must not be changed", "X is ours, do not change it"."""
 _WHENEVER = re.compile(
-    r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk|speak)\b(?: (?:to|me|us))*"
+    r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk"
+    r"|speak)\b(?: (?:to|me|us))*"
     r"|,?\s*\bwithout (?:me|us)\b(?=\W*$)|,?\s*\bwenn du (?:mir )?(?:antwortest|schreibst)\b"
     r"|,?\s*\bquand tu (?:me )?(?:réponds|écris)\b|,?\s*\bcuando (?:me )?(?:respondas|escribas)\b",
     re.IGNORECASE,
@@ -49,7 +50,8 @@ _WHENEVER = re.compile(
 """Conditions that are always met."""
 _CLAUSE = re.compile(r"[;:–—]\s|\.\s")
 _WITHOUT = re.compile(
-    r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using |irgendwelche )?(?P<what>[^,.;!?]{3,40})",
+    r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using "
+    r"|irgendwelche )?(?P<what>[^,.;!?]{3,40})",
     re.IGNORECASE,
 )
 _ANSWERS = re.compile(
@@ -130,19 +132,22 @@ _LANGUAGES = {
 _LANGUAGE = {name: code for code, names in _LANGUAGES.items() for name in names.split()}
 _IN_LANGUAGE = re.compile(
     r"\b(?:answer\w*|repl(?:y|ies)\w*|respon[ds]\w*|writ\w*|speak|talk|communicat\w*|antwort\w*"
-    r"|schreib\w*|r[ée]pon\w*|respond\w*|rispond\w*|everything|always|only|immer|toujours|siempre)\b"
+    r"|schreib\w*|r[ée]pon\w*|respond\w*|rispond\w*|everything|always|only|immer|toujours"
+    r"|siempre)\b"
     rf"[^.!?\n]{{0,60}}?\b(?:in|auf|en|em)\s+(?P<language>{'|'.join(_LANGUAGE)})\b",
     re.IGNORECASE,
 )
 _SPEAKS = re.compile(
-    r"\b(?:answer|repl|respon[ds]|writ|speak|talk|communicat|convers|say|message|antwort|schreib|sprich"
+    r"\b(?:answer|repl|respon[ds]|writ|speak|talk|communicat|convers|say|message|antwort|schreib"
+    r"|sprich"
     r"|spreche|rede|r[ée]pon|respuest|parle|écri|rédig|h[áa]bl|contest|escrib|rispo|parl|scriv|fale"
     r"|escrev|praat|schrijf)",
     re.IGNORECASE,
 )
 _SPOKEN_IN = re.compile(rf"\b(?:in|auf|en|em|to)\s+(?P<language>{'|'.join(_LANGUAGE)})\b", re.I)
 _SOLELY = re.compile(
-    rf"\b(?:only|nur|ausschließlich|seulement|solo|sólo|stick to|switch to)\s+(?:in\s+|auf\s+|en\s+)?"
+    rf"\b(?:only|nur|ausschließlich|seulement|solo|sólo|stick to|switch to)\s+(?:in\s+|auf\s+"
+    rf"|en\s+)?"
     rf"(?P<language>{'|'.join(_LANGUAGE)})\b(?=\W*(?:$|please|bitte|from|s'il|por favor))",
     re.IGNORECASE,
 )
@@ -361,12 +366,14 @@ def _says(entry: Entry, word: str) -> Violation | None:
 
 _TICKED = re.compile(r"`([^`\n]{2,80})`")
 _GIT_VERB = re.compile(
-    r"\b(?P<verb>push|commit|merge|rebase)(?:ing|e?d|e?s|t?ed)?\b(?:\s+(?:anything|code|changes|straight"
+    r"\b(?P<verb>push|commit|merge|rebase)(?:ing|e?d|e?s|t?ed)?\b(?:\s+(?:anything|code|changes"
+    r"|straight"
     r"|directly|ever))*(?:\s+(?:to|into|on|onto|in)\s+(?:the\s+)?(?P<to>[\w./-]*\w))?",
     re.IGNORECASE,
 )
 _INSTEAD = re.compile(
-    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|no|instead of|rather than|over|statt|nicht|nie|pas|jamais"
+    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|no|instead of|rather than|over|statt|nicht|nie"
+    r"|pas|jamais"
     r"|nunca) (?P<not>npm|yarn|pnpm|bun|pip|poetry|uv|conda|docker|podman|unittest|curl|wget|jest"
     r"|mocha|vitest|pytest)\b",
     re.IGNORECASE,
