@@ -499,7 +499,6 @@ READS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("powershell", {"script": "Get-Content .\\{p}"}),
     ("terminal", {"input": "less {p}"}),
     ("editor", {"action": "open", "filename": "{p}"}),
-    ("fetch_webpage", {"urls": ["https://docs.example.org/{p}"]}),
     ("Read", {"file_path": "/home/u/{p}", "offset": 1, "limit": 40}),
 )
 RUNS: tuple[tuple[str, dict[str, Any]], ...] = (

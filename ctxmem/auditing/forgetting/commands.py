@@ -55,10 +55,11 @@ def commands_in(text: str) -> list[Spec]:
     words = _WORD.findall(text)
     found: list[Spec] = []
     for i, word in enumerate(words):
-        if word.lower() not in _PROGRAMS or (i and words[i - 1].lower() in _PROGRAMS):
+        program = word.rstrip(".:").lower()
+        if program not in _PROGRAMS or (i and words[i - 1].lower() in _PROGRAMS):
             continue
-        behind = list(_behind(words[i + 1 :]))
-        spec = (word.lower(), *behind)
+        behind = [] if word.endswith((".", ":")) else list(_behind(words[i + 1 :]))
+        spec = (program, *behind)
         if behind or spec[0] not in _ENGLISH:
             found.append(spec)
     named = " ".join(" ".join(spec) for spec in found)

@@ -39,7 +39,7 @@ _BEHIND = re.compile(rf"\b(?:{_AFTERWARDS})\b|\b(?:stop|them|sie|les|los)\b", re
 _PASSIVE = re.compile(
     r"^[\w’']+(?: not)? (?:be|get) \w+(?:e[dn]|t)\b|\b(?:it|them)\b(?=\W*$)", re.IGNORECASE
 )
-"""Prohibitions whose object comes before: "X must not be changed", "X is ours, do not change it"."""
+"""Prohibitions whose object comes before: "X must not be changed", "X is ours, leave it"."""
 _WHENEVER = re.compile(
     r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk"
     r"|speak)\b(?: (?:to|me|us))*"

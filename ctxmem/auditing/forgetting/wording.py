@@ -67,9 +67,9 @@ _FAINT = frozenset(
         f"{FAINT} which how where who when why whose whom there please want would like could can "
         "remind again need know let me give us was were did say said use used got get have had "
         "this is agree agreed told already before previous wrote explain into so first sorry wait "
-        "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede dime "
-        "noch gleich eigentlich denn quoi qué cuál cuánto dónde qui combien für welche wie wo wer wann warum quel quelle comment cual como donde doch schon gesagt war "
-        "nochmal"
+        "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede dime quoi "
+        "noch gleich eigentlich denn qué cuál cuánto dónde qui combien für welche wie wo wer wann "
+        "warum quel quelle comment cual como donde doch schon gesagt war nochmal"
     )
 ) - frozenset(stems("chat order orders list item items session point key"))
 _IRREGULAR = {
