@@ -15,7 +15,8 @@ _PROGRAMS = frozenset(
     " mongosh redis-cli curl wget ssh scp rsync sudo systemctl service apt apt-get dnf yum brew"
     " make cmake gradle mvn jest vitest pytest mocha tox rm dd chmod chown kill pkill killall sed"
     " awk perl node deno python python3 go vim nano alembic flyway prisma dbt airflow vercel"
-    " netlify heroku flyctl unittest".split()
+    " netlify heroku flyctl unittest dvc mlflow svn hg duckdb nox bazel composer rails php dotnet"
+    " nuget flutter adb ffmpeg rclone".split()
 )
 _ENGLISH = frozenset("make go node kill service sed perl python deno bun helm curl az".split())
 """Programs whose names are words: alone they name no command."""

@@ -16,7 +16,8 @@ _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!](?=\w)[^.!?\n]*)*[?？]|[^.!?\n]+[.!]?"
 _ASKS = re.compile(
     r"[?？]\s*$|^\W*(?:(?:so|and|ok|okay|sorry|hm+|wait|please|quick question)\W+)*(?:what|which"
     r"|who|whom|whose|where|when|how|why|remind me|tell me|was|welche\w*|wie|wo|wer|wann|warum"
-    r"|quel\w*|comment|qu[eé]|cu[aá]l|d[oó]nde)\b",
+    r"|quel\w*|comment|rappelle[- ]moi|dis[- ]moi|redis[- ]moi|erinner\w* mich|sag mir"
+    r"|recu[eé]rdame|dime|qu[eé]|cu[aá]l|d[oó]nde)\b",
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(

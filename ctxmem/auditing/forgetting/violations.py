@@ -21,7 +21,8 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = (
-    r"forbidden|prohibited|banned|taboo|off[- ]limits|not (?:be )?(?:allowed|permitted|used|touched"
+    r"no-go|a no|read-only|nobody but me|forbidden|prohibited|banned|taboo|off[- ]limits"
+    r"|not (?:be )?(?:allowed|permitted|used|touched"
     r"|run)|not to be \w+|not ours|alone|untouched|verboten|tabu|untersagt|interdit\w*|prohibid\w*"
     r"|vietat\w*|proibid\w*|in ruhe|unberührt|tranquille|en paz"
 )
@@ -48,7 +49,11 @@ _WHENEVER = re.compile(
     re.IGNORECASE,
 )
 """Conditions that are always met."""
-_CLAUSE = re.compile(r"[;:–—]\s|\.\s")
+_CLAUSE = re.compile(
+    r"[;:–—]\s|\.\s|,?\s(?:but|aber|mais|pero)\s"
+    r"|\b(?:use|can|may|allowed|fine|ok)\b[^,]*,\s",  # "Use npm, yarn is forbidden."
+    re.IGNORECASE,
+)
 _WITHOUT = re.compile(
     r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using "
     r"|irgendwelche )?(?P<what>[^,.;!?]{3,40})",
@@ -234,6 +239,7 @@ _LIMIT = re.compile(
     + "|\\b"
     + _COUNTED.format("_before")
     + r"\s+(?:at (?:the )?most|max(?:imum)?|or less|or fewer|tops|is (?:the|my) (?:limit|maximum)"
+    r"|(?:per|an?) (?:reply|answer|response|message)"
     r"|höchstens|au plus|au maximum|como máximo)\b",
     re.IGNORECASE,
 )
@@ -385,7 +391,7 @@ _TOUCHING = re.compile(
 )
 _LEAVE = re.compile(
     r"\bleave\b.{1,60}\b(?:alone|untouched|as (?:it|they) (?:is|are))\b|\bhands off\b"
-    r"|\b(?:off[- ]limits|in ruhe|hände weg|tranquille|stay away from|keep out of)\b",
+    r"|\b(?:off[- ]limits|read-only|in ruhe|hände weg|tranquille|stay away from|keep out of)\b",
     re.IGNORECASE,
 )
 _SQL_VERB = re.compile(r"\b(?:DELETE|DROP|TRUNCATE|UPDATE|INSERT|ALTER|MERGE|GRANT)\b")

@@ -67,7 +67,8 @@ _FAINT = frozenset(
         f"{FAINT} which how where who when why whose whom there please want would like could can "
         "remind again need know let me give us was were did say said use used got get have had "
         "this is agree agreed told already before previous wrote explain into so first sorry wait "
-        "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede dime quoi "
+        "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede "
+        "dime rappelle dis quoi "
         "noch gleich eigentlich denn qué cuál cuánto dónde qui combien für welche wie wo wer wann "
         "warum quel quelle comment cual como donde doch schon gesagt war nochmal"
     )
@@ -87,6 +88,7 @@ _OTHER_WORDS = {
     for word, *others in (
         group.split("/")
         for group in "memory/ram price/cost/costs/fee phone/telephone email/mail/e-mail "
+        "depth/deep length/long height/high/tall width/wide weight/heavy "
         "participants/people fund/funded/paid/pay/pays photo/picture/image car/vehicle "
         "doctor/physician firm/company surname/lastname postcode/zip zipcode/zip house/home".split()
     )
