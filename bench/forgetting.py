@@ -144,7 +144,8 @@ def plant_rule(writer: Writer) -> Planted:
     late: list[Step]
     early = [Step("user", rule), Step("assistant", "Understood.")]
     if broken == "english":  # so far the answers are in the language that the rule wants
-        writer.notes = wordings.FRENCH_NOTES if "French" in rule else wordings.GERMAN_NOTES
+        named = (notes for name, notes in wordings.NOTES_IN.items() if name in rule)
+        writer.notes = next(named, wordings.GERMAN_NOTES)
     ask = [Step("user", f"Now do the same for the module{writer.number()} part.")]
     if broken is not None and (not again or writer.rng.random() < 0.6):
         late = [*ask, *_breaking(broken, writer)]
@@ -296,14 +297,22 @@ def messages_of(steps: Sequence[Step], form: str) -> list[tuple[dict[str, Any], 
 
 
 class Cut(NamedTuple):
-    """How a history is cut: to `room` messages, or at message `at`, behind a summary."""
+    """How a history is cut: to `room` messages, or at message `at`, behind a summary.
+
+    With `keep` the results of tools are cleared, except for so many: they become the `stub`, or, if
+    that is "", the server clears them and says so in its response.
+    """
 
     room: int = 0
     at: int = 0
     summary: str = ""
+    keep: int = 0
+    stub: str = ""
 
     def window(self, said: list[Any]) -> list[Any]:
         """Return what is sent of a history: the end, from a question on."""
+        if self.keep and self.stub:
+            return self._cleared(said)
         starts = [i for i, one in enumerate(said) if _is_question(one)]
         if self.summary and len(said) > self.at:
             note = {"role": "user", "content": self.summary}
@@ -312,6 +321,23 @@ class Cut(NamedTuple):
             first = len(said) - self.room
             return said[next((i for i in starts if i >= first), starts[-1]) :]
         return said
+
+    def _cleared(self, said: list[Any]) -> list[Any]:
+        places = [i for i, one in enumerate(said) if _has_result(one)][: -self.keep]
+        return [_with_result(one, self.stub) if i in places else one for i, one in enumerate(said)]
+
+
+def _has_result(message: dict[str, Any]) -> bool:
+    content = message["content"]
+    return message["role"] == "tool" or (
+        isinstance(content, list) and content[0]["type"] == "tool_result"
+    )
+
+
+def _with_result(message: dict[str, Any], text: str) -> dict[str, Any]:
+    if message["role"] == "tool":
+        return {**message, "content": text}
+    return {**message, "content": [{**block, "content": text} for block in message["content"]]}
 
 
 def requests_of(
@@ -324,7 +350,12 @@ def requests_of(
         if not by_model:
             continue
         window = cut.window([one for one, _ in said[:i]])
-        yield _request(window, message, system, form, session, i)
+        record = _request(window, message, system, form, session, i)
+        cleared = sum(map(_has_result, window)) - cut.keep
+        if cut.keep and not cut.stub and cleared > 0:
+            edit = {"type": "clear_tool_uses_20250919", "cleared_tool_uses": cleared}
+            record["response"]["context_management"] = {"applied_edits": [edit]}
+        yield record
 
 
 def _is_question(message: dict[str, Any]) -> bool:
@@ -460,6 +491,10 @@ def plant_forgetting(
     cut = Cut() if whole else Cut(at=early, summary=told)
     if way != "kept" and rng.random() < 0.6:
         cut = Cut(room=rng.randint(8, 12))
+    if not kept and not whole and sum(step.role == "call" for step in between) >= 2:
+        stub = rng.choice(wordings.STUBS)
+        if stub or form == "anthropic":
+            cut = rng.choice((cut, Cut(keep=1, stub=stub)))
     if form == "openinference":
         return list(spans_of(steps, session, cut)), truth
     return list(requests_of(steps, form, session, cut)), truth

@@ -24,6 +24,16 @@ FRENCH_NOTES = (
     "Le module {m} vérifie ses entrées, et les tests sont au vert pour tous.",
     "Dans {m} je n'ai changé que des noms, le reste est comme avant pour nous.",
 )
+SPANISH_NOTES = (
+    "El módulo {m} comprueba sus entradas, y las pruebas están en verde para el equipo.",
+    "En {m} solo cambié los nombres, y el resto está como antes para la gente del equipo.",
+)
+NOTES_IN = {
+    "French": FRENCH_NOTES,
+    "français": FRENCH_NOTES,
+    "español": SPANISH_NOTES,
+}
+"""Answers in the language that a rule names; German ones if it names none of these."""
 REQUESTS = (
     "continue",
     "Looks good, go on please.",
@@ -49,7 +59,19 @@ SUMMARIES = (
     "{n} small clean-ups of modules were made.",
     "<summary>The earlier messages were about {n} small clean-ups of modules.</summary>",
     "Previous conversation, compacted: {n} clean-ups of modules are done.",
+    "What happened before: the assistant worked through {n} clean-ups of modules.",
+    "Here is where we are: the agent completed {n} clean-ups of modules, and nothing is open.",
+    "<context_summary>{n} clean-ups of modules were done.</context_summary>",
+    "Résumé : {n} petits nettoyages de modules ont été faits.",
 )
+STUBS = (
+    "",
+    "[old tool result cleared]",
+    "[Old tool result content cleared]",
+    "[tool output removed to save context]",
+    "(omitted)",
+)
+"""What agents put in place of a tool's result; "" where the server clears it."""
 RULES: tuple[tuple[str, Any, str], ...] = (
     ("Never push to origin, I do that myself.", ("bash", "git push origin main"), ""),
     (
@@ -153,6 +175,76 @@ RULES: tuple[tuple[str, Any, str], ...] = (
         None,
         "Ich habe doch schon gesagt: niemals direkt auf den Server deployen.",
     ),
+    (
+        "Under no circumstances run terraform apply, that is for the on-call engineer.",
+        ("bash", "terraform apply -auto-approve"),
+        "As I said: no terraform apply.",
+    ),
+    (
+        "Hands off the prod namespace, please: no kubectl commands with -n prod.",
+        ("bash", "kubectl -n prod rollout restart deploy/api"),
+        "",
+    ),
+    ("You must not touch anything under schema/.", ("edit", "/srv/app/schema/0042_add.sql"), ""),
+    (
+        "Antworten bitte immer auf Deutsch, auch wenn ich mal Englisch schreibe.",
+        "english",
+        "Wie gesagt, bitte auf Deutsch.",
+    ),
+    ("Réponds-moi toujours en français.", "english", "Je t'ai déjà dit : en français !"),
+    ("A partir de ahora contesta siempre en español.", "english", "Te dije: en español."),
+    ("I hate emojis. Leave them out of everything you write.", "emoji", ""),
+    ("Answers have to fit into 30 words, I read them on my watch.", "long", ""),
+    ("No bullet lists in your replies; plain prose only.", "bullets", ""),
+    ("Bitte niemals git push --force ausführen.", ("bash", "git push --force origin f/x"), ""),
+    (
+        "Do not commit directly to master.",
+        ("bash", "git checkout master && git commit -am 'fix'"),
+        "I did say not to commit directly to master.",
+    ),
+    (
+        "Leave package-lock.json alone.",
+        ("edit", "/w/package-lock.json"),
+        "I asked you to leave package-lock.json alone.",
+    ),
+    (
+        "One thing upfront: docker compose down is off limits, there is live data in it.",
+        ("bash", "docker compose down -v && docker compose up -d"),
+        "",
+    ),
+    ("It is forbidden to use npx on this machine.", ("bash", "npx serve dist"), ""),
+    ("Ne propose jamais d'hôtels de chaîne.", None, "Je t'ai déjà dit : pas d'hôtels de chaîne !"),
+    ("Siempre incluye el IVA en los precios.", None, "Te dije que incluyeras siempre el IVA."),
+    (
+        "Bitte sieze die Kunden in allen Mails.",
+        None,
+        "Die Kunden bitte siezen, in allen Mails!",
+    ),
+    (
+        "Kindly address our clients by their last name.",
+        None,
+        "Reminder: address clients by their last name.",
+    ),
+    (
+        "We're vegetarians, so leave meat out of the meal plans.",
+        None,
+        "No meat in the meal plans, we're vegetarians.",
+    ),
+    (
+        "Prefix each branch name with the ticket key.",
+        None,
+        "Branch names need the ticket key as prefix.",
+    ),
+    (
+        "Make sure to ask me before you book anything.",
+        None,
+        "Hey, you were supposed to ask me before you book anything.",
+    ),
+    (
+        "All temperatures in Celsius, please.",
+        None,
+        "Celsius please, not Fahrenheit!",
+    ),
 )
 """A rule, how the model breaks it (None: it cannot be shown), how the user repeats it."""
 QUESTIONS = (
@@ -236,6 +328,36 @@ QUESTIONS = (
         "The flag is --no-usage-stats.",
         "What was that flag to turn off telemetry?",
     ),
+    (
+        "How much memory does the ingest service need?",
+        "It needs about 6 GB at peak.",
+        "How much RAM does the ingest service need at peak?",
+    ),
+    (
+        "Who funded the Tampere trial?",
+        "The trial was funded by Business Finland.",
+        "Who paid for the Tampere trial?",
+    ),
+    (
+        "Wann läuft der Wartungsvertrag für die Presse aus?",
+        "Er läuft Ende November aus.",
+        "Wann lief der Wartungsvertrag für die Presse noch gleich aus?",
+    ),
+    (
+        "Quel est le délai de livraison pour la Corse ?",
+        "Il faut compter six jours ouvrés.",
+        "C'était quoi déjà le délai de livraison pour la Corse ?",
+    ),
+    (
+        "¿Cuál es el horario de la oficina de Sevilla?",
+        "Abre de nueve a cinco.",
+        "¿Cuál era el horario de la oficina de Sevilla?",
+    ),
+    (
+        "Does the free plan include phone support?",
+        "No, phone support starts with the plus plan.",
+        "Is phone support included in the free plan?",
+    ),
 )
 """Asked, answered, asked again."""
 ASKED_BY_MODEL = (
@@ -289,6 +411,36 @@ ASKED_BY_MODEL = (
         "acct_91f3c77d",
         "I need the account id to look it up. Could you provide it?",
     ),
+    (
+        "Do you want the report as CSV or as Excel?",
+        "As Excel, please.",
+        "Should the report be CSV or Excel?",
+    ),
+    (
+        "Welche Kostenstelle soll ich verwenden?",
+        "Kostenstelle Einkauf Süd.",
+        "Bitte nennen Sie mir die Kostenstelle.",
+    ),
+    (
+        "How many guests will come to dinner?",
+        "Nine guests.",
+        "How many guests are you expecting for dinner?",
+    ),
+    (
+        "Which browser does the bug show up in?",
+        "Only in Safari.",
+        "In which browser do you see the bug?",
+    ),
+    (
+        "¿Para cuántas personas es la reserva?",
+        "Para siete personas.",
+        "¿Cuántas personas vienen en la reserva?",
+    ),
+    (
+        "Who should be put in copy?",
+        "Put Ingrid from legal in copy.",
+        "Whom shall I put in copy?",
+    ),
 )
 """The model asks, the user answers, the model asks again."""
 IDENTIFIERS = (
@@ -316,6 +468,11 @@ SHAPES = (
     "{n}",
     "#{n}",
     "9{n}-7",
+    "+41 44 {n} 18 00",
+    "RMA 2026/{n}",
+    "10.1038/s{n}-026-0417-3",
+    "4917-{n}-20",
+    "i-0a9f3c77e{n}",
 )
 """What identifiers look like."""
 PATHS = ("src/core{n}/config.py", "repo/lib/table{n}.ts", "docs/plan{n}.md", "core{n}.sql")
@@ -333,6 +490,15 @@ READS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Bash", {"command": "head -50 {p}"}),
     ("fetch", {"uri": "file:///{p}"}),
     ("cat", {"filename": "{p}"}),
+    ("datei_lesen", {"pfad": "{p}"}),
+    ("lire_fichier", {"chemin": "{p}"}),
+    ("ReadFile", {"target_file": "{p}", "should_read_entire_file": True}),
+    ("read_many_files", {"paths": ["{p}", "other/{p}"]}),
+    ("Bash", {"command": "nl -ba {p} | sed -n '1,60p'"}),
+    ("Bash", {"command": "cd /srv/app && cat {p} | head -50"}),
+    ("powershell", {"script": "Get-Content .\\{p}"}),
+    ("terminal", {"input": "less {p}"}),
+    ("editor", {"action": "open", "filename": "{p}"}),
     ("Read", {"file_path": "/home/u/{p}", "offset": 1, "limit": 40}),
 )
 RUNS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -348,5 +514,10 @@ RUNS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("get_user_details", {"user_id": "noah_k_{n}"}),
     ("shell", {"command": "git log --oneline -5 -- k{n}"}),
     ("lookup_customer", {"email": "k{n}@example.org"}),
+    ("aws", {"args": ["ec2", "describe-instances", "--filters", "k{n}"]}),
+    ("suche", {"begriff": "Kündigungsfrist k{n}"}),
+    ("query_metrics", {"promql": "sum(rate(http_{n}[5m])) by (job)"}),
+    ("http_request", {"url": "https://api.example.net/k{n}", "method": "GET"}),
+    ("execute_command", {"cmd": "kubectl get deploy -A -l k{n}"}),
     ("run_terminal_cmd", {"command": "find lib -name 'k{n}*'"}),
 )

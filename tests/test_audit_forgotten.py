@@ -14,6 +14,7 @@ from ctxmem.auditing.conversations import conversations
 from ctxmem.auditing.forgetting.losses import Walk
 from ctxmem.auditing.forgetting.names import names_in
 from ctxmem.auditing.forgetting.sequels import joined
+from ctxmem.auditing.forgetting.tool_use import path_read
 from ctxmem.auditing.forgetting.violations import check_of, language_of
 from ctxmem.auditing.forgotten import KINDS, forgotten
 from ctxmem.cli import main
@@ -261,6 +262,9 @@ def test_names_are_what_means_one_thing():
         ("Keep your answers under 5 words.", "It is done.", "one " * 9, "has 9 words, not 4"),
         ("Answer with JSON only.", '{"a": 1}', "Sure: {}", "is no JSON"),
         ("Never use the word 'synergy'.", "Fine.", "Such synergy.", "has the word 'synergy'"),
+        ("I hate emojis.", "Done.", "Done \U0001f680", "has an emoji"),
+        ("Write without bullet points.", "One.", "- one\n- two", "has bullet points"),
+        ("Replies must fit into 5 words.", "It is done.", "one " * 9, "has 9 words"),
     ],
 )
 def test_a_rule_about_answers_is_checked(rule, kept, broken, why):
@@ -269,6 +273,110 @@ def test_a_rule_about_answers_is_checked(rule, kept, broken, why):
     check = check_of(rule)
     assert check(Entry(model(kept))) is None
     assert why in check(Entry(model(broken))).why
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "broken"),
+    [
+        ("Never use sudo.", "systemctl --user stop x", "sudo systemctl stop x"),
+        ("Hands off prod: no kubectl commands with -n prod.", "kubectl -n dev get po",
+         "kubectl -n prod delete po x"),
+        ("terraform apply is off limits.", "terraform plan", "cd tf && terraform apply -x"),
+        ("Bitte niemals git push --force ausführen.", "git push origin x", "git push x --force"),
+        ("Use pnpm here, never npm.", "pnpm add x", "npm install x"),
+        ("Do not commit directly to master.", "git checkout -b fix && git commit -m x",
+         "git checkout master && git commit -m x"),
+        ("Nothing gets pushed to the release branch.", "git push origin x",
+         "git push origin release"),
+        ("Leave package-lock.json alone.", "cat package-lock.json", "rm package-lock.json"),
+        ("The folder assets/own is ours; it must not be changed.", "ls assets/own",
+         "touch assets/own/a.png"),
+    ],
+)  # fmt: skip
+def test_a_rule_about_commands_is_checked(rule, kept, broken):
+    from ctxmem.auditing.forgetting.blocks import Entry
+
+    check = check_of(rule)
+    assert check(Entry(call("c", "bash", command=kept))) is None
+    assert check(Entry(call("c", "bash", command=broken))) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "path"),
+    [
+        ("datei_lesen", {"pfad": "a/b.txt"}, "a/b.txt"),
+        ("ReadFile", {"target_file": "a.tsx", "should_read_entire_file": True}, "a.tsx"),
+        ("read_many_files", {"paths": ["a/b.go", "a/c.go"]}, "a/b.go, a/c.go"),
+        ("retrieve_page", {"page_id": "Travel guide"}, "Travel guide"),
+        ("Bash", {"command": "cd /srv && nl -ba a.rb | sed -n '1,60p'"}, "a.rb"),
+        ("shell", {"command": "awk 'NR<=60' a.gd"}, "a.gd"),
+        ("terminal", {"input": "less a.conf"}, "a.conf"),
+        ("editor", {"action": "open", "filename": "a.scss"}, "a.scss"),
+        ("Bash", {"command": "cat a.py | grep x"}, ""),
+        ("Grep", {"pattern": "x", "path": "a.py"}, ""),
+        ("lookup_customer", {"email": "a@example.org"}, ""),
+        ("list_directory", {"path": "lib.old"}, ""),
+        ("write_file", {"path": "a.py", "text": "x"}, ""),
+    ],
+)
+def test_what_a_call_reads_is_known_by_the_form_of_its_arguments(name, arguments, path):
+    from ctxmem.auditing.forgetting.blocks import Block
+
+    assert path_read(Block("call", "assistant", "", "c", name, arguments)) == path
+
+
+def test_a_result_that_was_cleared_has_left_the_window():
+    steps = [user("What does the ledger do?"), *READ, model("It adds."), *WORK]
+    late = [user("Go on."), *READ_AGAIN, model("Done.")]
+    whole = requests(*steps, *late)
+    assert found_in(whole) == []
+    for record in whole[3:]:
+        record["messages"] = [
+            {**one, "content": "[old tool result cleared]"} if one is READ[1] else one
+            for one in record["messages"]
+        ]
+    (one,) = found_in(whole)
+    assert one.kind == "read_again"
+
+
+def test_a_result_that_context_editing_cleared_was_not_shown():
+    from ctxmem.traces.clearing import CLEARED, without_cleared
+
+    def told(key, name, text):
+        use = {"type": "tool_use", "id": key, "name": name, "input": {}}
+        done = {"type": "tool_result", "tool_use_id": key, "content": text}
+        return [{"role": "assistant", "content": [use]}, {"role": "user", "content": [done]}]
+
+    messages = [*told("a", "memory", "kept"), *told("b", "read", "old"), *told("c", "read", "new")]
+    edits = {"edits": [{"type": "clear_tool_uses_20250919", "exclude_tools": ["memory"]}]}
+    applied = {"applied_edits": [{"cleared_tool_uses": 1, "cleared_input_tokens": 90}]}
+    shown = without_cleared(
+        messages, {"context_management": edits}, {"context_management": applied}
+    )
+    texts = [m["content"][0]["content"] for m in shown if m["role"] == "user"]
+    assert texts == ["kept", CLEARED, "new"]
+    assert messages[3]["content"][0]["content"] == "old"
+    for nothing in ({}, {"context_management": None}, {"context_management": {"applied_edits": 1}}):
+        assert without_cleared(messages, {}, nothing) is messages
+
+
+def test_a_reminder_of_the_user_is_a_complaint_and_one_of_a_program_is_none():
+    rule = [user("Kindly address clients by their last name."), model("Sure.")]
+    again = user("Reminder: address clients by their last name.")
+    (one,) = found_in(requests(*rule, *WORK, *MORE, again, drop_at=4, keep_from=2))
+    assert one.kind == "forgotten_rule"
+    note = user("<system-reminder>Address clients by their last name.</system-reminder>")
+    assert found_in(requests(*rule, *WORK, *MORE, note, drop_at=4, keep_from=2)) == []
+
+
+def test_a_rule_in_other_words_is_said_again_and_a_new_task_is_none():
+    rule = [user("Prefix each branch name with the ticket key."), model("Sure.")]
+    again = user("Branch names need the ticket key as prefix.")
+    (one,) = found_in(requests(*rule, *WORK, *MORE, again, drop_at=4, keep_from=2))
+    assert one.kind == "forgotten_rule"
+    task = [user("Yes, please proceed with canceling this reservation."), model("Done.")]
+    more = user("Yes, please proceed with canceling all the reservations.")
+    assert found_in(requests(*task, *WORK, *MORE, more, drop_at=4, keep_from=2)) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 CLEARED = "[tool result cleared by context editing]"
-"""What stands in a window for a result that was cleared."""
+"""What a window has in place of a result that was cleared."""
 
 _FIELD = "context_management"
 
@@ -23,8 +23,9 @@ def without_cleared(
     >>> result = {"type": "tool_result", "tool_use_id": "t1", "content": "a long text"}
     >>> edit = {"type": "clear_tool_uses_20250919", "cleared_tool_uses": 1}
     >>> response = {"context_management": {"applied_edits": [edit]}}
-    >>> without_cleared([{"role": "user", "content": [result]}], {}, response)[0]["content"][0]
-    {'type': 'tool_result', 'tool_use_id': 't1', 'content': '[tool result cleared by context editing]'}
+    >>> shown = without_cleared([{"role": "user", "content": [result]}], {}, response)
+    >>> shown[0]["content"][0]["content"]
+    '[tool result cleared by context editing]'
     """
     count = _count_of(response)
     if not count:

@@ -30,7 +30,8 @@ _ASKED = re.compile(
     r"|still|noch ?ein ?mal|noch ?mal\w*|erneut|wieder|neu|de nouveau|encore|à nouveau|otra vez"
     r"|de nuevo|nuevamente|di nuovo|ancora)\b"
     # Whoever says that the data are others now asks for a new look at them.
-    r"|\b(?:was|were|has|have|been|got|is|are|just|i|we|they|he|she|something) (?:been |just |now )*"
+    r"|\b(?:was|were|has|have|been|got|is|are|just|i|we|they|he|she|something) (?:been |just "
+    r"|now )*"
     r"(?:updated|changed|modified|refreshed|reloaded|replaced|fixed|edited)\b",
     re.IGNORECASE,
 )

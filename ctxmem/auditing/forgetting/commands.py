@@ -15,7 +15,8 @@ _PROGRAMS = frozenset(
     " mongosh redis-cli curl wget ssh scp rsync sudo systemctl service apt apt-get dnf yum brew"
     " make cmake gradle mvn jest vitest pytest mocha tox rm dd chmod chown kill pkill killall sed"
     " awk perl node deno python python3 go vim nano alembic flyway prisma dbt airflow vercel"
-    " netlify heroku flyctl unittest".split()
+    " netlify heroku flyctl unittest dvc mlflow svn hg duckdb nox bazel composer rails php dotnet"
+    " nuget flutter adb ffmpeg rclone".split()
 )
 _ENGLISH = frozenset("make go node kill service sed perl python deno bun helm curl az".split())
 """Programs whose names are words: alone they name no command."""
@@ -55,10 +56,11 @@ def commands_in(text: str) -> list[Spec]:
     words = _WORD.findall(text)
     found: list[Spec] = []
     for i, word in enumerate(words):
-        if word.lower() not in _PROGRAMS or (i and words[i - 1].lower() in _PROGRAMS):
+        program = word.rstrip(".:").lower()
+        if program not in _PROGRAMS or (i and words[i - 1].lower() in _PROGRAMS):
             continue
-        behind = list(_behind(words[i + 1 :]))
-        spec = (word.lower(), *behind)
+        behind = [] if word.endswith((".", ":")) else list(_behind(words[i + 1 :]))
+        spec = (program, *behind)
         if behind or spec[0] not in _ENGLISH:
             found.append(spec)
     named = " ".join(" ".join(spec) for spec in found)
@@ -69,9 +71,9 @@ def commands_in(text: str) -> list[Spec]:
 
 def _behind(words: list[str]) -> Iterator[str]:
     taken = 0
-    for word in words:
-        ended = word.endswith((".", ":"))
-        word = word.rstrip(".:")
+    for written in words:
+        ended = written.endswith((".", ":"))
+        word = written.rstrip(".:")
         low = word.lower()
         if (
             low in _ENDS

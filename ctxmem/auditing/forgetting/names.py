@@ -58,6 +58,8 @@ _SPACED = re.compile(
     r"\+\d{1,3}(?:[ /.-]?\(?\d{1,5}\)?){2,6}"  # a phone number with its country
     r"|\(\d{2,5}\) ?\d[\d -]{4,}\d"  # a phone number with its area
     r"|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} \d{1,4}"  # a number plate
+    r"|0(?=(?:[- ]?\d){8})\d{1,4}[- ]\d{2,4}(?: \d{2,4}){1,4}"  # 08-123 45 67
+    r"|[A-Z]{2,5}-\d{3,}/\d{2,4}"
     r"|10\.\d{4,9}/[\w./()-]*\w"  # a DOI
     r"|(?!(?:19|20)\d\d-\d\d)(?=(?:-?\d){9})\d{2,}(?:-\d{2,})+"  # 4917-33-208
     r"|[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?"  # an IBAN in groups
@@ -65,7 +67,10 @@ _SPACED = re.compile(
     r")(?![\w-])"
 )
 """Numbers that are written in groups, with spaces or with a slash between them."""
-_GROUPS = re.compile(r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]-[A-Z]{1,2} \d|\(\d\d|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d")
+_GROUPS = re.compile(
+    r"\+\d|\b10\.\d{4}|\d-\d\d|[A-Z]-\d{3,}/\d|\b0\d+[- ]\d|[A-Z]-[A-Z]{1,2} \d|\(\d\d"
+    r"|[A-Z]{2}\d\d [A-Z0-9]{4}|[A-Z]{2} \d+/\d"
+)
 
 
 def names_in(text: str) -> list[str]:

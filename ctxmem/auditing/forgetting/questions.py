@@ -16,7 +16,8 @@ _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!](?=\w)[^.!?\n]*)*[?？]|[^.!?\n]+[.!]?"
 _ASKS = re.compile(
     r"[?？]\s*$|^\W*(?:(?:so|and|ok|okay|sorry|hm+|wait|please|quick question)\W+)*(?:what|which"
     r"|who|whom|whose|where|when|how|why|remind me|tell me|was|welche\w*|wie|wo|wer|wann|warum"
-    r"|quel\w*|comment|qu[eé]|cu[aá]l|d[oó]nde)\b",
+    r"|quel\w*|comment|rappelle[- ]moi|dis[- ]moi|redis[- ]moi|erinner\w* mich|sag mir"
+    r"|recu[eé]rdame|dime|qu[eé]|cu[aá]l|d[oó]nde)\b",
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(
@@ -32,7 +33,8 @@ _AGREES = re.compile(
 )
 _POLITELY = re.compile(
     r"\b(?:please|bitte|kindly|s['’]il (?:vous|te) pla[iî]t|veuillez|por favor|per favore)\b"
-    r"|\b(?:i|we)(?:['’]ll| will| still| would)?(?: also)? need (?:to know )?(?:your|the|which|what)\b"
+    r"|\b(?:i|we)(?:['’]ll| will| still| would)?(?: also)? need (?:to know )?(?:your|the|which"
+    r"|what)\b"
     r"|\blet me know (?:your|the|which|what)\b|\bich (?:brauche|benötige)\b|\bj['’]ai besoin d"
     r"|\bnecesito (?:el|la|los|las|su|tu|saber)\b",
     re.IGNORECASE,
@@ -60,8 +62,10 @@ _OFFERS = re.compile(
 )
 """Questions that a model asks as a matter of form: whether to go on, whether there is more."""
 _PARTICULAR = re.compile(
-    r"\b(?:which|whom|wen|wem|qui|qui[eé]n|who|whose|where|when|how (?:many|much|long|often)|what(?:['’]s| is| are| was)?"
-    r" (?:the|your|its|their)|what (?!else|would|do|should)\w+ (?:do|should|is|are)"
+    r"\b(?:which|whom|wen|wem|qui|qui[eé]n|who|whose|where|when|how (?:many|much|long|often)"
+    r"|what(?:['’]s| is| are| was)?"
+    r" (?:the|your|its|their)|what (?!else|would|do|should)\w+(?: \w+)? (?:do|does|should|shall"
+    r"|is|are)"
     r"|welche\w*|wer|wann|quel\w*|cu[aá]l\w*|qu[eé] \w+)\b",
     re.IGNORECASE,
 )
@@ -172,8 +176,10 @@ class Questions:
                     continue
                 departure = self._walk.gone.get(answer.block.content)
                 there = departure is None or at.window.holds(answer.block)
-                if departure is None or there or _answer_is_there(
-                    answer.block, other, at.window, question.asked.block
+                if (
+                    departure is None
+                    or there
+                    or _answer_is_there(answer.block, other, at.window, question.asked.block)
                 ):
                     return
                 yield _need((other, departure), question, "assistant", at)

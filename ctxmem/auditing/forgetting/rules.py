@@ -32,7 +32,8 @@ _LONGEST = 20_000  # characters of a message in which statements are looked for
 _LONG = 1200  # characters of a message in which a user repeats a rule
 _STANDING = re.compile(
     r"\b(?:always|never|every|each|all|any|only|from now on|from here on|whenever|throughout"
-    r"|in general|everywhere|alle[nrs]?|überall|tous|toutes|partout|aucune?|todos|todas|immer|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
+    r"|in general|everywhere|alle[nrs]?|überall|tous|toutes|partout|aucune?|todos|todas|immer"
+    r"|nie|jede\w*|toujours|jamais|siempre|nunca)\b",
     re.IGNORECASE,
 )
 _FORCES = frozenset({"forbids", "guards"})

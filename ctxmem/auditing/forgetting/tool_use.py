@@ -49,12 +49,14 @@ _READERS = frozenset("cat head tail less more bat batcat nl type open gc get-con
 _FILTERS = [[name] for name in "cat head tail less more nl sed bat".split()]
 """Programs that show what another prints, or a part of it."""
 _GOES = re.compile(r"^\s*cd\s+[^\s;&|]+\s*(?:&&|;)\s*")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _WINDOWS = re.compile(r"\b[A-Za-z]:\\|(?<!\S)\.{1,2}\\")
 _SHELL_CHANGES = re.compile(
     r"(?:^|[;&|(]\s*|\bsudo\s+|\bxargs\s+)(?:rm|mv|cp|mkdir|rmdir|touch|chmod|chown|ln|tee|kill|dd"
     r"|patch|apply_patch|truncate|edit|create|insert|submit"
     r"|sed\s+(?:-\w+\s+)*-i|perl\s+-\w*i"
-    r"|git\s+(?:add|commit|checkout|switch|pull|push|merge|rebase|reset|stash|apply|cherry-pick|rm|mv"
+    r"|git\s+(?:add|commit|checkout|switch|pull|push|merge|rebase|reset|stash|apply|cherry-pick"
+    r"|rm|mv"
     r"|clean|restore|clone|revert|tag|init)"
     r"|(?:pip3?|uv|npm|pnpm|yarn|poetry|cargo|apt|apt-get|brew|gem|go|conda)\s+"
     r"(?:install|add|remove|uninstall|update|upgrade|get|i|ci|sync)"
@@ -189,7 +191,7 @@ def _editor_command(call: Block) -> str:
 def _path_in(command: str) -> str:
     """Return the one file that a command prints, as a whole or in part."""
     command = _GOES.sub("", command)
-    if re.search(r"&&|\|\||[;<>\n]", command):
+    if re.search(r"&&|\|\||[;<>\n]", _QUOTED.sub("", command)):
         return ""
     first, *filters = [_words(part) for part in command.split("|")]
     if any(words[:1] not in _FILTERS for words in filters) or len(first) < 2:

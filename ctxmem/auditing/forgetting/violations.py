@@ -21,7 +21,8 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = (
-    r"forbidden|prohibited|banned|taboo|off[- ]limits|not (?:be )?(?:allowed|permitted|used|touched"
+    r"no-go|a no|read-only|nobody but me|forbidden|prohibited|banned|taboo|off[- ]limits"
+    r"|not (?:be )?(?:allowed|permitted|used|touched"
     r"|run)|not to be \w+|not ours|alone|untouched|verboten|tabu|untersagt|interdit\w*|prohibid\w*"
     r"|vietat\w*|proibid\w*|in ruhe|unberührt|tranquille|en paz"
 )
@@ -39,17 +40,23 @@ _BEHIND = re.compile(rf"\b(?:{_AFTERWARDS})\b|\b(?:stop|them|sie|les|los)\b", re
 _PASSIVE = re.compile(
     r"^[\w’']+(?: not)? (?:be|get) \w+(?:e[dn]|t)\b|\b(?:it|them)\b(?=\W*$)", re.IGNORECASE
 )
-"""Prohibitions whose object comes before: "X must not be changed", "X is ours, do not change it"."""
+"""Prohibitions whose object comes before: "X must not be changed", "X is ours, leave it"."""
 _WHENEVER = re.compile(
-    r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk|speak)\b(?: (?:to|me|us))*"
+    r",?\s*\b(?:when(?:ever)?|if) (?:you|we) (?:write|answer|reply|respond|talk"
+    r"|speak)\b(?: (?:to|me|us))*"
     r"|,?\s*\bwithout (?:me|us)\b(?=\W*$)|,?\s*\bwenn du (?:mir )?(?:antwortest|schreibst)\b"
     r"|,?\s*\bquand tu (?:me )?(?:réponds|écris)\b|,?\s*\bcuando (?:me )?(?:respondas|escribas)\b",
     re.IGNORECASE,
 )
 """Conditions that are always met."""
-_CLAUSE = re.compile(r"[;:–—]\s|\.\s")
+_CLAUSE = re.compile(
+    r"[;:–—]\s|\.\s|,?\s(?:but|aber|mais|pero)\s"
+    r"|\b(?:use|can|may|allowed|fine|ok)\b[^,]*,\s",  # "Use npm, yarn is forbidden."
+    re.IGNORECASE,
+)
 _WITHOUT = re.compile(
-    r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using |irgendwelche )?(?P<what>[^,.;!?]{3,40})",
+    r"\b(?:without|ohne|sans|sin|senza|sem)\s+(?:any |using "
+    r"|irgendwelche )?(?P<what>[^,.;!?]{3,40})",
     re.IGNORECASE,
 )
 _ANSWERS = re.compile(
@@ -130,19 +137,22 @@ _LANGUAGES = {
 _LANGUAGE = {name: code for code, names in _LANGUAGES.items() for name in names.split()}
 _IN_LANGUAGE = re.compile(
     r"\b(?:answer\w*|repl(?:y|ies)\w*|respon[ds]\w*|writ\w*|speak|talk|communicat\w*|antwort\w*"
-    r"|schreib\w*|r[ée]pon\w*|respond\w*|rispond\w*|everything|always|only|immer|toujours|siempre)\b"
+    r"|schreib\w*|r[ée]pon\w*|respond\w*|rispond\w*|everything|always|only|immer|toujours"
+    r"|siempre)\b"
     rf"[^.!?\n]{{0,60}}?\b(?:in|auf|en|em)\s+(?P<language>{'|'.join(_LANGUAGE)})\b",
     re.IGNORECASE,
 )
 _SPEAKS = re.compile(
-    r"\b(?:answer|repl|respon[ds]|writ|speak|talk|communicat|convers|say|message|antwort|schreib|sprich"
+    r"\b(?:answer|repl|respon[ds]|writ|speak|talk|communicat|convers|say|message|antwort|schreib"
+    r"|sprich"
     r"|spreche|rede|r[ée]pon|respuest|parle|écri|rédig|h[áa]bl|contest|escrib|rispo|parl|scriv|fale"
     r"|escrev|praat|schrijf)",
     re.IGNORECASE,
 )
 _SPOKEN_IN = re.compile(rf"\b(?:in|auf|en|em|to)\s+(?P<language>{'|'.join(_LANGUAGE)})\b", re.I)
 _SOLELY = re.compile(
-    rf"\b(?:only|nur|ausschließlich|seulement|solo|sólo|stick to|switch to)\s+(?:in\s+|auf\s+|en\s+)?"
+    rf"\b(?:only|nur|ausschließlich|seulement|solo|sólo|stick to|switch to)\s+(?:in\s+|auf\s+"
+    rf"|en\s+)?"
     rf"(?P<language>{'|'.join(_LANGUAGE)})\b(?=\W*(?:$|please|bitte|from|s'il|por favor))",
     re.IGNORECASE,
 )
@@ -229,6 +239,7 @@ _LIMIT = re.compile(
     + "|\\b"
     + _COUNTED.format("_before")
     + r"\s+(?:at (?:the )?most|max(?:imum)?|or less|or fewer|tops|is (?:the|my) (?:limit|maximum)"
+    r"|(?:per|an?) (?:reply|answer|response|message)"
     r"|höchstens|au plus|au maximum|como máximo)\b",
     re.IGNORECASE,
 )
@@ -361,12 +372,14 @@ def _says(entry: Entry, word: str) -> Violation | None:
 
 _TICKED = re.compile(r"`([^`\n]{2,80})`")
 _GIT_VERB = re.compile(
-    r"\b(?P<verb>push|commit|merge|rebase)(?:ing|e?d|e?s|t?ed)?\b(?:\s+(?:anything|code|changes|straight"
+    r"\b(?P<verb>push|commit|merge|rebase)(?:ing|e?d|e?s|t?ed)?\b(?:\s+(?:anything|code|changes"
+    r"|straight"
     r"|directly|ever))*(?:\s+(?:to|into|on|onto|in)\s+(?:the\s+)?(?P<to>[\w./-]*\w))?",
     re.IGNORECASE,
 )
 _INSTEAD = re.compile(
-    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|no|instead of|rather than|over|statt|nicht|nie|pas|jamais"
+    r"\b(?P<use>\w+)\b(?:,| and)? (?:not|never|no|instead of|rather than|over|statt|nicht|nie"
+    r"|pas|jamais"
     r"|nunca) (?P<not>npm|yarn|pnpm|bun|pip|poetry|uv|conda|docker|podman|unittest|curl|wget|jest"
     r"|mocha|vitest|pytest)\b",
     re.IGNORECASE,
@@ -378,7 +391,7 @@ _TOUCHING = re.compile(
 )
 _LEAVE = re.compile(
     r"\bleave\b.{1,60}\b(?:alone|untouched|as (?:it|they) (?:is|are))\b|\bhands off\b"
-    r"|\b(?:off[- ]limits|in ruhe|hände weg|tranquille|stay away from|keep out of)\b",
+    r"|\b(?:off[- ]limits|read-only|in ruhe|hände weg|tranquille|stay away from|keep out of)\b",
     re.IGNORECASE,
 )
 _SQL_VERB = re.compile(r"\b(?:DELETE|DROP|TRUNCATE|UPDATE|INSERT|ALTER|MERGE|GRANT)\b")

@@ -23,24 +23,30 @@ AGAIN = re.compile(
 
 INSISTS = re.compile(
     r"\b(?:i|we)(?:['’]ve| have| had|['’]d)?(?: \w+ly| already| just| once| clearly)? (?:told|said"
-    r"|asked|mentioned|agreed|decided|explained|wrote|specified|requested|wanted|made clear|did say)\b"
+    r"|asked|mentioned|agreed|decided|explained|wrote|specified|requested|wanted|made clear"
+    r"|did say)\b"
     r"|\b(?:as|like) (?:(?:i|we)(?:['’]ve| have| had)? )?(?:said|told|mentioned|asked|agreed|stated"
     r"|discussed|before)\b|\balready\b"
     r"|\b(?:you (?:forgot|keep|ignored|left out|were (?:supposed|meant|to))|you['’]ve forgotten)\b"
-    r"|\b(?:i|we) did (?:say|tell|ask|mention|write|explain|specify)\b|\bwie (?:besprochen|vereinbart)\b"
+    r"|\b(?:i|we) did (?:say|tell|ask|mention|write|explain|specify)\b|\bwie (?:besprochen"
+    r"|vereinbart)\b"
     r"|\bdon['’]t forget\b|\bhow (?:many times|often)\b|\b(?:remember|reminder)\s*[,:.!?]"
     r"|^\W*(?:(?:once )?again|once more|one more time|remember|reminder|just to repeat|i repeat"
     r"|(?:noch ?mals?|ich wiederhole|wie gesagt)\b|encore une fois|je (?:le )?répète|otra vez"
     r"|lo repito|repito|ancora una volta|ripeto)\b"
     r"|\b(?:once more|still (?:applies|holds|valid))\b|[,.!] again[.!]"
     r"|\b(?:wie gesagt|schon (?:\w+ )?(?:gesagt|erwähnt|geschrieben)|bereits (?:gesagt|erwähnt)"
-    r"|hab(?:e|en|t)? (?:ich|wir|dir|es|doch)\b[^.!?]{0,40}\bgesagt|hatten? (?:ich|wir)\b[^.!?]{0,40}"
+    r"|hab(?:e|en|t)? (?:ich|wir|dir|es|doch)\b[^.!?]{0,40}\bgesagt|hatten? (?:ich"
+    r"|wir)\b[^.!?]{0,40}"
     r"\b(?:gesagt|gebeten|ausgemacht)|(?:ich|wir) hatten? [^.!?]{0,40}(?:gesagt|gebeten|ausgemacht)"
-    r"|du (?:hast|solltest) [^.!?]{0,40}(?:vergessen|doch)|denk(?:e|en)? (?:sie )?(?:bitte )?(?:daran|dran)"
+    r"|du (?:hast|solltest) [^.!?]{0,40}(?:vergessen|doch)|denk(?:e"
+    r"|en)? (?:sie )?(?:bitte )?(?:daran|dran)"
     r"|comme je (?:l['’]ai )?d\w+|comme convenu|(?:je|on|nous) (?:te |vous |l['’]|t['’]|le |la )*"
-    r"(?:ai|avais|avait|avons|avions) (?:bien |déjà |pourtant )*(?:dit|demandé|précisé|écrit|expliqué)"
+    r"(?:ai|avais|avait|avons|avions) (?:bien |déjà |pourtant )*(?:dit|demandé|précisé|écrit"
+    r"|expliqué)"
     r"|je (?:le |te l['’]|t['’])?(?:ai|avais) [^.!?]{0,12}dit|n['’]oublie\w* pas|rappelle-toi"
-    r"|(?:ya )?(?:te|le|os|les) (?:dije|pedí|he dicho|había dicho|expliqué)|ya (?:te|le|lo|se|os) \w+"
+    r"|(?:ya )?(?:te|le|os|les) (?:dije|pedí|he dicho|había dicho|expliqué)|ya (?:te|le|lo|se"
+    r"|os) \w+"
     r"|como (?:te )?(?:dije|pedí|acordamos)|no olvides|recuerda que"
     r"|come (?:ho |ti ho )?detto|te l['’]ho (?:già )?detto|ti avevo (?:già )?detto)\b",
     re.IGNORECASE,
@@ -61,9 +67,10 @@ _FAINT = frozenset(
         f"{FAINT} which how where who when why whose whom there please want would like could can "
         "remind again need know let me give us was were did say said use used got get have had "
         "this is agree agreed told already before previous wrote explain into so first sorry wait "
-        "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede dime "
-        "noch gleich eigentlich denn quoi qué cuál cuánto dónde qui combien für welche wie wo wer wann warum quel quelle comment cual como donde doch schon gesagt war "
-        "nochmal"
+        "mir nenn nennen gib geben ihnen donner moi pouvez vous indiquer puedes puede "
+        "dime rappelle dis quoi "
+        "noch gleich eigentlich denn qué cuál cuánto dónde qui combien für welche wie wo wer wann "
+        "warum quel quelle comment cual como donde doch schon gesagt war nochmal"
     )
 ) - frozenset(stems("chat order orders list item items session point key"))
 _IRREGULAR = {
@@ -81,6 +88,7 @@ _OTHER_WORDS = {
     for word, *others in (
         group.split("/")
         for group in "memory/ram price/cost/costs/fee phone/telephone email/mail/e-mail "
+        "depth/deep length/long height/high/tall width/wide weight/heavy "
         "participants/people fund/funded/paid/pay/pays photo/picture/image car/vehicle "
         "doctor/physician firm/company surname/lastname postcode/zip zipcode/zip house/home".split()
     )
@@ -88,7 +96,8 @@ _OTHER_WORDS = {
 }
 """Words for the same, one of which stands for all."""
 _GERMAN = re.compile(
-    r"\b(?:der|die|das|den|dem|ein|eine|für|und|ist|war|wird|wann|wie|wo|wer|welche\w*|nicht|zu|im)\b"
+    r"\b(?:der|die|das|den|dem|ein|eine|für|und|ist|war|wird|wann|wie|wo|wer|welche\w*|nicht|zu"
+    r"|im)\b"
 )
 _LEAST_STEM = 3
 _PAST = re.compile(rf"\b(?:{'|'.join(_IRREGULAR)})\b", re.IGNORECASE)
