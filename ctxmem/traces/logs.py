@@ -65,9 +65,11 @@ def read_hits(record: dict[str, Any], place: str) -> Iterator[Event]:
     """Yield what was retrieved for a query; hits that come one by one are joined by their query."""
     key = _hits_key(record)
     query = query_of(record) if key else query_of(record.get("query", record.get("question")))
-    asked = named_in(record, ("query_id", "qid", *TRACES))
-    one_by_one = "" if key else f"{place.rpartition(':')[0]} {asked or query or ''}"
-    found = passage_of(record) if key is None else None
+    one_by_one, found = "", None
+    if key is None:
+        asked = named_in(record, ("query_id", "qid", *TRACES))
+        one_by_one = f"{place.rpartition(':')[0]} {asked or query or ''}"
+        found = passage_of(record)
     yield Event(
         Kind.RETRIEVAL,
         place,
