@@ -32,9 +32,10 @@ class Call:
 
     `span` and `parent` are ids of a transcript's lines; a `link` is a line without a message. A
     `plain` call is a record of messages that names no model. `known` turns were counted before, in
-    the session that this one is a copy of, and `thread` separates chats of one session. The passages
-    of an `unlike` call are known to have no text in common; `cut` is what a `Cutter` made of the one
-    message of a turn in advance.
+    the session that this one is a copy of, and `thread` separates chats of one session.
+
+    `cut` is what a `Cutter` made in advance of the one message of a turn, or of a list of passages;
+    those of an `unlike` call are known to have no text in common.
     """
 
     place: str

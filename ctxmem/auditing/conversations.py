@@ -23,6 +23,7 @@ KEPT_BYTES = 128 << 20
 """Conversations that are open hold about so many bytes; beyond, the longest idle are released."""
 
 _MESSAGES = ("msgs", "turns")
+_HAS_MESSAGES = frozenset(_MESSAGES)
 _MOST_COMPARED = 8  # of them, message by message
 _MOST_OPEN = 64  # conversations of one session that a request may continue
 
@@ -174,17 +175,19 @@ def _record(given: tuple[Any, str]) -> tuple[Any, str]:
     A `Window` is what was retrieved for one request; `msgs` and `turns` are names of messages.
     """
     record, place = given
-    if isinstance(record, Window):
+    if isinstance(record, dict):
+        if _HAS_MESSAGES.isdisjoint(record) or "messages" in record:
+            return given
+        for name in _MESSAGES:
+            inner = record.get(name)
+            if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+                return {**record, "messages": list(map(_with_content, inner))}, place
+    elif isinstance(record, Window):
         hits = [
             {"text": piece.header + piece.text, "id": piece.chunk_ids[0], "source": piece.source}
             for piece in record.pieces
         ]
         return {"hits": hits}, place
-    if isinstance(record, dict) and "messages" not in record:
-        for name in _MESSAGES:
-            inner = record.get(name)
-            if isinstance(inner, list) and inner and isinstance(inner[0], dict):
-                return {**record, "messages": list(map(_with_content, inner))}, place
     return given
 
 

@@ -372,7 +372,8 @@ class Boilerplate:
         passages = [
             (i, self._known(window.segments[i]))
             for i in window.unmarked()
-            if window.segments[i].role != "assistant" and not _is_said(window, i)
+            if (role := window.segments[i].role) == "passage"
+            or (role != "assistant" and not _is_said(window, i))
         ]
         # The passages with a line, as their lines. What users write from a template, question by
         # question, and the examples of a prompt are no documents: only one message counts.
@@ -446,14 +447,13 @@ def _units(text: str) -> list[str]:
     """Cut at lines, long ones at sentences; what is short or has few words is left out."""
     if "\n" not in text and ". " not in text:
         return []
-    found = []
-    short = 0
-    for line in text.split("\n"):
-        parts = line.split(". ") if len(line) > _LONG_LINE or "\n" not in text else (line,)
-        for part in parts:
-            unit = part.strip()
-            if len(unit) >= _LEAST_UNIT and has_words(unit):
-                found.append(unit)
-            elif unit:
-                short += 1
-    return found if len(found) + short > 1 else []
+    if "\n" not in text:
+        parts = text.split(". ")
+    else:
+        parts = []
+        for line in text.split("\n"):
+            parts += line.split(". ") if len(line) > _LONG_LINE else (line,)
+    units = [unit for unit in map(str.strip, parts) if unit]
+    if len(units) < 2:
+        return []
+    return [unit for unit in units if len(unit) >= _LEAST_UNIT and has_words(unit)]

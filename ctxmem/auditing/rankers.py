@@ -62,7 +62,7 @@ class Rankers:
                 if len(self._rankers) >= _NAMED:
                     continue
                 ranker = self._rankers[event.name] = _Ranker(place=place)
-            others = {key for j, of in enumerate(keys) if j != i for key in of}
+            others = set().union(*keys[:i], *keys[i + 1 :])
             self._add_list(ranker, event, keys[i], others, tokens_of)
         for (i, a), (j, b) in combinations(enumerate(lists), 2):
             if a.name != b.name:

@@ -242,8 +242,11 @@ class Cutter:
         """Cut and count at once the plain messages and the passages of calls that come next."""
         fresh: list[Segment] = []
         for call in calls:
-            if call.turn is None:
-                fresh += () if call.messages else map(self._passage, call.shown)
+            if not call.messages:
+                call.cut = list(map(self._passage, call.shown))
+                fresh += call.cut
+            elif call.turn is None:
+                continue
             elif len(call.messages) == 1 and is_plain(call.messages[0]):
                 text, role = call.messages[0]["content"], ROLES[call.messages[0]["role"]]
                 if text and "\n" not in text:  # a transcript has each text once: it is not kept
@@ -258,7 +261,7 @@ class Cutter:
         if call.messages:
             self._cut_messages(call, window)
         else:
-            window.segments = [self._passage(passage) for passage in call.shown]
+            window.segments = call.cut or list(map(self._passage, call.shown))
             window.message_of = [0] * len(window.segments)
             self._count(window.segments)
             window.tokens = sum(segment.tokens for segment in window.segments)
@@ -285,7 +288,7 @@ class Cutter:
     def messages(self, call: Call) -> list[Message]:
         """Return the messages of a call, cut and counted."""
         meter = self.meter(call.model)
-        if call.cut is not None:
+        if call.cut:
             self._price(call.cut, call.messages[0]["role"], meter)
             return [call.cut]
         messages = [self._message(message, meter) for message in call.messages]

@@ -20,9 +20,7 @@ class Overlap(NamedTuple):
     characters: int
 
 
-def overlaps(
-    texts: Sequence[str], min_chars: int, group: ArrayLike | None = None
-) -> list[Overlap]:
+def overlaps(texts: Sequence[str], min_chars: int, group: ArrayLike | None = None) -> list[Overlap]:
     """Return, for each text at most once, the other that holds it or that it goes on from.
 
     Equal texts are given with the first of them. `group` has a number for each text; only texts of

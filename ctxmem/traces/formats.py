@@ -155,7 +155,7 @@ def _told(record: dict[str, Any], shape: _Shape, place: str, tally: Tally) -> Se
 
 def _bound(event: Event, tally: Tally) -> None:
     """Cut what no request has, so that one record cannot take all memory."""
-    if max(len(event.messages), len(event.passages)) > MOST_PARTS:
+    if len(event.messages) > MOST_PARTS or len(event.passages) > MOST_PARTS:
         tally.skip(f"of more than {MOST_PARTS:,} messages or passages, read in part", event.place)
         del event.messages[MOST_PARTS:]
         del event.passages[MOST_PARTS:]

@@ -65,8 +65,10 @@ def read_hits(record: dict[str, Any], place: str) -> Iterator[Event]:
     """Yield what was retrieved for a query; hits that come one by one are joined by their query."""
     key = _hits_key(record)
     query = query_of(record) if key else query_of(record.get("query", record.get("question")))
-    asked = named_in(record, ("query_id", "qid", *TRACES))
-    one_by_one = "" if key else f"{place.rpartition(':')[0]} {asked or query or ''}"
+    one_by_one = ""
+    if key is None:
+        asked = named_in(record, ("query_id", "qid", *TRACES))
+        one_by_one = f"{place.rpartition(':')[0]} {asked or query or ''}"
     trace = one_by_one or named_in(record, TRACES) or ""
     lists = _lists(record[key]) if key else {"": [record]}
     if len(lists) > 1:

@@ -24,6 +24,7 @@ _ROLE_OF_CLASS = {
 }
 _PAIRS = frozenset(("system", "developer", "user", "human", "assistant", "ai", "tool"))
 _UNTYPED = frozenset(("text", "toolUse", "toolResult", "functionCall", "functionResponse"))
+_WRAPPERS = frozenset(("type", "lc", "data", "parts"))  # fields of messages that are wrapped
 _DEEPEST = 20  # wrappers around messages
 
 
@@ -47,7 +48,7 @@ def query_of(value: Any, depth: int = 0) -> str | None:
 
 def message_of(value: Any) -> Any:
     """Return a message in its provider's shape: frameworks' wrappers are taken off."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or ("role" in value and _WRAPPERS.isdisjoint(value)):
         return value
     serialized = value.get("type") == "constructor" or value.get("lc") == 1
     if serialized and isinstance(value.get("kwargs"), dict):

@@ -37,8 +37,9 @@ def _shape(value: dict[str, Any]) -> _Shape:
     known = hash(tuple(value))
     shape = _SHAPES.get(known)
     if shape is None:
-        fields = [tuple(k for k in names if k in value) for names in _FIELDS]
-        shape = _Shape(*fields, flat=value.keys().isdisjoint(_INSIDE))
+        texts, ids, scores, sources = (tuple(filter(value.__contains__, of)) for of in _FIELDS)
+        flat = value.keys().isdisjoint(_INSIDE)
+        shape = _Shape(texts, ids, scores, sources, flat)
         if len(_SHAPES) >= _MOST_SHAPES:
             _SHAPES.clear()
         _SHAPES[known] = shape
