@@ -63,3 +63,9 @@ def test_files_that_were_read_again_are_found_by_name_and_nothing_is_said_of_the
 def test_sessions_are_named_by_their_first_question(found):
     named = [session["about"] for session in found.sessions if session["calls"]]
     assert len(named) >= 7 and all(re.search(r"the \w+, please", about) for about in named)
+
+
+def test_what_repeats_in_sessions_and_their_requests_adds_up_to_the_total(found):
+    assert sum(s["repeated"] for s in found.sessions) == found.totals["repeated_tokens"] > 0
+    for session in found.sessions:
+        assert sum(row["repeated"] for row in session["rows"]) == session["repeated"]

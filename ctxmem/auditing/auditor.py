@@ -28,6 +28,7 @@ from ctxmem.auditing.rankers import Rankers
 from ctxmem.auditing.replay import Found, Replay
 from ctxmem.auditing.segments import PART_OF, PARTS, Cutter, Message, Segment, Window, is_foreign
 from ctxmem.auditing.sessions import (
+    DRAWN_ROWS,
     LONGEST_TRANSCRIPT,
     Row,
     Session,
@@ -158,9 +159,7 @@ class Auditor:
                 mark_versions(window, self.ledger)
                 mark_overlaps(window, self.ledger)
             self._boilerplate.mark(window, self.ledger)
-        repeated = sum(
-            segments[i].tokens for i, mark in window.marks.items() if mark in ("repeat", "resent")
-        )
+        repeated = sum(self._repeated()) - sum(before)
         parts = tuple(window.parts.values())
         row = Row(
             *(call.place, call.time, window.tokens, window.stable, repeated, window.lost, parts),
@@ -374,6 +373,8 @@ class Auditor:
             row.paid = paid.money
             self.ledger.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
         self._account(call, session, row)
+        if len(chat.rows) < DRAWN_ROWS:
+            chat.rows.append(row)
         self.totals.compared += tokens if chat.calls or chat.sent else 0
         chat.calls += 1
         chat.sizes.append((len(chat.messages), tokens))
@@ -459,6 +460,7 @@ class Auditor:
                 if segment.telling and at not in window.marks
             ]
             mark_labelled(window, self.ledger, sent)
+            self._add_partly(session, chat, window, sent)
             mark_versions(window, self.ledger)
         # An answer may be told block by block, so its results stand apart from its calls by right.
         if chat.uses_tools:
@@ -468,6 +470,16 @@ class Auditor:
             found = self._repeated()[0] - before
             meter = self._cutter.meter(chat.model)
             self.replay.add_chat(session.name, chat, found, meter)
+
+    @staticmethod
+    def _add_partly(
+        session: Session, chat: Transcript, window: Window, sent: Sequence[int]
+    ) -> None:
+        """Add lines that repeat others, found when a chat is closed, to the calls that had them."""
+        for at, tokens in window.partly.items():
+            session.repeated += tokens * sent[at]
+            for row in chat.rows[chat.born[at] :]:
+                row.repeated += tokens
 
     # Drawing
 

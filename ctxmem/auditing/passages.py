@@ -99,7 +99,10 @@ def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = 
                 window.marks[i] = "repeat"
                 sent = 1 if calls is None else calls[i]
                 if sent > 0:
-                    add_repeat(window, ledger, results, counted, i, source, run=run, calls=sent)
+                    tokens = add_repeat(
+                        window, ledger, results, counted, i, source, run=run, calls=sent
+                    )
+                    window.partly[i] = window.partly.get(i, 0) + tokens
         numbers.append(i)
         index.add(segment.text)
 
@@ -115,8 +118,8 @@ def add_repeat(
     run: Run | None = None,
     calls: int = 1,
     first: str = "",
-) -> None:
-    """Add a segment that repeats an earlier one, or the lines of it that do.
+) -> int:
+    """Add a segment that repeats an earlier one, or the lines of it that do; return their tokens.
 
     All that repeats of the results of one call is one finding: a file that is read again. `counted`
     holds the copies of such results that were counted; `first` is where the first copy is.
@@ -150,6 +153,7 @@ def add_repeat(
         at=at,
         request=request,
     )
+    return tokens
 
 
 def _fix_of(window: Window, at: int, source: int, budget: int | None) -> fixes.Fix:

@@ -156,6 +156,7 @@ class Window:
     segments: list[Segment]
     places: list[dict[str, Any]] = field(default_factory=list)
     marks: Marks = field(default_factory=dict)
+    partly: dict[int, int] = field(default_factory=dict)  # tokens of lines that repeat others
     unique: list[int] = field(default_factory=list)
     common: int = 0
     stable: int = 0

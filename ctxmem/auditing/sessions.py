@@ -43,7 +43,7 @@ _TEXT_OF = {
 _TITLE = 40  # characters of a question that names a session
 _BLANK = key_of("")
 _HELD_CHARACTERS = 48 << 20
-_ROWS = 400  # calls of a session that the page can draw
+DRAWN_ROWS = 400  # calls of a session that the page can draw
 _THREADS = 4
 _CLOCK = re.compile(
     r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?|\b\d{4}-\d\d-\d\d|\b1[5-9]\d{8}\b"
@@ -134,6 +134,7 @@ class Transcript:
     model: str = ""
     about: str = ""  # how its first question begins
     message_of: list[int] = field(default_factory=list)  # the message of each segment
+    rows: list[Row] = field(default_factory=list)  # of its first calls
     place: str = ""  # of the last message
     at: dict[int, int] = field(default_factory=dict)  # key -> its first segment
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (segment, the first of its text)
@@ -223,7 +224,7 @@ def add_row(session: Session, row: Row) -> None:
     session.lost += row.lost
     if len(session.sizes) < 1 << 14:
         session.sizes.append(row.tokens)
-    if len(session.rows) < _ROWS:
+    if len(session.rows) < DRAWN_ROWS:
         session.rows.append(row)
 
 

@@ -69,7 +69,7 @@ def _is_chat(message: Any) -> bool:
 
 
 def _is_one_of(value: Any, known: frozenset[str]) -> bool:
-    """Tell whether a value is one of the known names; a damaged log may have a list in its place."""
+    """Return whether a value is one of the known names; a damaged log may have a list there."""
     return isinstance(value, str) and value in known
 
 

@@ -53,8 +53,8 @@ class Block:
         self.kind, self.role, self.key, self.name, self.body = kind, role, key, name, body
         if "<system-reminder>" in text:
             text = _REMINDER.sub("\n", text)
-        self.text = _LINE_END.sub("", text).strip()
-        self.content = key_of(self.text)
+        self.text = _LINE_END.sub("", text).strip("\n")
+        self.content = key_of(self.text.strip())
 
     @cached_property
     def low(self) -> str:
