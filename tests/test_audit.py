@@ -14,7 +14,7 @@ import ctxmem
 import ctxmem.pricing
 from ctxmem import BudgetError, InputError, InputTypeError, audit
 from ctxmem.auditing import KINDS
-from ctxmem.auditing.ledger import FIXES
+from ctxmem.auditing.findings import FIXES
 
 ONE = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 TWO = "Whoever moves tells the post office two weeks ahead and leaves the new address."

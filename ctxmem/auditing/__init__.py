@@ -10,7 +10,7 @@ segments   what a window is made of
 passages   what repeats within a window
 sessions   what changes from call to call
 rankers    what scores and sizes of lists mean
-ledger     findings, added up
+findings   findings, added up
 auditor    one walk through all of it
 paying     what was paid for input, and what findings cost of it
 replay     the same requests, packed with ctxmem
@@ -32,9 +32,9 @@ from ctxmem.auditing.assembly import HELD
 from ctxmem.auditing.auditor import Auditor
 from ctxmem.auditing.batches import batches
 from ctxmem.auditing.conversations import calls_in
+from ctxmem.auditing.findings import KINDS, AuditFinding
 from ctxmem.auditing.forgotten import Forgetting
 from ctxmem.auditing.gate import Condition, failed, measured_words, read_conditions
-from ctxmem.auditing.ledger import KINDS, AuditFinding
 from ctxmem.auditing.lineage import Lineage
 from ctxmem.auditing.paying import Payer
 from ctxmem.auditing.replay import Replay
@@ -247,7 +247,7 @@ def audit(
         if forgetting is not None:
             forgetting.finish()
         sessions, windows = auditor.finish()
-    findings = auditor.ledger.findings()
+    findings = auditor.findings.sorted()
     return Audit(
         findings,
         _totals(auditor, resolved.name, resolved.exact),
@@ -261,8 +261,8 @@ def audit(
 
 
 def _totals(auditor: Auditor, counter: str, exact: bool) -> dict[str, Any]:
-    totals, ledger = auditor.totals, auditor.ledger
-    repeated = ledger.tokens["repeat_in_request"] + ledger.tokens["repeat_in_session"]
+    totals, findings = auditor.totals, auditor.findings
+    repeated = findings.tokens["repeat_in_request"] + findings.tokens["repeat_in_session"]
     return {
         "calls": totals.calls,
         "requests": totals.requests,
@@ -275,8 +275,8 @@ def _totals(auditor: Auditor, counter: str, exact: bool) -> dict[str, Any]:
         "parts": dict(zip(PARTS, totals.parts, strict=True)),
         "repeated_tokens": repeated,
         "repeated_share": repeated / max(1, totals.tokens),
-        "waste": dict(ledger.tokens),
-        "findings": ledger.found(),
+        "waste": dict(findings.tokens),
+        "findings": findings.found(),
         "stable_tokens": totals.stable,
         "stable_share": totals.stable / totals.compared if totals.compared else None,
         "lost_tokens": totals.lost,
@@ -300,7 +300,7 @@ def _totals(auditor: Auditor, counter: str, exact: bool) -> dict[str, Any]:
 
 def _money(auditor: Auditor) -> dict[str, Any] | None:
     """Return what was paid for input, and what findings cost of it; None without prices."""
-    payer, totals, spent = auditor.payer, auditor.totals, auditor.ledger.money
+    payer, totals, spent = auditor.payer, auditor.totals, auditor.findings.money
     if payer is None:
         return None
     logged = {"calls": totals.logged_calls, "money": totals.logged}

@@ -11,7 +11,7 @@ from typing import Any
 
 from ctxmem.auditing import fixes
 from ctxmem.auditing.assembly import Call
-from ctxmem.auditing.ledger import Ledger
+from ctxmem.auditing.findings import FindingAggregator
 from ctxmem.auditing.lineage import inferred_session
 from ctxmem.auditing.passages import (
     Boilerplate,
@@ -108,7 +108,7 @@ class Auditor:
         self.counter = counter
         self.budget = budget
         self.near = near
-        self.ledger = Ledger(budget)
+        self.findings = FindingAggregator(budget)
         self.totals = Totals()
         self.replay = replay
         self.payer = payer
@@ -144,21 +144,21 @@ class Auditor:
         if self.payer is not None:
             paid = self.payer.window(window)
             session.account.add(paid)
-            self.ledger.price = Till(window, paid, session.account, self.payer)
+            self.findings.price = Till(window, paid, session.account, self.payer)
         session.about = session.about or call.query or _question(segments)
-        mark_repeats(window, self.ledger)
+        mark_repeats(window, self.findings)
         if call.messages:
             self.totals.compared += window.tokens if session.threads else 0
-            compare(session, window, self.ledger)
+            compare(session, window, self.findings)
             if window.uses_tools:
                 self._check_pairs(call, session)
         self._mark_resent(session, window)
         if self.near:
-            mark_labelled(window, self.ledger)
+            mark_labelled(window, self.findings)
             if not call.unlike:
-                mark_versions(window, self.ledger)
-                mark_overlaps(window, self.ledger)
-            self._boilerplate.mark(window, self.ledger)
+                mark_versions(window, self.findings)
+                mark_overlaps(window, self.findings)
+            self._boilerplate.mark(window, self.findings)
         repeated = sum(self._repeated()) - sum(before)
         parts = tuple(window.parts.values())
         row = Row(
@@ -179,7 +179,7 @@ class Auditor:
 
     def _repeated(self) -> tuple[int, int]:
         """Return the tokens that repeat others of their request, or of earlier ones, so far."""
-        tokens = self.ledger.tokens
+        tokens = self.findings.tokens
         return tokens["repeat_in_request"], tokens["repeat_in_session"]
 
     def _places(
@@ -219,7 +219,7 @@ class Auditor:
                 about = (session.name, segment.key)
                 describe = partial(_again, segment, first)
                 tokens = segment.tokens
-                self.ledger.add("repeat_in_session", about, tokens, place, describe, at=i)
+                self.findings.add("repeat_in_session", about, tokens, place, describe, at=i)
 
     def _check_pairs(self, call: Call, session: Session, kinds: Sequence[str] = _PAIRS) -> None:
         try:
@@ -233,7 +233,7 @@ class Auditor:
                 about = (session.name, finding.kind, finding.detail)
                 detail = f"message {finding.index}: {finding.detail}"
                 title = f"{_UNPAIRED[finding.kind]}: {session.title}"
-                self.ledger.add("broken_pair", about, 0, place, partial(_plain, title, detail))
+                self.findings.add("broken_pair", about, 0, place, partial(_plain, title, detail))
 
     def _account(self, call: Call, session: Session, row: Row) -> None:
         totals = self.totals
@@ -281,7 +281,7 @@ class Auditor:
         place = self._place(call, session, 0)
         fix = partial(fixes.within, self.budget, call.messages, self.counter)
         over = most - self.budget
-        self.ledger.add("over_budget", session.name, over, place, describe, fix=fix)
+        self.findings.add("over_budget", session.name, over, place, describe, fix=fix)
 
     def _add_usage(self, call: Call, tokens: int) -> None:
         totals = self.totals
@@ -371,7 +371,7 @@ class Auditor:
             session.account.add(paid)
             chat.paid.append(paid)
             row.paid = paid.money
-            self.ledger.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
+            self.findings.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
         self._account(call, session, row)
         if len(chat.rows) < DRAWN_ROWS:
             chat.rows.append(row)
@@ -436,7 +436,7 @@ class Auditor:
         if self.payer is not None:
             sizes = (segment.tokens for segment in chat.segments)
             places = list(zip(chat.starts, sizes, chat.born, strict=True))
-            self.ledger.price = TranscriptTill(chat.paid, places, session.account, self.payer)
+            self.findings.price = TranscriptTill(chat.paid, places, session.account, self.payer)
 
         def place(at: int) -> dict[str, Any]:
             where = {"place": chat.places[at], "session": session.name}
@@ -452,16 +452,16 @@ class Auditor:
             window.marks[at] = "repeat"
             if sent[at] > 0:
                 more: dict[str, Any] = {"calls": sent[at], "first": chat.places[source]}
-                add_repeat(window, self.ledger, results, counted, at, source, **more)
+                add_repeat(window, self.findings, results, counted, at, source, **more)
         if self.near:
             window.unique = [
                 at
                 for at, segment in enumerate(chat.segments)
                 if segment.telling and at not in window.marks
             ]
-            mark_labelled(window, self.ledger, sent)
+            mark_labelled(window, self.findings, sent)
             self._add_partly(session, chat, window, sent)
-            mark_versions(window, self.ledger)
+            mark_versions(window, self.findings)
         # An answer may be told block by block, so its results stand apart from its calls by right.
         if chat.uses_tools:
             self._check_pairs(asked, session, ("orphan_result", "open_call"))
@@ -534,8 +534,8 @@ class Auditor:
         if session.transcript is not None:
             self._close_transcript(session)
         if self.payer is not None:
-            self.ledger.price = partial(self._price_growth, session)
-        close(session, self.ledger)
+            self.findings.price = partial(self._price_growth, session)
+        close(session, self.findings)
         self.totals.sessions += 1
         self._number += 1
         session.threads, session.seen, session.transcript = [], {}, None
@@ -551,9 +551,9 @@ class Auditor:
         for session in self._sessions.rest():
             self._close(session)
         if self.payer is not None:
-            self.ledger.price = self._price_anywhere
-        self.ledger.calls = self.totals.calls
-        self.rankers.tell(self.ledger)
+            self.findings.price = self._price_anywhere
+        self.findings.calls = self.totals.calls
+        self.rankers.tell(self.findings)
         sessions = [
             {
                 "session": session.name,

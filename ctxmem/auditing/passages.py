@@ -10,7 +10,7 @@ import numpy as np
 
 from ctxmem.auditing import fixes
 from ctxmem.auditing.assembly import Call
-from ctxmem.auditing.ledger import Ledger
+from ctxmem.auditing.findings import FindingAggregator
 from ctxmem.auditing.segments import Segment, Window, key_of
 from ctxmem.auditing.tool_results import ToolCall, ToolResults
 from ctxmem.chat.forms import are_items, is_of_one_form, is_prose, say_the_same
@@ -36,7 +36,7 @@ _ALIKE = 0.5  # lines that two passages share from which on they are reads of on
 _COMPARED = 8  # passages with one line that are compared
 
 
-def mark_repeats(window: Window, ledger: Ledger) -> None:
+def mark_repeats(window: Window, findings: FindingAggregator) -> None:
     """Mark what the window has before, and note what it has for the first time."""
     first: dict[int, int] = {}
     repeats: list[tuple[int, int]] = []
@@ -52,7 +52,7 @@ def mark_repeats(window: Window, ledger: Ledger) -> None:
         results, counted = ToolResults(window.call.messages), set[Hashable]()
         for i, source in repeats:
             window.marks[i] = "repeat"
-            add_repeat(window, ledger, results, counted, i, source)
+            add_repeat(window, findings, results, counted, i, source)
 
 
 def note_unlike(calls: Sequence[Call]) -> None:
@@ -77,7 +77,9 @@ def note_unlike(calls: Sequence[Call]) -> None:
         calls[number].unlike = False
 
 
-def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = None) -> None:
+def mark_labelled(
+    window: Window, findings: FindingAggregator, calls: Sequence[int] | None = None
+) -> None:
     """Mark passages whose lines were there before, behind another label or in front of a question.
 
     Where passages were retrieved, their ends are known; then that is a matter of overlaps. `calls`
@@ -100,7 +102,7 @@ def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = 
                 sent = 1 if calls is None else calls[i]
                 if sent > 0:
                     tokens = add_repeat(
-                        window, ledger, results, counted, i, source, run=run, calls=sent
+                        window, findings, results, counted, i, source, run=run, calls=sent
                     )
                     window.partly[i] = window.partly.get(i, 0) + tokens
         numbers.append(i)
@@ -109,7 +111,7 @@ def mark_labelled(window: Window, ledger: Ledger, calls: Sequence[int] | None = 
 
 def add_repeat(
     window: Window,
-    ledger: Ledger,
+    findings: FindingAggregator,
     results: ToolResults,
     counted: set[Hashable],
     at: int,
@@ -141,7 +143,7 @@ def add_repeat(
         copy = (place.get("message"), about)
         count = 0 if copy in counted else calls
         counted.add(copy)
-    ledger.add(
+    findings.add(
         "repeat_in_request",
         about,
         tokens * calls,
@@ -149,7 +151,7 @@ def add_repeat(
         partial(_repeat, segment, text, call, again, first),
         count=count,
         requests=calls,
-        fix=partial(_fix_of, window, at, source, ledger.budget),
+        fix=partial(_fix_of, window, at, source, findings.budget),
         at=at,
         request=request,
     )
@@ -227,7 +229,7 @@ def begins(text: str) -> str:
     return line if len(line) <= 60 else line[:59] + "…"
 
 
-def mark_versions(window: Window, ledger: Ledger) -> None:
+def mark_versions(window: Window, findings: FindingAggregator) -> None:
     """Mark passages that are versions of longer ones in the window."""
     segments = window.segments
     compared = [i for i in window.unmarked() if segments[i].text]
@@ -245,13 +247,13 @@ def mark_versions(window: Window, ledger: Ledger) -> None:
             one, other = segments[i], segments[longest]
             tokens = 0 if i in window.marks else one.tokens
             window.marks.setdefault(i, "version")
-            ledger.add(
+            findings.add(
                 "near_version",
                 tuple(sorted((one.key, other.key))),
                 tokens,
                 window.places[i],
                 partial(_versions, one, other),
-                fix=partial(_version_fix, window, one, other, ledger.budget),
+                fix=partial(_version_fix, window, one, other, findings.budget),
                 at=i,
             )
 
@@ -307,7 +309,7 @@ def _versions(one: Segment, other: Segment) -> tuple[str, str, list[str]]:
     return f"{one.name} and {other.name}", how, texts
 
 
-def mark_overlaps(window: Window, ledger: Ledger) -> None:
+def mark_overlaps(window: Window, findings: FindingAggregator) -> None:
     """Mark passages that begin with the end of another, or are inside it."""
     segments = window.segments
     compared = [i for i in window.unmarked() if len(segments[i].text) >= OVERLAP_CHARACTERS]
@@ -320,13 +322,13 @@ def mark_overlaps(window: Window, ledger: Ledger) -> None:
         if not _are_cut(window, i, j):
             continue
         window.marks[j] = "overlap"
-        ledger.add(
+        findings.add(
             "overlap",
             (one.key, other.key),
             other.tokens * characters // max(1, len(texts[right])),
             window.places[j],
             partial(_overlap, one, other, texts[right][:characters]),
-            fix=partial(_span_fix, window, ledger.budget),
+            fix=partial(_span_fix, window, findings.budget),
             at=j,
         )
 
@@ -371,7 +373,7 @@ class Boilerplate:
         self._count: dict[int, int] = {}
         self._hot: dict[int, _Line] = {}
 
-    def mark(self, window: Window, ledger: Ledger) -> None:
+    def mark(self, window: Window, findings: FindingAggregator) -> None:
         """Count the lines of passages, and report those that this window has again and again."""
         passages = [
             (i, self._known(window.segments[i]))
@@ -395,7 +397,7 @@ class Boilerplate:
                 if any(_are_reads_of_one(lines, other) for other in others):
                     continue
                 if others:
-                    self._tell(unit, i, window.places[i], ledger)
+                    self._tell(unit, i, window.places[i], findings)
                 if len(others) < _COMPARED:
                     others.append(lines)
 
@@ -423,7 +425,7 @@ class Boilerplate:
             if len(self._count) > _MOST_UNITS // 2:
                 self._count = {}
 
-    def _tell(self, unit: int, at: int, place: dict[str, Any], ledger: Ledger) -> None:
+    def _tell(self, unit: int, at: int, place: dict[str, Any], findings: FindingAggregator) -> None:
         text, tokens, _ = self._hot[unit]
 
         def describe() -> tuple[str, str, list[str]]:
@@ -431,7 +433,7 @@ class Boilerplate:
             detail = f"a line of {tokens:,} tokens in passages that have little else in common"
             return title, detail, [text]
 
-        ledger.add(
+        findings.add(
             "boilerplate", unit, tokens, place, describe, fix=fixes.without_line(text), at=at
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from ctxmem.auditing.ledger import Ledger
+from ctxmem.auditing.findings import FindingAggregator
 from ctxmem.auditing.segments import key_of
 from ctxmem.traces import Event, Passage
 
@@ -116,16 +116,16 @@ class Rankers:
         known["first above"] += low_a > high_b
         known["second above"] += low_b > high_a
 
-    def tell(self, ledger: Ledger) -> None:
+    def tell(self, findings: FindingAggregator) -> None:
         """Add what there is to say of the rankers."""
         for name, ranker in self._rankers.items():
-            self._tell_rising(ledger, name, ranker)
-            self._tell_pooled(ledger, name, ranker)
-            self._tell_size(ledger, name, ranker)
+            self._tell_rising(findings, name, ranker)
+            self._tell_pooled(findings, name, ranker)
+            self._tell_size(findings, name, ranker)
         for names, known in self._pairs.items():
-            self._tell_apart(ledger, names, known)
+            self._tell_apart(findings, names, known)
 
-    def _tell_rising(self, ledger: Ledger, name: str, ranker: _Ranker) -> None:
+    def _tell_rising(self, findings: FindingAggregator, name: str, ranker: _Ranker) -> None:
         if ranker.scored < LEAST_LISTS or ranker.rising < RISING * ranker.scored:
             return
         title = f"scores of {_called(name)} rise from the first passage to the last"
@@ -133,12 +133,14 @@ class Rankers:
             f"in {ranker.rising:,} of {ranker.scored:,} lists; a distance was taken for a score: "
             f"give its negative, or ranks"
         )
-        ledger.add(
+        findings.add(
             "miscalibrated", (name, "rising"), 0, ranker.place, lambda: (title, detail, []),
             requests=ranker.scored,
         )  # fmt: skip
 
-    def _tell_apart(self, ledger: Ledger, names: tuple[str, str], known: Counter[str]) -> None:
+    def _tell_apart(
+        self, findings: FindingAggregator, names: tuple[str, str], known: Counter[str]
+    ) -> None:
         above, below = names
         count = known["first above"]
         if known["second above"] > count:
@@ -151,11 +153,11 @@ class Rankers:
             f"score of the other: merged by score, the best of {_called(below)} comes last"
         )
         place = self._rankers[above].place if above in self._rankers else {}
-        ledger.add(
+        findings.add(
             "miscalibrated", names, 0, place, lambda: (title, detail, []), requests=known["pairs"]
         )
 
-    def _tell_pooled(self, ledger: Ledger, name: str, ranker: _Ranker) -> None:
+    def _tell_pooled(self, findings: FindingAggregator, name: str, ranker: _Ranker) -> None:
         """Tell a ranker whose scores order passages within a query, and not between queries.
 
         What another list returned too counts as relevant: no trace says more.
@@ -173,12 +175,12 @@ class Rankers:
             f"{within:.0%} of cases, of two queries' passages in {between:.0%}: one threshold for "
             f"all cuts good passages of some and keeps bad ones of others"
         )
-        ledger.add(
+        findings.add(
             "miscalibrated", (name, "pooled"), 0, ranker.place, lambda: (title, detail, []),
             requests=ranker.scored,
         )  # fmt: skip
 
-    def _tell_size(self, ledger: Ledger, name: str, ranker: _Ranker) -> None:
+    def _tell_size(self, findings: FindingAggregator, name: str, ranker: _Ranker) -> None:
         if len(ranker.queries) < LEAST_QUERIES:
             return
         size, times = ranker.sizes.most_common(1)[0]
@@ -190,7 +192,7 @@ class Rankers:
             detail += (
                 f"; in {ranker.faded:,} of them the last passages score less than half of the best"
             )
-        ledger.add(
+        findings.add(
             "same_budget", name, ranker.faded_tokens, ranker.place, lambda: (title, detail, []),
             requests=ranker.lists,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctxmem.auditing import fixes
-from ctxmem.auditing.ledger import Ledger
+from ctxmem.auditing.findings import FindingAggregator
 from ctxmem.auditing.paying import Account, Paid
 from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
 from ctxmem.dedup import contrast
@@ -231,7 +231,7 @@ def add_row(session: Session, row: Row) -> None:
 # The prefix
 
 
-def compare(session: Session, window: Window, ledger: Ledger) -> None:
+def compare(session: Session, window: Window, findings: FindingAggregator) -> None:
     """Compare a window with the one before it, and report what changed in front of what stayed."""
     segments = window.segments
     thread, common, old = _closest(session, segments)
@@ -251,7 +251,7 @@ def compare(session: Session, window: Window, ledger: Ledger) -> None:
         what = _changed(thread.segments[old:], segments[common:])
         session.shrunk |= what == "dropped"
         if _breaks_often(session):
-            _tell_break(session, what, thread.segments[old], window, ledger)
+            _tell_break(session, what, thread.segments[old], window, findings)
     session.threads.append(_Thread(segments, keys, characters))
     del session.threads[:-_THREADS]
 
@@ -313,7 +313,7 @@ def _changed(old: Sequence[Segment], new: Sequence[Segment]) -> str:
 
 
 def _tell_break(
-    session: Session, what: str, before: Segment, window: Window, ledger: Ledger
+    session: Session, what: str, before: Segment, window: Window, findings: FindingAggregator
 ) -> None:
     common = window.common
     now = window.segments[common]
@@ -340,13 +340,13 @@ def _tell_break(
             f"; it costs nothing yet, since providers cache no request under {CACHED_TOKENS:,} "
             "tokens"
         )
-    ledger.add(
+    findings.add(
         "unstable_prefix",
         (session.name, what, now.role),
         tokens,
         place,
         lambda: (title, detail, texts),
-        fix=fixes.cut_in_steps(ledger.budget or 2 * window.tokens)
+        fix=fixes.cut_in_steps(findings.budget or 2 * window.tokens)
         if what == "dropped"
         else fixes.appended(),
     )
@@ -355,7 +355,7 @@ def _tell_break(
 # Growth
 
 
-def close(session: Session, ledger: Ledger) -> None:
+def close(session: Session, findings: FindingAggregator) -> None:
     """Report what only the end of a session shows."""
     if (
         session.calls < GROWN_CALLS
@@ -375,7 +375,7 @@ def close(session: Session, ledger: Ledger) -> None:
         )
         return title, detail, []
 
-    ledger.add(
+    findings.add(
         "growth", session.name, above, session.place, describe,
-        requests=session.calls, fix=fixes.remembered(ledger.budget or half),
+        requests=session.calls, fix=fixes.remembered(findings.budget or half),
     )  # fmt: skip

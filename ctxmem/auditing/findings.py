@@ -108,7 +108,7 @@ Describe = Callable[[], tuple[str, str, list[str]]]
 """Returns title, detail and texts of a finding; called once a finding."""
 
 
-class Ledger:
+class FindingAggregator:
     """Adds up what is found, by kind and by what it is about.
 
     Attributes:
@@ -206,7 +206,7 @@ class Ledger:
         """Return how many findings there are of each kind, those too cheap to keep included."""
         return {kind: len(found) + self._dropped[kind] for kind, found in self._found.items()}
 
-    def findings(self) -> list[AuditFinding]:
+    def sorted(self) -> list[AuditFinding]:
         """Return all findings, those of most tokens first."""
         order = {kind: number for number, kind in enumerate(KINDS)}
         found = [one for of in self._found.values() for one in of.values()]
