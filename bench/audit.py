@@ -140,7 +140,7 @@ def parse(path: Path) -> int:
 
 
 def peak(path: Path, how: str) -> int | None:
-    """Return the peak of memory of an audit in a process of its own, None where it is not told."""
+    """Return the peak of memory of an audit in a process of its own, None where it is unknown."""
     done = subprocess.run(
         [sys.executable, "-c", _PEAK, str(path), how], capture_output=True, text=True, check=False
     )

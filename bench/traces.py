@@ -59,7 +59,7 @@ class Prose:
         self._rng = rng
 
     def passage(self) -> str:
-        """Return a passage that nobody had before, of 60 words."""
+        """Return a passage that is new, of 60 words."""
         return next(self._passages) + "."
 
     def hits(self, count: int) -> list[Hit]:

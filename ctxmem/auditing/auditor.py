@@ -462,7 +462,7 @@ class Auditor:
             mark_labelled(window, self.findings, sent)
             self._add_partly(session, chat, window, sent)
             mark_versions(window, self.findings)
-        # An answer may be told block by block, so its results stand apart from its calls by right.
+        # An answer may be logged block by block, so its results may be apart from its calls.
         if chat.uses_tools:
             self._check_pairs(asked, session, ("orphan_result", "open_call"))
         self._draw(window, session.calls)

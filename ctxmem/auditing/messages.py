@@ -14,7 +14,7 @@ _MARKS = frozenset(("cache_control", "id", "status", "logprobs"))
 
 
 def side_of(message: Any) -> str:
-    """Return whose a message is: system, user, assistant or tool; "" where nobody can say."""
+    """Return whose a message is: system, user, assistant or tool; "" where it is unknown."""
     role = message.get("role") if isinstance(message, dict) else None
     if isinstance(role, str):
         return ROLES.get(role, "")

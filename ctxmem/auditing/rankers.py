@@ -158,7 +158,7 @@ class Rankers:
         )
 
     def _tell_pooled(self, findings: FindingAggregator, name: str, ranker: _Ranker) -> None:
-        """Tell a ranker whose scores order passages within a query, and not between queries.
+        """Report a ranker whose scores order passages within a query, and not between queries.
 
         What another list returned too counts as relevant: no trace says more.
         """

@@ -126,7 +126,7 @@ class Segment:
 
 
 def key_of(text: str) -> int:
-    """Return a hash of a text, seeded per process, so that nobody can make two texts collide."""
+    """Return a hash of a text, seeded per process, so that no outsider can make texts collide."""
     try:
         data = text.encode()
     except UnicodeEncodeError:
@@ -615,7 +615,7 @@ def _contents(part: Part, role: str, depth: int) -> Iterator[tuple[str, str, Par
 def _contents_of_unknown(
     part: Part, role: str, depth: int
 ) -> Iterator[tuple[str, str, Part | None]]:
-    """Yield what is in a block of a type that nobody knows, as far as it has a content."""
+    """Yield what is in a block of unknown type, as far as it has a content."""
     block = part.value
     content = block.get("content") if isinstance(block, dict) else None
     if isinstance(content, str):

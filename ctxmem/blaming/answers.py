@@ -78,7 +78,7 @@ def _plain(token: str) -> str:
 
 
 def contains(text: str, part: str) -> bool:
-    """Tell whether the words of `part` follow one another in `text`.
+    """Return whether the words of `part` follow one another in `text`.
 
     >>> contains("It takes 30 days.", "30 days"), contains("It takes 130 days.", "30 days")
     (True, False)
@@ -103,7 +103,7 @@ def f1(answer: str, expected: str) -> float:
 def is_right(
     answer: str, expected: Sequence[str], *, match: str = "auto", threshold: float = F1
 ) -> bool:
-    """Tell whether an answer is one of the expected ones.
+    """Return whether an answer is one of the expected ones.
 
     By words in common, each number of the expected answer must be in the answer, and what
     `ctxmem.differences` finds missing or turned round makes it wrong.
@@ -136,7 +136,7 @@ def _is_one(answer: str, expected: str, match: str, threshold: float) -> bool:
 
 
 def is_polar(expected: str) -> bool:
-    """Tell whether an expected answer is yes or no and nothing else."""
+    """Return whether an expected answer is yes or no and nothing else."""
     said = words(expected)
     return len(said) == 1 and said[0] in (*_YES, *_NO)
 
@@ -152,7 +152,7 @@ def polarity(answer: str) -> bool | None:
 
 
 def may_be_either(answer: str, expected: Sequence[str]) -> bool:
-    """Tell whether yes or no is expected, and the answer says something else about it.
+    """Return whether yes or no is expected, and the answer says something else about it.
 
     "Dogs stay on deck" may be a no, and no comparison of words can tell. An answer that says that
     it does not know is wrong.
@@ -166,7 +166,7 @@ def may_be_either(answer: str, expected: Sequence[str]) -> bool:
 
 
 def _contradicts(answer: str, expected: str) -> bool:
-    """Tell whether an answer says another number, month or quantity, or turns the sense round.
+    """Return whether an answer says another number, month or quantity, or turns the sense round.
 
     What it says besides, such as a second number, is no contradiction.
     """
@@ -177,7 +177,7 @@ def _contradicts(answer: str, expected: str) -> bool:
 
 
 def can_be_found(expected: Sequence[str]) -> bool:
-    """Tell whether an expected answer says enough to be looked for in passages: "yes" does not."""
+    """Return whether an expected answer is enough to look for in passages: "yes" does not."""
     return any(set(words(one)) - _POLAR for one in expected)
 
 

@@ -43,7 +43,7 @@ class Evidence:
     sure: bool = True
 
     def is_in(self, window: str, sent: Sequence[str]) -> bool:
-        """Tell whether a window has the evidence; `sent` are the texts of the passages."""
+        """Return whether a window has the evidence; `sent` are the texts of the passages."""
         if self.answers:
             return any(contains(window, one) for one in self.answers)
         return all(contains(window, text) for text in self.texts or (sent[i] for i in self.spots))
@@ -99,7 +99,7 @@ def _given(one: Recorded, expected: Expected) -> Evidence:
 
 
 def _spread(one: Recorded, texts: Sequence[str]) -> bool:
-    """Tell whether each text is in the passages taken together, when one was cut into several."""
+    """Return whether each text is in the passages taken together, when one was cut into several."""
     together = "\n".join(spot.text for spot in one.spots)
     return all(contains(together, text) for text in texts)
 
@@ -197,7 +197,7 @@ def _names(question: str) -> set[str]:
 
 
 def _names_it(text: str, question: str) -> bool:
-    """Tell whether a passage has half of the names and numbers of a question, if it has any.
+    """Return whether a passage has half of the names and numbers of a question, if it has any.
 
     Names are words with a capital letter inside a sentence. A passage without them may be about
     something else: "30 days" is the answer to many questions.
@@ -236,7 +236,7 @@ def _by_judge(one: Recorded, judge: JudgePassage) -> Evidence:
 
 
 def needs_judge(one: Recorded, evidence: Evidence) -> bool:
-    """Tell whether only a judge can find the evidence of a question."""
+    """Return whether only a judge can find the evidence of a question."""
     expected = one.expected
     given = expected is not None and bool(expected.evidence or expected.evidence_ids)
     return not given and evidence.state != PRESENT and bool(one.spots)

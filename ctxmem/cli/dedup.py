@@ -133,7 +133,7 @@ def _write_kept(path: str, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def _ended(groups: Sequence[Any], read: Texts) -> int:
-    """Say what was not read, and return the exit code: no gate is green for what nobody read."""
+    """Say what was not read, and return the exit code: no gate passes what was not read."""
     for reason in read.reasons() if groups else ():
         print(f"ctxmem dedup: {visible(reason)}", file=sys.stderr)
     if read.empty:

@@ -86,7 +86,7 @@ def wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def is_hash(name: str) -> bool:
-    """Tell whether an id is a content hash, which says nothing to a person."""
+    """Return whether an id is a content hash, which says nothing to a person."""
     return len(name) == _HASH_LENGTH and _HASH.fullmatch(name) is not None
 
 

@@ -165,7 +165,7 @@ _JSON = (str, int, bool, type(None))
 
 
 def _is_entry(item: Any) -> bool:
-    """Tell whether an item is an entry of an Arrow map: a tuple of a name and a value."""
+    """Return whether an item is an entry of an Arrow map: a tuple of a name and a value."""
     return type(item) is tuple and len(item) == 2 and type(item[0]) is str
 
 

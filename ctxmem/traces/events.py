@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Kind(Enum):
-    """What an event tells."""
+    """What an event reports."""
 
     RETRIEVAL = "retrieval"
     """A retriever returned passages."""
@@ -58,15 +58,15 @@ class Usage(NamedTuple):
 
 @dataclass(slots=True)
 class Event:
-    """One thing that a trace tells.
+    """One entry of a trace.
 
     Attributes:
         kind: what it is.
         place: file and line, or the number of the record.
         format: name of the format it was read from.
         trace: what belongs together: one question and all that was done for it.
-        session: the chat or user that traces belong to, None where it is not told.
-        time: seconds since 1970, None where it is not told.
+        session: the chat or user that traces belong to, None where it is unknown.
+        time: seconds since 1970, None where it is unknown.
         span, parent: ids within the trace.
         name: of the retriever, or of the model.
         query: what was asked.
@@ -74,11 +74,11 @@ class Event:
         messages: what the model was given, in the shape of its provider.
         tools: definitions of the tools that the request offers, in the shape of its provider.
         answer: the messages that the model returned, in the shape of its provider.
-        usage: tokens as billed, None where they are not told.
+        usage: tokens as billed, None where they are unknown.
         cost: price of the call as the log states it, usually in dollars, None where it does not.
-        response: id of the model's response, "" where it is not told.
+        response: id of the model's response, "" where it is unknown.
         previous: id of the response that the request continues: `messages` is only what was added.
-        turn: id of the model's answer, so that one told in parts is counted once.
+        turn: id of the model's answer, so that one logged in parts is counted once.
         joins: other records may hold the messages of the call; they name its span.
         unread: what the record should have said and did not in a known way, "" if nothing.
     """

@@ -1,4 +1,4 @@
-"""Which format a record is of, and what it tells."""
+"""Which format a record is of, and what it says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctxmem.traces.records import Tally
 
 
 class Format(NamedTuple):
-    """A format: its name, how a record of it is told from others, what it says.
+    """A format: its name, how a record of it is recognised, what it says.
 
     A record of it has at least one of `keys`, of which a dotted name is known by its first part; so
     most formats need not be asked.

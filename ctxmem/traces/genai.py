@@ -39,7 +39,7 @@ _COSTS = ("operation.cost", "gen_ai.usage.cost", "gen_ai.cost")
 
 
 def is_genai(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether a span's attributes are of the GenAI conventions."""
+    """Return whether a span's attributes are of the GenAI conventions."""
     return any(
         look(attributes, name) is not None
         for name in (

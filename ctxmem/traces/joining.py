@@ -104,7 +104,7 @@ class Joiner:
 
     @staticmethod
     def _waits(event: Event) -> bool:
-        """Tell whether records about a call without messages may come yet."""
+        """Return whether records about a call without messages may come yet."""
         return event.joins and bool(event.unread) and bool(event.span)
 
     def _hold(self, event: Event) -> Iterator[Event]:

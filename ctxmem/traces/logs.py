@@ -20,7 +20,7 @@ HITS_KEYS = frozenset((*_HITS, "text", "page_content"))
 
 
 def is_message(record: dict[str, Any]) -> bool:
-    """Tell whether a record is one chat message."""
+    """Return whether a record is one chat message."""
     if isinstance(record.get("role"), str):
         return "content" in record or "tool_calls" in record or "parts" in record
     return isinstance(record.get("data"), dict) and record.get("type") in (
@@ -43,7 +43,7 @@ def read_message(record: dict[str, Any], place: str) -> Iterator[Event]:
 
 
 def is_hits(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a list of hits, or one of them."""
+    """Return whether a record is a list of hits, or one of them."""
     return _hits_key(record) is not None or _is_hit(record)
 
 

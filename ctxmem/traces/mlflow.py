@@ -103,7 +103,7 @@ _PROVIDERS = re.compile(
 
 
 def is_weave(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a call of Weave."""
+    """Return whether a record is a call of Weave."""
     return "op_name" in record and "inputs" in record
 
 

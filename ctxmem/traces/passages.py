@@ -86,7 +86,7 @@ def _in_dict(value: dict[str, Any]) -> Passage | None:
 
 
 def is_passage(value: Any) -> bool:
-    """Tell whether a value is a passage, as `passage_of` reads it."""
+    """Return whether a value is a passage, as `passage_of` reads it."""
     if type(value) is dict and type(value.get("text")) is str and value["text"]:
         return True  # as most: it need not be read to know
     return passage_of(value) is not None

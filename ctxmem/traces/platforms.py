@@ -25,12 +25,12 @@ HOLDER_KEYS = frozenset(("runs", "observations", "spans", "data", "child_runs"))
 
 
 def is_langsmith(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a LangSmith run."""
+    """Return whether a record is a LangSmith run."""
     return "run_type" in record and ("inputs" in record or "outputs" in record)
 
 
 def read_langsmith(record: dict[str, Any], place: str) -> Iterator[Event]:
-    """Yield what a run tells; retrievers and models carry context, chains repeat theirs."""
+    """Yield what a run says; retrievers and models carry context, chains repeat theirs."""
     extra = parsed(record.get("extra"))
     metadata = extra.get("metadata") if isinstance(extra, dict) else None
     kind = record.get("run_type")
@@ -101,7 +101,7 @@ def _langchain(outputs: dict[str, Any]) -> Any:
 
 
 def is_langfuse(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a Langfuse observation, as exported or as its API gives it."""
+    """Return whether a record is a Langfuse observation, as exported or as its API gives it."""
     return (
         str(record.get("type")).upper() in _OBSERVATIONS
         and ("trace_id" in record or "traceId" in record)
@@ -110,7 +110,7 @@ def is_langfuse(record: dict[str, Any]) -> bool:
 
 
 def read_langfuse(record: dict[str, Any], place: str) -> Iterator[Event]:
-    """Yield what an observation tells; exports have snake_case, the API camelCase."""
+    """Yield what an observation says; exports have snake_case, the API camelCase."""
 
     def field(snake: str, camel: str) -> Any:
         value = record.get(snake, record.get(camel))
@@ -151,7 +151,7 @@ def read_langfuse(record: dict[str, Any], place: str) -> Iterator[Event]:
 
 
 def is_agents(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a span or a trace of OpenAI's Agents SDK."""
+    """Return whether a record is a span or a trace of OpenAI's Agents SDK."""
     return str(record.get("object")).startswith("trace")
 
 

@@ -49,7 +49,7 @@ class Tally:
     places: dict[str, list[str]] = field(default_factory=dict)
 
     def skip(self, reason: str, place: str) -> None:
-        """Count a record that was not read, or not as it stands."""
+        """Count a record that was not read, or not as it is."""
         self.skipped[reason] += 1
         places = self.places.setdefault(reason, [])
         if len(places) < _SHOWN:
@@ -91,7 +91,7 @@ def read_records(
 
 
 def files_of(path: str) -> list[str]:
-    """Return the files that a path, a folder or a pattern stands for.
+    """Return the files that a path, a folder or a pattern names.
 
     Raises:
         InputError: there is none.
@@ -159,7 +159,7 @@ class _Source(io.RawIOBase):
 
 
 def _opened(path: str) -> BinaryIO:
-    """Open a file as UTF-8; what it is is told by its first bytes: a pipe has no name."""
+    """Open a file as UTF-8; its first bytes say what it is: a pipe has no name."""
     stream: Any = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115
     if not hasattr(stream, "peek"):
         stream = io.BufferedReader(stream)
@@ -300,7 +300,7 @@ def _values(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _unfinished(record: Any, line: bytes) -> bool:
-    """Tell whether JSON ended too early, as the first line of a document over several does."""
+    """Return whether JSON ended too early, as the first line of a document over several does."""
     return isinstance(record, json.JSONDecodeError) and record.pos >= len(
         line.decode("utf-8", "replace").rstrip()
     )
@@ -316,7 +316,7 @@ def _lines(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield number and bytes of every line that is neither blank nor too long.
 
-    `start` was read already, and stands before what the stream has, behind line `number`.
+    `start` was read already, and precedes what the stream has, behind line `number`.
     """
     if start:
         *complete, last = start.split(b"\n")

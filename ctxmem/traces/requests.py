@@ -82,7 +82,7 @@ def _object(record: dict[str, Any], key: str) -> dict[str, Any] | None:
 
 
 def _asks(request: dict[str, Any], named: bool) -> bool:
-    """Tell whether a dict is a request, with all that the model was given; a text needs a model."""
+    """Return whether a dict is a request with all its messages; a text alone needs a model."""
     for key in ("messages", "contents"):
         messages = request.get(key)
         if isinstance(messages, str) and messages[:1] in _ENCODED:
@@ -97,7 +97,7 @@ def _asks(request: dict[str, Any], named: bool) -> bool:
 
 
 def is_request(record: dict[str, Any]) -> bool:
-    """Tell whether a record holds a request with all its messages, or is a gateway's log of one."""
+    """Return whether a record holds a request with its messages, or is a log of a gateway."""
     return request_in(record) is not None or _gateway(record) is not None
 
 
@@ -177,7 +177,7 @@ def _format(record: dict[str, Any], request: dict[str, Any], usage: dict[str, An
 
 
 def time_of(record: Mapping[str, Any]) -> float | None:
-    """Return the first time that a record tells under one of the usual names."""
+    """Return the first time that a record has under one of the usual names."""
     if _HAS_TIME.isdisjoint(record):
         return None
     for key in _TIMES:

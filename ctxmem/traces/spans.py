@@ -73,7 +73,7 @@ _TIMES = (
 
 
 def is_span(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a span or log record, as a JSON line or as a row of a table."""
+    """Return whether a record is a span or log record, as a JSON line or as a row of a table."""
     if "attributes" in record:
         return any(key in record for key in (*_IDS, *_LOG_FIELDS))
     if "startTimeUnixNano" in record and "spanId" in record:
@@ -99,7 +99,7 @@ def unpack(record: dict[str, Any]) -> Iterator[dict[str, Any]] | None:
 
 
 def read_span(record: dict[str, Any], place: str) -> Iterator[Event]:
-    """Yield what a span tells; one that tells nothing of context is a link to its parent."""
+    """Yield what a span says; one that says nothing of context is a link to its parent."""
     attributes = _attributes(record)
     own = record.get("context") or record.get("_spanContext")
     context = own if isinstance(own, dict) else record

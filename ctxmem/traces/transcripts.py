@@ -24,7 +24,7 @@ _OTHER_LINES = frozenset(
 
 
 def is_claude_code(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a line of a Claude Code transcript."""
+    """Return whether a record is a line of a Claude Code transcript."""
     kind = record.get("type")
     if kind in ("user", "assistant"):
         return isinstance(record.get("message"), dict) and "sessionId" in record
@@ -66,7 +66,7 @@ def read_claude_code(record: dict[str, Any], place: str) -> Iterator[Event]:
             messages=[message],
             usage=usage_of(usage) if isinstance(usage, dict) else None,
             cost=cost_of(record),
-            # An answer of several blocks is told in several lines, each with the usage of all.
+            # An answer of several blocks is logged in several lines, each with the usage of all.
             turn=name_of(message.get("id"))
             or name_of(record.get("requestId"))
             or event.span
@@ -94,7 +94,7 @@ _CALLS = ("function_call", "custom_tool_call", "local_shell_call", "tool_search_
 
 
 def is_codex(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a line of a rollout of Codex, or a bare item of an older one."""
+    """Return whether a record is a line of a rollout of Codex, or a bare item of an older one."""
     kind = record.get("type")
     if isinstance(record.get("payload"), dict):
         return isinstance(kind, str) and kind in _CODEX_LINES
@@ -215,7 +215,7 @@ ONLY_TYPED = "Gemini CLI's logs.json, which has what was typed and no answers"
 
 
 def is_gemini_cli(record: dict[str, Any]) -> bool:
-    """Tell whether a record is a chat of Gemini CLI, or a line of one."""
+    """Return whether a record is a chat of Gemini CLI, or a line of one."""
     if "$set" in record or "$rewindTo" in record:
         return True
     kind = record.get("type")

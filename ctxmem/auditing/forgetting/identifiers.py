@@ -46,7 +46,7 @@ class Identifiers:
         self._numbers: dict[str, _Known] = {}
         # Parts of a program that tools showed or took: whoever works with them sees them again.
         self._worked_on: set[str] = set()
-        # Of calls: the names that nobody had named before.
+        # Of calls: the names that are new.
         self._unknown: dict[str, tuple[list[str], Moment]] = {}
 
     def take(
@@ -161,7 +161,7 @@ class Identifiers:
         names = names_in(said)
         for name in names if len(names) <= _PASTED else ():
             if block.kind == "call" and name.isdecimal():
-                continue  # a timeout or a limit, if nobody but the model named it
+                continue  # a timeout or a limit, if only the model named it
             known = self._known.setdefault(name.lower(), _Known(name, seen))
             known.last = seen
         if block.role not in ("user", "system") or block.kind != "text":

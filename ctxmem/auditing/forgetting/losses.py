@@ -41,7 +41,7 @@ def is_summary(entry: Entry) -> bool:
 def is_note_before(first: Entry, second: Entry) -> bool:
     """Return whether a window begins with two messages of the user, the first one in prose.
 
-    Nobody answered the first one: it sums up what was said before, and the second one asks.
+    The first one has no answer: it sums up what was said before, and the second one asks.
     """
     said = first.role == second.role == "user" and first.spoken and second.spoken
     return bool(said) and "?" not in first.text and len(first.text.split()) >= _NOTE

@@ -252,7 +252,7 @@ def purpose(call: Block) -> str:
     """Return what a call is made for: "check" of what was changed, "look_up", or "run".
 
     A check is made after every change, a look-up has the same result unless what it looks at was
-    changed, and of another command nobody knows what its result depends on.
+    changed, and what the result of another command depends on is unknown.
     """
     command = command_of(call)
     if not command:

@@ -84,7 +84,7 @@ Check = Callable[[Entry], Violation | None]
 
 
 def check_of(rule: str) -> Check | None:
-    """Return a function that tells whether a message of the model breaks a rule, None if none can.
+    """Return a function that says whether a message of the model breaks a rule, None if none can.
 
     >>> from ctxmem.auditing.forgetting.blocks import Entry
     >>> said = Entry({"role": "assistant", "content": "Sure! \\U0001f389"})
@@ -167,7 +167,7 @@ _COMMON_WORDS = {
 }
 _COMMON = {code: frozenset(words.split()) for code, words in _COMMON_WORDS.items()}
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-_LEAST_WORDS = 12  # of a text whose language is told
+_LEAST_WORDS = 12  # of a text whose language is recognised
 
 
 def language_asked(rule: str) -> str:
@@ -245,7 +245,7 @@ _LIMIT = re.compile(
 )
 _STRICT = re.compile(r"\b(?:under|below|less than|fewer than)\b", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
-_ALLOWANCE = 1.1  # counts of words differ by how words are told apart
+_ALLOWANCE = 1.1  # counts of words differ by how words are separated
 
 
 def _limit_in(rule: str) -> tuple[int, str] | None:

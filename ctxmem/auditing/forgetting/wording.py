@@ -94,7 +94,7 @@ _OTHER_WORDS = {
     )
     for other in others
 }
-"""Words for the same, one of which stands for all."""
+"""Synonyms, each with the word that represents them."""
 _GERMAN = re.compile(
     r"\b(?:der|die|das|den|dem|ein|eine|für|und|ist|war|wird|wann|wie|wo|wer|welche\w*|nicht|zu"
     r"|im)\b"
