@@ -271,6 +271,7 @@ NATIVE = [
     "csrc/core/dedup/lsh_index.cpp",
     "csrc/core/dedup/minhash.cpp",
     "csrc/core/dedup/shingles.cpp",
+    "csrc/core/dedup/shared_shingles.cpp",
     "csrc/core/text/words.cpp",
     "csrc/kernels/dispatch.cpp",
     "csrc/kernels/level.cpp",

@@ -94,6 +94,8 @@ int main() {
         CHECK(refused(corpus, {0}, {}, {}));
         CHECK(refused(corpus, {}, {}, {}));
     }
+    // An offset beyond the columns, of a text that is not the last.
+    CHECK(refused(Corpus({"a", "b"}), {0, 2, 1}, {0}, {1}));
     CHECK(without_surrogates("\xED\xA0\xBD\xED\xB8\x80") == "\xF0\x9F\x98\x80");
     CHECK(without_surrogates("\xED\xB8\x80\xED\xA0\xBD") == "\xEF\xBF\xBD\xEF\xBF\xBD");
     CHECK(without_surrogates("a\xED\xA0\xBD") == "a\xEF\xBF\xBD");

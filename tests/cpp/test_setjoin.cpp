@@ -12,6 +12,7 @@
 #include "core/dedup/lsh_index.hpp"
 #include "core/dedup/overlap.hpp"
 #include "core/dedup/setjoin.hpp"
+#include "core/dedup/shared_shingles.hpp"
 
 using namespace ctxmem;
 
@@ -26,6 +27,24 @@ std::set<std::uint64_t> set_of(std::string_view text, const SimilarityOptions& l
     std::set<std::uint64_t> set(arena.data(), arena.data() + arena.size());
     assert(set.size() == size && size >= 1 && !set.contains(0));
     return set;
+}
+
+// Groups are runs of equal numbers; each is asked for a shingle that two of its texts have.
+void shares_as_brute_force_says(const Views& texts, std::mt19937& rng, int ngram) {
+    StopToken stop;
+    std::vector<std::int32_t> group(texts.size());
+    for (std::size_t i = 1; i < texts.size(); ++i) group[i] = group[i - 1] + (rng() % 3 == 0);
+    const std::vector<std::uint8_t> shared = share_shingles(texts, group, ngram, stop);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        bool expected = false;
+        std::set<std::uint64_t> seen;
+        for (std::size_t j = 0; j < texts.size(); ++j) {
+            if (group[j] != group[i]) continue;
+            for (const auto hash : set_of(texts[j], {0.5, ngram, Unit::word, Measure::jaccard}))
+                expected |= !seen.insert(hash).second;
+        }
+        assert(shared[i] == expected);
+    }
 }
 
 double similarity(const std::set<std::uint64_t>& a, const std::set<std::uint64_t>& b,
@@ -105,7 +124,10 @@ int main() {
                 for (const Unit unit : {Unit::word, Unit::character})
                     for (const Measure measure : {Measure::jaccard, Measure::containment})
                         agrees_with_brute_force(texts, {threshold, ngram, unit, measure});
+        for (const int ngram : {1, 3}) shares_as_brute_force_says(texts, rng, ngram);
     }
+    assert(share_shingles({}, {}, 3, stop).empty());
+    assert(throws([&] { share_shingles(Views{"a"}, {}, 3, stop); }));
     // A text of more shingles than the bitmap takes, with and without repeats.
     std::string distinct, repeated;
     for (int i = 0; i < 9000; ++i) {
