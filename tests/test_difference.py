@@ -582,8 +582,17 @@ def test_the_rule_agrees_with_its_slow_twin(given_slots):
     assert set(differences(*texts)) in (expected, back)
 
 
+def test_a_sign_that_a_combining_stroke_negates_is_the_negated_sign():
+    assert differences("a ≠ b", "a =\u0338 b") == differences("a != b", "a =\u0338 b") == []
+    assert [tuple(d) for d in differences("a = b", "a =\u0338 b")] == [("=", "=\u0338", "operator")]
+    for code in range(0x2190, 0x2C00):
+        decomposed = unicodedata.normalize("NFD", chr(code))
+        assert differences(f"x {chr(code)} y", f"x {decomposed} y") == []
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
+@example("≠", "")
 def test_the_rule_is_symmetric_and_finds_nothing_between_a_text_and_itself(a, b):
     assert [] == differences(a, a)
     assert sorted((y, x, kind) for x, y, kind in differences(a, b)) == sorted(differences(b, a))
