@@ -107,15 +107,15 @@ def test_a_file_that_the_user_wants_read_again_is_no_forgetting():
     assert found_in(requests(*steps, **LEFT)) == []
 
 
-RUN = [call("c1", "bash", command="grep -c TODO lib/*"), result("c1", "lib/a.py:3\nlib/b.py:5")]
-RUN_AGAIN = [call("c2", "bash", command="grep -c TODO lib/*"), RUN[1] | {"tool_call_id": "c2"}]
+RUN = [call("c1", "bash", command="grep -c import lib/*"), result("c1", "lib/a.py:3\nlib/b.py:5")]
+RUN_AGAIN = [call("c2", "bash", command="grep -c import lib/*"), RUN[1] | {"tool_call_id": "c2"}]
 COUNT = [user("How many are open?"), *RUN, model("Eight.")]
 
 
 def test_a_command_that_is_run_again_with_the_same_result_is_found():
     (one,) = found_in(requests(*COUNT, *WORK, user("Go on."), *RUN_AGAIN, **LEFT))
     assert one.kind == "run_again"
-    assert one.title == "`grep -c TODO lib/*` was run again with the same result"
+    assert one.title == "`grep -c import lib/*` was run again with the same result"
 
 
 def test_a_command_that_is_run_again_after_a_change_is_no_forgetting():

@@ -19,20 +19,20 @@ from ctxmem.dedup import contrast, differences, find_near_duplicates, overlaps, 
 from ctxmem.protocols import Counter
 
 NEAR = 0.5
-"""Shared word 3-grams from which on two passages are versions of one."""
+"""Least share of common word 3-grams of two versions of one passage."""
 
 OVERLAP_CHARACTERS = 60
-"""Characters that two passages share from which on it is reported."""
+"""Least number of common characters of two passages that is reported."""
 
 BOILERPLATE_PASSAGES = 4
-"""Different passages with a line from which on the line is boilerplate."""
+"""Least number of different passages that have a line of boilerplate."""
 
 _LEAST_UNIT = 40
 _LONG_LINE = 240
 _MOST_UNITS = 300_000
 _MOST_PASSAGES = 400_000
 _SHOWN = 2000  # characters of a text that a finding keeps
-_ALIKE = 0.5  # lines that two passages share from which on they are reads of one file
+_ALIKE = 0.5  # least share of common lines of two reads of one file
 _COMPARED = 8  # passages with one line that are compared
 
 
@@ -338,7 +338,7 @@ def _span_fix(window: Window, budget: int | None) -> fixes.Fix:
 
 
 def _are_cut(window: Window, i: int, j: int) -> bool:
-    """Return whether two passages may be cut from one text: who answers, or a tool, quotes."""
+    """Return whether two passages may be cut from one text; answers and tool results quote."""
     one, other = window.segments[i], window.segments[j]
     if one.retrieved or other.retrieved:
         return True

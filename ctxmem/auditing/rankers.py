@@ -13,12 +13,12 @@ from ctxmem.auditing.segments import key_of
 from ctxmem.traces import Event, Passage
 
 LEAST_LISTS = 5
-"""Lists, or pairs of lists, from which on something is said of a ranker."""
+"""Least number of lists, or pairs of lists, for a finding about a ranker."""
 
 LEAST_QUERIES = 10
-"""Different queries from which on an unchanging number of passages is reported."""
+"""Least number of different queries for which the same number of passages is reported."""
 
-RISING, APART, CONSTANT = 0.9, 0.8, 0.95  # shares from which on it is reported
+RISING, APART, CONSTANT = 0.9, 0.8, 0.95  # least shares that are reported
 _LEAST_LABELS = (
     20  # passages that another list returned too, and that it did not, for ranks of both
 )

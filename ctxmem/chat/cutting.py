@@ -157,7 +157,7 @@ class Cut:
         return begins, units[question][0] if 0 <= question < start else -1
 
     def _unread_from(self, unit: range, at: int, before: int) -> int:
-        """Return the unit from which on nothing is read, once the history has grown by a unit."""
+        """Return the first unit that is not read, once the history has grown by a unit."""
         turns = self.turns[unit.start : unit.stop]
         if not any(turn.role == "assistant" for turn in turns):
             return before

@@ -25,7 +25,7 @@ _CODE = re.compile(
 _COMMENT = re.compile(r"\s*(?:#(?!#*\s)|# .*[a-z]|//|/\*|\*\s|--\s|;|<!--)")
 _ITEM = re.compile(r"\s*(?:[-*•+]|\d+[.)])\s")
 _FIELD = re.compile(r"[,;|\t]")
-_PROSE = 0.7  # the share of words from which on a text is prose
+_PROSE = 0.7  # the least share of words in prose
 _SAME_LINES = 0.7  # that two versions of a record or of code share
 
 

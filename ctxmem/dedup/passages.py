@@ -15,7 +15,7 @@ from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import Dedup, overlap
 
 NEAR = 0.5
-"""Shared word 3-grams from which on two passages count as versions of one: a word in ten edited."""
+"""Least share of common word 3-grams of two versions of one passage: a word in ten edited."""
 
 NGRAM = 3
 """Words in a row that make a shingle, when passages are compared."""

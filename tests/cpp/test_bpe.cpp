@@ -1,4 +1,4 @@
-// Counting, run with the address and undefined-behaviour sanitizers: every text stands in memory of
+// Counting, run with the address and undefined-behaviour sanitizers: every text is in memory of
 // exactly its size, so that a byte read beyond it is found.
 #include <algorithm>
 #include <cstdio>

@@ -26,7 +26,7 @@ _SUMMARY = re.compile(
     re.IGNORECASE,
 )
 _CLEARED = re.compile(r"<command-name>/?clear</command-name>|^/clear\s*$")
-_CONTAINED = 12  # characters from which on a text that holds another is that text rewritten
+_CONTAINED = 12  # least characters of a text that another one contains and so replaces
 _LONG = 200  # characters of a message that may be a summary with a question behind it
 _ANSWER = 50  # messages at the end of a window among which its answer is
 _NOTE = 8  # words of a message at the beginning that sums up
