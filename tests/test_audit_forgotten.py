@@ -393,6 +393,21 @@ def test_a_rule_with_a_condition_or_about_other_texts_is_not_checked(rule):
     assert check_of(rule) is None
 
 
+def test_another_run_that_begins_with_the_same_question_has_forgotten_nothing():
+    question = user("Which fee is due for order 48112-77, and never round it?")
+    one = [
+        question,
+        model("That of 48112-77 is 4.50 euro."),
+        user("Thanks."),
+        model("Bye."),
+    ]
+    other = [question, model("It is 4.50 euro."), user("For order 48112-77?"), model("Yes.")]
+    records = [{"session_id": "s", "messages": run} for run in (one, other)]
+    assert audit(records, forgotten=True).forgotten["findings"] == []
+    again = [*requests(*one), *requests(*other)]
+    assert audit(again, forgotten=True).forgotten["findings"] == []
+
+
 def test_a_language_is_named_only_where_it_is_plain():
     assert (
         language_of("Der Dienst ist auf dem Server und wird von der Pipeline nicht geladen.")

@@ -162,7 +162,11 @@ class Walk:
                 entries = [entry for entry in entries if entry.blocks]
                 if not entries or self._aside(entries):
                     continue
-                yield from self._compared(entries, exchange.time, last, (number, place))
+                if self._goes_back(entries):
+                    self.window.become(entries)
+                    self._before = list(entries)
+                else:
+                    yield from self._compared(entries, exchange.time, last, (number, place))
             before, last = exchange, (number, place)
             for message in exchange.answer:
                 answer = self._entry(message)
@@ -245,6 +249,17 @@ class Walk:
             and bool(theirs)
             and not any(e.summary for e in entries)
             and (not is_summary(entries[0]))
+        )
+
+    def _goes_back(self, entries: Sequence[Entry]) -> bool:
+        """Return whether a window is the beginning of the one before, with nothing behind it.
+
+        A client went back to try again, or another run began with the same question: what came
+        behind was abandoned, and nothing was trimmed. Trimming takes out what is old.
+        """
+        before = self._before[: len(entries)]
+        return len(entries) < len(self._before) and all(
+            one.sign == other.sign for one, other in zip(entries, before, strict=True)
         )
 
     def _align(self, entries: Sequence[Entry]) -> tuple[set[int], list[int]]:
