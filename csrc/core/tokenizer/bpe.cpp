@@ -136,7 +136,7 @@ struct Bpe::Workspace {
 // How a token of two bytes or more is made: by a merge of two of lower rank, unless `kind` says
 // otherwise.
 struct Bpe::Made {
-    enum Kind : std::uint64_t { unknown, never, unordered, merged };
+    enum Kind : std::uint64_t { unknown, never, unordered, merged = Vocabulary::kMerged };
     Kind kind;
     Token left, right;
 };
@@ -215,7 +215,7 @@ Bpe::Made Bpe::find_split(Token token) const {
 
 // Requires a token of two bytes or more.
 inline Bpe::Made Bpe::made_from(Token token) const {
-    constexpr std::uint64_t kTokenBits = 30;  // two tokens and the kind in one word
+    constexpr std::uint64_t kTokenBits = Vocabulary::kTokenBits;
     constexpr std::uint64_t kToken = (std::uint64_t{1} << kTokenBits) - 1;
     std::atomic<std::uint64_t>& kept = vocabulary_[token].made;
     std::uint64_t word = kept.load(std::memory_order_relaxed);
