@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,7 +98,7 @@ class Foreign:
         self.name = name
         self.exact = exact
         self._count_many = count_many
-        self._seed = secrets.randbits(64)
+        self._seed = int.from_bytes(os.urandom(8), "little")
         self._lock = ForkSafeLock()
         self._table = _pages.CountTable(_CACHED_TEXTS)
 

@@ -43,7 +43,5 @@ def published_lines(packed: bytes) -> bytes:
     for low, low_right, middle, middle_right, high in zip(*planes, strict=True):
         left = tokens[low | middle << 8 | (high & 15) << 16]
         tokens.append(left + tokens[low_right | middle_right << 8 | high >> 4 << 16])
-    lines = (
-        (base64.b64encode(token), b" %d\n" % rank) for rank, token in enumerate(tokens)
-    )
+    lines = ((base64.b64encode(token), b" %d\n" % rank) for rank, token in enumerate(tokens))
     return b"".join(chain.from_iterable(lines))
