@@ -6,10 +6,10 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import (
     ESTIMATE_MARGIN,
     Estimate,
@@ -27,6 +27,9 @@ from ctxmem.tokens.files import (
     vocabulary_bytes,
 )
 from ctxmem.tokens.packed import PACKED, packed_path
+
+if TYPE_CHECKING:
+    from ctxmem.protocols import Counter
 
 # A model by the beginning of its name; what follows is nothing, or starts with - . : or @.
 _MODELS = {
