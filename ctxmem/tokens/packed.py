@@ -7,8 +7,8 @@ They are packed: every token is stored as its last merge, in a layout that
 
 from __future__ import annotations
 
-import base64
 import struct
+from binascii import b2a_base64
 from itertools import chain
 from pathlib import Path
 
@@ -44,6 +44,6 @@ def published_lines(packed: bytes) -> bytes:
         left = tokens[low | middle << 8 | (high & 15) << 16]
         tokens.append(left + tokens[low_right | middle_right << 8 | high >> 4 << 16])
     lines = (
-        (base64.b64encode(token), b" %d\n" % rank) for rank, token in enumerate(tokens)
+        (b2a_base64(token, newline=False), b" %d\n" % rank) for rank, token in enumerate(tokens)
     )
     return b"".join(chain.from_iterable(lines))

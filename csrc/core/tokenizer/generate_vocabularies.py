@@ -16,6 +16,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ctxmem.tokens.files import PUBLISHED
@@ -38,7 +39,7 @@ def last_merges(tokens: Sequence[bytes]) -> list[tuple[int, int]]:
             continue
         parts = [token[i : i + 1] for i in range(len(token))]
         while len(parts) > 2:
-            pairs = [ranks.get(a + b, never) for a, b in zip(parts, parts[1:], strict=False)]
+            pairs = [ranks.get(a + b, never) for a, b in pairwise(parts)]
             lowest = min(pairs)
             if lowest >= rank:
                 raise ValueError(f"token {rank}, {token!r}, is not made by merges")

@@ -1,7 +1,10 @@
 #include "core/tokenizer/vocabulary.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <stdexcept>
+#include <type_traits>
 
 namespace ctxmem {
 namespace {
@@ -80,14 +83,6 @@ std::uint64_t hash_long(const char* bytes, std::size_t size) {
         hash = (hash ^ hash >> 31) * 0x9FB21C651E98DF25ull + hash_of(key);
     }
     return hash;
-}
-
-void prefetch(const void* address) {
-#ifdef CTXMEM_SSE2
-    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
-#else
-    (void)address;
-#endif
 }
 
 // The CRC-32 of zlib (ISO 3309), eight bytes at a step (Kounavis and Berry 2008).
@@ -187,11 +182,6 @@ struct Vocabulary::Line {
     std::uint32_t size;
 };
 
-// The lines of the two tokens that make another.
-struct Vocabulary::Merge {
-    std::uint32_t left, right;
-};
-
 Vocabulary::Vocabulary(std::string_view file) {
     if (file.size() >= kMostBytes) throw std::invalid_argument("the vocabulary is too large");
     if (Packed::is_one(file))
@@ -220,7 +210,7 @@ Vocabulary::Vocabulary(std::span<const std::string_view> tokens) {
         token.copy(all.data() + used, token.size());
         used += lines.back().size;
     }
-    fill(lines, all.data(), {});
+    fill(lines, all.data(), [](std::size_t, Token) {});
 }
 
 void Vocabulary::read_lines(std::string_view file) {
@@ -248,54 +238,66 @@ void Vocabulary::read_lines(std::string_view file) {
         if (lines[i].rank == lines[i - 1].rank)
             throw std::invalid_argument("rank " + std::to_string(lines[i].rank) +
                                         " is given twice in the vocabulary");
-    fill(lines, all.data(), {});
+    fill(lines, all.data(), [](std::size_t, Token) {});
 }
 
 void Vocabulary::read_packed(std::string_view data) {
     const Packed packed(data);
     const std::size_t tokens = Packed::kSingles + packed.merges();
-    std::vector<Line> lines(tokens);
-    std::vector<Merge> merges(tokens);
-    std::uint32_t used = 0;
-    for (std::size_t i = 0; i < tokens; ++i) {
-        std::uint32_t size = 1;
-        if (i >= Packed::kSingles) {
-            const Merge merge{packed.left(i - Packed::kSingles),
-                              packed.right(i - Packed::kSingles)};
-            if (merge.left >= i || merge.right >= i)
-                throw Packed::damaged("token " + std::to_string(i) + " is made of a later one");
-            size = lines[merge.left].size + lines[merge.right].size;
-            if (size > 255)
-                throw Packed::damaged("token " + std::to_string(i) + " has more than 255 bytes");
-            merges[i] = merge;
-        }
-        lines[i] = {static_cast<Rank>(i), used, size};
+    std::vector<Line> lines;
+    lines.reserve(tokens);
+    for (Rank i = 0; i < Packed::kSingles; ++i) lines.push_back({i, i, 1});
+    std::uint32_t used = Packed::kSingles;
+    for (std::size_t m = 0; m < packed.merges(); ++m) {
+        const auto rank = static_cast<Rank>(lines.size());
+        const Rank left = packed.left(m), right = packed.right(m);
+        if (left >= rank || right >= rank)
+            throw Packed::damaged("token " + std::to_string(rank) + " is made of a later one");
+        const std::uint32_t size = lines[left].size + lines[right].size;
+        if (size > 255)
+            throw Packed::damaged("token " + std::to_string(rank) + " has more than 255 bytes");
+        lines.push_back({rank, used, size});
         used += size;  // at most 255 << 20
     }
-    std::vector<char> all(used + kReadable);
-    for (std::size_t i = 0; i < tokens; ++i) {
-        char* out = all.data() + lines[i].offset;
-        if (i < Packed::kSingles) {
-            *out = packed.single(i);
-            continue;
-        }
-        const Line &left = lines[merges[i].left], &right = lines[merges[i].right];
-        std::memcpy(out, all.data() + left.offset, left.size);
-        std::memcpy(out + left.size, all.data() + right.offset, right.size);
+
+    // Most parts are short, so sixteen bytes are copied at once; the bytes behind are written
+    // later.
+    constexpr std::size_t kAtOnce = 16;
+    std::vector<char> all(used + std::max(kAtOnce, kReadable));
+    const auto copy = [&](const Line& part, char* out) {
+        std::memcpy(out, all.data() + part.offset, kAtOnce);
+        if (part.size > kAtOnce)
+            std::memcpy(out + kAtOnce, all.data() + part.offset + kAtOnce, part.size - kAtOnce);
+    };
+    for (std::size_t i = 0; i < Packed::kSingles; ++i) all[i] = packed.single(i);
+    for (std::size_t m = 0; m < packed.merges(); ++m) {
+        const Line &left = lines[packed.left(m)], &right = lines[packed.right(m)];
+        char* out = all.data() + lines[Packed::kSingles + m].offset;
+        copy(left, out);
+        copy(right, out + left.size);
     }
-    fill(lines, all.data(), merges);
+
+    std::vector<Token> places(tokens);
+    fill(lines, all.data(), [&](std::size_t i, Token token) {
+        places[i] = token;
+        if (i < Packed::kSingles) return;
+        const std::size_t m = i - Packed::kSingles;
+        const std::uint64_t left = places[packed.left(m)], right = places[packed.right(m)];
+        entries_[token].made.store(kMerged << 2 * kTokenBits | left << kTokenBits | right,
+                                   std::memory_order_relaxed);
+    });
 }
 
-// Requires kReadable bytes from every byte of the tokens; `merges` is empty or has one for each
-// line, which is looked at if the token has more than one byte, and names earlier lines.
-void Vocabulary::fill(std::span<const Line> lines, const char* all, std::span<const Merge> merges) {
+// Calls note(i, token) when the token of line i has its place. Requires kReadable bytes from every
+// byte of the tokens.
+template <class Note>
+void Vocabulary::fill(std::span<const Line> lines, const char* all, Note note) {
     make_room(lines.size());
     const auto hash_of_line = [&](const Line& line) {
         const char* bytes = all + line.offset;
         return line.size > kPacked ? hash_long(bytes, line.size)
                                    : hash_of(key_of_readable(bytes, line.size));
     };
-    std::vector<Token> places(merges.size());
     // Places are taken at random in 8 MB; asking for them early halves the time.
     constexpr std::size_t kAhead = 16;
     std::uint64_t ahead[kAhead] = {};
@@ -316,19 +318,8 @@ void Vocabulary::fill(std::span<const Line> lines, const char* all, std::span<co
         if ((is_long ? find_long(bytes, line.size) : find(key, hash)) != kNoToken)
             throw std::invalid_argument("the token of rank " + std::to_string(line.rank) +
                                         " is given twice in the vocabulary");
-        const Token token = insert(hash);
-        Entry& entry = entries_[token];
-        entry.key = key;
-        entry.rank = line.rank;
-        entry.size = line.size;
-        if (!merges.empty()) {
-            places[i] = token;
-            if (line.size > 1)
-                entry.made.store(kMerged << 2 * kTokenBits |
-                                     std::uint64_t{places[merges[i].left]} << kTokenBits |
-                                     places[merges[i].right],
-                                 std::memory_order_relaxed);
-        }
+        const Token token = insert(hash, key, line.rank, line.size);
+        note(i, token);
         if (is_long) long_bytes_.append(bytes, line.size);
         longest_ = std::max<std::size_t>(longest_, line.size);
         note_torn({bytes, line.size});
@@ -345,11 +336,15 @@ void Vocabulary::fill(std::span<const Line> lines, const char* all, std::span<co
 
 void Vocabulary::make_room(std::size_t tokens) {
     std::size_t places = 64;
-    while (places * 3 < tokens * 4) places *= 2;  // at most three quarters full
+    while (places * 4 < tokens * 5) places *= 2;  // at most four fifths full
     mask_ = places - 1;
     shift_ = 64u - static_cast<unsigned>(std::countr_zero(places));
     tags_.assign(places + kGroup, 0);
-    entries_ = std::make_unique<Entry[]>(places);
+    constexpr std::size_t kLine = 64;
+    memory_ = HugePageArray<unsigned char>(places * sizeof(Entry) + kLine);
+    void* begin = memory_.data();
+    std::size_t room = memory_.size();
+    entries_ = static_cast<Entry*>(std::align(kLine, places * sizeof(Entry), begin, room));
     lengths_after_.assign(kPrefixes, 0);
     longest_after_.assign(kPrefixes, 0);
     size_ = tokens;
@@ -381,13 +376,15 @@ Token Vocabulary::find_long(const char* bytes, std::size_t size) const {
     });
 }
 
-Token Vocabulary::insert(std::uint64_t hash) {
+Token Vocabulary::insert(std::uint64_t hash, const BytesKey& key, Rank rank, std::uint32_t size) {
+    static_assert(std::is_trivially_destructible_v<Entry>, "entries are left to their memory");
     std::size_t at = hash >> shift_;
     unsigned empty = 0;
     while ((empty = equal_tags(at, 0)) == 0) at = (at + kGroup) & mask_;
     at = (at + std::countr_zero(empty)) & mask_;
     tags_[at] = tag_of(hash);
     if (at < kGroup) tags_[mask_ + 1 + at] = tags_[at];
+    new (&entries_[at]) Entry{key, rank, size, {}};
     return static_cast<Token>(at);
 }
 

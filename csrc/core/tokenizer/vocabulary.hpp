@@ -28,11 +28,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/support/huge_page_array.hpp"
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
@@ -172,8 +173,10 @@ private:
     static constexpr std::size_t kPrefixes = 1 << 16;
 
     static std::size_t prefix(const char* bytes) {
+        // Put together by hand: gcc copies three bytes in two stores, and a load of both waits.
         std::uint32_t three = 0;
-        std::memcpy(&three, bytes, 3);
+        for (unsigned i = 0; i < 3; ++i)
+            three |= std::uint32_t{static_cast<unsigned char>(bytes[i])} << 8 * i;
         return three * 0x9E3779B1u >> 16;
     }
 
@@ -212,18 +215,21 @@ private:
     }
 
     struct Line;
-    struct Merge;
     void read_lines(std::string_view file);
     void read_packed(std::string_view data);
-    void fill(std::span<const Line> lines, const char* bytes, std::span<const Merge> merges);
+    template <class Note>
+    void fill(std::span<const Line> lines, const char* bytes, Note note);
     void make_room(std::size_t tokens);
     void note_lengths(const char* bytes, std::uint32_t size);
     Token find_long(const char* bytes, std::size_t size) const;
     void note_torn(std::string_view bytes);
-    Token insert(std::uint64_t hash);
+    Token insert(std::uint64_t hash, const BytesKey& key, Rank rank, std::uint32_t size);
 
     std::vector<std::uint8_t> tags_;  // 0 is empty; the first sixteen are repeated at the end
-    std::unique_ptr<Entry[]> entries_;
+    // Entries exist where there is a tag, and nowhere else, so that most of their memory is first
+    // written when it is needed. They begin at a cache line, so that none lies in two.
+    HugePageArray<unsigned char> memory_;
+    Entry* entries_ = nullptr;
     std::string long_bytes_;
     std::vector<std::uint32_t> lengths_after_;
     std::vector<std::uint8_t> longest_after_;
