@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import glob
 import json
 import os
@@ -33,8 +34,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ctxmem import VocabularyError, _native, tokens
+from ctxmem import _native
 from ctxmem.tokens.files import PUBLISHED
+from ctxmem.tokens.packed import packed_path, published_lines
 
 CHUNK = 200  # tokens
 Count = Callable[[Sequence[str]], list[int]]
@@ -186,23 +188,20 @@ def peers(encoding: str) -> dict[str, Count | None]:
     return found
 
 
-def vocabulary(encoding: str) -> Path:
-    """Return the path of the encoding's vocabulary on this machine."""
-    for found in tokens.vocabularies():
-        if found.name == encoding and found.sha256_ok and found.path is not None:
-            return found.path
-    raise VocabularyError(
-        f"the vocabulary of {encoding} is not on this machine; run: pip install llama-index-core"
-    )
+def write_for_tiktoken(encoding: str, folder: str) -> None:
+    """Write the published file, rebuilt from the data of the package, into a cache of tiktoken."""
+    lines = published_lines(packed_path(encoding).read_bytes())
+    (Path(folder) / PUBLISHED[encoding].cache_name).write_bytes(lines)
 
 
-def reference(encoding: str, path: Path) -> Any:
-    """Return tiktoken's encoding, made from the file at `path`, without a network."""
+@functools.cache
+def reference(encoding: str) -> Any:
+    """Return tiktoken's encoding, without a network."""
     import tiktoken
 
     before = os.environ.get("TIKTOKEN_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / PUBLISHED[encoding].cache_name).write_bytes(path.read_bytes())
+        write_for_tiktoken(encoding, folder)
         os.environ["TIKTOKEN_CACHE_DIR"] = folder
         try:
             return tiktoken.get_encoding(encoding)
@@ -300,16 +299,16 @@ print(json.dumps({"milliseconds": seconds * 1e3, "resident_mb": resident() - bef
 """
 
 
-def measure_load(encoding: str, path: Path, rounds: int) -> dict[str, Any]:
+def measure_load(encoding: str, rounds: int) -> dict[str, Any]:
     """Time loading the vocabulary and take its memory, each in a process of its own."""
     results: dict[str, list[dict[str, float]]] = {"ctxmem": [], "tiktoken": []}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / PUBLISHED[encoding].cache_name).write_bytes(path.read_bytes())
+        write_for_tiktoken(encoding, folder)
         environment = {**os.environ, "TIKTOKEN_CACHE_DIR": folder}
         for _ in range(rounds):
             for kind, measured in results.items():
                 ran = subprocess.run(
-                    [sys.executable, "-c", LOAD, kind, encoding, str(path)],
+                    [sys.executable, "-c", LOAD, kind, encoding, str(packed_path(encoding))],
                     env=environment,
                     capture_output=True,
                     text=True,
@@ -324,9 +323,8 @@ def measure_load(encoding: str, path: Path, rounds: int) -> dict[str, Any]:
 
 def run(encoding: str = "o200k_base", *, chunks: int = 1000, rounds: int = 7) -> dict[str, Any]:
     """Measure everything and return it."""
-    path = vocabulary(encoding)
-    tik = reference(encoding, path)
-    data = path.read_bytes()
+    tik = reference(encoding)
+    data = packed_path(encoding).read_bytes()
     texts = corpora()
     return {
         "question": (__doc__ or "").splitlines()[0],
@@ -343,7 +341,7 @@ def run(encoding: str = "o200k_base", *, chunks: int = 1000, rounds: int = 7) ->
             name: measure_corpus(tik, data, text=text, chunks=chunks, rounds=rounds)
             for name, text in texts.items()
         },
-        "load": measure_load(encoding, path, min(rounds, 5)),
+        "load": measure_load(encoding, min(rounds, 5)),
     }
 
 

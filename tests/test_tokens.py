@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import base64
 import glob
-import hashlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -20,7 +18,6 @@ import tiktoken
 from cpp_build import COUNT_BLOCKS, ROOT, compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from installed_vocabularies import published
 from reference import byte_pairs, load_generator
 from token_texts import ATOMS, random_text
 
@@ -28,6 +25,7 @@ from ctxmem import _native, tokens
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
 from ctxmem.tokens import files
+from ctxmem.tokens.packed import packed_path, published_lines
 
 NATIVE = ["o200k_base", "cl100k_base"]
 both = pytest.mark.parametrize("encoding", NATIVE)
@@ -37,11 +35,9 @@ both = pytest.mark.parametrize("encoding", NATIVE)
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], int]]:
     """Return a function (encoding, text) -> tiktoken's count, with no need of a network."""
     cache = tmp_path_factory.mktemp("tiktoken")
-    for encoding in NATIVE:
-        found = published(encoding)
-        assert found.path is not None
-        url = files.PUBLISHED[encoding].url
-        shutil.copy(found.path, cache / hashlib.sha1(url.encode()).hexdigest())
+    for encoding in NATIVE:  # tiktoken compares the SHA-256 itself
+        lines = published_lines(packed_path(encoding).read_bytes())
+        (cache / files.PUBLISHED[encoding].cache_name).write_bytes(lines)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
         encodings = {name: tiktoken.get_encoding(name) for name in NATIVE}
@@ -203,7 +199,7 @@ def test_impossible_spans_are_refused(spans: object) -> None:
 
 @pytest.mark.slow
 def test_the_work_is_linear_in_long_runs() -> None:
-    arguments = [str(word) for name in NATIVE for word in (name, published(name).path)]
+    arguments = [str(word) for name in NATIVE for word in (name, packed_path(name))]
     sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")
     compile_and_run("test_bpe_cost", sources, flags=COUNT_BLOCKS, sanitize="", arguments=arguments)
 
@@ -238,9 +234,8 @@ def test_cached_counts_equal_fresh_ones(encoding: str) -> None:
 
 
 def test_counts_are_the_same_from_many_threads() -> None:
-    found = published("o200k_base")
-    assert found.path is not None
-    bpe = _native.Bpe(found.path.read_bytes(), "o200k_base")  # cold: threads fill it side by side
+    lines = published_lines(packed_path("o200k_base").read_bytes())
+    bpe = _native.Bpe(lines, "o200k_base")  # cold: threads find side by side how tokens are made
     rng = random.Random(8)
     texts = [random_text(rng) * 3 for _ in range(3000)]
     expected = tokens.count_tokens(texts)
