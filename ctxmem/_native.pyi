@@ -343,3 +343,20 @@ class SessionIndex:
 STATEMENT_KINDS: tuple[str, ...]
 
 def statements(text: str, replies: bool = False, trusted: bool = False) -> NDArray[np.int64]: ...
+
+# stages of a tokenizer
+class Unsupported(ValueError): ...
+
+class Normaliser:
+    def __init__(self, section: dict[str, Any] | None) -> None: ...
+    @staticmethod
+    def sentencepiece(
+        charsmap: bytes,
+        *,
+        add_dummy_prefix: bool = True,
+        remove_extra_whitespaces: bool = True,
+        escape_whitespaces: bool = True,
+        treat_whitespace_as_suffix: bool = False,
+        kept: list[str] = [],
+    ) -> Normaliser: ...
+    def apply(self, text: str) -> str: ...

@@ -1,5 +1,6 @@
 #include "bind/native.hpp"
 
+#include "core/tokenizer/stages.hpp"
 #include "kernels/kernels.hpp"
 
 namespace ctxmem::bind {
@@ -72,6 +73,8 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     m.doc() = "The native core of ctxmem: lists of str and arrays in, arrays out.";
     m.attr("__version__") = CTXMEM_VERSION;
     m.def("cpu_level", &ctxmem::cpu_level, "Return the CPU level in use: 'base', 'v3' or 'v4'.");
+    pybind11::register_exception<ctxmem::Unsupported>(m, "Unsupported", PyExc_ValueError).doc() =
+        "What a tokenizer file asks for and the native core does not do.";
     ctxmem::bind::bind_words(m);
     ctxmem::bind::bind_outline(m);
     ctxmem::bind::bind_tokens(m);
@@ -82,4 +85,5 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     ctxmem::bind::bind_difference(m);
     ctxmem::bind::bind_recall(m);
     ctxmem::bind::bind_ledger(m);
+    ctxmem::bind::bind_normalise(m);
 }

@@ -1,0 +1,271 @@
+// The two normalisers that read a precompiled character map: that of `tokenizers`, which looks for
+// the shortest key in a grapheme cluster, and that of SentencePiece, which looks for the longest.
+#include <array>
+#include <optional>
+
+#include "core/text/graphemes.hpp"
+#include "core/tokenizer/charsmap.hpp"
+#include "core/tokenizer/normalise.hpp"
+
+namespace ctxmem {
+namespace {
+
+// By byte: an ASCII character that no key begins with.
+std::array<bool, 256> plain_bytes(const Charsmap& map) {
+    std::array<bool, 256> plain{};
+    for (unsigned byte = 0; byte < 128; ++byte) plain[byte] = !map.begins_key(byte);
+    return plain;
+}
+
+std::size_t run_of(const std::array<bool, 256>& bytes, std::string_view text, std::size_t at) {
+    while (at < text.size() && bytes[static_cast<unsigned char>(text[at])]) ++at;
+    return at;
+}
+
+class Precompiled final : public Normaliser {
+public:
+    static constexpr std::size_t kWhole = 6;  // a cluster of fewer bytes is looked up as one
+
+    explicit Precompiled(std::string_view charsmap) : map_(charsmap), plain_(plain_bytes(map_)) {
+        plain_['\r'] = false;  // a line feed joins it
+    }
+
+    std::string_view apply(std::string_view text, std::string& buffer) const override {
+        Output out{text, buffer};
+        for (std::size_t at = 0; at < text.size();) {
+            at = run_of(plain_, text, at);
+            if (at == text.size()) break;
+            // A character behind plain ones may join the last.
+            if (at > 0 && static_cast<unsigned char>(text[at]) >= 0x80 &&
+                plain_[static_cast<unsigned char>(text[at - 1])])
+                --at;
+            at = clusters(text, at, out);
+        }
+        return out.finish();
+    }
+
+private:
+    // What is replaced, written when the first replacement is.
+    struct Output {
+        std::string_view text;
+        std::string& buffer;
+        std::size_t copied = 0;
+        bool changed = false;
+
+        void replace(std::size_t begin, std::size_t end, std::string_view by) {
+            if (!changed) {
+                buffer.clear();
+                buffer.reserve(text.size() + 16);
+                changed = true;
+            }
+            buffer.append(text.substr(copied, begin - copied)).append(by);
+            copied = end;
+        }
+        std::string_view finish() {
+            if (!changed) return text;
+            return buffer.append(text.substr(copied));
+        }
+    };
+
+    // Read clusters up to a plain character that follows a plain one, and return where it is.
+    std::size_t clusters(std::string_view text, std::size_t at, Output& out) const {
+        GraphemeClusters reader;
+        std::size_t begin = at;
+        for (bool was_plain = false; at < text.size();) {
+            const bool plain = plain_[static_cast<unsigned char>(text[at])];
+            if (plain && was_plain) break;
+            was_plain = plain;
+            const CodePoint point = decode(text, at);
+            if (!reader.joins(point.value) && at > begin) {
+                replace_cluster(text, begin, at, out);
+                begin = at;
+            }
+            at += point.size;
+        }
+        replace_cluster(text, begin, at, out);
+        return at;
+    }
+
+    void replace_cluster(std::string_view text, std::size_t begin, std::size_t end,
+                         Output& out) const {
+        if (end - begin < kWhole && replace(text, begin, end, out)) return;
+        for (std::size_t next = begin; begin < end; begin = next) {
+            next = begin + decode(text, begin).size;
+            replace(text, begin, next, out);
+        }
+    }
+
+    bool replace(std::string_view text, std::size_t begin, std::size_t end, Output& out) const {
+        const Charsmap::Match match = map_.shortest(text.substr(begin, end - begin));
+        if (match.size != 0) out.replace(begin, end, match.replacement);
+        return match.size != 0;
+    }
+
+    Charsmap map_;
+    std::array<bool, 256> plain_;
+};
+
+// Strings, of which the longest at the beginning of a text is found. O(the longest string).
+class PrefixSet {
+public:
+    explicit PrefixSet(const std::vector<std::string>& strings) : nodes_(1) {
+        for (const std::string& string : strings) insert(string);
+    }
+
+    bool empty() const { return nodes_.size() == 1; }
+    bool begins(unsigned char byte) const { return child(0, byte) != 0; }
+
+    // The size of the longest string that `text` begins with, 0 if there is none.
+    std::size_t longest(std::string_view text) const {
+        std::size_t found = 0;
+        std::uint32_t node = 0;
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            node = child(node, static_cast<unsigned char>(text[i]));
+            if (node == 0) break;
+            if (nodes_[node].ends) found = i + 1;
+        }
+        return found;
+    }
+
+private:
+    struct Edge {
+        unsigned char byte;
+        std::uint32_t to;
+    };
+    struct Node {
+        std::vector<Edge> edges;
+        bool ends = false;
+    };
+
+    std::uint32_t child(std::uint32_t node, unsigned char byte) const {
+        for (const Edge& edge : nodes_[node].edges)
+            if (edge.byte == byte) return edge.to;
+        return 0;
+    }
+
+    void insert(std::string_view string) {
+        std::uint32_t node = 0;
+        for (const char byte : string) {
+            std::uint32_t next = child(node, static_cast<unsigned char>(byte));
+            if (next == 0) {
+                next = static_cast<std::uint32_t>(nodes_.size());
+                nodes_[node].edges.push_back({static_cast<unsigned char>(byte), next});
+                nodes_.emplace_back();
+            }
+            node = next;
+        }
+        nodes_[node].ends = node != 0;
+    }
+
+    std::vector<Node> nodes_;
+};
+
+class SentencePieceNormaliser final : public Normaliser {
+public:
+    SentencePieceNormaliser(std::string_view charsmap, const SentencePieceOptions& options,
+                            const std::vector<std::string>& kept)
+        : options_(options),
+          kept_(kept),
+          space_(options.escape_whitespaces ? std::string_view("\xE2\x96\x81")
+                                            : std::string_view(" ")) {
+        if (!charsmap.empty()) map_.emplace(charsmap);
+        if (map_)
+            plain_ = plain_bytes(*map_);
+        else
+            std::fill(plain_.begin(), plain_.begin() + 128, true);
+        plain_[' '] = false;
+        for (unsigned byte = 0; byte < 256; ++byte)
+            if (kept_.begins(static_cast<unsigned char>(byte))) plain_[byte] = false;
+    }
+
+    std::string_view apply(std::string_view text, std::string& buffer) const override {
+        const std::size_t begin = options_.remove_extra_whitespaces ? leading_space(text) : 0;
+        buffer.clear();
+        if (begin == text.size()) return text.empty() ? text : std::string_view(buffer);
+        buffer.reserve(text.size() + text.size() / 2 + 8);
+        const bool suffix = options_.treat_whitespace_as_suffix;
+        if (options_.add_dummy_prefix && !suffix) buffer.append(space_);
+        append(text, begin, buffer);
+        if (options_.remove_extra_whitespaces)
+            while (std::string_view(buffer).ends_with(space_))
+                buffer.resize(buffer.size() - space_.size());
+        if (options_.add_dummy_prefix && suffix) buffer.append(space_);
+        return buffer == text ? text : std::string_view(buffer);
+    }
+
+private:
+    struct Part {
+        std::size_t size;  // bytes read
+        std::string_view normalised;
+    };
+
+    // What is at the beginning of `text`, which is not empty.
+    Part first(std::string_view text) const {
+        if (!kept_.empty())
+            if (const std::size_t size = kept_.longest(text); size > 0)
+                return {size, text.substr(0, size)};
+        if (map_)
+            if (const Charsmap::Match match = map_->longest(text); match.size > 0)
+                return {match.size, match.replacement};
+        const std::size_t size = decode(text, 0).size;
+        return {size, text.substr(0, size)};
+    }
+
+    std::size_t leading_space(std::string_view text) const {
+        std::size_t at = 0;
+        while (at < text.size()) {
+            const Part part = first(text.substr(at));
+            if (part.normalised != " ") break;
+            at += part.size;
+        }
+        return at;
+    }
+
+    void append(std::string_view text, std::size_t at, std::string& out) const {
+        const bool joins = options_.remove_extra_whitespaces;
+        for (bool after_space = joins; at < text.size();) {
+            if (const std::size_t end = run_of(plain_, text, at); end > at) {
+                out.append(text.substr(at, end - at));
+                at = end;
+                after_space = false;
+                continue;
+            }
+            Part part = first(text.substr(at));
+            at += part.size;
+            while (after_space && part.normalised.starts_with(' '))
+                part.normalised.remove_prefix(1);
+            if (part.normalised.empty()) continue;
+            append_escaped(part.normalised, out);
+            after_space = joins && part.normalised.ends_with(' ');
+        }
+    }
+
+    void append_escaped(std::string_view part, std::string& out) const {
+        for (std::size_t space = part.find(' '); space != std::string_view::npos;
+             space = part.find(' ')) {
+            out.append(part.substr(0, space)).append(space_);
+            part.remove_prefix(space + 1);
+        }
+        out.append(part);
+    }
+
+    SentencePieceOptions options_;
+    std::optional<Charsmap> map_;
+    PrefixSet kept_;
+    std::array<bool, 256> plain_{};
+    std::string_view space_;
+};
+
+}  // namespace
+
+NormaliserPtr make_precompiled(std::string_view charsmap) {
+    return std::make_unique<Precompiled>(charsmap);
+}
+
+NormaliserPtr make_sentencepiece_normaliser(std::string_view charsmap,
+                                            const SentencePieceOptions& options,
+                                            const std::vector<std::string>& kept) {
+    return std::make_unique<SentencePieceNormaliser>(charsmap, options, kept);
+}
+
+}  // namespace ctxmem
