@@ -419,6 +419,19 @@ std::int64_t Bpe::count_parts(const char* piece, std::size_t cut, std::size_t si
     return total;
 }
 
+// Bytes that no cache holds: part by part, or encoded if they cannot be cut. `readable` bytes may
+// be read at the address.
+template <Bpe::Extent extent>
+std::int64_t Bpe::count_unseen(const char* bytes, std::size_t size, std::size_t readable,
+                               Workspace& work) const {
+    if (extent == Extent::piece)
+        if (const std::size_t cut = pairs_.next_cut(bytes, 0, size); cut < size)
+            return count_parts(bytes, cut, size, readable, work);
+    // A token that reaches across no cut is found whole.
+    if (size > kPacked && is_one<extent>(vocabulary_.find(bytes, size))) return 1;
+    return encode(bytes, size, work);
+}
+
 // Up to kPacked bytes that the cache does not hold.
 template <Bpe::Extent extent>
 std::int64_t Bpe::count_short(const BytesKey& key, std::size_t size, Workspace& work) const {
@@ -426,29 +439,21 @@ std::int64_t Bpe::count_short(const BytesKey& key, std::size_t size, Workspace& 
     if (is_ascii(key)) return merge_short(key, size);
     char bytes[kPacked + 1 + kReadable] = {};
     std::memcpy(bytes, &key, sizeof key);
-    if (extent == Extent::piece)
-        if (const std::size_t cut = pairs_.next_cut(bytes, 0, size); cut < size)
-            return count_parts(bytes, cut, size, sizeof bytes, work);
-    return encode(bytes, size, work);
+    return count_unseen<extent>(bytes, size, sizeof bytes, work);
 }
 
 // More than kPacked bytes.
 template <Bpe::Extent extent>
 std::int64_t Bpe::count_long(const char* bytes, std::size_t size, Workspace& work) const {
-    if (extent == Extent::piece)
-        if (const std::size_t cut = pairs_.next_cut(bytes, 0, size); cut < size)
-            return count_parts(bytes, cut, size, size, work);
-    const auto encoded = [&] {
-        return is_one<extent>(vocabulary_.find(bytes, size)) ? 1 : encode(bytes, size, work);
-    };
-    if (size > PieceCache::kLong) return encoded();
+    if (size > PieceCache::kLong) return count_unseen<extent>(bytes, size, size, work);
     PieceCache::LongSlot key =
         PieceCache::long_key(bytes, size, extent == Extent::part ? PieceCache::kPart : 0);
     PieceCache::LongSlot& slot = work.counts.long_slot(key);
     if (slot.holds(key)) return slot.tokens;
-    key.tokens = static_cast<std::uint32_t>(encoded());
+    const std::int64_t tokens = count_unseen<extent>(bytes, size, size, work);
+    key.tokens = static_cast<std::uint32_t>(tokens);
     slot = key;
-    return key.tokens;
+    return tokens;
 }
 
 // Any size, with kReadable bytes at the address or more than kPacked.

@@ -117,6 +117,9 @@ private:
     template <Extent extent>
     std::int64_t count_long(const char* bytes, std::size_t size, Workspace& work) const;
     template <Extent extent>
+    std::int64_t count_unseen(const char* bytes, std::size_t size, std::size_t readable,
+                              Workspace& work) const;
+    template <Extent extent>
     bool is_one(Token token) const;
     std::int64_t count_parts(const char* piece, std::size_t cut, std::size_t size,
                              std::size_t readable, Workspace& work) const;

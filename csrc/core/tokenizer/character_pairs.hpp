@@ -37,33 +37,29 @@ public:
     explicit CharacterPairs(const Vocabulary& vocabulary) : bits_(std::size_t{1} << (kBits - 6)) {
         for (std::size_t place = 0; place < vocabulary.places(); ++place)
             if (const auto token = static_cast<Token>(place); vocabulary[token].size > 1)
-                note(vocabulary.bytes(token));
+                if (const std::string_view bytes = vocabulary.bytes(token); !is_ascii(bytes))
+                    note(bytes);
     }
 
     // The first border between characters of piece[at, size), behind `at`, that no token reaches
     // across; `size` if there is none. Requires valid UTF-8 and that a character begins at `at`.
     std::size_t next_cut(const char* piece, std::size_t at, std::size_t size) const {
-        constexpr std::uint64_t kHigh = 0x8080808080808080ull;
-        std::uint32_t left = 0;
-        bool known = false;  // whether `left` is the character before `at`
-        while (at < size) {
-            if (size - at > 8) {
+        std::size_t width = width_at(piece, at, size);
+        std::uint32_t left = load(piece + at, width, size - at);
+        for (at += width; at < size; at += width) {
+            if (left < 0x80 && size - at > 8) {
                 std::uint64_t eight = 0;
                 std::memcpy(&eight, piece + at, 8);
-                if ((eight & kHigh) == 0 &&
-                    (!known || static_cast<unsigned char>(piece[at - 1]) < 0x80)) {
-                    left = static_cast<unsigned char>(piece[at + 7]);
-                    known = true;
-                    at += 8;
+                if ((eight & 0x8080808080808080ull) == 0) {
+                    left = static_cast<std::uint32_t>(eight >> 56);
+                    width = 8;
                     continue;
                 }
             }
-            const std::size_t width = std::min(character_size(piece[at]), size - at);
+            width = width_at(piece, at, size);
             const std::uint32_t right = load(piece + at, width, size - at);
-            if (known && !may_join(left, right, piece[at - 1], piece[at])) return at;
+            if (!may_join(left, right, piece[at - 1], piece[at])) return at;
             left = right;
-            known = true;
-            at += width;
         }
         return size;
     }
@@ -71,6 +67,15 @@ public:
 private:
     static constexpr unsigned kBits = 19;
 
+    static bool is_ascii(std::string_view bytes) {
+        char any = 0;
+        for (const char byte : bytes) any |= byte;
+        return any >= 0;
+    }
+
+    static std::size_t width_at(const char* piece, std::size_t at, std::size_t size) {
+        return std::min(character_size(piece[at]), size - at);
+    }
     // A character by its bytes; `left` bytes may be read.
     static std::uint32_t load(const char* bytes, std::size_t width, std::size_t left) {
         constexpr std::array<std::uint32_t, 5> kMasks = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
