@@ -156,7 +156,7 @@ std::int64_t MergeModel::count(std::string_view piece) const {
         if (options_.ignore_merges && whole_.find(piece) != StringIndex::kNone) return 1;
         return count_cut(piece, *work);
     }
-    if (piece.size() > PieceCache::kLongest) return count_whole(piece, *work);
+    if (piece.size() > CountCache::kLongest) return count_whole(piece, *work);
     return (*work).cache.get(piece.data(), piece.size(), [&] { return count_whole(piece, *work); });
 }
 
@@ -188,7 +188,7 @@ std::int64_t MergeModel::count_cut(std::string_view piece, MergeWork& work) cons
         if (begin == end) return;
         const std::string_view part = piece.substr(begin, end - begin);
         tokens +=
-            part.size() > PieceCache::kLongest
+            part.size() > CountCache::kLongest
                 ? count_part(part, work)
                 : work.cache.get(part.data(), part.size(), [&] { return count_part(part, work); });
     };

@@ -40,7 +40,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/tokenizer/piece_cache.hpp"
+#include "core/tokenizer/count_cache.hpp"
 #include "core/tokenizer/stages.hpp"
 #include "core/tokenizer/string_index.hpp"
 #include "core/tokenizer/trie.hpp"
@@ -115,7 +115,7 @@ struct MergeWork {
         Symbol symbol;
         std::int32_t previous, next;  // -1 at the ends; next is -2 once the node is merged away
     };
-    PieceCache cache;
+    CountCache cache;
     std::vector<Symbol> tokens;  // with kLongest
     std::vector<std::uint64_t> dead;
     std::vector<std::pair<std::uint32_t, Symbol>> candidates;  // size and symbol

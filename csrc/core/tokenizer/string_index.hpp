@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/tokenizer/piece_cache.hpp"
+#include "core/tokenizer/count_cache.hpp"
 
 namespace ctxmem {
 

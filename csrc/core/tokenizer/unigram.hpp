@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/tokenizer/piece_cache.hpp"
+#include "core/tokenizer/count_cache.hpp"
 #include "core/tokenizer/stages.hpp"
 #include "core/tokenizer/trie.hpp"
 
@@ -33,7 +33,7 @@ struct UnigramWork {
         std::uint32_t begin;
         std::uint32_t token;
     };
-    PieceCache cache;
+    CountCache cache;
     std::vector<Node> nodes;
     std::vector<FloatNode> float_nodes;
 };

@@ -133,6 +133,9 @@ public:
 
     const Entry& operator[](Token token) const { return entries_[token]; }
 
+    // Tokens are below this; where there is none, the size of the Entry is 0.
+    std::size_t places() const { return mask_ + 1; }
+
     Token find(const BytesKey& key) const { return find(key, hash_of(key)); }
 
     Token find(const BytesKey& key, std::uint64_t hash) const {

@@ -46,8 +46,8 @@ WordPieceModel::WordPieceModel(std::span<const std::string_view> vocabulary,
 
 std::int64_t WordPieceModel::count(std::string_view piece) const {
     if (piece.empty()) return 0;
-    if (piece.size() > PieceCache::kLongest) return count_new(piece);
-    const WorkspacePool<PieceCache>::Borrowed cache(pool_);
+    if (piece.size() > CountCache::kLongest) return count_new(piece);
+    const WorkspacePool<CountCache>::Borrowed cache(pool_);
     return (*cache).get(piece.data(), piece.size(), [&] { return count_new(piece); });
 }
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/tokenizer/piece_cache.hpp"
+#include "core/tokenizer/count_cache.hpp"
 #include "core/tokenizer/stages.hpp"
 #include "core/tokenizer/string_index.hpp"
 #include "core/tokenizer/trie.hpp"
@@ -38,7 +38,7 @@ private:
     WordPieceOptions options_;
     Trie begins_, continues_;
     bool has_unknown_ = false;
-    mutable WorkspacePool<PieceCache> pool_;
+    mutable WorkspacePool<CountCache> pool_;
 };
 
 class WordLevelModel final : public TokenModel {
