@@ -12,6 +12,8 @@ namespace {
 
 using Strings = std::vector<std::string_view>;
 
+constexpr std::size_t kWorthRelease = 4096;  // bytes that take some 20 us to count
+
 // The UTF-8 of a str, valid as long as it is.
 std::string_view utf8_of(PyObject* text, const char* what) {
     if (!PyUnicode_Check(text))
@@ -184,8 +186,14 @@ public:
 
     std::int64_t count(const py::str& text) const {
         const Texts held(text);
+        const std::string_view view = held.views()[0];
+        if (view.size() < kWorthRelease) return model_->count(view);
         const py::gil_scoped_release release;
-        return model_->count(held.views()[0]);
+        return model_->count(view);
+    }
+    bool quick() const {
+        const auto* merges = dynamic_cast<const MergeModel*>(model_.get());
+        return merges == nullptr || merges->fast();
     }
 
 private:
@@ -221,6 +229,8 @@ void bind_models(py::module_& m) {
         "vocabulary\nwrites in GPT-2's letters. ValueError if it is damaged, NotImplementedError "
         "for what only\nanother library can count.")
         .def(py::init<const py::handle&, bool>(), py::arg("section"), py::arg("byte_level") = false)
+        .def_property_readonly("quick", &CountedModel::quick,
+                               "False if byte pairs are merged as defined, with a heap.")
         .def("count", &CountedModel::count, py::arg("text"),
              "Return the number of tokens of a text that is one piece. ValueError if it has "
              "characters\nthat are not in the vocabulary, and there is no token for such.");
