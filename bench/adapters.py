@@ -27,7 +27,8 @@ import ctxmem
 from ctxmem import _native
 
 from .corpus import passages
-from .messages import chat, exact_encoding
+from .messages import chat
+from .tokens import reference
 
 SIZES = (100, 1000, 5000)
 PEERS = ("langchain-core", "langchain", "langchain-community", "llama-index-core", "numpy")
@@ -142,15 +143,14 @@ def trims(size: int, patient: bool) -> tuple[Runs, Check, str]:
             messages, token_counter=token_counter, **options
         ),
     }
-    encoding = exact_encoding()
-    if encoding is not None:
+    encoding = reference("o200k_base")
 
-        def count(given: Sequence[Any]) -> int:
-            texts = [str(message.content) for message in given]
-            texts += [json.dumps(c["args"]) for m in given for c in getattr(m, "tool_calls", ())]
-            return sum(len(encoding.encode_ordinary(text)) + 4 for text in texts)
+    def count(given: Sequence[Any]) -> int:
+        texts = [str(message.content) for message in given]
+        texts += [json.dumps(c["args"]) for m in given for c in getattr(m, "tool_calls", ())]
+        return sum(len(encoding.encode_ordinary(text)) + 4 for text in texts)
 
-        runs["LangChain, tiktoken"] = lambda: theirs(messages, token_counter=count, **options)
+    runs["LangChain, tiktoken"] = lambda: theirs(messages, token_counter=count, **options)
 
     def check(name: str, kept: Any) -> str:
         return within(budget, ctxmem.count_messages(kept), name.startswith("ctxmem"))
@@ -324,12 +324,10 @@ def memories(size: int, patient: bool) -> tuple[Runs, Check, str]:
 
     runs: Runs = {"ContextMemory.get": ours.get, "ContextMemory, made, filled, get": first}
     note = f"{len(messages):,} messages, budget {budget:,} tokens"
-    encoding = exact_encoding()
-    if encoding is None:
-        note += "; ChatMemoryBuffer needs a vocabulary, and none was found"
-    elif size <= QUADRATIC or patient:
+    if size <= QUADRATIC or patient:
+        encode = reference("o200k_base").encode_ordinary
         theirs = ChatMemoryBuffer.from_defaults(
-            chat_history=messages, token_limit=budget, tokenizer_fn=encoding.encode_ordinary
+            chat_history=messages, token_limit=budget, tokenizer_fn=encode
         )
         runs["ChatMemoryBuffer.get"] = theirs.get
     else:

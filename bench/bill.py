@@ -30,12 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import ctxmem
-from ctxmem import Memory, VocabularyError, _native
+from ctxmem import Memory, _native
 from ctxmem.errors import InputError
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.pricing import Bill, Block, prices_of
-
-from .tokens import vocabulary
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "Memory": {},
@@ -65,11 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, help="of each source, the first so many only")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
-    try:
-        vocabulary("o200k_base")
-    except VocabularyError as error:
-        print(f"ctxmem bench bill: {error}", file=sys.stderr)
-        return 2
     sources = runs_in(options.data, options.runs)
     simulator = module_at(options.simulator) if options.simulator else None
     report: dict[str, Any] = {

@@ -30,12 +30,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ctxmem
-from ctxmem import Chunk, Memory, VocabularyError, _native
+from ctxmem import Chunk, Memory, _native
 
 from . import binding_templates as templates
 from .binding_templates import Template
 from .messages import text
-from .tokens import vocabulary
 
 SHARES = (0.1, 0.2, 0.3)
 DOMAINS = ("coding", "support", "travel", "diet", "writing", "data")
@@ -77,11 +76,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--missing", action="store_true", help="print the statements that are lost")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
-    try:
-        vocabulary("o200k_base")
-    except VocabularyError as error:
-        print(f"ctxmem bench binding: {error}", file=sys.stderr)
-        return 2
     report = {
         "question": "do statements that bind stay in the window?",
         "versions": {

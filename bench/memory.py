@@ -25,10 +25,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctxmem
-from ctxmem import Memory, VocabularyError, _native
+from ctxmem import Memory, _native
 
-from .messages import chat, exact_encoding, text
-from .tokens import vocabulary
+from .messages import chat, text
+from .tokens import reference
 
 BUDGET = 12_000
 MESSAGES = 160
@@ -44,11 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # nothing waits on a network
-    try:
-        vocabulary("o200k_base")
-    except VocabularyError as error:
-        print(f"ctxmem bench memory: {error}", file=sys.stderr)
-        return 2
     report = {
         "question": "are budget and prefix kept at once, and what does a call take?",
         "versions": versions(),
@@ -288,7 +283,7 @@ def by_llama_index() -> Trim:
 
 def encoder() -> Any:
     """Return tiktoken's function from a text to its tokens."""
-    return exact_encoding().encode_ordinary
+    return reference("o200k_base").encode_ordinary
 
 
 def to_llama(message: dict[str, Any]) -> Any:

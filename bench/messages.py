@@ -23,10 +23,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctxmem
-from ctxmem import VocabularyError, _native
+from ctxmem import _native
 
 from .corpus import passages
-from .tokens import reference, vocabulary
+from .tokens import reference
 
 SIZES = (100, 1000, 5000)
 
@@ -157,32 +157,21 @@ def as_langchain(
         kept: list[Any] = trim_messages(objects, token_counter="approximate", **options)
         return kept
 
-    peers = {"LangChain, approximate": approximate}
-    encoding = exact_encoding()
-    if encoding is not None:
+    encoding = reference("o200k_base")
 
-        def count(messages: Sequence[Any]) -> int:
-            texts = [str(message.content) for message in messages]
-            texts += [json.dumps(call["args"]) for m in messages for call in calls(m)]
-            return sum(len(encoding.encode_ordinary(text)) + 4 for text in texts)
+    def count(messages: Sequence[Any]) -> int:
+        texts = [str(message.content) for message in messages]
+        texts += [json.dumps(call["args"]) for m in messages for call in calls(m)]
+        return sum(len(encoding.encode_ordinary(text)) + 4 for text in texts)
 
-        def calls(message: Any) -> list[Any]:
-            return getattr(message, "tool_calls", None) or []
+    def calls(message: Any) -> list[Any]:
+        return getattr(message, "tool_calls", None) or []
 
-        def exact() -> list[Any]:
-            kept: list[Any] = trim_messages(objects, token_counter=count, **options)
-            return kept
+    def exact() -> list[Any]:
+        kept: list[Any] = trim_messages(objects, token_counter=count, **options)
+        return kept
 
-        peers["LangChain, tiktoken"] = exact
-    return objects, peers
-
-
-def exact_encoding() -> Any:
-    """Return tiktoken's encoding, None where its vocabulary cannot be loaded."""
-    try:
-        return reference("o200k_base", vocabulary("o200k_base"))
-    except VocabularyError:
-        return None
+    return objects, {"LangChain, approximate": approximate, "LangChain, tiktoken": exact}
 
 
 def show(report: dict[str, Any]) -> None:

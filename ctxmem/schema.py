@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, NewType
 
 import numpy as np
 
-from ctxmem import report, request
+from ctxmem import request
 from ctxmem.errors import BudgetError, InputError, InputTypeError, warn_deprecated
 from ctxmem.fields import (
     MAX_BUDGET,
@@ -606,16 +606,22 @@ class Window:
 
     def explain(self) -> str:
         """Return a report for a person: what was kept, repeated and left out, and why."""
+        from ctxmem import report  # here, because half of the import of this module would be its
+
         return report.window_text(self.to_dict(), self._texts())
 
     def to_html(self, path: str | Path) -> Path:
         """Write the window and its sources as one self-contained HTML page; return its path."""
+        from ctxmem import report
+
         target = Path(path)
         shown = report.window_page(self.to_dict(), self._texts(), self._starts())
         target.write_text(shown, encoding="utf-8")
         return target
 
     def _repr_html_(self) -> str:
+        from ctxmem import report
+
         return report.window_html(self.to_dict(), self._texts(), self._starts())
 
     def _texts(self) -> dict[int, str]:

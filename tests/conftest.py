@@ -1,7 +1,8 @@
-"""Fixtures of all rooms, vocabularies found without a network; how long properties are tried."""
+"""Fixtures of all rooms, and how long properties are tried."""
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import math
@@ -19,16 +20,14 @@ def tiktoken_encoding():
     import tiktoken
     from tiktoken_ext import openai_public
 
-    from ctxmem import tokens
+    from ctxmem.tokens.packed import packed_path, published_lines
 
     @functools.cache
     def load(name):
-        path = next(row.path for row in tokens.vocabularies() if row.name == name)
-        if path is None:
-            pytest.fail(f"no vocabulary for {name}; the test extra brings it")
-        # tiktoken's own pattern and special tokens, with ranks read from the file that we found.
-        original = tiktoken.load.load_tiktoken_bpe
-        ranks = original(str(path))
+        # tiktoken's own pattern and special tokens, with the published ranks.
+        lines = published_lines(packed_path(name).read_bytes()).splitlines()
+        ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
+        original = openai_public.load_tiktoken_bpe
         openai_public.load_tiktoken_bpe = lambda *_, **__: ranks
         try:
             return tiktoken.Encoding(**openai_public.ENCODING_CONSTRUCTORS[name]())

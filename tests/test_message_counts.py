@@ -7,7 +7,6 @@ import json
 import re
 
 import pytest
-from installed_vocabularies import published
 from usages import USAGES, counted, mp4, pdf, png, wav
 
 import ctxmem
@@ -22,12 +21,6 @@ RECORDED = [pytest.param(entry, id=f"{entry['id']}-{entry['kind']}") for entry i
 
 def of_provider(provider):
     return [entry for entry in USAGES if entry["provider"] == provider]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def vocabularies():
-    for encoding in ("o200k_base", "cl100k_base"):
-        published(encoding)
 
 
 @pytest.mark.parametrize("entry", RECORDED)

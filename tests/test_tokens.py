@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import base64
 import glob
-import hashlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -20,13 +18,14 @@ import tiktoken
 from cpp_build import COUNT_BLOCKS, ROOT, compile_and_run, core_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from installed_vocabularies import published
 from reference import byte_pairs, load_generator
+from token_texts import ATOMS, random_text
 
 from ctxmem import _native, tokens
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
 from ctxmem.tokens import files
+from ctxmem.tokens.packed import packed_path, published_lines
 
 NATIVE = ["o200k_base", "cl100k_base"]
 both = pytest.mark.parametrize("encoding", NATIVE)
@@ -36,41 +35,13 @@ both = pytest.mark.parametrize("encoding", NATIVE)
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], int]]:
     """Return a function (encoding, text) -> tiktoken's count, with no need of a network."""
     cache = tmp_path_factory.mktemp("tiktoken")
-    for encoding in NATIVE:
-        found = published(encoding)
-        assert found.path is not None
-        url = files.PUBLISHED[encoding].url
-        shutil.copy(found.path, cache / hashlib.sha1(url.encode()).hexdigest())
+    for encoding in NATIVE:  # tiktoken compares the SHA-256 itself
+        lines = published_lines(packed_path(encoding).read_bytes())
+        (cache / files.PUBLISHED[encoding].cache_name).write_bytes(lines)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
         encodings = {name: tiktoken.get_encoding(name) for name in NATIVE}
         yield lambda encoding, text: len(encodings[encoding].encode_ordinary(text))
-
-
-# What the fuzz texts are made of: everything the two patterns distinguish, and what has broken
-# tokenizers before.
-ATOMS = [
-    *("a", "b", "S", "T", "Re", "ll", "VE", "don", "Hello", "HTTPServer", "camelCase", "x_y"),
-    *("'s", "'t", "'LL", "'re", "'ſ", "'", "ſ", "’s", "'ve'd"),
-    *(" ", "  ", "   ", "\n", "\n\n", "\r\n", "\r", "\t", "\x0b", "\x0c", "\x1c", "\x85"),
-    *("\xa0", "\u3000", "\u2028", "\u200b", "\ufeff", "\0"),
-    *("/", "//", "!", ".", "...", "(", "==", "-" * 7, " " * 20, "ab" * 20, "<|endoftext|>"),
-    *("1", "23", "4567", "½", "٣", "Ⅷ", "\U0001d7d8"),
-    *("é", "É", "ñ", "ß", "Ж", "ж", "ǅ", "ª", "ʰ", "\u0301", "\u0308", "𐐀", "𐐨"),
-    *("中", "文", "的人", "。", "，", "ひ", "カ", "한", "ก", "า", "\u0e48", "क", "\u094d"),
-    *("😀", "👩\u200d💻", "\ud800", "\udc00", " the", " word"),
-]
-
-
-def random_text(rng: random.Random) -> str:
-    kind = rng.random()
-    if kind < 0.75:
-        return "".join(rng.choices(ATOMS, k=rng.randrange(14)))
-    if kind < 0.9:
-        return "".join(rng.choices(ATOMS[:58], k=rng.randrange(8, 100)))
-    if kind < 0.95:
-        return "".join(chr(rng.randrange(0x20, 0x7F)) for _ in range(rng.randrange(200)))
-    return "".join(chr(rng.randrange(0x110000)) for _ in range(rng.randrange(12)))
 
 
 # Exactness ----------------------------------------------------------------------------------------
@@ -228,7 +199,7 @@ def test_impossible_spans_are_refused(spans: object) -> None:
 
 @pytest.mark.slow
 def test_the_work_is_linear_in_long_runs() -> None:
-    arguments = [str(word) for name in NATIVE for word in (name, published(name).path)]
+    arguments = [str(word) for name in NATIVE for word in (name, packed_path(name))]
     sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")
     compile_and_run("test_bpe_cost", sources, flags=COUNT_BLOCKS, sanitize="", arguments=arguments)
 
@@ -263,9 +234,8 @@ def test_cached_counts_equal_fresh_ones(encoding: str) -> None:
 
 
 def test_counts_are_the_same_from_many_threads() -> None:
-    found = published("o200k_base")
-    assert found.path is not None
-    bpe = _native.Bpe(found.path.read_bytes(), "o200k_base")  # cold: threads fill it side by side
+    lines = published_lines(packed_path("o200k_base").read_bytes())
+    bpe = _native.Bpe(lines, "o200k_base")  # cold: threads find side by side how tokens are made
     rng = random.Random(8)
     texts = [random_text(rng) * 3 for _ in range(3000)]
     expected = tokens.count_tokens(texts)

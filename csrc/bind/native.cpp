@@ -86,4 +86,5 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     ctxmem::bind::bind_recall(m);
     ctxmem::bind::bind_ledger(m);
     ctxmem::bind::bind_normalise(m);
+    ctxmem::bind::bind_models(m);
 }

@@ -93,5 +93,6 @@ void bind_difference(py::module_& m);
 void bind_recall(py::module_& m);
 void bind_ledger(py::module_& m);
 void bind_normalise(py::module_& m);
+void bind_models(py::module_& m);
 
 }  // namespace ctxmem::bind

@@ -10,6 +10,7 @@
 #include "core/tokenizer/count_table.hpp"
 #include "core/tokenizer/estimate.hpp"
 #include "core/tokenizer/text_hash.hpp"
+#include "core/tokenizer/tokenizer.hpp"
 
 namespace ctxmem::bind {
 namespace {
@@ -32,19 +33,23 @@ TextHash::Key random_key() {
     return key;
 }
 
-class BpeCounter {
+// A tokenizer with a cache of counts by content.
+class TokenCounter {
 public:
-    BpeCounter(const py::bytes& data, const std::string& encoding)
-        : bpe_(std::string_view(data), pattern_of(encoding)),
-          hash_(random_key()),
-          cached_(kCached) {}
+    explicit TokenCounter(Tokenizer::Parts parts)
+        : tokenizer_(std::move(parts)), hash_(random_key()), cached_(kCached) {}
 
-    std::size_t vocabulary_size() const { return bpe_.vocabulary().size(); }
+    static std::unique_ptr<TokenCounter> of_encoding(const py::bytes& data,
+                                                     const std::string& encoding) {
+        Tokenizer::Parts parts;
+        parts.bpe = std::make_unique<Bpe>(std::string_view(data), pattern_of(encoding));
+        return std::make_unique<TokenCounter>(std::move(parts));
+    }
 
     std::int64_t count(const py::str& text) {
         const Texts texts(text);
         const std::string_view view = texts.views()[0];
-        if (view.size() < kWorthCaching) return bpe_.count(view);
+        if (view.size() < kWorthCaching) return tokenizer_.count(view);
         std::int64_t out = 0;
         count_cached({&view, 1}, &out);
         return out;
@@ -87,7 +92,8 @@ public:
                 alone.push_back(first);
         }
         std::vector<std::int64_t> out(priced.size());
-        count_blocks(priced, alone, tail.views()[0]);
+        if (const Bpe* bpe = tokenizer_.plain_bpe())
+            count_blocks(*bpe, priced, alone, tail.views()[0]);
         count_cached(priced, out.data());
         return to_array(std::move(out));
     }
@@ -113,7 +119,7 @@ public:
                 const auto slice = py::reinterpret_steal<py::str>(
                     PyUnicode_Substring(text.ptr(), ends(row, 0), ends(row, 1)));
                 if (!slice) throw py::error_already_set();
-                out[i] = bpe_.count(Texts(slice).views()[0]);
+                out[i] = tokenizer_.count(Texts(slice).views()[0]);
             }
             return to_array(std::move(out));
         }
@@ -128,7 +134,7 @@ public:
             const py::gil_scoped_release release;
             StopToken stop = stop_on_signal();
             if (view.size() != static_cast<std::size_t>(length)) to_byte_offsets(view, bytes);
-            bpe_.count_spans(view, bytes, out.data(), stop);
+            tokenizer_.count_spans(view, bytes, out.data(), stop);
         }
         return to_array(std::move(out));
     }
@@ -141,14 +147,14 @@ private:
         std::size_t bytes = 0;
         for (const std::string_view text : texts) bytes += text.size();
         if (bytes < kWorthRelease) {
-            for (std::size_t i = 0; i < texts.size(); ++i) out[i] = bpe_.count(texts[i]);
+            for (std::size_t i = 0; i < texts.size(); ++i) out[i] = tokenizer_.count(texts[i]);
             return;
         }
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
         for (std::size_t i = 0; i < texts.size(); ++i) {
             stop.check(10);
-            out[i] = bpe_.count(texts[i], stop);
+            out[i] = tokenizer_.count(texts[i], stop);
         }
     }
 
@@ -180,7 +186,8 @@ private:
     // Keep the counts of these texts and of the texts followed by `after`, unless they are known.
     // Requires texts that do not end in white space. Then every piece of such a block that ends
     // within the text is a piece of the text (bpe.hpp), so the two share all but the last pieces.
-    void count_blocks(Views texts, std::span<const std::size_t> chosen, std::string_view after) {
+    void count_blocks(const Bpe& bpe, Views texts, std::span<const std::size_t> chosen,
+                      std::string_view after) {
         std::vector<ContentKey> keys(chosen.size());
         std::vector<std::size_t> missing;
         for (std::size_t k = 0; k < chosen.size(); ++k)
@@ -205,12 +212,11 @@ private:
                 block.assign(text).append(after);
                 std::size_t at = 0;
                 const std::int64_t shared =
-                    bpe_.count_from(block, at, text.size() - kWorthCaching, stop);
+                    bpe.count_from(block, at, text.size() - kWorthCaching, stop);
                 if (at > text.size()) continue;  // a piece that reaches beyond the text
                 const std::string_view rest = std::string_view(block).substr(at);
-                counted.push_back({keys[k], hash_(block),
-                                   shared + bpe_.count(text.substr(at), stop),
-                                   shared + bpe_.count(rest, stop)});
+                counted.push_back({keys[k], hash_(block), shared + bpe.count(text.substr(at), stop),
+                                   shared + bpe.count(rest, stop)});
             }
         }
         const std::lock_guard hold(lock_);
@@ -242,7 +248,7 @@ private:
         }
     }
 
-    Bpe bpe_;
+    Tokenizer tokenizer_;
     TextHash hash_;
     std::mutex lock_;  // guards cached_; held for look-ups only, never while counting
     CountTable cached_;
@@ -284,22 +290,20 @@ py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
 }  // namespace
 
 void bind_tokens(py::module_& m) {
-    py::class_<BpeCounter>(
+    py::class_<TokenCounter>(
         m, "Bpe",
-        "Count tokens of cl100k_base or o200k_base, exactly; safe from many threads at once.\n\n"
-        "`data` are the bytes of the encoding's .tiktoken file; ValueError if they are damaged.")
-        .def(py::init<const py::bytes&, const std::string&>(), py::arg("data"), py::arg("encoding"))
-        .def("__len__", &BpeCounter::vocabulary_size)
-        .def("count", &BpeCounter::count, py::arg("text"),
+        "Count tokens exactly, without making them; safe from many threads at once.")
+        .def(py::init(&TokenCounter::of_encoding), py::arg("data"), py::arg("encoding"))
+        .def("count", &TokenCounter::count, py::arg("text"),
              "Return the number of tokens of the text.")
-        .def("count_many", &BpeCounter::count_many, py::arg("texts"), py::arg("cache") = true,
+        .def("count_many", &TokenCounter::count_many, py::arg("texts"), py::arg("cache") = true,
              "Return the number of tokens of each text; with `cache`, counts are kept by content.")
-        .def("count_units", &BpeCounter::count_units, py::arg("corpus"), py::arg("after") = "",
+        .def("count_units", &TokenCounter::count_units, py::arg("corpus"), py::arg("after") = "",
              "Return the number of tokens of each unit of a corpus without the white space around\n"
              "it, with the line break that follows it. The counts of texts of one unit, followed "
              "by\n"
              "`after`, are kept by content.")
-        .def("count_spans", &BpeCounter::count_spans, py::arg("text"), py::arg("spans"),
+        .def("count_spans", &TokenCounter::count_spans, py::arg("text"), py::arg("spans"),
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
     m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"), py::arg("margin"),
           "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-import secrets
+import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from ctxmem import _native, _pages
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.protocols import Counter
+
+if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
+    from ctxmem.protocols import Counter
 
 ESTIMATE_MARGIN = 1.3
 """What the calibrated estimate is multiplied by, so that few texts are counted too low.
@@ -98,7 +100,7 @@ class Foreign:
         self.name = name
         self.exact = exact
         self._count_many = count_many
-        self._seed = secrets.randbits(64)
+        self._seed = int.from_bytes(os.urandom(8), "little")
         self._lock = ForkSafeLock()
         self._table = _pages.CountTable(_CACHED_TEXTS)
 

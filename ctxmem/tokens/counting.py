@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import Native, told
 from ctxmem.tokens.names import resolve
+
+if TYPE_CHECKING:
+    from ctxmem.candidates import Candidates
+    from ctxmem.protocols import Counter
 
 
 @overload

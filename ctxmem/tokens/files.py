@@ -1,20 +1,20 @@
-"""Vocabulary files: where they lie on this machine, and how one is fetched, checked and kept."""
+"""Vocabularies: those of the package, and the files of others: where they lie, how one is fetched.
+
+Modules that only a search or a fetch needs are imported there: they would double the time to the
+first count.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.util
 import os
 import sys
-import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ctxmem.errors import InputError, VocabularyError
+from ctxmem.tokens.packed import PACKED, packed_path, published_lines
 
 _CONNECT_SECONDS = 3.0
 _FETCH_SECONDS = 10.0
@@ -27,11 +27,13 @@ class Published:
 
     url: str
     sha256: str
-    pattern: str | None = None  # None: the native core knows it
+    pattern: str = ""  # of those in the package: the native core knows it
 
     @property
     def cache_name(self) -> str:
         """Return the file's name in tiktoken's cache and in its copies."""
+        import hashlib
+
         return hashlib.sha1(self.url.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -66,7 +68,11 @@ _failed: set[str] = set()  # names that could not be fetched: not tried again in
 
 @dataclass(frozen=True, slots=True)
 class VocabularyFile:
-    """A vocabulary and where it was found; `path` is None if it is nowhere on this machine."""
+    """A vocabulary and where it was found; `path` is None if it is nowhere on this machine.
+
+    `sha256_ok` says that the file is the published one, or for a vocabulary of the package that the
+    published file can be rebuilt from it.
+    """
 
     name: str
     path: Path | None
@@ -78,29 +84,51 @@ class VocabularyFile:
 def vocabularies() -> list[VocabularyFile]:
     """List the vocabularies that ctxmem knows, each with every file found for it.
 
-    The first file of a name with `sha256_ok` is the one that is used; a name without any file has
-    one entry with `path` None. Nothing is fetched.
+    o200k_base and cl100k_base are in the package. Of the others, the first file of a name with
+    `sha256_ok` is the one that is used; a name without any file has one entry with `path` None.
+    Nothing is fetched. Takes about half a second.
     """
     found = []
-    for name, published in PUBLISHED.items():
+    for name in PUBLISHED:
+        if name in PACKED:
+            found.append(_in_package(name))
+            continue
         of_name = []
         for place, path in places(name):
             data = _read(path)
             if data is not None:
-                good = hashlib.sha256(data).hexdigest() == published.sha256
-                of_name.append(VocabularyFile(name, path, place, len(data), good))
+                of_name.append(VocabularyFile(name, path, place, len(data), _is(name, data)))
         found += of_name or [VocabularyFile(name, None, "not found", 0, False)]
     return found
 
 
+def _in_package(name: str) -> VocabularyFile:
+    path = packed_path(name)
+    data = _read(path) or b""
+    try:
+        good = _is(name, published_lines(data))
+    except (ValueError, IndexError):
+        good = False
+    return VocabularyFile(name, path, "in the package", len(data), good)
+
+
+def _is(name: str, data: bytes) -> bool:
+    """Return whether these are the bytes of the published file."""
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest() == PUBLISHED[name].sha256
+
+
 def fetch(name: str) -> VocabularyFile:
-    """Fetch a vocabulary from where its publisher keeps it, into our cache directory.
+    """Fetch a vocabulary into our cache directory, unless it is in the package.
 
     Raises what `ctxmem.tokens.fetch_vocabulary` does.
     """
     name = SAME_ORDINARY.get(name, name)
     if name not in PUBLISHED:
         raise InputError(f"no vocabulary is called {name!r}; known: {', '.join(PUBLISHED)}")
+    if name in PACKED:
+        return _in_package(name)
     path = _cache_directory() / f"{name}.tiktoken"
     data = _fetch(name)
     try:
@@ -115,23 +143,19 @@ def fetch(name: str) -> VocabularyFile:
     return VocabularyFile(name, path, "our cache", len(data), True)
 
 
-def vocabulary_bytes(name: str, explicit: str | Path | None) -> bytes | None:
-    """Return the published file from the first place that has it, fetched if need be, or None."""
-    sha256 = PUBLISHED[name].sha256
+def vocabulary_bytes(name: str, explicit: str | Path | None = None) -> bytes | None:
+    """Return the bytes of a vocabulary, or None if they cannot be had.
+
+    An explicit file must be the published one. Otherwise they are those of the package, or of the
+    published file in the first place that has it, fetched if need be.
+    """
     if explicit is not None:
-        data = _read(Path(explicit))
-        if data is None:
-            raise VocabularyError(f"{explicit} cannot be read", tried=[str(explicit)])
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise VocabularyError(
-                f"{explicit} is not the published {name}.tiktoken: its SHA-256 differs; fetch it "
-                f"from {PUBLISHED[name].url}",
-                tried=[str(explicit)],
-            )
-        return data
+        return _explicit_bytes(name, Path(explicit))
+    if name in PACKED:
+        return packed_path(name).read_bytes()
     for _, path in places(name):
         data = _read(path)
-        if data is not None and hashlib.sha256(data).hexdigest() == sha256:
+        if data is not None and _is(name, data):
             return data
     if name in _failed or os.environ.get("CTXMEM_OFFLINE", "") not in ("", "0"):
         return None
@@ -145,8 +169,24 @@ def vocabulary_bytes(name: str, explicit: str | Path | None) -> bytes | None:
     return data
 
 
+def _explicit_bytes(name: str, path: Path) -> bytes:
+    data = _read(path)
+    if data is None:
+        raise VocabularyError(f"{path} cannot be read", tried=[str(path)])
+    if not _is(name, data):
+        raise VocabularyError(
+            f"{path} is not the published {name}.tiktoken: its SHA-256 differs; fetch it "
+            f"from {PUBLISHED[name].url}",
+            tried=[str(path)],
+        )
+    return data
+
+
 def places(name: str) -> Iterator[tuple[str, Path]]:
     """Yield where the file of a vocabulary may lie, in the order they are tried."""
+    import importlib.util
+    import tempfile
+
     cache_name = PUBLISHED[name].cache_name
     own = os.environ.get("CTXMEM_VOCAB")
     if own:
@@ -159,17 +199,13 @@ def places(name: str) -> Iterator[tuple[str, Path]]:
     for variable in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
         if os.environ.get(variable):
             yield variable, Path(os.environ[variable]) / cache_name
-    for package, inside in (
-        ("llama_index", "core/_static/tiktoken_cache"),
-        ("litellm", "litellm_core_utils/tokenizers"),
-    ):
-        # The spec of a top-level package is found without importing it; a submodule's is not.
-        try:
-            spec = importlib.util.find_spec(package)
-        except (ImportError, ValueError):
-            spec = None
-        for root in (spec and spec.submodule_search_locations) or ():
-            yield f"installed {package}", Path(root) / inside / cache_name
+    # The spec of a top-level package is found without importing it; a submodule's is not.
+    try:
+        spec = importlib.util.find_spec("litellm")
+    except (ImportError, ValueError):
+        spec = None
+    for root in (spec and spec.submodule_search_locations) or ():
+        yield "installed litellm", Path(root) / "litellm_core_utils/tokenizers" / cache_name
     yield "tiktoken's cache", Path(tempfile.gettempdir()) / "data-gym-cache" / cache_name
     yield "our cache", _cache_directory() / f"{name}.tiktoken"
 
@@ -193,6 +229,8 @@ def _read(path: Path) -> bytes | None:
 
 def _store(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
@@ -206,6 +244,8 @@ def _store(path: Path, data: bytes) -> None:
 
 def _fetch(name: str) -> bytes:
     """Return the published file from its address, checked, or raise VocabularyError."""
+    import threading
+
     published = PUBLISHED[name]
     outcome: list[bytes | Exception] = []
 
@@ -224,7 +264,7 @@ def _fetch(name: str) -> bytes:
         raise VocabularyError(
             f"{name} cannot be fetched from {published.url}: {result}", tried=[published.url]
         ) from result
-    if hashlib.sha256(result).hexdigest() != published.sha256:
+    if not _is(name, result):
         raise VocabularyError(
             f"what {published.url} sent is not the published {name}: its SHA-256 differs",
             tried=[published.url],
@@ -233,6 +273,7 @@ def _fetch(name: str) -> bytes:
 
 
 def _download(url: str) -> bytes:
+    import time
     from urllib.request import urlopen
 
     deadline = time.monotonic() + _FETCH_SECONDS

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
+from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import (
     ESTIMATE_MARGIN,
     Estimate,
@@ -27,6 +26,10 @@ from ctxmem.tokens.files import (
     places,
     vocabulary_bytes,
 )
+from ctxmem.tokens.packed import PACKED, packed_path
+
+if TYPE_CHECKING:
+    from ctxmem.protocols import Counter
 
 # A model by the beginning of its name; what follows is nothing, or starts with - . : or @.
 _MODELS = {
@@ -55,17 +58,20 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
     """Return the `Counter` that a name, a function or an object stands for.
 
     A name is an encoding ("o200k_base"), a model ("gpt-4o-mini", "claude-sonnet-4"), or "estimate".
-    Models whose tokenizer is not public get the calibrated estimate: `exact` is False. A function
+    OpenAI's models are counted exactly, by the vocabularies of the package. Models whose tokenizer
+    is not public get the calibrated estimate: `exact` is False. A function
     takes a text and returns its tokens; an object has `count`, `count_many` or, like a
     `tiktoken.Encoding`, `encode_ordinary`. Their answers are checked, and kept by content.
 
-    `vocabulary` is the path of the encoding's .tiktoken file, for machines where it lies nowhere we
-    look. Named counters are kept for the life of the process. Without any vocabulary the counter is
-    the estimate, with one `CtxmemWarning`.
+    `vocabulary` is the path of the encoding's .tiktoken file, for p50k_base and r50k_base on
+    machines where it lies nowhere we look; without it their counter is the estimate, with one
+    `CtxmemWarning`. Named counters are kept for the life of the process.
 
     Raises `InputError` for an unknown name, `InputTypeError` for what cannot count, and
     `VocabularyError` if the file at `vocabulary` is not the published one.
 
+    >>> resolve("gpt-4o").count("Hello world")
+    2
     >>> resolve(len).count("four")
     4
     >>> resolve("claude-sonnet-4").exact
@@ -117,55 +123,11 @@ def _resolve_name(name: str, vocabulary: str | Path | None) -> Counter:
 
 
 def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
-    if name == "estimate":
-        return Estimate(name, "o200k_base")
-    encoding = _encoding_of(name)
-    if encoding is None:
-        # Their tokenizers are smaller than o200k, so the table of cl100k is the safer one.
-        return Estimate(f"{name} (estimated)", "cl100k_base")
-    if encoding != name:
-        return _resolve_name(encoding, vocabulary)
-    if encoding not in PUBLISHED:
-        import tiktoken
-
-        return from_encoding(encoding, tiktoken.get_encoding(encoding).encode_ordinary)
-    data = vocabulary_bytes(encoding, vocabulary)
-    if data is None:
-        _warn_missing(encoding)
-        like = encoding if encoding in _MODELS else "cl100k_base"
-        return Estimate(f"{encoding} (estimated)", like)
-    pattern = PUBLISHED[encoding].pattern
-    if pattern is None:
-        return Native(encoding, data)
-    import tiktoken
-
-    pairs = (line.split() for line in data.splitlines() if line)
-    ranks = {base64.b64decode(token): int(rank) for token, rank in pairs}
-    made = tiktoken.Encoding(encoding, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
-    return from_encoding(encoding, made.encode_ordinary)
-
-
-def _encoding_of(name: str) -> str | None:
-    """Return the encoding that a name stands for, None if only an estimate is possible."""
-    if name in PUBLISHED:
-        return name
-    if name in SAME_ORDINARY:
-        return SAME_ORDINARY[name]
-    model = name.lower().removeprefix("ft:").rsplit("/", 1)[-1]
-    for encoding, models in _MODELS.items():
-        if any(_begins(model, beginning) for beginning in models):
-            return encoding
-    if any(model.startswith(family) for family in _ESTIMATED):
-        return None
-    import tiktoken
-
-    try:
-        found = str(tiktoken.encoding_name_for_model(name))
-    except KeyError:
-        found = name
-    found = SAME_ORDINARY.get(found, found)
-    if found in PUBLISHED or found in tiktoken.list_encoding_names():
-        return found
+    """Return the counter of a name, made by the first way that knows it."""
+    for way in (_plain_estimate, _encoding, _model, _estimated_family, _tiktoken_name):
+        counter = way(name, vocabulary)
+        if counter is not None:
+            return counter
     beginnings = [beginning for of in _MODELS.values() for beginning in of]
     raise InputError(
         f"no encoding or model is called {name!r}; known are the encodings "
@@ -175,6 +137,87 @@ def _encoding_of(name: str) -> str | None:
     )
 
 
+def _plain_estimate(name: str, vocabulary: str | Path | None) -> Counter | None:
+    return Estimate(name, "o200k_base") if name == "estimate" else None
+
+
+def _encoding(name: str, vocabulary: str | Path | None) -> Counter | None:
+    """Return the counter of an encoding that OpenAI publishes."""
+    if name in SAME_ORDINARY:
+        return _resolve_name(SAME_ORDINARY[name], vocabulary)
+    if name in PACKED:
+        return _native(name, vocabulary)
+    return _published(name, vocabulary) if name in PUBLISHED else None
+
+
+def _model(name: str, vocabulary: str | Path | None) -> Counter | None:
+    """Return the counter of a model of OpenAI."""
+    model = _bare(name)
+    for encoding, models in _MODELS.items():
+        if any(_begins(model, beginning) for beginning in models):
+            return _resolve_name(encoding, vocabulary)
+    return None
+
+
+def _estimated_family(name: str, vocabulary: str | Path | None) -> Counter | None:
+    """Return the estimate for a model of a family whose tokenizer is not public."""
+    if not _bare(name).startswith(_ESTIMATED):
+        return None
+    # Their tokenizers are smaller than o200k, so the table of cl100k is the safer one.
+    return Estimate(f"{name} (estimated)", "cl100k_base")
+
+
+def _tiktoken_name(name: str, vocabulary: str | Path | None) -> Counter | None:
+    """Return the counter of what only tiktoken knows: older models, and encodings of plugins."""
+    import tiktoken
+
+    try:
+        encoding = str(tiktoken.encoding_name_for_model(name))
+    except KeyError:
+        encoding = name
+    if encoding in PUBLISHED or encoding in SAME_ORDINARY:
+        return _resolve_name(encoding, vocabulary)
+    if encoding not in tiktoken.list_encoding_names():
+        return None
+    return from_encoding(encoding, tiktoken.get_encoding(encoding).encode_ordinary)
+
+
+def _native(name: str, vocabulary: str | Path | None) -> Counter:
+    """Return the counter of a vocabulary of the package."""
+    try:
+        return Native(name, vocabulary_bytes(name, vocabulary) or b"")
+    except (OSError, ValueError) as error:
+        path = packed_path(name)
+        raise VocabularyError(
+            f"the vocabulary of {name} in the package cannot be read: {error}; install ctxmem "
+            "again",
+            tried=[str(path)],
+        ) from error
+
+
+def _published(name: str, vocabulary: str | Path | None) -> Counter:
+    """Return the counter of a vocabulary that is not in the package, estimated without its file."""
+    data = vocabulary_bytes(name, vocabulary)
+    if data is None:
+        _warn_missing(name)
+        return Estimate(f"{name} (estimated)", "cl100k_base")
+    import base64
+
+    import tiktoken
+
+    pairs = (line.split() for line in data.splitlines() if line)
+    ranks = {base64.b64decode(token): int(rank) for token, rank in pairs}
+    made = tiktoken.Encoding(
+        name, pat_str=PUBLISHED[name].pattern, mergeable_ranks=ranks, special_tokens={}
+    )
+    return from_encoding(name, made.encode_ordinary)
+
+
+def _bare(name: str) -> str:
+    """Return the name of a model without its provider or the mark of a fine-tuned one."""
+    return name.lower().removeprefix("ft:").rsplit("/", 1)[-1]
+
+
 def _begins(model: str, beginning: str) -> bool:
     return re.match(re.escape(beginning) + r"(?![^-.:@])", model) is not None
 
@@ -182,7 +225,8 @@ def _begins(model: str, beginning: str) -> bool:
 def fetch_vocabulary(name: str) -> VocabularyFile:
     """Fetch a vocabulary from where its publisher keeps it, into our cache directory.
 
-    Takes ten seconds at most. Counters resolved later use it.
+    Takes ten seconds at most. Counters resolved later use it. What is in the package is not
+    fetched.
 
     Raises `InputError` for a name that is not among `vocabularies()`, and `VocabularyError` if it
     cannot be fetched, is not the published file or cannot be stored.
@@ -204,7 +248,7 @@ def _warn_missing(name: str) -> None:
     warnings.warn(
         f"the vocabulary of {name} is not on this machine (looked at {looked_at}) and was not "
         f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are "
-        f"kept in estimates; run 'ctxmem vocab --fetch {name}', install llama-index-core, or "
+        f"kept in estimates; run 'ctxmem vocab --fetch {name}' or "
         f"set CTXMEM_VOCAB to a directory with {name}.tiktoken ({PUBLISHED[name].url})",
         CtxmemWarning,
         stacklevel=2,

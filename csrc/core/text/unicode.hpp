@@ -34,17 +34,24 @@ struct CodePoint {
 // Decode the code point at `at`. Requires at < text.size() and valid UTF-8, as CPython's UTF-8 views
 // are; a truncated tail is read as far as it goes, never beyond.
 inline CodePoint decode(std::string_view text, std::size_t at) {
-    const auto byte = [&](std::size_t i) -> char32_t {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) & 0x3Fu : 0;
-    };
     const auto lead = static_cast<unsigned char>(text[at]);
-    const auto left = static_cast<std::uint32_t>(text.size() - at);
-    const auto capped = [&](std::uint32_t size) { return size < left ? size : left; };
     if (lead < 0x80) return {lead, 1};
-    if (lead < 0xE0) return {(lead & 0x1Fu) << 6 | byte(at + 1), capped(2)};
-    if (lead < 0xF0) return {(lead & 0x0Fu) << 12 | byte(at + 1) << 6 | byte(at + 2), capped(3)};
-    return {(lead & 0x07u) << 18 | byte(at + 1) << 12 | byte(at + 2) << 6 | byte(at + 3),
-            capped(4)};
+    const std::size_t left = text.size() - at;
+    const char* bytes = text.data() + at;
+    char tail[4];
+    if (left < 4) {
+        for (std::size_t i = 0; i < 4; ++i) tail[i] = i < left ? bytes[i] : '\0';
+        bytes = tail;
+    }
+    const auto byte = [&](std::size_t i) -> char32_t {
+        return static_cast<unsigned char>(bytes[i]) & 0x3Fu;
+    };
+    const auto capped = [&](std::uint32_t size) {
+        return size < left ? size : static_cast<std::uint32_t>(left);
+    };
+    if (lead < 0xE0) return {(lead & 0x1Fu) << 6 | byte(1), capped(2)};
+    if (lead < 0xF0) return {(lead & 0x0Fu) << 12 | byte(1) << 6 | byte(2), capped(3)};
+    return {(lead & 0x07u) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), capped(4)};
 }
 
 // The class with its flags, as it stands in the table.

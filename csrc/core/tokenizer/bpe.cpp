@@ -5,14 +5,13 @@
 #include <queue>
 
 #include "core/text/unicode.hpp"
+#include "core/tokenizer/piece_cache.hpp"
 
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kCacheBits = 16;
 constexpr std::size_t kPortion = std::size_t{16} << 10;  // bytes between two reports of work
 constexpr std::uint64_t kUnitsPerByte = 10;
-constexpr std::uint64_t kCountBits = std::uint64_t{0xF} << 60;  // free in a BytesKey
 constexpr Token kLongest = Token{1} << 31;  // free in a Token: no longer one matches at its place
 
 bool is_ascii(const BytesKey& key) {
@@ -123,9 +122,7 @@ std::int64_t Bpe::merge_short(const BytesKey& key, std::size_t size) const {
 
 // What one thread needs while it counts.
 struct Bpe::Workspace {
-    // Direct-mapped. A slot is the key of a piece with its count in the free bits; an empty slot
-    // has size 0, which no piece has.
-    std::vector<BytesKey> counts = std::vector<BytesKey>(std::size_t{1} << kCacheBits);
+    PieceCache counts;
     // Of the piece being encoded: its bytes and kReadable more, its tokens so far, its dead ends.
     std::vector<char> piece;
     std::vector<Token> tokens;  // with kLongest
@@ -136,7 +133,7 @@ struct Bpe::Workspace {
 // How a token of two bytes or more is made: by a merge of two of lower rank, unless `kind` says
 // otherwise.
 struct Bpe::Made {
-    enum Kind : std::uint64_t { unknown, never, unordered, merged };
+    enum Kind : std::uint64_t { unknown, never, unordered, merged = Vocabulary::kMerged };
     Kind kind;
     Token left, right;
 };
@@ -175,8 +172,14 @@ private:
     Workspace* work_;
 };
 
-Bpe::Bpe(std::string_view file, Pattern pattern)
-    : vocabulary_(file), pattern_(pattern), ascii_pairs_(128 * 128, kNoRank) {
+Bpe::Bpe(std::string_view file, Pattern pattern) : Bpe(Vocabulary(file), pattern, true) {}
+
+Bpe::Bpe(Vocabulary&& vocabulary, Pattern pattern, bool whole_piece)
+    : vocabulary_(std::move(vocabulary)),
+      pairs_(vocabulary_),
+      pattern_(pattern),
+      whole_piece_(whole_piece),
+      ascii_pairs_(128 * 128, kNoRank) {
     for (int x = 0; x < 128; ++x)
         for (int y = 0; y < 128; ++y) {
             const char pair[2] = {static_cast<char>(x), static_cast<char>(y)};
@@ -215,7 +218,7 @@ Bpe::Made Bpe::find_split(Token token) const {
 
 // Requires a token of two bytes or more.
 inline Bpe::Made Bpe::made_from(Token token) const {
-    constexpr std::uint64_t kTokenBits = 30;  // two tokens and the kind in one word
+    constexpr std::uint64_t kTokenBits = Vocabulary::kTokenBits;
     constexpr std::uint64_t kToken = (std::uint64_t{1} << kTokenBits) - 1;
     std::atomic<std::uint64_t>& kept = vocabulary_[token].made;
     std::uint64_t word = kept.load(std::memory_order_relaxed);
@@ -380,36 +383,100 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
 
 std::int64_t Bpe::count_by_merging(std::string_view piece) const {
     if (piece.empty()) return 0;
-    if (vocabulary_.find(piece.data(), piece.size()) != kNoToken) return 1;
+    if (whole_piece_ && vocabulary_.find(piece.data(), piece.size()) != kNoToken) return 1;
     return static_cast<std::int64_t>(merge(vocabulary_, piece, StopToken::none()).tokens);
 }
 
 // Pieces --------------------------------------------------------------------------------------
 
-// A piece that the cache does not hold.
-std::int64_t Bpe::count_short(const BytesKey& key, std::uint64_t hash, std::size_t size,
-                              Workspace& work) const {
-    std::int64_t tokens = 1;
-    if (vocabulary_.find(key, hash) == kNoToken)
-        tokens = is_ascii(key) ? merge_short(key, size)
-                               : encode(reinterpret_cast<const char*>(&key), size, work);
-    BytesKey& slot = work.counts[hash >> (64 - kCacheBits)];
-    slot = {key.low, key.high | static_cast<std::uint64_t>(tokens) << 60};
+// Whether bytes that are `token` count as one.
+template <Bpe::Extent extent>
+inline bool Bpe::is_one(Token token) const {
+    if (token == kNoToken) return false;
+    if (extent == Extent::piece && whole_piece_) return true;
+    return vocabulary_[token].size == 1 || made_from(token).kind != Made::never;
+}
+
+// The tokens of a piece that may be cut at `cut`, part by part. `readable` bytes may be read.
+std::int64_t Bpe::count_parts(const char* piece, std::size_t cut, std::size_t size,
+                              std::size_t readable, Workspace& work) const {
+    char padded[2 * kReadable];
+    std::int64_t total = 0;
+    for (std::size_t at = 0; at < size;) {
+        if (readable - at < kReadable) {  // so the rest is copied to where enough may be read
+            std::memset(padded, 0, sizeof padded);
+            std::memcpy(padded, piece + at, size - at);
+            piece = padded;
+            cut -= at;
+            size -= at;
+            at = 0;
+            readable = sizeof padded;
+        }
+        total += count_any<Extent::part>(piece + at, cut - at, work);
+        at = cut;
+        if (at < size) cut = pairs_.next_cut(piece, at, size);
+    }
+    return total;
+}
+
+// Bytes that no cache holds: part by part, or encoded if they cannot be cut. `readable` bytes may
+// be read at the address.
+template <Bpe::Extent extent>
+std::int64_t Bpe::count_unseen(const char* bytes, std::size_t size, std::size_t readable,
+                               Workspace& work) const {
+    if (extent == Extent::piece)
+        if (const std::size_t cut = pairs_.next_cut(bytes, 0, size); cut < size)
+            return count_parts(bytes, cut, size, readable, work);
+    // A token that reaches across no cut is found whole.
+    if (size > kPacked && is_one<extent>(vocabulary_.find(bytes, size))) return 1;
+    return encode(bytes, size, work);
+}
+
+// Up to kPacked bytes that the cache does not hold.
+template <Bpe::Extent extent>
+std::int64_t Bpe::count_short(const BytesKey& key, std::size_t size, Workspace& work) const {
+    if (is_one<extent>(vocabulary_.find(key))) return 1;
+    if (is_ascii(key)) return merge_short(key, size);
+    char bytes[kPacked + 1 + kReadable] = {};
+    std::memcpy(bytes, &key, sizeof key);
+    return count_unseen<extent>(bytes, size, sizeof bytes, work);
+}
+
+// More than kPacked bytes.
+template <Bpe::Extent extent>
+std::int64_t Bpe::count_long(const char* bytes, std::size_t size, Workspace& work) const {
+    if (size > PieceCache::kLong) return count_unseen<extent>(bytes, size, size, work);
+    PieceCache::LongSlot key =
+        PieceCache::long_key(bytes, size, extent == Extent::part ? PieceCache::kPart : 0);
+    PieceCache::LongSlot& slot = work.counts.long_slot(key);
+    if (slot.holds(key)) return slot.tokens;
+    const std::int64_t tokens = count_unseen<extent>(bytes, size, size, work);
+    key.tokens = static_cast<std::uint32_t>(tokens);
+    slot = key;
     return tokens;
 }
 
-// A piece of any size with kReadable bytes at its address, or of more than kPacked bytes.
-inline std::int64_t Bpe::count_any(const char* piece, std::size_t size, Workspace& work) const {
-    if (size > kPacked) {
-        if (vocabulary_.find(piece, size) != kNoToken) return 1;
-        return encode(piece, size, work);
-    }
-    const BytesKey key = key_of_readable(piece, size);
-    const std::uint64_t hash = hash_of(key);
-    const BytesKey& slot = work.counts[hash >> (64 - kCacheBits)];
-    if (((slot.low ^ key.low) | ((slot.high ^ key.high) & ~kCountBits)) == 0)
-        return static_cast<std::int64_t>(slot.high >> 60);
-    return count_short(key, hash, size, work);
+// Any size, with kReadable bytes at the address or more than kPacked.
+template <Bpe::Extent extent>
+inline std::int64_t Bpe::count_any(const char* bytes, std::size_t size, Workspace& work) const {
+    if (size > kPacked) return count_long<extent>(bytes, size, work);
+    const BytesKey key = key_of_readable(bytes, size);
+    const BytesKey marked = {key.low ^ (extent == Extent::part ? PieceCache::kPart : 0), key.high};
+    BytesKey& slot = work.counts.short_slot(hash_of(marked));
+    if (PieceCache::holds(slot, marked)) return PieceCache::count_of(slot);
+    const std::int64_t tokens = count_short<extent>(key, size, work);
+    slot = PieceCache::slot_of(marked, tokens);
+    return tokens;
+}
+
+std::int64_t Bpe::count_piece(std::string_view piece, StopToken& stop) const {
+    if (piece.empty()) return 0;
+    const Borrowed work(*this, stop);
+    if (piece.size() > kPacked)
+        return count_any<Extent::piece>(piece.data(), piece.size(), *work);
+    char padded[kReadable] = {};
+    std::memcpy(padded, piece.data(), piece.size());
+    return count_any<Extent::piece>(padded, piece.size(), *work);
 }
 
 // Call visit(end, tokens) for each piece from `at` on that starts before `stop`, in order.
@@ -437,7 +504,7 @@ inline void Bpe::for_each_piece(std::string_view text, std::size_t& at, std::siz
                 for (std::uint64_t bits = pieces.bits & ~std::uint64_t{1}; bits != 0;
                      bits &= bits - 1) {
                     const auto end = static_cast<std::size_t>(std::countr_zero(bits));
-                    visit(at + end, count_any(block + begin, end - begin, work));
+                    visit(at + end, count_any<Extent::piece>(block + begin, end - begin, work));
                     begin = end;
                 }
                 at += pieces.certain;
@@ -447,7 +514,7 @@ inline void Bpe::for_each_piece(std::string_view text, std::size_t& at, std::siz
         const std::size_t size = piece_end(pattern_, text, at) - at;
         const char* piece = size > kPacked ? text.data() + at : block;
         at += size;
-        visit(at, count_any(piece, size, work));
+        visit(at, count_any<Extent::piece>(piece, size, work));
     }
 }
 

@@ -46,6 +46,7 @@
 #include <vector>
 
 #include "core/support/stop_token.hpp"
+#include "core/tokenizer/character_pairs.hpp"
 #include "core/tokenizer/pretokenise.hpp"
 #include "core/tokenizer/vocabulary.hpp"
 
@@ -60,6 +61,11 @@ class Bpe {
 public:
     // `file` as for Vocabulary, which says what is thrown.
     Bpe(std::string_view file, Pattern pattern);
+
+    // A piece that is itself a token counts as one if `whole_piece`, as in tiktoken and under
+    // `ignore_merges` of tokenizer.json; else only if merges make it, so the vocabulary may then
+    // hold tokens that no merges make.
+    Bpe(Vocabulary&& vocabulary, Pattern pattern, bool whole_piece);
     ~Bpe();
 
     const Vocabulary& vocabulary() const { return vocabulary_; }
@@ -87,7 +93,10 @@ public:
     void count_spans(std::string_view text, std::span<const ByteSpan> spans, std::int64_t* counts,
                      StopToken& stop = StopToken::none()) const;
 
-    // The number of tokens of bytes that are one piece, by merging pair after pair with a heap:
+    // The number of tokens of valid UTF-8 that is one piece, whatever the pattern says.
+    std::int64_t count_piece(std::string_view piece, StopToken& stop = StopToken::none()) const;
+
+    // The same by merging pair after pair with a heap:
     // what is left where the quick ways do not hold, and their slow twin in the tests.
     std::int64_t count_by_merging(std::string_view piece) const;
 
@@ -99,9 +108,21 @@ private:
     template <class Visit>
     void for_each_piece(std::string_view text, std::size_t& at, std::size_t stop, Workspace& work,
                         Visit visit) const;
-    std::int64_t count_short(const BytesKey& key, std::uint64_t hash, std::size_t size,
-                             Workspace& work) const;
-    std::int64_t count_any(const char* piece, std::size_t size, Workspace& work) const;
+    // Whether bytes are a whole piece, or a part that was cut from one.
+    enum class Extent { piece, part };
+    template <Extent extent>
+    std::int64_t count_any(const char* bytes, std::size_t size, Workspace& work) const;
+    template <Extent extent>
+    std::int64_t count_short(const BytesKey& key, std::size_t size, Workspace& work) const;
+    template <Extent extent>
+    std::int64_t count_long(const char* bytes, std::size_t size, Workspace& work) const;
+    template <Extent extent>
+    std::int64_t count_unseen(const char* bytes, std::size_t size, std::size_t readable,
+                              Workspace& work) const;
+    template <Extent extent>
+    bool is_one(Token token) const;
+    std::int64_t count_parts(const char* piece, std::size_t cut, std::size_t size,
+                             std::size_t readable, Workspace& work) const;
     std::int64_t merge_short(const BytesKey& key, std::size_t size) const;
     std::int64_t encode(const char* piece, std::size_t size, Workspace& work) const;
     enum class Answer { no, yes, unordered };
@@ -115,7 +136,9 @@ private:
     }
 
     Vocabulary vocabulary_;
+    CharacterPairs pairs_;
     Pattern pattern_;
+    bool whole_piece_;
     std::vector<Rank> ascii_pairs_;  // of tokens of two ASCII bytes
 
     mutable std::atomic<Workspace*> spare_{nullptr};  // one idle workspace, taken without the lock

@@ -25,7 +25,7 @@ struct Char {
     std::size_t end;
 };
 
-Char char_at(std::string_view text, std::size_t at) {
+inline Char char_at(std::string_view text, std::size_t at) {
     const CodePoint point = decode(text, at);
     return {char_class(point.value), at + point.size};
 }

@@ -24,6 +24,10 @@ public:
     // The normalised text: `text` itself where nothing changes, else a view of `buffer`, which must
     // not hold `text`.
     virtual std::string_view apply(std::string_view text, std::string& buffer) const = 0;
+
+    // Whether each part of a text that `apply` leaves as it is would be left so as well. It is for
+    // the normal forms of Unicode; what strips or adds at the ends of a text says no.
+    virtual bool keeps_parts() const { return false; }
 };
 
 // Takes pieces in order. A view is valid during the call only.

@@ -1,11 +1,25 @@
-// The tokens of a byte-pair vocabulary: bytes -> token, straight from the lines of a .tiktoken
-// file.
+// The tokens of a byte-pair vocabulary: bytes -> token, straight from the bytes of a file.
 //
 // A token of at most 15 bytes is packed with its length into 128 bits and compared whole; longer
 // ones, 5 % of o200k, lie in one string. The hash table follows Swiss tables (Kulukundis 2017): one
 // tag byte a place, sixteen compared at once, so that most misses cost one look at 256 kB of tags;
 // what is known of a token lies in one place of 32 bytes, so that a hit costs one cache line more.
 // Look-ups are constant time but for hashing the bytes; o200k takes 9 MB.
+//
+// Packed vocabularies come with the package (generate_vocabularies.py writes them). Ranks are
+// 0, 1, 2..., and the first 256 tokens are the single bytes; every other token is stored as its
+// last merge, two tokens of lower rank, in five planes of bytes, which compress well in a wheel and
+// are read as they are. Numbers are little-endian:
+//
+//   at    bytes
+//   0     8      "CTXMBPE" and the version, 1
+//   8     4      n, the number of tokens; at most 2^20
+//   12    32     SHA-256 of the published .tiktoken file, whose lines can be rebuilt
+//   44    256    the bytes that tokens 0 to 255 are
+//   300   5 m    m = n - 256, the number of merges. Bits 0-7 of the left token of each merge; bits
+//                0-7 of the right; bits 8-15 of the left; bits 8-15 of the right; bits 16-19 of the
+//                left, with those of the right above them
+//   ...   4      CRC-32 (as in zlib) of all before
 #pragma once
 #include <array>
 #include <atomic>
@@ -14,10 +28,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/support/huge_page_array.hpp"
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
@@ -96,15 +112,29 @@ public:
 
     static constexpr Rank kRanks = Rank{1} << 28;  // ranks are below
 
-    // Lines of base64(token), a space, and its rank, ranks ascending or not.
+    // How a token is made, as one word for Entry::made: two tokens, and above them the kind.
+    static constexpr unsigned kTokenBits = 30;
+    static constexpr std::uint64_t kMerged = 3;  // the kind of a token that its last merge makes
+
+    // A packed vocabulary, or lines of base64(token), a space, and its rank, ranks ascending or
+    // not. In a packed one it is known from the start how tokens are made.
     // Throws std::invalid_argument on a damaged line, a token or rank given twice, a token of more
-    // than 255 bytes, a rank of 2^28 or more, or unless every single byte is a token.
+    // than 255 bytes, a rank of 2^28 or more, or unless every single byte is a token; and on packed
+    // data of another version, size or checksum, or with a token made of a later one.
     explicit Vocabulary(std::string_view file);
+
+    // Tokens in the order of their ranks, which are 0, 1, 2...
+    // Throws std::invalid_argument on a token that is empty, has more than 255 bytes or is given
+    // twice, on more tokens than ranks, or unless every single byte is a token.
+    explicit Vocabulary(std::span<const std::string_view> tokens);
 
     std::size_t size() const { return size_; }
     std::size_t longest() const { return longest_; }
 
     const Entry& operator[](Token token) const { return entries_[token]; }
+
+    // Tokens are below this; where there is none, the size of the Entry is 0.
+    std::size_t places() const { return mask_ + 1; }
 
     Token find(const BytesKey& key) const { return find(key, hash_of(key)); }
 
@@ -146,8 +176,10 @@ private:
     static constexpr std::size_t kPrefixes = 1 << 16;
 
     static std::size_t prefix(const char* bytes) {
+        // Put together by hand: gcc copies three bytes in two stores, and a load of both waits.
         std::uint32_t three = 0;
-        std::memcpy(&three, bytes, 3);
+        for (unsigned i = 0; i < 3; ++i)
+            three |= std::uint32_t{static_cast<unsigned char>(bytes[i])} << 8 * i;
         return three * 0x9E3779B1u >> 16;
     }
 
@@ -185,12 +217,22 @@ private:
         }
     }
 
+    struct Line;
+    void read_lines(std::string_view file);
+    void read_packed(std::string_view data);
+    template <class Note>
+    void fill(std::span<const Line> lines, const char* bytes, Note note);
+    void make_room(std::size_t tokens);
+    void note_lengths(const char* bytes, std::uint32_t size);
     Token find_long(const char* bytes, std::size_t size) const;
     void note_torn(std::string_view bytes);
-    Token insert(std::uint64_t hash);
+    Token insert(std::uint64_t hash, const BytesKey& key, Rank rank, std::uint32_t size);
 
     std::vector<std::uint8_t> tags_;  // 0 is empty; the first sixteen are repeated at the end
-    std::unique_ptr<Entry[]> entries_;
+    // Entries exist where there is a tag, and nowhere else, so that most of their memory is first
+    // written when it is needed. They begin at a cache line, so that none lies in two.
+    HugePageArray<unsigned char> memory_;
+    Entry* entries_ = nullptr;
     std::string long_bytes_;
     std::vector<std::uint32_t> lengths_after_;
     std::vector<std::uint8_t> longest_after_;

@@ -1,0 +1,87 @@
+// Added tokens: strings that a tokenizer takes out of a text before anything else looks at it.
+//
+// A file lists them beside the vocabulary: `<|im_start|>`, `<mask>`, runs of spaces. The leftmost
+// match counts, and of those that begin at the same place the longest; a match may take the white
+// space beside it along. What lies between matches is encoded in the usual way. A trie of the
+// tokens is walked wherever the next two bytes begin one, so texts without them cost a look-up a
+// byte; a text costs at most its bytes times those of the longest token.
+#pragma once
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ctxmem {
+
+struct AddedToken {
+    std::string content;
+    bool strip_left = false;   // takes the white space before it along
+    bool strip_right = false;  // and the white space behind it
+    bool alone = false;        // matches only where no word character is beside it
+};
+
+class AddedTokens {
+public:
+    AddedTokens() = default;
+    // Empty contents are left out; of equal ones the first counts.
+    explicit AddedTokens(std::vector<AddedToken> tokens);
+
+    bool empty() const { return tokens_.empty(); }
+
+    // visit(begin, end, is_token) for each match and each stretch between matches, in order.
+    template <class Visit>
+    void split(std::string_view text, Visit visit) const {
+        std::size_t done = 0;
+        for (std::size_t at = 0; !tokens_.empty() && at < text.size();) {
+            const Match match = next(text, at);
+            if (match.token == kNone) break;
+            at = match.begin + tokens_[match.token].content.size();
+            const Extent extent = widened(text, match, done);
+            if (extent.end == kRejected) continue;
+            if (done < extent.begin) visit(done, extent.begin, false);
+            visit(extent.begin, extent.end, true);
+            done = extent.end;
+        }
+        if (done < text.size()) visit(done, text.size(), false);
+    }
+
+private:
+    static constexpr std::uint32_t kNone = 0xFFFFFFFFu;
+    static constexpr std::size_t kRejected = static_cast<std::size_t>(-1);
+
+    struct Match {
+        std::size_t begin;
+        std::uint32_t token;
+    };
+    struct Extent {
+        std::size_t begin, end;
+    };
+    struct Node {
+        std::uint32_t first_edge;
+        std::uint32_t edges;
+        std::uint32_t token;
+    };
+    struct Edge {
+        unsigned char byte;
+        std::uint32_t node;
+    };
+
+    static std::size_t two_bytes(unsigned char x, unsigned char y) {
+        return x | std::size_t{y} << 8;
+    }
+
+    std::uint32_t add_node(const std::vector<std::uint32_t>& sorted, std::size_t low,
+                           std::size_t high, std::size_t depth);
+    Match next(std::string_view text, std::size_t at) const;
+    std::uint32_t longest_at(std::string_view text, std::size_t at) const;
+    Extent widened(std::string_view text, const Match& match, std::size_t done) const;
+
+    std::vector<AddedToken> tokens_;
+    std::vector<Node> nodes_;
+    std::vector<Edge> edges_;
+    std::bitset<65536> begins_;  // two bytes that begin a token; a token of one byte sets them all
+};
+
+}  // namespace ctxmem
