@@ -38,12 +38,17 @@ LOWEST, HIGHEST = "\u0334", "\u0345"  # marks of the first and the last combinin
 NFC, NFD = normalizers.NFC().normalize_str, normalizers.NFD().normalize_str
 NFKC, NFKD = normalizers.NFKC().normalize_str, normalizers.NFKD().normalize_str
 
-# Bits of kFormBlocks: the form has to look closer.
+# Bits of kFlagBlocks: the form has to look closer.
 FORMS = {1: NFC, 2: NFKC, 4: NFD, 8: NFKD}
 COMPOSES = 16  # the second of a pair that composes
+LOWERS = 32  # its lower case is another
+NONSPACING = 64  # BertNormalizer removes it as an accent
+UNCLEAN = 128  # BertNormalizer removes it as a control character, or makes it a space
 
 # Bits of kKindBlocks above the grapheme class.
-MARK, NONSPACING, CONTROL = 16, 32, 64
+MARK, CONTROL = 16, 32  # StripAccents removes it; BertNormalizer does, as a control character
+
+PAIR_SLOTS = 2048
 
 # What a character shows in the probes of `grapheme_signature`, and its GraphemeClass.
 GRAPHEME_CLASSES = {
@@ -136,16 +141,39 @@ def compositions() -> dict[tuple[int, int], int]:
     return pairs
 
 
-def form_flags(ranks: dict[int, int], seconds: set[int]) -> list[int]:
-    """Return which forms have to look closer at each code point."""
-    flags = [0] * LAST
+def flags(ranks: dict[int, int], seconds: set[int]) -> list[int]:
+    """Return which normalisers have to look closer at each code point."""
+    lower = normalizers.Lowercase().normalize_str
+    accents = _bert(strip_accents=True).normalize_str
+    clean = _bert(clean_text=True).normalize_str
+    values = [0] * LAST
     for c in SCALARS:
+        char = chr(c)
         for bit, form in FORMS.items():
-            if form(chr(c)) != chr(c) or c in ranks or (c in seconds and bit <= 2):
-                flags[c] |= bit
-        if c in seconds:
-            flags[c] |= COMPOSES
-    return flags
+            if form(char) != char or c in ranks or (c in seconds and bit <= 2):
+                values[c] |= bit
+        values[c] |= COMPOSES * (c in seconds) | LOWERS * (lower(char) != char)
+        values[c] |= NONSPACING * (accents(char) == "") | UNCLEAN * (clean(char) != char)
+    return values
+
+
+def _bert(**options: bool) -> normalizers.BertNormalizer:
+    """Return a BertNormalizer that does nothing but what it is asked to."""
+    nothing = dict.fromkeys(
+        ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"), False
+    )
+    return normalizers.BertNormalizer(**(nothing | options))
+
+
+def pair_slots(pairs: dict[tuple[int, int], int]) -> list[tuple[int, int, int]]:
+    """Return a hash table of the pairs that compose, with linear probing; 0 is a free slot."""
+    slots = [(0, 0, 0)] * PAIR_SLOTS
+    for (first, second), to in pairs.items():
+        at = ((first * 0x9E3779B1 + second * 0x85EBCA6B) & 0xFFFFFFFF) >> 21
+        while slots[at][2]:
+            at = (at + 1) % PAIR_SLOTS
+        slots[at] = (first, second, to)
+    return slots
 
 
 def grapheme_classes() -> list[int]:
@@ -193,14 +221,8 @@ def grapheme_signature(probe: normalizers.Normalizer, x: str) -> str:
 
 def kinds() -> list[int]:
     """Return the grapheme class of every code point, and which normalisers remove it."""
-    bert = functools.partial(normalizers.BertNormalizer, handle_chinese_chars=False)
-    probes = {
-        MARK: normalizers.StripAccents(),
-        NONSPACING: bert(clean_text=False, strip_accents=True, lowercase=False),
-        CONTROL: bert(clean_text=True, strip_accents=False, lowercase=False),
-    }
     values = grapheme_classes()
-    for bit, probe in probes.items():
+    for bit, probe in {MARK: normalizers.StripAccents(), CONTROL: _bert(clean_text=True)}.items():
         for c in SCALARS:
             if probe.normalize_str(chr(c)) == "":
                 values[c] |= bit
@@ -241,7 +263,6 @@ def header() -> str:
         size = len(canonical) if canonical != chr(c) else 0
         entry = (place(canonical) if size else 0, size, place(compatible), len(compatible))
         ids[c] = numbers.setdefault(entry, len(numbers) + 1)
-    by_key = sorted((second << 32 | first, to) for (first, second), to in pairs.items())
     lower = lower_exceptions()
     entries = ",\n".join(f"{{{a},{b},{c},{d}}}" for a, b, c, d in [(0, 0, 0, 0), *numbers])
     return "\n".join(
@@ -250,23 +271,26 @@ def header() -> str:
             f"// As probed from tokenizers {tokenizers.__version__}.",
             "#pragma once\n#include <cstdint>\n\nnamespace ctxmem::tables {\n",
             "// 1, 2, 4, 8: NFC, NFKC, NFD, NFKD look closer at it; 16: it may compose with what",
-            "// is before it.",
-            *stages("Form", "std::uint8_t", form_flags(ranks, seconds)),
+            "// is before it; 32: it has another lower case; 64: BertNormalizer removes it as an",
+            "// accent, 128: or as a control character, or makes it a space.",
+            *stages("Flag", "std::uint8_t", flags(ranks, seconds)),
             "// The rank of the combining class, 0 of a starter.",
             *stages("Rank", "std::uint8_t", [ranks.get(c, 0) for c in range(LAST)]),
             "// The number in kDecompositions, 0 for none. Hangul has none here.",
             *stages("Decomposition", "std::uint16_t", ids),
-            "// The place in kDecompositionPool and the length, canonical (0: none) and compatible.",
-            "struct Decomposition {\n    std::uint16_t at, size, compatible_at, compatible_size;\n};",
+            "// Place in kDecompositionPool and length, canonical (length 0: none) and compatible.",
+            "struct Decomposition {",
+            "    std::uint16_t at, size, compatible_at, compatible_size;\n};",
             f"inline constexpr Decomposition kDecompositions[{len(numbers) + 1}] = {{",
             entries + "};\n",
             "// Code points, with the rank of the combining class in the top byte.",
             array("std::uint32_t", "kDecompositionPool", pool),
-            "// Pairs that compose: the second << 32 | the first, ascending; and the composite.",
-            array("std::uint64_t", "kPairs", [key for key, _ in by_key]),
-            array("char32_t", "kComposites", [to for _, to in by_key]),
-            "// GraphemeClass; 16: StripAccents removes it, 32: BertNormalizer does as an accent,",
-            "// 64: as a control character.",
+            "// Pairs that compose, hashed (see composed() in normal.hpp).",
+            "struct Pair {\n    char32_t first, second, composite;\n};",
+            f"inline constexpr Pair kPairs[{PAIR_SLOTS}] = {{",
+            ",\n".join(f"{{{a},{b},{c}}}" for a, b, c in pair_slots(pairs)) + "};\n",
+            "// GraphemeClass; 16: StripAccents removes it, 32: BertNormalizer does, as a control",
+            "// character.",
             *stages("Kind", "std::uint8_t", kinds()),
             "// Where the lower case is not that of unicode_tables.hpp.",
             array("char32_t", "kLowerFrom", list(lower)),

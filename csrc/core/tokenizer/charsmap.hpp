@@ -24,10 +24,16 @@ public:
     // blob or inside a character, with replacements that are not UTF-8 or with endless keys.
     explicit Charsmap(std::string_view bytes);
 
-    // Whether a key begins with the byte.
-    bool begins_key(unsigned byte) const {
-        const std::size_t place = distance(units_[0]) ^ byte;
-        return byte != 0 && place < units_.size() && label(units_[place]) == byte;
+    // Whether a key begins with these bytes.
+    bool opens(std::string_view bytes) const {
+        std::size_t base = distance(units_[0]);
+        for (const char byte : bytes) {
+            const std::size_t place = base ^ static_cast<unsigned char>(byte);
+            if (byte == 0 || place >= units_.size()) return false;
+            if (label(units_[place]) != static_cast<unsigned char>(byte)) return false;
+            base = place ^ distance(units_[place]);
+        }
+        return true;
     }
 
     // The shortest and the longest key that `text` begins with. O(the longest key).

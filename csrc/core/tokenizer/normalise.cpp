@@ -1,6 +1,7 @@
 #include "core/tokenizer/normalise.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace ctxmem {
@@ -102,7 +103,7 @@ public:
 
     // Requires content.size() <= kMost.
     ReplaceByte(char byte, std::string_view content) : byte_(byte), size_(content.size()) {
-        std::memcpy(content_, content.data(), content.size());
+        std::memcpy(&content_, content.data(), content.size());
     }
 
     std::string_view apply(std::string_view text, std::string& buffer) const override {
@@ -112,12 +113,9 @@ public:
         buffer.resize(size + kMost);
         char* out = buffer.data();
         for (const char byte : text) {
-            char kept[kMost] = {byte};
             const bool is = byte == byte_;
-            std::uint64_t word = 0, other = 0;
-            std::memcpy(&word, content_, kMost);
-            std::memcpy(&other, kept, kMost);
-            word = is ? word : other;
+            const std::uint64_t word =
+                is ? content_ : std::uint64_t{static_cast<unsigned char>(byte)} << kFirst;
             std::memcpy(out, &word, kMost);
             out += is ? size_ : 1;
         }
@@ -126,9 +124,11 @@ public:
     }
 
 private:
+    static constexpr unsigned kFirst = std::endian::native == std::endian::little ? 0 : 56;
+
     char byte_;
     std::size_t size_;
-    char content_[kMost] = {};
+    std::uint64_t content_ = 0;  // its bytes in memory
 };
 
 // The empty string is before every character and at the end.

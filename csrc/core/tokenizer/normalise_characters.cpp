@@ -1,4 +1,6 @@
 // Normalisers that change each character by itself: lower case, accents, controls, Chinese.
+#include <array>
+
 #include "core/tokenizer/normalise.hpp"
 
 namespace ctxmem {
@@ -25,12 +27,12 @@ public:
                 at += run;
                 continue;
             }
+            const std::size_t end = kept_wide(text, at);
+            buffer.append(text.substr(at, end - at));
+            at = end;
+            if (at == text.size() || static_cast<unsigned char>(text[at]) < 0x80) continue;
             const CodePoint point = decode(text, at);
-            const std::string_view bytes = text.substr(at, point.size);
-            if (rule_.changes(point.value))
-                rule_.wide(point.value, bytes, buffer);
-            else
-                buffer.append(bytes);
+            rule_.wide(point.value, text.substr(at, point.size), buffer);
             at += point.size;
         }
         return buffer;
@@ -50,11 +52,21 @@ private:
                 }
                 continue;
             }
-            const CodePoint point = decode(text, at);
-            if (rule_.changes(point.value)) return at;
-            at += point.size;
+            const std::size_t end = kept_wide(text, at);
+            if (end == at) return at;
+            at = end;
         }
         return text.size();
+    }
+
+    // The end of the characters from `at` on that are not ASCII and that the rule keeps.
+    std::size_t kept_wide(std::string_view text, std::size_t at) const {
+        while (at < text.size() && static_cast<unsigned char>(text[at]) >= 0x80) {
+            const CodePoint point = decode(text, at);
+            if (rule_.changes(point.value)) break;
+            at += point.size;
+        }
+        return at;
     }
 
     Rule rule_;
@@ -100,11 +112,10 @@ struct CaseRule {
             out.append(run);
     }
     bool changes(char32_t c) const {
-        if (kStripMarks && is_nonspacing_mark(c)) return true;
-        return kLower && (c == 0x130 || full_lower_case(c) != c);
+        return (normal_flags(c) & ((kLower ? kLowers : 0) | (kStripMarks ? kNonspacing : 0))) != 0;
     }
     void wide(char32_t c, std::string_view, std::string& out) const {
-        if (kStripMarks && is_nonspacing_mark(c)) return;
+        if (kStripMarks && (normal_flags(c) & kNonspacing) != 0) return;
         if (c == 0x130)
             out.append("i\xCC\x87");
         else
@@ -120,6 +131,24 @@ struct AccentRule {
 };
 
 enum class Fate : std::uint8_t { kept, removed, space };
+
+// ASCII by the fate of each byte, without a branch.
+template <class Rule>
+void append_by_fate(std::string_view run, std::string& out) {
+    static const std::array<Fate, 128> kFates = [] {
+        std::array<Fate, 128> fates{};
+        for (unsigned byte = 0; byte < 128; ++byte) fates[byte] = Rule::fate(byte);
+        return fates;
+    }();
+    std::size_t size = out.size();
+    out.resize(size + run.size());
+    for (const char byte : run) {
+        const Fate fate = kFates[static_cast<unsigned char>(byte) & 127];
+        out[size] = fate == Fate::space ? ' ' : byte;
+        size += fate != Fate::removed;
+    }
+    out.resize(size);
+}
 
 struct NmtRule {
     static constexpr Fate fate(char32_t c) {
@@ -137,12 +166,7 @@ struct NmtRule {
         return any_of(bytes, size,
                       [](unsigned char byte) { return (byte < 0x20) | (byte == 0x7F); });
     }
-    void ascii(std::string_view run, std::string& out) const {
-        for (const char byte : run) {
-            const Fate fate = NmtRule::fate(static_cast<unsigned char>(byte));
-            if (fate != Fate::removed) out.push_back(fate == Fate::space ? ' ' : byte);
-        }
-    }
+    void ascii(std::string_view run, std::string& out) const { append_by_fate<NmtRule>(run, out); }
     bool changes(char32_t c) const { return fate(c) != Fate::kept; }
     void wide(char32_t c, std::string_view, std::string& out) const {
         if (fate(c) == Fate::space) out.push_back(' ');
@@ -171,17 +195,13 @@ struct BertRule {
                                [](unsigned char byte) { return (byte < 0x20) | (byte == 0x7F); });
     }
     void ascii(std::string_view run, std::string& out) const {
-        if (!changes(run.data(), run.size())) {
+        if (clean)
+            append_by_fate<BertRule>(run, out);
+        else
             out.append(run);
-            return;
-        }
-        for (const char byte : run) {
-            const Fate fate = BertRule::fate(static_cast<unsigned char>(byte));
-            if (fate != Fate::removed) out.push_back(fate == Fate::space ? ' ' : byte);
-        }
     }
     bool changes(char32_t c) const {
-        return (clean && fate(c) != Fate::kept) || (chinese && is_chinese(c));
+        return (clean && (normal_flags(c) & kUnclean) != 0) || (chinese && is_chinese(c));
     }
     void wide(char32_t c, std::string_view bytes, std::string& out) const {
         const Fate fate = clean ? BertRule::fate(c) : Fate::kept;

@@ -10,35 +10,78 @@
 namespace ctxmem {
 namespace {
 
-// By byte: an ASCII character that no key begins with.
-std::array<bool, 256> plain_bytes(const Charsmap& map) {
-    std::array<bool, 256> plain{};
-    for (unsigned byte = 0; byte < 128; ++byte) plain[byte] = !map.begins_key(byte);
-    return plain;
-}
+// Characters that pass through unchanged, whatever is beside them; none above U+FFFF.
+class PassedCharacters {
+public:
+    void set(char32_t c, bool passes) {
+        if (c < 0x80)
+            ascii_[c] = passes;
+        else if (passes)
+            wide_[c / 64] |= std::uint64_t{1} << c % 64;
+        else
+            wide_[c / 64] &= ~(std::uint64_t{1} << c % 64);
+    }
 
-std::size_t run_of(const std::array<bool, 256>& bytes, std::string_view text, std::size_t at) {
-    while (at < text.size() && bytes[static_cast<unsigned char>(text[at])]) ++at;
-    return at;
-}
+    bool has(char32_t c) const {
+        if (c < 0x80) return ascii_[c];
+        return c < 0x10000 && (wide_[c / 64] >> c % 64 & 1) != 0;
+    }
+
+    // The end of those from `at` on.
+    std::size_t run(std::string_view text, std::size_t at) const {
+        while (at < text.size()) {
+            const auto byte = static_cast<unsigned char>(text[at]);
+            if (ascii_[byte]) {
+                ++at;
+                continue;
+            }
+            if (byte < 0x80) break;
+            const CodePoint point = decode(text, at);
+            if (!has(point.value)) break;
+            at += point.size;
+        }
+        return at;
+    }
+
+    // Those of more than one byte with which no key begins.
+    void set_wide(const Charsmap& map) {
+        for (char32_t c = 0x80; c < 0x10000; ++c) {
+            char bytes[4];
+            const auto size = static_cast<std::size_t>(write_utf8(c, bytes) - bytes);
+            const std::string_view character(bytes, size);
+            set(c, !map.opens(character) && map.shortest(character).size == 0);
+        }
+    }
+
+private:
+    std::array<bool, 256> ascii_{};
+    std::vector<std::uint64_t> wide_ = std::vector<std::uint64_t>(0x10000 / 64);
+};
 
 class Precompiled final : public Normaliser {
 public:
     static constexpr std::size_t kWhole = 6;  // a cluster of fewer bytes is looked up as one
 
-    explicit Precompiled(std::string_view charsmap) : map_(charsmap), plain_(plain_bytes(map_)) {
-        plain_['\r'] = false;  // a line feed joins it
+    explicit Precompiled(std::string_view charsmap) : map_(charsmap) {
+        passed_.set_wide(map_);
+        // Between two of these there is always a boundary. So in a run of them each is a cluster,
+        // except the first and the last.
+        for (char32_t c = 0x80; c < 0x10000; ++c)
+            if (!stands_alone(grapheme_class(c))) passed_.set(c, false);
+        for (char32_t c = 0; c < 0x80; ++c) {
+            const char byte = static_cast<char>(c);
+            passed_.set(c, c != '\r' && map_.shortest({&byte, 1}).size == 0);
+        }
     }
 
     std::string_view apply(std::string_view text, std::string& buffer) const override {
         Output out{text, buffer};
         for (std::size_t at = 0; at < text.size();) {
-            at = run_of(plain_, text, at);
+            const std::size_t begin = at;
+            at = passed_.run(text, at);
             if (at == text.size()) break;
-            // A character behind plain ones may join the last.
-            if (at > 0 && static_cast<unsigned char>(text[at]) >= 0x80 &&
-                plain_[static_cast<unsigned char>(text[at - 1])])
-                --at;
+            if (at > begin && static_cast<unsigned char>(text[at]) >= 0x80)
+                at = character_before(text, at);  // what follows may join it
             at = clusters(text, at, out);
         }
         return out.finish();
@@ -67,15 +110,21 @@ private:
         }
     };
 
-    // Read clusters up to a plain character that follows a plain one, and return where it is.
+    static bool stands_alone(GraphemeClass kind) {
+        using enum GraphemeClass;
+        return kind == other || kind == control || kind == consonant || kind == pictograph ||
+               kind == hangul_lv || kind == hangul_lvt;
+    }
+
+    // Read clusters up to a passed character that follows a passed one, and return where it is.
     std::size_t clusters(std::string_view text, std::size_t at, Output& out) const {
         GraphemeClusters reader;
         std::size_t begin = at;
-        for (bool was_plain = false; at < text.size();) {
-            const bool plain = plain_[static_cast<unsigned char>(text[at])];
-            if (plain && was_plain) break;
-            was_plain = plain;
+        for (bool was_passed = false; at < text.size();) {
             const CodePoint point = decode(text, at);
+            const bool passed = passed_.has(point.value);
+            if (passed && was_passed) break;
+            was_passed = passed;
             if (!reader.joins(point.value) && at > begin) {
                 replace_cluster(text, begin, at, out);
                 begin = at;
@@ -102,7 +151,7 @@ private:
     }
 
     Charsmap map_;
-    std::array<bool, 256> plain_;
+    PassedCharacters passed_;
 };
 
 // Strings, of which the longest at the beginning of a text is found. O(the longest string).
@@ -169,13 +218,17 @@ public:
           space_(options.escape_whitespaces ? std::string_view("\xE2\x96\x81")
                                             : std::string_view(" ")) {
         if (!charsmap.empty()) map_.emplace(charsmap);
-        if (map_)
-            plain_ = plain_bytes(*map_);
-        else
-            std::fill(plain_.begin(), plain_.begin() + 128, true);
-        plain_[' '] = false;
-        for (unsigned byte = 0; byte < 256; ++byte)
-            if (kept_.begins(static_cast<unsigned char>(byte))) plain_[byte] = false;
+        for (char32_t c = 0; c < 0x10000; ++c) passed_.set(c, true);
+        if (map_) {
+            passed_.set_wide(*map_);
+            for (char32_t c = 0; c < 0x80; ++c) passed_.set(c, !opens_ascii_key(c));
+        }
+        for (char32_t c = 0; c < 0x10000; ++c) {
+            char bytes[4];
+            write_utf8(c, bytes);
+            if (kept_.begins(static_cast<unsigned char>(bytes[0]))) passed_.set(c, false);
+        }
+        passed_.set(' ', false);
     }
 
     std::string_view apply(std::string_view text, std::string& buffer) const override {
@@ -221,23 +274,51 @@ private:
         return at;
     }
 
+    // Whether a key is this character alone, or with another ASCII character behind it.
+    bool opens_ascii_key(char32_t c) const {
+        char bytes[2] = {static_cast<char>(c), 0};
+        if (map_->shortest({bytes, 1}).size != 0) return true;
+        for (int second = 1; second < 0x80; ++second) {
+            bytes[1] = static_cast<char>(second);
+            if (map_->opens({bytes, 2})) return true;
+        }
+        return false;
+    }
+
+    // The end of the characters from `at` on that pass whatever follows them.
+    std::size_t passed_run(std::string_view text, std::size_t at) const {
+        const std::size_t end = passed_.run(text, at);
+        const bool may_open = end > at && end < text.size() &&
+                              static_cast<unsigned char>(text[end]) >= 0x80 &&
+                              static_cast<unsigned char>(text[end - 1]) < 0x80;
+        return may_open ? end - 1 : end;
+    }
+
     void append(std::string_view text, std::size_t at, std::string& out) const {
         const bool joins = options_.remove_extra_whitespaces;
+        std::size_t copied = at;
         for (bool after_space = joins; at < text.size();) {
-            if (const std::size_t end = run_of(plain_, text, at); end > at) {
-                out.append(text.substr(at, end - at));
+            if (const std::size_t end = passed_run(text, at); end > at) {
                 at = end;
                 after_space = false;
                 continue;
             }
             Part part = first(text.substr(at));
-            at += part.size;
+            const bool same = part.normalised.data() == text.data() + at;
+            if (same && part.normalised.find(' ') == std::string_view::npos) {
+                at += part.size;
+                after_space = false;
+                continue;
+            }
+            out.append(text.substr(copied, at - copied));
+            copied = at += part.size;
             while (after_space && part.normalised.starts_with(' '))
                 part.normalised.remove_prefix(1);
             if (part.normalised.empty()) continue;
             append_escaped(part.normalised, out);
             after_space = joins && part.normalised.ends_with(' ');
         }
+        out.append(text.substr(copied));
     }
 
     void append_escaped(std::string_view part, std::string& out) const {
@@ -252,7 +333,7 @@ private:
     SentencePieceOptions options_;
     std::optional<Charsmap> map_;
     PrefixSet kept_;
-    std::array<bool, 256> plain_{};
+    PassedCharacters passed_;
     std::string_view space_;
 };
 

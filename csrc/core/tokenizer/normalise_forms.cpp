@@ -35,12 +35,13 @@ public:
 private:
     static constexpr std::size_t kPortion = 1024;
     static constexpr std::size_t kShort = 16;
+    static constexpr std::size_t kWritten = 64;
 
     // Whether what is before the character does not change with it.
     bool begins_anew(char32_t c) const {
         const auto parts = decomposition(c, compatible_);
         const char32_t first = parts.empty() ? c : parts.front() & kPoint;
-        return combining_rank(first) == 0 && (form_flags(first) & kComposes) == 0;
+        return combining_rank(first) == 0 && (normal_flags(first) & kComposes) == 0;
     }
 
     void decompose(char32_t c) {
@@ -62,7 +63,13 @@ private:
     void flush(std::string& out) {
         order();
         if (compose_) compose();
-        for (const std::uint32_t point : points_) append_utf8(point & kPoint, out);
+        for (std::size_t i = 0; i < points_.size();) {
+            char bytes[4 * kWritten];
+            char* end = bytes;
+            const std::size_t stop = std::min(points_.size(), i + kWritten);
+            for (; i < stop; ++i) end = write_utf8(points_[i] & kPoint, end);
+            out.append(bytes, static_cast<std::size_t>(end - bytes));
+        }
         points_.clear();
     }
 
@@ -154,7 +161,7 @@ public:
     }
 
 private:
-    bool keeps(char32_t c) const { return (form_flags(c) & bit_) == 0; }
+    bool keeps(char32_t c) const { return (normal_flags(c) & bit_) == 0; }
 
     // Where the first character is, from `at` on, at which the form has to look closer.
     std::size_t skip(std::string_view text, std::size_t at) const {
