@@ -287,7 +287,8 @@ void bind_tokens(py::module_& m) {
     py::class_<BpeCounter>(
         m, "Bpe",
         "Count tokens of cl100k_base or o200k_base, exactly; safe from many threads at once.\n\n"
-        "`data` are the bytes of the encoding's .tiktoken file; ValueError if they are damaged.")
+        "`data` are the packed vocabulary of the encoding or its .tiktoken file; ValueError if "
+        "they are damaged.")
         .def(py::init<const py::bytes&, const std::string&>(), py::arg("data"), py::arg("encoding"))
         .def("__len__", &BpeCounter::vocabulary_size)
         .def("count", &BpeCounter::count, py::arg("text"),

@@ -92,6 +92,14 @@ bool read(const std::string& data) {
 void test_good_data_are_read() {
     CHECK(read(packed({})));
     CHECK(read(packed({{'a', 'b'}, {256, 'a'}, {256, 256}})));
+    Merges doubled = {{'a', 'a'}};
+    while (doubled.size() < 7) {
+        const auto last = static_cast<std::uint32_t>(255 + doubled.size());
+        doubled.emplace_back(last, last);
+    }
+    CHECK(read(packed(doubled)));  // 128 letters
+    doubled.emplace_back(262, 262);
+    CHECK(!read(packed(doubled)));  // 256 letters
 }
 
 void test_every_truncation_and_every_changed_byte_is_refused() {
