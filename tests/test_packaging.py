@@ -82,7 +82,7 @@ def test_the_wheel_works_in_an_empty_environment(archives, tmp_path):
     scripts = tmp_path / "env" / ("Scripts" if sys.platform == "win32" else "bin")
     run(scripts / "python", "-m", "pip", "install", "-q", archives[1], cwd=tmp_path)
     shown = run(scripts / "ctxmem", "pack", ROOT / "examples/contract_review.json", cwd=tmp_path)
-    assert "of 400 tokens (o200k_base)" in shown and "duplicate: returned" in shown
+    assert "of 400 tokens (o200k_base, exact)" in shown and "duplicate: returned" in shown
     # A source tree in front of the installed package does not hide its extensions.
     code = "import ctxmem; print(ctxmem.count_tokens('a b c') > 0, ctxmem.__file__)"
     assert run(scripts / "python", "-c", code, cwd=ROOT).startswith("True")
