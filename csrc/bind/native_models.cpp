@@ -215,13 +215,6 @@ std::unique_ptr<TokenModel> token_model_from(const py::handle& section, bool byt
 }
 
 void bind_models(py::module_& m) {
-    py::register_exception_translator([](std::exception_ptr thrown) {
-        try {
-            if (thrown) std::rethrow_exception(thrown);
-        } catch (const Unsupported& error) {
-            PyErr_SetString(PyExc_NotImplementedError, error.what());
-        }
-    });
     py::class_<CountedModel>(
         m, "TokenModel",
         "The model of a tokenizer.json alone, without what comes before it.\n\n"

@@ -1,4 +1,4 @@
-"""Count tokens: exactly where a vocabulary is at hand, by a calibrated estimate where it is not.
+"""Count tokens: exactly where the vocabulary is public, by a calibrated estimate where it is not.
 
 `resolve` turns what a user says (an encoding, a model, a function, an object) into a `Counter`;
 `count_tokens` and `count_spans` count with it. cl100k_base and o200k_base are counted natively:
@@ -6,11 +6,13 @@ exact, without token ids, several times faster than tiktoken (bench/tokens.py), 
 reference in the tests. Text is always counted as ordinary text: `<|endoftext|>` in a document is
 seven tokens, never a control token and never an error.
 
-A vocabulary is looked for on this machine first, fetched at most once, within ten seconds and only
-if `CTXMEM_OFFLINE` is not set; its SHA-256 is always checked. Nothing here runs at import.
+The vocabularies of these two come with the package. Those of older encodings are looked for on this
+machine, fetched at most once, within ten seconds and only if `CTXMEM_OFFLINE` is not set; their
+SHA-256 is always checked. Nothing here runs at import.
 
 counters  native, estimated, and those of others
-files     where vocabularies lie, and how one is fetched
+packed    the vocabularies of the package
+files     where other vocabularies lie, and how one is fetched
 names     what a counter is called
 counting  texts, spans, tables
 """
