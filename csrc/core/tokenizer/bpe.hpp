@@ -48,6 +48,7 @@
 #include "core/support/stop_token.hpp"
 #include "core/tokenizer/character_pairs.hpp"
 #include "core/tokenizer/pretokenise.hpp"
+#include "core/tokenizer/token_lengths.hpp"
 #include "core/tokenizer/vocabulary.hpp"
 
 namespace ctxmem {
@@ -137,6 +138,7 @@ private:
 
     Vocabulary vocabulary_;
     CharacterPairs pairs_;
+    TokenLengths lengths_;
     Pattern pattern_;
     bool whole_piece_;
     std::vector<Rank> ascii_pairs_;  // of tokens of two ASCII bytes
