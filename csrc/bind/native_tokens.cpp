@@ -117,11 +117,13 @@ public:
         for (const py::handle token : tokens) views.push_back(py::cast<std::string_view>(token));
         Tokenizer::Parts parts;
         const auto pattern = known_pattern(regex, Engine::rust);
-        auto bpe = std::make_unique<Bpe>(Vocabulary(views), pattern.value_or(Pattern::cl100k), true);
+        auto bpe =
+            std::make_unique<Bpe>(Vocabulary(views), pattern.value_or(Pattern::cl100k), true);
         if (pattern) {
             parts.bpe = std::move(bpe);
         } else {
-            parts.pre_tokeniser = split_by_matches(regex, Engine::rust);
+            parts.pre_tokeniser =
+                split_by_regex(regex, SplitBehaviour::removed, true, Engine::rust);
             parts.model = std::make_unique<BpePieces>(std::move(bpe));
         }
         return std::make_unique<TokenCounter>(std::move(parts));
@@ -375,7 +377,8 @@ py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
 void bind_tokens(py::module_& m) {
     py::class_<TokenCounter>(
         m, "Bpe",
-        "Count the tokens of cl100k_base or o200k_base exactly, without making them; safe from many "
+        "Count the tokens of cl100k_base or o200k_base exactly, without making them; safe from "
+        "many "
         "threads at once.\n\n"
         "`data` are the packed vocabulary of the encoding or its .tiktoken file; ValueError if "
         "they are damaged.")

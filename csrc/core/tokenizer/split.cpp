@@ -432,13 +432,14 @@ SplitBehaviour split_behaviour(std::string_view name) {
 
 PreTokeniserPtr no_split() { return std::make_unique<Whole>(); }
 
-PreTokeniserPtr split_by_regex(std::string_view regex, SplitBehaviour behaviour, bool invert) {
-    const auto known = known_pattern(regex, Engine::onig);
+PreTokeniserPtr split_by_regex(std::string_view regex, SplitBehaviour behaviour, bool invert,
+                               Engine engine) {
+    const auto known = known_pattern(regex, engine);
     // A known pattern matches all of every text, so that isolated or inverted matches are the same.
     const bool whole =
         behaviour == SplitBehaviour::isolated || (behaviour == SplitBehaviour::removed && invert);
     if (known && whole) return split_by_pattern(*known);
-    return split_at(FindRegex(regex, Engine::onig), behaviour, invert);
+    return split_at(FindRegex(regex, engine), behaviour, invert);
 }
 
 PreTokeniserPtr split_by_string(std::string_view text, SplitBehaviour behaviour, bool invert) {

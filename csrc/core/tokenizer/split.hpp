@@ -33,7 +33,8 @@ using PreTokeniserPtr = std::unique_ptr<PreTokeniser>;
 // One piece, the whole text.
 PreTokeniserPtr no_split();
 // All that follow throw Unsupported for arguments that they do not know.
-PreTokeniserPtr split_by_regex(std::string_view regex, SplitBehaviour behaviour, bool invert);
+PreTokeniserPtr split_by_regex(std::string_view regex, SplitBehaviour behaviour, bool invert,
+                               Engine engine = Engine::onig);
 PreTokeniserPtr split_by_string(std::string_view text, SplitBehaviour behaviour, bool invert);
 PreTokeniserPtr split_byte_level(bool add_prefix_space, bool use_regex);
 // A blank becomes `replacement`, which a piece starts with; one is put before the text.
