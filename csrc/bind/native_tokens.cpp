@@ -39,6 +39,7 @@ public:
           hash_(random_key()),
           cached_(kCached) {}
 
+    const Bpe& bpe() const { return bpe_; }
     std::size_t vocabulary_size() const { return bpe_.vocabulary().size(); }
 
     std::int64_t count(const py::str& text) {
@@ -248,37 +249,25 @@ private:
     CountTable cached_;
 };
 
-py::array_t<std::int64_t> estimate_many(const py::list& texts, const std::string& encoding,
-                                        double margin) {
+py::array_t<double> text_amounts_many(const BpeCounter& o200k, const BpeCounter& cl100k,
+                                      const py::list& texts) {
+    if (o200k.bpe().pattern() != Pattern::o200k || cl100k.bpe().pattern() != Pattern::cl100k)
+        throw std::invalid_argument(
+            "expected counters of o200k_base and cl100k_base, in this order");
     const Texts held(texts);
-    const Pattern pattern = pattern_of(encoding);
-    std::vector<std::int64_t> out;
-    out.reserve(held.views().size());
+    const std::size_t size = held.views().size();
+    py::array_t<double> out({size, kKinds, kAmounts});
+    double* at = out.mutable_data();
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
         for (const std::string_view text : held.views()) {
-            // No byte-level encoding has more tokens than bytes.
-            const double most = static_cast<double>(text.size());
-            const double tokens = std::min(most, std::ceil(margin * estimate(pattern, text, stop)));
-            out.push_back(static_cast<std::int64_t>(tokens));
+            stop.check(1000);
+            text_amounts(o200k.bpe(), cl100k.bpe(), text, at, stop);
+            at += kKinds * kAmounts;
         }
     }
-    return to_array(std::move(out));
-}
-
-py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
-    const Texts held(text);
-    std::vector<std::int64_t> cells;
-    std::vector<double> weights;
-    std::vector<std::int64_t> ends;
-    for (const PieceCell& cell : piece_cells(pattern_of(encoding), held.views()[0])) {
-        cells.push_back(static_cast<std::int64_t>(cell.index));
-        weights.push_back(cell.weight);
-        ends.push_back(static_cast<std::int64_t>(cell.end));
-    }
-    return py::make_tuple(to_array(std::move(cells)), to_array(std::move(weights)),
-                          to_array(std::move(ends)));
+    return out;
 }
 
 }  // namespace
@@ -301,13 +290,12 @@ void bind_tokens(py::module_& m) {
              "`after`, are kept by content.")
         .def("count_spans", &BpeCounter::count_spans, py::arg("text"), py::arg("spans"),
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
-    m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"), py::arg("margin"),
-          "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"
-          "its bytes; no vocabulary is needed.");
-    m.def("estimate_cells", &estimate_cells, py::arg("text"), py::arg("encoding"),
-          "Return the table cell, the weight and the end in bytes of each piece of the text.");
-    m.attr("ESTIMATE_CELLS") = kPieceCells;
-    m.attr("ESTIMATE_LENGTHS") = kPieceLengths;
+    m.def("text_amounts", &text_amounts_many, py::arg("o200k"), py::arg("cl100k"), py::arg("texts"),
+          "Return what each text is made of: an array of texts x kinds x (tokens of o200k_base,\n"
+          "tokens of cl100k_base, characters, pieces). ValueError unless the counters are those.");
+    py::list kinds;
+    for (const std::string_view kind : kTextKinds) kinds.append(py::str(std::string(kind)));
+    m.attr("TEXT_KINDS") = py::tuple(kinds);
 }
 
 }  // namespace ctxmem::bind
