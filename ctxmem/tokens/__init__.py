@@ -9,19 +9,21 @@ seven tokens, never a control token and never an error.
 A vocabulary is looked for on this machine first, fetched at most once, within ten seconds and only
 if `CTXMEM_OFFLINE` is not set; its SHA-256 is always checked. Nothing here runs at import.
 
-counters  native, estimated, and those of others
+counters     native, and those of others
+estimates    upper bounds that learn from reported usage
+calibration  the statistics of that; observing  what was sent
 files     where vocabularies lie, and how one is fetched
 names     what a counter is called
 counting  texts, spans, tables
 """
 
-from ctxmem.tokens.counters import ESTIMATE_MARGIN
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments
+from ctxmem.tokens.estimates import Estimate
 from ctxmem.tokens.files import VocabularyFile, vocabularies
 from ctxmem.tokens.names import fetch_vocabulary, resolve
 
 __all__ = [
-    "ESTIMATE_MARGIN",
+    "Estimate",
     "VocabularyFile",
     "count_spans",
     "count_tokens",

@@ -1,4 +1,4 @@
-"""Counters: native, by a calibrated estimate, and by somebody else's function."""
+"""Counters: native, and by somebody else's function."""
 
 from __future__ import annotations
 
@@ -15,16 +15,6 @@ from ctxmem import _native, _pages
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.protocols import Counter
-
-ESTIMATE_MARGIN = 1.3
-"""What the calibrated estimate is multiplied by, so that few texts are counted too low.
-
-Before the margin, the estimate of a chunk of 800 characters is 8 % off on average for o200k_base
-and 7 % for cl100k_base (5 % for English, 6 to 7 % for source code; held-out halves of 46 corpora,
-38 of them in languages other than English). After it, 0.9 % and 0.7 % of the chunks are still
-counted too low: those of languages that the table hardly saw, and rare Han. Nothing is measured of
-tokenizers that are not public.
-"""
 
 _CACHED_TEXTS = 1 << 14  # counts kept for a counter that is not native
 _CACHED_FROM = 64  # characters; shorter texts are rarely worth a place in the cache
@@ -59,27 +49,6 @@ class Native:
     def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the tokens of spans of a text, each alone."""
         return self._bpe.count_spans(text, spans)
-
-
-class Estimate:
-    """The calibrated estimate with its margin: too low for about one chunk in a hundred."""
-
-    exact = False
-    additive = False
-
-    def __init__(self, name: str, like: str) -> None:
-        self.name = name
-        self._like = like  # the encoding whose pieces and table are used
-
-    def count(self, text: str) -> int:
-        """Return the tokens of a text."""
-        return self.count_many([text])[0]
-
-    def count_many(self, texts: Sequence[str]) -> list[int]:
-        """Return the tokens of each text."""
-        counts = _native.estimate_many(_as_list(texts), self._like, ESTIMATE_MARGIN)
-        result: list[int] = counts.tolist()
-        return result
 
 
 class Foreign:

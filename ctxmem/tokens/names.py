@@ -12,13 +12,12 @@ from ctxmem.errors import CtxmemWarning, InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import (
-    ESTIMATE_MARGIN,
-    Estimate,
     Foreign,
     Native,
     from_encoding,
     told,
 )
+from ctxmem.tokens.estimates import Estimate
 from ctxmem.tokens.files import (
     PUBLISHED,
     SAME_ORDINARY,
@@ -118,11 +117,10 @@ def _resolve_name(name: str, vocabulary: str | Path | None) -> Counter:
 
 def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
     if name == "estimate":
-        return Estimate(name, "o200k_base")
+        return Estimate(name)
     encoding = _encoding_of(name)
     if encoding is None:
-        # Their tokenizers are smaller than o200k, so the table of cl100k is the safer one.
-        return Estimate(f"{name} (estimated)", "cl100k_base")
+        return Estimate(f"{name} (estimated)")
     if encoding != name:
         return _resolve_name(encoding, vocabulary)
     if encoding not in PUBLISHED:
@@ -132,8 +130,7 @@ def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
     data = vocabulary_bytes(encoding, vocabulary)
     if data is None:
         _warn_missing(encoding)
-        like = encoding if encoding in _MODELS else "cl100k_base"
-        return Estimate(f"{encoding} (estimated)", like)
+        return Estimate(f"{encoding} (estimated)")
     pattern = PUBLISHED[encoding].pattern
     if pattern is None:
         return Native(encoding, data)
@@ -203,8 +200,8 @@ def _warn_missing(name: str) -> None:
     looked_at = ", ".join(dict.fromkeys(place for place, _ in places(name)))
     warnings.warn(
         f"the vocabulary of {name} is not on this machine (looked at {looked_at}) and was not "
-        f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are "
-        f"kept in estimates; run 'ctxmem vocab --fetch {name}', install llama-index-core, or "
+        f"fetched, so tokens are estimated, on the safe side, and budgets are kept in estimates; "
+        f"run 'ctxmem vocab --fetch {name}', install llama-index-core, or "
         f"set CTXMEM_VOCAB to a directory with {name}.tiktoken ({PUBLISHED[name].url})",
         CtxmemWarning,
         stacklevel=2,
