@@ -173,9 +173,7 @@ def margins(
     estimate: tokens.Estimate, texts: Sequence[str], counts: Sequence[int]
 ) -> dict[str, float]:
     """Return the share of texts that are counted too low, the mean margin and the lowest."""
-    found = [
-        made / true for made, true in zip(estimate.count_many(texts), counts, strict=True)
-    ]
+    found = [made / true for made, true in zip(estimate.count_many(texts), counts, strict=True)]
     return {
         "under": round(sum(one < 1 for one in found) / len(found), 4),
         "mean": round(sum(found) / len(found), 3),

@@ -9,9 +9,9 @@ learned per kind by the share that each kind has in an observation.
 
 A count is the upper end of the one-sided predictive interval, with Student's quantile (1908) for
 the degrees of freedom that noise was learned with: `mean + t * sqrt(variance)`. It tightens with
-observations of a kind and stays as wide as the prior for kinds that were never observed, since the
-prior has no correlation between kinds. It is positively homogeneous and subadditive in the amounts:
-parts of a text never add up to less than the whole, rounding included.
+observations of a kind. Kinds that were never observed keep the ceiling of the prior, which is that
+of the tokenizer with most tokens, since the prior has no correlation between kinds; a kind for
+which more than its ceiling was observed has none any more.
 
 Observations that fall short are clipped (Huber 1964), so that one request that was cut off does
 not pull counts down; those above count in full, and move the mean until the bound covers them.
@@ -46,12 +46,14 @@ _OVERHEAD_MEAN = (4.0, 4.0)
 _OVERHEAD_SPREAD = (30.0, 3.0)  # tokens; a proxy's own prompt is learned as request overhead
 _CONSTANT_NOISE = 3.0  # tokens of any observation that belong to nothing in particular
 _NORMAL = 2.5758  # one-sided 99.5 %
-_PRIOR_FREEDOM = 12.0  # observations that the prior's noise counts as
+_FREEDOM = 12.0  # degrees of freedom of the prior's noise, in Student's quantile
+_NOISE_WEIGHT = 4.0  # observations that the prior's noise counts as when noise is learned
 _CLIPPED = 3.0  # standard deviations below the expected tokens
 _LEAST_RATIO = 0.02
 _FLOOR = 2e-3  # spread of a ratio that never gets certain: tokenizers change
 _PLAUSIBLE = 4.0  # times the prior, either way
 _UNEXPLAINED = 2000.0  # tokens beyond that of a request with messages: hidden prompts
+_LARGE = 0.05  # share of a kind in what was observed, from which it is answerable for the whole
 _SETTLED = 5  # observations after which outliers are refused
 _OUTLIER = 8.0  # standard deviations
 
@@ -65,6 +67,7 @@ class Prior:
         weights: tokens for each amount of each kind, kinds x amounts.
         mean: by kind, the expected ratio of a tokenizer to that.
         spread: by kind, the standard deviation of the ratio between tokenizers.
+        ceiling: by kind, the highest ratio that is expected.
         noise: by kind, that between texts of one tokenizer, of windows of 1,000 tokens.
         at_most_bytes: whether no text has more tokens than bytes.
     """
@@ -73,6 +76,7 @@ class Prior:
     weights: Floats
     mean: Floats
     spread: Floats
+    ceiling: Floats
     noise: Floats
     at_most_bytes: bool
 
@@ -86,6 +90,7 @@ class State:
         covariance: of the same.
         noise: by kind, squared, in units of the prior's; a sum weighted by `seen`.
         seen: by kind, how many observations its noise was learned from; the prior's included.
+        exceeded: by kind, whether more than the prior's ceiling was observed.
         observations: how many there were.
         above_bytes: whether one had more tokens than bytes, so that bytes are no bound.
     """
@@ -94,6 +99,7 @@ class State:
     covariance: Floats
     noise: Floats
     seen: Floats
+    exceeded: NDArray[np.bool_]
     observations: int = 0
     above_bytes: bool = False
 
@@ -111,17 +117,28 @@ def initial(prior: Prior) -> State:
     """Return the state without observations."""
     spread = np.concatenate((prior.spread, _OVERHEAD_SPREAD))
     mean = np.concatenate((prior.mean, _OVERHEAD_MEAN))
-    freedom = np.full(len(KINDS), _PRIOR_FREEDOM)
-    return State(mean, np.diag(spread**2), freedom, freedom)
+    weight = np.full(len(KINDS), _NOISE_WEIGHT)
+    return State(mean, np.diag(spread**2), weight, weight, np.zeros(len(KINDS), dtype=bool))
 
 
 def bounds(prior: Prior, state: State, expected: Floats) -> Floats:
     """Return the upper bound of the tokens of each text, from its expected tokens by kind."""
+    learned = _learned(prior, state, expected)
+    under = expected * ~state.exceeded
+    ceiling = under @ prior.ceiling + QUANTILE * np.sqrt(under**2 @ prior.noise**2)
+    if state.exceeded.any():
+        ceiling += _learned(prior, state, expected * state.exceeded)
+    found: Floats = np.minimum(learned, ceiling)
+    return found
+
+
+def _learned(prior: Prior, state: State, expected: Floats) -> Floats:
     size = len(KINDS)
-    mean = expected @ state.mean[:size]
     variance = np.einsum("nk,nk->n", expected @ state.covariance[:size, :size], expected)
     variance = np.maximum(variance, 0.0) + expected**2 @ _noise(prior, state)
-    return mean + _quantile(state.observations) * np.sqrt(variance)
+    mean = expected @ state.mean[:size]
+    found: Floats = mean + _quantile(state.observations) * np.sqrt(variance)
+    return found
 
 
 def margins(prior: Prior, state: State) -> Floats:
@@ -150,13 +167,16 @@ def update(prior: Prior, state: State, observed: Observed) -> State:
     np.fill_diagonal(covariance, np.maximum(np.diag(covariance), _FLOOR**2))
     share = noises / variance
     learned = share * (error * error / variance) * (state.noise / state.seen)
+    above = tokens > _bound_of_request(prior, state, x)
+    large = kinds > _LARGE * kinds.sum()
     made = State(
         mean,
         covariance,
         state.noise + learned,
         state.seen + share,
+        state.exceeded | (large & above),
         state.observations + 1,
-        state.above_bytes or tokens > observed.size + float(x[len(KINDS) :].sum()) * 8,
+        state.above_bytes or tokens > observed.size + _overhead_bound(state, x),
     )
     lacking = tokens - _bound_of_request(prior, made, x)
     if lacking > 0 and known > 0:
@@ -166,12 +186,13 @@ def update(prior: Prior, state: State, observed: Observed) -> State:
 
 
 def _noise(prior: Prior, state: State) -> Floats:
-    return prior.noise**2 * (state.noise / state.seen)
+    found: Floats = prior.noise**2 * (state.noise / state.seen)
+    return found
 
 
 def _quantile(observations: int) -> float:
     """Return Student's quantile for 99.5 % (expansion of Cornish and Fisher 1938)."""
-    z, freedom = _NORMAL, _PRIOR_FREEDOM + observations
+    z, freedom = _NORMAL, _FREEDOM + observations
     second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
     return z + (z**3 + z) / (4 * freedom) + second
 
@@ -181,11 +202,14 @@ QUANTILE = _quantile(0)
 
 
 def _bound_of_request(prior: Prior, state: State, x: Floats) -> float:
-    kinds = x[: len(KINDS)]
-    variance = max(float(x @ state.covariance @ x), 0.0) + float(
-        kinds**2 @ _noise(prior, state)
-    )
-    return float(x @ state.mean) + _quantile(state.observations) * math.sqrt(variance)
+    texts = float(bounds(prior, state, x[None, : len(KINDS)])[0])
+    return texts + _overhead_bound(state, x)
+
+
+def _overhead_bound(state: State, x: Floats) -> float:
+    added = x[len(KINDS) :]
+    variance = float(added @ state.covariance[len(KINDS) :, len(KINDS) :] @ added)
+    return float(added @ state.mean[len(KINDS) :]) + QUANTILE * math.sqrt(max(variance, 0.0))
 
 
 def _refuse_implausible(prior: Prior, state: State, observed: Observed) -> None:
@@ -231,6 +255,7 @@ def to_dict(prior: Prior, state: State) -> dict[str, Any]:
         "above_bytes": state.above_bytes,
         "mean": {names[row]: float(state.mean[row]) for row in rows},
         "covariance": [state.covariance[row, rows[: i + 1]].tolist() for i, row in enumerate(rows)],
+        "exceeded": [KINDS[row] for row in np.flatnonzero(state.exceeded)],
         "noise": {names[row]: [float(state.noise[row]), float(state.seen[row])] for row in kinds},
     }
 
@@ -274,6 +299,8 @@ def _read(prior: Prior, data: Mapping[str, Any]) -> State:
     for name, (learned, weight) in data["noise"].items():
         at = KINDS.index(name)
         noise[at], seen[at] = float(learned), float(weight)
+    exceeded = np.zeros(len(KINDS), dtype=bool)
+    exceeded[[KINDS.index(name) for name in data["exceeded"]]] = True
     observations = data["observations"]
     if isinstance(observations, bool) or not isinstance(observations, int) or observations < 0:
         raise _damaged(f"observations are {observations!r}")
@@ -282,11 +309,11 @@ def _read(prior: Prior, data: Mapping[str, Any]) -> State:
     finite = all(np.isfinite(part).all() for part in (mean, covariance, noise, seen))
     if not finite or mean.min() < _LEAST_RATIO or mean.max() > 1e5 or noise.min() <= 0:
         raise _damaged("its numbers are out of range")
-    if seen.min() < _PRIOR_FREEDOM or (noise > 100 * seen).any():
+    if seen.min() < _NOISE_WEIGHT or (noise > 100 * seen).any():
         raise _damaged("its noise is out of range")
     if np.linalg.eigvalsh(covariance).min() < -1e-9 or np.diag(covariance).min() <= 0:
         raise _damaged("its covariance is none")
-    return State(mean, covariance, noise, seen, observations, data["above_bytes"])
+    return State(mean, covariance, noise, seen, exceeded, observations, data["above_bytes"])
 
 
 def _damaged(why: str) -> InputError:

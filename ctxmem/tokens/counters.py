@@ -15,6 +15,7 @@ from ctxmem import _native, _pages
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.protocols import Counter
+from ctxmem.tokens.observing import reported_above
 
 _CACHED_TEXTS = 1 << 14  # counts kept for a counter that is not native
 _CACHED_FROM = 64  # characters; shorter texts are rarely worth a place in the cache
@@ -38,6 +39,14 @@ class Native:
         """Return the tokens of each text."""
         counts: list[int] = self._bpe.count_many(_as_list(texts)).tolist()
         return counts
+
+    def observe(self, sent: object, tokens: int) -> int:
+        """Return how many more tokens a provider reported for what was sent than its texts have.
+
+        That is the overhead of the request. It changes no count: they are exact. `sent`, `tokens`
+        and errors are those of `Estimate.observe`.
+        """
+        return reported_above(self, sent, tokens)
 
     def count_units(self, corpus: _native.Corpus, after: str = "") -> NDArray[np.int64]:
         """Return the tokens of the units of a corpus, as `price_segments` prices them.
@@ -105,6 +114,14 @@ class Foreign:
                 if key is not None:
                     self._table.put(key, count)
         return counts
+
+    def observe(self, sent: object, tokens: int) -> int:
+        """Return how many more tokens a provider reported for what was sent than its texts have.
+
+        It changes no count: the counter is its owner's. `sent`, `tokens` and errors are those of
+        `Estimate.observe`.
+        """
+        return reported_above(self, sent, tokens)
 
     def _key(self, text: str) -> bytes | None:
         if len(text) < _CACHED_FROM:

@@ -35,8 +35,14 @@ _FAMILIES = (
     ("llama_2", r"(meta-)?llama-?2|codellama"),
     ("qwen", r"qwen|qwq"),
     ("deepseek", r"deepseek"),
-    ("mistral", r"mistral|mixtral|ministral|codestral|devstral|pixtral|magistral"),
+    ("mistral_v3", r"mixtral|open-mi[sx]tral-[78]|mistral-(7b|8x|large-24|tiny)|codestral-22b"),
+    ("mistral_tekken", r"(open-)?mistral-nemo|ministral|pixtral-12b|devstral|magistral"),
+    ("mistral", r"(open-)?mistral|codestral|pixtral|voxtral"),
+    ("estimate", r"estimate$"),
 )
+
+
+_AT_LEAST_O200K = ("estimate", "unknown")
 
 
 class Estimate:
@@ -159,7 +165,7 @@ class Estimate:
         amounts = _native.text_amounts(*_natives(), texts)
         expected = np.einsum("nka,ka->nk", amounts, self._prior.weights)
         found = np.ceil(learning.bounds(self._prior, state, expected) - 1e-9)
-        if self._prior.family == "unknown" and state.observations == 0:
+        if self._prior.family in _AT_LEAST_O200K and state.observations == 0:
             found = np.maximum(found, amounts[:, :, 0].sum(axis=1))
         if self._prior.at_most_bytes and not state.above_bytes:
             found = np.minimum(found, [_bytes_of(text) for text in texts])
@@ -201,6 +207,7 @@ def _priors() -> dict[str, Prior]:
             np.asarray(of["weights"], dtype=np.float64),
             np.asarray(of["mean"], dtype=np.float64),
             np.asarray(of["spread"], dtype=np.float64),
+            np.asarray(of["ceiling"], dtype=np.float64),
             np.asarray(of["noise"], dtype=np.float64),
             bool(of["at_most_bytes"]),
         )

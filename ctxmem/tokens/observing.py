@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ctxmem.errors import InputError, InputTypeError
+from ctxmem.protocols import Counter
 
 _SETS_OF_MESSAGES = ("messages", "contents", "input")
 _BESIDE = ("system", "instructions", "systemInstruction", "system_instruction", "prompt")
@@ -84,12 +85,22 @@ def checked_tokens(tokens: object) -> int:
     return count
 
 
+def reported_above(counter: Counter, sent: object, tokens: object) -> int:
+    """Return how many more tokens were reported for what was sent than its texts have.
+
+    Raises:
+        InputError: what `read_request` and `checked_tokens` raise.
+    """
+    request = read_request(sent)
+    return checked_tokens(tokens) - sum(counter.count_many(request.texts))
+
+
 def _read_body(body: Mapping[str, Any]) -> Request:
     name = next((name for name in _SETS_OF_MESSAGES if body.get(name)), None)
     if name is None:
         raise InputTypeError(
-            f"a dict with {', '.join(map(str, list(body)[:6])) or 'nothing'} was observed; expected "
-            "a request with messages, contents or input (a single message goes into a list)"
+            f"a dict with {', '.join(map(str, list(body)[:6])) or 'nothing'} was observed; "
+            "expected a request with messages, contents or input (a single message goes into a list)"
         )
     messages = body[name]
     if isinstance(messages, str):
