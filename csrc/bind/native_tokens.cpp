@@ -130,6 +130,7 @@ public:
     }
 
     bool additive() const { return tokenizer_.additive(); }
+    const Bpe* bpe() const { return tokenizer_.plain_bpe(); }
 
     std::int64_t count(const py::str& text) {
         const Texts texts(text);
@@ -339,37 +340,27 @@ private:
     CountTable cached_;
 };
 
-py::array_t<std::int64_t> estimate_many(const py::list& texts, const std::string& encoding,
-                                        double margin) {
+py::array_t<double> text_amounts_many(const TokenCounter& o200k, const TokenCounter& cl100k,
+                                      const py::list& texts) {
+    const Bpe* one = o200k.bpe();
+    const Bpe* two = cl100k.bpe();
+    if (one == nullptr || two == nullptr || one->pattern() != Pattern::o200k || two->pattern() != Pattern::cl100k)
+        throw std::invalid_argument(
+            "expected counters of o200k_base and cl100k_base, in this order");
     const Texts held(texts);
-    const Pattern pattern = pattern_of(encoding);
-    std::vector<std::int64_t> out;
-    out.reserve(held.views().size());
+    const std::size_t size = held.views().size();
+    py::array_t<double> out({size, kKinds, kAmounts});
+    double* at = out.mutable_data();
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
         for (const std::string_view text : held.views()) {
-            // No byte-level encoding has more tokens than bytes.
-            const double most = static_cast<double>(text.size());
-            const double tokens = std::min(most, std::ceil(margin * estimate(pattern, text, stop)));
-            out.push_back(static_cast<std::int64_t>(tokens));
+            stop.check(1000);
+            text_amounts(*one, *two, text, at, stop);
+            at += kKinds * kAmounts;
         }
     }
-    return to_array(std::move(out));
-}
-
-py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
-    const Texts held(text);
-    std::vector<std::int64_t> cells;
-    std::vector<double> weights;
-    std::vector<std::int64_t> ends;
-    for (const PieceCell& cell : piece_cells(pattern_of(encoding), held.views()[0])) {
-        cells.push_back(static_cast<std::int64_t>(cell.index));
-        weights.push_back(cell.weight);
-        ends.push_back(static_cast<std::int64_t>(cell.end));
-    }
-    return py::make_tuple(to_array(std::move(cells)), to_array(std::move(weights)),
-                          to_array(std::move(ends)));
+    return out;
 }
 
 }  // namespace
@@ -406,13 +397,12 @@ void bind_tokens(py::module_& m) {
              "`after`, are kept by content.")
         .def("count_spans", &TokenCounter::count_spans, py::arg("text"), py::arg("spans"),
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
-    m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"), py::arg("margin"),
-          "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"
-          "its bytes; no vocabulary is needed.");
-    m.def("estimate_cells", &estimate_cells, py::arg("text"), py::arg("encoding"),
-          "Return the table cell, the weight and the end in bytes of each piece of the text.");
-    m.attr("ESTIMATE_CELLS") = kPieceCells;
-    m.attr("ESTIMATE_LENGTHS") = kPieceLengths;
+    m.def("text_amounts", &text_amounts_many, py::arg("o200k"), py::arg("cl100k"), py::arg("texts"),
+          "Return what each text is made of: an array of texts x kinds x (tokens of o200k_base,\n"
+          "tokens of cl100k_base, characters, pieces). ValueError unless the counters are those.");
+    py::list kinds;
+    for (const std::string_view kind : kTextKinds) kinds.append(py::str(std::string(kind)));
+    m.attr("TEXT_KINDS") = py::tuple(kinds);
 }
 
 }  // namespace ctxmem::bind

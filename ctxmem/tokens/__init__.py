@@ -10,20 +10,22 @@ The vocabularies of these two come with the package. Those of older encodings ar
 machine, fetched at most once, within ten seconds and only if `CTXMEM_OFFLINE` is not set; their
 SHA-256 is always checked. Nothing here runs at import.
 
-counters  native, estimated, and those of others
-packed    the vocabularies of the package
-files     where other vocabularies lie, and how one is fetched
+counters     native, and those of others
+packed       the vocabularies of the package
+estimates    upper bounds that learn from reported usage
+calibration  the statistics of that; observing  what was sent
+files        where older vocabularies are, and how one is fetched
 names     what a counter is called
 counting  texts, spans, tables
 """
 
-from ctxmem.tokens.counters import ESTIMATE_MARGIN
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments
+from ctxmem.tokens.estimates import Estimate
 from ctxmem.tokens.files import VocabularyFile, vocabularies
 from ctxmem.tokens.names import fetch_vocabulary, resolve
 
 __all__ = [
-    "ESTIMATE_MARGIN",
+    "Estimate",
     "VocabularyFile",
     "count_spans",
     "count_tokens",

@@ -535,6 +535,19 @@ std::int64_t Bpe::count_from(std::string_view text, std::size_t& at, std::size_t
     return total;
 }
 
+void Bpe::count_pieces(std::string_view text, std::size_t& at, std::size_t end,
+                       std::vector<PieceTokens>& out, StopToken& stop) const {
+    const Borrowed work(*this, stop);
+    while (at < end) {
+        const std::size_t begin = at;
+        for_each_piece(text, at, std::min(begin + kPortion, end), *work,
+                       [&](std::size_t stopped, std::int64_t tokens) {
+                           out.push_back({stopped, tokens});
+                       });
+        stop.check(kUnitsPerByte * (at - begin));
+    }
+}
+
 std::int64_t Bpe::count(std::string_view text, StopToken& stop) const {
     std::size_t at = 0;
     return count_from(text, at, text.size(), stop);

@@ -58,6 +58,12 @@ struct ByteSpan {
     std::size_t end;
 };
 
+// Where a piece ends in its text, and its tokens.
+struct PieceTokens {
+    std::size_t end;
+    std::int64_t tokens;
+};
+
 class Bpe {
 public:
     // `file` as for Vocabulary, which says what is thrown.
@@ -79,6 +85,10 @@ public:
     // then the end of that piece. Requires that a piece begins at `at`.
     std::int64_t count_from(std::string_view text, std::size_t& at, std::size_t end,
                             StopToken& stop = StopToken::none()) const;
+
+    // The same, piece by piece: they are appended to `out`.
+    void count_pieces(std::string_view text, std::size_t& at, std::size_t end,
+                      std::vector<PieceTokens>& out, StopToken& stop = StopToken::none()) const;
 
     // counts[i] = count(text.substr(span i)), from one pass over the text.
     //
