@@ -51,7 +51,7 @@ private:
 bool has_byte_level(const py::handle& section) {
     if (!py::isinstance<py::dict>(section)) return false;
     const auto fields = py::reinterpret_borrow<py::dict>(section);
-    if (fields.contains("type") && fields["type"].equal(py::str("ByteLevel"))) return true;
+    if (fields.contains("type") && py::object(fields["type"]).equal(py::str("ByteLevel"))) return true;
     if (!fields.contains("pretokenizers")) return false;
     for (const py::handle step : fields["pretokenizers"])
         if (has_byte_level(step)) return true;
@@ -344,7 +344,8 @@ py::array_t<double> text_amounts_many(const TokenCounter& o200k, const TokenCoun
                                       const py::list& texts) {
     const Bpe* one = o200k.bpe();
     const Bpe* two = cl100k.bpe();
-    if (one == nullptr || two == nullptr || one->pattern() != Pattern::o200k || two->pattern() != Pattern::cl100k)
+    if (one == nullptr || two == nullptr || one->pattern() != Pattern::o200k ||
+        two->pattern() != Pattern::cl100k)
         throw std::invalid_argument(
             "expected counters of o200k_base and cl100k_base, in this order");
     const Texts held(texts);

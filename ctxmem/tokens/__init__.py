@@ -22,13 +22,14 @@ counting  texts, spans, tables
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments
 from ctxmem.tokens.estimates import Estimate
 from ctxmem.tokens.files import VocabularyFile, vocabularies
-from ctxmem.tokens.names import fetch_vocabulary, resolve
+from ctxmem.tokens.names import counter, fetch_vocabulary, resolve
 
 __all__ = [
     "Estimate",
     "VocabularyFile",
     "count_spans",
     "count_tokens",
+    "counter",
     "fetch_vocabulary",
     "price",
     "price_segments",

@@ -24,22 +24,22 @@ _CACHED_FROM = 64  # characters; shorter texts are rarely worth a place in the c
 
 
 class Native:
-    """cl100k_base or o200k_base, counted by the native core."""
+    """A tokenizer that the native core counts by."""
 
     exact = True
-    additive = True
 
-    def __init__(self, name: str, data: bytes) -> None:
+    def __init__(self, name: str, core: _native.Bpe) -> None:
         self.name = name
-        self._bpe = _native.Bpe(data, name)
+        self.additive = core.additive
+        self.core = core
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
-        return self._bpe.count(text)
+        return self.core.count(text)
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text."""
-        counts: list[int] = self._bpe.count_many(_as_list(texts)).tolist()
+        counts: list[int] = self.core.count_many(_as_list(texts)).tolist()
         return counts
 
     def observe(self, sent: object, tokens: int) -> int:
@@ -55,11 +55,11 @@ class Native:
 
         The counts of texts that are one unit, followed by `after`, come with them and are kept.
         """
-        return self._bpe.count_units(corpus, after)
+        return self.core.count_units(corpus, after)
 
     def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the tokens of spans of a text, each alone."""
-        return self._bpe.count_spans(text, spans)
+        return self.core.count_spans(text, spans)
 
 
 class Foreign:

@@ -226,7 +226,7 @@ def _natives() -> tuple[_native.Bpe, _native.Bpe]:
             "estimates need the vocabularies of o200k_base and cl100k_base, which come with the "
             "package; install ctxmem again"
         )
-    return o200k._bpe, cl100k._bpe
+    return o200k.core, cl100k.core
 
 
 def _bytes_of(text: str) -> int:

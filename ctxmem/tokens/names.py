@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctxmem import _native
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.tokens import caches
@@ -211,7 +212,7 @@ def _encoding(name: str, vocabulary: str | Path | None) -> Counter | None:
     if name in SAME_ORDINARY:
         return _resolve_name(SAME_ORDINARY[name], vocabulary)
     if name in PACKED:
-        return _native(name, vocabulary)
+        return _packed(name, vocabulary)
     return _published(name, vocabulary) if name in PUBLISHED else None
 
 
@@ -260,10 +261,10 @@ def _tiktoken_name(name: str, vocabulary: str | Path | None) -> Counter | None:
     return from_encoding(encoding, tiktoken.get_encoding(encoding).encode_ordinary)
 
 
-def _native(name: str, vocabulary: str | Path | None) -> Counter:
+def _packed(name: str, vocabulary: str | Path | None) -> Counter:
     """Return the counter of a vocabulary of the package."""
     try:
-        return Native(name, vocabulary_bytes(name, vocabulary) or b"")
+        return Native(name, _native.Bpe(vocabulary_bytes(name, vocabulary) or b"", name))
     except (OSError, ValueError) as error:
         path = packed_path(name)
         raise VocabularyError(

@@ -129,6 +129,8 @@ private:
 
 class FormNormaliser final : public Normaliser {
 public:
+    bool keeps_parts() const override { return true; }
+
     explicit FormNormaliser(Form form) : form_(form), bit_(static_cast<std::uint8_t>(form)) {}
 
     std::string_view apply(std::string_view text, std::string& buffer) const override {
