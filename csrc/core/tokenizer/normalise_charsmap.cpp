@@ -6,6 +6,7 @@
 #include "core/text/graphemes.hpp"
 #include "core/tokenizer/charsmap.hpp"
 #include "core/tokenizer/normalise.hpp"
+#include "core/tokenizer/trie.hpp"
 
 namespace ctxmem {
 namespace {
@@ -154,67 +155,19 @@ private:
     PassedCharacters passed_;
 };
 
-// Strings, of which the longest at the beginning of a text is found. O(the longest string).
-class PrefixSet {
-public:
-    explicit PrefixSet(const std::vector<std::string>& strings) : nodes_(1) {
-        for (const std::string& string : strings) insert(string);
-    }
-
-    bool empty() const { return nodes_.size() == 1; }
-    bool begins(unsigned char byte) const { return child(0, byte) != 0; }
-
-    // The size of the longest string that `text` begins with, 0 if there is none.
-    std::size_t longest(std::string_view text) const {
-        std::size_t found = 0;
-        std::uint32_t node = 0;
-        for (std::size_t i = 0; i < text.size(); ++i) {
-            node = child(node, static_cast<unsigned char>(text[i]));
-            if (node == 0) break;
-            if (nodes_[node].ends) found = i + 1;
-        }
-        return found;
-    }
-
-private:
-    struct Edge {
-        unsigned char byte;
-        std::uint32_t to;
-    };
-    struct Node {
-        std::vector<Edge> edges;
-        bool ends = false;
-    };
-
-    std::uint32_t child(std::uint32_t node, unsigned char byte) const {
-        for (const Edge& edge : nodes_[node].edges)
-            if (edge.byte == byte) return edge.to;
-        return 0;
-    }
-
-    void insert(std::string_view string) {
-        std::uint32_t node = 0;
-        for (const char byte : string) {
-            std::uint32_t next = child(node, static_cast<unsigned char>(byte));
-            if (next == 0) {
-                next = static_cast<std::uint32_t>(nodes_.size());
-                nodes_[node].edges.push_back({static_cast<unsigned char>(byte), next});
-                nodes_.emplace_back();
-            }
-            node = next;
-        }
-        nodes_[node].ends = node != 0;
-    }
-
-    std::vector<Node> nodes_;
-};
+Trie trie_of(const std::vector<std::string>& strings) {
+    std::vector<std::pair<std::string_view, std::uint32_t>> values;
+    for (const std::string& string : strings) values.emplace_back(string, 0);
+    return Trie(std::move(values));
+}
 
 class SentencePieceNormaliser final : public Normaliser {
 public:
     SentencePieceNormaliser(std::string_view charsmap, const SentencePieceOptions& options,
                             const std::vector<std::string>& kept)
         : options_(options),
-          kept_(kept),
+          kept_(trie_of(kept)),
+          keeps_(!kept.empty()),
           space_(options.escape_whitespaces ? std::string_view("\xE2\x96\x81")
                                             : std::string_view(" ")) {
         if (!charsmap.empty()) map_.emplace(charsmap);
@@ -226,7 +179,7 @@ public:
         for (char32_t c = 0; c < 0x10000; ++c) {
             char bytes[4];
             write_utf8(c, bytes);
-            if (kept_.begins(static_cast<unsigned char>(bytes[0]))) passed_.set(c, false);
+            if (kept_.child(Trie::kRoot, bytes[0]) != Trie::kNone) passed_.set(c, false);
         }
         passed_.set(' ', false);
     }
@@ -254,9 +207,11 @@ private:
 
     // What is at the beginning of `text`, which is not empty.
     Part first(std::string_view text) const {
-        if (!kept_.empty())
-            if (const std::size_t size = kept_.longest(text); size > 0)
-                return {size, text.substr(0, size)};
+        if (keeps_) {
+            std::size_t longest = 0;
+            kept_.prefixes(text, [&](std::size_t size, std::uint32_t) { longest = size; });
+            if (longest > 0) return {longest, text.substr(0, longest)};
+        }
         if (map_)
             if (const Charsmap::Match match = map_->longest(text); match.size > 0)
                 return {match.size, match.replacement};
@@ -332,7 +287,8 @@ private:
 
     SentencePieceOptions options_;
     std::optional<Charsmap> map_;
-    PrefixSet kept_;
+    Trie kept_;
+    bool keeps_;
     PassedCharacters passed_;
     std::string_view space_;
 };
