@@ -33,8 +33,9 @@ public:
         if (!py::isinstance<py::bool_>(value)) throw wrong(name);
         return value.cast<bool>();
     }
-    std::size_t number(const char* name) const {
+    std::size_t number(const char* name, std::size_t otherwise) const {
         const py::object value = get(name);
+        if (value.is_none()) return otherwise;
         if (!py::isinstance<py::int_>(value)) throw wrong(name);
         const auto number = PyLong_AsSsize_t(value.ptr());
         if (number < 0) {
@@ -74,15 +75,16 @@ PreTokeniserPtr split_of(const Section& section) {
 }
 
 PreTokeniserPtr metaspace_of(const Section& section) {
-    const std::string scheme = section.text("prepend_scheme", "first");
-    Prepend prepend = Prepend::first;
+    // Older files have add_prefix_space alone.
+    const bool prefix = section.flag("add_prefix_space", true);
+    const std::string scheme = section.text("prepend_scheme", prefix ? "always" : "never");
+    Prepend prepend = Prepend::never;
     if (scheme == "always")
         prepend = Prepend::always;
-    else if (scheme == "never")
-        prepend = Prepend::never;
-    else if (scheme != "first")
+    else if (scheme == "first")
+        prepend = Prepend::first;
+    if ((prepend == Prepend::never && scheme != "never") || (prepend != Prepend::never && !prefix))
         throw Unsupported("prepend_scheme " + scheme);
-    if (!section.flag("add_prefix_space", true)) prepend = Prepend::never;
     return split_metaspace(section.text("replacement"), prepend, section.flag("split", true));
 }
 
@@ -112,7 +114,7 @@ PreTokeniserPtr of_section(const py::handle& given, int depth) {
         return split_punctuation(split_behaviour(section.text("behavior", "Isolated")));
     if (type == "Digits") return split_digits(section.flag("individual_digits", false));
     if (type == "CharDelimiterSplit") return split_at_delimiter(section.text("delimiter"));
-    if (type == "FixedLength") return split_fixed_length(section.number("length"));
+    if (type == "FixedLength") return split_fixed_length(section.number("length", 5));
     throw Unsupported("pre-tokeniser " + type);
 }
 
