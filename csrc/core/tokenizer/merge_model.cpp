@@ -122,7 +122,9 @@ void MergeModel::read_bases(const StringIndex& ids, std::span<const std::string_
     for (unsigned byte = 0; byte < 256; ++byte) {
         const std::string name = {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
         bytes_[byte] = ids.find(name);
-        all_bytes_ = all_bytes_ && bytes_[byte] != kNoSymbol;
+        // A character of one byte that is in the vocabulary is never replaced.
+        all_bytes_ = all_bytes_ && (bytes_[byte] != kNoSymbol ||
+                                    (byte < 0x80 && bases_[0].find(byte) != kNoSymbol));
     }
     if (options_.unknown) unknown_ = ids.find(*options_.unknown);
 }
