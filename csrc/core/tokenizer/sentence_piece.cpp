@@ -287,23 +287,24 @@ std::int64_t SentencePieceModel::count_unigram(std::string_view text) const {
     nodes.assign(text.size() + 1, {0, kUnreached, 0});
     for (std::size_t at = 0; at < text.size();) {
         const float here = nodes[at].score;
-        // Sums are compared in double precision and kept in single precision, as in the library.
-        const auto reach = [&](std::size_t size, double sum, std::uint32_t token) {
+        const auto reach = [&](std::size_t size, float score, std::uint32_t token) {
             UnigramWork::FloatNode& node = nodes[at + size];
-            if (node.begin == kUnreached || sum > static_cast<double>(node.score))
-                node = {static_cast<float>(sum), static_cast<std::uint32_t>(at), token};
+            const float sum = score + here;
+            if (node.begin == kUnreached || sum > node.score)
+                node = {sum, static_cast<std::uint32_t>(at), token};
         };
         const std::size_t character = size_at(text, at);
         bool known = false;
         pieces_.prefixes(text.substr(at), [&](std::size_t size, std::uint32_t token) {
-            const double score = kinds_[token] == File::user_defined
-                                     ? static_cast<double>(static_cast<float>(size) * best_score_) -
-                                           0.1
-                                     : static_cast<double>(scores_[token]);
-            reach(size, score + static_cast<double>(here), token);
+            const float score =
+                kinds_[token] == File::user_defined
+                    ? static_cast<float>(
+                          static_cast<double>(static_cast<float>(size) * best_score_) - 0.1)
+                    : scores_[token];
+            reach(size, score, token);
             known = known || size == character;
         });
-        if (!known) reach(character, static_cast<double>(unknown_score_ + here), unknown_);
+        if (!known) reach(character, unknown_score_, unknown_);
         at += character;
     }
     Tally tally(byte_fallback_);
