@@ -4,6 +4,7 @@
 #include "bind/native.hpp"
 #include "bind/native_models.hpp"
 #include "core/tokenizer/merge_model.hpp"
+#include "core/tokenizer/sentence_piece.hpp"
 #include "core/tokenizer/unigram.hpp"
 #include "core/tokenizer/word_piece.hpp"
 
@@ -200,6 +201,37 @@ private:
     std::unique_ptr<TokenModel> model_;
 };
 
+class CountedSentencePieces {
+public:
+    explicit CountedSentencePieces(const py::bytes& data)
+        : data_(data), file_(read_sentence_piece(std::string_view(data_))), model_(file_) {
+        file_.pieces = {};
+    }
+
+    std::int64_t count(const py::str& text) const {
+        const Texts held(text);
+        const std::string_view view = held.views()[0];
+        if (view.size() < kWorthRelease) return model_.count(view);
+        const py::gil_scoped_release release;
+        return model_.count(view);
+    }
+    bool quick() const { return model_.fast(); }
+    py::dict normaliser() const {
+        py::dict spec;
+        spec["precompiled_charsmap"] = py::bytes(file_.precompiled_charsmap);
+        spec["add_dummy_prefix"] = file_.add_dummy_prefix;
+        spec["remove_extra_whitespaces"] = file_.remove_extra_whitespaces;
+        spec["escape_whitespaces"] = file_.escape_whitespaces;
+        spec["treat_whitespace_as_suffix"] = file_.treat_whitespace_as_suffix;
+        return spec;
+    }
+
+private:
+    py::bytes data_;
+    SentencePieceFile file_;
+    SentencePieceModel model_;
+};
+
 }  // namespace
 
 std::unique_ptr<TokenModel> token_model_from(const py::handle& section, bool byte_level) {
@@ -227,6 +259,17 @@ void bind_models(py::module_& m) {
         .def("count", &CountedModel::count, py::arg("text"),
              "Return the number of tokens of a text that is one piece. ValueError if it has "
              "characters\nthat are not in the vocabulary, and there is no token for such.");
+    py::class_<CountedSentencePieces>(
+        m, "SentencePieceModel",
+        "The model of a SentencePiece file alone, for text that is normalised already.\n\n"
+        "`data` are the bytes of the file; ValueError if they are damaged.")
+        .def(py::init<const py::bytes&>(), py::arg("data"))
+        .def_property_readonly("quick", &CountedSentencePieces::quick,
+                               "False if byte pairs are merged as defined, with a heap.")
+        .def_property_readonly("normaliser", &CountedSentencePieces::normaliser,
+                               "How the file says that text is normalised.")
+        .def("count", &CountedSentencePieces::count, py::arg("text"),
+             "Return the number of tokens of a normalised text.");
 }
 
 }  // namespace ctxmem::bind

@@ -56,33 +56,38 @@ MergeEncoder::MergeEncoder(std::span<const Merge> merges, std::span<const std::s
 
 // How each symbol is made. Requires merges by rank.
 void MergeEncoder::find_parts(std::span<const Merge> merges) {
-    std::vector<const Merge*> late;  // merges of symbols that are not made before them
-    const auto look = [&](const Merge& merge) {
-        const Parts& left = parts_[merge.left];
-        const Parts& right = parts_[merge.right];
-        Parts& result = parts_[merge.result];
-        if (!left.made || !right.made) {
-            late.push_back(&merge);
-        } else if (result.made && result.rank == 0) {
-            ordered_ = false;  // a base symbol is made again
-        } else if (!result.made && neighbours(merge.left, merge.right, true)) {
-            result.left = merge.left;
-            result.right = merge.right;
-            result.rank = merge.rank;
-            result.time = std::max({merge.rank, left.time, right.time});
+    // Merges wait for a part that is not made yet: lists of them for each symbol.
+    constexpr std::uint32_t kEnd = 0xFFFFFFFFu;
+    std::vector<std::uint32_t> waiting(parts_.size(), kEnd);
+    std::vector<std::uint32_t> next(merges.size(), kEnd);
+    std::vector<std::uint32_t> ready;
+    for (std::uint32_t given = 0; given < merges.size() && ordered_; ++given) {
+        const Merge& merge = merges[given];
+        if (table_.find(merge.left, merge.right).rank != merge.rank) continue;  // given again later
+        ready.assign(1, given);
+        while (!ready.empty()) {
+            const std::uint32_t i = ready.back();
+            ready.pop_back();
+            const Symbol left = merges[i].left;
+            const Symbol right = merges[i].right;
+            Parts& result = parts_[merges[i].result];
+            if (!parts_[left].made || !parts_[right].made) {
+                const Symbol missing = parts_[left].made ? right : left;
+                next[i] = waiting[missing];
+                waiting[missing] = i;
+                continue;
+            }
+            if (result.made && result.rank == 0) ordered_ = false;  // a base symbol is made again
+            if (result.made || !neighbours(left, right, true)) continue;
+            result.left = left;
+            result.right = right;
+            result.rank = merges[i].rank;
+            result.time = std::max({result.rank, parts_[left].time, parts_[right].time});
             result.made = 1;
+            for (std::uint32_t w = std::exchange(waiting[merges[i].result], kEnd); w != kEnd;
+                 w = next[w])
+                ready.push_back(w);
         }
-    };
-    for (const Merge& merge : merges)
-        if (table_.find(merge.left, merge.right).rank == merge.rank)  // not given again later
-            look(merge);
-    // What is made by late merges may make others possible.
-    constexpr int kRounds = 16;
-    for (int round = 0; ordered_ && !late.empty(); ++round) {
-        const std::vector<const Merge*> again = std::exchange(late, {});
-        for (const Merge* merge : again) look(*merge);
-        if (late.size() == again.size()) return;
-        if (round == kRounds) ordered_ = false;
     }
 }
 

@@ -196,6 +196,10 @@ public:
                std::span<const std::pair<std::string_view, std::string_view>> merges,
                const MergeOptions& options);
 
+    // The same with merges of places in the vocabulary, in the order of their ranks.
+    MergeModel(std::span<const std::string_view> vocabulary, std::vector<Merge> merges,
+               const MergeOptions& options);
+
     std::int64_t count(std::string_view piece) const override;
 
     // The same by the heap alone.
@@ -205,6 +209,8 @@ public:
     bool fast() const { return fast_; }
 
 private:
+    void read(std::span<const std::string_view> vocabulary, const std::vector<Merge>& merges,
+              const StringIndex& ids);
     void read_bases(const StringIndex& ids, std::span<const std::string_view> vocabulary);
     void add_base(const StringIndex& ids, char32_t c, std::string_view name);
     void read_pairs(std::span<const std::string_view> texts);
@@ -221,7 +227,7 @@ private:
     std::array<CharacterTable, 4> bases_;
     bool affixed_ = false;
     std::array<Symbol, 256> bytes_{};  // the tokens <0x00> to <0xFF>
-    bool all_bytes_ = false;
+    bool all_bytes_ = false;  // all that replace some character
     Symbol unknown_ = kNoSymbol;
     bool fast_ = false;
     StringIndex whole_;  // texts that are one token only if they are a whole piece
