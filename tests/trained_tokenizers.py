@@ -274,14 +274,10 @@ def charsmap() -> str:
     """Return SentencePiece's nmt_nfkc map in base64, out of a model trained here."""
     import base64
 
-    import sentencepiece
+    from ctxmem import _native
 
-    proto = sentencepiece.SentencePieceProcessor(
-        model_proto=sentencepiece_model("unigram")
-    ).serialized_model_proto()
-    from ctxmem.tokens.sentencepiece_file import read_fields
-
-    return base64.b64encode(read_fields(proto)["precompiled_charsmap"]).decode("ascii")
+    model = _native.SentencePieceModel(sentencepiece_model("unigram"))
+    return base64.b64encode(model.normaliser["precompiled_charsmap"]).decode("ascii")
 
 
 def t5_like() -> dict[str, Any]:

@@ -12,6 +12,8 @@
 #include "core/tokenizer/bpe.hpp"
 #include "core/tokenizer/count_table.hpp"
 #include "core/tokenizer/estimate.hpp"
+#include "core/tokenizer/normalise.hpp"
+#include "core/tokenizer/sentence_piece.hpp"
 #include "core/tokenizer/split.hpp"
 #include "core/tokenizer/text_hash.hpp"
 #include "core/tokenizer/tokenizer.hpp"
@@ -51,7 +53,8 @@ private:
 bool has_byte_level(const py::handle& section) {
     if (!py::isinstance<py::dict>(section)) return false;
     const auto fields = py::reinterpret_borrow<py::dict>(section);
-    if (fields.contains("type") && py::object(fields["type"]).equal(py::str("ByteLevel"))) return true;
+    if (fields.contains("type") && py::object(fields["type"]).equal(py::str("ByteLevel")))
+        return true;
     if (!fields.contains("pretokenizers")) return false;
     for (const py::handle step : fields["pretokenizers"])
         if (has_byte_level(step)) return true;
@@ -126,6 +129,22 @@ public:
                 split_by_regex(regex, SplitBehaviour::removed, true, Engine::rust);
             parts.model = std::make_unique<BpePieces>(std::move(bpe));
         }
+        return std::make_unique<TokenCounter>(std::move(parts));
+    }
+
+    // A SentencePiece .model file.
+    static std::unique_ptr<TokenCounter> of_sentence_piece(const py::bytes& data) {
+        const SentencePieceFile file = read_sentence_piece(std::string_view(data));
+        std::vector<std::string> kept;
+        for (const SentencePieceFile::Piece& piece : file.pieces)
+            if (piece.kind == SentencePieceFile::user_defined) kept.emplace_back(piece.text);
+        Tokenizer::Parts parts;
+        parts.normaliser = make_sentencepiece_normaliser(
+            file.precompiled_charsmap,
+            {file.add_dummy_prefix, file.remove_extra_whitespaces, file.escape_whitespaces,
+             file.treat_whitespace_as_suffix},
+            kept);
+        parts.model = std::make_unique<SentencePieceModel>(file);
         return std::make_unique<TokenCounter>(std::move(parts));
     }
 
@@ -385,6 +404,9 @@ void bind_tokens(py::module_& m) {
                     "regular expression\nthat cuts texts, in tiktoken's dialect.\n\n"
                     "Raises Unsupported for what the core does not do, ValueError if they are "
                     "damaged.")
+        .def_static("from_sentencepiece", &TokenCounter::of_sentence_piece, py::arg("data"),
+                    "Return the tokenizer of a SentencePiece .model file.\n\n"
+                    "ValueError if it is damaged.")
         .def_property_readonly("additive", &TokenCounter::additive,
                                "Whether the counts of blocks that end in a newline add up.")
         .def("count", &TokenCounter::count, py::arg("text"),

@@ -225,9 +225,7 @@ def _decoded(text: bytes) -> bytes | None:
 
 
 def _read_sentencepiece(path: Path, data: bytes, name: str) -> Counter:
-    from ctxmem.tokens.sentencepiece_file import read_model
-
     try:
-        return Native(name, read_model(data))
+        return Native(name, _native.Bpe.from_sentencepiece(data))
     except ValueError as error:
         raise VocabularyError(f"{path} is damaged: {error}", tried=[str(path)]) from error
