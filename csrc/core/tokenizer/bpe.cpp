@@ -417,6 +417,7 @@ std::int64_t Bpe::count_parts(const char* piece, std::size_t cut, std::size_t si
             at = 0;
             readable = sizeof padded;
         }
+        work.stop->check(kUnitsPerByte);
         total += count_any<Extent::part>(piece + at, cut - at, work);
         at = cut;
         if (at < size) cut = pairs_.next_cut(piece, at, size);
