@@ -6,6 +6,7 @@ chunks are new to it each time; one that cannot is marked, and its row is for in
 
 from __future__ import annotations
 
+import base64
 import functools
 import itertools
 import json
@@ -99,10 +100,9 @@ def byte_names() -> dict[int, str]:
 @functools.cache
 def tokenizer_json(encoding: str) -> str:
     """Return the encoding as a tokenizer.json, its merges found from the ranks."""
-    tik = reference(encoding)
-    ranks = {
-        tik.decode_single_token_bytes(i): i for i in range(tik.max_token_value) if known(tik, i)
-    }
+    data = published_lines(packed_path(encoding).read_bytes())
+    lines = (line.split() for line in data.splitlines())
+    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
     names = byte_names()
 
     def name(token: bytes) -> str:
@@ -111,7 +111,13 @@ def tokenizer_json(encoding: str) -> str:
     long = sorted((token for token in ranks if len(token) > 1), key=ranks.__getitem__)
     # The quantifier {1,3}+ is possessive in tiktoken's dialect and a repetition in that of
     # tokenizers; after it nothing can fail, so the plain one does the same.
-    pattern = tik._pat_str.replace("{1,3}+", "{1,3}")
+    pattern = reference(encoding, path)._pat_str.replace("{1,3}+", "{1,3}")
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": False,
+    }
     return json.dumps(
         {
             "version": "1.0",
@@ -126,16 +132,11 @@ def tokenizer_json(encoding: str) -> str:
                         "behavior": "Isolated",
                         "invert": False,
                     },
-                    {
-                        "type": "ByteLevel",
-                        "add_prefix_space": False,
-                        "trim_offsets": True,
-                        "use_regex": False,
-                    },
+                    byte_level,
                 ],
             },
             "post_processor": None,
-            "decoder": {"type": "ByteLevel"},
+            "decoder": byte_level,
             "model": {
                 "type": "BPE",
                 "ignore_merges": True,
@@ -144,15 +145,6 @@ def tokenizer_json(encoding: str) -> str:
             },
         }
     )
-
-
-def known(tik: Any, number: int) -> bool:
-    """Return whether a number is that of a token made by merges."""
-    try:
-        tik.decode_single_token_bytes(number)
-    except KeyError:
-        return False
-    return number not in tik._special_tokens.values()
 
 
 # Peers --------------------------------------------------------------------------------------------
@@ -218,7 +210,7 @@ def of_gigatoken(encoding: str) -> Peer:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{encoding}.tiktoken"
-        path.write_bytes(vocabulary(encoding).read_bytes())
+        path.write_bytes(published_lines(packed_path(encoding).read_bytes()))
         made = gigatoken.Tokenizer.from_tiktoken(path).as_tiktoken()
     return Peer(by_encoding(made.encode_ordinary), warm=True)
 

@@ -148,6 +148,86 @@ void test_counts_equal_merging() {
             }
 }
 
+// Tokens of two bytes or more that merges make from the bytes of the given characters, and which
+// therefore also begin and end inside them.
+std::vector<std::string> tokens_of(std::mt19937& random, const std::vector<std::string>& characters,
+                                   std::size_t most) {
+    std::vector<std::string> tokens, parts;
+    for (const std::string& character : characters)
+        for (const char byte : character) parts.emplace_back(1, byte);
+    for (int i = 0; i < 2000 && tokens.size() < most; ++i) {
+        // Most merges are of bytes that are adjacent in a character, or across a border.
+        std::string text;
+        for (int k = 0; k < 4; ++k) text += characters[random() % characters.size()];
+        const std::string left = parts[random() % parts.size()];
+        const std::string right = parts[random() % parts.size()];
+        const std::string token = left + right;
+        if (token.size() > 24 || text.find(token) == std::string::npos) continue;
+        if (std::find(tokens.begin(), tokens.end(), token) != tokens.end()) continue;
+        parts.push_back(token);
+        tokens.push_back(token);
+    }
+    return tokens;
+}
+
+void test_pieces_of_any_script_equal_merging() {
+    const std::vector<std::vector<std::string>> scripts = {
+        {"\xE4\xB8\xAD", "\xE6\x96\x87", "\xE5\xAD\x97", "\xE4\xBA\xBA"},  // Chinese
+        {"\xE0\xB8\x81", "\xE0\xB8\xB2", "\xE0\xB9\x88"},                  // Thai
+        {"\xD0\x96", "\xD0\xB6", " ", "\xD1\x8F"},                         // Cyrillic
+        {"\xF0\x9F\x98\x80", "\xE2\x80\x8D", "\xF0\x9F\x91\xA9"},          // emoji
+        {"a", "b", "\xC3\xA9", "\xE3\x80\x82", "1"}};
+    std::mt19937 random(7);
+    for (const bool whole_piece : {true, false})
+        for (const std::vector<std::string>& script : scripts)
+            for (int round = 0; round < 6; ++round) {
+                std::vector<std::string> tokens = tokens_of(random, script, 4 + random() % 60);
+                if (round % 3 == 2) {  // whole characters in a row that no merges make
+                    for (int i = 0; i < 5; ++i) {
+                        std::string token;
+                        for (int k = 0; k < 3; ++k) token += script[random() % script.size()];
+                        if (std::find(tokens.begin(), tokens.end(), token) == tokens.end())
+                            tokens.push_back(token);
+                    }
+                    std::shuffle(tokens.begin(), tokens.end(), random);
+                }
+                const Bpe bpe(Vocabulary(vocabulary(tokens)), Pattern::o200k, whole_piece);
+                for (int i = 0; i < 120; ++i) {
+                    std::string text;
+                    const unsigned most = i % 8 == 0 ? 60 : 12;
+                    for (unsigned k = random() % most + 1; k > 0; --k)
+                        text += script[random() % script.size()];
+                    const Exact piece(text);
+                    const std::int64_t expected = bpe.count_by_merging(piece.view);
+                    check(bpe.count_piece(piece.view) == expected, "piece '" + text + "'");
+                    check(bpe.count_piece(piece.view) == expected,
+                          "from the cache, '" + text + "'");
+                }
+            }
+}
+
+void test_a_token_that_no_merges_make() {
+    const std::string zhong = "\xE4\xB8\xAD", wen = "\xE6\x96\x87", zi = "\xE5\xAD\x97";
+    const std::vector<std::string> tokens = {"ab", "xyz", zhong + wen};
+    const Bpe whole(Vocabulary(vocabulary(tokens)), Pattern::o200k, true);
+    const Bpe merged(Vocabulary(vocabulary(tokens)), Pattern::o200k, false);
+    check(whole.count_piece("") == 0 && merged.count_piece("") == 0, "nothing is no token");
+    check(whole.count_piece("ab") == 1 && merged.count_piece("ab") == 1, "merges make ab");
+    check(whole.count_piece("xyz") == 1 && merged.count_piece("xyz") == 3, "none make xyz");
+    // The third character is cut off, so that the first two are looked up as a part: no merges make
+    // it, which a piece of the same bytes must not learn from the cache, nor the other way round.
+    for (int round = 0; round < 2; ++round) {
+        check(whole.count_piece(zhong + wen + zi) == 9, "six bytes and three");
+        check(whole.count_piece(zhong + wen) == 1, "a whole piece that is a token");
+        check(merged.count_piece(zhong + wen + zi) == 9, "six bytes and three, merged");
+        check(merged.count_piece(zhong + wen) == 6, "six bytes");
+    }
+    check(merged.count("xyz ab") == 5, "x y z, blank, ab");
+    std::string long_token(20, 'q');
+    const Bpe longer(Vocabulary(vocabulary({long_token})), Pattern::o200k, false);
+    check(longer.count_piece(long_token) == 20, "a long one");
+}
+
 void test_spans_equal_counts_of_slices() {
     std::mt19937 random(2);
     for (const Pattern pattern : {Pattern::o200k, Pattern::cl100k}) {
@@ -306,6 +386,8 @@ void test_long_pieces() {
 
 int main() {
     test_counts_equal_merging();
+    test_pieces_of_any_script_equal_merging();
+    test_a_token_that_no_merges_make();
     test_spans_equal_counts_of_slices();
     test_blocks_agree_with_single_pieces();
     test_threads_agree();

@@ -333,7 +333,8 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
     };
     const auto longest = [&](std::size_t at, std::size_t most) {
         if (most >= 3) {
-            std::uint32_t lefts = vocabulary_.lengths_after(piece + at) & lengths_.after(piece + at);
+            std::uint32_t lefts =
+                vocabulary_.lengths_after(piece + at) & lengths_.after(piece + at);
             if (most > 30 && lefts >> 31 != 0)
                 for (std::size_t n = std::min(most, vocabulary_.longest_after(piece + at)); n > 30;
                      --n)
@@ -416,6 +417,7 @@ std::int64_t Bpe::count_parts(const char* piece, std::size_t cut, std::size_t si
             at = 0;
             readable = sizeof padded;
         }
+        work.stop->check(kUnitsPerByte);
         total += count_any<Extent::part>(piece + at, cut - at, work);
         at = cut;
         if (at < size) cut = pairs_.next_cut(piece, at, size);
@@ -476,8 +478,7 @@ inline std::int64_t Bpe::count_any(const char* bytes, std::size_t size, Workspac
 std::int64_t Bpe::count_piece(std::string_view piece, StopToken& stop) const {
     if (piece.empty()) return 0;
     const Borrowed work(*this, stop);
-    if (piece.size() > kPacked)
-        return count_any<Extent::piece>(piece.data(), piece.size(), *work);
+    if (piece.size() > kPacked) return count_any<Extent::piece>(piece.data(), piece.size(), *work);
     char padded[kReadable] = {};
     std::memcpy(padded, piece.data(), piece.size());
     return count_any<Extent::piece>(padded, piece.size(), *work);

@@ -2,11 +2,12 @@
 //
 // Byte-pair encoding merges, again and again, the adjacent pair of lowest rank, the leftmost first
 // (Gage 1994; Sennrich et al. 2016). The pieces of a text (pretokenise.hpp) are encoded one by one.
-// A piece costs, in this order, what the first to answer costs:
-//   - a look in a cache of pieces of up to 15 bytes, keyed by their very bytes, so that no two
-//     pieces are ever confused; it fits a level-2 cache and answers for most of a usual text;
-//   - a look in the vocabulary: the piece is one token;
+// What counts a piece, the first that can, in this order:
+//   - a look-up in a cache of pieces of up to 32 bytes, by their very bytes (piece_cache.hpp);
+//   - a look-up in the vocabulary: the piece is one token;
 //   - merging it as defined, if it is ASCII of up to 15 bytes: sixteen numbers hold all pairs;
+//   - cutting it between characters that no token joins (character_pairs.hpp) and counting each
+//     part by the cache, the vocabulary or the next;
 //   - encoding it from left to right, as below.
 //
 // Encoding from left to right. A sequence of tokens is the encoding of a piece if and only if each
@@ -33,7 +34,7 @@
 //
 // Counting is safe from any number of threads: the vocabulary does not change, how a token is made
 // is an atomic word that every thread would fill with the same value, and each call borrows a
-// workspace (cache and buffers, 1 MB) for itself; so there are as many as ever ran at once, and
+// workspace (cache and buffers, 1.6 MB) for itself; so there are as many as ever ran at once, and
 // warm ones stay.
 #pragma once
 #include <atomic>

@@ -88,8 +88,12 @@ private:
         return static_cast<unsigned char>(x) | std::size_t{static_cast<unsigned char>(y)} << 8;
     }
     // Parts of characters have numbers that no character has as its bytes.
-    static std::uint32_t ending_in(char byte) { return 0xFFFFFF00u | static_cast<unsigned char>(byte); }
-    static std::uint32_t beginning_with(char byte) { return 0xFEFFFF00u | static_cast<unsigned char>(byte); }
+    static std::uint32_t ending_in(char byte) {
+        return 0xFFFFFF00u | static_cast<unsigned char>(byte);
+    }
+    static std::uint32_t beginning_with(char byte) {
+        return 0xFEFFFF00u | static_cast<unsigned char>(byte);
+    }
 
     bool test(std::uint32_t left, std::uint32_t right) const {
         const std::size_t i = index(left, right);

@@ -19,7 +19,7 @@ namespace ctxmem {
 
 class PieceCache {
 public:
-    static constexpr std::size_t kLong = 32;  // bytes of the longest pieces that are kept
+    static constexpr std::size_t kLong = 32;      // bytes of the longest pieces that are kept
     static constexpr std::uint64_t kPart = 0x80;  // flips the key of a piece into that of a part
 
     // A key and, in its free bits, the count; an empty slot has size 0, which no piece has.
@@ -41,8 +41,8 @@ public:
         std::uint32_t tokens;
         bool holds(const LongSlot& key) const {
             return ((first.low ^ key.first.low) | (first.high ^ key.first.high) |
-                    (last.low ^ key.last.low) | (last.high ^ key.last.high) |
-                    (size ^ key.size)) == 0;
+                    (last.low ^ key.last.low) | (last.high ^ key.last.high) | (size ^ key.size)) ==
+                   0;
         }
     };
     // Requires kPacked < size <= kLong.

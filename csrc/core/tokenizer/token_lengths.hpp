@@ -16,7 +16,7 @@ namespace ctxmem {
 
 class TokenLengths {
 public:
-    static constexpr std::size_t kPrefix = 6;  // bytes
+    static constexpr std::size_t kPrefix = 6;                     // bytes
     static constexpr std::uint32_t kShort = (1u << kPrefix) - 1;  // lengths that are not known here
 
     void note(std::string_view token) {
