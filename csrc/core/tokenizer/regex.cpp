@@ -80,20 +80,24 @@ struct RegexMatches::Choice {
 };
 
 // States that are being tried, in order. When a choice before them is taken up again they have
-// failed: (memo, failed_from to last). When the group of a look matches they have succeeded: (memo,
-// first to last).
+// failed: (memo, failed_from to last). When the group that they belong to, a look or an atomic group,
+// matches, they have led to its end: (memo, first to last).
 struct RegexMatches::Trail {
     std::uint32_t memo;
     std::size_t first, last, failed_from;
 };
 
+// What is known of states: that they lead to no end of their group (or of the expression), or that
+// they lead to it. Which of the two holds depends on nothing before the state; and for a group that
+// is not entered again, nothing behind it.
 struct RegexMatches::Memo {
     std::vector<Bits> failed, matched;
+    std::vector<std::vector<std::uint32_t>> ends;  // of atomic groups, by state and position
     std::vector<Trail> trail;
     std::size_t size;
 
     Memo(std::size_t states, std::size_t text_size)
-        : failed(states), matched(states), size(text_size) {}
+        : failed(states), matched(states), ends(states), size(text_size) {}
 
     void fail(std::size_t from) {
         for (; trail.size() > from; trail.pop_back()) {
@@ -101,10 +105,21 @@ struct RegexMatches::Memo {
             failed[state.memo].set(state.failed_from, state.last, size);
         }
     }
-    void match(std::size_t from) {
+    void match_look(std::size_t from) {
         for (; trail.size() > from; trail.pop_back()) {
             const Trail& state = trail.back();
             matched[state.memo].set(state.first, state.last, size);
+        }
+    }
+    void match_atomic(std::size_t from, std::size_t end) {
+        for (; trail.size() > from; trail.pop_back()) {
+            const Trail& state = trail.back();
+            matched[state.memo].set(state.first, state.last, size);
+            std::vector<std::uint32_t>& known = ends[state.memo];
+            if (known.empty()) known.resize(size + 1);
+            std::fill(known.begin() + static_cast<std::ptrdiff_t>(state.first),
+                      known.begin() + static_cast<std::ptrdiff_t>(state.last) + 1,
+                      static_cast<std::uint32_t>(end));
         }
     }
 };
@@ -114,12 +129,14 @@ Regex::Regex(std::string_view pattern, Engine engine)
 Regex::Regex(Regex&&) noexcept = default;
 Regex::~Regex() = default;
 
-RegexMatches::RegexMatches(const Regex& regex, std::string_view text)
-    : program_(regex.program()), text_(text) {}
+RegexMatches::RegexMatches(const Regex& regex, std::string_view text, bool keep_states)
+    : program_(regex.program()), text_(text) {
+    if (keep_states) memo_ = std::make_unique<Memo>(program_.memos, text.size());
+}
 RegexMatches::~RegexMatches() = default;
 
-// Try to match from instruction `pc` at `at`, which becomes the end of the match. `nested`: within a
-// look, whose success does not depend on what follows it.
+// Try to match from instruction `pc` at `at_out`, which becomes the end of the match. `nested`:
+// within a look.
 template <bool memo>
 RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, bool nested) {
     const RegexInstruction* const code = program_.code.data();
@@ -130,65 +147,91 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
     const std::uint64_t most = kFreeWork + kFreeWorkPerByte * at_;
     std::size_t at = at_out;
 
-    const auto trail_size = [&]() -> std::size_t { return memo ? memo_->trail.size() : 0; };
     const auto choose = [&](std::size_t where, std::uint64_t other, std::uint32_t left = 0) {
-        choices_.push_back({pc, left, where, other, trail_size()});
+        choices_.push_back({pc, left, where, other, memo ? memo_->trail.size() : 0});
     };
     const auto succeed = [&] {
         choices_.resize(base);
         if constexpr (memo) {
             if (nested)
-                memo_->match(trail_base);
+                memo_->match_look(trail_base);
             else
                 memo_->trail.resize(trail_base);
         }
         at_out = at;
         return Outcome::matched;
     };
-    // Keep the state that a greedy loop, which may end at `least`, ends at `at`. A loop without a
-    // bound is one state a position; of one with a bound it is what follows that is known.
-    const auto leave_greedy = [&](const RegexInstruction& in, std::size_t least) {
+    // Leave an atomic group, whose choices are then forgotten.
+    const auto leave_atomic = [&](std::uint32_t begin) {
+        while (choices_.back().pc != begin) choices_.pop_back();
+        if constexpr (memo) memo_->match_atomic(choices_.back().trail, at);
+        choices_.pop_back();
+        pc = code[code[begin].index].next;
+    };
+    // What is known of a state; if nothing is, it is on the trail from now on.
+    enum class Known { no, failed, matched };
+    const auto known = [&](const RegexInstruction& in, std::size_t where) {
         if constexpr (memo) {
-            const bool bounded = in.max != kUnbounded;
-            if (bounded && nested && memo_->matched[in.memo].has(at)) return Outcome::matched;
-            if (bounded && memo_->failed[in.memo].has(at)) return Outcome::failed;
-            memo_->trail.push_back({in.memo, bounded ? at : least, at, at});
+            if (memo_->failed[in.memo].has(where)) return Known::failed;
+            if (memo_->matched[in.memo].has(where)) return Known::matched;
         }
-        return Outcome::too_much;  // not known
+        (void)in, (void)where;
+        return Known::no;
+    };
+    const auto keep = [&](const RegexInstruction& in, std::size_t first, std::size_t last,
+                          std::size_t failed_from) {
+        if constexpr (memo) memo_->trail.push_back({in.memo, first, last, failed_from});
+        (void)in, (void)first, (void)last, (void)failed_from;
+    };
+    // Go on from a state that leads to the end of its group. True if that ends the run.
+    const auto ends_run = [&](const RegexInstruction& in, std::size_t where) {
+        if (in.atomic == 0) return true;
+        if constexpr (memo) at = memo_->ends[in.memo][where];
+        leave_atomic(in.atomic);
+        return false;
+    };
+    // End a greedy loop, whose least end is given, at `at`. A loop without a bound is one state a
+    // position; of one with a bound it is what follows that is known.
+    const auto end_greedy = [&](const RegexInstruction& in, std::size_t least) {
+        if (in.max == kUnbounded) {
+            keep(in, least, at, at);
+            return Known::no;
+        }
+        const Known of_next = known(in, at);
+        if (of_next == Known::no) keep(in, at, at, at);
+        return of_next;
     };
 
     for (;;) {
         const RegexInstruction& in = code[pc];
-        bool failed = false;
+        Known state = Known::no;  // failed: back to the last choice
+        const auto fail_if = [&](bool failed) {
+            if (failed) state = Known::failed;
+        };
+        std::size_t where = at;  // the position of a state that has matched
         switch (in.op) {
             case RegexOp::byte:
-                if (at < text.size() && text[at] == in.byte)
-                    ++at;
-                else
-                    failed = true;
+                fail_if(at >= text.size() || text[at] != in.byte);
+                ++at;
                 break;
             case RegexOp::set: {
                 const std::size_t end = step(sets[in.index], text, at);
-                failed = end == at;
+                fail_if(end == at);
                 at = end;
                 break;
             }
             case RegexOp::possessive:
             case RegexOp::greedy: {
                 const RegexSet& set = sets[in.index];
+                const bool kept = in.memo != 0 && in.max == kUnbounded;
                 std::size_t end = at;
                 std::size_t least = at;
                 std::uint32_t count = 0;
-                bool known = false;  // an end of the loop that has failed before was met
+                Known here = Known::no;  // of the loop at `end`
                 while (count < in.max) {
-                    if constexpr (memo) {
-                        if (in.memo != 0 && in.max == kUnbounded && count >= in.min) {
-                            if (nested && memo_->matched[in.memo].has(end)) return succeed();
-                            if (memo_->failed[in.memo].has(end)) {
-                                known = true;
-                                break;
-                            }
-                        }
+                    if (memo && kept && count >= in.min) {
+                        here = known(in, end);
+                        if (here != Known::no) break;
                     }
                     const std::size_t after = step(set, text, end);
                     if (after == end) break;
@@ -196,52 +239,39 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
                     if (++count == in.min) least = end;
                 }
                 work_ += count;
-                if (count < in.min) {
-                    failed = true;
-                    break;
-                }
-                if (in.op == RegexOp::possessive) {
-                    failed = known;
-                    if constexpr (memo)
-                        if (in.memo != 0 && !known)
-                            memo_->trail.push_back({in.memo, least, end, least});
+                if (here == Known::matched) {
+                    keep(in, least, end, least);
+                    state = here;
+                    where = end;
+                } else if (count < in.min || (here == Known::failed &&
+                                              (in.op == RegexOp::possessive || end == least))) {
+                    state = Known::failed;
+                } else if (in.op == RegexOp::possessive) {
+                    if (kept) keep(in, least, end, least);
                     at = end;
-                    break;
+                } else {
+                    // What is behind an end that has failed has failed too.
+                    at = here == Known::failed ? before(text, end) : end;
+                    if (at > least) choose(at, least);
+                    where = at;
+                    state = end_greedy(in, least);
                 }
-                if (known) {
-                    // What is from here on has failed; go on with the end before it.
-                    if (end == least) {
-                        failed = true;
-                        break;
-                    }
-                    end = before(text, end);
-                }
-                at = end;
-                if (at > least) choose(at, least);
-                const Outcome outcome = leave_greedy(in, least);
-                if (outcome == Outcome::matched) return succeed();
-                failed = outcome == Outcome::failed;
                 break;
             }
             case RegexOp::lazy: {
-                std::uint32_t count = 0;
-                for (; count < in.min && !failed; ++count) {
+                for (std::uint32_t i = 0; i < in.min && state == Known::no; ++i) {
                     const std::size_t after = step(sets[in.index], text, at);
-                    failed = after == at;
+                    fail_if(after == at);
                     at = after;
                 }
-                if (failed) break;
-                const std::uint32_t left = in.max == kUnbounded ? kUnbounded : in.max - in.min;
-                if constexpr (memo) {
-                    if (in.max == kUnbounded) {
-                        if (nested && memo_->matched[in.memo].has(at)) return succeed();
-                        if (memo_->failed[in.memo].has(at)) {
-                            failed = true;
-                            break;
-                        }
-                        memo_->trail.push_back({in.memo, at, at, at});
-                    }
+                if (state != Known::no) break;
+                where = at;
+                if (in.max == kUnbounded) {
+                    state = known(in, at);
+                    if (state != Known::no) break;
+                    keep(in, at, at, at);
                 }
+                const std::uint32_t left = in.max == kUnbounded ? kUnbounded : in.max - in.min;
                 if (left > 0) choose(at, 0, left);
                 break;
             }
@@ -250,15 +280,14 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
                 std::uint64_t branches = at < text.size()
                                              ? table.by_lead[static_cast<unsigned char>(text[at])]
                                              : table.at_end;
-                failed = branches == 0;
-                if (failed) break;
-                if constexpr (memo) {
-                    if (nested && memo_->matched[in.memo].has(at)) return succeed();
-                    if (memo_->failed[in.memo].has(at)) {
-                        failed = true;
-                        break;
-                    }
-                    memo_->trail.push_back({in.memo, at, at, at});
+                if (branches == 0) {
+                    state = Known::failed;
+                    break;
+                }
+                if (memo) {
+                    state = known(in, at);
+                    if (state != Known::no) break;
+                    keep(in, at, at, at);
                 }
                 const int branch = std::countr_zero(branches);
                 branches &= branches - 1;
@@ -267,40 +296,40 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
                 continue;
             }
             case RegexOp::atomic: choose(at, 0); break;
-            case RegexOp::atomic_end:
-                while (choices_.back().pc != in.index) choices_.pop_back();
-                choices_.pop_back();
-                break;
+            case RegexOp::atomic_end: leave_atomic(in.atomic); continue;
             case RegexOp::look_set:
-                failed = (step(sets[in.index], text, at) != at) == in.negative;
+                fail_if((step(sets[in.index], text, at) != at) == in.negative);
                 break;
             case RegexOp::look: {
                 std::size_t end = at;
                 const Outcome outcome = run<memo>(in.index, end, true);
                 if (outcome == Outcome::too_much) return outcome;
-                failed = (outcome == Outcome::matched) == in.negative;
+                fail_if((outcome == Outcome::matched) == in.negative);
                 break;
             }
             case RegexOp::back:
-                for (std::uint32_t i = 0; i < in.min && !failed; ++i) {
-                    failed = at == 0;
-                    if (!failed) at = before(text, at);
+                for (std::uint32_t i = 0; i < in.min && state == Known::no; ++i) {
+                    fail_if(at == 0);
+                    if (at > 0) at = before(text, at);
                 }
                 break;
             case RegexOp::assertion:
-                failed = !holds(in.assertion, sets + program_.words, text, at);
+                fail_if(!holds(in.assertion, sets + program_.words, text, at));
                 break;
             case RegexOp::match: return succeed();
         }
         ++work_;
-        if (!failed) {
+        if (state == Known::no) {
             pc = in.next;
             continue;
         }
+        if (state == Known::matched) {
+            if (ends_run(in, where)) return succeed();
+            continue;
+        }
         // Back to the last choice.
-        for (;;) {
-            if constexpr (!memo)
-                if (work_ > most) return Outcome::too_much;
+        for (bool found = false; !found;) {
+            if (!memo && work_ > most) return Outcome::too_much;
             if (choices_.size() == base) {
                 if constexpr (memo) memo_->fail(trail_base);
                 return Outcome::failed;
@@ -311,39 +340,39 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
             pc = choice.pc;
             at = choice.at;
             const RegexInstruction& again = code[pc];
+            Known next = Known::no;
             if (again.op == RegexOp::dispatch) {
                 const std::uint64_t rest = choice.other & (choice.other - 1);
                 if (rest != 0) choose(at, rest);
                 pc = program_.dispatches[again.index]
                          .branches[static_cast<std::size_t>(std::countr_zero(choice.other))];
-                break;
+                found = true;
+                continue;
             }
             if (again.op == RegexOp::greedy) {
+                const auto least = static_cast<std::size_t>(choice.other);
                 at = before(text, at);
-                if (at > choice.other) choose(at, choice.other);
-                const Outcome outcome = leave_greedy(again, static_cast<std::size_t>(choice.other));
-                if (outcome == Outcome::matched) return succeed();
-                if (outcome == Outcome::failed) continue;
-                pc = again.next;
-                break;
-            }
-            if (again.op == RegexOp::lazy) {
+                if (at > least) choose(at, least);
+                next = end_greedy(again, least);
+            } else if (again.op == RegexOp::lazy) {
                 const std::size_t after = step(sets[again.index], text, at);
                 if (after == at) continue;
                 at = after;
-                const std::uint32_t left = choice.left == kUnbounded ? kUnbounded : choice.left - 1;
-                if constexpr (memo) {
-                    if (again.max == kUnbounded) {
-                        if (nested && memo_->matched[again.memo].has(at)) return succeed();
-                        if (memo_->failed[again.memo].has(at)) continue;
-                        memo_->trail.push_back({again.memo, at, at, at});
-                    }
+                if (again.max == kUnbounded) {
+                    next = known(again, at);
+                    if (next == Known::no) keep(again, at, at, at);
                 }
-                if (left > 0) choose(at, 0, left);
-                pc = again.next;
-                break;
+                const std::uint32_t left = choice.left == kUnbounded ? kUnbounded : choice.left - 1;
+                if (next == Known::no && left > 0) choose(at, 0, left);
+            } else {
+                continue;  // an atomic group has failed
             }
-            // The mark of an atomic group that has failed: on to the choice before it.
+            if (next == Known::failed) continue;
+            found = true;
+            if (next == Known::no)
+                pc = again.next;
+            else if (ends_run(again, at))
+                return succeed();
         }
     }
 }

@@ -50,7 +50,9 @@ private:
 // ends. The text and the regex must outlive it.
 class RegexMatches {
 public:
-    RegexMatches(const Regex& regex, std::string_view text);
+    // `keep_states`: from the beginning rather than when the work has grown; the matches are the
+    // same.
+    RegexMatches(const Regex& regex, std::string_view text, bool keep_states = false);
     ~RegexMatches();
 
     // False when there is no further match.

@@ -221,7 +221,8 @@ private:
             branches.push_back(rest);
             firsts.push_back(all);
         }
-        const std::uint32_t at = add({.op = RegexOp::dispatch, .memo = out_.memos++});
+        const std::uint32_t at =
+            add({.op = RegexOp::dispatch, .memo = out_.memos++, .atomic = atomic_});
         fill_dispatch(at, std::move(branches), firsts);
         return at;
     }
@@ -246,10 +247,22 @@ private:
 
     std::uint32_t emit_atomic(const RegexNode& body, std::uint32_t next) {
         const std::uint32_t end = add({.op = RegexOp::atomic_end, .next = next});
-        const std::uint32_t inside = emit(body, end, {{}, true, false});
-        const std::uint32_t begin = add({.op = RegexOp::atomic, .next = inside});
-        out_.code[end].index = begin;
+        const std::uint32_t begin = add({.op = RegexOp::atomic, .index = end});
+        out_.code[end].atomic = begin;
+        const std::uint32_t inside = within(begin, [&] {
+            return emit(body, end, {{}, true, false});
+        });
+        out_.code[begin].next = inside;
         return begin;
+    }
+
+    // What `emit` returns, for the body of this atomic group; 0 for that of a look.
+    template <class Emit>
+    std::uint32_t within(std::uint32_t atomic, Emit emit) {
+        const std::uint32_t outer = std::exchange(atomic_, atomic);
+        const std::uint32_t first = emit();
+        atomic_ = outer;
+        return first;
     }
 
     std::uint32_t emit_repeat(const RegexNode& node, std::uint32_t next, const First& after) {
@@ -271,7 +284,7 @@ private:
         if (node.max == kUnbounded) {
             // Any number more: a dispatch between the body, which leads back to it, and `next`.
             first = either(first_of(body, after), after);
-            entry = add({.op = RegexOp::dispatch, .memo = out_.memos++});
+            entry = add({.op = RegexOp::dispatch, .memo = out_.memos++, .atomic = atomic_});
             const std::uint32_t inside = emit(body, entry, first);
             auto [branches, firsts] = option(inside, first_of(body, first), next);
             fill_dispatch(entry, std::move(branches), firsts);
@@ -294,7 +307,7 @@ private:
     // A loop over one set.
     std::uint32_t emit_loop(const RegexNode& node, std::uint32_t next, const First& after) {
         const CharSet& set = node.children[0].set;
-        RegexInstruction loop{.op = RegexOp::greedy, .next = next};
+        RegexInstruction loop{.op = RegexOp::greedy, .next = next, .atomic = atomic_};
         loop.index = set_index(set);
         loop.min = node.min;
         loop.max = node.max;
@@ -321,27 +334,33 @@ private:
         const std::uint32_t match = add({.op = RegexOp::match});
         const First done{{}, true, false};
         if (!node.behind) {
-            look.index = emit(body, match, done);
+            look.index = within(0, [&] { return emit(body, match, done); });
             return add(look);
         }
         std::vector<RegexNode> alternatives =
             body.kind == Kind::choice ? body.children : std::vector{body};
+        look.index = within(0, [&] { return emit_behind(alternatives, match); });
+        return add(look);
+    }
+
+    std::uint32_t emit_behind(const std::vector<RegexNode>& alternatives, std::uint32_t match) {
         std::vector<std::uint32_t> branches;
         std::vector<First> firsts;
         for (const RegexNode& alternative : alternatives) {
             const auto characters = width(alternative);
             if (!characters) fail("a look-behind of no fixed width");
-            branches.push_back(add(
-                {.op = RegexOp::back, .next = emit(alternative, match, done), .min = *characters}));
+            branches.push_back(add({.op = RegexOp::back,
+                                    .next = emit(alternative, match, {{}, true, false}),
+                                    .min = *characters}));
             firsts.push_back({CharSet::all(), false, true});
         }
-        look.index = emit_dispatch(std::move(branches), std::move(firsts));
-        return add(look);
+        return emit_dispatch(std::move(branches), std::move(firsts));
     }
 
     Engine engine_;
     RegexProgram out_;
     std::vector<CharSet> known_;  // the sets of the program
+    std::uint32_t atomic_ = 0;    // the group whose body is being compiled
 };
 
 }  // namespace

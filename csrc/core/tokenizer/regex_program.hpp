@@ -50,10 +50,11 @@ struct RegexInstruction {
     bool negative = false;
     Assertion assertion = Assertion::begin_text;
     std::uint32_t next = 0;
-    std::uint32_t index = 0;  // of a set or a dispatch; the first instruction of a look
+    std::uint32_t index = 0;  // of a set or a dispatch; the first of a look; the end of an atomic
     std::uint32_t min = 0;
     std::uint32_t max = 0;
-    std::uint32_t memo = 0;  // the number of its states in the memo; 0: none are kept
+    std::uint32_t memo = 0;    // the number of its states in the memo; 0: none are kept
+    std::uint32_t atomic = 0;  // the atomic group that it belongs to, within the look; 0: none
 };
 
 struct RegexProgram {
