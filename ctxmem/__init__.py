@@ -84,7 +84,7 @@ if TYPE_CHECKING:
         Window,
     )
     from ctxmem.selection import Solution, solve
-    from ctxmem.tokens import count_tokens
+    from ctxmem.tokens import count_tokens, counter
 
 # A type checker reads the names of the package here, and Python when it imports all of them.
 __all__ = [
@@ -148,6 +148,7 @@ __all__ = [
     "check",
     "count_messages",
     "count_tokens",
+    "counter",
     "dedup_messages",
     "differences",
     "find_near_duplicates",
@@ -182,7 +183,7 @@ _NAMES_OF = {
         "Record Section Window"
     ),
     "selection": "Solution solve",
-    "tokens": "count_tokens",
+    "tokens": "count_tokens counter",
 }
 
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def run(*arguments, stdin=None):
 def test_the_example_needs_nothing_but_its_file():
     done = run("pack", EXAMPLE)
     assert done.returncode == 0, done.stderr
-    assert "of 400 tokens (o200k_base)" in done.stdout
+    assert "of 400 tokens (o200k_base, exact)" in done.stdout
     assert "duplicate: returned 5 times, shown once" in done.stdout
     assert "thirty days' written notice" in done.stdout
 
@@ -160,9 +161,13 @@ def test_misuse_exits_with_two(capsys):
 def test_vocab_lists_where_vocabularies_are(capsys):
     assert main(["vocab", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["vocabularies"]
-    assert {"o200k_base", "cl100k_base"} <= {row["name"] for row in rows}
+    places = {row["name"]: (row["place"], row["sha256_ok"]) for row in rows}
+    assert ("in the package", True) == places["o200k_base"] == places["cl100k_base"]
+    assert {"p50k_base", "r50k_base"} <= places.keys()
     assert main(["vocab"]) == 0
-    assert "o200k_base" in capsys.readouterr().out
+    assert re.search(r"^o200k_base +in the package: .*\(1\.0 MB\)$", capsys.readouterr().out, re.M)
+    assert main(["vocab", "--fetch", "o200k_base"]) == 0  # nothing to fetch
+    assert "(in the package)" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_early_is_no_error():

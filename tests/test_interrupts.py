@@ -29,12 +29,12 @@ PROSE = "Each tenant pays the rent on the first day of the month. It rises by 3%
 WORDS = " ".join(f"w{i * i % 9973}" for i in range(1000))
 
 
-def bpe() -> Any:
+def bpe(encoding: str = "o200k_base") -> Any:
     """Return a counter with a vocabulary of single bytes and a few pairs."""
     tokens = [bytes([b]) for b in range(256)]
     tokens += [bytes([a, b]) for a in b"abcdefghij" for b in b"abcdefghij"]
     lines = [base64.b64encode(token) + b" %d" % rank for rank, token in enumerate(tokens)]
-    return _native.Bpe(b"\n".join(lines), "o200k_base")
+    return _native.Bpe(b"\n".join(lines), encoding)
 
 
 def spans(texts: int, per_text: int) -> Any:
@@ -124,7 +124,9 @@ CASES: dict[str, Callable[[], Callable[[], object]]] = {
     "count_many": lambda: partial(bpe().count_many, [WORDS] * 100_000, False),
     "count of one word": lambda: partial(bpe().count, "abcdefghij" * 16_000_000),
     "count_spans": lambda: partial(bpe().count_spans, WORDS * 40_000, np.array([[0, 60_000_000]])),
-    "estimate_many": lambda: partial(_native.estimate_many, [WORDS] * 100_000, "o200k_base", 1.0),
+    "text_amounts": lambda: partial(
+        _native.text_amounts, bpe(), bpe("cl100k_base"), [WORDS] * 100_000
+    ),
     "bm25": lambda: partial(_native.bm25, [WORDS] * 500_000, ["w1 w4", "w9"]),
     "span features": lambda: spans(600, 1000),
     "span model": predict,

@@ -34,7 +34,7 @@ def archives(tmp_path_factory):
 def test_the_wheel_holds_the_package_and_nothing_generated(archives):
     names = zipfile.ZipFile(archives[1]).namelist()
     suffixes = {Path(name).suffix for name in names if name.startswith("ctxmem/")}
-    assert suffixes <= {".py", ".pyi", ".so", ".pyd", ".typed", ".json"}
+    assert suffixes <= {".py", ".pyi", ".so", ".pyd", ".typed", ".json", ".bin", ""}
     code = (
         "ctxmem/adapters/langchain/agents.py",
         "ctxmem/chat/trimming.py",
@@ -45,7 +45,28 @@ def test_the_wheel_holds_the_package_and_nothing_generated(archives):
         assert needed in names
     metadata = next(name for name in names if name.endswith("METADATA"))
     text = zipfile.ZipFile(archives[1]).read(metadata).decode()
-    assert "License-Expression: Apache-2.0" in text
+    assert "License-Expression: Apache-2.0 AND MIT" in text
+
+
+VOCABULARIES = ["o200k_base.bin", "cl100k_base.bin", "NOTICE"]
+
+
+def test_the_vocabularies_and_their_notice_are_shipped(archives):
+    with zipfile.ZipFile(archives[1]) as wheel:
+        names = wheel.namelist()
+        notice = wheel.read("ctxmem/vocabularies/NOTICE").decode()
+        packed = sum(row.compress_size for row in wheel.infolist() if row.filename.endswith(".bin"))
+    with tarfile.open(archives[0]) as sdist:
+        sources = sdist.getnames()
+    for name in VOCABULARIES:
+        path = f"ctxmem/vocabularies/{name}"
+        assert path in names
+        assert any(source.endswith(path) for source in sources)
+        assert name == "NOTICE" or name in notice
+    assert "Copyright (c) 2022 OpenAI" in notice
+    assert any(name.endswith("licenses/ctxmem/vocabularies/NOTICE") for name in names)
+    assert packed <= 1_200_000
+    assert archives[1].stat().st_size <= 6_000_000
 
 
 def test_the_sdist_holds_sources_and_no_generated_source(archives):
@@ -61,7 +82,7 @@ def test_the_wheel_works_in_an_empty_environment(archives, tmp_path):
     scripts = tmp_path / "env" / ("Scripts" if sys.platform == "win32" else "bin")
     run(scripts / "python", "-m", "pip", "install", "-q", archives[1], cwd=tmp_path)
     shown = run(scripts / "ctxmem", "pack", ROOT / "examples/contract_review.json", cwd=tmp_path)
-    assert "of 400 tokens" in shown and "duplicate: returned" in shown
+    assert "of 400 tokens (o200k_base, exact)" in shown and "duplicate: returned" in shown
     # A source tree in front of the installed package does not hide its extensions.
     code = "import ctxmem; print(ctxmem.count_tokens('a b c') > 0, ctxmem.__file__)"
     assert run(scripts / "python", "-c", code, cwd=ROOT).startswith("True")

@@ -24,7 +24,7 @@ def test_explain_names_kept_duplicates_and_left_out():
     chunks = [Chunk("first passage here", id="a"), Chunk("first passage here", id="a")]
     chunks.append(Chunk("too long " * 50, id="long", source="notes.md"))
     assert (
-        "3 of 10 tokens (o200k_base): 1 of 3 chunks kept, in 1 piece\n"
+        "3 of 10 tokens (o200k_base, exact): 1 of 3 chunks kept, in 1 piece\n"
         "proved: no other selection of these chunks has a higher value\n"
         "1 chunk (4 tokens) only repeats others\n"
         "\n"

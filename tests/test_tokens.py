@@ -405,37 +405,6 @@ def test_lists_and_tuples_give_lists() -> None:
     assert [] == tokens.count_tokens([])
 
 
-# The estimate -------------------------------------------------------------------------------------
-
-
-def chunks_of_many_kinds() -> list[str]:
-    rng = random.Random(9)
-    files = sorted(glob.glob(sysconfig.get_path("stdlib") + "/*.py"))[60:140]
-    text = "".join(Path(file).read_text("utf-8", errors="replace") for file in files)
-    code = [text[i : i + 800] for i in range(0, len(text), 800)]
-    records = [{"id": rng.randrange(10**9), "at": rng.random(), "on": True, "s": "né"}] * 20
-    han = "的一是不了人在有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子"
-    cjk = ["".join(rng.choices(han, k=270)) for _ in range(20)]
-    return [*code[:600], *[json.dumps(records)[i : i + 800] for i in range(0, 800, 100)], *cjk]
-
-
-@both
-def test_estimate_with_its_margin_seldom_falls_short(encoding: str) -> None:
-    texts = chunks_of_many_kinds()
-    exact = np.array(tokens.count_tokens(texts, encoding))
-    estimated = _native.estimate_many(texts, encoding, tokens.ESTIMATE_MARGIN)
-    assert np.mean(estimated < exact) < 0.02
-    assert np.mean(np.abs(estimated / tokens.ESTIMATE_MARGIN / exact - 1)) < 0.12
-
-
-@settings(max_examples=200, deadline=None)
-@given(text=st.text())
-def test_estimate_is_never_above_the_bytes(text: str) -> None:
-    size = len(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode())
-    estimated = tokens.resolve("estimate").count(text)
-    assert min(size, 1) <= estimated <= size
-
-
 # The bench ----------------------------------------------------------------------------------------
 
 

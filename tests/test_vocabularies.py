@@ -56,6 +56,19 @@ def test_the_published_file_is_rebuilt_byte_for_byte(name: str) -> None:
 
 
 @both
+@pytest.mark.slow
+def test_the_generator_writes_the_data_of_the_package(name: str) -> None:
+    data = packed.packed_path(name).read_bytes()
+    assert data == generator.pack(packed.published_lines(data))
+
+
+def test_the_generator_takes_published_files_only(tmp_path: Path) -> None:
+    (tmp_path / "o200k_base.tiktoken").write_bytes(lines_of([b"ab"]))
+    with pytest.raises(SystemExit, match="is not a published file of o200k_base or cl100k_base"):
+        generator.main([str(tmp_path / "o200k_base.tiktoken")])
+
+
+@both
 def test_packed_and_published_files_count_alike(name: str) -> None:
     data = packed.packed_path(name).read_bytes()
     published = _native.Bpe(packed.published_lines(data), name)

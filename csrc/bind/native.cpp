@@ -78,6 +78,7 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
     ctxmem::bind::bind_words(m);
     ctxmem::bind::bind_outline(m);
     ctxmem::bind::bind_tokens(m);
+    ctxmem::bind::bind_split(m);
     ctxmem::bind::bind_dedup(m);
     ctxmem::bind::bind_solver(m);
     ctxmem::bind::bind_value(m);

@@ -85,6 +85,7 @@ StopToken stop_on_signal(double time_limit = 0);
 void bind_words(py::module_& m);
 void bind_outline(py::module_& m);
 void bind_tokens(py::module_& m);
+void bind_split(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
 void bind_value(py::module_& m);

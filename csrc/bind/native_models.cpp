@@ -4,6 +4,7 @@
 #include "bind/native.hpp"
 #include "bind/native_models.hpp"
 #include "core/tokenizer/merge_model.hpp"
+#include "core/tokenizer/sentence_piece.hpp"
 #include "core/tokenizer/unigram.hpp"
 #include "core/tokenizer/word_piece.hpp"
 
@@ -11,6 +12,8 @@ namespace ctxmem::bind {
 namespace {
 
 using Strings = std::vector<std::string_view>;
+
+constexpr std::size_t kWorthRelease = 4096;  // bytes that take some 20 us to count
 
 // The UTF-8 of a str, valid as long as it is.
 std::string_view utf8_of(PyObject* text, const char* what) {
@@ -184,12 +187,49 @@ public:
 
     std::int64_t count(const py::str& text) const {
         const Texts held(text);
+        const std::string_view view = held.views()[0];
+        if (view.size() < kWorthRelease) return model_->count(view);
         const py::gil_scoped_release release;
-        return model_->count(held.views()[0]);
+        return model_->count(view);
+    }
+    bool quick() const {
+        const auto* merges = dynamic_cast<const MergeModel*>(model_.get());
+        return merges == nullptr || merges->fast();
     }
 
 private:
     std::unique_ptr<TokenModel> model_;
+};
+
+class CountedSentencePieces {
+public:
+    explicit CountedSentencePieces(const py::bytes& data)
+        : data_(data), file_(read_sentence_piece(std::string_view(data_))), model_(file_) {
+        file_.pieces = {};
+    }
+
+    std::int64_t count(const py::str& text) const {
+        const Texts held(text);
+        const std::string_view view = held.views()[0];
+        if (view.size() < kWorthRelease) return model_.count(view);
+        const py::gil_scoped_release release;
+        return model_.count(view);
+    }
+    bool quick() const { return model_.fast(); }
+    py::dict normaliser() const {
+        py::dict spec;
+        spec["precompiled_charsmap"] = py::bytes(file_.precompiled_charsmap);
+        spec["add_dummy_prefix"] = file_.add_dummy_prefix;
+        spec["remove_extra_whitespaces"] = file_.remove_extra_whitespaces;
+        spec["escape_whitespaces"] = file_.escape_whitespaces;
+        spec["treat_whitespace_as_suffix"] = file_.treat_whitespace_as_suffix;
+        return spec;
+    }
+
+private:
+    py::bytes data_;
+    SentencePieceFile file_;
+    SentencePieceModel model_;
 };
 
 }  // namespace
@@ -207,13 +247,6 @@ std::unique_ptr<TokenModel> token_model_from(const py::handle& section, bool byt
 }
 
 void bind_models(py::module_& m) {
-    py::register_exception_translator([](std::exception_ptr thrown) {
-        try {
-            if (thrown) std::rethrow_exception(thrown);
-        } catch (const Unsupported& error) {
-            PyErr_SetString(PyExc_NotImplementedError, error.what());
-        }
-    });
     py::class_<CountedModel>(
         m, "TokenModel",
         "The model of a tokenizer.json alone, without what comes before it.\n\n"
@@ -221,9 +254,22 @@ void bind_models(py::module_& m) {
         "vocabulary\nwrites in GPT-2's letters. ValueError if it is damaged, NotImplementedError "
         "for what only\nanother library can count.")
         .def(py::init<const py::handle&, bool>(), py::arg("section"), py::arg("byte_level") = false)
+        .def_property_readonly("quick", &CountedModel::quick,
+                               "False if byte pairs are merged as defined, with a heap.")
         .def("count", &CountedModel::count, py::arg("text"),
              "Return the number of tokens of a text that is one piece. ValueError if it has "
              "characters\nthat are not in the vocabulary, and there is no token for such.");
+    py::class_<CountedSentencePieces>(
+        m, "SentencePieceModel",
+        "The model of a SentencePiece file alone, for text that is normalised already.\n\n"
+        "`data` are the bytes of the file; ValueError if they are damaged.")
+        .def(py::init<const py::bytes&>(), py::arg("data"))
+        .def_property_readonly("quick", &CountedSentencePieces::quick,
+                               "False if byte pairs are merged as defined, with a heap.")
+        .def_property_readonly("normaliser", &CountedSentencePieces::normaliser,
+                               "How the file says that text is normalised.")
+        .def("count", &CountedSentencePieces::count, py::arg("text"),
+             "Return the number of tokens of a normalised text.");
 }
 
 }  // namespace ctxmem::bind

@@ -6,9 +6,13 @@
 #include <string>
 
 #include "bind/native.hpp"
+#include "bind/native_models.hpp"
+#include "bind/native_normalise.hpp"
+#include "bind/native_split.hpp"
 #include "core/tokenizer/bpe.hpp"
 #include "core/tokenizer/count_table.hpp"
 #include "core/tokenizer/estimate.hpp"
+#include "core/tokenizer/split.hpp"
 #include "core/tokenizer/text_hash.hpp"
 #include "core/tokenizer/tokenizer.hpp"
 
@@ -33,6 +37,53 @@ TextHash::Key random_key() {
     return key;
 }
 
+// Byte pairs behind a pre-tokeniser that has no known pattern.
+class BpePieces final : public TokenModel {
+public:
+    explicit BpePieces(std::unique_ptr<Bpe> bpe) : bpe_(std::move(bpe)) {}
+    std::int64_t count(std::string_view piece) const override { return bpe_->count_piece(piece); }
+
+private:
+    std::unique_ptr<Bpe> bpe_;
+};
+
+// Whether pieces are bytes: a step of a pre-tokenizer section is ByteLevel.
+bool has_byte_level(const py::handle& section) {
+    if (!py::isinstance<py::dict>(section)) return false;
+    const auto fields = py::reinterpret_borrow<py::dict>(section);
+    if (fields.contains("type") && py::object(fields["type"]).equal(py::str("ByteLevel"))) return true;
+    if (!fields.contains("pretokenizers")) return false;
+    for (const py::handle step : fields["pretokenizers"])
+        if (has_byte_level(step)) return true;
+    return false;
+}
+
+// Added tokens that are matched in normalised text are normalised themselves.
+void read_added_tokens(const py::handle& section, Tokenizer::Parts& parts) {
+    for (const py::handle item : section) {
+        if (!py::isinstance<py::dict>(item))
+            throw std::invalid_argument("an added token is no object");
+        const auto fields = py::reinterpret_borrow<py::dict>(item);
+        const auto flag = [&](const char* name) {
+            return fields.contains(name) && py::cast<bool>(fields[name]);
+        };
+        if (!fields.contains("content") || !py::isinstance<py::str>(fields["content"]))
+            throw std::invalid_argument("an added token has no content");
+        const Texts content(py::cast<py::str>(fields["content"]));
+        AddedToken token{std::string(content.views()[0]), flag("lstrip"), flag("rstrip"),
+                         flag("single_word")};
+        if (!flag("normalized")) {
+            parts.added_raw.push_back(std::move(token));
+            continue;
+        }
+        if (parts.normaliser != nullptr) {
+            std::string buffer;
+            token.content = std::string(parts.normaliser->apply(token.content, buffer));
+        }
+        parts.added_normalised.push_back(std::move(token));
+    }
+}
+
 // A tokenizer with a cache of counts by content.
 class TokenCounter {
 public:
@@ -45,6 +96,41 @@ public:
         parts.bpe = std::make_unique<Bpe>(std::string_view(data), pattern_of(encoding));
         return std::make_unique<TokenCounter>(std::move(parts));
     }
+
+    // The sections of a tokenizer.json.
+    static std::unique_ptr<TokenCounter> of_sections(const py::handle& model,
+                                                     const py::handle& normalizer,
+                                                     const py::handle& pre_tokenizer,
+                                                     const py::handle& added_tokens) {
+        Tokenizer::Parts parts;
+        parts.normaliser = normalizer.is_none() ? nullptr : normaliser_from(normalizer);
+        parts.pre_tokeniser = pre_tokeniser_from(pre_tokenizer);
+        parts.model = token_model_from(model, has_byte_level(pre_tokenizer));
+        read_added_tokens(added_tokens, parts);
+        return std::make_unique<TokenCounter>(std::move(parts));
+    }
+
+    static std::unique_ptr<TokenCounter> of_ranks(const py::list& tokens,
+                                                  const std::string& regex) {
+        std::vector<std::string_view> views;
+        views.reserve(tokens.size());
+        for (const py::handle token : tokens) views.push_back(py::cast<std::string_view>(token));
+        Tokenizer::Parts parts;
+        const auto pattern = known_pattern(regex, Engine::rust);
+        auto bpe =
+            std::make_unique<Bpe>(Vocabulary(views), pattern.value_or(Pattern::cl100k), true);
+        if (pattern) {
+            parts.bpe = std::move(bpe);
+        } else {
+            parts.pre_tokeniser =
+                split_by_regex(regex, SplitBehaviour::removed, true, Engine::rust);
+            parts.model = std::make_unique<BpePieces>(std::move(bpe));
+        }
+        return std::make_unique<TokenCounter>(std::move(parts));
+    }
+
+    bool additive() const { return tokenizer_.additive(); }
+    const Bpe* bpe() const { return tokenizer_.plain_bpe(); }
 
     std::int64_t count(const py::str& text) {
         const Texts texts(text);
@@ -254,37 +340,28 @@ private:
     CountTable cached_;
 };
 
-py::array_t<std::int64_t> estimate_many(const py::list& texts, const std::string& encoding,
-                                        double margin) {
+py::array_t<double> text_amounts_many(const TokenCounter& o200k, const TokenCounter& cl100k,
+                                      const py::list& texts) {
+    const Bpe* one = o200k.bpe();
+    const Bpe* two = cl100k.bpe();
+    if (one == nullptr || two == nullptr || one->pattern() != Pattern::o200k ||
+        two->pattern() != Pattern::cl100k)
+        throw std::invalid_argument(
+            "expected counters of o200k_base and cl100k_base, in this order");
     const Texts held(texts);
-    const Pattern pattern = pattern_of(encoding);
-    std::vector<std::int64_t> out;
-    out.reserve(held.views().size());
+    const std::size_t size = held.views().size();
+    py::array_t<double> out({size, kKinds, kAmounts});
+    double* at = out.mutable_data();
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
         for (const std::string_view text : held.views()) {
-            // No byte-level encoding has more tokens than bytes.
-            const double most = static_cast<double>(text.size());
-            const double tokens = std::min(most, std::ceil(margin * estimate(pattern, text, stop)));
-            out.push_back(static_cast<std::int64_t>(tokens));
+            stop.check(1000);
+            text_amounts(*one, *two, text, at, stop);
+            at += kKinds * kAmounts;
         }
     }
-    return to_array(std::move(out));
-}
-
-py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
-    const Texts held(text);
-    std::vector<std::int64_t> cells;
-    std::vector<double> weights;
-    std::vector<std::int64_t> ends;
-    for (const PieceCell& cell : piece_cells(pattern_of(encoding), held.views()[0])) {
-        cells.push_back(static_cast<std::int64_t>(cell.index));
-        weights.push_back(cell.weight);
-        ends.push_back(static_cast<std::int64_t>(cell.end));
-    }
-    return py::make_tuple(to_array(std::move(cells)), to_array(std::move(weights)),
-                          to_array(std::move(ends)));
+    return out;
 }
 
 }  // namespace
@@ -292,8 +369,24 @@ py::tuple estimate_cells(const py::str& text, const std::string& encoding) {
 void bind_tokens(py::module_& m) {
     py::class_<TokenCounter>(
         m, "Bpe",
-        "Count tokens exactly, without making them; safe from many threads at once.")
+        "Count the tokens of cl100k_base or o200k_base exactly, without making them; safe from "
+        "many "
+        "threads at once.\n\n"
+        "`data` are the packed vocabulary of the encoding or its .tiktoken file; ValueError if "
+        "they are damaged.")
         .def(py::init(&TokenCounter::of_encoding), py::arg("data"), py::arg("encoding"))
+        .def_static("from_sections", &TokenCounter::of_sections, py::arg("model"),
+                    py::arg("normalizer"), py::arg("pre_tokenizer"), py::arg("added_tokens"),
+                    "Return the tokenizer that the sections of a tokenizer.json describe.\n\n"
+                    "Raises Unsupported for what the core does not do, ValueError if they are "
+                    "damaged.")
+        .def_static("from_ranks", &TokenCounter::of_ranks, py::arg("tokens"), py::arg("pattern"),
+                    "Return the tokenizer of byte pairs in the order of their ranks, with the "
+                    "regular expression\nthat cuts texts, in tiktoken's dialect.\n\n"
+                    "Raises Unsupported for what the core does not do, ValueError if they are "
+                    "damaged.")
+        .def_property_readonly("additive", &TokenCounter::additive,
+                               "Whether the counts of blocks that end in a newline add up.")
         .def("count", &TokenCounter::count, py::arg("text"),
              "Return the number of tokens of the text.")
         .def("count_many", &TokenCounter::count_many, py::arg("texts"), py::arg("cache") = true,
@@ -305,13 +398,12 @@ void bind_tokens(py::module_& m) {
              "`after`, are kept by content.")
         .def("count_spans", &TokenCounter::count_spans, py::arg("text"), py::arg("spans"),
              "Return the number of tokens of text[start:end] for each row (start, end) of spans.");
-    m.def("estimate_many", &estimate_many, py::arg("texts"), py::arg("encoding"), py::arg("margin"),
-          "Return `margin` times the expected number of tokens of each text, rounded up, at most\n"
-          "its bytes; no vocabulary is needed.");
-    m.def("estimate_cells", &estimate_cells, py::arg("text"), py::arg("encoding"),
-          "Return the table cell, the weight and the end in bytes of each piece of the text.");
-    m.attr("ESTIMATE_CELLS") = kPieceCells;
-    m.attr("ESTIMATE_LENGTHS") = kPieceLengths;
+    m.def("text_amounts", &text_amounts_many, py::arg("o200k"), py::arg("cl100k"), py::arg("texts"),
+          "Return what each text is made of: an array of texts x kinds x (tokens of o200k_base,\n"
+          "tokens of cl100k_base, characters, pieces). ValueError unless the counters are those.");
+    py::list kinds;
+    for (const std::string_view kind : kTextKinds) kinds.append(py::str(std::string(kind)));
+    m.attr("TEXT_KINDS") = py::tuple(kinds);
 }
 
 }  // namespace ctxmem::bind

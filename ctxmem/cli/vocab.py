@@ -1,4 +1,4 @@
-"""ctxmem vocab: list and fetch the vocabularies that exact counts need."""
+"""ctxmem vocab: list the vocabularies, and fetch those that are not in the package."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def add_to(commands: Any) -> None:
     """Add the command and its options."""
     vocab = commands.add_parser(
         "vocab",
-        help="list and fetch the vocabularies that exact counts need",
-        description="List where the vocabularies are found, or fetch one into the cache.",
+        help="list the vocabularies of exact counts; fetch those not in the package",
+        description="List the vocabularies of the package and where others are found, or fetch "
+        "one into the cache.",
     )
     vocab.add_argument("--fetch", metavar="NAME", help="download one, checked by its sha256")
     vocab.add_argument("--json", action="store_true", help="print as JSON")
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """List the vocabularies, or fetch one."""
     if arguments.fetch:
         found = tokens.fetch_vocabulary(arguments.fetch)
-        print(f"{found.name} is at {found.path}", file=sys.stderr)
+        print(f"{found.name} is at {found.path} ({found.place})", file=sys.stderr)
     rows = tokens.vocabularies()
     if arguments.json:
         print_json(
@@ -51,5 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"{row.name:<14} not found; ctxmem vocab --fetch {row.name} downloads it")
             else:
                 damage = "" if row.sha256_ok else ", damaged: not used"
-                print(f"{row.name:<14} {row.path} ({row.place}, {row.size / 1e6:.1f} MB{damage})")
+                size = f"{row.size / 1e6:.1f} MB"
+                print(f"{row.name:<14} {row.place}: {row.path} ({size}{damage})")
     return DONE

@@ -69,10 +69,12 @@ def _summary(window: Data) -> str:
     kept = sum(d["kept"] for d in decisions)
     repeats = [d for d in decisions if d["reason"] in _REPEATED]
     exact = window["exact"]
-    estimated = "" if exact or window["counter"].endswith("(estimated)") else ", estimated"
+    counter = window["counter"]
+    if not counter.endswith("(estimated)"):
+        counter += ", exact" if exact else ", estimated"
     lines = [
         f"{'' if exact else 'about '}{window['tokens']:,} of {window['budget']:,} tokens "
-        f"({window['counter']}{estimated}): {kept:,} of "
+        f"({counter}): {kept:,} of "
         f"{many(len(decisions), 'chunk')} kept, in {many(len(window['pieces']), 'piece')}",
         proof_text(window),
     ]

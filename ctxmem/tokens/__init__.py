@@ -1,4 +1,4 @@
-"""Count tokens: exactly where a vocabulary is at hand, by a calibrated estimate where it is not.
+"""Count tokens: exactly where the vocabulary is public, by a calibrated estimate where it is not.
 
 `resolve` turns what a user says (an encoding, a model, a function, an object) into a `Counter`;
 `count_tokens` and `count_spans` count with it. cl100k_base and o200k_base are counted natively:
@@ -6,25 +6,30 @@ exact, without token ids, several times faster than tiktoken (bench/tokens.py), 
 reference in the tests. Text is always counted as ordinary text: `<|endoftext|>` in a document is
 seven tokens, never a control token and never an error.
 
-A vocabulary is looked for on this machine first, fetched at most once, within ten seconds and only
-if `CTXMEM_OFFLINE` is not set; its SHA-256 is always checked. Nothing here runs at import.
+The vocabularies of these two come with the package. Those of older encodings are looked for on this
+machine, fetched at most once, within ten seconds and only if `CTXMEM_OFFLINE` is not set; their
+SHA-256 is always checked. Nothing here runs at import.
 
-counters  native, estimated, and those of others
-files     where vocabularies lie, and how one is fetched
+counters     native, and those of others
+packed       the vocabularies of the package
+estimates    upper bounds that learn from reported usage
+calibration  the statistics of that; observing  what was sent
+files        where older vocabularies are, and how one is fetched
 names     what a counter is called
 counting  texts, spans, tables
 """
 
-from ctxmem.tokens.counters import ESTIMATE_MARGIN
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments
+from ctxmem.tokens.estimates import Estimate
 from ctxmem.tokens.files import VocabularyFile, vocabularies
-from ctxmem.tokens.names import fetch_vocabulary, resolve
+from ctxmem.tokens.names import counter, fetch_vocabulary, resolve
 
 __all__ = [
-    "ESTIMATE_MARGIN",
+    "Estimate",
     "VocabularyFile",
     "count_spans",
     "count_tokens",
+    "counter",
     "fetch_vocabulary",
     "price",
     "price_segments",

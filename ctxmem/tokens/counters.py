@@ -1,4 +1,4 @@
-"""Counters: native, by a calibrated estimate, and by somebody else's function."""
+"""Counters: native, and by somebody else's function."""
 
 from __future__ import annotations
 
@@ -14,74 +14,52 @@ from numpy.typing import NDArray
 from ctxmem import _native, _pages
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
+from ctxmem.tokens.observing import reported_above
 
 if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
     from ctxmem.protocols import Counter
-
-ESTIMATE_MARGIN = 1.3
-"""What the calibrated estimate is multiplied by, so that few texts are counted too low.
-
-Before the margin, the estimate of a chunk of 800 characters is 8 % off on average for o200k_base
-and 7 % for cl100k_base (5 % for English, 6 to 7 % for source code; held-out halves of 46 corpora,
-38 of them in languages other than English). After it, 0.9 % and 0.7 % of the chunks are still
-counted too low: those of languages that the table hardly saw, and rare Han. Nothing is measured of
-tokenizers that are not public.
-"""
 
 _CACHED_TEXTS = 1 << 14  # counts kept for a counter that is not native
 _CACHED_FROM = 64  # characters; shorter texts are rarely worth a place in the cache
 
 
 class Native:
-    """cl100k_base or o200k_base, counted by the native core."""
+    """A tokenizer that the native core counts by."""
 
     exact = True
-    additive = True
 
-    def __init__(self, name: str, data: bytes) -> None:
+    def __init__(self, name: str, core: _native.Bpe) -> None:
         self.name = name
-        self._bpe = _native.Bpe(data, name)
+        self.additive = core.additive
+        self.core = core
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
-        return self._bpe.count(text)
+        return self.core.count(text)
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text."""
-        counts: list[int] = self._bpe.count_many(_as_list(texts)).tolist()
+        counts: list[int] = self.core.count_many(_as_list(texts)).tolist()
         return counts
+
+    def observe(self, sent: object, tokens: int) -> int:
+        """Return how many more tokens a provider reported for what was sent than its texts have.
+
+        That is the overhead of the request. It changes no count: they are exact. `sent`, `tokens`
+        and errors are those of `Estimate.observe`.
+        """
+        return reported_above(self, sent, tokens)
 
     def count_units(self, corpus: _native.Corpus, after: str = "") -> NDArray[np.int64]:
         """Return the tokens of the units of a corpus, as `price_segments` prices them.
 
         The counts of texts that are one unit, followed by `after`, come with them and are kept.
         """
-        return self._bpe.count_units(corpus, after)
+        return self.core.count_units(corpus, after)
 
     def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the tokens of spans of a text, each alone."""
-        return self._bpe.count_spans(text, spans)
-
-
-class Estimate:
-    """The calibrated estimate with its margin: too low for about one chunk in a hundred."""
-
-    exact = False
-    additive = False
-
-    def __init__(self, name: str, like: str) -> None:
-        self.name = name
-        self._like = like  # the encoding whose pieces and table are used
-
-    def count(self, text: str) -> int:
-        """Return the tokens of a text."""
-        return self.count_many([text])[0]
-
-    def count_many(self, texts: Sequence[str]) -> list[int]:
-        """Return the tokens of each text."""
-        counts = _native.estimate_many(_as_list(texts), self._like, ESTIMATE_MARGIN)
-        result: list[int] = counts.tolist()
-        return result
+        return self.core.count_spans(text, spans)
 
 
 class Foreign:
@@ -138,6 +116,14 @@ class Foreign:
                 if key is not None:
                     self._table.put(key, count)
         return counts
+
+    def observe(self, sent: object, tokens: int) -> int:
+        """Return how many more tokens a provider reported for what was sent than its texts have.
+
+        It changes no count: the counter is its owner's. `sent`, `tokens` and errors are those of
+        `Estimate.observe`.
+        """
+        return reported_above(self, sent, tokens)
 
     def _key(self, text: str) -> bytes | None:
         if len(text) < _CACHED_FROM:

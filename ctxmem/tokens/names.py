@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctxmem import _native
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
+from ctxmem.tokens import caches
 from ctxmem.tokens.counters import (
-    ESTIMATE_MARGIN,
-    Estimate,
     Foreign,
     Native,
     from_encoding,
     told,
 )
+from ctxmem.tokens.estimates import Estimate
 from ctxmem.tokens.files import (
     PUBLISHED,
     SAME_ORDINARY,
@@ -27,6 +29,7 @@ from ctxmem.tokens.files import (
     vocabulary_bytes,
 )
 from ctxmem.tokens.packed import PACKED, packed_path
+from ctxmem.tokens.tokenizer_files import byte_pairs, read_tokenizer
 
 if TYPE_CHECKING:
     from ctxmem.protocols import Counter
@@ -48,6 +51,8 @@ _ESTIMATED = (
     *("codestral", "qwen", "deepseek", "command", "grok", "nova", "titan", "phi", "glm", "kimi"),
     *("jamba", "granite"),
 )
+
+_SUFFIXES = (".json", ".tiktoken", ".model")  # a str that ends so is a path, never a name
 
 _lock = ForkSafeLock()
 _resolved: dict[str, Counter] = {}
@@ -103,6 +108,67 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
     return Foreign(name, lambda texts: [one(text) for text in texts], exact=exact)
 
 
+def counter(
+    model: object = "o200k_base",
+    *,
+    pattern: str | None = None,
+    vocabulary: str | Path | None = None,
+    calibration: object = None,
+) -> Counter:
+    """Return a counter of tokens: of a model, an encoding, a tokenizer's file, or your own.
+
+    `model` is what `resolve` takes, or the path of a tokenizer file or of a folder that has one:
+    tokenizer.json, tekken.json, a .tiktoken file, a SentencePiece .model. What a file is, its
+    content says. The name of a public model ("Qwen/Qwen3-8B", "qwen3-8b") is counted exactly if its
+    file is in a cache of the Hugging Face hub, of transformers or of litellm on this machine; where
+    it is not, or no vocabulary is public (Claude, Gemini), by an estimate.
+
+    An estimate is your own: `observe` changes what this object counts and nothing else, and
+    `calibration` (a dict, or the path of a JSON file with it) starts it with what another one has
+    learned. `pattern` is for .tiktoken files that are not known: the regular expression that cuts
+    texts. `vocabulary` is as for `resolve`.
+
+    Raises what `resolve` and `read_tokenizer` do, and `InputError` for a calibration of an exact
+    counter.
+
+    >>> counter("gpt-4o").exact, counter("claude-sonnet-4-5").exact
+    (True, False)
+    >>> counter("gpt-4o").count("Hello world")
+    2
+    """
+    path = _path_of(model)
+    if path is not None:
+        found: Counter = read_tokenizer(path, pattern=pattern)
+    elif pattern is not None:
+        raise InputError(f"pattern is for the path of a .tiktoken file, not for {told(model)}")
+    else:
+        found = resolve(model, vocabulary=vocabulary)
+    if calibration is not None and not isinstance(found, Estimate):
+        raise InputError(f"{found.name} is not estimated; a calibration changes estimates only")
+    if isinstance(found, Estimate) and isinstance(model, str):
+        return Estimate(found.name, calibration=calibration)
+    return found
+
+
+def _path_of(model: object) -> Path | None:
+    """Return the file that a path or a str means, None for what is a name or no path at all."""
+    if not isinstance(model, (str, os.PathLike)):
+        return None
+    path = Path(model).expanduser()
+    if isinstance(model, str) and not model.endswith(_SUFFIXES):
+        # "Qwen/Qwen3-8B" is the name of a model, unless a folder with its file is there.
+        return caches.in_folder(path) if "/" in model or os.sep in model else None
+    if path.is_dir():
+        found = caches.in_folder(path)
+        if found is None:
+            raise VocabularyError(
+                f"{path} has no tokenizer file; looked for {', '.join(caches.FILES)}",
+                tried=[str(path)],
+            )
+        return found
+    return path
+
+
 def _no_counter(counter: object) -> InputTypeError:
     return InputTypeError(
         f"{told(counter)} cannot count tokens; give the name of an encoding or a model, a "
@@ -124,7 +190,7 @@ def _resolve_name(name: str, vocabulary: str | Path | None) -> Counter:
 
 def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
     """Return the counter of a name, made by the first way that knows it."""
-    for way in (_plain_estimate, _encoding, _model, _estimated_family, _tiktoken_name):
+    for way in (_plain_estimate, _encoding, _model, _cached, _estimated_family, _tiktoken_name):
         counter = way(name, vocabulary)
         if counter is not None:
             return counter
@@ -138,7 +204,7 @@ def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
 
 
 def _plain_estimate(name: str, vocabulary: str | Path | None) -> Counter | None:
-    return Estimate(name, "o200k_base") if name == "estimate" else None
+    return Estimate(name) if name == "estimate" else None
 
 
 def _encoding(name: str, vocabulary: str | Path | None) -> Counter | None:
@@ -146,7 +212,7 @@ def _encoding(name: str, vocabulary: str | Path | None) -> Counter | None:
     if name in SAME_ORDINARY:
         return _resolve_name(SAME_ORDINARY[name], vocabulary)
     if name in PACKED:
-        return _native(name, vocabulary)
+        return _packed(name, vocabulary)
     return _published(name, vocabulary) if name in PUBLISHED else None
 
 
@@ -159,12 +225,25 @@ def _model(name: str, vocabulary: str | Path | None) -> Counter | None:
     return None
 
 
-def _estimated_family(name: str, vocabulary: str | Path | None) -> Counter | None:
-    """Return the estimate for a model of a family whose tokenizer is not public."""
-    if not _bare(name).startswith(_ESTIMATED):
+def _cached(name: str, vocabulary: str | Path | None) -> Counter | None:
+    """Return the counter of a public model whose tokenizer file is in a cache on this machine."""
+    path = caches.find(name) or caches.litellm_file(name)
+    if path is None:
         return None
-    # Their tokenizers are smaller than o200k, so the table of cl100k is the safer one.
-    return Estimate(f"{name} (estimated)", "cl100k_base")
+    try:
+        return read_tokenizer(path, name)
+    except (VocabularyError, InputError) as error:
+        warnings.warn(
+            f"the tokenizer of {name} in a cache cannot be used: {error}; its tokens are estimated",
+            CtxmemWarning,
+            stacklevel=2,
+        )
+        return Estimate(f"{name} (estimated)")
+
+
+def _estimated_family(name: str, vocabulary: str | Path | None) -> Counter | None:
+    """Return the estimate for a model whose tokenizer is not public, or not on this machine."""
+    return Estimate(f"{name} (estimated)") if _bare(name).startswith(_ESTIMATED) else None
 
 
 def _tiktoken_name(name: str, vocabulary: str | Path | None) -> Counter | None:
@@ -182,10 +261,10 @@ def _tiktoken_name(name: str, vocabulary: str | Path | None) -> Counter | None:
     return from_encoding(encoding, tiktoken.get_encoding(encoding).encode_ordinary)
 
 
-def _native(name: str, vocabulary: str | Path | None) -> Counter:
+def _packed(name: str, vocabulary: str | Path | None) -> Counter:
     """Return the counter of a vocabulary of the package."""
     try:
-        return Native(name, vocabulary_bytes(name, vocabulary) or b"")
+        return Native(name, _native.Bpe(vocabulary_bytes(name, vocabulary) or b"", name))
     except (OSError, ValueError) as error:
         path = packed_path(name)
         raise VocabularyError(
@@ -200,17 +279,8 @@ def _published(name: str, vocabulary: str | Path | None) -> Counter:
     data = vocabulary_bytes(name, vocabulary)
     if data is None:
         _warn_missing(name)
-        return Estimate(f"{name} (estimated)", "cl100k_base")
-    import base64
-
-    import tiktoken
-
-    pairs = (line.split() for line in data.splitlines() if line)
-    ranks = {base64.b64decode(token): int(rank) for token, rank in pairs}
-    made = tiktoken.Encoding(
-        name, pat_str=PUBLISHED[name].pattern, mergeable_ranks=ranks, special_tokens={}
-    )
-    return from_encoding(name, made.encode_ordinary)
+        return Estimate(f"{name} (estimated)")
+    return byte_pairs(name, data, PUBLISHED[name].pattern or "")
 
 
 def _bare(name: str) -> str:
@@ -247,8 +317,8 @@ def _warn_missing(name: str) -> None:
     looked_at = ", ".join(dict.fromkeys(place for place, _ in places(name)))
     warnings.warn(
         f"the vocabulary of {name} is not on this machine (looked at {looked_at}) and was not "
-        f"fetched, so tokens are estimated, with a margin of x{ESTIMATE_MARGIN}, and budgets are "
-        f"kept in estimates; run 'ctxmem vocab --fetch {name}' or "
+        f"fetched, so tokens are estimated, on the safe side, and budgets are kept in estimates; "
+        f"run 'ctxmem vocab --fetch {name}' or "
         f"set CTXMEM_VOCAB to a directory with {name}.tiktoken ({PUBLISHED[name].url})",
         CtxmemWarning,
         stacklevel=2,

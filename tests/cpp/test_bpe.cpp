@@ -271,13 +271,25 @@ void test_hash_tells_texts_apart() {
     check(std::adjacent_find(seen.begin(), seen.end()) == seen.end(), "different texts");
 }
 
-void test_estimate_reads_nothing_beyond() {
+void test_amounts_add_up() {
     std::mt19937 random(6);
+    const std::vector<std::string> tokens = {"ab", "abc", "  "};
+    const Bpe o200k(vocabulary(tokens), Pattern::o200k);
+    const Bpe cl100k(vocabulary(tokens), Pattern::cl100k);
+    std::vector<double> amounts(kKinds * kAmounts);
     for (int i = 0; i < 500; ++i) {
         const Exact text(random_text(random, 40));
-        const double tokens = estimate(Pattern::o200k, text.view);
-        check(text.view.empty() ? tokens == 0 : tokens > 0, "estimate");
+        text_amounts(o200k, cl100k, text.view, amounts.data());
+        double sums[kAmounts] = {};
+        for (std::size_t at = 0; at < amounts.size(); ++at) sums[at % kAmounts] += amounts[at];
+        check(sums[0] == static_cast<double>(o200k.count(text.view)), "tokens of o200k");
+        check(sums[1] == static_cast<double>(cl100k.count(text.view)), "tokens of cl100k");
     }
+    const std::string long_run(100000, '=');
+    text_amounts(o200k, cl100k, long_run + "\xC3\xA9", amounts.data());
+    double characters = 0;
+    for (std::size_t at = 2; at < amounts.size(); at += kAmounts) characters += amounts[at];
+    check(characters == 100001, "characters of a long piece");
 }
 
 void test_long_pieces() {
@@ -299,7 +311,7 @@ int main() {
     test_threads_agree();
     test_damaged_files_are_refused();
     test_hash_tells_texts_apart();
-    test_estimate_reads_nothing_beyond();
+    test_amounts_add_up();
     test_long_pieces();
     if (failures == 0) std::puts("ok");
     return failures == 0 ? 0 : 1;

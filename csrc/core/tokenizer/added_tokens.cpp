@@ -59,6 +59,13 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tok
     if (!sorted.empty()) add_node(sorted, 0, sorted.size(), 0);
 }
 
+bool AddedTokens::within_lines() const {
+    return std::none_of(tokens_.begin(), tokens_.end(), [](const AddedToken& token) {
+        return token.strip_left || token.strip_right || token.alone ||
+               token.content.find_first_of("\r\n") != std::string::npos;
+    });
+}
+
 // The node of the tokens sorted[low, high), which share their first `depth` bytes.
 std::uint32_t AddedTokens::add_node(const std::vector<std::uint32_t>& sorted, std::size_t low,
                                     std::size_t high, std::size_t depth) {

@@ -176,16 +176,20 @@ Bpe::Bpe(std::string_view file, Pattern pattern) : Bpe(Vocabulary(file), pattern
 
 Bpe::Bpe(Vocabulary&& vocabulary, Pattern pattern, bool whole_piece)
     : vocabulary_(std::move(vocabulary)),
-      pairs_(vocabulary_),
       pattern_(pattern),
       whole_piece_(whole_piece),
       ascii_pairs_(128 * 128, kNoRank) {
-    for (int x = 0; x < 128; ++x)
-        for (int y = 0; y < 128; ++y) {
-            const char pair[2] = {static_cast<char>(x), static_cast<char>(y)};
-            if (const Token token = vocabulary_.find(pair, 2); token != kNoToken)
-                ascii_pairs_[ascii_pair(pair)] = vocabulary_[token].rank;
-        }
+    for (std::size_t place = 0; place < vocabulary_.places(); ++place) {
+        const auto token = static_cast<Token>(place);
+        const Vocabulary::Entry& entry = vocabulary_[token];
+        if (entry.size < 2) continue;
+        const std::string_view bytes = vocabulary_.bytes(token);
+        lengths_.note(bytes);
+        if (entry.size > kPacked || !is_ascii(entry.key))
+            pairs_.note(bytes);
+        else if (entry.size == 2)
+            ascii_pairs_[ascii_pair(bytes.data())] = entry.rank;
+    }
 }
 
 Bpe::~Bpe() = default;
@@ -329,7 +333,7 @@ std::int64_t Bpe::encode(const char* bytes, std::size_t size, Workspace& work) c
     };
     const auto longest = [&](std::size_t at, std::size_t most) {
         if (most >= 3) {
-            std::uint32_t lefts = vocabulary_.lengths_after(piece + at);
+            std::uint32_t lefts = vocabulary_.lengths_after(piece + at) & lengths_.after(piece + at);
             if (most > 30 && lefts >> 31 != 0)
                 for (std::size_t n = std::min(most, vocabulary_.longest_after(piece + at)); n > 30;
                      --n)
@@ -529,6 +533,19 @@ std::int64_t Bpe::count_from(std::string_view text, std::size_t& at, std::size_t
         stop.check(kUnitsPerByte * (at - begin));
     }
     return total;
+}
+
+void Bpe::count_pieces(std::string_view text, std::size_t& at, std::size_t end,
+                       std::vector<PieceTokens>& out, StopToken& stop) const {
+    const Borrowed work(*this, stop);
+    while (at < end) {
+        const std::size_t begin = at;
+        for_each_piece(text, at, std::min(begin + kPortion, end), *work,
+                       [&](std::size_t stopped, std::int64_t tokens) {
+                           out.push_back({stopped, tokens});
+                       });
+        stop.check(kUnitsPerByte * (at - begin));
+    }
 }
 
 std::int64_t Bpe::count(std::string_view text, StopToken& stop) const {

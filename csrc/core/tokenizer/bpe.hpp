@@ -48,6 +48,7 @@
 #include "core/support/stop_token.hpp"
 #include "core/tokenizer/character_pairs.hpp"
 #include "core/tokenizer/pretokenise.hpp"
+#include "core/tokenizer/token_lengths.hpp"
 #include "core/tokenizer/vocabulary.hpp"
 
 namespace ctxmem {
@@ -55,6 +56,12 @@ namespace ctxmem {
 struct ByteSpan {
     std::size_t begin;
     std::size_t end;
+};
+
+// Where a piece ends in its text, and its tokens.
+struct PieceTokens {
+    std::size_t end;
+    std::int64_t tokens;
 };
 
 class Bpe {
@@ -78,6 +85,10 @@ public:
     // then the end of that piece. Requires that a piece begins at `at`.
     std::int64_t count_from(std::string_view text, std::size_t& at, std::size_t end,
                             StopToken& stop = StopToken::none()) const;
+
+    // The same, piece by piece: they are appended to `out`.
+    void count_pieces(std::string_view text, std::size_t& at, std::size_t end,
+                      std::vector<PieceTokens>& out, StopToken& stop = StopToken::none()) const;
 
     // counts[i] = count(text.substr(span i)), from one pass over the text.
     //
@@ -137,6 +148,7 @@ private:
 
     Vocabulary vocabulary_;
     CharacterPairs pairs_;
+    TokenLengths lengths_;
     Pattern pattern_;
     bool whole_piece_;
     std::vector<Rank> ascii_pairs_;  // of tokens of two ASCII bytes

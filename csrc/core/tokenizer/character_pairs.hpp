@@ -34,12 +34,10 @@ namespace ctxmem {
 
 class CharacterPairs {
 public:
-    explicit CharacterPairs(const Vocabulary& vocabulary) : bits_(std::size_t{1} << (kBits - 6)) {
-        for (std::size_t place = 0; place < vocabulary.places(); ++place)
-            if (const auto token = static_cast<Token>(place); vocabulary[token].size > 1)
-                if (const std::string_view bytes = vocabulary.bytes(token); !is_ascii(bytes))
-                    note(bytes);
-    }
+    CharacterPairs() : bits_(std::size_t{1} << (kBits - 6)) {}
+
+    // Every token of the vocabulary is to be noted, in any order, before the first look-up.
+    void note(std::string_view token);
 
     // The first border between characters of piece[at, size), behind `at`, that no token reaches
     // across; `size` if there is none. Requires valid UTF-8 and that a character begins at `at`.
@@ -66,12 +64,6 @@ public:
 
 private:
     static constexpr unsigned kBits = 19;
-
-    static bool is_ascii(std::string_view bytes) {
-        char any = 0;
-        for (const char byte : bytes) any |= byte;
-        return any >= 0;
-    }
 
     static std::size_t width_at(const char* piece, std::size_t at, std::size_t size) {
         return std::min(character_size(piece[at]), size - at);
@@ -116,24 +108,25 @@ private:
                test(ending_in(x), beginning_with(y));
     }
 
-    void note(std::string_view bytes);
-
     std::vector<std::uint64_t> bits_;
     std::bitset<65536> torn_;
 };
 
-inline void CharacterPairs::note(std::string_view bytes) {
+inline void CharacterPairs::note(std::string_view token) {
+    char any = 0;
+    for (const char byte : token) any |= byte;
+    if (any >= 0) return;  // ASCII
     std::size_t at = 0;
-    while (at < bytes.size() && is_continuation(bytes[at])) ++at;
-    std::uint32_t left = at > 0 ? ending_in(bytes[at - 1]) : 0;
+    while (at < token.size() && is_continuation(token[at])) ++at;
+    std::uint32_t left = at > 0 ? ending_in(token[at - 1]) : 0;
     bool whole = at == 0;  // whether `left` is a whole character
-    for (bool first = at == 0; at < bytes.size(); first = false) {
-        const std::size_t width = character_size(bytes[at]);
-        const bool ends = width <= bytes.size() - at;
+    for (bool first = at == 0; at < token.size(); first = false) {
+        const std::size_t width = character_size(token[at]);
+        const bool ends = width <= token.size() - at;
         const std::uint32_t right =
-            ends ? load(bytes.data() + at, width, bytes.size() - at) : beginning_with(bytes[at]);
+            ends ? load(token.data() + at, width, token.size() - at) : beginning_with(token[at]);
         if (!first) {
-            if (!whole || !ends) torn_.set(two_bytes(bytes[at - 1], bytes[at]));
+            if (!whole || !ends) torn_.set(two_bytes(token[at - 1], token[at]));
             if ((left | right) >= 0x80) set(left, right);
         }
         if (!ends) return;

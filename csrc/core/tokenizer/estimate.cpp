@@ -1,165 +1,227 @@
 #include "core/tokenizer/estimate.hpp"
 
 #include <algorithm>
+#include <cassert>
+#include <cstdint>
+#include <vector>
 
-#include "core/tokenizer/estimate_table.hpp"
 #include "core/text/unicode.hpp"
 
 namespace ctxmem {
 namespace {
 
-enum Kind : std::size_t {
-    kWord,         // ASCII letters, no capital but the first
-    kBlankWord,    // the same after a blank
-    kOtherWord,    // the same after a tab or a symbol
-    kForeignWord,  // these three in a text that is not English
-    kForeignBlankWord,
-    kForeignOtherWord,
-    kCapitals,  // ASCII letters with further capitals
-    kBlankCapitals,
-    kDigits,
-    kSymbols,  // ASCII, without a blank
-    kBlankSymbols,
-    kSpace,  // whitespace only
-    kLatin,  // words with letters beyond ASCII, by the script that most of them are of
-    kGreek,
-    kCyrillic,
-    kHebrew,
-    kArabic,
-    kDevanagari,
-    kBengali,
-    kGurmukhi,   // and Gujarati
-    kTamil,      // and Odia
-    kTelugu,     // and Kannada
-    kMalayalam,  // and Sinhala
-    kThai,       // and Lao
-    kMyanmar,    // and Tibetan
-    kGeorgian,
-    kEthiopic,
-    kKhmer,
-    kKana,
-    kHan,
-    kHangul,
-    kOtherScript,
-    kOtherSymbols,  // of the basic plane
-    kAstral,        // everything above it: emoji, rare Han
-};
-static_assert(kAstral + 1 == kPieceKinds);
-constexpr std::size_t kToForeign = kForeignWord - kWord;
+using Kind = std::uint8_t;
 
-Kind script_of(char32_t c) {
+constexpr Kind kind(std::string_view name) {
+    for (std::size_t i = 0; i < kKinds; ++i)
+        if (kTextKinds[i] == name) return static_cast<Kind>(i);
+    return kKinds;  // not a constant index: callers are constexpr and would not compile below
+}
+
+constexpr Kind kWords = kind("words"), kNames = kind("names"), kCapitals = kind("capitals"),
+               kDigits = kind("digits"), kPunctuation = kind("punctuation"), kRules = kind("rules"),
+               kNewlines = kind("newlines"), kIndents = kind("indents"), kLatin = kind("latin"),
+               kVietnamese = kind("vietnamese"), kCombining = kind("combining"),
+               kHebrewPoints = kind("hebrew_points"), kArabic = kind("arabic"),
+               kArabicMarks = kind("arabic_marks"), kKana = kind("kana"),
+               kTypographic = kind("typographic"), kSymbols = kind("symbols"),
+               kEmoji = kind("emoji"), kSpaces = kind("spaces"),
+               kDigitsOther = kind("digits_other"), kLetters = kind("letters"),
+               kLettersFar = kind("letters_far"), kControls = kind("controls");
+
+// Kinds of the basic plane by sixteen code points, which is where blocks of Unicode begin and end.
+constexpr auto kBasicPlane = [] {
     struct Band {
-        char32_t end;
+        unsigned end;
         Kind kind;
     };
     constexpr Band bands[] = {
-        {0x370, kLatin},        {0x400, kGreek},         {0x530, kCyrillic},
-        {0x590, kOtherScript},  {0x600, kHebrew},        {0x900, kArabic},
-        {0x980, kDevanagari},   {0xA00, kBengali},       {0xB00, kGurmukhi},
-        {0xC00, kTamil},        {0xD00, kTelugu},        {0xE00, kMalayalam},
-        {0xF00, kThai},         {0x10A0, kMyanmar},      {0x1100, kGeorgian},
-        {0x1200, kHangul},      {0x1400, kEthiopic},     {0x1780, kOtherScript},
-        {0x1800, kKhmer},       {0x1E00, kOtherScript},  {0x1F00, kLatin},
-        {0x2000, kGreek},       {0x3040, kOtherScript},  {0x3100, kKana},
-        {0x4E00, kOtherScript}, {0xA000, kHan},          {0xAC00, kOtherScript},
-        {0xD7B0, kHangul},      {0x10000, kOtherScript},
+        {0x00A0, kControls},        {0x00C0, kTypographic},
+        {0x0250, kLatin},           {0x0300, kind("phonetic")},
+        {0x0370, kCombining},       {0x0400, kind("greek")},
+        {0x0530, kind("cyrillic")}, {0x0590, kind("armenian")},
+        {0x05D0, kHebrewPoints},    {0x0600, kind("hebrew")},
+        {0x0700, kArabic},          {0x0750, kLetters},
+        {0x0780, kArabic},          {0x08A0, kLetters},
+        {0x0900, kArabicMarks},     {0x0980, kind("devanagari")},
+        {0x0A00, kind("bengali")},  {0x0A80, kind("gurmukhi")},
+        {0x0B00, kind("gujarati")}, {0x0B80, kind("oriya")},
+        {0x0C00, kind("tamil")},    {0x0C80, kind("telugu")},
+        {0x0D00, kind("kannada")},  {0x0D80, kind("malayalam")},
+        {0x0E00, kind("sinhala")},  {0x0E80, kind("thai")},
+        {0x0F00, kind("lao")},      {0x1000, kind("tibetan")},
+        {0x10A0, kind("myanmar")},  {0x1100, kind("georgian")},
+        {0x1200, kind("jamo")},     {0x13A0, kind("ethiopic")},
+        {0x1780, kLetters},         {0x1800, kind("khmer")},
+        {0x1AB0, kLetters},         {0x1B00, kCombining},
+        {0x1C90, kLetters},         {0x1CC0, kind("georgian")},
+        {0x1D00, kLetters},         {0x1DC0, kind("phonetic")},
+        {0x1E00, kCombining},       {0x1EA0, kLatin},
+        {0x1F00, kVietnamese},      {0x2000, kind("greek_old")},
+        {0x2070, kTypographic},     {0x20A0, kSymbols},
+        {0x20D0, kTypographic},  // currencies
+        {0x2100, kCombining},       {0x2C00, kSymbols},
+        {0x2C60, kLetters},         {0x2C80, kind("phonetic")},
+        {0x2D00, kLetters},         {0x2D30, kind("georgian")},
+        {0x2DE0, kLetters},         {0x2E00, kCombining},
+        {0x2E80, kTypographic},     {0x3000, kind("han_rare")},
+        {0x3040, kind("wide")},     {0x3100, kKana},
+        {0x3130, kLetters},         {0x3190, kind("jamo")},
+        {0x31F0, kSymbols},         {0x3200, kKana},
+        {0x3400, kSymbols},         {0x4DC0, kind("han_rare")},
+        {0x4E00, kSymbols},         {0xA000, kind("han")},
+        {0xA720, kLetters},         {0xA800, kind("phonetic")},
+        {0xA960, kLetters},         {0xA980, kind("jamo")},
+        {0xAB30, kLetters},         {0xAB70, kind("phonetic")},
+        {0xAC00, kLetters},         {0xD7B0, kind("hangul")},
+        {0xD800, kind("jamo")},     {0xF900, kControls},  // private use
+        {0xFB00, kind("han_rare")}, {0xFE00, kLetters},   // forms of letters for display
+        {0xFE10, kEmoji},                                 // variation selectors
+        {0xFE20, kind("wide")},     {0xFE30, kCombining},
+        {0xFE70, kind("wide")},     {0xFF00, kLetters},
+        {0x10000, kind("wide")},
     };
-    for (const Band& band : bands)
-        if (c < band.end) return band.kind;
-    return kAstral;
+    std::array<Kind, 0x1000> kinds{};
+    std::size_t band = 0;
+    for (unsigned at = 0; at < kinds.size(); ++at) {
+        while (at * 16 >= bands[band].end) ++band;
+        kinds[at] = bands[band].kind;
+    }
+    return kinds;
+}();
+
+constexpr bool names_are_known() {
+    for (const Kind kind : kBasicPlane)
+        if (kind >= kKinds) return false;
+    return kControls == kKinds - 1;
+}
+static_assert(names_are_known());
+
+// The kind of a character beyond ASCII.
+Kind kind_of(char32_t c) {
+    const CharClass of = char_class(c);
+    if (of == CharClass::space || of == CharClass::newline) return kSpaces;
+    if (c >= 0x10000) {
+        if (c >= 0x1F000 && c < 0x20000) return kEmoji;
+        if (c >= 0x20000 && c < 0x40000) return kind("han_rare");
+        if (c >= 0x1D400 && c < 0x1D800) return kind("math_letters");
+        return c < 0xE0000 ? kLettersFar : kEmoji;  // tags of flags
+    }
+    if (of == CharClass::number && c > 0xFF) return kDigitsOther;
+    const Kind found = kBasicPlane[c >> 4];
+    if (found == kArabic && of == CharClass::mark) return kArabicMarks;
+    return found;
 }
 
-Kind kind_of_ascii(std::string_view piece) {
-    std::size_t letters = 0;
-    std::size_t digits = 0;
-    std::size_t spaces = 0;
-    std::size_t later_capitals = 0;
-    for (const char c : piece) {
-        const bool upper = c >= 'A' && c <= 'Z';
-        if (upper && letters > 0) ++later_capitals;
-        letters += upper || (c >= 'a' && c <= 'z');
-        digits += c >= '0' && c <= '9';
-        spaces += c == ' ' || (c >= '\t' && c <= '\r');
+bool decides(Kind kind) {
+    return kind == kCombining || kind == kHebrewPoints || kind == kArabicMarks ||
+           kind == kVietnamese || kind == kKana;
+}
+
+// What a byte adds to the sums of its piece: one field of twelve bits for each class.
+constexpr unsigned kField = 12;
+enum Field : unsigned { kLetter, kCapital, kDigit, kSpace, kBreak };
+
+constexpr auto kSums = [] {
+    const auto one = [](Field field) { return std::uint64_t{1} << field * kField; };
+    std::array<std::uint64_t, 256> sums{};
+    for (unsigned c = 0; c < 256; ++c) {
+        if (c >= 'a' && c <= 'z') sums[c] = one(kLetter);
+        if (c >= 'A' && c <= 'Z') sums[c] = one(kLetter) | one(kCapital);
+        if (c >= '0' && c <= '9') sums[c] = one(kDigit);
+        if (c == ' ' || (c >= '\t' && c <= '\r')) sums[c] = one(kSpace);
+        if (c == '\n' || c == '\r') sums[c] |= one(kBreak);
     }
-    const bool blank = piece[0] == ' ';
+    return sums;
+}();
+
+// The kind of a piece of ASCII from the sums of its first bytes. Fewer than 2^12 are looked at, so
+// that no field overflows: a longer piece goes on as it begins.
+constexpr std::size_t kLooked = 4095;
+
+Kind kind_of_ascii(std::string_view piece, std::uint64_t sums) {
+    const auto number = [&](Field field) { return sums >> field * kField & ((1u << kField) - 1); };
+    const std::uint64_t letters = number(kLetter);
     if (letters > 0) {
-        if (later_capitals > 0) return blank ? kBlankCapitals : kCapitals;
-        const bool bare = (piece[0] | 0x20) >= 'a' && (piece[0] | 0x20) <= 'z';
-        return bare ? kWord : blank ? kBlankWord : kOtherWord;
+        const char first = piece[piece[0] == ' ' && piece.size() > 1];
+        if (!((first | 0x20) >= 'a' && (first | 0x20) <= 'z')) return kNames;
+        const std::uint64_t capitals = number(kCapital);
+        if (capitals > 1) return capitals == letters ? kCapitals : kNames;
+        return capitals == 0 || first <= 'Z' ? kWords : kNames;
     }
-    if (digits > 0) return kDigits;
-    if (spaces == piece.size()) return kSpace;
-    return blank ? kBlankSymbols : kSymbols;
+    if (number(kDigit) > 0) return kDigits;
+    const std::size_t looked = std::min(piece.size(), kLooked);
+    if (number(kSpace) == looked) return number(kBreak) > 0 ? kNewlines : kIndents;
+    return looked - number(kSpace) > 3 ? kRules : kPunctuation;
 }
 
-// The kind and length of a piece of an English text.
-PieceCell cell_of(std::string_view piece) {
-    std::size_t length = 0;
-    std::size_t of_kind[kPieceKinds] = {};
-    for (std::size_t at = 0; at < piece.size(); ++length) {
+// The kind of any piece. Adds its characters to `amounts` if it is not null.
+Kind kind_of_piece(std::string_view piece, double* amounts) {
+    std::uint64_t sums = 0;
+    unsigned char bits = 0;
+    const std::size_t looked = std::min(piece.size(), kLooked);
+    for (std::size_t i = 0; i < looked; ++i) {
+        const auto byte = static_cast<unsigned char>(piece[i]);
+        sums += kSums[byte];
+        bits |= byte;
+    }
+    for (std::size_t i = looked; i < piece.size(); ++i)
+        bits |= static_cast<unsigned char>(piece[i]);
+    if (bits < 0x80) {
+        const Kind found = kind_of_ascii(piece, sums);
+        if (amounts != nullptr) amounts[found * kAmounts + 2] += static_cast<double>(piece.size());
+        return found;
+    }
+    std::uint32_t of_kind[kKinds] = {};
+    std::uint32_t most = 0;
+    Kind found = kControls;
+    bool decided = false;
+    for (std::size_t at = 0; at < piece.size();) {
         const CodePoint point = decode(piece, at);
         at += point.size;
-        if (point.value < 0x80) continue;
-        const CharClass c = char_class(point.value);
-        Kind kind = script_of(point.value);
-        if (c == CharClass::space)
-            kind = kSpace;
-        else if (c == CharClass::other && kind != kAstral)
-            kind = kOtherSymbols;
-        ++of_kind[kind];
+        if (point.value < 0x80) {
+            // ASCII inside such a piece is a space or a few letters: they count as plain words.
+            if (amounts != nullptr) amounts[kWords * kAmounts + 2] += 1;
+            continue;
+        }
+        const Kind own = kind_of(point.value);
+        if (amounts != nullptr) amounts[own * kAmounts + 2] += 1;
+        if (decided) continue;
+        if (decides(own)) {
+            found = own;
+            decided = true;
+        } else if (++of_kind[own] > most) {
+            most = of_kind[own];
+            found = own;
+        }
     }
-    const std::size_t* most = std::max_element(of_kind, of_kind + kPieceKinds);
-    const std::size_t kind =
-        *most == 0 ? kind_of_ascii(piece) : static_cast<std::size_t>(most - of_kind);
-    const std::size_t capped = std::min(length, kPieceLengths);
-    return {kind * kPieceLengths + capped - 1,
-            static_cast<double>(length) / static_cast<double>(capped), 0};
-}
-
-// Call visit(cell) for each piece of the text, as if it were English; return whether it is not.
-template <class Visit>
-bool for_each_cell(Pattern pattern, std::string_view text, StopToken& stop, Visit visit) {
-    std::size_t plain = 0;
-    std::size_t latin = 0;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = piece_end(pattern, text, at);
-        stop.check(20 + 2 * (end - at));
-        PieceCell cell = cell_of(text.substr(at, end - at));
-        cell.end = at = end;
-        const std::size_t kind = cell.index / kPieceLengths;
-        plain += kind < kForeignWord;
-        latin += kind == kLatin;
-        visit(cell);
-    }
-    return latin * 20 > plain;
+    return found;
 }
 
 }  // namespace
 
-std::vector<PieceCell> piece_cells(Pattern pattern, std::string_view text) {
-    std::vector<PieceCell> cells;
-    const bool foreign = for_each_cell(pattern, text, StopToken::none(),
-                                       [&](const PieceCell& cell) { cells.push_back(cell); });
-    if (foreign)
-        for (PieceCell& cell : cells)
-            if (cell.index / kPieceLengths < kForeignWord) cell.index += kToForeign * kPieceLengths;
-    return cells;
-}
-
-double estimate(Pattern pattern, std::string_view text, StopToken& stop) {
-    const float* table =
-        pattern == Pattern::o200k ? tables::kEstimateO200k : tables::kEstimateCl100k;
-    double total = 0;
-    double more = 0;  // what plain words cost more if the text is not English
-    const bool foreign = for_each_cell(pattern, text, stop, [&](const PieceCell& cell) {
-        const double tokens = cell.weight * static_cast<double>(table[cell.index]);
-        total += tokens;
-        if (cell.index / kPieceLengths < kForeignWord)
-            more +=
-                cell.weight * static_cast<double>(table[cell.index + kToForeign * kPieceLengths]) -
-                tokens;
-    });
-    return foreign ? total + more : total;
+void text_amounts(const Bpe& o200k, const Bpe& cl100k, std::string_view text, double* amounts,
+                  StopToken& stop) {
+    assert(o200k.pattern() == Pattern::o200k && cl100k.pattern() == Pattern::cl100k);
+    constexpr std::size_t kPortion = std::size_t{1} << 14;  // bytes: pieces that fit a cache
+    std::fill(amounts, amounts + kKinds * kAmounts, 0.0);
+    std::vector<PieceTokens> pieces;
+    for (const bool first : {true, false}) {
+        const Bpe& bpe = first ? o200k : cl100k;
+        for (std::size_t at = 0; at < text.size();) {
+            std::size_t begin = at;
+            pieces.clear();
+            bpe.count_pieces(text, at, std::min(at + kPortion, text.size()), pieces, stop);
+            for (const PieceTokens& piece : pieces) {
+                const std::string_view bytes = text.substr(begin, piece.end - begin);
+                const Kind found = kind_of_piece(bytes, first ? amounts : nullptr);
+                double* of = amounts + found * kAmounts;
+                of[first ? 0 : 1] += static_cast<double>(piece.tokens);
+                of[3] += first;
+                begin = piece.end;
+            }
+        }
+    }
 }
 
 }  // namespace ctxmem

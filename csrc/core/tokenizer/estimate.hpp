@@ -1,35 +1,61 @@
-// Estimating the tokens of a text without a vocabulary.
+// What a text is made of, for estimating its tokens in a vocabulary that is not at hand.
 //
-// The text is cut into the same pieces that the encoding cuts it into (pretokenise.hpp). A piece is
-// told by its kind (a word with a blank before it, digits, Han, ...) and its length in characters;
-// a table fitted by fit_estimate.py holds the mean number of tokens of each. Tokens are a sum over
-// pieces, so the means are the least-squares fit. Words of plain ASCII letters are dearer where
-// every twentieth word or more has other letters too: such a text is not English. Linear.
+// Vocabularies differ mostly by kind of text: one has few tokens of Thai, another splits every
+// digit. So a text is divided into kinds (plain words, digits, Han, ...), and of each kind four
+// amounts are taken: its tokens in o200k_base and in cl100k_base, which are counted exactly, its
+// characters and its pieces (pretokenise.hpp). An estimate is a sum of weighted amounts;
+// ctxmem/tokens/priors.py has the weights. Two passes of counting, and a table look-up for each
+// character that is not ASCII: linear.
+//
+// Tokens and pieces belong to a piece, and with it to one kind: that of most of its letters, except
+// that a combining mark, a point, a letter of Vietnamese or kana decides for the whole piece,
+// because it says what text it is. Characters belong to their own kind.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <string_view>
-#include <vector>
 
 #include "core/support/stop_token.hpp"
-#include "core/tokenizer/pretokenise.hpp"
+#include "core/tokenizer/bpe.hpp"
 
 namespace ctxmem {
 
-constexpr std::size_t kPieceKinds = 34;
-constexpr std::size_t kPieceLengths = 16;  // characters; longer pieces count in proportion
-constexpr std::size_t kPieceCells = kPieceKinds * kPieceLengths;
+// The names are the keys of stored calibrations (ctxmem/tokens/calibration.py).
+inline constexpr std::array<std::string_view, 52> kTextKinds = {
+    // ASCII
+    "words",        // letters, no capital but the first
+    "names",        // letters behind a symbol, or with capitals inside
+    "capitals",     // two letters or more, capitals only
+    "digits",       //
+    "punctuation",  // up to three symbols
+    "rules",        // four symbols or more
+    "newlines",     // whitespace with a line break
+    "indents",      // whitespace without one
+    // Alphabets
+    "latin", "vietnamese", "phonetic", "combining", "greek", "greek_old", "cyrillic", "armenian",
+    "hebrew", "hebrew_points", "arabic", "arabic_marks", "georgian", "ethiopic",
+    // South and South-East Asia
+    "devanagari", "bengali", "gurmukhi", "gujarati", "oriya", "tamil", "telugu", "kannada",
+    "malayalam", "sinhala", "thai", "lao", "tibetan", "myanmar", "khmer",
+    // East Asia
+    "kana", "han", "han_rare", "hangul", "jamo",
+    // Others
+    "wide",          // punctuation and letters of full width
+    "typographic",   // quotation marks, dashes, signs of Latin-1
+    "symbols",       // arrows, operators, boxes
+    "emoji",         //
+    "math_letters",  //
+    "spaces",        // whitespace beyond ASCII
+    "digits_other",  // digits and numbers beyond ASCII
+    "letters",       // of any other script of the basic plane
+    "letters_far",   // of any other script beyond it
+    "controls"};
 
-// A cell of the table and how often it counts: 1, or length / kPieceLengths for longer pieces.
-struct PieceCell {
-    std::size_t index;  // kind * kPieceLengths + length - 1
-    double weight;
-    std::size_t end;  // of the piece, in the text
-};
+constexpr std::size_t kKinds = kTextKinds.size();
+constexpr std::size_t kAmounts = 4;  // tokens of o200k_base and cl100k_base, characters, pieces
 
-// The cell of every piece of valid UTF-8, in order.
-std::vector<PieceCell> piece_cells(Pattern pattern, std::string_view text);
-
-// The expected number of tokens of valid UTF-8; 0 for an empty text.
-double estimate(Pattern pattern, std::string_view text, StopToken& stop = StopToken::none());
+// amounts[kind * kAmounts + amount] of valid UTF-8. Requires the patterns of the two encodings.
+void text_amounts(const Bpe& o200k, const Bpe& cl100k, std::string_view text, double* amounts,
+                  StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <queue>
+#include <utility>
 
 #include "core/tokenizer/merge_model.hpp"
 
@@ -39,7 +40,7 @@ void CharacterTable::set(char32_t character, Symbol symbol) {
 
 MergeEncoder::MergeEncoder(std::span<const Merge> merges, std::span<const std::string_view> texts,
                            const std::vector<bool>& is_base)
-    : table_(merges.size()), parts_(texts.size(), {kNoSymbol, kNoSymbol, 0, 0, 0}) {
+    : table_(merges.size()), parts_(texts.size(), {kNoSymbol, kNoSymbol, 0, 0, 0, 0}) {
     for (const Merge& merge : merges) table_.set(merge);
     for (std::size_t i = 0; i < texts.size(); ++i) {
         parts_[i].size = static_cast<std::uint32_t>(texts[i].size());
@@ -53,51 +54,64 @@ MergeEncoder::MergeEncoder(std::span<const Merge> merges, std::span<const std::s
     trie_ = Trie(std::move(made));
 }
 
-// How each symbol is made; clears ordered_ where ranks do not rise. Requires merges by rank.
+// How each symbol is made. Requires merges by rank.
 void MergeEncoder::find_parts(std::span<const Merge> merges) {
-    std::vector<const Merge*> early;  // a part was not made when the merge was looked at
-    for (const Merge& merge : merges) {
+    // Merges wait for a part that is not made yet: lists of them for each symbol.
+    constexpr std::uint32_t kEnd = 0xFFFFFFFFu;
+    std::vector<std::uint32_t> waiting(parts_.size(), kEnd);
+    std::vector<std::uint32_t> next(merges.size(), kEnd);
+    std::vector<std::uint32_t> ready;
+    for (std::uint32_t given = 0; given < merges.size() && ordered_; ++given) {
+        const Merge& merge = merges[given];
         if (table_.find(merge.left, merge.right).rank != merge.rank) continue;  // given again later
-        const Parts& left = parts_[merge.left];
-        const Parts& right = parts_[merge.right];
-        Parts& result = parts_[merge.result];
-        if (!left.made || !right.made) {
-            early.push_back(&merge);
-            continue;
+        ready.assign(1, given);
+        while (!ready.empty()) {
+            const std::uint32_t i = ready.back();
+            ready.pop_back();
+            const Symbol left = merges[i].left;
+            const Symbol right = merges[i].right;
+            Parts& result = parts_[merges[i].result];
+            if (!parts_[left].made || !parts_[right].made) {
+                const Symbol missing = parts_[left].made ? right : left;
+                next[i] = waiting[missing];
+                waiting[missing] = i;
+                continue;
+            }
+            if (result.made && result.rank == 0) ordered_ = false;  // a base symbol is made again
+            if (result.made || !neighbours(left, right, true)) continue;
+            result.left = left;
+            result.right = right;
+            result.rank = merges[i].rank;
+            result.time = std::max({result.rank, parts_[left].time, parts_[right].time});
+            result.made = 1;
+            for (std::uint32_t w = std::exchange(waiting[merges[i].result], kEnd); w != kEnd;
+                 w = next[w])
+                ready.push_back(w);
         }
-        if (result.made && result.rank == 0) ordered_ = false;  // a base symbol is made again
-        if (left.rank >= merge.rank || right.rank >= merge.rank) ordered_ = false;
-        if (!ordered_) return;
-        if (result.made || !neighbours(merge.left, merge.right, merge.rank, false)) continue;
-        result.left = merge.left;
-        result.right = merge.right;
-        result.rank = merge.rank;
-        result.made = 1;
     }
-    for (const Merge* merge : early)
-        if (parts_[merge->left].made && parts_[merge->right].made) ordered_ = false;
 }
 
-// Whether two symbols that are made are the encoding of their text by merges of rank below `limit`.
-// `left_is_longest` says that no longer symbol that is made matches where `left` begins: then the
-// merge of the two, if there is one, is forestalled by another.
-bool MergeEncoder::neighbours(Symbol left, Symbol right, std::uint32_t limit,
-                              bool left_is_longest) const {
-    // Of equal ranks the leftmost comes first: that is the merge across the border, unless the one
-    // undone was on the left of it. So after undoing one on the right, an equal rank counts too.
+// Whether two symbols that are made are the encoding of their text. `left_is_longest` says that no
+// longer symbol that is made matches where `left` begins: then the merge of the two, if there is
+// one, is forestalled by another.
+bool MergeEncoder::neighbours(Symbol left, Symbol right, bool left_is_longest) const {
+    std::uint32_t limit = kNoSymbol;  // of ranks that come before the merge undone last
     for (;;) {
         if (!left_is_longest) {
             const std::uint32_t rank = table_.find(left, right).rank;
             if (rank != 0 && rank < limit) return false;
         }
+        left_is_longest = false;
         const Parts& one = parts_[left];
         const Parts& two = parts_[right];
-        if (one.rank > two.rank) {
-            limit = one.rank;
+        // Of equal times, what is on the left was made first.
+        if (one.time > two.time) {
+            limit = parts_[one.right].time == one.time ? one.rank : one.time;
             left = one.right;
-            left_is_longest = false;
-        } else if (two.rank > 0) {
-            limit = two.rank + 1;
+        } else if (two.time > 0) {
+            const bool at_once =
+                parts_[two.left].time == two.time && parts_[two.right].time != two.time;
+            limit = (at_once ? two.rank : two.time) + 1;
             right = two.left;
         } else {
             return true;
@@ -131,8 +145,7 @@ std::optional<std::int64_t> MergeEncoder::encode(std::string_view text, MergeWor
             if (count > 0) {
                 // In long runs of one symbol the questions outnumber the bytes by far.
                 if (++questions > 256 + furthest) return std::nullopt;
-                if (!neighbours(last & ~kLongest, candidates[i].second, 0xFFFFFFFFu,
-                                (last & kLongest) != 0))
+                if (!neighbours(last & ~kLongest, candidates[i].second, (last & kLongest) != 0))
                     continue;
             }
             next = candidates[i].second | (i + 1 == candidates.size() ? kLongest : 0);

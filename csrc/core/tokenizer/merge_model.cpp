@@ -23,17 +23,29 @@ std::uint32_t place_of_pair(char32_t before, char32_t after) {
     return std::max(hash, 1u << 14);
 }
 
+StringIndex index_of(std::span<const std::string_view> vocabulary) {
+    if (vocabulary.size() >= kNoSymbol / 2)
+        throw std::invalid_argument("a vocabulary of more than 2**31 tokens");
+    StringIndex ids(vocabulary.size());
+    for (std::uint32_t i = 0; i < vocabulary.size(); ++i) ids.set(vocabulary[i], i);
+    return ids;
+}
+
 }  // namespace
+
+MergeModel::MergeModel(std::span<const std::string_view> vocabulary, std::vector<Merge> merges,
+                       const MergeOptions& options)
+    : options_(options) {
+    read(vocabulary, merges, index_of(vocabulary));
+}
 
 MergeModel::MergeModel(std::span<const std::string_view> vocabulary,
                        std::span<const std::pair<std::string_view, std::string_view>> merges,
                        const MergeOptions& options)
-    : options_(options), affixed_(!options.prefix.empty() || !options.suffix.empty()), whole_(0) {
-    if (vocabulary.size() >= kNoSymbol / 2 || merges.size() >= kNoSymbol / 2)
-        throw std::invalid_argument("a vocabulary of more than 2**31 tokens");
-    StringIndex ids(vocabulary.size());
-    for (std::uint32_t i = 0; i < vocabulary.size(); ++i) ids.set(vocabulary[i], i);
-
+    : options_(options) {
+    if (merges.size() >= kNoSymbol / 2)
+        throw std::invalid_argument("a vocabulary of more than 2**31 merges");
+    const StringIndex ids = index_of(vocabulary);
     const auto id_of = [&](std::string_view token, std::size_t i) {
         const Symbol id = ids.find(token);
         if (id == kNoSymbol)
@@ -52,6 +64,13 @@ MergeModel::MergeModel(std::span<const std::string_view> vocabulary,
         list.push_back(
             {id_of(left, i), id_of(right, i), id_of(joined, i), static_cast<std::uint32_t>(i + 1)});
     }
+    read(vocabulary, list, ids);
+}
+
+void MergeModel::read(std::span<const std::string_view> vocabulary,
+                      const std::vector<Merge>& merges, const StringIndex& ids) {
+    const MergeOptions& options = options_;
+    affixed_ = !options.prefix.empty() || !options.suffix.empty();
     read_bases(ids, vocabulary);
 
     // The text of each token, as pieces have it.
@@ -69,14 +88,14 @@ MergeModel::MergeModel(std::span<const std::string_view> vocabulary,
         is_base[i] =
             options.byte_level ? texts[i].size() == 1 : decode(texts[i], 0).size == texts[i].size();
     }
-    encoder_ = MergeEncoder(list, texts, is_base);
+    encoder_ = MergeEncoder(merges, texts, is_base);
 
     // What replaces an unknown character must take part in no merge.
     std::vector<bool> replaces(vocabulary.size(), false);
     if (unknown_ != kNoSymbol) replaces[unknown_] = true;
     for (const Symbol byte : bytes_)
         if (options.byte_fallback && byte != kNoSymbol) replaces[byte] = true;
-    const bool apart = std::none_of(list.begin(), list.end(), [&](const Merge& merge) {
+    const bool apart = std::none_of(merges.begin(), merges.end(), [&](const Merge& merge) {
         return replaces[merge.left] || replaces[merge.right];
     });
     const bool covered =
@@ -122,7 +141,9 @@ void MergeModel::read_bases(const StringIndex& ids, std::span<const std::string_
     for (unsigned byte = 0; byte < 256; ++byte) {
         const std::string name = {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
         bytes_[byte] = ids.find(name);
-        all_bytes_ = all_bytes_ && bytes_[byte] != kNoSymbol;
+        // A character of one byte that is in the vocabulary is never replaced.
+        all_bytes_ = all_bytes_ && (bytes_[byte] != kNoSymbol ||
+                                    (byte < 0x80 && bases_[0].find(byte) != kNoSymbol));
     }
     if (options_.unknown) unknown_ = ids.find(*options_.unknown);
 }

@@ -10,17 +10,28 @@
 // encoding of their own text. For a merge elsewhere changes neither the pairs of a part nor their
 // order; so the first merge across the border of two neighbours would happen as well if they were
 // alone, and the other way round. Whether two neighbours are the encoding of their own text is asked
-// by undoing their merges backwards, the later first: if ever the two symbols at the border have a
-// merge whose rank is below that of the merge undone last, that merge would have come first.
+// by undoing their merges backwards, the last first: if ever the two symbols at the border have a
+// merge that would have come before the merge undone last, they are not.
+//
+// When a merge comes. Usually ranks rise: a merge has a higher rank than those that make its parts,
+// and merges come in the order of their ranks. But lists of all splits of each symbol (Llama 3,
+// Gemma) have merges of a lower rank than one of their parts, and some do happen; such a merge comes
+// at once after the part, whatever its rank. So call the highest rank of the merges that a symbol
+// takes its time. Of two symbols that are made independently, side by side, the one of lower time is
+// made first, of equal times the left one: the lowest rank in one of them, if it is below that time,
+// is the lowest of both. Let the merge undone be of rank r and time t. If it is on the left, a merge
+// across the border comes before it if its rank is below t, as the merge of rank t comes between the
+// making of the part at the border and the merge undone; but if that part has time t itself, the
+// merge undone follows it at once, and the rank has to be below r. If it is on the right, the same
+// holds, but that an equal rank across the border comes first, since it is further left; and that a
+// part of time t on the far side is made after one of time t at the border, so that t counts.
 //
 // Undoing needs to know how a symbol is made. The encoding of a symbol's text is unique, so there is
-// at most one merge that makes the symbol last, and it is a listed merge of two symbols that are
-// neighbours by the merges before it. All symbols are gone through in the order of the merges'
-// ranks, and the first merge of each that passes is kept. That is right if ranks rise, which means
-// that a merge comes after those that make its two parts; then the ranks of the merges of a text
-// rise too. Lists where they do not are counted as defined. A symbol that no listed merge passes
-// for is never made: it is left out of the trie that gives the candidates. It makes no difference
-// whether a list has one merge for each symbol (GPT-2, Qwen) or all of them (Llama, Gemma).
+// at most one merge that makes the symbol last: a listed merge of two symbols that are made, and are
+// neighbours but for that merge. All merges are gone through in the order of their ranks, and again
+// where a part is made later. A symbol for which none is found is never made, and is left out of the
+// trie that gives the candidates. So it makes no difference whether a list has one merge for each
+// symbol (GPT-2, Qwen) or all of them.
 //
 // Cuts. A merge across the border of two characters x and y makes a symbol that contains x followed
 // by y. So where no merge makes a symbol that contains xy, the text is cut exactly, and the parts
@@ -133,7 +144,7 @@ public:
     MergeEncoder(std::span<const Merge> merges, std::span<const std::string_view> texts,
                  const std::vector<bool>& is_base);
 
-    // Whether ranks rise, so that encoding from left to right is exact.
+    // Whether it is known how each symbol is made, so that encoding from left to right is exact.
     bool ordered() const { return ordered_; }
 
     // Whether encoding the text of a symbol gives that symbol.
@@ -151,13 +162,14 @@ public:
 private:
     struct Parts {
         Symbol left, right;
-        std::uint32_t rank;  // 0 for a base symbol
+        std::uint32_t rank;  // of the merge that makes it, 0 for a base symbol
+        std::uint32_t time;  // the highest rank of the merges that it takes, 0 for a base symbol
         std::uint32_t size : 31;
         std::uint32_t made : 1;
     };
 
     void find_parts(std::span<const Merge> merges);
-    bool neighbours(Symbol left, Symbol right, std::uint32_t limit, bool left_is_longest) const;
+    bool neighbours(Symbol left, Symbol right, bool left_is_longest) const;
 
     MergeTable table_;
     std::vector<Parts> parts_;
@@ -184,6 +196,10 @@ public:
                std::span<const std::pair<std::string_view, std::string_view>> merges,
                const MergeOptions& options);
 
+    // The same with merges of places in the vocabulary, in the order of their ranks.
+    MergeModel(std::span<const std::string_view> vocabulary, std::vector<Merge> merges,
+               const MergeOptions& options);
+
     std::int64_t count(std::string_view piece) const override;
 
     // The same by the heap alone.
@@ -193,6 +209,8 @@ public:
     bool fast() const { return fast_; }
 
 private:
+    void read(std::span<const std::string_view> vocabulary, const std::vector<Merge>& merges,
+              const StringIndex& ids);
     void read_bases(const StringIndex& ids, std::span<const std::string_view> vocabulary);
     void add_base(const StringIndex& ids, char32_t c, std::string_view name);
     void read_pairs(std::span<const std::string_view> texts);
@@ -209,7 +227,7 @@ private:
     std::array<CharacterTable, 4> bases_;
     bool affixed_ = false;
     std::array<Symbol, 256> bytes_{};  // the tokens <0x00> to <0xFF>
-    bool all_bytes_ = false;
+    bool all_bytes_ = false;  // all that replace some character
     Symbol unknown_ = kNoSymbol;
     bool fast_ = false;
     StringIndex whole_;  // texts that are one token only if they are a whole piece

@@ -129,6 +129,8 @@ private:
 
 class FormNormaliser final : public Normaliser {
 public:
+    bool keeps_parts() const override { return true; }
+
     explicit FormNormaliser(Form form) : form_(form), bit_(static_cast<std::uint8_t>(form)) {
         for (unsigned lead = 0xC2; lead < 0xF0; ++lead) {
             const unsigned size = lead < 0xE0 ? 2 : 3, bits = 6 * (size - 1);

@@ -17,6 +17,7 @@ namespace {
 // One piece at a time, any text ---------------------------------------------------------------
 
 bool is_letter(CharClass c) { return c >= CharClass::upper && c <= CharClass::letter; }
+bool is_number(CharClass c) { return c == CharClass::number; }
 bool is_symbol(CharClass c) { return c == CharClass::other || c == CharClass::mark; }
 bool is_space(CharClass c) { return c == CharClass::space || c == CharClass::newline; }
 
@@ -25,27 +26,32 @@ struct Char {
     std::size_t end;
 };
 
+// `marks`: a mark counts as a letter.
+template <bool marks = false>
 inline Char char_at(std::string_view text, std::size_t at) {
     const CodePoint point = decode(text, at);
-    return {char_class(point.value), at + point.size};
+    const CharClass kind = char_class(point.value);
+    return {marks && kind == CharClass::mark ? CharClass::letter : kind, at + point.size};
 }
 
 // Where the run of characters that `belongs` accepts ends.
-template <class Belongs>
+template <bool marks = false, class Belongs>
 std::size_t run_end(std::string_view text, std::size_t at, Belongs belongs) {
     while (at < text.size()) {
-        const Char c = char_at(text, at);
+        const Char c = char_at<marks>(text, at);
         if (!belongs(c.kind)) break;
         at = c.end;
     }
     return at;
 }
 
-// The length of 's, 't, 'm, 'd, 'll, 've or 're at `at`, in either case; 0 if there is none.
-std::size_t contraction(std::string_view text, std::size_t at) {
+// The length of 's, 't, 'm, 'd, 'll, 've or 're at `at`; 0 if there is none. The gpt2 family has
+// them in lower case only.
+std::size_t contraction(Pattern::Family family, std::string_view text, std::size_t at) {
     if (at + 1 >= text.size() || text[at] != '\'') return 0;
+    const char fold = family == Pattern::Family::gpt2 ? 0 : 0x20;
     const auto lower = [&](std::size_t i) -> char {
-        return i < text.size() ? static_cast<char>(text[i] | 0x20) : '\0';
+        return i < text.size() ? static_cast<char>(text[i] | fold) : '\0';
     };
     const char first = lower(at + 1);
     const char second = lower(at + 2);
@@ -53,32 +59,35 @@ std::size_t contraction(std::string_view text, std::size_t at) {
     if ((first == 'l' && second == 'l') || ((first == 'v' || first == 'r') && second == 'e'))
         return 3;
     // The long s, U+017F, folds to s.
-    if (text[at + 1] == '\xC5' && at + 2 < text.size() && text[at + 2] == '\xBF') return 3;
+    if (fold && text[at + 1] == '\xC5' && at + 2 < text.size() && text[at + 2] == '\xBF') return 3;
     return 0;
 }
 
-// Up to three numbers.
-std::size_t number_end(std::string_view text, std::size_t at) {
-    for (int i = 0; i < 3 && at < text.size(); ++i) {
+// As many numbers as a piece may have.
+std::size_t number_end(const Pattern& pattern, std::string_view text, std::size_t at) {
+    if (pattern.digits == 0) return run_end(text, at, is_number);
+    for (int i = 0; i < pattern.digits && at < text.size(); ++i) {
         const Char c = char_at(text, at);
-        if (c.kind != CharClass::number) break;
+        if (!is_number(c.kind)) break;
         at = c.end;
     }
     return at;
 }
 
-// Symbols and the newlines after them (in o200k slashes too).
-std::size_t symbols_end(Pattern pattern, std::string_view text, std::size_t at) {
-    at = run_end(text, at, is_symbol);
+// Symbols and the newlines (and slashes) after them.
+template <bool marks = false>
+std::size_t symbols_end(const Pattern& pattern, std::string_view text, std::size_t at) {
+    at = run_end<marks>(text, at, is_symbol);
+    if (pattern.family == Pattern::Family::gpt2) return at;
     while (at < text.size() &&
-           (text[at] == '\n' || text[at] == '\r' || (pattern == Pattern::o200k && text[at] == '/')))
+           (text[at] == '\n' || text[at] == '\r' || (pattern.slash && text[at] == '/')))
         ++at;
     return at;
 }
 
-// Whitespace at `at`: up to its last newline; else all of it at the end of the text; else all but
-// the last character, which goes with what follows.
-std::size_t space_end(Pattern pattern, std::string_view text, std::size_t at) {
+// Whitespace at `at`: up to its last newline (not in gpt2); else all of it at the end of the text;
+// else all but the last character, which goes with what follows.
+std::size_t space_end(const Pattern& pattern, std::string_view text, std::size_t at) {
     std::size_t end = at;
     std::size_t last = at;
     std::size_t after_newline = at;
@@ -90,8 +99,8 @@ std::size_t space_end(Pattern pattern, std::string_view text, std::size_t at) {
         if (c.kind == CharClass::newline) after_newline = end;
     }
     const bool to_the_end = end == text.size();
-    if (to_the_end && pattern == Pattern::cl100k) return end;
-    if (after_newline > at) return after_newline;
+    if (to_the_end && pattern.whole_end) return end;
+    if (after_newline > at && pattern.family != Pattern::Family::gpt2) return after_newline;
     return to_the_end || last == at ? end : last;
 }
 
@@ -123,9 +132,9 @@ Word word_at(std::string_view text, std::size_t at) {
     return {caseless_end, end > at ? end : 0};
 }
 
-std::size_t piece_end_o200k(std::string_view text, std::size_t at) {
+std::size_t piece_end_o200k(const Pattern& pattern, std::string_view text, std::size_t at) {
     const Char first = char_at(text, at);
-    if (first.kind == CharClass::number) return number_end(text, at);
+    if (first.kind == CharClass::number) return number_end(pattern, text, at);
     if (first.kind != CharClass::newline) {
         const bool prefix = !is_letter(first.kind);
         const Word word = word_at(text, prefix ? first.end : at);
@@ -134,27 +143,41 @@ std::size_t piece_end_o200k(std::string_view text, std::size_t at) {
         // tried both ways before the second.
         if (end == 0 && first.kind == CharClass::mark) end = word_at(text, at).end;
         if (end == 0) end = word.upper_only;
-        if (end != 0) return end + contraction(text, end);
+        if (end != 0)
+            return end + (pattern.contractions ? contraction(pattern.family, text, end) : 0);
     }
-    if (is_symbol(first.kind)) return symbols_end(Pattern::o200k, text, at);
+    if (is_symbol(first.kind)) return symbols_end(pattern, text, at);
     if (text[at] == ' ' && first.end < text.size() && is_symbol(char_at(text, first.end).kind))
-        return symbols_end(Pattern::o200k, text, first.end);
-    return space_end(Pattern::o200k, text, at);
+        return symbols_end(pattern, text, first.end);
+    return space_end(pattern, text, at);
 }
 
-std::size_t piece_end_cl100k(std::string_view text, std::size_t at) {
-    const Char first = char_at(text, at);
-    if (is_letter(first.kind)) return run_end(text, at, is_letter);
-    if (first.kind == CharClass::number) return number_end(text, at);
-    if (const std::size_t size = contraction(text, at)) return at + size;
+template <bool marks>
+std::size_t piece_end_cl100k(const Pattern& pattern, std::string_view text, std::size_t at) {
+    const Char first = char_at<marks>(text, at);
+    if (is_letter(first.kind)) return run_end<marks>(text, at, is_letter);
+    if (first.kind == CharClass::number) return number_end(pattern, text, at);
+    if (pattern.contractions)
+        if (const std::size_t size = contraction(pattern.family, text, at)) return at + size;
     if (first.kind != CharClass::newline && first.end < text.size()) {
-        const CharClass next = char_at(text, first.end).kind;
-        if (is_letter(next)) return run_end(text, first.end, is_letter);
-        if (text[at] == ' ' && is_symbol(next))
-            return symbols_end(Pattern::cl100k, text, first.end);
+        const CharClass next = char_at<marks>(text, first.end).kind;
+        if (is_letter(next)) return run_end<marks>(text, first.end, is_letter);
+        if (text[at] == ' ' && is_symbol(next)) return symbols_end<marks>(pattern, text, first.end);
     }
-    if (is_symbol(first.kind)) return symbols_end(Pattern::cl100k, text, at);
-    return space_end(Pattern::cl100k, text, at);
+    if (is_symbol(first.kind)) return symbols_end<marks>(pattern, text, at);
+    return space_end(pattern, text, at);
+}
+
+std::size_t piece_end_gpt2(const Pattern& pattern, std::string_view text, std::size_t at) {
+    if (pattern.contractions)
+        if (const std::size_t size = contraction(pattern.family, text, at)) return at + size;
+    // A blank goes with what follows it.
+    const std::size_t from = at + (text[at] == ' ' && at + 1 < text.size());
+    const CharClass kind = char_at(text, from).kind;
+    if (is_letter(kind)) return run_end(text, from, is_letter);
+    if (is_number(kind)) return number_end(pattern, text, from);
+    if (is_symbol(kind)) return symbols_end(pattern, text, from);
+    return space_end(pattern, text, at);
 }
 
 // Blocks of ASCII -----------------------------------------------------------------------------
@@ -239,8 +262,37 @@ constexpr std::uint64_t below(std::size_t bit) {
     return bit >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bit) - 1;
 }
 
-template <Pattern pattern>
-PieceStarts starts_of(const char* block, std::size_t size, bool at_end) {
+using Family = Pattern::Family;
+
+// The digits that start a piece: every one, every third of a run, or the first.
+std::uint64_t number_starts(std::uint8_t most, std::uint64_t digit) {
+    if (most == 1) return digit;
+    std::uint64_t next = digit & ~(digit << 1);
+    if (most == 0) return next;
+    std::uint64_t starts = next;
+    std::uint64_t run = digit;
+    for (int i = 0; i < most; ++i) run &= digit << (i + 1);
+    while ((next = next << most & run) != 0) starts |= next;
+    return starts;
+}
+
+// What starts a piece in whitespace. In gpt2 a run does, and its last character if something
+// follows. In the others so does what stands after the last newline: blanks after a newline, unless
+// another newline ends them; and the last character only if it is no newline.
+template <Family family>
+std::uint64_t space_starts(std::uint64_t blank_or_tab, std::uint64_t newline) {
+    const std::uint64_t space = blank_or_tab | newline;
+    std::uint64_t starts = space & ~(space << 1);
+    if constexpr (family == Family::gpt2) return starts | (space & ~(space >> 1));
+    starts |= blank_or_tab & ~(space >> 1);
+    std::uint64_t inner = blank_or_tab & newline >> 1;
+    for (std::uint64_t more = inner; more != 0; inner |= more)
+        more = inner >> 1 & blank_or_tab & ~inner;
+    return starts | (blank_or_tab & newline << 1 & ~inner);
+}
+
+template <Family family>
+PieceStarts starts_of(const Pattern& pattern, const char* block, std::size_t size, bool at_end) {
     const Classes is = classify(block);
     const std::size_t known =
         is.high == 0 ? size : std::min(size, static_cast<std::size_t>(std::countr_zero(is.high)));
@@ -253,37 +305,33 @@ PieceStarts starts_of(const char* block, std::size_t size, bool at_end) {
     const std::uint64_t blank_or_tab = is.space & ~newline;
     std::uint64_t symbol = ~(is.letter | is.digit | is.space);
 
-    // Newlines (o200k: and slashes) after symbols belong to them. The addition carries from the
-    // first newline after a symbol through the run of such characters and clears what it passes; a
+    // Newlines (and slashes) after symbols belong to them. The addition carries from the first
+    // newline after a symbol through the run of such characters and clears what it passes; a
     // further newline-after-symbol in the same run would stay set, so it is added back.
-    const std::uint64_t joinable = pattern == Pattern::o200k ? newline | is.slash : newline;
-    const std::uint64_t first = newline & before(symbol);
-    const std::uint64_t tail = joinable & (~(joinable + first) | first);
+    std::uint64_t tail = 0;
+    if constexpr (family != Family::gpt2) {
+        const std::uint64_t joinable = pattern.slash ? newline | is.slash : newline;
+        const std::uint64_t first = newline & before(symbol);
+        tail = joinable & (~(joinable + first) | first);
+    }
     symbol &= ~tail;
     const std::uint64_t free_newline = newline & ~tail;
     const std::uint64_t space = blank_or_tab | free_newline;
 
     // Symbols: a run starts a piece unless a blank before it did. One symbol alone is then the
-    // first character of a word that follows it.
+    // first character of a word that follows it, except in gpt2.
     const std::uint64_t symbol_start = symbol & ~before(symbol) & ~before(is.blank);
-    // Words: from the first letter, unless a space or a lone symbol is its first character.
-    std::uint64_t starts =
-        symbol_start | (is.letter & ~before(is.letter | blank_or_tab) & ~before(symbol_start));
-    if constexpr (pattern == Pattern::o200k) starts |= is.letter & ~is.lower & before(is.lower);
-    // Numbers: every third digit of a run.
-    std::uint64_t third = is.digit & ~before(is.digit);
-    starts |= third;
-    const std::uint64_t four = is.digit & is.digit << 1 & is.digit << 2 & is.digit << 3;
-    while ((third = third << 3 & four) != 0) starts |= third;
-    // Whitespace: a run starts a piece, and so does its last character, if it is no newline and
-    // something follows. What stands after the last newline starts a piece too: blanks after a
-    // newline, unless another newline ends them.
-    starts |= space & ~before(space);
-    starts |= blank_or_tab & ~(space >> 1);
-    std::uint64_t inner = blank_or_tab & free_newline >> 1;
-    for (std::uint64_t more = inner; more != 0; inner |= more)
-        more = inner >> 1 & blank_or_tab & ~inner;
-    starts |= blank_or_tab & before(free_newline) & ~inner;
+    std::uint64_t starts = symbol_start;
+    if constexpr (family == Family::gpt2) {
+        starts |= is.letter & ~before(is.letter | is.blank);
+        starts |= number_starts(pattern.digits, is.digit) & ~before(is.blank);
+    } else {
+        // Words: from the first letter, unless a space or a lone symbol is its first character.
+        starts |= is.letter & ~before(is.letter | blank_or_tab) & ~before(symbol_start);
+        starts |= number_starts(pattern.digits, is.digit);
+    }
+    if constexpr (family == Family::o200k) starts |= is.letter & ~is.lower & before(is.lower);
+    starts |= space_starts<family>(blank_or_tab, free_newline);
 
     // How far this holds. Whitespace that may go on is cut at its start; a contraction looks two
     // bytes ahead.
@@ -294,17 +342,18 @@ PieceStarts starts_of(const char* block, std::size_t size, bool at_end) {
     else
         certain = 0;
 
-    // Contractions: part of the word before them (o200k), or pieces of their own (cl100k).
+    // Contractions: part of the word before them (o200k), or pieces of their own.
     std::uint64_t quotes = is.apostrophe & below(certain + 1) & is.letter >> 1;
-    quotes &= pattern == Pattern::o200k ? before(is.letter) : symbol_start;
+    quotes &= family == Family::o200k ? before(is.letter) : symbol_start;
+    if (!pattern.contractions) quotes = 0;
     std::size_t last_end = 0;
     for (; quotes != 0; quotes &= quotes - 1) {
         const auto at = static_cast<std::size_t>(std::countr_zero(quotes));
-        const std::size_t length = contraction({block, known}, at);
+        const std::size_t length = contraction(family, {block, known}, at);
         // A second one in a row is not after a word: it starts a piece like any lone symbol.
-        if (length == 0 || (pattern == Pattern::o200k && at == last_end)) continue;
+        if (length == 0 || (family == Family::o200k && at == last_end)) continue;
         last_end = at + length;
-        const std::uint64_t inside = below(last_end) & ~below(at + (pattern == Pattern::cl100k));
+        const std::uint64_t inside = below(last_end) & ~below(at + (family != Family::o200k));
         starts &= ~inside;
         if (last_end < kBlock) starts |= std::uint64_t{1} << last_end;
     }
@@ -317,12 +366,18 @@ PieceStarts starts_of(const char* block, std::size_t size, bool at_end) {
 }  // namespace
 
 std::size_t piece_end(Pattern pattern, std::string_view text, std::size_t at) {
-    return pattern == Pattern::o200k ? piece_end_o200k(text, at) : piece_end_cl100k(text, at);
+    if (pattern.family == Family::o200k) return piece_end_o200k(pattern, text, at);
+    if (pattern.family == Family::gpt2) return piece_end_gpt2(pattern, text, at);
+    return pattern.marks ? piece_end_cl100k<true>(pattern, text, at)
+                         : piece_end_cl100k<false>(pattern, text, at);
 }
 
 PieceStarts piece_starts(Pattern pattern, const char* block, std::size_t size, bool at_end) {
-    return pattern == Pattern::o200k ? starts_of<Pattern::o200k>(block, size, at_end)
-                                     : starts_of<Pattern::cl100k>(block, size, at_end);
+    switch (pattern.family) {
+        case Family::gpt2: return starts_of<Family::gpt2>(pattern, block, size, at_end);
+        case Family::cl100k: return starts_of<Family::cl100k>(pattern, block, size, at_end);
+        default: return starts_of<Family::o200k>(pattern, block, size, at_end);
+    }
 }
 
 }  // namespace ctxmem

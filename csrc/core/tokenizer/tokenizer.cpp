@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/tokenizer/split.hpp"
+
 namespace ctxmem {
 namespace {
 
@@ -65,6 +67,20 @@ std::int64_t Tokenizer::count_normalised(std::string_view text, bool first, Stop
     else
         sink.piece(text);
     return sink.total();
+}
+
+bool Tokenizer::additive() const {
+    const Pattern* pattern = nullptr;
+    Pattern own{};
+    if (parts_.bpe != nullptr) {
+        own = parts_.bpe->pattern();
+        pattern = &own;
+    } else if (parts_.pre_tokeniser != nullptr) {
+        pattern = known_pattern(*parts_.pre_tokeniser);
+    }
+    return pattern != nullptr && ctxmem::additive(*pattern) && raw_.within_lines() &&
+           normalised_.within_lines() &&
+           (parts_.normaliser == nullptr || parts_.normaliser->keeps_parts());
 }
 
 const Bpe* Tokenizer::plain_bpe() const {

@@ -44,6 +44,12 @@ public:
     void count_spans(std::string_view text, std::span<const ByteSpan> spans, std::int64_t* counts,
                      StopToken& stop = StopToken::none()) const;
 
+    // Whether counts add up at a border of the kind that additive(Pattern) names. The pattern has to
+    // be a known one; a normaliser must leave each part of a normal text as it is and join nothing
+    // across a newline, as the normal forms do; and no added token may take white space along or
+    // reach across a newline.
+    bool additive() const;
+
     // The byte pairs, if they are all there is: then a text is counted by them alone.
     const Bpe* plain_bpe() const;
 

@@ -67,7 +67,6 @@ private:
     Trie trie_;
     std::vector<double> scores_;
     double unknown_score_ = 0;
-    bool all_bytes_ = true;
     std::vector<bool> bytes_ = std::vector<bool>(256, false);  // <0x00> to <0xFF> that are tokens
     mutable WorkspacePool<UnigramWork> pool_;
 };

@@ -1,0 +1,123 @@
+"""Tokenizer files of public models in the caches of other libraries."""
+
+from __future__ import annotations
+
+import json
+import os
+import types
+from pathlib import Path
+
+import pytest
+from trained_tokenizers import trained
+
+import ctxmem
+from ctxmem.tokens import caches, names
+from ctxmem.tokens.counters import Native
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of an empty hub cache, the only place that is looked at."""
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(names, "_resolved", {})
+    monkeypatch.setattr(caches.importlib.util, "find_spec", lambda name: None)
+    return tmp_path / "hub"
+
+
+def cached(hub: Path, repository: str, revision: str = "abc", content: str = "{}") -> Path:
+    folder = hub / ("models--" + repository.replace("/", "--"))
+    snapshot = folder / "snapshots" / revision
+    snapshot.mkdir(parents=True, exist_ok=True)
+    path = snapshot / "tokenizer.json"
+    path.write_text(content, "utf-8")
+    return path
+
+
+def test_model_is_found_by_repository_and_by_its_last_part(hub: Path) -> None:
+    path = cached(hub, "Qwen/Qwen3-8B")
+    for name in ("Qwen/Qwen3-8B", "qwen/qwen3-8b", "qwen3-8b", "together_ai/Qwen/Qwen3-8B"):
+        assert path == caches.find(name)
+    for name in ("Qwen3", "Qwen3-8B-Base", "other/Qwen3", ""):
+        assert caches.find(name) is None
+
+
+def test_whole_name_goes_before_the_last_part(hub: Path) -> None:
+    cached(hub, "aaa/model")
+    mine = cached(hub, "zzz/model")
+    assert mine == caches.find("zzz/model")
+
+
+def test_main_goes_before_newer_snapshots(hub: Path) -> None:
+    old, new = cached(hub, "a/b", "old"), cached(hub, "a/b", "new")
+    os.utime(old.parent, (1, 1))
+    assert new == caches.find("a/b")
+    references = hub / "models--a--b" / "refs"
+    references.mkdir()
+    (references / "main").write_text("old\n")
+    assert old == caches.find("a/b")
+    (references / "main").write_text("../../elsewhere")  # a damaged reference leads nowhere
+    assert new == caches.find("a/b")
+
+
+def test_folders_named_by_variables_are_looked_at(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+        root = tmp_path / variable
+        monkeypatch.setenv(variable, str(root))
+        path = cached(root, f"x/{variable}")
+        assert path == caches.find(f"x/{variable}")
+    assert len(caches.places()) == 3  # folders that do not exist are left out
+
+
+def test_old_cache_of_transformers(hub: Path, tmp_path: Path, monkeypatch) -> None:
+    root = tmp_path / "transformers"
+    root.mkdir()
+    monkeypatch.setenv("TRANSFORMERS_CACHE", str(root))
+    (root / "0f1e").write_text("{}")
+    url = "https://example.invalid/Org/Model/resolve/main/tokenizer.json"
+    (root / "0f1e.json").write_text(json.dumps({"url": url}))
+    (root / "broken.json").write_text("{")
+    (root / "list.json").write_text("[]")
+    assert root / "0f1e" == caches.find("org/model")
+    assert caches.find("org/other") is None
+
+
+def test_litellm_carries_one_of_deepseek(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "litellm_core_utils" / "tokenizers"
+    folder.mkdir(parents=True)
+    (folder / "deepseek_tokenizer.json").write_text("{}")
+    spec = types.SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(caches.importlib.util, "find_spec", lambda name: spec)
+    assert folder / "deepseek_tokenizer.json" == caches.litellm_file("deepseek/deepseek-chat")
+    assert caches.litellm_file("deepseek-r1-distill-llama-8b") is None
+    assert caches.litellm_file("qwen3-8b") is None
+
+
+# What `counter` makes of it -----------------------------------------------------------------------
+
+
+def test_cached_model_is_counted_exactly(hub: Path) -> None:
+    cached(hub, "Qwen/Qwen3-8B", content=trained("qwen"))
+    counter = ctxmem.counter("qwen3-8b")
+    assert isinstance(counter, Native) and counter.exact and "qwen3-8b" == counter.name
+    assert not ctxmem.counter("qwen3-9b").exact  # its file is nowhere: an estimate
+
+
+def test_folder_of_a_model_is_a_path(hub: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (folder / "tokenizer.json").write_text(trained("qwen"), "utf-8")
+    assert ctxmem.counter(folder).exact
+    assert ctxmem.counter(str(folder)).count("abc") == ctxmem.counter(
+        str(folder / "tokenizer.json")
+    ).count("abc")
+
+
+def test_damaged_file_of_a_cached_model_is_not_counted_by(hub: Path) -> None:
+    cached(hub, "Qwen/Qwen3-8B", content="{}")
+    with pytest.warns(ctxmem.CtxmemWarning, match="neither a tokenizer.json"):
+        counter = ctxmem.counter("Qwen/Qwen3-8B")
+    assert not counter.exact

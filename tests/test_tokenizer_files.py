@@ -1,0 +1,311 @@
+"""Tokenizer files: every count is that of the library the file is made for."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from token_texts import ATOMS, random_text
+from tokenizers import Tokenizer
+from trained_tokenizers import MAKERS, SPACE, added, sentencepiece_model, trained
+
+import ctxmem
+from ctxmem.errors import InputError, VocabularyError
+from ctxmem.protocols import Counter
+from ctxmem.tokens.counters import Native
+
+REAL = Path(os.environ.get("CTXMEM_TOKENIZERS", "/nowhere"))
+
+# What tells the stages of the trained tokenizers apart, beside the atoms of the byte-pair tests.
+MORE = [
+    *(
+        "<|im_start|>",
+        "<tool_call>",
+        "<|eot_id|>",
+        "<s>",
+        "[INST]",
+        "[MASK]",
+        "  [MASK]",
+        "<table>",
+    ),
+    *("<｜User｜>", "\n\n\n", "\n\n\n\n\n\n", SPACE, SPACE * 3, f"{SPACE}the", "<0x41>", "<unk>"),
+    *(
+        "``",
+        "''",
+        "ﬁ",
+        "Å",
+        "가",
+        "각",
+        "が",
+        "é",
+        "ｆｕｌｌ",
+        "①",
+        "ǅ",
+        "İ",
+        "ΑΣ",
+        "\u00ad",
+        "\u200d",
+    ),
+    *("一", "龥", "龦", "゠", "ヿ", "\U00020000", "def f(x):", "    return", " and", "the"),
+]
+
+
+def hostile(rng: random.Random) -> str:
+    """Return a random text that mixes atoms, or a plain one."""
+    if rng.random() < 0.4:
+        return random_text(rng)
+    return "".join(rng.choices(ATOMS + MORE, k=rng.randrange(20)))
+
+
+def reference(content: str) -> Callable[[str], int]:
+    """Return how `tokenizers` counts: without a template, a limit or padding."""
+    tokenizer = Tokenizer.from_str(content)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def count(text: str) -> int:
+        clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return len(tokenizer.encode(clean, add_special_tokens=False).ids)
+
+    return count
+
+
+def written(tmp_path: Path, content: str, name: str = "tokenizer.json") -> Path:
+    path = tmp_path / name
+    path.write_text(content, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session", params=list(MAKERS))
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    """Return our counter of a trained tokenizer, and the reference."""
+    content = trained(request.param)
+    counter = ctxmem.counter(written(tmp_path_factory.mktemp("tokenizer"), content))
+    assert isinstance(counter, Native), counter.name  # not by way of `tokenizers`
+    return counter, reference(content)
+
+
+def check(counter: Counter, expected: Callable[[str], int], texts: list[str]) -> None:
+    for text, count in zip(texts, counter.count_many(texts), strict=True):
+        assert expected(text) == count, ascii(text)
+
+
+# Equality -----------------------------------------------------------------------------------------
+
+
+def test_hand_written_counts(tmp_path: Path) -> None:
+    model = {
+        "type": "BPE",
+        "vocab": {"a": 0, "b": 1, "ab": 2, "Ġ": 3, "Ġab": 4},
+        "merges": ["a b", "Ġ ab"],
+    }
+    content = json.loads(trained("gpt2")) | {
+        "model": model,
+        "added_tokens": [added("<x>", 5)],
+    }
+    counter = ctxmem.counter(written(tmp_path, json.dumps(content)))
+    assert 0 == counter.count("")
+    assert 1 == counter.count("ab")
+    assert 2 == counter.count("ab ab")  # "ab", " ab"
+    assert 3 == counter.count("ab<x>ab")
+    assert 2 == counter.count("ba")
+
+
+def test_random_texts_count_as_in_tokenizers(pair) -> None:
+    counter, expected = pair
+    rng = random.Random(7)
+    check(counter, expected, [hostile(rng) for _ in range(1500)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(max_size=60))
+def test_any_text_counts_as_in_tokenizers(pair, text: str) -> None:
+    counter, expected = pair
+    assert expected(text) == counter.count(text)
+
+
+@pytest.mark.slow
+def test_two_hundred_thousand_texts_count_as_in_tokenizers(pair) -> None:
+    counter, expected = pair
+    seed = int(os.environ.get("CTXMEM_FUZZ_SEED", "0"))
+    rng = random.Random(seed)
+    check(counter, expected, [hostile(rng) for _ in range(20_000)])
+
+
+@pytest.mark.slow
+def test_every_code_point_counts_as_in_tokenizers(pair) -> None:
+    counter, expected = pair
+    check_code_points(counter, expected)
+
+
+def check_code_points(counter: Counter, expected: Callable[[str], int]) -> None:
+    contexts = ["{}", "a{}b", " {}A", "1{}2", "!{}!", "{}\u0301", "e{}", "  {} "]
+    for start in range(0, 0x110000, 64):
+        points = [chr(c) for c in range(start, start + 64) if not 0xD800 <= c < 0xE000]
+        text = "\n".join(context.format(point) for point in points for context in contexts)
+        if expected(text) != counter.count(text):
+            for point in points:  # name the one
+                check(counter, expected, [context.format(point) for context in contexts])
+
+
+def test_long_texts_count_as_in_tokenizers(pair) -> None:
+    counter, expected = pair
+    rng = random.Random(3)
+    prose = "".join(hostile(rng) for _ in range(4000))
+    check(counter, expected, [prose, "a" * 5000, "é" * 3000, " " * 3000, "\n " * 2000])
+
+
+def test_spans_count_as_their_texts(pair) -> None:
+    counter, expected = pair
+    rng = random.Random(5)
+    text = "".join(hostile(rng) for _ in range(60))
+    cuts = sorted(rng.randrange(len(text) + 1) for _ in range(40))
+    spans = list(itertools.pairwise(cuts))
+    counts = ctxmem.count_spans(counter, text, spans).tolist()
+    assert [expected(text[a:b]) for a, b in spans] == counts
+
+
+# Added tokens -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag", ["lstrip", "rstrip", "single_word", "normalized", "special"])
+def test_flags_of_added_tokens(tmp_path: Path, flag: str) -> None:
+    content = json.loads(trained("qwen"))
+    tokens = ("<x>", "<x>>", "é<y>", "  ", "foo")
+    content["added_tokens"] = [added(t, 3000 + i, **{flag: True}) for i, t in enumerate(tokens)]
+    text = json.dumps(content)
+    counter, expected = ctxmem.counter(written(tmp_path, text)), reference(text)
+    rng = random.Random(11)
+    atoms = [*tokens, " ", "\t", "\n", "e\u0301<y>", "a", "_", "1", "<", "x>", "foo", "\u0301", "é"]
+    check(counter, expected, ["".join(rng.choices(atoms, k=rng.randrange(9))) for _ in range(3000)])
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "word", "char"])
+def test_sentencepiece_models_count_as_in_sentencepiece(kind: str, tmp_path: Path) -> None:
+    import sentencepiece
+
+    data = sentencepiece_model(kind)
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(data)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=data)
+    rng = random.Random(13)
+    # sentencepiece reads a C string; what comes behind a zero byte is for its caller to lose.
+    texts = [hostile(rng).replace("\0", "") for _ in range(1500)]
+    clean = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+    expected = [len(processor.encode(text)) for text in clean]
+    for text, want, got in zip(
+        texts, expected, ctxmem.counter(path).count_many(texts), strict=True
+    ):
+        assert want == got, ascii(text)
+
+
+def test_what_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
+    for name, content in {
+        "empty.json": "",
+        "list.json": "[1, 2]",
+        "other.json": '{"a": 1}',
+        "half.json": trained("gpt2")[:500],
+        "text.model": "hello world",
+        "deep.json": "[" * 100_000,
+    }.items():
+        with pytest.raises(VocabularyError, match=name):
+            ctxmem.counter(written(tmp_path, content, name))
+    with pytest.raises(VocabularyError, match="cannot be read"):
+        ctxmem.counter(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda c: c["model"].pop("vocab"),
+        lambda c: c["model"].update(vocab=[]),
+        lambda c: c["model"].update(merges=["nope nope"]),
+        lambda c: c["model"].update(merges=[["a"]]),
+        lambda c: c.update(added_tokens=[{"content": 3}]),
+        lambda c: c.update(pre_tokenizer={"type": "Split"}),
+        lambda c: c.update(normalizer={"no": "type"}),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path: Path, break_it: Callable[[dict], object]) -> None:
+    content = json.loads(trained("gpt2"))
+    break_it(content)
+    with pytest.raises(VocabularyError):
+        ctxmem.counter(written(tmp_path, json.dumps(content)))
+
+
+def test_what_the_core_does_not_know_is_counted_by_tokenizers(tmp_path: Path) -> None:
+    content = json.loads(trained("gpt2"))
+    content["pre_tokenizer"] = {
+        "type": "Sequence",
+        "pretokenizers": [{"type": "UnicodeScripts"}, content["pre_tokenizer"]],
+    }
+    text = json.dumps(content)
+    counter = ctxmem.counter(written(tmp_path, text))
+    assert "by tokenizers" in counter.name and counter.exact
+    rng = random.Random(1)
+    check(counter, reference(text), [hostile(rng) for _ in range(200)])
+
+
+def test_byte_pairs_need_a_pattern(tmp_path: Path) -> None:
+    import base64
+
+    lines = [base64.b64encode(bytes([byte])).decode() + f" {byte}" for byte in range(256)]
+    lines.append(base64.b64encode(b"ab").decode() + " 256")
+    path = written(tmp_path, "\n".join(lines), "own.tiktoken")
+    with pytest.raises(InputError, match="pass pattern="):
+        ctxmem.counter(path)
+    assert 2 == ctxmem.counter(path, pattern="qwen2").count("ab1")
+    assert 3 == ctxmem.counter(path, pattern=r"\w|\W+").count("ab1")  # no piece holds both
+    with pytest.raises(InputError, match="holds its own rules"):
+        ctxmem.counter(written(tmp_path, trained("gpt2")), pattern="qwen2")
+
+
+# Files of public models ---------------------------------------------------------------------------
+
+real_files = pytest.mark.parametrize("name", sorted(p.name for p in REAL.glob("*.json")) or [None])
+
+
+@real_files
+def test_public_files_count_as_in_their_library(name: str | None) -> None:
+    if name is None:
+        pytest.skip("CTXMEM_TOKENIZERS names no folder of tokenizer files")
+    counter, expected = ctxmem.counter(REAL / name), public_reference(REAL / name)
+    assert isinstance(counter, Native), counter.name
+    rng = random.Random(17)
+    number = int(os.environ.get("CTXMEM_FUZZ_TEXTS", "3000"))
+    check(counter, expected, [hostile(rng) for _ in range(number)])
+
+
+@real_files
+@pytest.mark.slow
+def test_every_code_point_counts_in_public_files(name: str | None) -> None:
+    if name is None:
+        pytest.skip("CTXMEM_TOKENIZERS names no folder of tokenizer files")
+    check_code_points(ctxmem.counter(REAL / name), public_reference(REAL / name))
+
+
+def public_reference(path: Path) -> Callable[[str], int]:
+    content = json.loads(path.read_text("utf-8"))
+    if "model" in content:
+        return reference(path.read_text("utf-8"))
+    import base64
+
+    import tiktoken
+
+    config = content["config"]
+    size = config["default_vocab_size"] - config["default_num_special_tokens"]
+    ranks = {base64.b64decode(v["token_bytes"]): v["rank"] for v in content["vocab"][:size]}
+    made = tiktoken.Encoding(
+        path.name, pat_str=config["pattern"], mergeable_ranks=ranks, special_tokens={}
+    )
+    return lambda text: len(made.encode_ordinary(text))
