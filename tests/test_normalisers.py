@@ -162,7 +162,13 @@ ASSIGNED = [*scalars(0, 0x32400), *scalars(0xE0000, 0xE0200)]  # and private use
 # Beside a code point: a letter and a mark, Hangul, what joins clusters, spaces.
 CONTEXTS = ("{}", "a{}", "{}\u0301", "e\u0323{}\u0301", "\u1100{}", "{}\u1161", "\uac00{}", " {} ")
 CLUSTERS = (
-    *("{}a\u0301", "\xa9\u200d{}", "{}\u0300\u0301", "{}\u094d\u0915\u0301", "\u0915{}\u0915\u0301"),
+    *(
+        "{}a\u0301",
+        "\xa9\u200d{}",
+        "{}\u0300\u0301",
+        "{}\u094d\u0915\u0301",
+        "\u0915{}\u0915\u0301",
+    ),
     *("\u0915\u094d{}\u0915\u0301", "\xa9{}\u200d\xa9\u0301", "{}\u1161\u0301", "{}\u11a8\u0301"),
     *("\u0600\u1100{}", "\r{}", "{}\n\u0301"),
 )
@@ -186,8 +192,23 @@ def hostile_groups() -> tuple[list[str], ...]:
     hangul = [*scalars(0x1100, 0x1200), "\uac00", "\uac01", "\ud788", "\ud7a3", "\ua960", "\ud7b0"]
     indic = [*scalars(0x0915, 0x0930), "\u094d", "\u093c", "\u0c15", "\u0c4d", "\u200c"]
     clusters = [*"\r\n\xa9\xae\u0300\u200d\u0600\u0903", *scalars(0x1F1E6, 0x1F1EA), "\U0001f468"]
-    spaces = [*" \t\n\x0b\x00\x1f\x7f\x85\xa0\xad", "\u200b", "\u3000", "\u2581", "\ufeff", "\ufffd"]
-    return (list("abeAB.' "), *groups.values(), hangul, indic, clusters, spaces, ["İ", "Σ", "ς", "ß"])
+    spaces = [
+        *" \t\n\x0b\x00\x1f\x7f\x85\xa0\xad",
+        "\u200b",
+        "\u3000",
+        "\u2581",
+        "\ufeff",
+        "\ufffd",
+    ]
+    return (
+        list("abeAB.' "),
+        *groups.values(),
+        hangul,
+        indic,
+        clusters,
+        spaces,
+        ["İ", "Σ", "ς", "ß"],
+    )
 
 
 @kinds

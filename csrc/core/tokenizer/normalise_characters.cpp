@@ -206,10 +206,14 @@ struct BertRule {
     void wide(char32_t c, std::string_view bytes, std::string& out) const {
         const Fate fate = clean ? BertRule::fate(c) : Fate::kept;
         if (fate == Fate::removed) return;
-        if (fate == Fate::space)
+        if (fate == Fate::space) {
             out.push_back(' ');
-        else
-            out.append(" ").append(bytes).append(" ");
+            return;
+        }
+        char padded[6] = {' '};
+        char* const end = std::copy(bytes.begin(), bytes.end(), padded + 1);
+        *end = ' ';
+        out.append(padded, bytes.size() + 2);
     }
 };
 

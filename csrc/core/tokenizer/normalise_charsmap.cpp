@@ -28,20 +28,26 @@ public:
         return c < 0x10000 && (wide_[c / 64] >> c % 64 & 1) != 0;
     }
 
-    // The end of those from `at` on.
-    std::size_t run(std::string_view text, std::size_t at) const {
-        while (at < text.size()) {
-            const auto byte = static_cast<unsigned char>(text[at]);
-            if (ascii_[byte]) {
-                ++at;
-                continue;
-            }
-            if (byte < 0x80) break;
+    // The end of those from `at` on, of the ASCII ones and of the others.
+    std::size_t ascii_end(std::string_view text, std::size_t at) const {
+        while (at < text.size() && ascii_[static_cast<unsigned char>(text[at])]) ++at;
+        return at;
+    }
+    std::size_t wide_end(std::string_view text, std::size_t at) const {
+        while (at < text.size() && static_cast<unsigned char>(text[at]) >= 0x80) {
             const CodePoint point = decode(text, at);
             if (!has(point.value)) break;
             at += point.size;
         }
         return at;
+    }
+
+    // The end of all of them.
+    std::size_t end(std::string_view text, std::size_t at) const {
+        for (std::size_t begin = at;; begin = at) {
+            at = wide_end(text, ascii_end(text, at));
+            if (at == begin) return at;
+        }
     }
 
     // Those of more than one byte with which no key begins.
@@ -79,7 +85,7 @@ public:
         Output out{text, buffer};
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t begin = at;
-            at = passed_.run(text, at);
+            at = passed_.end(text, at);
             if (at == text.size()) break;
             if (at > begin && static_cast<unsigned char>(text[at]) >= 0x80)
                 at = character_before(text, at);  // what follows may join it
@@ -181,6 +187,7 @@ public:
             write_utf8(c, bytes);
             if (kept_.child(Trie::kRoot, bytes[0]) != Trie::kNone) passed_.set(c, false);
         }
+        plain_space_ = passed_.has(' ');
         passed_.set(' ', false);
     }
 
@@ -242,11 +249,12 @@ private:
 
     // The end of the characters from `at` on that pass whatever follows them.
     std::size_t passed_run(std::string_view text, std::size_t at) const {
-        const std::size_t end = passed_.run(text, at);
-        const bool may_open = end > at && end < text.size() &&
-                              static_cast<unsigned char>(text[end]) >= 0x80 &&
-                              static_cast<unsigned char>(text[end - 1]) < 0x80;
-        return may_open ? end - 1 : end;
+        const std::size_t begin = passed_.wide_end(text, at);
+        const std::size_t end = passed_.ascii_end(text, begin);
+        // The last ASCII character may open a key with what is behind it.
+        const bool opens =
+            end > begin && end < text.size() && static_cast<unsigned char>(text[end]) >= 0x80;
+        return opens ? end - 1 : end;
     }
 
     void append(std::string_view text, std::size_t at, std::string& out) const {
@@ -256,6 +264,13 @@ private:
             if (const std::size_t end = passed_run(text, at); end > at) {
                 at = end;
                 after_space = false;
+                continue;
+            }
+            if (is_plain_space(text, at)) {
+                out.append(text.substr(copied, at - copied));
+                if (!after_space) out.append(space_);
+                copied = ++at;
+                after_space = joins;
                 continue;
             }
             Part part = first(text.substr(at));
@@ -276,6 +291,12 @@ private:
         out.append(text.substr(copied));
     }
 
+    // Whether a space is here that no key or kept string begins with.
+    bool is_plain_space(std::string_view text, std::size_t at) const {
+        return plain_space_ && text[at] == ' ' &&
+               (at + 1 == text.size() || static_cast<unsigned char>(text[at + 1]) < 0x80);
+    }
+
     void append_escaped(std::string_view part, std::string& out) const {
         for (std::size_t space = part.find(' '); space != std::string_view::npos;
              space = part.find(' ')) {
@@ -289,6 +310,7 @@ private:
     std::optional<Charsmap> map_;
     Trie kept_;
     bool keeps_;
+    bool plain_space_ = false;  // before ASCII, no key and no kept string begins with a space
     PassedCharacters passed_;
     std::string_view space_;
 };

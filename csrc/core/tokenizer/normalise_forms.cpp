@@ -131,7 +131,15 @@ class FormNormaliser final : public Normaliser {
 public:
     bool keeps_parts() const override { return true; }
 
-    explicit FormNormaliser(Form form) : form_(form), bit_(static_cast<std::uint8_t>(form)) {}
+    explicit FormNormaliser(Form form) : form_(form), bit_(static_cast<std::uint8_t>(form)) {
+        for (unsigned lead = 0xC2; lead < 0xF0; ++lead) {
+            const unsigned size = lead < 0xE0 ? 2 : 3, bits = 6 * (size - 1);
+            const char32_t first = (lead & (size == 2 ? 0x1Fu : 0x0Fu)) << bits;
+            bool all = true;
+            for (char32_t c = first; all && c < first + (1u << bits); ++c) all = keeps(c);
+            kept_size_[lead] = all ? static_cast<std::uint8_t>(size) : 0;
+        }
+    }
 
     std::string_view apply(std::string_view text, std::string& buffer) const override {
         std::size_t closer = skip(text, 0);
@@ -168,15 +176,20 @@ private:
     // Where the first character is, from `at` on, at which the form has to look closer.
     std::size_t skip(std::string_view text, std::size_t at) const {
         while (at < text.size()) {
-            if (static_cast<unsigned char>(text[at]) < 0x80) {
+            const auto byte = static_cast<unsigned char>(text[at]);
+            if (byte < 0x80) {
                 at += ascii_run(text, at);
+                continue;
+            }
+            if (kept_size_[byte] != 0) {
+                at += kept_size_[byte];
                 continue;
             }
             const CodePoint point = decode(text, at);
             if (!keeps(point.value)) return at;
             at += point.size;
         }
-        return at;
+        return std::min(at, text.size());
     }
 
     std::size_t segment_end(std::string_view text, std::size_t at) const {
@@ -190,6 +203,9 @@ private:
 
     Form form_;
     std::uint8_t bit_;
+    // By first byte: the size of the characters that begin with it, if the form keeps them all, as
+    // NFC does most of Chinese.
+    std::array<std::uint8_t, 256> kept_size_{};
 };
 
 }  // namespace
