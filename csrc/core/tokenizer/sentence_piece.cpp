@@ -50,8 +50,7 @@ private:
 SentencePieceModel::SentencePieceModel(const File& file)
     : type_(file.type),
       byte_fallback_(file.byte_fallback),
-      ids_(file.pieces.size()),
-      reserved_(0) {
+      ids_(file.pieces.size()) {
     check(file);
     std::vector<std::pair<std::string_view, std::uint32_t>> defined;
     for (std::uint32_t i = 0; i < file.pieces.size(); ++i) {
@@ -73,10 +72,11 @@ void SentencePieceModel::check(const File& file) {
         throw std::invalid_argument("the pieces of the SentencePiece model are wrong: " + what);
     };
     std::array<bool, 256> bytes{};
+    StringIndex reserved;
     for (std::uint32_t i = 0; i < file.pieces.size(); ++i) {
         const File::Piece& piece = file.pieces[i];
         if (piece.text.empty()) refuse("piece " + std::to_string(i) + " is empty");
-        StringIndex& index = is_reserved(piece.kind) ? reserved_ : ids_;
+        StringIndex& index = is_reserved(piece.kind) ? reserved : ids_;
         if (!index.set(piece.text, i)) refuse("'" + std::string(piece.text) + "' is given twice");
         if (piece.kind == File::unknown) {
             if (unknown_ != StringIndex::kNone) refuse("there are two for what is unknown");
@@ -123,10 +123,9 @@ void SentencePieceModel::read_byte_pairs(const File& file) {
     for (const File::Piece& piece : file.pieces) {
         if (piece.kind == File::unused) return;
         if (piece.kind == File::normal) scores.push_back(piece.score);
-        // Where the library finds a piece of two kinds it takes the reserved one, for one token.
-        if (piece.kind == File::user_defined || piece.kind == File::unknown) continue;
-        if (piece.kind == File::normal || ids_.find(piece.text) == StringIndex::kNone)
-            vocabulary.push_back(piece.text);
+        const bool names_byte =
+            piece.kind == File::byte && ids_.find(piece.text) == StringIndex::kNone;
+        if (piece.kind == File::normal || names_byte) vocabulary.push_back(piece.text);
     }
     StringIndex symbols(vocabulary.size());
     for (std::uint32_t i = 1; i < vocabulary.size(); ++i) symbols.set(vocabulary[i], i);
@@ -173,10 +172,10 @@ std::size_t SentencePieceModel::user_defined_at(std::string_view text, std::size
     return longest;
 }
 
+// Pieces that are reserved, such as those for control, are not found in text; nor are unused ones.
 bool SentencePieceModel::is_unknown(std::string_view piece) const {
-    if (const std::uint32_t id = reserved_.find(piece); id != StringIndex::kNone)
-        return id == unknown_;
-    return ids_.find(piece) == StringIndex::kNone;
+    const std::uint32_t id = ids_.find(piece);
+    return id == StringIndex::kNone || kinds_[id] == File::unused;
 }
 
 std::int64_t SentencePieceModel::count(std::string_view text) const {
@@ -268,8 +267,7 @@ std::int64_t SentencePieceModel::count_as_defined(std::string_view text) const {
         while (!parts.empty()) {
             const std::string_view part = parts.back();
             parts.pop_back();
-            const auto split = reserved_.find(part) == StringIndex::kNone ? splits.find(part)
-                                                                          : splits.end();
+            const auto split = splits.find(part);
             if (split == splits.end()) {
                 tally.add(is_unknown(part), part.size());
             } else {

@@ -83,8 +83,7 @@ private:
 
     SentencePieceFile::Type type_;
     bool byte_fallback_;
-    StringIndex ids_;       // of normal, user-defined and unused pieces
-    StringIndex reserved_;  // of the others
+    StringIndex ids_;  // of normal, user-defined and unused pieces; others are not found in text
     std::uint32_t unknown_ = StringIndex::kNone;
     std::size_t longest_ = 0;  // piece, in bytes
     std::vector<float> scores_;
