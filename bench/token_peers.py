@@ -111,7 +111,7 @@ def tokenizer_json(encoding: str) -> str:
     long = sorted((token for token in ranks if len(token) > 1), key=ranks.__getitem__)
     # The quantifier {1,3}+ is possessive in tiktoken's dialect and a repetition in that of
     # tokenizers; after it nothing can fail, so the plain one does the same.
-    pattern = reference(encoding, path)._pat_str.replace("{1,3}+", "{1,3}")
+    pattern = reference(encoding)._pat_str.replace("{1,3}+", "{1,3}")
     byte_level = {
         "type": "ByteLevel",
         "add_prefix_space": False,

@@ -28,7 +28,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from ctxmem import _native

@@ -39,7 +39,7 @@ from ctxmem.chat.tools import (
 )
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
-from ctxmem.tokens import resolve
+from ctxmem.tokens import Estimate, resolve
 
 _ENCRYPTED = ("signature", "thought_signature", "thoughtSignature", "encrypted_content", "data")
 _DEEPEST = 50  # results within results; nobody nests them
@@ -60,13 +60,22 @@ class _Texts:
     is bounded by characters too. When full it is emptied: a chat fills it again in one turn.
     """
 
-    __slots__ = ("characters", "counts", "messages")
+    __slots__ = ("characters", "counts", "messages", "observations")
 
     def __init__(self) -> None:
         # By provider and the rows of the model, then by fingerprint.
         self.messages: dict[Any, dict[bytes, int]] = {}
         self.counts: dict[str, int] = {}
         self.characters = 0
+        self.observations = 0  # of an estimate, when these were counted
+
+    def forget(self, observations: int) -> None:
+        """Drop the counts of an estimate that has learned since."""
+        self.counts = {}
+        self.characters = 0
+        for messages in self.messages.values():
+            messages.clear()
+        self.observations = observations
 
     def keep(self, text: str, count: int) -> None:
         if len(text) > _KEPT_CHARACTERS >> 4:
@@ -94,6 +103,7 @@ class Meter:
         if known is None:
             known = _texts[self._counter] = _Texts()
         self._texts = known
+        self._learning = self._counter if isinstance(self._counter, Estimate) else None
         self.provider = provider_of(provider, self._counter.name)
         if model is None and isinstance(counter, str):
             model = counter
@@ -108,11 +118,19 @@ class Meter:
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
+        self._follow()
         known = self._texts.counts.get(text)
         if known is None:
             known = self._counter.count(text)
             self._texts.keep(text, known)
         return known
+
+    def _follow(self) -> None:
+        """Forget counts that an estimate would not give any more."""
+        if self._learning is not None:
+            observations = self._learning.observations
+            if observations != self._texts.observations:
+                self._texts.forget(observations)
 
     def is_exact(self, *, calls: bool) -> bool:
         """Whether what is added to texts is what the provider adds, for calls of tools too."""
@@ -139,6 +157,7 @@ class Meter:
 
     def marked(self, message: Any, index: int, mark: bytes | None) -> int:
         """Return the tokens of a message, from those counted before where it has a fingerprint."""
+        self._follow()
         if mark is None:
             return self.message(message, index)
         known = self._messages.get(mark)

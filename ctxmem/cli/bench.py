@@ -11,6 +11,7 @@ from ctxmem.errors import InputError
 
 BENCHES = {
     "tokens": "how fast are tokens counted?",
+    "estimates": "how far above the true counts are estimates, and how often below?",
     "dedup": "how fast are near-duplicates found, and are they all?",
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",

@@ -47,7 +47,7 @@ _OVERHEAD_SPREAD = (30.0, 3.0)  # tokens; a proxy's own prompt is learned as req
 _CONSTANT_NOISE = 3.0  # tokens of any observation that belong to nothing in particular
 _NORMAL = 2.5758  # one-sided 99.5 %
 _FREEDOM = 12.0  # degrees of freedom of the prior's noise, in Student's quantile
-_NOISE_WEIGHT = 4.0  # observations that the prior's noise counts as when noise is learned
+_NOISE_WEIGHT = 3.0  # observations that the prior's noise counts as when noise is learned
 _CLIPPED = 3.0  # standard deviations below the expected tokens
 _LEAST_RATIO = 0.02
 _FLOOR = 2e-3  # spread of a ratio that never gets certain: tokenizers change
@@ -68,6 +68,7 @@ class Prior:
         mean: by kind, the expected ratio of a tokenizer to that.
         spread: by kind, the standard deviation of the ratio between tokenizers.
         ceiling: by kind, the highest ratio that is expected.
+        ceiling_noise: by kind, the standard deviation of texts that is added to it.
         noise: by kind, that between texts of one tokenizer, of windows of 1,000 tokens.
         at_most_bytes: whether no text has more tokens than bytes.
     """
@@ -77,6 +78,7 @@ class Prior:
     mean: Floats
     spread: Floats
     ceiling: Floats
+    ceiling_noise: Floats
     noise: Floats
     at_most_bytes: bool
 
@@ -125,7 +127,7 @@ def bounds(prior: Prior, state: State, expected: Floats) -> Floats:
     """Return the upper bound of the tokens of each text, from its expected tokens by kind."""
     learned = _learned(prior, state, expected)
     under = expected * ~state.exceeded
-    ceiling = under @ prior.ceiling + QUANTILE * np.sqrt(under**2 @ prior.noise**2)
+    ceiling = under @ prior.ceiling + QUANTILE * np.sqrt(under**2 @ prior.ceiling_noise**2)
     if state.exceeded.any():
         ceiling += _learned(prior, state, expected * state.exceeded)
     found: Floats = np.minimum(learned, ceiling)

@@ -201,14 +201,11 @@ def _priors() -> dict[str, Prior]:
     data = json.loads(_WEIGHTS.read_text(encoding="utf-8"))
     if tuple(data["kinds"]) != KINDS:
         raise VocabularyError(f"{_WEIGHTS.name} is not of this version; install ctxmem again")
+    fields = ("weights", "mean", "spread", "ceiling", "ceiling_noise", "noise")
     return {
         family: Prior(
             family,
-            np.asarray(of["weights"], dtype=np.float64),
-            np.asarray(of["mean"], dtype=np.float64),
-            np.asarray(of["spread"], dtype=np.float64),
-            np.asarray(of["ceiling"], dtype=np.float64),
-            np.asarray(of["noise"], dtype=np.float64),
+            *(np.asarray(of[name], dtype=np.float64) for name in fields),
             bool(of["at_most_bytes"]),
         )
         for family, of in data["families"].items()

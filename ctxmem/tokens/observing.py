@@ -100,7 +100,7 @@ def _read_body(body: Mapping[str, Any]) -> Request:
     if name is None:
         raise InputTypeError(
             f"a dict with {', '.join(map(str, list(body)[:6])) or 'nothing'} was observed; "
-            "expected a request with messages, contents or input (one message goes into a list)"
+            "expected a request with messages, contents or input; a single message goes into a list"
         )
     messages = body[name]
     if isinstance(messages, str):
