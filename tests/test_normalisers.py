@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 import json
 import os
 import random
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import sentencepiece
 from cpp_build import COUNT_BLOCKS, compile_and_run, core_sources
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import load_generator
 from tokenizers import Regex, normalizers
@@ -159,6 +160,7 @@ def scalars(start: int, end: int) -> list[str]:
 
 
 ASSIGNED = [*scalars(0, 0x32400), *scalars(0xE0000, 0xE0200)]  # and private use, which is in slow
+FAST = [*scalars(0, 0x3400), *scalars(0xA000, 0xAD00), *scalars(0xD700, 0x12000)]
 # Beside a code point: a letter and a mark, Hangul, what joins clusters, spaces.
 CONTEXTS = ("{}", "a{}", "{}\u0301", "e\u0323{}\u0301", "\u1100{}", "{}\u1161", "\uac00{}", " {} ")
 CLUSTERS = (
@@ -215,16 +217,16 @@ def hostile_groups() -> tuple[list[str], ...]:
 def test_code_points_are_normalised_as_in_tokenizers(kind: str) -> None:
     section, oracle = KINDS[kind]()
     ours = Normaliser(section)
-    for context in ("{}", "e{}\u0301", "{}a\u0308"):
-        text = "|\n|".join(map(context.format, ASSIGNED[:0x20000]))
+    for context in ("{}", "e{}\u0301"):
+        text = "|\n|".join(map(context.format, FAST))
         if oracle.normalize_str(text) != ours.apply(text):
-            assert differing(kind, [context.format(char) for char in ASSIGNED]) == []
+            assert differing(kind, [context.format(char) for char in FAST]) == []
 
 
 @kinds
 def test_hostile_texts_are_normalised_as_in_tokenizers(kind: str) -> None:
     chosen = random.Random(kind)
-    assert differing(kind, [hostile_text(chosen) for _ in range(3000)]) == []
+    assert differing(kind, [hostile_text(chosen) for _ in range(500)]) == []
 
 
 @pytest.mark.slow
@@ -243,6 +245,7 @@ def test_many_hostile_texts(kind: str) -> None:
     assert differing(kind, (hostile_text(chosen) for _ in range(200_000))) == []
 
 
+@settings(max_examples=50, deadline=None)
 @given(text=st.text())
 def test_any_text_is_normalised_as_in_tokenizers(text: str) -> None:
     for kind in ("NFC", "NFKD", "precompiled nmt_nfkc", "bert 11None1", "white space"):
@@ -325,7 +328,7 @@ def spaced_text(chosen: random.Random) -> str:
 
 
 @pytest.mark.parametrize("name", [*RULES, "identity"])
-@pytest.mark.parametrize("count", [500, pytest.param(30_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(30_000, marks=pytest.mark.slow)])
 def test_sentencepiece_rules(name: str, count: int) -> None:
     chosen = random.Random(name)
     texts = [spaced_text(chosen) for _ in range(count)]
@@ -340,9 +343,9 @@ def test_sentencepiece_code_points(name: str) -> None:
     oracle = sentencepiece.SentencePieceNormalizer(rule_name=name)
     ours = Normaliser.sentencepiece(rule(name))
     for context in ("{}", "e{}\u0301"):
-        text = " |".join(map(context.format, ASSIGNED))
+        text = " |".join(map(context.format, FAST))
         if oracle.normalize(text) != ours.apply(text):
-            for char in ASSIGNED:
+            for char in FAST:
                 one = context.format(char)
                 assert oracle.normalize(one) == ours.apply(one), ascii(one)
 
@@ -351,13 +354,13 @@ SYMBOLS = ["<sep>", "ＡＢ", " ", "  x", "①", "a\u0301", "<s", "▁▁", "\n"
 
 
 @functools.cache
-def trained(name: str, suffix: bool) -> sentencepiece.SentencePieceProcessor:
-    """Return a small model with symbols that are not normalised."""
+def trained(name: str, suffix: bool) -> bytes:
+    """Return the file of a small model with symbols that are not normalised."""
     chosen = random.Random(3)
     sentences = [
         " ".join("".join(chosen.choices("abcdeé", k=4)) for _ in range(8)) for _ in range(200)
     ]
-    out = _Bytes()
+    out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),
         model_writer=out,
@@ -368,26 +371,20 @@ def trained(name: str, suffix: bool) -> sentencepiece.SentencePieceProcessor:
         treat_whitespace_as_suffix=suffix,
         minloglevel=2,
     )
-    return sentencepiece.SentencePieceProcessor(model_proto=bytes(out))
-
-
-class _Bytes(bytearray):
-    def write(self, part: bytes) -> None:
-        self.extend(part)
+    return out.getvalue()
 
 
 @pytest.mark.parametrize("name", ["nmt_nfkc", "identity"])
 @pytest.mark.parametrize("suffix", [True, False])
 def test_symbols_are_not_normalised(name: str, suffix: bool) -> None:
-    oracle = trained(name, suffix)
-    kept = [oracle.id_to_piece(i) for i in range(3, 3 + len(SYMBOLS))]
-    kept = [symbol for symbol in SYMBOLS if symbol in kept]
+    oracle = sentencepiece.SentencePieceProcessor(model_proto=trained(name, suffix))
+    kept = user_defined(trained(name, suffix), oracle)
     assert len(kept) > 4
     ours = Normaliser.sentencepiece(rule(name), treat_whitespace_as_suffix=suffix, kept=kept)
     chosen = random.Random(5)
-    for _ in range(3000):
+    for _ in range(1000):
         text = "".join(
-            chosen.choice((chosen.choice(SYMBOLS), spaced_text(chosen)))
+            chosen.choice((chosen.choice(kept), spaced_text(chosen)))
             for _ in range(chosen.randrange(5))
         )
         assert oracle.normalize(text) == ours.apply(text), ascii(text)
@@ -420,9 +417,7 @@ def test_sections_of_published_tokenizers(path: Path) -> None:
 def test_published_sentencepiece_models(path: Path) -> None:
     data = path.read_bytes()
     oracle = sentencepiece.SentencePieceProcessor(model_proto=data)
-    symbols = [
-        oracle.id_to_piece(i) for i in range(oracle.get_piece_size()) if is_user_defined(data, i)
-    ]
+    symbols = user_defined(data, oracle)
     specification = generator._field(data, 3)
     options = {
         "add_dummy_prefix": varint(specification, 3, 1),
@@ -442,13 +437,10 @@ def test_published_sentencepiece_models(path: Path) -> None:
         assert oracle.normalize(text) == ours.apply(text), ascii(text)
 
 
-@functools.cache
-def pieces(model: bytes) -> list[bytes]:
-    return [value for number, value in fields(model) if number == 1 and isinstance(value, bytes)]
-
-
-def is_user_defined(model: bytes, i: int) -> bool:
-    return varint(pieces(model)[i], 3, 1) == 4
+def user_defined(model: bytes, oracle: sentencepiece.SentencePieceProcessor) -> list[str]:
+    """Return the symbols of a model that are not normalised."""
+    pieces = [value for number, value in fields(model) if number == 1 and isinstance(value, bytes)]
+    return [oracle.id_to_piece(i) for i, piece in enumerate(pieces) if varint(piece, 3, 1) == 4]
 
 
 def varint(message: bytes, number: int, default: int) -> int:
@@ -537,7 +529,7 @@ def test_damaged_maps_are_refused_or_read() -> None:
     whole = rule("nmt_nfkc")
     refused = 0
     chosen = random.Random(11)
-    for _ in range(300):
+    for _ in range(100):
         damaged = bytearray(whole)
         if chosen.random() < 0.3:
             del damaged[chosen.randrange(len(damaged)) :]
@@ -550,7 +542,7 @@ def test_damaged_maps_are_refused_or_read() -> None:
             refused += 1
         else:
             ours.apply("".join(ASSIGNED[:3000]))
-    assert 100 < refused < 300
+    assert 20 < refused < 100
 
 
 # The core -----------------------------------------------------------------------------------------
