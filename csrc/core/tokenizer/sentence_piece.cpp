@@ -50,9 +50,7 @@ private:
 };
 
 SentencePieceModel::SentencePieceModel(const File& file)
-    : type_(file.type),
-      byte_fallback_(file.byte_fallback),
-      ids_(file.pieces.size()) {
+    : type_(file.type), byte_fallback_(file.byte_fallback), ids_(file.pieces.size()) {
     check(file);
     std::vector<std::pair<std::string_view, std::uint32_t>> defined;
     for (std::uint32_t i = 0; i < file.pieces.size(); ++i) {
@@ -134,8 +132,8 @@ void SentencePieceModel::read_byte_pairs(const File& file) {
     for (const File::Piece& piece : file.pieces) {
         if (piece.kind != File::normal) continue;
         const Symbol result = symbols.find(piece.text);
-        const auto place = std::lower_bound(scores.begin(), scores.end(), piece.score,
-                                            std::greater<>());
+        const auto place =
+            std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>());
         const auto rank = static_cast<std::uint32_t>(place - scores.begin()) + 1;
         const std::size_t first = size_at(piece.text, 0);
         for (std::size_t at = first; at < piece.text.size(); at += size_at(piece.text, at)) {
@@ -181,14 +179,11 @@ std::int64_t SentencePieceModel::count(std::string_view text) const {
     if (text.empty()) return 0;
     if (text.size() > 0x7FFFFFFF) throw std::invalid_argument("a text of more than 2 GB");
     switch (type_) {
-        case File::unigram:
-            return count_unigram(text);
+        case File::unigram: return count_unigram(text);
         case File::byte_pair:
             return merges_ != nullptr ? count_byte_pairs(text) : count_as_defined(text);
-        case File::word:
-            return count_words(text);
-        case File::character:
-            return count_characters(text);
+        case File::word: return count_words(text);
+        case File::character: return count_characters(text);
     }
     return 0;
 }
@@ -227,8 +222,7 @@ std::int64_t SentencePieceModel::count_as_defined(std::string_view text) const {
     for (std::size_t at = 0; at < text.size(); at += nodes.back().size) {
         const std::size_t defined = user_defined_at(text, at);
         const auto i = static_cast<std::int32_t>(nodes.size());
-        nodes.push_back(
-            {i - 1, i + 1, at, defined > 0 ? defined : size_at(text, at), defined > 0});
+        nodes.push_back({i - 1, i + 1, at, defined > 0 ? defined : size_at(text, at), defined > 0});
     }
     nodes.back().next = -1;
     const auto node = [&](std::int32_t i) -> Node& { return nodes[static_cast<std::size_t>(i)]; };
