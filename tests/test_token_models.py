@@ -308,7 +308,7 @@ def test_a_character_without_any_token_is_an_error() -> None:
     ):
         model = _native.TokenModel(section)
         assert model.count("a") == 1
-        with pytest.raises(ValueError, match="is not in the vocabulary either|no unk_id"):
+        with pytest.raises(ValueError, match=r"is not in the vocabulary either|no unk_id"):
             model.count("b")
     # Without a token for unknown characters, byte pairs drop them.
     assert _native.TokenModel({"type": "BPE", "vocab": {"a": 0}, "merges": []}).count("axa") == 2
