@@ -227,7 +227,7 @@ private:
     std::array<CharacterTable, 4> bases_;
     bool affixed_ = false;
     std::array<Symbol, 256> bytes_{};  // the tokens <0x00> to <0xFF>
-    bool all_bytes_ = false;  // all that replace some character
+    bool all_bytes_ = false;           // all that replace some character
     Symbol unknown_ = kNoSymbol;
     bool fast_ = false;
     StringIndex whole_;  // texts that are one token only if they are a whole piece

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cfloat>
+#include <cmath>
 #include <queue>
 #include <stdexcept>
 #include <unordered_map>
@@ -14,6 +15,7 @@ namespace {
 using File = SentencePieceFile;
 
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
+constexpr float kLargeScore = 100000.0f;
 constexpr std::uint32_t kUnreached = 0xFFFFFFFFu;
 constexpr std::size_t kKept = std::size_t{1} << 16;  // nodes that are kept from text to text
 
@@ -48,9 +50,7 @@ private:
 };
 
 SentencePieceModel::SentencePieceModel(const File& file)
-    : type_(file.type),
-      byte_fallback_(file.byte_fallback),
-      ids_(file.pieces.size()) {
+    : type_(file.type), byte_fallback_(file.byte_fallback), ids_(file.pieces.size()) {
     check(file);
     std::vector<std::pair<std::string_view, std::uint32_t>> defined;
     for (std::uint32_t i = 0; i < file.pieces.size(); ++i) {
@@ -76,6 +76,7 @@ void SentencePieceModel::check(const File& file) {
     for (std::uint32_t i = 0; i < file.pieces.size(); ++i) {
         const File::Piece& piece = file.pieces[i];
         if (piece.text.empty()) refuse("piece " + std::to_string(i) + " is empty");
+        if (!std::isfinite(piece.score)) refuse("a score is no number");
         StringIndex& index = is_reserved(piece.kind) ? reserved : ids_;
         if (!index.set(piece.text, i)) refuse("'" + std::string(piece.text) + "' is given twice");
         if (piece.kind == File::unknown) {
@@ -100,14 +101,10 @@ void SentencePieceModel::check(const File& file) {
 
 void SentencePieceModel::read_unigram(const File& file) {
     float least = FLT_MAX;
-    best_score_ = FLT_MIN;  // as the library has it: the least positive number
     std::vector<std::pair<std::string_view, std::uint32_t>> strings;
     for (std::uint32_t i = 0; i < file.pieces.size(); ++i) {
         const File::Piece& piece = file.pieces[i];
-        if (piece.kind == File::normal) {
-            least = std::min(least, piece.score);
-            best_score_ = std::max(best_score_, piece.score);
-        }
+        if (piece.kind == File::normal) least = std::min(least, piece.score);
         if (piece.kind == File::normal || piece.kind == File::user_defined)
             strings.emplace_back(piece.text, i);
     }
@@ -135,8 +132,8 @@ void SentencePieceModel::read_byte_pairs(const File& file) {
     for (const File::Piece& piece : file.pieces) {
         if (piece.kind != File::normal) continue;
         const Symbol result = symbols.find(piece.text);
-        const auto place = std::lower_bound(scores.begin(), scores.end(), piece.score,
-                                            std::greater<>());
+        const auto place =
+            std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>());
         const auto rank = static_cast<std::uint32_t>(place - scores.begin()) + 1;
         const std::size_t first = size_at(piece.text, 0);
         for (std::size_t at = first; at < piece.text.size(); at += size_at(piece.text, at)) {
@@ -182,14 +179,11 @@ std::int64_t SentencePieceModel::count(std::string_view text) const {
     if (text.empty()) return 0;
     if (text.size() > 0x7FFFFFFF) throw std::invalid_argument("a text of more than 2 GB");
     switch (type_) {
-        case File::unigram:
-            return count_unigram(text);
+        case File::unigram: return count_unigram(text);
         case File::byte_pair:
             return merges_ != nullptr ? count_byte_pairs(text) : count_as_defined(text);
-        case File::word:
-            return count_words(text);
-        case File::character:
-            return count_characters(text);
+        case File::word: return count_words(text);
+        case File::character: return count_characters(text);
     }
     return 0;
 }
@@ -228,8 +222,7 @@ std::int64_t SentencePieceModel::count_as_defined(std::string_view text) const {
     for (std::size_t at = 0; at < text.size(); at += nodes.back().size) {
         const std::size_t defined = user_defined_at(text, at);
         const auto i = static_cast<std::int32_t>(nodes.size());
-        nodes.push_back(
-            {i - 1, i + 1, at, defined > 0 ? defined : size_at(text, at), defined > 0});
+        nodes.push_back({i - 1, i + 1, at, defined > 0 ? defined : size_at(text, at), defined > 0});
     }
     nodes.back().next = -1;
     const auto node = [&](std::int32_t i) -> Node& { return nodes[static_cast<std::size_t>(i)]; };
@@ -283,22 +276,28 @@ std::int64_t SentencePieceModel::count_unigram(std::string_view text) const {
     const WorkspacePool<UnigramWork>::Borrowed work(pool_);
     auto& nodes = (*work).float_nodes;
     nodes.assign(text.size() + 1, {0, kUnreached, 0});
+    std::size_t furthest = 0;  // place reached
     for (std::size_t at = 0; at < text.size();) {
+        // Sums are kept small, as the library keeps them: from time to time all are counted from here.
+        if (std::abs(nodes[at].score) > kLargeScore) {
+            const float offset = nodes[at].score;
+            for (std::size_t i = at; i <= furthest; ++i)
+                if (i == at || nodes[i].begin != kUnreached) nodes[i].score -= offset;
+        }
         const float here = nodes[at].score;
         const auto reach = [&](std::size_t size, float score, std::uint32_t token) {
             UnigramWork::FloatNode& node = nodes[at + size];
             const float sum = score + here;
+            furthest = std::max(furthest, at + size);
             if (node.begin == kUnreached || sum > node.score)
                 node = {sum, static_cast<std::uint32_t>(at), token};
         };
         const std::size_t character = size_at(text, at);
         bool known = false;
         pieces_.prefixes(text.substr(at), [&](std::size_t size, std::uint32_t token) {
-            const float score =
-                kinds_[token] == File::user_defined
-                    ? static_cast<float>(
-                          static_cast<double>(static_cast<float>(size) * best_score_) - 0.1)
-                    : scores_[token];
+            const float score = kinds_[token] == File::user_defined
+                                    ? static_cast<float>(0.1 * static_cast<double>(size - 1))
+                                    : scores_[token];
             reach(size, score, token);
             known = known || size == character;
         });

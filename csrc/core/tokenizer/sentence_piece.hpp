@@ -10,7 +10,7 @@
 //               pieces, which are merged and then taken apart again as they were last seen together
 //               anywhere in the text, are counted as defined;
 //   unigram     as in unigram.hpp, with sums in single precision over the whole text. A piece that
-//               the user has defined has its length times the best score, less a tenth;
+//               the user has defined has the score of a tenth for each byte but the first;
 //   word, char  the text between spaces; each character.
 // What is unknown is one token for each byte, or one for a run of unknown pieces.
 #pragma once
@@ -93,7 +93,6 @@ private:
     std::unique_ptr<MergeModel> merges_;
     Trie pieces_;  // of a unigram model
     float unknown_score_ = 0;
-    float best_score_ = 0;
     mutable WorkspacePool<UnigramWork> pool_;
 };
 

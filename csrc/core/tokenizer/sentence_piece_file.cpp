@@ -22,20 +22,11 @@ public:
         field = tag >> 3;
         wire = static_cast<unsigned>(tag & 7);
         switch (wire) {
-            case 0:
-                number = varint();
-                break;
-            case 1:
-                take(8);
-                break;
-            case 2:
-                text = take(varint());
-                break;
-            case 5:
-                text = take(4);
-                break;
-            default:
-                refuse("a field of an unknown kind");
+            case 0: number = varint(); break;
+            case 1: take(8); break;
+            case 2: text = take(varint()); break;
+            case 5: text = take(4); break;
+            default: refuse("a field of an unknown kind");
         }
         return true;
     }
