@@ -18,7 +18,7 @@ counting  texts, spans, tables
 """
 
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments
-from ctxmem.tokens.estimates import Estimate
+from ctxmem.tokens.estimates import Estimate, family_of
 from ctxmem.tokens.files import VocabularyFile, vocabularies
 from ctxmem.tokens.names import fetch_vocabulary, resolve
 
@@ -27,6 +27,7 @@ __all__ = [
     "VocabularyFile",
     "count_spans",
     "count_tokens",
+    "family_of",
     "fetch_vocabulary",
     "price",
     "price_segments",
