@@ -1,9 +1,9 @@
 """Estimates of tokens where a vocabulary is not at hand, which learn from reported usage.
 
-Before any observation an estimate leans on the safe side: in tests on texts and, for tokenizers
-that nothing is known of, on vocabularies that it was not fitted on, at most one in two hundred
-windows of 1,000 tokens had more tokens than were counted (docs/counting.md has the margins by kind
-of text, and `ctxmem bench estimates` measures them). `observe` makes it tighter.
+Before any observation an estimate leans on the safe side. Of families whose tokenizers are known, no
+more than one window of 1,000 tokens in two hundred is meant to have more tokens than were counted;
+of tokenizers that were never seen nothing is certain. docs/counting.md has what was measured, by
+kind of text, and `ctxmem bench estimates` measures it. `observe` makes counts tighter.
 """
 
 from __future__ import annotations
