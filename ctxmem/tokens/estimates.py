@@ -2,8 +2,8 @@
 
 Before any observation an estimate leans on the safe side. Of families whose tokenizers are known,
 no more than one window of 1,000 tokens in two hundred is meant to have more tokens than were
-counted; of tokenizers that were never seen nothing is certain. docs/counting.md has what was measured, by
-kind of text, and `ctxmem bench estimates` measures it. `observe` makes counts tighter.
+counted; of tokenizers that were never seen nothing is certain. docs/counting.md has what was
+measured, by kind of text, and `ctxmem bench estimates` measures it. `observe` makes counts tighter.
 """
 
 from __future__ import annotations
