@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_texts import PROSE
 
-from ctxmem import InputError, _native, count_messages, tokens
+from ctxmem import InputError, _native, audit, count_messages, tokens
 from ctxmem.errors import InputTypeError
 from ctxmem.tokens import Estimate, calibration
 from ctxmem.tokens.calibration import KINDS
@@ -388,6 +388,27 @@ def test_messages_are_counted_again_after_an_observation():
     after = count_messages(messages, counter=estimate)
     assert after < before
     assert count_messages(messages, counter=estimate) == after
+
+
+def test_an_audit_learns_from_the_usage_of_its_log():
+    model = "claude-sonnet-4-5"
+    asked = [[{"role": "user", "content": text}] for text in WINDOWS["english"][:6]]
+    log = [
+        {
+            "model": model if i < 5 else "gpt-4o",
+            "messages": messages,
+            "usage": {"input_tokens": tokens.count_tokens(messages[0]["content"]) + 8},
+        }
+        for i, messages in enumerate(asked)
+    ]
+    found = audit(log, counter=model)
+    assert found.calibration is not None
+    assert found.calibration["observations"] == 5  # that of another family says nothing
+    assert found.totals["tokens"] == audit(log, counter=model).totals["tokens"]
+    learned = Estimate.from_calibration(model, found.calibration)
+    text = WINDOWS["english"][10]
+    assert tokens.count_tokens(text) <= learned.count(text) < Estimate(model).count(text)
+    assert audit(log).calibration is None
 
 
 def test_a_copy_learns_by_itself():

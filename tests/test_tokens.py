@@ -301,7 +301,7 @@ def test_models_without_a_public_tokenizer_are_estimated(name: str) -> None:
     counter = tokens.resolve(name)
     assert not counter.exact and not counter.additive
     assert 0 == counter.count("")
-    assert 1 <= counter.count("a") <= 1
+    assert 1 <= counter.count("a") <= 2  # an upper bound, rounded up
     assert counter.count("Some words of English.") >= 5
 
 

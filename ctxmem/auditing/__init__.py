@@ -75,6 +75,8 @@ class Audit:
         replay: before and after packing with ctxmem, None unless asked for.
         forgotten: what left the windows and was needed later, None unless asked for.
         removed: the messages that left the windows, empty unless asked for.
+        calibration: what the estimate that counted would learn from the usage that the log has of
+            calls of its family (`Estimate.from_calibration`); None for other counters.
     """
 
     findings: list[AuditFinding]
@@ -85,6 +87,7 @@ class Audit:
     replay: dict[str, Any] | None = None
     forgotten: dict[str, Any] | None = None
     removed: list[Removal] = field(default_factory=list, repr=False)
+    calibration: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -257,6 +260,7 @@ def audit(
         auditor.replay.to_dict() if auditor.replay else None,
         forgetting.to_dict(None if payer is None else payer.given["input"]) if forgetting else None,
         forgetting.removed if forgetting else [],
+        auditor.learned.calibration if auditor.learned is not None else None,
     )
 
 

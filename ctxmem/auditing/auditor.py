@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ from ctxmem.chat import check
 from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
+from ctxmem.tokens import Estimate, family_of
 
 DRAWN_WINDOWS = 24
 """Windows that the page draws token by token: the most wasteful ones."""
@@ -54,6 +56,7 @@ DRAWN_SESSIONS = 40
 _DRAWN_SEGMENTS = 400
 _MOST_SEEN = 300_000  # passages of a session that are remembered
 _EXCERPT = 160
+_LEARNED_FROM = 500  # calls that an estimate learns from
 _PENDING = 1000  # what a turn takes beside its text
 _ESTIMATED = itemgetter(*map(list(PARTS).index, ("images", "files", "sound", "thoughts")))
 _TOOLS = itemgetter(*map(list(PARTS).index, ("tools", "tool_calls", "tool_results")))
@@ -106,6 +109,7 @@ class Auditor:
         payer: Payer | None = None,
     ) -> None:
         self.counter = counter
+        self.learned = counter.copy() if isinstance(counter, Estimate) else None
         self.budget = budget
         self.near = near
         self.findings = FindingAggregator(budget)
@@ -298,6 +302,20 @@ class Auditor:
         if call.usage.cached is not None:
             totals.cached += call.usage.cached
             totals.cached_told = True
+        self._learn(call, call.usage.input)
+
+    def _learn(self, call: Call, tokens: int) -> None:
+        """Let a copy of an estimate observe a call of a model of its family; counts stay.
+
+        A turn of a transcript holds one message of what was sent, so it says nothing.
+        """
+        learned = self.learned
+        if learned is None or call.turn is not None or not call.messages:
+            return
+        if family_of(call.model) != learned.family or learned.observations >= _LEARNED_FROM:
+            return
+        with contextlib.suppress(InputError):  # images, or a count that cannot be of this request
+            learned.observe({"messages": call.messages, "tools": call.tools}, tokens)
 
     # Transcripts
 

@@ -20,7 +20,7 @@ counting  texts, spans, tables
 """
 
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments
-from ctxmem.tokens.estimates import Estimate
+from ctxmem.tokens.estimates import Estimate, family_of
 from ctxmem.tokens.files import VocabularyFile, vocabularies
 from ctxmem.tokens.names import counter, fetch_vocabulary, resolve
 
@@ -30,6 +30,7 @@ __all__ = [
     "count_spans",
     "count_tokens",
     "counter",
+    "family_of",
     "fetch_vocabulary",
     "price",
     "price_segments",

@@ -1,9 +1,9 @@
 """Estimates of tokens where a vocabulary is not at hand, which learn from reported usage.
 
-Before any observation an estimate leans on the safe side: in tests on texts and, for tokenizers
-that nothing is known of, on vocabularies that it was not fitted on, at most one in two hundred
-windows of 1,000 tokens had more tokens than were counted (docs/counting.md has the margins by kind
-of text, and `ctxmem bench estimates` measures them). `observe` makes it tighter.
+Before any observation an estimate leans on the safe side. Of families whose tokenizers are known,
+no more than one window of 1,000 tokens in two hundred is meant to have more tokens than were
+counted; of tokenizers that were never seen nothing is certain. docs/counting.md has what was
+measured, by kind of text, and `ctxmem bench estimates` measures it. `observe` makes counts tighter.
 """
 
 from __future__ import annotations
@@ -201,15 +201,23 @@ def _priors() -> dict[str, Prior]:
     data = json.loads(_WEIGHTS.read_text(encoding="utf-8"))
     if tuple(data["kinds"]) != KINDS:
         raise VocabularyError(f"{_WEIGHTS.name} is not of this version; install ctxmem again")
-    fields = ("weights", "mean", "spread", "ceiling", "ceiling_noise", "noise")
-    return {
-        family: Prior(
-            family,
-            *(np.asarray(of[name], dtype=np.float64) for name in fields),
-            bool(of["at_most_bytes"]),
-        )
-        for family, of in data["families"].items()
-    }
+    return {family: _prior(family, of) for family, of in data["families"].items()}
+
+
+def _prior(family: str, of: dict[str, Any]) -> Prior:
+    def array(name: str) -> Floats:
+        return np.asarray(of[name], dtype=np.float64)
+
+    return Prior(
+        family,
+        weights=array("weights"),
+        mean=array("mean"),
+        spread=array("spread"),
+        ceiling=array("ceiling"),
+        ceiling_noise=array("ceiling_noise"),
+        noise=array("noise"),
+        at_most_bytes=bool(of["at_most_bytes"]),
+    )
 
 
 def _natives() -> tuple[_native.Bpe, _native.Bpe]:
