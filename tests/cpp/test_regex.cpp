@@ -67,7 +67,7 @@ std::string random_pattern(std::mt19937& random, int depth) {
 void check_kept_states() {
     std::mt19937 random(1);
     int known = 0;
-    for (int i = 0; i < 6000; ++i) {
+    for (int i = 0; i < 2500; ++i) {
         const std::string pattern = random_pattern(random, 0);
         std::unique_ptr<Regex> regex;
         try {
@@ -89,7 +89,7 @@ void check_kept_states() {
             CHECK(plain == kept);
         }
     }
-    CHECK(known > 3000);
+    CHECK(known > 1200);
 }
 
 std::uint64_t work_of(const Regex& regex, std::string_view unit, std::size_t size) {
@@ -140,9 +140,9 @@ void check_work() {
             continue;
         }
         for (const char* unit : {"a", "1", " ", "\n", "aa1", "a ", "中", "b", "1 1"}) {
-            const auto once = work_of(*regex, unit, 20'000), eight = work_of(*regex, unit, 160'000);
+            const auto once = work_of(*regex, unit, 2'000), eight = work_of(*regex, unit, 16'000);
             const double factor = static_cast<double>(eight) / static_cast<double>(once + 1000);
-            const double each = static_cast<double>(eight) / 160'000;
+            const double each = static_cast<double>(eight) / 16'000;
             if (factor <= 10 && each <= 1000) continue;
             std::printf("x%.1f, %.0f a byte: [%s] on [%s]\n", factor, each, pattern, unit);
             ++dear;
@@ -179,7 +179,7 @@ void check_additive(Pattern pattern) {
         return out;
     };
     int unlike = 0;
-    for (int i = 0; i < 40'000; ++i) {
+    for (int i = 0; i < 10'000; ++i) {
         const std::string left = text() + (random() % 2 ? "\n" : "\r");
         std::string right(random() % 3, ' ');
         right += parts[(random() % 3) * 2] + text();
@@ -221,9 +221,11 @@ void check_pieces() {
 int main() {
     check_pieces();
     check_kept_states();
+    std::fprintf(stderr, "kept ok\n");
     for (const Pattern pattern : {Pattern::gpt2, Pattern::cl100k, Pattern::o200k, Pattern::llama3,
                                   Pattern::qwen2, Pattern::qwen3_5, Pattern::tekken})
         check_additive(pattern);
+    std::fprintf(stderr, "additive ok\n");
     check_work();
     return 0;
 }
