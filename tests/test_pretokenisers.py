@@ -288,8 +288,8 @@ def test_a_pattern_that_is_not_known_is_an_error_that_names_why(pattern):
 
 
 def test_random_patterns_match_as_oniguruma_matches_them():
-    compared = compare_random_patterns(600, seed=5)
-    assert compared > 300
+    compared = compare_random_patterns(200, seed=5)
+    assert compared > 100
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@
     python csrc/core/text/generate_category_tables.py > csrc/core/text/category_tables.hpp
 
 Everything is probed from the engines that tokenizers run, not from `unicodedata`, whose Unicode is
-years older: Rust's regex (through tiktoken), Oniguruma and Rust's `char` (through `tokenizers`). The
-engines agree on the general categories, on white space and on scripts; the script ends with an error
-where they do not. A test probes again and compares.
+years older: Rust's regex (through tiktoken), Oniguruma and Rust's `char` (through `tokenizers`).
+The engines agree on the general categories, on white space and on scripts; the script ends with an
+error where they do not. A test probes again and compares.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def kept(splitter: pre_tokenizers.PreTokenizer) -> set[str]:
 
 
 def numeric() -> set[str]:
-    """Return every character that Digits cuts off: char::is_numeric of the Rust it is built with."""
+    """Return every character that Digits cuts off: char::is_numeric of its Rust."""
     digits = pre_tokenizers.Digits()
     return {char for char in CHARS if len(digits.pre_tokenize_str(f"a{char}a")) > 1}
 
