@@ -21,16 +21,12 @@ SYMBOLS = r"| ?[^\s\p{L}\p{N}]+[\r\n]*"
 LLAMA3 = CONTRACTION + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + SYMBOLS + SPACES
 QWEN2 = CONTRACTION + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + SYMBOLS + SPACES
 QWEN3_5 = (
-    CONTRACTION
-    + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
-    + SPACES
+    CONTRACTION + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" + SPACES
 )
 WORD_LOWER = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
 WORD_UPPER = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
 SLASHES = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*"
-O200K = (
-    f"{WORD_LOWER}{CONTRACTION}?|{WORD_UPPER}{CONTRACTION}?" + r"|\p{N}{1,3}" + SLASHES + SPACES
-)
+O200K = f"{WORD_LOWER}{CONTRACTION}?|{WORD_UPPER}{CONTRACTION}?" + r"|\p{N}{1,3}" + SLASHES + SPACES
 TEKKEN = f"{WORD_LOWER}|{WORD_UPPER}" + r"|\p{N}" + SLASHES + SPACES
 KNOWN = {
     "gpt2": GPT2,
@@ -131,16 +127,25 @@ SECTIONS: dict[str, dict[str, Any] | None] = {
         for invert in (False, True)
     },
     **{f"known {behaviour}": split(LLAMA3, behaviour) for behaviour in ISOLATED},
-    **{f"string {behaviour}": {
-        "type": "Split", "pattern": {"String": " a"}, "behavior": behaviour, "invert": False,
-    } for behaviour in ISOLATED},
+    **{
+        f"string {behaviour}": {
+            "type": "Split",
+            "pattern": {"String": " a"},
+            "behavior": behaviour,
+            "invert": False,
+        }
+        for behaviour in ISOLATED
+    },
     "empty matches removed": split(r"x*", "MergedWithNext"),
     "byte level": byte_level(use_regex=True),
     "byte level with prefix": byte_level(use_regex=True, add_prefix_space=True),
     "byte level prefix only": byte_level(add_prefix_space=True),
     "byte level default": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True},
-    **{f"metaspace {scheme} {cut}": metaspace(scheme, cut)
-       for scheme in ("always", "first", "never") for cut in (True, False)},
+    **{
+        f"metaspace {scheme} {cut}": metaspace(scheme, cut)
+        for scheme in ("always", "first", "never")
+        for cut in (True, False)
+    },
     "old metaspace": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True},
     "plain metaspace": {"type": "Metaspace", "replacement": "▁"},
     "whitespace": {"type": "Whitespace"},

@@ -15,10 +15,6 @@ from typing import Any
 import pytest
 import tiktoken
 from cpp_build import ROOT, compile_and_run, core_sources
-from reference import load_generator
-from tokenizers import Regex, Tokenizer, pre_tokenizers
-
-from ctxmem import _native
 from pretokeniser_sections import (
     CL100K_RUST,
     GENERAL,
@@ -33,6 +29,10 @@ from pretokeniser_sections import (
     sequence,
     split,
 )
+from reference import load_generator
+from tokenizers import Regex, Tokenizer, pre_tokenizers
+
+from ctxmem import _native
 
 CODE_POINTS = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 CONTEXTS = ("a{0}b", " {0}{0}1", "\n{0} ", "{0}'s{0}", "1{0}\n{0}", "A{0}!{0}/")
@@ -79,7 +79,9 @@ def rust_pieces(pattern: str, texts: list[str]) -> list[list[bytes]]:
     tiktoken tells tokens, not pieces; so every part of every text is a token, and then each piece
     is one.
     """
-    parts = {t[i:j].encode() for t in texts for i in range(len(t)) for j in range(i + 1, len(t) + 1)}
+    parts = {
+        t[i:j].encode() for t in texts for i in range(len(t)) for j in range(i + 1, len(t) + 1)
+    }
     tokens = [bytes([b]) for b in range(256)] + sorted(part for part in parts if len(part) > 1)
     encoding = tiktoken.Encoding(
         "probe",
@@ -286,8 +288,8 @@ def test_a_pattern_that_is_not_known_is_an_error_that_names_why(pattern):
 
 
 def test_random_patterns_match_as_oniguruma_matches_them():
-    compared = compare_random_patterns(600, seed=5)
-    assert compared > 300
+    compared = compare_random_patterns(200, seed=5)
+    assert compared > 100
 
 
 @pytest.mark.slow
@@ -314,7 +316,9 @@ def random_pattern(chooser: random.Random, depth: int = 0) -> str:
         else:
             part = chooser.choice(atoms)
         if chooser.random() < 0.5:
-            part += chooser.choice(["*", "+", "?", "{2}", "{1,2}", "{2,}", "*?", "+?", "??", "*+", "++"])
+            part += chooser.choice(
+                ["*", "+", "?", "{2}", "{1,2}", "{2,}", "*?", "+?", "??", "*+", "++"]
+            )
         parts.append(part)
     pattern = "".join(parts)
     if chooser.random() < 0.4:

@@ -25,20 +25,32 @@ void normalise(std::vector<CharRange>& ranges) {
     ranges.resize(kept);
 }
 
-// The code points whose category has its bit in `wanted`.
+// The code points whose category has its bit in `wanted`. Most blocks are alike and of one category;
+// the characters of such a block are looked at once.
 std::vector<CharRange> of_categories(std::uint32_t wanted) {
+    constexpr std::size_t kBlocks = std::size(tables::kCategoryBlocks) / 128;
+    enum State : std::uint8_t { unknown, all, none, some };
+    std::array<State, kBlocks> states{};
     std::vector<CharRange> ranges;
+    const auto add = [&](char32_t first, char32_t last) {
+        if (!ranges.empty() && ranges.back().last + 1 == first)
+            ranges.back().last = last;
+        else
+            ranges.push_back({first, last});
+    };
     for (char32_t block = 0; block <= kLastCodePoint >> 7; ++block) {
-        const std::uint8_t* kinds =
-            tables::kCategoryBlocks + std::size_t{tables::kCategoryIndex[block]} * 128;
-        for (char32_t i = 0; i < 128; ++i) {
-            if (!(wanted >> kinds[i] & 1)) continue;
-            const char32_t c = block << 7 | i;
-            if (!ranges.empty() && ranges.back().last + 1 == c)
-                ranges.back().last = c;
-            else
-                ranges.push_back({c, c});
-        }
+        const std::size_t index = tables::kCategoryIndex[block];
+        const std::uint8_t* kinds = tables::kCategoryBlocks + index * 128;
+        const auto belongs = [&](std::uint8_t kind) { return (wanted >> kind & 1) != 0; };
+        State& state = states[index];
+        if (state == unknown)
+            state = std::all_of(kinds, kinds + 128, belongs)    ? all
+                    : std::none_of(kinds, kinds + 128, belongs) ? none
+                                                                : some;
+        const char32_t first = block << 7;
+        if (state == all) add(first, first + 127);
+        for (char32_t i = 0; state == some && i < 128; ++i)
+            if (belongs(kinds[i])) add(first + i, first + i);
     }
     return ranges;
 }
@@ -124,8 +136,11 @@ CharTest::CharTest(const CharSet& set) {
         Block block{};
         while (range != set.ranges().end() && range->first < start + 256) {
             const char32_t last = std::min<char32_t>(range->last, start + 255);
-            for (char32_t c = std::max(range->first, start); c <= last; ++c)
-                block[c >> 6 & 3] |= std::uint64_t{1} << (c & 63);
+            if (range->first <= start && last == start + 255)
+                block.fill(~std::uint64_t{0});
+            else
+                for (char32_t c = std::max(range->first, start); c <= last; ++c)
+                    block[c >> 6 & 3] |= std::uint64_t{1} << (c & 63);
             if (range->last > last) break;
             ++range;
         }

@@ -26,10 +26,9 @@ std::size_t step(const RegexSet& set, std::string_view text, std::size_t at) {
     if (at >= text.size()) return at;
     const auto lead = static_cast<unsigned char>(text[at]);
     const std::uint8_t answer = set.lead[lead];
-    if (answer == RegexSet::no) return at;
-    if (lead < 0x80) return at + 1;
+    if (answer <= RegexSet::yes) return at + answer;
     const CodePoint c = decode(text, at);
-    return answer == RegexSet::yes || set.test(c.value) ? at + c.size : at;
+    return answer == RegexSet::whole || set.test(c.value) ? at + c.size : at;
 }
 
 bool is_word(const RegexSet& words, std::string_view text, std::size_t at) {
@@ -132,8 +131,24 @@ Regex::~Regex() = default;
 RegexMatches::RegexMatches(const Regex& regex, std::string_view text, bool keep_states)
     : program_(regex.program()), text_(text) {
     if (keep_states) memo_ = std::make_unique<Memo>(program_.memos, text.size());
+    std::vector<std::vector<Choice>>& spare = spare_stacks();
+    if (spare.empty()) return;
+    choices_ = std::move(spare.back());
+    spare.pop_back();
 }
-RegexMatches::~RegexMatches() = default;
+
+RegexMatches::~RegexMatches() {
+    constexpr std::size_t kMostSpare = 8, kMostKept = 1024;
+    choices_.clear();
+    if (spare_stacks().size() < kMostSpare && choices_.capacity() <= kMostKept)
+        spare_stacks().push_back(std::move(choices_));
+}
+
+// Stacks of this thread that are not in use: texts are often a few bytes long.
+std::vector<std::vector<RegexMatches::Choice>>& RegexMatches::spare_stacks() {
+    thread_local std::vector<std::vector<Choice>> stacks;
+    return stacks;
+}
 
 // Try to match from instruction `pc` at `at_out`, which becomes the end of the match. `nested`:
 // within a look.
@@ -229,6 +244,14 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
                 std::uint32_t count = 0;
                 Known here = Known::no;  // of the loop at `end`
                 while (count < in.max) {
+                    if (!memo && count >= in.min && in.max == kUnbounded) {
+                        // A run of ASCII.
+                        const std::size_t from = end;
+                        while (end < text.size() &&
+                               set.lead[static_cast<unsigned char>(text[end])] == RegexSet::yes)
+                            ++end;
+                        work_ += end - from;
+                    }
                     if (memo && kept && count >= in.min) {
                         here = known(in, end);
                         if (here != Known::no) break;
@@ -245,6 +268,8 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
                     where = end;
                 } else if (count < in.min || (here == Known::failed &&
                                               (in.op == RegexOp::possessive || end == least))) {
+                    // What leads to an end that has failed is as good as it.
+                    if (here == Known::failed && count >= in.min) keep(in, least, end, least);
                     state = Known::failed;
                 } else if (in.op == RegexOp::possessive) {
                     if (kept) keep(in, least, end, least);
@@ -379,12 +404,11 @@ RegexMatches::Outcome RegexMatches::run(std::uint32_t pc, std::size_t& at_out, b
 
 bool RegexMatches::next(RegexMatch& match) {
     const std::string_view text = text_;
-    const auto skip = [&] {
-        const auto byte = static_cast<unsigned char>(text[at_]);
-        return program_.can_begin[byte] == 0 || is_tail(text[at_]);
-    };
+    const std::array<std::uint8_t, 256>& can_begin = program_.can_begin;
     while (at_ <= text.size()) {
-        while (at_ < text.size() && skip()) ++at_;
+        std::size_t at = at_;
+        while (at < text.size() && can_begin[static_cast<unsigned char>(text[at])] == 0) ++at;
+        at_ = at;
         if (at_ == text.size() && !program_.can_begin_at_end) break;
         std::size_t end = at_;
         Outcome outcome = Outcome::too_much;
@@ -399,6 +423,8 @@ bool RegexMatches::next(RegexMatch& match) {
             end = at_;
             outcome = run<true>(program_.start, end, false);
         }
+        if (!memo_ && work_ > kFreeWork + kFreeWorkPerByte * at_)
+            memo_ = std::make_unique<Memo>(program_.memos, text.size());
         const std::size_t begin = at_;
         if (outcome == Outcome::matched && !(end == begin && begin == last_end_)) {
             match = {begin, end};

@@ -55,6 +55,9 @@ public:
     RegexMatches(const Regex& regex, std::string_view text, bool keep_states = false);
     ~RegexMatches();
 
+    RegexMatches(const RegexMatches&) = delete;
+    RegexMatches& operator=(const RegexMatches&) = delete;
+
     // False when there is no further match.
     bool next(RegexMatch& match);
     // States tried and characters scanned, as a measure of work.
@@ -66,6 +69,7 @@ private:
     struct Memo;
     enum class Outcome { failed, matched, too_much };
 
+    static std::vector<std::vector<Choice>>& spare_stacks();
     template <bool memo>
     Outcome run(std::uint32_t pc, std::size_t& at, bool nested);
 

@@ -142,7 +142,10 @@ public:
         const First first = first_of(tree, done);
         out_.can_begin_at_end = first.anywhere();
         if (first.anywhere()) {
+            // Any byte but the second and later ones of a character.
             out_.can_begin.fill(1);
+            std::fill(out_.can_begin.begin() + 0x80, out_.can_begin.begin() + 0xC0,
+                      std::uint8_t{0});
         } else {
             for_each_lead(first.set, [&](unsigned lead, bool) { out_.can_begin[lead] = 1; });
         }
@@ -369,7 +372,7 @@ RegexSet::RegexSet(const CharSet& set) : test(set) {
     std::array<bool, 256> part{};
     for_each_lead(set, [&](unsigned byte, bool all) {
         if (all)
-            lead[byte] = yes;
+            lead[byte] = byte < 0x80 ? yes : whole;
         else
             part[byte] = true;
     });

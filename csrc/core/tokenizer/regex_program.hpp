@@ -30,7 +30,8 @@ enum class RegexOp : std::uint8_t {
 // A test for the characters of a set, with a table by first byte: whether a character that begins
 // with it belongs to the set.
 struct RegexSet {
-    enum Answer : std::uint8_t { no, yes, look };  // look: depends on the whole character
+    // yes: an ASCII character; whole: every character that begins so; look: some of them.
+    enum Answer : std::uint8_t { no, yes, whole, look };
 
     explicit RegexSet(const CharSet& set);
 

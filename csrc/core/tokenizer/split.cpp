@@ -122,7 +122,7 @@ public:
             }
             const CodePoint c = decode(text, at);
             const std::size_t end = at + c.size;
-            if (answer == RegexSet::yes || set_.test(c.value)) {
+            if (answer != RegexSet::look || set_.test(c.value)) {
                 if (at > done) part(done, at, false);
                 part(at, end, true);
                 done = end;
