@@ -418,5 +418,6 @@ def test_bench_runs_and_checks_every_count() -> None:
         check=True,
     )
     result = json.loads(ran.stdout)
-    assert ["english", "code", "json", "chinese"] == list(result["corpora"])
+    languages = ["chinese", "japanese", "korean", "russian", "hindi"]
+    assert ["english", "code", "json", *languages] == list(result["corpora"])
     assert result["corpora"]["chinese"]["characters"] > 300
