@@ -41,7 +41,7 @@ WARM_UP = 400_000  # characters
 WHOLE = 200_000  # characters that are counted in one call; bpe-openai refuses more
 
 
-def many(counter: _native.Bpe) -> Count:
+def many(counter: _native.Tokenizer) -> Count:
     """Return the native counter of many texts, with its cache by content."""
     return lambda texts: counter.count_many(list(texts)).tolist()
 
@@ -77,7 +77,7 @@ def checked(
     def wrong(count: Count) -> int:
         return sum(a != b for a, b in zip(count(texts), expected, strict=True))
 
-    if differ := wrong(many(_native.Bpe(data, str(tik.name)))):
+    if differ := wrong(many(_native.Tokenizer(data, str(tik.name)))):
         sys.exit(f"ctxmem counts {differ} of {len(texts)} texts differently from tiktoken")
     kept, notes = {}, {}
     for name, peer in counters.items():
@@ -111,12 +111,12 @@ def rounds_of(
             peer.count(warm_up)
             times[name].append(timed(peer.count, texts))
         # A text can be seen for the first time once only, so every round has new counters.
-        times["fresh"].append(timed(many(_native.Bpe(data, encoding)), texts))
-        warm = _native.Bpe(data, encoding)
+        times["fresh"].append(timed(many(_native.Tokenizer(data, encoding)), texts))
+        warm = _native.Tokenizer(data, encoding)
         warm.count_many(warm_up)
         times["first seen"].append(timed(many(warm), texts))
         times["repeat"].append(timed(many(warm), texts))
-        single = _native.Bpe(data, encoding)
+        single = _native.Tokenizer(data, encoding)
         single.count_many(warm_up)
         times["one by one"].append(timed(one_by_one(single.count), texts))
     return times
@@ -174,7 +174,7 @@ _native.bm25(["warm"], ["warm"])
 before = resident()
 start = time.perf_counter()
 if kind == "ctxmem":
-    counter = _native.Bpe(open(path, "rb").read(), encoding)
+    counter = _native.Tokenizer(open(path, "rb").read(), encoding)
     counter.count_many(["Hello world"])
 else:
     counter = tiktoken.get_encoding(encoding)

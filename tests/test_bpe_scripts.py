@@ -39,7 +39,7 @@ RANGES = {
 def counters():
     """Return the native counters by encoding."""
     found = {name: published(name).path for name in NATIVE}
-    return {name: _native.Bpe(path.read_bytes(), name) for name, path in found.items()}
+    return {name: _native.Tokenizer(path.read_bytes(), name) for name, path in found.items()}
 
 
 def of_script(rng: random.Random, name: str) -> str:

@@ -34,7 +34,7 @@ def bpe(encoding: str = "o200k_base") -> Any:
     tokens = [bytes([b]) for b in range(256)]
     tokens += [bytes([a, b]) for a in b"abcdefghij" for b in b"abcdefghij"]
     lines = [base64.b64encode(token) + b" %d" % rank for rank, token in enumerate(tokens)]
-    return _native.Bpe(b"\n".join(lines), encoding)
+    return _native.Tokenizer(b"\n".join(lines), encoding)
 
 
 def spans(texts: int, per_text: int) -> Any:

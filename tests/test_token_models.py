@@ -295,7 +295,7 @@ def test_a_damaged_section_is_refused(section: Any, message: str) -> None:
     ],
 )
 def test_what_is_not_supported_says_so(section: dict[str, Any]) -> None:
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(_native.Unsupported):
         _native.TokenModel(section)
 
 

@@ -132,7 +132,7 @@ def tiny_vocabularies(draw: st.DrawFn) -> dict[bytes, int]:
 @given(ranks=tiny_vocabularies(), piece=st.text("ab", min_size=1, max_size=40))
 def test_any_vocabulary_merges_as_defined(ranks: dict[bytes, int], piece: str) -> None:
     lines = [base64.b64encode(token) + b" %d" % rank for token, rank in ranks.items()]
-    bpe = _native.Bpe(b"\n".join(lines), "o200k_base")
+    bpe = _native.Tokenizer(b"\n".join(lines), "o200k_base")
     assert len(byte_pairs(piece.encode(), ranks)) == bpe.count(piece)
 
 
@@ -235,7 +235,7 @@ def test_cached_counts_equal_fresh_ones(encoding: str) -> None:
 
 def test_counts_are_the_same_from_many_threads() -> None:
     lines = published_lines(packed_path("o200k_base").read_bytes())
-    bpe = _native.Bpe(lines, "o200k_base")  # cold: threads find side by side how tokens are made
+    bpe = _native.Tokenizer(lines, "o200k_base")  # cold: threads find side by side how tokens are made
     rng = random.Random(8)
     texts = [random_text(rng) * 3 for _ in range(3000)]
     expected = tokens.count_tokens(texts)

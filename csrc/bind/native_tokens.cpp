@@ -387,7 +387,7 @@ py::array_t<double> text_amounts_many(const TokenCounter& o200k, const TokenCoun
 
 void bind_tokens(py::module_& m) {
     py::class_<TokenCounter>(
-        m, "Bpe",
+        m, "Tokenizer",
         "Count the tokens of cl100k_base or o200k_base exactly, without making them; safe from "
         "many "
         "threads at once.\n\n"

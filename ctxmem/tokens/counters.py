@@ -28,7 +28,7 @@ class Native:
 
     exact = True
 
-    def __init__(self, name: str, core: _native.Bpe) -> None:
+    def __init__(self, name: str, core: _native.Tokenizer) -> None:
         self.name = name
         self.additive = core.additive
         self.core = core

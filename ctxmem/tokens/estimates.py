@@ -220,7 +220,7 @@ def _prior(family: str, of: dict[str, Any]) -> Prior:
     )
 
 
-def _natives() -> tuple[_native.Bpe, _native.Bpe]:
+def _natives() -> tuple[_native.Tokenizer, _native.Tokenizer]:
     """Return the exact counters of both encodings, which are loaded at the first estimate."""
     from ctxmem.tokens.counters import Native
     from ctxmem.tokens.names import resolve

@@ -264,7 +264,7 @@ def _tiktoken_name(name: str, vocabulary: str | Path | None) -> Counter | None:
 def _packed(name: str, vocabulary: str | Path | None) -> Counter:
     """Return the counter of a vocabulary of the package."""
     try:
-        return Native(name, _native.Bpe(vocabulary_bytes(name, vocabulary) or b"", name))
+        return Native(name, _native.Tokenizer(vocabulary_bytes(name, vocabulary) or b"", name))
     except (OSError, ValueError) as error:
         path = packed_path(name)
         raise VocabularyError(

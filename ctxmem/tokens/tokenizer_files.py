@@ -104,7 +104,7 @@ def _read_json(path: Path, data: bytes, name: str) -> Counter:
 
 def _read_tokenizer_json(path: Path, content: dict[str, Any], name: str) -> Counter:
     try:
-        core = _native.Bpe.from_sections(
+        core = _native.Tokenizer.from_sections(
             content["model"],
             content.get("normalizer"),
             content.get("pre_tokenizer"),
@@ -199,7 +199,7 @@ def _read_tekken(path: Path, content: dict[str, Any], name: str) -> Counter:
 
 def _from_ranks(tokens: list[bytes], pattern: str, name: str) -> Counter:
     try:
-        return Native(name, _native.Bpe.from_ranks(tokens, pattern))
+        return Native(name, _native.Tokenizer.from_ranks(tokens, pattern))
     except _native.Unsupported as error:
         return _by_tiktoken(tokens, pattern, f"{name} (by tiktoken: {error})")
 
@@ -226,6 +226,6 @@ def _decoded(text: bytes) -> bytes | None:
 
 def _read_sentencepiece(path: Path, data: bytes, name: str) -> Counter:
     try:
-        return Native(name, _native.Bpe.from_sentencepiece(data))
+        return Native(name, _native.Tokenizer.from_sentencepiece(data))
     except ValueError as error:
         raise VocabularyError(f"{path} is damaged: {error}", tried=[str(path)]) from error
