@@ -226,7 +226,7 @@ def test_cached_counts_equal_fresh_ones(encoding: str) -> None:
     rng = random.Random(7)
     texts = [random_text(rng) * 4 for _ in range(2000)]
     texts += texts[::-1]
-    bpe = tokens.resolve(encoding)._bpe
+    bpe = tokens.resolve(encoding).core
     fresh = bpe.count_many(texts, cache=False).tolist()
     assert fresh == bpe.count_many(texts).tolist()
     assert fresh == bpe.count_many(texts).tolist()
@@ -235,7 +235,9 @@ def test_cached_counts_equal_fresh_ones(encoding: str) -> None:
 
 def test_counts_are_the_same_from_many_threads() -> None:
     lines = published_lines(packed_path("o200k_base").read_bytes())
-    bpe = _native.Tokenizer(lines, "o200k_base")  # cold: threads find side by side how tokens are made
+    bpe = _native.Tokenizer(
+        lines, "o200k_base"
+    )  # cold: threads find side by side how tokens are made
     rng = random.Random(8)
     texts = [random_text(rng) * 3 for _ in range(3000)]
     expected = tokens.count_tokens(texts)

@@ -89,7 +89,9 @@ def test_packed_and_published_files_count_alike(name: str) -> None:
     ]
     texts = ["".join(rng.choices(alphabet, k=60)) for _ in range(2000)]
     expected = published.count_many(texts, cache=False)
-    assert expected.tolist() == _native.Tokenizer(data, name).count_many(texts, cache=False).tolist()
+    assert (
+        expected.tolist() == _native.Tokenizer(data, name).count_many(texts, cache=False).tolist()
+    )
 
 
 def test_a_hand_written_vocabulary_is_packed_as_described() -> None:

@@ -6,12 +6,14 @@ import json
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.protocols import Counter
+
+if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
+    from ctxmem.protocols import Counter
 
 _SETS_OF_MESSAGES = ("messages", "contents", "input")
 _BESIDE = ("system", "instructions", "systemInstruction", "system_instruction", "prompt")

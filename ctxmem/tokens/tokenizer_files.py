@@ -18,12 +18,14 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError, VocabularyError
-from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import Foreign, Native
+
+if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
+    from ctxmem.protocols import Counter
 
 _LARGEST_FILE = 256 << 20
 
