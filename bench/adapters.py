@@ -28,7 +28,7 @@ from ctxmem import _native
 
 from .corpus import passages
 from .messages import chat
-from .tokens import reference
+from .token_peers import reference
 
 SIZES = (100, 1000, 5000)
 PEERS = ("langchain-core", "langchain", "langchain-community", "llama-index-core", "numpy")

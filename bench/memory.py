@@ -28,7 +28,7 @@ import ctxmem
 from ctxmem import Memory, _native
 
 from .messages import chat, text
-from .tokens import reference
+from .token_peers import reference
 
 BUDGET = 12_000
 MESSAGES = 160

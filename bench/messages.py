@@ -26,7 +26,7 @@ import ctxmem
 from ctxmem import _native
 
 from .corpus import passages
-from .tokens import reference
+from .token_peers import reference
 
 SIZES = (100, 1000, 5000)
 

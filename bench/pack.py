@@ -20,7 +20,8 @@ from typing import Any
 import ctxmem
 from ctxmem import _native
 
-from .tokens import library, prose, reference
+from .token_peers import reference
+from .token_texts import library, prose
 
 CHUNKS = 1000
 BUDGET = 16_000

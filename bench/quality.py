@@ -55,7 +55,7 @@ from .judge import (
     what_is_missing,
 )
 from .packers import packer, packer_of_words
-from .tokens import reference
+from .token_peers import reference
 
 __all__ = ["main", "packer", "packer_of_words"]  # the packers are what scorers call
 

@@ -28,7 +28,7 @@ MODELS = ["claude-sonnet-4-5", "gemini-2.5-pro", "llama-3.1-8b", "estimate", "gr
 
 def amounts(text: str) -> dict[str, list[float]]:
     """Return the amounts of each kind that a text has, by the name of the kind."""
-    pair = [tokens.resolve(name)._bpe for name in ("o200k_base", "cl100k_base")]  # type: ignore
+    pair = [tokens.resolve(name).core for name in ("o200k_base", "cl100k_base")]  # type: ignore
     found = _native.text_amounts(*pair, [text])[0]
     return {kind: row.tolist() for kind, row in zip(KINDS, found, strict=True) if row.any()}
 
@@ -106,7 +106,7 @@ def test_every_character_has_a_kind():
 
 
 def test_amounts_need_both_encodings_in_order():
-    o200k = tokens.resolve("o200k_base")._bpe  # type: ignore[attr-defined]
+    o200k = tokens.resolve("o200k_base").core  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="o200k_base and cl100k_base"):
         _native.text_amounts(o200k, o200k, ["x"])
 
