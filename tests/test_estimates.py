@@ -226,6 +226,25 @@ def test_the_overhead_of_requests_is_learned_apart_from_their_texts():
     assert exact <= estimate.count(ENGLISH) <= 1.12 * exact
 
 
+@pytest.mark.parametrize("added", [300, 1500])
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gemini-2.5-pro", "qwen3-8b", "grok-4"])
+def test_the_prompt_of_a_proxy_does_not_raise_the_counts_of_texts(model: str, added: int):
+    # The first request is a short one, of which the proxy's prompt is the larger part.
+    estimate = Estimate(model)
+    texts = WINDOWS["english"]
+    truth = [math.ceil(1.08 * n) for n in tokens.count_tokens(texts)]
+    before = sum(estimate.count_many(texts))
+    for turn in range(20):
+        which = [(turn + i) % len(texts) for i in range(1 + turn * 7 % 5)]
+        sent = [{"role": "user", "content": texts[i]} for i in which]
+        estimate.observe(sent, sum(truth[i] for i in which) + 4 * len(which) + added)
+    counted = estimate.count_many(texts)
+    assert all(a >= b for a, b in zip(counted, truth, strict=True))
+    assert sum(counted) < before
+    assert sum(counted) < 1.15 * sum(truth)
+    assert estimate.calibration["mean"]["request"] == pytest.approx(added, rel=0.1)
+
+
 def test_observe_returns_what_was_counted_too_little():
     estimate = Estimate("llama-3.1-8b")
     counted = estimate.count(ENGLISH)

@@ -43,7 +43,7 @@ VERSION = 1
 
 _SIZE = len(KINDS) + len(OVERHEADS)
 _OVERHEAD_MEAN = (4.0, 4.0)
-_OVERHEAD_SPREAD = (30.0, 3.0)  # tokens; a proxy's own prompt is learned as request overhead
+_OVERHEAD_SPREAD = (30.0, 3.0)  # tokens; of a proxy's own prompt see `_with_unknown_overhead`
 _CONSTANT_NOISE = 3.0  # tokens of any observation that belong to nothing in particular
 _NORMAL = 2.5758  # one-sided 99.5 %
 _FREEDOM = 12.0  # degrees of freedom of the prior's noise, in Student's quantile
@@ -156,6 +156,8 @@ def update(prior: Prior, state: State, observed: Observed) -> State:
     """
     x, tokens = observed.expected, float(observed.tokens)
     _refuse_implausible(prior, state, observed)
+    above = tokens > _bound_of_request(prior, state, x)
+    state = _with_unknown_overhead(prior, state, x, tokens)
     gain = state.covariance @ x
     known = max(float(x @ gain), 0.0)
     kinds = x[: len(KINDS)]
@@ -169,7 +171,6 @@ def update(prior: Prior, state: State, observed: Observed) -> State:
     np.fill_diagonal(covariance, np.maximum(np.diag(covariance), _FLOOR**2))
     share = noises / variance
     learned = share * (error * error / variance) * (state.noise / state.seen)
-    above = tokens > _bound_of_request(prior, state, x)
     large = kinds > _LARGE * kinds.sum()
     made = State(
         mean,
@@ -185,6 +186,29 @@ def update(prior: Prior, state: State, observed: Observed) -> State:
         moved = np.maximum(made.mean + gain * (lacking / known), _LEAST_RATIO)
         made = replace(made, mean=moved)
     return made
+
+
+def _with_unknown_overhead(prior: Prior, state: State, x: Floats, tokens: float) -> State:
+    """Return a state that is less certain of the overhead, if a request has more than expected.
+
+    A proxy's prompt may have any length. 300 tokens are ten times the prior's spread, so texts
+    would be given nearly all of them, and be counted several times too high. The spread becomes
+    that of the error, as in a prior with heavy tails (a scale mixture: West 1984); requests of
+    different sizes then tell the overhead from the texts.
+    """
+    at = len(KINDS)
+    error = tokens - float(x @ state.mean)
+    if x[at] == 0 or error <= math.sqrt(_variance(prior, state, x)):
+        return state
+    covariance = state.covariance.copy()
+    covariance[at, at] += error * error
+    return replace(state, covariance=covariance)
+
+
+def _variance(prior: Prior, state: State, x: Floats) -> float:
+    """Return the variance of the tokens that are reported for `x`."""
+    noise = float(x[: len(KINDS)] ** 2 @ _noise(prior, state))
+    return max(float(x @ state.covariance @ x), 0.0) + noise + _CONSTANT_NOISE**2
 
 
 def _noise(prior: Prior, state: State) -> Floats:
@@ -225,9 +249,7 @@ def _refuse_implausible(prior: Prior, state: State, observed: Observed) -> None:
     most += _UNEXPLAINED if messages else _CONSTANT_NOISE * _PLAUSIBLE
     if state.observations >= _SETTLED:
         expected = float(x @ state.mean)
-        noises = float(x[: len(KINDS)] ** 2 @ _noise(prior, state))
-        variance = float(x @ state.covariance @ x) + noises + _CONSTANT_NOISE**2
-        far = max(_OUTLIER * math.sqrt(variance), 0.1 * expected)
+        far = max(_OUTLIER * math.sqrt(_variance(prior, state, x)), 0.1 * expected)
         most = min(most, expected + far)
     if not low - _CONSTANT_NOISE * _PLAUSIBLE <= tokens <= most:
         raise InputError(
