@@ -170,6 +170,41 @@ def test_vocab_lists_where_vocabularies_are(capsys):
     assert "(in the package)" in capsys.readouterr().err
 
 
+def test_vocab_says_how_models_are_counted(tmp_path, capsys, monkeypatch):
+    snapshot = tmp_path / "hub" / "models--some--tiny-model" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    tiny = {"model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}}
+    path = snapshot / "tokenizer.json"
+    path.write_text(json.dumps(tiny), "utf-8")
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert main(["vocab"]) == 0
+    assert f"some/tiny-model in a cache: {path}" in capsys.readouterr().out
+    assert main(["vocab", "gpt-4o", "some/tiny-model", str(path), "claude-sonnet-4-5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"gpt-4o: exact as o200k_base, by .*o200k_base\.bin", lines[0])
+    assert [f"some/tiny-model: exact, by {path}", f"{path}: exact, by {path}"] == lines[1:3]
+    assert re.match(
+        r"claude-sonnet-4-5: estimated, as family claude_3; .*English 1\.\d\d", lines[3]
+    )
+    assert main(["vocab", "--json", "claude-sonnet-4-5", "gpt-4o"]) == 0
+    claude, gpt = json.loads(capsys.readouterr().out)["models"]
+    assert (claude["exact"], claude["path"], claude["family"]) == (False, None, "claude_3")
+    assert claude["margins"]["words"] > 1
+    assert (gpt["exact"], gpt["margins"]) == (True, None)
+    assert main(["vocab", "gpt4o"]) == 2
+    assert "did you mean 'gpt-4o'?" in capsys.readouterr().err
+
+
+def test_a_tokenizer_file_is_a_counter_on_the_command_line(tmp_path, capsys):
+    path = tmp_path / "tokenizer.json"
+    tiny = {"model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}}
+    path.write_text(json.dumps({**tiny, "pre_tokenizer": {"type": "Whitespace"}}), "utf-8")
+    assert main(["pack", str(EXAMPLE), "--counter", str(path)]) == 0
+    assert f"({path}, exact)" in capsys.readouterr().out
+
+
 def test_a_reader_that_leaves_early_is_no_error():
     done = subprocess.run(
         f"{sys.executable} -m ctxmem pack {EXAMPLE} | head -1",

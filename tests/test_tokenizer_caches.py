@@ -11,6 +11,7 @@ import pytest
 from trained_tokenizers import trained
 
 import ctxmem
+from ctxmem import InputError, VocabularyError, tokens
 from ctxmem.tokens import caches, names
 from ctxmem.tokens.counters import Native
 
@@ -22,6 +23,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr(names, "_resolved", {})
+    monkeypatch.setattr(names, "_read", {})
     monkeypatch.setattr(caches.importlib.util, "find_spec", lambda name: None)
     return tmp_path / "hub"
 
@@ -121,3 +123,56 @@ def test_damaged_file_of_a_cached_model_is_not_counted_by(hub: Path) -> None:
     with pytest.warns(ctxmem.CtxmemWarning, match="neither a tokenizer.json"):
         counter = ctxmem.counter("Qwen/Qwen3-8B")
     assert not counter.exact
+
+
+def test_counter_of_a_function_may_be_a_path(hub: Path, tmp_path: Path) -> None:
+    path = tmp_path / "llama" / "tokenizer.json"
+    path.parent.mkdir()
+    path.write_text(trained("qwen"), "utf-8")
+    count = ctxmem.counter(path).count("Notice is thirty days.")
+    for name in (path, str(path), str(path.parent), f"{path.parent}/"):
+        assert count == ctxmem.count_tokens("Notice is thirty days.", name)
+        assert ctxmem.pack(["Notice is thirty days."], 100, counter=name).tokens == count
+    assert tokens.resolve(str(path)) is tokens.resolve(path)  # read once
+
+
+def test_file_that_is_written_again_is_read_again(hub: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    words = {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}
+    path.write_text(json.dumps({"model": words}), "utf-8")
+    assert ctxmem.count_tokens("one two three", str(path)) == 1
+    path.write_text(json.dumps({"model": words, "pre_tokenizer": {"type": "Whitespace"}}), "utf-8")
+    assert ctxmem.count_tokens("one two three", str(path)) == 3
+
+
+def test_file_of_any_name_is_a_path_where_it_exists(hub: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json.v3"
+    path.write_text(trained("qwen"), "utf-8")
+    assert ctxmem.counter(str(path)).exact
+    for missing in (str(tmp_path / "missing"), "./missing", "~/missing-folder"):
+        with pytest.raises(VocabularyError, match="cannot be read"):
+            ctxmem.counter(missing)
+    with pytest.raises(VocabularyError, match="has no tokenizer file"):
+        ctxmem.counter(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude_3"),
+        ("bedrock/anthropic.claude-opus-4-7", "claude_4_7"),
+        ("meta.llama3-1-8b-instruct-v1:0", "llama_3"),
+        ("models/gemini-2.5-flash", "gemini"),
+    ],
+)
+def test_names_of_routers_and_clouds_are_known(hub: Path, name: str, family: str) -> None:
+    counter = ctxmem.counter(name)
+    assert isinstance(counter, tokens.Estimate)
+    assert counter.family == family
+
+
+def test_unknown_name_says_what_to_give(hub: Path) -> None:
+    with pytest.raises(InputError, match=r"did you mean 'gpt-4o'\?\)\. Give the path of its"):
+        ctxmem.counter("gpt4o")
+    with pytest.raises(InputError, match=r"Estimate\('MiniMax-M2'\)"):
+        ctxmem.counter("MiniMax-M2")

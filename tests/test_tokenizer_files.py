@@ -267,6 +267,11 @@ def test_byte_pairs_need_a_pattern(tmp_path: Path) -> None:
         ctxmem.counter(path)
     assert 2 == ctxmem.counter(path, pattern="qwen2").count("ab1")
     assert 3 == ctxmem.counter(path, pattern=r"\w|\W+").count("ab1")  # no piece holds both
+    for typo in ("qwen", ""):  # as a regular expression it would count next to nothing
+        with pytest.raises(InputError, match="no pattern is called"):
+            ctxmem.counter(path, pattern=typo)
+    with pytest.raises(InputError, match=r"the pattern '\(' cannot be used"):
+        ctxmem.counter(path, pattern="(")
     with pytest.raises(InputError, match="holds its own rules"):
         ctxmem.counter(written(tmp_path, trained("gpt2")), pattern="qwen2")
 

@@ -33,7 +33,9 @@ def add_to(commands: Any) -> None:
         "paths", metavar="PATH", nargs="+", help="files, folders or patterns; - reads stdin"
     )
     auditing.add_argument("--budget", type=whole, help="tokens that a window may have")
-    auditing.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    auditing.add_argument(
+        "--counter", default="o200k_base", help="model, encoding or tokenizer file"
+    )
     auditing.add_argument(
         "--prices",
         metavar="PRICE",

@@ -81,7 +81,7 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
         help="how answers are compared; auto: contained, or F1 if the expected one is long",
     )
     parser.add_argument("--threshold", type=float, default=F1, help=f"of F1 ({F1})")
-    parser.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    parser.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
     parser.add_argument(
         "--prices",
         metavar="PRICE",

@@ -44,7 +44,7 @@ def add_to(commands: Any) -> None:
     )
     dedup.add_argument("--threads", type=int, default=1, help="threads that may work (1)")
     dedup.add_argument("--paragraphs", action="store_true", help="compare paragraphs of files")
-    dedup.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    dedup.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
     dedup.add_argument("--keep", metavar="OUT", help="write one of each as JSONL")
     dedup.add_argument("--json", action="store_true", help="print the groups as JSON")
     dedup.set_defaults(run=run)

@@ -46,7 +46,9 @@ def add_to(commands: Any) -> None:
         "0.01 (left out: a limit that was found to lose next to nothing)",
     )
     packing.add_argument("--whole", action="store_true", help="keep each passage whole or not")
-    packing.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    packing.add_argument(
+        "--counter", default="o200k_base", help="model, encoding or tokenizer file"
+    )
     packing.add_argument("--order", choices=ORDERS, default="auto")
     packing.add_argument(
         "--header",

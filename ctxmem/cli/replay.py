@@ -46,7 +46,7 @@ def add_to(commands: Any) -> None:
         help=f"by commas: {', '.join(dict.fromkeys((*POLICIES, *PAGE_POLICIES)))}",
     )
     parser.add_argument("--prices", default="anthropic", help=f"by commas: {', '.join(PRICES)}")
-    parser.add_argument("--counter", default="o200k_base", help="encoding or model name")
+    parser.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
     parser.add_argument(
         "--miss-cost",
         "--fault",

@@ -70,6 +70,16 @@ def find(model: str) -> Path | None:
     return _hashed(wanted)
 
 
+def models() -> Iterator[tuple[str, Path]]:
+    """Yield the names of the models whose tokenizer file is in a hub's cache, with that file."""
+    for root in _hub_folders():
+        for folder in sorted(_folders(root)):
+            kind, _, repository = folder.name.partition("--")
+            found = _newest_revision(folder) if kind == "models" and repository else None
+            if found is not None:
+                yield repository.replace("--", "/"), found
+
+
 def places() -> list[Path]:
     """Return the folders that are looked at and exist."""
     return [root for root in _hub_folders() if root.is_dir()]

@@ -175,11 +175,20 @@ class Estimate:
 
 def family_of(name: str) -> str:
     """Return the family of tokenizers that the model of this name has, or "unknown"."""
-    model = name.lower().removesuffix(" (estimated)").removeprefix("ft:").rsplit("/", 1)[-1]
-    model = re.sub(r"^([a-z]+\.)+(?=[a-z])", "", model)  # Bedrock: us.anthropic.claude-...
+    model = model_part(name)
     if model.startswith("claude"):
         return _claude(model)
     return next((of for of, names in _FAMILIES if re.match(names, model)), "unknown")
+
+
+def model_part(name: str) -> str:
+    """Return the name of a model without what providers and routers put before it.
+
+    >>> model_part("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0")
+    'claude-sonnet-4-5-20250929-v1:0'
+    """
+    model = name.lower().removesuffix(" (estimated)").removeprefix("ft:").rsplit("/", 1)[-1]
+    return re.sub(r"^([a-z]+\.)+(?=[a-z])", "", model)
 
 
 def _claude(model: str) -> str:

@@ -19,7 +19,7 @@ from ctxmem.tokens.counters import (
     from_encoding,
     told,
 )
-from ctxmem.tokens.estimates import Estimate
+from ctxmem.tokens.estimates import Estimate, model_part
 from ctxmem.tokens.files import (
     PUBLISHED,
     SAME_ORDINARY,
@@ -56,24 +56,28 @@ _SUFFIXES = (".json", ".tiktoken", ".model")  # a str that ends so is a path, ne
 
 _lock = ForkSafeLock()
 _resolved: dict[str, Counter] = {}
+_read: dict[str, tuple[tuple[int, int], Counter]] = {}  # by path, with when it was written
 _warned = False
 
 
 def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = None) -> Counter:
     """Return the `Counter` that a name, a function or an object stands for.
 
-    A name is an encoding ("o200k_base"), a model ("gpt-4o-mini", "claude-sonnet-4"), or "estimate".
-    OpenAI's models are counted exactly, by the vocabularies of the package. Models whose tokenizer
-    is not public get the calibrated estimate: `exact` is False. A function
-    takes a text and returns its tokens; an object has `count`, `count_many` or, like a
-    `tiktoken.Encoding`, `encode_ordinary`. Their answers are checked, and kept by content.
+    A name is an encoding ("o200k_base"), a model ("gpt-4o-mini", "claude-sonnet-4"), the path of a
+    tokenizer file (`counter` says which) or "estimate". OpenAI's models are counted exactly, by the
+    vocabularies of the package. Models whose tokenizer is not public get the calibrated estimate:
+    `exact` is False. A function takes a text and returns its tokens; an object has `count`,
+    `count_many` or, like a `tiktoken.Encoding`, `encode_ordinary`. Their answers are checked, and
+    kept by content.
 
     `vocabulary` is the path of the encoding's .tiktoken file, for p50k_base and r50k_base on
     machines where it lies nowhere we look; without it their counter is the estimate, with one
-    `CtxmemWarning`. Named counters are kept for the life of the process.
+    `CtxmemWarning`. Counters of names and paths are kept for the life of the process; a file that
+    was written again is read again.
 
     Raises `InputError` for an unknown name, `InputTypeError` for what cannot count, and
-    `VocabularyError` if the file at `vocabulary` is not the published one.
+    `VocabularyError` if the file at `vocabulary` is not the published one, or a tokenizer file
+    cannot be read.
 
     >>> resolve("gpt-4o").count("Hello world")
     2
@@ -82,8 +86,12 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
     >>> resolve("claude-sonnet-4").exact
     False
     """
-    if isinstance(counter, str):
-        return _resolve_name(counter, vocabulary)
+    if isinstance(counter, (str, os.PathLike)):
+        known = _resolved.get(counter) if isinstance(counter, str) else None
+        if known is not None and vocabulary is None:
+            return known
+        path = _path_of(counter)
+        return _resolve_name(str(counter), vocabulary) if path is None else _read_path(path)
     if isinstance(counter, (Native, Estimate, Foreign)):
         return counter
     if isinstance(counter, (bytes, bytearray, list, tuple, dict, set)) or counter is None:
@@ -117,11 +125,13 @@ def counter(
 ) -> Counter:
     """Return a counter of tokens: of a model, an encoding, a tokenizer's file, or your own.
 
-    `model` is what `resolve` takes, or the path of a tokenizer file or of a folder that has one:
-    tokenizer.json, tekken.json, a .tiktoken file, a SentencePiece .model. What a file is, its
-    content says. The name of a public model ("Qwen/Qwen3-8B", "qwen3-8b") is counted exactly if its
-    file is in a cache of the Hugging Face hub, of transformers or of litellm on this machine; where
-    it is not, or no vocabulary is public (Claude, Gemini), by an estimate.
+    `model` is what `resolve` takes, as is `counter=` of every function: also the path of a
+    tokenizer file or of a folder that has one (tokenizer.json, tekken.json, a .tiktoken file, a
+    SentencePiece .model). What a file is, its content says. A str is a path if it is written as one
+    ("./llama", "/models/llama"), ends with .json, .tiktoken or .model, or has a slash and exists;
+    "llama" is a name. The name of a public model ("Qwen/Qwen3-8B", "qwen3-8b") is counted exactly
+    if its file is in a cache of the Hugging Face hub, of transformers or of litellm on this
+    machine; where it is not, or no vocabulary is public (Claude, Gemini), by an estimate.
 
     An estimate is your own: `observe` changes what this object counts and nothing else, and
     `calibration` (a dict, or the path of a JSON file with it) starts it with what another one has
@@ -137,12 +147,12 @@ def counter(
     2
     """
     path = _path_of(model)
-    if path is not None:
-        found: Counter = read_tokenizer(path, pattern=pattern)
-    elif pattern is not None:
-        raise InputError(f"pattern is for the path of a .tiktoken file, not for {told(model)}")
-    else:
+    if pattern is None:
         found = resolve(model, vocabulary=vocabulary)
+    elif path is not None:
+        found = read_tokenizer(path, pattern=pattern)
+    else:
+        raise InputError(f"pattern is for the path of a .tiktoken file, not for {told(model)}")
     if calibration is not None and not isinstance(found, Estimate):
         raise InputError(f"{found.name} is not estimated; a calibration changes estimates only")
     if isinstance(found, Estimate) and isinstance(model, str):
@@ -155,9 +165,11 @@ def _path_of(model: object) -> Path | None:
     if not isinstance(model, (str, os.PathLike)):
         return None
     path = Path(model).expanduser()
-    if isinstance(model, str) and not model.endswith(_SUFFIXES):
-        # "Qwen/Qwen3-8B" is the name of a model, unless a folder with its file is there.
-        return caches.in_folder(path) if "/" in model or os.sep in model else None
+    if isinstance(model, str) and not model.endswith(_SUFFIXES) and not _written_as_path(model):
+        # "Qwen/Qwen3-8B" is the name of a model, unless such a file or folder is there.
+        if "/" not in model and os.sep not in model:
+            return None
+        return path if path.is_file() else caches.in_folder(path)
     if path.is_dir():
         found = caches.in_folder(path)
         if found is None:
@@ -169,10 +181,42 @@ def _path_of(model: object) -> Path | None:
     return path
 
 
+def _written_as_path(model: str) -> bool:
+    return model.startswith(("./", "../", "~")) or Path(model).is_absolute()
+
+
+def _read_path(path: Path) -> Counter:
+    """Return the counter of a file, which is read once as long as it does not change."""
+    try:
+        found = path.stat()
+    except OSError:
+        return read_tokenizer(path)  # which says why
+    stamp = found.st_mtime_ns, found.st_size
+    with _lock:
+        known = _read.get(str(path))
+        if known is None or known[0] != stamp:
+            known = _read[str(path)] = stamp, read_tokenizer(path)
+        return known[1]
+
+
+def tokenizer_path(model: str) -> Path | None:
+    """Return the file by which `resolve(model)` counts, None if it estimates or has no file.
+
+    Raises what `resolve` does.
+    """
+    found = resolve(model)
+    if not found.exact:
+        return None
+    if found.name in PACKED:
+        return packed_path(found.name)
+    return _path_of(model) or caches.find(model) or caches.litellm_file(model)
+
+
 def _no_counter(counter: object) -> InputTypeError:
     return InputTypeError(
-        f"{told(counter)} cannot count tokens; give the name of an encoding or a model, a "
-        "function from str to int, or an object with count(text) or count_many(texts)"
+        f"{told(counter)} cannot count tokens; give the name of an encoding or a model, the "
+        "path of a tokenizer file, a function from str to int, or an object with count(text) or "
+        "count_many(texts)"
     )
 
 
@@ -194,12 +238,24 @@ def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
         counter = way(name, vocabulary)
         if counter is not None:
             return counter
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> InputError:
+    import difflib
+
     beginnings = [beginning for of in _MODELS.values() for beginning in of]
-    raise InputError(
-        f"no encoding or model is called {name!r}; known are the encodings "
-        f"{', '.join(sorted({*PUBLISHED, *SAME_ORDINARY}))}, models that begin with "
-        f"{', '.join(beginnings)}, estimates for {', '.join(_ESTIMATED)}, and "
-        "'estimate'; or give a function from str to int"
+    encodings = sorted({*PUBLISHED, *SAME_ORDINARY})
+    names = [*beginnings, *_ESTIMATED, *encodings, "estimate"]
+    near = difflib.get_close_matches(_bare(name).strip(), names, 1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return InputError(
+        f"no encoding, model or tokenizer file is called {name!r}{meant}. Give the path of its "
+        "tokenizer file, such as tokenizer.json, or of the folder that has it; or a function from "
+        f"str to int; or, to estimate it, ctxmem.tokens.Estimate({name!r}). Names that are known: "
+        f"encodings {', '.join(encodings)}; models that begin with {', '.join(beginnings)}; for "
+        f"estimates {', '.join(_ESTIMATED)}; 'estimate'; models in a cache of Hugging Face, which "
+        "`ctxmem vocab` lists"
     )
 
 
@@ -243,7 +299,8 @@ def _cached(name: str, vocabulary: str | Path | None) -> Counter | None:
 
 def _estimated_family(name: str, vocabulary: str | Path | None) -> Counter | None:
     """Return the estimate for a model whose tokenizer is not public, or not on this machine."""
-    return Estimate(f"{name} (estimated)") if _bare(name).startswith(_ESTIMATED) else None
+    known = model_part(name).startswith(_ESTIMATED)
+    return Estimate(f"{name} (estimated)") if known else None
 
 
 def _tiktoken_name(name: str, vocabulary: str | Path | None) -> Counter | None:

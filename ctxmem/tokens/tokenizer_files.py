@@ -16,6 +16,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def read_tokenizer(path: Path, name: str | None = None, *, pattern: str | None =
 
     Raises `VocabularyError` for a file that cannot be read, is damaged or of no known format, or
     that only `tokenizers` can count where that is not installed; `InputError` for a .tiktoken file
-    without a pattern, or a pattern with another file.
+    without a pattern, a pattern that cannot be used, or one with another file.
     """
     try:
         size = path.stat().st_size
@@ -160,8 +161,17 @@ def _read_byte_pairs(path: Path, data: bytes, name: str, pattern: str | None) ->
             f"{path} holds byte pairs but not the pattern that cuts texts; pass pattern=, a "
             f"regular expression or one of {', '.join(PATTERNS)}"
         )
+    if pattern not in PATTERNS and re.fullmatch(
+        r"[\w-]*", pattern
+    ):  # it would match next to nothing
+        raise InputError(
+            f"no pattern is called {pattern!r}; give one of {', '.join(PATTERNS)}, or a regular "
+            "expression that matches every part of a text"
+        )
     try:
         return byte_pairs(name, data, PATTERNS.get(pattern, pattern))
+    except InputError:
+        raise
     except ValueError as error:
         raise VocabularyError(f"{path} is damaged: {error}", tried=[str(path)]) from error
 
@@ -212,7 +222,10 @@ def _by_tiktoken(tokens: list[bytes], pattern: str, name: str) -> Counter:
     from ctxmem.tokens.counters import from_encoding
 
     ranks = {token: rank for rank, token in enumerate(tokens)}
-    made = tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+    try:
+        made = tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+    except ValueError as error:
+        raise InputError(f"the pattern {pattern!r} cannot be used: {error}") from None
     return from_encoding(name, made.encode_ordinary)
 
 
