@@ -27,7 +27,7 @@ from typing import Any
 from ctxmem import tokens
 
 from .phrases import PHRASES, sentences
-from .tokens import library, prose, records
+from .token_texts import library, prose, records
 
 WINDOW = 1000
 STEPS = (0, 5, 20)
