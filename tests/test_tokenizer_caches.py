@@ -121,3 +121,14 @@ def test_damaged_file_of_a_cached_model_is_not_counted_by(hub: Path) -> None:
     with pytest.warns(ctxmem.CtxmemWarning, match="neither a tokenizer.json"):
         counter = ctxmem.counter("Qwen/Qwen3-8B")
     assert not counter.exact
+
+
+def test_path_is_a_counter_wherever_one_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(trained("qwen"), "utf-8")
+    first = ctxmem.count_tokens("Hello world", str(path))
+    assert ctxmem.counter(path).count("Hello world") == first
+    window = ctxmem.pack(["The museum opens at nine."], 100, counter=str(path))
+    assert ctxmem.count_tokens(window.text, path) == window.tokens
+    path.write_text(trained("gpt2"), "utf-8")  # a changed file is read again
+    assert ctxmem.counter(path).count("<tool_call>") > 1

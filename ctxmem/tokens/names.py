@@ -62,7 +62,8 @@ _warned = False
 def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = None) -> Counter:
     """Return the `Counter` that a name, a function or an object stands for.
 
-    A name is an encoding ("o200k_base"), a model ("gpt-4o-mini", "claude-sonnet-4"), or "estimate".
+    A name is an encoding ("o200k_base"), a model ("gpt-4o-mini", "claude-sonnet-4"), "estimate", or
+    the path of a tokenizer file, as `counter` takes it.
     OpenAI's models are counted exactly, by the vocabularies of the package. Models whose tokenizer
     is not public get the calibrated estimate: `exact` is False. A function
     takes a text and returns its tokens; an object has `count`, `count_many` or, like a
@@ -82,6 +83,9 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
     >>> resolve("claude-sonnet-4").exact
     False
     """
+    path = _path_of(counter)
+    if path is not None:
+        return _resolve_path(path)
     if isinstance(counter, str):
         return _resolve_name(counter, vocabulary)
     if isinstance(counter, (Native, Estimate, Foreign)):
@@ -137,8 +141,9 @@ def counter(
     2
     """
     path = _path_of(model)
+    found: Counter
     if path is not None:
-        found: Counter = read_tokenizer(path, pattern=pattern)
+        found = read_tokenizer(path, pattern=pattern) if pattern else _resolve_path(path)
     elif pattern is not None:
         raise InputError(f"pattern is for the path of a .tiktoken file, not for {told(model)}")
     else:
@@ -186,6 +191,19 @@ def _resolve_name(name: str, vocabulary: str | Path | None) -> Counter:
             known = _make_named(name, vocabulary)
             _resolved[name] = known
         return known
+
+
+def _resolve_path(path: Path) -> Counter:
+    """Return the counter of a file, read again only if the file has changed."""
+    try:
+        stat = path.stat()
+        key = f"{path.absolute()}\0{stat.st_mtime_ns}\0{stat.st_size}"
+    except OSError:
+        return read_tokenizer(path)  # which says what is wrong
+    with _lock:
+        if key not in _resolved:
+            _resolved[key] = read_tokenizer(path)
+        return _resolved[key]
 
 
 def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
