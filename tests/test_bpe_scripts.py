@@ -12,9 +12,9 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from installed_vocabularies import published
 
 from ctxmem import _native
+from ctxmem.tokens.packed import packed_path
 
 NATIVE = ["o200k_base", "cl100k_base"]
 both = pytest.mark.parametrize("encoding", NATIVE)
@@ -38,8 +38,7 @@ RANGES = {
 @pytest.fixture(scope="module")
 def counters():
     """Return the native counters by encoding."""
-    found = {name: published(name).path for name in NATIVE}
-    return {name: _native.Tokenizer(path.read_bytes(), name) for name, path in found.items()}
+    return {name: _native.Tokenizer(packed_path(name).read_bytes(), name) for name in NATIVE}
 
 
 def of_script(rng: random.Random, name: str) -> str:

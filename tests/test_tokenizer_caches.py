@@ -176,3 +176,14 @@ def test_unknown_name_says_what_to_give(hub: Path) -> None:
         ctxmem.counter("gpt4o")
     with pytest.raises(InputError, match=r"Estimate\('MiniMax-M2'\)"):
         ctxmem.counter("MiniMax-M2")
+
+
+def test_path_is_a_counter_wherever_one_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(trained("qwen"), "utf-8")
+    first = ctxmem.count_tokens("Hello world", str(path))
+    assert ctxmem.counter(path).count("Hello world") == first
+    window = ctxmem.pack(["The museum opens at nine."], 100, counter=str(path))
+    assert ctxmem.count_tokens(window.text, path) == window.tokens
+    path.write_text(trained("gpt2"), "utf-8")  # a changed file is read again
+    assert ctxmem.counter(path).count("<tool_call>") > 1

@@ -147,12 +147,15 @@ def test_every_code_point_counts_as_in_tokenizers(pair) -> None:
 
 
 def check_code_points(counter: Counter, expected: Callable[[str], int]) -> None:
+    """Compare every code point in several contexts; of planes without characters, a sample."""
     contexts = ["{}", "a{}b", " {}A", "1{}2", "!{}!", "{}\u0301", "e{}", "  {} "]
-    for start in range(0, 0x110000, 64):
-        points = [chr(c) for c in range(start, start + 64) if not 0xD800 <= c < 0xE000]
-        text = "\n".join(context.format(point) for point in points for context in contexts)
+    assigned = [*range(0xD800), *range(0xE000, 0x33480), *range(0xE0000, 0xE0200)]
+    points = [chr(c) for c in (*assigned, *range(0x33480, 0x110000, 97))]
+    for start in range(0, len(points), 64):
+        part = points[start : start + 64]
+        text = "\n".join(context.format(point) for point in part for context in contexts)
         if expected(text) != counter.count(text):
-            for point in points:  # name the one
+            for point in part:  # name the one
                 check(counter, expected, [context.format(point) for context in contexts])
 
 
