@@ -154,11 +154,11 @@ def _path_of(model: object) -> Path | None:
     """Return the file that a path or a str means, None for what is a name or no path at all."""
     if not isinstance(model, (str, os.PathLike)):
         return None
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(os.fsdecode(model)))  # a home that is not there stays "~name"
     if isinstance(model, str) and not model.endswith(_SUFFIXES):
         # "Qwen/Qwen3-8B" is the name of a model, unless a folder with its file is there.
         return caches.in_folder(path) if "/" in model or os.sep in model else None
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, of any name whatever
         found = caches.in_folder(path)
         if found is None:
             raise VocabularyError(
