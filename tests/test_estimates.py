@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -369,6 +370,23 @@ def test_a_calibration_is_kept_exactly_by_json(tmp_path: Path):
     assert again.calibration == estimate.calibration
 
 
+def test_reports_that_contradict_leave_a_calibration_that_can_be_read():
+    estimate = Estimate("claude-sonnet-4-5")
+    for i in range(120):
+        text = [ENGLISH, "\n" * 200, "def f(x):\n    return x\n" * 20][i % 3]
+        tokens_reported = max(1, int(estimate.count(text) * [0.2, 3.0, 1.0, 4.4][i % 4]))
+        with contextlib.suppress(InputError):  # some are refused
+            estimate.observe(text, tokens_reported)
+    again = Estimate.from_calibration("claude-sonnet-4-5", estimate.calibration)
+    assert again.count(ENGLISH) == estimate.count(ENGLISH)
+
+
+def test_a_request_whose_messages_are_no_list_is_refused():
+    for wrong in (5, True, {"role": "user"}, b"text"):
+        with pytest.raises(InputTypeError, match="not a list"):
+            Estimate("claude-sonnet-4-5").observe({"messages": wrong}, 10)
+
+
 def damaged() -> list[Any]:
     good = learned().calibration
     return [
@@ -389,10 +407,18 @@ def damaged() -> list[Any]:
         {**good, "observations": True},
         {**good, "exceeded": ["unheard of"]},
         {**good, "above_bytes": 1},
+        {**good, "noise": None},
+        {**good, "observations": 10**400},
+        {
+            **good,
+            "covariance": [
+                [1e9 * (i == j) for j in range(i + 1)] for i in range(len(good["mean"]))
+            ],
+        },
     ]
 
 
-@pytest.mark.parametrize("case", range(17))
+@pytest.mark.parametrize("case", range(20))
 def test_damaged_calibrations_are_refused(case: int):
     with pytest.raises(InputError, match="calibration"):
         Estimate.from_calibration("claude-sonnet-4-5", damaged()[case])

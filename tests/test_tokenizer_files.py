@@ -191,6 +191,71 @@ def test_flags_of_added_tokens(tmp_path: Path, flag: str) -> None:
     check(counter, expected, ["".join(rng.choices(atoms, k=rng.randrange(9))) for _ in range(3000)])
 
 
+def check_added(tmp_path: Path, content: dict, tokens: list[dict], texts: list[str]) -> None:
+    whole = json.dumps(content | {"added_tokens": tokens})
+    counter = ctxmem.counter(written(tmp_path, whole))
+    assert isinstance(counter, Native)
+    check(counter, reference(whole), texts)
+
+
+def test_white_space_that_went_with_a_token_is_no_token_again(tmp_path: Path) -> None:
+    content = json.loads(trained("gpt2"))
+    tab = added("\t", 3000, lstrip=True, rstrip=True)
+    check_added(tmp_path, content, [tab], ["\t", "\t\t", "a\t\t\tb\t \t"])
+    tokens = [added("The", 3000, rstrip=True), added(" ", 3001, lstrip=True)]
+    check_added(tmp_path, content, tokens, ["The ", " The x"])
+
+
+def test_words_around_an_added_token_are_those_of_rust(tmp_path: Path) -> None:
+    content = json.loads(trained("gpt2"))
+    beside = [
+        "a",
+        "_",
+        "1",
+        "½",
+        "²",
+        "①",
+        "Ⓐ",
+        "ⅷ",
+        "\u200d",
+        "\u200c",
+        "\u0301",
+        "‿",
+        "-",
+        "中",
+        "٣",
+    ]
+    texts = [text for c in beside for text in (c + "<x>", "<x>" + c, f" {c} <x> {c}")]
+    check_added(tmp_path, content, [added("<x>", 3000, single_word=True)], texts)
+
+
+def test_of_equal_added_tokens_the_last_says_how_they_match(tmp_path: Path) -> None:
+    content = json.loads(trained("qwen"))
+    flags = ("lstrip", "rstrip", "single_word", "normalized", "special")
+    rng = random.Random(19)
+    texts = ["".join(rng.choices(["e\u0301", "é", " ", "a", "x"], k=6)) for _ in range(40)]
+    for _ in range(60):
+        tokens = [
+            added(
+                rng.choice(["é", "ab", "x"]),
+                3000 + i,
+                **{f: rng.random() < 0.4 for f in flags},
+            )
+            for i in range(rng.randrange(2, 5))
+        ]
+        check_added(tmp_path, content, tokens, texts)
+
+
+def test_first_behind_a_normaliser_that_shortens_is_left_to_tokenizers(tmp_path: Path) -> None:
+    content = json.loads(trained("mistral"))
+    rng = random.Random(23)
+    for normal in ({"type": "Strip", "strip_left": True, "strip_right": False}, {"type": "Nmt"}):
+        text = json.dumps(content | {"normalizer": normal})
+        counter = ctxmem.counter(written(tmp_path, text))
+        assert "by tokenizers" in counter.name
+        check(counter, reference(text), ["\x1cel", " el", *(hostile(rng) for _ in range(100))])
+
+
 # Files --------------------------------------------------------------------------------------------
 
 
@@ -224,8 +289,51 @@ def test_what_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(VocabularyError, match=name):
             ctxmem.counter(written(tmp_path, content, name))
-    with pytest.raises(VocabularyError, match="cannot be read"):
-        ctxmem.counter(tmp_path / "nowhere.json")
+    for path in (
+        tmp_path / "nowhere.json",
+        "a\0.json",
+        "\ud800.json",
+        "a" * 5000 + ".json",
+        "~no/a.json",
+    ):
+        with pytest.raises(VocabularyError, match="cannot be read"):
+            ctxmem.counter(path)
+    with pytest.raises(InputError, match="no encoding or model"):
+        ctxmem.counter("a/" * 5000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "zero.json"):
+        with pytest.raises(VocabularyError, match="no regular file"):
+            ctxmem.counter(tmp_path / name)
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeff" + trained("gpt2"))
+    assert ctxmem.counter(path).count("the museum") == reference(trained("gpt2"))("the museum")
+
+
+@pytest.mark.parametrize("pattern", [None, 3, "\ud800", "("])
+def test_a_tekken_file_with_a_damaged_pattern_is_refused(tmp_path: Path, pattern: object) -> None:
+    config = {"pattern": pattern, "default_vocab_size": 2, "default_num_special_tokens": 1}
+    content = {"config": config, "vocab": [{"rank": 0, "token_bytes": "YQ=="}]}
+    with pytest.raises(VocabularyError, match="damaged"):
+        ctxmem.counter(written(tmp_path, json.dumps(content)))
+
+
+def test_what_tokenizers_itself_fails_at_is_an_error_of_ours(tmp_path: Path) -> None:
+    # Its merges are shorter than the prefix, at which the library panics.
+    content = json.loads(trained("gpt2"))
+    content["model"]["continuing_subword_prefix"] = "##"
+    with pytest.raises(VocabularyError, match="damaged"):
+        ctxmem.counter(written(tmp_path, json.dumps(content)))
+
+
+def replacing(pattern: dict[str, object]) -> dict[str, object]:
+    return {"type": "Replace", "pattern": pattern, "content": "x"}
 
 
 @pytest.mark.parametrize(
@@ -236,6 +344,10 @@ def test_what_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
         lambda c: c["model"].update(merges=["nope nope"]),
         lambda c: c["model"].update(merges=[["a"]]),
         lambda c: c.update(added_tokens=[{"content": 3}]),
+        lambda c: c["added_tokens"][0].update(lstrip="a"),
+        lambda c: c.update(normalizer=replacing({"String": 3})),
+        lambda c: c.update(normalizer=replacing({"Regex": None})),
+        lambda c: c.update(normalizer=replacing({"String": "\ud800"})),
         lambda c: c.update(pre_tokenizer={"type": "Split"}),
         lambda c: c.update(normalizer={"no": "type"}),
     ],

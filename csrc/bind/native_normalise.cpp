@@ -24,11 +24,18 @@ bool flag(const py::dict& section, const char* name) {
 }
 
 std::string string(const py::dict& section, const char* name) {
+    const auto refuse = [&](const char* why) -> void {
+        throw std::invalid_argument("'" + std::string(name) + "' of a normalizer " + why);
+    };
     const py::object value = field(section, name);
-    if (!py::isinstance<py::str>(value))
-        throw std::invalid_argument("'" + std::string(name) + "' of the normalizer " +
-                                    std::string(py::repr(section["type"])) + " is not a string");
-    return value.cast<std::string>();
+    if (!py::isinstance<py::str>(value)) refuse("is not a string");
+    Py_ssize_t size = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+    if (data == nullptr) {
+        PyErr_Clear();
+        refuse("has a lone surrogate");
+    }
+    return {data, static_cast<std::size_t>(size)};
 }
 
 NormaliserPtr replace_from(const py::dict& section) {
@@ -37,9 +44,8 @@ NormaliserPtr replace_from(const py::dict& section) {
     if (!py::isinstance<py::dict>(pattern) || py::len(pattern) != 1)
         throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
     const auto given = pattern.cast<py::dict>();
-    if (given.contains("String")) return make_replace(given["String"].cast<std::string>(), content);
-    if (given.contains("Regex"))
-        return make_replace_regex(given["Regex"].cast<std::string>(), content);
+    if (given.contains("String")) return make_replace(string(given, "String"), content);
+    if (given.contains("Regex")) return make_replace_regex(string(given, "Regex"), content);
     throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
 }
 
@@ -74,7 +80,7 @@ NormaliserPtr read(const py::handle& section, int depth) {
     const auto dict = py::reinterpret_borrow<py::dict>(section);
     if (!dict.contains("type") || !py::isinstance<py::str>(dict["type"]))
         throw std::invalid_argument("a normalizer has no type");
-    const auto type = dict["type"].cast<std::string>();
+    const auto type = string(dict, "type");
     if (type == "Sequence") {
         const py::object given = field(dict, "normalizers");
         if (!py::isinstance<py::list>(given))

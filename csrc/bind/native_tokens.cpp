@@ -4,6 +4,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <unordered_map>
 
 #include "bind/native.hpp"
 #include "bind/native_models.hpp"
@@ -49,33 +50,80 @@ private:
     std::unique_ptr<Bpe> bpe_;
 };
 
-// Whether pieces are bytes: a step of a pre-tokenizer section is ByteLevel.
-bool has_byte_level(const py::handle& section) {
+// Whether a step of a section, a sequence or not, is one that `wanted` is true of.
+template <class Wanted>
+bool has_step(const py::handle& section, const char* steps, const Wanted& wanted) {
     if (!py::isinstance<py::dict>(section)) return false;
     const auto fields = py::reinterpret_borrow<py::dict>(section);
-    if (fields.contains("type") && py::object(fields["type"]).equal(py::str("ByteLevel")))
-        return true;
-    if (!fields.contains("pretokenizers")) return false;
-    for (const py::handle step : fields["pretokenizers"])
-        if (has_byte_level(step)) return true;
+    if (wanted(fields)) return true;
+    if (!fields.contains(steps)) return false;
+    for (const py::handle step : fields[steps])
+        if (has_step(step, steps, wanted)) return true;
     return false;
 }
 
-// Added tokens that are matched in normalised text are normalised themselves.
+bool says(const py::dict& step, const char* name, const char* value) {
+    return step.contains(name) && py::object(step[name]).equal(py::str(value));
+}
+
+// Whether a normaliser's step may take the first character of a text away. Replacements by a blank
+// or by U+2581 may, but nothing is put before those.
+bool may_shorten_begin(const py::dict& step) {
+    for (const char* type : {"Nmt", "StripAccents", "BertNormalizer"})
+        if (says(step, "type", type)) return true;
+    if (says(step, "type", "Strip"))
+        return step.contains("strip_left") && py::object(step["strip_left"]).equal(py::bool_(true));
+    if (!says(step, "type", "Replace")) return false;
+    const auto content = py::str(step["content"]).cast<std::string>();
+    if (content.starts_with(" ") || content.starts_with("\xE2\x96\x81")) return false;
+    const auto pattern = py::reinterpret_borrow<py::dict>(step["pattern"]);
+    return content.empty() || !pattern.contains("String") || py::len(pattern["String"]) > 1;
+}
+
+// `tokenizers` asks whether a piece begins where the text as it was given does, of which the
+// normalisers here keep nothing.
+void check_prepend_first(const py::handle& normalizer, const py::handle& pre_tokenizer) {
+    const auto first = [](const py::dict& step) { return says(step, "prepend_scheme", "first"); };
+    if (has_step(pre_tokenizer, "pretokenizers", first) &&
+        has_step(normalizer, "normalizers", may_shorten_begin))
+        throw Unsupported(
+            "prepend_scheme 'first' behind a normalizer that may remove the first character");
+}
+
+struct GivenToken {
+    AddedToken token;
+    bool normalised;
+};
+
+GivenToken read_added_token(const py::handle& item) {
+    if (!py::isinstance<py::dict>(item)) throw std::invalid_argument("an added token is no object");
+    const auto fields = py::reinterpret_borrow<py::dict>(item);
+    const auto flag = [&](const char* name) {
+        if (!fields.contains(name)) return false;
+        const py::object value = fields[name];
+        if (!py::isinstance<py::bool_>(value))
+            throw std::invalid_argument("'" + std::string(name) +
+                                        "' of an added token is neither true nor false");
+        return py::cast<bool>(value);
+    };
+    if (!fields.contains("content") || !py::isinstance<py::str>(fields["content"]))
+        throw std::invalid_argument("an added token has no content");
+    const Texts content(py::cast<py::str>(fields["content"]));
+    return {{std::string(content.views()[0]), flag("lstrip"), flag("rstrip"), flag("single_word")},
+            flag("normalized")};
+}
+
+// The added tokens of a tokenizer.json, as the library `tokenizers` keeps them: of tokens with one
+// content the last. Of contents that are equal only when normalised it takes any, here the first.
 void read_added_tokens(const py::handle& section, Tokenizer::Parts& parts) {
-    for (const py::handle item : section) {
-        if (!py::isinstance<py::dict>(item))
-            throw std::invalid_argument("an added token is no object");
-        const auto fields = py::reinterpret_borrow<py::dict>(item);
-        const auto flag = [&](const char* name) {
-            return fields.contains(name) && py::cast<bool>(fields[name]);
-        };
-        if (!fields.contains("content") || !py::isinstance<py::str>(fields["content"]))
-            throw std::invalid_argument("an added token has no content");
-        const Texts content(py::cast<py::str>(fields["content"]));
-        AddedToken token{std::string(content.views()[0]), flag("lstrip"), flag("rstrip"),
-                         flag("single_word")};
-        if (!flag("normalized")) {
+    std::vector<GivenToken> given;
+    for (const py::handle item : section) given.push_back(read_added_token(item));
+    std::unordered_map<std::string, std::size_t> last;
+    for (std::size_t i = 0; i < given.size(); ++i) last[given[i].token.content] = i;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+        AddedToken& token = given[i].token;
+        if (last[token.content] != i) continue;
+        if (!given[i].normalised) {
             parts.added_raw.push_back(std::move(token));
             continue;
         }
@@ -108,7 +156,11 @@ public:
         Tokenizer::Parts parts;
         parts.normaliser = normalizer.is_none() ? nullptr : normaliser_from(normalizer);
         parts.pre_tokeniser = pre_tokeniser_from(pre_tokenizer);
-        parts.model = token_model_from(model, has_byte_level(pre_tokenizer));
+        check_prepend_first(normalizer, pre_tokenizer);
+        const bool byte_level = has_step(pre_tokenizer, "pretokenizers", [](const py::dict& step) {
+            return says(step, "type", "ByteLevel");
+        });
+        parts.model = token_model_from(model, byte_level);
         read_added_tokens(added_tokens, parts);
         return std::make_unique<TokenCounter>(std::move(parts));
     }

@@ -36,7 +36,7 @@ _LITELLM = {
 def in_folder(folder: Path) -> Path | None:
     """Return the tokenizer file in a model's folder, or None."""
     for name in FILES:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):  # unlike Path.is_file, of any name whatever
             return folder / name
     return None
 
@@ -139,7 +139,7 @@ def _hashed(wanted: str) -> Path | None:
             path = described.with_suffix("")
             try:
                 url = json.loads(described.read_text("utf-8"))["url"]
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             parts = str(url).lower().split("/")
             if parts[-1] in FILES and "/".join(parts[3:5]) == wanted and path.is_file():

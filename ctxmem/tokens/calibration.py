@@ -47,6 +47,8 @@ _OVERHEAD_SPREAD = (30.0, 3.0)  # tokens; of a proxy's own prompt see `_with_unk
 _CONSTANT_NOISE = 3.0  # tokens of any observation that belong to nothing in particular
 _NORMAL = 2.5758  # one-sided 99.5 %
 _FREEDOM = 12.0  # degrees of freedom of the prior's noise, in Student's quantile
+_MOST_NOISE = 100.0  # times the prior's, squared, that is learned from reports that contradict
+_MOST_SEEN = 1 << 50  # observations that anybody can have made
 _NOISE_WEIGHT = 3.0  # observations that the prior's noise counts as when noise is learned
 _CLIPPED = 3.0  # standard deviations below the expected tokens
 _LEAST_RATIO = 0.02
@@ -171,12 +173,13 @@ def update(prior: Prior, state: State, observed: Observed) -> State:
     np.fill_diagonal(covariance, np.maximum(np.diag(covariance), _FLOOR**2))
     share = noises / variance
     learned = share * (error * error / variance) * (state.noise / state.seen)
+    seen = state.seen + share
     large = kinds > _LARGE * kinds.sum()
     made = State(
         mean,
         covariance,
-        state.noise + learned,
-        state.seen + share,
+        np.minimum(state.noise + learned, _MOST_NOISE * seen),
+        seen,
         state.exceeded | (large & above),
         state.observations + 1,
         state.above_bytes or tokens > observed.size + _overhead_bound(state, x),
@@ -301,7 +304,7 @@ def from_dict(prior: Prior, data: object) -> State:
         )
     try:
         return _read(prior, data)
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         if isinstance(error, InputError):
             raise
         raise _damaged(repr(error)) from None
@@ -326,15 +329,20 @@ def _read(prior: Prior, data: Mapping[str, Any]) -> State:
     exceeded = np.zeros(len(KINDS), dtype=bool)
     exceeded[[KINDS.index(name) for name in data["exceeded"]]] = True
     observations = data["observations"]
-    if isinstance(observations, bool) or not isinstance(observations, int) or observations < 0:
+    if isinstance(observations, bool) or not isinstance(observations, int):
+        raise _damaged(f"observations are {observations!r}")
+    if not 0 <= observations < _MOST_SEEN:
         raise _damaged(f"observations are {observations!r}")
     if not isinstance(data["above_bytes"], bool):
         raise _damaged("above_bytes is neither true nor false")
     finite = all(np.isfinite(part).all() for part in (mean, covariance, noise, seen))
     if not finite or mean.min() < _LEAST_RATIO or mean.max() > 1e5 or noise.min() <= 0:
         raise _damaged("its numbers are out of range")
-    if seen.min() < _NOISE_WEIGHT or (noise > 100 * seen).any():
+    if seen.min() < _NOISE_WEIGHT or seen.max() > _MOST_SEEN or (noise > _MOST_NOISE * seen).any():
         raise _damaged("its noise is out of range")
+    most = np.diag(start.covariance) + _FLOOR**2  # observations make it smaller
+    if (np.diag(covariance) > 1.000001 * most).any():
+        raise _damaged("its covariance is larger than before any observation")
     if np.linalg.eigvalsh(covariance).min() < -1e-9 or np.diag(covariance).min() <= 0:
         raise _damaged("its covariance is none")
     return State(mean, covariance, noise, seen, exceeded, observations, data["above_bytes"])

@@ -166,11 +166,18 @@ def _count_encoded(name: str, encode: Callable[[str], Sequence[int]], text: str)
     try:
         return len(encode(text))
     except BaseException as error:
-        # tiktoken's engine panics on runs of about a million characters; pyo3 makes that a
-        # BaseException of its own, which nobody who catches Exception would expect.
-        if type(error).__name__ != "PanicException":
+        # tiktoken's engine panics on runs of about a million characters.
+        if not is_panic(error):
             raise
         raise InputError(
             f"{name} cannot encode this text of {len(text)} characters: {error}; "
             "shorten its longest run of whitespace or letters, or count it in parts"
         ) from None
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether a library in Rust failed at a check of its own.
+
+    pyo3 makes that a BaseException, which nobody who catches Exception would expect.
+    """
+    return type(error).__name__ == "PanicException"

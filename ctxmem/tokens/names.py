@@ -164,13 +164,13 @@ def _path_of(model: object) -> Path | None:
     """Return the file that a path or a str means, None for what is a name or no path at all."""
     if not isinstance(model, (str, os.PathLike)):
         return None
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(os.fsdecode(model)))  # a home that is not there stays "~name"
     if isinstance(model, str) and not model.endswith(_SUFFIXES) and not _written_as_path(model):
         # "Qwen/Qwen3-8B" is the name of a model, unless such a file or folder is there.
         if "/" not in model and os.sep not in model:
             return None
-        return path if path.is_file() else caches.in_folder(path)
-    if path.is_dir():
+        return path if os.path.isfile(path) else caches.in_folder(path)
+    if os.path.isdir(path):  # unlike Path.is_dir, of any name whatever
         found = caches.in_folder(path)
         if found is None:
             raise VocabularyError(
@@ -189,7 +189,7 @@ def _read_path(path: Path) -> Counter:
     """Return the counter of a file, which is read once as long as it does not change."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return read_tokenizer(path)  # which says why
     stamp = found.st_mtime_ns, found.st_size
     with _lock:

@@ -107,6 +107,8 @@ def _read_body(body: Mapping[str, Any]) -> Request:
     messages = body[name]
     if isinstance(messages, str):
         messages = [messages]
+    if not isinstance(messages, Sequence) or isinstance(messages, (bytes, bytearray)):
+        raise InputTypeError(f"{name} of a request is a {type(messages).__name__}, not a list")
     texts = [t for one in messages for t in _texts_of(one, 0)]
     beside = [t for name in _BESIDE for t in _texts_of(body.get(name), 0)]
     declared = [_as_json(body[name]) for name in _DECLARED if body.get(name)]

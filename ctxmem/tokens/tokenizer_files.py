@@ -17,18 +17,20 @@ import binascii
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError, VocabularyError
-from ctxmem.tokens.counters import Foreign, Native
+from ctxmem.tokens.counters import Foreign, Native, is_panic
 
 if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
     from ctxmem.protocols import Counter
 
 _LARGEST_FILE = 256 << 20
+_MARK = b"\xef\xbb\xbf"  # the byte-order mark that some editors put before JSON
 
 PATTERNS = {
     "llama3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
@@ -56,11 +58,15 @@ def read_tokenizer(path: Path, name: str | None = None, *, pattern: str | None =
     without a pattern, a pattern that cannot be used, or one with another file.
     """
     try:
-        size = path.stat().st_size
-        if size > _LARGEST_FILE:
-            raise VocabularyError(f"{path} has {size} bytes; no tokenizer is that large")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # of a pipe or a device there may be no end
+            raise VocabularyError(f"{path} is no regular file", tried=[str(path)])
+        if found.st_size > _LARGEST_FILE:
+            raise VocabularyError(
+                f"{path} has {found.st_size} bytes; no tokenizer is that large", tried=[str(path)]
+            )
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no name that a file can have
         raise VocabularyError(f"{path} cannot be read: {error}", tried=[str(path)]) from error
     name = name or str(path)
     read = _format_of(path, data)
@@ -72,7 +78,7 @@ def read_tokenizer(path: Path, name: str | None = None, *, pattern: str | None =
 
 
 def _format_of(path: Path, data: bytes) -> Callable[..., Counter]:
-    start = data[:256].lstrip()
+    start = data[:256].removeprefix(_MARK).lstrip()
     if start.startswith(b"{"):
         return _read_json
     first, _, rest = start.partition(b" ")
@@ -135,7 +141,9 @@ def by_tokenizers(path: Path, name: str, reason: str) -> Counter:
         ) from None
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises Exception itself
+    except BaseException as error:  # the library raises Exception itself, or panics
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         raise VocabularyError(f"{path} is damaged: {error}", tried=[str(path)]) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -145,7 +153,13 @@ def by_tokenizers(path: Path, name: str, reason: str) -> Counter:
         clean = [
             text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts
         ]
-        return [len(one.ids) for one in tokenizer.encode_batch(clean, add_special_tokens=False)]
+        try:
+            made = tokenizer.encode_batch(clean, add_special_tokens=False)
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
+            raise InputError(f"{path} cannot count this text: tokenizers says: {error}") from error
+        return [len(one.ids) for one in made]
 
     return Foreign(f"{name} (by tokenizers: {reason})", count_many)
 
@@ -200,8 +214,8 @@ def _read_tekken(path: Path, content: dict[str, Any], name: str) -> Counter:
         size = config["default_vocab_size"] - config["default_num_special_tokens"]
         entries = sorted(content["vocab"], key=lambda entry: entry["rank"])[:size]
         tokens = [base64.b64decode(entry["token_bytes"], validate=True) for entry in entries]
-        pattern = config["pattern"]
-    except (KeyError, TypeError, ValueError) as error:
+        pattern = config["pattern"].encode("utf-8").decode("utf-8")  # a str without surrogates
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VocabularyError(f"{path} is damaged: {error!r}", tried=[str(path)]) from error
     try:
         return _from_ranks(tokens, pattern, name)

@@ -4,7 +4,9 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "core/text/char_set.hpp"
 #include "core/text/unicode.hpp"
+#include "core/tokenizer/regex_parse.hpp"
 #include "core/tokenizer/vocabulary.hpp"
 
 namespace ctxmem {
@@ -23,16 +25,10 @@ std::size_t character_before(std::string_view text, std::size_t at) {
     return at;
 }
 
+// Whether a character is one of \w, as Rust's expressions have it.
 bool is_word(std::string_view text, std::size_t at) {
-    if (text[at] == '_') return true;
-    switch (char_class(decode(text, at).value)) {
-        case CharClass::upper:
-        case CharClass::lower:
-        case CharClass::letter:
-        case CharClass::mark:
-        case CharClass::number: return true;
-        default: return false;
-    }
+    static const CharTest words(word_set(Engine::rust));
+    return words(decode(text, at).value);
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ public:
             const Extent extent = widened(text, match, done);
             if (extent.end == kRejected) continue;
             if (done < extent.begin) visit(done, extent.begin, false);
-            visit(extent.begin, extent.end, true);
+            // A match whose text went with the white space of the one before is no token.
+            if (extent.begin < extent.end) visit(extent.begin, extent.end, true);
             done = extent.end;
         }
         if (done < text.size()) visit(done, text.size(), false);
