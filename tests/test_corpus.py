@@ -87,7 +87,7 @@ def test_blocks_counted_with_their_texts_cost_what_they_cost_alone(parts, after,
     assert isinstance(counter, tokens.counters.Native)
     counter.count_units(corpus, after)
     blocks = [text.strip() + after for text in texts] + [text.strip() for text in texts]
-    exact = counter._bpe.count_many(blocks, cache=False).tolist()
+    exact = counter.core.count_many(blocks, cache=False).tolist()
     assert exact == counter.count_many(blocks)
 
 
