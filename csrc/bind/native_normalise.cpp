@@ -23,12 +23,19 @@ bool flag(const py::dict& section, const char* name) {
     return value.cast<bool>();
 }
 
+std::string string_of(const py::handle& value, const char* name) {
+    if (py::isinstance<py::str>(value)) {
+        Py_ssize_t size = 0;
+        if (const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size))
+            return {data, static_cast<std::size_t>(size)};
+        PyErr_Clear();  // a lone surrogate
+    }
+    throw std::invalid_argument("'" + std::string(name) +
+                                "' of a normalizer is not a string of Unicode characters");
+}
+
 std::string string(const py::dict& section, const char* name) {
-    const py::object value = field(section, name);
-    if (!py::isinstance<py::str>(value))
-        throw std::invalid_argument("'" + std::string(name) + "' of the normalizer " +
-                                    std::string(py::repr(section["type"])) + " is not a string");
-    return value.cast<std::string>();
+    return string_of(field(section, name), name);
 }
 
 NormaliserPtr replace_from(const py::dict& section) {
@@ -37,9 +44,10 @@ NormaliserPtr replace_from(const py::dict& section) {
     if (!py::isinstance<py::dict>(pattern) || py::len(pattern) != 1)
         throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
     const auto given = pattern.cast<py::dict>();
-    if (given.contains("String")) return make_replace(given["String"].cast<std::string>(), content);
+    if (given.contains("String"))
+        return make_replace(string_of(given["String"], "String"), content);
     if (given.contains("Regex"))
-        return make_replace_regex(given["Regex"].cast<std::string>(), content);
+        return make_replace_regex(string_of(given["Regex"], "Regex"), content);
     throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
 }
 
@@ -72,9 +80,8 @@ NormaliserPtr read(const py::handle& section, int depth) {
     if (!py::isinstance<py::dict>(section))
         throw std::invalid_argument("a normalizer is neither an object nor null");
     const auto dict = py::reinterpret_borrow<py::dict>(section);
-    if (!dict.contains("type") || !py::isinstance<py::str>(dict["type"]))
-        throw std::invalid_argument("a normalizer has no type");
-    const auto type = dict["type"].cast<std::string>();
+    if (!dict.contains("type")) throw std::invalid_argument("a normalizer has no type");
+    const std::string type = string_of(dict["type"], "type");
     if (type == "Sequence") {
         const py::object given = field(dict, "normalizers");
         if (!py::isinstance<py::list>(given))

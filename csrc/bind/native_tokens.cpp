@@ -49,13 +49,13 @@ private:
     std::unique_ptr<Bpe> bpe_;
 };
 
-// Whether pieces are bytes: a step of a pre-tokenizer section is ByteLevel.
+// Whether pieces are bytes: a step of a pre-tokenizer section is ByteLevel. Requires a section that
+// pre_tokeniser_from has read, which bounds the depth.
 bool has_byte_level(const py::handle& section) {
-    if (!py::isinstance<py::dict>(section)) return false;
+    if (section.is_none()) return false;
     const auto fields = py::reinterpret_borrow<py::dict>(section);
-    if (fields.contains("type") && py::object(fields["type"]).equal(py::str("ByteLevel")))
-        return true;
-    if (!fields.contains("pretokenizers")) return false;
+    const py::object type = fields["type"];
+    if (!type.equal(py::str("Sequence"))) return type.equal(py::str("ByteLevel"));
     for (const py::handle step : fields["pretokenizers"])
         if (has_byte_level(step)) return true;
     return false;
@@ -68,7 +68,12 @@ void read_added_tokens(const py::handle& section, Tokenizer::Parts& parts) {
             throw std::invalid_argument("an added token is no object");
         const auto fields = py::reinterpret_borrow<py::dict>(item);
         const auto flag = [&](const char* name) {
-            return fields.contains(name) && py::cast<bool>(fields[name]);
+            if (!fields.contains(name)) return false;
+            const py::object value = fields[name];
+            if (!py::isinstance<py::bool_>(value))
+                throw std::invalid_argument("'" + std::string(name) +
+                                            "' of an added token is neither true nor false");
+            return value.cast<bool>();
         };
         if (!fields.contains("content") || !py::isinstance<py::str>(fields["content"]))
             throw std::invalid_argument("an added token has no content");
