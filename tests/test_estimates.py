@@ -28,7 +28,7 @@ MODELS = ["claude-sonnet-4-5", "gemini-2.5-pro", "llama-3.1-8b", "estimate", "gr
 
 def amounts(text: str) -> dict[str, list[float]]:
     """Return the amounts of each kind that a text has, by the name of the kind."""
-    pair = [tokens.resolve(name)._bpe for name in ("o200k_base", "cl100k_base")]  # type: ignore
+    pair = [tokens.resolve(name).core for name in ("o200k_base", "cl100k_base")]  # type: ignore
     found = _native.text_amounts(*pair, [text])[0]
     return {kind: row.tolist() for kind, row in zip(KINDS, found, strict=True) if row.any()}
 
@@ -106,7 +106,7 @@ def test_every_character_has_a_kind():
 
 
 def test_amounts_need_both_encodings_in_order():
-    o200k = tokens.resolve("o200k_base")._bpe  # type: ignore[attr-defined]
+    o200k = tokens.resolve("o200k_base").core  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="o200k_base and cl100k_base"):
         _native.text_amounts(o200k, o200k, ["x"])
 
@@ -130,6 +130,14 @@ def test_the_plain_estimate_is_between_the_exact_count_and_the_bytes(text: str):
     size = len(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode())
     exact = tokens.count_tokens(text, "o200k_base")
     assert exact <= tokens.resolve("estimate").count(text) <= size
+
+
+def test_lone_surrogates_count_as_replacement_characters():
+    estimate = Estimate("claude-2.1")  # no text has more tokens than bytes
+    for text in ("\ud800" * 40, "a\udfff"):
+        assert estimate.count(text) == estimate.count(
+            "".join(c if c < "\ud800" else "\ufffd" for c in text)
+        )
 
 
 def test_margins_are_stated_by_kind():

@@ -13,12 +13,7 @@ from ctxmem import _native
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.tokens import caches
-from ctxmem.tokens.counters import (
-    Foreign,
-    Native,
-    from_encoding,
-    told,
-)
+from ctxmem.tokens.counters import Foreign, Native, from_encoding, told
 from ctxmem.tokens.estimates import Estimate
 from ctxmem.tokens.files import (
     PUBLISHED,
@@ -60,14 +55,14 @@ _warned = False
 
 
 def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = None) -> Counter:
-    """Return the `Counter` that a name, a function or an object stands for.
+    """Return the `Counter` that a name, a function or an object means.
 
     A name is an encoding ("o200k_base"), a model ("gpt-4o-mini", "claude-sonnet-4"), "estimate", or
     the path of a tokenizer file, as `counter` takes it.
     OpenAI's models are counted exactly, by the vocabularies of the package. Models whose tokenizer
-    is not public get the calibrated estimate: `exact` is False. A function
-    takes a text and returns its tokens; an object has `count`, `count_many` or, like a
-    `tiktoken.Encoding`, `encode_ordinary`. Their answers are checked, and kept by content.
+    is not public get the calibrated estimate: `exact` is False. A function takes a text and returns
+    its tokens; an object has `count`, `count_many` or, like a `tiktoken.Encoding`,
+    `encode_ordinary`. Their answers are checked, and kept by content.
 
     `vocabulary` is the path of the encoding's .tiktoken file, for p50k_base and r50k_base on
     machines where it lies nowhere we look; without it their counter is the estimate, with one
@@ -298,7 +293,7 @@ def _published(name: str, vocabulary: str | Path | None) -> Counter:
     if data is None:
         _warn_missing(name)
         return Estimate(f"{name} (estimated)")
-    return byte_pairs(name, data, PUBLISHED[name].pattern or "")
+    return byte_pairs(name, data, PUBLISHED[name].pattern)
 
 
 def _bare(name: str) -> str:
@@ -320,9 +315,9 @@ def fetch_vocabulary(name: str) -> VocabularyFile:
     cannot be fetched, is not the published file or cannot be stored.
     """
     found = fetch(name)
-    with _lock:
+    with _lock:  # estimates of other names stay, with what they have learned
         for known, counter in list(_resolved.items()):
-            if not counter.exact:
+            if counter.name == f"{found.name} (estimated)":
                 del _resolved[known]
     return found
 
