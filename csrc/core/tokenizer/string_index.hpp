@@ -4,37 +4,14 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/tokenizer/vocabulary.hpp"
+
 namespace ctxmem {
-
-namespace detail {
-inline std::uint64_t load64(const char* bytes) {
-    std::uint64_t word;
-    std::memcpy(&word, bytes, 8);
-    return word;
-}
-
-// Up to 8 bytes as a number; no byte beyond them is read.
-inline std::uint64_t load_up_to_8(const char* bytes, std::size_t size) {
-    if (size == 8) return load64(bytes);
-    if (size >= 4) {
-        std::uint32_t first, last;
-        std::memcpy(&first, bytes, 4);
-        std::memcpy(&last, bytes + size - 4, 4);
-        return first | std::uint64_t{last} << 8 * (size - 4);
-    }
-    if (size == 0) return 0;
-    const auto byte = [&](std::size_t i) {
-        return std::uint64_t{static_cast<unsigned char>(bytes[i])};
-    };
-    return byte(0) | byte(size / 2) << 8 * (size / 2) | byte(size - 1) << 8 * (size - 1);
-}
-}  // namespace detail
 
 class StringIndex {
 public:
