@@ -80,14 +80,13 @@ def parts_of(kind: str) -> Iterator[str]:
         rng = random.Random(kind)
         line = numbers if kind == "numbers" else symbols
         yield from (line(rng) for _ in range(6000))
+    elif kind == "english":
+        yield from docstrings().split("\n\n")
+    elif kind == "code":
+        yield from "".join(library())[:1_200_000].split("\n\n")
     else:
-        if kind == "english":
-            yield from docstrings().split("\n\n")
-        elif kind == "code":
-            yield from "".join(library())[:1_200_000].split("\n\n")
-        else:
-            words = sorted({word.strip(".,()") for word in docstrings().split() if word.isalpha()})
-            yield from records(words)[:400_000].split("\n  },")
+        words = sorted({word.strip(".,()") for word in docstrings().split() if word.isalpha()})
+        yield from records(words)[:400_000].split("\n  },")
 
 
 KINDS = ("english", "code", "json", "numbers", "symbols", *PHRASES)
