@@ -16,6 +16,7 @@ truth), and the lowest of all.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -65,6 +66,12 @@ def symbols(rng: random.Random) -> str:
     return f"{rng.choice(['done', 'see the notes', 'build failed', 'thanks'])} {emoji} {signs}"
 
 
+@functools.cache
+def docstrings() -> str:
+    """Return the prose of the standard library; parsing it takes seconds."""
+    return prose(library())
+
+
 def parts_of(kind: str) -> Iterator[str]:
     """Yield lines, sentences or blocks of a kind, in a fixed order."""
     if kind in PHRASES:
@@ -73,16 +80,13 @@ def parts_of(kind: str) -> Iterator[str]:
         rng = random.Random(kind)
         line = numbers if kind == "numbers" else symbols
         yield from (line(rng) for _ in range(6000))
+    elif kind == "english":
+        yield from docstrings().split("\n\n")
+    elif kind == "code":
+        yield from "".join(library())[:1_200_000].split("\n\n")
     else:
-        sources = library()
-        english = prose(sources)
-        if kind == "english":
-            yield from english.split("\n\n")
-        elif kind == "code":
-            yield from "".join(sources)[:1_200_000].split("\n\n")
-        else:
-            words = sorted({word.strip(".,()") for word in english.split() if word.isalpha()})
-            yield from records(words)[:400_000].split("\n  },")
+        words = sorted({word.strip(".,()") for word in docstrings().split() if word.isalpha()})
+        yield from records(words)[:400_000].split("\n  },")
 
 
 KINDS = ("english", "code", "json", "numbers", "symbols", *PHRASES)

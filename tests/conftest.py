@@ -14,6 +14,16 @@ from hypothesis import settings
 settings.register_profile("many", max_examples=1000, deadline=None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def empty_caches(tmp_path_factory):
+    """Let no model be counted by a tokenizer file that happens to be in a cache on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+            patch.delenv(variable, raising=False)
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiktoken_encoding():
     """Return a function from a name to tiktoken's encoding, the oracle of all counts."""

@@ -133,6 +133,14 @@ def test_the_plain_estimate_is_between_the_exact_count_and_the_bytes(text: str):
     assert exact <= tokens.resolve("estimate").count(text) <= size
 
 
+def test_lone_surrogates_count_as_replacement_characters():
+    estimate = Estimate("claude-2.1")  # no text has more tokens than bytes
+    for text in ("\ud800" * 40, "a\udfff"):
+        assert estimate.count(text) == estimate.count(
+            "".join(c if c < "\ud800" else "\ufffd" for c in text)
+        )
+
+
 def test_margins_are_stated_by_kind():
     margins = Estimate("llama-3.1-8b").margins()
     assert list(margins) == list(KINDS)

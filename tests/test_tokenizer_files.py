@@ -22,7 +22,8 @@ from ctxmem.errors import InputError, VocabularyError
 from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import Native
 
-REAL = Path(os.environ.get("CTXMEM_TOKENIZERS", "/nowhere"))
+FOLDER = os.environ.get("CTXMEM_TOKENIZERS")
+REAL = sorted(Path(FOLDER).glob("*.json")) if FOLDER else []
 
 # What tells the stages of the trained tokenizers apart, beside the atoms of the byte-pair tests.
 MORE = [
@@ -122,10 +123,10 @@ def test_hand_written_counts(tmp_path: Path) -> None:
 def test_random_texts_count_as_in_tokenizers(pair) -> None:
     counter, expected = pair
     rng = random.Random(7)
-    check(counter, expected, [hostile(rng) for _ in range(1500)])
+    check(counter, expected, [hostile(rng) for _ in range(500)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=st.text(max_size=60))
 def test_any_text_counts_as_in_tokenizers(pair, text: str) -> None:
     counter, expected = pair
@@ -133,7 +134,7 @@ def test_any_text_counts_as_in_tokenizers(pair, text: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_thousand_texts_count_as_in_tokenizers(pair) -> None:
+def test_many_texts_count_as_in_tokenizers(pair) -> None:
     counter, expected = pair
     seed = int(os.environ.get("CTXMEM_FUZZ_SEED", "0"))
     rng = random.Random(seed)
@@ -162,8 +163,8 @@ def check_code_points(counter: Counter, expected: Callable[[str], int]) -> None:
 def test_long_texts_count_as_in_tokenizers(pair) -> None:
     counter, expected = pair
     rng = random.Random(3)
-    prose = "".join(hostile(rng) for _ in range(4000))
-    check(counter, expected, [prose, "a" * 5000, "é" * 3000, " " * 3000, "\n " * 2000])
+    prose = "".join(hostile(rng) for _ in range(1000))
+    check(counter, expected, [prose, "a" * 2000, "é" * 1000, " " * 1000, "\n " * 1000])
 
 
 def test_spans_count_as_their_texts(pair) -> None:
@@ -350,6 +351,11 @@ def replacing(pattern: dict[str, object]) -> dict[str, object]:
         lambda c: c.update(normalizer=replacing({"String": "\ud800"})),
         lambda c: c.update(pre_tokenizer={"type": "Split"}),
         lambda c: c.update(normalizer={"no": "type"}),
+        lambda c: c.update(normalizer={"type": "Prepend", "prepend": "\ud800"}),
+        lambda c: c.update(
+            normalizer={"type": "Replace", "pattern": {"String": 5}, "content": "x"}
+        ),
+        lambda c: c.update(added_tokens=[{"content": "x", "lstrip": "yes"}]),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, break_it: Callable[[dict], object]) -> None:
@@ -357,6 +363,14 @@ def test_damaged_files_are_refused(tmp_path: Path, break_it: Callable[[dict], ob
     break_it(content)
     with pytest.raises(VocabularyError):
         ctxmem.counter(written(tmp_path, json.dumps(content)))
+
+
+def test_a_tekken_file_without_a_pattern_is_refused(tmp_path: Path) -> None:
+    vocab = [{"rank": i, "token_bytes": f"{chr(65 + i)}Q=="} for i in range(2)]
+    config = {"default_vocab_size": 2, "default_num_special_tokens": 0, "pattern": None}
+    content = json.dumps({"config": config, "vocab": vocab})
+    with pytest.raises(VocabularyError, match="pattern is None"):
+        ctxmem.counter(written(tmp_path, content, "tekken.json"))
 
 
 def test_what_the_core_does_not_know_is_counted_by_tokenizers(tmp_path: Path) -> None:
@@ -393,14 +407,12 @@ def test_byte_pairs_need_a_pattern(tmp_path: Path) -> None:
 
 # Files of public models ---------------------------------------------------------------------------
 
-real_files = pytest.mark.parametrize("name", sorted(p.name for p in REAL.glob("*.json")) or [None])
+real_files = pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
 
 
 @real_files
-def test_public_files_count_as_in_their_library(name: str | None) -> None:
-    if name is None:
-        pytest.skip("CTXMEM_TOKENIZERS names no folder of tokenizer files")
-    counter, expected = ctxmem.counter(REAL / name), public_reference(REAL / name)
+def test_public_files_count_as_in_their_library(path: Path) -> None:
+    counter, expected = ctxmem.counter(path), public_reference(path)
     assert isinstance(counter, Native), counter.name
     rng = random.Random(17)
     number = int(os.environ.get("CTXMEM_FUZZ_TEXTS", "3000"))
@@ -409,10 +421,8 @@ def test_public_files_count_as_in_their_library(name: str | None) -> None:
 
 @real_files
 @pytest.mark.slow
-def test_every_code_point_counts_in_public_files(name: str | None) -> None:
-    if name is None:
-        pytest.skip("CTXMEM_TOKENIZERS names no folder of tokenizer files")
-    check_code_points(ctxmem.counter(REAL / name), public_reference(REAL / name))
+def test_every_code_point_counts_in_public_files(path: Path) -> None:
+    check_code_points(ctxmem.counter(path), public_reference(path))
 
 
 def public_reference(path: Path) -> Callable[[str], int]:

@@ -330,11 +330,13 @@ def test_fetch_is_checked_stored_and_used(data: bytes, fresh: pytest.MonkeyPatch
         tokens.fetch_vocabulary("p50k_base")
     with pytest.warns(CtxmemWarning):
         assert not tokens.resolve("text-davinci-003").exact
+    claude = tokens.resolve("claude-3-opus")
     fresh.setattr(files, "_download", lambda url: data)
     stored = tokens.fetch_vocabulary("p50k_base")
     assert stored.path is not None and stored.path.read_bytes() == data
     assert [p.name for p in stored.path.parent.iterdir()] == ["p50k_base.tiktoken"]
     assert tokens.resolve("text-davinci-003").exact  # the estimate made before is forgotten
+    assert tokens.resolve("claude-3-opus") is claude  # and those of others keep what they learned
     assert stored in tokens.vocabularies()
 
 

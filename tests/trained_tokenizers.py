@@ -111,8 +111,9 @@ def byte_level(sections: dict[str, Any], size: int = 3000, **options: Any) -> di
     return tokenizer_json(model | options, **sections)
 
 
-def character_pairs(sections: dict[str, Any], **training: Any) -> dict[str, Any]:
-    """Return a tokenizer of byte pairs over characters, unknown ones as bytes."""
+@functools.cache
+def character_model() -> dict[str, Any]:
+    """Return the section of byte pairs over characters, unknown ones as bytes."""
     from tokenizers import models, trainers
 
     trained_behind = {
@@ -123,14 +124,13 @@ def character_pairs(sections: dict[str, Any], **training: Any) -> dict[str, Any]
             "prepend_scheme": "always",
             "split": True,
         },
-    } | training
+    }
     names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     trainer = trainers.BpeTrainer(
         vocab_size=3000, special_tokens=names, limit_alphabet=300, show_progress=False
     )
     model = train(trained_behind, models.BPE(unk_token="<unk>"), trainer)
-    model |= {"unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True}
-    return tokenizer_json(model, **sections)
+    return model | {"unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True}
 
 
 # As public models have them -----------------------------------------------------------------------
@@ -205,15 +205,14 @@ def llama2_like() -> dict[str, Any]:
         {"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
     )
     tokens = [added("<s>", 1, special=True), added("</s>", 2, special=True)]
-    return character_pairs({"normalizer": normal, "added_tokens": tokens})
+    return tokenizer_json(character_model(), normalizer=normal, added_tokens=tokens)
 
 
 def mistral_like() -> dict[str, Any]:
     """Mistral 7B v0.3: Metaspace, at the beginning of the text only, without a split."""
     step = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first", "split": False}
-    return character_pairs(
-        {"pre_tokenizer": step, "added_tokens": [added("[INST]", 3, special=True)]}
-    )
+    tokens = [added("[INST]", 3, special=True)]
+    return tokenizer_json(character_model(), pre_tokenizer=step, added_tokens=tokens)
 
 
 def gemma_like() -> dict[str, Any]:
@@ -230,7 +229,9 @@ def gemma_like() -> dict[str, Any]:
         *(added(SPACE * n, 3010 + n) for n in range(2, 6)),
         added("<table>", 3020),
     ]
-    return character_pairs({"normalizer": normal, "pre_tokenizer": step, "added_tokens": tokens})
+    return tokenizer_json(
+        character_model(), normalizer=normal, pre_tokenizer=step, added_tokens=tokens
+    )
 
 
 def bert_like(*, lowercase: bool = True) -> dict[str, Any]:

@@ -251,8 +251,9 @@ void bind_models(py::module_& m) {
         m, "TokenModel",
         "The model of a tokenizer.json alone, without what comes before it.\n\n"
         "`section` is its part 'model'; `byte_level` says that pieces are bytes, which the "
-        "vocabulary\nwrites in GPT-2's letters. ValueError if it is damaged, NotImplementedError "
-        "for what only\nanother library can count.")
+        "vocabulary\nwrites in GPT-2's letters. ValueError if it is damaged, Unsupported for what "
+        "only "
+        "another\nlibrary can count.")
         .def(py::init<const py::handle&, bool>(), py::arg("section"), py::arg("byte_level") = false)
         .def_property_readonly("quick", &CountedModel::quick,
                                "False if byte pairs are merged as defined, with a heap.")

@@ -23,19 +23,19 @@ bool flag(const py::dict& section, const char* name) {
     return value.cast<bool>();
 }
 
-std::string string(const py::dict& section, const char* name) {
-    const auto refuse = [&](const char* why) -> void {
-        throw std::invalid_argument("'" + std::string(name) + "' of a normalizer " + why);
-    };
-    const py::object value = field(section, name);
-    if (!py::isinstance<py::str>(value)) refuse("is not a string");
-    Py_ssize_t size = 0;
-    const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
-    if (data == nullptr) {
-        PyErr_Clear();
-        refuse("has a lone surrogate");
+std::string string_of(const py::handle& value, const char* name) {
+    if (py::isinstance<py::str>(value)) {
+        Py_ssize_t size = 0;
+        if (const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size))
+            return {data, static_cast<std::size_t>(size)};
+        PyErr_Clear();  // a lone surrogate
     }
-    return {data, static_cast<std::size_t>(size)};
+    throw std::invalid_argument("'" + std::string(name) +
+                                "' of a normalizer is not a string of Unicode characters");
+}
+
+std::string string(const py::dict& section, const char* name) {
+    return string_of(field(section, name), name);
 }
 
 NormaliserPtr replace_from(const py::dict& section) {
@@ -44,8 +44,10 @@ NormaliserPtr replace_from(const py::dict& section) {
     if (!py::isinstance<py::dict>(pattern) || py::len(pattern) != 1)
         throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
     const auto given = pattern.cast<py::dict>();
-    if (given.contains("String")) return make_replace(string(given, "String"), content);
-    if (given.contains("Regex")) return make_replace_regex(string(given, "Regex"), content);
+    if (given.contains("String"))
+        return make_replace(string_of(given["String"], "String"), content);
+    if (given.contains("Regex"))
+        return make_replace_regex(string_of(given["Regex"], "Regex"), content);
     throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
 }
 
@@ -78,9 +80,8 @@ NormaliserPtr read(const py::handle& section, int depth) {
     if (!py::isinstance<py::dict>(section))
         throw std::invalid_argument("a normalizer is neither an object nor null");
     const auto dict = py::reinterpret_borrow<py::dict>(section);
-    if (!dict.contains("type") || !py::isinstance<py::str>(dict["type"]))
-        throw std::invalid_argument("a normalizer has no type");
-    const auto type = string(dict, "type");
+    if (!dict.contains("type")) throw std::invalid_argument("a normalizer has no type");
+    const std::string type = string_of(dict["type"], "type");
     if (type == "Sequence") {
         const py::object given = field(dict, "normalizers");
         if (!py::isinstance<py::list>(given))

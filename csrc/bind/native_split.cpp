@@ -190,7 +190,7 @@ void bind_split(py::module_& m) {
     py::class_<BoundPreTokeniser>(
         m, "PreTokeniser",
         "Cut texts into pieces as the section `pre_tokenizer` of a tokenizer.json says.\n\n"
-        "RuntimeError for what is not known, which names it.")
+        "Unsupported for what is not known, which names it.")
         .def(py::init<const py::object&>(), py::arg("section"))
         .def("split", &BoundPreTokeniser::split, py::arg("text"), py::arg("first") = true,
              "Return the pieces as bytes; `first` says that the text begins the input.")
@@ -199,7 +199,7 @@ void bind_split(py::module_& m) {
     py::class_<BoundRegex>(
         m, "Regex",
         "A regular expression of a pre-tokeniser, as 'onig' (Hugging Face `tokenizers`) or 'rust'\n"
-        "(tiktoken) reads it; RuntimeError for what is not known.")
+        "(tiktoken) reads it; Unsupported for what is not known.")
         .def(py::init<const std::string&, const std::string&>(), py::arg("pattern"),
              py::arg("engine"))
         .def("split", &BoundRegex::split, py::arg("text"),

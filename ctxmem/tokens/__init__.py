@@ -2,21 +2,27 @@
 
 `resolve` turns what a user says (an encoding, a model, a function, an object) into a `Counter`;
 `count_tokens` and `count_spans` count with it. cl100k_base and o200k_base are counted natively:
-exact, without token ids, several times faster than tiktoken (bench/tokens.py), which stays the
-reference in the tests. Text is always counted as ordinary text: `<|endoftext|>` in a document is
-seven tokens, never a control token and never an error.
+exact, without token ids, several times faster than tiktoken (bench/tokens.py), which is the
+reference in the tests. They count `<|endoftext|>` in a document as ordinary text: it is seven
+tokens, never a control token and never an error.
+
+Tokenizer files on this machine are counted natively too, by the rules of the library that each is
+made for (tokenizer_files.py).
 
 The vocabularies of these two come with the package. Those of older encodings are looked for on this
 machine, fetched at most once, within ten seconds and only if `CTXMEM_OFFLINE` is not set; their
 SHA-256 is always checked. Nothing here runs at import.
 
-counters     native, and those of others
-packed       the vocabularies of the package
-estimates    upper bounds that learn from reported usage
-calibration  the statistics of that; observing  what was sent
-files        where older vocabularies are, and how one is fetched
-names     what a counter is called
-counting  texts, spans, tables
+counters         native, and those of others
+packed           the vocabularies of the package
+files            where older vocabularies are, and how one is fetched
+tokenizer_files  tokenizer.json, tekken.json, .tiktoken and SentencePiece files
+caches           where other libraries keep the files of public models
+estimates        upper bounds that learn from reported usage
+calibration      the statistics of that
+observing        what was sent, and the tokens that were reported for it
+names            what a counter is called
+counting         texts, spans, tables
 """
 
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments

@@ -244,7 +244,8 @@ def _natives() -> tuple[_native.Tokenizer, _native.Tokenizer]:
 
 
 def _bytes_of(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    """Return at least the bytes of a text; a lone surrogate counts as U+FFFD, which has three."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _read_calibration(given: object) -> object:

@@ -1,4 +1,4 @@
-"""Vocabularies: those of the package, and the files of others: where they lie, how one is fetched.
+"""Vocabularies that OpenAI publishes: those of the package, where others are, how one is fetched.
 
 Modules that only a search or a fetch needs are imported there: they would double the time to the
 first count.

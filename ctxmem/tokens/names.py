@@ -13,12 +13,7 @@ from ctxmem import _native
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.tokens import caches
-from ctxmem.tokens.counters import (
-    Foreign,
-    Native,
-    from_encoding,
-    told,
-)
+from ctxmem.tokens.counters import Foreign, Native, from_encoding, told
 from ctxmem.tokens.estimates import Estimate, model_part
 from ctxmem.tokens.files import (
     PUBLISHED,
@@ -61,7 +56,7 @@ _warned = False
 
 
 def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = None) -> Counter:
-    """Return the `Counter` that a name, a function or an object stands for.
+    """Return the `Counter` that a name, a function or an object means.
 
     A name is an encoding ("o200k_base"), a model ("gpt-4o-mini", "claude-sonnet-4"), the path of a
     tokenizer file (`counter` says which) or "estimate". OpenAI's models are counted exactly, by the
@@ -337,7 +332,7 @@ def _published(name: str, vocabulary: str | Path | None) -> Counter:
     if data is None:
         _warn_missing(name)
         return Estimate(f"{name} (estimated)")
-    return byte_pairs(name, data, PUBLISHED[name].pattern or "")
+    return byte_pairs(name, data, PUBLISHED[name].pattern)
 
 
 def _bare(name: str) -> str:
@@ -359,9 +354,9 @@ def fetch_vocabulary(name: str) -> VocabularyFile:
     cannot be fetched, is not the published file or cannot be stored.
     """
     found = fetch(name)
-    with _lock:
+    with _lock:  # estimates of other names stay, with what they have learned
         for known, counter in list(_resolved.items()):
-            if not counter.exact:
+            if counter.name == f"{found.name} (estimated)":
                 del _resolved[known]
     return found
 

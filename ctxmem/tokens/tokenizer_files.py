@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError, VocabularyError
-from ctxmem.tokens.counters import Foreign, Native, is_panic
+from ctxmem.tokens.counters import Foreign, Native, from_encoding, is_panic, told
 
 if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
     from ctxmem.protocols import Counter
@@ -32,11 +32,11 @@ if TYPE_CHECKING:  # at run time it would cost the first count as much as the vo
 _LARGEST_FILE = 256 << 20
 _MARK = b"\xef\xbb\xbf"  # the byte-order mark that some editors put before JSON
 
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
+_OTHERS = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 PATTERNS = {
-    "llama3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "llama3": rf"{_WORDS}|\p{{N}}{{1,3}}|{_OTHERS}",
+    "qwen2": rf"{_WORDS}|\p{{N}}|{_OTHERS}",
 }
 """Patterns of .tiktoken files that do not hold their own, by name."""
 
@@ -214,7 +214,10 @@ def _read_tekken(path: Path, content: dict[str, Any], name: str) -> Counter:
         size = config["default_vocab_size"] - config["default_num_special_tokens"]
         entries = sorted(content["vocab"], key=lambda entry: entry["rank"])[:size]
         tokens = [base64.b64decode(entry["token_bytes"], validate=True) for entry in entries]
-        pattern = config["pattern"].encode("utf-8").decode("utf-8")  # a str without surrogates
+        pattern = config["pattern"]
+        if not isinstance(pattern, str):
+            raise TypeError(f"its pattern is {told(pattern)}")
+        pattern.encode("utf-8")  # which a lone surrogate is not
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VocabularyError(f"{path} is damaged: {error!r}", tried=[str(path)]) from error
     try:
@@ -232,8 +235,6 @@ def _from_ranks(tokens: list[bytes], pattern: str, name: str) -> Counter:
 
 def _by_tiktoken(tokens: list[bytes], pattern: str, name: str) -> Counter:
     import tiktoken
-
-    from ctxmem.tokens.counters import from_encoding
 
     ranks = {token: rank for rank, token in enumerate(tokens)}
     try:

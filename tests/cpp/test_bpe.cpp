@@ -13,28 +13,12 @@
 #include "core/tokenizer/bpe.hpp"
 #include "core/tokenizer/estimate.hpp"
 #include "core/tokenizer/text_hash.hpp"
+#include "counted_check.hpp"
+#include "exact.hpp"
 
 using namespace ctxmem;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const std::string& what) {
-    if (holds) return;
-    std::printf("FAILED: %s\n", what.c_str());
-    ++failures;
-}
-
-// Memory of exactly the text's size.
-struct Exact {
-    explicit Exact(const std::string& text)
-        : bytes(new char[text.size()]), view(bytes.get(), text.size()) {
-        text.copy(bytes.get(), text.size());
-    }
-    std::unique_ptr<char[]> bytes;
-    std::string_view view;
-};
 
 std::string base64(const std::string& bytes) {
     const char* alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -11,20 +11,11 @@
 #include "check.hpp"
 #include "core/tokenizer/regex.hpp"
 #include "core/tokenizer/split.hpp"
+#include "exact.hpp"
 
 using namespace ctxmem;
 
 namespace {
-
-// Memory of exactly the text's size.
-struct Exact {
-    explicit Exact(const std::string& text)
-        : bytes(new char[text.size()]), view(bytes.get(), text.size()) {
-        text.copy(bytes.get(), text.size());
-    }
-    std::unique_ptr<char[]> bytes;
-    std::string_view view;
-};
 
 std::string matches(const Regex& regex, std::string_view text, bool keep_states) {
     RegexMatches all(regex, text, keep_states);

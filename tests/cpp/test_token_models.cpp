@@ -11,28 +11,12 @@
 #include "core/tokenizer/sentence_piece.hpp"
 #include "core/tokenizer/unigram.hpp"
 #include "core/tokenizer/word_piece.hpp"
+#include "counted_check.hpp"
+#include "exact.hpp"
 
 using namespace ctxmem;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const std::string& what) {
-    if (holds) return;
-    std::printf("FAILED: %s\n", what.c_str());
-    ++failures;
-}
-
-// Memory of exactly the text's size.
-struct Exact {
-    explicit Exact(const std::string& text)
-        : bytes(new char[text.size()]), view(bytes.get(), text.size()) {
-        text.copy(bytes.get(), text.size());
-    }
-    std::unique_ptr<char[]> bytes;
-    std::string_view view;
-};
 
 std::string random_text(std::mt19937& random) {
     static const std::vector<std::string> atoms = {"a", "b", "ab", "é", "人", "😀", "▁", "aaaaaaaa"};

@@ -7,6 +7,7 @@
 namespace ctxmem {
 namespace {
 
+// The general categories of Unicode; the order is that of the table.
 constexpr std::string_view kCategoryNames[] = {
     "Cn", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps",
     "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs"};

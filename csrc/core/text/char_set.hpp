@@ -19,20 +19,6 @@ using tables::CharRange;
 
 constexpr char32_t kLastCodePoint = 0x10FFFF;
 
-// The general categories of Unicode; the order is that of the table.
-enum class Category : std::uint8_t {
-    // clang-format off
-    Cn, Lu, Ll, Lt, Lm, Lo, Mn, Mc, Me, Nd, Nl, No, Pc, Pd, Ps, Pe, Pi, Pf, Po, Sm, Sc, Sk, So,
-    Zs, Zl, Zp, Cc, Cf, Co, Cs,
-    // clang-format on
-};
-
-inline Category category(char32_t c) {
-    if (c > kLastCodePoint) return Category::Cn;
-    return static_cast<Category>(
-        tables::kCategoryBlocks[tables::kCategoryIndex[c >> 7] * 128u + (c & 127u)]);
-}
-
 class CharSet {
 public:
     CharSet() = default;
@@ -62,7 +48,6 @@ class CharTest {
 public:
     explicit CharTest(const CharSet& set);
 
-    bool ascii(unsigned char c) const { return ascii_[c >> 6] >> (c & 63) & 1; }
     bool operator()(char32_t c) const {
         if (c < 128) return ascii_[c >> 6] >> (c & 63) & 1;
         if (c > kLastCodePoint) return false;

@@ -21,7 +21,7 @@ from two_stage_tables import array, two_stage
 
 LAST = 0x110000
 CHARS = [chr(c) for c in range(LAST) if not 0xD800 <= c < 0xE000]
-# Order matters: the values are the enum Category of char_set.hpp. The first is what is unassigned.
+# Order matters: the values are places in kCategoryNames of char_set.cpp. The first is unassigned.
 CATEGORIES = (
     "Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cs"
 ).split()

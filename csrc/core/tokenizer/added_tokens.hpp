@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/tokenizer/trie.hpp"
+
 namespace ctxmem {
 
 struct AddedToken {
@@ -52,7 +54,7 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t kNone = 0xFFFFFFFFu;
+    static constexpr std::uint32_t kNone = Trie::kNone;
     static constexpr std::size_t kRejected = static_cast<std::size_t>(-1);
 
     struct Match {
@@ -62,29 +64,16 @@ private:
     struct Extent {
         std::size_t begin, end;
     };
-    struct Node {
-        std::uint32_t first_edge;
-        std::uint32_t edges;
-        std::uint32_t token;
-    };
-    struct Edge {
-        unsigned char byte;
-        std::uint32_t node;
-    };
 
     static std::size_t two_bytes(unsigned char x, unsigned char y) {
         return x | std::size_t{y} << 8;
     }
 
-    std::uint32_t add_node(const std::vector<std::uint32_t>& sorted, std::size_t low,
-                           std::size_t high, std::size_t depth);
     Match next(std::string_view text, std::size_t at) const;
-    std::uint32_t longest_at(std::string_view text, std::size_t at) const;
     Extent widened(std::string_view text, const Match& match, std::size_t done) const;
 
     std::vector<AddedToken> tokens_;
-    std::vector<Node> nodes_;
-    std::vector<Edge> edges_;
+    Trie trie_;                  // of the contents, to the place of a token
     std::bitset<65536> begins_;  // two bytes that begin a token; a token of one byte sets them all
 };
 

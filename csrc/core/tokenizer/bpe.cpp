@@ -1,6 +1,7 @@
 #include "core/tokenizer/bpe.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <queue>
 
@@ -140,36 +141,11 @@ struct Bpe::Made {
 
 class Bpe::Borrowed {
 public:
-    Borrowed(const Bpe& bpe, StopToken& stop) : bpe_(bpe), work_(borrow(bpe)) {
-        work_->stop = &stop;
-    }
-    ~Borrowed() {
-        Workspace* none = nullptr;
-        if (bpe_.spare_.compare_exchange_strong(none, work_, std::memory_order_release)) return;
-        const std::lock_guard hold(bpe_.lock_);
-        bpe_.idle_.push_back(work_);
-    }
-    Borrowed(const Borrowed&) = delete;
-    Borrowed& operator=(const Borrowed&) = delete;
+    Borrowed(const Bpe& bpe, StopToken& stop) : work_(bpe.pool_) { (*work_).stop = &stop; }
     Workspace& operator*() const { return *work_; }
 
 private:
-    static Workspace* borrow(const Bpe& bpe) {
-        if (Workspace* spare = bpe.spare_.exchange(nullptr, std::memory_order_acquire))
-            return spare;
-        const std::lock_guard hold(bpe.lock_);
-        if (bpe.idle_.empty()) {
-            bpe.workspaces_.push_back(std::make_unique<Workspace>());
-            bpe.idle_.reserve(bpe.workspaces_.size());  // so that giving back cannot fail
-            return bpe.workspaces_.back().get();
-        }
-        Workspace* idle = bpe.idle_.back();
-        bpe.idle_.pop_back();
-        return idle;
-    }
-
-    const Bpe& bpe_;
-    Workspace* work_;
+    WorkspacePool<Workspace>::Borrowed work_;
 };
 
 Bpe::Bpe(std::string_view file, Pattern pattern) : Bpe(Vocabulary(file), pattern, true) {}

@@ -34,14 +34,10 @@
 //
 // Counting is safe from any number of threads: the vocabulary does not change, how a token is made
 // is an atomic word that every thread would fill with the same value, and each call borrows a
-// workspace (cache and buffers, 1.6 MB) for itself; so there are as many as ever ran at once, and
-// warm ones stay.
+// workspace (cache and buffers, 1.6 MB) for itself.
 #pragma once
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <mutex>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -51,6 +47,7 @@
 #include "core/tokenizer/pretokenise.hpp"
 #include "core/tokenizer/token_lengths.hpp"
 #include "core/tokenizer/vocabulary.hpp"
+#include "core/tokenizer/workspace_pool.hpp"
 
 namespace ctxmem {
 
@@ -76,7 +73,6 @@ public:
     Bpe(Vocabulary&& vocabulary, Pattern pattern, bool whole_piece);
     ~Bpe();
 
-    const Vocabulary& vocabulary() const { return vocabulary_; }
     Pattern pattern() const { return pattern_; }
 
     // The number of tokens of valid UTF-8.
@@ -154,10 +150,7 @@ private:
     bool whole_piece_;
     std::vector<Rank> ascii_pairs_;  // of tokens of two ASCII bytes
 
-    mutable std::atomic<Workspace*> spare_{nullptr};  // one idle workspace, taken without the lock
-    mutable std::mutex lock_;                         // guards the two below
-    mutable std::vector<std::unique_ptr<Workspace>> workspaces_;
-    mutable std::vector<Workspace*> idle_;
+    mutable WorkspacePool<Workspace> pool_;
 };
 
 }  // namespace ctxmem

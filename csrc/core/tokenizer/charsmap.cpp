@@ -4,7 +4,7 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "core/text/unicode.hpp"
+#include "core/text/utf8.hpp"
 
 namespace ctxmem {
 namespace {
@@ -17,21 +17,6 @@ std::uint32_t read_unit(const char* bytes) {
     std::uint32_t value = 0;
     for (int i = 3; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
     return value;
-}
-
-bool is_utf8(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[at]);
-        const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-        if ((lead >= 0x80 && lead < 0xC2) || lead > 0xF4 || at + size > text.size()) return false;
-        for (std::size_t i = 1; i < size; ++i)
-            if ((static_cast<unsigned char>(text[at + i]) & 0xC0) != 0x80) return false;
-        const char32_t c = decode(text, at).value;
-        if ((size == 3 && c < 0x800) || (size == 4 && (c < 0x10000 || c >= 0x110000))) return false;
-        if (c >= 0xD800 && c < 0xE000) return false;
-        at += size;
-    }
-    return true;
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 // digit. So a text is divided into kinds (plain words, digits, Han, ...), and of each kind four
 // amounts are taken: its tokens in o200k_base and in cl100k_base, which are counted exactly, its
 // characters and its pieces (pretokenise.hpp). An estimate is a sum of weighted amounts;
-// ctxmem/tokens/priors.py has the weights. Two passes of counting, and a table look-up for each
-// character that is not ASCII: linear.
+// ctxmem/weights/estimate-1.json has the weights. Two passes of counting, and a table look-up for
+// each character that is not ASCII: linear.
 //
 // Tokens and pieces belong to a piece, and with it to one kind: that of most of its letters, except
 // that a combining mark, a point, a letter of Vietnamese or kana decides for the whole piece,

@@ -231,7 +231,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     labels, texts = [row[0] for row in windows], [row[2] for row in windows]
     native = [tokens.resolve(name) for name in ("o200k_base", "cl100k_base")]
-    amounts = _native.text_amounts(native[0]._bpe, native[1]._bpe, texts)
+    amounts = _native.text_amounts(native[0].core, native[1].core, texts)
     counts = {
         "o200k_base": amounts[:, :, 0].sum(1),
         "cl100k_base": amounts[:, :, 1].sum(1),

@@ -177,8 +177,8 @@ std::int64_t MergeModel::count(std::string_view piece) const {
         if (options_.ignore_merges && whole_.find(piece) != StringIndex::kNone) return 1;
         return count_cut(piece, *work);
     }
-    if (piece.size() > CountCache::kLongest) return count_whole(piece, *work);
-    return (*work).cache.get(piece.data(), piece.size(), [&] { return count_whole(piece, *work); });
+    if (piece.size() > PieceCache::kLong) return count_whole(piece, *work);
+    return (*work).cache.get(piece, [&] { return count_whole(piece, *work); });
 }
 
 std::int64_t MergeModel::count_by_merging(std::string_view piece) const {
@@ -208,10 +208,9 @@ std::int64_t MergeModel::count_cut(std::string_view piece, MergeWork& work) cons
     const auto end_part = [&](std::size_t end) {
         if (begin == end) return;
         const std::string_view part = piece.substr(begin, end - begin);
-        tokens +=
-            part.size() > CountCache::kLongest
-                ? count_part(part, work)
-                : work.cache.get(part.data(), part.size(), [&] { return count_part(part, work); });
+        tokens += part.size() > PieceCache::kLong
+                      ? count_part(part, work)
+                      : work.cache.get(part, [&] { return count_part(part, work); });
     };
     bool unknown = false;  // the character before
     char32_t before = 0;

@@ -4,14 +4,9 @@
 //
 // Two ways to count. (1) As defined: the piece as a list of symbols, merged with a heap, n log n.
 // It serves every option and every list of merges, and is the slow twin in the tests. (2) From left
-// to right, as in bpe.hpp, whose argument holds for merges of pairs as well:
-//
-// A sequence of symbols is the encoding of a text if and only if each two neighbours are the
-// encoding of their own text. For a merge elsewhere changes neither the pairs of a part nor their
-// order; so the first merge across the border of two neighbours would happen as well if they were
-// alone, and the other way round. Whether two neighbours are the encoding of their own text is asked
-// by undoing their merges backwards, the last first: if ever the two symbols at the border have a
-// merge that would have come before the merge undone last, they are not.
+// to right, by the argument of bpe.hpp, which holds for merges of pairs as well: a sequence of
+// symbols is the encoding of a text if and only if each two neighbours are that of their own text,
+// which undoing their merges backwards answers. What differs is when a merge comes.
 //
 // When a merge comes. Usually ranks rise: a merge has a higher rank than those that make its parts,
 // and merges come in the order of their ranks. But lists of all splits of each symbol (Llama 3,
@@ -51,10 +46,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/tokenizer/count_cache.hpp"
+#include "core/tokenizer/piece_cache.hpp"
 #include "core/tokenizer/stages.hpp"
 #include "core/tokenizer/string_index.hpp"
 #include "core/tokenizer/trie.hpp"
+#include "core/tokenizer/workspace_pool.hpp"
 
 namespace ctxmem {
 
@@ -89,12 +85,6 @@ public:
         return places_[at];
     }
 
-    template <class Visit>
-    void for_each(Visit visit) const {
-        for (const Entry& entry : places_)
-            if (entry.rank != 0) visit(entry);
-    }
-
 private:
     std::size_t place_of(Symbol left, Symbol right) const {
         const std::uint64_t pair = std::uint64_t{left} << 32 | right;
@@ -126,7 +116,7 @@ struct MergeWork {
         Symbol symbol;
         std::int32_t previous, next;  // -1 at the ends; next is -2 once the node is merged away
     };
-    CountCache cache;
+    PieceCache cache;
     std::vector<Symbol> tokens;  // with kLongest
     std::vector<std::uint64_t> dead;
     std::vector<std::pair<std::uint32_t, Symbol>> candidates;  // size and symbol
@@ -156,8 +146,6 @@ public:
     // The number of symbols of a text of base symbols only. Requires ordered(). None: the heap has
     // to do it.
     std::optional<std::int64_t> encode(std::string_view text, MergeWork& work) const;
-
-    const MergeTable& table() const { return table_; }
 
 private:
     struct Parts {

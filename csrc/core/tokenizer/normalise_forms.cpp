@@ -129,8 +129,6 @@ private:
 
 class FormNormaliser final : public Normaliser {
 public:
-    bool keeps_parts() const override { return true; }
-
     explicit FormNormaliser(Form form) : form_(form), bit_(static_cast<std::uint8_t>(form)) {
         for (unsigned lead = 0xC2; lead < 0xF0; ++lead) {
             const unsigned size = lead < 0xE0 ? 2 : 3, bits = 6 * (size - 1);
@@ -169,6 +167,8 @@ public:
         if (!changed) return text;
         return buffer.append(text.substr(copied));
     }
+
+    bool keeps_parts() const override { return true; }
 
 private:
     bool keeps(char32_t c) const { return (normal_flags(c) & bit_) == 0; }

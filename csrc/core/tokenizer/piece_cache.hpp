@@ -8,9 +8,13 @@
 // A part cut from a piece may count otherwise than a piece of the same bytes does (a whole piece
 // that is a token may count as one though no merges make it), so its key is another: the highest
 // bit of its first byte is flipped, which is valid UTF-8 for no piece.
+//
+// Byte pairs look slots up themselves, with keys that they need anyway; other models use get().
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "core/tokenizer/vocabulary.hpp"
@@ -58,6 +62,26 @@ public:
         const std::uint64_t hash =
             (hash_of(key.first) ^ hash_of(key.last) >> 17 ^ key.size) * 0x9FB21C651E98DF25ull;
         return long_[hash >> (64 - kLongBits)];
+    }
+
+    // The count of a piece of 1 to kLong bytes: as kept, or as count() gives it.
+    template <class Count>
+    std::int64_t get(std::string_view piece, Count count) {
+        if (piece.size() <= kPacked) {
+            const BytesKey key = key_of(piece.data(), piece.size());
+            BytesKey& slot = short_slot(hash_of(key));
+            if (holds(slot, key)) return count_of(slot);
+            const std::int64_t tokens = count();
+            if (tokens < 16) slot = slot_of(key, tokens);  // a byte may be more than one token
+            return tokens;
+        }
+        LongSlot key = long_key(piece.data(), piece.size(), 0);
+        LongSlot& slot = long_slot(key);
+        if (slot.holds(key)) return slot.tokens;
+        const std::int64_t tokens = count();
+        key.tokens = static_cast<std::uint32_t>(tokens);
+        slot = key;
+        return tokens;
     }
 
 private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <stdexcept>
 
 #include "core/text/unicode.hpp"
 #include "core/tokenizer/regex_program.hpp"
@@ -12,6 +13,8 @@ namespace {
 // How much work is done before states are kept: a part for the text so far, and one to begin with.
 constexpr std::uint64_t kFreeWork = 4096;
 constexpr std::uint64_t kFreeWorkPerByte = 64;
+
+constexpr std::size_t kMostSpare = 8;  // stacks that a thread keeps
 
 bool is_tail(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
@@ -96,7 +99,9 @@ struct RegexMatches::Memo {
     std::size_t size;
 
     Memo(std::size_t states, std::size_t text_size)
-        : failed(states), matched(states), ends(states), size(text_size) {}
+        : failed(states), matched(states), ends(states), size(text_size) {
+        if (text_size > 0xFFFFFFFF) throw std::invalid_argument("a text of more than 4 GB");
+    }
 
     void fail(std::size_t from) {
         for (; trail.size() > from; trail.pop_back()) {
@@ -138,7 +143,7 @@ RegexMatches::RegexMatches(const Regex& regex, std::string_view text, bool keep_
 }
 
 RegexMatches::~RegexMatches() {
-    constexpr std::size_t kMostSpare = 8, kMostKept = 1024;
+    constexpr std::size_t kMostKept = 1024;
     choices_.clear();
     if (spare_stacks().size() < kMostSpare && choices_.capacity() <= kMostKept)
         spare_stacks().push_back(std::move(choices_));
@@ -146,7 +151,11 @@ RegexMatches::~RegexMatches() {
 
 // Stacks of this thread that are not in use: texts are often a few bytes long.
 std::vector<std::vector<RegexMatches::Choice>>& RegexMatches::spare_stacks() {
-    thread_local std::vector<std::vector<Choice>> stacks;
+    thread_local std::vector<std::vector<Choice>> stacks = [] {
+        std::vector<std::vector<Choice>> none;
+        none.reserve(kMostSpare);  // so that the destructor cannot fail
+        return none;
+    }();
     return stacks;
 }
 

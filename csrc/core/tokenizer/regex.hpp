@@ -51,7 +51,7 @@ private:
 class RegexMatches {
 public:
     // `keep_states`: from the beginning rather than when the work has grown; the matches are the
-    // same.
+    // same. Throws std::invalid_argument if they are kept of a text of more than 4 GB, as does next.
     RegexMatches(const Regex& regex, std::string_view text, bool keep_states = false);
     ~RegexMatches();
 

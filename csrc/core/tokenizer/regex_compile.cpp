@@ -14,6 +14,7 @@ using Kind = RegexNode::Kind;
 using Greed = RegexNode::Greed;
 
 constexpr std::size_t kMostCode = 4000;
+constexpr std::size_t kMostEmitted = 64 * kMostCode;  // nodes, with repetitions of empty ones
 constexpr std::size_t kMostBranches = 64;
 
 // How matching may go on from a state.
@@ -173,6 +174,8 @@ private:
 
     // The first instruction of a node that is followed by `next`, which goes on as `after` says.
     std::uint32_t emit(const RegexNode& node, std::uint32_t next, const First& after) {
+        // An empty group adds no step, however often it is repeated.
+        if (++emitted_ > kMostEmitted) fail("repetitions of what is empty");
         switch (node.kind) {
             case Kind::set: return emit_set(node.set, next);
             case Kind::sequence: {
@@ -364,6 +367,7 @@ private:
     RegexProgram out_;
     std::vector<CharSet> known_;  // the sets of the program
     std::uint32_t atomic_ = 0;    // the group whose body is being compiled
+    std::size_t emitted_ = 0;
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "core/text/unicode.hpp"
+#include "core/text/utf8.hpp"
 #include "core/tokenizer/sentence_piece.hpp"
 
 namespace ctxmem {
@@ -72,21 +72,6 @@ private:
 
     std::string_view bytes_;
 };
-
-bool is_utf8(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-        const CodePoint c = decode(text, at);
-        const auto lead = static_cast<unsigned char>(text[at]);
-        constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-        const std::size_t size = character_size(text[at]);
-        if ((lead >= 0x80 && lead < 0xC2) || lead > 0xF4 || size > text.size() - at) return false;
-        for (std::size_t i = 1; i < size; ++i)
-            if (!is_continuation(text[at + i])) return false;
-        if (c.value < kLeast[size] || c.value > 0x10FFFF || (c.value >> 11) == 0x1B) return false;
-        at += size;
-    }
-    return true;
-}
 
 SentencePieceFile::Piece read_piece(std::string_view bytes) {
     SentencePieceFile::Piece piece;

@@ -1,18 +1,20 @@
 #include "core/tokenizer/split.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <string>
 #include <utility>
 
 #include "core/text/unicode.hpp"
+#include "core/tokenizer/byte_alphabet.hpp"
 #include "core/tokenizer/regex.hpp"
 #include "core/tokenizer/regex_program.hpp"
 
 namespace ctxmem {
 namespace {
+
+constexpr std::size_t kMostStages = 64;
 
 std::size_t character_end(std::string_view text, std::size_t at) {
     return at + decode(text, at).size;
@@ -342,26 +344,8 @@ private:
     std::vector<PreTokeniserPtr> stages_;
 };
 
-// ByteLevel's alphabet: a printable character for each byte, most stand for themselves (Radford et
-// al. 2019).
-struct ByteAlphabet {
-    std::array<std::string, 256> character;
-    std::array<std::uint8_t, 512> byte{};
-
-    ByteAlphabet() {
-        char32_t next = 256;
-        for (unsigned value = 0; value < 256; ++value) {
-            const bool itself = (value >= 33 && value <= 126) || (value >= 161 && value != 173);
-            const char32_t c = itself ? value : next++;
-            std::vector<char> utf8;
-            append_utf8(c, utf8);
-            character[value].assign(utf8.begin(), utf8.end());
-            byte[c] = static_cast<std::uint8_t>(value);
-        }
-    }
-};
-
-// What follows ByteLevel: it sees the alphabet, and its pieces are bytes again.
+// What follows ByteLevel: it sees the letters of bytes, and its pieces are bytes again. It only cuts
+// (split_sequence sees to that), so that there are no characters but these letters.
 class BehindByteLevel final : public PreTokeniser {
 public:
     explicit BehindByteLevel(PreTokeniserPtr rest) : rest_(std::move(rest)) {}
@@ -369,7 +353,7 @@ public:
     void split(std::string_view text, bool first, PieceSink& sink) const override {
         std::string mapped;
         mapped.reserve(text.size() + text.size() / 2);
-        for (const char c : text) mapped += alphabet().character[static_cast<unsigned char>(c)];
+        for (const char c : text) mapped += letter_of_byte(static_cast<unsigned char>(c));
         Bytes bytes(sink);
         rest_->split(mapped, first, bytes);
     }
@@ -381,9 +365,9 @@ private:
         void piece(std::string_view piece) override {
             bytes_.clear();
             for (std::size_t at = 0; at < piece.size();) {
-                const CodePoint c = decode(piece, at);
-                bytes_ += static_cast<char>(alphabet().byte[c.value & 511]);
-                at += c.size;
+                const CodePoint letter = decode(piece, at);
+                bytes_ += static_cast<char>(kByteOfLetter[letter.value]);
+                at += letter.size;
             }
             sink_.piece(bytes_);
         }
@@ -392,11 +376,6 @@ private:
         PieceSink& sink_;
         std::string bytes_;
     };
-
-    static const ByteAlphabet& alphabet() {
-        static const ByteAlphabet made;
-        return made;
-    }
 
     PreTokeniserPtr rest_;
 };
@@ -497,6 +476,8 @@ PreTokeniserPtr split_sequence(std::vector<PreTokeniserPtr> stages) {
         else
             flat.push_back(std::move(stage));
     }
+    // A piece goes through the stages by recursion, so their number bounds the stack.
+    if (flat.size() > kMostStages) throw Unsupported("a sequence of more than 64 pre-tokenisers");
     for (std::size_t i = 0; i + 1 < flat.size(); ++i) {
         if (is_a<BehindByteLevel>(*flat[i]))
             throw Unsupported("a nested sequence that goes on behind ByteLevel");

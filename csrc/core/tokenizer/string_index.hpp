@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/tokenizer/count_cache.hpp"
+#include "core/tokenizer/vocabulary.hpp"
 
 namespace ctxmem {
 
@@ -23,8 +23,6 @@ public:
         places_.assign(places, 0);
         entries_.reserve(expected);
     }
-
-    std::size_t size() const { return entries_.size(); }
 
     // Keep `value` for `key`, in place of an earlier one. True if the key is new.
     // Throws std::invalid_argument above 4 GB of keys.

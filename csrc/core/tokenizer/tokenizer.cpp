@@ -88,27 +88,9 @@ const Bpe* Tokenizer::plain_bpe() const {
     return plain ? parts_.bpe.get() : nullptr;
 }
 
-// Whether any part of the text is counted as byte pairs alone.
-bool Tokenizer::is_plain(std::string_view text) const {
-    if (parts_.bpe == nullptr) return false;
-    const auto has = [&](const AddedTokens& added) {
-        bool found = false;
-        if (!added.empty())
-            added.split(text, [&](std::size_t, std::size_t, bool is_token) { found |= is_token; });
-        return found;
-    };
-    if (parts_.normaliser != nullptr) {
-        if (!parts_.normaliser->keeps_parts()) return false;
-        std::string buffer;
-        const std::string_view same = parts_.normaliser->apply(text, buffer);
-        if (same.data() != text.data() || same.size() != text.size()) return false;
-    }
-    return !has(raw_) && !has(normalised_);
-}
-
 void Tokenizer::count_spans(std::string_view text, std::span<const ByteSpan> spans,
                             std::int64_t* counts, StopToken& stop) const {
-    if (is_plain(text)) return parts_.bpe->count_spans(text, spans, counts, stop);
+    if (const Bpe* bpe = plain_bpe()) return bpe->count_spans(text, spans, counts, stop);
     for (std::size_t i = 0; i < spans.size(); ++i)
         counts[i] = count(text.substr(spans[i].begin, spans[i].end - spans[i].begin), stop);
 }

@@ -38,9 +38,8 @@ public:
     // The number of tokens of valid UTF-8, without those that a template adds.
     std::int64_t count(std::string_view text, StopToken& stop = StopToken::none()) const;
 
-    // counts[i] = count(text.substr(span i)). One pass over the text where the tokenizer is byte
-    // pairs with a known pattern and nothing of the text is normalised or an added token; else each
-    // span is counted by itself. Requires begin <= end <= text.size(), borders of characters.
+    // counts[i] = count(text.substr(span i)). One pass over the text where plain_bpe() says so, else
+    // each span is counted by itself. Requires begin <= end <= text.size(), borders of characters.
     void count_spans(std::string_view text, std::span<const ByteSpan> spans, std::int64_t* counts,
                      StopToken& stop = StopToken::none()) const;
 
@@ -56,7 +55,6 @@ public:
 private:
     std::int64_t count_between(std::string_view text, bool first, StopToken& stop) const;
     std::int64_t count_normalised(std::string_view text, bool first, StopToken& stop) const;
-    bool is_plain(std::string_view text) const;
 
     Parts parts_;
     AddedTokens raw_;

@@ -51,8 +51,8 @@ UnigramModel::UnigramModel(const std::vector<Scored>& vocabulary, const UnigramO
 std::int64_t UnigramModel::count(std::string_view piece) const {
     if (piece.empty()) return 0;
     const WorkspacePool<UnigramWork>::Borrowed work(pool_);
-    if (piece.size() > CountCache::kLongest) return count_new(piece, *work);
-    return (*work).cache.get(piece.data(), piece.size(), [&] { return count_new(piece, *work); });
+    if (piece.size() > PieceCache::kLong) return count_new(piece, *work);
+    return (*work).cache.get(piece, [&] { return count_new(piece, *work); });
 }
 
 std::size_t UnigramModel::character_at(std::string_view piece, std::size_t at) const {

@@ -16,9 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/tokenizer/count_cache.hpp"
+#include "core/tokenizer/piece_cache.hpp"
 #include "core/tokenizer/stages.hpp"
 #include "core/tokenizer/trie.hpp"
+#include "core/tokenizer/workspace_pool.hpp"
 
 namespace ctxmem {
 
@@ -33,7 +34,7 @@ struct UnigramWork {
         std::uint32_t begin;
         std::uint32_t token;
     };
-    CountCache cache;
+    PieceCache cache;
     std::vector<Node> nodes;
     std::vector<FloatNode> float_nodes;
 };

@@ -63,6 +63,28 @@ constexpr auto kMasks = [] {
         masks[n] = {n >= 8 ? ~0ull : (1ull << 8 * n) - 1, n <= 8 ? 0 : (1ull << 8 * (n - 8)) - 1};
     return masks;
 }();
+
+inline std::uint64_t load64(const char* bytes) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes, 8);
+    return word;
+}
+
+// Up to 8 bytes as a number; no byte beyond them is read.
+inline std::uint64_t load_up_to_8(const char* bytes, std::size_t size) {
+    if (size == 8) return load64(bytes);
+    if (size >= 4) {
+        std::uint32_t first, last;
+        std::memcpy(&first, bytes, 4);
+        std::memcpy(&last, bytes + size - 4, 4);
+        return first | std::uint64_t{last} << 8 * (size - 4);
+    }
+    if (size == 0) return 0;
+    const auto byte = [&](std::size_t i) {
+        return std::uint64_t{static_cast<unsigned char>(bytes[i])};
+    };
+    return byte(0) | byte(size / 2) << 8 * (size / 2) | byte(size - 1) << 8 * (size - 1);
+}
 }  // namespace detail
 
 // Of a byte of UTF-8: whether it continues a character, and how many bytes the one it begins has.
@@ -81,12 +103,11 @@ inline BytesKey key_of_readable(const char* bytes, std::size_t size) {
     return key;
 }
 
-// The same for bytes that end with their memory.
+// The same for bytes that end with their memory; without a copy of variable size, which is a call.
 inline BytesKey key_of(const char* bytes, std::size_t size) {
-    BytesKey key{};
-    std::memcpy(&key, bytes, size);
-    key.high |= std::uint64_t{size} << 56;
-    return key;
+    const std::uint64_t number = std::uint64_t{size} << 56;
+    if (size <= 8) return {detail::load_up_to_8(bytes, size), number};
+    return {detail::load64(bytes), detail::load64(bytes + size - 8) >> 8 * (16 - size) | number};
 }
 
 // Good in its upper 40 bits, which is where users take their bits from.

@@ -46,9 +46,9 @@ WordPieceModel::WordPieceModel(std::span<const std::string_view> vocabulary,
 
 std::int64_t WordPieceModel::count(std::string_view piece) const {
     if (piece.empty()) return 0;
-    if (piece.size() > CountCache::kLongest) return count_new(piece);
-    const WorkspacePool<CountCache>::Borrowed cache(pool_);
-    return (*cache).get(piece.data(), piece.size(), [&] { return count_new(piece); });
+    if (piece.size() > PieceCache::kLong) return count_new(piece);
+    const WorkspacePool<PieceCache>::Borrowed cache(pool_);
+    return (*cache).get(piece, [&] { return count_new(piece); });
 }
 
 std::int64_t WordPieceModel::count_new(std::string_view piece) const {

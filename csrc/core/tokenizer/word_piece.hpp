@@ -10,10 +10,11 @@
 #include <string>
 #include <string_view>
 
-#include "core/tokenizer/count_cache.hpp"
+#include "core/tokenizer/piece_cache.hpp"
 #include "core/tokenizer/stages.hpp"
 #include "core/tokenizer/string_index.hpp"
 #include "core/tokenizer/trie.hpp"
+#include "core/tokenizer/workspace_pool.hpp"
 
 namespace ctxmem {
 
@@ -38,7 +39,7 @@ private:
     WordPieceOptions options_;
     Trie begins_, continues_;
     bool has_unknown_ = false;
-    mutable WorkspacePool<CountCache> pool_;
+    mutable WorkspacePool<PieceCache> pool_;
 };
 
 class WordLevelModel final : public TokenModel {
