@@ -299,7 +299,7 @@ def test_what_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(VocabularyError, match="cannot be read"):
             ctxmem.counter(path)
-    with pytest.raises(InputError, match="no encoding or model"):
+    with pytest.raises(InputError, match="no encoding, model or tokenizer file"):
         ctxmem.counter("a/" * 5000)
 
 

@@ -203,9 +203,8 @@ def _arranged(
 
 def _only(line: Line, parts: list[Part]) -> Line:
     """Return a line of some of its parts alone: itself, if that is all it holds."""
-    others = [
-        p for p in parts_of(line.item, line.origin) if p.places not in {q.places for q in parts}
-    ]
+    taken = {part.places for part in parts}
+    others = [p for p in parts_of(line.item, line.origin) if p.places not in taken]
     if parts[0].whole or not others:
         return line
     return changed(line, without_parts(line.item, others))

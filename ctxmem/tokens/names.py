@@ -49,6 +49,8 @@ _ESTIMATED = (
 
 _SUFFIXES = (".json", ".tiktoken", ".model")  # a str that ends so is a path, never a name
 
+_SHOWN = 100  # characters of a name in an error
+
 _lock = ForkSafeLock()
 _resolved: dict[str, Counter] = {}
 _read: dict[str, tuple[tuple[int, int], Counter]] = {}  # by path, with when it was written
@@ -242,8 +244,9 @@ def _unknown(name: str) -> InputError:
     beginnings = [beginning for of in _MODELS.values() for beginning in of]
     encodings = sorted({*PUBLISHED, *SAME_ORDINARY})
     names = [*beginnings, *_ESTIMATED, *encodings, "estimate"]
-    near = difflib.get_close_matches(_bare(name).strip(), names, 1)
+    near = difflib.get_close_matches(_bare(name[-_SHOWN:]).strip(), names, 1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
+    name = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
     return InputError(
         f"no encoding, model or tokenizer file is called {name!r}{meant}. Give the path of its "
         "tokenizer file, such as tokenizer.json, or of the folder that has it; or a function from "
