@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import sentencepiece
 from cpp_build import COUNT_BLOCKS, compile_and_run, core_sources
+from fuzz_size import code_points, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import load_generator
@@ -232,7 +233,7 @@ def test_hostile_texts_are_normalised_as_in_tokenizers(kind: str) -> None:
 @pytest.mark.slow
 @kinds
 def test_every_code_point_in_every_context(kind: str) -> None:
-    points = scalars(0, 0x110000)
+    points = code_points()
     contexts = (*CONTEXTS, *CLUSTERS) if kind.startswith("precompiled") else CONTEXTS
     for context in contexts:
         assert differing(kind, map(context.format, points)) == []
@@ -242,7 +243,7 @@ def test_every_code_point_in_every_context(kind: str) -> None:
 @kinds
 def test_many_hostile_texts(kind: str) -> None:
     chosen = random.Random(kind)
-    assert differing(kind, (hostile_text(chosen) for _ in range(200_000))) == []
+    assert differing(kind, (hostile_text(chosen) for _ in range(many(200_000)))) == []
 
 
 @settings(max_examples=50, deadline=None)
@@ -328,7 +329,7 @@ def spaced_text(chosen: random.Random) -> str:
 
 
 @pytest.mark.parametrize("name", [*RULES, "identity"])
-@pytest.mark.parametrize("count", [200, pytest.param(30_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(many(30_000), marks=pytest.mark.slow)])
 def test_sentencepiece_rules(name: str, count: int) -> None:
     chosen = random.Random(name)
     texts = [spaced_text(chosen) for _ in range(count)]

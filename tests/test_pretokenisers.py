@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import tiktoken
 from cpp_build import ROOT, compile_and_run, core_sources
+from fuzz_size import code_points, many
 from pretokeniser_sections import (
     CL100K_RUST,
     GENERAL,
@@ -34,7 +35,6 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from ctxmem import _native
 
-CODE_POINTS = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 CONTEXTS = ("a{0}b", " {0}{0}1", "\n{0} ", "{0}'s{0}", "1{0}\n{0}", "A{0}!{0}/")
 
 
@@ -100,7 +100,7 @@ def test_pieces_are_those_of_tokenizers_for_random_texts(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SECTIONS)
 def test_pieces_are_those_of_tokenizers_for_many_random_texts(name):
-    assert_same(SECTIONS[name], random_texts(5000, seed=2))
+    assert_same(SECTIONS[name], random_texts(many(20_000), seed=2))
 
 
 def code_point_texts(characters: Iterable[str]) -> list[str]:
@@ -115,13 +115,13 @@ def code_point_texts(characters: Iterable[str]) -> list[str]:
 
 @pytest.mark.parametrize("name", ["known llama3", "known o200k", "bert", "digits", "whitespace"])
 def test_code_points_are_taken_as_tokenizers_takes_them(name):
-    assert_same(SECTIONS[name], code_point_texts(CODE_POINTS[:0x3100:3]))
+    assert_same(SECTIONS[name], code_point_texts(map(chr, range(0, 0x3100, 3))))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_code_point_is_taken_as_tokenizers_takes_it(name):
-    assert_same(SECTIONS[name], code_point_texts(CODE_POINTS))
+    assert_same(SECTIONS[name], code_point_texts(code_points()))
 
 
 SHORT = [text[:40] for text in random_texts(300, seed=3)]
@@ -302,7 +302,7 @@ def test_random_patterns_match_as_oniguruma_matches_them():
 
 @pytest.mark.slow
 def test_many_random_patterns_match_as_oniguruma_matches_them():
-    assert compare_random_patterns(50_000, seed=6) > 25_000
+    assert compare_random_patterns(many(50_000), seed=6) > many(25_000)
 
 
 def random_pattern(chooser: random.Random, depth: int = 0) -> str:

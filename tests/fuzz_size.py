@@ -1,0 +1,22 @@
+"""How much the slow lane compares with the reference libraries.
+
+A twentieth of the texts, and of the code points above the first 12,544 every 61st, so that the lane
+ends in minutes; all of both with CTXMEM_FUZZ=all, which takes hours.
+"""
+
+from __future__ import annotations
+
+import os
+
+ALL = os.environ.get("CTXMEM_FUZZ") == "all"
+
+
+def many(texts: int) -> int:
+    """Return how many of so many texts are compared."""
+    return texts if ALL else texts // 20
+
+
+def code_points() -> list[str]:
+    """Return the characters that are compared, surrogates left out."""
+    found = range(0x110000) if ALL else (*range(0x3100), *range(0x3100, 0x110000, 61))
+    return [chr(c) for c in found if not 0xD800 <= c < 0xE000]
