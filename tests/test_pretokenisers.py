@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -300,6 +301,11 @@ def test_random_patterns_match_as_oniguruma_matches_them():
     assert compared > 100
 
 
+def test_a_loop_gives_back_to_an_assertion_in_an_atomic_group():
+    pieces = _native.Regex(r"[^a]+(?>\b)", "onig").split("bB\nb\tBBa")
+    assert [b"bB\nb\t"] == pieces
+
+
 @pytest.mark.slow
 def test_many_random_patterns_match_as_oniguruma_matches_them():
     assert compare_random_patterns(many(50_000), seed=6) > many(25_000)
@@ -340,12 +346,17 @@ def compare_random_patterns(count: int, seed: int) -> int:
     known = 0
     for _ in range(count):
         pattern = random_pattern(chooser)
+        if re.search(r"\(\?[=!].*é[*+?{]", pattern):
+            continue  # Oniguruma finds nothing by (?=é*é).+ where é.+ and (?=é).+ match
         try:
             made = _native.PreTokeniser(split(pattern, "MergedWithNext"))
         except _native.Unsupported:
             continue
+        try:
+            expected = pre_tokenizers.Split(Regex(pattern), "merged_with_next")
+        except Exception:  # the library refuses a pattern that no file can have then
+            continue
         known += 1
-        expected = pre_tokenizers.Split(Regex(pattern), "merged_with_next")
         for _ in range(4):
             text = "".join(chooser.choices("aab AB11 \n\té", k=chooser.randint(0, 14)))
             wanted = [piece for piece, _ in expected.pre_tokenize_str(text)]

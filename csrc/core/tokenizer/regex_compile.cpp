@@ -68,7 +68,8 @@ First first_of(const RegexNode& node, const First& after) {
         case Kind::atomic: {
             const First inside = first_of(node.children[0], {{}, true, false});
             if (!inside.anywhere()) return inside;
-            return {inside.set | after.set, after.accepts, inside.asserts || after.asserts};
+            return {inside.set | after.set, inside.accepts && after.accepts,
+                    inside.asserts || after.asserts};
         }
         default: return {CharSet::all(), false, true};
     }
