@@ -26,9 +26,10 @@ from ctxmem.dedup import (
 from ctxmem.errors import InputError, warn_deprecated
 from ctxmem.explain import decide
 from ctxmem.outline import count_units, cut_segments
+from ctxmem.places import texts_and_starts
 from ctxmem.protocols import Compressor, Counter, Embed, Scorer
 from ctxmem.render import Rendering
-from ctxmem.schema import Budget, Dedup, Header, Layout, Order, Section, Window, texts_and_starts
+from ctxmem.schema import Budget, Dedup, Header, Layout, Order, Section, Window
 from ctxmem.selected import Prefix, SelectionResult
 from ctxmem.selection import (
     Range,

@@ -204,30 +204,6 @@ def _alternative(given: Any, owner: str) -> Alternative:
     return Alternative(given)
 
 
-class Place(NamedTuple):
-    """The position of a text: character offsets in its source."""
-
-    source: str
-    start: int
-    end: int
-
-
-def place_of(chunk: Chunk) -> Place | None:
-    """Return the position of a chunk, None if it is unknown or not as long as the text."""
-    if chunk.source is None or chunk.span is None:
-        return None
-    start, end = chunk.span
-    return Place(chunk.source, start, end) if end - start == len(chunk.text) else None
-
-
-def overlap(a: Chunk, b: Chunk) -> bool:
-    """Return whether two chunks share text of one source."""
-    first, second = place_of(a), place_of(b)
-    if first is None or second is None or first.source != second.source:
-        return False
-    return first.start < second.end and second.start < first.end
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How many tokens a window may have.
@@ -631,12 +607,6 @@ class Window:
     def _starts(self) -> dict[int, int]:
         """Return where inputs begin in their sources, by position, if that is known."""
         return {i: start for i, (_, start) in enumerate(self._inputs) if start is not None}
-
-
-def texts_and_starts(chunks: Iterable[Chunk]) -> tuple[tuple[str, int | None], ...]:
-    """Return the text of each chunk, and where it begins in its source, None if that is unknown."""
-    places = ((chunk.text, place_of(chunk)) for chunk in chunks)
-    return tuple((text, None if place is None else place.start) for text, place in places)
 
 
 def trim(text: str) -> str:

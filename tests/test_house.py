@@ -28,6 +28,7 @@ NOUNS = [
     "request",
     "report",
     "schema",
+    "places",
     "candidates",
     "selected",
     "protocols",

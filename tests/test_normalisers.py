@@ -6,7 +6,6 @@ import base64
 import functools
 import io
 import json
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from cpp_build import COUNT_BLOCKS, compile_and_run, core_sources
 from fuzz_size import code_points, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from public_files import files_with, public_files
 from reference import load_generator
 from tokenizers import Regex, normalizers
 
@@ -391,19 +391,11 @@ def test_symbols_are_not_normalised(name: str, suffix: bool) -> None:
         assert oracle.normalize(text) == ours.apply(text), ascii(text)
 
 
-def real_files(pattern: str) -> list[Path]:
-    """Return published tokenizers, where the user has some."""
-    folder = os.environ.get("CTXMEM_TOKENIZERS")
-    return sorted(Path(folder).glob(pattern)) if folder else []
-
-
-@pytest.mark.parametrize("path", real_files("*.json"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", files_with("normalizer"), ids=lambda path: path.name)
 def test_sections_of_published_tokenizers(path: Path) -> None:
     import tokenizers
 
     data = json.loads(path.read_text())
-    if not isinstance(data, dict) or data.get("normalizer") is None:
-        pytest.skip("it has no normalizer")
     ours = Normaliser(data["normalizer"])
     data |= {"model": {"type": "BPE", "vocab": {}, "merges": []}, "added_tokens": []}
     data |= {"pre_tokenizer": None, "post_processor": None, "decoder": None}
@@ -414,7 +406,7 @@ def test_sections_of_published_tokenizers(path: Path) -> None:
         assert oracle.normalize_str(text) == ours.apply(text), ascii(text)
 
 
-@pytest.mark.parametrize("path", real_files("*.model*"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", public_files("*.model*"), ids=lambda path: path.name)
 def test_published_sentencepiece_models(path: Path) -> None:
     data = path.read_bytes()
     oracle = sentencepiece.SentencePieceProcessor(model_proto=data)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import random
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +29,7 @@ from pretokeniser_sections import (
     sequence,
     split,
 )
+from public_files import files_with
 from reference import load_generator
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 
@@ -365,17 +364,10 @@ def compare_random_patterns(count: int, seed: int) -> int:
     return known
 
 
-FOLDER = os.environ.get("CTXMEM_TOKENIZERS")
-FILES = sorted(Path(FOLDER).glob("*.json")) if FOLDER else []
-
-
-@pytest.mark.skipif(not FILES, reason="CTXMEM_TOKENIZERS names no folder of tokenizer.json files")
-def test_pre_tokenisers_of_installed_files_are_those_of_tokenizers():
-    texts = random_texts(300, seed=7)
-    for path in FILES:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and "pre_tokenizer" in content:
-            assert_same(content["pre_tokenizer"], texts)
+@pytest.mark.parametrize("path", files_with("pre_tokenizer"), ids=lambda path: path.name)
+def test_pre_tokenisers_of_public_files_are_those_of_tokenizers(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert_same(content["pre_tokenizer"], random_texts(300, seed=7))
 
 
 @pytest.mark.slow

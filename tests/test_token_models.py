@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
 import struct
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from cpp_build import compile_and_run, core_sources
 from fuzz_size import code_points, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from public_files import files_with, public_files
 from tokenizers import models, pre_tokenizers, trainers
 
 from ctxmem import _native
@@ -486,19 +486,11 @@ def test_a_cut_or_changed_sentencepiece_file_never_crashes() -> None:
 
 # Real files -------------------------------------------------------------------------------------
 
-FOLDER = os.environ.get("CTXMEM_TOKENIZERS")
-
-
-def real_files(pattern: str) -> list[Path]:
-    return sorted(Path(FOLDER).glob(pattern)) if FOLDER else []
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", real_files("*.json"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", files_with("model"), ids=lambda path: path.name)
 def test_a_real_tokenizer_file_counts_as_tokenizers_does(path: Path) -> None:
     whole = json.loads(path.read_text(encoding="utf-8"))
-    if "model" not in whole:
-        pytest.skip("no tokenizer.json")
     byte_level = "ByteLevel" in json.dumps(whole["pre_tokenizer"])
     model = _native.TokenModel(whole["model"], byte_level)
     assert model.quick
@@ -507,7 +499,7 @@ def test_a_real_tokenizer_file_counts_as_tokenizers_does(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", real_files("*.model*"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", public_files("*.model*"), ids=lambda path: path.name)
 def test_a_real_sentencepiece_file_counts_as_sentencepiece_does(path: Path) -> None:
     assert sentencepiece_differences(path.read_bytes(), 10, 20_000) == []
 

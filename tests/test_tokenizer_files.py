@@ -13,6 +13,7 @@ import pytest
 from fuzz_size import code_points, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from public_files import public_files
 from token_texts import ATOMS, random_text
 from tokenizers import Tokenizer
 from trained_tokenizers import MAKERS, SPACE, added, sentencepiece_model, trained
@@ -22,9 +23,6 @@ from ctxmem import tokens
 from ctxmem.errors import InputError, VocabularyError
 from ctxmem.protocols import Counter
 from ctxmem.tokens.counters import Native
-
-FOLDER = os.environ.get("CTXMEM_TOKENIZERS")
-REAL = sorted(Path(FOLDER).glob("*.json")) if FOLDER else []
 
 # What tells the stages of the trained tokenizers apart, beside the atoms of the byte-pair tests.
 MORE = [
@@ -407,7 +405,7 @@ def test_byte_pairs_need_a_pattern(tmp_path: Path) -> None:
 
 # Files of public models ---------------------------------------------------------------------------
 
-real_files = pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+real_files = pytest.mark.parametrize("path", public_files("*.json"), ids=lambda path: path.name)
 
 
 @real_files

@@ -12,7 +12,8 @@ from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.dedup.embeddings import embedding_stars
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.schema import Dedup, overlap
+from ctxmem.places import overlap
+from ctxmem.schema import Dedup
 
 NEAR = 0.5
 """Least share of common word 3-grams of two versions of one passage: a word in ten edited."""

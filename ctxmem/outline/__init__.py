@@ -21,7 +21,7 @@ from ctxmem.candidates import Candidates, SegmentTexts
 from ctxmem.outline.headers import lend_headers
 from ctxmem.outline.merge import GAP, disagreeing, found_places, white_space
 from ctxmem.outline.order import Member, counted_order
-from ctxmem.schema import Place, place_of
+from ctxmem.places import Place, place_of
 
 __all__ = ["count_units", "cut_segments"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.outline.order import Series, numbered
-from ctxmem.schema import Place
+from ctxmem.places import Place
 
 OVERLAP = 64
 """Minimum overlap, in characters, of the end of one chunk and the beginning of another for chunks
