@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from cpp_build import compile_and_run, core_sources
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctxmem import _native
@@ -189,7 +189,20 @@ def instances(draw):
     }
 
 
+# A label that introduces nothing joins the two units beside it: both fit with it, not without it.
+JOINED_BY_A_LABEL = {
+    "sizes": [4],
+    "need": [0, 0, 0, 0],
+    "also": [0, 0, 0, 2],
+    "flags": [0, LABEL, 0, LABEL],
+    "tokens": [1, 1, 1, 1],
+    "worth": [1.0, 1.0, 1.0, 1.0],
+    "requirement": [OPTIONAL] * 4,
+}
+
+
 @settings(max_examples=500, deadline=None)
+@example(JOINED_BY_A_LABEL, 5, 0, 2)
 @given(instances(), st.integers(0, 40), st.integers(0, 3), st.integers(0, 3))
 def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
     given_units, limit, more, again

@@ -248,6 +248,33 @@ std::int64_t ComponentSolver::cost(const Component& component, std::uint64_t uni
     return std::max<std::int64_t>(0, sum);
 }
 
+// The units with those without content between them, where a run that goes on costs less than two.
+std::uint64_t ComponentSolver::with_fillers(const Component& component, std::uint64_t units,
+                                            bool cheap) const {
+    if (in_.whole || in_.again == 0) return units;
+    const auto price = [&](std::uint64_t chosen) {
+        return joined_ ? total_cost(component, chosen, cheap) : cost(component, chosen, cheap);
+    };
+    for (std::uint64_t rest = units & (units - 1); rest != 0; rest &= rest - 1) {
+        const auto end = static_cast<std::size_t>(std::countr_zero(rest));
+        const auto begin = static_cast<std::size_t>(63 - std::countl_zero(units & (bit(end) - 1)));
+        if (begin + 1 == end || !problem_.together(component.units[begin], component.units[end]))
+            continue;
+        std::uint64_t with = units;
+        bool possible = true;
+        for (std::size_t k = begin + 1; k < end && possible; ++k)
+            possible = add_closure(component.units[k], component, with);
+        for (std::uint64_t added = with & ~units; added != 0 && possible; added &= added - 1) {
+            const std::size_t unit =
+                component.units[static_cast<std::size_t>(std::countr_zero(added))];
+            possible = !problem_.content(unit) && !problem_.has(unit, kHidden) &&
+                       in_.start[unit] < in_.end[unit];
+        }
+        if (possible && price(with) < price(units)) units = with;
+    }
+    return units;
+}
+
 // The selections of a component that no other one dominates, by cost. The first is the one that
 // holds what is required alone, if that is nothing.
 std::vector<ComponentSolver::Option> ComponentSolver::options(const Component& component,
@@ -260,6 +287,7 @@ std::vector<ComponentSolver::Option> ComponentSolver::options(const Component& c
         for (std::uint32_t rest = selection; rest != 0; rest &= rest - 1)
             units |= component.closure[static_cast<std::size_t>(std::countr_zero(rest))];
         if (units == 0 || !valid(component, units)) continue;
+        units = with_fillers(component, units, cheap);
         const std::int64_t tokens = cost(component, units, cheap);
         if (tokens > limit) continue;
         const double value = value_of(component, units);
@@ -383,7 +411,9 @@ void ComponentSolver::descend(Search& search, std::size_t at, std::uint64_t unit
             in_.tokens[all.units[static_cast<std::size_t>(std::countr_zero(rest))]] - search.spare);
     if (tokens > search.limit) return;
     if (at == search.order.size()) {
-        if (!valid(all, units) || total_cost(all, units, search.cheap) > search.limit) return;
+        if (!valid(all, units)) return;
+        units = with_fillers(all, units, search.cheap);
+        if (total_cost(all, units, search.cheap) > search.limit) return;
         search.best = value;
         search.best_units = units;
         return;

@@ -4,7 +4,8 @@
 // selections of a component are enumerated with their true cost, and those that are neither
 // dominated nor too large become the options of one class; the classes are solved by
 // solver/packing.hpp with sections and their headers. Folds are ignored: they only lower a value, so
-// the bound holds, and a selection that folds is not used.
+// the bound holds, and a selection that folds is not used. Units without content are no candidates;
+// they are added where they join two runs and so cost less than the gap.
 //
 // Where a component spans several sections, the whole problem is one component: its selections are
 // searched depth first, pruned by value and by tokens (branch and bound; Land and Doig 1960). At
@@ -55,6 +56,7 @@ private:
     bool satisfied(const Component& component, std::size_t bundle, std::uint64_t units) const;
     bool valid(const Component& component, std::uint64_t units) const;
     std::int64_t cost(const Component& component, std::uint64_t units, bool cheap) const;
+    std::uint64_t with_fillers(const Component& component, std::uint64_t units, bool cheap) const;
     std::vector<Option> options(const Component& component, std::int64_t limit, bool cheap) const;
     void join_all();
     struct Search;

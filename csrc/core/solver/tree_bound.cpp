@@ -139,7 +139,8 @@ void TreeBound::nest(std::size_t first, std::size_t last, const std::vector<std:
 }
 
 // Finds the labels and lead-ins that are shown only with a unit below them, if all units that they
-// may introduce are below them in the tree, and the end of the innermost one around each atom.
+// may introduce are below them in the tree, and the end of the innermost one around each atom. One
+// without content introduces nothing; it may be shown between two kept units, which are one run then.
 void TreeBound::find_openers(std::size_t first) {
     std::vector<std::uint32_t> ends;
     for (std::size_t at = first; at < atoms_.size(); ++at) {
@@ -147,6 +148,7 @@ void TreeBound::find_openers(std::size_t first) {
         while (!ends.empty() && ends.back() <= at) ends.pop_back();
         atom.scope_end = ends.empty() ? static_cast<std::uint32_t>(atoms_.size()) : ends.back();
         if (in_.whole || !problem_.has(atom.unit, kLabel | kLeadIn)) continue;
+        if (!problem_.content(atom.unit)) continue;
         const bool single = at + 1 == atoms_.size() || atoms_[at + 1].unit == atom.unit + 1;
         const auto below = problem_.dependents(atom.unit);
         atom.opens =
