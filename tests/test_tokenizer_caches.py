@@ -12,7 +12,7 @@ from trained_tokenizers import trained
 
 import ctxmem
 from ctxmem import InputError, VocabularyError, tokens
-from ctxmem.tokens import caches, names
+from ctxmem.tokens import caches, names, tokenizer_files
 from ctxmem.tokens.counters import Native
 
 
@@ -23,7 +23,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr(names, "_resolved", {})
-    monkeypatch.setattr(names, "_read", {})
+    monkeypatch.setattr(tokenizer_files, "_read", {})
     monkeypatch.setattr(caches.importlib.util, "find_spec", lambda name: None)
     return tmp_path / "hub"
 

@@ -24,7 +24,7 @@ from reference import byte_pairs, load_generator
 
 from ctxmem import _native, tokens
 from ctxmem.errors import CtxmemWarning, InputError, VocabularyError
-from ctxmem.tokens import files, names, packed
+from ctxmem.tokens import files, models, names, packed
 
 both = pytest.mark.parametrize("name", packed.PACKED)
 generator = load_generator("generate_vocabularies")
@@ -200,7 +200,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch
     """Forget what was resolved, and hide every vocabulary of this machine and the network."""
     monkeypatch.setattr(names, "_resolved", {})
     monkeypatch.setattr(files, "_failed", set())
-    monkeypatch.setattr(names, "_warned", False)
+    monkeypatch.setattr(models, "_warned", False)
     for variable in ("CTXMEM_VOCAB", "TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("CTXMEM_OFFLINE", "1")
@@ -413,6 +413,7 @@ def test_import_and_lookup_import_no_heavy_package() -> None:
         tokens.count_tokens("Hello world")
         heavy = {"tiktoken", "llama_index.core", "litellm", "requests", "urllib.request", "ssl"}
         heavy |= {"ctxmem.schema", "ctxmem.report", "tempfile"}
+        heavy |= {f"ctxmem.tokens.{name}" for name in ("models", "estimates", "files", "caches")}
         print(sorted(heavy & sys.modules.keys()))
     """
     ran = subprocess.run(

@@ -21,14 +21,21 @@ caches           where other libraries keep the files of public models
 estimates        upper bounds that learn from reported usage
 calibration      the statistics of that
 observing        what was sent, and the tokens that were reported for it
-names            what a counter is called
+names            what a counter is called; models  the names that are not OpenAI's
 counting         texts, spans, tables
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ctxmem.tokens.counting import count_spans, count_tokens, price, price_segments
-from ctxmem.tokens.estimates import Estimate, family_of
-from ctxmem.tokens.files import VocabularyFile, vocabularies
 from ctxmem.tokens.names import counter, fetch_vocabulary, resolve
+
+if TYPE_CHECKING:
+    from ctxmem.tokens.estimates import Estimate, family_of
+    from ctxmem.tokens.files import VocabularyFile, vocabularies
 
 __all__ = [
     "Estimate",
@@ -43,3 +50,20 @@ __all__ = [
     "resolve",
     "vocabularies",
 ]
+
+# Imported when asked for: the first count by a vocabulary of the package needs none of them.
+_LATER = {
+    "Estimate": "estimates",
+    "VocabularyFile": "files",
+    "family_of": "estimates",
+    "vocabularies": "files",
+}
+
+if not TYPE_CHECKING:  # a type checker would accept every name, misspelt ones too
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module 'ctxmem.tokens' has no attribute {name!r}")
+        value = getattr(import_module(f"ctxmem.tokens.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value

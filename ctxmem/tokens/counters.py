@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from ctxmem import _native, _pages
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.tokens.observing import reported_above
 
 if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
     from ctxmem.protocols import Counter
@@ -23,7 +23,23 @@ _CACHED_TEXTS = 1 << 14  # counts kept for a counter that is not native
 _CACHED_FROM = 64  # characters; shorter texts are rarely worth a place in the cache
 
 
-class Native:
+class Made(ABC):
+    """A counter that was made here: where a counter is asked for, it is taken as it is."""
+
+    name: str
+    exact: bool
+    additive: bool
+
+    @abstractmethod
+    def count(self, text: str) -> int:
+        """Return the tokens of a text."""
+
+    @abstractmethod
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text."""
+
+
+class Native(Made):
     """A tokenizer that the native core counts by."""
 
     exact = True
@@ -48,6 +64,8 @@ class Native:
         That is the overhead of the request. It changes no count: they are exact. `sent`, `tokens`
         and errors are those of `Estimate.observe`.
         """
+        from ctxmem.tokens.observing import reported_above
+
         return reported_above(self, sent, tokens)
 
     def count_units(self, corpus: _native.Corpus, after: str = "") -> NDArray[np.int64]:
@@ -62,7 +80,7 @@ class Native:
         return self.core.count_spans(text, spans)
 
 
-class Foreign:
+class Foreign(Made):
     """A counter that is not ours: its answers are checked, and kept by content.
 
     The key is a 128-bit hash seeded per process, so that no text can be made to take another's
@@ -123,6 +141,8 @@ class Foreign:
         It changes no count: the counter is its owner's. `sent`, `tokens` and errors are those of
         `Estimate.observe`.
         """
+        from ctxmem.tokens.observing import reported_above
+
         return reported_above(self, sent, tokens)
 
     def _key(self, text: str) -> bytes | None:

@@ -22,6 +22,7 @@ from ctxmem.errors import InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.tokens import calibration as learning
 from ctxmem.tokens.calibration import KINDS, Floats, Observed, Prior, State
+from ctxmem.tokens.counters import Made
 from ctxmem.tokens.observing import checked_tokens, read_request
 
 _WEIGHTS = Path(__file__).parent.parent / "weights" / "estimate-1.json"
@@ -45,7 +46,7 @@ _FAMILIES = (
 _AT_LEAST_O200K = ("estimate", "unknown")
 
 
-class Estimate:
+class Estimate(Made):
     """An estimate for one model or family: an upper bound that few texts exceed.
 
     Counts change when `observe` is called, for everybody who uses the same object. Safe from any

@@ -5,29 +5,18 @@ from __future__ import annotations
 import os
 import re
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctxmem import _native
-from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, VocabularyError
+from ctxmem.errors import InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.tokens import caches
-from ctxmem.tokens.counters import Foreign, Native, from_encoding, told
-from ctxmem.tokens.estimates import Estimate, model_part
-from ctxmem.tokens.files import (
-    PUBLISHED,
-    SAME_ORDINARY,
-    VocabularyFile,
-    fetch,
-    places,
-    vocabulary_bytes,
-)
+from ctxmem.tokens.counters import Foreign, Made, Native, from_encoding, told
 from ctxmem.tokens.packed import PACKED, packed_path
-from ctxmem.tokens.tokenizer_files import byte_pairs, read_tokenizer
 
 if TYPE_CHECKING:
     from ctxmem.protocols import Counter
+    from ctxmem.tokens.files import VocabularyFile
 
 # A model by the beginning of its name; what follows is nothing, or starts with - . : or @.
 _MODELS = {
@@ -40,21 +29,8 @@ _MODELS = {
         *("text-embedding-3", "text-embedding-ada-002"),
     ),
 }
-# Families whose tokenizers are not public, or not byte pairs we carry.
-_ESTIMATED = (
-    *("claude", "gemini", "gemma", "llama", "meta-llama", "mistral", "mixtral", "ministral"),
-    *("codestral", "qwen", "deepseek", "command", "grok", "nova", "titan", "phi", "glm", "kimi"),
-    *("jamba", "granite"),
-)
-
-_SUFFIXES = (".json", ".tiktoken", ".model")  # a str that ends so is a path, never a name
-
-_SHOWN = 100  # characters of a name in an error
-
 _lock = ForkSafeLock()
 _resolved: dict[str, Counter] = {}
-_read: dict[str, tuple[tuple[int, int], Counter]] = {}  # by path, with when it was written
-_warned = False
 
 
 def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = None) -> Counter:
@@ -87,9 +63,9 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
         known = _resolved.get(counter) if isinstance(counter, str) else None
         if known is not None and vocabulary is None:
             return known
-        path = _path_of(counter)
-        return _resolve_name(str(counter), vocabulary) if path is None else _read_path(path)
-    if isinstance(counter, (Native, Estimate, Foreign)):
+        found = None if _is_name(counter) else _at_path(counter)
+        return _resolve_name(str(counter), vocabulary) if found is None else found
+    if isinstance(counter, Made):
         return counter
     if isinstance(counter, (bytes, bytearray, list, tuple, dict, set)) or counter is None:
         raise _no_counter(counter)  # a list has a `count`, but not of tokens
@@ -143,57 +119,50 @@ def counter(
     >>> counter("gpt-4o").count("Hello world")
     2
     """
-    path = _path_of(model)
     if pattern is None:
         found = resolve(model, vocabulary=vocabulary)
-    elif path is not None:
-        found = read_tokenizer(path, pattern=pattern)
     else:
-        raise InputError(f"pattern is for the path of a .tiktoken file, not for {told(model)}")
-    if calibration is not None and not isinstance(found, Estimate):
-        raise InputError(f"{found.name} is not estimated; a calibration changes estimates only")
-    if isinstance(found, Estimate) and isinstance(model, str):
-        return Estimate(found.name, calibration=calibration)
-    return found
-
-
-def _path_of(model: object) -> Path | None:
-    """Return the file that a path or a str means, None for what is a name or no path at all."""
-    if not isinstance(model, (str, os.PathLike)):
-        return None
-    path = Path(os.path.expanduser(os.fsdecode(model)))  # a home that is not there stays "~name"
-    if isinstance(model, str) and not model.endswith(_SUFFIXES) and not _written_as_path(model):
-        # "Qwen/Qwen3-8B" is the name of a model, unless such a file or folder is there.
-        if "/" not in model and os.sep not in model:
-            return None
-        return path if os.path.isfile(path) else caches.in_folder(path)
-    if os.path.isdir(path):  # unlike Path.is_dir, of any name whatever
-        found = caches.in_folder(path)
-        if found is None:
-            raise VocabularyError(
-                f"{path} has no tokenizer file; looked for {', '.join(caches.FILES)}",
-                tried=[str(path)],
-            )
+        found = _with_pattern(model, pattern)
+    if calibration is None and (found.exact or not isinstance(model, str)):
         return found
-    return path
+    from ctxmem.tokens.estimates import Estimate
+
+    if not isinstance(found, Estimate):
+        if calibration is None:
+            return found
+        raise InputError(f"{found.name} is not estimated; a calibration changes estimates only")
+    return Estimate(found.name, calibration=calibration) if isinstance(model, str) else found
 
 
-def _written_as_path(model: str) -> bool:
-    return model.startswith(("./", "../", "~")) or Path(model).is_absolute()
+# What paths, public models and estimates need is imported where such a name is met: it costs as
+# much time as the first count by a vocabulary of the package.
 
 
-def _read_path(path: Path) -> Counter:
-    """Return the counter of a file, which is read once as long as it does not change."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return read_tokenizer(path)  # which says why
-    stamp = found.st_mtime_ns, found.st_size
-    with _lock:
-        known = _read.get(str(path))
-        if known is None or known[0] != stamp:
-            known = _read[str(path)] = stamp, read_tokenizer(path)
-        return known[1]
+def _is_name(counter: object) -> bool:
+    """Return whether a str cannot be a path; `tokenizer_files.path_of` looks at all others."""
+    return (
+        isinstance(counter, str)
+        and "/" not in counter
+        and os.sep not in counter
+        and not counter.startswith("~")
+        and not counter.endswith((".json", ".tiktoken", ".model"))
+    )
+
+
+def _at_path(counter: object) -> Counter | None:
+    from ctxmem.tokens.tokenizer_files import path_of, read_path
+
+    path = path_of(counter)
+    return None if path is None else read_path(path)
+
+
+def _with_pattern(model: object, pattern: str) -> Counter:
+    from ctxmem.tokens.tokenizer_files import path_of, read_tokenizer
+
+    path = path_of(model)
+    if path is None:
+        raise InputError(f"pattern is for the path of a .tiktoken file, not for {told(model)}")
+    return read_tokenizer(path, pattern=pattern)
 
 
 def tokenizer_path(model: str) -> Path | None:
@@ -206,7 +175,10 @@ def tokenizer_path(model: str) -> Path | None:
         return None
     if found.name in PACKED:
         return packed_path(found.name)
-    return _path_of(model) or caches.find(model) or caches.litellm_file(model)
+    from ctxmem.tokens import caches
+    from ctxmem.tokens.tokenizer_files import path_of
+
+    return path_of(model) or caches.find(model) or caches.litellm_file(model)
 
 
 def _no_counter(counter: object) -> InputTypeError:
@@ -230,96 +202,32 @@ def _resolve_name(name: str, vocabulary: str | Path | None) -> Counter:
 
 
 def _make_named(name: str, vocabulary: str | Path | None) -> Counter:
-    """Return the counter of a name, made by the first way that knows it."""
-    for way in (_plain_estimate, _encoding, _model, _cached, _estimated_family, _tiktoken_name):
-        counter = way(name, vocabulary)
-        if counter is not None:
-            return counter
-    raise _unknown(name)
-
-
-def _unknown(name: str) -> InputError:
-    import difflib
-
-    beginnings = [beginning for of in _MODELS.values() for beginning in of]
-    encodings = sorted({*PUBLISHED, *SAME_ORDINARY})
-    names = [*beginnings, *_ESTIMATED, *encodings, "estimate"]
-    near = difflib.get_close_matches(_bare(name[-_SHOWN:]).strip(), names, 1)
-    meant = f" (did you mean {near[0]!r}?)" if near else ""
-    name = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
-    return InputError(
-        f"no encoding, model or tokenizer file is called {name!r}{meant}. Give the path of its "
-        "tokenizer file, such as tokenizer.json, or of the folder that has it; or a function from "
-        f"str to int; or, to estimate it, ctxmem.tokens.Estimate({name!r}). Names that are known: "
-        f"encodings {', '.join(encodings)}; models that begin with {', '.join(beginnings)}; for "
-        f"estimates {', '.join(_ESTIMATED)}; 'estimate'; models in a cache of Hugging Face, which "
-        "`ctxmem vocab` lists"
-    )
-
-
-def _plain_estimate(name: str, vocabulary: str | Path | None) -> Counter | None:
-    return Estimate(name) if name == "estimate" else None
-
-
-def _encoding(name: str, vocabulary: str | Path | None) -> Counter | None:
-    """Return the counter of an encoding that OpenAI publishes."""
-    if name in SAME_ORDINARY:
-        return _resolve_name(SAME_ORDINARY[name], vocabulary)
     if name in PACKED:
         return _packed(name, vocabulary)
-    return _published(name, vocabulary) if name in PUBLISHED else None
+    encoding = _encoding_of(name)
+    if encoding is not None:
+        return _resolve_name(encoding, vocabulary)
+    from ctxmem.tokens import models
+
+    found = models.find(name, vocabulary)
+    if found is None:
+        raise models.unknown(name, [beginning for of in _MODELS.values() for beginning in of])
+    return _resolve_name(found, vocabulary) if isinstance(found, str) else found
 
 
-def _model(name: str, vocabulary: str | Path | None) -> Counter | None:
-    """Return the counter of a model of OpenAI."""
-    model = _bare(name)
+def _encoding_of(name: str) -> str | None:
+    """Return the encoding of a model of OpenAI, None for other names."""
+    model = name.lower().removeprefix("ft:").rsplit("/", 1)[-1]
     for encoding, models in _MODELS.items():
         if any(_begins(model, beginning) for beginning in models):
-            return _resolve_name(encoding, vocabulary)
+            return encoding
     return None
-
-
-def _cached(name: str, vocabulary: str | Path | None) -> Counter | None:
-    """Return the counter of a public model whose tokenizer file is in a cache on this machine."""
-    path = caches.find(name) or caches.litellm_file(name)
-    if path is None:
-        return None
-    try:
-        return read_tokenizer(path, name)
-    except (VocabularyError, InputError) as error:
-        warnings.warn(
-            f"the tokenizer of {name} in a cache cannot be used: {error}; its tokens are estimated",
-            CtxmemWarning,
-            stacklevel=2,
-        )
-        return Estimate(f"{name} (estimated)")
-
-
-def _estimated_family(name: str, vocabulary: str | Path | None) -> Counter | None:
-    """Return the estimate for a model whose tokenizer is not public, or not on this machine."""
-    known = model_part(name).startswith(_ESTIMATED)
-    return Estimate(f"{name} (estimated)") if known else None
-
-
-def _tiktoken_name(name: str, vocabulary: str | Path | None) -> Counter | None:
-    """Return the counter of what only tiktoken knows: older models, and encodings of plugins."""
-    import tiktoken
-
-    try:
-        encoding = str(tiktoken.encoding_name_for_model(name))
-    except KeyError:
-        encoding = name
-    if encoding in PUBLISHED or encoding in SAME_ORDINARY:
-        return _resolve_name(encoding, vocabulary)
-    if encoding not in tiktoken.list_encoding_names():
-        return None
-    return from_encoding(encoding, tiktoken.get_encoding(encoding).encode_ordinary)
 
 
 def _packed(name: str, vocabulary: str | Path | None) -> Counter:
     """Return the counter of a vocabulary of the package."""
     try:
-        return Native(name, _native.Tokenizer(vocabulary_bytes(name, vocabulary) or b"", name))
+        return Native(name, _native.Tokenizer(_packed_bytes(name, vocabulary), name))
     except (OSError, ValueError) as error:
         path = packed_path(name)
         raise VocabularyError(
@@ -329,18 +237,12 @@ def _packed(name: str, vocabulary: str | Path | None) -> Counter:
         ) from error
 
 
-def _published(name: str, vocabulary: str | Path | None) -> Counter:
-    """Return the counter of a vocabulary that is not in the package, estimated without its file."""
-    data = vocabulary_bytes(name, vocabulary)
-    if data is None:
-        _warn_missing(name)
-        return Estimate(f"{name} (estimated)")
-    return byte_pairs(name, data, PUBLISHED[name].pattern)
+def _packed_bytes(name: str, vocabulary: str | Path | None) -> bytes:
+    if vocabulary is None:
+        return packed_path(name).read_bytes()
+    from ctxmem.tokens.files import vocabulary_bytes
 
-
-def _bare(name: str) -> str:
-    """Return the name of a model without its provider or the mark of a fine-tuned one."""
-    return name.lower().removeprefix("ft:").rsplit("/", 1)[-1]
+    return vocabulary_bytes(name, vocabulary) or b""
 
 
 def _begins(model: str, beginning: str) -> bool:
@@ -356,25 +258,11 @@ def fetch_vocabulary(name: str) -> VocabularyFile:
     Raises `InputError` for a name that is not among `vocabularies()`, and `VocabularyError` if it
     cannot be fetched, is not the published file or cannot be stored.
     """
+    from ctxmem.tokens.files import fetch
+
     found = fetch(name)
     with _lock:  # estimates of other names stay, with what they have learned
         for known, counter in list(_resolved.items()):
             if counter.name == f"{found.name} (estimated)":
                 del _resolved[known]
     return found
-
-
-def _warn_missing(name: str) -> None:
-    global _warned  # noqa: PLW0603
-    if _warned:
-        return
-    _warned = True
-    looked_at = ", ".join(dict.fromkeys(place for place, _ in places(name)))
-    warnings.warn(
-        f"the vocabulary of {name} is not on this machine (looked at {looked_at}) and was not "
-        f"fetched, so tokens are estimated, on the safe side, and budgets are kept in estimates; "
-        f"run 'ctxmem vocab --fetch {name}' or "
-        f"set CTXMEM_VOCAB to a directory with {name}.tiktoken ({PUBLISHED[name].url})",
-        CtxmemWarning,
-        stacklevel=2,
-    )

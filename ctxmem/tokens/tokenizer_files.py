@@ -16,6 +16,7 @@ import base64
 import binascii
 import hashlib
 import json
+import os
 import re
 import stat
 from collections.abc import Callable, Sequence
@@ -24,12 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError, VocabularyError
+from ctxmem.forking import ForkSafeLock
+from ctxmem.tokens import caches
 from ctxmem.tokens.counters import Foreign, Native, from_encoding, is_panic, told
 
 if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
     from ctxmem.protocols import Counter
 
 _LARGEST_FILE = 256 << 20
+SUFFIXES = (".json", ".tiktoken", ".model")
+"""A str that ends so is a path, never a name."""
+
+_lock = ForkSafeLock()
+_read: dict[str, tuple[tuple[int, int], Counter]] = {}  # by path, with when it was written
 _MARK = b"\xef\xbb\xbf"  # the byte-order mark that some editors put before JSON
 
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
@@ -259,3 +267,45 @@ def _read_sentencepiece(path: Path, data: bytes, name: str) -> Counter:
         return Native(name, _native.Tokenizer.from_sentencepiece(data))
     except ValueError as error:
         raise VocabularyError(f"{path} is damaged: {error}", tried=[str(path)]) from error
+
+
+# Paths --------------------------------------------------------------------------------------------
+
+
+def path_of(model: object) -> Path | None:
+    """Return the file that a path or a str means, None for what is a name or no path at all."""
+    if not isinstance(model, (str, os.PathLike)):
+        return None
+    path = Path(os.path.expanduser(os.fsdecode(model)))  # a home that is not there stays "~name"
+    if isinstance(model, str) and not model.endswith(SUFFIXES) and not _written_as_path(model):
+        # "Qwen/Qwen3-8B" is the name of a model, unless such a file or folder is there.
+        if "/" not in model and os.sep not in model:
+            return None
+        return path if os.path.isfile(path) else caches.in_folder(path)
+    if os.path.isdir(path):  # unlike Path.is_dir, of any name whatever
+        found = caches.in_folder(path)
+        if found is None:
+            raise VocabularyError(
+                f"{path} has no tokenizer file; looked for {', '.join(caches.FILES)}",
+                tried=[str(path)],
+            )
+        return found
+    return path
+
+
+def _written_as_path(model: str) -> bool:
+    return model.startswith(("./", "../", "~")) or Path(model).is_absolute()
+
+
+def read_path(path: Path) -> Counter:
+    """Return the counter of a file, which is read once as long as it does not change."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return read_tokenizer(path)  # which says why
+    stamp = found.st_mtime_ns, found.st_size
+    with _lock:
+        known = _read.get(str(path))
+        if known is None or known[0] != stamp:
+            known = _read[str(path)] = stamp, read_tokenizer(path)
+        return known[1]
