@@ -472,13 +472,13 @@ def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({}, "no type"),
-        ([], "neither an object nor null"),
+        ({}, "'type' of a normalizer"),
+        ([], "expected dict"),
         ({"type": "Strip", "strip_left": True}, "strip_right"),
-        ({"type": "Strip", "strip_left": 1, "strip_right": True}, "neither true nor false"),
-        ({"type": "Prepend", "prepend": 3}, "not a string"),
+        ({"type": "Strip", "strip_left": 1, "strip_right": True}, "expected true or false"),
+        ({"type": "Prepend", "prepend": 3}, "expected str"),
         ({"type": "Sequence"}, "normalizers"),
-        ({"type": "Sequence", "normalizers": {}}, "not a list"),
+        ({"type": "Sequence", "normalizers": {}}, "expected a list"),
         (replace({"Other": "a"}, "b"), "no String and no Regex"),
         ({"type": "Replace", "pattern": {"String": "a"}}, "content"),
         ({"type": "BertNormalizer", "clean_text": True}, "handle_chinese_chars"),

@@ -227,25 +227,27 @@ def test_lone_surrogates_become_the_replacement_character():
 UNKNOWN = [
     {"type": "UnicodeScripts"},
     {"type": "Elsewhere"},
-    {},
-    [],
-    "ByteLevel",
     {"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Elsewhere"},
-    {"type": "Split", "pattern": {"Glob": "a"}, "behavior": "Isolated"},
-    {"type": "Split", "pattern": "a", "behavior": "Isolated"},
     {"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"},
-    {"type": "Split", "pattern": {"String": "\ud800"}, "behavior": "Isolated"},
-    {"type": "Sequence", "pretokenizers": None},
     {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "ByteLevel"}]},
     {"type": "Sequence", "pretokenizers": [byte_level(), metaspace("always")]},
     {"type": "Metaspace", "replacement": "__", "prepend_scheme": "always"},
     {"type": "Metaspace", "replacement": "_", "prepend_scheme": "sometimes"},
     {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "add_prefix_space": False},
     {"type": "FixedLength", "length": 0},
+    {"type": "CharDelimiterSplit", "delimiter": "ab"},
+]
+DAMAGED = [
+    {},
+    [],
+    "ByteLevel",
+    {"type": "Split", "pattern": {"Glob": "a"}, "behavior": "Isolated"},
+    {"type": "Split", "pattern": "a", "behavior": "Isolated"},
+    {"type": "Split", "pattern": {"String": "\ud800"}, "behavior": "Isolated"},
+    {"type": "Sequence", "pretokenizers": None},
     {"type": "FixedLength", "length": -1},
     {"type": "FixedLength", "length": 10**30},
     {"type": "Digits", "individual_digits": "yes"},
-    {"type": "CharDelimiterSplit", "delimiter": "ab"},
 ]
 
 
@@ -253,6 +255,13 @@ UNKNOWN = [
 def test_what_is_not_known_is_an_error(section):
     with pytest.raises(_native.Unsupported):
         _native.PreTokeniser(section)
+
+
+@pytest.mark.parametrize("section", DAMAGED)
+def test_a_damaged_section_is_refused(section):
+    with pytest.raises(ValueError, match=r"is of type|has a lone surrogate") as raised:
+        _native.PreTokeniser(section)
+    assert not isinstance(raised.value, _native.Unsupported)
 
 
 def test_deep_nesting_is_an_error():

@@ -3,6 +3,7 @@
 
 #include "bind/native.hpp"
 #include "bind/native_models.hpp"
+#include "bind/section.hpp"
 #include "core/tokenizer/merge_model.hpp"
 #include "core/tokenizer/sentence_piece.hpp"
 #include "core/tokenizer/unigram.hpp"
@@ -15,87 +16,28 @@ using Strings = std::vector<std::string_view>;
 
 constexpr std::size_t kWorthRelease = 4096;  // bytes that take some 20 us to count
 
-// The UTF-8 of a str, valid as long as it is.
-std::string_view utf8_of(PyObject* text, const char* what) {
-    if (!PyUnicode_Check(text))
-        throw std::invalid_argument(std::string(what) + " is of type " + Py_TYPE(text)->tp_name +
-                                    "; expected str");
-    Py_ssize_t size = 0;
-    const char* data = PyUnicode_AsUTF8AndSize(text, &size);
-    if (data == nullptr) {
-        PyErr_Clear();
-        throw std::invalid_argument(std::string(what) + " has a lone surrogate");
-    }
-    return {data, static_cast<std::size_t>(size)};
-}
-
-// What a section says, with an error that names the field.
-class Section {
-public:
-    explicit Section(const py::handle& section) : section_(section) {
-        if (!PyDict_Check(section.ptr()))
-            throw std::invalid_argument("the model is of type " + type_of(section) +
-                                        "; expected dict");
-    }
-
-    py::handle get(const char* name) const {  // None where there is nothing
-        PyObject* value = PyDict_GetItemString(section_.ptr(), name);
-        return value == nullptr ? py::handle(Py_None) : py::handle(value);
-    }
-    bool flag(const char* name) const {
-        const py::handle value = get(name);
-        if (value.is_none()) return false;
-        if (!PyBool_Check(value.ptr())) refuse(name, "true or false");
-        return value.ptr() == Py_True;
-    }
-    std::optional<std::string> text(const char* name) const {
-        const py::handle value = get(name);
-        if (value.is_none()) return {};
-        return std::string(utf8_of(value.ptr(), name));
-    }
-    std::optional<std::size_t> number(const char* name) const {
-        const py::handle value = get(name);
-        if (value.is_none()) return {};
-        if (!PyLong_Check(value.ptr())) refuse(name, "a whole number");
-        const std::size_t number = PyLong_AsSize_t(value.ptr());
+// The tokens of a vocabulary that is a dict of token to id.
+Strings tokens_of(const Section& section) {
+    constexpr char kExpected[] = "a dict of token to id";
+    const py::handle vocab = section.get("vocab");
+    if (!PyDict_Check(vocab.ptr())) section.refuse("vocab", kExpected);
+    Strings tokens;
+    std::vector<std::int64_t> ids;
+    PyObject *key = nullptr, *value = nullptr;
+    for (Py_ssize_t at = 0; PyDict_Next(vocab.ptr(), &at, &key, &value) != 0;) {
+        if (!PyLong_Check(value)) section.refuse("vocab", kExpected);
+        tokens.push_back(utf8_of(key, "a token"));
+        ids.push_back(PyLong_AsLongLong(value));
         if (PyErr_Occurred() != nullptr) {
             PyErr_Clear();
-            refuse(name, "a whole number from 0 on");
+            section.refuse("vocab", "a dict of token to an id below 2**63");
         }
-        return number;
     }
-    // The tokens of a vocabulary that is a dict of token to id.
-    Strings tokens() const {
-        const py::handle vocab = get("vocab");
-        if (!PyDict_Check(vocab.ptr())) refuse("vocab", "a dict of token to id");
-        Strings tokens;
-        std::vector<std::int64_t> ids;
-        PyObject *key = nullptr, *value = nullptr;
-        for (Py_ssize_t at = 0; PyDict_Next(vocab.ptr(), &at, &key, &value) != 0;) {
-            if (!PyLong_Check(value)) refuse("vocab", "a dict of token to id");
-            tokens.push_back(utf8_of(key, "a token"));
-            ids.push_back(PyLong_AsLongLong(value));
-            if (PyErr_Occurred() != nullptr) {
-                PyErr_Clear();
-                refuse("vocab", "a dict of token to an id below 2**63");
-            }
-        }
-        std::sort(ids.begin(), ids.end());
-        if (std::adjacent_find(ids.begin(), ids.end()) != ids.end())
-            throw Unsupported("two tokens of the vocabulary have one id");
-        return tokens;
-    }
-    [[noreturn]] void refuse(const char* name, const char* expected) const {
-        throw std::invalid_argument(std::string("'") + name + "' of the model is of type " +
-                                    type_of(get(name)) + " or not as it should be; expected " +
-                                    expected);
-    }
-
-private:
-    static std::string type_of(const py::handle& value) { return Py_TYPE(value.ptr())->tp_name; }
-
-    py::handle section_;
-};
+    std::sort(ids.begin(), ids.end());
+    if (std::adjacent_find(ids.begin(), ids.end()) != ids.end())
+        throw Unsupported("two tokens of the vocabulary have one id");
+    return tokens;
+}
 
 // "a b", or a list of two.
 std::pair<std::string_view, std::string_view> merge_of(PyObject* merge) {
@@ -121,15 +63,14 @@ std::unique_ptr<TokenModel> byte_pair_model(const Section& section, bool byte_le
     }
     MergeOptions options;
     options.byte_level = byte_level;
-    options.fuse_unknown = section.flag("fuse_unk");
-    options.byte_fallback = section.flag("byte_fallback");
-    options.ignore_merges = section.flag("ignore_merges");
-    options.unknown = section.text("unk_token");
-    options.prefix = section.text("continuing_subword_prefix").value_or("");
-    options.suffix = section.text("end_of_word_suffix").value_or("");
-    const Strings tokens = section.tokens();
-    const py::handle list = section.get("merges");
-    if (!PyList_Check(list.ptr())) section.refuse("merges", "a list");
+    options.fuse_unknown = section.flag("fuse_unk", false);
+    options.byte_fallback = section.flag("byte_fallback", false);
+    options.ignore_merges = section.flag("ignore_merges", false);
+    options.unknown = section.maybe_text("unk_token");
+    options.prefix = section.text("continuing_subword_prefix", "");
+    options.suffix = section.text("end_of_word_suffix", "");
+    const Strings tokens = tokens_of(section);
+    const py::list list = section.list("merges");
     std::vector<std::pair<std::string_view, std::string_view>> merges;
     const Py_ssize_t size = PyList_GET_SIZE(list.ptr());
     merges.reserve(static_cast<std::size_t>(size));
@@ -156,7 +97,7 @@ std::unique_ptr<TokenModel> unigram_model(const Section& section, bool byte_leve
     }
     UnigramOptions options;
     options.byte_level = byte_level;
-    options.byte_fallback = section.flag("byte_fallback");
+    options.byte_fallback = section.flag("byte_fallback", false);
     options.unknown = section.number("unk_id");
     return std::make_unique<UnigramModel>(scored, options);
 }
@@ -164,16 +105,17 @@ std::unique_ptr<TokenModel> unigram_model(const Section& section, bool byte_leve
 std::unique_ptr<TokenModel> word_piece_model(const Section& section, bool byte_level) {
     WordPieceOptions options;
     options.byte_level = byte_level;
-    if (const auto unknown = section.text("unk_token")) options.unknown = *unknown;
-    if (const auto prefix = section.text("continuing_subword_prefix")) options.prefix = *prefix;
+    if (const auto unknown = section.maybe_text("unk_token")) options.unknown = *unknown;
+    if (const auto prefix = section.maybe_text("continuing_subword_prefix"))
+        options.prefix = *prefix;
     if (const auto most = section.number("max_input_chars_per_word"))
         options.max_characters = *most;
-    return std::make_unique<WordPieceModel>(section.tokens(), options);
+    return std::make_unique<WordPieceModel>(tokens_of(section), options);
 }
 
 // The type of a model; files of before 2021 leave it out.
 std::string type_of(const Section& section) {
-    if (const auto type = section.text("type")) return *type;
+    if (const auto type = section.maybe_text("type")) return *type;
     if (!section.get("merges").is_none()) return "BPE";
     if (PyList_Check(section.get("vocab").ptr())) return "Unigram";
     if (!section.get("continuing_subword_prefix").is_none()) return "WordPiece";
@@ -235,14 +177,14 @@ private:
 }  // namespace
 
 std::unique_ptr<TokenModel> token_model_from(const py::handle& section, bool byte_level) {
-    const Section model(section);
+    const Section model(section, "the model");
     const std::string type = type_of(model);
     if (type == "BPE") return byte_pair_model(model, byte_level);
     if (type == "Unigram") return unigram_model(model, byte_level);
     if (type == "WordPiece") return word_piece_model(model, byte_level);
     if (type == "WordLevel")
-        return std::make_unique<WordLevelModel>(
-            model.tokens(), model.text("unk_token").value_or("<unk>"), byte_level);
+        return std::make_unique<WordLevelModel>(tokens_of(model), model.text("unk_token", "<unk>"),
+                                                byte_level);
     throw Unsupported("a model of type '" + type + "'");
 }
 

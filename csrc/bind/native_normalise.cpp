@@ -1,5 +1,6 @@
 #include "bind/native_normalise.hpp"
 
+#include "bind/section.hpp"
 #include "core/tokenizer/normalise.hpp"
 
 namespace ctxmem::bind {
@@ -7,63 +8,28 @@ namespace {
 
 constexpr int kDeepest = 32;  // sequences within sequences
 
-py::object field(const py::dict& section, const char* name) {
-    if (!section.contains(name))
-        throw std::invalid_argument("the normalizer " + std::string(py::repr(section["type"])) +
-                                    " has no '" + name + "'");
-    return section[name];
-}
-
-bool flag(const py::dict& section, const char* name) {
-    const py::object value = field(section, name);
-    if (!py::isinstance<py::bool_>(value))
-        throw std::invalid_argument("'" + std::string(name) + "' of the normalizer " +
-                                    std::string(py::repr(section["type"])) +
-                                    " is neither true nor false");
-    return value.cast<bool>();
-}
-
-std::string string_of(const py::handle& value, const char* name) {
-    if (py::isinstance<py::str>(value)) {
-        Py_ssize_t size = 0;
-        if (const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size))
-            return {data, static_cast<std::size_t>(size)};
-        PyErr_Clear();  // a lone surrogate
-    }
-    throw std::invalid_argument("'" + std::string(name) +
-                                "' of a normalizer is not a string of Unicode characters");
-}
-
-std::string string(const py::dict& section, const char* name) {
-    return string_of(field(section, name), name);
-}
-
-NormaliserPtr replace_from(const py::dict& section) {
-    const py::object pattern = field(section, "pattern");
-    const std::string content = string(section, "content");
-    if (!py::isinstance<py::dict>(pattern) || py::len(pattern) != 1)
+NormaliserPtr replace_from(const Section& section) {
+    const std::string content(section.text("content"));
+    const Section pattern(section.get("pattern"), "the pattern of a Replace normalizer");
+    const bool string = pattern.has("String");
+    if (string == pattern.has("Regex"))
         throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
-    const auto given = pattern.cast<py::dict>();
-    if (given.contains("String"))
-        return make_replace(string_of(given["String"], "String"), content);
-    if (given.contains("Regex"))
-        return make_replace_regex(string_of(given["Regex"], "Regex"), content);
-    throw std::invalid_argument("'pattern' of a Replace normalizer is no String and no Regex");
+    return string ? make_replace(pattern.text("String"), content)
+                  : make_replace_regex(pattern.text("Regex"), content);
 }
 
-NormaliserPtr bert_from(const py::dict& section) {
+NormaliserPtr bert_from(const Section& section) {
     BertOptions options;
-    options.clean_text = flag(section, "clean_text");
-    options.handle_chinese_chars = flag(section, "handle_chinese_chars");
-    options.lowercase = flag(section, "lowercase");
+    options.clean_text = section.flag("clean_text");
+    options.handle_chinese_chars = section.flag("handle_chinese_chars");
+    options.lowercase = section.flag("lowercase");
     // Where it is not said, accents go with the case.
-    const bool said = section.contains("strip_accents") && !section["strip_accents"].is_none();
-    options.strip_accents = said ? flag(section, "strip_accents") : options.lowercase;
+    options.strip_accents = section.flag("strip_accents", options.lowercase);
     return make_bert(options);
 }
 
-NormaliserPtr precompiled_from(const py::dict& section) {
-    const py::object text = py::str(string(section, "precompiled_charsmap"));
+NormaliserPtr precompiled_from(const Section& section) {
+    const py::object text = py::str(std::string(section.text("precompiled_charsmap")));
     py::object bytes;
     try {
         bytes = py::module_::import("base64").attr("b64decode")(text, py::arg("validate") = true);
@@ -74,20 +40,15 @@ NormaliserPtr precompiled_from(const py::dict& section) {
     return make_precompiled(bytes.cast<std::string>());
 }
 
-NormaliserPtr read(const py::handle& section, int depth) {
-    if (section.is_none()) return make_sequence({});
+NormaliserPtr read(const py::handle& given, int depth) {
+    if (given.is_none()) return make_sequence({});
     if (depth > kDeepest) throw Unsupported("normalizers more than 32 deep");
-    if (!py::isinstance<py::dict>(section))
-        throw std::invalid_argument("a normalizer is neither an object nor null");
-    const auto dict = py::reinterpret_borrow<py::dict>(section);
-    if (!dict.contains("type")) throw std::invalid_argument("a normalizer has no type");
-    const std::string type = string_of(dict["type"], "type");
+    const Section section(given, "a normalizer");
+    const std::string type(section.text("type"));
     if (type == "Sequence") {
-        const py::object given = field(dict, "normalizers");
-        if (!py::isinstance<py::list>(given))
-            throw std::invalid_argument("'normalizers' of a Sequence is not a list");
         std::vector<NormaliserPtr> parts;
-        for (const py::handle part : given.cast<py::list>()) parts.push_back(read(part, depth + 1));
+        for (const py::handle part : section.list("normalizers"))
+            parts.push_back(read(part, depth + 1));
         return make_sequence(std::move(parts));
     }
     if (type == "NFC") return make_form(Form::nfc);
@@ -97,11 +58,11 @@ NormaliserPtr read(const py::handle& section, int depth) {
     if (type == "Lowercase") return make_lowercase();
     if (type == "StripAccents") return make_strip_accents();
     if (type == "Nmt") return make_nmt();
-    if (type == "Strip") return make_strip(flag(dict, "strip_left"), flag(dict, "strip_right"));
-    if (type == "Replace") return replace_from(dict);
-    if (type == "Prepend") return make_prepend(string(dict, "prepend"));
-    if (type == "BertNormalizer") return bert_from(dict);
-    if (type == "Precompiled") return precompiled_from(dict);
+    if (type == "Strip") return make_strip(section.flag("strip_left"), section.flag("strip_right"));
+    if (type == "Replace") return replace_from(section);
+    if (type == "Prepend") return make_prepend(section.text("prepend"));
+    if (type == "BertNormalizer") return bert_from(section);
+    if (type == "Precompiled") return precompiled_from(section);
     throw Unsupported("a normalizer of type '" + type + "'");
 }
 

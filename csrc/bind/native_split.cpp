@@ -5,72 +5,18 @@
 
 #include "bind/native.hpp"
 #include "bind/native_split.hpp"
+#include "bind/section.hpp"
 #include "core/tokenizer/regex.hpp"
 #include "core/tokenizer/split.hpp"
 
 namespace ctxmem::bind {
 namespace {
 
-// Fields of a section. What is missing is Unsupported, as is what has another type.
-class Section {
-public:
-    explicit Section(const py::handle& section) {
-        if (!py::isinstance<py::dict>(section))
-            throw Unsupported("a pre-tokeniser that is no object");
-        fields_ = py::reinterpret_borrow<py::dict>(section);
-    }
-
-    py::object get(const char* name) const {
-        return fields_.contains(name) ? py::object(fields_[name]) : py::none();
-    }
-    std::string text(const char* name) const { return text_of(get(name), name); }
-    std::string text(const char* name, const char* otherwise) const {
-        return get(name).is_none() ? otherwise : text(name);
-    }
-    bool flag(const char* name, bool otherwise) const {
-        const py::object value = get(name);
-        if (value.is_none()) return otherwise;
-        if (!py::isinstance<py::bool_>(value)) throw wrong(name);
-        return value.cast<bool>();
-    }
-    std::size_t number(const char* name, std::size_t otherwise) const {
-        const py::object value = get(name);
-        if (value.is_none()) return otherwise;
-        if (!py::isinstance<py::int_>(value)) throw wrong(name);
-        const auto number = PyLong_AsSsize_t(value.ptr());
-        if (number < 0) {
-            PyErr_Clear();
-            throw wrong(name);
-        }
-        return static_cast<std::size_t>(number);
-    }
-
-    static std::string text_of(const py::handle& value, const char* name) {
-        if (!py::isinstance<py::str>(value)) throw wrong(name);
-        Py_ssize_t size = 0;
-        const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
-        if (data == nullptr) {
-            PyErr_Clear();
-            throw wrong(name);
-        }
-        return {data, static_cast<std::size_t>(size)};
-    }
-
-private:
-    static Unsupported wrong(const char* name) {
-        return Unsupported(std::string("pre-tokeniser field ") + name);
-    }
-
-    py::dict fields_;
-};
-
 PreTokeniserPtr split_of(const Section& section) {
-    const py::object pattern = section.get("pattern");
     const SplitBehaviour behaviour = split_behaviour(section.text("behavior"));
     const bool invert = section.flag("invert", false);
-    const Section fields(pattern);
-    if (!fields.get("Regex").is_none())
-        return split_by_regex(fields.text("Regex"), behaviour, invert);
+    const Section fields(section.get("pattern"), "the pattern of a Split");
+    if (fields.has("Regex")) return split_by_regex(fields.text("Regex"), behaviour, invert);
     return split_by_string(fields.text("String"), behaviour, invert);
 }
 
@@ -91,14 +37,11 @@ PreTokeniserPtr metaspace_of(const Section& section) {
 PreTokeniserPtr of_section(const py::handle& given, int depth) {
     if (given.is_none()) return no_split();
     if (depth > 32) throw Unsupported("pre-tokenisers nested too deep");
-    const Section section(given);
-    const std::string type = section.text("type");
+    const Section section(given, "a pre-tokenizer");
+    const std::string type(section.text("type"));
     if (type == "Sequence") {
         std::vector<PreTokeniserPtr> stages;
-        const py::object listed = section.get("pretokenizers");
-        if (!py::isinstance<py::list>(listed))
-            throw Unsupported("pre-tokeniser field pretokenizers");
-        for (const py::handle stage : py::reinterpret_borrow<py::list>(listed))
+        for (const py::handle stage : section.list("pretokenizers"))
             stages.push_back(of_section(stage, depth + 1));
         return split_sequence(std::move(stages));
     }
@@ -114,7 +57,7 @@ PreTokeniserPtr of_section(const py::handle& given, int depth) {
         return split_punctuation(split_behaviour(section.text("behavior", "Isolated")));
     if (type == "Digits") return split_digits(section.flag("individual_digits", false));
     if (type == "CharDelimiterSplit") return split_at_delimiter(section.text("delimiter"));
-    if (type == "FixedLength") return split_fixed_length(section.number("length", 5));
+    if (type == "FixedLength") return split_fixed_length(section.number("length").value_or(5));
     throw Unsupported("pre-tokeniser " + type);
 }
 

@@ -10,6 +10,7 @@
 #include "bind/native_models.hpp"
 #include "bind/native_normalise.hpp"
 #include "bind/native_split.hpp"
+#include "bind/section.hpp"
 #include "core/tokenizer/bpe.hpp"
 #include "core/tokenizer/count_table.hpp"
 #include "core/tokenizer/estimate.hpp"
@@ -96,21 +97,10 @@ struct GivenToken {
 };
 
 GivenToken read_added_token(const py::handle& item) {
-    if (!py::isinstance<py::dict>(item)) throw std::invalid_argument("an added token is no object");
-    const auto fields = py::reinterpret_borrow<py::dict>(item);
-    const auto flag = [&](const char* name) {
-        if (!fields.contains(name)) return false;
-        const py::object value = fields[name];
-        if (!py::isinstance<py::bool_>(value))
-            throw std::invalid_argument("'" + std::string(name) +
-                                        "' of an added token is neither true nor false");
-        return py::cast<bool>(value);
-    };
-    if (!fields.contains("content") || !py::isinstance<py::str>(fields["content"]))
-        throw std::invalid_argument("an added token has no content");
-    const Texts content(py::cast<py::str>(fields["content"]));
-    return {{std::string(content.views()[0]), flag("lstrip"), flag("rstrip"), flag("single_word")},
-            flag("normalized")};
+    const Section fields(item, "an added token");
+    return {{std::string(fields.text("content")), fields.flag("lstrip", false),
+             fields.flag("rstrip", false), fields.flag("single_word", false)},
+            fields.flag("normalized", false)};
 }
 
 // The added tokens of a tokenizer.json, as the library `tokenizers` keeps them: of tokens with one
