@@ -305,7 +305,6 @@ class Gateway:
             exchange.facts["status"] = status
             exchange.facts["seconds_added"] = sent - started
             exchange.facts["seconds_upstream"] = now - sent
-            exchange.facts["passed_through"] = exchange.sent is None
             if exchange.header:
                 headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
         kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
@@ -378,6 +377,7 @@ class Gateway:
                 self.stage.finish(exchange, status, reply)
             except Exception as error:
                 self._fault(exchange, "finish", error)
+        exchange.facts["passed_through"] = exchange.why
         if self._note is not None:
             try:
                 self._note(exchange.facts)

@@ -16,6 +16,9 @@ from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.exchanges import Stage
+from ctxmem.gateway.guarding import Guard
+from ctxmem.gateway.observing import Observe
 from ctxmem.gateway.protocol import LimitedProtocol
 from ctxmem.gateway.security import secret_of
 from ctxmem.gateway.settings import Settings
@@ -94,7 +97,14 @@ def application(settings: Settings) -> Gateway:
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    return create_app(settings)
+    return create_app(settings, stage_of(settings))
+
+
+def stage_of(settings: Settings) -> Stage:
+    """Return what a mode does with an exchange."""
+    if settings.mode == "guard":
+        return Guard(settings)
+    return Observe(settings)
 
 
 def from_environment() -> Gateway:
