@@ -51,9 +51,9 @@ request = function()
   return wrk.format("POST", "/v1/chat/completions", headers, body)
 end
 done = function(summary, latency, requests)
-  io.write(string.format('RESULT {"p50": %f, "p99": %f, "requests": %d, "seconds": %f, "errors": %d}',
-    latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.requests,
-    summary.duration / 1000000, summary.errors.status + summary.errors.connect
+  local form = 'RESULT {"p50": %f, "p99": %f, "requests": %d, "seconds": %f, "errors": %d}'
+  io.write(string.format(form, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
+    summary.requests, summary.duration / 1000000, summary.errors.status + summary.errors.connect
     + summary.errors.read + summary.errors.write + summary.errors.timeout))
 end
 """
@@ -61,7 +61,7 @@ end
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and print its table."""
-    parser = argparse.ArgumentParser(prog="ctxmem bench gateway-latency", description=__doc__)
+    parser = argparse.ArgumentParser(prog="ctxmem bench gateway_latency", description=__doc__)
     parser.add_argument("--mode", choices=tuple(REACH), default="observe")
     parser.add_argument("--rounds", type=int, default=3, help="of each size (3)")
     parser.add_argument("--seconds", type=int, default=5, help="of a measurement (5)")

@@ -27,7 +27,7 @@ BENCHES = {
     "adapters": "how much work do the adapters save?",
     "audit": "how fast are traces audited, and is all found?",
     "forgetting": "is what left a window and was needed later found, and nothing else?",
-    "gateway-latency": "what does the gateway add to a request, and how many does a core carry?",
+    "gateway_latency": "what does the gateway add to a request, and how many does a core carry?",
     "blame": "is the fault of each question named right, and do the intervals hold?",
 }
 
@@ -67,5 +67,5 @@ def run(arguments: argparse.Namespace) -> int:
         return code
     if name not in BENCHES:
         raise InputError(f"there is no benchmark {name!r}; there are: {', '.join([*BENCHES, ALL])}")
-    code = import_module(f"ctxmem.bench.{name.replace('-', '_')}").main(options)
+    code = import_module(f"ctxmem.bench.{name}").main(options)
     return code
