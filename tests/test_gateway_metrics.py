@@ -227,49 +227,56 @@ def test_a_scrape_chooses_its_format():
     assert body.endswith(b"# EOF\n")
 
 
-WORKER = """
-import os, sys
+WORKERS = """
+import os
+from ctxmem.gateway import metrics
 from ctxmem.gateway.facts import RequestFacts
-from ctxmem.gateway.metrics import Metrics
-metrics = Metrics()
+print(metrics.share_between_workers(), flush=True)
 facts = RequestFacts(wire="chat", mode="manage", status=200, seconds_added=.001, recall_calls=2,
                      bill_sent=10.0, bill_through=7.0)
-for _ in range(int(sys.argv[1])):
-    metrics.note(facts)
-metrics.set_conversations(int(sys.argv[1]))
-metrics._of("streams").inc()
-if len(sys.argv) > 2:
-    print(metrics.render()[0].decode())
-else:
-    print(os.getpid())
+for number in (3, 4, 5):
+    worker = os.fork()
+    if not worker:
+        own = metrics.Metrics()
+        for _ in range(number):
+            own.note(facts)
+        own.set_conversations(number)
+        with own.stream():
+            if number == 4:
+                print(own.render()[0].decode(), flush=True)
+            os._exit(0)
+    os.waitpid(worker, 0)
+    if number == 5:
+        metrics.forget_worker(worker)
+print("in the end", metrics.Metrics().render()[0].decode())
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forked here")
 def test_workers_share_their_numbers(tmp_path):
     (tmp_path / "counter_1.db").write_bytes(b"of an earlier run")
     (tmp_path / "notes.txt").write_text("of somebody else")
-    start = f"""
-import os, subprocess, sys
-from ctxmem.gateway import metrics
-assert metrics.share_between_workers() == {str(tmp_path)!r}
-run = lambda *n: subprocess.run([sys.executable, "-c", {WORKER!r}, *n], check=True,
-                                capture_output=True, text=True).stdout
-gone = run("3")
-run("4")
-metrics.forget_worker(int(gone))
-print(run("5", "render"))
-"""
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", start], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, "-c", WORKERS],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
-    assert 'requests_total{mode="manage",status="2xx",wire="chat"} 12.0' in done.stdout
-    assert 'added_seconds_count{mode="manage",wire="chat"} 12.0' in done.stdout
-    assert "recall_calls_total 24.0" in done.stdout
-    assert 'saved_cost_units{by="ctxmem"} -36.0' in done.stdout
-    assert "gateway_conversations 5.0" in done.stdout  # the largest of those that are alive
-    assert "gateway_streams 2.0" in done.stdout  # without the worker that has ended
+    assert done.stdout.startswith(str(tmp_path))
+    second, last = re.findall(r"requests_total{.*} (.*)", done.stdout)
+    assert (3 + 4, 3 + 4 + 5) == (float(second), float(last))
+    text = done.stdout.partition("in the end")[2]
+    for line in (
+        'added_seconds_count{mode="manage",wire="chat"} 12.0',
+        "recall_calls_total 24.0",
+        'saved_cost_units{by="ctxmem"} -36.0',
+        "gateway_conversations 4.0",  # the largest of those that are alive
+        "gateway_streams 2.0",  # without the worker that has ended
+    ):
+        assert line in text
     assert (tmp_path / "notes.txt").exists()
 
 
