@@ -72,6 +72,16 @@ def samples(metrics):
     }
 
 
+@pytest.fixture
+def ended():
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry.enable(provider, capture_text=False)
+    yield exporter.get_finished_spans
+    telemetry.reset()
+
+
 # Facts --------------------------------------------------------------------------------------------
 
 
@@ -219,6 +229,17 @@ def test_numbers_that_are_none_fail_nothing(wrong):
     assert all(math.isfinite(value) and value >= 0 for value in samples(metrics).values())
 
 
+def test_what_is_no_facts_fails_nothing(ended, caplog):
+    Metrics().note(MARK)
+    logs.log.setLevel(logging.INFO)
+    logs.log_request(MARK)
+    logs.log.setLevel(logging.NOTSET)
+    spans.begin((), MARK).finish(FULL)
+    spans.begin().finish(MARK)
+    assert ["chat"] == [span.name for span in ended()]
+    assert MARK not in caplog.text
+
+
 def test_a_scrape_chooses_its_format():
     metrics = Metrics()
     assert metrics.render()[1].startswith("text/plain")
@@ -292,16 +313,6 @@ def test_sharing_after_the_first_metric_is_refused(monkeypatch):
 # Spans --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def ended():
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    telemetry.enable(provider, capture_text=False)
-    yield exporter.get_finished_spans
-    telemetry.reset()
-
-
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -312,7 +323,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         [(b"traceparent", PARENT.encode()), (b"Tracestate", b"vendor=1"), (b"x-key", b"\xff")],
     ],
 )
-def test_a_request_is_a_child_of_the_clients_span(ended, headers):
+def test_a_request_is_a_child_of_the_clients_span(ended, headers, caplog):
     before = list(headers)
     span = spans.begin(headers, RequestFacts(wire="chat", mode="observe", model="gpt-5"))
     with span.current():
@@ -320,6 +331,7 @@ def test_a_request_is_a_child_of_the_clients_span(ended, headers):
     span.finish(FULL)
     span.finish(FULL)
     inner, outer = ended()
+    assert "" == caplog.text  # ending twice is no fault
     assert before == list(headers)
     assert 0x0AF7651916CD43DD8448EB211C80319C == outer.context.trace_id
     assert 0xB7AD6B7169203331 == outer.parent.span_id

@@ -9,7 +9,6 @@ the sum: call `share_between_workers` before they start. In that mode a process 
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import tempfile
@@ -188,8 +187,7 @@ class Metrics:
         for bill, units in zip(("sent", "through", "uncached"), bills, strict=True):
             self._add(units, "cost_units_total", bill)
         for by, units in facts.saved.items():
-            if math.isfinite(units):
-                self._of("saved_cost_units", by).inc(units)
+            self._of("saved_cost_units", by).inc(units)
 
     def _add(self, amount: float | None, name: str, *labels: str) -> None:
         if _is_amount(amount):
@@ -223,7 +221,7 @@ class Metrics:
 
 
 def _is_amount(value: float | None) -> bool:
-    return value is not None and math.isfinite(value) and value >= 0
+    return value is not None and value >= 0
 
 
 def share_between_workers() -> str:
