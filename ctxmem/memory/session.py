@@ -23,7 +23,7 @@ from ctxmem.errors import (
 )
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
-from ctxmem.memory import editing, tool
+from ctxmem.memory import editing, tool, tracing
 from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
@@ -211,6 +211,7 @@ class Memory:
 
     # Appending ------------------------------------------------------------------------------------
 
+    @tracing.append_span
     def append(
         self, message_or_chunk: Any, *, pinned: bool = False, at: float | datetime | None = None
     ) -> list[str]:
@@ -234,6 +235,7 @@ class Memory:
 
     # Windows --------------------------------------------------------------------------------------
 
+    @tracing.window_span
     def window(self, query: str | None = None) -> MemoryWindow:
         """Return the messages to send now.
 
@@ -396,6 +398,7 @@ class Memory:
 
     # Faults ---------------------------------------------------------------------------------------
 
+    @tracing.recall_span
     def recall(self, query: str, k: int = 5, *, scope: str = "session") -> list[Page]:
         """Return the k pages that answer a query best, of all that were appended, best first.
 
