@@ -1,0 +1,1 @@
+"""ctxmem in front of other programs: what serves clients over a wire."""
