@@ -695,7 +695,7 @@ def test_types_of_the_sdk_are_walked_to_the_ground():
     assert faults(result(), ToolResultBlockParam) == []
 
 
-@pytest.mark.parametrize("script", ["hello", "stub"])
+@pytest.mark.parametrize("script", [pytest.param("hello", marks=pytest.mark.slow), "stub"])
 def test_the_command_line(script):
     root = Path(__file__).resolve().parent.parent
     command = [sys.executable, "-m", "tests.upstream", "--script", script]

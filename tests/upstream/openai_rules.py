@@ -22,8 +22,9 @@ TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 MODEL = re.compile(r"(gpt|o\d|chatgpt|codex)")
 REASONING_MODEL = re.compile(r"(gpt-5|o\d)")
 DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
-# A message of a chat response is taken back as it is.
-TAKEN_BACK = re.compile(r"messages\.\d+\.annotations")
+# What the types lack and the API takes: a message of a chat response as it came, and two fields that
+# OpenAI's own `codex` sends (0.171).
+ALSO_TAKEN = re.compile(r"messages\.\d+\.annotations|input\.\d+\.id|client_metadata")
 # Only with `store` are items known by ids, so without it they may lack them.
 NO_ID_NEEDED = re.compile(r"input\.\d+(\.id|\.status)")
 
@@ -72,7 +73,7 @@ def _check_types(body: dict, form: object) -> None:
         raise Refusal("Invalid type for 'stream': expected a boolean.", param="stream")
     rest = {key: body[key] for key in body if key != "stream"}
     for fault in faults(rest, form):
-        if TAKEN_BACK.fullmatch(fault.path):
+        if ALSO_TAKEN.fullmatch(fault.path):
             continue
         if fault.kind == "missing" and NO_ID_NEEDED.fullmatch(fault.path):
             continue
