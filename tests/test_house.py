@@ -32,6 +32,7 @@ NOUNS = [
     "candidates",
     "selected",
     "protocols",
+    "telemetry",
 ]
 ROOMS = [
     *(
@@ -50,7 +51,7 @@ ROOMS = [
 # chat imports intake and tokens, because its functions take a counter by name; pipeline imports
 # chat, because a chat is packed by its units.
 COMPOSERS = ["chat", "pipeline", "memory", "auditing", "blaming"]
-EDGE = ["adapters", "cli", "messages", "__main__", "__init__"]
+EDGE = ["adapters", "cli", "gateway", "messages", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {
         *("tokens", "dedup", "outline", "value", "compress", "selection", "render", "memory"),
