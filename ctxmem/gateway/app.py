@@ -19,7 +19,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
@@ -268,9 +268,11 @@ def create_app(
     settings: Settings,
     stage: Stage | None = None,
     note: Callable[[dict[str, Any]], None] | None = None,
+    pages: Callable[[Doorkeeper], list[BaseRoute]] | None = None,
 ) -> ASGIApp:
-    """Return the gateway as an ASGI application."""
+    """Return the gateway as an ASGI application; `pages` makes the routes that are its own."""
     gateway = Gateway(settings, stage, note)
+    own = pages(gateway.door) if pages is not None else []
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -278,6 +280,6 @@ def create_app(
         await gateway.close()
 
     return Starlette(
-        routes=[Route("/{path:path}", gateway.answer, methods=METHODS)],
+        routes=[*own, Route("/{path:path}", gateway.answer, methods=METHODS)],
         lifespan=lifespan,
     )

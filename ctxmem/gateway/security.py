@@ -29,6 +29,7 @@ class Doorkeeper:
 
     def __init__(self, settings: Settings) -> None:
         self._token = settings.token.encode() if settings.token else None
+        self.takes_tokens = self._token is not None
         self._local = settings.host in LOOPBACK
         self._secret = secret_of(settings.store)
 
