@@ -1,10 +1,8 @@
 """The page at /ctxmem/: what the gateway sees and does, live, for the person who runs it.
 
-The page itself holds no data, so it needs no token; the data behind it do. A browser on another
-machine is given the token behind a "#" in the address, which browsers do not send, or by hand, and
-the page shows it in the same header as any client does. Nothing can be changed through the page:
-there is nothing but GET. Every text is set as text, and the policy allows our own style and script
-by their hashes, and no other.
+The gateway checks who asks before any of this is reached, as for every request. Nothing can be
+changed through the page: there is nothing but GET. Every text is set as text, and the policy allows
+our own style and script by their hashes, and no other.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ from starlette.types import Receive, Scope, Send
 
 from ctxmem import __version__
 from ctxmem.auditing.findings import KINDS
-from ctxmem.gateway.security import Doorkeeper
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import Traffic
 from ctxmem.memory.receipts import REASONS
@@ -41,11 +38,9 @@ _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _HAVE = "have"
 
 
-def page_routes(
-    settings: Settings, door: Doorkeeper, traffic: Traffic, *, demo: bool = False
-) -> list[BaseRoute]:
+def page_routes(settings: Settings, traffic: Traffic, *, demo: bool = False) -> list[BaseRoute]:
     """Return the routes of the page; they take every path and method below /ctxmem."""
-    page = _Page(settings, door, traffic, demo)
+    page = _Page(settings, traffic, demo)
     inner = Router(
         routes=[
             Route("/", page.shell),
@@ -61,8 +56,8 @@ def page_routes(
 class _Page:
     """Answers for the page."""
 
-    def __init__(self, settings: Settings, door: Doorkeeper, traffic: Traffic, demo: bool) -> None:
-        self._door, self._traffic = door, traffic
+    def __init__(self, settings: Settings, traffic: Traffic, demo: bool) -> None:
+        self._traffic = traffic
         self._about = {
             "version": __version__,
             "mode": settings.mode,
@@ -70,7 +65,7 @@ class _Page:
             "recall": settings.recall,
             "show_text": settings.show_text,
             "demo": demo,
-            "token": door.takes_tokens,
+            "token": settings.token is not None,
             "reasons": REASONS,
             "kinds": KINDS,
         }
@@ -78,7 +73,7 @@ class _Page:
     def shell(self, request: Request) -> Response:
         """Return the page without data. A foreign name for this machine is refused here too."""
         refused = self._door.refuses(request.headers.raw)
-        if refused and not self._door.takes_tokens:
+        if refused and not self._settings.token is not None:
             return _refusal(refused)
         document, policy = document_and_policy()
         headers = {**_HEADERS, "content-security-policy": policy}
@@ -93,9 +88,6 @@ class _Page:
         return self._data(request, lambda: self._traffic.conversation(request.path_params["id"]))
 
     def _data(self, request: Request, make: Any) -> Response:
-        refused = self._door.refuses(request.headers.raw)
-        if refused:
-            return _refusal(refused)
         made = make()
         if made is None:
             return _answer(
@@ -111,10 +103,6 @@ def _answer(status: int, data: Any = None) -> Response:
     headers = {**_HEADERS, "content-security-policy": _NOTHING}
     body = None if data is None else json.dumps(data)
     return Response(body, status, media_type="application/json", headers=headers)
-
-
-def _refusal(refused: str) -> Response:
-    return _answer(403, {"error": refused})
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -252,7 +252,9 @@ class Traffic:
             return None
         with self._lock:
             talk = self._talks.get(id)
-            found = [] if talk is None else [{"head": talk.head(), "rows": list(talk.rows)}]
+            found: list[dict[str, Any]] = []
+            if talk is not None:
+                found.append({"head": talk.head(), "rows": list(talk.rows)})
         found += self._others(f"{id}.json")
         merged: dict[str, dict[str, Any]] = {}
         for one in found:
@@ -279,7 +281,7 @@ class Traffic:
         with self._lock:
             self._timer = None
             talks = [talk for talk in self._talks.values() if not talk.written]
-            files = {
+            files: dict[str, dict[str, Any]] = {
                 f"{talk.id}.json": {"head": talk.head(), "rows": list(talk.rows)} for talk in talks
             }
             heads = [talk.head() for talk in self._talks.values()]

@@ -388,21 +388,12 @@ const clients = () => draw('clients', [location.origin, about.token], () => {
 
 // Live --------------------------------------------------------------------------------------------
 
-let token = '', paused = false, timer = 0, polling = false, again = false, have = {}, state = null;
-const KEPT = 'ctxmem token';
-const fragment = new URLSearchParams(location.hash.slice(1)).get('token');
-try {
-  token = fragment || sessionStorage.getItem(KEPT) || '';
-  if (fragment) sessionStorage.setItem(KEPT, fragment);
-} catch { token = fragment || ''; }
-if (fragment) history.replaceState(null, '', location.pathname);
-
+let paused = false, timer = 0, polling = false, again = false, have = {}, state = null;
 const fetched = async path => {
-  const headers = /^[\x21-\x7e]+$/.test(token) ? {'x-ctxmem-token': token} : {};
   const stop = new AbortController(), late = setTimeout(() => stop.abort(), 8000);
   try {
     const reply = await fetch(path + (have[path] ? '?have=' + have[path] : ''),
-      {headers, cache: 'no-store', credentials: 'omit', signal: stop.signal});
+      {cache: 'no-store', credentials: 'same-origin', signal: stop.signal});
     if (reply.status === 204) return {same: true};
     if (!reply.ok) return {status: reply.status};
     const data = await reply.json();
@@ -419,7 +410,6 @@ const live = (kind, said) => {
 const render = () => {
   const {sums} = state, none = !sums.requests;
   $('data').hidden = false;
-  $('locked').hidden = true;
   $('demo').hidden = !about.demo;
   draw('about', about, () => ['mode ' + about.mode,
     about.budget ? `budget ${count(about.budget)} tokens` : '', 'version ' + about.version]
@@ -451,11 +441,8 @@ const poll = async () => {
   clearTimeout(timer);
   try {
     const got = await fetched('state.json');
-    if (got.status === 403) {
-      locked();
-      return;
-    }
-    if (got.status) throw new Error(String(got.status));
+    if (got.status) throw new Error(got.status === 401 ? 'the gateway asks for its token; load the page again'
+      : `the gateway answered ${got.status}; trying again`);
     if (got.data) {
       state = got.data;
       about = state.about;
@@ -471,34 +458,18 @@ const poll = async () => {
     } else open = null;
     render();
     live(paused ? '' : 'on', paused ? 'paused' : 'live, every second');
-  } catch {
-    live('off', 'the gateway does not answer; trying again');
+  } catch (error) {
+    const said = error.message.startsWith('the gateway') ? error.message : 'the gateway does not answer; trying again';
+    live('off', said);
   } finally {
     polling = false;
     for (const time of document.querySelectorAll('time[data-at]')) time.textContent = since(+time.dataset.at);
     if (again) {
       again = false;
       poll();
-    } else if (!paused && !document.hidden && $('locked').hidden) timer = setTimeout(poll, 1000);
+    } else if (!paused && !document.hidden) timer = setTimeout(poll, 1000);
   }
 };
-const locked = () => {
-  live('off', 'locked');
-  $('data').hidden = true;
-  $('wrong').textContent = token ? 'This token is not right.' : '';
-  $('locked').hidden = false;
-};
-const unlock = () => {
-  token = $('token').value.trim();
-  $('token').value = '';
-  try { sessionStorage.setItem(KEPT, token); } catch { /* it is asked for again */ }
-  $('locked').hidden = true;
-  poll();
-};
-$('unlock').addEventListener('submit', event => {
-  event.preventDefault();
-  unlock();
-});
 $('pause').addEventListener('click', () => {
   paused = !paused;
   $('pause').setAttribute('aria-pressed', String(paused));
