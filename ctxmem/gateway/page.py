@@ -70,11 +70,8 @@ class _Page:
             "kinds": KINDS,
         }
 
-    def shell(self, request: Request) -> Response:
-        """Return the page without data. A foreign name for this machine is refused here too."""
-        refused = self._door.refuses(request.headers.raw)
-        if refused and not self._settings.token is not None:
-            return _refusal(refused)
+    def shell(self, _: Request) -> Response:
+        """Return the page without data."""
         document, policy = document_and_policy()
         headers = {**_HEADERS, "content-security-policy": policy}
         return Response(document, media_type="text/html", headers=headers)
@@ -123,7 +120,7 @@ def document_and_policy() -> tuple[str, str]:
     document = _asset("page.html").replace("{{style}}", style).replace("{{script}}", script)
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return document, policy
 
