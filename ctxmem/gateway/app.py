@@ -12,6 +12,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -23,10 +24,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
+from ctxmem.gateway.recalling import Recalling, Waiting, answer_from, is_offered, with_waiting
 from ctxmem.gateway.relay import Headers, UpstreamError, Upstreams, address, to_client, to_upstream
 from ctxmem.gateway.security import Doorkeeper, without_token
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import family_of, wire_of
+from ctxmem.gateway.wire.frames import json_bytes
 
 log = logging.getLogger("ctxmem.gateway")
 
@@ -54,6 +57,7 @@ class Gateway:
         self.settings, self._stage, self._note = settings, stage, note
         self.door = Doorkeeper(settings)
         self.upstreams = Upstreams()
+        self.waiting = Waiting()
         self._numbers = itertools.count(1)
         self._changes = stage is not None and settings.mode != "observe"
         self._after: set[asyncio.Task[None]] = set()
@@ -131,6 +135,7 @@ class Gateway:
                     request.method, url, to_upstream(headers, url, len(changed)), [changed]
                 )
                 if reply.status_code not in _REFUSED:
+                    reply = await self._recalled(reply, request, url, headers, exchange)
                     return self._reply(reply, exchange, started, sent)
                 log.warning("a changed request was refused (%d)", reply.status_code)
                 await reply.aclose()
@@ -143,10 +148,53 @@ class Gateway:
     def _prepared(self, exchange: Exchange) -> bytes | None:
         assert self._stage is not None
         try:
-            return self._stage.prepare(exchange)
+            changed = self._stage.prepare(exchange)
+            return changed if changed is None else self._with_waiting(exchange, changed)
         except Exception as error:
             self._fault(exchange, "prepare", error)
             return None
+
+    def _with_waiting(self, exchange: Exchange, changed: bytes) -> bytes:
+        """Return a changed body with what waits for this request of its conversation."""
+        body, wire = exchange.notes.get("body"), exchange.wire.name
+        if not self.settings.recall or body is None:
+            return changed
+        messages = body.get("input" if wire == "responses" else "messages")
+        text = self.waiting.text_for(exchange.tenant, messages)
+        if not text:
+            return changed
+        exchange.notes["body"] = with_waiting(body, wire, text)
+        return json_bytes(exchange.notes["body"])
+
+    async def _recalled(
+        self,
+        reply: httpx.Response,
+        request: Request,
+        url: str,
+        headers: Headers,
+        exchange: Exchange,
+    ) -> httpx.Response:
+        """Return a reply in which the model's calls of `recall` are answered."""
+        memory, body = exchange.notes.get("memory"), exchange.notes.get("body")
+        if memory is None or body is None or not is_offered(body, exchange.wire.name):
+            return reply
+        # An upstream takes a second request with the same key for the first one again.
+        further = [one for one in headers if one[0] != b"idempotency-key"]
+
+        async def send(data: bytes) -> httpx.Response:
+            head = to_upstream(further, url, len(data))
+            return await self.upstreams.send(request.method, url, head, [data])
+
+        recalling = Recalling(
+            wire=exchange.wire.name,
+            sent=body,
+            send=send,
+            answer=answer_from(memory),
+            keep=partial(self.waiting.keep, exchange.tenant),
+            most=self.settings.most_read,
+            facts=exchange.facts,
+        )
+        return await recalling.reply(reply)
 
     def _fault(self, exchange: Exchange, stage: str, error: Exception) -> None:
         """Count a fault of ours; the request goes on without us. Texts may be in the error."""
