@@ -6,16 +6,16 @@ A round is a list of parts, in order: ("text", text), ("think", text), ("recall"
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from provider_rules import problems
 
 from ctxmem.memory import tool
-
-from provider_rules import problems
 
 CLIENTS = {
     "anthropic": {"name": "look", "description": "look", "input_schema": {"type": "object"}},
@@ -334,7 +334,9 @@ class Body(httpx.AsyncByteStream):
 
 @dataclass
 class Upstream:
-    """Gives the rounds of a script, one for each request; `size` cuts streams into parts."""
+    """Gives the rounds of a script, one for each request; `size` is that of its parts.
+
+    The reply with the number `cut` breaks off."""
 
     wire: str
     rounds: list[Round | httpx.Response]
@@ -342,6 +344,8 @@ class Upstream:
     size: int = 0
     end: str = "\n"
     usage: bool = True
+    cut: int = -1
+    gzip: bool = False
     requests: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     given: int = 0
@@ -368,9 +372,16 @@ class Upstream:
             kind = "text/event-stream; charset=utf-8"
         else:
             data, kind = json.dumps(whole(self.wire, round_)).encode(), "application/json"
+        if self.gzip:
+            data = gzip.compress(data)
         size = self.size or len(data)
-        self.bodies.append(Body([data[i : i + size] for i in range(0, len(data), size)]))
+        parts: list[Any] = [data[i : i + size] for i in range(0, len(data), size)]
+        if self.given == self.cut + 1:
+            parts[-2:] = [httpx.ReadError("cut")]
+        self.bodies.append(Body(parts))
         headers = {"content-type": kind, "x-request-id": f"req_{self.given}"}
+        if self.gzip:
+            headers["content-encoding"] = "gzip"
         if not self.streams:
             headers["content-length"] = str(len(data))
         return httpx.Response(200, headers=headers, stream=self.bodies[-1])

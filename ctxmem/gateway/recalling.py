@@ -216,18 +216,10 @@ class Recalling:
     async def _whole(self, first: httpx.Response) -> httpx.Response:
         parts = _parts(first)
         read, error = await _read(parts, self.most)
-        raw = b"".join(read)
-        decoded = first.headers.get("content-encoding") is not None
-        as_it_came = _response(first, _Events(_rest_of(raw, parts, error, first)), decoded)
-        if error is not None or len(raw) > self.most:
-            return as_it_came
-        try:
-            round_ = self._turn.read(json.loads(raw))
-        except Exception as fault:
-            self._fault(fault)
-            return as_it_came
-        if not round_.calls:
-            return as_it_came
+        round_ = self._round_in(b"".join(read)) if error is None else None
+        if round_ is None or not round_.calls:
+            decoded = first.headers.get("content-encoding") is not None
+            return _response(first, _Events(_rest_of(read, parts, error, first)), decoded)
         await first.aclose()
         refused = await self._rounds(round_)
         if refused is not None:
@@ -236,6 +228,16 @@ class Recalling:
         response = _response(first, Sized([made]), decoded=True)
         response.headers["content-length"] = str(len(made))
         return response
+
+    def _round_in(self, raw: bytes) -> Round | None:
+        """Return what the first reply calls, None if it cannot be read or is too long."""
+        if len(raw) > self.most:
+            return None
+        try:
+            return self._turn.read(json.loads(raw))
+        except Exception as fault:
+            self._fault(fault)
+            return None
 
     async def _rounds(self, round_: Round) -> httpx.Response | None:
         """Go on until the model has answered; return what the upstream refuses to go on with."""
@@ -457,11 +459,12 @@ async def _read(
 
 
 async def _rest_of(
-    raw: bytes, parts: AsyncIterator[bytes], error: Exception | None, reply: httpx.Response
+    read: list[bytes], parts: AsyncIterator[bytes], error: Exception | None, reply: httpx.Response
 ) -> AsyncGenerator[bytes, None]:
     """Yield what was read of a reply and what follows, or how it was cut off."""
     try:
-        yield raw
+        for part in read:
+            yield part
         if error is not None:
             raise error
         async for part in parts:
