@@ -3,6 +3,9 @@
 What a client sends is passed on, and so is what comes back, in the order and in the parts in which
 it comes. Reading, counting and changing is done by a stage, which never makes a request fail: its
 faults are counted, and the request goes on as the client wrote it.
+
+Traffic is answered here and not by Starlette's routes, whose layers take longer than all the rest;
+those serve the gateway's own pages.
 """
 
 from __future__ import annotations
@@ -10,33 +13,47 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
-import httpx
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
+from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
-from ctxmem.gateway.recalling import Recalling, Waiting, answer_from, is_offered, with_waiting
-from ctxmem.gateway.relay import Headers, UpstreamError, Upstreams, address, to_client, to_upstream
+from ctxmem.gateway.refusals import refusal
+from ctxmem.gateway.relay import (
+    Answer,
+    BrokenOff,
+    Headers,
+    Place,
+    UpstreamError,
+    Upstreams,
+    to_client,
+    to_upstream,
+)
 from ctxmem.gateway.security import Doorkeeper, without_token
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import family_of, wire_of
-from ctxmem.gateway.wire.frames import json_bytes
 
 log = logging.getLogger("ctxmem.gateway")
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+OWN_PATHS = ("/ctxmem/", "/ctxmem", "/metrics")
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _REFUSED = frozenset((400, 404, 413, 422))
 """Answers after which a changed request is sent once more as the client wrote it."""
-_UPSTREAM_FAILED = 502
+_HEAD_FAILED = 502
+_CLIENT_LEFT = 499
+"""What is noted for a request whose client did not wait for the reply."""
+_MOST_STATUS = 599  # of what a server may answer with
+_UNREAD_KEPT = 1 << 20  # bytes of a body that is not looked into, kept to send it again
+_MOST_HELD = 256 << 20  # bytes of all bodies at once
+_MOST_WAITING = 512  # exchanges that wait to be looked into
+_THREADS = 8
 
 
 class Gateway:
@@ -46,6 +63,7 @@ class Gateway:
         settings: the options.
         stage: what the mode does; None: nothing.
         note: called with the facts of every exchange that was looked into, in a worker thread.
+        routes: the gateway's own pages, below /ctxmem/ and at /metrics.
     """
 
     def __init__(
@@ -53,148 +71,202 @@ class Gateway:
         settings: Settings,
         stage: Stage | None = None,
         note: Callable[[dict[str, Any]], None] | None = None,
+        routes: Sequence[BaseRoute] = (),
     ) -> None:
-        self.settings, self._stage, self._note = settings, stage, note
+        self.settings, self.stage, self._note = settings, stage, note
         self.door = Doorkeeper(settings)
-        self.upstreams = Upstreams()
-        self.waiting = Waiting()
+        self.upstreams = Upstreams(settings.proxy)
+        self._pages = Starlette(routes=list(routes))
         self._numbers = itertools.count(1)
         self._changes = stage is not None and settings.mode != "observe"
-        self._after: set[asyncio.Task[None]] = set()
+        self._held = Held(_MOST_HELD)
+        # What only looks at requests has one thread, so that it never takes the processor from
+        # those that pass through more than once at a time.
+        self._threads = ThreadPoolExecutor(_THREADS if self._changes else 1, "ctxmem-gateway")
+        self._waiting = 0
+        self.skipped = 0
 
-    async def answer(self, request: Request) -> Response:
-        """Answer a request of a client."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        kind = scope["type"]
+        if kind == "http":
+            client = _Client(scope, receive, send)
+            try:
+                await self._answer(client)
+            except (ClientGone, asyncio.CancelledError):
+                # The client left, or the process ends: nobody waits for the rest. If the reply had
+                # begun its end is missing, and the server closes the connection.
+                client.done()
+                if not client.gone and not client.started:
+                    await client.refuse(503, "the gateway is shutting down")
+                self._left(client)
+            finally:
+                client.done()
+                if client.body is not None and not client.keeps_body:
+                    client.body.kept.drop()
+        elif kind == "lifespan":
+            await self._live(receive, send)
+        elif kind == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _left(self, client: _Client) -> None:
+        """Write down a request that ended before its reply began."""
+        exchange = client.exchange
+        if exchange is not None and not client.keeps_body:
+            exchange.facts["status"] = _CLIENT_LEFT
+            self._finish_later(client, exchange, _CLIENT_LEFT, None, None)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            await send({"type": "lifespan.startup.complete"})
+
+    async def _answer(self, client: _Client) -> None:
         started = perf_counter()
-        headers: Headers = list(request.headers.raw)
-        refused = self.door.refuses(headers)
+        path, headers = client.path, client.headers
+        own = path.startswith(OWN_PATHS[0]) or path in OWN_PATHS
+        refused = self.door.refuses(headers, own=own)
         if refused:
-            return _error(403, refused)
-        path = request.scope["path"]
-        url = address(
-            self.settings.upstream(family_of(path, headers)),
-            request.scope.get("raw_path") or path.encode(),
-            request.scope["query_string"],
-        )
-        if "://" not in url:
-            return _error(404, "no upstream is given for this path")
-        wire = wire_of(request.method, path) if self._stage is not None else None
-        headers = without_token(headers)
+            await client.refuse(*refused)
+            return
+        if own:
+            await self._pages(client.scope, client.receive, client.send)
+            return
+        place = self.settings.place(client.family)
+        problem = self._problem(client, place)
+        if problem or place is None:
+            await client.refuse(*(problem or (404, "no upstream is given for this path")))
+            return
+        target = place.target(client.raw_path, client.scope["query_string"])
+        wire = wire_of(client.method, path) if self.stage is not None else None
         if wire is None:
-            return await self._pass(request, url, headers, None, started)
+            kept = Kept(self._held, _UNREAD_KEPT)
+            client.body = Body(client.receive, kept, self.settings.most_body)
+            await self._pass(client, place, target, without_token(headers), None, started)
+            return
         exchange = Exchange(wire, self.door.tenant(headers), next(self._numbers))
         exchange.facts = {"wire": wire.name, "mode": self.settings.mode}
-        if self._changes:
-            return await self._change(request, url, headers, exchange, started)
-        return await self._pass(request, url, headers, exchange, started)
+        exchange.coding = client.header(b"content-encoding")
+        client.exchange = exchange
+        client.body = Body(
+            client.receive, Kept(self._held, self.settings.most_read), self.settings.most_body
+        )
+        way = self._change if self._changes else self._pass
+        await way(client, place, target, without_token(headers), exchange, started)
+
+    def _problem(self, client: _Client, place: Place | None) -> tuple[int, str] | None:
+        """Return why a request is not passed on."""
+        if place is None:
+            return 404, "no upstream is given for this path"
+        if client.method not in _METHODS:
+            return 405, f"the method {client.method[:20]} is not passed on"
+        if client.header(b"upgrade").lower() == "websocket":
+            return 426, "websockets are not passed on; use HTTP"
+        if leaves(client.raw_path):
+            return 400, "the path has a segment '..'"
+        length = client.header(b"content-length")
+        if length.isdigit() and int(length) > self.settings.most_body:
+            return 413, f"the request has more than {self.settings.most_body} bytes"
+        return None
 
     async def _pass(
         self,
-        request: Request,
-        url: str,
+        client: _Client,
+        place: Place,
+        target: bytes,
         headers: Headers,
         exchange: Exchange | None,
         started: float,
-    ) -> Response:
+    ) -> None:
         """Pass a request on while it comes."""
-        body = _Body(request, self.settings.most_read if exchange is not None else 0)
+        body = client.body
+        assert body is not None
         sent = perf_counter()
         try:
-            reply = await self.upstreams.send(
-                request.method, url, to_upstream(headers, url), body.parts()
+            answer = await self.upstreams.send(
+                client.method, place, target, to_upstream(headers, place), body
             )
         except UpstreamError as error:
-            return self._unreachable(exchange, error)
-        if exchange is not None and body.kept is not None:
-            exchange.original = body.kept
-        elif exchange is not None:
-            exchange.why = "too long"
-        return self._reply(reply, exchange, started, sent)
+            await self._unreachable(client, exchange, error)
+            return
+        except TooLong:
+            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            return
+        if exchange is not None:
+            exchange.original = body.kept.parts or ()
+            exchange.why = "" if body.kept.parts is not None else "too long"
+        await self._reply(client, answer, exchange, started, sent)
 
     async def _change(
-        self, request: Request, url: str, headers: Headers, exchange: Exchange, started: float
-    ) -> Response:
+        self,
+        client: _Client,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        exchange: Exchange,
+        started: float,
+    ) -> None:
         """Pass a request on as the stage writes it, and as the client did if that is refused."""
-        body = _Body(request, self.settings.most_read)
-        arriving = body.parts()
-        parts: Any = []
-        async for part in arriving:
-            parts.append(part)
-            if body.kept is None:
-                break
-        if body.kept is None:  # what was read of it, and the rest as it comes
-            exchange.why = "too long"
-            parts = _followed_by(parts, arriving)
-        else:
-            exchange.original = parts
-            exchange.sent = await asyncio.to_thread(self._prepared, exchange)
+        try:
+            parts = await self._prepare(client, exchange)
+        except TooLong:
+            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            return
         sent = perf_counter()
         try:
             if exchange.sent is not None:
                 changed = exchange.sent
-                reply = await self.upstreams.send(
-                    request.method, url, to_upstream(headers, url, len(changed)), [changed]
-                )
-                if reply.status_code not in _REFUSED:
-                    reply = await self._recalled(reply, request, url, headers, exchange)
-                    return self._reply(reply, exchange, started, sent)
-                log.warning("a changed request was refused (%d)", reply.status_code)
-                await reply.aclose()
-                exchange.sent, exchange.why = None, "refused"
-            reply = await self.upstreams.send(request.method, url, to_upstream(headers, url), parts)
+                answer = await self.upstreams.send(
+                    client.method, place, target, to_upstream(headers, place, len(changed)),
+                    [changed],
+                )  # fmt: skip
+                if answer.status_code not in _REFUSED:
+                    await self._reply(client, answer, exchange, started, sent)
+                    return
+                log.warning("a changed request was refused (%d)", answer.status_code)
+                await answer.aclose()
+                exchange.sent, exchange.why, exchange.header = None, "refused", ""
+            answer = await self.upstreams.send(
+                client.method, place, target, to_upstream(headers, place), parts
+            )
         except UpstreamError as error:
-            return self._unreachable(exchange, error)
-        return self._reply(reply, exchange, started, sent)
+            await self._unreachable(client, exchange, error)
+            return
+        except TooLong:
+            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            return
+        await self._reply(client, answer, exchange, started, sent)
+
+    async def _prepare(
+        self, client: _Client, exchange: Exchange
+    ) -> Sequence[bytes] | AsyncIterator[bytes]:
+        """Read a request and let the stage write another; return the client's own body."""
+        body = client.body
+        assert body is not None
+        arriving, first = body.parts(), []
+        async for part in arriving:
+            first.append(part)
+            if body.kept.parts is None:  # what was read of it, and the rest as it comes
+                exchange.why = "too long"
+                return followed_by(first, arriving)
+        exchange.original = first
+        exchange.sent = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._prepared, exchange
+        )
+        return first
 
     def _prepared(self, exchange: Exchange) -> bytes | None:
-        assert self._stage is not None
+        assert self.stage is not None
         try:
-            changed = self._stage.prepare(exchange)
-            return changed if changed is None else self._with_waiting(exchange, changed)
+            return self.stage.prepare(exchange)
         except Exception as error:
             self._fault(exchange, "prepare", error)
+            exchange.header = ""
             return None
-
-    def _with_waiting(self, exchange: Exchange, changed: bytes) -> bytes:
-        """Return a changed body with what waits for this request of its conversation."""
-        body, wire = exchange.notes.get("body"), exchange.wire.name
-        if not self.settings.recall or body is None:
-            return changed
-        messages = body.get("input" if wire == "responses" else "messages")
-        text = self.waiting.text_for(exchange.tenant, messages)
-        if not text:
-            return changed
-        exchange.notes["body"] = with_waiting(body, wire, text)
-        return json_bytes(exchange.notes["body"])
-
-    async def _recalled(
-        self,
-        reply: httpx.Response,
-        request: Request,
-        url: str,
-        headers: Headers,
-        exchange: Exchange,
-    ) -> httpx.Response:
-        """Return a reply in which the model's calls of `recall` are answered."""
-        memory, body = exchange.notes.get("memory"), exchange.notes.get("body")
-        if memory is None or body is None or not is_offered(body, exchange.wire.name):
-            return reply
-        # An upstream takes a second request with the same key for the first one again.
-        further = [one for one in headers if one[0] != b"idempotency-key"]
-
-        async def send(data: bytes) -> httpx.Response:
-            head = to_upstream(further, url, len(data))
-            return await self.upstreams.send(request.method, url, head, [data])
-
-        recalling = Recalling(
-            wire=exchange.wire.name,
-            sent=body,
-            send=send,
-            answer=answer_from(memory),
-            keep=partial(self.waiting.keep, exchange.tenant),
-            most=self.settings.most_read,
-            facts=exchange.facts,
-        )
-        return await recalling.reply(reply)
 
     def _fault(self, exchange: Exchange, stage: str, error: Exception) -> None:
         """Count a fault of ours; the request goes on without us. Texts may be in the error."""
@@ -202,130 +274,195 @@ class Gateway:
         exchange.facts["fault"] = stage
         log.error("%s failed: %s", stage, type(error).__name__, exc_info=log.isEnabledFor(10))
 
-    def _unreachable(self, exchange: Exchange | None, error: UpstreamError) -> Response:
+    async def _unreachable(
+        self, client: _Client, exchange: Exchange | None, error: UpstreamError
+    ) -> None:
         if exchange is not None:
-            self._finish_later(exchange, _UPSTREAM_FAILED, None)
-        return _error(_UPSTREAM_FAILED, f"the upstream did not answer ({error})")
+            exchange.facts["status"] = _HEAD_FAILED
+            self._finish_later(client, exchange, _HEAD_FAILED, None, None)
+        await client.refuse(_HEAD_FAILED, f"the upstream did not answer ({error})")
 
     # Replies --------------------------------------------------------------------------------------
 
-    def _reply(
-        self, reply: httpx.Response, exchange: Exchange | None, started: float, sent: float
-    ) -> Response:
+    async def _reply(
+        self,
+        client: _Client,
+        answer: Answer,
+        exchange: Exchange | None,
+        started: float,
+        sent: float,
+    ) -> None:
+        """Pass a reply on as it comes; the upstream is let go when the client leaves."""
         now = perf_counter()
+        status = answer.status_code
+        headers = to_client(answer.headers, status)
         if exchange is not None:
-            exchange.facts["status"] = reply.status_code
+            exchange.facts["status"] = status
             exchange.facts["seconds_added"] = sent - started
             exchange.facts["seconds_upstream"] = now - sent
-        answer = StreamingResponse(self._relayed(reply, exchange), status_code=reply.status_code)
-        answer.raw_headers = to_client(reply.headers.raw)
-        return answer
-
-    async def _relayed(
-        self, reply: httpx.Response, exchange: Exchange | None
-    ) -> AsyncIterator[bytes]:
-        """Yield a reply as it comes; the upstream is let go when the client leaves."""
-        kept: list[bytes] | None = [] if exchange is not None else None
-        size = 0
-        assert isinstance(reply.stream, httpx.AsyncByteStream)
+            exchange.facts["passed_through"] = exchange.sent is None
+            if exchange.header:
+                headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
+        kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
         try:
-            async for part in reply.stream:
+            if status > _MOST_STATUS:
+                await client.refuse(_HEAD_FAILED, f"the upstream answered with status {status}")
+                return
+            await client.begin(status, headers)
+            async for part in answer.parts():
                 if kept is not None:
-                    kept.append(part)
-                    size += len(part)
-                    if size > self.settings.most_read:
-                        kept = None
-                yield part
-        except httpx.HTTPError as error:
-            # The end of the reply is missing, and the client has to see that.
-            raise ConnectionError(f"the upstream broke off ({type(error).__name__})") from None
-        finally:
-            await reply.aclose()
+                    kept.add(part)
+                await client.write(part)
+            await client.end()
+        except BrokenOff as error:
+            # The end of the reply is missing, and the client has to see that: the server closes the
+            # connection of a reply that has no end.
+            log.warning("the upstream broke off within a reply (%s)", error)
             if exchange is not None:
-                self._finish_later(exchange, reply.status_code, (reply.headers, kept))
+                exchange.facts["broken_off"] = True
+        finally:
+            await answer.aclose()
+            if exchange is not None:
+                self._finish_later(client, exchange, status, answer, kept)
 
-    def _finish_later(self, exchange: Exchange, status: int, told: Any) -> None:
-        task = asyncio.ensure_future(asyncio.to_thread(self._finished, exchange, status, told))
-        self._after.add(task)
-        task.add_done_callback(self._after.discard)
+    def _finish_later(
+        self,
+        client: _Client,
+        exchange: Exchange,
+        status: int,
+        answer: Answer | None,
+        kept: Kept | None,
+    ) -> None:
+        """Have a worker read the reply; when too much waits, only what is known is noted."""
+        loop = asyncio.get_running_loop()
+        bodies = [one for one in (kept, client.body.kept if client.body else None) if one]
+        client.keeps_body = True
+        if self._waiting >= _MOST_WAITING and not self._changes:
+            self.skipped += 1
+            exchange.facts["skipped"] = True
+            exchange.original = ()
+            kept, answer = None, None
+        self._waiting += 1
 
-    def _finished(self, exchange: Exchange, status: int, told: Any) -> None:
+        def over() -> None:
+            self._waiting -= 1
+            for one in bodies:
+                one.drop()
+
+        task = self._threads.submit(self._finished, exchange, status, answer, kept)
+        task.add_done_callback(lambda _: _on(loop, over))
+
+    def _finished(
+        self, exchange: Exchange, status: int, answer: Answer | None, kept: Kept | None
+    ) -> None:
         """Read a reply, and give it to the stage."""
         reply = None
-        if told is not None and told[1] is not None and status < 400:
-            headers, parts = told
+        if answer is not None and kept is not None and kept.parts is not None and status < 400:
             try:
                 reply = reply_of(
                     exchange.wire,
-                    headers.get("content-type", ""),
-                    headers.get("content-encoding", ""),
-                    parts,
+                    answer.header(b"content-type"),
+                    answer.header(b"content-encoding"),
+                    kept.parts,
                 )
             except Exception as error:
                 self._fault(exchange, "read reply", error)
-        assert self._stage is not None
-        try:
-            self._stage.finish(exchange, status, reply)
-        except Exception as error:
-            self._fault(exchange, "finish", error)
+        assert self.stage is not None
+        if not exchange.facts.get("skipped"):
+            try:
+                self.stage.finish(exchange, status, reply)
+            except Exception as error:
+                self._fault(exchange, "finish", error)
         if self._note is not None:
-            self._note(exchange.facts)
+            try:
+                self._note(exchange.facts)
+            except Exception as error:
+                self._fault(exchange, "note", error)
+        # What the exchange holds is not needed any more, though its facts may be.
+        exchange.original, exchange.sent, exchange.asked = (), None, None
 
     async def close(self) -> None:
         """Wait for what is still written down, and close the connections."""
-        if self._after:
-            await asyncio.wait(self._after, timeout=5)
+        await asyncio.get_running_loop().run_in_executor(
+            None, lambda: self._threads.shutdown(wait=True, cancel_futures=not self._changes)
+        )
         await self.upstreams.close()
 
 
-class _Body:
-    """A request's body while it comes; `kept` are its parts, None if they are too many bytes."""
+class _Client:
+    """The side of the client in one request (ASGI)."""
 
-    def __init__(self, request: Request, most: int) -> None:
-        self._request, self._most = request, most
-        self.kept: list[bytes] | None = [] if most else None
+    __slots__ = (
+        *("body", "exchange", "family", "headers", "keeps_body", "method", "path"),
+        *("raw_path", "receive", "scope", "send", "started"),
+    )
 
-    async def parts(self) -> AsyncIterator[bytes]:
-        """Yield the parts of the body as they come."""
-        size = 0
-        async for part in self._request.stream():
-            if not part:
-                continue
-            size += len(part)
-            if self.kept is not None:
-                self.kept.append(part)
-                if size > self._most:
-                    self.kept = None
-            yield part
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.headers: Headers = scope["headers"]
+        self.path: str = scope["path"]
+        self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
+        self.method: str = scope["method"]
+        self.family = family_of(self.path, self.headers)
+        self.body: Body | None = None
+        self.exchange: Exchange | None = None
+        self.started = False
+        self.keeps_body = False
+
+    @property
+    def gone(self) -> bool:
+        return self.body is not None and self.body.client_gone
+
+    def header(self, name: bytes) -> str:
+        """Return the first value of a header, "" if there is none."""
+        for given, value in self.headers:
+            if given == name:
+                return value.decode("latin-1")
+        return ""
+
+    async def refuse(self, status: int, said: str) -> None:
+        """Answer with an error of the gateway."""
+        headers, body = refusal(self.family, status, said)
+        await self.begin(status, headers)
+        await self.write(body)
+        await self.end()
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        self.started = True
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, part: bytes) -> None:
+        await self.send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def end(self) -> None:
+        self.done()  # the end of a reply looks like the client's leaving
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def done(self) -> None:
+        """Watch the client no longer, and let its body go unless it is still read."""
+        if self.body is not None:
+            self.body.done()
 
 
-async def _followed_by(first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    for part in first:
-        yield part
-    async for part in rest:
-        yield part
+def leaves(raw_path: bytes) -> bool:
+    """Whether a path has a segment `..`, however it is written: it could leave the upstream's."""
+    if b".." not in raw_path and b"%" not in raw_path:
+        return False
+    plain = raw_path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").replace(b"%5c", b"/")
+    return b".." in plain.replace(b"\\", b"/").split(b"/")
 
 
-def _error(status: int, said: str) -> Response:
-    """Return an error of the gateway itself, in a form that clients of both providers read."""
-    error = {"type": "ctxmem_gateway", "message": f"ctxmem: {said}"}
-    return JSONResponse({"type": "error", "error": error}, status, headers={"x-ctxmem-error": "1"})
+def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Call something on a loop, if that still runs."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
 
 
 def create_app(
     settings: Settings,
     stage: Stage | None = None,
     note: Callable[[dict[str, Any]], None] | None = None,
-) -> ASGIApp:
+    routes: Sequence[BaseRoute] = (),
+) -> Gateway:
     """Return the gateway as an ASGI application."""
-    gateway = Gateway(settings, stage, note)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        await gateway.close()
-
-    return Starlette(
-        routes=[Route("/{path:path}", gateway.answer, methods=METHODS)],
-        lifespan=lifespan,
-    )
+    return Gateway(settings, stage, note, routes)

@@ -13,6 +13,8 @@ from httpx_sse import EventSource
 
 from ctxmem.gateway.wire import Asked, Reply, Wire
 
+_MOST_INFLATED = 128 << 20
+
 
 @dataclass(slots=True)
 class Exchange:
@@ -24,8 +26,10 @@ class Exchange:
         number: of the exchanges of this process.
         original: the body as the client sent it, in parts.
         asked: what it asks, None until it was read.
+        coding: the content coding of the body, "" if it has none.
         sent: the body that is sent instead, None for the client's own.
         why: why the client's own body is sent, "" if another is, or where nothing else was meant.
+        header: what the client is shown of what was changed, in the header `x-ctxmem`.
         facts: numbers about it, for metrics, spans and the page; see `facts.RequestFacts`.
         notes: what a stage remembers from `prepare` to `finish`.
     """
@@ -34,16 +38,19 @@ class Exchange:
     tenant: str
     number: int
     original: Sequence[bytes] = ()
+    coding: str = ""
     asked: Asked | None = None
     sent: bytes | None = None
     why: str = ""
+    header: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
     def read(self) -> Asked:
         """Return what the request asks; `Unreadable` or ValueError if it cannot be read."""
         if self.asked is None:
-            self.asked = self.wire.read(json.loads(b"".join(self.original)))
+            body = decoded(self.coding, self.original)
+            self.asked = self.wire.read(json.loads(body))
         return self.asked
 
 
@@ -72,15 +79,25 @@ def reply_of(wire: Wire, content_type: str, coding: str, parts: Sequence[bytes])
 
 def decoded(coding: str, parts: Sequence[bytes]) -> bytes:
     """Return a body without its content coding; what is missing at its end is left out."""
-    body = b"".join(parts)
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    coding = coding.strip().lower()
     if coding in ("", "identity"):
         return body
     if coding not in ("gzip", "x-gzip", "deflate"):
         raise ValueError(f"content coding {coding!r} is not known")
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body)
+        return _inflated(zlib.MAX_WBITS | 32, body)
     except zlib.error:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(body)
+        return _inflated(-zlib.MAX_WBITS, body)
+
+
+def _inflated(bits: int, body: bytes) -> bytes:
+    """Return what was deflated; a small body that makes a huge one is refused."""
+    stream = zlib.decompressobj(bits)
+    made = stream.decompress(body, _MOST_INFLATED)
+    if stream.unconsumed_tail:
+        raise ValueError(f"the body has more than {_MOST_INFLATED} bytes without its coding")
+    return made
 
 
 def events_in(body: bytes) -> Iterator[Any]:

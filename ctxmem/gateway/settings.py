@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ctxmem.errors import InputError
+from ctxmem.gateway.relay import Place
 from ctxmem.pricing import prices_of
 
 MODES = ("observe", "guard", "manage")
@@ -39,7 +40,10 @@ class Settings:
         token: what a client outside this machine has to show; needed where `host` is no loopback.
         recall: offer the model a tool that reads what left the window, and answer its calls.
         counter: as in `count_tokens`; None: by the model.
+        proxy: a proxy on the way to the upstreams: its address, "env" for the one that the
+            environment names, "" for none.
         most_read: bytes of a body that is looked into; a longer one is passed on unread.
+        most_body: bytes that a request may have; a longer one is refused.
         show_text: whether the page shows texts of conversations.
         workers: processes.
     """
@@ -54,7 +58,9 @@ class Settings:
     token: str | None = None
     recall: bool = False
     counter: str | None = None
-    most_read: int = 64 << 20
+    proxy: str = ""
+    most_read: int = 32 << 20
+    most_body: int = 512 << 20
     show_text: bool = False
     workers: int = 1
 
@@ -74,6 +80,10 @@ class Settings:
                 f"host is {self.host!r}, which other machines reach: give a token that clients "
                 "have to show (--token), or listen on 127.0.0.1"
             )
+        if not 0 <= self.port < 1 << 16:
+            raise InputError(f"port is {self.port}; expected 0 to 65535")
+        if self.proxy not in ("", "env") and not _is_address(self.proxy):
+            raise InputError('the proxy is no address such as http://proxy:3128, and not "env"')
         if self.workers < 1:
             raise InputError(f"workers is {self.workers}; expected 1 or more")
         if self.workers > 1 and self.store == ":memory:":
@@ -85,6 +95,11 @@ class Settings:
         `family` is "openai", "anthropic", or "" for a path that belongs to neither.
         """
         return self.upstreams.get(family) or self.upstreams.get("", "") or self._only()
+
+    def place(self, family: str) -> Place | None:
+        """Return the upstream that requests of a family go to, None if there is none."""
+        url = self.upstream(family)
+        return Place.of(url) if url else None
 
     def _only(self) -> str:
         return next(iter(self.upstreams.values())) if len(self.upstreams) == 1 else ""
@@ -106,13 +121,18 @@ class Settings:
 def _check_upstream(name: str, url: str) -> None:
     if name and name not in WIRES:
         raise InputError(f"upstream {name!r} is none of {', '.join(WIRES)}")
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or parts.query or parts.fragment or parts.username:
+    parts = urlsplit(url) if _is_address(url) else None
+    if parts is None or parts.query or parts.fragment or parts.username:
         raise InputError(
             f"upstream is {url!r}; expected an address such as https://api.openai.com, without a "
             "query, a fragment or a user"
         )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and url.isascii() and url.isprintable() and " " not in url
