@@ -39,6 +39,7 @@ from ctxmem.memory.session_log import SessionLog, damage_callback, write_rows
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
+from ctxmem.memory.window_parts import tokens_by_part
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
@@ -357,9 +358,10 @@ class Memory:
                 for i, message in enumerate(accepted.messages)
             ]
             tokens, stable = sum(costs), sum(costs[: accepted.volatile_from])
+        tokens += self._request
         return MemoryWindow(
             messages=accepted.messages,
-            tokens=tokens + self._request,
+            tokens=tokens,
             budget=self.budget,
             stable_tokens=stable + self._request,
             volatile_from=accepted.volatile_from,
@@ -371,6 +373,7 @@ class Memory:
                 *(entry.item for entry in state.entries if entry.item >= 0),
                 *(index for index, _, _ in plan.pending),
             ),
+            parts=tokens_by_part(state, plan, found.tokens if found else 0, tokens),
         )
 
     def _breakpoints(self, stable: int) -> tuple[int, ...]:

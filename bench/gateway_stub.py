@@ -1,0 +1,83 @@
+"""A light upstream for `gateway_latency`: answers every POST after a fixed time.
+
+It is run as a process of its own, and prints its port in a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import cast
+
+REPLY = json.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": "gpt-4o",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "The museum opens at nine. " * 20},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 120},
+    }
+).encode()
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+    b"x-request-id: req_1\r\ncontent-length: %d\r\n\r\n" % len(REPLY)
+)
+
+
+class Stub(asyncio.Protocol):
+    """Reads requests by their content-length only."""
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        self._head = b""
+        self._left = -1
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, and answer if that was all."""
+        if self._left < 0:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            found = self._head[:end].lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+            self._left = int(found or 0) - (len(self._head) - end - 4)
+            self._head = b""
+        else:
+            self._left -= len(data)
+        if self._left <= 0:
+            self._left = -1
+            self._loop.call_later(self._delay, self._answer)
+
+    def _answer(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(HEAD + REPLY)
+
+
+async def serve(delay: float) -> None:
+    """Serve until the process is ended."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Stub(delay), "127.0.0.1", 0, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    try:
+        import uvloop
+
+        uvloop.install()
+    except ImportError:
+        pass
+    asyncio.run(serve(float(sys.argv[1])))

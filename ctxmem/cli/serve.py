@@ -1,0 +1,102 @@
+"""ctxmem serve: the gateway, in front of any client."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from ctxmem.cli.reading import DONE
+from ctxmem.errors import InputError, MissingExtraError
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its options."""
+    serve = commands.add_parser(
+        "serve",
+        help="stand between clients and a provider: observe, guard or manage what they send",
+        description="Pass the requests of any client on to a provider. 'observe' changes nothing "
+        "and shows what fills the windows; 'guard' repairs what would be refused and trims what is "
+        "too long; 'manage' keeps conversations within a budget, and never makes them dearer.",
+    )
+    serve.add_argument(
+        "--upstream",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="the provider's address; openai=URL and anthropic=URL name one for each format",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8787, help="port to listen on (8787)")
+    serve.add_argument("--mode", choices=("observe", "guard", "manage"), default="observe")
+    serve.add_argument("--budget", type=int, metavar="N", help="tokens of a managed request")
+    serve.add_argument("--prices", metavar="ROW", help="row of the price table; by the model")
+    serve.add_argument("--store", metavar="PATH", help="where conversations are kept")
+    serve.add_argument(
+        "--token",
+        help="what clients have to show; needed beyond this machine; CTXMEM_GATEWAY_TOKEN too",
+    )
+    serve.add_argument("--recall", action="store_true", help="offer a tool that reads what left")
+    serve.add_argument("--counter", metavar="NAME", help="as in ctxmem.count_tokens; by the model")
+    serve.add_argument(
+        "--proxy",
+        default="",
+        metavar="URL|env",
+        help="a proxy on the way to the upstream; env: the one that the environment names",
+    )
+    serve.add_argument(
+        "--max-body", type=int, default=512, metavar="MB", help="longest request (512)"
+    )
+    serve.add_argument("--show-text", action="store_true", help="show texts on the page")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes (1)")
+    serve.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    try:
+        from ctxmem.gateway.serving import serve
+        from ctxmem.gateway.settings import Settings
+    except ImportError as error:
+        raise MissingExtraError(
+            f"ctxmem serve needs {error.name}, which is not installed; install it with "
+            "pip install 'ctxmem[serve]'"
+        ) from error
+    names = ("host", "port", "mode", "budget", "prices", "token", "recall", "counter", "proxy")
+    given = {name: getattr(arguments, name) for name in names}
+    given["token"] = arguments.token or os.environ.get("CTXMEM_GATEWAY_TOKEN") or None
+    if arguments.store:
+        given["store"] = arguments.store
+    settings = Settings(
+        upstreams=_upstreams(arguments.upstream),
+        show_text=arguments.show_text,
+        workers=arguments.workers,
+        most_body=arguments.max_body << 20,
+        **given,
+    )
+    serve(settings, _say)
+    return DONE
+
+
+def _say(settings: Any) -> None:
+    """Say where the gateway is: first in a line for programs, whose second word is the address."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    where = f"http://{host}:{settings.port}"
+    print(f"listening {where}", file=sys.stderr)
+    print(
+        f"ctxmem serve: mode {settings.mode}, page at {where}/ctxmem/", file=sys.stderr, flush=True
+    )
+    if settings.token:
+        print("ctxmem serve: clients have to show the token in x-ctxmem-token", file=sys.stderr)
+
+
+def _upstreams(given: list[str]) -> dict[str, str]:
+    made: dict[str, str] = {}
+    for one in given:
+        name, equals, url = one.partition("=")
+        key, value = (name, url) if equals and "/" not in name else ("", one)
+        if key in made:
+            raise InputError(f"two upstreams are given for {key or 'all requests'}")
+        made[key] = value
+    return made

@@ -1,0 +1,468 @@
+"""The gateway as an ASGI application: every path is the provider's, but /ctxmem/ and /metrics.
+
+What a client sends is passed on, and so is what comes back, in the order and in the parts in which
+it comes. Reading, counting and changing is done by a stage, which never makes a request fail: its
+faults are counted, and the request goes on as the client wrote it.
+
+Traffic is answered here and not by Starlette's routes, whose layers take longer than all the rest;
+those serve the gateway's own pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import perf_counter
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
+from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
+from ctxmem.gateway.refusals import refusal
+from ctxmem.gateway.relay import (
+    Answer,
+    BrokenOff,
+    Headers,
+    Place,
+    UpstreamError,
+    Upstreams,
+    to_client,
+    to_upstream,
+)
+from ctxmem.gateway.security import Doorkeeper, without_token
+from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.wire import family_of, wire_of
+
+log = logging.getLogger("ctxmem.gateway")
+
+OWN_PATHS = ("/ctxmem/", "/ctxmem", "/metrics")
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_REFUSED = frozenset((400, 404, 413, 422))
+"""Answers after which a changed request is sent once more as the client wrote it."""
+_HEAD_FAILED = 502
+_CLIENT_LEFT = 499
+"""What is noted for a request whose client did not wait for the reply."""
+_MOST_STATUS = 599  # of what a server may answer with
+_UNREAD_KEPT = 1 << 20  # bytes of a body that is not looked into, kept to send it again
+_MOST_HELD = 256 << 20  # bytes of all bodies at once
+_MOST_WAITING = 512  # exchanges that wait to be looked into
+_THREADS = 8
+
+
+class Gateway:
+    """Takes clients' requests to the upstream, through the stage of the mode.
+
+    Args:
+        settings: the options.
+        stage: what the mode does; None: nothing.
+        note: called with the facts of every exchange that was looked into, in a worker thread.
+        routes: the gateway's own pages, below /ctxmem/ and at /metrics.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stage: Stage | None = None,
+        note: Callable[[dict[str, Any]], None] | None = None,
+        routes: Sequence[BaseRoute] = (),
+    ) -> None:
+        self.settings, self.stage, self._note = settings, stage, note
+        self.door = Doorkeeper(settings)
+        self.upstreams = Upstreams(settings.proxy)
+        self._pages = Starlette(routes=list(routes))
+        self._numbers = itertools.count(1)
+        self._changes = stage is not None and settings.mode != "observe"
+        self._held = Held(_MOST_HELD)
+        # What only looks at requests has one thread, so that it never takes the processor from
+        # those that pass through more than once at a time.
+        self._threads = ThreadPoolExecutor(_THREADS if self._changes else 1, "ctxmem-gateway")
+        self._waiting = 0
+        self.skipped = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        kind = scope["type"]
+        if kind == "http":
+            client = _Client(scope, receive, send)
+            try:
+                await self._answer(client)
+            except (ClientGone, asyncio.CancelledError):
+                # The client left, or the process ends: nobody waits for the rest. If the reply had
+                # begun its end is missing, and the server closes the connection.
+                client.done()
+                if not client.gone and not client.started:
+                    await client.refuse(503, "the gateway is shutting down")
+                self._left(client)
+            finally:
+                client.done()
+                if client.body is not None and not client.keeps_body:
+                    client.body.kept.drop()
+        elif kind == "lifespan":
+            await self._live(receive, send)
+        elif kind == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _left(self, client: _Client) -> None:
+        """Write down a request that ended before its reply began."""
+        exchange = client.exchange
+        if exchange is not None and not client.keeps_body:
+            exchange.facts["status"] = _CLIENT_LEFT
+            self._finish_later(client, exchange, _CLIENT_LEFT, None, None)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            await send({"type": "lifespan.startup.complete"})
+
+    async def _answer(self, client: _Client) -> None:
+        started = perf_counter()
+        path, headers = client.path, client.headers
+        own = path.startswith(OWN_PATHS[0]) or path in OWN_PATHS
+        refused = self.door.refuses(headers, own=own)
+        if refused:
+            await client.refuse(*refused)
+            return
+        if own:
+            await self._pages(client.scope, client.receive, client.send)
+            return
+        place = self.settings.place(client.family)
+        problem = self._problem(client, place)
+        if problem or place is None:
+            await client.refuse(*(problem or (404, "no upstream is given for this path")))
+            return
+        target = place.target(client.raw_path, client.scope["query_string"])
+        wire = wire_of(client.method, path) if self.stage is not None else None
+        if wire is None:
+            kept = Kept(self._held, _UNREAD_KEPT)
+            client.body = Body(client.receive, kept, self.settings.most_body)
+            await self._pass(client, place, target, without_token(headers), None, started)
+            return
+        exchange = Exchange(wire, self.door.tenant(headers), next(self._numbers))
+        exchange.facts = {"wire": wire.name, "mode": self.settings.mode}
+        exchange.coding = client.header(b"content-encoding")
+        client.exchange = exchange
+        client.body = Body(
+            client.receive, Kept(self._held, self.settings.most_read), self.settings.most_body
+        )
+        way = self._change if self._changes else self._pass
+        await way(client, place, target, without_token(headers), exchange, started)
+
+    def _problem(self, client: _Client, place: Place | None) -> tuple[int, str] | None:
+        """Return why a request is not passed on."""
+        if place is None:
+            return 404, "no upstream is given for this path"
+        if client.method not in _METHODS:
+            return 405, f"the method {client.method[:20]} is not passed on"
+        if client.header(b"upgrade").lower() == "websocket":
+            return 426, "websockets are not passed on; use HTTP"
+        if leaves(client.raw_path):
+            return 400, "the path has a segment '..'"
+        length = client.header(b"content-length")
+        if length.isdigit() and int(length) > self.settings.most_body:
+            return 413, f"the request has more than {self.settings.most_body} bytes"
+        return None
+
+    async def _pass(
+        self,
+        client: _Client,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        exchange: Exchange | None,
+        started: float,
+    ) -> None:
+        """Pass a request on while it comes."""
+        body = client.body
+        assert body is not None
+        sent = perf_counter()
+        try:
+            answer = await self.upstreams.send(
+                client.method, place, target, to_upstream(headers, place), body
+            )
+        except UpstreamError as error:
+            await self._unreachable(client, exchange, error)
+            return
+        except TooLong:
+            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            return
+        if exchange is not None:
+            exchange.original = body.kept.parts or ()
+            exchange.why = "" if body.kept.parts is not None else "too long"
+        await self._reply(client, answer, exchange, started, sent)
+
+    async def _change(
+        self,
+        client: _Client,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        exchange: Exchange,
+        started: float,
+    ) -> None:
+        """Pass a request on as the stage writes it, and as the client did if that is refused."""
+        try:
+            parts = await self._prepare(client, exchange)
+        except TooLong:
+            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            return
+        sent = perf_counter()
+        try:
+            if exchange.sent is not None:
+                changed = exchange.sent
+                answer = await self.upstreams.send(
+                    client.method, place, target, to_upstream(headers, place, len(changed)),
+                    [changed],
+                )  # fmt: skip
+                if answer.status_code not in _REFUSED:
+                    await self._reply(client, answer, exchange, started, sent)
+                    return
+                log.warning("a changed request was refused (%d)", answer.status_code)
+                await answer.aclose()
+                exchange.sent, exchange.why, exchange.header = None, "refused", ""
+            answer = await self.upstreams.send(
+                client.method, place, target, to_upstream(headers, place), parts
+            )
+        except UpstreamError as error:
+            await self._unreachable(client, exchange, error)
+            return
+        except TooLong:
+            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            return
+        await self._reply(client, answer, exchange, started, sent)
+
+    async def _prepare(
+        self, client: _Client, exchange: Exchange
+    ) -> Sequence[bytes] | AsyncIterator[bytes]:
+        """Read a request and let the stage write another; return the client's own body."""
+        body = client.body
+        assert body is not None
+        arriving, first = body.parts(), []
+        async for part in arriving:
+            first.append(part)
+            if body.kept.parts is None:  # what was read of it, and the rest as it comes
+                exchange.why = "too long"
+                return followed_by(first, arriving)
+        exchange.original = first
+        exchange.sent = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._prepared, exchange
+        )
+        return first
+
+    def _prepared(self, exchange: Exchange) -> bytes | None:
+        assert self.stage is not None
+        try:
+            return self.stage.prepare(exchange)
+        except Exception as error:
+            self._fault(exchange, "prepare", error)
+            exchange.header = ""
+            return None
+
+    def _fault(self, exchange: Exchange, stage: str, error: Exception) -> None:
+        """Count a fault of ours; the request goes on without us. Texts may be in the error."""
+        exchange.why = exchange.why or "fault"
+        exchange.facts["fault"] = stage
+        log.error("%s failed: %s", stage, type(error).__name__, exc_info=log.isEnabledFor(10))
+
+    async def _unreachable(
+        self, client: _Client, exchange: Exchange | None, error: UpstreamError
+    ) -> None:
+        if exchange is not None:
+            exchange.facts["status"] = _HEAD_FAILED
+            self._finish_later(client, exchange, _HEAD_FAILED, None, None)
+        await client.refuse(_HEAD_FAILED, f"the upstream did not answer ({error})")
+
+    # Replies --------------------------------------------------------------------------------------
+
+    async def _reply(
+        self,
+        client: _Client,
+        answer: Answer,
+        exchange: Exchange | None,
+        started: float,
+        sent: float,
+    ) -> None:
+        """Pass a reply on as it comes; the upstream is let go when the client leaves."""
+        now = perf_counter()
+        status = answer.status_code
+        headers = to_client(answer.headers, status)
+        if exchange is not None:
+            exchange.facts["status"] = status
+            exchange.facts["seconds_added"] = sent - started
+            exchange.facts["seconds_upstream"] = now - sent
+            exchange.facts["passed_through"] = exchange.sent is None
+            if exchange.header:
+                headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
+        kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
+        try:
+            if status > _MOST_STATUS:
+                await client.refuse(_HEAD_FAILED, f"the upstream answered with status {status}")
+                return
+            await client.begin(status, headers)
+            async for part in answer.parts():
+                if kept is not None:
+                    kept.add(part)
+                await client.write(part)
+            await client.end()
+        except BrokenOff as error:
+            # The end of the reply is missing, and the client has to see that: the server closes the
+            # connection of a reply that has no end.
+            log.warning("the upstream broke off within a reply (%s)", error)
+            if exchange is not None:
+                exchange.facts["broken_off"] = True
+        finally:
+            await answer.aclose()
+            if exchange is not None:
+                self._finish_later(client, exchange, status, answer, kept)
+
+    def _finish_later(
+        self,
+        client: _Client,
+        exchange: Exchange,
+        status: int,
+        answer: Answer | None,
+        kept: Kept | None,
+    ) -> None:
+        """Have a worker read the reply; when too much waits, only what is known is noted."""
+        loop = asyncio.get_running_loop()
+        bodies = [one for one in (kept, client.body.kept if client.body else None) if one]
+        client.keeps_body = True
+        if self._waiting >= _MOST_WAITING and not self._changes:
+            self.skipped += 1
+            exchange.facts["skipped"] = True
+            exchange.original = ()
+            kept, answer = None, None
+        self._waiting += 1
+
+        def over() -> None:
+            self._waiting -= 1
+            for one in bodies:
+                one.drop()
+
+        task = self._threads.submit(self._finished, exchange, status, answer, kept)
+        task.add_done_callback(lambda _: _on(loop, over))
+
+    def _finished(
+        self, exchange: Exchange, status: int, answer: Answer | None, kept: Kept | None
+    ) -> None:
+        """Read a reply, and give it to the stage."""
+        reply = None
+        if answer is not None and kept is not None and kept.parts is not None and status < 400:
+            try:
+                reply = reply_of(
+                    exchange.wire,
+                    answer.header(b"content-type"),
+                    answer.header(b"content-encoding"),
+                    kept.parts,
+                )
+            except Exception as error:
+                self._fault(exchange, "read reply", error)
+        assert self.stage is not None
+        if not exchange.facts.get("skipped"):
+            try:
+                self.stage.finish(exchange, status, reply)
+            except Exception as error:
+                self._fault(exchange, "finish", error)
+        if self._note is not None:
+            try:
+                self._note(exchange.facts)
+            except Exception as error:
+                self._fault(exchange, "note", error)
+        # What the exchange holds is not needed any more, though its facts may be.
+        exchange.original, exchange.sent, exchange.asked = (), None, None
+
+    async def close(self) -> None:
+        """Wait for what is still written down, and close the connections."""
+        await asyncio.get_running_loop().run_in_executor(
+            None, lambda: self._threads.shutdown(wait=True, cancel_futures=not self._changes)
+        )
+        await self.upstreams.close()
+
+
+class _Client:
+    """The side of the client in one request (ASGI)."""
+
+    __slots__ = (
+        *("body", "exchange", "family", "headers", "keeps_body", "method", "path"),
+        *("raw_path", "receive", "scope", "send", "started"),
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.headers: Headers = scope["headers"]
+        self.path: str = scope["path"]
+        self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
+        self.method: str = scope["method"]
+        self.family = family_of(self.path, self.headers)
+        self.body: Body | None = None
+        self.exchange: Exchange | None = None
+        self.started = False
+        self.keeps_body = False
+
+    @property
+    def gone(self) -> bool:
+        return self.body is not None and self.body.client_gone
+
+    def header(self, name: bytes) -> str:
+        """Return the first value of a header, "" if there is none."""
+        for given, value in self.headers:
+            if given == name:
+                return value.decode("latin-1")
+        return ""
+
+    async def refuse(self, status: int, said: str) -> None:
+        """Answer with an error of the gateway."""
+        headers, body = refusal(self.family, status, said)
+        await self.begin(status, headers)
+        await self.write(body)
+        await self.end()
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        self.started = True
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, part: bytes) -> None:
+        await self.send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def end(self) -> None:
+        self.done()  # the end of a reply looks like the client's leaving
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def done(self) -> None:
+        """Watch the client no longer, and let its body go unless it is still read."""
+        if self.body is not None:
+            self.body.done()
+
+
+def leaves(raw_path: bytes) -> bool:
+    """Whether a path has a segment `..`, however it is written: it could leave the upstream's."""
+    if b".." not in raw_path and b"%" not in raw_path:
+        return False
+    plain = raw_path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").replace(b"%5c", b"/")
+    return b".." in plain.replace(b"\\", b"/").split(b"/")
+
+
+def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Call something on a loop, if that still runs."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
+
+
+def create_app(
+    settings: Settings,
+    stage: Stage | None = None,
+    note: Callable[[dict[str, Any]], None] | None = None,
+    routes: Sequence[BaseRoute] = (),
+) -> Gateway:
+    """Return the gateway as an ASGI application."""
+    return Gateway(settings, stage, note, routes)

@@ -1,0 +1,111 @@
+"""One request and its reply on their way through the gateway."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import httpx
+from httpx_sse import EventSource
+
+from ctxmem.gateway.wire import Asked, Reply, Wire
+
+_MOST_INFLATED = 128 << 20
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of one request, and of its reply once that is there.
+
+    Attributes:
+        wire: its format.
+        tenant: whose it is.
+        number: of the exchanges of this process.
+        original: the body as the client sent it, in parts.
+        asked: what it asks, None until it was read.
+        coding: the content coding of the body, "" if it has none.
+        sent: the body that is sent instead, None for the client's own.
+        why: why the client's own body is sent, "" if another is, or where nothing else was meant.
+        header: what the client is shown of what was changed, in the header `x-ctxmem`.
+        facts: numbers about it, for metrics, spans and the page; see `facts.RequestFacts`.
+        notes: what a stage remembers from `prepare` to `finish`.
+    """
+
+    wire: Wire
+    tenant: str
+    number: int
+    original: Sequence[bytes] = ()
+    coding: str = ""
+    asked: Asked | None = None
+    sent: bytes | None = None
+    why: str = ""
+    header: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def read(self) -> Asked:
+        """Return what the request asks; `Unreadable` or ValueError if it cannot be read."""
+        if self.asked is None:
+            body = decoded(self.coding, self.original)
+            self.asked = self.wire.read(json.loads(body))
+        return self.asked
+
+
+class Stage(Protocol):
+    """What a mode does with an exchange; both run in a worker thread and may raise anything."""
+
+    def prepare(self, exchange: Exchange) -> bytes | None:
+        """Return the body to send instead of the client's, None for the client's own."""
+
+    def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
+        """Take in how it went; `reply` is None if it was an error or could not be read."""
+
+
+def reply_of(wire: Wire, content_type: str, coding: str, parts: Sequence[bytes]) -> Reply:
+    """Return what a reply says, streamed or not.
+
+    Raises:
+        ValueError: it is no JSON, or of a coding that is not known.
+        Unreadable: it is not of the format.
+    """
+    body = decoded(coding, parts)
+    if content_type.startswith("text/event-stream"):
+        return wire.reply(wire.gather(events_in(body)))
+    return wire.reply(json.loads(body))
+
+
+def decoded(coding: str, parts: Sequence[bytes]) -> bytes:
+    """Return a body without its content coding; what is missing at its end is left out."""
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    coding = coding.strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"content coding {coding!r} is not known")
+    try:
+        return _inflated(zlib.MAX_WBITS | 32, body)
+    except zlib.error:
+        return _inflated(-zlib.MAX_WBITS, body)
+
+
+def _inflated(bits: int, body: bytes) -> bytes:
+    """Return what was deflated; a small body that makes a huge one is refused."""
+    stream = zlib.decompressobj(bits)
+    made = stream.decompress(body, _MOST_INFLATED)
+    if stream.unconsumed_tail:
+        raise ValueError(f"the body has more than {_MOST_INFLATED} bytes without its coding")
+    return made
+
+
+def events_in(body: bytes) -> Iterator[Any]:
+    """Yield the JSON of each server-sent event; what is no JSON is left out."""
+    stream = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+    for event in EventSource(stream).iter_sse():
+        if event.data[:1] == "{":
+            try:
+                yield json.loads(event.data)
+            except ValueError:
+                continue

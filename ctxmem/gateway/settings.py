@@ -1,0 +1,138 @@
+"""What a gateway was told to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ctxmem.errors import InputError
+from ctxmem.gateway.relay import Place
+from ctxmem.pricing import prices_of
+
+MODES = ("observe", "guard", "manage")
+WIRES = ("openai", "anthropic")
+LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+
+
+def default_store() -> str:
+    """Return the file that conversations are kept in if no other store is named."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return str(Path(data) / "ctxmem" / "gateway.db")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of `ctxmem serve`.
+
+    Attributes:
+        upstreams: where requests go: a URL for all ("") or for one family of wire formats
+            ("openai", "anthropic").
+        host, port: where the gateway listens; port 0 takes a free one.
+        mode: "observe", "guard" or "manage".
+        budget: tokens that a managed request may have, tools and system message included; None:
+            what the model takes.
+        prices: row of `ctxmem.PRICES`; None: by the provider and the model.
+        store: where conversations are kept: a path, ":memory:" or a DSN.
+        token: what a client outside this machine has to show; needed where `host` is no loopback.
+        recall: offer the model a tool that reads what left the window, and answer its calls.
+        counter: as in `count_tokens`; None: by the model.
+        proxy: a proxy on the way to the upstreams: its address, "env" for the one that the
+            environment names, "" for none.
+        most_read: bytes of a body that is looked into; a longer one is passed on unread.
+        most_body: bytes that a request may have; a longer one is refused.
+        show_text: whether the page shows texts of conversations.
+        workers: processes.
+    """
+
+    upstreams: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8787
+    mode: str = "observe"
+    budget: int | None = None
+    prices: str | None = None
+    store: str = field(default_factory=default_store)
+    token: str | None = None
+    recall: bool = False
+    counter: str | None = None
+    proxy: str = ""
+    most_read: int = 32 << 20
+    most_body: int = 512 << 20
+    show_text: bool = False
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.upstreams:
+            raise InputError("no upstream is given; name the provider's address: --upstream URL")
+        for name, url in self.upstreams.items():
+            _check_upstream(name, url)
+        if self.mode not in MODES:
+            raise InputError(f"mode is {self.mode!r}; expected one of {', '.join(MODES)}")
+        if self.budget is not None and self.budget < 1:
+            raise InputError(f"budget is {self.budget}; expected a number of tokens")
+        if self.prices is not None:
+            prices_of(self.prices)
+        if self.host not in LOOPBACK and not self.token:
+            raise InputError(
+                f"host is {self.host!r}, which other machines reach: give a token that clients "
+                "have to show (--token), or listen on 127.0.0.1"
+            )
+        if not 0 <= self.port < 1 << 16:
+            raise InputError(f"port is {self.port}; expected 0 to 65535")
+        if self.proxy not in ("", "env") and not _is_address(self.proxy):
+            raise InputError('the proxy is no address such as http://proxy:3128, and not "env"')
+        if self.workers < 1:
+            raise InputError(f"workers is {self.workers}; expected 1 or more")
+        if self.workers > 1 and self.store == ":memory:":
+            raise InputError("several workers cannot share ':memory:'; give --store a file")
+
+    def upstream(self, family: str) -> str:
+        """Return the address that requests of a family of wire formats go to, "" if there is none.
+
+        `family` is "openai", "anthropic", or "" for a path that belongs to neither.
+        """
+        return self.upstreams.get(family) or self.upstreams.get("", "") or self._only()
+
+    def place(self, family: str) -> Place | None:
+        """Return the upstream that requests of a family go to, None if there is none."""
+        url = self.upstream(family)
+        return Place.of(url) if url else None
+
+    def _only(self) -> str:
+        return next(iter(self.upstreams.values())) if len(self.upstreams) == 1 else ""
+
+    def to_json(self) -> str:
+        """Return the settings as JSON, for worker processes."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Return the settings that `to_json` wrote."""
+        return cls(**json.loads(text))
+
+    def with_port(self, port: int) -> Settings:
+        """Return the settings with the port that was taken."""
+        return replace(self, port=port)
+
+
+def _check_upstream(name: str, url: str) -> None:
+    if name and name not in WIRES:
+        raise InputError(f"upstream {name!r} is none of {', '.join(WIRES)}")
+    parts = urlsplit(url) if _is_address(url) else None
+    if parts is None or parts.query or parts.fragment or parts.username:
+        raise InputError(
+            f"upstream is {url!r}; expected an address such as https://api.openai.com, without a "
+            "query, a fragment or a user"
+        )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and url.isascii() and url.isprintable() and " " not in url
