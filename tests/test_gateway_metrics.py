@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry import trace
@@ -47,6 +48,7 @@ FULL = RequestFacts(
     dropped=12,
     recalled=2,
     prefix_reused=600,
+    prefix_broken="tools",
     edit=True,
     edit_reason="pays",
     usage=Usage(input=1000, cached=600, written=300, output=50),
@@ -122,6 +124,9 @@ def test_facts_are_read_from_what_stages_note():
     facts = RequestFacts.read(noted)
     assert RequestFacts(wire="chat", mode="guard", usage=Usage(input=7)) == facts
     assert FULL == RequestFacts.read(FULL.to_dict())
+    usage = SimpleNamespace(input=7, cached=None, output=2)  # as a wire format reads it
+    assert Usage(input=7, output=2) == RequestFacts.read({"usage": usage}).usage
+    assert Usage() == RequestFacts.read({"usage": MARK}).usage
 
 
 def test_savings_are_split_between_the_providers_cache_and_ctxmem():
@@ -156,6 +161,7 @@ def test_an_exchange_is_counted_once_in_every_metric():
         ("usage_tokens_total", "cached", FULL.response_model): 600,
         ("usage_tokens_total", "written", FULL.response_model): 300,
         ("usage_tokens_total", "output", FULL.response_model): 50,
+        ("prefix_breaks_total", "tools"): 1,
         ("edits_total", "pays"): 1,
         ("passed_through_total", "too long"): 1,
         ("faults_total", "read reply"): 1,
@@ -462,7 +468,7 @@ def test_a_formatter_that_knows_no_facts_writes_the_message(caplog):
 def test_nothing_that_a_user_wrote_is_in_metrics_spans_or_lines(ended, lines, caplog):
     caplog.set_level(logging.DEBUG)
     texts = {name: MARK for name in RequestFacts.__slots__ if isinstance(getattr(FULL, name), str)}
-    assert 9 == len(texts)
+    assert 10 == len(texts)
     facts = RequestFacts(**texts, tokens={MARK: 3}, usage=Usage(input=3), edit=True, status=400)
     metrics = Metrics()
     metrics.note(facts)

@@ -63,6 +63,10 @@ METRICS: Final = {
         *("counter", ("kind", "model")),
         "Tokens that providers reported: input (cached ones included), cached, written, output.",
     ),
+    "ctxmem_gateway_prefix_breaks_total": Metric(
+        *("counter", ("by",)),
+        "Requests whose beginning differs from the one before: by model, tools, system or message.",
+    ),
     "ctxmem_gateway_edits_total": Metric("counter", ("reason",), "Edits of windows."),
     "ctxmem_gateway_passed_through_total": Metric(
         "counter", ("reason",), "Requests that were passed on as the client wrote them."
@@ -175,6 +179,8 @@ class Metrics:
             model = self._model(facts.response_model or facts.model)
             for kind in ("input", "cached", "written", "output"):
                 self._add(getattr(facts.usage, kind), "usage_tokens_total", kind, model)
+        if facts.prefix_broken:
+            self._of("prefix_breaks_total", facts.prefix_broken).inc()
         if facts.edit:
             self._of("edits_total", facts.edit_reason or OTHER).inc()
         if facts.passed_through:
