@@ -300,7 +300,7 @@ class Gateway:
             exchange.facts["status"] = status
             exchange.facts["seconds_added"] = sent - started
             exchange.facts["seconds_upstream"] = now - sent
-            exchange.facts["passed_through"] = exchange.sent is None
+            exchange.facts["passed_through"] = exchange.why if exchange.sent is None else ""
             if exchange.header:
                 headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
         kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
