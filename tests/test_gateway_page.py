@@ -539,7 +539,7 @@ def visit(address, tmp_path, *flags):
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
          "--disable-component-update", "--no-first-run", "--enable-logging=stderr",
          f"--log-net-log={tmp_path / 'net.json'}", f"--user-data-dir={tmp_path / 'profile'}",
-         "--timeout=4000", *flags, "--dump-dom", address],
+         "--virtual-time-budget=4000", *flags, "--dump-dom", address],
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     log = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
@@ -599,13 +599,11 @@ def test_the_page_works_by_keyboard_at_every_width(tmp_path, monkeypatch, width)
         lambda: (driven, re.sub("script-src '[^']*'", "script-src 'unsafe-inline'", policy)),
     )
     with Served(app_of(hostile_traffic(), show_text=True, mode="manage")) as served:
-        shown, console = visit(
-            f"{served.address}/ctxmem/", tmp_path, f"--window-size={width},900"
-        )
+        shown, console = visit(f"{served.address}/ctxmem/", tmp_path, f"--window-size={width},900")
     found = re.search(r'data-result="([^"]*)"', shown)
     assert found, console
     assert json.loads(found[1].replace("&quot;", '"')) == [
-        *(True, "request 1 of 1", "2", "13"),
+        *(True, "request 1 of 1", "2", "14"),
         *(True, 1, "true", "paused", True, True),
     ]
 
