@@ -1,4 +1,4 @@
-"""The live page: what it keeps, what it says of it, and how a browser is kept from anything else."""
+"""The live page: what it keeps and says, and how a browser is kept from anything else."""
 
 from __future__ import annotations
 
