@@ -23,7 +23,7 @@ from ctxmem.errors import (
 )
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
-from ctxmem.memory import editing, tool
+from ctxmem.memory import editing, tool, tracing
 from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
@@ -39,6 +39,7 @@ from ctxmem.memory.session_log import SessionLog, damage_callback, write_rows
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
+from ctxmem.memory.window_parts import tokens_by_part
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
@@ -211,6 +212,7 @@ class Memory:
 
     # Appending ------------------------------------------------------------------------------------
 
+    @tracing.append_span
     def append(
         self, message_or_chunk: Any, *, pinned: bool = False, at: float | datetime | None = None
     ) -> list[str]:
@@ -234,6 +236,7 @@ class Memory:
 
     # Windows --------------------------------------------------------------------------------------
 
+    @tracing.window_span
     def window(self, query: str | None = None) -> MemoryWindow:
         """Return the messages to send now.
 
@@ -355,9 +358,10 @@ class Memory:
                 for i, message in enumerate(accepted.messages)
             ]
             tokens, stable = sum(costs), sum(costs[: accepted.volatile_from])
+        tokens += self._request
         return MemoryWindow(
             messages=accepted.messages,
-            tokens=tokens + self._request,
+            tokens=tokens,
             budget=self.budget,
             stable_tokens=stable + self._request,
             volatile_from=accepted.volatile_from,
@@ -369,6 +373,7 @@ class Memory:
                 *(entry.item for entry in state.entries if entry.item >= 0),
                 *(index for index, _, _ in plan.pending),
             ),
+            parts=tokens_by_part(state, plan, found.tokens if found else 0, tokens),
         )
 
     def _breakpoints(self, stable: int) -> tuple[int, ...]:
@@ -396,6 +401,7 @@ class Memory:
 
     # Faults ---------------------------------------------------------------------------------------
 
+    @tracing.recall_span
     def recall(self, query: str, k: int = 5, *, scope: str = "session") -> list[Page]:
         """Return the k pages that answer a query best, of all that were appended, best first.
 
