@@ -18,7 +18,6 @@ import uvicorn
 from ctxmem.gateway import traffic as traffic_module
 from ctxmem.gateway.app import create_app
 from ctxmem.gateway.page import document_and_policy, page_routes
-from ctxmem.gateway.parts import part_of
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import CONVERSATIONS, DRAWN, REQUESTS, ROW, Traffic
 from ctxmem.memory.receipts import Receipt
@@ -466,26 +465,6 @@ def test_parts_are_told_apart_whatever_colours_a_person_sees(colours):
         for a, b in itertools.combinations(DRAWN, 2):
             apart = sum((x - y) ** 2 for x, y in zip(seen[a], seen[b], strict=True)) ** 0.5
             assert apart >= 15, (kind, a, b)
-
-
-@pytest.mark.parametrize(
-    "message, part",
-    [
-        ({"role": "user", "content": "hi"}, "user"),
-        ({"role": "user", "content": [{"type": "tool_result", "content": "x"}]}, "tool_results"),
-        ({"role": "user", "content": [{"type": "image"}, {"type": "text"}]}, "images"),
-        ({"role": "tool", "content": "x"}, "tool_results"),
-        ({"role": "assistant", "content": [{"type": "tool_use"}]}, "assistant"),
-        ({"type": "function_call_output", "output": "x"}, "tool_results"),
-        ({"type": "function_call", "name": "f"}, "tool_calls"),
-        ({"type": "reasoning", "summary": []}, "thoughts"),
-        ({"type": "message", "role": "developer", "content": "x"}, "system"),
-        ({"role": "user", "content": [{"type": ["odd"]}, 3]}, "user"),
-        ("no message", "overhead"),
-    ],
-)
-def test_a_message_is_one_part(message, part):
-    assert part_of(message) == part
 
 
 # In a browser -------------------------------------------------------------------------------------

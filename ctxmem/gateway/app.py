@@ -100,6 +100,11 @@ class Gateway:
                 if not client.gone and not client.started:
                     await client.refuse(503, "the gateway is shutting down")
                 self._left(client)
+            except Exception as error:
+                log.error("a request failed: %s", type(error).__name__, exc_info=_debugging())
+                if not client.started:
+                    await client.refuse(500, "a fault of the gateway")
+                self._left(client)
             finally:
                 client.done()
                 if client.body is not None and not client.keeps_body:
@@ -272,7 +277,7 @@ class Gateway:
         """Count a fault of ours; the request goes on without us. Texts may be in the error."""
         exchange.why = exchange.why or "fault"
         exchange.facts["fault"] = stage
-        log.error("%s failed: %s", stage, type(error).__name__, exc_info=log.isEnabledFor(10))
+        log.error("%s failed: %s", stage, type(error).__name__, exc_info=_debugging())
 
     async def _unreachable(
         self, client: _Client, exchange: Exchange | None, error: UpstreamError
@@ -300,7 +305,6 @@ class Gateway:
             exchange.facts["status"] = status
             exchange.facts["seconds_added"] = sent - started
             exchange.facts["seconds_upstream"] = now - sent
-            exchange.facts["passed_through"] = exchange.why if exchange.sent is None else ""
             if exchange.header:
                 headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
         kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
@@ -373,6 +377,7 @@ class Gateway:
                 self.stage.finish(exchange, status, reply)
             except Exception as error:
                 self._fault(exchange, "finish", error)
+        exchange.facts["passed_through"] = exchange.why
         if self._note is not None:
             try:
                 self._note(exchange.facts)
@@ -442,6 +447,11 @@ class _Client:
         """Watch the client no longer, and let its body go unless it is still read."""
         if self.body is not None:
             self.body.done()
+
+
+def _debugging() -> bool:
+    """Whether errors are logged whole: texts and keys may be in them."""
+    return log.isEnabledFor(logging.DEBUG)
 
 
 def leaves(raw_path: bytes) -> bool:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
+from ctxmem.gateway.sockets import Sockets
+
 Headers = list[tuple[bytes, bytes]]
 Parts = AsyncIterable[bytes] | Iterable[bytes]
 
@@ -237,10 +239,15 @@ class Upstreams:
         proxy = _proxy_of(place) if self._proxy == "env" else self._proxy
         if proxy:
             return httpcore.AsyncHTTPProxy(
-                proxy, ssl_context=self._context, keepalive_expiry=_IDLE_SECONDS
+                proxy,
+                ssl_context=self._context,
+                keepalive_expiry=_IDLE_SECONDS,
+                network_backend=Sockets(),
             )
         return httpcore.AsyncConnectionPool(
-            ssl_context=self._context, keepalive_expiry=_IDLE_SECONDS
+            ssl_context=self._context,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=Sockets(),
         )
 
     def release(self, connection: httpcore.AsyncConnectionInterface) -> None:

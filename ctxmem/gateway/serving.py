@@ -18,6 +18,9 @@ from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.exchanges import Stage
+from ctxmem.gateway.guarding import Guard
+from ctxmem.gateway.observing import Observe
 from ctxmem.gateway.page import page_routes
 from ctxmem.gateway.protocol import LimitedProtocol
 from ctxmem.gateway.security import secret_of
@@ -127,7 +130,14 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     traffic = Traffic(folder=shared, show_text=settings.show_text)
     routes = page_routes(settings, traffic, demo=demo)
-    return create_app(settings, note=traffic.note, routes=routes)
+    return create_app(settings, stage_of(settings), note=traffic.note, routes=routes)
+
+
+def stage_of(settings: Settings) -> Stage:
+    """Return what a mode does with an exchange."""
+    if settings.mode == "guard":
+        return Guard(settings)
+    return Observe(settings)
 
 
 def from_environment() -> Gateway:
