@@ -120,7 +120,8 @@ def document_and_policy() -> tuple[str, str]:
     document = _asset("page.html").replace("{{style}}", style).replace("{{script}}", script)
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     )
     return document, policy
 

@@ -8,11 +8,15 @@ const PARTS = {
   media: 'Images, files, sound', overhead: 'Overhead and other',
 };
 const PASSED = {
+  unchanged: 'there was nothing to take out or to mark: the managed request is the client’s own',
   'too long': 'the body is larger than what is looked into',
   refused: 'the provider refused the changed request, so the original was sent',
   fault: 'a fault of ctxmem (see below)',
   unreadable: 'the request is not in the form of its format',
-  kept: 'the provider keeps the conversation, so the request holds only its end',
+  'kept by the provider': 'the provider keeps the conversation, so the request holds only its end',
+  'no messages': 'the request has no messages',
+  'no budget': 'no budget is given, and the model’s window is not known',
+  'over budget': 'what must be in the request does not fit the budget',
   dearer: 'a managed request would have cost more',
 };
 const UNIT = 'uncached input tokens';
