@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from ctxmem.pricing import Prices
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a caller who keeps the account himself knows of the next call.
+
+    Attributes:
+        may_cost: what the next request may cost, in uncached input tokens, the head included.
+        cold: whether the provider has nothing of it in its cache.
+        caching: False while nothing is marked for the cache: every token has the plain price.
+        tail_written: whether what is for one call only is written to the cache all the same.
+        cached: a function from the messages of the stable part to how many of the first of them
+            make prefixes that the provider has, 0 for the head alone; None: as the window before
+            ended.
+    """
+
+    may_cost: float
+    cold: bool = False
+    caching: bool = True
+    tail_written: bool = False
+    cached: Callable[[Sequence[Any]], Sequence[int]] | None = None
 
 
 class CostTracker:
@@ -40,13 +65,30 @@ class CostTracker:
         self.sent += total
         self.known += common
 
+    def due(self, history: int, *, cold: bool) -> float:
+        """Return what the untrimmed history of so many tokens would cost at the next call."""
+        return self._price(history, 0 if cold else self._history, history)
+
+    def price(self, *, stable: int, common: int, total: int, outlook: Outlook | None) -> float:
+        """Return what a request would cost, as `charge` would charge it."""
+        if outlook is not None and not outlook.caching:
+            return float(total)
+        cost = self._price(stable, common, total)
+        if outlook is not None and outlook.tail_written and total >= self.prices.minimum:
+            cost += (self.prices.write - 1.0) * (total - stable)
+        return cost
+
+    def resume(self, history: int) -> None:
+        """Go on with a session that another process sent: its history is taken for cached."""
+        self._history = history
+
     def to_dict(self) -> list[float]:
         """Return the bill so far as plain data."""
         return [self.cost, self.untrimmed]
 
     def restore(self, state: list[float]) -> None:
         """Take in what `to_dict` returned."""
-        self.cost, self.untrimmed = state
+        self.cost, self.untrimmed = state[:2]
 
     def _price(self, stable: int, common: int, total: int) -> float:
         prices = self.prices
