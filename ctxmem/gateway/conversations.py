@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import xxhash
 
 from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import fingerprint
 from ctxmem.errors import ConflictError, SessionDeletedError
 from ctxmem.gateway.accounts import Account
-from ctxmem.gateway.splicing import written
 from ctxmem.memory import Memory
 from ctxmem.protocols import PageStore
 
@@ -42,6 +42,7 @@ class Known(NamedTuple):
     digest: bytes
     key: int
     tokens: int
+    marked: bool = False  # whether a cache mark is on it
 
 
 def unmarked(message: Any) -> Any:
@@ -78,15 +79,29 @@ class Reader:
         at = (name, xxhash.xxh3_128_digest(raw.encode("utf-8", "surrogatepass"), _SEED))
         known = self._known.get(at)
         if known is None:
-            known = self.known(unmarked(message), meter)
-            with self._lock:
-                self._known[at] = known
-                while len(self._known) > _MOST_READ:
-                    self._known.popitem(last=False)
+            known = self._remember(at, message, meter, any(mark in raw for mark in _MARKS))
         return known
 
-    def known(self, message: Any, meter: Meter) -> Known:
-        """Return what is known of a message without marks."""
+    def of(self, message: Any, meter: Meter, name: str) -> Known:
+        """Return what is known of a message of a window, which has no marks."""
+        mark = fingerprint(message)
+        if mark is None:
+            return self._known_of(message, meter)
+        known = self._known.get((name, mark))
+        return known if known is not None else self._remember((name, mark), message, meter, False)
+
+    def _remember(
+        self, at: tuple[str, bytes], message: Any, meter: Meter, may_be_marked: bool
+    ) -> Known:
+        bare = unmarked(message) if may_be_marked else message
+        known = self._known_of(bare, meter)._replace(marked=bare is not message)
+        with self._lock:
+            self._known[at] = known
+            while len(self._known) > _MOST_READ:
+                self._known.popitem(last=False)
+        return known
+
+    def _known_of(self, message: Any, meter: Meter) -> Known:
         digest = self.digest(canonical(message))
         key = int.from_bytes(digest[:7], "little")
         return Known(digest, key, meter.message(message, 0))
@@ -298,6 +313,3 @@ def _alike(one: Sequence[bytes], other: Sequence[bytes]) -> int:
             break
         count += 1
     return count
-
-
-__all__ = ["Conversation", "Conversations", "Family", "Known", "Reader", "written"]

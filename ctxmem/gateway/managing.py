@@ -54,6 +54,7 @@ class _Request:
     model: str
     meter: Meter
     counter: str
+    label: str  # of the meter
     prices: Prices
     marks: Marks
     head: list[Block]
@@ -145,7 +146,7 @@ class Manage:
             self._reader.read(read.raw(first + i), message, meter, label)
             for i, message in enumerate(asked.messages)
         ]
-        marks = client_marks(wire.name, asked)
+        marks = client_marks(wire.name, asked, [i for i, one in enumerate(known) if one.marked])
         prices = self._prices(wire.name, asked.model, marks)
         head, parts = self._head(asked, meter, label, wire.name)
         head_tokens = sum(block.tokens for block in head)
@@ -157,7 +158,7 @@ class Manage:
             return None
         facts["budget"] = budget
         return _Request(
-            *(exchange, asked, read, first, asked.model, meter, counter, prices, marks, head),
+            *(exchange, asked, read, first, asked.model, meter, counter, label, prices, marks, head),
             head_tokens=head_tokens,
             parts=parts,
             known=known,
@@ -344,9 +345,7 @@ class Manage:
         ]
 
     def _block(self, message: Any, request: _Request) -> Block:
-        label = f"{request.exchange.wire.name} {request.counter}"
-        raw = written(message)
-        known = self._reader.read(raw, message, request.meter, label)
+        known = self._reader.of(message, request.meter, request.label)
         return Block(known.key, known.tokens)
 
     def _choices(
@@ -363,12 +362,7 @@ class Manage:
         elements, blocks = [], list(request.head)
         same = len(window.messages) == len(request.known)
         for place, message in enumerate(window.messages):
-            known = self._reader.read(
-                written(message),
-                message,
-                request.meter,
-                f"{request.exchange.wire.name} {request.counter}",
-            )
+            known = self._reader.of(message, request.meter, request.label)
             at = texts.get(known.digest)
             same = same and at is not None and request.known[place].digest == known.digest
             element = message

@@ -66,16 +66,18 @@ class Marks:
         return (*self.head(prices, system, head), *inside, *end)
 
 
-def client_marks(wire: str, asked: Asked) -> Marks:
-    """Return the marks of a client's request."""
+def client_marks(wire: str, asked: Asked, messages: Sequence[int]) -> Marks:
+    """Return the marks of a client's request; `messages` are the numbers of those with one."""
     options = asked.body.get("prompt_cache_options")
     whole = asked.body.get("cache_control")
-    held = [one for one in (*asked.tools, *asked.system, *asked.messages) if is_marked(one)]
+    system = tuple(i for i, one in enumerate(asked.system) if is_marked(one))
+    tools = [one for one in asked.tools if is_marked(one)]
+    held = [*tools, *(asked.system[i] for i in system), *(asked.messages[i] for i in messages)]
     last = _mark_in(held[-1]) if held else whole
     return Marks(
-        tools=any(map(is_marked, asked.tools)),
-        system=tuple(i for i, one in enumerate(asked.system) if is_marked(one)),
-        messages=tuple(i for i, one in enumerate(asked.messages) if is_marked(one)),
+        tools=bool(tools),
+        system=system,
+        messages=tuple(messages),
         automatic=wire == "anthropic" and isinstance(whole, dict),
         explicit=isinstance(options, dict) and options.get("mode") == "explicit",
         hour=isinstance(last, dict) and last.get("ttl") == "1h",
