@@ -579,8 +579,8 @@ def row_of(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def show(row: Mapping[str, Any]) -> None:
     """Print one row."""
     print(
-        f"\n{row['prices']}: {row['requests']:,} requests, {row['managed']:,} changed; bill against "
-        f"passing through: mean {row['mean']:.3f}, max {row['max']:.4f}, above 1.000 "
+        f"\n{row['prices']}: {row['requests']:,} requests, {row['managed']:,} changed; bill "
+        f"against passing through: mean {row['mean']:.3f}, max {row['max']:.4f}, above 1.000 "
         f"{row['above']}; worst at any request {row['worst']:.4f} ({row['violations']} requests, "
         f"{row['told']} said so); over budget {row['over_budget']}, refused {row['refused']}; "
         f"prepare p50 {row['ms_p50']:.2f} ms, p99 {row['ms_p99']:.2f} ms"

@@ -21,12 +21,17 @@ from ctxmem.traces.events import Usage
 
 VERSION = 1
 _ROUNDING = 1e-6
+_SURE = 1.05
+"""Prefixes have to be longer than the provider's minimum by so much to be relied on."""
+_COUNTED_WRONG = 0.02
+"""What passing a request through costs may be counted wrong by this share."""
 _MOST_MARKS = 12  # prefixes behind marks that a record of the account has
 MISSES = 3
 """So often in a row the provider does not read what it should; then its cache is not relied on."""
 _READ_SHARE = 0.5
 """A request that reads less than this share of what it should is a miss."""
 _LEAST_RATE, _MOST_RATE = 0.5, 3.0
+_LEAST_TOKENS = 400  # of a request that the rate is learned from
 _MEMORY = 0.5  # the weight of the newest usage
 
 
@@ -52,6 +57,7 @@ class Entry:
     at: float
     tokens: int
     own: bool  # whether the client's own bytes were sent
+    written: frozenset[int] = frozenset()  # keys of what was taken for written to the cache
 
 
 @dataclass(slots=True)
@@ -95,13 +101,21 @@ class Account:
         """Whether the provider reads from its cache what the row says it should."""
         return self.misses < MISSES
 
-    def allowance(self, own: Priced, now: float) -> float:
-        """Return what the next request may cost, if the client's own is `own`."""
-        return self.saved + self.through.quote(own.blocks, breakpoints=own.marks, now=now).cost
+    def due(self, own: Priced, now: float) -> float:
+        """Return what passing the client's own request through would cost."""
+        return self.through.quote(own.blocks, breakpoints=own.marks, now=now).cost
 
     def cost(self, request: Priced, now: float) -> float:
         """Return what a request would cost with what was sent before."""
         return self.ours.quote(request.blocks, breakpoints=request.marks, now=now).cost
+
+    def margin(self, due: float) -> float:
+        """Return what a changed request has to cost less than it may, for counts that are wrong."""
+        return _COUNTED_WRONG * due
+
+    def minimum(self) -> int:
+        """Return from how many of our tokens on a prefix is cached for sure."""
+        return int(self.prices.minimum * _SURE / min(1.0, self.rate))
 
     def within(self, cost: float, allowance: float) -> bool:
         """Return whether a cost is no larger than what may be spent."""
@@ -109,8 +123,10 @@ class Account:
 
     def charge(self, sent: Priced, own: Priced, now: float, *, same: bool) -> Entry:
         """Charge a request that is sent, and the client's own beside it."""
+        before = set(self.ours._entries)
         ours = self.ours.call(sent.blocks, breakpoints=sent.marks, now=now)
         through = self.through.call(own.blocks, breakpoints=own.marks, now=now)
+        made = frozenset(self.ours._entries.keys() - before)
         self.ours.forget(1 << 14)
         self.through.forget(1 << 14)
         self.diverged = self.diverged or not same
@@ -119,12 +135,20 @@ class Account:
             "ours": _end(own) if same else {"keys": _chain(sent.blocks)},
             "at": now,
         }
-        return Entry(ours, through, now, sent.tokens, same)
+        return Entry(ours, through, now, sent.tokens, same, made)
 
     def take_back(self, entry: Entry) -> None:
         """Take back a charge: the provider did not answer."""
         self.ours.cost -= entry.ours.cost
         self.through.cost -= entry.through.cost
+        self._not_written(entry)
+
+    def _not_written(self, entry: Entry) -> None:
+        """Take back that a request wrote anything to the provider's cache."""
+        for key in entry.written:
+            self.ours._entries.pop(key, None)
+            if entry.own:
+                self.through._entries.pop(key, None)
 
     def sent_again(self, entry: Entry, own: Priced) -> None:
         """Charge the client's own bytes, which were sent because the provider refused ours."""
@@ -133,10 +157,11 @@ class Account:
 
     def observe(self, entry: Entry, usage: Usage) -> None:
         """Learn from the tokens that the provider reports for a request."""
-        if usage.input and entry.tokens:
+        if usage.input and entry.tokens >= _LEAST_TOKENS:
             rate = min(_MOST_RATE, max(_LEAST_RATE, usage.input / entry.tokens))
-            first = self.ours.calls <= 1
-            self.rate = rate if first or rate > self.rate else _mixed(self.rate, rate)
+            self.rate = rate if rate > self.rate else _mixed(self.rate, rate)
+        if usage.written == 0 and usage.cached == 0 and entry.ours.written:
+            self._not_written(entry)
         if usage.cached is None or entry.ours.read < max(1, self.prices.minimum):
             return
         expected = entry.ours.read * self.rate

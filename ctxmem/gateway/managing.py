@@ -158,7 +158,19 @@ class Manage:
             return None
         facts["budget"] = budget
         return _Request(
-            *(exchange, asked, read, first, asked.model, meter, counter, label, prices, marks, head),
+            *(
+                exchange,
+                asked,
+                read,
+                first,
+                asked.model,
+                meter,
+                counter,
+                label,
+                prices,
+                marks,
+                head,
+            ),
             head_tokens=head_tokens,
             parts=parts,
             known=known,
@@ -253,9 +265,9 @@ class Manage:
             sent, window = request.own, None
             why = why or "unchanged"
         exchange.why = why
-        over = not account.within(account.cost(sent, now), account.allowance(request.own, now))
-        account.over += over
         entry = account.charge(sent, request.own, now, same=made is None)
+        over = not account.within(account.ours.cost, account.through.cost)
+        account.over += over
         conversation.asked_at = now
         exchange.notes["account"] = (account, entry, request.own, family, conversation)
         self._note(request, conversation, entry, sent, window, over=over)
@@ -297,7 +309,8 @@ class Manage:
         now, own, prices = request.now, request.own, request.prices
         limit = int(request.budget / max(1.0, account.rate))
         fits = own.tokens <= limit
-        allowance = account.allowance(own, now)
+        due = account.due(own, now)
+        allowance, margin = account.saved + due, account.margin(due)
         if not account.trusted and fits:
             return None, own, None
         marks = request.marks
@@ -310,15 +323,24 @@ class Manage:
         memory.prices = replace(prices, breakpoints=free)
         memory.outlook = Outlook(
             may_cost=allowance,
+            margin=margin,
             cold=not caching or not self._warm(account, conversation, request),
             caching=caching,
-            tail_written=marks.by_itself(prices),
+            tail_written=marks.by_itself(prices) or marks.automatic,
+            minimum=account.minimum() if caching else None,
             cached=lambda messages: self._cached(account, request, messages),
         )
         window = memory.window()
         choices = self._choices(conversation, account, request, window, free)
         sent: tuple[bytes | None, Priced]
-        lawful = [one for one in choices if account.within(account.cost(one[1], now), allowance)]
+        if caching and fits and choices[0][1].tokens < account.minimum():
+            # One too short for the cache is dear as soon as the client's own is long enough.
+            choices.insert(0, (None, own))
+        lawful = [
+            one
+            for one in choices
+            if account.within(account.cost(one[1], now) + margin * (one[0] is not None), allowance)
+        ]
         if lawful:
             sent = lawful[0]
         else:

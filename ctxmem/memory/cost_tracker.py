@@ -15,18 +15,24 @@ class Outlook:
 
     Attributes:
         may_cost: what the next request may cost, in uncached input tokens, the head included.
+        margin: what a window that leaves anything out has to cost less than that, because counts
+            are not those of the provider.
         cold: whether the provider has nothing of it in its cache.
         caching: False while nothing is marked for the cache: every token has the plain price.
         tail_written: whether what is for one call only is written to the cache all the same.
+        minimum: tokens from which on a prefix is cached for sure, by the provider's count; None: by
+            the price table.
         cached: a function from the messages of the stable part to how many of the first of them
             make prefixes that the provider has, 0 for the head alone; None: as the window before
             ended.
     """
 
     may_cost: float
+    margin: float = 0.0
     cold: bool = False
     caching: bool = True
     tail_written: bool = False
+    minimum: int | None = None
     cached: Callable[[Sequence[Any]], Sequence[int]] | None = None
 
 

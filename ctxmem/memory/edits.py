@@ -293,7 +293,9 @@ class EditPlanner:
         ]
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if not forced:
-            return best if best is not None and best.gain > 0 else None
+            # It has to pay, out of what was saved already.
+            pays = best is not None and best.gain > 0 and best.cost <= coverage.spare(0)
+            return best if pays else None
         if best is not None:
             return best
         if lawful:

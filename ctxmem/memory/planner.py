@@ -161,7 +161,7 @@ class WindowPlanner:
         if not self.covers:
             return self._planned(limit, **options)
         coverage, least = self.coverage, float("inf")
-        coverage.begin(cold=cold)
+        coverage.begin(limit, cold=cold)
         best: Plan | None = None
         for demand in self._demands(limit):
             coverage.demand = demand
@@ -210,6 +210,8 @@ class WindowPlanner:
         pending = state.pending_from()
         self._show_once(plan, pending, repeats, limit)
         self._commit(plan, pending)
+        if self.covers:
+            plan.common = self.coverage.common(plan.entries)
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
         answer = state.last_answer()
@@ -332,6 +334,8 @@ class WindowPlanner:
             once = size * (tail + needed * self.miss_cost * unnamed / UNNAMED)
             # What is lost if the chat ends a call later must have been saved before, or be little.
             loss = size * tail + prices.write * tokens - (prices.write + prices.read) * size
+            if self.covers:
+                loss = max(loss, self.coverage.lost_by_retry(size))
             pays = once + tokens * (prices.write + prices.read * calls) < whole
             if not pays or loss > spare:
                 self._show_in_full(plan, item)
