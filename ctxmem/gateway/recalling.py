@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import zlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
-import httpx
-
-from ctxmem.gateway.relay import Sized, UpstreamError
+from ctxmem.gateway.exchanges import Exchange, decoded
+from ctxmem.gateway.relay import BrokenOff, Headers, UpstreamError
 from ctxmem.gateway.wire.anthropic_stream import AnthropicTurn
 from ctxmem.gateway.wire.chat_stream import ChatTurn
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
@@ -33,7 +33,8 @@ log = logging.getLogger("ctxmem.gateway")
 MOST_ROUNDS = 8
 """Calls of one reply that are answered; then the model has to do without the tool."""
 _OK = 200
-_READABLE = frozenset(("identity", "gzip", "x-gzip", "deflate"))
+_READABLE = frozenset(("", "gzip", "x-gzip"))
+_MOST_INFLATED = 1 << 20  # bytes at once
 _MOST_OF_AN_ERROR = 1 << 20
 _DRAIN_SECONDS = 1.0
 _NO_ROOM = "The result does not fit into the request. Answer without it."
@@ -45,7 +46,24 @@ _TURNS: dict[str, type[Turn]] = {
 }
 _SAID_BY_MODELS = frozenset(("function_call", "custom_tool_call", "reasoning"))
 
-Send = Callable[[bytes], Awaitable[httpx.Response]]
+
+class Incoming(Protocol):
+    """A reply of which the head was read, such as `relay.Answer`."""
+
+    status_code: int
+    headers: Headers
+
+    def header(self, name: bytes) -> str:
+        """Return the value of a header, "" if there is none."""
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; `BrokenOff` if its end is missing."""
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+
+
+Send = Callable[[bytes], Awaitable[Incoming]]
 Answer = Callable[[dict[str, Any]], str]
 
 
@@ -65,12 +83,6 @@ def offered(asked: Asked, wire: str) -> list[Any]:
     if wire == "responses" and (body.get("background") or not _replays(asked)):
         return asked.tools
     return [*asked.tools, tool.definition(_TURNS[wire].form)]
-
-
-def is_offered(sent: dict[str, Any], wire: str) -> bool:
-    """Return whether a request offers the gateway's tool, and not one of the client's."""
-    tools = sent.get("tools")
-    return isinstance(tools, list) and tools[-1:] == [tool.definition(_TURNS[wire].form)]
 
 
 def _name_of(declared: dict[str, Any]) -> Any:
@@ -118,8 +130,10 @@ class Waiting:
             while self._size > self._most and self._held:
                 self._drop(next(iter(self._held)))
 
-    def text_for(self, tenant: str, messages: Sequence[Any]) -> str:
+    def text_for(self, tenant: str, messages: Any) -> str:
         """Return what waits for the results at the end of a conversation, "" if nothing does."""
+        if not isinstance(messages, list):
+            return ""
         with self._lock:
             for one in _answered_at_the_end(messages):
                 if (tenant, one) in self._held:
@@ -144,9 +158,30 @@ def _answered_at_the_end(messages: Sequence[Any]) -> list[str]:
     return [one for one in ids if one != "None"]
 
 
-def with_waiting(sent: dict[str, Any], wire: str, text: str) -> dict[str, Any]:
-    """Return a request with a waiting text behind its messages."""
-    return _TURNS[wire](sent, 0).with_text(sent, text)
+def with_recall(exchange: Exchange, changed: bytes | None, waiting: Waiting) -> bytes | None:
+    """Return the body to send with the tool, and with what waits for this request.
+
+    `changed` is what the stage sends, None for the client's own. Nothing is added where the stage
+    names no `Memory` in `exchange.notes["memory"]`, or where the tool cannot be offered. The body
+    that offers it is `exchange.notes["body"]`; else that is None.
+    """
+    body = exchange.notes.pop("body", None)
+    wire = exchange.wire.name
+    if exchange.notes.get("memory") is None:
+        return changed
+    asked = exchange.read()
+    tools = offered(asked, wire)
+    if tools is asked.tools:
+        return changed
+    if body is None:
+        own = decoded(exchange.coding, exchange.original) if changed is None else changed
+        body = json.loads(own)
+    body = {**body, "tools": tools}
+    text = waiting.text_for(
+        exchange.tenant, body.get("input" if wire == "responses" else "messages")
+    )
+    exchange.notes["body"] = _TURNS[wire](body, 0).with_text(body, text) if text else body
+    return json_bytes(exchange.notes["body"])
 
 
 def waiting_text(calls: Sequence[dict[str, Any]], results: Sequence[str]) -> str:
@@ -195,39 +230,37 @@ class Recalling:
     def __post_init__(self) -> None:
         self._turn = _TURNS[self.wire](self.sent, self.most)
 
-    async def reply(self, first: httpx.Response) -> httpx.Response:
+    async def reply(self, first: Incoming) -> Incoming:
         """Return the reply that the client gets, whose stream may go on with further requests.
 
         Raises:
             UpstreamError: a further request has no reply that can be read.
         """
-        kind = first.headers.get("content-type", "")
-        coding = first.headers.get("content-encoding", "identity")
+        kind, coding = first.header(b"content-type"), _coding(first)
         if first.status_code != _OK or coding not in _READABLE:
             return first
         if kind.startswith("text/event-stream"):
-            return _response(first, _Events(self._events(first)), coding != "identity")
+            return _Made(first, self._events(first), same=not coding)
         if kind.startswith("application/json"):
             return await self._whole(first)
         return first
 
     # Whole replies --------------------------------------------------------------------------------
 
-    async def _whole(self, first: httpx.Response) -> httpx.Response:
+    async def _whole(self, first: Incoming) -> Incoming:
         parts = _parts(first)
         read, error = await _read(parts, self.most)
         round_ = self._round_in(b"".join(read)) if error is None else None
         if round_ is None or not round_.calls:
-            decoded = first.headers.get("content-encoding") is not None
-            return _response(first, _Events(_rest_of(read, parts, error, first)), decoded)
+            return _Made(first, _rest_of(read, parts, error, first), same=not _coding(first))
         await first.aclose()
         refused = await self._rounds(round_)
         if refused is not None:
             return refused
         made = json_bytes(self._turn.joined())
-        response = _response(first, Sized([made]), decoded=True)
-        response.headers["content-length"] = str(len(made))
-        return response
+        reply = _Made(first, _only(made), same=False)
+        reply.headers.append((b"content-length", b"%d" % len(made)))
+        return reply
 
     def _round_in(self, raw: bytes) -> Round | None:
         """Return what the first reply calls, None if it cannot be read or is too long."""
@@ -239,7 +272,7 @@ class Recalling:
             self._fault(fault)
             return None
 
-    async def _rounds(self, round_: Round) -> httpx.Response | None:
+    async def _rounds(self, round_: Round) -> Incoming | None:
         """Go on until the model has answered; return what the upstream refuses to go on with."""
         while self._follows(round_):
             self._turn.begin_round(round_)
@@ -266,7 +299,7 @@ class Recalling:
         only_ours = bool(round_.calls) and not round_.others
         return only_ours and round_.ended and len(self._turn.rounds) < MOST_ROUNDS
 
-    async def _go_on(self, round_: Round) -> httpx.Response:
+    async def _go_on(self, round_: Round) -> Incoming:
         """Answer a round's calls, and send the request that goes on."""
         results = await asyncio.to_thread(self._answers, round_.calls)
         last = len(self._turn.rounds) >= MOST_ROUNDS
@@ -310,7 +343,7 @@ class Recalling:
 
     # Streams --------------------------------------------------------------------------------------
 
-    async def _events(self, reply: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async def _events(self, reply: Incoming) -> AsyncGenerator[bytes, None]:
         """Yield the events that the client gets, of all rounds."""
         try:
             while True:
@@ -339,15 +372,15 @@ class Recalling:
                 if reply.status_code != _OK:
                     yield self._turn.failed(await _error_in(reply))
                     return
-                if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+                if not reply.header(b"content-type").startswith("text/event-stream"):
                     raise ValueError("the upstream went on without a stream")
-        except (httpx.HTTPError, ConnectionError):
+        except BrokenOff:
             raise
         except UpstreamError as error:
-            raise ConnectionError(f"the upstream did not go on ({error})") from None
+            raise BrokenOff(f"the upstream did not go on: {error}") from None
         except Exception as error:
             self._fault(error)
-            raise ConnectionError("the reply could not be put together") from error
+            raise BrokenOff("the reply could not be put together") from error
         finally:
             await reply.aclose()
 
@@ -412,38 +445,55 @@ class _Passage:
         self._blind = True
 
 
-class _Events(httpx.AsyncByteStream):
-    """A generator as a reply's stream; it is closed with the reply."""
+class _Made:
+    """A reply whose body is made here; closing it closes what it is made of."""
 
-    def __init__(self, parts: AsyncGenerator[bytes, None]) -> None:
-        self._parts = parts
+    def __init__(self, of: Incoming, parts: AsyncGenerator[bytes, None], *, same: bool) -> None:
+        other = () if same else (b"content-length", b"content-encoding")
+        self.status_code = of.status_code
+        self.headers: Headers = [one for one in of.headers if one[0] not in other]
+        self._of, self._parts = of, parts
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._parts:
-            yield part
+    def header(self, name: bytes) -> str:
+        """Return the value of a header, "" if there is none."""
+        return next((value.decode("latin-1") for n, value in self.headers if n == name), "")
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body."""
+        return self._parts
 
     async def aclose(self) -> None:
-        await self._parts.aclose()
+        """Let the connections go, also those of further requests."""
+        try:
+            await self._parts.aclose()
+        finally:
+            await self._of.aclose()
 
 
-def _response(of: httpx.Response, stream: httpx.AsyncByteStream, decoded: bool) -> httpx.Response:
-    """Return a reply with another stream; `decoded` if its length and coding are others too."""
-    other = (b"content-length", b"content-encoding") if decoded else ()
-    headers = [(name, value) for name, value in of.headers.raw if name.lower() not in other]
-    return httpx.Response(of.status_code, headers=headers, stream=stream)
+def _coding(reply: Incoming) -> str:
+    coding = reply.header(b"content-encoding").strip().lower()
+    return "" if coding == "identity" else coding
 
 
-async def _parts(reply: httpx.Response) -> AsyncGenerator[bytes, None]:
+async def _parts(reply: Incoming) -> AsyncGenerator[bytes, None]:
     """Yield a reply's bytes without its coding."""
-    assert isinstance(reply.stream, httpx.AsyncByteStream)
-    coded = reply.headers.get("content-encoding", "identity") != "identity"
-    async for part in reply.aiter_bytes() if coded else reply.stream:
-        yield part
+    if not _coding(reply):
+        async for part in reply.parts():
+            yield part
+        return
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    async for part in reply.parts():
+        made = inflate.decompress(part, _MOST_INFLATED)
+        while made:
+            yield made
+            made = inflate.decompress(inflate.unconsumed_tail, _MOST_INFLATED)
 
 
-async def _read(
-    parts: AsyncIterator[bytes], most: int
-) -> tuple[list[bytes], httpx.HTTPError | None]:
+async def _only(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+async def _read(parts: AsyncIterator[bytes], most: int) -> tuple[list[bytes], BrokenOff | None]:
     """Return the parts of a reply until they are more than `most` bytes, and what cut it off."""
     read: list[bytes] = []
     size = 0
@@ -453,13 +503,13 @@ async def _read(
             size += len(part)
             if size > most:
                 break
-    except httpx.HTTPError as error:
+    except BrokenOff as error:
         return read, error
     return read, None
 
 
 async def _rest_of(
-    read: list[bytes], parts: AsyncIterator[bytes], error: Exception | None, reply: httpx.Response
+    read: list[bytes], parts: AsyncIterator[bytes], error: Exception | None, reply: Incoming
 ) -> AsyncGenerator[bytes, None]:
     """Yield what was read of a reply and what follows, or how it was cut off."""
     try:
@@ -480,11 +530,11 @@ async def _drained(parts: AsyncIterator[bytes]) -> None:
         async for _ in parts:
             pass
 
-    with suppress(asyncio.TimeoutError, httpx.HTTPError):
+    with suppress(asyncio.TimeoutError, BrokenOff):
         await asyncio.wait_for(drain(), _DRAIN_SECONDS)
 
 
-async def _error_in(reply: httpx.Response) -> dict[str, Any]:
+async def _error_in(reply: Incoming) -> dict[str, Any]:
     """Return the error that an upstream's refusal names."""
     read, _ = await _read(_parts(reply), _MOST_OF_AN_ERROR)
     try:
