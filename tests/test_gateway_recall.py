@@ -16,8 +16,10 @@ from recall_clients import seen
 from recall_rounds import CLIENTS, WIRES, Given, Round, Upstream, failing, request, stream, whole
 
 from ctxmem.errors import StoreError
+from ctxmem.gateway.answering import NO_ROOM, Room, Waiting
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.recalling import Incoming, Recalling, Waiting, offered, with_recall
+from ctxmem.gateway.offering import offered, with_recall
+from ctxmem.gateway.recalling import Incoming, Recalling
 from ctxmem.gateway.relay import BrokenOff, UpstreamError
 from ctxmem.gateway.wire import wire_of
 from ctxmem.gateway.wire.frames import Frames
@@ -178,16 +180,27 @@ def test_the_stream_of_a_reply_without_a_call_is_the_upstreams(wire: str) -> Non
     assert direct.bodies[0].headers == reply.headers
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize("wire", WIRES)
-def test_events_are_cut_alike_wherever_parts_end(wire: str, end: str) -> None:
-    data = stream(wire, Round(BESIDE, number=1), end=end)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_events_are_cut_alike_wherever_parts_end(end: str) -> None:
+    lines = ": é", "", "event: a", 'data: {"a": "😀"}', "", "id: 1", "data: {", 'data:"b": 2}', ""
+    data = end.join([*lines, "data: [DONE]", "", ""]).encode()
     expected = Frames(1 << 20).feed(data)
+    assert [None, {"a": "😀"}, {"b": 2}, None] == [frame.event for frame in expected]
+    assert [False, False, False, True] == [frame.done for frame in expected]
     assert data == b"".join(frame.raw for frame in expected)
     for at in range(1, len(data)):
-        frames = Frames(1 << 20)
-        assert expected == frames.feed(data[:at]) + frames.feed(data[at:]), at
-        assert b"" == frames.rest()
+        for then in range(at, len(data)):
+            frames = Frames(1 << 20)
+            parts = data[:at], data[at:then], data[then:]
+            assert expected == [one for part in parts for one in frames.feed(part)], (at, then)
+            assert b"" == frames.rest()
+
+
+def test_an_event_with_other_data_keeps_its_other_fields() -> None:
+    (frame,) = Frames(100).feed(b'event: a\r\nid: 7\r\ndata: {"a":\r\ndata: 1}\r\n\r\n')
+    assert b'event: a\r\nid: 7\r\ndata: {"a":"\\ud83d"}\r\n\r\n' == frame.with_event(
+        {"a": "\ud83d"}
+    )
 
 
 def all_splits(wire: str, step: int) -> None:
@@ -337,7 +350,7 @@ def test_what_waits_is_bounded() -> None:
     assert [47, 48, 49] == held
 
 
-# Whether the tool is offered -----------------------------------------------------------------------
+# Whether the tool is offered ----------------------------------------------------------------------
 
 NONE = {"chat": "none", "responses": "none", "anthropic": {"type": "none"}}
 
@@ -345,11 +358,11 @@ NONE = {"chat": "none", "responses": "none", "anthropic": {"type": "none"}}
 @pytest.mark.parametrize("wire", WIRES)
 def test_the_tool_is_behind_the_clients(wire: str) -> None:
     own = {**request(wire), "tools": [CLIENTS[wire]]}
-    for given in (own, {**own, "tools": []}, {k: v for k, v in own.items() if k != "tools"}):
-        exchange = exchange_of(wire, given)
+    for asked in (own, {**own, "tools": []}, {k: v for k, v in own.items() if k != "tools"}):
+        exchange = exchange_of(wire, asked)
         sent = json.loads(with_recall(exchange, None, Waiting()) or b"")
-        assert given.get("tools", []) + request(wire)["tools"][-1:] == sent["tools"]
-        assert given == {**sent, "tools": given.get("tools")} or "tools" not in given
+        assert asked.get("tools", []) + request(wire)["tools"][-1:] == sent["tools"]
+        assert asked == {**sent, "tools": asked.get("tools")} or "tools" not in asked
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -383,6 +396,36 @@ def test_a_client_that_leaves_its_history_to_the_provider_is_not_offered_the_too
     for body, expected in cases.items():
         asked = exchange_of("responses", json.loads(body)).read()
         assert expected == (offered(asked, "responses") != asked.tools)
+
+
+# Room ---------------------------------------------------------------------------------------------
+
+
+def test_a_result_is_cut_after_a_line_where_there_is_no_room() -> None:
+    room = Room(100, len)
+    text = "\n".join(f"line {n}" for n in range(9)) + "\n" + "x" * 200
+    got = room.fitting(text)
+    assert "line 0\nline 1\nline 2\n[cut here: 7 of 10 lines do not fit; give a narrower 'query']" == got
+    assert 100 - 16 - len(got) == room.left
+    assert NO_ROOM == room.fitting(text)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_what_follows_fits_the_room(wire: str) -> None:
+    upstream = Upstream(wire, [Round(LOOK), Round(SAID)])
+
+    async def replied() -> None:
+        recalling = Recalling(
+            wire, request(wire), upstream.send, lambda _: "word\n" * 500, None, 1 << 20,
+            room=Room(300, len),
+        )  # fmt: skip
+        await recalling.reply(upstream.next())
+
+    asyncio.run(replied())
+    text = json.dumps(upstream.requests[0])
+    assert "lines do not fit" in text
+    # 300 less what was said, of 10 or 11 tokens by its usage, and what is beside a result
+    assert 200 < text.count("word") * len("word\n") < 300 - 10 - 16
 
 
 # Faults -------------------------------------------------------------------------------------------

@@ -24,9 +24,11 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from ctxmem.gateway.answering import Waiting, answer_from
 from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
-from ctxmem.gateway.recalling import Incoming, Recalling, Waiting, answer_from, with_recall
+from ctxmem.gateway.offering import with_recall
+from ctxmem.gateway.recalling import Incoming, Recalling
 from ctxmem.gateway.refusals import refusal
 from ctxmem.gateway.relay import (
     Answer,
@@ -308,6 +310,7 @@ class Gateway:
             keep=partial(self._results.keep, exchange.tenant),
             most=self.settings.most_read,
             facts=exchange.facts,
+            room=exchange.notes.get("room"),
         ).reply(answer)
 
     def _fault(self, exchange: Exchange, stage: str, error: Exception) -> None:

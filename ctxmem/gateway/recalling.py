@@ -11,21 +11,16 @@ import asyncio
 import json
 import logging
 import zlib
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any, Protocol
 
-from ctxmem.gateway.exchanges import Exchange, decoded
+from ctxmem.gateway.answering import NO_ROOM, Answer, Room, waiting_text
 from ctxmem.gateway.relay import BrokenOff, Headers, UpstreamError
-from ctxmem.gateway.wire.anthropic_stream import AnthropicTurn
-from ctxmem.gateway.wire.chat_stream import ChatTurn
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
-from ctxmem.gateway.wire.reading import Asked
-from ctxmem.gateway.wire.responses_stream import ResponsesTurn
-from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in
+from ctxmem.gateway.wire.rounds import Round, Turn
+from ctxmem.gateway.wire.turns import TURNS
 from ctxmem.memory import tool
 
 log = logging.getLogger("ctxmem.gateway")
@@ -37,14 +32,7 @@ _READABLE = frozenset(("", "gzip", "x-gzip"))
 _MOST_INFLATED = 1 << 20  # bytes at once
 _MOST_OF_AN_ERROR = 1 << 20
 _DRAIN_SECONDS = 1.0
-_NO_ROOM = "The result does not fit into the request. Answer without it."
 _REFUSED = frozenset((400, 404, 413, 422))
-_TURNS: dict[str, type[Turn]] = {
-    "chat": ChatTurn,
-    "responses": ResponsesTurn,
-    "anthropic": AnthropicTurn,
-}
-_SAID_BY_MODELS = frozenset(("function_call", "custom_tool_call", "reasoning"))
 
 
 class Incoming(Protocol):
@@ -64,144 +52,6 @@ class Incoming(Protocol):
 
 
 Send = Callable[[bytes], Awaitable[Incoming]]
-Answer = Callable[[dict[str, Any]], str]
-
-
-def offered(asked: Asked, wire: str) -> list[Any]:
-    """Return the tools of a request with `recall` behind them, where it can be offered.
-
-    It is not where the client has a tool of that name, forbids tools, asks for several answers,
-    names functions in the old way, or leaves the conversation to the provider.
-    """
-    body = asked.body
-    names = [_name_of(one) for one in dicts_in(asked.tools)]
-    choice = asked.tool_choice
-    forbidden = choice == "none" or (isinstance(choice, dict) and choice.get("type") == "none")
-    several = isinstance(body.get("n"), int) and body["n"] > 1
-    if tool.NAME in names or forbidden or several or "functions" in body or asked.kept:
-        return asked.tools
-    if wire == "responses" and (body.get("background") or not _replays(asked)):
-        return asked.tools
-    return [*asked.tools, tool.definition(_TURNS[wire].form)]
-
-
-def _name_of(declared: dict[str, Any]) -> Any:
-    inner = declared.get("function")
-    return (inner if isinstance(inner, dict) else declared).get("name")
-
-
-def _replays(asked: Asked) -> bool:
-    """Return whether a client of Responses sends its history itself.
-
-    One that goes on by `previous_response_id` would leave a call of `recall` without an answer.
-    """
-    return asked.body.get("store") is False or any(_is_said(one) for one in asked.messages)
-
-
-def _is_said(message: Any) -> bool:
-    """Return whether a message is the model's."""
-    if not isinstance(message, dict):
-        return False
-    return message.get("role") == "assistant" or message.get("type") in _SAID_BY_MODELS
-
-
-class Waiting:
-    """Results of calls that wait for the next request of their conversation.
-
-    They are found by the ids of the client's calls that stood beside them. A request that is sent
-    again finds them again; the oldest are dropped.
-
-    Args:
-        most: bytes of results that are held.
-    """
-
-    def __init__(self, most: int = 16 << 20) -> None:
-        self._most, self._size = most, 0
-        self._held: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._lock = Lock()
-
-    def keep(self, tenant: str, ids: Sequence[str], text: str) -> None:
-        """Hold a text until results of the calls `ids` come."""
-        with self._lock:
-            for one in ids:
-                self._drop((tenant, one))
-                self._held[tenant, one] = text
-                self._size += len(text)
-            while self._size > self._most and self._held:
-                self._drop(next(iter(self._held)))
-
-    def text_for(self, tenant: str, messages: Any) -> str:
-        """Return what waits for the results at the end of a conversation, "" if nothing does."""
-        if not isinstance(messages, list):
-            return ""
-        with self._lock:
-            for one in _answered_at_the_end(messages):
-                if (tenant, one) in self._held:
-                    return self._held[tenant, one]
-        return ""
-
-    def _drop(self, key: tuple[str, str]) -> None:
-        text = self._held.pop(key, None)
-        self._size -= len(text or "")
-
-
-def _answered_at_the_end(messages: Sequence[Any]) -> list[str]:
-    """Return the ids of the calls whose results follow the model's last message."""
-    ids: list[str] = []
-    for message in reversed(messages):
-        if _is_said(message):
-            break
-        if isinstance(message, dict):
-            blocks = dicts_in(message.get("content"))
-            ids += [str(message.get(name)) for name in ("tool_call_id", "call_id")]
-            ids += [str(block.get("tool_use_id")) for block in blocks]
-    return [one for one in ids if one != "None"]
-
-
-def with_recall(exchange: Exchange, changed: bytes | None, waiting: Waiting) -> bytes | None:
-    """Return the body to send with the tool, and with what waits for this request.
-
-    `changed` is what the stage sends, None for the client's own. Nothing is added where the stage
-    names no `Memory` in `exchange.notes["memory"]`, or where the tool cannot be offered. The body
-    that offers it is `exchange.notes["body"]`; else that is None.
-    """
-    body = exchange.notes.pop("body", None)
-    wire = exchange.wire.name
-    if exchange.notes.get("memory") is None:
-        return changed
-    asked = exchange.read()
-    tools = offered(asked, wire)
-    if tools is asked.tools:
-        return changed
-    if body is None:
-        own = decoded(exchange.coding, exchange.original) if changed is None else changed
-        body = json.loads(own)
-    body = {**body, "tools": tools}
-    text = waiting.text_for(
-        exchange.tenant, body.get("input" if wire == "responses" else "messages")
-    )
-    exchange.notes["body"] = _TURNS[wire](body, 0).with_text(body, text) if text else body
-    return json_bytes(exchange.notes["body"])
-
-
-def waiting_text(calls: Sequence[dict[str, Any]], results: Sequence[str]) -> str:
-    """Return what the model is shown of calls that stood beside the client's."""
-    return "\n\n".join(
-        f"You called {tool.NAME} with {json.dumps(tool.arguments_of(call), ensure_ascii=False)}. "
-        f"Its result:\n{text}"
-        for call, text in zip(calls, results, strict=True)
-    )
-
-
-def answer_from(memory: Any) -> Answer:
-    """Return a function that answers a call from a conversation's `Memory`, as a text."""
-
-    def answer(call: dict[str, Any]) -> str:
-        message = memory.answer(call)
-        content = message.get("content", message.get("output"))
-        return str(content[0]["content"] if isinstance(content, list) else content)
-
-    return answer
 
 
 @dataclass(slots=True)
@@ -216,6 +66,7 @@ class Recalling:
         keep: holds a text until results come of the client's calls with these ids.
         most: bytes of a reply that are held.
         facts: numbers about the exchange: `recall_calls`, `fault`.
+        room: tokens by which its requests may grow, None for as many as the provider takes.
     """
 
     wire: str
@@ -225,10 +76,11 @@ class Recalling:
     keep: Callable[[Sequence[str], str], None]
     most: int
     facts: dict[str, Any] = field(default_factory=dict)
+    room: Room | None = None
     _turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
-        self._turn = _TURNS[self.wire](self.sent, self.most)
+        self._turn = TURNS[self.wire](self.sent, self.most)
 
     async def reply(self, first: Incoming) -> Incoming:
         """Return the reply that the client gets, whose stream may go on with further requests.
@@ -254,10 +106,18 @@ class Recalling:
         if round_ is None or not round_.calls:
             return _Made(first, _rest_of(read, parts, error, first), same=not _coding(first))
         await first.aclose()
-        refused = await self._rounds(round_)
-        if refused is not None:
-            return refused
-        made = json_bytes(self._turn.joined())
+        try:
+            refused = await self._rounds(round_)
+            if refused is not None:
+                return refused
+            made = json_bytes(self._turn.joined())
+        except UpstreamError:
+            raise
+        except BrokenOff as cut:
+            raise UpstreamError(str(cut)) from None
+        except Exception as fault:
+            self._fault(fault)
+            raise UpstreamError("a reply that cannot be put together") from fault
         reply = _Made(first, _only(made), same=False)
         reply.headers.append((b"content-length", b"%d" % len(made)))
         return reply
@@ -281,14 +141,11 @@ class Recalling:
                 return reply
             try:
                 read, error = await _read(_parts(reply), self.most)
-                if error is not None:
-                    raise UpstreamError(type(error).__name__)
-                round_ = self._turn.read(json.loads(b"".join(read)))
-            except (ValueError, TypeError, AttributeError) as fault:
-                self._fault(fault)
-                raise UpstreamError("a reply that cannot be read") from fault
             finally:
                 await reply.aclose()
+            if error is not None:
+                raise error
+            round_ = self._turn.read(json.loads(b"".join(read)))
         await self._keep_beside(round_)
         self._turn.begin_round(round_)
         return None
@@ -301,7 +158,7 @@ class Recalling:
 
     async def _go_on(self, round_: Round) -> Incoming:
         """Answer a round's calls, and send the request that goes on."""
-        results = await asyncio.to_thread(self._answers, round_.calls)
+        results = await asyncio.to_thread(self._answers, round_)
         last = len(self._turn.rounds) >= MOST_ROUNDS
         before = self.sent
         self.sent, data = await asyncio.to_thread(self._next, before, round_, results, last)
@@ -309,7 +166,7 @@ class Recalling:
         if reply.status_code not in _REFUSED:
             return reply
         await reply.aclose()
-        short = [_NO_ROOM] * len(results)
+        short = [NO_ROOM] * len(results)
         self.sent, data = await asyncio.to_thread(self._next, before, round_, short, True)
         return await self.send(data)
 
@@ -319,9 +176,14 @@ class Recalling:
         made = self._turn.followed(sent, round_, results, last)
         return made, json_bytes(made)
 
-    def _answers(self, calls: Sequence[dict[str, Any]]) -> list[str]:
+    def _answers(self, round_: Round) -> list[str]:
+        calls = round_.calls
         self.facts["recall_calls"] = self.facts.get("recall_calls", 0) + len(calls)
-        return [self._answered(call) for call in calls]
+        results = [self._answered(call) for call in calls]
+        if self.room is None:
+            return results
+        self.room.take(round_.said(self.room.count))
+        return [self.room.fitting(text) for text in results]
 
     def _answered(self, call: dict[str, Any]) -> str:
         """Return the answer to a call; what went wrong is one too."""
@@ -334,7 +196,7 @@ class Recalling:
     async def _keep_beside(self, round_: Round) -> None:
         """Answer calls that stand beside the client's, for its next request."""
         if round_.calls and round_.others and round_.ended:
-            results = await asyncio.to_thread(self._answers, round_.calls)
+            results = await asyncio.to_thread(self._answers, round_)
             self.keep(round_.others, waiting_text(round_.calls, results))
 
     def _fault(self, error: Exception) -> None:
