@@ -1,13 +1,14 @@
 """The numbers of one exchange, from which metrics, spans and log lines are made.
 
 They leave the machine, so nothing in them was written by a user: words are those of ctxmem, and
-what comes from outside (models, hosts) is let through only in the form that such names have.
+what comes from outside (models, hosts, the numbers of a provider) is let through only in the form
+that such names and numbers have.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
@@ -22,6 +23,22 @@ _WORD = re.compile(r"[a-z][a-z0-9_. -]{0,31}", re.ASCII)
 _MODEL = re.compile(r"[A-Za-z0-9][\w./:@+-]{0,95}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,253}", re.ASCII)
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+_FORMS = {
+    "passed_through": _WORD,
+    "fault": _WORD,
+    "model": _MODEL,
+    "response_model": _MODEL,
+    "server_address": _HOST,
+    "conversation": _OPAQUE,
+}
+_COUNTS = ("server_port", "status", "recall_calls")
+_NUMBERS = (
+    *("seconds_added", "seconds_upstream", "budget", "kept", "dropped", "recalled"),
+    *("prefix_reused", "bill_sent", "bill_through", "bill_uncached"),
+)
+_MOST = 2**62
+"""Numbers from here on are none of ours, and larger than what a span can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,10 @@ class Usage:
     cached: int = 0
     written: int = 0
     output: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("input", "cached", "written", "output"):
+            object.__setattr__(self, name, _number(getattr(self, name)) or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +122,21 @@ class RequestFacts:
     conversation: str = ""
 
     def __post_init__(self) -> None:
-        clean = {
-            "wire": self.wire if self.wire in WIRES else OTHER,
-            "mode": self.mode if self.mode in MODES else OTHER,
+        clean: dict[str, Any] = {
+            "wire": _named(self.wire, WIRES) or OTHER,
+            "mode": _named(self.mode, MODES) or OTHER,
             "edit_reason": _named(self.edit_reason, EDIT_REASONS),
-            "passed_through": _matching(_WORD, self.passed_through),
-            "fault": _matching(_WORD, self.fault),
-            "model": _matching(_MODEL, self.model),
-            "response_model": _matching(_MODEL, self.response_model),
-            "server_address": _matching(_HOST, self.server_address),
-            "conversation": _matching(_OPAQUE, self.conversation),
-            "tokens": {_matching(_WORD, part) or OTHER: n for part, n in self.tokens.items()},
+            "usage": self.usage if isinstance(self.usage, Usage) else None,
+            "tokens": _parts(self.tokens),
         }
+        for name, pattern in _FORMS.items():
+            clean[name] = _matching(pattern, getattr(self, name))
+        for name in _COUNTS:
+            clean[name] = _number(getattr(self, name)) or 0
+        for name in _NUMBERS:
+            clean[name] = _number(getattr(self, name))
+        for name in ("streamed", "edit"):
+            clean[name] = getattr(self, name) is True
         for name, value in clean.items():
             object.__setattr__(self, name, value)
 
@@ -155,11 +179,29 @@ class RequestFacts:
         return {name: value for name, value in asdict(self).items() if value not in (None, "", {})}
 
 
+def _parts(tokens: object) -> dict[str, int]:
+    """Return the tokens by part, with all parts that are no word as "other"."""
+    found: dict[str, int] = {}
+    for part, number in tokens.items() if isinstance(tokens, Mapping) else ():
+        name = _matching(_WORD, part) or OTHER
+        found[name] = found.get(name, 0) + (_number(number) or 0)
+    return found
+
+
+def _number(value: Any) -> Any:
+    """Return a number as it is, None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < _MOST else None  # neither is nan
+
+
 def _matching(pattern: re.Pattern[str], value: object) -> str:
     if not value:
         return ""
     return value if isinstance(value, str) and pattern.fullmatch(value) else OTHER
 
 
-def _named(value: object, names: tuple[str, ...]) -> str:
-    return (str(value) if value in names else OTHER) if value else ""
+def _named(value: object, names: Collection[str]) -> str:
+    if not value:
+        return ""
+    return value if isinstance(value, str) and value in names else OTHER

@@ -11,8 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ctxmem.auditing import audit
-from ctxmem.chat import check
 from ctxmem.errors import InputError
 from ctxmem.gateway.session_reader import OpenSession
 from ctxmem.memory.framework_messages import as_plain
@@ -335,6 +333,10 @@ def _edit(receipt: Receipt) -> Edit:
 
 def audit_answer(opened: OpenSession, counter: object) -> AuditAnswer:
     """Return what is wrong and what is wasted in the messages of a session."""
+    # Half of the time that a server takes to start, for one of six tools.
+    from ctxmem.auditing import audit
+    from ctxmem.chat import check
+
     messages = [
         as_plain(message, f"message {number}")
         for number, message in enumerate(opened.memory.messages())

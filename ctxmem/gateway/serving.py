@@ -7,8 +7,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -16,12 +18,16 @@ from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.page import page_routes
 from ctxmem.gateway.protocol import LimitedProtocol
 from ctxmem.gateway.security import secret_of
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.traffic import Traffic
 
 _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"
 """How worker processes are given the options."""
+_SHARED = "CTXMEM_GATEWAY_TRAFFIC"
+"""The folder in which worker processes write what the page shows."""
 _BROKEN_OFF = "ASGI callable returned without completing response."
 _BACKLOG = 2048
 _GRACE_SECONDS = 10
@@ -30,11 +36,16 @@ _SWITCH_SECONDS = 0.0005
 """How long a worker thread may hold the interpreter while a request waits to be passed on."""
 
 
-def serve(settings: Settings, ready: Callable[[Settings], None] | None = None) -> None:
+def serve(
+    settings: Settings,
+    ready: Callable[[Settings], None] | None = None,
+    *,
+    demo: bool = False,
+) -> None:
     """Serve until the process is interrupted; open replies then have ten seconds.
 
     `ready` is called with the settings, the port that was taken among them, as soon as clients can
-    connect.
+    connect. With `demo` the page says that this is a demonstration.
 
     Raises:
         InputError: nothing can listen there.
@@ -58,7 +69,7 @@ def serve(settings: Settings, ready: Callable[[Settings], None] | None = None) -
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda *_: None)
     if settings.workers == 1:
-        config = uvicorn.Config(application(settings), **options)
+        config = uvicorn.Config(application(settings, demo=demo), **options)
         run: Callable[[], None] = lambda: uvicorn.Server(config).run([listening])  # noqa: E731
     else:
         secret_of(settings.store)  # made once, for all workers
@@ -66,10 +77,25 @@ def serve(settings: Settings, ready: Callable[[Settings], None] | None = None) -
         factory = "ctxmem.gateway.serving:from_environment"
         config = uvicorn.Config(factory, factory=True, workers=settings.workers, **options)
         run = Multiprocess(config, [listening]).run
-    if ready is not None:
-        ready(settings)
-    with suppress(KeyboardInterrupt):
+    with _shared_folder(settings.workers), suppress(KeyboardInterrupt):
+        if ready is not None:
+            ready(settings)
         run()
+
+
+@contextmanager
+def _shared_folder(workers: int) -> Iterator[None]:
+    """Give several workers a private folder in which each writes what the page shows."""
+    if workers == 1:
+        yield
+        return
+    prefix = "ctxmem-traffic-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        os.environ[_SHARED] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_SHARED]
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -86,20 +112,29 @@ def _listen(settings: Settings) -> socket.socket:
     return made
 
 
-def application(settings: Settings) -> Gateway:
+def application(settings: Settings, *, shared: Path | None = None, demo: bool = False) -> Gateway:
     """Return the gateway as an ASGI application.
 
     Here the stage of the mode, the gateway's own pages and what is done with the facts of each
     exchange are put together.
+
+    Args:
+        settings: the options.
+        shared: the folder in which workers write what the page shows; None: there is one worker.
+        demo: whether the page says that this is a demonstration.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    return create_app(settings)
+    traffic = Traffic(folder=shared, show_text=settings.show_text)
+    routes = page_routes(settings, traffic, demo=demo)
+    return create_app(settings, note=traffic.note, routes=routes)
 
 
 def from_environment() -> Gateway:
     """Return the application of a worker process."""
-    return application(Settings.from_json(os.environ[_SETTINGS]))
+    shared = os.environ.get(_SHARED)
+    settings = Settings.from_json(os.environ[_SETTINGS])
+    return application(settings, shared=Path(shared) if shared else None)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
