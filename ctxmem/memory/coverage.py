@@ -71,7 +71,7 @@ class Coverage:
             self.allowance = outlook.may_cost
         else:
             self.allowance = self.costs.saved + self.costs.due(
-                self.head + self.state.total, cold=cold
+                self.head + self.state.whole, cold=cold
             )
         if cold:
             self._read_ends = [0]
@@ -98,7 +98,7 @@ class Coverage:
             total=self.head + stable + tail,
             outlook=self.outlook,
         )
-        if stable + tail >= self.state.total:  # it costs what the untrimmed history costs
+        if stable + tail >= self.state.whole:  # it costs what the untrimmed history costs
             return cost
         margin = self.outlook.margin if self.outlook is not None else 0.0
         return cost + margin + self._exposure(self.head + stable)
@@ -111,7 +111,7 @@ class Coverage:
         """
         prices, outlook = self.prices, self.outlook
         least = prices.minimum if outlook is None or outlook.minimum is None else outlook.minimum
-        history = self.head + self.state.total
+        history = self.head + self.state.whole
         caching = outlook is None or outlook.caching
         if not caching or stable >= least or history < prices.minimum:
             return 0.0
