@@ -61,6 +61,7 @@ _UNREAD_KEPT = 1 << 20  # bytes of a body that is not looked into, kept to send 
 _MOST_REFUSAL = 1 << 20  # bytes of a refusal that is kept while another request is tried
 _MOST_HELD = 256 << 20  # bytes of all bodies at once
 _MOST_WAITING = 512  # exchanges that wait to be looked into
+_MOST_OF_A_REPLY = 16 << 20  # bytes that are held of one in which calls are answered
 _THREADS = 8
 
 
@@ -360,7 +361,7 @@ class Gateway:
             send=send,
             answer=answer_from(exchange.notes["memory"]),
             keep=partial(self._results.keep, exchange.tenant),
-            most=self.settings.most_read,
+            most=min(self.settings.most_read, _MOST_OF_A_REPLY),
             facts=exchange.facts,
             room=exchange.notes.get("room"),
         ).reply(answer)
