@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.audits import LastAudit
 from ctxmem.gateway.exchanges import Stage
 from ctxmem.gateway.guarding import Guard
 from ctxmem.gateway.observing import Observe
@@ -26,6 +27,7 @@ from ctxmem.gateway.protocol import LimitedProtocol
 from ctxmem.gateway.security import secret_of
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import Traffic
+from ctxmem.pricing import prices_of
 
 _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"
 """How worker processes are given the options."""
@@ -128,9 +130,17 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    traffic = Traffic(folder=shared, show_text=settings.show_text)
-    routes = page_routes(settings, traffic, demo=demo)
-    return create_app(settings, stage_of(settings), note=traffic.note, routes=routes)
+    stage = stage_of(settings)
+    row = None if settings.prices is None else prices_of(settings.prices)
+    traffic = Traffic(folder=shared, show_text=settings.show_text, prices=lambda wire, model: row)
+    routes = page_routes(settings, traffic, audit=_audit_of(stage, settings), demo=demo)
+    return create_app(settings, stage, note=traffic.note, routes=routes)
+
+
+def _audit_of(stage: Stage, settings: Settings) -> LastAudit | None:
+    """Return the audit of what a stage has seen, None if it keeps nothing to audit."""
+    made = getattr(getattr(stage, "observe", stage), "audit", None)
+    return None if made is None else LastAudit(made, show_text=settings.show_text)
 
 
 def stage_of(settings: Settings) -> Stage:
