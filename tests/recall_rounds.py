@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from provider_rules import problems
 
+from ctxmem.gateway.relay import BrokenOff
 from ctxmem.memory import tool
 
 CLIENTS = {
@@ -315,14 +315,24 @@ def _inside(at: dict[str, Any], item: dict[str, Any]) -> Iterator[dict[str, Any]
 # An upstream --------------------------------------------------------------------------------------
 
 
-class Body(httpx.AsyncByteStream):
-    """A reply's bytes in parts; it notes when it is closed."""
+class Given:
+    """A reply whose body comes in parts, one of which may be an error; it notes its closing."""
 
-    def __init__(self, parts: list[bytes | Exception]) -> None:
-        self.parts, self.given, self.closed = parts, 0, False
+    def __init__(
+        self, parts: list[Any], kind: str = "text/event-stream", status: int = 200, **headers: str
+    ) -> None:
+        self.body, self.status_code = parts, status
+        self.headers = [(b"content-type", kind.encode())]
+        self.headers += [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
+        ]
+        self.given, self.closed = 0, False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for part in self.parts:
+    def header(self, name: bytes) -> str:
+        return next((value.decode() for given, value in self.headers if given == name), "")
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        for part in self.body:
             if isinstance(part, Exception):
                 raise part
             self.given += 1
@@ -332,6 +342,12 @@ class Body(httpx.AsyncByteStream):
         self.closed = True
 
 
+def failing(status: int, error: dict[str, Any]) -> Given:
+    """Return an upstream's error."""
+    body = json.dumps({"type": "error", "error": error}).encode()
+    return Given([body], "application/json", status)
+
+
 @dataclass
 class Upstream:
     """Gives the rounds of a script, one for each request; `size` is that of its parts.
@@ -339,7 +355,7 @@ class Upstream:
     The reply with the number `cut` breaks off."""
 
     wire: str
-    rounds: list[Round | httpx.Response]
+    rounds: list[Round | Given]
     streams: bool = False
     size: int = 0
     end: str = "\n"
@@ -347,10 +363,10 @@ class Upstream:
     cut: int = -1
     gzip: bool = False
     requests: list[dict[str, Any]] = field(default_factory=list)
-    bodies: list[Body] = field(default_factory=list)
+    bodies: list[Given] = field(default_factory=list)
     given: int = 0
 
-    async def send(self, data: bytes) -> httpx.Response:
+    async def send(self, data: bytes) -> Given:
         """Take a further request, check its history, and give the next round."""
         sent = json.loads(data)
         self.requests.append(sent)
@@ -360,11 +376,11 @@ class Upstream:
         assert [] == found, found
         return self.next()
 
-    def next(self) -> httpx.Response:
+    def next(self) -> Given:
         """Give the next round."""
         round_ = self.rounds[self.given]
         self.given += 1
-        if isinstance(round_, httpx.Response):
+        if isinstance(round_, Given):
             return round_
         round_.number = self.given
         if self.streams:
@@ -377,11 +393,11 @@ class Upstream:
         size = self.size or len(data)
         parts: list[Any] = [data[i : i + size] for i in range(0, len(data), size)]
         if self.given == self.cut + 1:
-            parts[-2:] = [httpx.ReadError("cut")]
-        self.bodies.append(Body(parts))
-        headers = {"content-type": kind, "x-request-id": f"req_{self.given}"}
+            parts[-2:] = [BrokenOff("cut")]
+        headers = {"x_request_id": f"req_{self.given}"}
         if self.gzip:
-            headers["content-encoding"] = "gzip"
+            headers["content_encoding"] = "gzip"
         if not self.streams:
-            headers["content-length"] = str(len(data))
-        return httpx.Response(200, headers=headers, stream=self.bodies[-1])
+            headers["content_length"] = str(len(data))
+        self.bodies.append(Given(parts, kind, **headers))
+        return self.bodies[-1]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
+import threading
 from importlib import import_module
 from typing import Any
 
-from ctxmem.cli.reading import DONE, whole
+from ctxmem.cli.reading import DONE, INTERRUPTED, whole
 from ctxmem.errors import InputError, MissingExtraError
 from ctxmem.report import visible
 
@@ -72,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             if sys.stdin.isatty():
                 _say("waiting for an MCP client on standard input; docs/mcp.md has configurations")
+            _leave_at_once_when_interrupted()
             server.run_stdio(made)
     finally:
         reader.close()
@@ -103,6 +106,21 @@ def _serve(http: Any, server: Any, arguments: argparse.Namespace) -> None:
             "the network unencrypted unless there is TLS in front"
         )
     http.run_http(app, sock)
+
+
+def _leave_at_once_when_interrupted() -> None:
+    """Let Ctrl-C end the process.
+
+    A thread waits for a line of standard input, which nothing can cancel, and the interpreter would
+    wait for the thread. Nothing is lost: the store is only read.
+    """
+
+    def leave(*_: object) -> None:
+        _say("interrupted")
+        os._exit(INTERRUPTED)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, leave)
 
 
 def _load() -> Any:

@@ -16,6 +16,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -23,8 +24,11 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from ctxmem.gateway.answering import Waiting, answer_from
 from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
+from ctxmem.gateway.offering import with_recall
+from ctxmem.gateway.recalling import Incoming, Recalling
 from ctxmem.gateway.refusals import refusal
 from ctxmem.gateway.relay import (
     Answer,
@@ -83,6 +87,7 @@ class Gateway:
         # What only looks at requests has one thread, so that it never takes the processor from
         # those that pass through more than once at a time.
         self._threads = ThreadPoolExecutor(_THREADS if self._changes else 1, "ctxmem-gateway")
+        self._results = Waiting()
         self._waiting = 0
         self.skipped = 0
 
@@ -223,12 +228,14 @@ class Gateway:
             return
         sent = perf_counter()
         try:
+            answer: Incoming
             if exchange.sent is not None:
                 changed = exchange.sent
                 answer = await self.upstreams.send(
                     client.method, place, target, to_upstream(headers, place, len(changed)),
                     [changed],
                 )  # fmt: skip
+                answer = await self._recalled(client, answer, place, target, headers, exchange)
                 if answer.status_code not in _REFUSED:
                     await self._reply(client, answer, exchange, started, sent)
                     return
@@ -267,11 +274,49 @@ class Gateway:
     def _prepared(self, exchange: Exchange) -> bytes | None:
         assert self.stage is not None
         try:
-            return self.stage.prepare(exchange)
+            changed = self.stage.prepare(exchange)
         except Exception as error:
             self._fault(exchange, "prepare", error)
             exchange.header = ""
             return None
+        if not self.settings.recall:
+            return changed
+        try:
+            return with_recall(exchange, changed, self._results)
+        except Exception as error:
+            self._fault(exchange, "recall", error)
+            return changed
+
+    async def _recalled(
+        self,
+        client: _Client,
+        answer: Incoming,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        exchange: Exchange,
+    ) -> Incoming:
+        """Return a reply in which the model's calls of `recall` are answered."""
+        body = exchange.notes.get("body")
+        if not self.settings.recall or body is None:
+            return answer
+        # An upstream takes a second request with the same key for the first one again.
+        further = [one for one in headers if one[0] != b"idempotency-key"]
+
+        async def send(data: bytes) -> Answer:
+            head = to_upstream(further, place, len(data))
+            return await self.upstreams.send(client.method, place, target, head, [data])
+
+        return await Recalling(
+            wire=exchange.wire.name,
+            sent=body,
+            send=send,
+            answer=answer_from(exchange.notes["memory"]),
+            keep=partial(self._results.keep, exchange.tenant),
+            most=self.settings.most_read,
+            facts=exchange.facts,
+            room=exchange.notes.get("room"),
+        ).reply(answer)
 
     def _fault(self, exchange: Exchange, stage: str, error: Exception) -> None:
         """Count a fault of ours; the request goes on without us. Texts may be in the error."""
@@ -292,7 +337,7 @@ class Gateway:
     async def _reply(
         self,
         client: _Client,
-        answer: Answer,
+        answer: Incoming,
         exchange: Exchange | None,
         started: float,
         sent: float,
@@ -334,7 +379,7 @@ class Gateway:
         client: _Client,
         exchange: Exchange,
         status: int,
-        answer: Answer | None,
+        answer: Incoming | None,
         kept: Kept | None,
     ) -> None:
         """Have a worker read the reply; when too much waits, only what is known is noted."""
@@ -357,7 +402,7 @@ class Gateway:
         task.add_done_callback(lambda _: _on(loop, over))
 
     def _finished(
-        self, exchange: Exchange, status: int, answer: Answer | None, kept: Kept | None
+        self, exchange: Exchange, status: int, answer: Incoming | None, kept: Kept | None
     ) -> None:
         """Read a reply, and give it to the stage."""
         reply = None

@@ -10,22 +10,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import OrderedDict
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
-import httpx
-
-from ctxmem.gateway.relay import Sized, UpstreamError
-from ctxmem.gateway.wire.anthropic_stream import AnthropicTurn
-from ctxmem.gateway.wire.chat_stream import ChatTurn
+from ctxmem.gateway.answering import NO_ROOM, Answer, Room, waiting_text
+from ctxmem.gateway.relay import BrokenOff, Headers, UpstreamError
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
-from ctxmem.gateway.wire.reading import Asked
-from ctxmem.gateway.wire.responses_stream import ResponsesTurn
-from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in
+from ctxmem.gateway.wire.rounds import Round, Turn
+from ctxmem.gateway.wire.turns import TURNS
 from ctxmem.memory import tool
 
 log = logging.getLogger("ctxmem.gateway")
@@ -33,140 +28,30 @@ log = logging.getLogger("ctxmem.gateway")
 MOST_ROUNDS = 8
 """Calls of one reply that are answered; then the model has to do without the tool."""
 _OK = 200
-_READABLE = frozenset(("identity", "gzip", "x-gzip", "deflate"))
+_READABLE = frozenset(("", "gzip", "x-gzip"))
+_MOST_INFLATED = 1 << 20  # bytes at once
 _MOST_OF_AN_ERROR = 1 << 20
 _DRAIN_SECONDS = 1.0
-_NO_ROOM = "The result does not fit into the request. Answer without it."
 _REFUSED = frozenset((400, 404, 413, 422))
-_TURNS: dict[str, type[Turn]] = {
-    "chat": ChatTurn,
-    "responses": ResponsesTurn,
-    "anthropic": AnthropicTurn,
-}
-_SAID_BY_MODELS = frozenset(("function_call", "custom_tool_call", "reasoning"))
-
-Send = Callable[[bytes], Awaitable[httpx.Response]]
-Answer = Callable[[dict[str, Any]], str]
 
 
-def offered(asked: Asked, wire: str) -> list[Any]:
-    """Return the tools of a request with `recall` behind them, where it can be offered.
+class Incoming(Protocol):
+    """A reply of which the head was read, such as `relay.Answer`."""
 
-    It is not where the client has a tool of that name, forbids tools, asks for several answers,
-    names functions in the old way, or leaves the conversation to the provider.
-    """
-    body = asked.body
-    names = [_name_of(one) for one in dicts_in(asked.tools)]
-    choice = asked.tool_choice
-    forbidden = choice == "none" or (isinstance(choice, dict) and choice.get("type") == "none")
-    several = isinstance(body.get("n"), int) and body["n"] > 1
-    if tool.NAME in names or forbidden or several or "functions" in body or asked.kept:
-        return asked.tools
-    if wire == "responses" and (body.get("background") or not _replays(asked)):
-        return asked.tools
-    return [*asked.tools, tool.definition(_TURNS[wire].form)]
+    status_code: int
+    headers: Headers
+
+    def header(self, name: bytes) -> str:
+        """Return the value of a header, "" if there is none."""
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; `BrokenOff` if its end is missing."""
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
 
 
-def is_offered(sent: dict[str, Any], wire: str) -> bool:
-    """Return whether a request offers the gateway's tool, and not one of the client's."""
-    tools = sent.get("tools")
-    return isinstance(tools, list) and tools[-1:] == [tool.definition(_TURNS[wire].form)]
-
-
-def _name_of(declared: dict[str, Any]) -> Any:
-    inner = declared.get("function")
-    return (inner if isinstance(inner, dict) else declared).get("name")
-
-
-def _replays(asked: Asked) -> bool:
-    """Return whether a client of Responses sends its history itself.
-
-    One that goes on by `previous_response_id` would leave a call of `recall` without an answer.
-    """
-    return asked.body.get("store") is False or any(_is_said(one) for one in asked.messages)
-
-
-def _is_said(message: Any) -> bool:
-    """Return whether a message is the model's."""
-    if not isinstance(message, dict):
-        return False
-    return message.get("role") == "assistant" or message.get("type") in _SAID_BY_MODELS
-
-
-class Waiting:
-    """Results of calls that wait for the next request of their conversation.
-
-    They are found by the ids of the client's calls that stood beside them. A request that is sent
-    again finds them again; the oldest are dropped.
-
-    Args:
-        most: bytes of results that are held.
-    """
-
-    def __init__(self, most: int = 16 << 20) -> None:
-        self._most, self._size = most, 0
-        self._held: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._lock = Lock()
-
-    def keep(self, tenant: str, ids: Sequence[str], text: str) -> None:
-        """Hold a text until results of the calls `ids` come."""
-        with self._lock:
-            for one in ids:
-                self._drop((tenant, one))
-                self._held[tenant, one] = text
-                self._size += len(text)
-            while self._size > self._most and self._held:
-                self._drop(next(iter(self._held)))
-
-    def text_for(self, tenant: str, messages: Sequence[Any]) -> str:
-        """Return what waits for the results at the end of a conversation, "" if nothing does."""
-        with self._lock:
-            for one in _answered_at_the_end(messages):
-                if (tenant, one) in self._held:
-                    return self._held[tenant, one]
-        return ""
-
-    def _drop(self, key: tuple[str, str]) -> None:
-        text = self._held.pop(key, None)
-        self._size -= len(text or "")
-
-
-def _answered_at_the_end(messages: Sequence[Any]) -> list[str]:
-    """Return the ids of the calls whose results follow the model's last message."""
-    ids: list[str] = []
-    for message in reversed(messages):
-        if _is_said(message):
-            break
-        if isinstance(message, dict):
-            blocks = dicts_in(message.get("content"))
-            ids += [str(message.get(name)) for name in ("tool_call_id", "call_id")]
-            ids += [str(block.get("tool_use_id")) for block in blocks]
-    return [one for one in ids if one != "None"]
-
-
-def with_waiting(sent: dict[str, Any], wire: str, text: str) -> dict[str, Any]:
-    """Return a request with a waiting text behind its messages."""
-    return _TURNS[wire](sent, 0).with_text(sent, text)
-
-
-def waiting_text(calls: Sequence[dict[str, Any]], results: Sequence[str]) -> str:
-    """Return what the model is shown of calls that stood beside the client's."""
-    return "\n\n".join(
-        f"You called {tool.NAME} with {json.dumps(tool.arguments_of(call), ensure_ascii=False)}. "
-        f"Its result:\n{text}"
-        for call, text in zip(calls, results, strict=True)
-    )
-
-
-def answer_from(memory: Any) -> Answer:
-    """Return a function that answers a call from a conversation's `Memory`, as a text."""
-
-    def answer(call: dict[str, Any]) -> str:
-        message = memory.answer(call)
-        content = message.get("content", message.get("output"))
-        return str(content[0]["content"] if isinstance(content, list) else content)
-
-    return answer
+Send = Callable[[bytes], Awaitable[Incoming]]
 
 
 @dataclass(slots=True)
@@ -181,6 +66,7 @@ class Recalling:
         keep: holds a text until results come of the client's calls with these ids.
         most: bytes of a reply that are held.
         facts: numbers about the exchange: `recall_calls`, `fault`.
+        room: tokens by which its requests may grow, None for as many as the provider takes.
     """
 
     wire: str
@@ -190,44 +76,51 @@ class Recalling:
     keep: Callable[[Sequence[str], str], None]
     most: int
     facts: dict[str, Any] = field(default_factory=dict)
+    room: Room | None = None
     _turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
-        self._turn = _TURNS[self.wire](self.sent, self.most)
+        self._turn = TURNS[self.wire](self.sent, self.most)
 
-    async def reply(self, first: httpx.Response) -> httpx.Response:
+    async def reply(self, first: Incoming) -> Incoming:
         """Return the reply that the client gets, whose stream may go on with further requests.
 
         Raises:
             UpstreamError: a further request has no reply that can be read.
         """
-        kind = first.headers.get("content-type", "")
-        coding = first.headers.get("content-encoding", "identity")
+        kind, coding = first.header(b"content-type"), _coding(first)
         if first.status_code != _OK or coding not in _READABLE:
             return first
         if kind.startswith("text/event-stream"):
-            return _response(first, _Events(self._events(first)), coding != "identity")
+            return _Made(first, self._events(first), same=not coding)
         if kind.startswith("application/json"):
             return await self._whole(first)
         return first
 
     # Whole replies --------------------------------------------------------------------------------
 
-    async def _whole(self, first: httpx.Response) -> httpx.Response:
+    async def _whole(self, first: Incoming) -> Incoming:
         parts = _parts(first)
         read, error = await _read(parts, self.most)
         round_ = self._round_in(b"".join(read)) if error is None else None
         if round_ is None or not round_.calls:
-            decoded = first.headers.get("content-encoding") is not None
-            return _response(first, _Events(_rest_of(read, parts, error, first)), decoded)
+            return _Made(first, _rest_of(read, parts, error, first), same=not _coding(first))
         await first.aclose()
-        refused = await self._rounds(round_)
-        if refused is not None:
-            return refused
-        made = json_bytes(self._turn.joined())
-        response = _response(first, Sized([made]), decoded=True)
-        response.headers["content-length"] = str(len(made))
-        return response
+        try:
+            refused = await self._rounds(round_)
+            if refused is not None:
+                return refused
+            made = json_bytes(self._turn.joined())
+        except UpstreamError:
+            raise
+        except BrokenOff as cut:
+            raise UpstreamError(str(cut)) from None
+        except Exception as fault:
+            self._fault(fault)
+            raise UpstreamError("a reply that cannot be put together") from fault
+        reply = _Made(first, _only(made), same=False)
+        reply.headers.append((b"content-length", b"%d" % len(made)))
+        return reply
 
     def _round_in(self, raw: bytes) -> Round | None:
         """Return what the first reply calls, None if it cannot be read or is too long."""
@@ -239,7 +132,7 @@ class Recalling:
             self._fault(fault)
             return None
 
-    async def _rounds(self, round_: Round) -> httpx.Response | None:
+    async def _rounds(self, round_: Round) -> Incoming | None:
         """Go on until the model has answered; return what the upstream refuses to go on with."""
         while self._follows(round_):
             self._turn.begin_round(round_)
@@ -248,14 +141,11 @@ class Recalling:
                 return reply
             try:
                 read, error = await _read(_parts(reply), self.most)
-                if error is not None:
-                    raise UpstreamError(type(error).__name__)
-                round_ = self._turn.read(json.loads(b"".join(read)))
-            except (ValueError, TypeError, AttributeError) as fault:
-                self._fault(fault)
-                raise UpstreamError("a reply that cannot be read") from fault
             finally:
                 await reply.aclose()
+            if error is not None:
+                raise error
+            round_ = self._turn.read(json.loads(b"".join(read)))
         await self._keep_beside(round_)
         self._turn.begin_round(round_)
         return None
@@ -266,9 +156,9 @@ class Recalling:
         only_ours = bool(round_.calls) and not round_.others
         return only_ours and round_.ended and len(self._turn.rounds) < MOST_ROUNDS
 
-    async def _go_on(self, round_: Round) -> httpx.Response:
+    async def _go_on(self, round_: Round) -> Incoming:
         """Answer a round's calls, and send the request that goes on."""
-        results = await asyncio.to_thread(self._answers, round_.calls)
+        results = await asyncio.to_thread(self._answers, round_)
         last = len(self._turn.rounds) >= MOST_ROUNDS
         before = self.sent
         self.sent, data = await asyncio.to_thread(self._next, before, round_, results, last)
@@ -276,7 +166,7 @@ class Recalling:
         if reply.status_code not in _REFUSED:
             return reply
         await reply.aclose()
-        short = [_NO_ROOM] * len(results)
+        short = [NO_ROOM] * len(results)
         self.sent, data = await asyncio.to_thread(self._next, before, round_, short, True)
         return await self.send(data)
 
@@ -286,9 +176,14 @@ class Recalling:
         made = self._turn.followed(sent, round_, results, last)
         return made, json_bytes(made)
 
-    def _answers(self, calls: Sequence[dict[str, Any]]) -> list[str]:
+    def _answers(self, round_: Round) -> list[str]:
+        calls = round_.calls
         self.facts["recall_calls"] = self.facts.get("recall_calls", 0) + len(calls)
-        return [self._answered(call) for call in calls]
+        results = [self._answered(call) for call in calls]
+        if self.room is None:
+            return results
+        self.room.take(round_.said(self.room.count))
+        return [self.room.fitting(text) for text in results]
 
     def _answered(self, call: dict[str, Any]) -> str:
         """Return the answer to a call; what went wrong is one too."""
@@ -301,7 +196,7 @@ class Recalling:
     async def _keep_beside(self, round_: Round) -> None:
         """Answer calls that stand beside the client's, for its next request."""
         if round_.calls and round_.others and round_.ended:
-            results = await asyncio.to_thread(self._answers, round_.calls)
+            results = await asyncio.to_thread(self._answers, round_)
             self.keep(round_.others, waiting_text(round_.calls, results))
 
     def _fault(self, error: Exception) -> None:
@@ -310,7 +205,7 @@ class Recalling:
 
     # Streams --------------------------------------------------------------------------------------
 
-    async def _events(self, reply: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async def _events(self, reply: Incoming) -> AsyncGenerator[bytes, None]:
         """Yield the events that the client gets, of all rounds."""
         try:
             while True:
@@ -339,15 +234,15 @@ class Recalling:
                 if reply.status_code != _OK:
                     yield self._turn.failed(await _error_in(reply))
                     return
-                if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+                if not reply.header(b"content-type").startswith("text/event-stream"):
                     raise ValueError("the upstream went on without a stream")
-        except (httpx.HTTPError, ConnectionError):
+        except BrokenOff:
             raise
         except UpstreamError as error:
-            raise ConnectionError(f"the upstream did not go on ({error})") from None
+            raise BrokenOff(f"the upstream did not go on: {error}") from None
         except Exception as error:
             self._fault(error)
-            raise ConnectionError("the reply could not be put together") from error
+            raise BrokenOff("the reply could not be put together") from error
         finally:
             await reply.aclose()
 
@@ -412,38 +307,55 @@ class _Passage:
         self._blind = True
 
 
-class _Events(httpx.AsyncByteStream):
-    """A generator as a reply's stream; it is closed with the reply."""
+class _Made:
+    """A reply whose body is made here; closing it closes what it is made of."""
 
-    def __init__(self, parts: AsyncGenerator[bytes, None]) -> None:
-        self._parts = parts
+    def __init__(self, of: Incoming, parts: AsyncGenerator[bytes, None], *, same: bool) -> None:
+        other = () if same else (b"content-length", b"content-encoding")
+        self.status_code = of.status_code
+        self.headers: Headers = [one for one in of.headers if one[0] not in other]
+        self._of, self._parts = of, parts
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._parts:
-            yield part
+    def header(self, name: bytes) -> str:
+        """Return the value of a header, "" if there is none."""
+        return next((value.decode("latin-1") for n, value in self.headers if n == name), "")
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body."""
+        return self._parts
 
     async def aclose(self) -> None:
-        await self._parts.aclose()
+        """Let the connections go, also those of further requests."""
+        try:
+            await self._parts.aclose()
+        finally:
+            await self._of.aclose()
 
 
-def _response(of: httpx.Response, stream: httpx.AsyncByteStream, decoded: bool) -> httpx.Response:
-    """Return a reply with another stream; `decoded` if its length and coding are others too."""
-    other = (b"content-length", b"content-encoding") if decoded else ()
-    headers = [(name, value) for name, value in of.headers.raw if name.lower() not in other]
-    return httpx.Response(of.status_code, headers=headers, stream=stream)
+def _coding(reply: Incoming) -> str:
+    coding = reply.header(b"content-encoding").strip().lower()
+    return "" if coding == "identity" else coding
 
 
-async def _parts(reply: httpx.Response) -> AsyncGenerator[bytes, None]:
+async def _parts(reply: Incoming) -> AsyncGenerator[bytes, None]:
     """Yield a reply's bytes without its coding."""
-    assert isinstance(reply.stream, httpx.AsyncByteStream)
-    coded = reply.headers.get("content-encoding", "identity") != "identity"
-    async for part in reply.aiter_bytes() if coded else reply.stream:
-        yield part
+    if not _coding(reply):
+        async for part in reply.parts():
+            yield part
+        return
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    async for part in reply.parts():
+        made = inflate.decompress(part, _MOST_INFLATED)
+        while made:
+            yield made
+            made = inflate.decompress(inflate.unconsumed_tail, _MOST_INFLATED)
 
 
-async def _read(
-    parts: AsyncIterator[bytes], most: int
-) -> tuple[list[bytes], httpx.HTTPError | None]:
+async def _only(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+async def _read(parts: AsyncIterator[bytes], most: int) -> tuple[list[bytes], BrokenOff | None]:
     """Return the parts of a reply until they are more than `most` bytes, and what cut it off."""
     read: list[bytes] = []
     size = 0
@@ -453,13 +365,13 @@ async def _read(
             size += len(part)
             if size > most:
                 break
-    except httpx.HTTPError as error:
+    except BrokenOff as error:
         return read, error
     return read, None
 
 
 async def _rest_of(
-    read: list[bytes], parts: AsyncIterator[bytes], error: Exception | None, reply: httpx.Response
+    read: list[bytes], parts: AsyncIterator[bytes], error: Exception | None, reply: Incoming
 ) -> AsyncGenerator[bytes, None]:
     """Yield what was read of a reply and what follows, or how it was cut off."""
     try:
@@ -480,11 +392,11 @@ async def _drained(parts: AsyncIterator[bytes]) -> None:
         async for _ in parts:
             pass
 
-    with suppress(asyncio.TimeoutError, httpx.HTTPError):
+    with suppress(asyncio.TimeoutError, BrokenOff):
         await asyncio.wait_for(drain(), _DRAIN_SECONDS)
 
 
-async def _error_in(reply: httpx.Response) -> dict[str, Any]:
+async def _error_in(reply: Incoming) -> dict[str, Any]:
     """Return the error that an upstream's refusal names."""
     read, _ = await _read(_parts(reply), _MOST_OF_AN_ERROR)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -27,7 +26,7 @@ from ctxmem.gateway.protocol import LimitedProtocol
 from ctxmem.gateway.security import secret_of
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import Traffic
-from ctxmem.pricing import prices_of
+from ctxmem.pricing import prices_of, row_of
 
 _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"
 """How worker processes are given the options."""
@@ -132,7 +131,11 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     stage = stage_of(settings)
     row = None if settings.prices is None else prices_of(settings.prices)
-    traffic = Traffic(folder=shared, show_text=settings.show_text, prices=lambda wire, model: row)
+    traffic = Traffic(
+        folder=shared,
+        show_text=settings.show_text,
+        prices=lambda wire, model: row or row_of(wire, model),
+    )
     routes = page_routes(settings, traffic, audit=_audit_of(stage, settings), demo=demo)
     return create_app(settings, stage, note=traffic.note, routes=routes)
 

@@ -22,11 +22,14 @@ TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 MODEL = re.compile(r"(gpt|o\d|chatgpt|codex)")
 REASONING_MODEL = re.compile(r"(gpt-5|o\d)")
 DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
-# What the types lack and the API takes: a message of a chat response as it came, and two fields that
-# OpenAI's own `codex` sends (0.171).
+# What the types lack and the API takes: a message of a chat response as it came, and two fields
+# that OpenAI's own `codex` sends (0.171).
 ALSO_TAKEN = re.compile(r"messages\.\d+\.annotations|input\.\d+\.id|client_metadata")
-# Only with `store` are items known by ids, so without it they may lack them.
-NO_ID_NEEDED = re.compile(r"input\.\d+(\.id|\.status)")
+# What the types require and the API does not: ids of items that are not stored, and defaults of
+# functions and images.
+NOT_NEEDED = re.compile(
+    r"input\.\d+\.(id|status|content\.\d+\.detail)|(tools\.\d+\.)+(strict|parameters)"
+)
 
 Found = Iterator[tuple[str, str | None]]
 
@@ -75,7 +78,7 @@ def _check_types(body: dict, form: object) -> None:
     for fault in faults(rest, form):
         if ALSO_TAKEN.fullmatch(fault.path):
             continue
-        if fault.kind == "missing" and NO_ID_NEEDED.fullmatch(fault.path):
+        if fault.kind == "missing" and NOT_NEEDED.fullmatch(fault.path):
             continue
         raise _as_openai(fault)
 

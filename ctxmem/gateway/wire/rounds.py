@@ -7,7 +7,8 @@ while it comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,15 @@ class Round:
     calls: list[dict[str, Any]] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     ended: bool = False
+
+    def said(self, count: Callable[[str], int]) -> int:
+        """Return the tokens of the reply: as billed, or counted where the reply does not say."""
+        usage = self.body.get("usage")
+        if isinstance(usage, dict):
+            billed = usage.get("output_tokens", usage.get("completion_tokens"))
+            if isinstance(billed, int):
+                return billed
+        return count(json.dumps(self.body, ensure_ascii=False))
 
 
 class Turn:
