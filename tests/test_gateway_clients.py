@@ -8,11 +8,6 @@ reach the upstream are those that the client sent, byte for byte.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 

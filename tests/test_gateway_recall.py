@@ -405,7 +405,10 @@ def test_a_result_is_cut_after_a_line_where_there_is_no_room() -> None:
     room = Room(100, len)
     text = "\n".join(f"line {n}" for n in range(9)) + "\n" + "x" * 200
     got = room.fitting(text)
-    assert "line 0\nline 1\nline 2\n[cut here: 7 of 10 lines do not fit; give a narrower 'query']" == got
+    assert (
+        "line 0\nline 1\nline 2\n[cut here: 7 of 10 lines do not fit; give a narrower 'query']"
+        == got
+    )
     assert 100 - 16 - len(got) == room.left
     assert NO_ROOM == room.fitting(text)
 

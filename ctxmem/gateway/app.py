@@ -15,7 +15,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -27,6 +27,7 @@ from starlette.types import Receive, Scope, Send
 from ctxmem.gateway.answering import Waiting, answer_from
 from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
+from ctxmem.gateway.facts import RequestFacts
 from ctxmem.gateway.offering import with_recall
 from ctxmem.gateway.recalling import Incoming, Recalling
 from ctxmem.gateway.refusals import refusal
@@ -42,6 +43,7 @@ from ctxmem.gateway.relay import (
 )
 from ctxmem.gateway.security import Doorkeeper, without_token
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.spans import begin as begin_span
 from ctxmem.gateway.wire import family_of, wire_of
 
 log = logging.getLogger("ctxmem.gateway")
@@ -68,6 +70,7 @@ class Gateway:
         stage: what the mode does; None: nothing.
         note: called with the facts of every exchange that was looked into, in a worker thread.
         routes: the gateway's own pages, below /ctxmem/ and at /metrics.
+        stream: a context in which each reply is passed on, such as one that counts them.
     """
 
     def __init__(
@@ -76,8 +79,9 @@ class Gateway:
         stage: Stage | None = None,
         note: Callable[[dict[str, Any]], None] | None = None,
         routes: Sequence[BaseRoute] = (),
+        stream: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.settings, self.stage, self._note = settings, stage, note
+        self.settings, self.stage, self._note, self._stream = settings, stage, note, stream
         self.door = Doorkeeper(settings)
         self.upstreams = Upstreams(settings.proxy)
         self._pages = Starlette(routes=list(routes))
@@ -159,7 +163,13 @@ class Gateway:
             await self._pass(client, place, target, without_token(headers), None, started)
             return
         exchange = Exchange(wire, self.door.tenant(headers), next(self._numbers))
-        exchange.facts = {"wire": wire.name, "mode": self.settings.mode}
+        exchange.facts = {
+            "wire": wire.name,
+            "mode": self.settings.mode,
+            "server_address": place.host,
+            "server_port": place.port,
+        }
+        exchange.span = begin_span(headers)
         exchange.coding = client.header(b"content-encoding")
         client.exchange = exchange
         client.body = Body(
@@ -274,7 +284,8 @@ class Gateway:
     def _prepared(self, exchange: Exchange) -> bytes | None:
         assert self.stage is not None
         try:
-            changed = self.stage.prepare(exchange)
+            with exchange.span.current():
+                changed = self.stage.prepare(exchange)
         except Exception as error:
             self._fault(exchange, "prepare", error)
             exchange.header = ""
@@ -357,12 +368,13 @@ class Gateway:
             if status > _MOST_STATUS:
                 await client.refuse(_HEAD_FAILED, f"the upstream answered with status {status}")
                 return
-            await client.begin(status, headers)
-            async for part in answer.parts():
-                if kept is not None:
-                    kept.add(part)
-                await client.write(part)
-            await client.end()
+            with self._stream():
+                await client.begin(status, headers)
+                async for part in answer.parts():
+                    if kept is not None:
+                        kept.add(part)
+                    await client.write(part)
+                await client.end()
         except BrokenOff as error:
             # The end of the reply is missing, and the client has to see that: the server closes the
             # connection of a reply that has no end.
@@ -428,6 +440,7 @@ class Gateway:
                 self._note(exchange.facts)
             except Exception as error:
                 self._fault(exchange, "note", error)
+        exchange.span.finish(RequestFacts.read(exchange.facts))
         # What the exchange holds is not needed any more, though its facts may be.
         exchange.original, exchange.sent, exchange.asked = (), None, None
 
@@ -518,6 +531,7 @@ def create_app(
     stage: Stage | None = None,
     note: Callable[[dict[str, Any]], None] | None = None,
     routes: Sequence[BaseRoute] = (),
+    stream: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Gateway:
     """Return the gateway as an ASGI application."""
-    return Gateway(settings, stage, note, routes)
+    return Gateway(settings, stage, note, routes, stream)

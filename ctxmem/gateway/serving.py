@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
 from ctxmem.gateway.audits import LastAudit
 from ctxmem.gateway.exchanges import Stage
+from ctxmem.gateway.facts import RequestFacts
 from ctxmem.gateway.guarding import Guard
+from ctxmem.gateway.logs import log_request
+from ctxmem.gateway.managing import Manage
+from ctxmem.gateway.metrics import Metrics, forget_worker, share_between_workers
 from ctxmem.gateway.observing import Observe
 from ctxmem.gateway.page import page_routes
 from ctxmem.gateway.protocol import LimitedProtocol
 from ctxmem.gateway.security import secret_of
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import Traffic
+from ctxmem.gateway.windows import window_of
 from ctxmem.pricing import prices_of, row_of
 
 _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"
@@ -79,6 +88,7 @@ def serve(
     else:
         secret_of(settings.store)  # made once, for all workers
         os.environ[_SETTINGS] = settings.to_json()
+        share_between_workers()
         factory = "ctxmem.gateway.serving:from_environment"
         config = uvicorn.Config(factory, factory=True, workers=settings.workers, **options)
         run = Multiprocess(config, [listening]).run
@@ -137,8 +147,21 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
         show_text=settings.show_text,
         prices=lambda wire, model: row or row_of(wire, model),
     )
-    routes = page_routes(settings, traffic, audit=_audit_of(stage, settings), demo=demo)
-    return create_app(settings, stage, note=traffic.note, routes=routes)
+    metrics = Metrics()
+
+    def note(facts: Mapping[str, Any]) -> None:
+        traffic.note(facts)
+        known = RequestFacts.read(facts)
+        metrics.note(known)
+        log_request(known)
+
+    async def show_metrics(request: Request) -> Response:
+        body, kind = metrics.render(request.headers.get("accept", ""))
+        return Response(body, media_type=kind)
+
+    pages = page_routes(settings, traffic, audit=_audit_of(stage, settings), demo=demo)
+    routes = [*pages, Route("/metrics", show_metrics)]
+    return create_app(settings, stage, note, routes, metrics.stream)
 
 
 def _audit_of(stage: Stage, settings: Settings) -> LastAudit | None:
@@ -149,14 +172,21 @@ def _audit_of(stage: Stage, settings: Settings) -> LastAudit | None:
 
 def stage_of(settings: Settings) -> Stage:
     """Return what a mode does with an exchange."""
-    if settings.mode == "guard":
-        return Guard(settings)
-    return Observe(settings)
+    if settings.mode == "manage":
+        return Manage(settings, window_of=_room_of)
+    return Guard(settings) if settings.mode == "guard" else Observe(settings)
+
+
+def _room_of(model: str) -> int | None:
+    """Return the tokens that a request to a model may have, None if they are not known."""
+    known = window_of(model)
+    return None if known is None else known.most_input
 
 
 def from_environment() -> Gateway:
     """Return the application of a worker process."""
     shared = os.environ.get(_SHARED)
+    atexit.register(forget_worker, os.getpid())
     settings = Settings.from_json(os.environ[_SETTINGS])
     return application(settings, shared=Path(shared) if shared else None)
 
