@@ -15,8 +15,10 @@ import httpx
 import pytest
 import uvicorn
 
+from ctxmem import PRICES, audit
 from ctxmem.gateway import traffic as traffic_module
 from ctxmem.gateway.app import create_app
+from ctxmem.gateway.audits import LastAudit
 from ctxmem.gateway.page import document_and_policy, page_routes
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import CONVERSATIONS, DRAWN, REQUESTS, ROW, Traffic
@@ -140,15 +142,8 @@ def test_without_prices_no_saving_is_claimed():
 
 def test_edits_recalls_and_findings_are_kept_without_text():
     receipt = Receipt(0, "pays", ("p0",), (3, 4), 900, "ab", ("Never use floats.",), 120.0, 400.0)
-    finding = {
-        "kind": "repeat_in_request",
-        "title": "SECRET title",
-        "texts": ["SECRET text"],
-        "tokens": 50,
-        "count": 2,
-        "advice": "Send it once.",
-        "fix": "dedup_messages(messages)",
-    }
+    finding = {"kind": "orphan_result", "refused": True, "advice": "SECRET detail"}
+    waste = {"kind": "duplicate_message", "refused": False, "advice": "SECRET detail"}
     traffic = Traffic()
     traffic.note(
         facts(
@@ -157,7 +152,7 @@ def test_edits_recalls_and_findings_are_kept_without_text():
             receipts=[receipt],
             recall_calls=2,
             repeated_reads=1,
-            findings=[finding, finding],
+            findings=[waste, waste, finding],
             question="SECRET question",
         )
     )
@@ -166,12 +161,67 @@ def test_edits_recalls_and_findings_are_kept_without_text():
     [kept] = state["receipts"]
     assert (kept["reason"], kept["messages"], kept["tokens"]) == ("pays", 2, 900)
     assert (kept["cost"], kept["saved"], kept["binding"]) == (120.0, 400.0, 1)
-    assert state["audit"]["exchanges"] == 2
-    [found] = state["audit"]["findings"]
-    assert (found["tokens"], found["count"], found["requests"]) == (100, 4, 1)
+    assert state["checks"]["exchanges"] == 2
+    assert [(one["kind"], one["requests"]) for one in state["checks"]["findings"]] == [
+        ("orphan_result", 1),  # what is refused comes first
+        ("duplicate_message", 1),
+    ]
     assert state["sums"]["recall_calls"] == 2 and state["sums"]["repeated_reads"] == 1
     assert "SECRET" not in json.dumps(state)
     assert "Never" not in json.dumps(state)
+
+
+def test_what_observe_sees_is_priced_by_the_usage_that_the_provider_reports():
+    rows = {"gpt-5": PRICES["openai"], "claude-sonnet-5": PRICES["anthropic"]}
+    traffic = Traffic(prices=lambda wire, model: rows.get(model))
+    usage = {"input": 1000, "cached": 600, "written": 100, "output": 9}
+    traffic.note(facts(mode="observe", usage=usage))
+    sums = traffic.state()["sums"]
+    # 300 plain, 600 read at a tenth, 100 written at 1.25
+    assert sums["sent"] == sums["through"] == 300 + 60 + 125
+    assert sums["whole"] == 1000 and sums["provider"] == 515 and "ours" not in sums
+    for other in ({"model": "unknown"}, {"usage": None}, {"mode": "manage"}):
+        traffic.note(facts(**{"mode": "observe", "usage": usage, **other}))
+    assert traffic.state()["sums"]["priced"] == 1
+
+
+def test_the_audit_is_made_in_the_background_and_not_too_often():
+    clock, made = Clock(), []
+
+    def run():
+        made.append(1)
+        hit = {"text": "SECRET passage that is paid for twice in the same request."}
+        return audit([{"query": "q", "hits": [hit, hit]}], counter=lambda text: len(text.split()))
+
+    last = LastAudit(run, clock=clock)
+    assert last.get(0) is None and not made  # nothing to audit
+    assert last.get(5) is None
+    last.wait()
+    found = last.get(5)
+    assert (found["findings"][0]["kind"], found["exchanges"]) == ("repeat_in_request", 1)
+    assert found["findings"][0]["advice"] and found["findings"][0]["fix"]
+    assert "SECRET" not in json.dumps(found)
+    last.get(9)
+    last.wait()
+    assert len(made) == 1  # not yet
+    clock.now += 1000
+    last.get(5)
+    last.wait()
+    assert len(made) == 1  # nothing new
+    last.get(9)
+    last.wait()
+    assert len(made) == 2
+    shown = LastAudit(run, show_text=True)
+    shown.get(1)
+    shown.wait()
+    assert "SECRET" in json.dumps(shown.get(1))
+
+
+def test_an_audit_that_fails_leaves_the_page_as_it_is():
+    last = LastAudit(lambda: 1 / 0)
+    last.get(1)
+    last.wait()
+    assert last.get(1) is None
 
 
 def test_the_first_words_of_a_question_are_kept_only_on_request():
@@ -218,7 +268,12 @@ def test_memory_is_bounded_and_what_is_older_is_in_the_sums():
         {},
         {"tokens": 12, "usage": None, "model": None, "conversation": None},
         {"tokens": {"system": "many", "user": -1}, "status": "ok", "seconds_added": True},
-        {"usage": {"input": float("inf")}, "receipts": [None, 3], "findings": [None, {}]},
+        {
+            "usage": {"input": float("inf")},
+            "mode": "observe",
+            "receipts": [None, 3],
+            "findings": [None, {}],
+        },
         {"model": HOSTILE, "passed_through": True, "fault": object(), "findings": 7},
     ],
 )
@@ -506,7 +561,7 @@ def hostile_traffic():
                 bill_through=120.0 + number,
                 bill_uncached=400.0,
                 recall_calls=1,
-                findings=[{"kind": HOSTILE, "tokens": 9, "advice": HOSTILE, "fix": HOSTILE}],
+                findings=[{"kind": HOSTILE, "refused": True, "advice": HOSTILE}],
             )
         )
     return traffic

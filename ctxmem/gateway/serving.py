@@ -22,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.audits import LastAudit
 from ctxmem.gateway.exchanges import Stage
 from ctxmem.gateway.facts import RequestFacts
 from ctxmem.gateway.guarding import Guard
@@ -35,6 +36,7 @@ from ctxmem.gateway.security import secret_of
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import Traffic
 from ctxmem.gateway.windows import window_of
+from ctxmem.pricing import prices_of, row_of
 
 _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"
 """How worker processes are given the options."""
@@ -145,7 +147,13 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     logging.getLogger("uvicorn.error").addFilter(is_news)
-    traffic = Traffic(folder=shared, show_text=settings.show_text)
+    stage = stage_of(settings)
+    row = None if settings.prices is None else prices_of(settings.prices)
+    traffic = Traffic(
+        folder=shared,
+        show_text=settings.show_text,
+        prices=lambda wire, model: row or row_of(wire, model),
+    )
     metrics = Metrics()
 
     def note(facts: Mapping[str, Any]) -> None:
@@ -158,8 +166,15 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
         body, kind = metrics.render(request.headers.get("accept", ""))
         return Response(body, media_type=kind)
 
-    routes = [*page_routes(settings, traffic, demo=demo), Route("/metrics", show_metrics)]
-    return create_app(settings, stage_of(settings), note, routes, metrics.stream)
+    pages = page_routes(settings, traffic, audit=_audit_of(stage, settings), demo=demo)
+    routes = [*pages, Route("/metrics", show_metrics)]
+    return create_app(settings, stage, note, routes, metrics.stream)
+
+
+def _audit_of(stage: Stage, settings: Settings) -> LastAudit | None:
+    """Return the audit of what a stage has seen, None if it keeps nothing to audit."""
+    made = getattr(getattr(stage, "observe", stage), "audit", None)
+    return None if made is None else LastAudit(made, show_text=settings.show_text)
 
 
 def stage_of(settings: Settings) -> Stage:

@@ -86,8 +86,8 @@ class Memory:
         policy: what leaves the window, and when: "auto" follows the prices; "batch" waits until
             it must, and takes out the oldest down to half the budget; "slide" takes out as little
             as it can; "covered" is as "auto", but at every call the windows so far cost no more
-            than the untrimmed history would have, unless nothing else fits the budget. A name of `ctxmem.policies`, or a `Policy`, works as "batch" and says which
-            pages go.
+            than the untrimmed history would have, unless nothing else fits the budget. A name of
+            `ctxmem.policies`, or a `Policy`, works as "batch" and says which pages go.
         tabulate_json: write JSON results with fewer tokens, every value kept.
         miss_cost: the price of a token that is needed and not in the window, in uncached tokens.
             Higher keeps more in the window.
