@@ -115,17 +115,20 @@ class CtxmemWarning(UserWarning):
     """The result stands, but not as asked for: an estimated count, an ignored field."""
 
 
-def warn_deprecated(old: str, new: str) -> None:
-    """Warn that an old name is used, at the line outside ctxmem that uses it."""
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside ctxmem that led here."""
     level = 1
     frame = sys._getframe()
     while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith("ctxmem."):
         frame = frame.f_back
         level += 1
-    warnings.warn(
-        f"{old} is deprecated and will be removed in ctxmem 0.3; use {new}",
-        DeprecationWarning,
-        stacklevel=level,
+    warnings.warn(message, category, stacklevel=level)
+
+
+def warn_deprecated(old: str, new: str) -> None:
+    """Warn that an old name is used, at the line outside ctxmem that uses it."""
+    warn_caller(
+        f"{old} is deprecated and will be removed in ctxmem 0.3; use {new}", DeprecationWarning
     )
 
 

@@ -40,6 +40,7 @@ from ctxmem.selection import (
     represent_by_what_fits,
     shows,
 )
+from ctxmem.telemetry import describe_pack, traced
 from ctxmem.value import add_rank_fusion, estimate, read_question, read_scorer, shortlist, verify
 
 ROUNDS = 6
@@ -74,6 +75,7 @@ TOLERANCE = 0.01
 """Share of the budget that may remain unused because token counts of parts were too high."""
 
 
+@traced("ctxmem.pack", "pack", describe_pack)
 def pack(
     chunks: Iterable[Any],
     budget: int | Budget,

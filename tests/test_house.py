@@ -32,6 +32,7 @@ NOUNS = [
     "candidates",
     "selected",
     "protocols",
+    "telemetry",
 ]
 ROOMS = [
     *(

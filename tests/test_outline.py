@@ -159,6 +159,7 @@ def test_lines_of_many_formats_in_any_order_break_no_law(text, form, named, room
 SOURCES = core_sources("outline*", "sentences", "line_classifier", "json_cuts", "openers")
 
 
+@pytest.mark.slow
 def test_outlines_are_clean_under_sanitizers():
     compile_and_run("test_outline", SOURCES, arguments=["2000", "tests/data/formats"])
 

@@ -1,4 +1,4 @@
-"""The command line: ctxmem audit | blame | pack | dedup | replay | serve | vocab | bench.
+"""The command line: ctxmem audit | blame | pack | dedup | replay | serve | mcp | vocab | bench.
 
 One file is one command. Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1
 found something, 2 not used as meant or an input that cannot be read, 130 interrupted. A reader that
@@ -17,12 +17,12 @@ from errno import EINVAL
 from typing import Any, TextIO
 
 from ctxmem import __version__
-from ctxmem.cli import audit, bench, blame, dedup, pack, replay, serve, vocab
+from ctxmem.cli import audit, bench, blame, dedup, mcp, pack, replay, serve, vocab
 from ctxmem.cli.reading import INTERRUPTED, MISUSED, progress
 from ctxmem.errors import CtxmemError
 from ctxmem.report import visible
 
-COMMANDS = (audit, blame, pack, dedup, replay, serve, vocab, bench)
+COMMANDS = (audit, blame, pack, dedup, replay, serve, mcp, vocab, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ BENCHES = {
     "constraints": "what do constraints cost, and how far is a window from the best selection?",
     "single_list": "does one dense list lose evidence against its own order?",
     "bill": "what does a conversation cost under prompt caching?",
+    "gateway": "does a managed conversation ever cost more than passing it through?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
     "binding": "do statements that bind stay in a window far smaller than the session?",
     "eviction": "which eviction policy misses least?",

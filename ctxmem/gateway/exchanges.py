@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import httpx
 from httpx_sse import EventSource
 
+from ctxmem.gateway.spans import RequestSpan
 from ctxmem.gateway.wire import Asked, Reply, Wire
 
 _MOST_INFLATED = 128 << 20
@@ -34,6 +35,7 @@ class Exchange:
         header: what the client is shown of what was changed, in the header `x-ctxmem`.
         facts: numbers about it, for metrics, spans and the page; see `facts.RequestFacts`.
         notes: what a stage remembers from `prepare` to `finish`.
+        span: the exchange as a trace has it.
     """
 
     wire: Wire
@@ -48,6 +50,7 @@ class Exchange:
     header: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    span: RequestSpan = field(default_factory=RequestSpan)
 
     def read(self) -> Asked:
         """Return what the request asks; `Unreadable` or ValueError if it cannot be read."""

@@ -76,6 +76,9 @@ class MemoryWindow:
         recalled: pages brought back for the query; they are the last message.
         exact: False when the counts are estimates.
         shown: numbers of the appended messages that the window holds, in full or in part.
+        parts: the tokens by part: "system", "user", "assistant", "results" (of tools), "passages",
+            "index" (of what has left), "ledger", "recalled", and "request" for the schemas of tools
+            and the frame of the request. They add up to `tokens`.
     """
 
     messages: list[Any]
@@ -88,6 +91,7 @@ class MemoryWindow:
     recalled: tuple[Page, ...] = ()
     exact: bool = True
     shown: tuple[int, ...] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def to_messages(
         self, provider: Provider = "anthropic", *, prices: str | Prices | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.candidates import Candidates
-from ctxmem.errors import CtxmemWarning
+from ctxmem.errors import CtxmemWarning, warn_caller
 
 RANK_OFFSET = 60
 """Reciprocal rank fusion, Cormack, Clarke, Buettcher 2009: a hit at rank r adds 1 / (60 + r)."""
@@ -138,12 +137,11 @@ def _places(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def _warn_of_distances(lists: Sequence[str | None]) -> None:
     names = ", ".join("hits without a list" if name is None else repr(name) for name in lists)
-    warnings.warn(
+    warn_caller(
         f"scores rise with the ranks of {names}, so they were read as distances, lower is better; "
         f"expected scores where higher is better: give similarities (-distance or 1 - distance), "
         f"or leave the scores out and give ranks alone",
         CtxmemWarning,
-        stacklevel=5,  # the caller of `pack`
     )
 
 

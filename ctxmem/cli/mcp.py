@@ -1,0 +1,142 @@
+"""ctxmem mcp: the sessions of a store for any client of the Model Context Protocol."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+from typing import Any
+
+from ctxmem.cli.reading import DONE, INTERRUPTED, whole
+from ctxmem.errors import InputError, MissingExtraError
+from ctxmem.report import visible
+
+TOKEN = "CTXMEM_MCP_TOKEN"
+"""The variable that has the token, where it shall not be seen in a list of processes."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its options."""
+    mcp = commands.add_parser(
+        "mcp",
+        help="serve recall, ledger, budget, explain and audit to MCP clients",
+        description="Serve the sessions of a store to a client of the Model Context Protocol, on "
+        "standard input and output, or with --http on an address. Nothing is written to the store.",
+        epilog=f"A token may also be given in the variable {TOKEN}.",
+    )
+    mcp.add_argument("--store", metavar="PATH", default="ctxmem.db", help="(ctxmem.db)")
+    mcp.add_argument("--tenant", metavar="T", help="whose sessions (default, or the only tenant)")
+    mcp.add_argument("--session", metavar="S", help="the session where a client names none")
+    mcp.add_argument(
+        "--budget", metavar="N", type=whole, default=128_000, help="of the window (128_000)"
+    )
+    mcp.add_argument(
+        "--counter", metavar="C", default="o200k_base", help="model, encoding or tokenizer file"
+    )
+    mcp.add_argument("--http", action="store_true", help="serve on an address, at /mcp")
+    mcp.add_argument("--host", metavar="ADDRESS", help="with --http (127.0.0.1)")
+    mcp.add_argument("--port", metavar="N", type=int, help="with --http; 0 for any free (8788)")
+    mcp.add_argument("--token", metavar="T", help="with --http: what clients must send as bearer")
+    mcp.add_argument(
+        *("--allow-host",),
+        metavar="NAME",
+        action="append",
+        help="with --http: a further name by which clients reach the address",
+    )
+    mcp.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until the client leaves, or until interrupted."""
+    from ctxmem.gateway.session_reader import SessionReader  # brings Memory: for this command only
+
+    _check(arguments)
+    server = _load()
+    # Nothing but the protocol may be on stdout, and no text of a session in a log.
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+    reader = SessionReader(
+        arguments.store,
+        tenant=arguments.tenant,
+        session=arguments.session,
+        budget=arguments.budget,
+        counter=arguments.counter,
+    )
+    made = server.make_server(reader, counter=arguments.counter)
+    if not os.path.exists(arguments.store) and "://" not in arguments.store:
+        _say(f"{arguments.store} is not there yet; it is read as soon as it is")
+    try:
+        if arguments.http:
+            _serve(import_module("ctxmem.gateway.mcp_http"), made, arguments)
+        else:
+            if sys.stdin.isatty():
+                _say("waiting for an MCP client on standard input; docs/mcp.md has configurations")
+            _leave_at_once_when_interrupted()
+            server.run_stdio(made)
+    finally:
+        reader.close()
+    return DONE
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise `InputError` for options that have no effect."""
+    if arguments.http:
+        return
+    for name in ("host", "port", "token", "allow_host"):
+        if getattr(arguments, name) is not None:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} is for --http; give both, or leave it out")
+
+
+def _serve(http: Any, server: Any, arguments: argparse.Namespace) -> None:
+    host = "127.0.0.1" if arguments.host is None else arguments.host
+    port = 8788 if arguments.port is None else arguments.port
+    token = arguments.token if arguments.token is not None else os.environ.get(TOKEN)
+    app = http.http_app(server, host, token, names=arguments.allow_host or ())
+    sock = http.listen(host, port)
+    bound = sock.getsockname()[1]
+    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    _say(f"serving MCP at http://{shown}:{bound}{http.PATH}")
+    if not http.is_loopback(host):
+        _say(
+            f"{host} can be reached from other machines: clients need the token, and it crosses "
+            "the network unencrypted unless there is TLS in front"
+        )
+    http.run_http(app, sock)
+
+
+def _leave_at_once_when_interrupted() -> None:
+    """Let Ctrl-C end the process.
+
+    A thread waits for a line of standard input, which nothing can cancel, and the interpreter would
+    wait for the thread. Nothing is lost: the store is only read.
+    """
+
+    def leave(*_: object) -> None:
+        _say("interrupted")
+        os._exit(INTERRUPTED)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, leave)
+
+
+def _load() -> Any:
+    """Return the module of the server, which needs the SDK.
+
+    Raises `MissingExtraError` if it is not installed, or too old.
+    """
+    try:
+        import_module("mcp.server.mcpserver")
+    except ImportError:
+        raise MissingExtraError(
+            "ctxmem mcp needs the Model Context Protocol's SDK, version 2: pip install "
+            "'ctxmem[mcp]'"
+        ) from None
+    return import_module("ctxmem.gateway.mcp_server")
+
+
+def _say(text: str) -> None:
+    print(f"ctxmem mcp: {visible(text)}", file=sys.stderr, flush=True)
