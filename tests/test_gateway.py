@@ -45,7 +45,7 @@ from ctxmem.gateway.guarding import Guard
 from ctxmem.gateway.observing import Observe
 from ctxmem.gateway.relay import Place, to_client, to_upstream
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.wire import Reply
+from ctxmem.gateway.wire import Reply, family_of, wire_of
 
 CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"When does it open?"}]}'
 ANSWER = json.dumps(
@@ -519,6 +519,42 @@ def test_what_cannot_be_looked_into_in_time_is_noted_all_the_same(
         until(lambda: gateway.gateway._held.bytes == 0)
     assert (facts["skipped"], facts["status"], gateway.gateway.skipped) == (True, 200, 1)
     assert "tokens" not in facts
+
+
+def test_requests_go_to_the_upstream_of_their_format(upstream: Upstream) -> None:
+    anthropic = Upstream()
+    settings = Settings(
+        upstreams={"openai": upstream.url, "anthropic": f"{anthropic.url}/v1"}, store=":memory:"
+    )
+    for path, headers, reached in (
+        ("/v1/messages", [], anthropic),
+        ("/v1/messages/count_tokens", [], anthropic),
+        ("/v1/models", [(b"anthropic-version", b"2023-06-01")], anthropic),
+        ("/v1/models", [], upstream),
+        ("/v1/threads/t1/messages", [], upstream),
+        ("/v1/chat/completions", [], upstream),
+    ):
+        place = settings.place(family_of(path, headers))
+        assert place is not None and place.port == reached.port, path
+    anthropic.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("POST", "/v1/chat/completions", "chat"),
+        ("POST", "/openai/deployments/x/chat/completions", "chat"),
+        ("POST", "/v1/responses", "responses"),
+        ("POST", "/v1/messages", "anthropic"),
+        ("POST", "/v1/messages/count_tokens", None),
+        ("POST", "/v1/threads/t1/messages", None),
+        ("GET", "/v1/responses", None),
+        ("POST", "/v1/embeddings", None),
+    ],
+)
+def test_what_is_looked_into(method: str, path: str, name: str | None) -> None:
+    wire = wire_of(method, path)
+    assert (wire.name if wire else None) == name
 
 
 # Its own pages, proxies, certificates -------------------------------------------------------------

@@ -447,7 +447,11 @@ class Gateway:
             for one in bodies:
                 one.drop()
 
-        task = self._threads.submit(self._finished, exchange, status, answer, kept)
+        try:
+            task = self._threads.submit(self._finished, exchange, status, answer, kept)
+        except RuntimeError:  # the process ends
+            over()
+            return
         task.add_done_callback(lambda _: _on(loop, over))
 
     def _finished(
@@ -477,7 +481,8 @@ class Gateway:
                 self._note(exchange.facts)
             except Exception as error:
                 self._fault(exchange, "note", error)
-        exchange.span.finish(RequestFacts.read(exchange.facts))
+        if exchange.span.recording:
+            exchange.span.finish(RequestFacts.read(exchange.facts))
         # What the exchange holds is not needed any more, though its facts may be.
         exchange.original, exchange.sent, exchange.asked = (), None, None
 

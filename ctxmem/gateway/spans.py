@@ -63,6 +63,11 @@ class RequestSpan:
     def __init__(self, span: Any = None) -> None:
         self._span = span
 
+    @property
+    def recording(self) -> bool:
+        """Whether there is a span to end."""
+        return self._span is not None
+
     @contextmanager
     def current(self) -> Iterator[None]:
         """Make it the parent of spans that are made in the block, by this task or thread."""

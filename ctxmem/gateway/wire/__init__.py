@@ -44,16 +44,19 @@ _WIRES: dict[str, Wire] = {
     "/messages": AnthropicMessages(),
 }
 
+_ASSISTANTS = "/threads/"
+"""In paths of OpenAI's Assistants, which has messages too."""
+
 
 def wire_of(method: str, path: str) -> Wire | None:
     """Return the format of a request that is looked into, None for all that is passed on as is."""
-    if method != "POST":
+    if method != "POST" or _ASSISTANTS in path:
         return None
     return next((wire for end, wire in _WIRES.items() if path.endswith(end)), None)
 
 
 def family_of(path: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return whose upstream a request is for: "openai" or "anthropic"."""
-    if "/messages" in path or any(name == b"anthropic-version" for name, _ in headers):
+    if any(name == b"anthropic-version" for name, _ in headers):
         return "anthropic"
-    return "openai"
+    return "anthropic" if "/messages" in path and _ASSISTANTS not in path else "openai"
