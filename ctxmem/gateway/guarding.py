@@ -23,9 +23,10 @@ _OF_CHANGES = ("kept", "dropped", "repaired", "edit", "edit_reason")
 """Facts of a changed request, which do not hold if the client's own was sent after all."""
 _SHOWN_KINDS = 4
 _SPARED = 1.0 / 3
-"""Share of the bytes of a window below which a request is not counted: it fits.
+"""Share of the bytes of a window below which a request is not counted.
 
-No tokenizer makes more tokens of a text than it has bytes; images are looked at by `weigh`.
+A text has no more tokens than bytes. Addresses of images may have, but a request that is too long
+for that is refused by the provider, as it would be without us.
 """
 
 
@@ -110,7 +111,6 @@ class Guard:
         if room <= 0:
             return None
         exchange.facts["budget"] = room
-        # A text has no more tokens than bytes, and what is counted at a flat rate is in few blocks.
         size = sum(map(len, exchange.original))
         if size < room * _SPARED and not exchange.coding:
             return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import gc
+import inspect
 import logging
 import os
 import signal
@@ -85,7 +87,7 @@ def serve(
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda *_: None)
     if settings.workers == 1:
-        config = uvicorn.Config(application(settings, demo=demo), **OPTIONS)
+        config = uvicorn.Config(_settled(application(settings, demo=demo)), **OPTIONS)
         run: Callable[[], None] = lambda: uvicorn.Server(config).run([listening])  # noqa: E731
     else:
         secret_of(settings.store)  # made once, for all workers
@@ -93,7 +95,11 @@ def serve(
         share_between_workers()
         factory = "ctxmem.gateway.serving:from_environment"
         config = uvicorn.Config(factory, factory=True, workers=settings.workers, **OPTIONS)
-        run = Multiprocess(config, [listening]).run
+        # Older versions of uvicorn also want what a worker runs.
+        workers: Any = Multiprocess
+        older = "target" in inspect.signature(Multiprocess).parameters
+        target = {"target": uvicorn.Server(config).run} if older else {}
+        run = workers(config, sockets=[listening], **target).run
     with _shared_folder(settings.workers), suppress(KeyboardInterrupt):
         if ready is not None:
             ready(settings)
@@ -195,7 +201,17 @@ def from_environment() -> Gateway:
     shared = os.environ.get(_SHARED)
     atexit.register(forget_worker, os.getpid())
     settings = Settings.from_json(os.environ[_SETTINGS])
-    return application(settings, shared=Path(shared) if shared else None)
+    return _settled(application(settings, shared=Path(shared) if shared else None))
+
+
+def _settled(gateway: Gateway) -> Gateway:
+    """Return a gateway after what lives as long as the process was taken from the collector.
+
+    Else every full collection looks at all modules again while requests wait.
+    """
+    gc.collect()
+    gc.freeze()
+    return gateway
 
 
 def is_news(record: logging.LogRecord) -> bool:
