@@ -166,6 +166,47 @@ def test_a_stream_makes_the_message_that_a_whole_reply_is(wire: str, name: str) 
     assert all(body.closed for body in upstream.bodies)
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_events_of_all_rounds_are_numbered_on(name: str) -> None:
+    _, got, _ = run(Upstream("responses", list(SCRIPTS[name]), streams=True))
+    events = [frame.event or {} for frame in Frames(1 << 20).feed(got)]
+    assert list(range(len(events))) == [event["sequence_number"] for event in events]
+    kinds = [event["type"] for event in events]
+    assert 1 == kinds.count("response.created") == kinds.count("response.in_progress")
+    items = [one for one in events if one["type"] == "response.output_item.done"]
+    assert list(range(len(items))) == [one["output_index"] for one in items]
+    assert [one["item"] for one in items] == events[-1]["response"]["output"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_message_begins_and_ends_once(name: str) -> None:
+    _, got, _ = run(Upstream("anthropic", list(SCRIPTS[name]), streams=True))
+    events = [frame.event or {} for frame in Frames(1 << 20).feed(got)]
+    kinds = [event["type"] for event in events if event["type"] != "ping"]
+    assert ["message_start", "message_delta", "message_stop"] == [*kinds[:1], *kinds[-2:]]
+    assert 3 == sum(kind.startswith("message") for kind in kinds)
+    starts = [one["index"] for one in events if one["type"] == "content_block_start"]
+    stops = [one["index"] for one in events if one["type"] == "content_block_stop"]
+    assert list(range(len(starts))) == starts == stops
+    # Each round's upstream sent a ping.
+    assert len(SCRIPTS[name]) == len(events) - len(kinds)
+
+
+@pytest.mark.parametrize("usage", [False, True])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_completion_ends_once(name: str, usage: bool) -> None:
+    rounds = list(SCRIPTS[name])
+    _, got, _ = run(Upstream("chat", rounds, streams=True, usage=usage))
+    frames = [one for one in Frames(1 << 20).feed(got) if not one.raw.startswith(b":")]
+    assert [len(frames) - 1] == [n for n, frame in enumerate(frames) if frame.done]
+    events = [frame.event or {} for frame in frames[:-1]]
+    assert {("chatcmpl-1", 1001, "m-1")} == {(e["id"], e["created"], e["model"]) for e in events}
+    ends = [e for e in events if e["choices"] and e["choices"][0]["finish_reason"]]
+    assert 1 == len(ends)
+    assert usage == any(e.get("usage") is not None for e in events)
+    assert events[-1 - usage] == ends[0]
+
+
 @pytest.mark.parametrize("wire", WIRES)
 def test_the_stream_of_a_reply_without_a_call_is_the_upstreams(wire: str) -> None:
     for parts in (SAID, [*SAID, ("tool", {"a": 1})]):
@@ -332,6 +373,11 @@ def test_a_result_beside_the_clients_calls_waits_for_its_next_request(
     name = "input" if wire == "responses" else "messages"
     assert [] == problems(again[name], {"chat": "openai"}.get(wire, wire))
     assert text in json.dumps(again[name][-1]).encode().decode("unicode_escape")
+    exchange = exchange_of(wire, sent)
+    exchange.notes["room"] = Room(60, len)
+    without = (with_recall(exchange, None, waiting) or b"").decode()
+    assert NO_ROOM in without
+    assert "You called" not in without
     if wire == "anthropic":
         kinds = [block["type"] for block in again[name][-1]["content"]]
         assert ["tool_result", "text"] == kinds
@@ -405,7 +451,10 @@ def test_a_result_is_cut_after_a_line_where_there_is_no_room() -> None:
     room = Room(100, len)
     text = "\n".join(f"line {n}" for n in range(9)) + "\n" + "x" * 200
     got = room.fitting(text)
-    assert "line 0\nline 1\nline 2\n[cut here: 7 of 10 lines do not fit; give a narrower 'query']" == got
+    assert (
+        "line 0\nline 1\nline 2\n[cut here: 7 of 10 lines do not fit; give a narrower 'query']"
+        == got
+    )
     assert 100 - 16 - len(got) == room.left
     assert NO_ROOM == room.fitting(text)
 
