@@ -4,7 +4,7 @@ const $ = id => document.getElementById(id);
 const SVG = 'http://www.w3.org/2000/svg';
 const PARTS = {
   system: 'System', tools: 'Tool definitions', history: 'Earlier turns', user: 'User',
-  assistant: 'Assistant', tool_results: 'Tool results', recalled: 'Recalled and retrieved',
+  assistant: 'Assistant', tool_results: 'Tool results', recalled: 'Recalled, retrieved, notes of ctxmem',
   media: 'Images, files, sound', overhead: 'Overhead and other',
 };
 const PASSED = {
