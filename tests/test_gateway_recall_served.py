@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 import uvicorn
@@ -77,8 +78,8 @@ def served(upstream: Upstream, stage: Any) -> Iterator[str]:
 class Conversation:
     """An official client with its history, which answers its own tool."""
 
-    def __init__(self, wire: str, url: str, streams: bool) -> None:
-        self.wire, self.streams = wire, streams
+    def __init__(self, wire: str, url: str, streams: bool, *, thinks: bool = False) -> None:
+        self.wire, self.streams, self.thinks = wire, streams, thinks
         options: dict[str, Any] = {"api_key": "k", "max_retries": 0}
         if wire == "anthropic":
             self.client: Any = anthropic.Anthropic(base_url=url, **options)
@@ -102,10 +103,11 @@ class Conversation:
         asked: dict[str, Any] = {
             "model": MODELS["anthropic"],
             "max_tokens": 2000,
-            "thinking": {"type": "enabled", "budget_tokens": 1024},
             "messages": self.history,
             "tools": [LOOK["anthropic"]],
         }
+        if self.thinks:
+            asked["thinking"] = {"type": "enabled", "budget_tokens": 1024}
         if not self.streams:
             return self.client.messages.create(**asked)
         with self.client.messages.stream(**asked) as events:
@@ -204,7 +206,7 @@ def text_of(wire: str, reply: Any) -> str:
 def test_a_conversation_goes_on_with_what_its_client_saw(wire: str, streams: bool) -> None:
     stage = Stage()
     with Upstream(App(script=model)) as upstream, served(upstream, stage) as url:
-        talk = Conversation(wire, url, streams)
+        talk = Conversation(wire, url, streams, thinks=True)
         assert "And 8409." == text_of(wire, talk.ask("Which port has service 7?"))
         said = json.dumps(talk.history)
         assert "Let me look." in said
@@ -217,3 +219,108 @@ def test_a_conversation_goes_on_with_what_its_client_saw(wire: str, streams: boo
     calls = [exchange.facts.get("recall_calls", 0) for exchange, _, _ in stage.finished]
     assert [2, 0, 0] == calls
     assert all("fault" not in exchange.facts for exchange, _, _ in stage.finished)
+
+
+BILLED = {  # what a reply names, and what the upstream calls it
+    "anthropic": {
+        name: name
+        for name in (
+            *("input_tokens", "cache_creation_input_tokens"),
+            *("cache_read_input_tokens", "output_tokens"),
+        )
+    },
+    "chat": {"prompt_tokens": "input", "completion_tokens": "output"},
+    "responses": {"input_tokens": "input", "output_tokens": "output"},
+}
+TWICE = [Reply([Text("Wait."), ToolCall("recall", {"query": f"service {n}"})]) for n in (3, 4)]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("wire", WIRES)
+def test_the_client_is_told_all_tokens_that_were_billed(wire: str, streams: bool) -> None:
+    stage = Stage()
+    with Upstream(App(script=[*TWICE, "It is so."])) as upstream, served(upstream, stage) as url:
+        reply = Conversation(wire, url, streams).ask("Which port?")
+        billed = [record.usage for record in upstream.records]
+    assert 3 == len(billed)
+    for name, ours in BILLED[wire].items():
+        assert sum(usage[ours] for usage in billed) == getattr(reply.usage, name)
+    ((exchange, status, seen),) = stage.finished
+    assert (200, 2) == (status, exchange.facts["recall_calls"])
+    assert sum(usage[ours] for usage in billed) == seen.usage.output
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_client_that_leaves_ends_the_request_that_goes_on(wire: str) -> None:
+    stage = Stage()
+    script = [TWICE[0], Reply("Late.", delay=20)]
+    with Upstream(App(script=script)) as upstream, served(upstream, stage) as url:
+        with leaving(wire, url) as response:
+            for _ in response.iter_raw():
+                if len(upstream.records) == 2:
+                    break
+                until(lambda: len(upstream.records) == 2, 0.05)
+        until(lambda: len(upstream.records) == 2 and upstream.records[1].disconnected, 5)
+        assert [False, True] == [record.disconnected for record in upstream.records]
+
+
+@contextmanager
+def leaving(wire: str, url: str) -> Iterator[httpx.Response]:
+    """Begin a stream without an official client, which can be left at any time."""
+    paths = {"anthropic": "messages", "chat": "chat/completions", "responses": "responses"}
+    said = [{"role": "user", "content": "Which port?"}]
+    body = {"model": MODELS[wire], "stream": True, "tools": [LOOK[wire]]}
+    body |= {"input": said, "store": False} if wire == "responses" else {"messages": said}
+    body |= {"max_tokens": 100} if wire == "anthropic" else {}
+    headers = {"authorization": "Bearer k", "x-api-key": "k", "anthropic-version": "2023-06-01"}
+    if wire != "anthropic":
+        del headers["anthropic-version"]
+    with httpx.stream("POST", f"{url}/v1/{paths[wire]}", json=body, headers=headers) as response:
+        yield response
+
+
+def until(holds: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_failure_after_a_call_is_the_clients_error(wire: str, streams: bool) -> None:
+    script = [TWICE[0], Failure(503, "busy now")]
+    with Upstream(App(script=script)) as upstream, served(upstream, Stage()) as url:
+        talk = Conversation(wire, url, streams)
+        if wire == "responses" and streams:
+            with pytest.raises(Exception, match=r"completed|failed|busy"):
+                talk.ask("Which port?")
+        else:
+            with pytest.raises((anthropic.APIStatusError, openai.APIError), match="busy now"):
+                talk.ask("Which port?")
+        assert 2 == len(upstream.records)
+
+
+@pytest.mark.parametrize("cut", [-1, 0, 150])
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_cut_after_a_call_is_a_cut(wire: str, cut: int) -> None:
+    script = [TWICE[0], Reply("Never said.", cut=cut)]
+    with (
+        Upstream(App(script=script)) as upstream,
+        served(upstream, Stage()) as url,
+        leaving(wire, url) as response,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        for _ in response.iter_raw():
+            pass
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_what_the_upstream_refuses_with_the_tool_is_sent_as_the_client_wrote_it(wire: str) -> None:
+    def script(call: Call) -> Reply | Failure:
+        return Failure(400, "no tools, please") if "recall" in call.tools() else Reply("Plain.")
+
+    stage = Stage()
+    with Upstream(App(script=script)) as upstream, served(upstream, stage) as url:
+        assert "Plain." == text_of(wire, Conversation(wire, url, False).ask("Which port?"))
+        assert [400, 200] == [record.status for record in upstream.records]
+    assert "refused" == stage.finished[0][0].why

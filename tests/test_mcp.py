@@ -228,7 +228,7 @@ async def test_a_session_is_named_or_the_only_one(path: str):
 
 
 async def test_a_tenant_sees_nothing_of_another(path: str):
-    with Memory(BUDGET, store=path, session="s", tenant="one") as memory:
+    with Memory(BUDGET, store=path, session="s", tenant="acme") as memory:
         memory.append({"role": "user", "content": "The secret of one is MAPLE."})
     async with served(path) as client:  # the only tenant
         assert (await ask(client, "page", id="p0"))["page"]["text"].endswith("MAPLE.")
@@ -240,7 +240,12 @@ async def test_a_tenant_sees_nothing_of_another(path: str):
         assert (await ask(client, "recall", query="secret MAPLE"))["pages"] == []
     async with served(path) as client:  # two tenants, none named
         said = await refused(client, "ledger", session="s")
-        assert "2 tenants" in said and "--tenant" in said and "'one'" not in said
+        assert "2 tenants" in said and "--tenant" in said and "acme" not in said
+    with Memory(BUDGET, store=path, session="s") as memory:
+        memory.append({"role": "user", "content": "I am of the default tenant."})
+    async with served(path) as client:  # several tenants, one of them the default
+        said = (await ask(client, "page", id="p0"))["page"]["text"]
+        assert said == "I am of the default tenant."
     async with served(path, tenant="three") as client:
         assert "there is no session yet" in await refused(client, "ledger")
         listed = await client.read_resource("ctxmem://sessions")
@@ -262,7 +267,7 @@ async def test_more_sessions_than_are_kept_open(path: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["Trip-1", "team/chat 1", "../../etc/passwd", "ü?#%41", "sessions"]
+    "name", ["Trip-1", "team/chat 1", "../../etc/passwd", "/etc/passwd", "ü?#%41", "sessions"]
 )
 async def test_resources_of_any_session_are_read_by_their_address(path: str, name: str):
     trip(path, session=name).close()
@@ -428,14 +433,17 @@ async def test_null_is_an_argument_that_was_left_out(path: str):
 
 
 async def test_lone_surrogates_are_shown_as_replacement_characters(path: str):
-    with Memory(BUDGET, store=path, session="s") as memory:
+    with Memory(BUDGET, store=path, session="s\ud800") as memory:
         memory.append({"role": "user", "content": "Never say \ud800 again. It is rude."})
     async with served(path) as client:
         page = await ask(client, "page", id="p0")
+        assert page["session"] == "s\ufffd"
         assert "\ufffd" in page["page"]["text"] and "\ud800" not in page["page"]["text"]
         for tool in ("ledger", "budget", "explain", "audit"):
             await ask(client, tool)
-        assert (await client.read_resource("ctxmem://s/pages/p0")).contents[0].text
+        listed = (await client.read_resource("ctxmem://sessions")).contents[0].text
+        assert json.loads(listed)["sessions"][0]["session"] == "s\ufffd"
+        assert "there is 's" in await refused(client, "page", id="p0", session="x")
 
 
 # Stores that fail, or change ----------------------------------------------------------------------

@@ -28,6 +28,7 @@ BENCHES = {
     "adapters": "how much work do the adapters save?",
     "audit": "how fast are traces audited, and is all found?",
     "forgetting": "is what left a window and was needed later found, and nothing else?",
+    "gateway_latency": "what does the gateway add to a request, and how many does a core carry?",
     "blame": "is the fault of each question named right, and do the intervals hold?",
 }
 

@@ -37,6 +37,7 @@ from ctxmem.gateway.relay import (
     BrokenOff,
     Headers,
     Place,
+    Refused,
     UpstreamError,
     Upstreams,
     to_client,
@@ -58,8 +59,10 @@ _CLIENT_LEFT = 499
 """What is noted for a request whose client did not wait for the reply."""
 _MOST_STATUS = 599  # of what a server may answer with
 _UNREAD_KEPT = 1 << 20  # bytes of a body that is not looked into, kept to send it again
+_MOST_REFUSAL = 1 << 20  # bytes of a refusal that is kept while another request is tried
 _MOST_HELD = 256 << 20  # bytes of all bodies at once
 _MOST_WAITING = 512  # exchanges that wait to be looked into
+_MOST_OF_A_REPLY = 16 << 20  # bytes that are held of one in which calls are answered
 _THREADS = 8
 
 
@@ -238,8 +241,8 @@ class Gateway:
             await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
             return
         sent = perf_counter()
+        answer: Incoming
         try:
-            answer: Incoming
             if exchange.sent is not None:
                 changed = exchange.sent
                 answer = await self.upstreams.send(
@@ -253,9 +256,12 @@ class Gateway:
                 log.warning("a changed request was refused (%d)", answer.status_code)
                 await answer.aclose()
                 exchange.sent, exchange.why, exchange.header = None, "refused", ""
-            answer = await self.upstreams.send(
+            own = await self.upstreams.send(
                 client.method, place, target, to_upstream(headers, place), parts
             )
+            answer = own
+            if exchange.second is not None:
+                answer = await self._instead(client, place, target, headers, exchange, own)
         except UpstreamError as error:
             await self._unreachable(client, exchange, error)
             return
@@ -263,6 +269,37 @@ class Gateway:
             await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
             return
         await self._reply(client, answer, exchange, started, sent)
+
+    async def _instead(
+        self,
+        client: _Client,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        exchange: Exchange,
+        answer: Answer,
+    ) -> Answer | Refused:
+        """Return the answer to the second body if the client's own was refused.
+
+        If that is refused too, the client has what its own was refused with.
+        """
+        second = exchange.second
+        assert second is not None
+        if answer.status_code not in _REFUSED or int(answer.header(b"content-length") or 0) > (
+            _MOST_REFUSAL
+        ):
+            exchange.header = ""
+            return answer
+        first = await Refused.of(answer)
+        another = await self.upstreams.send(
+            client.method, place, target, to_upstream(headers, place, len(second)), [second]
+        )
+        if another.status_code not in _REFUSED:
+            exchange.sent = second
+            return another
+        await another.aclose()
+        exchange.header, exchange.why = "", "refused"
+        return first
 
     async def _prepare(
         self, client: _Client, exchange: Exchange
@@ -325,7 +362,7 @@ class Gateway:
             send=send,
             answer=answer_from(exchange.notes["memory"]),
             keep=partial(self._results.keep, exchange.tenant),
-            most=self.settings.most_read,
+            most=min(self.settings.most_read, _MOST_OF_A_REPLY),
             facts=exchange.facts,
             room=exchange.notes.get("room"),
         ).reply(answer)

@@ -29,6 +29,8 @@ class Exchange:
         asked: what it asks, None until it was read.
         coding: the content coding of the body, "" if it has none.
         sent: the body that is sent instead, None for the client's own.
+        second: the body that is sent if the client's own is refused as too long or not valid; None
+            for none.
         why: why the client's own body is sent, "" if another is, or where nothing else was meant.
         header: what the client is shown of what was changed, in the header `x-ctxmem`.
         facts: numbers about it, for metrics, spans and the page; see `facts.RequestFacts`.
@@ -43,6 +45,7 @@ class Exchange:
     coding: str = ""
     asked: Asked | None = None
     sent: bytes | None = None
+    second: bytes | None = None
     why: str = ""
     header: str = ""
     facts: dict[str, Any] = field(default_factory=dict)

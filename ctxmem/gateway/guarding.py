@@ -19,6 +19,8 @@ from ctxmem.gateway.wire import Asked, Reply, Unreadable
 
 log = logging.getLogger("ctxmem.gateway")
 
+_OF_CHANGES = ("kept", "dropped", "repaired", "edit", "edit_reason")
+"""Facts of a changed request, which do not hold if the client's own was sent after all."""
 _SHOWN_KINDS = 4
 _SPARED = 1.0 / 3
 """Share of the bytes of a window below which a request is not counted: it fits.
@@ -64,10 +66,26 @@ class Guard:
         if kept[:head] != in_one_list(asked)[:head]:  # the system message is not ours to change
             exchange.why = "system"
             return None
-        return self._written(exchange, asked, kept[head:], done, trimmed is not None)
+        made = self._written(exchange, asked, kept[head:], done, trimmed is not None)
+        if trimmed is not None and not done and self._doubts(exchange, asked):
+            exchange.second = made
+            return None
+        return made
+
+    def _doubts(self, exchange: Exchange, asked: Asked) -> bool:
+        """Whether a request that is counted as too long may be none: estimates are upper bounds.
+
+        Then it goes out as the client wrote it, and is trimmed if the provider refuses it.
+        """
+        if self.settings.budget:
+            return False
+        return not self.observe.scales.counter(asked.model).exact
 
     def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
         """Fill the facts of an exchange."""
+        if exchange.sent is None:
+            for name in _OF_CHANGES:
+                exchange.facts.pop(name, None)
         self.observe.finish(exchange, status, reply)
 
     def _repaired(self, exchange: Exchange, asked: Asked) -> tuple[list[Finding], list[Any]]:
@@ -148,8 +166,7 @@ class Guard:
             shown = " ".join(list(kinds)[:_SHOWN_KINDS])
             said.append(f"repaired={len(done)} ({shown})")
         if trimmed:
-            facts["edit"] = True
-            facts["edit_reason"] = "full"
+            facts["edit"], facts["edit_reason"] = True, "full"
             said.append(f"trimmed={dropped} of {len(asked.messages)} messages")
         exchange.header = "; ".join(said)
         log.info("%s: %s", exchange.wire.name, exchange.header)

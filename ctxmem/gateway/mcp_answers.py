@@ -178,7 +178,7 @@ class SessionEntry(BaseModel):
 
 def clean(text: str) -> str:
     """Return a text that can be sent as UTF-8: a lone surrogate becomes U+FFFD."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if text else text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def cut(text: str, most: int = STATEMENT_CHARACTERS) -> str:

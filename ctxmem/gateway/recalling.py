@@ -12,7 +12,7 @@ import json
 import logging
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -209,27 +209,22 @@ class Recalling:
         """Yield the events that the client gets, of all rounds."""
         try:
             while True:
-                parts, passage = _parts(reply), _Passage(self._turn, self.most, self._fault)
-                async for part in parts:
-                    made = passage.take(part)
-                    if made:
+                async with aclosing(_parts(reply)) as parts:
+                    passage = _Passage(self._turn, self.most, self._fault)
+                    async for made in passage.shown(parts):
                         yield made
-                    if passage.over:
-                        break
-                made, round_ = passage.end()
-                if made:
-                    yield made
-                if round_ is None:
-                    return
-                if not self._follows(round_):
-                    await self._keep_beside(round_)
-                    yield self._turn.last_frames(round_) + passage.after
-                    async for part in parts:
-                        yield part
-                    return
-                self._turn.begin_round(round_)
-                await _drained(parts)
+                    round_ = passage.round()
+                    if round_ is None:
+                        return
+                    if not self._follows(round_):
+                        await self._keep_beside(round_)
+                        yield self._turn.last_frames(round_) + passage.after
+                        async for part in parts:
+                            yield part
+                        return
+                    await _drained(parts)
                 await reply.aclose()
+                self._turn.begin_round(round_)
                 reply = await self._go_on(round_)
                 if reply.status_code != _OK:
                     yield self._turn.failed(await _error_in(reply))
@@ -257,27 +252,32 @@ class _Passage:
         self.over = False
         self.after = b""
 
-    def take(self, part: bytes) -> bytes:
-        """Return what the client gets of a part; `over` if the round ended in it."""
-        if self._blind:
-            return part
+    async def shown(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield what the client gets while the round comes, until it ends."""
+        async for part in parts:
+            made = part if self._blind else self._take(part)
+            if made:
+                yield made
+            if self.over:
+                break
+        rest = self._frames.rest()
+        if self.over:
+            self.after += rest
+        elif rest:
+            made = self._taken([read_frame(rest)])
+            if made:
+                yield made
+
+    def round(self) -> Round | None:
+        """Return the round that was read, None if it went through as it came."""
+        return None if self._blind else self._turn.close_round()
+
+    def _take(self, part: bytes) -> bytes:
         made = self._taken(self._frames.feed(part))
         if self._frames.too_long and not self.over:
             self._go_blind(ValueError("an event is too long"))
             made += self._frames.rest()
         return made
-
-    def end(self) -> tuple[bytes, Round | None]:
-        """Return what is left for the client, and the round if it is not one that went through."""
-        rest = self._frames.rest()
-        if self._blind:
-            return rest, None
-        made = b""
-        if self.over:
-            self.after += rest
-        elif rest:
-            made = self._taken([read_frame(rest)])
-        return made, None if self._blind else self._turn.close_round()
 
     def _taken(self, frames: Sequence[Frame]) -> bytes:
         made = []

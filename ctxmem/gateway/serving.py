@@ -49,6 +49,21 @@ _IDLE_SECONDS = 75  # longer than clients keep theirs, so that none is closed as
 _SWITCH_SECONDS = 0.0005
 """How long a worker thread may hold the interpreter while a request waits to be passed on."""
 
+OPTIONS: dict[str, Any] = {
+    "http": LimitedProtocol,
+    "ws": "none",
+    "lifespan": "on",
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "date_header": False,
+    "log_config": None,
+    "log_level": "warning",
+    "timeout_keep_alive": _IDLE_SECONDS,
+    "timeout_graceful_shutdown": _GRACE_SECONDS,
+}
+"""How uvicorn serves a gateway."""
+
 
 def serve(
     settings: Settings,
@@ -64,33 +79,20 @@ def serve(
     Raises:
         InputError: nothing can listen there.
     """
-    listening = _listen(settings)
+    listening = listen(settings)
     settings = settings.with_port(listening.getsockname()[1])
-    options: dict[str, Any] = {
-        "http": LimitedProtocol,
-        "ws": "none",
-        "lifespan": "on",
-        "access_log": False,
-        "proxy_headers": False,
-        "server_header": False,
-        "date_header": False,
-        "log_config": None,
-        "log_level": "warning",
-        "timeout_keep_alive": _IDLE_SECONDS,
-        "timeout_graceful_shutdown": _GRACE_SECONDS,
-    }
     # After its own clean end uvicorn raises the signal once more, for whoever waits for it.
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda *_: None)
     if settings.workers == 1:
-        config = uvicorn.Config(application(settings, demo=demo), **options)
+        config = uvicorn.Config(application(settings, demo=demo), **OPTIONS)
         run: Callable[[], None] = lambda: uvicorn.Server(config).run([listening])  # noqa: E731
     else:
         secret_of(settings.store)  # made once, for all workers
         os.environ[_SETTINGS] = settings.to_json()
         share_between_workers()
         factory = "ctxmem.gateway.serving:from_environment"
-        config = uvicorn.Config(factory, factory=True, workers=settings.workers, **options)
+        config = uvicorn.Config(factory, factory=True, workers=settings.workers, **OPTIONS)
         run = Multiprocess(config, [listening]).run
     with _shared_folder(settings.workers), suppress(KeyboardInterrupt):
         if ready is not None:
@@ -113,7 +115,12 @@ def _shared_folder(workers: int) -> Iterator[None]:
             del os.environ[_SHARED]
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket on which clients can connect.
+
+    Raises:
+        InputError: nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         made = socket.create_server(
@@ -139,7 +146,7 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
         demo: whether the page says that this is a demonstration.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    logging.getLogger("uvicorn.error").addFilter(is_news)
     stage = stage_of(settings)
     row = None if settings.prices is None else prices_of(settings.prices)
     traffic = Traffic(
@@ -191,6 +198,6 @@ def from_environment() -> Gateway:
     return application(settings, shared=Path(shared) if shared else None)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def is_news(record: logging.LogRecord) -> bool:
     """Whether a record of uvicorn says what the gateway does not say itself."""
     return record.msg != _BROKEN_OFF

@@ -54,6 +54,7 @@ class Coverage:
         self.outlook: Outlook | None = None
         self.demand = Demand()
         self.allowance = 0.0
+        self.stuck = 0  # tokens of the units that no edit takes out
         self.limit = 0  # tokens that a window may have, the head included
         self.marks: set[int] = set()  # entries behind which an earlier window had a breakpoint
         self._read_ends = [0]  # tokens of the prefixes that the provider has, rising
@@ -71,7 +72,7 @@ class Coverage:
             self.allowance = outlook.may_cost
         else:
             self.allowance = self.costs.saved + self.costs.due(
-                self.head + self.state.total, cold=cold
+                self.head + self.state.whole, cold=cold
             )
         if cold:
             self._read_ends = [0]
@@ -82,6 +83,13 @@ class Coverage:
             self._read_ends = [0, *(ends[mark] for mark in sorted(self.marks) if mark < len(ends))]
         else:
             self._read_ends = [0, *ends] if self.costs.calls else [0]
+
+    def first_read(self) -> int:
+        """Return the tokens of the shortest prefix that the provider has and caches for sure."""
+        least = self.prices.minimum
+        if self.outlook is not None and self.outlook.minimum is not None:
+            least = self.outlook.minimum
+        return next((end for end in self._read_ends if end >= least), least)
 
     def reads(self, common: int) -> int:
         """Return the tokens that are read from the cache, of a prefix of so many that is kept."""
@@ -98,7 +106,7 @@ class Coverage:
             total=self.head + stable + tail,
             outlook=self.outlook,
         )
-        if stable + tail >= self.state.total:  # it costs what the untrimmed history costs
+        if stable + tail >= self.state.whole:  # it costs what the untrimmed history costs
             return cost
         margin = self.outlook.margin if self.outlook is not None else 0.0
         return cost + margin + self._exposure(self.head + stable)
@@ -111,7 +119,7 @@ class Coverage:
         """
         prices, outlook = self.prices, self.outlook
         least = prices.minimum if outlook is None or outlook.minimum is None else outlook.minimum
-        history = self.head + self.state.total
+        history = self.head + self.state.whole
         caching = outlook is None or outlook.caching
         if not caching or stable >= least or history < prices.minimum:
             return 0.0
@@ -124,7 +132,9 @@ class Coverage:
             now, whole = stable + call * growth, history + (call - 1) * growth
             price = prices.write if now >= least else 1.0
             lost += price * now - prices.read * whole - prices.write * growth
-        return max(0.0, lost)
+        # As nothing of it is cached, it may also be cut down at every call, and nothing be lost.
+        least_lost = calls * max(0.0, self.head + self.stuck + growth - prices.read * history)
+        return max(0.0, min(lost, least_lost))
 
     def cost_of(self, plan: Plan) -> float:
         """Return what the window of a plan costs."""

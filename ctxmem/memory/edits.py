@@ -256,7 +256,7 @@ class EditPlanner:
     def _starts(self, ends: Sequence[int], groups: Sequence[Sequence[int]]) -> list[int]:
         """Return the units that a cut may begin with: the first, and some that leave a prefix."""
         assert self.coverage is not None
-        least = self.prices.minimum - self.coverage.head
+        least = self.coverage.first_read() - self.coverage.head
         firsts = [ends[group[0]] for group in groups]
         enough = next((i for i, before in enumerate(firsts) if before >= least), len(groups))
         count = len(groups)
@@ -407,10 +407,12 @@ class EditPlanner:
             plan.events.append(Event("compact", detail, names, less))
         return freed
 
-    def evict_rest(self, plan: Plan, pins: set[int]) -> int:
-        """Take out all units that need not stay, without an index; return the tokens that frees."""
+    def evict_rest(self, plan: Plan, pins: set[int], behind: int) -> int:
+        """Take out all units before item `behind` that need not stay, without an index.
+
+        Returns the tokens that frees.
+        """
         entries = [*self.state.entries[: plan.keep], *plan.entries]
-        behind = len(self.state.items)
         gone = [i for i, one in enumerate(entries) if not self._held(one, pins, behind, old=True)]
         if not gone:
             return 0

@@ -210,10 +210,11 @@ class WindowPlanner:
         pending = state.pending_from()
         self._show_once(plan, pending, repeats, limit)
         self._commit(plan, pending)
-        if self.covers:
-            plan.common = self.coverage.common(plan.entries)
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
+        if self.covers:
+            plan.common = self.coverage.common(plan.entries)
+            self.coverage.stuck = sum(map(self._size, pins))
         answer = state.last_answer()
         stable = state.stable + sum(entry.tokens for entry in plan.entries)
         tail = sum(tokens for _, _, tokens in plan.pending)
@@ -236,8 +237,10 @@ class WindowPlanner:
             excess -= self._edit(plan, pins, behind, limit, excess, cold=cold, asked=spare > 0)
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
-        if excess > spare or (self.covers and self.coverage.demand.everything):
-            excess -= self.edits.evict_rest(plan, pins)
+        if self.covers and self.coverage.demand.everything:
+            excess -= self.edits.evict_rest(plan, pins, answer)
+        if excess > spare:
+            excess -= self.edits.evict_rest(plan, pins, len(state.items))
         if excess > spare:
             excess += self.binding.place(plan, limit, less=excess - spare)
         if excess > spare:
@@ -272,7 +275,9 @@ class WindowPlanner:
             if not more:
                 break
             less = self.coverage.demand.less if self.covers else 0
-            freed += more - self.binding.place(plan, limit, less=less, asked=asked)
+            freed += more - self.binding.place(
+                plan, limit, less=less, asked=asked, late=self.covers
+            )
             if freed >= excess:
                 break
         return freed

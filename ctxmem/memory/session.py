@@ -86,8 +86,8 @@ class Memory:
         policy: what leaves the window, and when: "auto" follows the prices; "batch" waits until
             it must, and takes out the oldest down to half the budget; "slide" takes out as little
             as it can; "covered" is as "auto", but at every call the windows so far cost no more
-            than the untrimmed history would have, unless nothing else fits the budget. A name of `ctxmem.policies`, or a `Policy`, works as "batch" and says which
-            pages go.
+            than the untrimmed history would have, unless nothing else fits the budget. A name of
+            `ctxmem.policies`, or a `Policy`, works as "batch" and says which pages go.
         tabulate_json: write JSON results with fewer tokens, every value kept.
         miss_cost: the price of a token that is needed and not in the window, in uncached tokens.
             Higher keeps more in the window.
@@ -214,7 +214,7 @@ class Memory:
             raise
         self._seen = len(self._state.items)  # a session that is reopened has nothing new
         if policy == "covered" and self._seen:
-            self._session.costs.resume(self._state.total + self._request)
+            self._session.costs.resume(self._state.whole + self._request)
 
     @property
     def _request(self) -> int:
@@ -256,6 +256,8 @@ class Memory:
         given = message_or_chunk if isinstance(message_or_chunk, list) else [message_or_chunk]
         seconds = seconds_of(at)
         with self._lock:
+            if self._session.planner.covers:
+                self._session.records.ahead = self._request
             taken = self._session.append(given, pinned=pinned, at=seconds, expect=expect)
             return [editing.page_name(page) for item in taken for page in item.pages]
 
@@ -323,7 +325,7 @@ class Memory:
                 stable=window.stable_tokens,
                 common=self._common(plan, window),
                 total=window.tokens,
-                history=state.total + self._request,
+                history=(state.whole if planner.covers else state.total) + self._request,
                 cold=cold,
             )
             self._seen = len(state.items)

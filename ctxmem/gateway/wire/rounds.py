@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.gateway.wire.frames import Frame
+from ctxmem.gateway.wire.frames import Frame, read_frame
 from ctxmem.memory.tool import NAME
 
 
@@ -57,7 +57,8 @@ class Turn:
         self.sent = sent
         self.rounds: list[Round] = []
         self._most, self._size = most, 0
-        self._events: list[dict[str, Any]] = []
+        # Bytes, and not what they say: dicts would take several times their memory.
+        self._kept: list[bytes] = []
         self._held: list[Frame] = []
         self._withheld = False
 
@@ -113,12 +114,12 @@ class Turn:
             return None
         if self._size > self._most:
             raise ValueError(f"a reply has more than {self._most} bytes")
-        return self.read(self.gather(self._events))
+        return self.read(self.gather(read_frame(raw).event for raw in self._kept))
 
     def begin_round(self, round_: Round) -> None:
         """Go on after a round that another follows; its end is not shown."""
         self.rounds.append(round_)
-        self._events, self._held, self._withheld = [], [], False
+        self._kept, self._held, self._withheld = [], [], False
 
     def last_frames(self, round_: Round) -> bytes:
         """Return what the client gets of the held end of the last round."""
@@ -129,12 +130,12 @@ class Turn:
         raise NotImplementedError
 
     def _keep(self, frame: Frame) -> None:
-        """Hold an event's data until the round's end, as long as there is room."""
+        """Hold an event until the round's end, as long as there is room."""
         self._size += len(frame.raw)
         if self._size > self._most:
-            self._events = []
-        elif frame.event is not None:
-            self._events.append(frame.event)
+            self._kept = []
+        else:
+            self._kept.append(frame.raw)
 
 
 def is_recall(function: Any) -> bool:
