@@ -18,6 +18,7 @@ from ctxmem.chat import check
 from ctxmem.chat.counting import Meter
 from ctxmem.errors import BudgetError
 from ctxmem.gateway.accounts import Account, Entry, Priced
+from ctxmem.gateway.audits import ExchangeLog
 from ctxmem.gateway.contents import Contents
 from ctxmem.gateway.conversations import (
     Conversation,
@@ -91,6 +92,7 @@ class Manage:
         self._meters: dict[tuple[str, str], Meter] = {}
         self._heads: dict[tuple[str, int], tuple[list[Block], dict[str, int]]] = {}
         self._contents = Contents()
+        self._log = ExchangeLog()
         self._lock = Lock()
 
     def close(self) -> None:
@@ -98,6 +100,10 @@ class Manage:
         for one in self._conversations.values():
             one.close()
         self.store.close()
+
+    def audit(self) -> Any:
+        """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""
+        return self._log.audit()
 
     # Preparing ------------------------------------------------------------------------------------
 
@@ -443,6 +449,7 @@ class Manage:
         """Take in what the provider reports, or that it did not answer."""
         if reply is not None and reply.usage is not None:
             exchange.facts["usage"] = reply.usage
+        self._log.add(exchange)
         held = exchange.notes.pop("account", None)
         if held is None:
             return
