@@ -75,11 +75,13 @@ def check_responses(body: dict, items: list[dict]) -> None:
 
 
 def _filled(item: object) -> object:
-    """Return an answer of the assistant with the defaults of what the API lets a client leave out.
+    """Return an item of the model with the defaults of what the API lets a client leave out.
 
-    The types know its parts of `output_text` in whole output messages only; npm `ai` sends them
-    without id, status and annotations.
+    The types know parts of `output_text` in whole output messages only; npm `ai` sends them
+    without id, status and annotations. `codex` sends a reasoning's content as null.
     """
+    if isinstance(item, dict) and item.get("type") == "reasoning":
+        return {key: value for key, value in item.items() if value is not None}
     if not isinstance(item, dict) or item.get("role") != "assistant":
         return item
     content = item.get("content")

@@ -85,6 +85,15 @@ class Failure:
     delay: float = 0.0
 
 
+@dataclass(frozen=True)
+class Raw:
+    """Any answer at all, as a proxy or a broken server may send it."""
+
+    status: int
+    body: bytes = b""
+    headers: Sequence[tuple[str, str]] = ()
+
+
 @dataclass
 class Call:
     """A request that has passed all checks, for the script to answer.
@@ -134,11 +143,11 @@ def text_of(content: object) -> str:
     return "" if content is None else str(content)
 
 
-Answer = Reply | Failure | str
+Answer = Reply | Failure | Raw | str
 Script = Callable[[Call], Answer] | Sequence[Answer]
 
 
-def answer_of(script: Script, call: Call) -> Reply | Failure:
+def answer_of(script: Script, call: Call) -> Reply | Failure | Raw:
     """Return what a script says to a call; the last answer of a list is repeated."""
     answer = script(call) if callable(script) else script[min(call.number, len(script) - 1)]
     return Reply(answer) if isinstance(answer, str) else answer
