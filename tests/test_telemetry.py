@@ -384,6 +384,10 @@ def turns():
     for i in range(40):
         memory.append(said(i))
         memory.window()
+def pack():
+    ctxmem.pack(chunks, 60, query="hall 7")
+def plain_pack():
+    ctxmem.pack.__wrapped__(chunks, 60, query="hall 7")
 def plain_turns():
     for i in range(40):
         ctxmem.Memory.append.__wrapped__(memory, said(i))
@@ -391,53 +395,45 @@ def plain_turns():
 """
 
 
-@pytest.mark.parametrize("first", ["", "import opentelemetry.trace"])
-def test_an_application_that_records_nothing_pays_less_than_a_hundredth(first):
-    code = f"""{first}
-{WORK}
-pack = lambda: ctxmem.pack(chunks, 60, query="hall 7")
-plain_pack = lambda: ctxmem.pack.__wrapped__(chunks, 60, query="hall 7")
-for run, plain in ((pack, plain_pack), (turns, plain_turns)):
-    plain()  # fills the caches
-    memory = ctxmem.Memory(300)
-    spent = calls_of(run)
-    memory = ctxmem.Memory(300)
-    print(spent / calls_of(plain))
+def test_an_application_that_records_nothing_pays_less_than_a_hundredth():
+    code = f"""{WORK}
+def shares():
+    global memory
+    for run, plain in ((pack, plain_pack), (turns, plain_turns)):
+        plain()  # fills the caches
+        memory = ctxmem.Memory(300)
+        spent = calls_of(run)
+        memory = ctxmem.Memory(300)
+        print(spent / calls_of(plain))
+shares()
 print(any(name.startswith("opentelemetry") for name in sys.modules))
+import opentelemetry.trace  # as many libraries do
+shares()
 """
-    pack, turns, imported = run_python(code, CTXMEM_TELEMETRY="", CTXMEM_CAPTURE_TEXT="")
-    assert 1 < float(pack) <= 1.01
-    assert 1 < float(turns) <= 1.01
-    assert str(bool(first)) == imported
-
-
-PROVIDER = """
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-exporter = InMemorySpanExporter()
-provider = TracerProvider()
-provider.add_span_processor(SimpleSpanProcessor(exporter))
-trace.set_tracer_provider(provider)
-"""
+    *unused, imported, pack, turns = run_python(code, CTXMEM_TELEMETRY="", CTXMEM_CAPTURE_TEXT="")
+    assert "False" == imported
+    for share in (*unused, pack, turns):
+        assert 1 < float(share) <= 1.01
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"), [("", "1 False"), ("on", "1 False"), ("off", "0 False"), ("0", "0 True")]
+    ("asked", "text", "recorded"),
+    [("", "", 1), ("on", "1", 1), ("ON", "no", 1), ("off", "", 0), ("0", "true", 0)],
 )
-def test_the_environment_switches_spans_and_texts(asked, expected):
-    code = f"""
-import ctxmem
-from ctxmem import telemetry
-ctxmem.pack(["before a provider is set"], 9)
-{PROVIDER}
-ctxmem.pack(["Paris is the capital of France."], 9)
-print(len(exporter.get_finished_spans()), telemetry.captures_text())
-"""
-    text = "1" if expected.endswith("True") else ""
-    found = run_python(code, CTXMEM_TELEMETRY=asked, CTXMEM_CAPTURE_TEXT=text)
-    assert expected.split() == found
+def test_the_environment_switches_spans_and_texts(asked, text, recorded, monkeypatch):
+    monkeypatch.setenv("CTXMEM_TELEMETRY", asked)
+    monkeypatch.setenv("CTXMEM_CAPTURE_TEXT", text)
+    telemetry.reset()
+    try:
+        provider, exporter = recorder()
+        ctxmem.pack(["before a provider is set"], 9)
+        monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)  # set_tracer_provider works once
+        ctxmem.pack(["Paris is the capital of France."], 9)
+        assert recorded == len(exporter.get_finished_spans())
+        assert (text in ("1", "true")) == telemetry.captures_text()
+    finally:
+        monkeypatch.undo()
+        telemetry.reset()
 
 
 def test_without_the_library_nothing_fails_and_enable_names_the_extra():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
+import threading
 from importlib import import_module
 from typing import Any
 
-from ctxmem.cli.reading import DONE, whole
+from ctxmem.cli.reading import DONE, INTERRUPTED, whole
 from ctxmem.errors import InputError, MissingExtraError
-from ctxmem.gateway.session_reader import SessionReader
 from ctxmem.report import visible
 
 TOKEN = "CTXMEM_MCP_TOKEN"
@@ -51,8 +52,10 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the client leaves, or until interrupted."""
+    from ctxmem.gateway.session_reader import SessionReader  # brings Memory: for this command only
+
     _check(arguments)
-    server, http = _load()
+    server = _load()
     # Nothing but the protocol may be on stdout, and no text of a session in a log.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     reader = SessionReader(
@@ -67,10 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
         _say(f"{arguments.store} is not there yet; it is read as soon as it is")
     try:
         if arguments.http:
-            _serve(http, made, arguments)
+            _serve(import_module("ctxmem.gateway.mcp_http"), made, arguments)
         else:
             if sys.stdin.isatty():
                 _say("waiting for an MCP client on standard input; docs/mcp.md has configurations")
+            _leave_at_once_when_interrupted()
             server.run_stdio(made)
     finally:
         reader.close()
@@ -104,8 +108,23 @@ def _serve(http: Any, server: Any, arguments: argparse.Namespace) -> None:
     http.run_http(app, sock)
 
 
-def _load() -> tuple[Any, Any]:
-    """Return the modules that need the SDK.
+def _leave_at_once_when_interrupted() -> None:
+    """Let Ctrl-C end the process.
+
+    A thread waits for a line of standard input, which nothing can cancel, and the interpreter would
+    wait for the thread. Nothing is lost: the store is only read.
+    """
+
+    def leave(*_: object) -> None:
+        _say("interrupted")
+        os._exit(INTERRUPTED)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, leave)
+
+
+def _load() -> Any:
+    """Return the module of the server, which needs the SDK.
 
     Raises `MissingExtraError` if it is not installed, or too old.
     """
@@ -116,7 +135,7 @@ def _load() -> tuple[Any, Any]:
             "ctxmem mcp needs the Model Context Protocol's SDK, version 2: pip install "
             "'ctxmem[mcp]'"
         ) from None
-    return import_module("ctxmem.gateway.mcp_server"), import_module("ctxmem.gateway.mcp_http")
+    return import_module("ctxmem.gateway.mcp_server")
 
 
 def _say(text: str) -> None:

@@ -1,20 +1,23 @@
 """The numbers of one exchange, from which metrics, spans and log lines are made.
 
 They leave the machine, so nothing in them was written by a user: words are those of ctxmem, and
-what comes from outside (models, hosts) is let through only in the form that such names have.
+what comes from outside (models, hosts, the numbers of a provider) is let through only in the form
+that such names and numbers have.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import Any, Final
 
 WIRES: Final = {"chat": "openai", "responses": "openai", "anthropic": "anthropic"}
 """Wire formats, and the name of their provider in the GenAI conventions."""
 MODES: Final = ("observe", "guard", "manage")
 EDIT_REASONS: Final = ("full", "recall", "cold", "pays")
+PREFIX_ENDS: Final = ("model", "tools", "system", "message")
 OTHER: Final = "other"
 """What a word is replaced by that is not one of ours, or not in the form of a name."""
 
@@ -22,6 +25,22 @@ _WORD = re.compile(r"[a-z][a-z0-9_. -]{0,31}", re.ASCII)
 _MODEL = re.compile(r"[A-Za-z0-9][\w./:@+-]{0,95}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,253}", re.ASCII)
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+_FORMS = {
+    "passed_through": _WORD,
+    "fault": _WORD,
+    "model": _MODEL,
+    "response_model": _MODEL,
+    "server_address": _HOST,
+    "conversation": _OPAQUE,
+}
+_COUNTS = ("server_port", "status", "recall_calls")
+_NUMBERS = (
+    *("seconds_added", "seconds_upstream", "budget", "kept", "dropped", "recalled"),
+    *("prefix_reused", "bill_sent", "bill_through", "bill_uncached"),
+)
+_MOST = 2**62
+"""Numbers from here on are none of ours, and larger than what a span can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,10 @@ class Usage:
     cached: int = 0
     written: int = 0
     output: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("input", "cached", "written", "output"):
+            object.__setattr__(self, name, _number(getattr(self, name)) or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +85,8 @@ class RequestFacts:
         kept, dropped, recalled: messages of the client that were sent, that were not, and pages
             that were brought back.
         prefix_reused: tokens with which the request before began, too.
+        prefix_broken: what differs from the request before it in the part that should be the same:
+            "model", "tools", "system" or "message"; "" if nothing does.
         edit, edit_reason: whether messages left the window, and why; see `memory.receipts.REASONS`.
         usage: the tokens that the provider reports.
         bill_sent: price of what was sent, in uncached input tokens.
@@ -89,6 +114,7 @@ class RequestFacts:
     dropped: int | None = None
     recalled: int | None = None
     prefix_reused: int | None = None
+    prefix_broken: str = ""
     edit: bool = False
     edit_reason: str = ""
     usage: Usage | None = None
@@ -101,30 +127,37 @@ class RequestFacts:
     conversation: str = ""
 
     def __post_init__(self) -> None:
-        clean = {
-            "wire": self.wire if self.wire in WIRES else OTHER,
-            "mode": self.mode if self.mode in MODES else OTHER,
+        clean: dict[str, Any] = {
+            "wire": _named(self.wire, WIRES) or OTHER,
+            "mode": _named(self.mode, MODES) or OTHER,
             "edit_reason": _named(self.edit_reason, EDIT_REASONS),
-            "passed_through": _matching(_WORD, self.passed_through),
-            "fault": _matching(_WORD, self.fault),
-            "model": _matching(_MODEL, self.model),
-            "response_model": _matching(_MODEL, self.response_model),
-            "server_address": _matching(_HOST, self.server_address),
-            "conversation": _matching(_OPAQUE, self.conversation),
-            "tokens": {_matching(_WORD, part) or OTHER: n for part, n in self.tokens.items()},
+            "prefix_broken": _named(self.prefix_broken, PREFIX_ENDS),
+            "usage": self.usage if isinstance(self.usage, Usage) else None,
+            "tokens": _parts(self.tokens),
         }
+        for name, pattern in _FORMS.items():
+            clean[name] = _matching(pattern, getattr(self, name))
+        for name in _COUNTS:
+            clean[name] = _number(getattr(self, name)) or 0
+        for name in _NUMBERS:
+            clean[name] = _number(getattr(self, name))
+        for name in ("streamed", "edit"):
+            clean[name] = getattr(self, name) is True
         for name, value in clean.items():
             object.__setattr__(self, name, value)
 
     @classmethod
     def read(cls, known: Mapping[str, Any]) -> RequestFacts:
-        """Return the facts of a mapping with their names; others are left out, and so is None."""
+        """Return the facts of a mapping with their names; others are left out, and so is None.
+
+        The usage may be a mapping or any object with the names of `Usage`.
+        """
         names = {one.name for one in fields(cls)}
         given = {name: known[name] for name in names & known.keys() if known[name] is not None}
         usage = given.get("usage")
-        if isinstance(usage, Mapping):
-            kinds = {one.name for one in fields(Usage)}
-            given["usage"] = Usage(**{kind: usage[kind] or 0 for kind in kinds & usage.keys()})
+        if usage is not None and not isinstance(usage, Usage):
+            get = usage.get if isinstance(usage, Mapping) else partial(getattr, usage)
+            given["usage"] = Usage(*(get(one.name, 0) for one in fields(Usage)))
         return cls(**given)
 
     @property
@@ -155,11 +188,29 @@ class RequestFacts:
         return {name: value for name, value in asdict(self).items() if value not in (None, "", {})}
 
 
+def _parts(tokens: object) -> dict[str, int]:
+    """Return the tokens by part, with all parts that are no word as "other"."""
+    found: dict[str, int] = {}
+    for part, number in tokens.items() if isinstance(tokens, Mapping) else ():
+        name = _matching(_WORD, part) or OTHER
+        found[name] = found.get(name, 0) + (_number(number) or 0)
+    return found
+
+
+def _number(value: Any) -> Any:
+    """Return a number as it is, None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < _MOST else None  # neither is nan
+
+
 def _matching(pattern: re.Pattern[str], value: object) -> str:
     if not value:
         return ""
     return value if isinstance(value, str) and pattern.fullmatch(value) else OTHER
 
 
-def _named(value: object, names: tuple[str, ...]) -> str:
-    return (str(value) if value in names else OTHER) if value else ""
+def _named(value: object, names: Collection[str]) -> str:
+    if not value:
+        return ""
+    return value if isinstance(value, str) and value in names else OTHER

@@ -34,7 +34,8 @@ def definition(form: str) -> dict[str, Any]:
         return {"name": NAME, "description": DESCRIPTION, "input_schema": _PARAMETERS}
     function = {"name": NAME, "description": DESCRIPTION, "parameters": _PARAMETERS}
     if form == "responses":
-        return {"type": "function", **function}
+        # Strict is the default there, and would make both parameters required.
+        return {"type": "function", **function, "strict": False}
     if form == "openai":
         return {"type": "function", "function": function}
     raise InputError(f"form is {form!r}; expected 'openai', 'responses' or 'anthropic'")

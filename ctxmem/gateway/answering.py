@@ -1,0 +1,134 @@
+"""What calls of the tool `recall` are answered with, and results that wait for a later request."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from ctxmem.gateway.wire.rounds import dicts_in
+from ctxmem.gateway.wire.turns import is_said
+from ctxmem.memory import tool
+
+Answer = Callable[[dict[str, Any]], str]
+
+NO_ROOM = "The result does not fit into the request. Answer without it."
+_CUT = "\n[cut here: {} of {} lines do not fit; give a narrower 'query']"
+_BESIDE_A_RESULT = 16
+"""Tokens that a call's result has beside its text, at most."""
+
+
+@dataclass(slots=True)
+class Room:
+    """Tokens by which the requests of one exchange may still grow.
+
+    Args:
+        left: tokens.
+        count: returns a text's tokens.
+    """
+
+    left: int
+    count: Callable[[str], int]
+
+    def take(self, tokens: int) -> None:
+        """Leave room for what the model said."""
+        self.left -= tokens
+
+    def fitting(self, text: str) -> str:
+        """Return a result, cut after a line if all of it does not fit; the cut is marked."""
+        made = self._cut(text, self.left - _BESIDE_A_RESULT)
+        self.left -= self.count(made) + _BESIDE_A_RESULT
+        return made
+
+    def _cut(self, text: str, most: int) -> str:
+        if self.count(text) <= most:
+            return text
+        lines = text.split("\n")
+        low, high = 0, len(lines)  # `low` lines fit with the mark, `high` do not
+        while low + 1 < high:
+            middle = (low + high) // 2
+            if self.count(_first(lines, middle)) <= most:
+                low = middle
+            else:
+                high = middle
+        return _first(lines, low) if low else NO_ROOM
+
+
+def _first(lines: Sequence[str], count: int) -> str:
+    return "\n".join(lines[:count]) + _CUT.format(len(lines) - count, len(lines))
+
+
+def waiting_text(calls: Sequence[dict[str, Any]], results: Sequence[str]) -> str:
+    """Return what the model is shown of calls that stood beside the client's."""
+    return "\n\n".join(
+        f"You called {tool.NAME} with {json.dumps(tool.arguments_of(call), ensure_ascii=False)}. "
+        f"Its result:\n{text}"
+        for call, text in zip(calls, results, strict=True)
+    )
+
+
+def answer_from(memory: Any) -> Answer:
+    """Return a function that answers a call from a conversation's `Memory`, as a text."""
+
+    def answer(call: dict[str, Any]) -> str:
+        message = memory.answer(call)
+        content = message.get("content", message.get("output"))
+        return str(content[0]["content"] if isinstance(content, list) else content)
+
+    return answer
+
+
+class Waiting:
+    """Results of calls that wait for the next request of their conversation.
+
+    They are found by the ids of the client's calls that stood beside them. A request that is sent
+    again finds them again; the oldest are dropped.
+
+    Args:
+        most: characters of results that are held.
+    """
+
+    def __init__(self, most: int = 16 << 20) -> None:
+        self._most, self._size = most, 0
+        self._held: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._lock = Lock()
+
+    def keep(self, tenant: str, ids: Sequence[str], text: str) -> None:
+        """Hold a text until results of the calls `ids` come."""
+        with self._lock:
+            for one in ids:
+                self._drop((tenant, one))
+                self._held[tenant, one] = text
+                self._size += len(text)
+            while self._size > self._most and self._held:
+                self._drop(next(iter(self._held)))
+
+    def text_for(self, tenant: str, messages: Any) -> str:
+        """Return what waits for the results at the end of a conversation, "" if nothing does."""
+        if not isinstance(messages, list):
+            return ""
+        with self._lock:
+            for one in _answered_at_the_end(messages):
+                if (tenant, one) in self._held:
+                    return self._held[tenant, one]
+        return ""
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        text = self._held.pop(key, None)
+        self._size -= len(text or "")
+
+
+def _answered_at_the_end(messages: Sequence[Any]) -> list[str]:
+    """Return the ids of the calls whose results follow the model's last message."""
+    ids: list[str] = []
+    for message in reversed(messages):
+        if is_said(message):
+            break
+        if isinstance(message, dict):
+            blocks = dicts_in(message.get("content"))
+            ids += [str(message.get(name)) for name in ("tool_call_id", "call_id")]
+            ids += [str(block.get("tool_use_id")) for block in blocks]
+    return [one for one in ids if one != "None"]
