@@ -16,9 +16,14 @@ import pytest
 import uvicorn
 
 from ctxmem import PRICES, audit
+from ctxmem.chat.counting import Meter
+from ctxmem.gateway import audits
 from ctxmem.gateway import traffic as traffic_module
 from ctxmem.gateway.app import create_app
-from ctxmem.gateway.audits import LastAudit
+from ctxmem.gateway.audits import ExchangeLog, LastAudit
+from ctxmem.gateway.contents import Contents
+from ctxmem.gateway.conversations import Reader
+from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.page import document_and_policy, page_routes
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import CONVERSATIONS, DRAWN, REQUESTS, ROW, Traffic
@@ -298,6 +303,67 @@ def test_threads_may_note_at_the_same_time():
     for thread in threads:
         thread.join()
     assert traffic.state()["sums"]["requests"] == 800
+
+
+# What messages are --------------------------------------------------------------------------------
+
+
+def call(id, path):
+    use = {"type": "tool_use", "id": id, "name": "read", "input": {"path": path}}
+    return {"role": "assistant", "content": [use]}
+
+
+def result(id, text="the text of a file"):
+    block = {"type": "tool_result", "tool_use_id": id, "content": text}
+    return {"role": "user", "content": [block]}
+
+
+def read(messages):
+    """Return messages as the stage of a mode has read them."""
+    meter = Meter("o200k_base", "anthropic")
+    reader = Reader(b"k" * 32)
+    return [(reader.of(one, meter, "m"), one) for one in messages], meter
+
+
+def test_the_tokens_of_a_window_are_split_by_part_and_add_up():
+    mixed = {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "I read it."}, call("b", "y")["content"][0]],
+    }
+    messages = [{"role": "user", "content": "Why?"}, call("a", "x"), result("a"), mixed]
+    known, meter = read(messages)
+    parts = Contents().parts(known, meter, "m", put_in={0})
+    assert sum(parts.values()) == sum(one.tokens for one, _ in known)
+    assert parts["recalled"] == known[0][0].tokens  # put in by us, whoever is said to speak
+    assert parts["tool_results"] == known[2][0].tokens
+    assert parts["tool_calls"] > known[1][0].tokens and parts["assistant"] > 0
+
+
+def test_a_call_that_asks_again_for_what_had_left_is_a_repeated_read():
+    first = [{"role": "user", "content": "Why?"}, call("a", "x"), result("a"), call("b", "y")]
+    again = [*first, result("b"), call("c", "x"), result("c")]
+    known, meter = read(again)
+    contents = Contents()
+    assert contents.repeated_reads(known, meter, "m", shown={0, 3, 4, 5, 6}) == 1
+    assert contents.repeated_reads(known, meter, "m", shown=set(range(7))) == 0  # it is there still
+    other = [*again[:5], call("c", "z"), result("c")]
+    assert contents.repeated_reads(read(other)[0], meter, "m", shown={0}) == 0
+    later = [*again, {"role": "assistant", "content": "Done."}, {"role": "user", "content": "And?"}]
+    assert contents.repeated_reads(read(later)[0], meter, "m", shown={0}) == 0  # counted before
+    assert contents.repeated_reads([], meter, "m", shown=()) == 0
+
+
+def test_requests_are_held_for_the_audit_in_bounded_memory(monkeypatch):
+    monkeypatch.setattr(audits, "_MOST_LOGGED", 3)
+    log = ExchangeLog()
+    for number in range(5):
+        text = f"question {number} " * 30
+        body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+        exchange = Exchange(None, "t", number, original=[json.dumps(body).encode()])
+        exchange.facts = {"conversation": "c", "usage": Usage(input=9, output=1)}
+        log.add(exchange)
+    log.add(Exchange(None, "t", 9, original=[b""]))
+    assert log.audit().totals["calls"] == 3
 
 
 # Several workers ----------------------------------------------------------------------------------

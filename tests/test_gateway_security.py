@@ -40,7 +40,8 @@ from ctxmem.gateway.app import leaves
 from ctxmem.gateway.guarding import Guard
 from ctxmem.gateway.observing import Observe
 from ctxmem.gateway.protocol import MOST_HEAD, MOST_HEADERS
-from ctxmem.gateway.security import Doorkeeper, secret_of
+from ctxmem.gateway.relay import Headers
+from ctxmem.gateway.security import Doorkeeper, secret_of, tenants_of
 from ctxmem.gateway.settings import Settings
 
 KEY = "sk-marker-8461"
@@ -407,3 +408,18 @@ def test_errors_of_the_gateway_are_marked(upstream: Upstream) -> None:
         came = raw(gateway.port, request().replace(b"host: localhost", b"host: x"))
         until(lambda: True)
     assert ("x-ctxmem-error", "not_allowed") in headers_of(came)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [(b"authorization", b"Bearer sk-1")],
+        [(b"x-api-key", b"sk-1")],
+        [(b"x-api-key", b"sk-1"), (b"authorization", b"Bearer sk-1")],
+    ],
+)
+def test_a_key_names_its_tenant_however_it_is_sent(tmp_path: Path, sent: Headers) -> None:
+    store = str(tmp_path / "store.db")
+    door = Doorkeeper(Settings(upstreams={"": "http://127.0.0.1:9"}, store=store))
+    assert door.tenant([(b"host", b"localhost"), *sent]) in tenants_of("sk-1", store)
+    assert door.tenant(sent) not in tenants_of("sk-2", store)

@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from ctxmem.gateway.answering import Waiting, answer_from
 from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
+from ctxmem.gateway.contents import question_of
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
 from ctxmem.gateway.facts import RequestFacts
 from ctxmem.gateway.offering import with_recall
@@ -476,6 +477,8 @@ class Gateway:
             except Exception as error:
                 self._fault(exchange, "finish", error)
         exchange.facts["passed_through"] = exchange.why
+        if self.settings.show_text and exchange.asked is not None:
+            exchange.facts["question"] = question_of(exchange.asked)
         if self._note is not None:
             try:
                 self._note(exchange.facts)

@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from ctxmem.auditing.fixes import usual
+from ctxmem.gateway.exchanges import Exchange
 
 log = logging.getLogger("ctxmem.gateway")
 
 _EVERY_SECONDS = 30.0
 _SHARE = 0.05  # of the time that audits may take
 _SHOWN = 12
+_MOST_LOGGED = 200  # exchanges that are audited
+_MOST_LOGGED_BYTES = 32 << 20
+
+
+class ExchangeLog:
+    """Holds the last requests as the clients wrote them, in memory only, to audit them."""
+
+    def __init__(self) -> None:
+        self._held: deque[tuple[bytes, str, Any]] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, exchange: Exchange) -> None:
+        """Take in a request, with what is known of it."""
+        body = b"".join(exchange.original) if not exchange.coding else b""
+        if not body or len(body) > _MOST_LOGGED_BYTES >> 2:
+            return
+        facts = exchange.facts
+        with self._lock:
+            self._held.append((body, str(facts.get("conversation", "")), facts.get("usage")))
+            self._bytes += len(body)
+            while self._bytes > _MOST_LOGGED_BYTES or len(self._held) > _MOST_LOGGED:
+                self._bytes -= len(self._held.popleft()[0])
+
+    def audit(self) -> Any:
+        """Return `ctxmem.audit` of the requests; it takes seconds, and is not for a loop."""
+        from ctxmem.auditing import audit
+
+        with self._lock:
+            held = list(self._held)
+        return audit([_record(*one) for one in held], near=False)
+
+
+def _record(body: bytes, conversation: str, usage: Any) -> dict[str, Any]:
+    record = {"request": json.loads(body), "session_id": conversation}
+    if usage:
+        spent = usage if isinstance(usage, dict) else usage._asdict()
+        record["usage"] = {
+            "prompt_tokens": spent["input"] or 0,
+            "completion_tokens": spent["output"] or 0,
+            "prompt_tokens_details": {"cached_tokens": spent["cached"] or 0},
+        }
+    return record
 
 
 class LastAudit:

@@ -18,6 +18,8 @@ from ctxmem.chat import check
 from ctxmem.chat.counting import Meter
 from ctxmem.errors import BudgetError
 from ctxmem.gateway.accounts import Account, Entry, Priced
+from ctxmem.gateway.audits import ExchangeLog
+from ctxmem.gateway.contents import Contents
 from ctxmem.gateway.conversations import (
     Conversation,
     Conversations,
@@ -89,6 +91,8 @@ class Manage:
         self._conversations: dict[tuple[str, str, str], Conversations] = {}
         self._meters: dict[tuple[str, str], Meter] = {}
         self._heads: dict[tuple[str, int], tuple[list[Block], dict[str, int]]] = {}
+        self._contents = Contents()
+        self._log = ExchangeLog()
         self._lock = Lock()
 
     def close(self) -> None:
@@ -96,6 +100,10 @@ class Manage:
         for one in self._conversations.values():
             one.close()
         self.store.close()
+
+    def audit(self) -> Any:
+        """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""
+        return self._log.audit()
 
     # Preparing ------------------------------------------------------------------------------------
 
@@ -441,6 +449,7 @@ class Manage:
         """Take in what the provider reports, or that it did not answer."""
         if reply is not None and reply.usage is not None:
             exchange.facts["usage"] = reply.usage
+        self._log.add(exchange)
         held = exchange.notes.pop("account", None)
         if held is None:
             return
@@ -470,16 +479,33 @@ class Manage:
         shown = len(request.known)
         if window is not None and not entry.own:
             shown = len(set(window.shown))
-        facts["tokens"] = {**request.parts, "history": sent.tokens - request.head_tokens}
+        facts["tokens"] = {**request.parts, **self._parts(request, None if entry.own else window)}
         facts["kept"], facts["dropped"] = shown, len(request.known) - shown
         facts["recalled"] = 0
         facts["prefix_reused"] = entry.ours.read
         edited = window is not None and any(one.kind == "edit" for one in window.events)
         facts["edit"] = edited
-        facts["edit_reason"] = self._reason(conversation) if edited else ""
+        if edited:
+            facts["receipts"] = conversation.memory.receipts()[-1:]
+            facts["edit_reason"] = self._reason(conversation)
+        through = entry.through
+        facts["bill_uncached"] = float(through.read + through.written + through.plain)
         facts["bill_sent"], facts["bill_through"] = entry.ours.cost, entry.through.cost
         facts["over_account"] = over
         facts["passed_through"] = request.exchange.why
+
+    def _parts(self, request: _Request, window: MemoryWindow | None) -> dict[str, int]:
+        """Return the tokens of what is sent of the conversation, by part."""
+        known = list(zip(request.known, request.asked.messages, strict=True))
+        meter, label = request.meter, request.label
+        if window is None:
+            return self._contents.parts(known, meter, label)
+        again = self._contents.repeated_reads(known, meter, label, set(window.shown))
+        request.exchange.facts["repeated_reads"] = again
+        sent = [(self._reader.of(one, meter, label), one) for one in window.messages]
+        theirs = {one.digest for one in request.known}
+        put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in theirs}
+        return self._contents.parts(sent, meter, label, put_in=put_in)
 
     def _reason(self, conversation: Conversation) -> str:
         receipts = conversation.memory.receipts()

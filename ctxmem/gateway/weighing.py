@@ -177,7 +177,7 @@ class Scales:
         key = (*rows, place, mark)
         known = self._weighed.get(key) if mark is not None else None
         if known is None:
-            known = _split(meter, message, index, place)
+            known = split_message(meter, message, index, place)
             self._keep(key, known)
         return known
 
@@ -215,20 +215,27 @@ def unmarked(value: Any) -> Any:
     return value
 
 
-def _split(meter: Meter, message: Any, index: int, place: str) -> dict[str, int]:
-    """Return the tokens of a message by part; what is around its parts goes to the first."""
-    total = meter.message(message, index)
+def split_message(
+    meter: Meter, message: Any, index: int, place: str, total: int | None = None
+) -> dict[str, int]:
+    """Return the tokens of a message by part; what is around its parts goes to the first.
+
+    `place` is the part of its text, "" for that of its role; `total` are its tokens where they are
+    known.
+    """
+    total = meter.message(message, index) if total is None else total
     role = message.get("role") if isinstance(message, dict) else None
     own = place or _ROLES.get(str(role), "user" if role is not None else "assistant")
+    parts = parts_of(message, index)
+    names = [_KINDS.get(part.kind, own) for part in parts]
+    if len(set(names)) < 2:
+        return {next(iter(names), own): total}
     made: dict[str, int] = {}
-    for part in parts_of(message, index):
-        name = _KINDS.get(part.kind, own)
+    for name, part in zip(names, parts, strict=True):
         made[name] = made.get(name, 0) + meter.part(part, index)
-    rest = total - sum(made.values())
-    first = next(iter(made), own)
-    made[first] = made.get(first, 0) + rest
-    if made[first] < 0:  # parts that cost less together than each by itself
-        return {first: total}
+    made[names[0]] += total - sum(made.values())
+    if made[names[0]] < 0:  # parts that cost less together than each by itself
+        return {names[0]: total}
     return made
 
 

@@ -4,7 +4,7 @@ const $ = id => document.getElementById(id);
 const SVG = 'http://www.w3.org/2000/svg';
 const PARTS = {
   system: 'System', tools: 'Tool definitions', history: 'Earlier turns', user: 'User',
-  assistant: 'Assistant', tool_results: 'Tool results', recalled: 'Recalled and retrieved',
+  assistant: 'Assistant', tool_results: 'Tool results', recalled: 'Recalled, retrieved, notes of ctxmem',
   media: 'Images, files, sound', overhead: 'Overhead and other',
 };
 const PASSED = {
@@ -384,7 +384,7 @@ const needed = state => {
 };
 const audit = found => draw('audit', [found, about.audited], () => {
   if (!found) return el('p', {class: 'soft'}, about.audited ? 'The first audit is being made.'
-    : 'In this mode requests are checked (below), and not audited.');
+    : 'In this mode nothing is audited.');
   const made = [el('p', {class: 'soft'}, `The audit of the last ${many(found.exchanges, 'request')} (${many(found.tokens, 'token')}), made anew now and then${found.findings.length ? '' : ', found nothing to improve'}.`)];
   for (const one of found.findings)
     made.push(el('div', {class: 'finding'}, el('h3', {}, about.kinds[one.kind] || one.kind),
@@ -402,7 +402,7 @@ const checks = found => draw('checks', found, () => found.findings.length ? [
     {text: one.refused ? 'refuses it' : 'takes it', kind: one.refused ? 'bad' : ''},
     number(count(one.requests), 'requests')]}))),
 ] : el('p', {class: 'soft'}, found.exchanges ? `The last ${many(found.exchanges, 'request')} had no fault.`
-  : 'No request has been checked yet.'));
+  : about.mode === 'manage' ? 'In mode manage requests are not checked one by one.' : 'No request has been checked yet.'));
 const clients = () => draw('clients', [location.origin, about.token], () => {
   const origin = location.origin, key = about.token;
   const header = key ? ', default_headers={"x-ctxmem-token": "TOKEN"}' : '';
