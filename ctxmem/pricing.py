@@ -10,6 +10,7 @@ better brings a row: `replace(PRICES["anthropic"], minimum=4096)`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -95,6 +96,15 @@ PRICES = {
             date="2026-11-23",
         ),
         Prices(
+            *("anthropic-1h-4096", 0.1, 2.0, 4096),
+            lookback=20,
+            ttl=3600.0,
+            dollars=5.0,
+            models="Claude Opus 4.5 and 4.6 and Haiku 4.5, kept for an hour",
+            source=_ANTHROPIC,
+            date="2026-11-27",
+        ),
+        Prices(
             *("openai", 0.1, 1.0),
             step=128,
             marked=False,
@@ -164,6 +174,48 @@ PRICES = {
 """The rules we know, by name."""
 
 
+class ModelRow(NamedTuple):
+    """A pattern in the names of models, their row, and where and when that was read."""
+
+    names: str
+    row: str
+    source: str
+    date: str = "2026-11-27"
+
+
+MODEL_ROWS = (
+    ModelRow("claude.*(?:opus-4-[56]|haiku-4-5)", "anthropic-4096", _ANTHROPIC),
+    ModelRow("claude", "anthropic", _ANTHROPIC),
+    ModelRow("gemini", "gemini", "ai.google.dev/gemini-api/docs/caching"),
+    ModelRow("deepseek", "deepseek", "api-docs.deepseek.com/guides/kv_cache"),
+    ModelRow("gpt-5\\.[6-9]|gpt-[6-9]", "openai-5.6", _OPENAI),
+    ModelRow("gpt-5", "openai", _OPENAI),
+    ModelRow("gpt-4o|gpt-4\\.1|(?:^|/)o[134](?:-|$)", "openai-4o", _OPENAI),
+    ModelRow("gpt-4|gpt-3|gpt-35|text-davinci", "uncached", _OPENAI),
+)
+"""Rows by the names of models, the first that matches."""
+USUAL_ROW = "openai"
+"""The row for models that no pattern names: a cache that needs no marks."""
+MARKS_BY_ITSELF = "openai-5.6"
+"""The row whose provider marks the newest message of a request by itself."""
+_HOURS = {"anthropic": "anthropic-1h", "anthropic-4096": "anthropic-1h-4096"}
+
+
+def row_of(wire: str, model: str, *, hour: bool = False) -> Prices:
+    """Return the row of a model behind a wire format ("chat", "responses" or "anthropic").
+
+    `hour` says that the client asks for prefixes that are kept for an hour.
+
+    >>> row_of("chat", "gpt-4o-mini").name, row_of("anthropic", "claude-opus-4-6").name
+    ('openai-4o', 'anthropic-4096')
+    """
+    found = (one.row for one in MODEL_ROWS if re.search(one.names, model, re.IGNORECASE))
+    row = next(found, "anthropic" if wire == "anthropic" else USUAL_ROW)
+    if wire != "anthropic" and row.startswith("anthropic"):
+        row = USUAL_ROW  # behind OpenAI's format no marks can be set
+    return PRICES[_HOURS.get(row, row) if hour else row]
+
+
 def prices_of(given: str | Prices) -> Prices:
     """Return the rules that a name stands for, or those given.
 
@@ -231,6 +283,42 @@ class Bill:
         `breakpoints` are numbers of blocks: a breakpoint of 3 is behind the third. Rules that
         find prefixes anywhere do not look at them.
         """
+        charge, keys, ends, marks, found = self._charge(blocks, breakpoints, volatile, now)
+        if found:
+            self._entries[keys[found]] = now
+        if self.prices.marked:
+            for mark in marks:
+                if ends[mark] >= self.prices.minimum:
+                    self._entries[keys[mark]] = now
+        else:
+            self._entries.update(dict.fromkeys(keys[1:], now))
+        self.calls += 1
+        self.read += charge.read
+        self.written += charge.written
+        self.plain += charge.plain
+        self.cost += charge.cost
+        return charge
+
+    def quote(
+        self,
+        blocks: Sequence[Block],
+        *,
+        breakpoints: Sequence[int] = (),
+        volatile: int = 0,
+        now: float = 0.0,
+    ) -> Charge:
+        """Return what `call` would charge, and charge nothing."""
+        return self._charge(blocks, breakpoints, volatile, now)[0]
+
+    def held(self, blocks: Sequence[Block], *, now: float = 0.0) -> list[int]:
+        """Return how many of the first blocks make prefixes that the cache holds, rising."""
+        keys, _ = _prefixes(blocks)
+        return [count for count in range(1, len(keys)) if self._holds(keys[count], now)]
+
+    def _charge(
+        self, blocks: Sequence[Block], breakpoints: Sequence[int], volatile: int, now: float
+    ) -> tuple[Charge, list[int], list[int], list[int], int]:
+        """Return a charge, the prefixes' keys and ends, the marks, and the blocks that are read."""
         prices = self.prices
         keys, ends = _prefixes(blocks)
         total = ends[-1]
@@ -244,19 +332,10 @@ class Bill:
             last = ends[marks[-1]] if marks else 0
             written = max(0, last - read) if last >= prices.minimum else 0
             fresh = total - read - written + volatile
-            for mark in marks:
-                if ends[mark] >= prices.minimum:
-                    self._entries[keys[mark]] = now
         else:
             written, fresh = total - read, volatile
-            self._entries.update(dict.fromkeys(keys[1:], now))
         cost = prices.read * read + prices.write * written + fresh
-        self.calls += 1
-        self.read += read
-        self.written += written
-        self.plain += fresh
-        self.cost += cost
-        return Charge(read, written, fresh, cost)
+        return Charge(read, written, fresh, cost), keys, ends, marks, found
 
     def forget(self, most: int) -> None:
         """Drop the prefixes that were not used for the longest time, if there are over `most`."""
@@ -267,13 +346,15 @@ class Bill:
     def _longest(self, keys: Sequence[int], marks: Sequence[int], now: float) -> int:
         """Return how many blocks the longest prefix has that the cache still holds."""
         for count in range(len(keys) - 1, 0, -1):
-            used = self._entries.get(keys[count])
-            if used is None or now - used > self.prices.ttl:
+            if not self._holds(keys[count], now):
                 continue
             if not self.prices.marked or any(self._sees(mark, count) for mark in marks):
-                self._entries[keys[count]] = now
                 return count
         return 0
+
+    def _holds(self, key: int, now: float) -> bool:
+        used = self._entries.get(key)
+        return used is not None and now - used <= self.prices.ttl
 
     def _sees(self, mark: int, count: int) -> bool:
         lookback = self.prices.lookback

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry import trace
@@ -47,6 +48,7 @@ FULL = RequestFacts(
     dropped=12,
     recalled=2,
     prefix_reused=600,
+    prefix_broken="tools",
     edit=True,
     edit_reason="pays",
     usage=Usage(input=1000, cached=600, written=300, output=50),
@@ -70,6 +72,16 @@ def samples(metrics):
         for sample in family.samples
         if not sample.name.endswith("_created")
     }
+
+
+@pytest.fixture
+def ended():
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry.enable(provider, capture_text=False)
+    yield exporter.get_finished_spans
+    telemetry.reset()
 
 
 # Facts --------------------------------------------------------------------------------------------
@@ -112,6 +124,9 @@ def test_facts_are_read_from_what_stages_note():
     facts = RequestFacts.read(noted)
     assert RequestFacts(wire="chat", mode="guard", usage=Usage(input=7)) == facts
     assert FULL == RequestFacts.read(FULL.to_dict())
+    usage = SimpleNamespace(input=7, cached=None, output=2)  # as a wire format reads it
+    assert Usage(input=7, output=2) == RequestFacts.read({"usage": usage}).usage
+    assert Usage() == RequestFacts.read({"usage": MARK}).usage
 
 
 def test_savings_are_split_between_the_providers_cache_and_ctxmem():
@@ -146,6 +161,7 @@ def test_an_exchange_is_counted_once_in_every_metric():
         ("usage_tokens_total", "cached", FULL.response_model): 600,
         ("usage_tokens_total", "written", FULL.response_model): 300,
         ("usage_tokens_total", "output", FULL.response_model): 50,
+        ("prefix_breaks_total", "tools"): 1,
         ("edits_total", "pays"): 1,
         ("passed_through_total", "too long"): 1,
         ("faults_total", "read reply"): 1,
@@ -217,6 +233,17 @@ def test_numbers_that_are_none_fail_nothing(wrong):
     assert 1700 == samples(metrics)["saved_cost_units", "provider"]
     assert 3 == samples(metrics)["recall_calls_total",]
     assert all(math.isfinite(value) and value >= 0 for value in samples(metrics).values())
+
+
+def test_what_is_no_facts_fails_nothing(ended, caplog):
+    Metrics().note(MARK)
+    logs.log.setLevel(logging.INFO)
+    logs.log_request(MARK)
+    logs.log.setLevel(logging.NOTSET)
+    spans.begin((), MARK).finish(FULL)
+    spans.begin().finish(MARK)
+    assert ["chat"] == [span.name for span in ended()]
+    assert MARK not in caplog.text
 
 
 def test_a_scrape_chooses_its_format():
@@ -292,16 +319,6 @@ def test_sharing_after_the_first_metric_is_refused(monkeypatch):
 # Spans --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def ended():
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    telemetry.enable(provider, capture_text=False)
-    yield exporter.get_finished_spans
-    telemetry.reset()
-
-
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -312,7 +329,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         [(b"traceparent", PARENT.encode()), (b"Tracestate", b"vendor=1"), (b"x-key", b"\xff")],
     ],
 )
-def test_a_request_is_a_child_of_the_clients_span(ended, headers):
+def test_a_request_is_a_child_of_the_clients_span(ended, headers, caplog):
     before = list(headers)
     span = spans.begin(headers, RequestFacts(wire="chat", mode="observe", model="gpt-5"))
     with span.current():
@@ -320,6 +337,7 @@ def test_a_request_is_a_child_of_the_clients_span(ended, headers):
     span.finish(FULL)
     span.finish(FULL)
     inner, outer = ended()
+    assert "" == caplog.text  # ending twice is no fault
     assert before == list(headers)
     assert 0x0AF7651916CD43DD8448EB211C80319C == outer.context.trace_id
     assert 0xB7AD6B7169203331 == outer.parent.span_id
@@ -450,7 +468,7 @@ def test_a_formatter_that_knows_no_facts_writes_the_message(caplog):
 def test_nothing_that_a_user_wrote_is_in_metrics_spans_or_lines(ended, lines, caplog):
     caplog.set_level(logging.DEBUG)
     texts = {name: MARK for name in RequestFacts.__slots__ if isinstance(getattr(FULL, name), str)}
-    assert 9 == len(texts)
+    assert 10 == len(texts)
     facts = RequestFacts(**texts, tokens={MARK: 3}, usage=Usage(input=3), edit=True, status=400)
     metrics = Metrics()
     metrics.note(facts)

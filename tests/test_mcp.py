@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -207,7 +208,7 @@ async def test_audit_finds_a_call_without_result_and_a_repeat(path: str):
     waste = {one["kind"]: one for one in found["waste"]}
     assert waste["repeat_in_request"]["messages"] == [3]
     assert waste["repeat_in_request"]["tokens"] == ctxmem.count_tokens(report)
-    assert found["calls"] >= 1 and found["exact"] in (True, False)
+    assert found["tokens"] > 2 * waste["repeat_in_request"]["tokens"]
 
 
 # Sessions and tenants -----------------------------------------------------------------------------
@@ -227,7 +228,7 @@ async def test_a_session_is_named_or_the_only_one(path: str):
 
 
 async def test_a_tenant_sees_nothing_of_another(path: str):
-    with Memory(BUDGET, store=path, session="s", tenant="one") as memory:
+    with Memory(BUDGET, store=path, session="s", tenant="acme") as memory:
         memory.append({"role": "user", "content": "The secret of one is MAPLE."})
     async with served(path) as client:  # the only tenant
         assert (await ask(client, "page", id="p0"))["page"]["text"].endswith("MAPLE.")
@@ -239,7 +240,12 @@ async def test_a_tenant_sees_nothing_of_another(path: str):
         assert (await ask(client, "recall", query="secret MAPLE"))["pages"] == []
     async with served(path) as client:  # two tenants, none named
         said = await refused(client, "ledger", session="s")
-        assert "2 tenants" in said and "--tenant" in said and "'one'" not in said
+        assert "2 tenants" in said and "--tenant" in said and "acme" not in said
+    with Memory(BUDGET, store=path, session="s") as memory:
+        memory.append({"role": "user", "content": "I am of the default tenant."})
+    async with served(path) as client:  # several tenants, one of them the default
+        said = (await ask(client, "page", id="p0"))["page"]["text"]
+        assert said == "I am of the default tenant."
     async with served(path, tenant="three") as client:
         assert "there is no session yet" in await refused(client, "ledger")
         listed = await client.read_resource("ctxmem://sessions")
@@ -261,7 +267,7 @@ async def test_more_sessions_than_are_kept_open(path: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["Trip-1", "team/chat 1", "../../etc/passwd", "ü?#%41", "sessions"]
+    "name", ["Trip-1", "team/chat 1", "../../etc/passwd", "/etc/passwd", "ü?#%41", "sessions"]
 )
 async def test_resources_of_any_session_are_read_by_their_address(path: str, name: str):
     trip(path, session=name).close()
@@ -388,31 +394,35 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(("tool", "arguments"), HOSTILE)
 async def test_a_hostile_call_is_an_error_and_the_server_goes_on(
-    path: str, tool: str, arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
+    path: str, caplog: pytest.LogCaptureFixture
 ):
     trip(path, turns=1).close()
-    before = sorted(os.listdir(os.path.dirname(path)))
     caplog.set_level(logging.DEBUG)
     async with served(path) as client:
-        said = await refused(client, tool, **arguments)
-        assert len(said) < 10_000 and "\x1b" not in said and path not in said
-        assert "fault in ctxmem" not in said
-        assert (await ask(client, "page", id="p1"))["page"]["text"].endswith("HAT017.")
-    assert set(os.listdir(os.path.dirname(path))) <= {*before, "ctxmem.db-wal", "ctxmem.db-shm"}
-    assert "HAT017" not in caplog.text and "DROP" not in caplog.text and path not in caplog.text
+        for tool, arguments in HOSTILE:
+            said = await refused(client, tool, **arguments)
+            case = (tool, arguments, said)
+            assert len(said) < 10_000 and "\x1b" not in said and path not in said, case
+            assert "fault in ctxmem" not in said, case
+            page = await ask(client, "page", id="p1")
+            assert page["page"]["text"] == SAID[1]["content"], case
+    known = {"ctxmem.db", "ctxmem.db-wal", "ctxmem.db-shm"}
+    assert set(os.listdir(os.path.dirname(path))) <= known
+    for text in ("HAT017", "DROP", "passwd", path):
+        assert text not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "query",
-    ['{"error": 5}', '["a"]', "null", "123", "' OR 1=1 --", "booking\x00 code", "* NEAR(a b)"],
-)
-async def test_a_query_is_words_whatever_it_looks_like(path: str, query: str):
+async def test_a_query_is_words_whatever_it_looks_like(path: str):
     trip(path, turns=1).close()
     async with served(path) as client:
-        await ask(client, "recall", query=query + " booking code")
-        await ask(client, "recall", query=query)
+        for query in (
+            *('{"error": 5}', '["a"]', "null", "123", "' OR 1=1 --", "* NEAR(a b)"),
+            *("booking\x00 code", "\u202e\ufeff", "-" * 20_000, "[" * 20_000, "a " * 10_000),
+        ):
+            await ask(client, "recall", query=query)
+            found = await ask(client, "recall", query=query[:19_000] + " booking code")
+            assert found["pages"][0]["id"] == "p1", query[:40]
 
 
 async def test_null_is_an_argument_that_was_left_out(path: str):
@@ -423,14 +433,17 @@ async def test_null_is_an_argument_that_was_left_out(path: str):
 
 
 async def test_lone_surrogates_are_shown_as_replacement_characters(path: str):
-    with Memory(BUDGET, store=path, session="s") as memory:
+    with Memory(BUDGET, store=path, session="s\ud800") as memory:
         memory.append({"role": "user", "content": "Never say \ud800 again. It is rude."})
     async with served(path) as client:
         page = await ask(client, "page", id="p0")
+        assert page["session"] == "s\ufffd"
         assert "\ufffd" in page["page"]["text"] and "\ud800" not in page["page"]["text"]
         for tool in ("ledger", "budget", "explain", "audit"):
             await ask(client, tool)
-        assert (await client.read_resource("ctxmem://s/pages/p0")).contents[0].text
+        listed = (await client.read_resource("ctxmem://sessions")).contents[0].text
+        assert json.loads(listed)["sessions"][0]["session"] == "s\ufffd"
+        assert "there is 's" in await refused(client, "page", id="p0", session="x")
 
 
 # Stores that fail, or change ----------------------------------------------------------------------
@@ -645,6 +658,36 @@ def test_stdout_is_the_protocol_and_nothing_else(path: str):
     assert answers[3]["result"]["structuredContent"]["page"]["text"] == SAID[1]["content"]
     assert answers[4]["result"]["isError"] and "error" in answers[5]
     assert "HAT017" not in errors and "Traceback" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--http", "--port", "0")])
+def test_ctrl_c_ends_it_at_once(path: str, options: tuple[str, ...]):
+    run = command(path, *options)  # there is no store, which it says when it is about to serve
+    process = subprocess.Popen(
+        [run["command"], *run["args"]],
+        env={**os.environ, **run["env"]},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(2 if options else 1):
+            assert "not there yet" in (line := process.stderr.readline()) or "http://" in line
+        if options:
+            assert httpx.get(line.split()[-1], trust_env=False).status_code >= 400
+        else:
+            ping = '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+            process.stdin.write(ping)
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr.read() == "ctxmem mcp: interrupted\n"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @contextmanager

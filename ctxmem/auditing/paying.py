@@ -24,25 +24,25 @@ from ctxmem.auditing.assembly import Call
 from ctxmem.auditing.segments import Window
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import InputError
-from ctxmem.pricing import PRICES, Bill, Block, Prices, prices_of
+from ctxmem.pricing import (
+    MARKS_BY_ITSELF,
+    MODEL_ROWS,
+    PRICES,
+    USUAL_ROW,
+    Bill,
+    Block,
+    Prices,
+    prices_of,
+)
 from ctxmem.traces import Usage
 
-MODELS = (
-    ("claude.*(?:opus-4-[56]|haiku-4-5)", "anthropic-4096"),
-    ("claude", "anthropic"),
-    ("gemini", "gemini"),
-    ("deepseek", "deepseek"),
-    ("gpt-5\\.[6-9]|gpt-[6-9]", "openai-5.6"),
-    ("gpt-5", "openai"),
-    ("gpt-4o|gpt-4\\.1|(?:^|/)o[134](?:-|$)", "openai-4o"),
-    ("gpt-4|gpt-3|gpt-35|text-davinci", "uncached"),
-)
+MODELS = tuple((one.names, one.row) for one in MODEL_ROWS)
 """Patterns in the names of models, and the row of `ctxmem.pricing` that simulates their cache."""
 
-USUAL = "openai"
+USUAL = USUAL_ROW
 """The row for models that none of `MODELS` names: a cache that needs no marks."""
 
-BY_ITSELF = "openai-5.6"
+BY_ITSELF = MARKS_BY_ITSELF
 """The row whose provider marks the newest message of a request by itself."""
 
 HIDDEN = 1.5

@@ -20,6 +20,7 @@ BENCHES = {
     "constraints": "what do constraints cost, and how far is a window from the best selection?",
     "single_list": "does one dense list lose evidence against its own order?",
     "bill": "what does a conversation cost under prompt caching?",
+    "gateway": "does a managed conversation ever cost more than passing it through?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
     "binding": "do statements that bind stay in a window far smaller than the session?",
     "eviction": "which eviction policy misses least?",
@@ -27,6 +28,7 @@ BENCHES = {
     "adapters": "how much work do the adapters save?",
     "audit": "how fast are traces audited, and is all found?",
     "forgetting": "is what left a window and was needed later found, and nothing else?",
+    "gateway_latency": "what does the gateway add to a request, and how many does a core carry?",
     "blame": "is the fault of each question named right, and do the intervals hold?",
 }
 

@@ -50,12 +50,21 @@ def add_to(commands: Any) -> None:
     )
     serve.add_argument("--show-text", action="store_true", help="show texts on the page")
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes (1)")
+    serve.add_argument(
+        "--demo",
+        action="store_true",
+        help="show the page with a scripted client and a stub in place of a provider",
+    )
+    serve.add_argument(
+        "--demo-seconds", type=float, metavar="N", help="end the demonstration after N seconds"
+    )
     serve.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
     try:
+        from ctxmem.gateway.demo import run_demo
         from ctxmem.gateway.serving import serve
         from ctxmem.gateway.settings import Settings
     except ImportError as error:
@@ -63,6 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"ctxmem serve needs {error.name}, which is not installed; install it with "
             "pip install 'ctxmem[serve]'"
         ) from error
+    if arguments.demo:
+        run_demo(port=arguments.port, ready=_say, seconds=arguments.demo_seconds)
+        return DONE
     names = ("host", "port", "mode", "budget", "prices", "token", "recall", "counter", "proxy")
     given = {name: getattr(arguments, name) for name in names}
     given["token"] = arguments.token or os.environ.get("CTXMEM_GATEWAY_TOKEN") or None

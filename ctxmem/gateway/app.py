@@ -15,7 +15,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -26,7 +26,9 @@ from starlette.types import Receive, Scope, Send
 
 from ctxmem.gateway.answering import Waiting, answer_from
 from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
+from ctxmem.gateway.contents import question_of
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
+from ctxmem.gateway.facts import RequestFacts
 from ctxmem.gateway.offering import with_recall
 from ctxmem.gateway.recalling import Incoming, Recalling
 from ctxmem.gateway.refusals import refusal
@@ -35,6 +37,7 @@ from ctxmem.gateway.relay import (
     BrokenOff,
     Headers,
     Place,
+    Refused,
     UpstreamError,
     Upstreams,
     to_client,
@@ -42,6 +45,7 @@ from ctxmem.gateway.relay import (
 )
 from ctxmem.gateway.security import Doorkeeper, without_token
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.spans import begin as begin_span
 from ctxmem.gateway.wire import family_of, wire_of
 
 log = logging.getLogger("ctxmem.gateway")
@@ -55,6 +59,7 @@ _CLIENT_LEFT = 499
 """What is noted for a request whose client did not wait for the reply."""
 _MOST_STATUS = 599  # of what a server may answer with
 _UNREAD_KEPT = 1 << 20  # bytes of a body that is not looked into, kept to send it again
+_MOST_REFUSAL = 1 << 20  # bytes of a refusal that is kept while another request is tried
 _MOST_HELD = 256 << 20  # bytes of all bodies at once
 _MOST_WAITING = 512  # exchanges that wait to be looked into
 _MOST_OF_A_REPLY = 16 << 20  # bytes that are held of one in which calls are answered
@@ -69,6 +74,7 @@ class Gateway:
         stage: what the mode does; None: nothing.
         note: called with the facts of every exchange that was looked into, in a worker thread.
         routes: the gateway's own pages, below /ctxmem/ and at /metrics.
+        stream: a context in which each reply is passed on, such as one that counts them.
     """
 
     def __init__(
@@ -77,8 +83,9 @@ class Gateway:
         stage: Stage | None = None,
         note: Callable[[dict[str, Any]], None] | None = None,
         routes: Sequence[BaseRoute] = (),
+        stream: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.settings, self.stage, self._note = settings, stage, note
+        self.settings, self.stage, self._note, self._stream = settings, stage, note, stream
         self.door = Doorkeeper(settings)
         self.upstreams = Upstreams(settings.proxy)
         self._pages = Starlette(routes=list(routes))
@@ -105,6 +112,11 @@ class Gateway:
                 client.done()
                 if not client.gone and not client.started:
                     await client.refuse(503, "the gateway is shutting down")
+                self._left(client)
+            except Exception as error:
+                log.error("a request failed: %s", type(error).__name__, exc_info=_debugging())
+                if not client.started:
+                    await client.refuse(500, "a fault of the gateway")
                 self._left(client)
             finally:
                 client.done()
@@ -155,7 +167,13 @@ class Gateway:
             await self._pass(client, place, target, without_token(headers), None, started)
             return
         exchange = Exchange(wire, self.door.tenant(headers), next(self._numbers))
-        exchange.facts = {"wire": wire.name, "mode": self.settings.mode}
+        exchange.facts = {
+            "wire": wire.name,
+            "mode": self.settings.mode,
+            "server_address": place.host,
+            "server_port": place.port,
+        }
+        exchange.span = begin_span(headers)
         exchange.coding = client.header(b"content-encoding")
         client.exchange = exchange
         client.body = Body(
@@ -223,8 +241,8 @@ class Gateway:
             await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
             return
         sent = perf_counter()
+        answer: Incoming
         try:
-            answer: Incoming
             if exchange.sent is not None:
                 changed = exchange.sent
                 answer = await self.upstreams.send(
@@ -238,9 +256,12 @@ class Gateway:
                 log.warning("a changed request was refused (%d)", answer.status_code)
                 await answer.aclose()
                 exchange.sent, exchange.why, exchange.header = None, "refused", ""
-            answer = await self.upstreams.send(
+            own = await self.upstreams.send(
                 client.method, place, target, to_upstream(headers, place), parts
             )
+            answer = own
+            if exchange.second is not None:
+                answer = await self._instead(client, place, target, headers, exchange, own)
         except UpstreamError as error:
             await self._unreachable(client, exchange, error)
             return
@@ -248,6 +269,37 @@ class Gateway:
             await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
             return
         await self._reply(client, answer, exchange, started, sent)
+
+    async def _instead(
+        self,
+        client: _Client,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        exchange: Exchange,
+        answer: Answer,
+    ) -> Answer | Refused:
+        """Return the answer to the second body if the client's own was refused.
+
+        If that is refused too, the client has what its own was refused with.
+        """
+        second = exchange.second
+        assert second is not None
+        if answer.status_code not in _REFUSED or int(answer.header(b"content-length") or 0) > (
+            _MOST_REFUSAL
+        ):
+            exchange.header = ""
+            return answer
+        first = await Refused.of(answer)
+        another = await self.upstreams.send(
+            client.method, place, target, to_upstream(headers, place, len(second)), [second]
+        )
+        if another.status_code not in _REFUSED:
+            exchange.sent = second
+            return another
+        await another.aclose()
+        exchange.header, exchange.why = "", "refused"
+        return first
 
     async def _prepare(
         self, client: _Client, exchange: Exchange
@@ -270,7 +322,8 @@ class Gateway:
     def _prepared(self, exchange: Exchange) -> bytes | None:
         assert self.stage is not None
         try:
-            changed = self.stage.prepare(exchange)
+            with exchange.span.current():
+                changed = self.stage.prepare(exchange)
         except Exception as error:
             self._fault(exchange, "prepare", error)
             exchange.header = ""
@@ -318,7 +371,7 @@ class Gateway:
         """Count a fault of ours; the request goes on without us. Texts may be in the error."""
         exchange.why = exchange.why or "fault"
         exchange.facts["fault"] = stage
-        log.error("%s failed: %s", stage, type(error).__name__, exc_info=log.isEnabledFor(10))
+        log.error("%s failed: %s", stage, type(error).__name__, exc_info=_debugging())
 
     async def _unreachable(
         self, client: _Client, exchange: Exchange | None, error: UpstreamError
@@ -346,7 +399,6 @@ class Gateway:
             exchange.facts["status"] = status
             exchange.facts["seconds_added"] = sent - started
             exchange.facts["seconds_upstream"] = now - sent
-            exchange.facts["passed_through"] = exchange.sent is None
             if exchange.header:
                 headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
         kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
@@ -354,12 +406,13 @@ class Gateway:
             if status > _MOST_STATUS:
                 await client.refuse(_HEAD_FAILED, f"the upstream answered with status {status}")
                 return
-            await client.begin(status, headers)
-            async for part in answer.parts():
-                if kept is not None:
-                    kept.add(part)
-                await client.write(part)
-            await client.end()
+            with self._stream():
+                await client.begin(status, headers)
+                async for part in answer.parts():
+                    if kept is not None:
+                        kept.add(part)
+                    await client.write(part)
+                await client.end()
         except BrokenOff as error:
             # The end of the reply is missing, and the client has to see that: the server closes the
             # connection of a reply that has no end.
@@ -419,11 +472,15 @@ class Gateway:
                 self.stage.finish(exchange, status, reply)
             except Exception as error:
                 self._fault(exchange, "finish", error)
+        exchange.facts["passed_through"] = exchange.why
+        if self.settings.show_text and exchange.asked is not None:
+            exchange.facts["question"] = question_of(exchange.asked)
         if self._note is not None:
             try:
                 self._note(exchange.facts)
             except Exception as error:
                 self._fault(exchange, "note", error)
+        exchange.span.finish(RequestFacts.read(exchange.facts))
         # What the exchange holds is not needed any more, though its facts may be.
         exchange.original, exchange.sent, exchange.asked = (), None, None
 
@@ -490,6 +547,11 @@ class _Client:
             self.body.done()
 
 
+def _debugging() -> bool:
+    """Whether errors are logged whole: texts and keys may be in them."""
+    return log.isEnabledFor(logging.DEBUG)
+
+
 def leaves(raw_path: bytes) -> bool:
     """Whether a path has a segment `..`, however it is written: it could leave the upstream's."""
     if b".." not in raw_path and b"%" not in raw_path:
@@ -509,6 +571,7 @@ def create_app(
     stage: Stage | None = None,
     note: Callable[[dict[str, Any]], None] | None = None,
     routes: Sequence[BaseRoute] = (),
+    stream: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Gateway:
     """Return the gateway as an ASGI application."""
-    return Gateway(settings, stage, note, routes)
+    return Gateway(settings, stage, note, routes, stream)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import httpx
 from httpx_sse import EventSource
 
+from ctxmem.gateway.spans import RequestSpan
 from ctxmem.gateway.wire import Asked, Reply, Wire
 
 _MOST_INFLATED = 128 << 20
@@ -28,10 +29,13 @@ class Exchange:
         asked: what it asks, None until it was read.
         coding: the content coding of the body, "" if it has none.
         sent: the body that is sent instead, None for the client's own.
+        second: the body that is sent if the client's own is refused as too long or not valid; None
+            for none.
         why: why the client's own body is sent, "" if another is, or where nothing else was meant.
         header: what the client is shown of what was changed, in the header `x-ctxmem`.
         facts: numbers about it, for metrics, spans and the page; see `facts.RequestFacts`.
         notes: what a stage remembers from `prepare` to `finish`.
+        span: the exchange as a trace has it.
     """
 
     wire: Wire
@@ -41,10 +45,12 @@ class Exchange:
     coding: str = ""
     asked: Asked | None = None
     sent: bytes | None = None
+    second: bytes | None = None
     why: str = ""
     header: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    span: RequestSpan = field(default_factory=RequestSpan)
 
     def read(self) -> Asked:
         """Return what the request asks; `Unreadable` or ValueError if it cannot be read."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import Any, Final
 
 WIRES: Final = {"chat": "openai", "responses": "openai", "anthropic": "anthropic"}
 """Wire formats, and the name of their provider in the GenAI conventions."""
 MODES: Final = ("observe", "guard", "manage")
 EDIT_REASONS: Final = ("full", "recall", "cold", "pays")
+PREFIX_ENDS: Final = ("model", "tools", "system", "message")
 OTHER: Final = "other"
 """What a word is replaced by that is not one of ours, or not in the form of a name."""
 
@@ -83,6 +85,8 @@ class RequestFacts:
         kept, dropped, recalled: messages of the client that were sent, that were not, and pages
             that were brought back.
         prefix_reused: tokens with which the request before began, too.
+        prefix_broken: what differs from the request before it in the part that should be the same:
+            "model", "tools", "system" or "message"; "" if nothing does.
         edit, edit_reason: whether messages left the window, and why; see `memory.receipts.REASONS`.
         usage: the tokens that the provider reports.
         bill_sent: price of what was sent, in uncached input tokens.
@@ -110,6 +114,7 @@ class RequestFacts:
     dropped: int | None = None
     recalled: int | None = None
     prefix_reused: int | None = None
+    prefix_broken: str = ""
     edit: bool = False
     edit_reason: str = ""
     usage: Usage | None = None
@@ -126,6 +131,7 @@ class RequestFacts:
             "wire": _named(self.wire, WIRES) or OTHER,
             "mode": _named(self.mode, MODES) or OTHER,
             "edit_reason": _named(self.edit_reason, EDIT_REASONS),
+            "prefix_broken": _named(self.prefix_broken, PREFIX_ENDS),
             "usage": self.usage if isinstance(self.usage, Usage) else None,
             "tokens": _parts(self.tokens),
         }
@@ -142,13 +148,16 @@ class RequestFacts:
 
     @classmethod
     def read(cls, known: Mapping[str, Any]) -> RequestFacts:
-        """Return the facts of a mapping with their names; others are left out, and so is None."""
+        """Return the facts of a mapping with their names; others are left out, and so is None.
+
+        The usage may be a mapping or any object with the names of `Usage`.
+        """
         names = {one.name for one in fields(cls)}
         given = {name: known[name] for name in names & known.keys() if known[name] is not None}
         usage = given.get("usage")
-        if isinstance(usage, Mapping):
-            kinds = {one.name for one in fields(Usage)}
-            given["usage"] = Usage(**{kind: usage[kind] or 0 for kind in kinds & usage.keys()})
+        if usage is not None and not isinstance(usage, Usage):
+            get = usage.get if isinstance(usage, Mapping) else partial(getattr, usage)
+            given["usage"] = Usage(*(get(one.name, 0) for one in fields(Usage)))
         return cls(**given)
 
     @property

@@ -19,10 +19,10 @@ log.addHandler(logging.NullHandler())
 
 def log_request(facts: RequestFacts) -> None:
     """Log one exchange: as information, or as a warning if ctxmem failed in it. Never raises."""
-    level = logging.WARNING if facts.fault else logging.INFO
-    if not log.isEnabledFor(level):
-        return
     try:
+        level = logging.WARNING if facts.fault else logging.INFO
+        if not log.isEnabledFor(level):
+            return
         tokens = sum(facts.tokens.values())
         log.log(
             level,

@@ -160,10 +160,9 @@ class Waste(BaseModel):
 class AuditAnswer(Answer):
     """What is wrong and what is wasted in the messages of a session."""
 
-    tokens: int = Field(description="tokens that all calls of the session sent, without ctxmem")
-    calls: int = Field(description="calls of the model")
+    tokens: int = Field(description="tokens of a request with all messages of the session")
     exact: bool = Field(description="false if the counts are estimates")
-    parts: dict[str, int] = Field(description="tokens by part, over all calls")
+    parts: dict[str, int] = Field(description="tokens by part")
     refusals: list[Refusal] = Field(description="what `ctxmem.check` finds in the messages")
     waste: list[Waste] = Field(description="what `ctxmem.audit` finds, the dearest first")
 
@@ -179,7 +178,7 @@ class SessionEntry(BaseModel):
 
 def clean(text: str) -> str:
     """Return a text that can be sent as UTF-8: a lone surrogate becomes U+FFFD."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if text else text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def cut(text: str, most: int = STATEMENT_CHARACTERS) -> str:
@@ -345,7 +344,7 @@ def audit_answer(opened: OpenSession, counter: object) -> AuditAnswer:
     if not messages:
         raise InputError(f"session {opened.name!r} has no messages that can be read")
     refusals = check(messages, counter=counter)
-    found = audit([{"messages": messages}], counter=counter)
+    found = audit([_as_one_call(messages)], counter=counter)
     totals = found.totals
     waste = [
         Waste(
@@ -362,7 +361,6 @@ def audit_answer(opened: OpenSession, counter: object) -> AuditAnswer:
     notes = [*_beyond(refusals, "refusals"), *_beyond(found.findings, "findings of waste")]
     return AuditAnswer(
         tokens=totals["tokens"],
-        calls=totals["calls"],
         exact=totals["exact"],
         parts={name: tokens for name, tokens in totals["parts"].items() if tokens},
         refusals=[
@@ -377,6 +375,20 @@ def audit_answer(opened: OpenSession, counter: object) -> AuditAnswer:
         waste=waste,
         **_about(opened, notes),
     )
+
+
+def _as_one_call(messages: Sequence[Any]) -> dict[str, Any]:
+    """Return the record of one call that sent all messages.
+
+    Without an answer they would be read as a chat with a call for each answer, and each window
+    would be looked through again: quadratic in the length of the session.
+    """
+    answer = {"role": "assistant", "content": ""}
+    return {
+        "model": "session",
+        "messages": messages,
+        "response": {"choices": [{"message": answer}]},
+    }
 
 
 def _about(opened: OpenSession, notes: Iterable[str]) -> dict[str, Any]:

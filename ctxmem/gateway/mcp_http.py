@@ -24,6 +24,8 @@ from ctxmem.errors import InputError
 PATH = "/mcp"
 TOKEN_CHARACTERS = 16
 """A token for other addresses than loopback has at least so many characters."""
+PATIENCE = 2
+"""Seconds that calls have to end when the server is stopped."""
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -132,4 +134,6 @@ def listen(host: str, port: int) -> socket.socket:
 def run_http(app: ASGIApp, sock: socket.socket) -> None:
     """Serve on a socket until interrupted. Requests are not logged."""
     config: dict[str, Any] = {"log_config": None, "access_log": False, "log_level": "critical"}
-    uvicorn.Server(uvicorn.Config(app, lifespan="on", **config)).run(sockets=[sock])
+    # Clients hold streams open for events that never come: nobody waits for them at the end.
+    config |= {"lifespan": "on", "timeout_graceful_shutdown": PATIENCE}
+    uvicorn.Server(uvicorn.Config(app, server_header=False, **config)).run(sockets=[sock])

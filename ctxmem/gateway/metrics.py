@@ -9,7 +9,6 @@ the sum: call `share_between_workers` before they start. In that mode a process 
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import tempfile
@@ -63,6 +62,10 @@ METRICS: Final = {
     "ctxmem_gateway_usage_tokens_total": Metric(
         *("counter", ("kind", "model")),
         "Tokens that providers reported: input (cached ones included), cached, written, output.",
+    ),
+    "ctxmem_gateway_prefix_breaks_total": Metric(
+        *("counter", ("by",)),
+        "Requests whose beginning differs from the one before: by model, tools, system or message.",
     ),
     "ctxmem_gateway_edits_total": Metric("counter", ("reason",), "Edits of windows."),
     "ctxmem_gateway_passed_through_total": Metric(
@@ -176,6 +179,8 @@ class Metrics:
             model = self._model(facts.response_model or facts.model)
             for kind in ("input", "cached", "written", "output"):
                 self._add(getattr(facts.usage, kind), "usage_tokens_total", kind, model)
+        if facts.prefix_broken:
+            self._of("prefix_breaks_total", facts.prefix_broken).inc()
         if facts.edit:
             self._of("edits_total", facts.edit_reason or OTHER).inc()
         if facts.passed_through:
@@ -188,8 +193,7 @@ class Metrics:
         for bill, units in zip(("sent", "through", "uncached"), bills, strict=True):
             self._add(units, "cost_units_total", bill)
         for by, units in facts.saved.items():
-            if math.isfinite(units):
-                self._of("saved_cost_units", by).inc(units)
+            self._of("saved_cost_units", by).inc(units)
 
     def _add(self, amount: float | None, name: str, *labels: str) -> None:
         if _is_amount(amount):
@@ -223,7 +227,7 @@ class Metrics:
 
 
 def _is_amount(value: float | None) -> bool:
-    return value is not None and math.isfinite(value) and value >= 0
+    return value is not None and value >= 0
 
 
 def share_between_workers() -> str:

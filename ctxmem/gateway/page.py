@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -22,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from ctxmem import __version__
 from ctxmem.auditing.findings import KINDS
+from ctxmem.gateway.audits import LastAudit
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import Traffic
 from ctxmem.memory.receipts import REASONS
@@ -38,9 +40,11 @@ _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _HAVE = "have"
 
 
-def page_routes(settings: Settings, traffic: Traffic, *, demo: bool = False) -> list[BaseRoute]:
+def page_routes(
+    settings: Settings, traffic: Traffic, *, audit: LastAudit | None = None, demo: bool = False
+) -> list[BaseRoute]:
     """Return the routes of the page; they take every path and method below /ctxmem."""
-    page = _Page(settings, traffic, demo)
+    page = _Page(settings, traffic, audit, demo)
     inner = Router(
         routes=[
             Route("/", page.shell),
@@ -56,8 +60,10 @@ def page_routes(settings: Settings, traffic: Traffic, *, demo: bool = False) -> 
 class _Page:
     """Answers for the page."""
 
-    def __init__(self, settings: Settings, traffic: Traffic, demo: bool) -> None:
-        self._traffic = traffic
+    def __init__(
+        self, settings: Settings, traffic: Traffic, audit: LastAudit | None, demo: bool
+    ) -> None:
+        self._traffic, self._audit = traffic, audit
         self._about = {
             "version": __version__,
             "mode": settings.mode,
@@ -68,6 +74,7 @@ class _Page:
             "token": settings.token is not None,
             "reasons": REASONS,
             "kinds": KINDS,
+            "audited": audit is not None,
         }
 
     def shell(self, _: Request) -> Response:
@@ -78,13 +85,19 @@ class _Page:
 
     def state(self, request: Request) -> Response:
         """Return sums, conversations, receipts and findings; 204 if the client has them."""
-        return self._data(request, lambda: {"about": self._about, **self._traffic.state()})
+        return self._data(request, self._state)
+
+    def _state(self) -> dict[str, Any]:
+        state = self._traffic.state()
+        requests = state["sums"].get("requests", 0)
+        audit = self._audit.get(requests) if self._audit is not None else None
+        return {"about": self._about, **state, "audit": audit}
 
     def conversation(self, request: Request) -> Response:
         """Return a conversation with its newest requests; 204 if the client has it."""
         return self._data(request, lambda: self._traffic.conversation(request.path_params["id"]))
 
-    def _data(self, request: Request, make: Any) -> Response:
+    def _data(self, request: Request, make: Callable[[], dict[str, Any] | None]) -> Response:
         made = make()
         if made is None:
             return _answer(
@@ -120,7 +133,8 @@ def document_and_policy() -> tuple[str, str]:
     document = _asset("page.html").replace("{{style}}", style).replace("{{script}}", script)
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     )
     return document, policy
 

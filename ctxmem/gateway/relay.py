@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
+from ctxmem.gateway.sockets import Sockets
+
 Headers = list[tuple[bytes, bytes]]
 Parts = AsyncIterable[bytes] | Iterable[bytes]
 
@@ -142,6 +144,39 @@ class Answer:
         self._pool.release(self._connection)
 
 
+class Refused:
+    """A reply that was read to its end, and can be passed on later."""
+
+    __slots__ = ("_answer", "_parts", "headers", "status_code")
+
+    def __init__(self, answer: Answer, parts: list[bytes]) -> None:
+        self._answer, self._parts = answer, parts
+        self.headers, self.status_code = answer.headers, answer.status_code
+
+    @classmethod
+    async def of(cls, answer: Answer) -> Refused:
+        """Read an answer and let its connection go."""
+        try:
+            parts = [part async for part in answer.parts()]
+        except BrokenOff as error:
+            raise UpstreamError(str(error)) from None
+        finally:
+            await answer.aclose()
+        return cls(answer, parts)
+
+    def header(self, name: bytes) -> str:
+        """Return the value of a header, "" if there is none; `name` is in lower case."""
+        return self._answer.header(name)
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body."""
+        for part in self._parts:
+            yield part
+
+    async def aclose(self) -> None:
+        """Do nothing: its connection was let go."""
+
+
 class Upstreams:
     """Connections to the providers' addresses, kept alive between requests.
 
@@ -237,10 +272,15 @@ class Upstreams:
         proxy = _proxy_of(place) if self._proxy == "env" else self._proxy
         if proxy:
             return httpcore.AsyncHTTPProxy(
-                proxy, ssl_context=self._context, keepalive_expiry=_IDLE_SECONDS
+                proxy,
+                ssl_context=self._context,
+                keepalive_expiry=_IDLE_SECONDS,
+                network_backend=Sockets(),
             )
         return httpcore.AsyncConnectionPool(
-            ssl_context=self._context, keepalive_expiry=_IDLE_SECONDS
+            ssl_context=self._context,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=Sockets(),
         )
 
     def release(self, connection: httpcore.AsyncConnectionInterface) -> None:

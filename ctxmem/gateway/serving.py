@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.audits import LastAudit
+from ctxmem.gateway.exchanges import Stage
+from ctxmem.gateway.facts import RequestFacts
+from ctxmem.gateway.guarding import Guard
+from ctxmem.gateway.logs import log_request
+from ctxmem.gateway.managing import Manage
+from ctxmem.gateway.metrics import Metrics, forget_worker, share_between_workers
+from ctxmem.gateway.observing import Observe
 from ctxmem.gateway.page import page_routes
 from ctxmem.gateway.protocol import LimitedProtocol
 from ctxmem.gateway.security import secret_of
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.traffic import Traffic
+from ctxmem.gateway.windows import window_of
+from ctxmem.pricing import prices_of, row_of
 
 _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"
 """How worker processes are given the options."""
@@ -34,6 +48,21 @@ _GRACE_SECONDS = 10
 _IDLE_SECONDS = 75  # longer than clients keep theirs, so that none is closed as it is used
 _SWITCH_SECONDS = 0.0005
 """How long a worker thread may hold the interpreter while a request waits to be passed on."""
+
+OPTIONS: dict[str, Any] = {
+    "http": LimitedProtocol,
+    "ws": "none",
+    "lifespan": "on",
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "date_header": False,
+    "log_config": None,
+    "log_level": "warning",
+    "timeout_keep_alive": _IDLE_SECONDS,
+    "timeout_graceful_shutdown": _GRACE_SECONDS,
+}
+"""How uvicorn serves a gateway."""
 
 
 def serve(
@@ -50,32 +79,20 @@ def serve(
     Raises:
         InputError: nothing can listen there.
     """
-    listening = _listen(settings)
+    listening = listen(settings)
     settings = settings.with_port(listening.getsockname()[1])
-    options: dict[str, Any] = {
-        "http": LimitedProtocol,
-        "ws": "none",
-        "lifespan": "on",
-        "access_log": False,
-        "proxy_headers": False,
-        "server_header": False,
-        "date_header": False,
-        "log_config": None,
-        "log_level": "warning",
-        "timeout_keep_alive": _IDLE_SECONDS,
-        "timeout_graceful_shutdown": _GRACE_SECONDS,
-    }
     # After its own clean end uvicorn raises the signal once more, for whoever waits for it.
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda *_: None)
     if settings.workers == 1:
-        config = uvicorn.Config(application(settings, demo=demo), **options)
+        config = uvicorn.Config(application(settings, demo=demo), **OPTIONS)
         run: Callable[[], None] = lambda: uvicorn.Server(config).run([listening])  # noqa: E731
     else:
         secret_of(settings.store)  # made once, for all workers
         os.environ[_SETTINGS] = settings.to_json()
+        share_between_workers()
         factory = "ctxmem.gateway.serving:from_environment"
-        config = uvicorn.Config(factory, factory=True, workers=settings.workers, **options)
+        config = uvicorn.Config(factory, factory=True, workers=settings.workers, **OPTIONS)
         run = Multiprocess(config, [listening]).run
     with _shared_folder(settings.workers), suppress(KeyboardInterrupt):
         if ready is not None:
@@ -98,7 +115,12 @@ def _shared_folder(workers: int) -> Iterator[None]:
             del os.environ[_SHARED]
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket on which clients can connect.
+
+    Raises:
+        InputError: nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         made = socket.create_server(
@@ -124,19 +146,58 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
         demo: whether the page says that this is a demonstration.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
-    traffic = Traffic(folder=shared, show_text=settings.show_text)
-    routes = page_routes(settings, traffic, demo=demo)
-    return create_app(settings, note=traffic.note, routes=routes)
+    logging.getLogger("uvicorn.error").addFilter(is_news)
+    stage = stage_of(settings)
+    row = None if settings.prices is None else prices_of(settings.prices)
+    traffic = Traffic(
+        folder=shared,
+        show_text=settings.show_text,
+        prices=lambda wire, model: row or row_of(wire, model),
+    )
+    metrics = Metrics()
+
+    def note(facts: Mapping[str, Any]) -> None:
+        traffic.note(facts)
+        known = RequestFacts.read(facts)
+        metrics.note(known)
+        log_request(known)
+
+    async def show_metrics(request: Request) -> Response:
+        body, kind = metrics.render(request.headers.get("accept", ""))
+        return Response(body, media_type=kind)
+
+    pages = page_routes(settings, traffic, audit=_audit_of(stage, settings), demo=demo)
+    routes = [*pages, Route("/metrics", show_metrics)]
+    return create_app(settings, stage, note, routes, metrics.stream)
+
+
+def _audit_of(stage: Stage, settings: Settings) -> LastAudit | None:
+    """Return the audit of what a stage has seen, None if it keeps nothing to audit."""
+    made = getattr(getattr(stage, "observe", stage), "audit", None)
+    return None if made is None else LastAudit(made, show_text=settings.show_text)
+
+
+def stage_of(settings: Settings) -> Stage:
+    """Return what a mode does with an exchange."""
+    if settings.mode == "manage":
+        return Manage(settings, window_of=_room_of)
+    return Guard(settings) if settings.mode == "guard" else Observe(settings)
+
+
+def _room_of(model: str) -> int | None:
+    """Return the tokens that a request to a model may have, None if they are not known."""
+    known = window_of(model)
+    return None if known is None else known.most_input
 
 
 def from_environment() -> Gateway:
     """Return the application of a worker process."""
     shared = os.environ.get(_SHARED)
+    atexit.register(forget_worker, os.getpid())
     settings = Settings.from_json(os.environ[_SETTINGS])
     return application(settings, shared=Path(shared) if shared else None)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def is_news(record: logging.LogRecord) -> bool:
     """Whether a record of uvicorn says what the gateway does not say itself."""
     return record.msg != _BROKEN_OFF

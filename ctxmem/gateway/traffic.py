@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ctxmem.pricing import Prices
+
 CONVERSATIONS = 200
 """Conversations that are shown one by one, by worker."""
 REQUESTS = 200
@@ -66,10 +68,11 @@ ROW = (
 """Columns of a request in `Traffic.conversation`."""
 
 _RECEIPTS = 60
-_AUDITED = 60  # exchanges whose findings are shown
+_CHECKED = 100  # exchanges whose findings are shown
 _FINDINGS = 12  # of one exchange
 _NAMES = 40  # different models, reasons and so on that are counted one by one
 _LONGEST = 80  # characters of a name
+_DETAIL = 300  # characters of a finding's detail
 _WORDS = 80  # characters of a question
 _NOTHING = 0.5  # uncached input tokens: what is saved below it is rounding
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -110,7 +113,7 @@ class _Known:
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, dict[str, float]] = field(default_factory=dict)
     receipts: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_RECEIPTS))
-    audited: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_AUDITED))
+    checked: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CHECKED))
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -119,7 +122,7 @@ class _Known:
             "sums": dict(self.sums),
             "counts": {name: dict(counts) for name, counts in self.counts.items()},
             "receipts": list(self.receipts),
-            "audited": list(self.audited),
+            "checked": list(self.checked),
         }
 
 
@@ -129,6 +132,9 @@ class Traffic:
     Args:
         folder: a private folder that all workers share; None: there is one worker.
         show_text: keep the first words of questions. Without it no text of a client is kept.
+        prices: a function from a wire format and a model to its prices. In mode observe, where
+            nothing is changed and no stage keeps an account, the bill follows from them and from
+            the usage that the provider reports.
         clock: seconds since 1970.
     """
 
@@ -137,10 +143,11 @@ class Traffic:
         *,
         folder: Path | None = None,
         show_text: bool = False,
+        prices: Callable[[str, str], Prices | None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lock = threading.Lock()
-        self._clock, self._show_text = clock, show_text
+        self._clock, self._show_text, self._prices = clock, show_text, prices
         self._known = _Known(since=clock())
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         self._timer: threading.Timer | None = None
@@ -156,10 +163,11 @@ class Traffic:
 
         Beside those it takes "budget" (tokens that the request may have), "question" (text),
         "repeated_reads" (results of tools that were asked for again after they had left),
-        "receipts" (mappings such as `ctxmem.Receipt`) and "findings" (mappings such as
-        `AuditFinding.to_dict` makes).
+        "receipts" (such as `Memory.receipts` returns), "findings" (what `ctxmem.check` finds, as
+        mappings) and "bill_uncached".
         """
         now = self._clock()
+        facts = self._priced(facts)
         row = _row(facts, now)
         with self._lock:
             talk = self._talk(facts, now)
@@ -171,12 +179,27 @@ class Traffic:
             self._count_names(facts)
             for receipt in _receipts(facts):
                 self._known.receipts.append({"at": now, "conversation": talk.id, **receipt})
-            found = [_finding(one) for one in _listed(facts.get("findings"))[:_FINDINGS]]
+            found = [
+                _finding(one, text=self._show_text)
+                for one in _listed(facts.get("findings"))[:_FINDINGS]
+            ]
             if facts.get("findings") is not None:
-                audited = {"at": now, "conversation": talk.id, "findings": found}
-                self._known.audited.append(audited)
+                self._known.checked.append({"at": now, "findings": found})
             talk.written = False
             self._write_soon()
+
+    def _priced(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return facts with the bill of a request that was not changed."""
+        known = facts.get("bill_through") is not None or facts.get("mode") != "observe"
+        spent = _number(_field(facts.get("usage"), "input"))
+        if known or self._prices is None or not spent:
+            return facts
+        prices = self._prices(_name(facts.get("wire")), _text(facts.get("model")))
+        if prices is None:
+            return facts
+        read, written = (_of(facts.get("usage"), name) or 0 for name in ("cached", "written"))
+        bill = spent - read - written + prices.read * read + prices.write * written
+        return {**facts, "bill_sent": bill, "bill_through": bill, "bill_uncached": spent}
 
     def _talk(self, facts: Mapping[str, Any], now: float) -> _Talk:
         made = _short(_text(facts.get("conversation")))
@@ -243,7 +266,7 @@ class Traffic:
             "older_requests": max(0, sums.get("requests", 0) - listed),
             "conversations": newest,
             "receipts": _newest(known, "receipts", _RECEIPTS),
-            "audit": _audit(_newest(known, "audited", _AUDITED)),
+            "checks": _checks(_newest(known, "checked", _CHECKED)),
         }
 
     def conversation(self, id: str) -> dict[str, Any] | None:
@@ -410,33 +433,28 @@ def _receipts(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _finding(given: Any) -> dict[str, Any]:
-    """Return what is shown of a finding; its title and texts may be a client's."""
+def _finding(given: Any, *, text: bool) -> dict[str, Any]:
+    """Return what is shown of a finding; its detail may quote a client."""
     return {
         "kind": _name(_field(given, "kind")),
-        "tokens": _number(_field(given, "tokens")) or 0,
-        "count": _number(_field(given, "count")) or 0,
-        "advice": _text(_field(given, "advice"))[:600],
-        "fix": _text(_field(given, "fix"))[:600],
+        "refused": _field(given, "refused") is True,
+        "detail": _text(_field(given, "advice"))[:_DETAIL] if text else "",
     }
 
 
-def _audit(audited: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the findings of the last exchanges, added up by kind; the newest advice is shown."""
-    kinds: dict[str, dict[str, Any]] = {}
+def _checks(checked: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the findings of the last exchanges by kind, those that are refused first."""
+    kinds: dict[tuple[str, bool], dict[str, Any]] = {}
     exchanges = 0
-    for one in audited:
+    for one in checked:  # the newest first, so that its detail is shown
         exchanges += 1
-        for found in one["findings"]:
-            kind = kinds.setdefault(
-                found["kind"],
-                {**found, "tokens": 0, "count": 0, "requests": 0, "last": one["at"]},
-            )
-            kind["tokens"] += found["tokens"]
-            kind["count"] += found["count"]
-        for name in {found["kind"] for found in one["findings"]}:
-            kinds[name]["requests"] += 1
-    ordered = sorted(kinds.values(), key=lambda kind: (-kind["tokens"], kind["kind"]))
+        of = {(found["kind"], found["refused"]): found for found in one["findings"]}
+        for key, found in of.items():
+            kind = kinds.setdefault(key, {**found, "requests": 0})
+            kind["requests"] += 1
+    ordered = sorted(
+        kinds.values(), key=lambda kind: (not kind["refused"], -kind["requests"], kind["kind"])
+    )
     return {"exchanges": exchanges, "findings": ordered}
 
 

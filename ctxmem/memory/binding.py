@@ -88,8 +88,12 @@ class Binding:
         """Return the entries that a window without a block would lack."""
         return [one for one in self.ledger.entries() if one.message < 0 or not visible(one.message)]
 
-    def place(self, plan: Plan, limit: int, *, less: int = 0, asked: bool = False) -> int:
+    def place(
+        self, plan: Plan, limit: int, *, less: int = 0, asked: bool = False, late: bool = False
+    ) -> int:
         """Put the block of a plan's window behind its head, and return the tokens that adds.
+
+        A new block that comes `late` is where the plan's window ceases to be that of before.
 
         The block has an entry for each statement that binds and whose message the window lacks, in
         at most its share of `limit` tokens, and `less` tokens less than that. Where a question is
@@ -120,7 +124,7 @@ class Binding:
         if before is not None and block is not None and before.message == block.message:
             return 0
         if at is None:
-            at = self._head(entries)
+            at = max(self._head(entries), plan.keep if late else 0)
         rest = entries[at + (before is not None) :]
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
         keep = min(plan.keep, at)

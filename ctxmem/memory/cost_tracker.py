@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from ctxmem.pricing import Prices
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a caller who keeps the account himself knows of the next call.
+
+    Attributes:
+        may_cost: what the next request may cost, in uncached input tokens, the head included.
+        margin: what a window that leaves anything out has to cost less than that, because counts
+            are not those of the provider.
+        cold: whether the provider has nothing of it in its cache.
+        caching: False while nothing is marked for the cache: every token has the plain price.
+        tail_written: whether what is for one call only is written to the cache all the same.
+        minimum: tokens from which on a prefix is cached for sure, by the provider's count; None: by
+            the price table.
+        cached: a function from the messages of the stable part to how many of the first of them
+            make prefixes that the provider has, 0 for the head alone; None: as the window before
+            ended.
+    """
+
+    may_cost: float
+    margin: float = 0.0
+    cold: bool = False
+    caching: bool = True
+    tail_written: bool = False
+    minimum: int | None = None
+    cached: Callable[[Sequence[Any]], Sequence[int]] | None = None
 
 
 class CostTracker:
@@ -40,13 +71,30 @@ class CostTracker:
         self.sent += total
         self.known += common
 
+    def due(self, history: int, *, cold: bool) -> float:
+        """Return what the untrimmed history of so many tokens would cost at the next call."""
+        return self._price(history, 0 if cold else self._history, history)
+
+    def price(self, *, stable: int, common: int, total: int, outlook: Outlook | None) -> float:
+        """Return what a request would cost, as `charge` would charge it."""
+        if outlook is not None and not outlook.caching:
+            return float(total)
+        cost = self._price(stable, common, total)
+        if outlook is not None and outlook.tail_written and total >= self.prices.minimum:
+            cost += (self.prices.write - 1.0) * (total - stable)
+        return cost
+
+    def resume(self, history: int) -> None:
+        """Go on with a session that another process sent: its history is taken for cached."""
+        self._history = history
+
     def to_dict(self) -> list[float]:
         """Return the bill so far as plain data."""
         return [self.cost, self.untrimmed]
 
     def restore(self, state: list[float]) -> None:
         """Take in what `to_dict` returned."""
-        self.cost, self.untrimmed = state
+        self.cost, self.untrimmed = state[:2]
 
     def _price(self, stable: int, common: int, total: int) -> float:
         prices = self.prices

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
 
 from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing, schedule
 from ctxmem.memory.cost_tracker import CostTracker
+from ctxmem.memory.coverage import Coverage
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
@@ -36,6 +39,8 @@ _PATIENCE = 16
 """A cut that did not pay is looked for again when the window has grown by one part of so many"""
 _PATIENCE_TOKENS = 512
 """... and by so many tokens at least: looking takes time in the size of the window."""
+_STARTS = 4
+"""A cut that has to be paid for may begin after each of so many parts of the window's units."""
 
 
 class EditPlanner:
@@ -53,7 +58,9 @@ class EditPlanner:
         eviction: PolicyEviction | None,
         policy: object,
         miss_cost: float,
+        coverage: Coverage | None = None,
     ) -> None:
+        self.coverage = coverage  # None: what an edit may cost is not limited
         self.state, self.meter, self.prices, self.costs = state, meter, prices, costs
         self.reuse, self.eviction, self.policy = reuse, eviction, policy
         self.visibility = visibility
@@ -62,6 +69,10 @@ class EditPlanner:
 
     def promising(self, stable: int, cold: bool) -> bool:
         """Return whether an edit that is not forced may pay, so that one is looked for."""
+        if self.coverage is not None:
+            if self.coverage.demand.edit:
+                return True
+            return self.coverage.demand.optional and (cold or stable >= self._look_at)
         if self.policy != "auto" or (stable < self._look_at and not cold):
             return False
         return cold or self.costs.saved > 0
@@ -84,17 +95,24 @@ class EditPlanner:
         groups, named = self._groups(plan, entries, first)
         stable = sum(entry.tokens for entry in entries)
         spans = [self._span(entries, group, held, named, len(state.entries)) for group in groups]
-        found = schedule.cuts(
-            spans,
-            stable=stable,
-            most_noted=int(NOTES_SHARE * limit),
-            heading=self.meter.count(editing.index_heading(range(100), 100, 10000)) + 8,
-            prices=self.prices,
-            calls=schedule.horizon(self.reuse.calls),
-            reuse=self.reuse,
-            fault=self.miss_cost,
-            cold=cold,
-        )
+        options: dict[str, Any] = {
+            "most_noted": int(NOTES_SHARE * limit),
+            "heading": self.meter.count(editing.index_heading(range(100), 100, 10000)) + 8,
+            "prices": self.prices,
+            "calls": schedule.horizon(self.reuse.calls),
+            "reuse": self.reuse,
+            "fault": self.miss_cost,
+            "cold": cold,
+        }
+        if self.coverage is not None:
+            return self._cut_covered(
+                *(plan, entries, groups, spans, held, named),
+                stable=stable,
+                limit=limit,
+                excess=excess,
+                options=options,
+            )
+        found = schedule.cuts(spans, stable=stable, **options)
         stuck = sum(entry.tokens for entry, kept in zip(entries, held, strict=True) if kept)
         chosen = self._chosen(
             found, stable, room=max(0, limit - stuck), limit=limit, excess=excess, cold=cold
@@ -191,6 +209,98 @@ class EditPlanner:
         # It is not forced: it has to pay, out of what was saved already.
         pays = best is not None and best.gain > 0 and best.cost <= self.costs.saved
         return best if pays else None
+
+    def _cut_covered(
+        self,
+        plan: Plan,
+        entries: Sequence[Entry],
+        groups: Sequence[Sequence[int]],
+        spans: Sequence[Span],
+        held: Sequence[bool],
+        named: Mapping[int, Sequence[str]],
+        *,
+        stable: int,
+        limit: int,
+        excess: int,
+        options: Mapping[str, Any],
+    ) -> int:
+        """Plan the best cut that costs no more than it may, and return the tokens it frees.
+
+        A cut may begin behind units that stay: they are read from the cache where all that is
+        older would be too short for it, or would have to be written again.
+        """
+        coverage = self.coverage
+        assert coverage is not None
+        ends = [0, *accumulate(entry.tokens for entry in entries)]
+        tail = sum(tokens for _, _, tokens in plan.pending)
+        tail += sum(note.tokens for note in plan.notes)
+        found: list[tuple[Cut, float]] = []
+        for start in self._starts(ends, groups):
+            begins = next((i for group in groups[start:] for i in group if not held[i]), None)
+            if begins is None:
+                continue
+            common = min(plan.common, ends[begins])
+            for cut in schedule.cuts(spans[start:], stable=coverage.head + stable, **options):
+                left = stable - cut.removed + cut.noted
+                cost = coverage.cost(common=common, stable=left, tail=tail)
+                found.append((cut._replace(start=start, units=start + cut.units), cost))
+        stuck = sum(entry.tokens for entry, kept in zip(entries, held, strict=True) if kept)
+        room = max(0, limit - stuck)
+        chosen = self._covered(found, stable, room=room, limit=limit, excess=excess)
+        if chosen is None:
+            self._look_at = stable + max(_PATIENCE_TOKENS, stable // _PATIENCE)
+            return 0
+        gone = [i for group in groups[chosen.start : chosen.units] for i in group if not held[i]]
+        return self._cut(plan, entries, gone, named, chosen, room=int(NOTES_SHARE * limit))
+
+    def _starts(self, ends: Sequence[int], groups: Sequence[Sequence[int]]) -> list[int]:
+        """Return the units that a cut may begin with: the first, and some that leave a prefix."""
+        assert self.coverage is not None
+        least = self.coverage.first_read() - self.coverage.head
+        firsts = [ends[group[0]] for group in groups]
+        enough = next((i for i, before in enumerate(firsts) if before >= least), len(groups))
+        count = len(groups)
+        starts = {0, enough, *(count * part // _STARTS for part in range(1, _STARTS))}
+        return sorted(start for start in starts if start < count)
+
+    def _covered(
+        self,
+        found: Sequence[tuple[Cut, float]],
+        stable: int,
+        *,
+        room: int,
+        limit: int,
+        excess: int,
+    ) -> Cut | None:
+        """Return the cut to make of those given, each with what the window costs after it."""
+        coverage = self.coverage
+        assert coverage is not None
+        demand = coverage.demand
+        forced = excess > 0 or demand.edit
+        enough = [(cut, cost) for cut, cost in found if cut.removed - cut.noted >= excess]
+        if not enough:
+            most = max(found, key=lambda one: one[0].removed - one[0].noted, default=None)
+            return most[0] if most is not None and forced else None
+        lawful = [cut for cut, cost in enough if not coverage.over(cost + demand.margin)]
+        least, kept = LEAST_SHARE * room, KEPT_SHARE * room
+        if self.visibility.needs_met:
+            least, kept = min(least, LEAST_TOKENS), min(kept, KEPT_TOKENS)
+        fair = [
+            cut
+            for cut in lawful
+            if cut.removed - cut.noted >= least
+            and stable - cut.removed + cut.noted - (limit - room) >= kept
+        ]
+        best = max(fair, key=lambda cut: cut.gain, default=None)
+        if not forced:
+            # It has to pay, out of what was saved already.
+            pays = best is not None and best.gain > 0 and best.cost <= coverage.spare(0)
+            return best if pays else None
+        if best is not None:
+            return best
+        if lawful:
+            return max(lawful, key=lambda cut: cut.gain)
+        return min(enough, key=lambda one: (one[1], -one[0].gain))[0]
 
     def _cut_by_policy(
         self,
@@ -297,10 +407,12 @@ class EditPlanner:
             plan.events.append(Event("compact", detail, names, less))
         return freed
 
-    def evict_rest(self, plan: Plan, pins: set[int]) -> int:
-        """Take out all units that need not stay, without an index; return the tokens that frees."""
+    def evict_rest(self, plan: Plan, pins: set[int], behind: int) -> int:
+        """Take out all units before item `behind` that need not stay, without an index.
+
+        Returns the tokens that frees.
+        """
         entries = [*self.state.entries[: plan.keep], *plan.entries]
-        behind = len(self.state.items)
         gone = [i for i, one in enumerate(entries) if not self._held(one, pins, behind, old=True)]
         if not gone:
             return 0

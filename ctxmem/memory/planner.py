@@ -6,7 +6,7 @@ nothing leaves the window before it is written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,7 @@ from ctxmem.errors import BudgetError, InputError
 from ctxmem.memory import editing, schedule
 from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
+from ctxmem.memory.coverage import Coverage, Demand
 from ctxmem.memory.edits import EditPlanner
 from ctxmem.memory.excerpts import FEWEST, LEAST, UNNAMED, ExcerptPlanner
 from ctxmem.memory.identifiers import Reuse
@@ -31,7 +32,7 @@ from ctxmem.policies import POLICIES as PAGE_POLICIES
 from ctxmem.pricing import Prices
 from ctxmem.protocols import Policy
 
-POLICIES = ("auto", "batch", "slide")
+POLICIES = ("auto", "covered", "batch", "slide")
 """How much leaves and when; the names in `ctxmem.policies` say which pages do."""
 _EDITS = 3
 """What leaves may bind and then takes room again; an edit is planned so many times."""
@@ -43,6 +44,8 @@ REPEATS_SHARE = 0.85
 """A result is kept for the sake of later repeats while so much of the budget is in use."""
 RISK_SHARE = 0.01
 """Outlines may lose this share of the untrimmed bill, where nothing was saved yet."""
+BLOCK_SHARE = 0.3
+"""What binds may do without up to this share of the budget, where nothing else can be paid for."""
 TASK_SHARE = 0.25
 """The first user message stays if it takes at most this share of the budget."""
 
@@ -71,6 +74,8 @@ class WindowPlanner:
         self.eviction = None if named else PolicyEviction(state, policy)
         self.state, self.prices, self.costs, self.reuse = state, prices, costs, reuse
         self.policy, self.miss_cost = policy, miss_cost
+        self.coverage = Coverage(state, prices, costs)
+        self.covers = policy == "covered"
         self.edits = EditPlanner(
             *(state, meter, prices),
             costs=costs,
@@ -79,12 +84,14 @@ class WindowPlanner:
             eviction=self.eviction,
             policy=policy,
             miss_cost=miss_cost,
+            coverage=self.coverage if self.covers else None,
         )
         self.binding, self.receipts = binding, receipts
         self.excerpts = ExcerptPlanner(state, meter, visibility)
         self.repeats = RepeatIndex(state)
         self.recorded = 0  # entries there were at the last record
         self.considered = 0  # items whose first showing was thought about
+        self._overspent = 0.0  # what the last try costs more than it may
 
     # Records --------------------------------------------------------------------------------------
 
@@ -109,6 +116,7 @@ class WindowPlanner:
 
     def apply(self, plan: Plan) -> None:
         """Make a plan the layout."""
+        self.coverage.sent(plan.keep, ())
         self.state.excerpts.update(plan.excerpts)
         self.state.parts.update(plan.parts)
         self.state.replace_from(plan.keep, plan.entries, plan.committed)
@@ -142,6 +150,61 @@ class WindowPlanner:
         it. Without `repeats`, new results are shown with lines that the
         window shows already. Raises `BudgetError` when what must stay does not fit.
         """
+        options: dict[str, Any] = {
+            "cold": cold,
+            "new": new,
+            "wanted": wanted,
+            "spare": spare,
+            "continues": continues,
+            "repeats": repeats,
+        }
+        if not self.covers:
+            return self._planned(limit, **options)
+        coverage, least = self.coverage, float("inf")
+        coverage.begin(limit, cold=cold)
+        best: Plan | None = None
+        for demand in self._demands(limit):
+            coverage.demand = demand
+            try:
+                plan = self._planned(limit, **options)
+            except BudgetError:
+                if best is None:
+                    raise
+                continue
+            cost = coverage.cost_of(plan)
+            if cost < least:
+                best, least = plan, cost
+            self._overspent = coverage.over(cost)
+            if not self._overspent:
+                break
+        assert best is not None
+        return best
+
+    def _demands(self, limit: int) -> Iterator[Demand]:
+        """Yield how plans are tried one after the other, until one costs no more than it may."""
+        yield Demand()
+        yield Demand(optional=False)
+        more = self._overspent
+        yield Demand(optional=False, edit=True, margin=more)
+        yield Demand(optional=False, edit=True, margin=2 * more)
+        block = int(BLOCK_SHARE * limit)
+        for part in (2, 1):
+            less = block - block * part // 4
+            yield Demand(optional=False, edit=True, margin=more, less=less)
+        yield Demand(optional=False, edit=True, less=block, everything=True)
+
+    def _planned(
+        self,
+        limit: int,
+        *,
+        cold: bool,
+        new: bool,
+        wanted: Iterable[int],
+        spare: int,
+        continues: bool,
+        repeats: bool,
+    ) -> Plan:
+        """Return the layout of the next window, as `plan` does, by the demand of this try."""
         state = self.state
         plan = Plan(len(state.entries), [], state.committed, state.stable)
         pending = state.pending_from()
@@ -149,6 +212,9 @@ class WindowPlanner:
         self._commit(plan, pending)
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
+        if self.covers:
+            plan.common = self.coverage.common(plan.entries)
+            self.coverage.stuck = sum(map(self._size, pins))
         answer = state.last_answer()
         stable = state.stable + sum(entry.tokens for entry in plan.entries)
         tail = sum(tokens for _, _, tokens in plan.pending)
@@ -171,8 +237,10 @@ class WindowPlanner:
             excess -= self._edit(plan, pins, behind, limit, excess, cold=cold, asked=spare > 0)
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
+        if self.covers and self.coverage.demand.everything:
+            excess -= self.edits.evict_rest(plan, pins, answer)
         if excess > spare:
-            excess -= self.edits.evict_rest(plan, pins)
+            excess -= self.edits.evict_rest(plan, pins, len(state.items))
         if excess > spare:
             excess += self.binding.place(plan, limit, less=excess - spare)
         if excess > spare:
@@ -183,7 +251,7 @@ class WindowPlanner:
         if plan.sources and not plan.sources <= self._shown_in_full(plan):
             # An edit takes out what a new result was to refer to.
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": wanted}
-            return self.plan(limit, **options, spare=spare, continues=continues, repeats=False)
+            return self._planned(limit, **options, spare=spare, continues=continues, repeats=False)
         self._record(plan)
         return plan
 
@@ -206,7 +274,10 @@ class WindowPlanner:
             )
             if not more:
                 break
-            freed += more - self.binding.place(plan, limit, asked=asked)
+            less = self.coverage.demand.less if self.covers else 0
+            freed += more - self.binding.place(
+                plan, limit, less=less, asked=asked, late=self.covers
+            )
             if freed >= excess:
                 break
         return freed
@@ -244,11 +315,18 @@ class WindowPlanner:
         outline is cached. That pays where results are long and seldom needed again.
         """
         prices, state = self.prices, self.state
-        if self.policy != "auto" or state.stable < prices.minimum:
+        if self.covers:
+            if not self.coverage.once():
+                return
+        elif self.policy != "auto" or state.stable < prices.minimum:
             return
         calls = schedule.horizon(self.reuse.calls)
         needed = self.reuse.expected(1, calls)
         spare = max(0.0, self.costs.saved) + RISK_SHARE * self.costs.untrimmed
+        tail = 1.0
+        if self.covers:
+            new = sum(item.tokens for item in state.items[state.committed :])
+            spare, tail = self.coverage.spare(new), self.coverage.tail
         for item in state.items[max(pending, self.considered) :]:
             if item.tokens < LEAST or item.pinned or not has_results(item.message):
                 continue
@@ -258,9 +336,11 @@ class WindowPlanner:
                 self._show_in_full(plan, item)
                 continue
             texts, tokens, unnamed = self.excerpts.outlined(item)
-            once = size * (1.0 + needed * self.miss_cost * unnamed / UNNAMED)
+            once = size * (tail + needed * self.miss_cost * unnamed / UNNAMED)
             # What is lost if the chat ends a call later must have been saved before, or be little.
-            loss = size + prices.write * tokens - (prices.write + prices.read) * size
+            loss = size * tail + prices.write * tokens - (prices.write + prices.read) * size
+            if self.covers:
+                loss = max(loss, self.coverage.lost_by_retry(size))
             pays = once + tokens * (prices.write + prices.read * calls) < whole
             if not pays or loss > spare:
                 self._show_in_full(plan, item)

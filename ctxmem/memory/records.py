@@ -26,6 +26,8 @@ from ctxmem.schema import Chunk, PageId
 _TABLE_SHARE = 0.9
 """A result is written as a table where that takes at most this share of its tokens."""
 _TABLE_CHARACTERS = 120
+_SURELY_CACHED = 1.1
+"""A prompt is cached whatever the provider counts if it has the minimum by so much."""
 _NEAR_SHARE = 0.4
 """A session with this share of the shortest cached prompt is taken to reach it without tables."""
 
@@ -62,6 +64,9 @@ class RecordMaker:
         self.counter_name = counter_name
         self._tabulate_json = tabulate_json
         self._cached_from = prices.minimum if prices.minimum <= budget else 0
+        self.ahead: int | None = None
+        """Tokens of the request before its messages, where no table may ever cost more than the
+        result it is made of; None where it is enough that most do not."""
 
     def prepared(
         self, given: Any, index: int, *, pinned: bool, at: float, progress: Progress
@@ -105,6 +110,8 @@ class RecordMaker:
             shorter = plain(as_plain(sent, f"message {index}"), f"message {index}")
             record["sent"] = self._log.page_id(shorter)
             pages[record["sent"]] = shorter
+            if sent is not message:
+                record["untabled"] = self._meter.message(message, index)
         if self.counter_name is not None:
             record["counter"] = self.counter_name
         cuts = page_cuts(text, self._meter.count, tokens)
@@ -139,6 +146,8 @@ class RecordMaker:
         A shorter prompt is dearer where it is too short for the provider's cache. The calls to
         come are compared, if the session grows as it did so far.
         """
+        if self.ahead is not None:
+            return self.ahead + progress.tokens >= _SURELY_CACHED * self._cached_from
         if progress.tokens + after >= self._cached_from:
             return True
         if progress.tokens >= _NEAR_SHARE * self._cached_from:

@@ -78,6 +78,7 @@ class Resident:
         self.assistants = 0
         self.stable = 0  # tokens of the entries
         self.total = 0  # tokens of all items
+        self.untabled = 0  # tokens that they would have more without tables
         self.staying: set[int] = set()  # system messages and pinned items
         self.task = -1  # the first user message
         self.question = -1  # the last message in which a user asks
@@ -115,6 +116,7 @@ class Resident:
         )
         self.items.append(item)
         self.total += tokens
+        self.untabled += max(0, record.get("untabled", tokens) - tokens)
         self.assistants += turn.role == "assistant"
         if turn.role == "system" or pinned:
             self.staying.add(index)
@@ -228,6 +230,7 @@ class Resident:
             },
             "changes": self.items.changes,
             "waiting": self._waiting,
+            "untabled": self.untabled,
             "absent": sorted(self.absent),
             "staying": sorted(self.staying),
             **{name: getattr(self, name) for name in _COUNTS},
@@ -239,6 +242,7 @@ class Resident:
             setattr(self, name, state[name])
         self.items.restore_changes(state["changes"])
         self._waiting = state["waiting"]
+        self.untabled = state.get("untabled", 0)
         self.staying = set(state["staying"])
         self.absent = set(state.get("absent", ()))
         self.excerpts = {int(item): texts for item, texts in state["tails"].items()}
@@ -247,6 +251,11 @@ class Resident:
         items = [one if isinstance(one, int) else one[0] for one in shown if type(one) is not dict]
         self.items.loaded(items)
         self.replace_from(0, map(self.entry, shown), state["committed"])
+
+    @property
+    def whole(self) -> int:
+        """The tokens of all items as they were appended, without tables."""
+        return self.total + self.untabled
 
     @property
     def needed(self) -> set[int]:

@@ -46,7 +46,7 @@ class Span(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """An edit: of the first `units` units all but the pinned leave.
+    """An edit: of the first `units` units all but the pinned leave, and all before `start` stay.
 
     `removed` tokens go, `noted` come in their place, `rewritten` behind them are written again;
     `gain` is what it is worth over the calls to come, `cost` what it costs at once.
@@ -58,6 +58,7 @@ class Cut(NamedTuple):
     rewritten: int
     gain: float
     cost: float
+    start: int = 0
 
 
 def horizon(calls: int, share: float = 0.5) -> float:

@@ -24,6 +24,7 @@ from ctxmem.errors import (
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool, tracing
+from ctxmem.memory.cost_tracker import Outlook
 from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
@@ -84,12 +85,15 @@ class Memory:
         counter: as in `count_tokens`.
         policy: what leaves the window, and when: "auto" follows the prices; "batch" waits until
             it must, and takes out the oldest down to half the budget; "slide" takes out as little
-            as it can. A name of `ctxmem.policies`, or a `Policy`, works as "batch" and says which
-            pages go.
+            as it can; "covered" is as "auto", but at every call the windows so far cost no more
+            than the untrimmed history would have, unless nothing else fits the budget. A name of
+            `ctxmem.policies`, or a `Policy`, works as "batch" and says which pages go.
         tabulate_json: write JSON results with fewer tokens, every value kept.
         miss_cost: the price of a token that is needed and not in the window, in uncached tokens.
             Higher keeps more in the window.
         tools: schemas that are sent along; they are counted.
+        head: tokens of the request ahead of the messages that are counted by the caller, such as a
+            system message kept elsewhere; they are a part of the budget and of the cached prefix.
         provider: whose overhead counts, as in `count_messages`.
         ledger: keep statements that bind (rules, limits, decisions, current values and the like,
             said by system or user) in the window when their message has left it. False does not;
@@ -134,6 +138,7 @@ class Memory:
         provider: str | None = None,
         ledger: bool | Finder = True,
         embed: Embed | None = None,
+        head: int = 0,
         damaged: str | OnDamage = "raise",
         clock: Callable[[], float] = time.monotonic,
         compact: bool | None = None,
@@ -150,7 +155,12 @@ class Memory:
         self._counter = resolve(counter)
         self._meter = Meter(counter, provider)
         self._sender = Sender(provider)
-        self._request = self._meter.request + self._meter.tools(tools)
+        if isinstance(head, bool) or not isinstance(head, int) or head < 0:
+            raise InputError(f"head is {shown(head)}; expected a number of tokens, 0 or more")
+        self.head = head
+        self.outlook: Outlook | None = None
+        """For the policy "covered": what a caller who keeps the account knows of the next call."""
+        self._own = self._meter.request + self._meter.tools(tools)
         for name, value in (("session", session), ("tenant", tenant)):
             if not isinstance(value, str):
                 raise InputTypeError(f"{name} is {shown(value)}; expected a str")
@@ -169,6 +179,7 @@ class Memory:
         self._faults = self._edits = self._evictions = 0
         self._events: Counter[str] = Counter()
         self._last: MemoryWindow | None = None
+        self._last_room = 0
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
         log = self._log = SessionLog(open_store(store), tenant, session)
@@ -202,6 +213,13 @@ class Memory:
             self.close()
             raise
         self._seen = len(self._state.items)  # a session that is reopened has nothing new
+        if policy == "covered" and self._seen:
+            self._session.costs.resume(self._state.whole + self._request)
+
+    @property
+    def _request(self) -> int:
+        """The tokens of a request without its messages."""
+        return self._own + self.head
 
     def _forget_window(self) -> None:
         self._last = None
@@ -214,15 +232,22 @@ class Memory:
 
     @tracing.append_span
     def append(
-        self, message_or_chunk: Any, *, pinned: bool = False, at: float | datetime | None = None
+        self,
+        message_or_chunk: Any,
+        *,
+        pinned: bool = False,
+        at: float | datetime | None = None,
+        expect: int | None = None,
     ) -> list[str]:
         """Keep a message, a chunk, or a list of them, and return the ids of their pages.
 
         When it returns, all of it is stored; if it raises, none of it is. A long text makes several
         pages. `pinned` keeps it in every window. `at` is when it was said, in seconds since 1970 or
-        as a `datetime`; now, if left out.
+        as a `datetime`; now, if left out. `expect` is how many messages the session has to have:
+        nothing is appended behind what somebody else wrote meanwhile.
 
         Raises:
+            ConflictError: the session has not as many messages as expected.
             InputTypeError: it is neither a message, a chunk nor a list of them.
             InputError: it holds what JSON cannot, or a dict has a role that no provider knows.
             StoreError: the store cannot be written; `SessionDeletedError` if the session was
@@ -231,7 +256,9 @@ class Memory:
         given = message_or_chunk if isinstance(message_or_chunk, list) else [message_or_chunk]
         seconds = seconds_of(at)
         with self._lock:
-            taken = self._session.append(given, pinned=pinned, at=seconds)
+            if self._session.planner.covers:
+                self._session.records.ahead = self._request
+            taken = self._session.append(given, pinned=pinned, at=seconds, expect=expect)
             return [editing.page_name(page) for item in taken for page in item.pages]
 
     # Windows --------------------------------------------------------------------------------------
@@ -263,14 +290,18 @@ class Memory:
             return self._window(query)
 
     def _window(self, query: str | None) -> MemoryWindow:
-        if query is None and self._last is not None:
+        room = self.budget - self._request
+        if query is None and self._last is not None and self._last_room == room:
             return replace(self._last, messages=list(map(copied, self._last.messages)), events=())
         session = self._session
         state, planner = session.state, session.planner
         new = len(state.items) != self._seen
         cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
+        if self.outlook is not None:
+            cold = self.outlook.cold
         self._session.visibility.learn()
-        limit = self.budget - self._request
+        limit = room
+        planner.coverage.head, planner.coverage.outlook = self._request, self.outlook
         if limit < 1:
             raise request_too_long(self.budget, self._request)
         plan = planner.plan(limit, cold=cold, new=new, wanted=self._session.wanted)
@@ -292,18 +323,25 @@ class Memory:
         if new:
             self._session.costs.charge(
                 stable=window.stable_tokens,
-                common=min(plan.common + self._request, window.stable_tokens),
+                common=self._common(plan, window),
                 total=window.tokens,
-                history=state.total + self._request,
+                history=(state.whole if planner.covers else state.total) + self._request,
                 cold=cold,
             )
             self._seen = len(state.items)
-        self._last = None if query is not None else window
+        planner.coverage.sent(len(state.entries), (mark + 1 for mark in window.breakpoints))
+        self._last, self._last_room = (None if query is not None else window), room
         self._events.update(event.kind for event in window.events)
         if found is not None:
             best = [found.best] if found.best is not None else []
             self._fault(best, others=len(found.pages) - len(best))
         return replace(window, messages=list(map(copied, window.messages)))
+
+    def _common(self, plan: Plan, window: MemoryWindow) -> int:
+        """Return how much of a window the provider has, as far as this memory knows."""
+        common = min(plan.common + self._request, window.stable_tokens)
+        covers = self._session.planner.covers
+        return self._session.planner.coverage.reads(common) if covers else common
 
     def _with_recall(
         self, plan: Plan, query: str, limit: int, *, cold: bool, new: bool
@@ -320,6 +358,8 @@ class Memory:
             plan = self._session.planner.plan(limit, spare=spare, continues=continues, **options)
             free = limit - self._session.planner.tokens(plan)
             visible = self._session.planner.visible(plan)
+        if self._session.planner.covers:
+            free = min(free, int(self._session.planner.coverage.left_by(plan)))
         entries = (*self._session.state.entries[: plan.keep], *plan.entries)
         block = next((one for one in entries if one.binding), None)
         held = self._session.binding.held(visible, block)
@@ -470,6 +510,12 @@ class Memory:
             keys = [PageId("" if item.lost else item.key) for item in items]
             found = self._log.messages([key for key in keys if key])
             return [found.get(key) for key in keys]
+
+    def last_at(self, number: int) -> float:
+        """Return when a message was said, in seconds since 1970."""
+        check_number(number)
+        with self._lock:
+            return self._state.items[number].at
 
     def pages(self) -> list[Page]:
         """Return all pages, in the order they were appended."""

@@ -219,11 +219,19 @@ class StoredSession:
 
     # Writing --------------------------------------------------------------------------------------
 
-    def append(self, given: Sequence[Any], *, pinned: bool, at: float) -> list[Item]:
-        """Write what was given, and return its items."""
+    def append(
+        self, given: Sequence[Any], *, pinned: bool, at: float, expect: int | None = None
+    ) -> list[Item]:
+        """Write what was given, behind `expect` items if that is given, and return its items."""
 
         def made() -> tuple[list[Any], dict[PageId, bytes], list[tuple[Prepared, list[Any]]]]:
             first = len(self.state.items)
+            if expect is not None and expect != first:
+                raise ConflictError(
+                    f"session {self.log.session!r} has {first} messages, and {expect} are expected",
+                    expected=expect,
+                    actual=first,
+                )
             prepared: list[tuple[Prepared, list[Any]]] = []
             progress = Progress(self.state.total, self.state.assistants)
             for index, one in enumerate(given, start=first):

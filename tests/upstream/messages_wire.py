@@ -8,6 +8,14 @@ from .script import Refused, Reply, Text, Thinking, ToolCall
 from .seals import signature_of
 from .wires import Ids, event, json_pieces, pieces
 
+# What the usage of `message_delta` says again, now for the whole answer.
+CUMULATIVE = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+)
+
 
 def stop_reason(reply: Reply) -> str:
     """Return why the answer ends."""
@@ -61,7 +69,8 @@ def events(reply: Reply, ids: Ids, body: dict, usage: dict) -> Iterator[bytes]:
             return
     delta = {"stop_reason": stop_reason(reply), "stop_sequence": None}
     last = {"type": "message_delta", "delta": delta}
-    yield event(last | {"usage": {"output_tokens": usage["output_tokens"]}}, "message_delta")
+    shown = {name: usage[name] for name in CUMULATIVE}
+    yield event(last | {"usage": shown}, "message_delta")
     yield event({"type": "message_stop"}, "message_stop")
 
 

@@ -22,11 +22,14 @@ TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 MODEL = re.compile(r"(gpt|o\d|chatgpt|codex)")
 REASONING_MODEL = re.compile(r"(gpt-5|o\d)")
 DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
-# What the types lack and the API takes: a message of a chat response as it came, and two fields that
-# OpenAI's own `codex` sends (0.171).
+# What the types lack and the API takes: a message of a chat response as it came, and two fields
+# that OpenAI's own `codex` sends (0.171).
 ALSO_TAKEN = re.compile(r"messages\.\d+\.annotations|input\.\d+\.id|client_metadata")
-# Only with `store` are items known by ids, so without it they may lack them.
-NO_ID_NEEDED = re.compile(r"input\.\d+(\.id|\.status)")
+# What the types require and the API does not: ids of items that are not stored, and defaults of
+# functions and images.
+NOT_NEEDED = re.compile(
+    r"input\.\d+\.(id|status|content\.\d+\.detail)|(tools\.\d+\.)+(strict|parameters)"
+)
 
 Found = Iterator[tuple[str, str | None]]
 
@@ -54,7 +57,11 @@ def check_chat(body: dict) -> None:
 
 def check_responses(body: dict, items: list[dict]) -> None:
     """Refuse a Responses body that OpenAI would refuse; `items` is its whole input."""
-    _check_types(body, ResponseCreateParamsBase)
+    given = body.get("input")
+    if isinstance(given, list):
+        _check_types(body | {"input": [_filled(item) for item in given]}, ResponseCreateParamsBase)
+    else:
+        _check_types(body, ResponseCreateParamsBase)
     _check_model(body)
     if "input" not in body and "prompt" not in body:
         raise Refusal("Missing required parameter: 'input'.", param="input")
@@ -67,6 +74,28 @@ def check_responses(body: dict, items: list[dict]) -> None:
         raise Refusal(text, param="input")
 
 
+def _filled(item: object) -> object:
+    """Return an item of the model with the defaults of what the API lets a client leave out.
+
+    The types know parts of `output_text` in whole output messages only; npm `ai` sends them
+    without id, status and annotations. `codex` sends a reasoning's content as null.
+    """
+    if isinstance(item, dict) and item.get("type") == "reasoning":
+        return {key: value for key, value in item.items() if value is not None}
+    if not isinstance(item, dict) or item.get("role") != "assistant":
+        return item
+    content = item.get("content")
+    if not isinstance(content, list):
+        return item
+    parts = [
+        {"annotations": []} | part
+        if isinstance(part, dict) and part.get("type") == "output_text"
+        else part
+        for part in content
+    ]
+    return {"type": "message", "id": "msg_0", "status": "completed"} | item | {"content": parts}
+
+
 def _check_types(body: dict, form: object) -> None:
     stream = body.get("stream")
     if stream not in (None, True, False):
@@ -75,7 +104,7 @@ def _check_types(body: dict, form: object) -> None:
     for fault in faults(rest, form):
         if ALSO_TAKEN.fullmatch(fault.path):
             continue
-        if fault.kind == "missing" and NO_ID_NEEDED.fullmatch(fault.path):
+        if fault.kind == "missing" and NOT_NEEDED.fullmatch(fault.path):
             continue
         raise _as_openai(fault)
 

@@ -4,16 +4,36 @@ const $ = id => document.getElementById(id);
 const SVG = 'http://www.w3.org/2000/svg';
 const PARTS = {
   system: 'System', tools: 'Tool definitions', history: 'Earlier turns', user: 'User',
-  assistant: 'Assistant', tool_results: 'Tool results', recalled: 'Recalled and retrieved',
+  assistant: 'Assistant', tool_results: 'Tool results', recalled: 'Recalled, retrieved, notes of ctxmem',
   media: 'Images, files, sound', overhead: 'Overhead and other',
 };
 const PASSED = {
+  unchanged: 'there was nothing to take out or to mark: the managed request is the client’s own',
   'too long': 'the body is larger than what is looked into',
   refused: 'the provider refused the changed request, so the original was sent',
   fault: 'a fault of ctxmem (see below)',
   unreadable: 'the request is not in the form of its format',
-  kept: 'the provider keeps the conversation, so the request holds only its end',
+  'kept by the provider': 'the provider keeps the conversation, so the request holds only its end',
+  'no messages': 'the request has no messages',
+  'no budget': 'no budget is given, and the model’s window is not known',
+  'over budget': 'what must be in the request does not fit the budget',
   dearer: 'a managed request would have cost more',
+};
+const CHECKS = {
+  orphan_result: 'a tool result that answers no call',
+  open_call: 'a tool call without a result',
+  misplaced_result: 'a tool result in the wrong place',
+  call_id: 'an id of a call that is used twice or malformed',
+  empty_content: 'a message with nothing in it',
+  refused_block: 'a block or a field of a wrong kind',
+  dangling_thought: 'a thought that leads to nothing',
+  role_order: 'a role, or a place of it',
+  last_message: 'a last message of the assistant',
+  cache_mark: 'too many cache marks, or one on a thought',
+  duplicate_message: 'a long message that says what an earlier one said',
+  repeated_passage: 'a long paragraph that repeats an earlier message',
+  prefix_breaker: 'something near the beginning that changes from request to request',
+  over_budget: 'more tokens than the budget',
 };
 const UNIT = 'uncached input tokens';
 const whole = new Intl.NumberFormat('en', {maximumFractionDigits: 0});
@@ -362,16 +382,27 @@ const needed = state => {
     of.slice(0, 20).map(talk => ({cells: [el('span', {class: 'mono'}, talk.id),
       number(count(talk.sums.recall_calls), 'calls'), number(count(talk.sums.repeated_reads), 'reads')]}))) : null]);
 };
-const audit = found => draw('audit', found, () => {
-  if (!found.exchanges) return el('p', {class: 'soft'}, 'No exchange has been audited yet.');
-  const made = [el('p', {class: 'soft'}, `The audit of the last ${many(found.exchanges, 'request')}${found.findings.length ? '' : ' found nothing to improve'}.`)];
+const audit = found => draw('audit', [found, about.audited], () => {
+  if (!found) return el('p', {class: 'soft'}, about.audited ? 'The first audit is being made.'
+    : 'In this mode nothing is audited.');
+  const made = [el('p', {class: 'soft'}, `The audit of the last ${many(found.exchanges, 'request')} (${many(found.tokens, 'token')}), made anew now and then${found.findings.length ? '' : ', found nothing to improve'}.`)];
   for (const one of found.findings)
     made.push(el('div', {class: 'finding'}, el('h3', {}, about.kinds[one.kind] || one.kind),
-      el('p', {class: 'soft'}, `In ${count(one.requests)} of ${many(found.exchanges, 'request')}` +
-        (one.tokens ? `, ${many(one.tokens, 'token')}` : '')),
+      el('p', {class: 'soft'}, many(one.count, 'finding') +
+        (one.tokens ? `, ${many(one.tokens, 'token')} (${percent(one.tokens / Math.max(1, found.tokens))} of all)` : '')),
+      one.title ? el('p', {}, el('q', {}, one.title)) : '',
       one.advice ? el('p', {}, one.advice) : '', one.fix ? copied(one.fix, one.kind) : ''));
   return made;
 });
+const checks = found => draw('checks', found, () => found.findings.length ? [
+  listed(`In the last ${many(found.exchanges, 'request')}`, [{text: 'What'}, {text: 'The provider'},
+    {text: 'Requests', n: true}], found.findings.map(one => ({cells: [
+    el('span', {}, CHECKS[one.kind] || one.kind, one.detail ? el('br') : '',
+      one.detail ? el('span', {class: 'soft'}, one.detail) : ''),
+    {text: one.refused ? 'refuses it' : 'takes it', kind: one.refused ? 'bad' : ''},
+    number(count(one.requests), 'requests')]}))),
+] : el('p', {class: 'soft'}, found.exchanges ? `The last ${many(found.exchanges, 'request')} had no fault.`
+  : about.mode === 'manage' ? 'In mode manage requests are not checked one by one.' : 'No request has been checked yet.'));
 const clients = () => draw('clients', [location.origin, about.token], () => {
   const origin = location.origin, key = about.token;
   const header = key ? ', default_headers={"x-ctxmem-token": "TOKEN"}' : '';
@@ -431,6 +462,7 @@ const render = () => {
   edits(state.receipts);
   needed(state);
   audit(state.audit);
+  checks(state.checks);
 };
 const poll = async () => {
   if (polling) {

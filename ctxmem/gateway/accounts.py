@@ -1,0 +1,270 @@
+"""The account of a conversation: what it costs as managed, and what passing it through would cost.
+
+Two bills by the same price row, each with what the provider's cache would hold: one for the bytes
+that were sent, one for the client's own requests. At every request the first has to be no larger
+than the second, so that a conversation may end anywhere. What the provider reports corrects it: its
+counts against ours, and whether it reads from its cache what the row says.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+from ctxmem.pricing import PRICES, Bill, Block, Charge, Prices
+from ctxmem.traces.events import Usage
+
+VERSION = 1
+_ROUNDING = 1e-6
+_SURE = 1.05
+"""Prefixes have to be longer than the provider's minimum by so much to be relied on."""
+_COUNTED_WRONG = 0.02
+"""What passing a request through costs may be counted wrong by this share."""
+_MOST_MARKS = 12  # prefixes behind marks that a record of the account has
+MISSES = 3
+"""So often in a row the provider does not read what it should; then its cache is not relied on."""
+_READ_SHARE = 0.5
+"""A request that reads less than this share of what it should is a miss."""
+_LEAST_RATE, _MOST_RATE = 0.5, 3.0
+_LEAST_TOKENS = 400  # of a request that the rate is learned from
+_MEMORY = 0.5  # the weight of the newest usage
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A request as a cache sees it: its blocks, and the numbers of those that a mark is behind."""
+
+    blocks: Sequence[Block]
+    marks: Sequence[int] = ()
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of all blocks."""
+        return sum(block.tokens for block in self.blocks)
+
+
+@dataclass(slots=True)
+class Entry:
+    """What one request was charged, so that it can be taken back if the provider refused it."""
+
+    ours: Charge
+    through: Charge
+    at: float
+    tokens: int
+    own: bool  # whether the client's own bytes were sent
+    written: frozenset[int] = frozenset()  # keys of what was taken for written to the cache
+
+
+@dataclass(slots=True)
+class Account:
+    """The two bills of one conversation.
+
+    Attributes:
+        prices: the row of both.
+        marking: whether cache marks are set for a client that sets none.
+        rate: tokens that the provider counts for one of ours.
+        misses: requests in a row that the provider did not read from its cache as it should.
+        over: requests that were dearer than they may be, because nothing else fitted the budget.
+        diverged: whether anything but the client's own bytes was ever sent.
+    """
+
+    prices: Prices
+    ours: Bill = field(init=False)
+    through: Bill = field(init=False)
+    marking: bool = False
+    rate: float = 1.0
+    misses: int = 0
+    over: int = 0
+    diverged: bool = False
+    _last: dict[str, Any] = field(default_factory=dict)  # of each bill: the last request's blocks
+
+    def __post_init__(self) -> None:
+        self.ours, self.through = Bill(self.prices), Bill(self.prices)
+
+    @property
+    def saved(self) -> float:
+        """What was saved so far, in uncached input tokens."""
+        return self.through.cost - self.ours.cost
+
+    @property
+    def last_at(self) -> float:
+        """When the last request was charged, in seconds; 0 if none was."""
+        return float(self._last.get("at", 0.0))
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the provider reads from its cache what the row says it should."""
+        return self.misses < MISSES
+
+    def due(self, own: Priced, now: float) -> float:
+        """Return what passing the client's own request through would cost."""
+        return self.through.quote(own.blocks, breakpoints=own.marks, now=now).cost
+
+    def cost(self, request: Priced, now: float) -> float:
+        """Return what a request would cost with what was sent before."""
+        return self.ours.quote(request.blocks, breakpoints=request.marks, now=now).cost
+
+    def margin(self, due: float) -> float:
+        """Return what a changed request has to cost less than it may, for counts that are wrong."""
+        return _COUNTED_WRONG * due
+
+    def minimum(self) -> int:
+        """Return from how many of our tokens on a prefix is cached for sure."""
+        return int(self.prices.minimum * _SURE / min(1.0, self.rate))
+
+    def within(self, cost: float, allowance: float) -> bool:
+        """Return whether a cost is no larger than what may be spent."""
+        return cost <= allowance + _ROUNDING * max(1.0, abs(allowance))
+
+    def charge(self, sent: Priced, own: Priced, now: float, *, same: bool) -> Entry:
+        """Charge a request that is sent, and the client's own beside it."""
+        before = set(self.ours._entries)
+        ours = self.ours.call(sent.blocks, breakpoints=sent.marks, now=now)
+        through = self.through.call(own.blocks, breakpoints=own.marks, now=now)
+        made = frozenset(self.ours._entries.keys() - before)
+        self.ours.forget(1 << 14)
+        self.through.forget(1 << 14)
+        self.diverged = self.diverged or not same
+        self._last = {
+            "through": _end(own),
+            "ours": _end(own) if same else {"keys": _chain(sent.blocks)},
+            "at": now,
+        }
+        return Entry(ours, through, now, sent.tokens, same, made)
+
+    def take_back(self, entry: Entry) -> None:
+        """Take back a charge: the provider did not answer."""
+        self.ours.cost -= entry.ours.cost
+        self.through.cost -= entry.through.cost
+        self._not_written(entry)
+
+    def _not_written(self, entry: Entry) -> None:
+        """Take back that a request wrote anything to the provider's cache."""
+        for key in entry.written:
+            self.ours._entries.pop(key, None)
+            if entry.own:
+                self.through._entries.pop(key, None)
+
+    def sent_again(self, entry: Entry, own: Priced) -> None:
+        """Charge the client's own bytes, which were sent because the provider refused ours."""
+        self.ours.cost -= entry.ours.cost
+        self.ours.call(own.blocks, breakpoints=own.marks, now=entry.at)
+
+    def observe(self, entry: Entry, usage: Usage) -> None:
+        """Learn from the tokens that the provider reports for a request."""
+        if usage.input and entry.tokens >= _LEAST_TOKENS:
+            rate = min(_MOST_RATE, max(_LEAST_RATE, usage.input / entry.tokens))
+            self.rate = rate if rate > self.rate else _mixed(self.rate, rate)
+        if usage.written == 0 and usage.cached == 0 and entry.ours.written:
+            self._not_written(entry)
+        if usage.cached is None or entry.ours.read < max(1, self.prices.minimum):
+            return
+        expected = entry.ours.read * self.rate
+        self.misses = 0 if usage.cached >= _READ_SHARE * expected else self.misses + 1
+
+    # Records --------------------------------------------------------------------------------------
+
+    def to_json(self) -> bytes:
+        """Return the account as bytes for the store."""
+        made = {
+            "v": VERSION,
+            "row": self.prices.name,
+            "cost": [round(self.ours.cost, 3), round(self.through.cost, 3)],
+            "calls": self.ours.calls,
+            "marking": self.marking,
+            "rate": round(self.rate, 4),
+            "misses": self.misses,
+            "over": self.over,
+            "last": self._last,
+        }
+        if self.prices.marked:
+            made["marks"] = [_newest(self.ours), _newest(self.through)]
+        return json.dumps(made, separators=(",", ":")).encode()
+
+    def restore(self, data: bytes, own: Sequence[Block]) -> None:
+        """Take in what `to_json` returned; `own` are the blocks of the client's own request.
+
+        Raises:
+            ValueError: it is no account of this row and this version.
+        """
+        held = json.loads(data)
+        if not isinstance(held, dict) or held.get("v") != VERSION:
+            raise ValueError("the record is no account that this version reads")
+        if held["row"] != self.prices.name:
+            return  # other prices: both bills begin anew
+        self.ours.cost, self.through.cost = map(float, held["cost"])
+        self.ours.calls = self.through.calls = int(held["calls"])
+        self.marking, self.rate = bool(held["marking"]), float(held["rate"])
+        self.misses, self.over, self.diverged = int(held["misses"]), int(held["over"]), True
+        self._last = held["last"]
+        for bill, name, at in ((self.ours, "ours", 0), (self.through, "through", 1)):
+            if self.prices.marked:
+                bill._entries.update({int(key): float(when) for key, when in held["marks"][at]})
+                continue
+            last = self._last[name]
+            keys = _keys(last["keys"]) if "keys" in last else _prefix(own, last)
+            bill._entries.update(dict.fromkeys(keys, float(self._last["at"])))
+
+    def begin_warm(self, own: Sequence[Block], count: int, at: float) -> None:
+        """Begin with the first `count` blocks of the client's request in the cache of both bills.
+
+        They were sent before, as the client wrote them, at the time `at`.
+        """
+        keys = list(_chain_of(own[:count]))
+        held = keys[-1:] if self.prices.marked else keys
+        for bill in (self.ours, self.through):
+            bill._entries.update(dict.fromkeys(held, at))
+
+    def begin_like(self, other: Account) -> None:
+        """Begin with the caches of another conversation's account, and with bills of nothing."""
+        if other.prices.name != self.prices.name:
+            return
+        self.ours._entries.update(other.ours._entries)
+        self.through._entries.update(other.through._entries)
+        self.marking, self.rate, self.misses = other.marking, other.rate, other.misses
+
+
+def uncached() -> Prices:
+    """Return the row by which a conversation is priced whose provider does not cache it."""
+    return PRICES["uncached"]
+
+
+def _mixed(before: float, now: float) -> float:
+    return (1.0 - _MEMORY) * before + _MEMORY * now
+
+
+def _chain_of(blocks: Sequence[Block]) -> list[int]:
+    """Return the keys of all prefixes, as `Bill` makes them; keys of blocks are ints."""
+    chain = accumulate((block.key for block in blocks), lambda a, b: hash((a, b)), initial=0)
+    return [int(str(key)) for key in chain][1:]
+
+
+def _chain(blocks: Sequence[Block]) -> str:
+    return base64.b64encode(array("q", _chain_of(blocks)).tobytes()).decode()
+
+
+def _keys(written: str) -> list[int]:
+    made = array("q")
+    made.frombytes(base64.b64decode(written))
+    return list(made)
+
+
+def _end(request: Priced) -> dict[str, Any]:
+    """Return how many blocks a request has, and the key of all of them."""
+    keys = _chain_of(request.blocks)
+    return {"count": len(keys), "key": keys[-1] if keys else 0}
+
+
+def _prefix(own: Sequence[Block], last: dict[str, Any]) -> list[int]:
+    """Return the keys of the prefixes of a last request, if the new one begins with it."""
+    keys = _chain_of(own[: last["count"]])
+    return keys if keys and keys[-1] == last["key"] else []
+
+
+def _newest(bill: Bill) -> list[tuple[int, float]]:
+    return sorted(bill._entries.items(), key=lambda entry: entry[1])[-_MOST_MARKS:]

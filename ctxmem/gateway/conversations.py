@@ -1,0 +1,315 @@
+"""Which conversation a request goes on with, and its memory.
+
+Clients send the whole history every time, so a request belongs to the conversation whose messages
+it begins with. Conversations that begin alike (the same client, model and first message of the
+user) are a family; its sessions have the family's name and a number, so that any process finds
+them in the store. A request that goes on with none of them, because the client went back, changed
+or shortened its history, gets a session of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Lock, RLock
+from typing import Any, NamedTuple
+
+import xxhash
+
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import fingerprint
+from ctxmem.errors import ConflictError, SessionDeletedError
+from ctxmem.gateway.accounts import Account
+from ctxmem.memory import Memory
+from ctxmem.protocols import PageStore
+
+MOST_OPEN = 256
+"""Families that are held open; others are found in the store again."""
+MOST_LOOKED_AT = 16
+"""Sessions of a family that are looked at in the store, the newest first."""
+_TRIES = 8
+_MOST_READ = 1 << 15  # messages whose digests are remembered
+_MARKS = ("cache_control", "prompt_cache_breakpoint")
+_SEED = int.from_bytes(hashlib.blake2b(b"ctxmem gateway").digest()[:6], "little")
+
+
+class Known(NamedTuple):
+    """What is known of a message: what it says, as a digest and as a block's key, and its size."""
+
+    digest: bytes
+    key: int
+    tokens: int
+    marked: bool = False  # whether a cache mark is on it
+
+
+def unmarked(message: Any) -> Any:
+    """Return a message without cache marks: clients move them from request to request."""
+    if not isinstance(message, dict):
+        return message
+    made = message
+    if any(name in message for name in _MARKS):
+        made = {name: value for name, value in message.items() if name not in _MARKS}
+    for name in ("content", "output"):
+        blocks = made.get(name)
+        if isinstance(blocks, list) and any(isinstance(block, dict) for block in blocks):
+            bare = [unmarked(block) for block in blocks]
+            if any(new is not old for new, old in zip(bare, blocks, strict=True)):
+                made = {**made, name: bare}
+    return made
+
+
+def is_marked(message: Any) -> bool:
+    """Return whether a message has a cache mark."""
+    return unmarked(message) is not message
+
+
+class Reader:
+    """Knows messages by what they say; those that were read before are found by their bytes."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._known: OrderedDict[tuple[str, bytes], Known] = OrderedDict()
+        self._lock = Lock()
+
+    def read(self, raw: str, message: Any, meter: Meter, name: str) -> Known:
+        """Return what is known of a message that is written as `raw`; `name` is the meter's."""
+        at = (name, xxhash.xxh3_128_digest(raw.encode("utf-8", "surrogatepass"), _SEED))
+        known = self._known.get(at)
+        if known is None:
+            known = self._remember(at, message, meter, any(mark in raw for mark in _MARKS))
+        return known
+
+    def of(self, message: Any, meter: Meter, name: str) -> Known:
+        """Return what is known of a message of a window, which has no marks."""
+        mark = fingerprint(message)
+        if mark is None:
+            return self._known_of(message, meter)
+        known = self._known.get((name, mark))
+        return known if known is not None else self._remember((name, mark), message, meter, False)
+
+    def _remember(
+        self, at: tuple[str, bytes], message: Any, meter: Meter, may_be_marked: bool
+    ) -> Known:
+        bare = unmarked(message) if may_be_marked else message
+        known = self._known_of(bare, meter)._replace(marked=bare is not message)
+        with self._lock:
+            self._known[at] = known
+            while len(self._known) > _MOST_READ:
+                self._known.popitem(last=False)
+        return known
+
+    def _known_of(self, message: Any, meter: Meter) -> Known:
+        digest = self.digest(canonical(message))
+        key = int.from_bytes(digest[:7], "little")
+        return Known(digest, key, meter.message(message, 0))
+
+    def key(self, value: Any) -> int:
+        """Return the key of a block that is no message."""
+        return int.from_bytes(self.digest(canonical(value))[:7], "little")
+
+    def digest(self, text: str) -> bytes:
+        """Return a keyed digest of a text."""
+        data = text.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, key=self._secret, digest_size=16).digest()
+
+
+def canonical(message: Any) -> str:
+    """Return a message as JSON that is the same however the client writes the same message."""
+    if isinstance(message, dict):
+        content = message.get("content")
+        if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
+            block = content[0]
+            kinds = ("text", "input_text")
+            if len(block) == 2 and block.get("type") in kinds and type(block.get("text")) is str:
+                message = {**message, "content": block["text"]}
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+class Conversation:
+    """One conversation: its memory, the digests of its messages, and its account."""
+
+    def __init__(self, family: str, number: int, memory: Memory) -> None:
+        self.family, self.number, self.memory = family, number, memory
+        self.digests: list[bytes] = []
+        self.account: Account | None = None
+        self.like: Account | None = None  # of the conversation that it left
+        self.fresh = False  # whether it was made for this request
+        self.before = 0  # messages that it had before this request
+        self.asked_at = 0.0
+
+    @property
+    def session(self) -> str:
+        """Its name in the store."""
+        return f"{self.family}.{self.number}"
+
+    @property
+    def name(self) -> str:
+        """A short name without anything of what is said in it."""
+        return f"{self.family[:8]}-{self.number}"
+
+
+class Family:
+    """Conversations that begin alike; whoever uses one of them holds the lock."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lock = RLock()
+        self.open: dict[int, Conversation] = {}
+        self.count = 0  # sessions that are known to be in the store
+
+
+class Conversations:
+    """Finds conversations, in this process and in the store.
+
+    Args:
+        store: where they are kept.
+        reader: knows messages by what they say.
+        open_memory: opens the memory of a tenant's session.
+    """
+
+    def __init__(
+        self,
+        store: PageStore,
+        reader: Reader,
+        open_memory: Callable[[str, str], Memory],
+        most: int = MOST_OPEN,
+    ) -> None:
+        self.store, self._reader, self._open_memory = store, reader, open_memory
+        self._most = most
+        self._families: OrderedDict[tuple[str, str], Family] = OrderedDict()
+        self._lock = Lock()
+
+    def family(self, tenant: str, *about: str) -> Family:
+        """Return the family of conversations of a tenant that begin as `about` says."""
+        name = self._reader.digest("\x1f".join(about)).hex()
+        with self._lock:
+            at = (tenant, name)
+            found = self._families.get(at)
+            if found is None:
+                found = self._families[at] = Family(name)
+            self._families.move_to_end(at)
+            old = []
+            while len(self._families) > self._most:
+                old.append(self._families.popitem(last=False)[1])
+        for one in old:
+            self._close(one)
+        return found
+
+    def _close(self, family: Family) -> None:
+        with family.lock:
+            for conversation in family.open.values():
+                with suppress(Exception):  # it is all written
+                    conversation.memory.close()
+            family.open.clear()
+
+    def close(self) -> None:
+        """Close all conversations."""
+        with self._lock:
+            families = list(self._families.values())
+            self._families.clear()
+        for family in families:
+            self._close(family)
+
+    def find(
+        self,
+        tenant: str,
+        family: Family,
+        digests: Sequence[bytes],
+        messages: Sequence[Any],
+    ) -> Conversation:
+        """Return the conversation that a request goes on with, after what is new was appended.
+
+        The lock of the family is held. Raises what a memory raises that cannot be read or written.
+        """
+        for _ in range(_TRIES):
+            try:
+                found = self._longest(tenant, family, digests)
+                if found is None:
+                    found = self._new(tenant, family, digests)
+                found.before = len(found.digests)
+                self._append(found, digests, messages)
+                return found
+            except (ConflictError, SessionDeletedError):
+                # Another process wrote to it, or it was deleted: look again.
+                family.count = 0
+                self._close(family)
+        raise ConflictError("others write to the conversation", expected=0, actual=0)
+
+    def _append(
+        self, found: Conversation, digests: Sequence[bytes], messages: Sequence[Any]
+    ) -> None:
+        known = len(found.digests)
+        if len(messages) > known:
+            new = [unmarked(message) for message in messages[known:]]
+            found.memory.append(new, expect=known)
+            found.digests += digests[known:]
+
+    def _longest(
+        self, tenant: str, family: Family, digests: Sequence[bytes]
+    ) -> Conversation | None:
+        for conversation in family.open.values():
+            self._refresh(conversation)
+        best = self._best(family, digests)
+        if best is not None:
+            return best
+        self._look_into_store(tenant, family)
+        return self._best(family, digests)
+
+    def _best(self, family: Family, digests: Sequence[bytes]) -> Conversation | None:
+        fitting = [
+            one
+            for one in family.open.values()
+            if len(one.digests) <= len(digests) and one.digests == digests[: len(one.digests)]
+        ]
+        return max(fitting, key=lambda one: (len(one.digests), -one.number), default=None)
+
+    def _refresh(self, conversation: Conversation) -> None:
+        """Take in what other processes appended."""
+        new = conversation.memory.messages(len(conversation.digests))
+        conversation.digests += [self._reader.digest(canonical(one)) for one in new]
+        if new:
+            conversation.account = None  # it is in the store
+
+    def _look_into_store(self, tenant: str, family: Family) -> None:
+        """Open the newest sessions of a family that are not open."""
+        while self.store.version(tenant, f"{family.name}.{family.count}"):
+            family.count += 1
+        for number in range(family.count - 1, max(-1, family.count - 1 - MOST_LOOKED_AT), -1):
+            if number not in family.open:
+                self._open(tenant, family, number)
+
+    def _open(self, tenant: str, family: Family, number: int) -> Conversation:
+        memory = self._open_memory(tenant, f"{family.name}.{number}")
+        made = family.open[number] = Conversation(family.name, number, memory)
+        self._refresh(made)
+        return made
+
+    def _new(self, tenant: str, family: Family, digests: Sequence[bytes]) -> Conversation:
+        """Make a conversation for a request that goes on with none of the family."""
+        made = self._open(tenant, family, family.count)
+        family.count += 1
+        made.fresh = True
+        nearest = max(
+            (one for one in family.open.values() if one is not made and one.account is not None),
+            key=lambda one: _alike(one.digests, digests),
+            default=None,
+        )
+        made.like = nearest.account if nearest is not None else None
+        while len(family.open) > MOST_LOOKED_AT:
+            oldest = min(family.open)
+            with suppress(Exception):  # it is all written
+                family.open.pop(oldest).memory.close()
+        return made
+
+
+def _alike(one: Sequence[bytes], other: Sequence[bytes]) -> int:
+    """Return how many messages two conversations begin with, both."""
+    count = 0
+    for mine, theirs in zip(one, other, strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count

@@ -1,0 +1,173 @@
+"""Guard: repair what the provider would refuse, trim what is too long, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from ctxmem.chat.findings import Finding
+from ctxmem.chat.repairing import repair
+from ctxmem.chat.trimming import trim_messages
+from ctxmem.errors import BudgetError, CtxmemError
+from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.inspecting import in_one_list, refused
+from ctxmem.gateway.observing import Observe, finding_facts
+from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.windows import window_of
+from ctxmem.gateway.wire import Asked, Reply, Unreadable
+
+log = logging.getLogger("ctxmem.gateway")
+
+_OF_CHANGES = ("kept", "dropped", "repaired", "edit", "edit_reason")
+"""Facts of a changed request, which do not hold if the client's own was sent after all."""
+_SHOWN_KINDS = 4
+_SPARED = 1.0 / 3
+"""Share of the bytes of a window below which a request is not counted: it fits.
+
+No tokenizer makes more tokens of a text than it has bytes; images are looked at by `weigh`.
+"""
+
+
+class Guard:
+    """A stage that sends what the provider accepts.
+
+    What it would accept anyway goes out as the client wrote it.
+
+    Args:
+        settings: the options; `budget` is a window for all models.
+        observe: what fills the facts.
+    """
+
+    def __init__(self, settings: Settings, observe: Observe | None = None) -> None:
+        self.settings = settings
+        self.observe = observe or Observe(settings)
+
+    def prepare(self, exchange: Exchange) -> bytes | None:
+        """Return a body that the provider accepts, None if the client's is one."""
+        try:
+            asked = exchange.read()
+        except (Unreadable, ValueError, RecursionError):
+            exchange.why = "unreadable"
+            return None
+        if asked.kept or not asked.messages:
+            exchange.why = "kept" if asked.kept else ""
+            return None
+        try:
+            done, messages = self._repaired(exchange, asked)
+            trimmed = self._trimmed(exchange, asked, messages)
+        except CtxmemError:
+            exchange.why = "unreadable"
+            return None
+        if not done and trimmed is None:
+            return None
+        kept = messages if trimmed is None else trimmed
+        head = len(in_one_list(asked)) - len(asked.messages)
+        if kept[:head] != in_one_list(asked)[:head]:  # the system message is not ours to change
+            exchange.why = "system"
+            return None
+        made = self._written(exchange, asked, kept[head:], done, trimmed is not None)
+        if trimmed is not None and not done and self._doubts(exchange, asked):
+            exchange.second = made
+            return None
+        return made
+
+    def _doubts(self, exchange: Exchange, asked: Asked) -> bool:
+        """Whether a request that is counted as too long may be none: estimates are upper bounds.
+
+        Then it goes out as the client wrote it, and is trimmed if the provider refuses it.
+        """
+        if self.settings.budget:
+            return False
+        return not self.observe.scales.counter(asked.model).exact
+
+    def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
+        """Fill the facts of an exchange."""
+        if exchange.sent is None:
+            for name in _OF_CHANGES:
+                exchange.facts.pop(name, None)
+        self.observe.finish(exchange, status, reply)
+
+    def _repaired(self, exchange: Exchange, asked: Asked) -> tuple[list[Finding], list[Any]]:
+        """Return what was repaired of what the provider refuses, and the messages then."""
+        given, provider = in_one_list(asked), exchange.wire.provider
+        model = asked.model or None
+        faults = refused(exchange.wire, asked, given)
+        if not faults:
+            return [], given
+        done: list[Finding] = []
+        messages = repair(given, provider=provider, model=model, log=done)
+        done = [one for one in done if one.repaired]
+        if not done or len(refused(exchange.wire, asked, messages)) >= len(faults):
+            exchange.why = "not repairable"
+            return [], given
+        return done, messages
+
+    def _trimmed(self, exchange: Exchange, asked: Asked, messages: list[Any]) -> list[Any] | None:
+        """Return the messages that the model's window holds, None if it holds all of them."""
+        row = window_of(asked.model)
+        room = self.settings.budget or (row.room(asked.answer) if row else 0)
+        if room <= 0:
+            return None
+        exchange.facts["budget"] = room
+        # A text has no more tokens than bytes, and what is counted at a flat rate is in few blocks.
+        size = sum(map(len, exchange.original))
+        if size < room * _SPARED and not exchange.coding:
+            return None
+        weight = self.observe.weigh(exchange, asked)
+        if weight.total <= room:
+            return None
+        budget = room - self._beside(exchange, asked)
+        if budget <= 0:
+            exchange.why = "over the window"
+            return None
+        try:
+            return list(
+                trim_messages(
+                    messages,
+                    budget,
+                    counter=self.observe.scales.counter(asked.model),
+                    tools=asked.tools or None,
+                    provider=exchange.wire.provider,
+                    model=asked.model or None,
+                )
+            )
+        except BudgetError:  # what has to stay does not fit: the provider says so to the client
+            exchange.why = "over the window"
+            return None
+
+    def _beside(self, exchange: Exchange, asked: Asked) -> int:
+        """Return the tokens of a request that `trim_messages` is not given."""
+        if asked.response_format is None:
+            return 0
+        return self.observe.scales.meter(exchange.wire, asked.model).answer(asked.response_format)
+
+    def _written(
+        self,
+        exchange: Exchange,
+        asked: Asked,
+        messages: list[Any],
+        done: list[Finding],
+        trimmed: bool,
+    ) -> bytes | None:
+        if not messages:
+            exchange.why = "nothing left"
+            return None
+        body = exchange.wire.write(asked, messages, asked.tools)
+        dropped = len(asked.messages) - len(messages)
+        facts = exchange.facts
+        facts["kept"], facts["dropped"] = len(messages), max(0, dropped)
+        facts["repaired"] = [finding_facts(one) for one in done]
+        said = []
+        if done:
+            kinds = dict.fromkeys(one.kind for one in done)
+            shown = " ".join(list(kinds)[:_SHOWN_KINDS])
+            said.append(f"repaired={len(done)} ({shown})")
+        if trimmed:
+            facts["edit"], facts["edit_reason"] = True, "full"
+            said.append(f"trimmed={dropped} of {len(asked.messages)} messages")
+        exchange.header = "; ".join(said)
+        log.info("%s: %s", exchange.wire.name, exchange.header)
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "surrogatepass"
+        )

@@ -1,0 +1,512 @@
+"""The stage of the mode `manage`: requests as windows of a memory, never dearer than without.
+
+What the client asks first and offers (system message, tools) goes out as the client wrote it. The
+conversation behind it is kept in a memory, and what is sent of it is the memory's window. Where the
+window is the conversation as it is, where it would cost more than passing the request through, or
+where anything is not as expected, the client's own bytes go out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any
+
+from ctxmem.chat import check
+from ctxmem.chat.counting import Meter
+from ctxmem.errors import BudgetError
+from ctxmem.gateway.accounts import Account, Entry, Priced
+from ctxmem.gateway.audits import ExchangeLog
+from ctxmem.gateway.contents import Contents
+from ctxmem.gateway.conversations import (
+    Conversation,
+    Conversations,
+    Family,
+    Known,
+    Reader,
+    unmarked,
+)
+from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.marking import Marks, client_marks, with_marks
+from ctxmem.gateway.security import secret_of
+from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.splicing import Document, document, written
+from ctxmem.gateway.wire import Asked, Reply, Unreadable
+from ctxmem.memory import Memory, MemoryWindow
+from ctxmem.memory.cost_tracker import Outlook
+from ctxmem.pricing import Block, Prices, prices_of, row_of
+from ctxmem.stores import open_store
+
+ACCOUNTS = ".accounts"
+"""What is behind a tenant's name in the name of the tenant that has its accounts in the store."""
+_LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}
+_FAILED = 400
+
+
+@dataclass(slots=True)
+class _Request:
+    """A request while it is prepared."""
+
+    exchange: Exchange
+    asked: Asked
+    document: Document
+    first: int  # elements of the list that are of the head
+    model: str
+    meter: Meter
+    counter: str
+    label: str  # of the meter
+    prices: Prices
+    marks: Marks
+    head: list[Block]
+    head_tokens: int
+    parts: dict[str, int]
+    known: list[Known]
+    own: Priced
+    budget: int
+    now: float
+
+
+class Manage:
+    """The stage of `manage`; a lock for each family of conversations, and any number of threads.
+
+    Args:
+        settings: the options; `budget`, `prices`, `store` and `counter` are used here.
+        window_of: a function from a model to the tokens that it takes, None where that is not
+            known; used where no budget is given.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        window_of: Callable[[str], int | None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings, self._clock, self._window_of = settings, clock, window_of
+        self.store = open_store(settings.store)
+        self._reader = Reader(secret_of(settings.store))
+        self._conversations: dict[tuple[str, str, str], Conversations] = {}
+        self._meters: dict[tuple[str, str], Meter] = {}
+        self._heads: dict[tuple[str, int], tuple[list[Block], dict[str, int]]] = {}
+        self._contents = Contents()
+        self._log = ExchangeLog()
+        self._lock = Lock()
+
+    def close(self) -> None:
+        """Close all conversations and the store."""
+        for one in self._conversations.values():
+            one.close()
+        self.store.close()
+
+    def audit(self) -> Any:
+        """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""
+        return self._log.audit()
+
+    # Preparing ------------------------------------------------------------------------------------
+
+    def prepare(self, exchange: Exchange) -> bytes | None:
+        """Return the request as it is sent, None for the client's own bytes; `why` says why."""
+        try:
+            request = self._read(exchange)
+        except Unreadable:
+            exchange.why = "unreadable"
+            return None
+        if request is None:
+            return None
+        family = self._families(request).family(
+            exchange.tenant,
+            exchange.wire.name,
+            request.model,
+            request.counter,
+            request.known[self._opening(request)].digest.hex(),
+        )
+        with family.lock:
+            return self._managed(request, family)
+
+    def _opening(self, request: _Request) -> int:
+        """Return the first message of the user; the first of all, if there is none."""
+        messages = request.asked.messages
+        users = (i for i, one in enumerate(messages) if one.get("role") == "user")
+        return next(users, 0)
+
+    def _read(self, exchange: Exchange) -> _Request | None:
+        """Return a request that can be managed; None, and why, for another."""
+        wire = exchange.wire
+        name = _LISTS[wire.name]
+        read = document(b"".join(exchange.original), name)
+        asked = exchange.asked = wire.read(read.body)
+        facts = exchange.facts
+        facts["model"] = asked.model
+        if asked.kept:
+            exchange.why = "kept by the provider"
+            return None
+        if not asked.messages or not all(isinstance(one, dict) for one in asked.messages):
+            exchange.why = "no messages" if not asked.messages else "unreadable"
+            return None
+        counter = self.settings.counter or asked.model or "o200k_base"
+        meter = self._meter(counter, wire.provider)
+        first = len(read.elements) - len(asked.messages)
+        label = f"{wire.name} {counter}"
+        known = [
+            self._reader.read(read.raw(first + i), message, meter, label)
+            for i, message in enumerate(asked.messages)
+        ]
+        marks = client_marks(wire.name, asked, [i for i, one in enumerate(known) if one.marked])
+        prices = self._prices(wire.name, asked.model, marks)
+        head, parts = self._head(asked, meter, label, wire.name)
+        head_tokens = sum(block.tokens for block in head)
+        blocks = [*head, *(Block(one.key, one.tokens) for one in known)]
+        own = Priced(blocks, marks.of(prices, len(asked.system), len(head), len(blocks)))
+        budget = self._budget(asked)
+        if budget is None:
+            exchange.why = "no budget"
+            return None
+        facts["budget"] = budget
+        return _Request(
+            *(
+                exchange,
+                asked,
+                read,
+                first,
+                asked.model,
+                meter,
+                counter,
+                label,
+                prices,
+                marks,
+                head,
+            ),
+            head_tokens=head_tokens,
+            parts=parts,
+            known=known,
+            own=own,
+            budget=budget,
+            now=self._clock(),
+        )
+
+    def _meter(self, counter: str, provider: str) -> Meter:
+        at = (counter, provider)
+        if at not in self._meters:
+            self._meters[at] = Meter(counter, provider)
+        return self._meters[at]
+
+    def _prices(self, wire: str, model: str, marks: Marks) -> Prices:
+        if self.settings.prices is not None:
+            return prices_of(self.settings.prices)
+        return row_of(wire, model, hour=marks.hour)
+
+    def _budget(self, asked: Asked) -> int | None:
+        if self.settings.budget is not None:
+            return self.settings.budget
+        window = self._window_of(asked.model) if self._window_of is not None else None
+        return None if window is None else max(1, window - (asked.answer or 0))
+
+    def _head(
+        self, asked: Asked, meter: Meter, label: str, wire: str
+    ) -> tuple[list[Block], dict[str, int]]:
+        """Return what is before the conversation as blocks, and its tokens by part."""
+        about = [unmarked(one) for one in asked.system]
+        tools = [unmarked(one) for one in asked.tools]
+        at = (label, self._reader.key([about, tools, asked.tool_choice, asked.response_format]))
+        held = self._heads.get(at)
+        if held is None:
+            held = self._counted_head(asked, about, tools, meter, wire)
+            with self._lock:
+                if len(self._heads) > 1 << 10:
+                    self._heads.clear()
+                self._heads[at] = held
+        return held
+
+    def _counted_head(
+        self, asked: Asked, about: Sequence[Any], tools: Sequence[Any], meter: Meter, wire: str
+    ) -> tuple[list[Block], dict[str, int]]:
+        beside = meter.tools(tools, asked.tool_choice) + meter.answer(asked.response_format)
+        beside += meter.request
+        blocks = [Block(self._reader.key([tools, asked.tool_choice]), beside)]
+        for one in about:
+            message = one if wire != "anthropic" else {"role": "user", "content": [one]}
+            blocks.append(Block(self._reader.key(one), meter.message(message, 0)))
+        system = sum(block.tokens for block in blocks[1:])
+        return blocks, {"tools": beside, "system": system}
+
+    def _families(self, request: _Request) -> Conversations:
+        """Return the conversations that are counted and priced as a request is."""
+        provider = request.exchange.wire.provider
+        at = (request.counter, provider, request.prices.name)
+        with self._lock:
+            if at not in self._conversations:
+
+                def opened(tenant: str, session: str) -> Memory:
+                    return Memory(
+                        max(1, request.budget),
+                        store=self.store,
+                        tenant=tenant,
+                        session=session,
+                        prices=request.prices,
+                        counter=request.counter,
+                        provider=provider,
+                        policy="covered",
+                        clock=self._clock,
+                    )
+
+                self._conversations[at] = Conversations(self.store, self._reader, opened)
+            return self._conversations[at]
+
+    def _managed(self, request: _Request, family: Family) -> bytes | None:
+        exchange, now = request.exchange, request.now
+        digests = [one.digest for one in request.known]
+        conversation = self._families(request).find(
+            exchange.tenant, family, digests, request.asked.messages
+        )
+        account = self._account(conversation, request)
+        exchange.facts["conversation"] = conversation.name
+        exchange.notes["conversation"] = conversation
+        made, why = None, ""
+        try:
+            made, sent, window = self._window(conversation, account, request)
+        except BudgetError:
+            why = "over budget"
+        if made is None:
+            sent, window = request.own, None
+            why = why or "unchanged"
+        exchange.why = why
+        entry = account.charge(sent, request.own, now, same=made is None)
+        over = not account.within(account.ours.cost, account.through.cost)
+        account.over += over
+        conversation.asked_at = now
+        exchange.notes["account"] = (account, entry, request.own, family, conversation)
+        self._note(request, conversation, entry, sent, window, over=over)
+        if account.diverged:
+            self._write(exchange.tenant, conversation, account)
+        return made
+
+    # The account ----------------------------------------------------------------------------------
+
+    def _account(self, conversation: Conversation, request: _Request) -> Account:
+        """Return the account of a conversation: as it is held here, as stored, or a new one."""
+        account = conversation.account
+        if account is not None:
+            return account
+        account = conversation.account = Account(request.prices)
+        names = (request.exchange.tenant + ACCOUNTS, conversation.session)
+        version = self.store.version(*names)
+        if version:
+            records = list(self.store.read(*names, after=version - 1))
+            account.restore(records[-1].payload, request.own.blocks)
+        elif conversation.fresh and conversation.like is not None:
+            account.begin_like(conversation.like)
+        elif conversation.before:
+            last = conversation.memory.last_at(conversation.before - 1)
+            count = len(request.head) + conversation.before
+            account.begin_warm(request.own.blocks, count, last)
+        conversation.fresh, conversation.like = False, None
+        return account
+
+    def _write(self, tenant: str, conversation: Conversation, account: Account) -> None:
+        self.store.append(tenant + ACCOUNTS, conversation.session, [account.to_json()])
+
+    # Windows --------------------------------------------------------------------------------------
+
+    def _window(
+        self, conversation: Conversation, account: Account, request: _Request
+    ) -> tuple[bytes | None, Priced, MemoryWindow | None]:
+        """Return the bytes to send, None for the client's own, and what they are as blocks."""
+        now, own, prices = request.now, request.own, request.prices
+        limit = int(request.budget / max(1.0, account.rate))
+        fits = own.tokens <= limit
+        due = account.due(own, now)
+        allowance, margin = account.saved + due, account.margin(due)
+        if not account.trusted and fits:
+            return None, own, None
+        marks = request.marks
+        caching = account.trusted and (
+            not prices.marked or marks.any or marks.by_itself(prices) or account.marking
+        )
+        memory = conversation.memory
+        memory.budget, memory.head = limit, request.head_tokens - request.meter.request
+        free = marks.free(prices)
+        memory.prices = replace(prices, breakpoints=free)
+        memory.outlook = Outlook(
+            may_cost=allowance,
+            margin=margin,
+            cold=not caching or not self._warm(account, conversation, request),
+            caching=caching,
+            tail_written=marks.by_itself(prices) or marks.automatic,
+            minimum=account.minimum() if caching else None,
+            cached=lambda messages: self._cached(account, request, messages),
+        )
+        window = memory.window()
+        choices = self._choices(conversation, account, request, window, free)
+        sent: tuple[bytes | None, Priced]
+        if caching and fits and choices[0][1].tokens < account.minimum():
+            # One too short for the cache is dear as soon as the client's own is long enough.
+            choices.insert(0, (None, own))
+        lawful = [
+            one
+            for one in choices
+            if account.within(account.cost(one[1], now) + margin * (one[0] is not None), allowance)
+        ]
+        if lawful:
+            sent = lawful[0]
+        else:
+            if fits:
+                choices.append((None, own))
+            sent = min(choices, key=lambda one: account.cost(one[1], now))
+        if prices.marked and sent[1].marks and not marks.any and not marks.by_itself(prices):
+            account.marking = True
+        return sent[0], sent[1], window
+
+    def _warm(self, account: Account, conversation: Conversation, request: _Request) -> bool:
+        """Return whether the provider has anything of what was sent last."""
+        if conversation.before == 0 and not account.ours.calls:
+            return bool(account.ours.held(request.own.blocks, now=request.now))
+        asked = conversation.asked_at or account.last_at
+        return request.now - asked <= request.prices.ttl
+
+    def _cached(self, account: Account, request: _Request, messages: Sequence[Any]) -> list[int]:
+        """Return how many of the first messages make prefixes that the provider has."""
+        blocks = [*request.head, *(self._block(one, request) for one in messages)]
+        count = len(request.head)
+        return [
+            held - count for held in account.ours.held(blocks, now=request.now) if held >= count
+        ]
+
+    def _block(self, message: Any, request: _Request) -> Block:
+        known = self._reader.of(message, request.meter, request.label)
+        return Block(known.key, known.tokens)
+
+    def _choices(
+        self,
+        conversation: Conversation,
+        account: Account,
+        request: _Request,
+        window: MemoryWindow,
+        free: int,
+    ) -> list[tuple[bytes | None, Priced]]:
+        """Return what may be sent, the best first: bytes, None for the client's own, and blocks."""
+        prices, marks, own = request.prices, request.marks, request.own
+        texts = {one.digest: i for i, one in enumerate(request.known)}
+        elements, blocks = [], list(request.head)
+        same = len(window.messages) == len(request.known)
+        for place, message in enumerate(window.messages):
+            known = self._reader.of(message, request.meter, request.label)
+            at = texts.get(known.digest)
+            same = same and at is not None and request.known[place].digest == known.digest
+            element = message
+            if at is not None:
+                element = request.asked.messages[at]
+            elements.append((at, element))
+            blocks.append(Block(known.key, known.tokens))
+        whole = same and (
+            not prices.marked or window.volatile_from == len(blocks) - len(request.head)
+        )
+        if whole and (not prices.marked or marks.any or marks.by_itself(prices)):
+            return [(None, own)]
+        made: list[tuple[bytes | None, Priced]] = []
+        head_marks = marks.head(prices, len(request.asked.system), len(request.head))
+        end = [len(blocks)] if marks.by_itself(prices) or marks.automatic else []
+        if prices.marked and free:
+            at_marks = window.breakpoints[-free:]
+            data, placed = self._bytes(request, elements, at_marks)
+            placed = [len(request.head) + place + 1 for place in placed]
+            made.append((data, Priced(blocks, (*head_marks, *placed, *end))))
+        if whole:
+            made.append((None, own))
+        elif not prices.marked or not (marks.any or marks.by_itself(prices)):
+            data, _ = self._bytes(request, elements, ())
+            made.append((data, Priced(blocks, (*head_marks, *end))))
+        made = [one for one in made if one[0] is None or self._sound(request, window)]
+        return made or [(None, own)]
+
+    def _bytes(
+        self, request: _Request, elements: Sequence[tuple[int | None, Any]], at: Sequence[int]
+    ) -> tuple[bytes, list[int]]:
+        """Return a request with these messages, and the messages behind which the marks are."""
+        bare = [unmarked(message) for _, message in elements]
+        marked, placed = with_marks(
+            request.exchange.wire.name, bare, at, request.prices, hour=request.marks.hour
+        )
+        texts = [request.document.raw(i) for i in range(request.first)]
+        for (place, message), plain, made in zip(elements, bare, marked, strict=True):
+            if made is plain and plain is message and place is not None:
+                texts.append(request.document.raw(request.first + place))
+            else:
+                texts.append(written(made))
+        return request.document.with_elements(texts), placed
+
+    def _sound(self, request: _Request, window: MemoryWindow) -> bool:
+        """Return whether the provider takes a window's messages."""
+        provider = request.exchange.wire.provider
+        found = check(window.messages, provider=provider, model=request.model or None)
+        return not any(finding.rule for finding in found)
+
+    # Finishing ------------------------------------------------------------------------------------
+
+    def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
+        """Take in what the provider reports, or that it did not answer."""
+        if reply is not None and reply.usage is not None:
+            exchange.facts["usage"] = reply.usage
+        self._log.add(exchange)
+        held = exchange.notes.pop("account", None)
+        if held is None:
+            return
+        account, entry, own, family, conversation = held
+        with family.lock:
+            if status >= _FAILED:
+                account.take_back(entry)
+            elif exchange.why == "refused":
+                account.sent_again(entry, own)
+                exchange.facts["bill_sent"] = exchange.facts.get("bill_through")
+            elif reply is not None and reply.usage is not None:
+                account.observe(entry, reply.usage)
+            if account.diverged and conversation.account is account:
+                self._write(exchange.tenant, conversation, account)
+
+    def _note(
+        self,
+        request: _Request,
+        conversation: Conversation,
+        entry: Entry,
+        sent: Priced,
+        window: MemoryWindow | None,
+        *,
+        over: bool,
+    ) -> None:
+        facts = request.exchange.facts
+        shown = len(request.known)
+        if window is not None and not entry.own:
+            shown = len(set(window.shown))
+        facts["tokens"] = {**request.parts, **self._parts(request, None if entry.own else window)}
+        facts["kept"], facts["dropped"] = shown, len(request.known) - shown
+        facts["recalled"] = 0
+        facts["prefix_reused"] = entry.ours.read
+        edited = window is not None and any(one.kind == "edit" for one in window.events)
+        facts["edit"] = edited
+        if edited:
+            facts["receipts"] = conversation.memory.receipts()[-1:]
+            facts["edit_reason"] = self._reason(conversation)
+        through = entry.through
+        facts["bill_uncached"] = float(through.read + through.written + through.plain)
+        facts["bill_sent"], facts["bill_through"] = entry.ours.cost, entry.through.cost
+        facts["over_account"] = over
+        facts["passed_through"] = request.exchange.why
+
+    def _parts(self, request: _Request, window: MemoryWindow | None) -> dict[str, int]:
+        """Return the tokens of what is sent of the conversation, by part."""
+        known = list(zip(request.known, request.asked.messages, strict=True))
+        meter, label = request.meter, request.label
+        if window is None:
+            return self._contents.parts(known, meter, label)
+        again = self._contents.repeated_reads(known, meter, label, set(window.shown))
+        request.exchange.facts["repeated_reads"] = again
+        sent = [(self._reader.of(one, meter, label), one) for one in window.messages]
+        theirs = {one.digest for one in request.known}
+        put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in theirs}
+        return self._contents.parts(sent, meter, label, put_in=put_in)
+
+    def _reason(self, conversation: Conversation) -> str:
+        receipts = conversation.memory.receipts()
+        return receipts[-1].reason if receipts else ""

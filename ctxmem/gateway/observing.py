@@ -1,0 +1,213 @@
+"""Observe: look at what passes through, and change nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Any
+
+from ctxmem.chat.findings import Finding
+from ctxmem.chat.reading import fingerprint
+from ctxmem.errors import CtxmemError
+from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.inspecting import Inspector
+from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.weighing import Scales, Weight
+from ctxmem.gateway.wire import Asked, Reply, Unreadable
+
+_MOST_FAMILIES = 2048  # conversations that are remembered, by their beginnings
+_MOST_CHATS = 8  # of the same beginning
+_MOST_FINDINGS = 20
+_MOST_LOGGED = 200  # exchanges that `audit` looks at
+_MOST_LOGGED_BYTES = 32 << 20
+
+
+@dataclass(slots=True)
+class _Chat:
+    """What a conversation's last request was, without its texts."""
+
+    model: str
+    tools: bytes
+    system: bytes
+    marks: list[bytes]
+    tokens: int
+
+
+class Observe:
+    """A stage that counts, checks and compares, and sends what the client wrote.
+
+    Args:
+        settings: the options.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.scales = Scales(settings.counter)
+        self._inspector = Inspector()
+        self._families: OrderedDict[bytes, list[_Chat]] = OrderedDict()
+        self._log: deque[tuple[bytes, str, dict[str, Any] | None]] = deque()
+        self._logged = 0
+        self._lock = threading.Lock()
+
+    def prepare(self, exchange: Exchange) -> bytes | None:
+        """Change nothing."""
+        return None
+
+    def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
+        """Fill the facts of an exchange."""
+        facts = exchange.facts
+        try:
+            asked = exchange.read()
+        except (Unreadable, ValueError, RecursionError):
+            exchange.why = exchange.why or "unreadable"
+            return
+        facts["model"], facts["streamed"] = asked.model, asked.stream
+        if reply is not None:
+            facts["response_model"] = reply.model
+            if reply.usage is not None:
+                facts["usage"] = usage_facts(reply)
+        try:
+            weight = self.weigh(exchange, asked)
+        except CtxmemError:
+            exchange.why = exchange.why or "unreadable"
+            return
+        facts["tokens"], facts["exact"] = weight.parts, weight.exact
+        facts["messages"] = len(asked.messages)
+        facts.setdefault("findings", self._findings(exchange, asked))
+        with self._lock:
+            self._compare(exchange, asked, weight)
+            self._remember(exchange, reply)
+        if reply is not None and reply.usage is not None and exchange.sent is None:
+            reported = reply.usage.input
+            if reported:
+                self.scales.learn(exchange.wire, asked, weight.total, reported)
+
+    def weigh(self, exchange: Exchange, asked: Asked) -> Weight:
+        """Return the tokens of a request."""
+        marked = any(b"cache_control" in part for part in exchange.original)
+        marked = marked or len(exchange.original) > 1 or bool(exchange.coding)
+        return self.scales.weigh(exchange.wire, asked, marked=marked)
+
+    def _findings(self, exchange: Exchange, asked: Asked) -> list[dict[str, Any]]:
+        """Return what `ctxmem.check` finds in a request; without texts unless they are shown."""
+        found = self._inspector.inspect(exchange.wire, asked)
+        return [finding_facts(one, texts=self.settings.show_text) for one in found[:_MOST_FINDINGS]]
+
+    # Prefixes -------------------------------------------------------------------------------------
+
+    def _compare(self, exchange: Exchange, asked: Asked, weight: Weight) -> None:
+        """Say what of a request could be read from the cache of the conversation's one before."""
+        key = exchange.tenant.encode()[:64]
+        first = weight.marks[0] if weight.marks else b""
+        family = hashlib.blake2b(
+            exchange.wire.name.encode() + first, key=key, digest_size=12
+        ).digest()
+        chats = self._families.setdefault(family, [])
+        self._families.move_to_end(family)
+        now = _Chat(
+            asked.model,
+            fingerprint({"tools": asked.tools}) or b"",
+            fingerprint({"system": asked.system}) or b"",
+            weight.marks,
+            weight.total,
+        )
+        shared = [_shared(chat.marks, now.marks) for chat in chats]
+        best = max(range(len(chats)), key=lambda i: (shared[i], i), default=-1)
+        facts = exchange.facts
+        facts.setdefault("conversation", f"{family.hex()}")
+        if best >= 0:
+            before = chats.pop(best)
+            reused, broken = _reused(before, now, weight, shared[best])
+            facts["prefix_reused"], facts["prefix_broken"] = reused, broken
+            if broken and shared[best] < len(before.marks):
+                facts["prefix_broken_at"] = shared[best]
+            goes_on = shared[best] == len(before.marks)
+            if not goes_on and len(before.marks) > len(now.marks):
+                chats.append(before)  # another branch, which may go on
+        chats.append(now)
+        del chats[:-_MOST_CHATS]
+        while len(self._families) > _MOST_FAMILIES:
+            self._families.popitem(last=False)
+
+    # The audit ------------------------------------------------------------------------------------
+
+    def _remember(self, exchange: Exchange, reply: Reply | None) -> None:
+        body = b"".join(exchange.original) if not exchange.coding else b""
+        if not body or len(body) > _MOST_LOGGED_BYTES >> 2:
+            return
+        usage = exchange.facts.get("usage")
+        self._log.append((body, str(exchange.facts["conversation"]), usage))
+        self._logged += len(body)
+        while self._logged > _MOST_LOGGED_BYTES or len(self._log) > _MOST_LOGGED:
+            self._logged -= len(self._log.popleft()[0])
+
+    def audit(self) -> Any:
+        """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""
+        from ctxmem.auditing import audit
+
+        with self._lock:
+            held = list(self._log)
+        return audit([_record(*one) for one in held], near=False)
+
+
+def _record(body: bytes, conversation: str, usage: dict[str, Any] | None) -> dict[str, Any]:
+    record = {"request": json.loads(body), "session_id": conversation}
+    if usage:
+        record["usage"] = {
+            "prompt_tokens": usage["input"],
+            "completion_tokens": usage["output"],
+            "prompt_tokens_details": {"cached_tokens": usage["cached"]},
+        }
+    return record
+
+
+def usage_facts(reply: Reply) -> dict[str, int]:
+    """Return the tokens that a provider reports; what it does not say is 0."""
+    usage = reply.usage
+    if usage is None:
+        return {}
+    return {
+        "input": usage.input or 0,
+        "cached": usage.cached or 0,
+        "written": usage.written or 0,
+        "output": usage.output or 0,
+    }
+
+
+def finding_facts(finding: Finding, *, texts: bool = False) -> dict[str, Any]:
+    """Return a finding as plain data; what quotes a message has its words only with `texts`."""
+    return {
+        "kind": finding.kind,
+        "count": 1,
+        "index": finding.index,
+        "refused": finding.rule is not None,
+        "advice": finding.detail if texts or finding.rule is not None else "",
+    }
+
+
+def _shared(before: list[bytes], now: list[bytes]) -> int:
+    count = 0
+    for one, other in zip(before, now, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _reused(before: _Chat, now: _Chat, weight: Weight, shared: int) -> tuple[int, str]:
+    """Return the tokens of the common prefix, and what ended it: "" if nothing did.
+
+    Tools are sent before the system message, and that before the conversation.
+    """
+    tools, system = weight.head
+    if before.model != now.model:
+        return 0, "model"
+    if before.tools != now.tools:
+        return 0, "tools"
+    if before.system != now.system:
+        return tools, "system"
+    reused = tools + system + sum(weight.messages[:shared])
+    return reused, "" if shared == len(before.marks) else "message"
