@@ -466,7 +466,7 @@ REPLIES = st.lists(PARTS, max_size=4).map(lambda parts: sorted(parts, key=order)
 
 
 @pytest.mark.parametrize("wire", WIRES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     scripts=st.lists(REPLIES, min_size=1, max_size=5),
     cut=st.booleans(),
