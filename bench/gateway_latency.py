@@ -248,8 +248,8 @@ def show(report: dict[str, Any]) -> None:
     print(f"gateway, mode {report['mode']}, {CONNECTIONS} connections")
     print(", ".join(f"{name} {value}" for name, value in report["versions"].items()), "\n")
     most50, most99 = REACH[report["mode"]]
-    print(f"added to an upstream of {1000 * report['delay']:.0f} ms, in ms "
-          f"(reach: {most50:g} / {most99:g}); median (lowest to highest) of {report['rounds']}")  # fmt: skip
+    print(f"added to an upstream of {1000 * report['delay']:.0f} ms, in ms (reach: {most50:g} / "
+          f"{most99:g}); median (lowest to highest) of {report['rounds']}")  # fmt: skip
     for name, row in report["added"].items():
         print(f"  {name:>7}  p50 {_spread(row['p50'])}   p99 {_spread(row['p99'])}   "
               f"n {row['requests']}, {row['rate']:.0f} requests a second")  # fmt: skip
@@ -258,8 +258,8 @@ def show(report: dict[str, Any]) -> None:
         print(f"  {name:>7}  {_spread(row['milliseconds'])} ms   "
               f"{row['requests_a_core']:.0f} requests a second a core")  # fmt: skip
     sizes = report["memory"]["megabytes"]
-    print(f"\nresident memory over {report['memory']['requests']} requests: "
-          f"{sizes[0]} MB before, {sizes[-1]} MB after ({', '.join(map(str, sizes))})")  # fmt: skip
+    print(f"\nresident memory in MB over {report['memory']['requests']} requests: "
+          f"{', '.join(map(str, sizes))}")  # fmt: skip
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -6,6 +6,7 @@ A round is a list of parts, in order: ("text", text), ("think", text), ("recall"
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 from provider_rules import problems
 
+from ctxmem.gateway.recalling import Incoming, Recalling
 from ctxmem.gateway.relay import BrokenOff
 from ctxmem.memory import tool
 
@@ -401,3 +403,39 @@ class Upstream:
             headers["content_length"] = str(len(data))
         self.bodies.append(Given(parts, kind, **headers))
         return self.bodies[-1]
+
+
+# A client's request ------------------------------------------------------------------------------
+
+LOOK = [("think", "Hm."), ("text", "Let me look."), ("recall", {"page": "p1"})]
+SAID = [("think", "So."), ("text", "Port 8443, naïve.")]
+BESIDE = [("text", "é€😀"), ("recall", {"page": "p1"}), ("tool", {"k": "ü"})]
+PAGE = "[p1] the port is 8443"
+
+
+def run(
+    upstream: Upstream,
+    *,
+    answer: Any = None,
+    keep: Any = None,
+    tools: int = 1,
+    most: int = 1 << 20,
+    facts: dict[str, Any] | None = None,
+) -> tuple[Incoming, bytes, Recalling]:
+    """Return the reply that the client of an upstream's script gets."""
+
+    async def all_of() -> tuple[Incoming, bytes, Recalling]:
+        recalling = Recalling(
+            upstream.wire,
+            request(upstream.wire, stream=upstream.streams, tools=tools),
+            upstream.send,
+            answer or (lambda call: PAGE),
+            keep or (lambda ids, text: None),
+            most,
+            facts if facts is not None else {},
+        )
+        reply = await recalling.reply(upstream.next())
+        got = b"".join([part async for part in reply.parts()])
+        return reply, got, recalling
+
+    return asyncio.run(all_of())

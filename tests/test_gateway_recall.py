@@ -6,28 +6,33 @@ import asyncio
 import json
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_rules import problems
 from recall_clients import seen
-from recall_rounds import CLIENTS, WIRES, Given, Round, Upstream, failing, request, stream, whole
+from recall_rounds import (
+    BESIDE,
+    CLIENTS,
+    LOOK,
+    PAGE,
+    SAID,
+    WIRES,
+    Given,
+    Round,
+    Upstream,
+    request,
+    run,
+    stream,
+    whole,
+)
 
-from ctxmem.errors import StoreError
 from ctxmem.gateway.answering import NO_ROOM, Room, Waiting
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.offering import offered, with_recall
-from ctxmem.gateway.recalling import Incoming, Recalling
-from ctxmem.gateway.relay import BrokenOff, UpstreamError
+from ctxmem.gateway.recalling import Recalling
 from ctxmem.gateway.wire import wire_of
 from ctxmem.gateway.wire.frames import Frames
-
-LOOK = [("think", "Hm."), ("text", "Let me look."), ("recall", {"page": "p1"})]
-SAID = [("think", "So."), ("text", "Port 8443, naïve.")]
-BESIDE = [("text", "é€😀"), ("recall", {"page": "p1"}), ("tool", {"k": "ü"})]
-PAGE = "[p1] the port is 8443"
 
 
 def order(part: tuple[str, Any]) -> int:
@@ -68,34 +73,6 @@ def after_tools(wire: str, final: dict[str, Any]) -> dict[str, Any]:
         {"role": "tool", "tool_call_id": one["id"], "content": "seen"} for one in said["tool_calls"]
     ]
     return {**made, "messages": [*made["messages"], said, *results]}
-
-
-def run(
-    upstream: Upstream,
-    *,
-    answer: Any = None,
-    keep: Any = None,
-    tools: int = 1,
-    most: int = 1 << 20,
-    facts: dict[str, Any] | None = None,
-) -> tuple[Incoming, bytes, Recalling]:
-    """Return the reply that the client of an upstream's script gets."""
-
-    async def all_of() -> tuple[Incoming, bytes, Recalling]:
-        recalling = Recalling(
-            upstream.wire,
-            request(upstream.wire, stream=upstream.streams, tools=tools),
-            upstream.send,
-            answer or (lambda call: PAGE),
-            keep or (lambda ids, text: None),
-            most,
-            facts if facts is not None else {},
-        )
-        reply = await recalling.reply(upstream.next())
-        got = b"".join([part async for part in reply.parts()])
-        return reply, got, recalling
-
-    return asyncio.run(all_of())
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -164,6 +141,47 @@ def test_a_stream_makes_the_message_that_a_whole_reply_is(wire: str, name: str) 
     assert "fault" not in recalling.facts
     assert len(rounds) == upstream.given
     assert all(body.closed for body in upstream.bodies)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_events_of_all_rounds_are_numbered_on(name: str) -> None:
+    _, got, _ = run(Upstream("responses", list(SCRIPTS[name]), streams=True))
+    events = [frame.event or {} for frame in Frames(1 << 20).feed(got)]
+    assert list(range(len(events))) == [event["sequence_number"] for event in events]
+    kinds = [event["type"] for event in events]
+    assert 1 == kinds.count("response.created") == kinds.count("response.in_progress")
+    items = [one for one in events if one["type"] == "response.output_item.done"]
+    assert list(range(len(items))) == [one["output_index"] for one in items]
+    assert [one["item"] for one in items] == events[-1]["response"]["output"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_message_begins_and_ends_once(name: str) -> None:
+    _, got, _ = run(Upstream("anthropic", list(SCRIPTS[name]), streams=True))
+    events = [frame.event or {} for frame in Frames(1 << 20).feed(got)]
+    kinds = [event["type"] for event in events if event["type"] != "ping"]
+    assert ["message_start", "message_delta", "message_stop"] == [*kinds[:1], *kinds[-2:]]
+    assert 3 == sum(kind.startswith("message") for kind in kinds)
+    starts = [one["index"] for one in events if one["type"] == "content_block_start"]
+    stops = [one["index"] for one in events if one["type"] == "content_block_stop"]
+    assert list(range(len(starts))) == starts == stops
+    # Each round's upstream sent a ping.
+    assert len(SCRIPTS[name]) == len(events) - len(kinds)
+
+
+@pytest.mark.parametrize("usage", [False, True])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_completion_ends_once(name: str, usage: bool) -> None:
+    rounds = list(SCRIPTS[name])
+    _, got, _ = run(Upstream("chat", rounds, streams=True, usage=usage))
+    frames = [one for one in Frames(1 << 20).feed(got) if not one.raw.startswith(b":")]
+    assert [len(frames) - 1] == [n for n, frame in enumerate(frames) if frame.done]
+    events = [frame.event or {} for frame in frames[:-1]]
+    assert {("chatcmpl-1", 1001, "m-1")} == {(e["id"], e["created"], e["model"]) for e in events}
+    ends = [e for e in events if e["choices"] and e["choices"][0]["finish_reason"]]
+    assert 1 == len(ends)
+    assert usage == any(e.get("usage") is not None for e in events)
+    assert events[-1 - usage] == ends[0]
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -332,6 +350,11 @@ def test_a_result_beside_the_clients_calls_waits_for_its_next_request(
     name = "input" if wire == "responses" else "messages"
     assert [] == problems(again[name], {"chat": "openai"}.get(wire, wire))
     assert text in json.dumps(again[name][-1]).encode().decode("unicode_escape")
+    exchange = exchange_of(wire, sent)
+    exchange.notes["room"] = Room(60, len)
+    without = (with_recall(exchange, None, waiting) or b"").decode()
+    assert NO_ROOM in without
+    assert "You called" not in without
     if wire == "anthropic":
         kinds = [block["type"] for block in again[name][-1]["content"]]
         assert ["tool_result", "text"] == kinds
@@ -429,161 +452,6 @@ def test_what_follows_fits_the_room(wire: str) -> None:
     assert "lines do not fit" in text
     # 300 less what was said, of 10 or 11 tokens by its usage, and what is beside a result
     assert 200 < text.count("word") * len("word\n") < 300 - 10 - 16
-
-
-# Faults -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize("wire", WIRES)
-def test_an_answer_that_fails_is_a_result_that_says_so(wire: str, streams: bool) -> None:
-    def locked(_: dict[str, Any]) -> str:
-        raise StoreError("database is locked: hidden text")
-
-    upstream = Upstream(wire, [Round(LOOK), Round(SAID)], streams=streams)
-    _, got, recalling = run(upstream, answer=locked)
-    assert {"recall_calls": 1, "fault": "recall"} == recalling.facts
-    assert "recall failed (StoreError)" in json.dumps(upstream.requests)
-    assert "hidden" not in json.dumps(upstream.requests)
-    assert "Port 8443" in json.dumps(seen(wire, got, streams))
-
-
-@pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize("wire", WIRES)
-def test_a_result_that_is_refused_is_sent_once_more_without_its_text(
-    wire: str, streams: bool
-) -> None:
-    refused = failing(413, {"message": "too long"})
-    upstream = Upstream(wire, [Round(LOOK), refused, Round(SAID)], streams=streams)
-    _, got, _ = run(upstream)
-    first, second = upstream.requests
-    assert PAGE in json.dumps(first)
-    assert PAGE not in json.dumps(second)
-    assert "does not fit" in json.dumps(second)
-    assert "Port 8443" in json.dumps(seen(wire, got, streams))
-
-
-@pytest.mark.parametrize("wire", WIRES)
-def test_an_error_of_a_further_request_is_the_replys(wire: str) -> None:
-    error = {"type": "overloaded_error", "message": "busy now"}
-    busy = failing(529, error)
-    reply, got, _ = run(Upstream(wire, [Round(LOOK), busy]))
-    assert (529, {"type": "error", "error": error}) == (reply.status_code, json.loads(got))
-
-
-@pytest.mark.parametrize("wire", WIRES)
-def test_an_error_of_a_further_request_is_an_event_of_the_stream(wire: str) -> None:
-    error = {"type": "overloaded_error", "message": "busy now"}
-    busy = failing(529, error)
-    _, got, _ = run(Upstream(wire, [Round(LOOK), busy], streams=True))
-    if wire == "responses":
-        final = seen(wire, got, True)
-        assert ("failed", "busy now") == (final["status"], final["error"]["message"])
-        assert ["reasoning", "message"] == [item["type"] for item in final["output"]]
-    else:
-        with pytest.raises((openai.APIError, anthropic.APIStatusError), match="busy now"):
-            seen(wire, got, True)
-
-
-@pytest.mark.parametrize("wire", WIRES)
-@pytest.mark.parametrize("at", [0, 1])
-def test_a_stream_that_is_cut_ends_as_one(wire: str, at: int) -> None:
-    upstream = Upstream(wire, [Round(LOOK), Round(SAID)], streams=True, size=50, cut=at)
-    with pytest.raises(BrokenOff):
-        run(upstream)
-    assert all(body.closed for body in upstream.bodies)
-
-
-@pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize("wire", WIRES)
-def test_what_cannot_be_put_together_ends_as_a_cut_and_is_counted(wire: str, streams: bool) -> None:
-    strange = Given([b"<html>"], "text/html")
-    upstream = Upstream(wire, [Round(LOOK), strange], streams=streams)
-    facts: dict[str, Any] = {}
-    with pytest.raises((UpstreamError, BrokenOff)):
-        run(upstream, facts=facts)
-    assert "recall" == facts["fault"]
-
-
-@pytest.mark.parametrize("wire", WIRES)
-def test_events_that_cannot_be_read_go_through(wire: str) -> None:
-    strange = b'data: {"type": []}\n\ndata: {"index": {}, "output_index": {}}\n\n'
-    strange += b'data: {"choices": [{"delta": {"tool_calls": [{"index": []}]}}]}\n\n'
-    broken = b'data: {"choices": [\n\n: \xff\n\nid: 7\nretry: 5\n\ndata: [1]\n\n' + strange
-    data = broken + stream(wire, Round(LOOK, number=1)) + b"data: {"
-
-    async def through() -> bytes:
-        recalling = Recalling(wire, request(wire), None, None, None, 1 << 20)
-        reply = await recalling.reply(Given([data]))
-        return b"".join([part async for part in reply.parts()])
-
-    assert data == asyncio.run(through())
-
-
-@pytest.mark.parametrize("wire", WIRES)
-def test_an_event_that_is_too_long_goes_through(wire: str) -> None:
-    parts = [b"data: {" + b" " * 600, b" " * 600, b'"type": "x"}\n\n', b"data: [DONE]\n\n"]
-
-    async def through() -> list[bytes]:
-        recalling = Recalling(wire, request(wire), None, None, None, 1000)
-        reply = await recalling.reply(Given(list(parts)))
-        return [part async for part in reply.parts()]
-
-    got = asyncio.run(through())
-    assert b"".join(parts) == b"".join(got)
-    assert parts[2:] == got[-2:]
-
-
-@pytest.mark.parametrize("wire", WIRES)
-def test_a_reply_that_is_too_long_goes_through(wire: str) -> None:
-    upstream = Upstream(wire, [Round([*SAID, *LOOK])], size=100)
-    _, got, _ = run(upstream, most=300)
-    assert b"".join(upstream.bodies[0].body) == got
-
-
-@pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize("wire", WIRES)
-def test_replies_with_a_content_coding_are_read(wire: str, streams: bool) -> None:
-    upstream = Upstream(wire, [Round(LOOK), Round(SAID)], streams=streams, gzip=True)
-    reply, got, _ = run(upstream)
-    assert "" == reply.header(b"content-encoding")
-    assert "Port 8443" in json.dumps(seen(wire, got, streams))
-
-
-@pytest.mark.parametrize("wire", WIRES)
-def test_a_client_that_leaves_ends_the_further_request(wire: str) -> None:
-    upstream = Upstream(wire, [Round(LOOK), Round(SAID)], streams=True)
-    asked, left = asyncio.Event(), []
-
-    async def slow(data: bytes) -> Incoming:
-        asked.set()
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            left.append("while it waited")
-            raise
-        return await upstream.send(data)
-
-    async def leave() -> None:
-        recalling = Recalling(wire, request(wire), slow, lambda _: "x", None, 1 << 20)
-        reply = await recalling.reply(upstream.next())
-
-        async def read() -> None:
-            try:
-                async for _ in reply.parts():
-                    pass
-            finally:
-                await reply.aclose()
-
-        task = asyncio.ensure_future(read())
-        await asked.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(leave())
-    assert ["while it waited"] == left
-    assert upstream.bodies[0].closed
 
 
 # Any script ---------------------------------------------------------------------------------------

@@ -324,3 +324,14 @@ def test_what_the_upstream_refuses_with_the_tool_is_sent_as_the_client_wrote_it(
         assert "Plain." == text_of(wire, Conversation(wire, url, False).ask("Which port?"))
         assert [400, 200] == [record.status for record in upstream.records]
     assert "refused" == stage.finished[0][0].why
+
+
+def test_a_further_request_is_not_taken_for_the_first_one_again() -> None:
+    with Upstream(App(script=[*TWICE, "So."])) as upstream, served(upstream, Stage()) as url:
+        talk = Conversation("anthropic", url, False)
+        talk.client = talk.client.with_options(
+            default_headers={"idempotency-key": "once", "x-mine": "kept"}
+        )
+        talk.ask("Which port?")
+        sent = [(one.header("idempotency-key"), one.header("x-mine")) for one in upstream.records]
+        assert [("once", "kept"), ("", "kept"), ("", "kept")] == sent

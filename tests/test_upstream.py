@@ -609,10 +609,11 @@ def test_scripts_by_key_and_by_number_of_the_call():
 
 
 def test_a_tool_loop_ends_with_what_the_tool_said():
-    with Upstream(App(script=ToolLoop("look", [{"at": 1}]))) as upstream:
-        call = post(upstream, MESSAGES, messages(tools=[LOOK])).json()["content"][0]
+    with Upstream(App(script=ToolLoop([ToolCall("look", {"at": 1})]))) as upstream:
+        said = post(upstream, MESSAGES, messages(tools=[LOOK])).json()["content"]
+        call = said[-1]
         answer = user({"type": "tool_result", "tool_use_id": call["id"], "content": "a cat"})
-        again = messages(HI, assistant(call), answer, tools=[LOOK])
+        again = messages(HI, assistant(*said), answer, tools=[LOOK])
         assert "a cat" in post(upstream, MESSAGES, again).json()["content"][0]["text"]
 
 

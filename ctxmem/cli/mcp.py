@@ -13,6 +13,7 @@ from typing import Any
 
 from ctxmem.cli.reading import DONE, INTERRUPTED, whole
 from ctxmem.errors import InputError, MissingExtraError
+from ctxmem.gateway.store_path import default_store
 from ctxmem.report import visible
 
 TOKEN = "CTXMEM_MCP_TOKEN"
@@ -28,8 +29,16 @@ def add_to(commands: Any) -> None:
         "standard input and output, or with --http on an address. Nothing is written to the store.",
         epilog=f"A token may also be given in the variable {TOKEN}.",
     )
-    mcp.add_argument("--store", metavar="PATH", default="ctxmem.db", help="(ctxmem.db)")
+    mcp.add_argument(
+        "--store", metavar="PATH", default=default_store(), help="(that of ctxmem serve)"
+    )
     mcp.add_argument("--tenant", metavar="T", help="whose sessions (default, or the only tenant)")
+    mcp.add_argument(
+        *("--key-env",),
+        metavar="NAME",
+        help="the variable with the key that a client of ctxmem serve uses, whose sessions are "
+        "read then",
+    )
     mcp.add_argument("--session", metavar="S", help="the session where a client names none")
     mcp.add_argument(
         "--budget", metavar="N", type=whole, default=128_000, help="of the window (128_000)"
@@ -60,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     reader = SessionReader(
         arguments.store,
-        tenant=arguments.tenant,
+        tenant=_tenant(arguments),
         session=arguments.session,
         budget=arguments.budget,
         counter=arguments.counter,
@@ -79,6 +88,28 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         reader.close()
     return DONE
+
+
+def _tenant(arguments: argparse.Namespace) -> str | None:
+    """Return the tenant that is named, or that a key makes in the gateway; None: neither."""
+    if arguments.key_env is None:
+        return None if arguments.tenant is None else str(arguments.tenant)
+    from ctxmem.gateway.security import tenants_of
+    from ctxmem.protocols import ManagedStore
+    from ctxmem.stores import open_store
+
+    key = os.environ.get(arguments.key_env, "")
+    if arguments.tenant is not None or not key:
+        wrong = "--tenant is given too" if key else "the variable is empty"
+        raise InputError(f"--key-env {arguments.key_env}: {wrong}")
+    if not os.path.exists(arguments.store):
+        raise InputError(f"{arguments.store} is not there yet: no client used the key so far")
+    store = open_store(arguments.store)
+    known = set(store.tenants()) if isinstance(store, ManagedStore) else set()
+    found = next((one for one in tenants_of(key, arguments.store) if one in known), None)
+    if found is None:
+        raise InputError(f"no sessions in {arguments.store} are of the key in {arguments.key_env}")
+    return found
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -6,13 +6,13 @@ import json
 import logging
 from typing import Any
 
-from ctxmem.chat.checking import check
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.repairing import repair
 from ctxmem.chat.trimming import trim_messages
 from ctxmem.errors import BudgetError, CtxmemError
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.observing import Observe, finding_facts, in_one_list
+from ctxmem.gateway.inspecting import in_one_list, refused
+from ctxmem.gateway.observing import Observe, finding_facts
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.windows import window_of
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
@@ -92,15 +92,13 @@ class Guard:
         """Return what was repaired of what the provider refuses, and the messages then."""
         given, provider = in_one_list(asked), exchange.wire.provider
         model = asked.model or None
-        refused = [one for one in check(given, provider=provider, model=model) if one.rule]
-        exchange.facts["findings"] = [finding_facts(one) for one in refused]
-        if not refused:
+        faults = refused(exchange.wire, asked, given)
+        if not faults:
             return [], given
         done: list[Finding] = []
         messages = repair(given, provider=provider, model=model, log=done)
         done = [one for one in done if one.repaired]
-        left = [one for one in check(messages, provider=provider, model=model) if one.rule]
-        if not done or len(left) >= len(refused):
+        if not done or len(refused(exchange.wire, asked, messages)) >= len(faults):
             exchange.why = "not repairable"
             return [], given
         return done, messages

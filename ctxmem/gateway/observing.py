@@ -6,15 +6,14 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ctxmem.chat.checking import check
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.reading import fingerprint
 from ctxmem.errors import CtxmemError
 from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.inspecting import Inspector
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.weighing import Scales, Weight
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
@@ -47,6 +46,7 @@ class Observe:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.scales = Scales(settings.counter)
+        self._inspector = Inspector()
         self._families: OrderedDict[bytes, list[_Chat]] = OrderedDict()
         self._log: deque[tuple[bytes, str, dict[str, Any] | None]] = deque()
         self._logged = 0
@@ -76,7 +76,7 @@ class Observe:
             return
         facts["tokens"], facts["exact"] = weight.parts, weight.exact
         facts["messages"] = len(asked.messages)
-        facts.setdefault("findings", [finding_facts(one) for one in self._check(exchange, asked)])
+        facts.setdefault("findings", self._findings(exchange, asked))
         with self._lock:
             self._compare(exchange, asked, weight)
             self._remember(exchange, reply)
@@ -91,16 +91,10 @@ class Observe:
         marked = marked or len(exchange.original) > 1 or bool(exchange.coding)
         return self.scales.weigh(exchange.wire, asked, marked=marked)
 
-    def _check(self, exchange: Exchange, asked: Asked) -> list[Finding]:
-        """Return what `ctxmem.check` finds in a request."""
-        previous = asked.body.get("previous_response_id")
-        return check(
-            in_one_list(asked),
-            tools=asked.tools or None,
-            provider=exchange.wire.provider,
-            model=asked.model or None,
-            previous_response_id=previous if isinstance(previous, str) else None,
-        )
+    def _findings(self, exchange: Exchange, asked: Asked) -> list[dict[str, Any]]:
+        """Return what `ctxmem.check` finds in a request; without texts unless they are shown."""
+        found = self._inspector.inspect(exchange.wire, asked)
+        return [finding_facts(one, texts=self.settings.show_text) for one in found[:_MOST_FINDINGS]]
 
     # Prefixes -------------------------------------------------------------------------------------
 
@@ -170,14 +164,6 @@ def _record(body: bytes, conversation: str, usage: dict[str, Any] | None) -> dic
     return record
 
 
-def in_one_list(asked: Asked) -> list[Any]:
-    """Return a request's messages with the system message before them, as messages."""
-    system = list(asked.system)
-    if system and isinstance(system[0], Mapping) and "role" not in system[0]:
-        system = [{"role": "system", "content": system}]
-    return [*system, *asked.messages]
-
-
 def usage_facts(reply: Reply) -> dict[str, int]:
     """Return the tokens that a provider reports; what it does not say is 0."""
     usage = reply.usage
@@ -191,14 +177,14 @@ def usage_facts(reply: Reply) -> dict[str, int]:
     }
 
 
-def finding_facts(finding: Finding) -> dict[str, Any]:
-    """Return a finding as plain data."""
+def finding_facts(finding: Finding, *, texts: bool = False) -> dict[str, Any]:
+    """Return a finding as plain data; what quotes a message has its words only with `texts`."""
     return {
         "kind": finding.kind,
         "count": 1,
         "index": finding.index,
         "refused": finding.rule is not None,
-        "advice": finding.detail,
+        "advice": finding.detail if texts or finding.rule is not None else "",
     }
 
 

@@ -62,13 +62,31 @@ class Doorkeeper:
 
     def tenant(self, headers: Headers) -> str:
         """Return the name of the tenant that a client's key makes."""
-        shown = [b"%s:%s" % (name, value) for name, value in headers if name in _KEYS]
-        made = hashlib.blake2b(b"\n".join(sorted(shown)), key=self._secret, digest_size=16)
-        return f"gateway-{made.hexdigest()}"
+        return _tenant(headers, self._secret)
 
     def digest(self, data: bytes) -> bytes:
         """Return a keyed digest of 16 bytes."""
         return hashlib.blake2b(data, key=self._secret, digest_size=16).digest()
+
+
+def tenants_of(key: str, store: str) -> list[str]:
+    """Return the names of the tenants that a client's key makes, by the ways in which it is sent.
+
+    Raises:
+        InputError: as `secret_of` does.
+    """
+    secret, value = secret_of(store), key.encode()
+    bearer = b"Bearer " + value
+    ways: list[Headers] = [[(name, value)] for name in _KEYS if name != b"authorization"]
+    ways.append([(b"authorization", bearer)])
+    ways.append([(b"authorization", bearer), (b"x-api-key", value)])
+    return [_tenant(way, secret) for way in ways]
+
+
+def _tenant(headers: Headers, secret: bytes) -> str:
+    shown = [b"%s:%s" % (name, value) for name, value in headers if name in _KEYS]
+    made = hashlib.blake2b(b"\n".join(sorted(shown)), key=secret, digest_size=16)
+    return f"gateway-{made.hexdigest()}"
 
 
 def without_token(headers: Headers) -> Headers:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.relay import Place
+from ctxmem.gateway.store_path import default_store
 from ctxmem.pricing import prices_of
 
 MODES = ("observe", "guard", "manage")
 WIRES = ("openai", "anthropic")
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
-
-
-def default_store() -> str:
-    """Return the file that conversations are kept in if no other store is named."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return str(Path(data) / "ctxmem" / "gateway.db")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Run one scenario of one driver: `python -m client_drivers DRIVER SCENARIO URL KEY`."""
+"""Run scenarios of a driver: `python -m client_drivers DRIVER URL SCENARIO=KEY ...`."""
 
 from __future__ import annotations
 
@@ -8,4 +8,5 @@ import sys
 from client_drivers.registry import run
 
 if __name__ == "__main__":
-    print(json.dumps(run(*sys.argv[1:])))
+    driver, url, *pairs = sys.argv[1:]
+    print(json.dumps(run(driver, url, dict(pair.split("=") for pair in pairs))))

@@ -21,7 +21,8 @@ DRIVERS = {
 }
 
 
-def run(driver: str, scenario: str, url: str, key: str) -> object:
-    """Return what a client got in a scenario, as JSON values."""
+def run(driver: str, url: str, keys: dict[str, str]) -> dict:
+    """Return what a client got in scenarios, each with its key, as JSON values."""
     module = importlib.import_module(f"client_drivers.{DRIVERS[driver]}")
-    return getattr(getattr(module, driver)(url, key), scenario)()
+    make = getattr(module, driver)
+    return {scenario: getattr(make(url, key), scenario)() for scenario, key in keys.items()}

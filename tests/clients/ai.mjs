@@ -1,4 +1,4 @@
-// npm `ai` with both providers: node ai.mjs PROVIDER/SCENARIO URL KEY prints what the client got.
+// npm `ai` with both providers; the variable AI_PROVIDER says which.
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, stepCountIs, streamText, tool } from "ai";
@@ -19,13 +19,12 @@ const steps = (all) =>
 const failure = (error) => ({ name: error.name, status: error.statusCode, body: error.responseBody });
 
 await main((url, key) => {
-  const [provider, scenario] = process.argv[2].split("/");
-  const model = models[provider](url, key);
+  const model = models[process.env.AI_PROVIDER](url, key);
   const shown = async (more) => {
     const { text, usage, finishReason } = await generateText({ model, prompt: QUESTION, ...more });
     return { text, usage, finishReason };
   };
-  const all = {
+  return {
     text: () => shown(),
     stream: async () => {
       const parts = [];
@@ -52,5 +51,4 @@ await main((url, key) => {
       return null;
     },
   };
-  return { [process.argv[2]]: all[scenario] };
 });

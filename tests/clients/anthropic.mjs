@@ -1,4 +1,4 @@
-// npm `@anthropic-ai/sdk`: node anthropic.mjs SCENARIO URL KEY prints what the client got as JSON.
+// npm `@anthropic-ai/sdk`.
 import Anthropic from "@anthropic-ai/sdk";
 import { PNG, QUESTION, SCHEMA, main, weather } from "./scenarios.mjs";
 

@@ -1,4 +1,4 @@
-// npm `openai`: node openai.mjs SCENARIO URL KEY prints what the client got as JSON.
+// npm `openai`.
 import OpenAI from "openai";
 import { PNG, QUESTION, SCHEMA, main, weather } from "./scenarios.mjs";
 
@@ -30,7 +30,11 @@ await main((url, key) => {
     },
     tools: () => loop(async (messages) => (await ask({ messages, tools })).choices[0].message),
     tools_stream: () =>
-      loop((messages) => client.chat.completions.stream({ model, messages, tools }).finalMessage()),
+      loop(async (messages) => {
+        const stream = client.chat.completions.stream({ model, messages, tools });
+        const { role, content, tool_calls } = await stream.finalMessage();
+        return { role, content, tool_calls };
+      }),
     image: () => {
       const image = { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } };
       return ask({ messages: [{ role: "user", content: [{ type: "text", text: "What?" }, image] }] });

@@ -9,8 +9,11 @@ export const SCHEMA = {
 };
 export const weather = ({ city }) => `${city}: sunny`;
 
+// node CLIENT.mjs URL SCENARIO=KEY ... prints what the client got in each scenario, as JSON.
 export async function main(scenarios) {
-  const [name, url, key] = process.argv.slice(2);
-  const got = await scenarios(url, key)[name]();
-  process.stdout.write(JSON.stringify(got ?? null));
+  const [url, ...pairs] = process.argv.slice(2);
+  const got = {};
+  for (const [name, key] of pairs.map((pair) => pair.split("=")))
+    got[name] = (await scenarios(url, key)[name]()) ?? null;
+  process.stdout.write(JSON.stringify(got));
 }

@@ -22,7 +22,7 @@ SCRIPTS = {
     "echo": lambda: echo,
     "thinking": lambda: [Reply([Thinking("I think."), Text("I say.")])],
     "look": lambda: [Reply([ToolCall("look", {"at": "this"})]), "Seen."],
-    "bash": lambda: ToolLoop("Bash", [{"command": "cat note.txt"}]),
+    "bash": lambda: ToolLoop([ToolCall("Bash", {"command": "cat note.txt"})]),
     "slow": lambda: [Reply("One two three four five.", pause=0.5)],
     "busy": lambda: [Failure(429, "slow down", retry_after=1), "Hello."],
     "overloaded": lambda: [Failure(529, "Overloaded")],

@@ -17,7 +17,7 @@ from ctxmem.pricing import Prices
 from . import chat_wire, messages_rules, messages_wire, openai_rules, responses_wire
 from .record import Record
 from .refusal import Refusal
-from .script import Call, Failure, Reply, Script, answer_of
+from .script import Call, Failure, Raw, Reply, Script, answer_of
 from .sending import Connection, shaped
 from .usage import Accounts, count, input_tokens
 from .wires import Ids, compact
@@ -151,6 +151,11 @@ class App:
         answer = answer_of(self.scripts.get(record.key, self.script), call)
         if isinstance(answer, Failure):
             await self._fail(call, answer, connection)
+        elif isinstance(answer, Raw):
+            await connection.start(answer.status, list(answer.headers))
+            if answer.body:
+                await connection.send(answer.body)
+            await connection.end()
         else:
             await self._reply(call, answer, connection)
 

@@ -57,7 +57,11 @@ def check_chat(body: dict) -> None:
 
 def check_responses(body: dict, items: list[dict]) -> None:
     """Refuse a Responses body that OpenAI would refuse; `items` is its whole input."""
-    _check_types(body, ResponseCreateParamsBase)
+    given = body.get("input")
+    if isinstance(given, list):
+        _check_types(body | {"input": [_filled(item) for item in given]}, ResponseCreateParamsBase)
+    else:
+        _check_types(body, ResponseCreateParamsBase)
     _check_model(body)
     if "input" not in body and "prompt" not in body:
         raise Refusal("Missing required parameter: 'input'.", param="input")
@@ -68,6 +72,28 @@ def check_responses(body: dict, items: list[dict]) -> None:
             decrypted(item["encrypted_content"])
     for text in problems(items, "responses", body["model"], in_flight_ok=False):
         raise Refusal(text, param="input")
+
+
+def _filled(item: object) -> object:
+    """Return an item of the model with the defaults of what the API lets a client leave out.
+
+    The types know parts of `output_text` in whole output messages only; npm `ai` sends them
+    without id, status and annotations. `codex` sends a reasoning's content as null.
+    """
+    if isinstance(item, dict) and item.get("type") == "reasoning":
+        return {key: value for key, value in item.items() if value is not None}
+    if not isinstance(item, dict) or item.get("role") != "assistant":
+        return item
+    content = item.get("content")
+    if not isinstance(content, list):
+        return item
+    parts = [
+        {"annotations": []} | part
+        if isinstance(part, dict) and part.get("type") == "output_text"
+        else part
+        for part in content
+    ]
+    return {"type": "message", "id": "msg_0", "status": "completed"} | item | {"content": parts}
 
 
 def _check_types(body: dict, form: object) -> None:

@@ -85,6 +85,15 @@ class Failure:
     delay: float = 0.0
 
 
+@dataclass(frozen=True)
+class Raw:
+    """Any answer at all, as a proxy or a broken server may send it."""
+
+    status: int
+    body: bytes = b""
+    headers: Sequence[tuple[str, str]] = ()
+
+
 @dataclass
 class Call:
     """A request that has passed all checks, for the script to answer.
@@ -134,11 +143,11 @@ def text_of(content: object) -> str:
     return "" if content is None else str(content)
 
 
-Answer = Reply | Failure | str
+Answer = Reply | Failure | Raw | str
 Script = Callable[[Call], Answer] | Sequence[Answer]
 
 
-def answer_of(script: Script, call: Call) -> Reply | Failure:
+def answer_of(script: Script, call: Call) -> Reply | Failure | Raw:
     """Return what a script says to a call; the last answer of a list is repeated."""
     answer = script(call) if callable(script) else script[min(call.number, len(script) - 1)]
     return Reply(answer) if isinstance(answer, str) else answer
@@ -151,21 +160,19 @@ def echo(call: Call) -> Answer:
 
 @dataclass
 class ToolLoop:
-    """Call a tool once for each of `inputs`, then say what came back."""
+    """Make calls one after another, each in a turn with a thought, then say what came back last."""
 
-    name: str
-    inputs: Sequence[dict]
-    thinking: bool = False
-    said: dict[str, int] = field(default_factory=dict)
+    calls: Sequence[ToolCall]
+    pause: float = 0.0
+    made: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, call: Call) -> Answer:
         """Answer a call; a request that does not offer the tool gets text."""
-        if self.name not in call.tools():
-            return "No tool."
         key = call.record.key or ""
-        done = self.said.get(key, 0)
-        if done < len(self.inputs):
-            self.said[key] = done + 1
-            use = ToolCall(self.name, self.inputs[done])
-            return Reply([Thinking("I look."), use] if self.thinking else [use])
-        return "The tool said: " + " ".join(call.results())
+        done = self.made.get(key, 0)
+        if done >= len(self.calls):
+            return Reply("The tool said: " + " ".join(call.results()), pause=self.pause)
+        if self.calls[done].name not in call.tools():
+            return "No tool."
+        self.made[key] = done + 1
+        return Reply([Thinking("I look."), self.calls[done]])

@@ -90,5 +90,8 @@ def named_frame(event: dict[str, Any], name: str = "") -> bytes:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Return compact JSON; halves of surrogate pairs, which deltas may hold, stay escaped."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    """Return compact JSON; where a text has half of a surrogate pair, as deltas may, in ASCII."""
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()

@@ -9,8 +9,6 @@ from ctxmem.gateway.wire.chat_stream import ChatTurn
 from ctxmem.gateway.wire.responses_stream import ResponsesTurn
 from ctxmem.gateway.wire.rounds import Turn
 
-_SAID_BY_MODELS = frozenset(("function_call", "custom_tool_call", "reasoning"))
-
 TURNS: dict[str, type[Turn]] = {
     "chat": ChatTurn,
     "responses": ResponsesTurn,
@@ -22,4 +20,5 @@ def is_said(message: Any) -> bool:
     """Return whether a message is the model's."""
     if not isinstance(message, dict):
         return False
-    return message.get("role") == "assistant" or message.get("type") in _SAID_BY_MODELS
+    kind = str(message.get("type"))
+    return message.get("role") == "assistant" or kind == "reasoning" or kind.endswith("_call")
