@@ -249,8 +249,9 @@ def test_reasons_faults_and_errors_are_counted():
     assert counts["errors"] == {"529": 1}
 
 
-def test_memory_is_bounded_and_what_is_older_is_in_the_sums():
-    traffic = Traffic()
+def test_memory_is_bounded_and_what_is_older_is_in_the_sums(tmp_path, monkeypatch):
+    monkeypatch.setattr(Traffic, "_write_soon", lambda self: None)
+    traffic = Traffic(folder=tmp_path)
     for number in range(CONVERSATIONS + 50):
         traffic.note(facts(f"c{number}", model=f"m{number}", passed_through=f"r{number}"))
     for _ in range(REQUESTS + 30):
@@ -263,6 +264,10 @@ def test_memory_is_bounded_and_what_is_older_is_in_the_sums():
     newest = state["conversations"][0]
     assert newest["sums"]["requests"] == REQUESTS + 30
     assert len(traffic.conversation(newest["id"])["rows"]) == REQUESTS
+    traffic.write()  # all that is held
+    files = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*/*.json")}
+    assert len(files.pop("all.json")["conversations"]) == len(files) == CONVERSATIONS
+    assert max(len(file["rows"]) for file in files.values()) == REQUESTS
     assert len(state["counts"]["models"]) <= 41  # and "other"
     assert sum(state["counts"]["passed"].values()) == CONVERSATIONS + 50
 
@@ -425,10 +430,10 @@ def test_what_is_new_is_written_within_a_second_and_not_more_often(tmp_path, mon
 
 
 def test_the_id_of_a_conversation_never_becomes_a_path(tmp_path):
-    secret = tmp_path / "secret.json"
-    secret.write_text('{"head": {}, "rows": []}')
     folder = tmp_path / "shared"
     traffic = Traffic(folder=folder)
+    head = {"id": "x", "sums": {}, "first": 0, "last": 0, "title": ""}
+    (folder / "secret.json").write_text(json.dumps({"head": head, "rows": []}))
     for id in ("../secret", "..%2fsecret", "*", "", "secret", "A" * 12, "0" * 12 + "\n"):
         assert traffic.conversation(id) is None
     assert asked(app_of(traffic), "/ctxmem/conversations/..%2f..%2fsecret.json").status_code == 404

@@ -385,12 +385,12 @@ const needed = state => {
 const audit = found => draw('audit', [found, about.audited], () => {
   if (!found) return el('p', {class: 'soft'}, about.audited ? 'The first audit is being made.'
     : 'In this mode nothing is audited.');
-  const made = [el('p', {class: 'soft'}, `The audit of the last ${many(found.exchanges, 'request')} (${many(found.tokens, 'token')}), made anew now and then${found.findings.length ? '' : ', found nothing to improve'}.`)];
+  const made = [el('p', {class: 'soft'}, `The audit of the last ${many(found.exchanges, 'request')} as the clients wrote them (${many(found.tokens, 'token')}), made anew now and then${found.findings.length ? '' : ', found nothing to improve'}.`)];
   for (const one of found.findings)
     made.push(el('div', {class: 'finding'}, el('h3', {}, about.kinds[one.kind] || one.kind),
       el('p', {class: 'soft'}, many(one.count, 'finding') +
         (one.tokens ? `, ${many(one.tokens, 'token')} (${percent(one.tokens / Math.max(1, found.tokens))} of all)` : '')),
-      one.title ? el('p', {}, el('q', {}, one.title)) : '',
+      one.title ? el('p', {}, one.title) : '',
       one.advice ? el('p', {}, one.advice) : '', one.fix ? copied(one.fix, one.kind) : ''));
   return made;
 });
