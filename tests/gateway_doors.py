@@ -44,23 +44,29 @@ COMMON = ("text", "stream", "tools", "tools_stream", "image", "retry", "refused"
 
 
 @contextlib.contextmanager
-def gateway(upstream: str, mode: str, *options: str) -> Iterator[str]:
-    """Start `ctxmem serve` as a user would, and yield its address."""
+def gateways(upstream: str, modes: Sequence[str] = MODES) -> Iterator[dict[str, str]]:
+    """Start a gateway of each mode as a user would, and yield their addresses."""
     command = [sys.executable, "-m", "ctxmem", "serve", "--upstream", upstream, "--port", "0"]
-    command += ["--mode", mode, "--store", ":memory:", *options]
+    command += ["--store", ":memory:", "--mode"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CTXMEM_OFFLINE": "1"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-    )
+    options = {"cwd": ROOT, "env": environment, "stderr": subprocess.PIPE, "text": True}
+    # All start at once, as each loads for a second or more.
+    started = {mode: subprocess.Popen([*command, mode], **options) for mode in modes}
     try:
-        yield _address(process)
+        yield {mode: _address(process) for mode, process in started.items()}
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        for process in started.values():
+            process.terminate()
+        for process in started.values():
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _address(process: subprocess.Popen) -> str:
@@ -96,8 +102,8 @@ class House:
         """Return the address behind a door, without a relay."""
         if name == "direct":
             return self.upstream.url
-        if name not in self._addresses:
-            self._addresses[name] = self._stack.enter_context(gateway(self.upstream.url, name))
+        if not self._addresses:
+            self._addresses = self._stack.enter_context(gateways(self.upstream.url))
         return self._addresses[name]
 
     def through(self, door: str, client: str, scenarios: Sequence[str], call: Call) -> dict:

@@ -10,7 +10,7 @@ import socket
 import httpx
 import openai
 import pytest
-from gateway_doors import MODES, gateway, open_house
+from gateway_doors import MODES, gateways, open_house
 from upstream.script import Failure, Raw, Reply, Text, Thinking, ToolCall
 
 PATHS = {
@@ -129,13 +129,12 @@ def test_an_upstream_that_cannot_be_reached():
     with socket.socket() as taken:  # bound and not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        for mode in MODES:
-            with gateway(url, mode) as address:
-                for path in PATHS:
-                    status, _, body, end = outcome(address, "sk-none", path)
-                    assert (502, "clean") == (status, end)
-                    error = json.loads(body)["error"]
-                    assert error["message"] and error["type"]
+        with gateways(url) as addresses:
+            for address, path in itertools.product(addresses.values(), PATHS):
+                status, _, body, end = outcome(address, "sk-none", path)
+                assert (502, "clean") == (status, end)
+                error = json.loads(body)["error"]
+                assert error["message"] and error["type"]
 
 
 MANGLED = {
