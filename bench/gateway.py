@@ -33,6 +33,7 @@ from ctxmem import _native
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.managing import Manage
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.splicing import document
 from ctxmem.gateway.wire import Wire, wire_of
 from ctxmem.pricing import MARKS_BY_ITSELF, Bill, Block, Prices, prices_of
 
@@ -211,10 +212,10 @@ def talk(rng: random.Random, number: int) -> Talk:
     system, tools = "", []
     if kind in ("agent", "long agent"):
         system, tools = prose(rng, rng.choice((300, 900))), tools_of(rng, rng.choice((3, 6)))
-        calls = min(90, rng.randrange(12, 25) * scale * (2 if kind == "long agent" else 1))
+        calls = min(60, rng.randrange(10, 20) * scale * (2 if kind == "long agent" else 1))
         steps = agent(rng, calls, min(900, 200 * scale))
     elif kind == "agent without head":
-        steps = agent(rng, min(80, rng.randrange(12, 30) * scale), 500)
+        steps = agent(rng, min(60, rng.randrange(10, 22) * scale), 500)
     elif kind == "one-shot":
         system = prose(rng, 100)
         steps = chat(rng, rng.choice((0, 0, 1)))
@@ -222,7 +223,7 @@ def talk(rng: random.Random, number: int) -> Talk:
     else:
         system = prose(rng, rng.choice((30, 400)))
         steps = chat(
-            rng, min(90, rng.randrange(10, 25) * scale * (2 if kind == "long chat" else 1))
+            rng, min(60, rng.randrange(10, 20) * scale * (2 if kind == "long chat" else 1))
         )
     return Talk(kind, number % 4 != 1, system, tools, paced(rng, steps), budget)
 
@@ -363,12 +364,13 @@ class Provider:
 
     def take(self, data: bytes, now: float) -> tuple[int, dict[str, Any]]:
         """Return the tokens of a request, and the usage that its reply reports."""
-        body = json.loads(data)
+        read = document(data, "messages")
+        head = (read.body.get("tools"), *_listed(read.body.get("system")))
+        texts = [json.dumps(part, sort_keys=True) for part in head if part]
+        texts += map(read.raw, range(len(read.elements)))
         blocks, marks = [], []
-        for part in (body.get("tools"), *_listed(body.get("system")), *body["messages"]):
-            if not part:
-                continue
-            text, marked = _bare(json.dumps(part, sort_keys=True))
+        for written in texts:
+            text, marked = _bare(written)
             blocks.append(Block(text, tokens_in(text)))
             if marked:
                 marks.append(len(blocks))
@@ -398,11 +400,8 @@ def _listed(value: Any) -> list[Any]:
 @lru_cache(maxsize=1 << 14)
 def _bare(text: str) -> tuple[str, bool]:
     """Return a part without its marks, in one form, and whether it had any."""
-    if not any(mark in text for mark in _MARKS):
-        part = json.loads(text)
-        return json.dumps(_plain(part), sort_keys=True), False
-    part = json.loads(text)
-    return json.dumps(_plain(part), sort_keys=True), True
+    marked = any(mark in text for mark in _MARKS)
+    return json.dumps(_plain(json.loads(text)), sort_keys=True), marked
 
 
 def _plain(part: Any) -> Any:
@@ -496,11 +495,11 @@ def replay(talk: Talk, number: int, row: str, rules: Any, shown: list[str], most
         outcome.told += bool(exchange.facts.get("over_account"))
         if sent is not None:
             outcome.refused += refused(rules, wire, sent, data)
-            if outcome.managed == outcome.requests // 2 and len(shown) < most:
-                shown.append(
-                    f"== {row} {talk.kind} request {outcome.requests}, {own} -> {tokens} tokens\n"
-                    + json.dumps(json.loads(sent)["messages"], indent=1)
-                )
+            late = exchange.facts["dropped"] and outcome.requests > len(talk.steps) // 2
+            if late and len(shown) < most and not any(f"#{number} " in one for one in shown):
+                title = f"== {row}, {talk.kind} #{number} , request {outcome.requests}"
+                body = json.dumps(json.loads(sent)["messages"], indent=1, ensure_ascii=False)
+                shown.append(f"{title}: {own} tokens, {tokens} of them sent\n{body}")
         finish(stage, exchange, wire, usage)
     outcome.ratio = managed.bill.cost / through.bill.cost
     stage.close()

@@ -37,12 +37,15 @@ from ctxmem.gateway.wire import Asked, Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
 from ctxmem.pricing import Block, Prices, prices_of, row_of
-from ctxmem.stores import open_store
+from ctxmem.protocols import PageStore
+from ctxmem.stores import SqliteStore, open_store
 
 ACCOUNTS = ".accounts"
 """What is behind a tenant's name in the name of the tenant that has its accounts in the store."""
 _LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}
 _FAILED = 400
+_LOCKED_SECONDS = 1.0
+"""So long a request waits for a store that another process has locked; then it passes through."""
 
 
 @dataclass(slots=True)
@@ -68,6 +71,13 @@ class _Request:
     now: float
 
 
+def _opened(store: str) -> PageStore:
+    """Return the store that is meant; requests do not wait long for a file that is locked."""
+    if store == ":memory:" or "://" in store:
+        return open_store(store)
+    return SqliteStore(store, timeout=_LOCKED_SECONDS)
+
+
 class Manage:
     """The stage of `manage`; a lock for each family of conversations, and any number of threads.
 
@@ -86,7 +96,7 @@ class Manage:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings, self._clock, self._window_of = settings, clock, window_of
-        self.store = open_store(settings.store)
+        self.store = _opened(settings.store)
         self._reader = Reader(secret_of(settings.store))
         self._conversations: dict[tuple[str, str, str], Conversations] = {}
         self._meters: dict[tuple[str, str], Meter] = {}
