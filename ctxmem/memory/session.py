@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.chat.reading import fingerprint
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import (
     ConflictError,
@@ -24,6 +23,7 @@ from ctxmem.errors import (
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool, tracing
+from ctxmem.memory.assembling import WindowAssembler
 from ctxmem.memory.cost_tracker import Outlook
 from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
@@ -35,12 +35,10 @@ from ctxmem.memory.receipts import Receipt
 from ctxmem.memory.records import RecordMaker, check_number, seconds_of
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
-from ctxmem.memory.sending import Sender, Sent
 from ctxmem.memory.session_log import SessionLog, damage_callback, write_rows
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
-from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
-from ctxmem.memory.window_parts import tokens_by_part
+from ctxmem.memory.window import MemoryStats, MemoryWindow, Page
 from ctxmem.pricing import Prices, prices_of
 from ctxmem.protocols import Deleted, Embed, OnDamage, PageStore, Policy
 from ctxmem.schema import Budget, PageId
@@ -154,7 +152,6 @@ class Memory:
         self.prices = prices_of(prices)
         self._counter = resolve(counter)
         self._meter = Meter(counter, provider)
-        self._sender = Sender(provider)
         if isinstance(head, bool) or not isinstance(head, int) or head < 0:
             raise InputError(f"head is {shown(head)}; expected a number of tokens, 0 or more")
         self.head = head
@@ -175,7 +172,6 @@ class Memory:
         self._lock = ForkSafeLock()
         self._recalled: dict[int, tuple[int, int]] = {}  # times brought back, items then
         self._known = 0  # entries that the window before the last had, too
-        self._last_index, self._index_at = 0, -1  # where the last index ends
         self._faults = self._edits = self._evictions = 0
         self._events: Counter[str] = Counter()
         self._last: MemoryWindow | None = None
@@ -199,6 +195,7 @@ class Memory:
         )
         self._session.changed = self._forget_window
         self._pages = PageReader(self._session, self._meter.count)
+        self._assembler = WindowAssembler(self._session, self._pages, self._meter, provider)
         # How the other sessions of the tenant are opened, if they are searched.
         self._others: dict[str, Memory] = {}
         self._options: dict[str, Any] = {
@@ -318,7 +315,12 @@ class Memory:
             self._evictions += len(plan.evicted)
         if new:
             self._known = plan.keep  # where the window before ended
-        window = self._assembled(plan, found)
+        window = self._assembler.window(
+            *(plan, found, self.budget, self._request),
+            known=self._known,
+            prices=self.prices,
+            exact=self._counter.exact,
+        )
         self._asked = self._clock()
         if new:
             self._session.costs.charge(
@@ -351,7 +353,7 @@ class Memory:
         free = limit - self._session.planner.tokens(plan)
         visible = self._session.planner.visible(plan)
         needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
-        if needed > free and free < RECALL_TOKENS:
+        if needed > free and free < RECALL_TOKENS and not self._session.planner.covers:
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._session.wanted}
             spare = min(needed, RECALL_TOKENS)
             continues = self._session.search.continues(query, RECALL_LEAST)
@@ -364,80 +366,6 @@ class Memory:
         block = next((one for one in entries if one.binding), None)
         held = self._session.binding.held(visible, block)
         return plan, self._session.search.recalled(query, free, held)
-
-    def _assembled(self, plan: Plan, found: Recalled | None) -> MemoryWindow:
-        """Return the window of a plan that was applied, with what was recalled for a query."""
-        state = self._state
-        messages = [entry.message for entry in state.entries]
-        volatile_from = len(messages)
-        messages += [message for _, message, _ in plan.pending]
-        notes = [note.message for note in plan.notes]
-        tokens = state.stable + sum(tokens for _, _, tokens in plan.pending)
-        tokens += sum(note.tokens for note in plan.notes)
-        events = plan.events
-        recalled: list[Page] = []
-        if found is not None:
-            recalled = [self._pages.page(page) for page in dict.fromkeys(found.pages)]
-            notes.append(found.message)
-            tokens += found.tokens
-            names = tuple(page.id for page in recalled)
-            what = ", ".join(names) or "statements that bind"
-            detail = f"{what} brought back for this call ({found.tokens:,} tokens)"
-            events = [*events, Event("recall", detail, names, -found.tokens)]
-        marks = self._breakpoints(volatile_from)
-        messages, begins = self._sender.with_notes(messages, notes, volatile_from)
-        said = (state.task, state.question, len(state.items) - 1)
-        others = [state.items[i].message for i in said if i >= 0]
-        messages = self._sender.in_one_framework(messages, others)
-        sent = Sent(messages, begins, tuple(mark for mark in marks if mark < begins))
-        accepted = self._sender.sendable(sent)
-        stable = state.stable
-        if accepted is not sent or begins < volatile_from:
-            costs = [
-                self._meter.marked(message, i, fingerprint(message))
-                for i, message in enumerate(accepted.messages)
-            ]
-            tokens, stable = sum(costs), sum(costs[: accepted.volatile_from])
-        tokens += self._request
-        return MemoryWindow(
-            messages=accepted.messages,
-            tokens=tokens,
-            budget=self.budget,
-            stable_tokens=stable + self._request,
-            volatile_from=accepted.volatile_from,
-            breakpoints=accepted.breakpoints,
-            events=tuple(events),
-            recalled=tuple(recalled),
-            exact=self._counter.exact,
-            shown=(
-                *(entry.item for entry in state.entries if entry.item >= 0),
-                *(index for index, _, _ in plan.pending),
-            ),
-            parts=tokens_by_part(state, plan, found.tokens if found else 0, tokens),
-        )
-
-    def _breakpoints(self, stable: int) -> tuple[int, ...]:
-        """Return the messages behind which a cache mark belongs.
-
-        The end of the stable part always; where it ended before, from which a provider that looks
-        only some blocks back would not find it; the end of the last index and of the head.
-        """
-        if not stable or not self.prices.marked:
-            return ()
-        entries = self._state.entries
-        head = 0
-        while head < stable and entries[head].item >= 0 and self._is_head(entries[head].item):
-            head += 1
-        if self._index_at != self._state.shorts:
-            ends = (i + 1 for i, entry in enumerate(entries) if entry.item < 0 > entry.again)
-            self._last_index, self._index_at = max(ends, default=0), self._state.shorts
-        wished = [stable, self._known, self._last_index, head]
-        marks: dict[int, None] = dict.fromkeys(mark for mark in wished if 0 < mark <= stable)
-        return tuple(sorted(mark - 1 for mark in list(marks)[: self.prices.breakpoints]))
-
-    def _is_head(self, index: int) -> bool:
-        role = self._state.items[index].turn.role
-        return role == "system" or (role == "user" and self._state.items[index].created_at == 0)
 
     # Faults ---------------------------------------------------------------------------------------
 
