@@ -1,4 +1,4 @@
-"""LlamaIndex's LLMs; they need openai before 3 and anthropic before 2."""
+"""LlamaIndex's LLMs; they need openai before 3 and anthropic before 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that stands in for OpenAI and Anthropic, and refuses what they would refuse.
+"""A server in place of OpenAI and Anthropic, which refuses what they would refuse.
 
 `server.Upstream` starts it in a thread, `python -m tests.upstream` from the command line. It
 validates every request (`messages_rules` and `openai_rules`, on top of the types that the providers
