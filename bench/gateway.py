@@ -31,9 +31,9 @@ from typing import Any
 import ctxmem
 from ctxmem import _native
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.managing import Manage
+from ctxmem.gateway.manage.managing import Manage
+from ctxmem.gateway.manage.splicing import document
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.splicing import document
 from ctxmem.gateway.wire import Wire, wire_of
 from ctxmem.pricing import MARKS_BY_ITSELF, Bill, Block, Prices, prices_of
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from provider_rules import problems
 
-from ctxmem.gateway.recalling import Incoming, Recalling
-from ctxmem.gateway.relay import BrokenOff
+from ctxmem.gateway.http.relay import BrokenOff
+from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.memory import tool
 
 CLIENTS = {

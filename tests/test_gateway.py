@@ -41,9 +41,9 @@ from starlette.routing import Route
 
 from ctxmem.gateway import app
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.guarding import Guard
-from ctxmem.gateway.observing import Observe
-from ctxmem.gateway.relay import Place, to_client, to_upstream
+from ctxmem.gateway.http.relay import Place, to_client, to_upstream
+from ctxmem.gateway.observe.guarding import Guard
+from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, family_of, wire_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctxmem.gateway.accounts import MISSES, Account, Priced
+from ctxmem.gateway.manage.accounts import MISSES, Account, Priced
 from ctxmem.pricing import PRICES, Bill, Block, row_of
 from ctxmem.traces.events import Usage
 

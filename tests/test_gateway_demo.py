@@ -14,9 +14,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from ctxmem import check
-from ctxmem.gateway.demo import _Talk
-from ctxmem.gateway.demo_script import CODING, SUPPORT, result_of
-from ctxmem.gateway.demo_upstream import StubUpstream
+from ctxmem.gateway.demo.running import _Talk
+from ctxmem.gateway.demo.script import CODING, SUPPORT, result_of
+from ctxmem.gateway.demo.upstream import StubUpstream
 
 PATHS = ("/v1/messages", "/v1/chat/completions")
 

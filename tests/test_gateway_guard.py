@@ -10,11 +10,11 @@ import pytest
 from gateways import Request, Upstream, body_of, headers_of, raw, reply, request, running
 
 import ctxmem
-from ctxmem.gateway import windows
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.guarding import Guard
+from ctxmem.gateway.observe import windows
+from ctxmem.gateway.observe.guarding import Guard
+from ctxmem.gateway.observe.windows import WINDOWS, window_of
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.windows import WINDOWS, window_of
 from ctxmem.gateway.wire import wire_of
 
 PATHS = {

@@ -14,9 +14,9 @@ from provider_rules import problems
 
 import ctxmem
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.managing import ACCOUNTS, Manage
+from ctxmem.gateway.manage.managing import ACCOUNTS, Manage
+from ctxmem.gateway.manage.splicing import document
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.splicing import document
 from ctxmem.gateway.wire import Reply, Unreadable, wire_of
 from ctxmem.pricing import PRICES
 from ctxmem.traces.events import Usage
@@ -255,7 +255,7 @@ def test_a_document_that_is_no_object_is_unreadable(data):
         document(data.encode(), "m")
 
 
-# Which conversation ---------------------------------------------------------------------------------
+# Which conversation -------------------------------------------------------------------------------
 
 
 def test_a_retry_gets_the_same_bytes():
@@ -389,7 +389,7 @@ def test_ten_thousand_interleaved_conversations_do_not_see_each_other(tmp_path: 
     assert leaks(manage(str(tmp_path / "g.db")), keys=100, conversations=10_000) == 0
 
 
-# Faults ---------------------------------------------------------------------------------------------
+# Faults -------------------------------------------------------------------------------------------
 
 
 def test_a_store_that_is_locked_raises_and_nothing_that_was_kept_is_lost(tmp_path: Path):
@@ -455,7 +455,7 @@ def test_a_damaged_store_raises_and_the_client_is_passed_through(tmp_path: Path)
         client.ask()
 
 
-# Finishing ------------------------------------------------------------------------------------------
+# Finishing ----------------------------------------------------------------------------------------
 
 
 def test_a_request_that_was_refused_is_charged_as_the_client_wrote_it():

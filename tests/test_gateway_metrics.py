@@ -23,9 +23,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import ctxmem
 from ctxmem import telemetry
-from ctxmem.gateway import logs, spans
-from ctxmem.gateway.facts import EDIT_REASONS, MODES, OTHER, WIRES, RequestFacts, Usage
-from ctxmem.gateway.metrics import METRICS, MODELS, WORDS, Metrics
+from ctxmem.gateway.telemetry import logs, spans
+from ctxmem.gateway.telemetry.facts import EDIT_REASONS, MODES, OTHER, WIRES, RequestFacts, Usage
+from ctxmem.gateway.telemetry.metrics import METRICS, MODELS, WORDS, Metrics
 from ctxmem.memory.receipts import REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -256,8 +256,8 @@ def test_a_scrape_chooses_its_format():
 
 WORKERS = """
 import os
-from ctxmem.gateway import metrics
-from ctxmem.gateway.facts import RequestFacts
+from ctxmem.gateway.telemetry import metrics
+from ctxmem.gateway.telemetry.facts import RequestFacts
 print(metrics.share_between_workers(), flush=True)
 facts = RequestFacts(wire="chat", mode="manage", status=200, seconds_added=.001, recall_calls=2,
                      bill_sent=10.0, bill_through=7.0)
@@ -308,7 +308,7 @@ def test_workers_share_their_numbers(tmp_path):
 
 
 def test_sharing_after_the_first_metric_is_refused(monkeypatch):
-    from ctxmem.gateway.metrics import share_between_workers
+    from ctxmem.gateway.telemetry.metrics import share_between_workers
 
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     with pytest.raises(RuntimeError, match="before they were shared"):

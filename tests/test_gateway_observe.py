@@ -10,11 +10,11 @@ import pytest
 from gateways import Request, Upstream, raw, reply, request, running
 
 import ctxmem
-from ctxmem.gateway import observing
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.observing import Observe
+from ctxmem.gateway.observe import observing
+from ctxmem.gateway.observe.observing import Observe
+from ctxmem.gateway.observe.weighing import unmarked
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.weighing import unmarked
 from ctxmem.gateway.wire import Reply, wire_of
 from ctxmem.tokens import Estimate
 from ctxmem.traces.events import Usage

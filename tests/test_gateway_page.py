@@ -17,16 +17,16 @@ import uvicorn
 
 from ctxmem import PRICES, audit
 from ctxmem.chat.counting import Meter
-from ctxmem.gateway import audits
-from ctxmem.gateway import traffic as traffic_module
 from ctxmem.gateway.app import create_app
-from ctxmem.gateway.audits import ExchangeLog, LastAudit
-from ctxmem.gateway.contents import Contents
-from ctxmem.gateway.conversations import Reader
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.page import document_and_policy, page_routes
+from ctxmem.gateway.manage.conversations import Reader
+from ctxmem.gateway.observe import audits
+from ctxmem.gateway.observe.audits import ExchangeLog, LastAudit
+from ctxmem.gateway.observe.contents import Contents
+from ctxmem.gateway.page import traffic as traffic_module
+from ctxmem.gateway.page.routes import document_and_policy, page_routes
+from ctxmem.gateway.page.traffic import CONVERSATIONS, DRAWN, REQUESTS, ROW, Traffic
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.traffic import CONVERSATIONS, DRAWN, REQUESTS, ROW, Traffic
 from ctxmem.memory.receipts import Receipt
 from ctxmem.traces.events import Usage
 
@@ -700,7 +700,7 @@ def test_the_page_works_by_keyboard_at_every_width(tmp_path, monkeypatch, width)
     document, policy = document_and_policy()
     driven = document.replace("</body>", f"<script>{HARNESS}</script></body>")
     monkeypatch.setattr(
-        "ctxmem.gateway.page.document_and_policy",
+        "ctxmem.gateway.page.routes.document_and_policy",
         lambda: (driven, re.sub("script-src '[^']*'", "script-src 'unsafe-inline'", policy)),
     )
     with Served(app_of(hostile_traffic(), show_text=True, mode="manage")) as served:
@@ -727,4 +727,4 @@ def test_the_empty_page_says_how_to_point_a_client_here(tmp_path):
 
 def test_the_assets_are_in_the_package():
     project = Path(__file__).parents[1] / "pyproject.toml"
-    assert '"gateway/assets/*"' in project.read_text(encoding="utf-8")
+    assert '"gateway/page/assets/*"' in project.read_text(encoding="utf-8")

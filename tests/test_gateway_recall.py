@@ -27,10 +27,10 @@ from recall_rounds import (
     whole,
 )
 
-from ctxmem.gateway.answering import NO_ROOM, Room, Waiting
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.offering import offered, with_recall
-from ctxmem.gateway.recalling import Recalling
+from ctxmem.gateway.recall.answering import NO_ROOM, Room, Waiting
+from ctxmem.gateway.recall.offering import offered, with_recall
+from ctxmem.gateway.recall.recalling import Recalling
 from ctxmem.gateway.wire import wire_of
 from ctxmem.gateway.wire.frames import Frames
 

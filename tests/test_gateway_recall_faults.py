@@ -25,8 +25,8 @@ from recall_rounds import (
 )
 
 from ctxmem.errors import StoreError
-from ctxmem.gateway.recalling import Incoming, Recalling
-from ctxmem.gateway.relay import BrokenOff, UpstreamError
+from ctxmem.gateway.http.relay import BrokenOff, UpstreamError
+from ctxmem.gateway.recall.recalling import Incoming, Recalling
 
 
 @pytest.mark.parametrize("streams", [False, True])

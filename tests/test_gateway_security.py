@@ -35,13 +35,13 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from ctxmem.errors import InputError
-from ctxmem.gateway import security
 from ctxmem.gateway.app import leaves
-from ctxmem.gateway.guarding import Guard
-from ctxmem.gateway.observing import Observe
-from ctxmem.gateway.protocol import MOST_HEAD, MOST_HEADERS
-from ctxmem.gateway.relay import Headers
-from ctxmem.gateway.security import Doorkeeper, secret_of, tenants_of
+from ctxmem.gateway.http import security
+from ctxmem.gateway.http.protocol import MOST_HEAD, MOST_HEADERS
+from ctxmem.gateway.http.relay import Headers
+from ctxmem.gateway.http.security import Doorkeeper, secret_of, tenants_of
+from ctxmem.gateway.observe.guarding import Guard
+from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.settings import Settings
 
 KEY = "sk-marker-8461"
@@ -383,7 +383,7 @@ def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, held: bytes) -> Non
 
 def test_processes_share_the_secret(tmp_path: Path) -> None:
     code = (
-        "import sys; from ctxmem.gateway.security import secret_of; "
+        "import sys; from ctxmem.gateway.http.security import secret_of; "
         "print(secret_of(sys.argv[1]).hex())"
     )
     processes = [

@@ -25,11 +25,11 @@ from starlette.testclient import TestClient
 import ctxmem
 from ctxmem import InputError, Memory, StoreError
 from ctxmem.cli import main
-from ctxmem.gateway.mcp_answers import ANSWER_CHARACTERS, PAGE_CHARACTERS
-from ctxmem.gateway.mcp_http import check_token, http_app, is_loopback, listen
-from ctxmem.gateway.mcp_server import make_server, session_uri
-from ctxmem.gateway.read_only import DryRunStore, ReadOnlyStore
-from ctxmem.gateway.session_reader import OPEN_SESSIONS, SessionReader
+from ctxmem.gateway.mcp.answers import ANSWER_CHARACTERS, PAGE_CHARACTERS
+from ctxmem.gateway.mcp.http import check_token, http_app, is_loopback, listen
+from ctxmem.gateway.mcp.read_only import DryRunStore, ReadOnlyStore
+from ctxmem.gateway.mcp.server import make_server, session_uri
+from ctxmem.gateway.mcp.session_reader import OPEN_SESSIONS, SessionReader
 from ctxmem.stores import MemoryStore, SqliteStore
 
 if sys.version_info >= (3, 11):
@@ -828,7 +828,7 @@ def test_without_the_sdk_the_error_names_the_extra(
 
 def test_neither_the_package_nor_the_command_line_imports_the_sdk():
     code = (
-        "import sys, ctxmem, ctxmem.cli; ctxmem.Memory; import ctxmem.gateway.session_reader; "
+        "import sys, ctxmem, ctxmem.cli; ctxmem.Memory; import ctxmem.gateway.mcp.session_reader; "
         "print({'mcp', 'pydantic', 'starlette', 'uvicorn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

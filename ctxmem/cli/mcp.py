@@ -61,7 +61,9 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the client leaves, or until interrupted."""
-    from ctxmem.gateway.session_reader import SessionReader  # brings Memory: for this command only
+    from ctxmem.gateway.mcp.session_reader import (
+        SessionReader,  # brings Memory: for this command only
+    )
 
     _check(arguments)
     server = _load()
@@ -79,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         _say(f"{arguments.store} is not there yet; it is read as soon as it is")
     try:
         if arguments.http:
-            _serve(import_module("ctxmem.gateway.mcp_http"), made, arguments)
+            _serve(import_module("ctxmem.gateway.mcp.http"), made, arguments)
         else:
             if sys.stdin.isatty():
                 _say("waiting for an MCP client on standard input; docs/mcp.md has configurations")
@@ -94,7 +96,7 @@ def _tenant(arguments: argparse.Namespace) -> str | None:
     """Return the tenant that is named, or that a key makes in the gateway; None: neither."""
     if arguments.key_env is None:
         return None if arguments.tenant is None else str(arguments.tenant)
-    from ctxmem.gateway.security import tenants_of
+    from ctxmem.gateway.http.security import tenants_of
     from ctxmem.protocols import ManagedStore
     from ctxmem.stores import open_store
 
@@ -166,7 +168,7 @@ def _load() -> Any:
             "ctxmem mcp needs the Model Context Protocol's SDK, version 2: pip install "
             "'ctxmem[mcp]'"
         ) from None
-    return import_module("ctxmem.gateway.mcp_server")
+    return import_module("ctxmem.gateway.mcp.server")
 
 
 def _say(text: str) -> None:

@@ -64,7 +64,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
     try:
-        from ctxmem.gateway.demo import run_demo
+        from ctxmem.gateway.demo.running import run_demo
         from ctxmem.gateway.serving import serve
         from ctxmem.gateway.settings import Settings
     except ImportError as error:

@@ -24,15 +24,10 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from ctxmem.gateway.answering import Waiting, answer_from
-from ctxmem.gateway.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
-from ctxmem.gateway.contents import question_of
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
-from ctxmem.gateway.facts import RequestFacts
-from ctxmem.gateway.offering import with_recall
-from ctxmem.gateway.recalling import Incoming, Recalling
-from ctxmem.gateway.refusals import refusal
-from ctxmem.gateway.relay import (
+from ctxmem.gateway.http.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
+from ctxmem.gateway.http.refusals import refusal
+from ctxmem.gateway.http.relay import (
     Answer,
     BrokenOff,
     Headers,
@@ -43,9 +38,14 @@ from ctxmem.gateway.relay import (
     to_client,
     to_upstream,
 )
-from ctxmem.gateway.security import Doorkeeper, without_token
+from ctxmem.gateway.http.security import Doorkeeper, without_token
+from ctxmem.gateway.observe.contents import question_of
+from ctxmem.gateway.recall.answering import Waiting, answer_from
+from ctxmem.gateway.recall.offering import with_recall
+from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.spans import begin as begin_span
+from ctxmem.gateway.telemetry.facts import RequestFacts
+from ctxmem.gateway.telemetry.spans import begin as begin_span
 from ctxmem.gateway.wire import family_of, wire_of
 
 log = logging.getLogger("ctxmem.gateway")

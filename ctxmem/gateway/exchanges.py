@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import httpx
 from httpx_sse import EventSource
 
-from ctxmem.gateway.spans import RequestSpan
+from ctxmem.gateway.telemetry.spans import RequestSpan
 from ctxmem.gateway.wire import Asked, Reply, Wire
 
 _MOST_INFLATED = 128 << 20

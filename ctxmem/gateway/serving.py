@@ -24,20 +24,20 @@ from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway, create_app
-from ctxmem.gateway.audits import LastAudit
 from ctxmem.gateway.exchanges import Stage
-from ctxmem.gateway.facts import RequestFacts
-from ctxmem.gateway.guarding import Guard
-from ctxmem.gateway.logs import log_request
-from ctxmem.gateway.managing import Manage
-from ctxmem.gateway.metrics import Metrics, forget_worker, share_between_workers
-from ctxmem.gateway.observing import Observe
-from ctxmem.gateway.page import page_routes
-from ctxmem.gateway.protocol import LimitedProtocol
-from ctxmem.gateway.security import secret_of
+from ctxmem.gateway.http.protocol import LimitedProtocol
+from ctxmem.gateway.http.security import secret_of
+from ctxmem.gateway.manage.managing import Manage
+from ctxmem.gateway.observe.audits import LastAudit
+from ctxmem.gateway.observe.guarding import Guard
+from ctxmem.gateway.observe.observing import Observe
+from ctxmem.gateway.observe.windows import window_of
+from ctxmem.gateway.page.routes import page_routes
+from ctxmem.gateway.page.traffic import Traffic
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.traffic import Traffic
-from ctxmem.gateway.windows import window_of
+from ctxmem.gateway.telemetry.facts import RequestFacts
+from ctxmem.gateway.telemetry.logs import log_request
+from ctxmem.gateway.telemetry.metrics import Metrics, forget_worker, share_between_workers
 from ctxmem.pricing import prices_of, row_of
 
 _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import urlsplit
 
 from ctxmem.errors import InputError
-from ctxmem.gateway.relay import Place
+from ctxmem.gateway.http.relay import Place
 from ctxmem.gateway.store_path import default_store
 from ctxmem.pricing import prices_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ctxmem.gateway.answering import Room, Waiting
 from ctxmem.gateway.exchanges import Exchange, decoded
+from ctxmem.gateway.recall.answering import Room, Waiting
 from ctxmem.gateway.wire.frames import json_bytes
 from ctxmem.gateway.wire.reading import Asked
 from ctxmem.gateway.wire.rounds import dicts_in

@@ -22,8 +22,8 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from ctxmem import __version__
 from ctxmem.errors import CtxmemError, InputError
-from ctxmem.gateway import mcp_answers as answers
-from ctxmem.gateway.session_reader import OpenSession, SessionReader, UnknownSessionError
+from ctxmem.gateway.mcp import answers
+from ctxmem.gateway.mcp.session_reader import OpenSession, SessionReader, UnknownSessionError
 
 LOG = logging.getLogger("ctxmem.mcp")
 """Says which tool was called, how long it took and whether it failed; no text, and no names."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ctxmem.gateway.refusals import refusal
+from ctxmem.gateway.http.refusals import refusal
 from ctxmem.gateway.wire import family_of
 
 MOST_HEAD = 64 << 10

@@ -22,7 +22,7 @@ import xxhash
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.reading import fingerprint
 from ctxmem.errors import ConflictError, SessionDeletedError
-from ctxmem.gateway.accounts import Account
+from ctxmem.gateway.manage.accounts import Account
 from ctxmem.memory import Memory
 from ctxmem.protocols import PageStore
 

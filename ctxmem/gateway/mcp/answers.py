@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ctxmem.errors import InputError
-from ctxmem.gateway.session_reader import OpenSession
+from ctxmem.gateway.mcp.session_reader import OpenSession
 from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.receipts import REASONS, Receipt
 from ctxmem.memory.window import Page

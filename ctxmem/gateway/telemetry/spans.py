@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
-from ctxmem.gateway.facts import RequestFacts
+from ctxmem.gateway.telemetry.facts import RequestFacts
 from ctxmem.telemetry import failed, mark_error, tracer
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[bytes, bytes]]

@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from ctxmem import __version__
 from ctxmem.auditing.findings import KINDS
-from ctxmem.gateway.audits import LastAudit
+from ctxmem.gateway.observe.audits import LastAudit
+from ctxmem.gateway.page.traffic import Traffic
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.traffic import Traffic
 from ctxmem.memory.receipts import REASONS
 
 _HEADERS = {
@@ -140,7 +140,7 @@ def document_and_policy() -> tuple[str, str]:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("ctxmem.gateway") / "assets" / name).read_text(encoding="utf-8")
+    return (resources.files("ctxmem.gateway.page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ctxmem.gateway.relay import Headers
+from ctxmem.gateway.http.relay import Headers
 
 ERROR_HEADER = b"x-ctxmem-error"
 """Shows clients and logs that an error is the gateway's and not the provider's."""

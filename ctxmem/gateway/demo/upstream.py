@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ctxmem import count_tokens
-from ctxmem.gateway.demo_script import asked_of, reply_to
+from ctxmem.gateway.demo.script import asked_of, reply_to
 from ctxmem.pricing import PRICES, Bill, Block, Charge
 
 MODELS = {"claude-sonnet-5": "anthropic", "gpt-5": "openai"}

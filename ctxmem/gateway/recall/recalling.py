@@ -16,8 +16,8 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ctxmem.gateway.answering import NO_ROOM, Answer, Room, waiting_text
-from ctxmem.gateway.relay import BrokenOff, Headers, UpstreamError
+from ctxmem.gateway.http.relay import BrokenOff, Headers, UpstreamError
+from ctxmem.gateway.recall.answering import NO_ROOM, Answer, Room, waiting_text
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
 from ctxmem.gateway.wire.rounds import Round, Turn
 from ctxmem.gateway.wire.turns import TURNS

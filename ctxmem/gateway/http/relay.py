@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from ctxmem.gateway.sockets import Sockets
+from ctxmem.gateway.http.sockets import Sockets
 
 Headers = list[tuple[bytes, bytes]]
 Parts = AsyncIterable[bytes] | Iterable[bytes]

@@ -11,10 +11,10 @@ from ctxmem.chat.repairing import repair
 from ctxmem.chat.trimming import trim_messages
 from ctxmem.errors import BudgetError, CtxmemError
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.inspecting import in_one_list, refused
-from ctxmem.gateway.observing import Observe, finding_facts
+from ctxmem.gateway.observe.inspecting import in_one_list, refused
+from ctxmem.gateway.observe.observing import Observe, finding_facts
+from ctxmem.gateway.observe.windows import window_of
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.windows import window_of
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
 
 log = logging.getLogger("ctxmem.gateway")

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from ctxmem.errors import InputError
-from ctxmem.gateway.relay import Headers
+from ctxmem.gateway.http.relay import Headers
 from ctxmem.gateway.settings import LOOPBACK, Settings
 
 log = logging.getLogger("ctxmem.gateway")

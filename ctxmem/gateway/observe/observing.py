@@ -13,9 +13,9 @@ from ctxmem.chat.findings import Finding
 from ctxmem.chat.reading import fingerprint
 from ctxmem.errors import CtxmemError
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.inspecting import Inspector
+from ctxmem.gateway.observe.inspecting import Inspector
+from ctxmem.gateway.observe.weighing import Scales, Weight
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.weighing import Scales, Weight
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
 
 _MOST_FAMILIES = 2048  # conversations that are remembered, by their beginnings

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ctxmem.errors import InputError, PageDamageError, SessionDeletedError, StoreError
-from ctxmem.gateway.read_only import DryRunStore, ReadOnlyStore
+from ctxmem.gateway.mcp.read_only import DryRunStore, ReadOnlyStore
 from ctxmem.memory.session import Memory
 from ctxmem.memory.window import MemoryStats, MemoryWindow
 from ctxmem.protocols import ManagedStore, PageStore

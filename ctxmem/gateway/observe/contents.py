@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import parts_of
-from ctxmem.gateway.weighing import split_message
+from ctxmem.gateway.observe.weighing import split_message
 from ctxmem.gateway.wire import Asked
 
 _MOST = 1 << 15

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from ctxmem.errors import MissingExtraError
-from ctxmem.gateway.facts import OTHER, RequestFacts
+from ctxmem.gateway.telemetry.facts import OTHER, RequestFacts
 from ctxmem.telemetry import failed
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"

@@ -17,10 +17,10 @@ from typing import Any
 from ctxmem.chat import check
 from ctxmem.chat.counting import Meter
 from ctxmem.errors import BudgetError
-from ctxmem.gateway.accounts import Account, Entry, Priced
-from ctxmem.gateway.audits import ExchangeLog
-from ctxmem.gateway.contents import Contents
-from ctxmem.gateway.conversations import (
+from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.http.security import secret_of
+from ctxmem.gateway.manage.accounts import Account, Entry, Priced
+from ctxmem.gateway.manage.conversations import (
     Conversation,
     Conversations,
     Family,
@@ -28,11 +28,11 @@ from ctxmem.gateway.conversations import (
     Reader,
     unmarked,
 )
-from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.marking import Marks, client_marks, with_marks
-from ctxmem.gateway.security import secret_of
+from ctxmem.gateway.manage.marking import Marks, client_marks, with_marks
+from ctxmem.gateway.manage.splicing import Document, document, written
+from ctxmem.gateway.observe.audits import ExchangeLog
+from ctxmem.gateway.observe.contents import Contents
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.splicing import Document, document, written
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook

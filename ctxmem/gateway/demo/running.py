@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import uvicorn
 
-from ctxmem.gateway.demo_script import CODING, SUPPORT, Story, result_of, schema
-from ctxmem.gateway.demo_upstream import StubUpstream
+from ctxmem.gateway.demo.script import CODING, SUPPORT, Story, result_of, schema
+from ctxmem.gateway.demo.upstream import StubUpstream
 from ctxmem.gateway.exchanges import reply_of
 from ctxmem.gateway.serving import serve
 from ctxmem.gateway.settings import Settings

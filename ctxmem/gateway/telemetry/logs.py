@@ -10,7 +10,7 @@ import json
 import logging
 from datetime import datetime, timezone
 
-from ctxmem.gateway.facts import RequestFacts
+from ctxmem.gateway.telemetry.facts import RequestFacts
 from ctxmem.telemetry import error_type, failed
 
 log = logging.getLogger("ctxmem.gateway")

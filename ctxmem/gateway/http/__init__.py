@@ -1,0 +1,1 @@
+"""Requests and replies as bytes: limits, tokens, errors, and the connections to the upstream."""

@@ -1,0 +1,1 @@
+"""`ctxmem mcp`: the sessions of a store for clients of the Model Context Protocol."""

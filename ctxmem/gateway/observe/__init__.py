@@ -1,0 +1,1 @@
+"""The modes `observe` and `guard`: what requests hold and waste, and what would be refused."""

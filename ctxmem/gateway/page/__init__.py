@@ -1,0 +1,1 @@
+"""The page at /ctxmem/ and the sums that it shows."""

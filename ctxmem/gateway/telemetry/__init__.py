@@ -1,0 +1,1 @@
+"""The numbers of a request as metrics, spans and log records."""
