@@ -282,6 +282,11 @@ class WindowPlanner:
                 break
         return freed
 
+    def common(self, kept: int, stable: int) -> int:
+        """Return how much of a stable part the provider has, if so much of it was kept."""
+        common = min(kept, stable)
+        return self.coverage.reads(common) if self.covers else common
+
     def tokens(self, plan: Plan) -> int:
         """Return the tokens of a plan's window."""
         entries = [*self.state.entries[: plan.keep], *plan.entries, *plan.notes]

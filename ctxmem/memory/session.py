@@ -24,8 +24,8 @@ from ctxmem.errors import (
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool
+from ctxmem.memory.breakpoints import Breakpoints
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
 from ctxmem.memory.page_reader import PageReader
@@ -36,7 +36,7 @@ from ctxmem.memory.records import RecordMaker, check_number, seconds_of
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.sending import Sender, Sent
-from ctxmem.memory.session_log import SessionLog, damage_callback, write_rows
+from ctxmem.memory.session_log import SessionLog, damage_callback, exported, write_rows
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import Event, MemoryStats, MemoryWindow, Page
@@ -85,8 +85,8 @@ class Memory:
         policy: what leaves the window, and when: "auto" follows the prices; "batch" waits until
             it must, and takes out the oldest down to half the budget; "slide" takes out as little
             as it can; "covered" is as "auto", but at every call the windows so far cost no more
-            than the untrimmed history would have, unless nothing else fits the budget. A name of `ctxmem.policies`, or a `Policy`, works as "batch" and says which
-            pages go.
+            than the untrimmed history would have, unless nothing else fits the budget. A name of
+            `ctxmem.policies`, or a `Policy`, works as "batch" and says which pages go.
         tabulate_json: write JSON results with fewer tokens, every value kept.
         miss_cost: the price of a token that is needed and not in the window, in uncached tokens.
             Higher keeps more in the window.
@@ -173,8 +173,7 @@ class Memory:
         self._clock = clock
         self._lock = ForkSafeLock()
         self._recalled: dict[int, tuple[int, int]] = {}  # times brought back, items then
-        self._known = 0  # entries that the window before the last had, too
-        self._last_index, self._index_at = 0, -1  # where the last index ends
+        self._breakpoints = Breakpoints()
         self._faults = self._edits = self._evictions = 0
         self._events: Counter[str] = Counter()
         self._last: MemoryWindow | None = None
@@ -314,13 +313,13 @@ class Memory:
             self._edits += 1
             self._evictions += len(plan.evicted)
         if new:
-            self._known = plan.keep  # where the window before ended
+            self._breakpoints.known = plan.keep  # where the window before ended
         window = self._assembled(plan, found)
         self._asked = self._clock()
         if new:
             self._session.costs.charge(
                 stable=window.stable_tokens,
-                common=self._common(plan, window),
+                common=planner.common(plan.common + self._request, window.stable_tokens),
                 total=window.tokens,
                 history=(state.whole if planner.covers else state.total) + self._request,
                 cold=cold,
@@ -333,12 +332,6 @@ class Memory:
             best = [found.best] if found.best is not None else []
             self._fault(best, others=len(found.pages) - len(best))
         return replace(window, messages=list(map(copied, window.messages)))
-
-    def _common(self, plan: Plan, window: MemoryWindow) -> int:
-        """Return how much of a window the provider has, as far as this memory knows."""
-        common = min(plan.common + self._request, window.stable_tokens)
-        covers = self._session.planner.covers
-        return self._session.planner.coverage.reads(common) if covers else common
 
     def _with_recall(
         self, plan: Plan, query: str, limit: int, *, cold: bool, new: bool
@@ -381,7 +374,7 @@ class Memory:
             what = ", ".join(names) or "statements that bind"
             detail = f"{what} brought back for this call ({found.tokens:,} tokens)"
             events = [*events, Event("recall", detail, names, -found.tokens)]
-        marks = self._breakpoints(volatile_from)
+        marks = self._breakpoints.places(state, self.prices, volatile_from)
         messages, begins = self._sender.with_notes(messages, notes, volatile_from)
         said = (state.task, state.question, len(state.items) - 1)
         others = [state.items[i].message for i in said if i >= 0]
@@ -410,29 +403,6 @@ class Memory:
                 *(index for index, _, _ in plan.pending),
             ),
         )
-
-    def _breakpoints(self, stable: int) -> tuple[int, ...]:
-        """Return the messages behind which a cache mark belongs.
-
-        The end of the stable part always; where it ended before, from which a provider that looks
-        only some blocks back would not find it; the end of the last index and of the head.
-        """
-        if not stable or not self.prices.marked:
-            return ()
-        entries = self._state.entries
-        head = 0
-        while head < stable and entries[head].item >= 0 and self._is_head(entries[head].item):
-            head += 1
-        if self._index_at != self._state.shorts:
-            ends = (i + 1 for i, entry in enumerate(entries) if entry.item < 0 > entry.again)
-            self._last_index, self._index_at = max(ends, default=0), self._state.shorts
-        wished = [stable, self._known, self._last_index, head]
-        marks: dict[int, None] = dict.fromkeys(mark for mark in wished if 0 < mark <= stable)
-        return tuple(sorted(mark - 1 for mark in list(marks)[: self.prices.breakpoints]))
-
-    def _is_head(self, index: int) -> bool:
-        role = self._state.items[index].turn.role
-        return role == "system" or (role == "user" and self._state.items[index].created_at == 0)
 
     # Faults ---------------------------------------------------------------------------------------
 
@@ -507,9 +477,7 @@ class Memory:
 
     def last_at(self, number: int) -> float:
         """Return when a message was said, in seconds since 1970."""
-        check_number(number)
-        with self._lock:
-            return self._state.items[number].at
+        return self._item_at(number).at
 
     def pages(self) -> list[Page]:
         """Return all pages, in the order they were appended."""
@@ -613,6 +581,10 @@ class Memory:
                 return None
             return self._session.forget([self._item(which)])
 
+    def _item_at(self, number: int) -> Item:
+        with self._lock:
+            return self._state.items[number]
+
     def _entry(self, entry: Entry) -> int:
         self._session.catch_up()
         known = self._session.binding.ledger.entries(superseded=True)
@@ -632,22 +604,8 @@ class Memory:
 
         Raises `InputError` for the path of a folder.
         """
-        rows = self._exported()
+        rows = exported(self.messages(), self._item_at)
         return rows if path is None else write_rows(path, rows)
-
-    def _exported(self) -> Iterator[dict[str, Any]]:
-        messages = self.messages()
-        for number, message in enumerate(messages):
-            with self._lock:
-                item = self._state.items[number]
-            if message is not None:
-                yield {
-                    "number": number,
-                    "pages": [editing.page_name(page) for page in item.pages],
-                    "role": item.role,
-                    "at": item.at,
-                    "message": as_plain(message, f"message {number}"),
-                }
 
     def __contains__(self, identifier: object) -> bool:
         """Return whether the last window shows an identifier, in a message or in an index."""
