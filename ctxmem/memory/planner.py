@@ -187,10 +187,11 @@ class WindowPlanner:
         more = self._overspent
         yield Demand(optional=False, edit=True, margin=more)
         yield Demand(optional=False, edit=True, margin=2 * more)
+        yield Demand(optional=False, edit=True, terse=True)
         block = int(BLOCK_SHARE * limit)
         for part in (2, 1):
             less = block - block * part // 4
-            yield Demand(optional=False, edit=True, margin=more, less=less)
+            yield Demand(optional=False, edit=True, margin=more, terse=True, less=less)
         yield Demand(optional=False, edit=True, less=block, everything=True)
 
     def _planned(
