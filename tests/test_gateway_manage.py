@@ -141,7 +141,7 @@ def test_what_left_is_named_and_can_be_recalled():
     )
     assert "recall reads a page" in index and "row_" in index
     memory = client.exchange.notes["conversation"].memory
-    assert memory.recall("row_3", 1)[0].text == client.told[8]["content"]
+    assert client.told[8]["content"] in [page.text for page in memory.recall("row_3", 3)]
 
 
 def test_messages_that_stay_are_the_clients_own_bytes():

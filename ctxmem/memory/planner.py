@@ -187,10 +187,11 @@ class WindowPlanner:
         more = self._overspent
         yield Demand(optional=False, edit=True, margin=more)
         yield Demand(optional=False, edit=True, margin=2 * more)
+        yield Demand(optional=False, edit=True, terse=True)
         block = int(BLOCK_SHARE * limit)
         for part in (2, 1):
             less = block - block * part // 4
-            yield Demand(optional=False, edit=True, margin=more, less=less)
+            yield Demand(optional=False, edit=True, margin=more, terse=True, less=less)
         yield Demand(optional=False, edit=True, less=block, everything=True)
 
     def _planned(
@@ -281,6 +282,11 @@ class WindowPlanner:
             if freed >= excess:
                 break
         return freed
+
+    def common(self, kept: int, stable: int) -> int:
+        """Return how much of a stable part the provider has, if so much of it was kept."""
+        common = min(kept, stable)
+        return self.coverage.reads(common) if self.covers else common
 
     def tokens(self, plan: Plan) -> int:
         """Return the tokens of a plan's window."""

@@ -23,6 +23,8 @@ VERSION = 1
 _ROUNDING = 1e-6
 _SURE = 1.05
 """Prefixes have to be longer than the provider's minimum by so much to be relied on."""
+_SPENT = 0.7
+"""Of what was saved this share is spent."""
 _COUNTED_WRONG = 0.02
 """What passing a request through costs may be counted wrong by this share."""
 _MOST_MARKS = 12  # prefixes behind marks that a record of the account has
@@ -100,6 +102,14 @@ class Account:
     def trusted(self) -> bool:
         """Whether the provider reads from its cache what the row says it should."""
         return self.misses < MISSES
+
+    @property
+    def to_spend(self) -> float:
+        """What a request may cost above that of passing it through; below 0 it has to cost less.
+
+        Our counts are not those of the provider, so that not all that was saved is spent.
+        """
+        return self.saved * _SPENT if self.saved > 0 else self.saved
 
     def due(self, own: Priced, now: float) -> float:
         """Return what passing the client's own request through would cost."""

@@ -328,7 +328,7 @@ class Manage:
         limit = int(request.budget / max(1.0, account.rate))
         fits = own.tokens <= limit
         due = account.due(own, now)
-        allowance, margin = account.saved + due, account.margin(due)
+        allowance, margin = account.to_spend + due, account.margin(due)
         if not account.trusted and fits:
             return None, own, None
         marks = request.marks
