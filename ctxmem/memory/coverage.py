@@ -95,7 +95,9 @@ class Coverage:
 
     def reads(self, common: int) -> int:
         """Return the tokens that are read from the cache, of a prefix of so many that is kept."""
-        return self._read_ends[bisect_right(self._read_ends, common) - 1]
+        end = self._read_ends[bisect_right(self._read_ends, common) - 1]
+        least = self.outlook.minimum if self.outlook is not None else None
+        return end if least is None or end >= least else 0
 
     def cost(self, *, common: int, stable: int, tail: int, edited: bool = True) -> float:
         """Return what a window costs of which so many tokens are stable, and `common` were there.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from ctxmem.pricing import PRICES, Bill, Block, Charge, Prices
+from ctxmem.pricing import Bill, Block, Charge, Prices
 from ctxmem.traces.events import Usage
 
 VERSION = 1
@@ -115,9 +115,16 @@ class Account:
         """Return what passing the client's own request through would cost."""
         return self.through.quote(own.blocks, breakpoints=own.marks, now=now).cost
 
-    def cost(self, request: Priced, now: float) -> float:
-        """Return what a request would cost with what was sent before."""
-        return self.ours.quote(request.blocks, breakpoints=request.marks, now=now).cost
+    def cost(self, request: Priced, now: float, *, own: bool = False) -> float:
+        """Return what a request would cost with what was sent before.
+
+        A prefix that may be too short for the cache by the provider's count is not relied on,
+        unless the request is the client's own.
+        """
+        charge = self.ours.quote(request.blocks, breakpoints=request.marks, now=now)
+        if own or not 0 < charge.read < self.minimum():
+            return charge.cost
+        return charge.cost + (self.prices.write - self.prices.read) * charge.read
 
     def margin(self, due: float) -> float:
         """Return what a changed request has to cost less than it may, for counts that are wrong."""
@@ -230,18 +237,19 @@ class Account:
         for bill in (self.ours, self.through):
             bill._entries.update(dict.fromkeys(held, at))
 
-    def begin_like(self, other: Account) -> None:
-        """Begin with the caches of another conversation's account, and with bills of nothing."""
+    def take_over(self, other: Account) -> None:
+        """Begin with the caches and the bills of the conversation that the client left.
+
+        What was saved there is spent here only: both together keep to the law.
+        """
         if other.prices.name != self.prices.name:
             return
         self.ours._entries.update(other.ours._entries)
         self.through._entries.update(other.through._entries)
         self.marking, self.rate, self.misses = other.marking, other.rate, other.misses
-
-
-def uncached() -> Prices:
-    """Return the row by which a conversation is priced whose provider does not cache it."""
-    return PRICES["uncached"]
+        self.ours.cost, self.through.cost = other.ours.cost, other.through.cost
+        other.ours.cost = other.through.cost = 0.0
+        self.diverged = other.diverged
 
 
 def _mixed(before: float, now: float) -> float:

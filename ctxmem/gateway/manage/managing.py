@@ -306,13 +306,17 @@ class Manage:
         if version:
             records = list(self.store.read(*names, after=version - 1))
             account.restore(records[-1].payload, request.own.blocks)
-        elif conversation.fresh and conversation.like is not None:
-            account.begin_like(conversation.like)
+        elif conversation.left is not None:
+            before = conversation.left.account
+            if before is not None:
+                account.take_over(before)
+                if before.diverged:
+                    self._write(request.exchange.tenant, conversation.left, before)
         elif conversation.before:
             last = conversation.memory.last_at(conversation.before - 1)
             count = len(request.head) + conversation.before
             account.begin_warm(request.own.blocks, count, last)
-        conversation.fresh, conversation.like = False, None
+        conversation.left = None
         return account
 
     def _write(self, tenant: str, conversation: Conversation, account: Account) -> None:
@@ -357,14 +361,17 @@ class Manage:
         lawful = [
             one
             for one in choices
-            if account.within(account.cost(one[1], now) + margin * (one[0] is not None), allowance)
+            if account.within(
+                account.cost(one[1], now, own=one[0] is None) + margin * (one[0] is not None),
+                allowance,
+            )
         ]
         if lawful:
             sent = lawful[0]
         else:
             if fits:
                 choices.append((None, own))
-            sent = min(choices, key=lambda one: account.cost(one[1], now))
+            sent = min(choices, key=lambda one: account.cost(one[1], now, own=one[0] is None))
         if prices.marked and sent[1].marks and not marks.any and not marks.by_itself(prices):
             account.marking = True
         return sent[0], sent[1], window
