@@ -73,6 +73,8 @@ class Account:
         misses: requests in a row that the provider did not read from its cache as it should.
         over: requests that were dearer than they may be, because nothing else fitted the budget.
         diverged: whether anything but the client's own bytes was ever sent.
+        granted: what the tool `recall` and its calls cost, which is not counted against savings:
+            who starts the gateway asks for it.
     """
 
     prices: Prices
@@ -83,6 +85,7 @@ class Account:
     misses: int = 0
     over: int = 0
     diverged: bool = False
+    granted: float = 0.0
     _last: dict[str, Any] = field(default_factory=dict)  # of each bill: the last request's blocks
 
     def __post_init__(self) -> None:
@@ -91,7 +94,7 @@ class Account:
     @property
     def saved(self) -> float:
         """What was saved so far, in uncached input tokens."""
-        return self.through.cost - self.ours.cost
+        return self.through.cost + self.granted - self.ours.cost
 
     @property
     def last_at(self) -> float:
@@ -154,6 +157,20 @@ class Account:
         }
         return Entry(ours, through, now, sent.tokens, same, made)
 
+    def grant(self, tokens: int, now: float) -> None:
+        """Grant what the definition of a tool costs in a request that is charged next."""
+        warm = self.ours.calls and now - self.last_at <= self.prices.ttl
+        self.granted += tokens * (self.prices.read if warm else max(1.0, self.prices.write))
+
+    def add_rounds(self, entry: Entry, usage: Usage) -> None:
+        """Charge the further requests that calls of `recall` made, of which usage is the sum."""
+        cached, written = usage.cached or 0, usage.written or 0
+        plain = max(0, (usage.input or 0) - cached - written)
+        paid = self.prices.read * cached + self.prices.write * written + plain
+        more = max(0.0, paid - entry.ours.cost)
+        self.ours.cost += more
+        self.granted += more
+
     def take_back(self, entry: Entry) -> None:
         """Take back a charge: the provider did not answer."""
         self.ours.cost -= entry.ours.cost
@@ -192,6 +209,7 @@ class Account:
             "v": VERSION,
             "row": self.prices.name,
             "cost": [round(self.ours.cost, 3), round(self.through.cost, 3)],
+            "granted": round(self.granted, 3),
             "calls": self.ours.calls,
             "marking": self.marking,
             "rate": round(self.rate, 4),
@@ -215,6 +233,7 @@ class Account:
         if held["row"] != self.prices.name:
             return  # other prices: both bills begin anew
         self.ours.cost, self.through.cost = map(float, held["cost"])
+        self.granted = float(held.get("granted", 0.0))
         self.ours.calls = self.through.calls = int(held["calls"])
         self.marking, self.rate = bool(held["marking"]), float(held["rate"])
         self.misses, self.over, self.diverged = int(held["misses"]), int(held["over"]), True
