@@ -433,6 +433,7 @@ def test_a_write_that_fails_at_any_time_raises_and_the_next_request_goes_on(tmp_
                 failed += 1
             client.exchange.notes.pop("account", None)
         assert failed == 1
+        client.ask()
         assert told_to(client) == client.told
 
 

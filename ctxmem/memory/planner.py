@@ -163,13 +163,13 @@ class WindowPlanner:
         coverage, least = self.coverage, float("inf")
         coverage.begin(limit, cold=cold)
         best: Plan | None = None
+        refused: BudgetError | None = None
         for demand in self._demands(limit):
             coverage.demand = demand
             try:
                 plan = self._planned(limit, **options)
-            except BudgetError:
-                if best is None:
-                    raise
+            except BudgetError as error:
+                refused = refused or error
                 continue
             cost = coverage.cost_of(plan)
             if cost < least:
@@ -177,7 +177,9 @@ class WindowPlanner:
             self._overspent = coverage.over(cost)
             if not self._overspent:
                 break
-        assert best is not None
+        if best is None:
+            assert refused is not None
+            raise refused
         return best
 
     def _demands(self, limit: int) -> Iterator[Demand]:

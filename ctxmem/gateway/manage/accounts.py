@@ -70,6 +70,7 @@ class Account:
         prices: the row of both.
         marking: whether cache marks are set for a client that sets none.
         rate: tokens that the provider counts for one of ours.
+        fewer: tokens that the provider counted less than we did, of the last request.
         misses: requests in a row that the provider did not read from its cache as it should.
         over: requests that were dearer than they may be, because nothing else fitted the budget.
         diverged: whether anything but the client's own bytes was ever sent.
@@ -82,6 +83,7 @@ class Account:
     through: Bill = field(init=False)
     marking: bool = False
     rate: float = 1.0
+    fewer: int = 0
     misses: int = 0
     over: int = 0
     diverged: bool = False
@@ -135,7 +137,9 @@ class Account:
 
     def minimum(self) -> int:
         """Return from how many of our tokens on a prefix is cached for sure."""
-        return int(self.prices.minimum * _SURE / min(1.0, self.rate))
+        by_rate = self.prices.minimum * _SURE / min(1.0, self.rate)
+        # All that the provider counts less may be at the beginning, where the tools are.
+        return int(max(by_rate, self.prices.minimum * _SURE + self.fewer))
 
     def within(self, cost: float, allowance: float) -> bool:
         """Return whether a cost is no larger than what may be spent."""
@@ -194,6 +198,7 @@ class Account:
         if usage.input and entry.tokens >= _LEAST_TOKENS:
             rate = min(_MOST_RATE, max(_LEAST_RATE, usage.input / entry.tokens))
             self.rate = rate if rate > self.rate else _mixed(self.rate, rate)
+            self.fewer = max(0, entry.tokens - usage.input)
         if usage.written == 0 and usage.cached == 0 and entry.ours.written:
             self._not_written(entry)
         if usage.cached is None or entry.ours.read < max(1, self.prices.minimum):
@@ -213,6 +218,7 @@ class Account:
             "calls": self.ours.calls,
             "marking": self.marking,
             "rate": round(self.rate, 4),
+            "fewer": self.fewer,
             "misses": self.misses,
             "over": self.over,
             "last": self._last,
@@ -236,6 +242,7 @@ class Account:
         self.granted = float(held.get("granted", 0.0))
         self.ours.calls = self.through.calls = int(held["calls"])
         self.marking, self.rate = bool(held["marking"]), float(held["rate"])
+        self.fewer = int(held["fewer"])
         self.misses, self.over, self.diverged = int(held["misses"]), int(held["over"]), True
         self._last = held["last"]
         for bill, name, at in ((self.ours, "ours", 0), (self.through, "through", 1)):
@@ -266,6 +273,7 @@ class Account:
         self.ours._entries.update(other.ours._entries)
         self.through._entries.update(other.through._entries)
         self.marking, self.rate, self.misses = other.marking, other.rate, other.misses
+        self.fewer = other.fewer
         self.ours.cost, self.through.cost = other.ours.cost, other.through.cost
         other.ours.cost = other.through.cost = 0.0
         self.diverged = other.diverged
