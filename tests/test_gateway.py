@@ -41,7 +41,7 @@ from starlette.routing import Route
 
 from ctxmem.gateway import app
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.http.relay import Place, to_client, to_upstream
+from ctxmem.gateway.http.relay import Answer, Place, Upstreams, to_client, to_upstream
 from ctxmem.gateway.observe.guarding import Guard
 from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.settings import Settings
@@ -622,6 +622,30 @@ def test_certificates_are_checked(tmp_path: Path) -> None:
                 assert status_of(raw(gateway.port, request())) == 200
     finally:
         secure.close()
+
+
+async def test_a_reply_closed_twice_gives_its_connection_back_once(upstream: Upstream) -> None:
+    async def slowly(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na")
+        await asyncio.sleep(0.1)
+        writer.write(b"b")
+
+    upstream.handler = slowly
+    upstreams, place = Upstreams(), Place.of(upstream.url)
+
+    async def begun() -> Answer:
+        headers = [(b"host", place.netloc), (b"content-length", b"0")]
+        return await upstreams.send("POST", place, b"/v1/chat/completions", headers, [])
+
+    first = await begun()
+    assert b"".join([part async for part in first.parts()]) == b"ab"
+    await first.aclose()
+    second = await begun()  # on the connection of the first
+    await first.aclose()
+    assert b"".join([part async for part in second.parts()]) == b"ab"
+    await second.aclose()
+    assert upstream.connections == 1
+    await upstreams.close()
 
 
 def test_headers_of_one_connection_stay_on_it() -> None:
