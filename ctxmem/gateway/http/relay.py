@@ -213,7 +213,7 @@ class Upstreams:
 
         The client's patience is the only limit on how long a reply may take. A request on a
         connection that the upstream had closed meanwhile is sent again on a new one if its body
-        can be: if it is a list, or was `kept` (see `exchanges.Body`).
+        can be: if it is a list, or was `kept` (see `bodies.Body`).
 
         Raises:
             UpstreamError: there is no reply.
