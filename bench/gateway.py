@@ -423,7 +423,9 @@ def tokens_in(text: str) -> int:
 
     encode = reference("o200k_base").encode_ordinary
     part = json.loads(text)
-    parts = part if isinstance(part, list) else [part]
+    if isinstance(part, list):  # tools
+        return len(encode(text))
+    parts = [part]
     return sum(3 + sum(len(encode(said)) for said in _said(one)) for one in parts)
 
 

@@ -112,6 +112,25 @@ def test_another_worker_goes_on_with_the_stored_account(row, same):
     assert other.cost(more, late) == pytest.approx(account.cost(more, late))
 
 
+def test_what_was_saved_goes_with_the_client_and_is_spent_once():
+    account, other = Account(OPENAI), Account(OPENAI)
+    own = priced(5000)
+    account.charge(priced(2000), own, 0.0, same=False)
+    saved = account.saved
+    other.take_over(account)
+    assert (other.saved, account.saved) == (saved, 0.0)
+    assert other.to_spend == 0.7 * saved > 0
+    assert other.due(own, 1.0) < 1000  # it is read
+
+
+def test_a_prefix_that_may_be_too_short_for_the_cache_is_not_relied_on():
+    account = Account(ANTHROPIC)
+    own = priced(1040, marks=(1,))
+    account.charge(own, own, 0.0, same=True)
+    assert account.cost(own, 1.0, own=True) == pytest.approx(104)
+    assert account.cost(own, 1.0) == pytest.approx(1300)
+
+
 def test_a_record_that_is_none_is_refused_and_one_of_other_prices_begins_anew():
     with pytest.raises(ValueError, match="no account"):
         Account(OPENAI).restore(b"[1]", [])

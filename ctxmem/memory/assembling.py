@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.reading import fingerprint
+from ctxmem.memory.breakpoints import Breakpoints
 from ctxmem.memory.page_reader import PageReader
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Resident
@@ -23,7 +24,7 @@ class WindowAssembler:
     ) -> None:
         self._session, self._pages, self._meter = session, pages, meter
         self._sender = Sender(provider)
-        self._last_index, self._index_at = 0, -1  # where the last index ends
+        self.breakpoints = Breakpoints()
 
     @property
     def _state(self) -> Resident:
@@ -36,14 +37,12 @@ class WindowAssembler:
         budget: int,
         request: int,
         *,
-        known: int,
         prices: Prices,
         exact: bool,
     ) -> MemoryWindow:
         """Return the window of a plan that was applied, with what was recalled for a query.
 
-        `request` are the tokens beside the messages; `known` is how many entries the window before
-        the last had, too.
+        `request` are the tokens beside the messages.
         """
         state = self._state
         messages = [entry.message for entry in state.entries]
@@ -62,7 +61,7 @@ class WindowAssembler:
             what = ", ".join(names) or "statements that bind"
             detail = f"{what} brought back for this call ({found.tokens:,} tokens)"
             events = [*events, Event("recall", detail, names, -found.tokens)]
-        marks = self._breakpoints(volatile_from, known, prices)
+        marks = self.breakpoints.places(state, prices, volatile_from)
         messages, begins = self._sender.with_notes(messages, notes, volatile_from)
         said = (state.task, state.question, len(state.items) - 1)
         others = [state.items[i].message for i in said if i >= 0]
@@ -93,26 +92,3 @@ class WindowAssembler:
             ),
             parts=tokens_by_part(state, plan, found.tokens if found else 0, tokens),
         )
-
-    def _breakpoints(self, stable: int, known: int, prices: Prices) -> tuple[int, ...]:
-        """Return the messages behind which a cache mark belongs.
-
-        The end of the stable part always; where it ended before, from which a provider that looks
-        only some blocks back would not find it; the end of the last index and of the head.
-        """
-        if not stable or not prices.marked:
-            return ()
-        entries = self._state.entries
-        head = 0
-        while head < stable and entries[head].item >= 0 and self._is_head(entries[head].item):
-            head += 1
-        if self._index_at != self._state.shorts:
-            ends = (i + 1 for i, entry in enumerate(entries) if entry.item < 0 > entry.again)
-            self._last_index, self._index_at = max(ends, default=0), self._state.shorts
-        wished = [stable, known, self._last_index, head]
-        marks: dict[int, None] = dict.fromkeys(mark for mark in wished if 0 < mark <= stable)
-        return tuple(sorted(mark - 1 for mark in list(marks)[: prices.breakpoints]))
-
-    def _is_head(self, index: int) -> bool:
-        role = self._state.items[index].turn.role
-        return role == "system" or (role == "user" and self._state.items[index].created_at == 0)

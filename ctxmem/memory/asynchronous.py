@@ -113,6 +113,7 @@ class AsyncMemory:
     page = _awaited(Memory.page)
     pages = _awaited(Memory.pages)
     messages = _awaited(Memory.messages)
+    last_at = _awaited(Memory.last_at)
     answer = _awaited(Memory.answer)
     ledger = _awaited(Memory.ledger)
     receipts = _awaited(Memory.receipts)

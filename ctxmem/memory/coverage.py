@@ -34,6 +34,7 @@ class Demand:
         edit: whether an edit is made though the window fits.
         margin: tokens that an edit has to cost less than it may: the block of what binds, which is
             made after it, takes them.
+        terse: whether an index names the pages that left, and not what they mention.
         less: tokens that the block of what binds has to do without.
         everything: whether all leaves that may, without an index.
     """
@@ -41,6 +42,7 @@ class Demand:
     optional: bool = True
     edit: bool = False
     margin: float = 0.0
+    terse: bool = False
     less: int = 0
     everything: bool = False
 
@@ -93,9 +95,11 @@ class Coverage:
 
     def reads(self, common: int) -> int:
         """Return the tokens that are read from the cache, of a prefix of so many that is kept."""
-        return self._read_ends[bisect_right(self._read_ends, common) - 1]
+        end = self._read_ends[bisect_right(self._read_ends, common) - 1]
+        least = self.outlook.minimum if self.outlook is not None else None
+        return end if least is None or end >= least else 0
 
-    def cost(self, *, common: int, stable: int, tail: int) -> float:
+    def cost(self, *, common: int, stable: int, tail: int, edited: bool = True) -> float:
         """Return what a window costs of which so many tokens are stable, and `common` were there.
 
         The tokens are those behind the head. What the calls after it lose for sure is a part of it.
@@ -109,6 +113,9 @@ class Coverage:
         if stable + tail >= self.state.whole:  # it costs what the untrimmed history costs
             return cost
         margin = self.outlook.margin if self.outlook is not None else 0.0
+        if edited:
+            # From now on other tokens than those of the untrimmed history are between two steps.
+            margin += (self.prices.write - self.prices.read) * (self.prices.step - 1)
         return cost + margin + self._exposure(self.head + stable)
 
     def _exposure(self, stable: int) -> float:
@@ -142,7 +149,7 @@ class Coverage:
         tail = sum(tokens for _, _, tokens in plan.pending)
         tail += sum(note.tokens for note in plan.notes)
         stable = sum(entry.tokens for entry in kept)
-        return self.cost(common=plan.common, stable=stable, tail=tail)
+        return self.cost(common=plan.common, stable=stable, tail=tail, edited=plan.edited)
 
     @property
     def tail(self) -> float:

@@ -95,8 +95,9 @@ class EditPlanner:
         groups, named = self._groups(plan, entries, first)
         stable = sum(entry.tokens for entry in entries)
         spans = [self._span(entries, group, held, named, len(state.entries)) for group in groups]
+        terse = self.coverage is not None and self.coverage.demand.terse
         options: dict[str, Any] = {
-            "most_noted": int(NOTES_SHARE * limit),
+            "most_noted": 0 if terse else int(NOTES_SHARE * limit),
             "heading": self.meter.count(editing.index_heading(range(100), 100, 10000)) + 8,
             "prices": self.prices,
             "calls": schedule.horizon(self.reuse.calls),
@@ -251,7 +252,7 @@ class EditPlanner:
             self._look_at = stable + max(_PATIENCE_TOKENS, stable // _PATIENCE)
             return 0
         gone = [i for group in groups[chosen.start : chosen.units] for i in group if not held[i]]
-        return self._cut(plan, entries, gone, named, chosen, room=int(NOTES_SHARE * limit))
+        return self._cut(plan, entries, gone, named, chosen, room=options["most_noted"])
 
     def _starts(self, ends: Sequence[int], groups: Sequence[Sequence[int]]) -> list[int]:
         """Return the units that a cut may begin with: the first, and some that leave a prefix."""

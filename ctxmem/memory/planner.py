@@ -163,13 +163,13 @@ class WindowPlanner:
         coverage, least = self.coverage, float("inf")
         coverage.begin(limit, cold=cold)
         best: Plan | None = None
+        refused: BudgetError | None = None
         for demand in self._demands(limit):
             coverage.demand = demand
             try:
                 plan = self._planned(limit, **options)
-            except BudgetError:
-                if best is None:
-                    raise
+            except BudgetError as error:
+                refused = refused or error
                 continue
             cost = coverage.cost_of(plan)
             if cost < least:
@@ -177,7 +177,9 @@ class WindowPlanner:
             self._overspent = coverage.over(cost)
             if not self._overspent:
                 break
-        assert best is not None
+        if best is None:
+            assert refused is not None
+            raise refused
         return best
 
     def _demands(self, limit: int) -> Iterator[Demand]:
@@ -187,10 +189,11 @@ class WindowPlanner:
         more = self._overspent
         yield Demand(optional=False, edit=True, margin=more)
         yield Demand(optional=False, edit=True, margin=2 * more)
+        yield Demand(optional=False, edit=True, terse=True)
         block = int(BLOCK_SHARE * limit)
         for part in (2, 1):
             less = block - block * part // 4
-            yield Demand(optional=False, edit=True, margin=more, less=less)
+            yield Demand(optional=False, edit=True, margin=more, terse=True, less=less)
         yield Demand(optional=False, edit=True, less=block, everything=True)
 
     def _planned(
@@ -281,6 +284,11 @@ class WindowPlanner:
             if freed >= excess:
                 break
         return freed
+
+    def common(self, kept: int, stable: int) -> int:
+        """Return how much of a stable part the provider has, if so much of it was kept."""
+        common = min(kept, stable)
+        return self.coverage.reads(common) if self.covers else common
 
     def tokens(self, plan: Plan) -> int:
         """Return the tokens of a plan's window."""

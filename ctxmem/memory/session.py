@@ -25,7 +25,6 @@ from ctxmem.intake import read_budget
 from ctxmem.memory import editing, tool, tracing
 from ctxmem.memory.assembling import WindowAssembler
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.memory.framework_messages import as_plain
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry, Finder
 from ctxmem.memory.page_reader import PageReader
@@ -35,7 +34,7 @@ from ctxmem.memory.receipts import Receipt
 from ctxmem.memory.records import RecordMaker, check_number, seconds_of
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
-from ctxmem.memory.session_log import SessionLog, damage_callback, write_rows
+from ctxmem.memory.session_log import SessionLog, damage_callback, exported, write_rows
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import MemoryStats, MemoryWindow, Page
@@ -171,7 +170,6 @@ class Memory:
         self._clock = clock
         self._lock = ForkSafeLock()
         self._recalled: dict[int, tuple[int, int]] = {}  # times brought back, items then
-        self._known = 0  # entries that the window before the last had, too
         self._faults = self._edits = self._evictions = 0
         self._events: Counter[str] = Counter()
         self._last: MemoryWindow | None = None
@@ -314,10 +312,9 @@ class Memory:
             self._edits += 1
             self._evictions += len(plan.evicted)
         if new:
-            self._known = plan.keep  # where the window before ended
+            self._assembler.breakpoints.known = plan.keep  # where the window before ended
         window = self._assembler.window(
             *(plan, found, self.budget, self._request),
-            known=self._known,
             prices=self.prices,
             exact=self._counter.exact,
         )
@@ -325,7 +322,7 @@ class Memory:
         if new:
             self._session.costs.charge(
                 stable=window.stable_tokens,
-                common=self._common(plan, window),
+                common=planner.common(plan.common + self._request, window.stable_tokens),
                 total=window.tokens,
                 history=(state.whole if planner.covers else state.total) + self._request,
                 cold=cold,
@@ -338,12 +335,6 @@ class Memory:
             best = [found.best] if found.best is not None else []
             self._fault(best, others=len(found.pages) - len(best))
         return replace(window, messages=list(map(copied, window.messages)))
-
-    def _common(self, plan: Plan, window: MemoryWindow) -> int:
-        """Return how much of a window the provider has, as far as this memory knows."""
-        common = min(plan.common + self._request, window.stable_tokens)
-        covers = self._session.planner.covers
-        return self._session.planner.coverage.reads(common) if covers else common
 
     def _with_recall(
         self, plan: Plan, query: str, limit: int, *, cold: bool, new: bool
@@ -441,9 +432,7 @@ class Memory:
 
     def last_at(self, number: int) -> float:
         """Return when a message was said, in seconds since 1970."""
-        check_number(number)
-        with self._lock:
-            return self._state.items[number].at
+        return self._item_at(number).at
 
     def pages(self) -> list[Page]:
         """Return all pages, in the order they were appended."""
@@ -547,6 +536,10 @@ class Memory:
                 return None
             return self._session.forget([self._item(which)])
 
+    def _item_at(self, number: int) -> Item:
+        with self._lock:
+            return self._state.items[number]
+
     def _entry(self, entry: Entry) -> int:
         self._session.catch_up()
         known = self._session.binding.ledger.entries(superseded=True)
@@ -566,22 +559,8 @@ class Memory:
 
         Raises `InputError` for the path of a folder.
         """
-        rows = self._exported()
+        rows = exported(self.messages(), self._item_at)
         return rows if path is None else write_rows(path, rows)
-
-    def _exported(self) -> Iterator[dict[str, Any]]:
-        messages = self.messages()
-        for number, message in enumerate(messages):
-            with self._lock:
-                item = self._state.items[number]
-            if message is not None:
-                yield {
-                    "number": number,
-                    "pages": [editing.page_name(page) for page in item.pages],
-                    "role": item.role,
-                    "at": item.at,
-                    "message": as_plain(message, f"message {number}"),
-                }
 
     def __contains__(self, identifier: object) -> bool:
         """Return whether the last window shows an identifier, in a message or in an index."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ctxmem.chat.parts import parts_of
@@ -23,9 +23,10 @@ from ctxmem.errors import (
     SessionDeletedError,
 )
 from ctxmem.memory import encoding
+from ctxmem.memory.editing import page_name
 from ctxmem.memory.encoding import decode, encode, sendable
-from ctxmem.memory.framework_messages import restored
-from ctxmem.memory.items import Content
+from ctxmem.memory.framework_messages import as_plain, restored
+from ctxmem.memory.items import Content, Item
 from ctxmem.memory.texts import said_in, spoken_text, text_of
 from ctxmem.protocols import OnDamage, PageStore, SessionVersion, SnapshotStore
 from ctxmem.schema import PageId
@@ -209,6 +210,20 @@ class SessionLog:
             return False
         self._saved_at = self.version
         return True
+
+
+def exported(messages: Sequence[Any], item_at: Callable[[int], Item]) -> Iterator[dict[str, Any]]:
+    """Yield messages that are there as plain data, with what is known of each."""
+    for number, message in enumerate(messages):
+        if message is not None:
+            item = item_at(number)
+            yield {
+                "number": number,
+                "pages": [page_name(page) for page in item.pages],
+                "role": item.role,
+                "at": item.at,
+                "message": as_plain(message, f"message {number}"),
+            }
 
 
 def write_rows(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:

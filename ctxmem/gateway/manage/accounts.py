@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from ctxmem.pricing import PRICES, Bill, Block, Charge, Prices
+from ctxmem.pricing import Bill, Block, Charge, Prices
 from ctxmem.traces.events import Usage
 
 VERSION = 1
 _ROUNDING = 1e-6
 _SURE = 1.05
 """Prefixes have to be longer than the provider's minimum by so much to be relied on."""
+_SPENT = 0.7
+"""Of what was saved this share is spent."""
 _COUNTED_WRONG = 0.02
 """What passing a request through costs may be counted wrong by this share."""
 _MOST_MARKS = 12  # prefixes behind marks that a record of the account has
@@ -68,9 +70,12 @@ class Account:
         prices: the row of both.
         marking: whether cache marks are set for a client that sets none.
         rate: tokens that the provider counts for one of ours.
+        fewer: tokens that the provider counted less than we did, of the last request.
         misses: requests in a row that the provider did not read from its cache as it should.
         over: requests that were dearer than they may be, because nothing else fitted the budget.
         diverged: whether anything but the client's own bytes was ever sent.
+        granted: what the tool `recall` and its calls cost, which is not counted against savings:
+            who starts the gateway asks for it.
     """
 
     prices: Prices
@@ -78,9 +83,11 @@ class Account:
     through: Bill = field(init=False)
     marking: bool = False
     rate: float = 1.0
+    fewer: int = 0
     misses: int = 0
     over: int = 0
     diverged: bool = False
+    granted: float = 0.0
     _last: dict[str, Any] = field(default_factory=dict)  # of each bill: the last request's blocks
 
     def __post_init__(self) -> None:
@@ -89,7 +96,7 @@ class Account:
     @property
     def saved(self) -> float:
         """What was saved so far, in uncached input tokens."""
-        return self.through.cost - self.ours.cost
+        return self.through.cost + self.granted - self.ours.cost
 
     @property
     def last_at(self) -> float:
@@ -101,13 +108,28 @@ class Account:
         """Whether the provider reads from its cache what the row says it should."""
         return self.misses < MISSES
 
+    @property
+    def to_spend(self) -> float:
+        """What a request may cost above that of passing it through; below 0 it has to cost less.
+
+        Our counts are not those of the provider, so that not all that was saved is spent.
+        """
+        return self.saved * _SPENT if self.saved > 0 else self.saved
+
     def due(self, own: Priced, now: float) -> float:
         """Return what passing the client's own request through would cost."""
         return self.through.quote(own.blocks, breakpoints=own.marks, now=now).cost
 
-    def cost(self, request: Priced, now: float) -> float:
-        """Return what a request would cost with what was sent before."""
-        return self.ours.quote(request.blocks, breakpoints=request.marks, now=now).cost
+    def cost(self, request: Priced, now: float, *, own: bool = False) -> float:
+        """Return what a request would cost with what was sent before.
+
+        A prefix that may be too short for the cache by the provider's count is not relied on,
+        unless the request is the client's own.
+        """
+        charge = self.ours.quote(request.blocks, breakpoints=request.marks, now=now)
+        if own or not 0 < charge.read < self.minimum():
+            return charge.cost
+        return charge.cost + (self.prices.write - self.prices.read) * charge.read
 
     def margin(self, due: float) -> float:
         """Return what a changed request has to cost less than it may, for counts that are wrong."""
@@ -115,7 +137,9 @@ class Account:
 
     def minimum(self) -> int:
         """Return from how many of our tokens on a prefix is cached for sure."""
-        return int(self.prices.minimum * _SURE / min(1.0, self.rate))
+        by_rate = self.prices.minimum * _SURE / min(1.0, self.rate)
+        # All that the provider counts less may be at the beginning, where the tools are.
+        return int(max(by_rate, self.prices.minimum * _SURE + self.fewer))
 
     def within(self, cost: float, allowance: float) -> bool:
         """Return whether a cost is no larger than what may be spent."""
@@ -136,6 +160,20 @@ class Account:
             "at": now,
         }
         return Entry(ours, through, now, sent.tokens, same, made)
+
+    def grant(self, tokens: int, now: float) -> None:
+        """Grant what the definition of a tool costs in a request that is charged next."""
+        warm = self.ours.calls and now - self.last_at <= self.prices.ttl
+        self.granted += tokens * (self.prices.read if warm else max(1.0, self.prices.write))
+
+    def add_rounds(self, entry: Entry, usage: Usage) -> None:
+        """Charge the further requests that calls of `recall` made, of which usage is the sum."""
+        cached, written = usage.cached or 0, usage.written or 0
+        plain = max(0, (usage.input or 0) - cached - written)
+        paid = self.prices.read * cached + self.prices.write * written + plain
+        more = max(0.0, paid - entry.ours.cost)
+        self.ours.cost += more
+        self.granted += more
 
     def take_back(self, entry: Entry) -> None:
         """Take back a charge: the provider did not answer."""
@@ -160,6 +198,7 @@ class Account:
         if usage.input and entry.tokens >= _LEAST_TOKENS:
             rate = min(_MOST_RATE, max(_LEAST_RATE, usage.input / entry.tokens))
             self.rate = rate if rate > self.rate else _mixed(self.rate, rate)
+            self.fewer = max(0, entry.tokens - usage.input)
         if usage.written == 0 and usage.cached == 0 and entry.ours.written:
             self._not_written(entry)
         if usage.cached is None or entry.ours.read < max(1, self.prices.minimum):
@@ -175,9 +214,11 @@ class Account:
             "v": VERSION,
             "row": self.prices.name,
             "cost": [round(self.ours.cost, 3), round(self.through.cost, 3)],
+            "granted": round(self.granted, 3),
             "calls": self.ours.calls,
             "marking": self.marking,
             "rate": round(self.rate, 4),
+            "fewer": self.fewer,
             "misses": self.misses,
             "over": self.over,
             "last": self._last,
@@ -198,8 +239,10 @@ class Account:
         if held["row"] != self.prices.name:
             return  # other prices: both bills begin anew
         self.ours.cost, self.through.cost = map(float, held["cost"])
+        self.granted = float(held.get("granted", 0.0))
         self.ours.calls = self.through.calls = int(held["calls"])
         self.marking, self.rate = bool(held["marking"]), float(held["rate"])
+        self.fewer = int(held["fewer"])
         self.misses, self.over, self.diverged = int(held["misses"]), int(held["over"]), True
         self._last = held["last"]
         for bill, name, at in ((self.ours, "ours", 0), (self.through, "through", 1)):
@@ -220,18 +263,20 @@ class Account:
         for bill in (self.ours, self.through):
             bill._entries.update(dict.fromkeys(held, at))
 
-    def begin_like(self, other: Account) -> None:
-        """Begin with the caches of another conversation's account, and with bills of nothing."""
+    def take_over(self, other: Account) -> None:
+        """Begin with the caches and the bills of the conversation that the client left.
+
+        What was saved there is spent here only: both together keep to the law.
+        """
         if other.prices.name != self.prices.name:
             return
         self.ours._entries.update(other.ours._entries)
         self.through._entries.update(other.through._entries)
         self.marking, self.rate, self.misses = other.marking, other.rate, other.misses
-
-
-def uncached() -> Prices:
-    """Return the row by which a conversation is priced whose provider does not cache it."""
-    return PRICES["uncached"]
+        self.fewer = other.fewer
+        self.ours.cost, self.through.cost = other.ours.cost, other.through.cost
+        other.ours.cost = other.through.cost = 0.0
+        self.diverged = other.diverged
 
 
 def _mixed(before: float, now: float) -> float:

@@ -135,8 +135,7 @@ class Conversation:
         self.family, self.number, self.memory = family, number, memory
         self.digests: list[bytes] = []
         self.account: Account | None = None
-        self.like: Account | None = None  # of the conversation that it left
-        self.fresh = False  # whether it was made for this request
+        self.left: Conversation | None = None  # that the client left for this one
         self.before = 0  # messages that it had before this request
         self.asked_at = 0.0
 
@@ -291,13 +290,12 @@ class Conversations:
         """Make a conversation for a request that goes on with none of the family."""
         made = self._open(tenant, family, family.count)
         family.count += 1
-        made.fresh = True
         nearest = max(
             (one for one in family.open.values() if one is not made and one.account is not None),
             key=lambda one: _alike(one.digests, digests),
             default=None,
         )
-        made.like = nearest.account if nearest is not None else None
+        made.left = nearest
         while len(family.open) > MOST_LOOKED_AT:
             oldest = min(family.open)
             with suppress(Exception):  # it is all written

@@ -16,6 +16,8 @@ from typing import Any
 
 from ctxmem.chat import check
 from ctxmem.chat.counting import Meter
+from ctxmem.chat.parts import parts_of
+from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.security import secret_of
@@ -32,6 +34,8 @@ from ctxmem.gateway.manage.marking import Marks, client_marks, with_marks
 from ctxmem.gateway.manage.splicing import Document, document, written
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
+from ctxmem.gateway.recall.answering import Room
+from ctxmem.gateway.recall.offering import offered
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
@@ -66,7 +70,8 @@ class _Request:
     head_tokens: int
     parts: dict[str, int]
     known: list[Known]
-    own: Priced
+    own: Priced  # the client's own bytes
+    passed: Priced  # the same, with the tool `recall` where that is offered
     budget: int
     now: float
 
@@ -166,10 +171,15 @@ class Manage:
         ]
         marks = client_marks(wire.name, asked, [i for i, one in enumerate(known) if one.marked])
         prices = self._prices(wire.name, asked.model, marks)
-        head, parts = self._head(asked, meter, label, wire.name)
+        tools = offered(asked, wire.name) if self.settings.recall else asked.tools
+        head, parts = self._head(asked, tools, meter, label, wire.name)
         head_tokens = sum(block.tokens for block in head)
         blocks = [*head, *(Block(one.key, one.tokens) for one in known)]
-        own = Priced(blocks, marks.of(prices, len(asked.system), len(head), len(blocks)))
+        at = marks.of(prices, len(asked.system), len(head), len(blocks))
+        own = passed = Priced(blocks, at)
+        if tools is not asked.tools:
+            plain, _ = self._head(asked, asked.tools, meter, label, wire.name)
+            own = Priced([*plain, *blocks[len(head) :]], at)
         budget = self._budget(asked)
         if budget is None:
             exchange.why = "no budget"
@@ -193,6 +203,7 @@ class Manage:
             parts=parts,
             known=known,
             own=own,
+            passed=passed,
             budget=budget,
             now=self._clock(),
         )
@@ -215,11 +226,11 @@ class Manage:
         return None if window is None else max(1, window - (asked.answer or 0))
 
     def _head(
-        self, asked: Asked, meter: Meter, label: str, wire: str
+        self, asked: Asked, schemas: Sequence[Any], meter: Meter, label: str, wire: str
     ) -> tuple[list[Block], dict[str, int]]:
         """Return what is before the conversation as blocks, and its tokens by part."""
         about = [unmarked(one) for one in asked.system]
-        tools = [unmarked(one) for one in asked.tools]
+        tools = [unmarked(one) for one in schemas]
         at = (label, self._reader.key([about, tools, asked.tool_choice, asked.response_format]))
         held = self._heads.get(at)
         if held is None:
@@ -280,11 +291,16 @@ class Manage:
         except BudgetError:
             why = "over budget"
         if made is None:
-            sent, window = request.own, None
+            sent, window = request.passed, None
             why = why or "unchanged"
         exchange.why = why
-        entry = account.charge(sent, request.own, now, same=made is None)
-        over = not account.within(account.ours.cost, account.through.cost)
+        offering = request.passed is not request.own
+        if offering:
+            exchange.notes["memory"] = conversation.memory
+            exchange.notes["room"] = Room(request.budget - sent.tokens, request.meter.count)
+            account.grant(request.passed.tokens - request.own.tokens, now)
+        entry = account.charge(sent, request.own, now, same=made is None and not offering)
+        over = not account.within(account.ours.cost, account.through.cost + account.granted)
         account.over += over
         conversation.asked_at = now
         exchange.notes["account"] = (account, entry, request.own, family, conversation)
@@ -306,13 +322,17 @@ class Manage:
         if version:
             records = list(self.store.read(*names, after=version - 1))
             account.restore(records[-1].payload, request.own.blocks)
-        elif conversation.fresh and conversation.like is not None:
-            account.begin_like(conversation.like)
+        elif conversation.left is not None:
+            before = conversation.left.account
+            if before is not None:
+                account.take_over(before)
+                if before.diverged:
+                    self._write(request.exchange.tenant, conversation.left, before)
         elif conversation.before:
             last = conversation.memory.last_at(conversation.before - 1)
             count = len(request.head) + conversation.before
             account.begin_warm(request.own.blocks, count, last)
-        conversation.fresh, conversation.like = False, None
+        conversation.left = None
         return account
 
     def _write(self, tenant: str, conversation: Conversation, account: Account) -> None:
@@ -324,11 +344,11 @@ class Manage:
         self, conversation: Conversation, account: Account, request: _Request
     ) -> tuple[bytes | None, Priced, MemoryWindow | None]:
         """Return the bytes to send, None for the client's own, and what they are as blocks."""
-        now, own, prices = request.now, request.own, request.prices
+        now, own, prices = request.now, request.passed, request.prices
         limit = int(request.budget / max(1.0, account.rate))
         fits = own.tokens <= limit
-        due = account.due(own, now)
-        allowance, margin = account.saved + due, account.margin(due)
+        due = account.due(request.own, now)
+        allowance, margin = account.to_spend + due, account.margin(due)
         if not account.trusted and fits:
             return None, own, None
         marks = request.marks
@@ -348,7 +368,7 @@ class Manage:
             minimum=account.minimum() if caching else None,
             cached=lambda messages: self._cached(account, request, messages),
         )
-        window = memory.window()
+        window = memory.window(self._question(account, request, fits=fits))
         choices = self._choices(conversation, account, request, window, free)
         sent: tuple[bytes | None, Priced]
         if caching and fits and choices[0][1].tokens < account.minimum():
@@ -357,17 +377,29 @@ class Manage:
         lawful = [
             one
             for one in choices
-            if account.within(account.cost(one[1], now) + margin * (one[0] is not None), allowance)
+            if account.within(
+                account.cost(one[1], now, own=one[0] is None) + margin * (one[0] is not None),
+                allowance,
+            )
         ]
         if lawful:
             sent = lawful[0]
         else:
             if fits:
                 choices.append((None, own))
-            sent = min(choices, key=lambda one: account.cost(one[1], now))
+            sent = min(choices, key=lambda one: account.cost(one[1], now, own=one[0] is None))
         if prices.marked and sent[1].marks and not marks.any and not marks.by_itself(prices):
             account.marking = True
         return sent[0], sent[1], window
+
+    def _question(self, account: Account, request: _Request, *, fits: bool) -> str | None:
+        """Return what the user asks, for which what left may be brought back; None if nothing."""
+        last = len(request.asked.messages) - 1
+        message = request.asked.messages[last]
+        if (fits and not account.diverged) or not read_one(message, last).asks:
+            return None
+        texts = [part.text for part in parts_of(message, last) if part.kind == "text"]
+        return "\n".join(texts) or None
 
     def _warm(self, account: Account, conversation: Conversation, request: _Request) -> bool:
         """Return whether the provider has anything of what was sent last."""
@@ -397,7 +429,7 @@ class Manage:
         free: int,
     ) -> list[tuple[bytes | None, Priced]]:
         """Return what may be sent, the best first: bytes, None for the client's own, and blocks."""
-        prices, marks, own = request.prices, request.marks, request.own
+        prices, marks, own = request.prices, request.marks, request.passed
         texts = {one.digest: i for i, one in enumerate(request.known)}
         elements, blocks = [], list(request.head)
         same = len(window.messages) == len(request.known)
@@ -471,7 +503,10 @@ class Manage:
                 account.sent_again(entry, own)
                 exchange.facts["bill_sent"] = exchange.facts.get("bill_through")
             elif reply is not None and reply.usage is not None:
-                account.observe(entry, reply.usage)
+                if exchange.facts.get("recall_calls"):
+                    account.add_rounds(entry, reply.usage)
+                else:
+                    account.observe(entry, reply.usage)
             if account.diverged and conversation.account is account:
                 self._write(exchange.tenant, conversation, account)
 
@@ -491,7 +526,7 @@ class Manage:
             shown = len(set(window.shown))
         facts["tokens"] = {**request.parts, **self._parts(request, None if entry.own else window)}
         facts["kept"], facts["dropped"] = shown, len(request.known) - shown
-        facts["recalled"] = 0
+        facts["recalled"] = len(window.recalled) if window is not None and not entry.own else 0
         facts["prefix_reused"] = entry.ours.read
         edited = window is not None and any(one.kind == "edit" for one in window.events)
         facts["edit"] = edited
