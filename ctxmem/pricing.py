@@ -258,8 +258,8 @@ class Charge(NamedTuple):
 class Bill:
     """The bill of one conversation under one provider's rules.
 
-    It holds what the provider's cache holds: the prefixes written so far, each as the hash of its
-    blocks, with the time when it was last used.
+    `entries` are what the provider's cache holds: the prefixes written so far, each as the hash of
+    its blocks, with the time when it was last used.
     """
 
     prices: Prices
@@ -268,7 +268,7 @@ class Bill:
     written: int = 0
     plain: int = 0
     cost: float = 0.0
-    _entries: dict[int, float] = field(default_factory=dict)
+    entries: dict[int, float] = field(default_factory=dict)
 
     def call(
         self,
@@ -285,13 +285,13 @@ class Bill:
         """
         charge, keys, ends, marks, found = self._charge(blocks, breakpoints, volatile, now)
         if found:
-            self._entries[keys[found]] = now
+            self.entries[keys[found]] = now
         if self.prices.marked:
             for mark in marks:
                 if ends[mark] >= self.prices.minimum:
-                    self._entries[keys[mark]] = now
+                    self.entries[keys[mark]] = now
         else:
-            self._entries.update(dict.fromkeys(keys[1:], now))
+            self.entries.update(dict.fromkeys(keys[1:], now))
         self.calls += 1
         self.read += charge.read
         self.written += charge.written
@@ -339,9 +339,9 @@ class Bill:
 
     def forget(self, most: int) -> None:
         """Drop the prefixes that were not used for the longest time, if there are over `most`."""
-        if len(self._entries) > most:
-            newest = sorted(self._entries.items(), key=lambda entry: entry[1])[-most // 2 :]
-            self._entries = dict(newest)
+        if len(self.entries) > most:
+            newest = sorted(self.entries.items(), key=lambda entry: entry[1])[-most // 2 :]
+            self.entries = dict(newest)
 
     def _longest(self, keys: Sequence[int], marks: Sequence[int], now: float) -> int:
         """Return how many blocks the longest prefix has that the cache still holds."""
@@ -353,7 +353,7 @@ class Bill:
         return 0
 
     def _holds(self, key: int, now: float) -> bool:
-        used = self._entries.get(key)
+        used = self.entries.get(key)
         return used is not None and now - used <= self.prices.ttl
 
     def _sees(self, mark: int, count: int) -> bool:

@@ -41,7 +41,7 @@ from starlette.routing import Route
 
 from ctxmem.gateway import app
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.http.relay import Place, to_client, to_upstream
+from ctxmem.gateway.http.relay import Answer, Place, Upstreams, to_client, to_upstream
 from ctxmem.gateway.observe.guarding import Guard
 from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.settings import Settings
@@ -287,6 +287,28 @@ def test_a_client_that_leaves_while_it_waits_ends_the_request(upstream: Upstream
         assert gateway.facts()[0]["status"] == 499
 
 
+def test_a_request_is_finished_after_it_was_prepared_though_its_client_left(
+    upstream: Upstream,
+) -> None:
+    called = []
+
+    class Slow:
+        def prepare(self, exchange: Exchange) -> None:
+            called.append("prepare")
+            time.sleep(0.3)
+            called.append("prepared")
+
+        def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
+            called.append(f"finish {status}")
+
+    with running(upstream.url, stage=Slow(), mode="guard") as gateway:
+        with connect(gateway.port) as client:
+            client.sendall(request(body=CHAT))
+            until(lambda: called)
+        gateway.facts()
+    assert called == ["prepare", "prepared", "finish 499"]
+
+
 def test_a_client_that_leaves_within_the_reply_ends_it(upstream: Upstream) -> None:
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(reply(b"", "200 OK", "transfer-encoding: chunked", length=False))
@@ -433,6 +455,20 @@ def test_a_second_body_is_sent_if_the_clients_own_is_refused(
     assert (status_of(came), [one.body for one in upstream.requests]) == (status, sent)
     shown = len(CHAT) if status == 400 or len(sent) == 1 else len(b"shorter")
     assert json.loads(body_of(came)) == {"said": str(shown)}
+
+
+def test_a_client_has_its_own_refusal_if_the_second_body_has_no_answer(upstream: Upstream) -> None:
+    refuse = refusing(CHAT)
+
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.body == CHAT:
+            await refuse(request, writer)
+        else:
+            writer.close()
+
+    upstream.handler = answer
+    with running(upstream.url, stage=Changing(None, b"shorter"), mode="guard") as gateway:
+        assert status_of(raw(gateway.port, request(body=CHAT))) == 400
 
 
 @pytest.mark.parametrize("mode", ["observe", "guard"])
@@ -622,6 +658,30 @@ def test_certificates_are_checked(tmp_path: Path) -> None:
                 assert status_of(raw(gateway.port, request())) == 200
     finally:
         secure.close()
+
+
+async def test_a_reply_closed_twice_gives_its_connection_back_once(upstream: Upstream) -> None:
+    async def slowly(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na")
+        await asyncio.sleep(0.1)
+        writer.write(b"b")
+
+    upstream.handler = slowly
+    upstreams, place = Upstreams(), Place.of(upstream.url)
+
+    async def begun() -> Answer:
+        headers = [(b"host", place.netloc), (b"content-length", b"0")]
+        return await upstreams.send("POST", place, b"/v1/chat/completions", headers, [])
+
+    first = await begun()
+    assert b"".join([part async for part in first.parts()]) == b"ab"
+    await first.aclose()
+    second = await begun()  # on the connection of the first
+    await first.aclose()
+    assert b"".join([part async for part in second.parts()]) == b"ab"
+    await second.aclose()
+    assert upstream.connections == 1
+    await upstreams.close()
 
 
 def test_headers_of_one_connection_stay_on_it() -> None:

@@ -11,7 +11,7 @@ from gateways import Request, Upstream, raw, reply, request, running
 
 import ctxmem
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.observe import observing
+from ctxmem.gateway.observe import audits, observing
 from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.observe.weighing import unmarked
 from ctxmem.gateway.settings import Settings
@@ -202,7 +202,7 @@ def test_two_branches_of_a_conversation_go_on_by_themselves() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observing, "_MOST_FAMILIES", 3)
-    monkeypatch.setattr(observing, "_MOST_LOGGED", 4)
+    monkeypatch.setattr(audits, "_MOST_LOGGED", 4)
     stage = observe()
     for i in range(20):
         facts_of(stage, {"model": "gpt-4o", "messages": [user(f"first {i}")]})
@@ -210,7 +210,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         facts_of(stage, {"model": "gpt-4o", "messages": [user("one"), user(f"next {i}")]})
     assert len(stage._families) == 3
     assert max(map(len, stage._families.values())) <= observing._MOST_CHATS
-    assert len(stage._log) == 4
+    assert stage.audit().totals["calls"] == 4
 
 
 # Counters -----------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from ctxmem.gateway.page import traffic as traffic_module
 from ctxmem.gateway.page.routes import document_and_policy, page_routes
 from ctxmem.gateway.page.traffic import CONVERSATIONS, DRAWN, REQUESTS, ROW, Traffic
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.wire import wire_of
 from ctxmem.memory.receipts import Receipt
 from ctxmem.traces.events import Usage
 
@@ -360,14 +361,15 @@ def test_a_call_that_asks_again_for_what_had_left_is_a_repeated_read():
 
 def test_requests_are_held_for_the_audit_in_bounded_memory(monkeypatch):
     monkeypatch.setattr(audits, "_MOST_LOGGED", 3)
-    log = ExchangeLog()
+    log, chat = ExchangeLog(), wire_of("POST", "/v1/chat/completions")
     for number in range(5):
         text = f"question {number} " * 30
         body = {"model": "m", "messages": [{"role": "user", "content": text}]}
-        exchange = Exchange(None, "t", number, original=[json.dumps(body).encode()])
+        exchange = Exchange(chat, "t", number, original=[json.dumps(body).encode()])
+        assert exchange.read().model == "m"
         exchange.facts = {"conversation": "c", "usage": Usage(input=9, output=1)}
         log.add(exchange)
-    log.add(Exchange(None, "t", 9, original=[b""]))
+    log.add(Exchange(chat, "t", 9, original=[b'{"model": "m", "mess']))  # it cannot be read
     assert log.audit().totals["calls"] == 3
 
 

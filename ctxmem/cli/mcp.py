@@ -61,9 +61,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the client leaves, or until interrupted."""
-    from ctxmem.gateway.mcp.session_reader import (
-        SessionReader,  # brings Memory: for this command only
-    )
+    # It brings Memory: for this command only.
+    from ctxmem.gateway.mcp.session_reader import SessionReader
 
     _check(arguments)
     server = _load()

@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from time import perf_counter
@@ -291,13 +291,14 @@ class Gateway:
             exchange.header = ""
             return answer
         first = await Refused.of(answer)
-        another = await self.upstreams.send(
-            client.method, place, target, to_upstream(headers, place, len(second)), [second]
-        )
-        if another.status_code not in _REFUSED:
-            exchange.sent = second
-            return another
-        await another.aclose()
+        with suppress(UpstreamError):
+            another = await self.upstreams.send(
+                client.method, place, target, to_upstream(headers, place, len(second)), [second]
+            )
+            if another.status_code not in _REFUSED:
+                exchange.sent = second
+                return another
+            await another.aclose()
         exchange.header, exchange.why = "", "refused"
         return first
 
@@ -314,9 +315,8 @@ class Gateway:
                 exchange.why = "too long"
                 return followed_by(first, arriving)
         exchange.original = first
-        exchange.sent = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._prepared, exchange
-        )
+        client.preparing = self._threads.submit(self._prepared, exchange)
+        exchange.sent = await asyncio.wrap_future(client.preparing)
         return first
 
     def _prepared(self, exchange: Exchange) -> bytes | None:
@@ -356,7 +356,7 @@ class Gateway:
             head = to_upstream(further, place, len(data))
             return await self.upstreams.send(client.method, place, target, head, [data])
 
-        return await Recalling(
+        recalling = Recalling(
             wire=exchange.wire.name,
             sent=body,
             send=send,
@@ -365,7 +365,12 @@ class Gateway:
             most=min(self.settings.most_read, _MOST_OF_A_REPLY),
             facts=exchange.facts,
             room=exchange.notes.get("room"),
-        ).reply(answer)
+        )
+        try:
+            return await recalling.reply(answer)
+        except BaseException:  # the client left, too: nobody else has the reply to close it
+            await answer.aclose()
+            raise
 
     def _fault(self, exchange: Exchange, stage: str, error: Exception) -> None:
         """Count a fault of ours; the request goes on without us. Texts may be in the error."""
@@ -449,16 +454,27 @@ class Gateway:
                 one.drop()
 
         try:
-            task = self._threads.submit(self._finished, exchange, status, answer, kept)
+            task = self._threads.submit(
+                self._finished, exchange, status, answer, kept, client.preparing
+            )
         except RuntimeError:  # the process ends
             over()
             return
         task.add_done_callback(lambda _: _on(loop, over))
 
     def _finished(
-        self, exchange: Exchange, status: int, answer: Incoming | None, kept: Kept | None
+        self,
+        exchange: Exchange,
+        status: int,
+        answer: Incoming | None,
+        kept: Kept | None,
+        preparing: Future[bytes | None] | None,
     ) -> None:
         """Read a reply, and give it to the stage."""
+        if preparing is not None:
+            # A client that leaves does not stop the thread that prepares its request, and what
+            # that charges has to be there to be taken back. It was queued first, so it has begun.
+            wait((preparing,))
         reply = None
         if answer is not None and kept is not None and kept.parts is not None and status < 400:
             try:
@@ -502,7 +518,7 @@ class _Client:
 
     __slots__ = (
         *("body", "exchange", "family", "headers", "keeps_body", "method", "path"),
-        *("raw_path", "receive", "scope", "send", "started"),
+        *("preparing", "raw_path", "receive", "scope", "send", "started"),
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -514,6 +530,7 @@ class _Client:
         self.family = family_of(self.path, self.headers)
         self.body: Body | None = None
         self.exchange: Exchange | None = None
+        self.preparing: Future[bytes | None] | None = None
         self.started = False
         self.keeps_body = False
 

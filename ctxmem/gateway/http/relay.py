@@ -114,7 +114,8 @@ class Answer:
     ) -> None:
         self.status_code = response.status
         self.headers: Headers = [(name.lower(), value) for name, value in response.headers]
-        self._response, self._connection, self._pool = response, connection, pool
+        self._response, self._pool = response, pool
+        self._connection: httpcore.AsyncConnectionInterface | None = connection
 
     def header(self, name: bytes) -> str:
         """Return the value of a header, "" if there is none; `name` is in lower case."""
@@ -138,10 +139,19 @@ class Answer:
             raise BrokenOff(type(error).__name__) from None
 
     async def aclose(self) -> None:
-        """Let the connection go: for the next request if the reply was read to its end."""
-        with suppress(httpcore.NetworkError, httpcore.ProtocolError, OSError):
-            await self._response.aclose()
-        self._pool.release(self._connection)
+        """Let the connection go: for the next request if the reply was read to its end.
+
+        A second call does nothing, so that a connection which another request uses by then is
+        neither offered twice nor closed.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            with suppress(httpcore.NetworkError, httpcore.ProtocolError, OSError):
+                await self._response.aclose()
+        finally:
+            self._pool.release(connection)
 
 
 class Refused:
@@ -203,7 +213,7 @@ class Upstreams:
 
         The client's patience is the only limit on how long a reply may take. A request on a
         connection that the upstream had closed meanwhile is sent again on a new one if its body
-        can be: if it is a list, or was `kept` (see `exchanges.Body`).
+        can be: if it is a list, or was `kept` (see `bodies.Body`).
 
         Raises:
             UpstreamError: there is no reply.

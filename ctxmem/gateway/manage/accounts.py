@@ -60,6 +60,7 @@ class Entry:
     tokens: int
     own: bool  # whether the client's own bytes were sent
     written: frozenset[int] = frozenset()  # keys of what was taken for written to the cache
+    granted: float = 0.0  # for the tool `recall`
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class Account:
     diverged: bool = False
     granted: float = 0.0
     _last: dict[str, Any] = field(default_factory=dict)  # of each bill: the last request's blocks
+    _next_grant: float = 0.0  # of the request that is charged next
 
     def __post_init__(self) -> None:
         self.ours, self.through = Bill(self.prices), Bill(self.prices)
@@ -147,10 +149,10 @@ class Account:
 
     def charge(self, sent: Priced, own: Priced, now: float, *, same: bool) -> Entry:
         """Charge a request that is sent, and the client's own beside it."""
-        before = set(self.ours._entries)
+        before = set(self.ours.entries)
         ours = self.ours.call(sent.blocks, breakpoints=sent.marks, now=now)
         through = self.through.call(own.blocks, breakpoints=own.marks, now=now)
-        made = frozenset(self.ours._entries.keys() - before)
+        made = frozenset(self.ours.entries.keys() - before)
         self.ours.forget(1 << 14)
         self.through.forget(1 << 14)
         self.diverged = self.diverged or not same
@@ -159,12 +161,14 @@ class Account:
             "ours": _end(own) if same else {"keys": _chain(sent.blocks)},
             "at": now,
         }
-        return Entry(ours, through, now, sent.tokens, same, made)
+        granted, self._next_grant = self._next_grant, 0.0
+        return Entry(ours, through, now, sent.tokens, same, made, granted)
 
     def grant(self, tokens: int, now: float) -> None:
         """Grant what the definition of a tool costs in a request that is charged next."""
         warm = self.ours.calls and now - self.last_at <= self.prices.ttl
-        self.granted += tokens * (self.prices.read if warm else max(1.0, self.prices.write))
+        self._next_grant = tokens * (self.prices.read if warm else max(1.0, self.prices.write))
+        self.granted += self._next_grant
 
     def add_rounds(self, entry: Entry, usage: Usage) -> None:
         """Charge the further requests that calls of `recall` made, of which usage is the sum."""
@@ -179,18 +183,21 @@ class Account:
         """Take back a charge: the provider did not answer."""
         self.ours.cost -= entry.ours.cost
         self.through.cost -= entry.through.cost
+        self.granted -= entry.granted
         self._not_written(entry)
 
     def _not_written(self, entry: Entry) -> None:
         """Take back that a request wrote anything to the provider's cache."""
         for key in entry.written:
-            self.ours._entries.pop(key, None)
+            self.ours.entries.pop(key, None)
             if entry.own:
-                self.through._entries.pop(key, None)
+                self.through.entries.pop(key, None)
 
     def sent_again(self, entry: Entry, own: Priced) -> None:
         """Charge the client's own bytes, which were sent because the provider refused ours."""
         self.ours.cost -= entry.ours.cost
+        self.granted -= entry.granted
+        self._not_written(entry)
         self.ours.call(own.blocks, breakpoints=own.marks, now=entry.at)
 
     def observe(self, entry: Entry, usage: Usage) -> None:
@@ -247,11 +254,11 @@ class Account:
         self._last = held["last"]
         for bill, name, at in ((self.ours, "ours", 0), (self.through, "through", 1)):
             if self.prices.marked:
-                bill._entries.update({int(key): float(when) for key, when in held["marks"][at]})
+                bill.entries.update({int(key): float(when) for key, when in held["marks"][at]})
                 continue
             last = self._last[name]
             keys = _keys(last["keys"]) if "keys" in last else _prefix(own, last)
-            bill._entries.update(dict.fromkeys(keys, float(self._last["at"])))
+            bill.entries.update(dict.fromkeys(keys, float(self._last["at"])))
 
     def begin_warm(self, own: Sequence[Block], count: int, at: float) -> None:
         """Begin with the first `count` blocks of the client's request in the cache of both bills.
@@ -261,7 +268,7 @@ class Account:
         keys = list(_chain_of(own[:count]))
         held = keys[-1:] if self.prices.marked else keys
         for bill in (self.ours, self.through):
-            bill._entries.update(dict.fromkeys(held, at))
+            bill.entries.update(dict.fromkeys(held, at))
 
     def take_over(self, other: Account) -> None:
         """Begin with the caches and the bills of the conversation that the client left.
@@ -270,12 +277,13 @@ class Account:
         """
         if other.prices.name != self.prices.name:
             return
-        self.ours._entries.update(other.ours._entries)
-        self.through._entries.update(other.through._entries)
+        self.ours.entries.update(other.ours.entries)
+        self.through.entries.update(other.through.entries)
         self.marking, self.rate, self.misses = other.marking, other.rate, other.misses
         self.fewer = other.fewer
         self.ours.cost, self.through.cost = other.ours.cost, other.through.cost
-        other.ours.cost = other.through.cost = 0.0
+        self.granted = other.granted
+        other.ours.cost = other.through.cost = other.granted = 0.0
         self.diverged = other.diverged
 
 
@@ -312,4 +320,4 @@ def _prefix(own: Sequence[Block], last: dict[str, Any]) -> list[int]:
 
 
 def _newest(bill: Bill) -> list[tuple[int, float]]:
-    return sorted(bill._entries.items(), key=lambda entry: entry[1])[-_MOST_MARKS:]
+    return sorted(bill.entries.items(), key=lambda entry: entry[1])[-_MOST_MARKS:]

@@ -31,7 +31,9 @@ class ExchangeLog:
         self._lock = threading.Lock()
 
     def add(self, exchange: Exchange) -> None:
-        """Take in a request, with what is known of it."""
+        """Take in a request, with what is known of it; not one that could not be read."""
+        if exchange.asked is None:
+            return
         body = b"".join(exchange.original) if not exchange.coding else b""
         if not body or len(body) > _MOST_LOGGED_BYTES >> 2:
             return

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from ctxmem.chat.findings import Finding
 from ctxmem.chat.reading import fingerprint
 from ctxmem.errors import CtxmemError
 from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.inspecting import Inspector
 from ctxmem.gateway.observe.weighing import Scales, Weight
 from ctxmem.gateway.settings import Settings
@@ -21,8 +21,6 @@ from ctxmem.gateway.wire import Asked, Reply, Unreadable
 _MOST_FAMILIES = 2048  # conversations that are remembered, by their beginnings
 _MOST_CHATS = 8  # of the same beginning
 _MOST_FINDINGS = 20
-_MOST_LOGGED = 200  # exchanges that `audit` looks at
-_MOST_LOGGED_BYTES = 32 << 20
 
 
 @dataclass(slots=True)
@@ -48,8 +46,7 @@ class Observe:
         self.scales = Scales(settings.counter)
         self._inspector = Inspector()
         self._families: OrderedDict[bytes, list[_Chat]] = OrderedDict()
-        self._log: deque[tuple[bytes, str, dict[str, Any] | None]] = deque()
-        self._logged = 0
+        self._log = ExchangeLog()
         self._lock = threading.Lock()
 
     def prepare(self, exchange: Exchange) -> bytes | None:
@@ -79,7 +76,7 @@ class Observe:
         facts.setdefault("findings", self._findings(exchange, asked))
         with self._lock:
             self._compare(exchange, asked, weight)
-            self._remember(exchange, reply)
+        self._log.add(exchange)
         if reply is not None and reply.usage is not None and exchange.sent is None:
             reported = reply.usage.input
             if reported:
@@ -117,7 +114,7 @@ class Observe:
         shared = [_shared(chat.marks, now.marks) for chat in chats]
         best = max(range(len(chats)), key=lambda i: (shared[i], i), default=-1)
         facts = exchange.facts
-        facts.setdefault("conversation", f"{family.hex()}")
+        facts.setdefault("conversation", family.hex())
         if best >= 0:
             before = chats.pop(best)
             reused, broken = _reused(before, now, weight, shared[best])
@@ -132,36 +129,9 @@ class Observe:
         while len(self._families) > _MOST_FAMILIES:
             self._families.popitem(last=False)
 
-    # The audit ------------------------------------------------------------------------------------
-
-    def _remember(self, exchange: Exchange, reply: Reply | None) -> None:
-        body = b"".join(exchange.original) if not exchange.coding else b""
-        if not body or len(body) > _MOST_LOGGED_BYTES >> 2:
-            return
-        usage = exchange.facts.get("usage")
-        self._log.append((body, str(exchange.facts["conversation"]), usage))
-        self._logged += len(body)
-        while self._logged > _MOST_LOGGED_BYTES or len(self._log) > _MOST_LOGGED:
-            self._logged -= len(self._log.popleft()[0])
-
     def audit(self) -> Any:
         """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""
-        from ctxmem.auditing import audit
-
-        with self._lock:
-            held = list(self._log)
-        return audit([_record(*one) for one in held], near=False)
-
-
-def _record(body: bytes, conversation: str, usage: dict[str, Any] | None) -> dict[str, Any]:
-    record = {"request": json.loads(body), "session_id": conversation}
-    if usage:
-        record["usage"] = {
-            "prompt_tokens": usage["input"],
-            "completion_tokens": usage["output"],
-            "prompt_tokens_details": {"cached_tokens": usage["cached"]},
-        }
-    return record
+        return self._log.audit()
 
 
 def usage_facts(reply: Reply) -> dict[str, int]:
