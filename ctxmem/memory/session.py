@@ -50,6 +50,10 @@ RECALL_TOKENS = 8_000
 """... and old messages leave the window for at most so many tokens of it, ..."""
 RECALL_LEAST = 0.3
 """... where it answers the query nearly as well as the best: with this share of its score."""
+RECALL_SPENT = 0.15
+"""With the policy "covered" a query may spend this share of what may be spent on one call, ..."""
+RECALL_COVERED = 1_200
+"""... and so many tokens at most: what is brought back is paid for in full, at every query."""
 PROMOTED_SHARE = 0.25
 """A message may be put back into the stable part if it takes at most this share of the budget."""
 PROMOTED_AT = 2
@@ -352,7 +356,8 @@ class Memory:
             free = limit - self._session.planner.tokens(plan)
             visible = self._session.planner.visible(plan)
         if self._session.planner.covers:
-            free = min(free, int(self._session.planner.coverage.left_by(plan)))
+            left = self._session.planner.coverage.left_by(plan)
+            free = min(free, int(RECALL_SPENT * left), RECALL_COVERED)
         entries = (*self._session.state.entries[: plan.keep], *plan.entries)
         block = next((one for one in entries if one.binding), None)
         held = self._session.binding.held(visible, block)
