@@ -14,9 +14,10 @@ from provider_rules import problems
 
 import ctxmem
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.manage.managing import ACCOUNTS, Manage
+from ctxmem.gateway.manage.managing import Manage
 from ctxmem.gateway.manage.splicing import document
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.gateway.wire import Reply, Unreadable, wire_of
 from ctxmem.pricing import PRICES
 from ctxmem.traces.events import Usage

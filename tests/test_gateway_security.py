@@ -35,7 +35,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from ctxmem.errors import InputError
+from ctxmem.gateway import serving
 from ctxmem.gateway.app import leaves
+from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http import security
 from ctxmem.gateway.http.protocol import MOST_HEAD, MOST_HEADERS
 from ctxmem.gateway.http.relay import Headers
@@ -43,6 +45,8 @@ from ctxmem.gateway.http.security import Doorkeeper, secret_of, tenants_of
 from ctxmem.gateway.observe.guarding import Guard
 from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.wire import wire_of
+from ctxmem.tokens import names
 
 KEY = "sk-marker-8461"
 TOKEN = "token-marker-1273"
@@ -423,3 +427,26 @@ def test_a_key_names_its_tenant_however_it_is_sent(tmp_path: Path, sent: Headers
     door = Doorkeeper(Settings(upstreams={"": "http://127.0.0.1:9"}, store=store))
     assert door.tenant([(b"host", b"localhost"), *sent]) in tenants_of("sk-1", store)
     assert door.tenant(sent) not in tenants_of("sk-2", store)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+@pytest.mark.parametrize("mode", ["observe", "guard", "manage"])
+def test_no_model_of_a_client_is_read_as_a_file(
+    path: str, mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    looked_at: list[object] = []
+    monkeypatch.setattr(names, "_at_path", looked_at.append)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "file").write_text("{}")
+    settings = Settings(upstreams={"": "http://u"}, mode=mode, budget=9000, store=":memory:")
+    stage, wire = serving.stage_of(settings), wire_of("POST", path)
+    assert wire is not None
+    said = [{"role": "user", "content": "When does it open?"}]
+    for model in ("/dev/zero", "~/.ssh/id_rsa", "./a", "../a/b", "a/../b", "x.json", "sub/file"):
+        body = {"model": model, "messages": said, "input": said, "max_tokens": 9}
+        exchange = Exchange(wire, "t", 1, original=[json.dumps(body).encode()])
+        stage.prepare(exchange)
+        stage.finish(exchange, 200, None)
+        assert exchange.facts["model"] == ""
+    assert looked_at == []

@@ -30,6 +30,7 @@ from ctxmem.gateway.mcp.http import check_token, http_app, is_loopback, listen
 from ctxmem.gateway.mcp.read_only import DryRunStore, ReadOnlyStore
 from ctxmem.gateway.mcp.server import make_server, session_uri
 from ctxmem.gateway.mcp.session_reader import OPEN_SESSIONS, SessionReader
+from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.stores import MemoryStore, SqliteStore
 
 if sys.version_info >= (3, 11):
@@ -225,6 +226,16 @@ async def test_a_session_is_named_or_the_only_one(path: str):
     async with served(path, session="a") as client:
         assert (await ask(client, "ledger"))["session"] == "a"
         assert (await ask(client, "ledger", session="b"))["session"] == "b"
+
+
+def test_the_accounts_of_a_gateway_are_no_tenant_of_their_own(path: str):
+    store = SqliteStore(path)
+    for tenant in ("gateway-a", "gateway-a" + ACCOUNTS):
+        store.append(tenant, "one", [b"{}"])
+    store.close()
+    reader = SessionReader(path)
+    assert reader.tenant() == "gateway-a"
+    reader.close()
 
 
 async def test_a_tenant_sees_nothing_of_another(path: str):

@@ -1,4 +1,4 @@
-"""What a gateway was told to do."""
+"""The options of a gateway, checked when they are made."""
 
 from __future__ import annotations
 

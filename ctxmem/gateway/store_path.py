@@ -1,9 +1,12 @@
-"""Where conversations are kept if nobody says where."""
+"""Where the gateway keeps conversations, and under which names."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+ACCOUNTS = ".accounts"
+"""What is behind a tenant's name in the name of the tenant that has its accounts in the store."""
 
 
 def default_store() -> str:

@@ -39,7 +39,7 @@ _RACE_SECONDS = 2.0
 Later, it may have worked on the request, which must not be sent a second time.
 """
 _FRAMING = frozenset((b"content-length", b"host"))
-"""What no `Connection` header takes away: where a message ends, and for whom it is."""
+"""Headers that are passed on even if a `Connection` header names them."""
 _DROPPED = frozenset((b"host", b"expect"))
 _REPLACED = _DROPPED | {b"content-length", b"content-encoding"}
 """With a body that is not the client's."""

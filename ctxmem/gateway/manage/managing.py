@@ -37,6 +37,7 @@ from ctxmem.gateway.observe.contents import Contents
 from ctxmem.gateway.recall.answering import Room
 from ctxmem.gateway.recall.offering import offered
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
@@ -44,8 +45,6 @@ from ctxmem.pricing import Block, Prices, prices_of, row_of
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
 
-ACCOUNTS = ".accounts"
-"""What is behind a tenant's name in the name of the tenant that has its accounts in the store."""
 RECALL_TOKENS = 4_000
 """Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
 _LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}

@@ -164,7 +164,7 @@ class AuditAnswer(Answer):
     exact: bool = Field(description="false if the counts are estimates")
     parts: dict[str, int] = Field(description="tokens by part")
     refusals: list[Refusal] = Field(description="what `ctxmem.check` finds in the messages")
-    waste: list[Waste] = Field(description="what `ctxmem.audit` finds, the dearest first")
+    waste: list[Waste] = Field(description="what `ctxmem.audit` finds, the costliest first")
 
 
 class SessionEntry(BaseModel):

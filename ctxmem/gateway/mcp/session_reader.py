@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ctxmem.errors import InputError, PageDamageError, SessionDeletedError, StoreError
 from ctxmem.gateway.mcp.read_only import DryRunStore, ReadOnlyStore
+from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.memory.session import Memory
 from ctxmem.memory.window import MemoryStats, MemoryWindow
 from ctxmem.protocols import ManagedStore, PageStore
@@ -153,7 +154,8 @@ class SessionReader:
         if self._tenant is not None:
             return self._tenant
         store = self.store
-        tenants = store.tenants() if isinstance(store, ManagedStore) else []
+        known = store.tenants() if isinstance(store, ManagedStore) else []
+        tenants = [one for one in known if not one.endswith(ACCOUNTS)]
         if len(tenants) > 1 and "default" not in tenants:
             raise InputError(
                 f"the store has sessions of {len(tenants)} tenants; start ctxmem mcp with --tenant"

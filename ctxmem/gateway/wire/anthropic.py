@@ -13,6 +13,7 @@ from ctxmem.gateway.wire.reading import (
     Unreadable,
     count_of,
     list_of,
+    model_in,
     object_of,
     text_of,
     usage_in,
@@ -42,7 +43,7 @@ class AnthropicMessages:
             raise Unreadable("system is neither a text nor a list")
         return Asked(
             body=body,
-            model=text_of(body, "model"),
+            model=model_in(body),
             stream=body.get("stream") is True,
             system=system or [],
             messages=list_of(body, "messages"),

@@ -12,6 +12,7 @@ from ctxmem.gateway.wire.reading import (
     Reply,
     count_of,
     list_of,
+    model_in,
     object_of,
     text_of,
     usage_in,
@@ -35,7 +36,7 @@ class ChatCompletions:
             first += 1
         return Asked(
             body=body,
-            model=text_of(body, "model"),
+            model=model_in(body),
             stream=body.get("stream") is True,
             system=messages[:first],
             messages=messages[first:],

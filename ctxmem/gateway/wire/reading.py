@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from ctxmem.traces.events import Usage
 from ctxmem.traces.usage import usage_of
+
+_MODEL = re.compile(r"[A-Za-z0-9][^\s\\]{0,199}")
+_FILES = (".json", ".tiktoken", ".model")
 
 
 class Unreadable(Exception):
@@ -19,7 +24,7 @@ class Asked:
 
     Attributes:
         body: all of it.
-        model: its model, "" if it names none.
+        model: its model, "" if it names none; see `model_in`.
         stream: whether the reply comes as events.
         system: what is said before the conversation, as a list of messages or blocks.
         messages: the conversation.
@@ -93,6 +98,21 @@ def text_of(body: dict[str, Any], name: str) -> str:
     """Return a text in a body, "" if it has none."""
     value = body.get(name)
     return value if isinstance(value, str) else ""
+
+
+def model_in(body: dict[str, Any]) -> str:
+    """Return the model that a request names, "" if it names none or what may be a file.
+
+    Counters are found by the model's name, and a name that is a path is a tokenizer file to them: a
+    client could have any file of this machine read.
+
+    >>> model_in({"model": "Qwen/Qwen3-8B"}), model_in({"model": "/models/tokenizer.json"})
+    ('Qwen/Qwen3-8B', '')
+    """
+    model = text_of(body, "model")
+    if _MODEL.fullmatch(model) is None or ".." in model or model.endswith(_FILES):
+        return ""
+    return "" if "/" in model and os.path.lexists(model) else model
 
 
 def count_of(body: dict[str, Any], *names: str) -> int | None:

@@ -13,6 +13,7 @@ from ctxmem.gateway.wire.reading import (
     Unreadable,
     count_of,
     list_of,
+    model_in,
     object_of,
     text_of,
     usage_in,
@@ -48,7 +49,7 @@ class Responses:
         rules = [{"role": "system", "content": instructions}] if instructions else []
         return Asked(
             body=body,
-            model=text_of(body, "model"),
+            model=model_in(body),
             stream=body.get("stream") is True,
             system=[*rules, *items[:first]],
             messages=items[first:],

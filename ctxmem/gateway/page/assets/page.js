@@ -17,7 +17,11 @@ const PASSED = {
   'no messages': 'the request has no messages',
   'no budget': 'no budget is given, and the model’s window is not known',
   'over budget': 'what must be in the request does not fit the budget',
-  dearer: 'a managed request would have cost more',
+  kept: 'the provider keeps the conversation, so the request holds only its end',
+  system: 'the change would have changed the system message',
+  'not repairable': 'the provider refuses the request, and no repair is known',
+  'over the window': 'what must be in the request does not fit the model’s window',
+  'nothing left': 'no message would have been left',
 };
 const CHECKS = {
   orphan_result: 'a tool result that answers no call',
@@ -135,7 +139,7 @@ const hero = (about, sums) => {
     const cached = (sums.provider || 0) / Math.max(1, sums.whole);
     const first = `The provider’s caching saved ${percent(Math.max(0, cached))} of the input bill`;
     if (ours >= 0.0005) return `${first}; ctxmem saved ${percent(ours)} of what was left.`;
-    if (ours <= -0.0005) return `${first}; ctxmem made the rest ${percent(-ours)} dearer.`;
+    if (ours <= -0.0005) return `${first}; ctxmem made the rest ${percent(-ours)} more expensive.`;
     return `${first}; ctxmem has saved nothing yet.`;
   }
   return `${requests} passed; no prices are known for them yet.`;
