@@ -19,12 +19,17 @@ from upstream.app import App
 from upstream.script import Call, Failure, Reply, Text, Thinking, ToolCall
 from upstream.server import Upstream
 
-from ctxmem import Memory
+from ctxmem import Memory, count_messages
 from ctxmem.gateway.app import create_app
 from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.manage.managing import Manage
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.wire.anthropic import AnthropicMessages
+from ctxmem.gateway.wire.chat import ChatCompletions
+from ctxmem.gateway.wire.responses import Responses
 
 WIRES = ("anthropic", "chat", "responses")
+WIRE_OF = {"anthropic": AnthropicMessages(), "chat": ChatCompletions(), "responses": Responses()}
 MODELS = {"anthropic": "claude-haiku-4-5", "chat": "gpt-4.1", "responses": "gpt-5"}
 LOOK = {
     "anthropic": {"name": "look", "description": "look", "input_schema": {"type": "object"}},
@@ -335,3 +340,51 @@ def test_a_further_request_is_not_taken_for_the_first_one_again() -> None:
         talk.ask("Which port?")
         sent = [(one.header("idempotency-key"), one.header("x-mine")) for one in upstream.records]
         assert [("once", "kept"), ("", "kept"), ("", "kept")] == sent
+
+
+def asks_for_what_left(call: Call) -> Reply:
+    """Answer each note, and look for the note that the last question is about."""
+    results = call.results()
+    if any("umbrella of note 3" in one for one in results):
+        return Reply([Text("It is green.")])
+    if "Which colour" in json.dumps(call.items[-1]) or "Which colour" in json.dumps(
+        call.items[-2:]
+    ):
+        return Reply([Text("Let me look."), ToolCall("recall", {"query": "umbrella of note 3"})])
+    return Reply([Text("Noted.")])
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_managed_conversation_recalls_what_left_within_its_budget(wire, streams) -> None:
+    budget = 2500
+    settings = Settings(
+        {"": "http://127.0.0.1:1"}, mode="manage", recall=True, budget=budget, store=":memory:"
+    )
+    stage = Manage(settings)
+    facts: list[dict[str, Any]] = []
+    finish = stage.finish
+
+    def noting(exchange: Exchange, status: int, reply: Any) -> None:
+        finish(exchange, status, reply)
+        facts.append(exchange.facts)
+
+    stage.finish = noting  # type: ignore[method-assign]
+    with (
+        Upstream(App(script=asks_for_what_left)) as upstream,
+        served(upstream, stage) as url,
+    ):
+        talk = Conversation(wire, url, streams)
+        for n in range(24):
+            colour = "green" if n == 3 else "grey"
+            rest = " ".join(f"rope{n}x{i}" for i in range(60))
+            talk.ask(f"The umbrella of note {n} is {colour}. {rest}")
+        assert text_of(wire, talk.ask("Which colour has that one?")).endswith("It is green.")
+        assert [] == [one.error for one in upstream.records if one.status != 200]
+        bodies = [json.loads(one.body) for one in upstream.records]
+    assert facts[-1]["recall_calls"] == 1 and not any("fault" in one for one in facts)
+    assert any(one["dropped"] for one in facts)
+    for body in bodies if wire != "anthropic" else ():  # whose tokens are estimated
+        messages, tools = body.get("messages", body.get("input")), body["tools"]
+        options = {"counter": MODELS[wire], "provider": WIRE_OF[wire].provider}
+        assert count_messages(messages, tools=tools, **options) <= budget

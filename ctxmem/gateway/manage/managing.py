@@ -45,6 +45,8 @@ from ctxmem.pricing import Block, Prices, prices_of, row_of
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
 
+RECALL_TOKENS = 4_000
+"""Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
 _LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}
 _FAILED = 400
 _LOCKED_SECONDS = 1.0
@@ -296,7 +298,8 @@ class Manage:
         offering = request.passed is not request.own
         if offering:
             exchange.notes["memory"] = conversation.memory
-            exchange.notes["room"] = Room(request.budget - sent.tokens, request.meter.count)
+            left = self._limit(account, request) - sent.tokens
+            exchange.notes["room"] = Room(left, request.meter.count)
             account.grant(request.passed.tokens - request.own.tokens, now)
         entry = account.charge(sent, request.own, now, same=made is None and not offering)
         over = not account.within(account.ours.cost, account.through.cost + account.granted)
@@ -344,7 +347,7 @@ class Manage:
     ) -> tuple[bytes | None, Priced, MemoryWindow | None]:
         """Return the bytes to send, None for the client's own, and what they are as blocks."""
         now, own, prices = request.now, request.passed, request.prices
-        limit = int(request.budget / max(1.0, account.rate))
+        limit = self._limit(account, request)
         fits = own.tokens <= limit
         due = account.due(request.own, now)
         allowance, margin = account.to_spend + due, account.margin(due)
@@ -355,7 +358,8 @@ class Manage:
             not prices.marked or marks.any or marks.by_itself(prices) or account.marking
         )
         memory = conversation.memory
-        memory.budget, memory.head = limit, request.head_tokens - request.meter.request
+        memory.budget = limit - self._reserve(request, limit)
+        memory.head = request.head_tokens - request.meter.request
         free = marks.free(prices)
         memory.prices = replace(prices, breakpoints=free)
         memory.outlook = Outlook(
@@ -390,6 +394,15 @@ class Manage:
         if prices.marked and sent[1].marks and not marks.any and not marks.by_itself(prices):
             account.marking = True
         return sent[0], sent[1], window
+
+    @staticmethod
+    def _limit(account: Account, request: _Request) -> int:
+        """Return the budget in tokens as we count them, where the provider counts more."""
+        return int(request.budget / max(1.0, account.rate))
+
+    def _reserve(self, request: _Request, limit: int) -> int:
+        """Return the tokens that a window leaves free for what calls of `recall` bring."""
+        return min(RECALL_TOKENS, limit // 5) if request.passed is not request.own else 0
 
     def _question(self, account: Account, request: _Request, *, fits: bool) -> str | None:
         """Return what the user asks, for which what left may be brought back; None if nothing."""

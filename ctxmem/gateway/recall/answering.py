@@ -17,6 +17,8 @@ Answer = Callable[[dict[str, Any]], str]
 
 NO_ROOM = "The result does not fit into the request. Answer without it."
 _CUT = "\n[cut here: {} of {} lines do not fit; give a narrower 'query']"
+_LEAST_WORDS = 8
+"""A line that does not fit is shown in part if so many of its words do."""
 _BESIDE_A_RESULT = 16
 """Tokens that a call's result has beside its text, at most."""
 
@@ -38,7 +40,7 @@ class Room:
         self.left -= tokens
 
     def fitting(self, text: str) -> str:
-        """Return a result, cut after a line if all of it does not fit; the cut is marked."""
+        """Return a result, cut where not all of it fits: after a line, or within a long one."""
         made = self._cut(text, self.left - _BESIDE_A_RESULT)
         self.left -= self.count(made) + _BESIDE_A_RESULT
         return made
@@ -47,18 +49,33 @@ class Room:
         if self.count(text) <= most:
             return text
         lines = text.split("\n")
-        low, high = 0, len(lines)  # `low` lines fit with the mark, `high` do not
+        whole = self._most(len(lines), lambda count: _first(lines, count), most)
+        words = lines[whole].split(" ")
+        part = self._most(len(words), lambda count: _with_part(lines, whole, words, count), most)
+        if part >= _LEAST_WORDS:
+            return _with_part(lines, whole, words, part)
+        return _first(lines, whole) if whole else NO_ROOM
+
+    def _most(self, size: int, made: Callable[[int], str], most: int) -> int:
+        """Return the largest count below `size` for which `made` is not too long, or 0."""
+        low, high = 0, size
         while low + 1 < high:
             middle = (low + high) // 2
-            if self.count(_first(lines, middle)) <= most:
+            if self.count(made(middle)) <= most:
                 low = middle
             else:
                 high = middle
-        return _first(lines, low) if low else NO_ROOM
+        return low
 
 
 def _first(lines: Sequence[str], count: int) -> str:
     return "\n".join(lines[:count]) + _CUT.format(len(lines) - count, len(lines))
+
+
+def _with_part(lines: Sequence[str], count: int, words: Sequence[str], kept: int) -> str:
+    """Return the first lines and the first words of the next one."""
+    begun = "\n".join([*lines[:count], " ".join(words[:kept])])
+    return begun + " ..." + _CUT.format(len(lines) - count - 1, len(lines))
 
 
 def waiting_text(calls: Sequence[dict[str, Any]], results: Sequence[str]) -> str:
