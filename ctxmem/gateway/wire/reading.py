@@ -10,7 +10,7 @@ from typing import Any
 from ctxmem.traces.events import Usage
 from ctxmem.traces.usage import usage_of
 
-_MODEL = re.compile(r"[A-Za-z0-9][^\s\\]{0,199}")
+_MODEL = re.compile(r"[A-Za-z0-9@][^\s\\]{0,199}")
 _FILES = (".json", ".tiktoken", ".model")
 
 
