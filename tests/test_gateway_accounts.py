@@ -65,7 +65,7 @@ def test_what_was_granted_for_a_request_that_did_not_go_out_is_taken_back(failed
     account = Account(ANTHROPIC)
     own, offering = priced(3000, marks=(1,)), priced(3100, start=7, marks=(1,))
     for _ in range(3):
-        account.grant(100, 0.0)
+        account.grant(100, offering, 0.0)
         entry = account.charge(offering, own, 0.0, same=False)
         account.take_back(entry) if failed else account.sent_again(entry, own)
     assert (account.granted, account.saved) == (0, pytest.approx(0))
@@ -73,7 +73,7 @@ def test_what_was_granted_for_a_request_that_did_not_go_out_is_taken_back(failed
 
 def test_what_was_granted_goes_with_the_bill_that_it_is_part_of():
     left, account = Account(ANTHROPIC), Account(ANTHROPIC)
-    left.grant(100, 0.0)
+    left.grant(100, priced(3100, start=7, marks=(1,)), 0.0)
     left.charge(priced(3100, start=7, marks=(1,)), priced(3000, marks=(1,)), 0.0, same=False)
     account.take_over(left)
     assert (left.saved, account.saved) == (0, pytest.approx(0))

@@ -18,7 +18,8 @@ def add_to(commands: Any) -> None:
         help="stand between clients and a provider: observe, guard or manage what they send",
         description="Pass the requests of any client on to a provider. 'observe' changes nothing "
         "and shows what fills the windows; 'guard' repairs what would be refused and trims what is "
-        "too long; 'manage' keeps conversations within a budget, and never makes them dearer.",
+        "too long; 'manage' keeps conversations within a budget, for no more than passing them "
+        "through costs.",
     )
     serve.add_argument(
         "--upstream",

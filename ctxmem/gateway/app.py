@@ -511,6 +511,9 @@ class Gateway:
             None, lambda: self._threads.shutdown(wait=True, cancel_futures=not self._changes)
         )
         await self.upstreams.close()
+        close = getattr(self.stage, "close", None)
+        if close is not None:
+            close()
 
 
 class _Client:

@@ -29,7 +29,7 @@ class Settings:
         budget: tokens that a managed request may have, tools and system message included; None:
             what the model takes.
         prices: row of `ctxmem.PRICES`; None: by the provider and the model.
-        store: where conversations are kept: a path, ":memory:" or a DSN.
+        store: where conversations are kept: a path, or ":memory:".
         token: what a client outside this machine has to show; needed where `host` is no loopback.
         recall: offer the model a tool that reads what left the window, and answer its calls.
         counter: as in `count_tokens`; None: by the model.

@@ -106,8 +106,13 @@ def secret_of(store: str) -> bytes:
     given = os.environ.get(SECRET_VARIABLE)
     if given:
         return hashlib.blake2b(given.encode(), digest_size=_SECRET_BYTES).digest()
-    if store == ":memory:" or "://" in store:
+    if store == ":memory:":
         return secrets.token_bytes(_SECRET_BYTES)
+    if "://" in store:
+        raise InputError(
+            f"a store that several machines share needs the variable {SECRET_VARIABLE}, the same "
+            "for all of them: it names the tenants"
+        )
     path = Path(f"{store}.key")
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():

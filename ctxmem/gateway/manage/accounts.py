@@ -73,7 +73,7 @@ class Account:
         rate: tokens that the provider counts for one of ours.
         fewer: tokens that the provider counted less than we did, of the last request.
         misses: requests in a row that the provider did not read from its cache as it should.
-        over: requests that were dearer than they may be, because nothing else fitted the budget.
+        over: requests that cost more than they may, because nothing else fitted the budget.
         diverged: whether anything but the client's own bytes was ever sent.
         granted: what the tool `recall` and its calls cost, which is not counted against savings:
             who starts the gateway asks for it.
@@ -164,13 +164,18 @@ class Account:
         granted, self._next_grant = self._next_grant, 0.0
         return Entry(ours, through, now, sent.tokens, same, made, granted)
 
-    def grant(self, tokens: int, now: float) -> None:
+    def grant(self, tokens: int, request: Priced, now: float) -> float:
         """Grant what the definition of a tool costs in a request that is charged next."""
-        warm = self.ours.calls and now - self.last_at <= self.prices.ttl
-        self._next_grant = tokens * (self.prices.read if warm else max(1.0, self.prices.write))
+        price = max(1.0, self.prices.write)
+        if request.tokens < self.prices.minimum:
+            price = 1.0
+        elif self.ours.calls and now - self.last_at <= self.prices.ttl:
+            price = self.prices.read
+        self._next_grant = tokens * price
         self.granted += self._next_grant
+        return self._next_grant
 
-    def add_rounds(self, entry: Entry, usage: Usage) -> None:
+    def add_rounds(self, entry: Entry, usage: Usage) -> float:
         """Charge the further requests that calls of `recall` made, of which usage is the sum."""
         cached, written = usage.cached or 0, usage.written or 0
         plain = max(0, (usage.input or 0) - cached - written)
@@ -178,6 +183,7 @@ class Account:
         more = max(0.0, paid - entry.ours.cost)
         self.ours.cost += more
         self.granted += more
+        return more
 
     def take_back(self, entry: Entry) -> None:
         """Take back a charge: the provider did not answer."""

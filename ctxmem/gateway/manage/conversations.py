@@ -147,7 +147,7 @@ class Conversation:
     @property
     def name(self) -> str:
         """A short name without anything of what is said in it."""
-        return f"{self.family[:8]}-{self.number}"
+        return f"{self.family[:16]}-{self.number}"
 
 
 class Family:

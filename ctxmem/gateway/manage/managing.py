@@ -1,4 +1,4 @@
-"""The stage of the mode `manage`: requests as windows of a memory, never dearer than without.
+"""The stage of the mode `manage`: requests as windows of a memory, at no higher cost.
 
 What the client asks first and offers (system message, tools) goes out as the client wrote it. The
 conversation behind it is kept in a memory, and what is sent of it is the memory's window. Where the
@@ -9,6 +9,7 @@ where anything is not as expected, the client's own bytes go out.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -18,7 +19,7 @@ from ctxmem.chat import check
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
-from ctxmem.errors import BudgetError
+from ctxmem.errors import BudgetError, CtxmemError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.security import secret_of
 from ctxmem.gateway.manage.accounts import Account, Entry, Priced
@@ -34,6 +35,7 @@ from ctxmem.gateway.manage.marking import Marks, client_marks, with_marks
 from ctxmem.gateway.manage.splicing import Document, document, written
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
+from ctxmem.gateway.observe.weighing import FALLBACK, MOST_MODELS
 from ctxmem.gateway.recall.answering import Room
 from ctxmem.gateway.recall.offering import offered
 from ctxmem.gateway.settings import Settings
@@ -104,8 +106,8 @@ class Manage:
         self.settings, self._clock, self._window_of = settings, clock, window_of
         self.store = _opened(settings.store)
         self._reader = Reader(secret_of(settings.store))
-        self._conversations: dict[tuple[str, str, str], Conversations] = {}
-        self._meters: dict[tuple[str, str], Meter] = {}
+        self._conversations: OrderedDict[tuple[str, str, str], Conversations] = OrderedDict()
+        self._meters: OrderedDict[tuple[str, str], tuple[str, Meter]] = OrderedDict()
         self._heads: dict[tuple[str, int], tuple[list[Block], dict[str, int]]] = {}
         self._contents = Contents()
         self._log = ExchangeLog()
@@ -162,8 +164,7 @@ class Manage:
         if not asked.messages or not all(isinstance(one, dict) for one in asked.messages):
             exchange.why = "no messages" if not asked.messages else "unreadable"
             return None
-        counter = self.settings.counter or asked.model or "o200k_base"
-        meter = self._meter(counter, wire.provider)
+        counter, meter = self._meter(self.settings.counter or asked.model, wire.provider)
         first = len(read.elements) - len(asked.messages)
         label = f"{wire.name} {counter}"
         known = [
@@ -209,11 +210,20 @@ class Manage:
             now=self._clock(),
         )
 
-    def _meter(self, counter: str, provider: str) -> Meter:
+    def _meter(self, counter: str, provider: str) -> tuple[str, Meter]:
+        """Return the name of a model's counter, and what counts messages by it."""
         at = (counter, provider)
-        if at not in self._meters:
-            self._meters[at] = Meter(counter, provider)
-        return self._meters[at]
+        with self._lock:
+            found = self._meters.get(at)
+            if found is None:
+                try:
+                    found = counter, Meter(counter or FALLBACK, provider)
+                except (CtxmemError, OSError, ValueError):
+                    found = FALLBACK, Meter(FALLBACK, provider)
+                self._meters[at] = found
+                if len(self._meters) > MOST_MODELS:
+                    self._meters.popitem(last=False)
+            return found
 
     def _prices(self, wire: str, model: str, marks: Marks) -> Prices:
         if self.settings.prices is not None:
@@ -256,26 +266,40 @@ class Manage:
 
     def _families(self, request: _Request) -> Conversations:
         """Return the conversations that are counted and priced as a request is."""
-        provider = request.exchange.wire.provider
-        at = (request.counter, provider, request.prices.name)
+        at = (request.counter, request.exchange.wire.provider, request.prices.name)
+        old = None
         with self._lock:
-            if at not in self._conversations:
+            found = self._conversations.get(at)
+            if found is None:
+                open_memory = self._opener(request.budget, request.counter, request.prices, at[1])
+                found = Conversations(self.store, self._reader, open_memory)
+                self._conversations[at] = found
+                if len(self._conversations) > MOST_MODELS:
+                    _, old = self._conversations.popitem(last=False)
+            self._conversations.move_to_end(at)
+        if old is not None:
+            old.close()
+        return found
 
-                def opened(tenant: str, session: str) -> Memory:
-                    return Memory(
-                        max(1, request.budget),
-                        store=self.store,
-                        tenant=tenant,
-                        session=session,
-                        prices=request.prices,
-                        counter=request.counter,
-                        provider=provider,
-                        policy="covered",
-                        clock=self._clock,
-                    )
+    def _opener(
+        self, budget: int, counter: str, prices: Prices, provider: str
+    ) -> Callable[[str, str], Memory]:
+        """Return a function that opens a session of a tenant; it keeps no request alive."""
 
-                self._conversations[at] = Conversations(self.store, self._reader, opened)
-            return self._conversations[at]
+        def opened(tenant: str, session: str) -> Memory:
+            return Memory(
+                max(1, budget),
+                store=self.store,
+                tenant=tenant,
+                session=session,
+                prices=prices,
+                counter=counter,
+                provider=provider,
+                policy="covered",
+                clock=self._clock,
+            )
+
+        return opened
 
     def _managed(self, request: _Request, family: Family) -> bytes | None:
         exchange, now = request.exchange, request.now
@@ -300,7 +324,8 @@ class Manage:
             exchange.notes["memory"] = conversation.memory
             left = self._limit(account, request) - sent.tokens
             exchange.notes["room"] = Room(left, request.meter.count)
-            account.grant(request.passed.tokens - request.own.tokens, now)
+            tool = request.passed.tokens - request.own.tokens
+            exchange.facts["bill_recall"] = account.grant(tool, sent, now)
         entry = account.charge(sent, request.own, now, same=made is None and not offering)
         over = not account.within(account.ours.cost, account.through.cost + account.granted)
         account.over += over
@@ -369,7 +394,7 @@ class Manage:
             caching=caching,
             tail_written=marks.by_itself(prices) or marks.automatic,
             minimum=account.minimum() if caching else None,
-            cached=lambda messages: self._cached(account, request, messages),
+            cached=self._cached(account, request),
         )
         window = memory.window(self._question(account, request, fits=fits))
         choices = self._choices(conversation, account, request, window, free)
@@ -420,17 +445,21 @@ class Manage:
         asked = conversation.asked_at or account.last_at
         return request.now - asked <= request.prices.ttl
 
-    def _cached(self, account: Account, request: _Request, messages: Sequence[Any]) -> list[int]:
-        """Return how many of the first messages make prefixes that the provider has."""
-        blocks = [*request.head, *(self._block(one, request) for one in messages)]
-        count = len(request.head)
-        return [
-            held - count for held in account.ours.held(blocks, now=request.now) if held >= count
-        ]
+    def _cached(self, account: Account, request: _Request) -> Callable[[Sequence[Any]], list[int]]:
+        """Return a function: how many of the first messages make prefixes that the provider has.
 
-    def _block(self, message: Any, request: _Request) -> Block:
-        known = self._reader.of(message, request.meter, request.label)
-        return Block(known.key, known.tokens)
+        The memory keeps it until the next request, so it holds nothing of this one's body.
+        """
+        head, meter, label, now = request.head, request.meter, request.label, request.now
+
+        def cached(messages: Sequence[Any]) -> list[int]:
+            known = (self._reader.of(one, meter, label) for one in messages)
+            blocks = [*head, *(Block(one.key, one.tokens) for one in known)]
+            return [
+                held - len(head) for held in account.ours.held(blocks, now=now) if held >= len(head)
+            ]
+
+        return cached
 
     def _choices(
         self,
@@ -514,9 +543,12 @@ class Manage:
             elif exchange.why == "refused":
                 account.sent_again(entry, own)
                 exchange.facts["bill_sent"] = exchange.facts.get("bill_through")
+                exchange.facts.pop("bill_recall", None)
             elif reply is not None and reply.usage is not None:
                 if exchange.facts.get("recall_calls"):
-                    account.add_rounds(entry, reply.usage)
+                    more = account.add_rounds(entry, reply.usage)
+                    for bill in ("bill_sent", "bill_recall"):
+                        exchange.facts[bill] = (exchange.facts.get(bill) or 0.0) + more
                 else:
                     account.observe(entry, reply.usage)
             if account.diverged and conversation.account is account:

@@ -33,9 +33,9 @@ _KINDS = {
     "video": "images",
     "file": "files",
 }
-_MOST_MODELS = 64
+MOST_MODELS = 64
 _MOST_WEIGHED = 1 << 16
-_FALLBACK = "estimate"
+FALLBACK = "estimate"
 _LEARNED_AT_FIRST = 16
 _LEARNED_LATER = 16
 """After the first observations an estimate learns from every so many requests only.
@@ -88,18 +88,18 @@ class Scales:
 
     def counter(self, model: str) -> Counter:
         """Return the counter of a model, of the gateway's own if it is an estimate."""
-        name = self._named or model or _FALLBACK
+        name = self._named or model or FALLBACK
         with self._lock:
             known = self._counters.get(name)
             if known is None:
                 try:
                     known = resolve(name)
                 except (CtxmemError, OSError, ValueError):
-                    known = resolve(_FALLBACK)
+                    known = resolve(FALLBACK)
                 if isinstance(known, Estimate):
                     known = known.copy()
                 self._counters[name] = known
-                if len(self._counters) > _MOST_MODELS:
+                if len(self._counters) > MOST_MODELS:
                     gone, _ = self._counters.popitem(last=False)
                     self._seen.pop(gone, None)
             return known
@@ -111,7 +111,7 @@ class Scales:
         if found is None:
             found = Meter(self.counter(model), wire.provider, model or None)
             self._meters[key] = found
-            if len(self._meters) > _MOST_MODELS:
+            if len(self._meters) > MOST_MODELS:
                 self._meters.popitem(last=False)
         return found
 

@@ -371,6 +371,7 @@ def _amounts(facts: Mapping[str, Any], row: tuple[Any, ...]) -> dict[str, float]
         "reused": of["reused"],
         "edits": 1 if of["edit"] else 0,
         "recall_calls": _number(facts.get("recall_calls")) or 0,
+        "recall": _number(facts.get("bill_recall")) or 0,
         "repeated_reads": _number(facts.get("repeated_reads")) or 0,
         "passed": 1 if of["why"] else 0,
         "faults": 1 if of["fault"] else 0,

@@ -344,11 +344,14 @@ async def _parts(reply: Incoming) -> AsyncGenerator[bytes, None]:
             yield part
         return
     inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    async for part in reply.parts():
-        made = inflate.decompress(part, _MOST_INFLATED)
-        while made:
-            yield made
-            made = inflate.decompress(inflate.unconsumed_tail, _MOST_INFLATED)
+    try:
+        async for part in reply.parts():
+            made = inflate.decompress(part, _MOST_INFLATED)
+            while made:
+                yield made
+                made = inflate.decompress(inflate.unconsumed_tail, _MOST_INFLATED)
+    except zlib.error as error:
+        raise BrokenOff("its coding is damaged") from error
 
 
 async def _only(body: bytes) -> AsyncGenerator[bytes, None]:

@@ -37,7 +37,7 @@ _FORMS = {
 _COUNTS = ("server_port", "status", "recall_calls")
 _NUMBERS = (
     *("seconds_added", "seconds_upstream", "budget", "kept", "dropped", "recalled"),
-    *("prefix_reused", "bill_sent", "bill_through", "bill_uncached"),
+    *("prefix_reused", "bill_sent", "bill_through", "bill_uncached", "bill_recall"),
 )
 _MOST = 2**62
 """Numbers from here on are none of ours, and larger than what a span can hold."""
@@ -92,6 +92,7 @@ class RequestFacts:
         bill_sent: price of what was sent, in uncached input tokens.
         bill_through: price if the client's request had been passed on.
         bill_uncached: price of that without the provider's cache.
+        bill_recall: what the tool `recall` and its calls cost, a part of `bill_sent`.
         passed_through: why the client's own body was sent.
         fault: the stage at which ctxmem failed.
         recall_calls: of the model, answered by the gateway.
@@ -121,6 +122,7 @@ class RequestFacts:
     bill_sent: float | None = None
     bill_through: float | None = None
     bill_uncached: float | None = None
+    bill_recall: float | None = None
     passed_through: str = ""
     fault: str = ""
     recall_calls: int = 0
@@ -180,7 +182,7 @@ class RequestFacts:
         if self.bill_uncached is not None and self.bill_through is not None:
             found["provider"] = self.bill_uncached - self.bill_through
         if self.bill_through is not None and self.bill_sent is not None:
-            found["ctxmem"] = self.bill_through - self.bill_sent
+            found["ctxmem"] = self.bill_through - self.bill_sent + (self.bill_recall or 0.0)
         return found
 
     def to_dict(self) -> dict[str, Any]:

@@ -49,6 +49,7 @@ ATTRIBUTES: Final = {
     "ctxmem.bill": "price of what was sent, in uncached input tokens",
     "ctxmem.bill.through": "price if the client's request had been passed on",
     "ctxmem.bill.uncached": "price of that without the provider's cache",
+    "ctxmem.bill.recall": "what the tool `recall` and its calls cost, a part of `ctxmem.bill`",
     "ctxmem.passed_through": "why the client's own body was sent",
     "ctxmem.fault": "stage at which ctxmem failed; the request did not",
 }
@@ -180,6 +181,7 @@ def attributes_of(facts: RequestFacts) -> dict[str, Any]:
         "ctxmem.bill": facts.bill_sent,
         "ctxmem.bill.through": facts.bill_through,
         "ctxmem.bill.uncached": facts.bill_uncached,
+        "ctxmem.bill.recall": facts.bill_recall,
         "ctxmem.passed_through": facts.passed_through or None,
         "ctxmem.fault": facts.fault or None,
     }
