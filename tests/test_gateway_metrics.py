@@ -55,6 +55,7 @@ FULL = RequestFacts(
     bill_sent=540.0,
     bill_through=800.0,
     bill_uncached=2500.0,
+    bill_recall=7.0,
     passed_through="too long",
     fault="read reply",
     recall_calls=3,

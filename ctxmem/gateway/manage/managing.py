@@ -216,8 +216,9 @@ class Manage:
         with self._lock:
             found = self._meters.get(at)
             if found is None:
+                name = counter or FALLBACK
                 try:
-                    found = counter, Meter(counter or FALLBACK, provider)
+                    found = name, Meter(name, provider)
                 except (CtxmemError, OSError, ValueError):
                     found = FALLBACK, Meter(FALLBACK, provider)
                 self._meters[at] = found
