@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
 import sqlite3
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,24 @@ def turns(rng: random.Random, wire: str, count: int, words: int = 120) -> list[l
                 [{"role": "assistant", "content": [use]}, {"role": "user", "content": [block]}]
             )
     return made
+
+
+def test_a_compressed_body_is_managed_and_one_that_cannot_be_read_passes():
+    stage, client = manage(budget=600), Client(manage())
+    for new in turns(random.Random(2), "chat", 12):
+        client.told += new
+    data = json.dumps(client.body()).encode()
+    for coding, body, taken in (
+        ("gzip", gzip.compress(data), True),
+        ("deflate", zlib.compress(data), True),
+        ("gzip", data, False),
+        ("br", data, False),
+    ):
+        exchange = Exchange(client.wire, "t1", 1, original=[body[:9], body[9:]], coding=coding)
+        sent = stage.prepare(exchange)
+        assert (sent is not None) is taken
+        assert exchange.why == ("" if taken else "unreadable")
+        assert sent is None or json.loads(sent)["messages"][-1] == client.told[-1]
 
 
 @pytest.mark.parametrize("wire", PATHS)

@@ -9,6 +9,7 @@ where anything is not as expected, the client's own bytes go out.
 from __future__ import annotations
 
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError, CtxmemError
-from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.exchanges import Exchange, decoded
 from ctxmem.gateway.http.security import secret_of
 from ctxmem.gateway.manage.accounts import Account, Entry, Priced
 from ctxmem.gateway.manage.conversations import (
@@ -154,7 +155,11 @@ class Manage:
         """Return a request that can be managed; None, and why, for another."""
         wire = exchange.wire
         name = _LISTS[wire.name]
-        read = document(b"".join(exchange.original), name)
+        try:
+            data = decoded(exchange.coding, exchange.original)
+        except (ValueError, zlib.error):
+            raise Unreadable("the body is not of the coding that it names") from None
+        read = document(data, name)
         asked = exchange.asked = wire.read(read.body)
         facts = exchange.facts
         facts["model"] = asked.model
