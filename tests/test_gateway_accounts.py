@@ -81,14 +81,26 @@ def test_what_was_granted_goes_with_the_bill_that_it_is_part_of():
 
 def test_the_tokens_that_the_provider_counts_correct_ours():
     account = Account(OPENAI)
-    own = priced(2000)
+    own, longer = priced(2000), priced(4000)
     entry = account.charge(own, own, 0.0, same=True)
     account.observe(entry, Usage(input=2400, cached=0))
-    assert account.rate == pytest.approx(1.2)
-    account.observe(entry, Usage(input=2000, cached=0))
-    assert account.rate == pytest.approx(1.1)  # more at once, less by and by
+    assert (account.beside, account.rate) == (400, 1.0)  # a constant part explains it
+    entry = account.charge(longer, longer, 1.0, same=True)
+    account.observe(entry, Usage(input=4800, cached=0))
+    assert (account.beside, account.rate) == (400, pytest.approx(1.1))  # or not all of it
+    account.observe(entry, Usage(input=4400, cached=0))
+    assert account.rate == pytest.approx(1.05)  # more at once, less by and by
     account.observe(entry, Usage(input=10**9))
     assert account.rate == 3.0  # nobody counts so differently
+
+
+def test_an_estimate_is_corrected_downwards_after_a_few_requests_only():
+    account = Account(OPENAI)
+    own = priced(2000)
+    for n in range(8):
+        assert account.sure == 1.0 or n >= 4
+        account.observe(account.charge(own, own, float(n), same=True), Usage(input=1000, cached=0))
+    assert 0.5 < account.sure < 0.6  # with a margin
 
 
 def test_a_provider_that_does_not_read_its_cache_again_and_again_is_not_relied_on():

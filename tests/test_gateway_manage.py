@@ -153,10 +153,13 @@ def test_a_long_conversation_is_sent_within_the_budget_and_its_head_as_it_was(wi
 
 
 def test_what_left_is_named_and_can_be_recalled():
-    client = Client(manage())
-    for new in turns(random.Random(1), "chat", 40):
-        sent = client.ask(*new)
-    assert sent is not None
+    for recall in (False, True):
+        client = Client(manage(recall=recall))
+        for new in turns(random.Random(1), "chat", 40):
+            sent = client.ask(*new)
+        assert sent is not None
+        # A model without the tool is not told to use it.
+        assert ("; recall reads" in sent.decode()) is recall
     index = next(
         m["content"] for m in json.loads(sent)["messages"] if "[memory]" in str(m["content"])
     )

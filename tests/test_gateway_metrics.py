@@ -131,7 +131,7 @@ def test_facts_are_read_from_what_stages_note():
 
 
 def test_savings_are_split_between_the_providers_cache_and_ctxmem():
-    assert {"provider": 1700.0, "ctxmem": 260.0} == FULL.saved
+    assert {"provider": 1700.0, "ctxmem": 267.0} == FULL.saved
     assert {} == RequestFacts(bill_sent=5.0).saved
     written = RequestFacts(bill_sent=125.0, bill_through=125.0, bill_uncached=100.0)
     assert {"provider": -25.0, "ctxmem": 0.0} == written.saved
@@ -171,7 +171,7 @@ def test_an_exchange_is_counted_once_in_every_metric():
         ("cost_units_total", "through"): 800,
         ("cost_units_total", "uncached"): 2500,
         ("saved_cost_units", "provider"): 1700,
-        ("saved_cost_units", "ctxmem"): 260,
+        ("saved_cost_units", "ctxmem"): 267,
         ("streams",): 1,
         ("conversations",): 7,
     }

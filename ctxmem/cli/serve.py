@@ -50,6 +50,12 @@ def add_to(commands: Any) -> None:
         "--max-body", type=int, default=512, metavar="MB", help="longest request (512)"
     )
     serve.add_argument("--show-text", action="store_true", help="show texts on the page")
+    serve.add_argument(
+        "--log",
+        choices=("text", "json"),
+        default="text",
+        help="form of the log on stderr: warnings and faults; with json every request too",
+    )
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes (1)")
     serve.add_argument(
         "--demo",
@@ -76,7 +82,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.demo:
         run_demo(port=arguments.port, ready=_say, seconds=arguments.demo_seconds)
         return DONE
-    names = ("host", "port", "mode", "budget", "prices", "token", "recall", "counter", "proxy")
+    names = (
+        "host",
+        "port",
+        "mode",
+        "budget",
+        "prices",
+        "token",
+        "recall",
+        "counter",
+        "proxy",
+        "log",
+    )
     given = {name: getattr(arguments, name) for name in names}
     given["token"] = arguments.token or os.environ.get("CTXMEM_GATEWAY_TOKEN") or None
     if arguments.store:

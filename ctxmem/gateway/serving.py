@@ -36,7 +36,7 @@ from ctxmem.gateway.page.routes import page_routes
 from ctxmem.gateway.page.traffic import Traffic
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.telemetry.facts import RequestFacts
-from ctxmem.gateway.telemetry.logs import log_request
+from ctxmem.gateway.telemetry.logs import log_request, log_to_stderr
 from ctxmem.gateway.telemetry.metrics import Metrics, forget_worker, share_between_workers
 from ctxmem.pricing import prices_of, row_of
 
@@ -81,6 +81,8 @@ def serve(
     Raises:
         InputError: nothing can listen there.
     """
+    if settings.workers == 1:
+        log_to_stderr(settings.log)
     listening = listen(settings)
     settings = settings.with_port(listening.getsockname()[1])
     # After its own clean end uvicorn raises the signal once more, for whoever waits for it.
@@ -201,6 +203,7 @@ def from_environment() -> Gateway:
     shared = os.environ.get(_SHARED)
     atexit.register(forget_worker, os.getpid())
     settings = Settings.from_json(os.environ[_SETTINGS])
+    log_to_stderr(settings.log)
     return _settled(application(settings, shared=Path(shared) if shared else None))
 
 

@@ -11,6 +11,7 @@ from ctxmem.errors import InputError
 from ctxmem.gateway.http.relay import Place
 from ctxmem.gateway.store_path import default_store
 from ctxmem.pricing import prices_of
+from ctxmem.tokens import resolve
 
 MODES = ("observe", "guard", "manage")
 WIRES = ("openai", "anthropic")
@@ -37,6 +38,7 @@ class Settings:
             environment names, "" for none.
         most_read: bytes of a body that is looked into; a longer one is passed on unread.
         most_body: bytes that a request may have; a longer one is refused.
+        log: form of the log on stderr: "text", of warnings and faults, or "json", of every request.
         show_text: whether the page shows texts of conversations.
         workers: processes.
     """
@@ -55,6 +57,7 @@ class Settings:
     most_read: int = 32 << 20
     most_body: int = 512 << 20
     show_text: bool = False
+    log: str = "text"
     workers: int = 1
 
     def __post_init__(self) -> None:
@@ -77,6 +80,14 @@ class Settings:
             raise InputError(f"port is {self.port}; expected 0 to 65535")
         if self.proxy not in ("", "env") and not _is_address(self.proxy):
             raise InputError('the proxy is no address such as http://proxy:3128, and not "env"')
+        if self.log not in ("text", "json"):
+            raise InputError(f"log is {self.log!r}; expected 'text' or 'json'")
+        if self.recall and self.mode != "manage":
+            raise InputError(f"recall works in the mode 'manage', and the mode is {self.mode!r}")
+        if self.most_body < 1:
+            raise InputError("the longest body has to have a byte at least")
+        if self.counter is not None:
+            resolve(self.counter)
         if self.workers < 1:
             raise InputError(f"workers is {self.workers}; expected 1 or more")
         if self.workers > 1 and self.store == ":memory:":

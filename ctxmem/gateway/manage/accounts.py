@@ -34,6 +34,7 @@ _READ_SHARE = 0.5
 """A request that reads less than this share of what it should is a miss."""
 _LEAST_RATE, _MOST_RATE = 0.5, 3.0
 _LEAST_TOKENS = 400  # of a request that the rate is learned from
+_SEEN_OFTEN = 4
 _MEMORY = 0.5  # the weight of the newest usage
 
 
@@ -70,7 +71,9 @@ class Account:
     Attributes:
         prices: the row of both.
         marking: whether cache marks are set for a client that sets none.
-        rate: tokens that the provider counts for one of ours.
+        rate: tokens that the provider counts for one of ours, ...
+        beside: ... and those that it counts beside them in every request.
+        seen: requests that these were learned from.
         fewer: tokens that the provider counted less than we did, of the last request.
         misses: requests in a row that the provider did not read from its cache as it should.
         over: requests that cost more than they may, because nothing else fitted the budget.
@@ -84,6 +87,8 @@ class Account:
     through: Bill = field(init=False)
     marking: bool = False
     rate: float = 1.0
+    beside: int = 0
+    seen: int = 0
     fewer: int = 0
     misses: int = 0
     over: int = 0
@@ -117,6 +122,13 @@ class Account:
         Our counts are not those of the provider, so that not all that was saved is spent.
         """
         return self.saved * _SPENT if self.saved > 0 else self.saved
+
+    @property
+    def sure(self) -> float:
+        """The rate by which an estimate is corrected: downwards only if it was seen often."""
+        return (
+            max(_LEAST_RATE, self.rate * _SURE) if self.seen >= _SEEN_OFTEN else max(1.0, self.rate)
+        )
 
     def due(self, own: Priced, now: float) -> float:
         """Return what passing the client's own request through would cost."""
@@ -209,8 +221,14 @@ class Account:
     def observe(self, entry: Entry, usage: Usage) -> None:
         """Learn from the tokens that the provider reports for a request."""
         if usage.input and entry.tokens >= _LEAST_TOKENS:
-            rate = min(_MOST_RATE, max(_LEAST_RATE, usage.input / entry.tokens))
+            # A request has a constant part that we do not see, such as a prompt of the provider's
+            # for tools: no more than the least difference that was seen.
+            more = max(0, usage.input - entry.tokens)
+            self.beside = more if not self.seen else min(more, self.beside)
+            rate = (usage.input - self.beside) / entry.tokens
+            rate = min(_MOST_RATE, max(_LEAST_RATE, rate))
             self.rate = rate if rate > self.rate else _mixed(self.rate, rate)
+            self.seen += 1
             self.fewer = max(0, entry.tokens - usage.input)
         if usage.written == 0 and usage.cached == 0 and entry.ours.written:
             self._not_written(entry)
@@ -231,6 +249,8 @@ class Account:
             "calls": self.ours.calls,
             "marking": self.marking,
             "rate": round(self.rate, 4),
+            "beside": self.beside,
+            "seen": self.seen,
             "fewer": self.fewer,
             "misses": self.misses,
             "over": self.over,
@@ -256,6 +276,7 @@ class Account:
         self.ours.calls = self.through.calls = int(held["calls"])
         self.marking, self.rate = bool(held["marking"]), float(held["rate"])
         self.fewer = int(held["fewer"])
+        self.beside, self.seen = int(held.get("beside", 0)), int(held.get("seen", 0))
         self.misses, self.over, self.diverged = int(held["misses"]), int(held["over"]), True
         self._last = held["last"]
         for bill, name, at in ((self.ours, "ours", 0), (self.through, "through", 1)):
@@ -286,6 +307,7 @@ class Account:
         self.ours.entries.update(other.ours.entries)
         self.through.entries.update(other.through.entries)
         self.marking, self.rate, self.misses = other.marking, other.rate, other.misses
+        self.beside, self.seen = other.beside, other.seen
         self.fewer = other.fewer
         self.ours.cost, self.through.cost = other.ours.cost, other.through.cost
         self.granted = other.granted

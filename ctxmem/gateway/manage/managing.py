@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
@@ -20,7 +20,7 @@ from ctxmem.chat import check
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
-from ctxmem.errors import BudgetError, CtxmemError
+from ctxmem.errors import BudgetError, CtxmemError, InputError, InputTypeError
 from ctxmem.gateway.exchanges import Exchange, decoded
 from ctxmem.gateway.http.security import secret_of
 from ctxmem.gateway.manage.accounts import Account, Entry, Priced
@@ -34,6 +34,7 @@ from ctxmem.gateway.manage.conversations import (
 )
 from ctxmem.gateway.manage.marking import Marks, client_marks, with_marks
 from ctxmem.gateway.manage.splicing import Document, document, written
+from ctxmem.gateway.manage.wording import without_offer
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
 from ctxmem.gateway.observe.weighing import FALLBACK, MOST_MODELS
@@ -47,6 +48,7 @@ from ctxmem.memory.cost_tracker import Outlook
 from ctxmem.pricing import Block, Prices, prices_of, row_of
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
+from ctxmem.tokens import resolve
 
 RECALL_TOKENS = 4_000
 """Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
@@ -78,6 +80,20 @@ class _Request:
     passed: Priced  # the same, with the tool `recall` where that is offered
     budget: int
     now: float
+
+    @property
+    def offering(self) -> bool:
+        """Whether the model is offered the tool `recall`."""
+        return self.passed is not self.own
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the messages of a window are read, apart from the request they are for."""
+
+    meter: Meter
+    label: str
+    offering: bool
 
 
 def _opened(store: str) -> PageStore:
@@ -130,7 +146,7 @@ class Manage:
         """Return the request as it is sent, None for the client's own bytes; `why` says why."""
         try:
             request = self._read(exchange)
-        except Unreadable:
+        except (Unreadable, InputError, InputTypeError):
             exchange.why = "unreadable"
             return None
         if request is None:
@@ -325,7 +341,7 @@ class Manage:
             sent, window = request.passed, None
             why = why or "unchanged"
         exchange.why = why
-        offering = request.passed is not request.own
+        offering = request.offering
         if offering:
             exchange.notes["memory"] = conversation.memory
             left = self._limit(account, request) - sent.tokens
@@ -428,12 +444,14 @@ class Manage:
 
     @staticmethod
     def _limit(account: Account, request: _Request) -> int:
-        """Return the budget in tokens as we count them, where the provider counts more."""
-        return int(request.budget / max(1.0, account.rate))
+        """Return the budget in tokens as we count them, where the provider counts others."""
+        exact = resolve(request.counter).exact
+        rate = max(1.0, account.rate) if exact else account.sure
+        return max(1, int((request.budget - account.beside) / rate))
 
     def _reserve(self, request: _Request, limit: int) -> int:
         """Return the tokens that a window leaves free for what calls of `recall` bring."""
-        return min(RECALL_TOKENS, limit // 5) if request.passed is not request.own else 0
+        return min(RECALL_TOKENS, limit // 5) if request.offering else 0
 
     def _question(self, account: Account, request: _Request, *, fits: bool) -> str | None:
         """Return what the user asks, for which what left may be brought back; None if nothing."""
@@ -456,16 +474,34 @@ class Manage:
 
         The memory keeps it until the next request, so it holds nothing of this one's body.
         """
-        head, meter, label, now = request.head, request.meter, request.label, request.now
+        head, now = request.head, request.now
+        theirs = {one.digest for one in request.known}
+        about = _Reading(request.meter, request.label, request.offering)
 
         def cached(messages: Sequence[Any]) -> list[int]:
-            known = (self._reader.of(one, meter, label) for one in messages)
+            known = (self._as_sent(one, about, theirs)[1] for one in messages)
             blocks = [*head, *(Block(one.key, one.tokens) for one in known)]
             return [
                 held - len(head) for held in account.ours.held(blocks, now=now) if held >= len(head)
             ]
 
         return cached
+
+    def _as_sent(
+        self, message: Any, about: _Request | _Reading, theirs: Container[bytes]
+    ) -> tuple[Any, Known]:
+        """Return a message of a window as it is sent, and what is known of it.
+
+        Where the model is not offered the tool `recall`, marks of ours do not name it; the
+        client's messages, whose digests are `theirs`, are as they are.
+        """
+        known = self._reader.of(message, about.meter, about.label)
+        if about.offering or known.digest in theirs:
+            return message, known
+        plain = without_offer(message)
+        if plain is message:
+            return message, known
+        return plain, self._reader.of(plain, about.meter, about.label)
 
     def _choices(
         self,
@@ -480,8 +516,8 @@ class Manage:
         texts = {one.digest: i for i, one in enumerate(request.known)}
         elements, blocks = [], list(request.head)
         same = len(window.messages) == len(request.known)
-        for place, message in enumerate(window.messages):
-            known = self._reader.of(message, request.meter, request.label)
+        for place, given in enumerate(window.messages):
+            message, known = self._as_sent(given, request, texts)
             at = texts.get(known.digest)
             same = same and at is not None and request.known[place].digest == known.digest
             element = message
@@ -584,6 +620,8 @@ class Manage:
             facts["receipts"] = conversation.memory.receipts()[-1:]
             facts["edit_reason"] = self._reason(conversation)
         through = entry.through
+        if not entry.own:
+            request.exchange.header = f"managed; {shown} of {len(request.known)} as they were"
         facts["bill_uncached"] = float(through.read + through.written + through.plain)
         facts["bill_sent"], facts["bill_through"] = entry.ours.cost, entry.through.cost
         facts["over_account"] = over
@@ -597,8 +635,9 @@ class Manage:
             return self._contents.parts(known, meter, label)
         again = self._contents.repeated_reads(known, meter, label, set(window.shown))
         request.exchange.facts["repeated_reads"] = again
-        sent = [(self._reader.of(one, meter, label), one) for one in window.messages]
         theirs = {one.digest for one in request.known}
+        shown = [self._as_sent(one, request, theirs) for one in window.messages]
+        sent = [(known, one) for one, known in shown]
         put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in theirs}
         return self._contents.parts(sent, meter, label, put_in=put_in)
 

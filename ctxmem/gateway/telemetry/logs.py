@@ -17,6 +17,19 @@ log = logging.getLogger("ctxmem.gateway")
 log.addHandler(logging.NullHandler())
 
 
+def log_to_stderr(form: str) -> None:
+    """Write the log to stderr: warnings and faults as text, or every request too, as JSON."""
+    handler = logging.StreamHandler()
+    if form == "json":
+        handler.setFormatter(JsonFormatter())
+        log.setLevel(logging.INFO)
+    else:
+        handler.setFormatter(logging.Formatter("ctxmem serve: %(message)s"))
+        handler.setLevel(logging.WARNING)
+    log.addHandler(handler)
+    log.propagate = False
+
+
 def log_request(facts: RequestFacts) -> None:
     """Log one exchange: as information, or as a warning if ctxmem failed in it. Never raises."""
     try:
