@@ -158,7 +158,8 @@ class SessionReader:
         tenants = [one for one in known if not one.endswith(ACCOUNTS)]
         if len(tenants) > 1 and "default" not in tenants:
             raise InputError(
-                f"the store has sessions of {len(tenants)} tenants; start ctxmem mcp with --tenant, or with --key-env for the store of ctxmem serve"
+                f"the store has sessions of {len(tenants)} tenants; start ctxmem mcp with "
+                "--tenant, or with --key-env for the store of ctxmem serve"
             )
         found = tenants[0] if len(tenants) == 1 else "default"
         if tenants:
