@@ -154,7 +154,7 @@ ADAPTERS = [trimmed, leaping, langchain_objects, edited, ephemeral, persistent, 
 
 
 @pytest.mark.parametrize(
-    "rounds", [200, *(pytest.param(1200 + i, marks=pytest.mark.slow) for i in range(4))]
+    "rounds", [60, *(pytest.param(1200 + i, marks=pytest.mark.slow) for i in range(4))]
 )
 def test_random_histories_leave_every_adapter_whole_and_within_the_budget(rounds, recount):
     rng = random.Random(rounds)

@@ -447,14 +447,14 @@ def test_replay_as_json_adds_up(tmp_path, capsys):
     path.write_text(json.dumps(chats()[0]))
     assert main(["replay", str(path), "--budget", "1500", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert [row["policy"] for row in data["rows"]] == ["auto", "batch", "slide"]
+    assert [row["policy"] for row in data["rows"]] == ["auto", "covered", "batch", "slide"]
     for row, (one,) in zip(data["rows"], data["replays"], strict=True):
         assert row["bill"] == pytest.approx(sum(one["bills"]))
         assert row["ratio"] == pytest.approx(row["bill"] / row["untrimmed"])
         assert row["largest"] == max(one["windows"]) <= 1500
         assert row["edits"] == len(one["edited"]) > 0
-    auto, _, slide = data["rows"]
-    assert auto["ratio"] < slide["ratio"]
+    auto, covered, _, slide = data["rows"]
+    assert auto["ratio"] < slide["ratio"] and covered["ratio"] <= 1.0 + 1e-9
 
 
 @pytest.mark.parametrize(

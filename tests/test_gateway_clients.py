@@ -7,6 +7,8 @@ reach the upstream are those that the client sent, byte for byte.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from client_drivers.registry import DRIVERS, run
 from gateway_doors import COMMON, MODES, open_house
@@ -27,9 +29,16 @@ SCENARIOS = {
 LITELLM = {"LiteLLMOpenAI": LITE, "LiteLLMAnthropic": LITE}
 
 
-def pairs(drivers: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
-    """Every client with each of its scenarios."""
-    return [(driver, scenario) for driver, names in drivers.items() for scenario in names]
+FAST = ("OpenAIChat", "OpenAIResponses", "AnthropicMessages", "AsyncAnthropicMessages")
+
+
+def pairs(drivers: dict[str, tuple[str, ...]]) -> list[Any]:
+    """Every client with each of its scenarios; some clients are for the fast lane."""
+    return [
+        pytest.param(driver, scenario, marks=() if driver in FAST else pytest.mark.slow)
+        for driver, names in drivers.items()
+        for scenario in names
+    ]
 
 
 @pytest.fixture(scope="module")

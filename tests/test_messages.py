@@ -392,6 +392,7 @@ def test_results_within_results_are_counted_however_deep():
     assert 200 < ctxmem.count_messages([{"role": "user", "content": [block]}])
 
 
+@pytest.mark.slow
 def test_a_history_in_which_nothing_fits_together_takes_linear_time():
     chat = [m for i in range(20_000) for m in (assistant(None, f"a{i}"), result(f"b{i}"))]
     assert [user("x"), user("z")] == ctxmem.repair([user("x"), *chat, user("z")])

@@ -140,6 +140,7 @@ def test_versions_stand_side_by_side_in_a_window(tmp_path):
     assert "Where versions differ" in shown and "<mark>" in shown
 
 
+@pytest.mark.slow
 def test_ten_thousand_events_give_a_page_of_bounded_size(tmp_path):
     records = []
     for number in range(50):
