@@ -45,13 +45,17 @@ class AnthropicTurn(Turn):
             body.get("stop_reason") in _ENDED and "error" not in body,
         )
 
-    def without(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a message without calls of `recall`."""
-        return _together([body])
-
-    def joined(self) -> dict[str, Any]:
-        """Return one message: all rounds' blocks, the first's name, the last's end."""
-        return _together([one.body for one in self.rounds])
+    def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return one body of several, without calls of `recall`."""
+        first, last = bodies[0], bodies[-1]
+        made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
+        blocks = [block for body in bodies for block in body.get("content") or ()]
+        made["content"] = [block for block in blocks if not _is_recall_use(block)]
+        if made.get("stop_reason") == "tool_use" and not _calls_a_tool(made["content"]):
+            made["stop_reason"] = "end_turn"
+        if len(bodies) > 1 and any("usage" in body for body in bodies):
+            made["usage"] = summed(body.get("usage") for body in bodies)
+        return made
 
     def followed(
         self, sent: dict[str, Any], round_: Round, results: Sequence[str], last: bool
@@ -126,7 +130,7 @@ class AnthropicTurn(Turn):
     def last_frames(self, round_: Round) -> bytes:
         """Return the end of the message, with the usage of all rounds."""
         rounds = [one.body for one in self.rounds] + [round_.body]
-        whole = _together(rounds)
+        whole = self.together(rounds)
         made = []
         for frame in self._held:
             event = frame.event or {}
@@ -154,18 +158,6 @@ def _sendable(block: dict[str, Any]) -> dict[str, Any]:
     if block.get("type") == "tool_use" and not isinstance(block.get("input"), dict):
         return {**block, "input": {}}
     return block
-
-
-def _together(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    first, last = bodies[0], bodies[-1]
-    made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
-    blocks = [block for body in bodies for block in body.get("content") or ()]
-    made["content"] = [block for block in blocks if not _is_recall_use(block)]
-    if made.get("stop_reason") == "tool_use" and not _calls_a_tool(made["content"]):
-        made["stop_reason"] = "end_turn"
-    if len(bodies) > 1 and any("usage" in body for body in bodies):
-        made["usage"] = summed(body.get("usage") for body in bodies)
-    return made
 
 
 def _is_recall_use(block: Any) -> bool:

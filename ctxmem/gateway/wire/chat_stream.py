@@ -41,13 +41,21 @@ class ChatTurn(Turn):
             first.get("finish_reason") in _ENDED and len(choices) == 1 and "error" not in body,
         )
 
-    def without(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a completion without calls of `recall`."""
-        return _together([body])
-
-    def joined(self) -> dict[str, Any]:
-        """Return one completion: all rounds' texts, the first's name, the last's end."""
-        return _together([one.body for one in self.rounds])
+    def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return one body of several, without calls of `recall`."""
+        first, last = bodies[0], bodies[-1]
+        made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
+        made["choices"] = [
+            _without_recall({**choice, "message": _message(choice)})
+            for choice in dicts_in(last.get("choices"))
+        ]
+        if len(bodies) > 1 and made["choices"]:
+            said = [_message(one) for body in bodies for one in dicts_in(body.get("choices"))[:1]]
+            calls = made["choices"][0]["message"].get("tool_calls")
+            made["choices"][0]["message"] = _one_message(said, calls)
+        if len(bodies) > 1 and any(body.get("usage") is not None for body in bodies):
+            made["usage"] = summed(body.get("usage") for body in bodies)
+        return made
 
     def followed(
         self, sent: dict[str, Any], round_: Round, results: Sequence[str], last: bool
@@ -147,7 +155,7 @@ class ChatTurn(Turn):
 
     def last_frames(self, round_: Round) -> bytes:
         """Return the end of the completion, with the usage of all rounds."""
-        whole = _together([*(one.body for one in self.rounds), round_.body])
+        whole = self.together([*(one.body for one in self.rounds), round_.body])
         choices = dicts_in(whole.get("choices"))
         reason = choices[0].get("finish_reason") if choices else None
         made = []
@@ -187,22 +195,6 @@ def _text(body: dict[str, Any]) -> str:
     choices = dicts_in(body.get("choices"))
     text = _message(choices[0]).get("content") if choices else None
     return text if isinstance(text, str) else ""
-
-
-def _together(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    first, last = bodies[0], bodies[-1]
-    made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
-    made["choices"] = [
-        _without_recall({**choice, "message": _message(choice)})
-        for choice in dicts_in(last.get("choices"))
-    ]
-    if len(bodies) > 1 and made["choices"]:
-        said = [_message(one) for body in bodies for one in dicts_in(body.get("choices"))[:1]]
-        calls = made["choices"][0]["message"].get("tool_calls")
-        made["choices"][0]["message"] = _one_message(said, calls)
-    if len(bodies) > 1 and any(body.get("usage") is not None for body in bodies):
-        made["usage"] = summed(body.get("usage") for body in bodies)
-    return made
 
 
 def _without_recall(choice: dict[str, Any]) -> dict[str, Any]:

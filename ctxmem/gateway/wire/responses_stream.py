@@ -48,13 +48,15 @@ class ResponsesTurn(Turn):
             body.get("status") == "completed" and not body.get("error"),
         )
 
-    def without(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a response without calls of `recall`."""
-        return _together([body])
-
-    def joined(self) -> dict[str, Any]:
-        """Return one response: all rounds' items, the last's end."""
-        return _together([one.body for one in self.rounds])
+    def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return one body of several, without calls of `recall`."""
+        first, last = bodies[0], bodies[-1]
+        made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
+        items = [item for body in bodies for item in body.get("output") or ()]
+        made["output"] = [item for item in items if not _is_recall_call(item)]
+        if len(bodies) > 1 and any(body.get("usage") is not None for body in bodies):
+            made["usage"] = summed(body.get("usage") for body in bodies)
+        return made
 
     def followed(
         self, sent: dict[str, Any], round_: Round, results: Sequence[str], last: bool
@@ -139,7 +141,7 @@ class ResponsesTurn(Turn):
 
     def last_frames(self, round_: Round) -> bytes:
         """Return the end of the response, which holds all that was shown."""
-        whole = _together([*(one.body for one in self.rounds), round_.body])
+        whole = self.together([*(one.body for one in self.rounds), round_.body])
         made = []
         for frame in self._held:
             if frame.event is None:
@@ -161,16 +163,6 @@ class ResponsesTurn(Turn):
             "response": response,
         }
         return named_frame(event, "response.failed")
-
-
-def _together(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    first, last = bodies[0], bodies[-1]
-    made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
-    items = [item for body in bodies for item in body.get("output") or ()]
-    made["output"] = [item for item in items if not _is_recall_call(item)]
-    if len(bodies) > 1 and any(body.get("usage") is not None for body in bodies):
-        made["usage"] = summed(body.get("usage") for body in bodies)
-    return made
 
 
 def _is_recall_call(item: Any) -> bool:

@@ -68,13 +68,17 @@ class Turn:
         """Return what a reply's body calls."""
         raise NotImplementedError
 
+    def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return one body of several: the first's name, the last's end, no call of `recall`."""
+        raise NotImplementedError
+
     def without(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a reply's body without calls of `recall`."""
-        raise NotImplementedError
+        return self.together([body])
 
     def joined(self) -> dict[str, Any]:
         """Return the body of the rounds together, without calls of `recall`."""
-        raise NotImplementedError
+        return self.together([one.body for one in self.rounds])
 
     def followed(
         self, sent: dict[str, Any], round_: Round, results: Sequence[str], last: bool
