@@ -54,6 +54,8 @@ RECALL_TOKENS = 4_000
 """Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
 _LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}
 _FAILED = 400
+_MOST_COUNTERS = 16
+"""Conversations are held open for so many pairs of a counter and a price row."""
 _LOCKED_SECONDS = 1.0
 """So long a request waits for a store that another process has locked; then it passes through."""
 
@@ -296,7 +298,7 @@ class Manage:
                 open_memory = self._opener(request.budget, request.counter, request.prices, at[1])
                 found = Conversations(self.store, self._reader, open_memory)
                 self._conversations[at] = found
-                if len(self._conversations) > MOST_MODELS:
+                if len(self._conversations) > _MOST_COUNTERS:
                     _, old = self._conversations.popitem(last=False)
             self._conversations.move_to_end(at)
         if old is not None:
