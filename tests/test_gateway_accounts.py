@@ -193,3 +193,17 @@ def test_a_record_that_is_none_is_refused_and_one_of_other_prices_begins_anew():
 )
 def test_the_row_is_chosen_by_format_and_model(wire, model, hour, row):
     assert row_of(wire, model, hour=hour).name == row
+
+
+def test_what_the_provider_did_not_answer_is_not_the_last_request():
+    account = Account(OPENAI)
+    own = priced(2000)
+    account.take_back(account.charge(own, own, 0.5, same=True))
+    assert account.last_at == 0.0
+    Account(OPENAI).restore(account.to_json(), own.blocks)
+    account.charge(own, own, 1.0, same=True)
+    account.take_back(account.charge(own, own, 2.0, same=True))
+    assert account.last_at == 1.0
+    restored = Account(OPENAI)
+    restored.restore(account.to_json(), own.blocks)
+    assert restored.last_at == 1.0

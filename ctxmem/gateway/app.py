@@ -218,7 +218,7 @@ class Gateway:
             await self._unreachable(client, exchange, error)
             return
         except TooLong:
-            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            await self._too_long(client, exchange)
             return
         if exchange is not None:
             exchange.original = body.kept.parts or ()
@@ -238,7 +238,7 @@ class Gateway:
         try:
             parts = await self._prepare(client, exchange)
         except TooLong:
-            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            await self._too_long(client, exchange)
             return
         sent = perf_counter()
         answer: Incoming
@@ -266,7 +266,7 @@ class Gateway:
             await self._unreachable(client, exchange, error)
             return
         except TooLong:
-            await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
+            await self._too_long(client, exchange)
             return
         await self._reply(client, answer, exchange, started, sent)
 
@@ -377,6 +377,12 @@ class Gateway:
         exchange.why = exchange.why or "fault"
         exchange.facts["fault"] = stage
         log.error("%s failed: %s", stage, type(error).__name__, exc_info=_debugging())
+
+    async def _too_long(self, client: _Client, exchange: Exchange | None) -> None:
+        if exchange is not None:
+            exchange.facts["status"] = 413
+            self._finish_later(client, exchange, 413, None, None)
+        await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
 
     async def _unreachable(
         self, client: _Client, exchange: Exchange | None, error: UpstreamError

@@ -62,6 +62,7 @@ class Entry:
     own: bool  # whether the client's own bytes were sent
     written: frozenset[int] = frozenset()  # keys of what was taken for written to the cache
     granted: float = 0.0  # for the tool `recall`
+    before: dict[str, Any] = field(default_factory=dict)  # the last request before this one
 
 
 @dataclass(slots=True)
@@ -168,13 +169,16 @@ class Account:
         self.ours.forget(1 << 14)
         self.through.forget(1 << 14)
         self.diverged = self.diverged or not same
-        self._last = {
-            "through": _end(own),
-            "ours": _end(own) if same else {"keys": _chain(sent.blocks)},
-            "at": now,
-        }
+        previous, self._last = (
+            self._last,
+            {
+                "through": _end(own),
+                "ours": _end(own) if same else {"keys": _chain(sent.blocks)},
+                "at": now,
+            },
+        )
         granted, self._next_grant = self._next_grant, 0.0
-        return Entry(ours, through, now, sent.tokens, same, made, granted)
+        return Entry(ours, through, now, sent.tokens, same, made, granted, previous)
 
     def grant(self, tokens: int, request: Priced, now: float) -> float:
         """Grant what the definition of a tool costs in a request that is charged next."""
@@ -202,6 +206,8 @@ class Account:
         self.ours.cost -= entry.ours.cost
         self.through.cost -= entry.through.cost
         self.granted -= entry.granted
+        if self._last.get("at") == entry.at:
+            self._last = entry.before
         self._not_written(entry)
 
     def _not_written(self, entry: Entry) -> None:
@@ -283,7 +289,9 @@ class Account:
             if self.prices.marked:
                 bill.entries.update({int(key): float(when) for key, when in held["marks"][at]})
                 continue
-            last = self._last[name]
+            last = self._last.get(name)
+            if last is None:
+                continue
             keys = _keys(last["keys"]) if "keys" in last else _prefix(own, last)
             bill.entries.update(dict.fromkeys(keys, float(self._last["at"])))
 
