@@ -775,6 +775,10 @@ def test_settings_refuse_what_cannot_be(tmp_path: Path) -> None:
         ({"proxy": "nowhere"}, "proxy"),
         ({"host": "0.0.0.0"}, "token"),
         ({"workers": 2, "store": ":memory:"}, "share"),
+        ({"recall": True}, "recall works in the mode"),
+        ({"counter": "nope"}, "no encoding, model"),
+        ({"most_body": 0}, "longest body"),
+        ({"log": "xml"}, "expected 'text' or 'json'"),
     ):
         with pytest.raises(ValueError, match=said):
             Settings(upstreams={"": "http://127.0.0.1:1"}, **options)  # type: ignore[arg-type]

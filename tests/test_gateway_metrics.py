@@ -530,3 +530,19 @@ def test_wires_and_reasons_are_named_on_the_page():
     page = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
     for word in (*WIRES, *MODES, *REASONS):
         assert f"`{word}`" in page
+
+
+@pytest.mark.parametrize(
+    ("form", "lines"), [("text", ["ctxmem serve: x failed"]), ("json", ["warning", "info"])]
+)
+def test_the_log_goes_to_stderr(form, lines):
+    code = (
+        "from ctxmem.gateway.telemetry import logs;"
+        "from ctxmem.gateway.telemetry.facts import RequestFacts;"
+        f"logs.log_to_stderr({form!r}); logs.log.warning('%s failed', 'x');"
+        "logs.log_request(RequestFacts(wire='chat', mode='manage', status=200))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    written = run.stderr.splitlines()
+    assert (written if form == "text" else [json.loads(one)["level"] for one in written]) == lines
+    assert run.stdout == ""
