@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 # The slow lane's: `pytest -m "slow or hypothesis" --hypothesis-profile=many`.
-settings.register_profile("many", max_examples=1000, deadline=None)
+settings.register_profile("many", max_examples=500, deadline=None)
 
 
 @pytest.fixture(scope="session", autouse=True)
