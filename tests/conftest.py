@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import logging
 import math
 
 import pytest
@@ -80,3 +81,22 @@ def recount(tiktoken_encoding):
         return total
 
     return lambda messages: 3 + sum(map(one, messages))
+
+
+@pytest.fixture
+def upstream():
+    """Return an upstream of the gateway, every byte of which a test decides."""
+    from gateways import Upstream
+
+    made = Upstream()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def no_traceback(caplog):
+    """Fail if anything that a client or an upstream did has made a traceback."""
+    caplog.set_level(logging.WARNING)
+    yield
+    shown = [record for record in caplog.records if record.exc_info]
+    assert [record.getMessage() for record in shown] == []

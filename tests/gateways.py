@@ -238,3 +238,14 @@ def headers_of(came: bytes) -> list[tuple[str, str]]:
 
 def body_of(came: bytes) -> bytes:
     return came.partition(b"\r\n\r\n")[2]
+
+
+CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"When does it open?"}]}'
+ANSWER = json.dumps(
+    {
+        "id": "c1",
+        "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "At nine."}}],
+        "usage": {"prompt_tokens": 12, "completion_tokens": 3},
+    }
+).encode()

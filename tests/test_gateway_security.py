@@ -10,7 +10,6 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,13 +50,6 @@ from ctxmem.tokens import names
 KEY = "sk-marker-8461"
 TOKEN = "token-marker-1273"
 SECRET_TEXT = "a word that only the client knows"
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    made = Upstream()
-    yield made
-    made.close()
 
 
 def settings(**options: Any) -> Settings:

@@ -20,8 +20,8 @@ class Outlook:
         cold: whether the provider has nothing of it in its cache.
         caching: False while nothing is marked for the cache: every token has the plain price.
         tail_written: whether what is for one call only is written to the cache all the same.
-        minimum: tokens from which on a prefix is cached for sure, by the provider's count; None: by
-            the price table.
+        minimum: a prefix of at least so many tokens is certainly cached; None: the price table's
+            minimum.
         cached: a function from the messages of the stable part to how many of the first of them
             make prefixes that the provider has, 0 for the head alone; None: as the window before
             ended.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import reduce
 
 from langchain_core.messages import HumanMessage, ToolMessage
@@ -19,15 +20,16 @@ def weather(city: str) -> str:
     return weather_of(city)
 
 
-class _LangChain:
+class _LangChain(ABC):
     """What is the same for all models."""
 
     def __init__(self, url: str, key: str) -> None:
         self.model = self._model(url, key)
         self.offered = self.model.bind_tools([weather])
 
+    @abstractmethod
     def _model(self, url: str, key: str):
-        raise NotImplementedError
+        """Return the framework's model."""
 
     def _shown(self, message) -> Json:
         calls = [{"id": one["id"], "args": one["args"]} for one in message.tool_calls]

@@ -194,7 +194,7 @@ class Recalling:
             return f"{tool.NAME} failed ({type(error).__name__}); nothing could be read"
 
     async def _keep_beside(self, round_: Round) -> None:
-        """Answer calls that stand beside the client's, for its next request."""
+        """Answer calls of a reply that also calls the client's tools, for its next request."""
         if round_.calls and round_.others and round_.ended:
             results = await asyncio.to_thread(self._answers, round_)
             self.keep(round_.others, waiting_text(round_.calls, results))

@@ -8,6 +8,7 @@ while it comes.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,7 @@ class Round:
         return count(json.dumps(self.body, ensure_ascii=False))
 
 
-class Turn:
+class Turn(ABC):
     """Rounds of one format; the formats fill in what is theirs.
 
     In the first round frames are passed on as they came until a call of `recall` begins; from then
@@ -64,13 +65,13 @@ class Turn:
 
     # A whole reply --------------------------------------------------------------------------------
 
+    @abstractmethod
     def read(self, body: dict[str, Any]) -> Round:
         """Return what a reply's body calls."""
-        raise NotImplementedError
 
+    @abstractmethod
     def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Return one body of several: the first's name, the last's end, no call of `recall`."""
-        raise NotImplementedError
 
     def without(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a reply's body without calls of `recall`."""
@@ -80,6 +81,7 @@ class Turn:
         """Return the body of the rounds together, without calls of `recall`."""
         return self.together([one.body for one in self.rounds])
 
+    @abstractmethod
     def followed(
         self, sent: dict[str, Any], round_: Round, results: Sequence[str], last: bool
     ) -> dict[str, Any]:
@@ -87,11 +89,10 @@ class Turn:
 
         With `last` the model cannot call `recall` again.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def with_text(self, sent: dict[str, Any], text: str) -> dict[str, Any]:
         """Return a request with a text behind its messages."""
-        raise NotImplementedError
 
     # A stream -------------------------------------------------------------------------------------
 
@@ -100,13 +101,13 @@ class Turn:
         """Whether the client's stream is no longer the upstream's."""
         return self._withheld or bool(self.rounds)
 
+    @abstractmethod
     def take(self, frame: Frame) -> bytes:
         """Return what the client gets of an event now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ends(self, frame: Frame) -> bool:
         """Return whether an event is the last of a round."""
-        raise NotImplementedError
 
     def close_round(self) -> Round | None:
         """Return what the round's events called; None if nothing had to be withheld so far.
@@ -125,13 +126,13 @@ class Turn:
         self.rounds.append(round_)
         self._kept, self._held, self._withheld = [], [], False
 
+    @abstractmethod
     def last_frames(self, round_: Round) -> bytes:
         """Return what the client gets of the held end of the last round."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, error: dict[str, Any]) -> bytes:
         """Return how a stream of this format says that the upstream failed."""
-        raise NotImplementedError
 
     def _keep(self, frame: Frame) -> None:
         """Hold an event until the round's end, as long as there is room."""
