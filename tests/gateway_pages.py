@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from ctxmem.gateway.app import create_app
+from ctxmem.gateway.app import Gateway
 from ctxmem.gateway.page.routes import page_routes
 from ctxmem.gateway.settings import Settings
 from ctxmem.traces.events import Usage
@@ -57,4 +57,4 @@ def asked(app, path, method="GET", **headers):
 
 def app_of(traffic, **more):
     options = settings(**more)
-    return create_app(options, routes=page_routes(options, traffic))
+    return Gateway(options, routes=page_routes(options, traffic))

@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 
 from ctxmem.gateway import serving
-from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.app import Gateway
 from ctxmem.gateway.settings import Settings
 
 Handler = Callable[["Request", asyncio.StreamWriter], Awaitable[None]]
@@ -167,7 +167,7 @@ def running(
     settings = Settings(upstreams={"": upstream}, port=0, **options)
     made = stage(settings) if callable(stage) else stage
     noted: list[dict[str, Any]] = []
-    gateway = create_app(settings, made, noted.append, routes)
+    gateway = Gateway(settings, made, noted.append, routes)
     listening = serving.listen(settings)
     server = uvicorn.Server(uvicorn.Config(gateway, **serving.OPTIONS))
     logging.getLogger("uvicorn.error").addFilter(serving.is_news)

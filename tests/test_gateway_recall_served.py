@@ -20,7 +20,7 @@ from upstream.script import Call, Failure, Reply, Text, Thinking, ToolCall
 from upstream.server import Upstream
 
 from ctxmem import Memory, count_messages
-from ctxmem.gateway.app import create_app
+from ctxmem.gateway.app import Gateway
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.manage.managing import Manage
 from ctxmem.gateway.settings import Settings
@@ -67,7 +67,7 @@ def served(upstream: Upstream, stage: Any) -> Iterator[str]:
     """Serve a gateway in front of an upstream."""
     settings = Settings({"": upstream.url}, mode="manage", recall=True, store=":memory:")
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(settings, stage), log_level="error")
+    config = uvicorn.Config(Gateway(settings, stage), log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -595,14 +595,3 @@ def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     """Call something on a loop, if that still runs."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(call)
-
-
-def create_app(
-    settings: Settings,
-    stage: Stage | None = None,
-    note: Callable[[dict[str, Any]], None] | None = None,
-    routes: Sequence[BaseRoute] = (),
-    stream: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Gateway:
-    """Return the gateway as an ASGI application."""
-    return Gateway(settings, stage, note, routes, stream)

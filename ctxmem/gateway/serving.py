@@ -23,7 +23,7 @@ from starlette.routing import Route
 from uvicorn.supervisors import Multiprocess
 
 from ctxmem.errors import InputError
-from ctxmem.gateway.app import Gateway, create_app
+from ctxmem.gateway.app import Gateway
 from ctxmem.gateway.exchanges import Stage
 from ctxmem.gateway.http.protocol import LimitedProtocol
 from ctxmem.gateway.http.security import secret_of
@@ -176,7 +176,7 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
 
     pages = page_routes(settings, traffic, audit=_audit_of(stage, settings), demo=demo)
     routes = [*pages, Route("/metrics", show_metrics)]
-    return create_app(settings, stage, note, routes, metrics.stream)
+    return Gateway(settings, stage, note, routes, metrics.stream)
 
 
 def _audit_of(stage: Stage, settings: Settings) -> LastAudit | None:

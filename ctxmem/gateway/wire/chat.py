@@ -16,6 +16,7 @@ from ctxmem.gateway.wire.reading import (
     object_of,
     text_of,
     usage_in,
+    with_tools,
 )
 
 _RULES = ("system", "developer")
@@ -48,10 +49,7 @@ class ChatCompletions:
 
     def write(self, asked: Asked, messages: list[Any], tools: list[Any]) -> dict[str, Any]:
         """Return the request's body with other messages behind its head, and with these tools."""
-        made = {**asked.body, "messages": [*asked.system, *messages]}
-        if tools or "tools" in made:
-            made["tools"] = tools
-        return made
+        return with_tools({**asked.body, "messages": [*asked.system, *messages]}, tools)
 
     def reply(self, body: Any) -> Reply:
         """Return what a reply's body says; of several choices the first."""

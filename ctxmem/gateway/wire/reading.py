@@ -128,3 +128,8 @@ def usage_in(body: dict[str, Any]) -> Usage | None:
     """Return the usage in a reply."""
     usage = body.get("usage")
     return usage_of(usage) if isinstance(usage, dict) and usage else None
+
+
+def with_tools(body: dict[str, Any], tools: list[Any]) -> dict[str, Any]:
+    """Return a body with these tools; one that has none and gets none names none."""
+    return {**body, "tools": tools} if tools or "tools" in body else body

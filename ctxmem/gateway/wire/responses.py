@@ -17,6 +17,7 @@ from ctxmem.gateway.wire.reading import (
     object_of,
     text_of,
     usage_in,
+    with_tools,
 )
 
 _RULES = ("system", "developer")
@@ -63,10 +64,7 @@ class Responses:
     def write(self, asked: Asked, messages: list[Any], tools: list[Any]) -> dict[str, Any]:
         """Return the request's body with other messages behind its head, and with these tools."""
         head = asked.system[1:] if asked.body.get("instructions") else asked.system
-        made = {**asked.body, "input": [*head, *messages]}
-        if tools or "tools" in made:
-            made["tools"] = tools
-        return made
+        return with_tools({**asked.body, "input": [*head, *messages]}, tools)
 
     def reply(self, body: Any) -> Reply:
         """Return what a reply's body says."""
