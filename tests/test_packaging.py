@@ -33,8 +33,12 @@ def archives(tmp_path_factory):
 
 def test_the_wheel_holds_the_package_and_nothing_generated(archives):
     names = zipfile.ZipFile(archives[1]).namelist()
-    suffixes = {Path(name).suffix for name in names if name.startswith("ctxmem/")}
+    page = "ctxmem/gateway/page/assets/"
+    inside = [name for name in names if name.startswith("ctxmem/")]
+    suffixes = {Path(name).suffix for name in inside if not name.startswith(page)}
     assert suffixes <= {".py", ".pyi", ".so", ".pyd", ".typed", ".json", ".bin", ""}
+    assets = {Path(name).suffix for name in inside if name.startswith(page)}
+    assert assets == {".html", ".css", ".js"}
     code = (
         "ctxmem/adapters/langchain/agents.py",
         "ctxmem/chat/trimming.py",
