@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctxmem.chat import OVERHEAD, count_messages, trim_messages
+from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError
 from ctxmem.intake import read_budget
 from ctxmem.schema import Budget
@@ -50,18 +51,22 @@ class Trimmer:
         self,
         messages: Sequence[Any],
         *,
-        instructions: str | None = None,
+        instructions: Any = None,
         tools: Iterable[Any] = (),
+        answer: Any = None,
         provider: str | None = None,
     ) -> tuple[list[Any], RequestStats]:
         """Return the messages that fit beside instructions and tools, and what was counted.
 
+        `answer` is what a request says of a JSON schema for its answer, or the schema itself.
         The list begins with a question of the user where that is possible: some providers take no
         other. Raises `BudgetError` if what must stay does not fit; its `pinned` names it.
         """
         provider = self.provider or provider
         system = [{"role": "system", "content": instructions}] if instructions else []
-        fixed = count_messages(system, self.counter, tools=list(tools), provider=provider)
+        fixed = count_messages(
+            system, self.counter, tools=list(tools), response_format=answer, provider=provider
+        )
         beside = fixed - count_messages([], self.counter, provider=provider)
         kept = self._trimmed(list(messages), beside, provider)
         tokens = count_messages(kept, self.counter, provider=provider) + beside
@@ -76,15 +81,17 @@ class Trimmer:
                 "budget, or shorten the instructions or the schemas of the tools",
                 pinned=["instructions and tools"],
             )
+        options: dict[str, Any] = {
+            "counter": self.counter,
+            "provider": provider,
+            "low_water": self.low_water,
+        }
         try:
-            return trim_messages(
-                messages,
-                self.limit - beside,
-                counter=self.counter,
-                provider=provider,
-                low_water=self.low_water,
-                start_on="user",
-            )
+            kept = trim_messages(messages, self.limit - beside, **options)
+            if not _begins_with_user(kept):
+                begun = trim_messages(messages, self.limit - beside, start_on="user", **options)
+                kept = begun if _begins_with_user(begun) else kept
+            return kept
         except BudgetError as error:
             if not error.pinned or not beside:
                 raise
@@ -93,6 +100,11 @@ class Trimmer:
                 f"the budget or shorten {', '.join(error.pinned)}",
                 pinned=error.pinned,
             ) from None
+
+
+def _begins_with_user(messages: Sequence[Any]) -> bool:
+    roles = (read_one(message, i).role for i, message in enumerate(messages))
+    return next((role for role in roles if role != "system"), "") == "user"
 
 
 def trimmer(

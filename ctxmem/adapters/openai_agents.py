@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ctxmem.adapters.beside import RequestStats, trimmer
@@ -188,10 +188,13 @@ class ContextFilter:
 
     async def __call__(self, data: CallModelData[Any]) -> ModelInputData:
         """Return what fits of a model's input."""
-        tools = await _schemas(data.agent, data.context, mcp=self._mcp)
         given = data.model_data
         kept, stats = await asyncio.to_thread(
-            self._trimmer.cut, given.input, instructions=given.instructions, tools=tools
+            self._trimmer.cut,
+            given.input,
+            instructions=given.instructions,
+            tools=await _schemas(data.agent, data.context, mcp=self._mcp),
+            answer=_answer(data.agent.output_type),
         )
         self.last = stats
         if self._report is not None:
@@ -200,8 +203,8 @@ class ContextFilter:
 
 
 async def _schemas(agent: Any, context: Any, *, mcp: bool) -> list[dict[str, Any]]:
-    """Return what is sent of an agent's tools, handoffs and output type."""
-    from agents import AgentOutputSchema, AgentOutputSchemaBase, Handoff, handoff
+    """Return what is sent of an agent's tools and handoffs."""
+    from agents import Handoff, handoff
     from agents.run_context import RunContextWrapper
 
     tools = agent.tools
@@ -211,12 +214,18 @@ async def _schemas(agent: Any, context: Any, *, mcp: bool) -> list[dict[str, Any
     for given in agent.handoffs:
         to = given if isinstance(given, Handoff) else handoff(given)
         schemas.append(_function(to.tool_name, to.tool_description, to.input_json_schema))
-    answer = agent.output_type
-    if answer is not None and answer is not str:
-        read = answer if isinstance(answer, AgentOutputSchemaBase) else AgentOutputSchema(answer)
-        if not read.is_plain_text():
-            schemas.append(_function(read.name(), "", read.json_schema()))
     return schemas
+
+
+def _answer(output_type: Any) -> Any:
+    """Return the schema of an agent's output, None for a text."""
+    from agents import AgentOutputSchema, AgentOutputSchemaBase
+
+    if output_type is None or output_type is str:
+        return None
+    given = isinstance(output_type, AgentOutputSchemaBase)
+    read = output_type if given else AgentOutputSchema(output_type)
+    return None if read.is_plain_text() else read.json_schema()
 
 
 def _schema(tool: Any) -> dict[str, Any]:

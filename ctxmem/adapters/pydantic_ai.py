@@ -31,7 +31,7 @@ except ImportError as error:
 try:
     from pydantic_ai.capabilities import AbstractCapability
 except ImportError:  # before Pydantic AI 1.71
-    AbstractCapability = None  # type: ignore[assignment, misc]
+    AbstractCapability = None
 
 if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestContext
@@ -77,11 +77,16 @@ class HistoryProcessor:
 
     def __call__(self, messages: list[ModelMessage]) -> list[ModelMessage]:
         """Return the messages that fit, oldest first."""
-        instructions = next(
-            (one.instructions for one in reversed(messages) if one.kind == "request"), None
+        kept, self.last = self._trimmer.cut(
+            _views(messages), instructions=_instructions_in(messages)
         )
-        kept, self.last = self._trimmer.cut(_views(messages), instructions=instructions)
         return _originals(kept)
+
+
+def _instructions_in(messages: list[ModelMessage]) -> str | None:
+    """Return the instructions that are sent: those of the newest request that has some."""
+    requests = (one for one in reversed(messages) if one.kind == "request")
+    return next((one.instructions for one in requests if one.instructions), None)
 
 
 def _views(messages: list[ModelMessage]) -> list[Any]:
@@ -93,7 +98,7 @@ def _views(messages: list[ModelMessage]) -> list[Any]:
     for message in messages:
         view = copy.copy(message)
         if message.kind == "request":
-            view.instructions = None  # type: ignore[union-attr]
+            view.instructions = None
         view.__dict__[_ORIGIN] = message
         views.append(view)
     return views
@@ -173,11 +178,10 @@ if AbstractCapability is not None:
             parameters = request.model_request_parameters
             parts = parameters.instruction_parts
             if parts is None:
-                given = (one.instructions for one in reversed(messages) if one.kind == "request")
-                instructions = next(given, None)
+                instructions = _instructions_in(messages)
             else:
                 instructions = "\n\n".join(part.content for part in parts)
-            tools: list[dict[str, Any]] = [
+            tools = [
                 {
                     "name": tool.name,
                     "description": tool.description or "",
@@ -185,12 +189,12 @@ if AbstractCapability is not None:
                 }
                 for tool in (*parameters.function_tools, *parameters.output_tools)
             ]
-            if parameters.output_object is not None:
-                tools.append({"parameters": parameters.output_object.json_schema})
+            answer = parameters.output_object
             kept, self.last = self._trimmer.cut(
                 _views(messages),
                 instructions=instructions,
                 tools=tools,
+                answer=None if answer is None else answer.json_schema,
                 provider=known_provider(request.model.system),
             )
             return _originals(kept)
