@@ -1,4 +1,4 @@
-"""OpenAI's Agents SDK: sessions in a page store, model input within a budget, with its own runner."""
+"""OpenAI's Agents SDK: sessions in a page store, model input in a budget, with its own runner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from random_histories import random_history
 
 import ctxmem
 from ctxmem import BudgetError, StoreError
-from ctxmem.stores import MemoryStore, SqliteStore
+from ctxmem.stores import MemoryStore
 
 pytest.importorskip("agents")
 from agents import Agent, RunConfig, Runner, SQLiteSession, function_tool, handoff
@@ -148,13 +148,13 @@ class Fake(Model):
 
     async def get_response(
         self, system_instructions, input, model_settings, tools, *args, **options
-    ):  # noqa: A002
+    ):
         made = self.answer(system_instructions, input, tools)
         return ModelResponse(output=[made], usage=Usage(), response_id=None)
 
     async def stream_response(
         self, system_instructions, input, model_settings, tools, *args, **options
-    ):  # noqa: A002
+    ):
         made = self.answer(system_instructions, input, tools)
         response = Response(
             id="r",

@@ -38,7 +38,7 @@ CAPABILITIES = adapter.AbstractCapability is not None
 needs_capabilities = pytest.mark.skipif(not CAPABILITIES, reason="Pydantic AI without capabilities")
 
 
-# There and back, by hand ---------------------------------------------------------------------------
+# There and back, by hand -------------------------------------------------------------------------
 
 
 def to_pydantic(chat):
