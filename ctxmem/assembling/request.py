@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ctxmem.schema import SCHEMA_VERSION
+
 PARTS = ("system", "tools", "rules", "history", "memory", "passages", "code", "question")
 """The parts of a request, in the order of `Request.parts`."""
 
@@ -91,12 +93,46 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the request as plain data, ready for JSON, with a schema version."""
-        raise NotImplementedError
+        names = (
+            "provider",
+            "counter",
+            "exact",
+            "tokens",
+            "budget",
+            "status",
+            "value",
+            "upper_bound",
+            "gap",
+            "stopped_early",
+            "volatile_from",
+            "system",
+        )
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **{name: getattr(self, name) for name in names},
+            "parts": dict(self.parts),
+            "prices": dict(self.prices),
+            "breakpoints": list(self.breakpoints),
+            "decisions": [decision._asdict() for decision in self.decisions],
+            "tools": list(self.tools),
+            "messages": list(self.messages),
+        }
 
     def explain(self) -> str:
         """Return a report for a person: what each part takes, and why."""
-        raise NotImplementedError
+        from ctxmem import report  # here, because half of the import of this module would be its
+
+        return report.request_text(self.to_dict())
 
     def to_html(self, path: str | Path) -> Path:
         """Write the request as one self-contained HTML page; return its path."""
-        raise NotImplementedError
+        from ctxmem import report
+
+        target = Path(path)
+        target.write_text(report.request_page(self.to_dict()), encoding="utf-8")
+        return target
+
+    def _repr_html_(self) -> str:
+        from ctxmem import report
+
+        return report.request_html(self.to_dict())
