@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +13,7 @@ from ctxmem.codebase.files import as_paths, find_files, read_file
 from ctxmem.codebase.index import Fields, WordIndex
 from ctxmem.codebase.parsing import CACHE
 from ctxmem.codebase.recency import last_changes
-from ctxmem.codebase.references import References, find_references
+from ctxmem.codebase.references import find_references
 from ctxmem.codebase.symbols import Skipped, SourceFile, Symbol
 from ctxmem.codebase.words import terms
 from ctxmem.errors import InputError, InputTypeError
