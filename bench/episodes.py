@@ -31,8 +31,9 @@ from typing import Any, NamedTuple
 import ctxmem
 from ctxmem.toolset import find_tools, read_tools
 
+from . import growing
 from .structure import load_scorer
-from .tool_schemas import all_tools, questions
+from .tool_schemas import all_tools, questions, tuned_servers
 
 BUDGETS = (2000, 4000, 8000)
 PARTS = ("chat", "tools", "passages")
@@ -46,6 +47,9 @@ RULES = (
     "Say so if the documents do not answer a question.",
     "Do not delete anything.",
 )
+ROWS = ("parts", "cache", "speed")
+"""What can be measured."""
+
 CATALOGUES = (40, 120, 300)
 """Numbers of tools that an episode may have."""
 
@@ -64,6 +68,7 @@ class Episode(NamedTuple):
     """The parts of a request, and what its question needs of each."""
 
     name: str
+    group: str  # the set that its chat is from
     question: str
     rules: tuple[str, ...]
     chat: list[dict[str, Any]]
@@ -100,10 +105,12 @@ class Sources:
         self.structure_scorer = load_scorer(folder / "structure" / "score.py")
         structure = folder / "structure" / "public_structure.json.gz"
         self.structure, self.documents = self.structure_scorer.load(str(structure))
-        self.chats = []
+        self.chats: list[dict[str, Any]] = []
+        self.groups: list[str] = []
         for name in ("beam_100K_public", "beam_500K_public"):
             with gzip.open(folder / "memory" / f"{name}.json.gz", "rt", encoding="utf-8") as file:
                 self.chats += json.load(file)
+            self.groups += [name] * (len(self.chats) - len(self.groups))
         self.memories: dict[int, ctxmem.Memory] = {}
 
     def memory(self, number: int, chat: Sequence[dict[str, Any]]) -> ctxmem.Memory:
@@ -124,30 +131,35 @@ class Sources:
         return made
 
 
-def compose(sources: Sources, count: int, seed: int = 0) -> Iterator[Episode]:
-    """Yield episodes; no question is in two of them before all have been in one."""
-    rng = random.Random(seed)
-    read = _endless(rng, sources.structure["questions"])
-    first = [Tool(one.text, one.needed) for one in questions() if not one.recent]
-    called = _endless(rng, first)
-    asked = [_endless(rng, chat["questions"]) for chat in sources.chats]
+def compose(sources: Sources, half: int, count: int, seed: int = 0) -> Iterator[Episode]:
+    """Yield episodes of one half of the data: the first half fits, the other judges.
+
+    The halves have no chat, no question and no server's tool questions in common. No question comes
+    again before all others of its kind have come.
+    """
+    rng = random.Random(f"{half} {seed}")
+    chats = range(half, len(sources.chats), 2)
+    read = _endless(rng, sources.structure["questions"][half::2])
+    called = _endless(rng, tool_questions(half))
+    asked = {at: _endless(rng, sources.chats[at]["questions"]) for at in chats}
     for number in range(count):
         of_chat, of_tools, of_passages = ASKS[number % len(ASKS)]
-        at = number % len(sources.chats)
+        at = chats[number % len(chats)]
         said = tuple(itertools.islice(asked[at], of_chat))
         documents = tuple(itertools.islice(read, of_passages))
         tools = tuple(itertools.islice(called, of_tools))
         messages = sources.chats[at]["messages"]
         chat = [{"role": m["role"], "content": m["text"]} for m in messages if m["text"].strip()]
-        asks = [q["question"] for q in (*said, *documents, *tools_as_questions(tools))]
+        asks = [q["question"] for q in (*said, *documents)] + [tool.question for tool in tools]
         rng.shuffle(asks)
         yield Episode(
-            name=f"{number}",
+            name=f"{half}.{number}",
+            group=sources.groups[at],
             question="\n\n".join(asks),
             rules=tuple(rng.sample(RULES, 2)),
             chat=chat,
-            memory=sources.memory(at, chat) if number // len(sources.chats) % 2 else None,
-            tools=catalogue(rng, tools, CATALOGUES[number % len(CATALOGUES)]),
+            memory=sources.memory(at, chat) if number // len(chats) % 2 else None,
+            tools=catalogue(rng, tools, CATALOGUES[number // 2 % len(CATALOGUES)]),
             passages=sources.passages(documents),
             said=said,
             texts={m["id"]: m["text"] for m in messages},
@@ -156,9 +168,14 @@ def compose(sources: Sources, count: int, seed: int = 0) -> Iterator[Episode]:
         )
 
 
-def tools_as_questions(tools: Sequence[Tool]) -> list[dict[str, str]]:
-    """Return questions that need tools in the shape of the others."""
-    return [{"question": tool.question} for tool in tools]
+def tool_questions(half: int) -> list[Tool]:
+    """Return questions to the servers that tuned the ranking of tools, or to the others."""
+    tuned = tuned_servers()
+    return [
+        Tool(one.text, one.needed)
+        for one in questions()
+        if not one.recent and (one.server in tuned) == (half == 0)
+    ]
 
 
 def _endless(rng: random.Random, questions: Sequence[Any]) -> Iterator[Any]:
@@ -350,32 +367,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="ctxmem bench episodes", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with memory/ and structure/")
     parser.add_argument("--episodes", type=int, default=60)
-    parser.add_argument("--half", type=int, choices=(0, 1), help="only even or odd episodes")
+    parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="0: the half that fits")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
+    parser.add_argument("--sessions", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=20, help="timed calls")
     parser.add_argument("--budgets", type=int, nargs="+", default=BUDGETS)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
-    if options.data is None:
-        print("ctxmem bench episodes: needs --data FOLDER, with memory/ and structure/")
-        return 2
+    report: dict[str, Any] = {}
+    if "parts" in options.rows:
+        if options.data is None:
+            print("ctxmem bench episodes: needs --data FOLDER, with memory/ and structure/")
+            return 2
+        report["parts"] = across(options)
+    if "cache" in options.rows:
+        report["cache"] = growing.sessions(options.sessions)
+    if "speed" in options.rows:
+        report["speed"] = growing.speed(options.rounds)
+    if options.json:
+        json.dump(report, sys.stdout, indent=2)
+        print()
+    else:
+        show_all(report)
+    return 0
+
+
+def across(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return a row for each budget."""
     sources = Sources(options.data)
-    episodes = list(compose(sources, options.episodes))
-    if options.half is not None:
-        episodes = episodes[options.half :: 2]
+    episodes = list(compose(sources, options.half, options.episodes))
 
     def note(text: str) -> None:
         if sys.stderr.isatty():
             print(text, end="\r", file=sys.stderr)
 
-    rows = [measure(episodes, budget, sources, note) for budget in options.budgets]
-    if options.json:
-        json.dump(rows, sys.stdout, indent=2)
-        print()
-    else:
-        for row in rows:
-            show(row)
+    return [measure(episodes, budget, sources, note) for budget in options.budgets]
+
+
+def show_all(report: Mapping[str, Any]) -> None:
+    """Print the rows."""
+    rows = report.get("parts", ())
+    for row in rows:
+        show(row)
+    if rows:
         gain = statistics.mean(row["held"] - row["fixed"] for row in rows)
         print(f"mean over budgets: {gain:+.3f} against the best fixed split of each")
-    return 0
+    growing.show_sessions(report.get("cache", ()))
+    if "speed" in report:
+        growing.show_speed(report["speed"])
 
 
 def show(row: Mapping[str, Any]) -> None:
