@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         repair,
         trim_messages,
     )
+    from ctxmem.codebase import Codebase, code
     from ctxmem.dedup import (
         DedupIndex,
         Difference,
@@ -99,6 +100,7 @@ __all__ = [
     "BudgetError",
     "Chunk",
     "ChunkId",
+    "Codebase",
     "Compressor",
     "ConflictError",
     "Counter",
@@ -150,6 +152,7 @@ __all__ = [
     "audit",
     "blame",
     "check",
+    "code",
     "count_messages",
     "count_tokens",
     "counter",
@@ -168,6 +171,7 @@ _NAMES_OF = {
     "assembling": "PartDecision Request assemble",
     "auditing": "Audit AuditFinding audit",
     "blaming": "Blame blame",
+    "codebase": "Codebase code",
     "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
     "errors": (
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "

@@ -46,7 +46,7 @@ ROOMS = [
         "render",
         "explain",
     ),
-    *("policies", "stores", "traces"),
+    *("policies", "stores", "traces", "codebase"),
 ]
 # chat imports intake and tokens, because its functions take a counter by name; pipeline imports
 # chat, because a chat is packed by its units.
