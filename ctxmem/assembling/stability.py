@@ -97,17 +97,17 @@ def fit_stable(fitter: Fitter, before: State | None) -> Fitted:
     if stays is not None and _whole(fitter, stays):
         return stays
     free = fitter.fit_or_raise()
-    best, worth = _low(fitter, free, {}), 0.0
+    best = _low(fitter, free, {})
     lost = _lost(fitter, free)
-    history = (stays or free).laid.parts.get("history", 0)
+    behind = (stays or free).laid.parts.get("history", 0)
     ahead = sum(free.laid.parts.get(part, 0) for part in ("system", "tools", "rules"))
-    worth = fitter.value(best) - TOOL_CHANGE * lost * (ahead + history)
+    worth = fitter.value(best) - TOOL_CHANGE * lost * (ahead + behind)
     if tools is not None:
         kept = fitter.fit({"tools": tools})
         if kept is not None:
             kept = _low(fitter, kept, {"tools": tools})
-            if fitter.value(kept) - lost * history >= worth:
-                best, worth = kept, fitter.value(kept) - lost * history
+            if fitter.value(kept) - lost * behind >= worth:
+                best, worth = kept, fitter.value(kept) - lost * behind
     if stays is not None and fitter.value(stays) >= worth:
         return stays
     return best
