@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -257,18 +257,25 @@ class PackProblem:
             self.scorer is None and not self.blocks and previous_window is None and not self.whole
         )
 
-    def window(self, budget: Budget, *, first: WindowSelection | None = None) -> Window:
-        """Return the window for a budget.
+    def window(
+        self,
+        budget: Budget,
+        *,
+        first: WindowSelection | None = None,
+        without: Collection[int] = (),
+    ) -> Window:
+        """Return the window for a budget, without some chunks.
 
-        `first` is what `selecting` returned; it is used if its units fit into this budget, too.
+        `first` is what `selecting` returned, without these chunks; it is used if its units fit into
+        this budget, too.
         """
         sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
-        if first is not None and self.table.segment_tokens.max(initial=0) > budget.limit:
+        if first is not None and first.longest > budget.limit:
             first = None
         if first is not None:
             sizes.room = self._room
         while True:
-            selecting = first or self.selecting(budget, sizes)
+            selecting = first or self.selecting(budget, sizes).without(without)
             first = None
             window, selection = _fit(
                 self.table, budget, self.layout, self.counter, selecting, self.folded

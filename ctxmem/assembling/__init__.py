@@ -120,7 +120,7 @@ def assemble(
         and provider != "anthropic",
     )
     texts = [unit.facts.text for unit in conversation.units]
-    evidence = evidence_in(texts, conversation.question, counting).tolist()
+    evidence = evidence_in(texts, conversation.question, counting)
     before = before_of(previous, inputs.memory)
     inputs, recalled = with_recalled(inputs, conversation, evidence)
     layout = Layout(inputs, offered, conversation, before.stable if before else 0)
@@ -159,5 +159,6 @@ def assemble(
         _deferred=offered.deferred(choice.forms["tools"]),
         _state=State.of(conversation, offered, choice.forms, laid),
     )
+    blocks.keep()
     remember(inputs.memory, request)
     return request

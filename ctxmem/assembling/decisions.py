@@ -20,7 +20,7 @@ _SAID = {
     "shortened": "its long texts are cut: the rest is not worth {more:,} tokens more",
     "indexed": "the note about left-out messages has a line for it: the rest is not worth {more:,} "
     "tokens more",
-    "omitted": "{gain}; nothing of it is worth its tokens beside what is sent",
+    "omitted": "{gain}; no form of it is worth its tokens beside what is sent",
 }
 
 

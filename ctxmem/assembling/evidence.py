@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import _native
+from ctxmem.memory.recall import scores as bm25
 from ctxmem.pipeline import PackProblem
 from ctxmem.protocols import Counter
 from ctxmem.schema import Budget, Chunk
@@ -43,7 +43,7 @@ def evidence_in(texts: Sequence[str], question: str, counter: Counter) -> NDArra
 
 def _valued(texts: Sequence[str], question: str, counter: Counter) -> NDArray[np.float64]:
     value = np.full(len(texts), FLOOR)
-    scores = _native.bm25([text[:CHARACTERS] for text in texts], [question])[:, 0]
+    scores = bm25([text[:CHARACTERS] for text in texts], question)
     best = np.lexsort((np.arange(len(texts)), -scores))[:VALUED]
     best = np.sort(best[scores[best] > 0])
     chunks = [Chunk(texts[i][:CHARACTERS], id=str(i)) for i in best.tolist() if texts[i].strip()]

@@ -6,12 +6,17 @@ tokens; a tool has the probability that it is called times what a call counts.
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 CALL = 60.0
 """Value of a tool that is called."""
 SHORT = 0.95
 """Share of it that a schema with shortened descriptions keeps."""
 DEFERRED = 0.6
 """Share that a line keeps: the model finds the tool, with one more call."""
+HIDDEN = 0.3
+"""Share that a tool keeps which `find_tool` returns, though no line names it."""
 
 RECENT = 40.0
 """Value of the newest unit of a history for being the newest."""
@@ -27,11 +32,12 @@ BINDING_SHARE = 0.3
 """Share of the budget up to which statements that bind have this value."""
 
 
-def shortened(tokens: int, full: int) -> float:
+def shortened(tokens: NDArray[np.int64], full: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the share of its value that a text keeps if it is cut to so many tokens."""
-    return float(min(1.0, tokens / max(1, full)) ** 0.5)
+    share = np.minimum(1.0, tokens / np.maximum(1, full))
+    return np.asarray(share**0.5, dtype=np.float64)
 
 
-def recency(age: float) -> float:
-    """Return the value of a unit for its age, in units behind it."""
-    return float(RECENT * 0.5 ** (age / HALF_LIFE))
+def recency(age: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the value of units for their age, in units behind them."""
+    return np.asarray(RECENT * 0.5 ** (age / HALF_LIFE), dtype=np.float64)
