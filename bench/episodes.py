@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import ctxmem
-from ctxmem.toolset import find_tools, read_tools
 
 from . import growing
 from .structure import load_scorer
@@ -50,6 +49,8 @@ RULES = (
     "Say so if the documents do not answer a question.",
     "Do not delete anything.",
 )
+FINDER = "find_tool"
+
 ROWS = ("parts", "cache", "speed")
 """What can be measured."""
 
@@ -261,15 +262,21 @@ def of_passages(episode: Episode, text: str, sources: Sources) -> float:
 def of_tools(episode: Episode, request: ctxmem.Request) -> tuple[float, float]:
     """Return the share of needed tools that are sent with a schema, and with those found."""
     sent = {name_of(tool) for tool in request.tools}
-    deferred = {d.key for d in request.decisions if d.part == "tools" and d.form == "deferred"}
-    tools = read_tools(episode.tools)
     full, held = [], []
     for asked in episode.called:
-        found = deferred & {tool.name for tool in find_tools(asked.question, tools)}
+        found = found_by(request, asked.question) if FINDER in sent else ()
         for name in asked.needed:
             full.append(name in sent)
             held.append(name in sent or name in found)
     return statistics.mean(full), statistics.mean(held)
+
+
+def found_by(request: ctxmem.Request, question: str) -> set[str]:
+    """Return the tools that a call of `find_tool` with a question is answered by."""
+    function = {"name": FINDER, "arguments": json.dumps({"query": question})}
+    call = {"id": "call_1", "type": "function", "function": function}
+    answer = json.loads(request.answer(call)["content"])
+    return {name_of(tool) for tool in answer}
 
 
 def text_of(message: Mapping[str, Any]) -> str:

@@ -206,9 +206,7 @@ class Menu:
         spent = dict(self._least_of)
         room = left - self.least
         mask = np.zeros(len(self.slope), dtype=np.bool_)
-        steps = list(
-            zip(self.offer.tolist(), self.row.tolist(), self.tokens.tolist(), strict=True)
-        )
+        steps = list(zip(self.offer.tolist(), self.row.tolist(), self.tokens.tolist(), strict=True))
         for wanted in (*(part for part, (least, _) in self.limits.items() if least), None):
             least = self.limits[wanted][0] if wanted is not None else 0
             behind: set[tuple[int, int]] = set()
@@ -238,7 +236,9 @@ class Menu:
         }
         end = len(self.slope) if any(least for least, _ in self.limits.values()) else self.end
         for offer, tokens, gain in zip(
-            self.offer[:end].tolist(), self.tokens[:end].tolist(), self.gain[:end].tolist(),
+            self.offer[:end].tolist(),
+            self.tokens[:end].tolist(),
+            self.gain[:end].tolist(),
             strict=True,
         ):
             part = self.offers[offer].part

@@ -124,9 +124,7 @@ class ToolItems:
 
     def deferred(self, forms: Mapping[str, str]) -> tuple[Tool, ...]:
         """Return the tools that `find_tool` returns: those that are not sent with a schema."""
-        return tuple(
-            tool for tool in self.tools if forms.get(tool.name) in ("deferred", "omitted")
-        )
+        return tuple(tool for tool in self.tools if forms.get(tool.name) in ("deferred", "omitted"))
 
     def _fixed(self, finder: Any) -> tuple[int, int]:
         """Return what any tools add, and what `find_tool` adds without a list."""
