@@ -429,7 +429,10 @@ class Memory:
         """
         check_number(start)
         with self._lock:
-            self._session.catch_up()
+            if self._log.behind:
+                self._session.catch_up()
+            if start >= len(self._state.items):
+                return []
             items = map(self._state.items.__getitem__, range(start, len(self._state.items)))
             keys = [PageId("" if item.lost else item.key) for item in items]
             found = self._log.messages([key for key in keys if key])

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from threading import Lock, RLock
 from typing import Any, NamedTuple
@@ -138,6 +139,7 @@ class Conversation:
         self.left: Conversation | None = None  # that the client left for this one
         self.before = 0  # messages that it had before this request
         self.asked_at = 0.0
+        self.stored: Future[None] | None = None  # done when what it has is on the disk
 
     @property
     def session(self) -> str:
@@ -249,7 +251,8 @@ class Conversations:
     def _longest(
         self, tenant: str, family: Family, digests: Sequence[bytes]
     ) -> Conversation | None:
-        for conversation in family.open.values():
+        # What others appended never makes a beginning of the request of one that is none.
+        for conversation in self._fitting(family, digests):
             self._refresh(conversation)
         best = self._best(family, digests)
         if best is not None:
@@ -257,12 +260,16 @@ class Conversations:
         self._look_into_store(tenant, family)
         return self._best(family, digests)
 
-    def _best(self, family: Family, digests: Sequence[bytes]) -> Conversation | None:
-        fitting = [
+    def _fitting(self, family: Family, digests: Sequence[bytes]) -> list[Conversation]:
+        """Return the conversations that a request begins with, as far as they are known here."""
+        return [
             one
             for one in family.open.values()
             if len(one.digests) <= len(digests) and one.digests == digests[: len(one.digests)]
         ]
+
+    def _best(self, family: Family, digests: Sequence[bytes]) -> Conversation | None:
+        fitting = self._fitting(family, digests)
         return max(fitting, key=lambda one: (len(one.digests), -one.number), default=None)
 
     def _refresh(self, conversation: Conversation) -> None:

@@ -34,6 +34,7 @@ from ctxmem.gateway.manage.conversations import (
 )
 from ctxmem.gateway.manage.marking import Marks, client_marks, with_marks
 from ctxmem.gateway.manage.splicing import Document, document, written
+from ctxmem.gateway.manage.syncing import Syncer
 from ctxmem.gateway.manage.wording import without_offer
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
@@ -102,7 +103,7 @@ def _opened(store: str) -> PageStore:
     """Return the store that is meant; requests do not wait long for a file that is locked."""
     if store == ":memory:" or "://" in store:
         return open_store(store)
-    return SqliteStore(store, timeout=_LOCKED_SECONDS)
+    return SqliteStore(store, timeout=_LOCKED_SECONDS, sync_later=True)
 
 
 class Manage:
@@ -124,6 +125,8 @@ class Manage:
     ) -> None:
         self.settings, self._clock, self._window_of = settings, clock, window_of
         self.store = _opened(settings.store)
+        sync = getattr(self.store, "sync", None)
+        self._syncer = Syncer(sync) if sync is not None else None
         self._reader = Reader(secret_of(settings.store))
         self._conversations: OrderedDict[tuple[str, str, str], Conversations] = OrderedDict()
         self._meters: OrderedDict[tuple[str, str], tuple[str, Meter]] = OrderedDict()
@@ -136,6 +139,8 @@ class Manage:
         """Close all conversations and the store."""
         for one in self._conversations.values():
             one.close()
+        if self._syncer is not None:
+            self._syncer.close()
         self.store.close()
 
     def audit(self) -> Any:
@@ -358,7 +363,27 @@ class Manage:
         self._note(request, conversation, entry, sent, window, over=over)
         if account.diverged:
             self._write(exchange.tenant, conversation, account)
+        if self._syncer is not None:
+            self._sync(self._syncer, request, conversation, window)
         return made
+
+    def _sync(
+        self,
+        syncer: Syncer,
+        request: _Request,
+        conversation: Conversation,
+        window: MemoryWindow | None,
+    ) -> None:
+        """Have the disk take what was written; wait for what the window does not show."""
+        before, now = conversation.stored, syncer.soon()
+        conversation.stored = request.exchange.notes["stored"] = now
+        if window is None:
+            return
+        new = range(conversation.before, len(request.known))
+        if window.events or not set(new) <= set(window.shown):
+            now.result()
+        elif before is not None:
+            before.result()
 
     # The account ----------------------------------------------------------------------------------
 
