@@ -28,10 +28,10 @@ class Found(NamedTuple):
 _scanned: LongTexts[tuple[Found, ...]] = LongTexts()
 
 
-def scan(text: str, *, replies: bool = False, trusted: bool = False) -> tuple[Found, ...]:
+def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[Found]:
     """Return the statements of a text; those of `replies` are proposals and answers to them."""
     how = (replies, trusted)
-    return _scanned.get(text, how, lambda: tuple(_statements(text, replies, trusted)))
+    return list(_scanned.get(text, how, lambda: tuple(_statements(text, replies, trusted))))
 
 
 def _statements(text: str, replies: bool, trusted: bool) -> list[Found]:

@@ -152,7 +152,9 @@ class Database:
             return
         log = f"{self.path}-wal"
         try:
-            file = os.open(log, os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+            file = os.open(
+                log, os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+            )
         except FileNotFoundError:
             return  # it was moved into the file, which is synced then
         except OSError as error:

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock, RLock
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ MOST_LOOKED_AT = 16
 _TRIES = 8
 _MOST_READ = 1 << 15  # messages whose digests are remembered
 _MARKS = ("cache_control", "prompt_cache_breakpoint")
+_WRITTEN_MARKS = tuple(mark.encode() for mark in _MARKS)
 _SEED = int.from_bytes(hashlib.blake2b(b"ctxmem gateway").digest()[:6], "little")
 
 
@@ -75,12 +77,12 @@ class Reader:
         self._known: OrderedDict[tuple[str, bytes], Known] = OrderedDict()
         self._lock = Lock()
 
-    def read(self, raw: str, message: Any, meter: Meter, name: str) -> Known:
+    def read(self, raw: bytes, message: Any, meter: Meter, name: str) -> Known:
         """Return what is known of a message that is written as `raw`; `name` is the meter's."""
-        at = (name, xxhash.xxh3_128_digest(raw.encode("utf-8", "surrogatepass"), _SEED))
+        at = (name, xxhash.xxh3_128_digest(raw, _SEED))
         known = self._known.get(at)
         if known is None:
-            known = self._remember(at, message, meter, any(mark in raw for mark in _MARKS))
+            known = self._remember(at, message, meter, any(mark in raw for mark in _WRITTEN_MARKS))
         return known
 
     def of(self, message: Any, meter: Meter, name: str) -> Known:
@@ -129,6 +131,15 @@ def canonical(message: Any) -> str:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
+@dataclass(slots=True)
+class Shown:
+    """A message of a memory's window, what is known of it, and how it is where there is no tool."""
+
+    message: Any
+    known: Known
+    plain: tuple[Any, Known] | None = None
+
+
 class Conversation:
     """One conversation: its memory, the digests of its messages, and its account."""
 
@@ -139,6 +150,7 @@ class Conversation:
         self.left: Conversation | None = None  # that the client left for this one
         self.before = 0  # messages that it had before this request
         self.asked_at = 0.0
+        self.shown: dict[int, Shown] = {}  # by the id of a message that the memory holds
         self.stored: Future[None] | None = None  # done when what it has is on the disk
 
     @property
@@ -150,6 +162,12 @@ class Conversation:
     def name(self) -> str:
         """A short name without anything of what is said in it."""
         return f"{self.family[:16]}-{self.number}"
+
+    def forget_shown(self, messages: Sequence[Any]) -> None:
+        """Forget what is known of messages of windows but of these."""
+        ids = [id(one) for one in messages]
+        if len(self.shown) > len(ids):
+            self.shown = {one: self.shown[one] for one in ids}
 
 
 class Family:
