@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
 from ctxmem.chat import check
-from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError, InputError, InputTypeError
@@ -27,16 +26,13 @@ from ctxmem.gateway.manage.conversations import (
     Conversation,
     Conversations,
     Family,
-    Known,
-    Reader,
-    Shown,
-    unmarked,
 )
+from ctxmem.gateway.manage.knowing import Reader, unmarked
 from ctxmem.gateway.manage.marking import with_marks
 from ctxmem.gateway.manage.requests import Request, RequestReader
+from ctxmem.gateway.manage.shown import Telling
 from ctxmem.gateway.manage.splicing import written
 from ctxmem.gateway.manage.syncing import Syncer
-from ctxmem.gateway.manage.wording import without_offer
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
 from ctxmem.gateway.recall.answering import Room
@@ -45,7 +41,7 @@ from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.pricing import Block, Prices, prefixes_of
+from ctxmem.pricing import Prices
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
 from ctxmem.tokens import resolve
@@ -57,15 +53,6 @@ _MOST_COUNTERS = 16
 """Conversations are held open for so many pairs of a counter and a price row."""
 _LOCKED_SECONDS = 1.0
 """So long a request waits for a store that another process has locked; then it passes through."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """How the messages of a window are read, apart from the request they are for."""
-
-    meter: Meter
-    label: str
-    offering: bool
 
 
 def _opened(store: str) -> PageStore:
@@ -289,7 +276,7 @@ class Manage:
         )
         window = memory.window_as_held(self._question(account, request, fits=fits))
         choices = self._choices(conversation, request, window, free)
-        conversation.forget_shown(window.messages)
+        conversation.shown.forget()
         sent: tuple[bytes | None, Priced]
         if caching and fits and choices[0][1].tokens < account.minimum():
             # One too short for the cache is dear as soon as the client's own is long enough.
@@ -347,43 +334,19 @@ class Manage:
         The memory keeps it until the next request, so it holds nothing of this one's body.
         """
         ahead, now = len(request.head.blocks), request.now
-        head = prefixes_of(request.head.blocks)
-        digests = request.transcript.digests
-        about = _Reading(request.meter, request.label, request.offering)
+        how = self._how(request)
 
         def cached(messages: Sequence[Any]) -> list[int]:
-            theirs = set(digests)
-            known = (self._as_sent(conversation, one, about, theirs)[1] for one in messages)
-            blocks = head.then(Block(one.key, one.tokens) for one in known)
+            blocks = conversation.shown.line(messages, how).blocks
             return [held - ahead for held in account.ours.held(blocks, now=now) if held >= ahead]
 
         return cached
 
-    def _as_sent(
-        self,
-        conversation: Conversation,
-        message: Any,
-        about: Request | _Reading,
-        theirs: Container[bytes],
-    ) -> tuple[Any, Known]:
-        """Return a message of a window as it is sent, and what is known of it.
-
-        Where the model is not offered the tool `recall`, marks of ours do not name it; the
-        client's messages, whose digests are `theirs`, are as they are.
-        """
-        shown = conversation.shown.get(id(message))
-        if shown is None:
-            known = self._reader.of(message, about.meter, about.label)
-            shown = conversation.shown[id(message)] = Shown(message, known)
-        if about.offering or shown.known.digest in theirs:
-            return message, shown.known
-        if shown.plain is None:
-            plain = without_offer(message)
-            known = shown.known
-            if plain is not message:
-                known = self._reader.of(plain, about.meter, about.label)
-            shown.plain = plain, known
-        return shown.plain
+    def _how(self, request: Request) -> Telling:
+        return Telling(
+            *(self._reader, request.meter, request.label, request.offering, request.head),
+            theirs=set(request.transcript.digests),
+        )
 
     def _choices(
         self,
@@ -396,16 +359,12 @@ class Manage:
         prices, marks, own = request.prices, request.marks, request.passed
         digests, head = request.transcript.digests, request.head
         texts = dict(zip(digests, range(len(digests)), strict=True))
-        elements, sent = [], []
-        for given in window.messages:
-            message, known = self._as_sent(conversation, given, request, texts)
+        _, sent, blocks = conversation.shown.line(window.messages, self._how(request))
+        elements = []
+        for message, known in sent:
             at = texts.get(known.digest)
             elements.append((at, message if at is None else request.asked.messages[at]))
-            sent.append(known)
-        same = [one.digest for one in sent] == digests
-        blocks = own.prefixes
-        if not same:
-            blocks = prefixes_of([*head.blocks, *(Block(one.key, one.tokens) for one in sent)])
+        same = [one.known.digest for one in sent] == digests
         whole = same and (not prices.marked or window.volatile_from == len(sent))
         if whole and (not prices.marked or marks.any or marks.by_itself(prices)):
             return [(None, own)]
@@ -414,19 +373,23 @@ class Manage:
         end = [len(blocks)] if marks.by_itself(prices) or marks.automatic else []
         if prices.marked and free:
             at_marks = window.breakpoints[-free:]
-            data, placed = self._bytes(request, elements, at_marks)
+            data, placed = self._bytes(conversation, request, elements, at_marks)
             placed = [len(head.blocks) + place + 1 for place in placed]
             made.append((data, Priced(blocks, (*head_marks, *placed, *end))))
         if whole:
             made.append((None, own))
         elif not prices.marked or not (marks.any or marks.by_itself(prices)):
-            data, _ = self._bytes(request, elements, ())
+            data, _ = self._bytes(conversation, request, elements, ())
             made.append((data, Priced(blocks, (*head_marks, *end))))
         made = [one for one in made if one[0] is None or self._sound(request, window)]
         return made or [(None, own)]
 
     def _bytes(
-        self, request: Request, elements: Sequence[tuple[int | None, Any]], at: Sequence[int]
+        self,
+        conversation: Conversation,
+        request: Request,
+        elements: Sequence[tuple[int | None, Any]],
+        at: Sequence[int],
     ) -> tuple[bytes, list[int]]:
         """Return a request with these messages, and the messages behind which the marks are."""
         known = request.known
@@ -442,6 +405,8 @@ class Manage:
         for (place, message), plain, made in zip(elements, bare, marked, strict=True):
             if made is plain and plain is message and place is not None:
                 texts.append(raw[first + place])
+            elif made is message:
+                texts.append(conversation.shown.written(message))
             else:
                 texts.append(written(made))
         return request.document.with_elements(texts), placed
@@ -522,10 +487,10 @@ class Manage:
         meter, label = request.meter, request.label
         again = self._contents.repeated_reads(known, meter, label, set(window.shown))
         request.exchange.facts["repeated_reads"] = again
-        theirs = set(request.transcript.digests)
-        shown = [self._as_sent(conversation, one, request, theirs) for one in window.messages]
+        how = self._how(request)
+        shown = conversation.shown.line(window.messages, how).sent
         sent = [(known, one) for one, known in shown]
-        put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in theirs}
+        put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in how.theirs}
         return self._contents.parts(sent, meter, label, put_in=put_in)
 
     def _parts_of_all(self, request: Request) -> dict[str, int]:

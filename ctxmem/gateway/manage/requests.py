@@ -14,7 +14,7 @@ from ctxmem.chat.counting import Meter
 from ctxmem.errors import CtxmemError
 from ctxmem.gateway.exchanges import Exchange, decoded
 from ctxmem.gateway.manage.accounts import Priced
-from ctxmem.gateway.manage.conversations import Known, Reader, unmarked
+from ctxmem.gateway.manage.knowing import Known, Reader, unmarked
 from ctxmem.gateway.manage.marking import Marks, client_marks
 from ctxmem.gateway.manage.splicing import Document, document
 from ctxmem.gateway.manage.transcripts import Head, Transcript, Transcripts

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 
-from ctxmem.gateway.manage.conversations import Known
+from ctxmem.gateway.manage.knowing import Known
 from ctxmem.gateway.manage.splicing import Document
 from ctxmem.pricing import Block, Prefixes
 
