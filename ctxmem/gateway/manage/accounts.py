@@ -226,7 +226,8 @@ class Account:
         self.ours.cost -= entry.ours.cost
         self.granted -= entry.granted
         self._not_written(entry)
-        self.ours.call(own.blocks, breakpoints=own.marks, now=entry.at)
+        entry.ours = self.ours.call(own.blocks, breakpoints=own.marks, now=entry.at)
+        entry.own, entry.written, entry.granted = True, frozenset(), 0.0
 
     def observe(self, entry: Entry, usage: Usage) -> None:
         """Learn from the tokens that the provider reports for a request."""

@@ -18,7 +18,7 @@ from typing import Any
 from ctxmem.chat import check
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
-from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.errors import BudgetError, InputError, InputTypeError, StoreError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.security import secret_of
 from ctxmem.gateway.manage.accounts import Account, Entry, Priced
@@ -192,7 +192,11 @@ class Manage:
         if account.diverged:
             self._write(exchange.tenant, conversation, account)
         if self._syncer is not None:
-            self._sync(self._syncer, request, conversation, window)
+            try:
+                self._sync(self._syncer, request, conversation, window)
+            except StoreError:  # the client's own bytes go out
+                account.sent_again(entry, request.own)
+                raise
         return made
 
     def _sync(
