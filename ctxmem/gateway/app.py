@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from ctxmem.errors import StoreError
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
 from ctxmem.gateway.http.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
 from ctxmem.gateway.http.refusals import refusal
@@ -414,6 +415,8 @@ class Gateway:
                 headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
         kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
         try:
+            if exchange is not None:
+                await self._stored(exchange)
             if status > _MOST_STATUS:
                 await client.refuse(_HEAD_FAILED, f"the upstream answered with status {status}")
                 return
@@ -434,6 +437,17 @@ class Gateway:
             await answer.aclose()
             if exchange is not None:
                 self._finish_later(client, exchange, status, answer, kept)
+
+    async def _stored(self, exchange: Exchange) -> None:
+        """Wait until what the stage wrote of a request outlives a power cut."""
+        stored = exchange.notes.get("stored")
+        if stored is None:
+            return
+        try:
+            # Others wait for the same: a client that leaves does not end it.
+            await asyncio.shield(asyncio.wrap_future(stored))
+        except StoreError as error:
+            self._fault(exchange, "store", error)
 
     def _finish_later(
         self,
