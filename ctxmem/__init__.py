@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         repair,
         trim_messages,
     )
+    from ctxmem.codebase import Codebase, code
     from ctxmem.dedup import (
         DedupIndex,
         Difference,
@@ -98,6 +99,7 @@ __all__ = [
     "BudgetError",
     "Chunk",
     "ChunkId",
+    "Codebase",
     "Compressor",
     "ConflictError",
     "Counter",
@@ -146,6 +148,7 @@ __all__ = [
     "audit",
     "blame",
     "check",
+    "code",
     "count_messages",
     "count_tokens",
     "counter",
@@ -163,6 +166,7 @@ __all__ = [
 _NAMES_OF = {
     "auditing": "Audit AuditFinding audit",
     "blaming": "Blame blame",
+    "codebase": "Codebase code",
     "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
     "errors": (
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "

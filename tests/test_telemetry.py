@@ -463,7 +463,7 @@ def rows_under(heading):
 
 
 def test_the_page_lists_every_span_and_attribute():
-    assert telemetry.SPANS == rows_under("Spans of pack and Memory")
+    assert telemetry.SPANS == rows_under("Spans of pack, assemble and Memory")
     assert telemetry.ATTRIBUTES == rows_under("Their attributes")
     assert telemetry.TEXT_ATTRIBUTES == rows_under("Texts")
 

@@ -1,0 +1,108 @@
+"""The tool `find_tool`, by which a model fetches the schemas of tools that were left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ctxmem.errors import InputError
+from ctxmem.toolset.forms import Tool, read_tools, shaped
+from ctxmem.toolset.ranking import index_of, prefixes, rank_tools
+
+NAME = "find_tool"
+
+_ABOUT = (
+    "Get the full schemas of tools that are listed here by name only, before you call them. Give "
+    "names from the list, or say what you want to do."
+)
+_PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "query": {
+            "type": "string",
+            "description": "names of listed tools, or what you want to do",
+        },
+    },
+    "required": ["query"],
+}
+_MOST = 8  # schemas in an answer
+
+
+def find_tool(deferred: Iterable[Any] = (), provider: str = "openai") -> dict[str, Any]:
+    """Return the schema of `find_tool`, whose description lists the deferred tools.
+
+    The lines are sorted, so that the same tools give the same bytes.
+
+    Raises:
+        InputError: the provider's shape is not known.
+    """
+    listed = listing(read_tools(deferred))
+    description = f"{_ABOUT}\n{listed}" if listed else _ABOUT
+    return shaped({"name": NAME, "description": description, "parameters": _PARAMETERS}, provider)
+
+
+def listing(tools: Sequence[Tool]) -> str:
+    """Return the lines that name tools, one for each, under their servers' prefixes.
+
+    >>> print(listing(read_tools([{"name": "git_log"}, {"name": "git_diff"}, {"name": "now"}])))
+    now
+    git_...
+    diff
+    log
+    """
+    groups: dict[str, list[str]] = {}
+    for tool, prefix in zip(tools, prefixes([tool.name for tool in tools]), strict=True):
+        rest = tool.name[len(prefix) :]
+        groups.setdefault(prefix, []).append(f"{rest}: {tool.gist}" if tool.gist else rest)
+    lines = []
+    for prefix in sorted(groups):
+        lines += [f"{prefix}..."] if prefix else []
+        lines += sorted(groups[prefix])
+    return "\n".join(lines)
+
+
+FIND_TOOL = find_tool()
+"""The schema of `find_tool` without a list, in the shape of OpenAI's chat API."""
+
+
+def find_tools(query: str, tools: Iterable[Any], k: int = 5) -> list[Tool]:
+    """Return the k tools that a query means, best first; tools named in it come before others.
+
+    Raises:
+        InputTypeError: the query is no str, or a tool is nothing that a tool can be.
+        InputError: k is below 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise InputError(f"k is {k!r}; expected 1 or more")
+    read = read_tools(tools)
+    chances = rank_tools(query, read)
+    named = index_of(read).named_in(query)
+    order = np.lexsort((np.arange(len(read)), -chances, ~named))
+    return [read[i] for i in order[: max(k, int(named.sum()))]]
+
+
+def answer_find(
+    arguments: Mapping[str, Any] | str | None, tools: Iterable[Any], *, provider: str = "openai"
+) -> str:
+    """Return the answer to a call of `find_tool`: the schemas of what it means, as JSON.
+
+    `arguments` are those of the call, as a dict or the JSON that the model wrote. What cannot be
+    read is answered with a sentence that says what to give; nothing is raised for it.
+    """
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments or "{}")
+        except ValueError:
+            arguments = {"query": arguments}
+    given = arguments.get("query") if isinstance(arguments, Mapping) else None
+    query = " ".join(map(str, given)) if isinstance(given, list) else given
+    if not isinstance(query, str) or not query.strip():
+        return "give 'query': names of listed tools, or what you want to do"
+    found = find_tools(query, tools)[:_MOST]
+    if not found:
+        return "there are no other tools"
+    schemas = [shaped(tool.schema, provider) for tool in found]
+    return json.dumps(schemas, ensure_ascii=False, separators=(",", ":"), default=repr)

@@ -1,0 +1,354 @@
+"""Rank tools by a question and by what was called before: the probability that each is needed.
+
+Words of a tool count by their field (its name, the first sentence of its description, the rest, its
+parameters, its enums) and by their rarity among the given tools: BM25F (Robertson, Zaragoza &
+Taylor, CIKM 2004). A logistic model turns this, what the question says of the tool's server, and
+the last calls into a probability. `bench/fit_tools.py` fits it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.errors import InputTypeError
+from ctxmem.toolset.forms import Tool, brief, read_tools
+from ctxmem.toolset.words import ACTIONS, RELATED, split, stem, stems
+
+FIELDS = {"name": 3.0, "brief": 2.0, "rest": 0.7, "parameter": 0.8, "about": 0.4, "value": 0.8}
+"""Weights of a word by where it is in a tool."""
+
+RELATED_WEIGHT = 0.35
+"""Weight of a word of the same meaning as one of the question."""
+
+K1, B = 1.2, 0.4
+HALF_LIFE = 4.0
+"""Calls after which a call counts half."""
+
+FEATURES = (
+    *("bias", "score", "relative", "rank", "name", "name_covered", "asked_by_name"),
+    *("server", "server_named", "action", "used", "server_used", "same_thing"),
+)
+WEIGHTS = (-4.6, 1.2, 2.2, -0.5, 1.5, 1.0, 3.0, 0.6, 0.8, 0.5, 1.2, 0.7, 0.5)
+"""Weights of the features, in their order, as `bench/fit_tools.py` writes them."""
+
+_DEEPEST = 40
+_MOST_WORDS = 20_000  # of one tool
+_MOST_ASKED = 400  # different words of a question; the first and the last of a longer one
+_RECENT = 32  # calls that are looked at
+
+
+def rank_tools(
+    question: str, tools: Iterable[Any], *, recent: Sequence[str] = ()
+) -> NDArray[np.float64]:
+    """Return the probability of each tool that it is needed to answer a question.
+
+    Args:
+        question: the question or the task of the next step; "" if there is none.
+        tools: schemas, frameworks' tools, or what `read_tools` returned.
+        recent: the names of the tools that were called, the last call last.
+
+    >>> tools = [{"name": "get_weather", "description": "Forecast for a city."}, {"name": "pay"}]
+    >>> p = rank_tools("Will it rain in Oslo?", tools)
+    >>> bool(p[0] > p[1])
+    True
+
+    Raises:
+        InputTypeError: the question is no str, or a tool is nothing that a tool can be.
+        InputError: a tool has no name, the name of another, or cannot be written as JSON.
+    """
+    matrix = features(question, tools, recent=recent)
+    logits = matrix @ np.asarray(WEIGHTS)
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30))))
+
+
+def features(
+    question: str, tools: Iterable[Any], *, recent: Sequence[str] = ()
+) -> NDArray[np.float64]:
+    """Return a row of `FEATURES` for each tool; `rank_tools` has the arguments."""
+    if not isinstance(question, str):
+        raise InputTypeError(f"question is a {type(question).__name__}; expected a str")
+    if isinstance(recent, str | bytes):
+        raise InputTypeError("recent is a str; expected the names of tools in a list")
+    index = index_of(read_tools(tools))
+    return index.rows(question, recent)
+
+
+# The index ----------------------------------------------------------------------------------------
+
+
+class _Words(NamedTuple):
+    """What is known of one tool by itself."""
+
+    weights: dict[str, float]  # stem -> weight by fields
+    length: float
+    named: tuple[str, ...]  # the stems of the name
+    name: str  # of small letters without separators
+
+
+class ToolIndex:
+    """The words of a set of tools."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self.tools = tuple(tools)
+        known = [_words_of(tool) for tool in tools]
+        n = len(known)
+        mean = sum(one.length for one in known) / max(1, n) or 1.0
+        postings: dict[str, list[tuple[int, float]]] = {}
+        for i, one in enumerate(known):
+            norm = 1 - B + B * one.length / mean
+            for word, weight in one.weights.items():
+                postings.setdefault(word, []).append((i, weight / norm))
+        self.postings = {
+            word: (
+                np.array([i for i, _ in held], dtype=np.intp),
+                np.array([w * (K1 + 1) / (w + K1) for _, w in held]),
+                math.log(1 + (n - len(held) + 0.5) / (len(held) + 0.5)),
+            )
+            for word, held in postings.items()
+        }
+        self.servers, self.server_of = _servers([tool.name for tool in tools])
+        sizes = np.bincount(self.server_of, minlength=len(self.servers)) if n else np.zeros(0)
+        self.server_sizes = np.maximum(sizes, 1)
+        self.named: dict[str, list[int]] = {}
+        self.name_mass = np.full(n, 1e-9)
+        self.things: list[frozenset[str]] = []
+        for i, one in enumerate(known):
+            prefix = self.servers[self.server_of[i]]
+            own = dict.fromkeys(word for word in one.named if word not in prefix) or dict.fromkeys(
+                one.named
+            )
+            for word in own:
+                self.named.setdefault(word, []).append(i)
+                self.name_mass[i] += self._rarity(word)
+            self.things.append(frozenset(own) - ACTIONS)
+        self.actions: dict[str, list[int]] = {}
+        for i, one in enumerate(known):
+            for word in dict.fromkeys(one.named):
+                if word in ACTIONS:
+                    self.actions.setdefault(word, []).append(i)
+        self.places = {tool.name: i for i, tool in enumerate(tools)}
+        self.plain = [one.name for one in known]
+
+    def _rarity(self, word: str) -> float:
+        held = self.postings.get(word)
+        return held[2] if held else math.log(1 + 2 * len(self.tools) + 1)
+
+    def rows(self, question: str, recent: Sequence[str]) -> NDArray[np.float64]:
+        """Return the features of every tool."""
+        n = len(self.tools)
+        made = np.zeros((n, len(FEATURES)))
+        if not n:
+            return made
+        asked = _asked(question)
+        score, name = np.zeros(n), np.zeros(n)
+        action = np.zeros(n)
+        mass = 1e-9
+        for word, weight in asked.items():
+            rarity = self._rarity(word)
+            held = self.postings.get(word)
+            if weight == 1.0:
+                mass += rarity
+            if held is not None:
+                score[held[0]] += weight * rarity * held[1]
+            if word in self.named:
+                name[self.named[word]] += weight * rarity
+            if word in self.actions:
+                places = self.actions[word]
+                action[places] = np.maximum(action[places], weight)
+        made[:, 0] = 1.0
+        made[:, 1] = score / math.sqrt(mass) / 2
+        top = float(score.max())
+        made[:, 2] = score / top if top > 0 else 0.0
+        order = np.argsort(-score, kind="stable")
+        ranks = np.empty(n)
+        ranks[order] = np.arange(n)
+        made[:, 3] = np.log1p(ranks)
+        made[:, 4] = np.minimum(name / mass, 1.0)
+        made[:, 5] = np.minimum(name / self.name_mass, 1.0)
+        made[:, 6] = self.named_in(question)
+        groups = len(self.servers)
+        best = np.zeros(groups)
+        np.maximum.at(best, self.server_of, score)
+        mean = np.bincount(self.server_of, score, minlength=groups) / self.server_sizes
+        if top > 0:
+            made[:, 7] = ((best / top + mean / max(1e-9, float(mean.max()))) / 2)[self.server_of]
+        mentioned = [bool(prefix) and prefix <= asked.keys() for prefix in self.servers]
+        made[:, 8] = np.array(mentioned, dtype=float)[self.server_of]
+        made[:, 9] = action
+        self._add_recent(made, recent)
+        return made
+
+    def named_in(self, question: str) -> NDArray[np.bool_]:
+        """Return for each tool whether the question has its name in full."""
+        found = np.zeros(len(self.tools), dtype=bool)
+        for token in re.split(r"[\s,;]+", question):
+            place = self.places.get(token.strip("`'\"().,:;!?[]"))
+            if place is not None:
+                found[place] = True
+        return found
+
+    def _add_recent(self, made: NDArray[np.float64], recent: Sequence[str]) -> None:
+        calls = [self.places[name] for name in recent[-_RECENT:] if name in self.places]
+        servers: dict[int, float] = {}
+        for ago, place in enumerate(reversed(calls)):
+            weight = 0.5 ** (ago / HALF_LIFE)
+            made[place, 10] = max(made[place, 10], weight)
+            server = int(self.server_of[place])
+            servers[server] = max(servers.get(server, 0.0), weight)
+        for server, weight in servers.items():
+            made[self.server_of == server, 11] = weight
+        things: dict[str, float] = {}
+        for ago, place in enumerate(reversed(calls)):
+            for word in self.things[place]:
+                things.setdefault(word, 0.5 ** (ago / HALF_LIFE))
+        for word, weight in things.items():
+            same = self.named.get(word, [])
+            made[same, 12] = np.maximum(made[same, 12], weight)
+
+
+_indexes: dict[tuple[int, ...], ToolIndex] = {}
+_KEPT_INDEXES = 8
+_lock = threading.Lock()
+
+
+def index_of(tools: Sequence[Tool]) -> ToolIndex:
+    """Return the index of these tools, made anew only if it is not one of the last few."""
+    key = tuple(map(id, tools))  # an index holds its tools, so no other object has their ids
+    found = _indexes.get(key)
+    if found is None:
+        found = ToolIndex(tools)
+        with _lock:
+            while len(_indexes) >= _KEPT_INDEXES:
+                _indexes.pop(next(iter(_indexes)))
+            _indexes[key] = found
+    return found
+
+
+def _asked(question: str) -> dict[str, float]:
+    """Return the stems of a question and of words of the same meaning, with their weights."""
+    found = [*dict.fromkeys(stems(question))]
+    if len(found) > _MOST_ASKED:
+        found = found[: _MOST_ASKED // 2] + found[-_MOST_ASKED // 2 :]
+    asked = dict.fromkeys(found, 1.0)
+    for word in found:
+        for other in RELATED.get(word, ()):
+            asked.setdefault(other, RELATED_WEIGHT)
+    return asked
+
+
+_words: dict[int, tuple[Tool, _Words]] = {}
+_KEPT_WORDS = 4096
+
+
+def _words_of(tool: Tool) -> _Words:
+    held = _words.get(id(tool))
+    if held is not None and held[0] is tool:
+        return held[1]
+    made = _read_words(tool)
+    with _lock:
+        if len(_words) >= _KEPT_WORDS:
+            _words.clear()
+        _words[id(tool)] = (tool, made)
+    return made
+
+
+def _read_words(tool: Tool) -> _Words:
+    named = [made for part in split(tool.name) if (made := stem(part))]
+    short = brief(tool.description)
+    found: dict[str, Counter[str]] = {field: Counter() for field in FIELDS}
+    found["name"].update(named)
+    found["brief"].update(stems(short))
+    found["rest"].update(stems(tool.description[: 10 * _MOST_WORDS]))
+    found["rest"].subtract(found["brief"])
+    if tool.parameters is not None:
+        _add_schema(tool.parameters, found, _MOST_WORDS)
+    weights: dict[str, float] = {}
+    for field, weight in FIELDS.items():
+        for word, count in found[field].items():
+            if count > 0:
+                weights[word] = weights.get(word, 0.0) + weight * min(count, 3)
+    length = math.sqrt(1 + sum(weights.values()))
+    return _Words(weights, length, tuple(named), tool.name.lower())
+
+
+def _add_schema(schema: Mapping[str, Any], found: dict[str, Counter[str]], most: int) -> None:
+    """Add the words of a JSON schema: names, descriptions and values of its properties."""
+    waiting: list[tuple[Any, int]] = [(schema, 0)]
+    while waiting and most > 0:
+        one, depth = waiting.pop()
+        if isinstance(one, list):
+            waiting += [(inner, depth) for inner in one if isinstance(inner, Mapping)]
+            most -= len(one)
+            continue
+        if not isinstance(one, Mapping) or depth > _DEEPEST:
+            continue
+        description = one.get("description")
+        if isinstance(description, str) and depth:
+            words = stems(description[: 10 * most])
+            found["about"].update(words)
+            most -= len(words)
+        values = one.get("enum")
+        if isinstance(values, list):
+            for value in values[:most]:
+                if isinstance(value, str):
+                    found["value"].update(made for part in split(value) if (made := stem(part)))
+            most -= len(values)
+        for field in ("properties", "$defs", "definitions"):
+            named = one.get(field)
+            if isinstance(named, Mapping):
+                for name, inner in named.items():
+                    if field == "properties":
+                        parts = split(str(name))
+                        found["parameter"].update(made for part in parts if (made := stem(part)))
+                    waiting.append((inner, depth + 1))
+                most -= len(named)
+        waiting += [
+            (one[field], depth + 1)
+            for field in ("items", "anyOf", "oneOf", "allOf", "additionalProperties")
+            if isinstance(one.get(field), Mapping | list)
+        ]
+
+
+# Servers ------------------------------------------------------------------------------------------
+
+
+_SEPARATORS = ("__", ".", "/", ":")
+
+
+def server_of(name: str) -> str:
+    """Return the part of a name that may be its server's, such as `mcp__git__`; "" if none is."""
+    for separator in _SEPARATORS:
+        if separator in name.strip(separator):
+            return name[: name.rindex(separator) + len(separator)]
+    head, mark, _ = name.partition("_")
+    if not mark:
+        head, mark, _ = name.partition("-")
+    return head + mark if mark and head else ""
+
+
+def prefixes(names: Sequence[str]) -> list[str]:
+    """Return the server's prefix of each name, "" where it has none.
+
+    A first word counts as a server if several tools begin with it and it is no verb.
+    """
+    found = [server_of(name) for name in names]
+    shared = Counter(found)
+    return [
+        one if shared[one] > 1 and stem(one.strip("_-./:")) not in ACTIONS else "" for one in found
+    ]
+
+
+def _servers(names: Sequence[str]) -> tuple[list[frozenset[str]], NDArray[np.intp]]:
+    """Return the stems of each server's name, and the server of each tool."""
+    places: dict[str, int] = {}
+    server = [places.setdefault(prefix, len(places)) for prefix in prefixes(names)]
+    words = [frozenset(made for part in split(one) if (made := stem(part))) for one in places]
+    return [one - {"mcp"} for one in words], np.array(server, dtype=np.intp)
