@@ -18,8 +18,13 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from . import tool_questions, tool_schemas_cloud, tool_schemas_data, tool_schemas_life
-from . import tool_schemas_work
+from . import (
+    tool_questions,
+    tool_schemas_cloud,
+    tool_schemas_data,
+    tool_schemas_life,
+    tool_schemas_work,
+)
 
 TEXTS = (
     *(tool_schemas_work.TEXT, tool_schemas_data.TEXT),

@@ -251,10 +251,7 @@ class PackProblem:
             self.longest = MOST_BYTES  # a shorter version is better than a part of a sentence
         self.previous = previous_window
         self.fill_up = (
-            self.scorer is None
-            and not self.blocks
-            and previous_window is None
-            and not self.whole
+            self.scorer is None and not self.blocks and previous_window is None and not self.whole
         )
 
     def window(self, budget: Budget) -> Window:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctxmem.errors import CtxmemError, InputError, MissingExtraError, StoreError
@@ -21,6 +20,7 @@ T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _LOCK = 0x63747878  # of the advisory lock that one process holds while it makes the tables
+_OPENING = 2.0  # seconds for which a store that is opened waits for the server
 _PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between tries while the server is away
 
 
@@ -53,11 +53,23 @@ class Connections:
         self._pool: ConnectionPool[Any] | None = None
         self._process = os.getpid()
         self._closed = False
-        try:
-            self.run(self._prepare)
-        except BaseException:
-            self.close()
-            raise
+        self._open()
+
+    def _open(self) -> None:
+        """Make the tables; a server that cannot be reached now is most often a wrong name."""
+        end = time.monotonic() + min(_OPENING, self.timeout)
+        while True:
+            try:
+                with self._psycopg.connect(
+                    self._dsn, autocommit=True, connect_timeout=self._patience
+                ) as connection:
+                    self._configure(connection)
+                    self._prepare(connection)
+                    return
+            except self._psycopg.Error as error:
+                if time.monotonic() > end or not self._passes(error):
+                    raise self._store_error(error) from error
+            time.sleep(_PAUSE)
 
     def close(self) -> None:
         """Close the connections of this process; closing twice is no error."""
@@ -79,22 +91,21 @@ class Connections:
         end = time.monotonic() + self.timeout
         pause = _PAUSE
         while True:
+            pool = None
             try:
-                with self._connection() as connection:
+                pool = self._own_pool()
+                with pool.connection(timeout=self.timeout) as connection:
                     return call(connection)
             except CtxmemError:
                 raise
-            except (self._psycopg.Error, self._pools.PoolTimeout) as error:
+            except self._psycopg.Error as error:
                 left = end - time.monotonic()
                 if left <= 0 or not self._passes(error):
                     raise self._store_error(error) from error
+                if self._is_away(error):
+                    self._drop(pool)
                 time.sleep(min(pause, left))
                 pause = min(2 * pause, _LONGEST_PAUSE)
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection[Any]]:
-        with self._own_pool().connection(timeout=self.timeout) as connection:
-            yield connection
 
     def _own_pool(self) -> ConnectionPool[Any]:
         """Return the pool of this process; that of a parent belongs to the parent."""
@@ -102,6 +113,8 @@ class Connections:
             if self._closed:
                 raise StoreError("the store is closed; open a new one")
             if self._pool is None or self._process != os.getpid():
+                # A pool that cannot connect waits longer and longer, and does not say why.
+                self._psycopg.connect(self._dsn, connect_timeout=self._patience).close()
                 self._process = os.getpid()
                 self._pool = self._pools.ConnectionPool(
                     self._dsn,
@@ -109,11 +122,24 @@ class Connections:
                     max_size=self._size,
                     timeout=self.timeout,
                     reconnect_timeout=self.timeout,
-                    kwargs={"autocommit": True},
+                    kwargs={"autocommit": True, "connect_timeout": self._patience},
                     configure=self._configure,
                     open=True,
                 )
             return self._pool
+
+    def _drop(self, pool: ConnectionPool[Any] | None) -> None:
+        """Give up a pool whose server went away, unless another thread did."""
+        with self._lock:
+            if pool is None or pool is not self._pool:
+                return
+            self._pool = None
+        pool.close(timeout=0)  # its workers may be waiting to connect again
+
+    @property
+    def _patience(self) -> int:
+        """Whole seconds to wait for a connection, as libpq counts them."""
+        return max(2, int(self.timeout))
 
     def _configure(self, connection: Connection[Any]) -> None:
         wait = max(1, int(self.timeout * 1000))
@@ -125,18 +151,18 @@ class Connections:
     def _passes(self, error: Exception) -> bool:
         """Return whether an error is one of a moment: the same call may succeed a little later."""
         known = self._psycopg.errors
-        if isinstance(error, known.LockNotAvailable | known.QueryCanceled):
-            return False
         if isinstance(error, known.SerializationFailure | known.DeadlockDetected):
             return True
-        if isinstance(error, self._pools.PoolTimeout):
-            return False
-        away = (self._psycopg.OperationalError, self._psycopg.InterfaceError)
-        return isinstance(error, away) and not self._refused(error)
+        return self._is_away(error)
 
-    def _refused(self, error: Exception) -> bool:
-        state = getattr(error, "sqlstate", None) or ""
-        return state[:2] in ("28", "3D", "42")  # no such role, database or right
+    def _is_away(self, error: Exception) -> bool:
+        """Return whether the server cannot be reached, as far as an error says."""
+        known = self._psycopg.errors
+        if isinstance(
+            error, known.LockNotAvailable | known.QueryCanceled | self._pools.TooManyRequests
+        ):
+            return False
+        return isinstance(error, (self._psycopg.OperationalError, self._psycopg.InterfaceError))
 
     def _store_error(self, error: Exception) -> StoreError:
         known = self._psycopg.errors
@@ -173,9 +199,11 @@ class Connections:
 
     def _format(self, connection: Connection[Any]) -> int | None:
         """Return the format of the tables, None if there are none."""
-        table = f'"{self.schema}".format'
-        found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
-        if found is None or found[0] is None:
+        # Not to_regclass, which may answer from a cache that is older than the lock above.
+        found = connection.execute(
+            "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'format'", (self.schema,)
+        )
+        if found.fetchone() is None:
             return None
-        row = connection.execute(f"SELECT version FROM {table}").fetchone()
+        row = connection.execute(f'SELECT version FROM "{self.schema}".format').fetchone()
         return int(row[0]) if row else None
