@@ -7,7 +7,8 @@ The texts are in `tool_schemas_work`, `_data`, `_cloud` and `_life`, in a short 
     + text                        what every description of the server ends with
     @name type text               an argument: str, int, num, bool, [type], a|b|c for an enum,
                                   {name:type ...} for an object; =value is its default
-    name: text                    a tool and its description; lines that begin with ". " go on
+    name: text                    a tool and its description
+    . text                        the line before goes on
       argument! argument          its arguments; ! marks those that are required
 """
 
@@ -79,7 +80,7 @@ def questions() -> list[ToolQuestion]:
     """Return the questions, in the order in which they were written."""
     server_of = {tool["name"]: server for server, tools in servers().items() for tool in tools}
     found = []
-    for line in tool_questions.TEXT.strip().split("\n"):
+    for line in _lines(tool_questions.TEXT):
         needed, recent, text = (part.strip() for part in line.split("|", 2))
         names = tuple(needed.split())
         found.append(ToolQuestion(text, names, tuple(recent.split()), server_of[names[0]]))
@@ -89,6 +90,10 @@ def questions() -> list[ToolQuestion]:
 def tuned_servers() -> frozenset[str]:
     """Return every second server: their questions fit and tune, the others only judge."""
     return frozenset([*servers()][::2])
+
+
+def _lines(text: str) -> list[str]:
+    return text.strip().replace("\n. ", " ").split("\n")
 
 
 class _Server:
@@ -134,7 +139,7 @@ class _Server:
 
 def _read(text: str, first: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server = None
-    for line in text.strip().split("\n"):
+    for line in _lines(text):
         if line.startswith("= "):
             if server is not None:
                 yield server.finished()
@@ -149,8 +154,6 @@ def _read(text: str, first: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             server.about[name] = _argument(kind, described)
         elif line.startswith("  "):
             server.add_arguments(line.split())
-        elif line.startswith(". "):
-            server.tools[-1]["description"] += line[1:]
         else:
             name, described = line.split(": ", 1)
             none: dict[str, Any] = {"type": "object", "properties": {}}

@@ -23,7 +23,8 @@ TEXT = """
 @key str Path of the object within the bucket.
 @prefix str Only objects whose path begins with this.
 @local_path str File on this machine.
-@storage_class STANDARD|STANDARD_IA|GLACIER|DEEP_ARCHIVE=STANDARD Class, which sets price and time to read.
+@storage_class STANDARD|STANDARD_IA|GLACIER|DEEP_ARCHIVE=STANDARD Class, which sets price and time
+. to read.
 @expires_in int=3600 Seconds for which the address is valid.
 @function_name str Name or ARN of the function.
 @payload obj Event that is passed to the function.
@@ -63,7 +64,8 @@ start_instances: Start EC2 virtual machines that are stopped.
   instance_ids! region
 reboot_instances: Reboot EC2 virtual machines.
   instance_ids! region
-terminate_instances: Delete EC2 virtual machines for good, with the disks that belong to them. Must be confirmed by the user.
+terminate_instances: Delete EC2 virtual machines for good, with the disks that belong to them. Must
+. be confirmed by the user.
   instance_ids! region
 create_volume_snapshot: Take a snapshot of an EBS volume as a backup.
   volume_id! description tags region
@@ -86,13 +88,15 @@ update_function_code: Deploy a new version of the code of a Lambda function.
   function_name! zip_path! region
 update_function_config: Change memory, time limit or environment of a Lambda function.
   function_name! memory_mb timeout_s region
-authorize_ingress: Open a port of a security group to a range of addresses. Never open SSH to the whole internet.
+authorize_ingress: Open a port of a security group to a range of addresses. Never open SSH to the
+. whole internet.
   security_group_id! protocol! port! cidr! description region
 upsert_dns_record: Create or change a record in Route 53.
   zone_id! record_name! record_type! record_values! ttl
 get_cost_and_usage: Return what was spent in a period, by service, region or tag.
   start! end! granularity group_by
-put_secret_value: Store a new version of a secret in Secrets Manager, for instance to rotate a password.
+put_secret_value: Store a new version of a secret in Secrets Manager, for instance to rotate a
+. password.
   secret_name! secret_value! region
 attach_user_policy: Give an IAM user the permissions of a policy.
   user_name! policy_arn!
@@ -131,11 +135,13 @@ create_db_snapshot: Back up an RDS database instance.
 @max int Greatest number of copies.
 @cpu_percent int=70 Mean usage of CPU to aim for.
 @sort_by cpu|memory=cpu Order of the rows.
-list_pods: List pods with phase, restarts, age and node, to see what is running and what is crashing.
+list_pods: List pods with phase, restarts, age and node, to see what is running and what is
+. crashing.
   namespace selector context
 get_resource: Get one object of any kind as YAML.
   kind! name! namespace context
-describe_resource: Describe an object with its recent events, for example why a pod cannot be scheduled.
+describe_resource: Describe an object with its recent events, for example why a pod cannot be
+. scheduled.
   kind! name! namespace context
 list_resources: List the objects of a kind.
   kind! namespace selector context
@@ -211,7 +217,8 @@ autoscale_deployment: Let the number of copies follow the load between two bound
 @service str Name of the service.
 @trace_id str Id of the trace, 32 hexadecimal characters.
 @min_duration str Shortest duration, such as 500ms.
-query_prometheus: Evaluate a PromQL expression over a period: rates, percentiles, saturation and so on.
+query_prometheus: Evaluate a PromQL expression over a period: rates, percentiles, saturation and so
+. on.
   query! start end step datasource
 query_loki: Search logs of services with LogQL.
   log_query! start end limit datasource
@@ -231,7 +238,8 @@ create_alert_rule: Create a rule that notifies people when an expression passes 
   title! condition! for_minutes severity contact_point folder
 update_alert_rule: Change bound, duration, severity or receiver of a rule.
   rule_uid! condition for_minutes severity contact_point
-create_silence: Suppress notifications that match labels for some time, for example during maintenance.
+create_silence: Suppress notifications that match labels for some time, for example during
+. maintenance.
   matchers! minutes! comment!
 create_annotation: Mark a moment on dashboards, such as a release.
   text! time tags dashboard_uid

@@ -5,13 +5,15 @@ TEXT = """
 + Connects with the role in DATABASE_URL, so that its grants hold. Names are folded to small letters
 + unless they are quoted. Errors contain SQLSTATE, message and position. Values of type numeric,
 + timestamp and json are returned as strings, bytea in hexadecimal. Results above 1 MB are cut off.
-@sql str One SQL statement in PostgreSQL's dialect. Use $1, $2, ... for values rather than pasting them in.
+@sql str One SQL statement in PostgreSQL's dialect. Use $1, $2, ... for values rather than pasting
+. them in.
 @params [str] Values of the placeholders, in order.
 @row_limit int=200 Most rows to return; more are cut off and the result says so.
 @timeout_ms int=15000 Milliseconds after which the statement is cancelled.
 @schema str=public Name of the schema.
 @table str Name of the table, without its schema.
-@analyze bool=false Whether to run the statement and report real times. Never set it for statements that write.
+@analyze bool=false Whether to run the statement and report real times. Never set it for statements
+. that write.
 @columns [str] Names of the columns, in order.
 @unique bool=false Whether two rows may not have the same values.
 @name str Name of the object; generated from table and columns if omitted.
@@ -24,10 +26,12 @@ TEXT = """
 @format csv|json=csv Format of the file.
 @path str Path of the file on the machine of the server.
 @header bool=true Whether the first line has the column names.
-query: Run a read-only SQL statement and return the rows as JSON. The transaction is rolled back, so statements
+query: Run a read-only SQL statement and return the rows as JSON. The transaction is rolled back,
+. so statements
 . that write have no effect.
   sql! params row_limit timeout_ms
-execute: Run a statement that changes data or structure: INSERT, UPDATE, DELETE, ALTER and so on. Committed at once;
+execute: Run a statement that changes data or structure: INSERT, UPDATE, DELETE, ALTER and so on.
+. Committed at once;
 . an UPDATE or DELETE without a WHERE clause is refused.
   sql! params timeout_ms
 list_schemas: List the schemas of the database with owner and number of tables.
@@ -35,7 +39,8 @@ list_tables: List the tables and views of a schema with estimated number of rows
   schema
 describe_table: Return columns, types, defaults, primary and foreign keys and indexes of a table.
   table! schema
-explain_query: Return the execution plan of a statement, to find out why it is slow or whether an index is used.
+explain_query: Return the execution plan of a statement, to find out why it is slow or whether an
+. index is used.
   sql! params analyze
 create_index: Create an index on columns of a table to speed up look-ups. Takes long on big tables.
   table! columns! schema unique name concurrently
@@ -43,7 +48,8 @@ create_table: Create a table from a definition.
   name! definition! schema
 list_slow_queries: List the statements that took the most time, from pg_stat_statements.
   min_duration_ms row_limit
-list_active_queries: List what is running now: process id, user, state, wait event and statement. Shows locks that
+list_active_queries: List what is running now: process id, user, state, wait event and statement.
+. Shows locks that
 . block others.
 kill_query: Cancel the statement that a backend is running. The client gets an error.
   pid!
@@ -60,11 +66,13 @@ export_table: Write a table to a CSV or JSON file.
 @name str Full name or name of the business.
 @phone str Telephone number with country code.
 @metadata obj Up to 50 keys with your own values, each at most 500 characters.
-@amount int Amount in the smallest unit of the currency: 1099 is 10.99 USD. Zero-decimal currencies such as JPY take whole units.
+@amount int Amount in the smallest unit of the currency: 1099 is 10.99 USD. Zero-decimal currencies
+. such as JPY take whole units.
 @currency str Three-letter ISO code in small letters, such as usd or eur.
 @payment_intent str Id of the payment, starting with pi_.
 @charge str Id of the charge, starting with ch_.
-@reason duplicate|fraudulent|requested_by_customer Why; fraudulent adds card and address to the block list.
+@reason duplicate|fraudulent|requested_by_customer Why; fraudulent adds card and address to the
+. block list.
 @product str Id of the product, starting with prod_.
 @price str Id of the price, starting with price_.
 @quantity int=1 Number of units.
@@ -74,7 +82,8 @@ export_table: Write a table to a CSV or JSON file.
 @subscription str Id of the subscription, starting with sub_.
 @invoice str Id of the invoice, starting with in_.
 @at_period_end bool=true Whether access lasts until the end of what was paid for.
-@proration create_prorations|none|always_invoice=create_prorations How a change within a period is charged.
+@proration create_prorations|none|always_invoice=create_prorations How a change within a period is
+. charged.
 @percent_off num Percentage between 0 and 100.
 @amount_off int Fixed amount in the smallest unit of the currency.
 @duration once|repeating|forever For which invoices it holds.
@@ -85,9 +94,11 @@ export_table: Write a table to a CSV or JSON file.
 @status str Only objects in this status, such as open, paid, active, past_due or canceled.
 @days_until_due int=30 Days in which it has to be paid.
 @description str Text shown to the customer on receipts.
-@query str Query in Stripe's search language, such as email:'ann@example.com' or metadata['order']:'6735'.
+@query str Query in Stripe's search language, such as email:'ann@example.com' or
+. metadata['order']:'6735'.
 @dispute str Id of the dispute, starting with dp_.
-@evidence {customer_communication:str,shipping_tracking_number:str,uncategorized_text:str} What speaks against the claim.
+@evidence {customer_communication:str,shipping_tracking_number:str,uncategorized_text:str} What
+. speaks against the claim.
 @submit bool=false Whether to send the evidence to the bank; it cannot be changed afterwards.
 @success_url str Address that the customer is sent to after paying.
 @created_after int Only objects created after this Unix time.
@@ -99,28 +110,34 @@ update_customer: Change e-mail, name, phone or metadata of a customer.
   customer! email name phone description metadata
 create_product: Add something to sell to the catalogue. It needs a price before it can be sold.
   name! description metadata
-create_price: Set what a product costs, once or per period. Amounts of a price cannot be changed later.
+create_price: Set what a product costs, once or per period. Amounts of a price cannot be changed
+. later.
   product! amount! currency! interval
 list_products: List what is sold, newest first.
   limit starting_after
-create_payment_link: Create a page on which anybody with its address can pay, to be shared by mail or chat.
+create_payment_link: Create a page on which anybody with its address can pay, to be shared by mail
+. or chat.
   items! success_url
-create_payment_intent: Begin collecting a payment from a customer. The customer's bank may ask for confirmation.
+create_payment_intent: Begin collecting a payment from a customer. The customer's bank may ask for
+. confirmation.
   amount! currency! customer description metadata
 list_payment_intents: List payments with amount, status and customer, newest first.
   customer created_after limit starting_after
-create_refund: Give money back for a payment, all of it or a part. Takes 5 to 10 days to arrive. Confirm the amount
+create_refund: Give money back for a payment, all of it or a part. Takes 5 to 10 days to arrive.
+. Confirm the amount
 . with the user first.
   payment_intent! amount reason metadata
 create_subscription: Charge a customer regularly for one or more prices.
   customer! items! trial_days coupon metadata
-update_subscription: Change plan, quantity or discount of a subscription, for instance to upgrade a customer.
+update_subscription: Change plan, quantity or discount of a subscription, for instance to upgrade a
+. customer.
   subscription! items proration coupon metadata
 cancel_subscription: End a subscription now or at the end of the period.
   subscription! at_period_end
 list_subscriptions: List subscriptions by customer, price or status.
   customer price status limit starting_after
-create_invoice: Write an invoice for a customer with the given items. It is a draft until it is finalised.
+create_invoice: Write an invoice for a customer with the given items. It is a draft until it is
+. finalised.
   customer! items days_until_due description
 finalize_invoice: Finalise a draft invoice and send it to the customer by mail.
   invoice!
@@ -128,11 +145,13 @@ list_invoices: List invoices by customer and status, for example those that are 
   customer status limit starting_after
 create_coupon: Create a discount by percentage or amount and a code that customers can enter.
   code! percent_off amount_off currency duration!
-list_disputes: List chargebacks, in which customers question a charge at their bank, with reason and deadline.
+list_disputes: List chargebacks, in which customers question a charge at their bank, with reason
+. and deadline.
   charge status limit starting_after
 update_dispute: Add evidence to a chargeback and submit it.
   dispute! evidence! submit
-retrieve_balance: Return the money that is available for payout and what is still pending, per currency.
+retrieve_balance: Return the money that is available for payout and what is still pending, per
+. currency.
 = hubspot-
 + Requires a private app token with the matching crm scopes. Limits are 100 requests per 10 seconds
 + and 250,000 a day. Times are in UTC. Unknown properties are rejected with VALIDATION_ERROR; names
@@ -145,7 +164,8 @@ retrieve_balance: Return the money that is available for payout and what is stil
 @last_name str Family name.
 @phone str Telephone number.
 @job_title str Position within the company.
-@lifecycle_stage subscriber|lead|marketingqualifiedlead|salesqualifiedlead|opportunity|customer How far the relationship has come.
+@lifecycle_stage subscriber|lead|marketingqualifiedlead|salesqualifiedlead|opportunity|customer How
+. far the relationship has come.
 @domain str Web domain of the company, used to find duplicates.
 @name str Name of the record.
 @industry str Branch, as one of HubSpot's constants.
@@ -155,7 +175,8 @@ retrieve_balance: Return the money that is available for payout and what is stil
 @close_date str Expected date of signing, YYYY-MM-DD.
 @owner_id str Id of the user responsible.
 @query str Words to search for in the main properties.
-@filters [{property:str,operator:str,value:str}] Conditions that all have to hold. Operators are EQ, NEQ, GT, LT, CONTAINS_TOKEN, HAS_PROPERTY.
+@filters [{property:str,operator:str,value:str}] Conditions that all have to hold. Operators are
+. EQ, NEQ, GT, LT, CONTAINS_TOKEN, HAS_PROPERTY.
 @properties [str] Names of the properties to return.
 @limit int=20 Number of records, at most 100.
 @after str Cursor of the next page.
@@ -187,7 +208,8 @@ search-companies: Find organisations by name, domain or conditions on their prop
   query filters properties limit after
 create-deal: Create a sales opportunity in a pipeline.
   name! stage! amount pipeline close_date owner_id
-update-deal: Change amount, stage, owner or expected date of a sales opportunity, for example mark it as won.
+update-deal: Change amount, stage, owner or expected date of a sales opportunity, for example mark
+. it as won.
   deal_id! name stage amount close_date owner_id
 search-deals: Find sales opportunities, for example those of one owner that close this quarter.
   query filters properties limit after
@@ -196,7 +218,8 @@ log-call: Record a telephone call on the time line of a contact.
   contact_id! body! outcome timestamp
 log-note: Write a note on the time line of a contact, company or deal.
   from_type! from_id! body! timestamp
-create-task: Create a to-do for yourself or a colleague, linked to a record, with a due date and a reminder.
+create-task: Create a to-do for yourself or a colleague, linked to a record, with a due date and a
+. reminder.
   subject! due_date! body priority owner_id from_type from_id
 associate-records: Link two records, such as a contact with the company it works for.
   from_type! from_id! to_type! to_id!
@@ -222,7 +245,8 @@ list-owners: List the users who can own records with ids and e-mail addresses.
 @sort_direction ascending|descending=descending By time of the last edit.
 @page_size int=25 Number of results, at most 100.
 @start_cursor str Cursor of the next page.
-@filter obj Filter in Notion's syntax: {"property": "Status", "select": {"equals": "Done"}}, or compounds with and/or.
+@filter obj Filter in Notion's syntax: {"property": "Status", "select": {"equals": "Done"}}, or
+. compounds with and/or.
 @sorts [{property:str,direction:str}] Properties to sort by.
 @schema obj Properties of the database by name, each with its type.
 @after str Id of the block behind which the new ones are inserted; at the end if omitted.
@@ -231,14 +255,16 @@ list-owners: List the users who can own records with ids and e-mail addresses.
 @archived bool=true Whether it is in the trash.
 @depth int=2 How many levels of nested blocks to return.
 @user_id str Id of the user.
-search: Search all pages and databases shared with the integration. Use the words of the title, since the content is
+search: Search all pages and databases shared with the integration. Use the words of the title,
+. since the content is
 . only matched in part.
   query! filter_type sort_direction page_size start_cursor
 get_page: Get the properties and the content of a page as Markdown.
   page_id! depth
 create_page: Create a page under another one or as an entry of a database.
   parent_id! title! markdown properties icon
-update_page_properties: Change title, icon or properties of a page, such as the status or owner of a database entry.
+update_page_properties: Change title, icon or properties of a page, such as the status or owner of
+. a database entry.
   page_id! title properties icon
 append_content: Add blocks at the end of a page or behind a given block.
   page_id! markdown! after
@@ -268,7 +294,8 @@ list_users: List the members and guests of the workspace.
 + Uses the signed-in Google account and needs the OAuth scope spreadsheets. At most 60 requests a
 + minute for each user. Names of sheets with spaces have to be quoted with apostrophes, such as 'My
 + tab'!A1. Rows and columns are counted from 0 in numbers and from 1 in A1 notation.
-@spreadsheet_id str Identifier of the spreadsheet, the long part of its address between /d/ and /edit.
+@spreadsheet_id str Identifier of the spreadsheet, the long part of its address between /d/ and
+. /edit.
 @range str Range in A1 notation with the name of the sheet, such as Budget!A1:F20.
 @ranges [str] Ranges in A1 notation.
 @values [[str]] Rows of cells. A string that begins with = is a formula.
@@ -359,7 +386,8 @@ create_ticket: Open a support request on behalf of a customer.
   subject! body! requester_email! priority assignee_id group_id tags
 get_ticket: Get a support request with its fields and the whole conversation.
   ticket_id!
-update_ticket: Change status, priority, agent, group or tags of a support request, for example solve or escalate it.
+update_ticket: Change status, priority, agent, group or tags of a support request, for example
+. solve or escalate it.
   ticket_id! status priority assignee_id group_id tags
 reply_to_ticket: Answer the customer in a support request, or leave an internal note for colleagues.
   ticket_id! body! public status
@@ -377,6 +405,7 @@ search_articles: Search the help centre for answers that are published.
   query! locale
 create_article: Write an article for the help centre.
   title! body! section_id! locale
-get_satisfaction_ratings: List what customers said about the support they got in a period, with scores and remarks.
+get_satisfaction_ratings: List what customers said about the support they got in a period, with
+. scores and remarks.
   from_date! to_date!
 """

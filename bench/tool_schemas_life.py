@@ -7,7 +7,8 @@ TEXT = """
 + contains a new accessibility snapshot. Pages with a content security policy may block scripts.
 + Cookies are kept until the end of the session.
 @url str Address with its scheme.
-@element str Description of the element for the person who has to permit the action, such as "Sign in button".
+@element str Description of the element for the person who has to permit the action, such as "Sign
+. in button".
 @ref str Reference of the element, from the last snapshot. References change when the page changes.
 @double bool=false Whether to click twice.
 @button left|right|middle=left Mouse button.
@@ -33,8 +34,10 @@ TEXT = """
 navigate: Open an address in the current tab and wait until it has loaded.
   url!
 navigate_back: Go back to the page before.
-snapshot: Return the accessibility tree of the page, with references for actions. Better than a screenshot for acting.
-take_screenshot: Save a picture of the page or one element. Actions cannot be based on it; use the snapshot for that.
+snapshot: Return the accessibility tree of the page, with references for actions. Better than a
+. screenshot for acting.
+take_screenshot: Save a picture of the page or one element. Actions cannot be based on it; use the
+. snapshot for that.
   filename element ref full_page
 click: Click on an element of the page.
   element! ref! double button

@@ -19,6 +19,7 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ctxmem.assembling import PartDecision, Request, assemble
     from ctxmem.auditing import Audit, AuditFinding, audit
     from ctxmem.blaming import Blame, blame
     from ctxmem.chat import (
@@ -130,12 +131,14 @@ __all__ = [
     "PageId",
     "PageState",
     "PageStore",
+    "PartDecision",
     "Piece",
     "Policy",
     "Prices",
     "Reason",
     "Receipt",
     "Record",
+    "Request",
     "Scorer",
     "Section",
     "SessionDeletedError",
@@ -145,6 +148,7 @@ __all__ = [
     "Window",
     "__version__",
     "apack",
+    "assemble",
     "audit",
     "blame",
     "check",
@@ -164,6 +168,7 @@ __all__ = [
 ]
 
 _NAMES_OF = {
+    "assembling": "PartDecision Request assemble",
     "auditing": "Audit AuditFinding audit",
     "blaming": "Blame blame",
     "codebase": "Codebase code",

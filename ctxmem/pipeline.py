@@ -250,15 +250,26 @@ class PackProblem:
         if self.compressors or len(table.texts) > len(table):
             self.longest = MOST_BYTES  # a shorter version is better than a part of a sentence
         self.previous = previous_window
+        self._room = 0  # maximum size in bytes of the units that the table is cut into
+        self.cuts = 0
+        """How often the texts were cut; a selection problem holds until they are cut again."""
         self.fill_up = (
             self.scorer is None and not self.blocks and previous_window is None and not self.whole
         )
 
-    def window(self, budget: Budget) -> Window:
-        """Return the window for a budget."""
+    def window(self, budget: Budget, *, first: WindowSelection | None = None) -> Window:
+        """Return the window for a budget.
+
+        `first` is what `selecting` returned; it is used if its units fit into this budget, too.
+        """
         sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
+        if first is not None and self.table.segment_tokens.max(initial=0) > budget.limit:
+            first = None
+        if first is not None:
+            sizes.room = self._room
         while True:
-            selecting = self.selecting(budget, sizes)
+            selecting = first or self.selecting(budget, sizes)
+            first = None
             window, selection = _fit(
                 self.table, budget, self.layout, self.counter, selecting, self.folded
             )
@@ -303,6 +314,7 @@ class PackProblem:
 
     def _cut(self, limit: int, sizes: _UnitSizes) -> None:
         """Cut the texts of the table into units and count them."""
+        self.cuts += 1
         if self.whole:
             cut_segments(self.table, enabled=self.folds)
             tokens.price_segments(self.table, self.counter, self.layout.separator)
@@ -317,6 +329,7 @@ class PackProblem:
             self.blocks,
             bool(self.compressors),
         )
+        self._room = sizes.room
 
 
 class _UnitSizes:

@@ -11,8 +11,8 @@ import ctxmem
 PROVIDERS = ("openai", "responses", "anthropic")
 
 NOUNS = (
-    "invoice refund parcel warehouse schedule ticket pipeline server backup calendar meeting budget "
-    "contract passport flight hotel sensor battery recipe garden library museum bridge harbour"
+    "invoice refund parcel warehouse schedule ticket pipeline server backup calendar meeting "
+    "budget contract passport flight hotel sensor battery recipe garden library museum bridge"
 ).split()
 VERBS = "create update delete list search export import archive cancel renew send read".split()
 WORDS = (

@@ -338,7 +338,8 @@ def test_a_network_that_drops_connections_loses_and_doubles_nothing(kind, turns)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_server_that_crashes_and_comes_back_has_all_that_it_acknowledged(kind):
+@pytest.mark.parametrize("crashes", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_server_that_crashes_and_comes_back_has_all_that_it_acknowledged(kind, crashes):
     server = servers.PostgresServer() if kind == "postgres" else servers.RedisServer()
     url = server.dsn() if kind == "postgres" else server.url
     acknowledged = 0
@@ -355,7 +356,7 @@ def test_a_server_that_crashes_and_comes_back_has_all_that_it_acknowledged(kind)
 
             writer = threading.Thread(target=writing)
             writer.start()
-            for _ in range(3):
+            for _ in range(crashes):
                 time.sleep(0.3)
                 server.stop(signal.SIGKILL)
                 server.start()

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ctxmem.errors import InputError
+from ctxmem.schema import SCHEMA_VERSION
+
 from ctxmem.schema import SCHEMA_VERSION
 
 PARTS = ("system", "tools", "rules", "history", "memory", "passages", "code", "question")
@@ -85,42 +88,64 @@ class Request:
 
     def body(self) -> dict[str, Any]:
         """Return the fields of the provider's request that ctxmem decides."""
-        raise NotImplementedError
+        messages = "input" if self.provider == "responses" else "messages"
+        made: dict[str, Any] = {messages: self.messages}
+        if self.system is not None:
+            made["system"] = self.system
+        if self.tools:
+            made["tools"] = self.tools
+        return made
 
     def answer(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the message that answers a call of `find_tool`."""
-        raise NotImplementedError
+        """Return the message that answers a call of `find_tool`, in the form of the call.
+
+        Raises:
+            InputError: it is a call of another tool.
+        """
+        from ctxmem.toolset import answer_find
+        from ctxmem.toolset.finding import NAME
+
+        function = call.get("function")
+        inner = function if isinstance(function, Mapping) else call
+        name = inner.get("name")
+        if name != NAME:
+            raise InputError(f"the call is of {name!r}; expected a call of {NAME!r}")
+        arguments = inner.get("arguments", inner.get("input"))
+        text = answer_find(arguments, self._deferred, provider=self.provider)
+        if call.get("type") == "tool_use":
+            block = {"type": "tool_result", "tool_use_id": call.get("id"), "content": text}
+            return {"role": "user", "content": [block]}
+        if call.get("type") == "function_call":
+            return {"type": "function_call_output", "call_id": call.get("call_id"), "output": text}
+        return {"role": "tool", "tool_call_id": call.get("id"), "content": text}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the request as plain data, ready for JSON, with a schema version."""
-        names = (
-            "provider",
-            "counter",
-            "exact",
-            "tokens",
-            "budget",
-            "status",
-            "value",
-            "upper_bound",
-            "gap",
-            "stopped_early",
-            "volatile_from",
-            "system",
-        )
         return {
             "schema_version": SCHEMA_VERSION,
-            **{name: getattr(self, name) for name in names},
+            "messages": self.messages,
+            "tools": self.tools,
+            "system": self.system,
+            "provider": self.provider,
+            "tokens": self.tokens,
+            "budget": self.budget,
+            "exact": self.exact,
+            "counter": self.counter,
+            "status": self.status,
+            "value": self.value,
+            "upper_bound": self.upper_bound,
+            "gap": self.gap,
+            "stopped_early": self.stopped_early,
             "parts": dict(self.parts),
             "prices": dict(self.prices),
+            "volatile_from": self.volatile_from,
             "breakpoints": list(self.breakpoints),
             "decisions": [decision._asdict() for decision in self.decisions],
-            "tools": list(self.tools),
-            "messages": list(self.messages),
         }
 
     def explain(self) -> str:
         """Return a report for a person: what each part takes, and why."""
-        from ctxmem import report  # here, because half of the import of this module would be its
+        from ctxmem import report
 
         return report.request_text(self.to_dict())
 

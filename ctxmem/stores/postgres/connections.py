@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -134,7 +135,8 @@ class Connections:
             if pool is None or pool is not self._pool:
                 return
             self._pool = None
-        pool.close(timeout=0)  # its workers may be waiting to connect again
+        # Its workers may be waiting to connect again, which nobody here has to wait for.
+        threading.Thread(target=pool.close, daemon=True).start()
 
     @property
     def _patience(self) -> int:
