@@ -6,12 +6,14 @@ import contextlib
 import multiprocessing
 import os
 import random
+import re
 import signal
 import socket
 import threading
 import time
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -481,3 +483,44 @@ def test_the_name_of_a_session_is_not_its_key(store):
     store.append("a", "bc", [b"1"])
     store.append("ab", "c", [b"2"])
     assert ([b"1"], [b"2"]) == (payloads(store, "a", "bc"), payloads(store, "ab", "c"))
+
+
+@servers.needs_postgres
+@servers.needs_redis
+def test_what_the_documentation_shows_runs():
+    page = (Path(__file__).parent.parent / "docs" / "pages.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    block = block.replace("postgresql://app@localhost/app", servers.postgres().dsn())
+    block = block.replace("redis://localhost:6379/0", servers.redis().url)
+    exec(compile(block, "pages.md", "exec"), {})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_langgraph_keeps_its_items_in_a_server(kind):
+    from ctxmem.adapters.langchain import PageBaseStore
+
+    mine, other = PageBaseStore(url_of(kind)), PageBaseStore(url_of(kind))
+    mine.put(("notes", kind), "n1", {"text": "The notice period is thirty days."})
+    assert "The notice period is thirty days." == other.get(("notes", kind), "n1").value["text"]
+    found = other.search(("notes", kind), query="How long is the notice?")
+    assert ["n1"] == [item.key for item in found]
+    mine.close()
+    other.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_llama_index_keeps_its_messages_in_a_server(kind):
+    from llama_index.core.llms import ChatMessage
+
+    from ctxmem.adapters.llama_index import ContextMemory
+
+    options = {"budget": 2000, "store": url_of(kind), "session": f"llama {kind}"}
+    ContextMemory(**options).put(ChatMessage(role="user", content="My booking is HAT017."))
+    assert ["My booking is HAT017."] == [m.content for m in ContextMemory(**options).get_all()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_async_memory_works_on_a_server(kind):
+    async with ctxmem.AsyncMemory(2000, store=url_of(kind), session="async") as memory:
+        await memory.append({"role": "user", "content": "hello"})
+        assert ["hello"] == [m["content"] for m in (await memory.window()).messages]
