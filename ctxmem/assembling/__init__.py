@@ -119,8 +119,7 @@ def assemble(
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
-    texts = [unit.facts.text for unit in conversation.units]
-    evidence = evidence_in(texts, conversation.question, counting)
+    evidence = evidence_in(conversation)
     before = before_of(previous, inputs.memory)
     inputs, recalled = with_recalled(inputs, conversation, evidence)
     layout = Layout(inputs, offered, conversation, before.stable if before else 0)
