@@ -221,7 +221,7 @@ class PackProblem:
         ranked: bool = False,
     ) -> None:
         layout = render.check_layout(Layout(separator, header, order))
-        dedup = check_dedup(dedup, dedup_threshold)
+        folding = check_dedup(dedup, dedup_threshold)
         self.limit, self.query, self.calls = limit, query, calls
         self.counter: Counter = tokens.resolve(counter)
         self.question = read_question(query, variants, query_embedding, embed)
@@ -234,17 +234,17 @@ class PackProblem:
         )
         self.sections = intake.read_sections(sections, table.chunks, limit)
         self.layout = replace(layout, sections=self.sections)
-        find_repeats(table, enabled=dedup is not False)
+        find_repeats(table, enabled=folding is not False)
         add_rank_fusion(table)
-        group(table, dedup, query)
+        group(table, folding, query)
         group_similar(table, similar, query)
         shortlist(table, self.question, limit)
         self.whole = not compressing or table.conversation
-        self.dedup = dedup
-        self.folds = dedup is not False
+        self.dedup = folding
+        self.folds = folding is not False
         self.folded: Callable[[str, str], str] = difference
-        if not isinstance(dedup, bool):
-            self.folded = partial(folded_although, threshold=dedup)
+        if not isinstance(folding, bool):
+            self.folded = partial(folded_although, threshold=folding)
         self.blocks = compress == BLOCKS
         self.longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * limit))
         if self.compressors or len(table.texts) > len(table):

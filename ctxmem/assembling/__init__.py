@@ -142,7 +142,7 @@ def assemble(
         parts=laid.parts,
         prices=fitter.prices(fitted),
         decisions=decide(
-            inputs, offered, conversation, fitter.items(), choice.forms, window, laid.parts
+            inputs, offered, conversation, fitter.offers(), choice.forms, window, laid.parts
         ),
         status="optimal" if fitter.proved(fitted) else "feasible",
         gap=fitter.gap(fitted),

@@ -29,8 +29,17 @@ FEW = 64
 """Units up to which exact bounds are computed."""
 
 _KEPT = 8
-_problems: dict[Any, tuple[PackProblem, WindowSelection]] = {}
 _lock = threading.Lock()
+
+
+class _Known(NamedTuple):
+    """A problem that was read and valued, and what it was solved for."""
+
+    problem: PackProblem
+    selecting: WindowSelection
+    shares: dict[Any, Share]
+    windows: dict[Any, Window | None]
+    cuts: int
 
 
 class Share(NamedTuple):
@@ -44,6 +53,7 @@ class Share(NamedTuple):
 
 
 NOTHING = Share(0, 0.0, 0, 0.0, True)
+_problems: dict[Any, _Known] = {}
 
 
 class Blocks:
@@ -67,6 +77,7 @@ class Blocks:
         self.counter, self.limit, self.question = counter, limit, question
         self._shares: dict[tuple[int, frozenset[str]], Share] = {}
         self._bounds: dict[int, float] = {}
+        self._windows: dict[tuple[int, frozenset[str]], Window | None] = {}
         self.problem: PackProblem | None = None
         self.part_of: dict[str, str] = {}
         if not chunks or limit < 1:
@@ -87,8 +98,8 @@ class Blocks:
         key = self._key()
         with _lock:
             known = _problems.pop(key, None) if key is not None else None
-        if known is not None and known[0].cuts == 1:
-            self.problem, self._selecting = known
+        if known is not None:
+            self.problem, self._selecting, self._shares, self._windows, self._cuts = known
         else:
             self.problem = PackProblem(
                 self.chunks,
@@ -98,8 +109,8 @@ class Blocks:
                 sections=self.sections,
             )
             self._selecting = self.problem.selecting(Budget(self.limit))
-        self._cuts = self.problem.cuts
-        self._selecting.min_density = self.min_density
+            self._selecting.min_density = self.min_density
+            self._cuts = self.problem.cuts
         table = self.problem.table
         self.part_of = {
             str(name): chunk.section or "passages"
@@ -116,14 +127,15 @@ class Blocks:
             )
             for chunk in self.chunks
         )
-        return rows, self.limit, self.question, id(self.counter), tuple(self.sections)
+        about = self.limit, self.question, self.min_density, tuple(self.sections)
+        return rows, about, self.counter.name, id(self.counter)
 
     def keep(self) -> None:
-        """Leave what was prepared for an equal call, if the texts were not cut again."""
-        key = self._key() if self.problem is not None and self.problem.cuts == 1 else None
+        """Leave what was prepared and solved for an equal call."""
+        key = self._key() if self.problem is not None else None
         if key is not None and self.problem is not None:
             with _lock:
-                _problems[key] = self.problem, self._selecting
+                _problems[key] = _Known(self.problem, self._selecting, self._shares, self._windows)
                 while len(_problems) > _KEPT:
                     del _problems[next(iter(_problems))]
 
@@ -247,8 +259,14 @@ class Blocks:
         """Return the window of the best blocks within a limit, None if there are none."""
         if self.problem is None or limit < 1:
             return None
-        budget = Budget(limit, auto=self.min_density or False)
         gone = frozenset(without)
+        if (limit, gone) not in self._windows:
+            self._windows[limit, gone] = self._window(limit, gone)
+        return self._windows[limit, gone]
+
+    def _window(self, limit: int, gone: frozenset[str]) -> Window:
+        assert self.problem is not None
+        budget = Budget(limit, auto=self.min_density or False)
         selecting = self._restricted(gone)
         selecting.bounded_at = limit + selecting.costs.separator
         return self.problem.window(budget, first=selecting, without=self._places(gone))

@@ -94,10 +94,7 @@ class Conversation:
         self.case = read.case
         self.messages, self.turns, self.origin = read.repaired[:3]
         self.marks = [_mark_of(*pair) for pair in zip(self.messages, read.marks, strict=True)]
-        self.costs = [
-            meter.marked(message, i, mark if type(mark) is bytes else None)
-            for i, (message, mark) in enumerate(zip(self.messages, self.marks, strict=True))
-        ]
+        self.costs = self._read_costs()
         self.in_flight = frozenset(read.repaired.in_flight)
         self.asked, self.question = self._read_question(question)
         self.head = self._head()
@@ -108,6 +105,20 @@ class Conversation:
         self.last_note: Any = None  # of the request before, which is kept while its forms are
 
     # Reading --------------------------------------------------------------------------------------
+
+    def _read_costs(self) -> list[int]:
+        memo = self.meter.memo
+        made = []
+        for i, mark in enumerate(self.marks):
+            cost = memo.get(mark) if mark is not None else None
+            if cost is None:
+                cost = self.meter.message(self.messages[i], self.origin[i])
+                if mark is not None:
+                    if len(memo) >= 4 * _KEPT:
+                        memo.clear()
+                    memo[mark] = cost
+            made.append(cost)
+        return made
 
     def _read_question(self, question: str | None) -> tuple[bool, str]:
         """Return whether the history ends with the question, and the text of the question."""
@@ -199,36 +210,30 @@ class Conversation:
         """The tokens of the note about what is left out, without its lines."""
         return self.meter.message(note([HEADING, BINDING, INDEX]), 0)
 
-    def offer(self, evidence: NDArray[np.float64], room: int, *, noting: bool) -> Offer:
-        """Return the units with their forms; `evidence` is the value of each as a passage.
-
-        Without `noting` no unit can be left out, and none is in the index.
-        """
+    def offer(self, evidence: NDArray[np.float64], room: int) -> Offer:
+        """Return the units with their forms; `evidence` is the value of each as a passage."""
         n = len(self.units)
         bound = np.zeros(n)
-        for k, value in self._binding_values(room).items():
-            bound[k] = value
+        for k, weight in self._binding_values(room).items():
+            bound[k] = weight
         value = evidence + values.recency(np.arange(n - 1, -1, -1))
         full = np.array([unit.tokens for unit in self.units], dtype=np.int64)
         short = np.array([self.short_tokens(k) for k in range(n)], dtype=np.int64)
         columns = [full, short]
         worth = [value + bound, values.shortened(short, full) * value + bound]
         required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
-        forms = ["full", "shortened"]
-        if noting:
-            lines = np.array([self.line_tokens(k) for k in range(n)], dtype=np.int64)
-            lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
-            columns.append(lines)
-            worth.append(values.INDEXED * value + bound)
-            forms.append("indexed")
+        lines = np.array([self.line_tokens(k) for k in range(n)], dtype=np.int64)
+        lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
+        columns.append(lines)
+        worth.append(values.INDEXED * value + bound)
         return Offer(
             "history",
             [unit.key for unit in self.units],
-            tuple(forms),
+            ("full", "shortened", "indexed"),
             np.stack(columns, axis=1),
             np.stack(worth, axis=1),
-            required if noting else np.ones(n, dtype=np.bool_),
-            self.base if noting else 0,
+            required,
+            self.base,
         )
 
     def _binding_values(self, room: int) -> dict[int, float]:
@@ -260,7 +265,13 @@ class Conversation:
 
     def line_tokens(self, k: int) -> int:
         """Return the tokens of what the note says of a unit."""
-        return sum(self.meter.count(text + "\n") for text in self.lines(k))
+        if k in self.statements:
+            return sum(self.meter.count(text + "\n") for text in self.lines(k))
+        memo, key = self.meter.memo, (self.units[k].key, self.units[k].facts.gist)
+        found: int | None = memo.get(key)
+        if found is None:
+            found = memo[key] = self.meter.count(self.lines(k)[0] + "\n")
+        return found
 
     def lines(self, k: int) -> list[str]:
         """Return what the note says of a unit: its statements that bind, else a line of index."""
@@ -305,7 +316,7 @@ class Conversation:
 
 
 def _mark_of(message: Any, mark: bytes | None) -> Any:
-    """Return a key that equal messages share: a fingerprint, or a role and a text; None for none."""
+    """Return a key that equal messages share: a fingerprint, or a role and a text, or None."""
     if mark is None and type(message) is dict and len(message) == 2:
         role, content = message.get("role"), message.get("content")
         return (role, content) if type(role) is str and type(content) is str else None

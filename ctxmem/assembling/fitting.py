@@ -13,7 +13,7 @@ from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import LIMITED, Inputs
 from ctxmem.assembling.layout import Laid, Layout
 from ctxmem.assembling.menu import Menu
-from ctxmem.assembling.options import Item, Offer, no_items
+from ctxmem.assembling.options import Offer, no_items, whole_units
 from ctxmem.assembling.problem import Choice, Problem
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.errors import BudgetError
@@ -195,18 +195,15 @@ class Fitter:
             if part == "tools":
                 found = self.tools.offer(deferring=more)
             else:
-                found = self.conversation.offer(self.evidence, self.room, noting=more)
+                found = self.conversation.offer(self.evidence, self.room)
+                found = found if more else whole_units(found)
             self._offers[part, more] = found
         return found
 
-    def items(self) -> dict[tuple[str, str], Item]:
-        """Return every item with all of its options."""
-        made: list[Item] = []
-        if self.tools.tools:
-            made += self._offer("tools", self.tools.findable).items()
-        if self.conversation.units:
-            made += self._offer("history", True).items()
-        return {(item.part, item.key): item for item in made}
+    def offers(self) -> list[Offer]:
+        """Return every item with all of its forms."""
+        made = [self._offer("tools", self.tools.findable)] if self.tools.tools else []
+        return [*made, self._offer("history", True)] if self.conversation.units else made
 
     # Values ---------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ class Layout:
 
     def lay(self, forms: Mapping[str, Mapping[str, str]], window: Window | None) -> Laid:
         """Return the request with items in their forms and the blocks of a window."""
-        inputs, conversation = self.inputs, self.conversation
+        conversation = self.conversation
         tools = self.tools.sent(forms["tools"])
         parts = dict.fromkeys(
             ("system", "tools", "rules", "history", "memory", "passages", "code", "question"), 0

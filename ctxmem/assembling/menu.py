@@ -135,6 +135,14 @@ class Menu:
         if self.min_density:
             end = int(np.searchsorted(-self.slope, -self.min_density, side="right"))
         self.end = end  # steps behind it have too little value per token
+        # The step before of the same item, and the lightest of the steps from each on.
+        self._before = np.full(len(order), -1, dtype=np.intp)
+        by_item = np.lexsort((self.depth, self.row, self.offer))
+        same = (self.offer[by_item][1:] == self.offer[by_item][:-1]) & (
+            self.row[by_item][1:] == self.row[by_item][:-1]
+        )
+        self._before[by_item[1:][same]] = by_item[:-1][same]
+        self._least_behind = np.minimum.accumulate(self.tokens[::-1])[::-1]
         self._ends = np.cumsum(self.tokens)
         self._gains = np.cumsum(self.gain)
 
@@ -181,24 +189,23 @@ class Menu:
             value += min(1.0, part) * float(self.gain[taken])
         return self._picked(mask, self.least_value + value)
 
-    def _fill(self, mask: NDArray[np.bool_], start: int, room: int) -> int:
-        """Take later steps that fit and whose item is at the step before; return the room left."""
-        behind: set[tuple[int, int]] = set()
+    def _fill(self, mask: NDArray[np.bool_], start: int, room: int) -> None:
+        """Take later steps that fit and whose item is at the step before."""
+        if start >= self.end or room < self._least_behind[start]:
+            return
         waiting = np.flatnonzero(self.tokens[start : self.end] <= room) + start
-        skipped = np.flatnonzero(self.tokens[start : self.end] > room) + start
-        first: dict[tuple[int, int], int] = {}
-        for s in skipped.tolist():
-            first.setdefault((int(self.offer[s]), int(self.row[s])), s)
-        for s in waiting.tolist():
-            key = (int(self.offer[s]), int(self.row[s]))
-            if key in behind or first.get(key, s + 1) < s:
-                continue
-            if self.tokens[s] > room:
-                behind.add(key)
-                continue
-            mask[s] = True
-            room -= int(self.tokens[s])
-        return room
+        taken = mask.tolist()
+        for s, tokens, before in zip(
+            waiting.tolist(),
+            self.tokens[waiting].tolist(),
+            self._before[waiting].tolist(),
+            strict=True,
+        ):
+            if tokens <= room and (before < 0 or taken[before]):
+                taken[s] = mask[s] = True
+                room -= tokens
+                if room < self._least_behind[s]:
+                    return
 
     def _limited(self, left: int) -> Picked:
         """The same where parts have limits: one step after the other."""

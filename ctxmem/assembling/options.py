@@ -115,3 +115,15 @@ def no_items(part: str) -> Offer:
         np.zeros((0, 0)),
         np.zeros(0, dtype=np.bool_),
     )
+
+
+def whole_units(offer: Offer) -> Offer:
+    """Return the offer of a history of which every unit is sent, so that it needs no note."""
+    return replace(
+        offer,
+        forms=offer.forms[:2],
+        tokens=offer.tokens[:, :2],
+        value=offer.value[:, :2],
+        required=np.ones(len(offer.keys), dtype=np.bool_),
+        fixed=0,
+    )

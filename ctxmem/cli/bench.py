@@ -24,6 +24,7 @@ BENCHES = {
     "gateway": "does a managed conversation ever cost more than passing it through?",
     "memory": "are budget and prefix kept at once, and what does a call take?",
     "binding": "do statements that bind stay in a window far smaller than the session?",
+    "stores": "what does a turn cost in a store, beside the bare database?",
     "eviction": "which eviction policy misses least?",
     "messages": "how long does it take to trim a chat?",
     "adapters": "how much work do the adapters save?",

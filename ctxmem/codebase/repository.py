@@ -25,11 +25,11 @@ LIMIT = 300
 SEEDS = 20
 """Symbols, the best by their words, from which the rank of references starts."""
 
-WORDS, NEIGHBOURS, USED, RECENT = 1.0, 0.3, 0.05, 0.05
+WORDS, NEIGHBOURS, USED, RECENT = 1.0, 0.6, 0.05, 0.05
 """Weights of the words of a question, the neighbourhood of the best symbols, the share of all
 references, and recency."""
 
-TESTS = 0.6
+TESTS = 0.4
 """Factor on tests, which use the words of what they test."""
 
 TEST = re.compile(
@@ -39,8 +39,16 @@ TEST = re.compile(
 PROSE = 0.5
 """Factor on texts that are no code."""
 
-MAP_SHARE = 0.2
-"""Share of the value of a symbol that its signature has."""
+MAP_SHARE = 0.6
+"""Share of the value of a symbol that its signature has where nothing is asked: a map is wanted."""
+
+LONG, LONG_SHARE = 4000, 0.5
+"""Characters above which a symbol may be shown as its signature where something is asked, about
+1,000 tokens, and the share of its value per token that the signature has then."""
+
+SHARPNESS = 4.0
+"""Exponent of the score from which the probability that a symbol is what is asked for is made,
+fitted on repositories that no benchmark uses."""
 
 
 def code(
@@ -118,8 +126,12 @@ class Codebase:
         for i in list(chosen):
             for parent in self._parents(i):
                 chosen.setdefault(parent)
-        best = max(score.max(initial=0.0), 1e-12)
-        return [self._chunk(i, float(score[i] / best)) for i in chosen]
+        best = score / max(score.max(initial=0.0), 1e-12)
+        likely = best**SHARPNESS
+        likely /= max(likely.sum(), 1e-12)
+        return [
+            self._chunk(i, float(best[i]), float(likely[i]), asked=bool(question)) for i in chosen
+        ]
 
     def rank(self, question: str | None = None) -> NDArray[np.float64]:
         """Return the relevance of each symbol for a question."""
@@ -163,7 +175,7 @@ class Codebase:
         last = symbol.line + file.parsed.text.count("\n", symbol.start, symbol.end)
         return f"{file.path}:{symbol.line}-{last}"
 
-    def _chunk(self, i: int, score: float) -> Chunk:
+    def _chunk(self, i: int, score: float, density: float, *, asked: bool) -> Chunk:
         symbol, file = self._symbols[i], self.files[self._file[i]]
         text = file.parsed.text
         parents = self._parents(i)[:1]
@@ -171,27 +183,30 @@ class Codebase:
             text[symbol.start : symbol.end],
             id=self._name(i),
             score=score,
+            density=density,
             source=file.path,
             span=(symbol.start, symbol.end),
             requires=[self._name(parent) for parent in parents],
-            alternatives=_short(text, symbol),
+            alternatives=_short(text, symbol, asked=asked),
             metadata={"line": symbol.line, "name": symbol.qualified, "kind": symbol.kind},
         )
 
 
-def _short(text: str, symbol: Symbol) -> tuple[Alternative, ...]:
-    """Return the signature of a function or class, if it is much shorter than the whole."""
+def _short(text: str, symbol: Symbol, *, asked: bool) -> tuple[Alternative, ...]:
+    """Return the signature of a function or class as an alternative, if it is much shorter.
+
+    Where something is asked, only a long symbol has one, for a window that it does not fit into:
+    signatures of many would take the place of the body that is asked for.
+    """
     start, end = symbol.signature
-    if end <= start or symbol.kind == "text":
+    size = symbol.end - symbol.start
+    if end <= start or symbol.kind == "text" or (end - start) * 2 > size:
         return ()
-    signature = text[start:end]
-    if len(signature) * 2 > symbol.end - symbol.start:
+    if asked and size <= LONG:
         return ()
-    return (
-        Alternative(
-            signature, MAP_SHARE, "signature", ((start - symbol.start, end - symbol.start),)
-        ),
-    )
+    share = LONG_SHARE * (end - start) / size if asked else MAP_SHARE
+    span = (start - symbol.start, end - symbol.start)
+    return (Alternative(text[start:end], share, "signature", (span,)),)
 
 
 def _recency(times: Sequence[int | None]) -> NDArray[np.float64]:

@@ -12,9 +12,14 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ctxmem.memory.long_texts import LongTexts
+
 _RUN = re.compile(r"\w[\w./:@-]{2,78}\w")
 _NUMBER = re.compile(r"\d{1,5}|\d+\.\d+")  # longer ones are order numbers and the like
 _TELLING = re.compile(r"[0-9_/.@]|[a-z][A-Z]")
+
+
+_named: LongTexts[tuple[str, ...]] = LongTexts()
 
 
 def identifiers(text: str) -> tuple[str, ...]:
@@ -23,6 +28,10 @@ def identifiers(text: str) -> tuple[str, ...]:
     >>> identifiers("See src/app.py: getUser(7) returns user_id, not 12, of flight HAT017.")
     ('src/app.py', 'getUser', 'user_id', 'HAT017')
     """
+    return _named.get(text, None, lambda: _identifiers(text))
+
+
+def _identifiers(text: str) -> tuple[str, ...]:
     return tuple(
         run
         for run in dict.fromkeys(_RUN.findall(text))

@@ -47,7 +47,7 @@ class Guard:
     def prepare(self, exchange: Exchange) -> bytes | None:
         """Return a body that the provider accepts, None if the client's is one."""
         try:
-            asked = exchange.read()
+            asked = self.observe.read(exchange).asked
         except (Unreadable, ValueError, RecursionError):
             exchange.why = "unreadable"
             return None
@@ -114,7 +114,7 @@ class Guard:
         size = sum(map(len, exchange.original))
         if size < room * _SPARED and not exchange.coding:
             return None
-        weight = self.observe.weigh(exchange, asked)
+        weight = self.observe.weigh(exchange)
         if weight.total <= room:
             return None
         budget = room - self._beside(exchange, asked)

@@ -14,6 +14,7 @@ from ctxmem.errors import CtxmemError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.inspecting import Inspector
+from ctxmem.gateway.observe.readings import Reading, Readings
 from ctxmem.gateway.observe.weighing import Scales, Weight
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
@@ -45,6 +46,7 @@ class Observe:
         self.settings = settings
         self.scales = Scales(settings.counter)
         self._inspector = Inspector()
+        self._readings = Readings()
         self._families: OrderedDict[bytes, list[_Chat]] = OrderedDict()
         self._log = ExchangeLog()
         self._lock = threading.Lock()
@@ -57,7 +59,7 @@ class Observe:
         """Fill the facts of an exchange."""
         facts = exchange.facts
         try:
-            asked = exchange.read()
+            asked = self.read(exchange).asked
         except (Unreadable, ValueError, RecursionError):
             exchange.why = exchange.why or "unreadable"
             return
@@ -67,13 +69,13 @@ class Observe:
             if reply.usage is not None:
                 facts["usage"] = usage_facts(reply)
         try:
-            weight = self.weigh(exchange, asked)
+            weight = self.weigh(exchange)
         except CtxmemError:
             exchange.why = exchange.why or "unreadable"
             return
         facts["tokens"], facts["exact"] = weight.parts, weight.exact
         facts["messages"] = len(asked.messages)
-        facts.setdefault("findings", self._findings(exchange, asked))
+        facts.setdefault("findings", self._findings(exchange))
         with self._lock:
             self._compare(exchange, asked, weight)
         self._log.add(exchange)
@@ -82,15 +84,18 @@ class Observe:
             if reported:
                 self.scales.learn(exchange.wire, asked, weight.total, reported)
 
-    def weigh(self, exchange: Exchange, asked: Asked) -> Weight:
-        """Return the tokens of a request."""
-        marked = any(b"cache_control" in part for part in exchange.original)
-        marked = marked or len(exchange.original) > 1 or bool(exchange.coding)
-        return self.scales.weigh(exchange.wire, asked, marked=marked)
+    def read(self, exchange: Exchange) -> Reading:
+        """Return what an exchange asks; `Unreadable` or ValueError if it cannot be read."""
+        return self._readings.read(exchange)
 
-    def _findings(self, exchange: Exchange, asked: Asked) -> list[dict[str, Any]]:
+    def weigh(self, exchange: Exchange) -> Weight:
+        """Return the tokens of a request."""
+        reading = self.read(exchange)
+        return self.scales.weigh(exchange.wire, reading.asked, reading.marks)
+
+    def _findings(self, exchange: Exchange) -> list[dict[str, Any]]:
         """Return what `ctxmem.check` finds in a request; without texts unless they are shown."""
-        found = self._inspector.inspect(exchange.wire, asked)
+        found = self._inspector.inspect(exchange.wire, self.read(exchange))
         return [finding_facts(one, texts=self.settings.show_text) for one in found[:_MOST_FINDINGS]]
 
     # Prefixes -------------------------------------------------------------------------------------

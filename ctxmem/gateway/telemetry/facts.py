@@ -146,7 +146,8 @@ class RequestFacts:
         for name in ("streamed", "edit"):
             clean[name] = getattr(self, name) is True
         for name, value in clean.items():
-            object.__setattr__(self, name, value)
+            if value is not getattr(self, name):
+                object.__setattr__(self, name, value)
 
     @classmethod
     def read(cls, known: Mapping[str, Any]) -> RequestFacts:

@@ -142,6 +142,7 @@ class Metrics:
         self.registry = client.CollectorRegistry()
         self._shared = bool(getattr(values.ValueClass, "_multiprocess", False))
         self._all = {name: self._made(client, name, metric) for name, metric in METRICS.items()}
+        self._labelled: dict[tuple[str, ...], Any] = {}  # few: labels have few values
         self._model = _Bounded(MODELS)
         self._words = {name: _Bounded(WORDS) for name in ("part", "reason", "stage")}
         for name, by in (("saved_cost_units", "provider"), ("saved_cost_units", "ctxmem")):
@@ -157,8 +158,12 @@ class Metrics:
         return client.Gauge(*given, multiprocess_mode=mode, registry=self.registry)
 
     def _of(self, name: str, *labels: str) -> Any:
-        found = self._all[f"ctxmem_gateway_{name}"]
-        return found.labels(*labels) if labels else found
+        key = (name, *labels)
+        found = self._labelled.get(key)
+        if found is None:
+            found = self._all[f"ctxmem_gateway_{name}"]
+            found = self._labelled[key] = found.labels(*labels) if labels else found
+        return found
 
     def note(self, facts: RequestFacts) -> None:
         """Count one exchange."""
