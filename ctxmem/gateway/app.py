@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from ctxmem.errors import StoreError
 from ctxmem.gateway.backlog import Backlog
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
-from ctxmem.gateway.http.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
+from ctxmem.gateway.http.bodies import Body, BodyAllowance, ClientGone, Kept, TooLong, followed_by
 from ctxmem.gateway.http.refusals import refusal
 from ctxmem.gateway.http.relay import (
     Answer,
@@ -42,7 +42,7 @@ from ctxmem.gateway.http.relay import (
 )
 from ctxmem.gateway.http.security import Doorkeeper, without_token
 from ctxmem.gateway.observe.contents import question_of
-from ctxmem.gateway.recall.answering import Waiting, answer_from
+from ctxmem.gateway.recall.answering import PendingResults, answer_from
 from ctxmem.gateway.recall.offering import with_recall
 from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.gateway.settings import Settings
@@ -96,12 +96,12 @@ class Gateway:
         self._pages = Starlette(routes=list(routes))
         self._numbers = itertools.count(1)
         self._changes = stage is not None and settings.mode != "observe"
-        self._held = Held(_MOST_HELD)
+        self._held = BodyAllowance(_MOST_HELD)
         # What only looks at requests waits until none needs the interpreter.
         self._backlog = Backlog(_MOST_WAITING_BYTES, _MOST_WAITING)
         self._threads = ThreadPoolExecutor(_THREADS, "ctxmem-gateway")
         self._store = StoreWatch(settings.store) if settings.mode == "manage" else None
-        self._results = Waiting()
+        self._results = PendingResults()
         self.skipped = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
