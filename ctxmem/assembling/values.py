@@ -38,8 +38,8 @@ SHARPNESS = _SCALE["sharpness"]
 """Exponent of the others' scores, as shares of the best one."""
 RECENT = _SCALE["recent"]
 """Value of the newest unit of a history for being the newest."""
-DECAY = _SCALE["decay"]
-"""Exponent of the age, which lowers it."""
+HALF_LIFE = _SCALE["half_life"]
+"""Units after which that is half."""
 INDEXED = _SCALE["indexed"]
 """Share of its value that a unit keeps as a line of the index."""
 BINDS = _SCALE["binds"]
@@ -60,12 +60,8 @@ def shortened(tokens: NDArray[np.int64], full: NDArray[np.int64]) -> NDArray[np.
 
 
 def recency(age: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the value of units for their age, in units behind them.
-
-    Agents use what is new, and now and then what is old: the tokens that a step uses of a unit
-    fall with a power of its age, not exponentially.
-    """
-    return np.asarray(RECENT * (1.0 + age) ** -DECAY, dtype=np.float64)
+    """Return the value of units for their age, in units behind them."""
+    return np.asarray(RECENT * 0.5 ** (age / HALF_LIFE), dtype=np.float64)
 
 
 def found(share: NDArray[np.float64]) -> NDArray[np.float64]:

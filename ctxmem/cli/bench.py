@@ -18,6 +18,7 @@ BENCHES = {
     "quality": "how much of the evidence does the window keep?",
     "structure": "are questions to technical texts answered, and is their structure kept?",
     "constraints": "what do constraints cost, and how far is a window from the best selection?",
+    "episodes": "does one budget for a whole request hold more evidence than fixed shares?",
     "single_list": "does one dense list lose evidence against its own order?",
     "bill": "what does a conversation cost under prompt caching?",
     "gateway": "does a managed conversation ever cost more than passing it through?",
