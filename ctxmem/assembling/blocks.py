@@ -135,7 +135,9 @@ class Blocks:
         key = self._key() if self.problem is not None else None
         if key is not None and self.problem is not None:
             with _lock:
-                _problems[key] = _Known(self.problem, self._selecting, self._shares, self._windows)
+                _problems[key] = _Known(
+                    self.problem, self._selecting, self._shares, self._windows, self._cuts
+                )
                 while len(_problems) > _KEPT:
                     del _problems[next(iter(_problems))]
 
