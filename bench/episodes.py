@@ -9,7 +9,7 @@ search on the same episodes, so that only the allocation differs.
     ctxmem bench episodes --data FOLDER     # FOLDER has memory/ and structure/ with their scorers
 
 Whether evidence is held is decided by the scorers of those data. A tool is held if its schema is in
-the request, or if it is deferred and `find_tool` finds it for its question.
+the request. How many could be found with one more call, of `find_tool`, is counted beside it.
 
 Where we lose: a split that is fixed for one kind of question is as good on that kind, and costs no
 ranking across parts.
@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import ctxmem
-from ctxmem.toolset import find_tools, read_tools
 
 from . import growing
 from .structure import load_scorer
@@ -38,7 +37,10 @@ from .tool_schemas import all_tools, questions, tuned_servers
 BUDGETS = (2000, 4000, 8000)
 PARTS = ("chat", "tools", "passages")
 STEP = 10
-"""A part's share of the budget is a multiple of 1/STEP."""
+"""A part's share of the budget is a multiple of 1/STEP.
+
+A budget is what is beside the system prompt, the rules and the question.
+"""
 
 SYSTEM = "You are the assistant of an engineering team. Answer from what you are given."
 RULES = (
@@ -47,6 +49,8 @@ RULES = (
     "Say so if the documents do not answer a question.",
     "Do not delete anything.",
 )
+FINDER = "find_tool"
+
 ROWS = ("parts", "cache", "speed")
 """What can be measured."""
 
@@ -206,7 +210,7 @@ class Held(NamedTuple):
     """The share of the evidence of each part that a request holds, and other counts."""
 
     shares: dict[str, float]
-    schemas: float  # share of needed tools whose schema is sent
+    findable: float  # share of needed tools that are sent, or that `find_tool` returns
     rules: bool
     over: bool
 
@@ -225,10 +229,10 @@ def judge(episode: Episode, request: ctxmem.Request, sources: Sources) -> Held:
     return Held(
         {
             "chat": of_chat(episode, text, sources.memory_scorer),
-            "tools": found,
+            "tools": full,
             "passages": of_passages(episode, volatile, sources),
         },
-        schemas=full,
+        findable=found,
         rules=all(rule in text for rule in episode.rules),
         over=request.tokens > request.budget,
     )
@@ -258,15 +262,21 @@ def of_passages(episode: Episode, text: str, sources: Sources) -> float:
 def of_tools(episode: Episode, request: ctxmem.Request) -> tuple[float, float]:
     """Return the share of needed tools that are sent with a schema, and with those found."""
     sent = {name_of(tool) for tool in request.tools}
-    deferred = {d.key for d in request.decisions if d.part == "tools" and d.form == "deferred"}
-    tools = read_tools(episode.tools)
     full, held = [], []
     for asked in episode.called:
-        found = deferred & {tool.name for tool in find_tools(asked.question, tools)}
+        found = found_by(request, asked.question) if FINDER in sent else ()
         for name in asked.needed:
             full.append(name in sent)
             held.append(name in sent or name in found)
     return statistics.mean(full), statistics.mean(held)
+
+
+def found_by(request: ctxmem.Request, question: str) -> set[str]:
+    """Return the tools that a call of `find_tool` with a question is answered by."""
+    function = {"name": FINDER, "arguments": json.dumps({"query": question})}
+    call = {"id": "call_1", "type": "function", "function": function}
+    answer = json.loads(request.answer(call)["content"])
+    return {name_of(tool) for tool in answer}
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -287,75 +297,76 @@ def splits(step: int = STEP) -> Iterator[dict[str, int]]:
             yield dict(zip(PARTS, shares, strict=True))
 
 
-class Fixed(NamedTuple):
-    """What each part of an episode holds alone, by its share of what the budget leaves."""
+class Alone:
+    """What each part of an episode holds alone, by the tokens that it has.
 
-    held: dict[str, list[float]]
-    schemas: list[float]
-    over: int
-
-    def mean(self, split: Mapping[str, int]) -> float:
-        """Return the mean share of evidence of a split."""
-        return statistics.mean(self.held[part][split[part]] for part in PARTS)
-
-
-def fixed(episode: Episode, budget: int, sources: Sources, step: int = STEP) -> Fixed:
-    """Assemble each part alone within each share of the budget.
-
-    What is always sent (system prompt, rules, question) is not shared out.
+    What is always sent (system prompt, rules, question) is beside them, as it is beside a budget.
     """
-    base = episode.assembled(budget, ()).tokens
-    held: dict[str, list[float]] = {part: [] for part in PARTS}
-    schemas, over = [], 0
-    for part in PARTS:
-        for share in range(step + 1):
-            limit = base + (budget - base) * share // step
-            given = (part,) if share else ()
-            found = judge(episode, episode.assembled(limit, given), sources)
-            held[part].append(found.shares[part])
-            over += found.over
-            if part == "tools":
-                schemas.append(found.schemas)
-    return Fixed(held, schemas, over)
+
+    def __init__(self, episode: Episode, sources: Sources) -> None:
+        self.episode, self.sources = episode, sources
+        self.base = episode.assembled(max(BUDGETS), ()).tokens
+        self.over = 0
+        self._known: dict[tuple[str, int], Held] = {}
+        self.values: dict[tuple[str, int], float] = {}
+
+    def held(self, part: str, tokens: int) -> Held:
+        """Return what a part holds within a number of tokens."""
+        key = (part, tokens)
+        if key not in self._known:
+            request = self.episode.assembled(self.base + tokens, (part,) if tokens else ())
+            self._known[key] = judge(self.episode, request, self.sources)
+            self.values[key] = request.value
+            self.over += self._known[key].over
+        return self._known[key]
+
+    def shares(self, split: Mapping[str, int], budget: int) -> dict[str, float]:
+        """Return what each part holds within its share of a budget."""
+        return {part: self.held(part, budget * split[part] // STEP).shares[part] for part in PARTS}
 
 
-def best_split(found: Sequence[Fixed]) -> tuple[dict[str, int], float]:
+def best_split(alone: Sequence[Alone], budget: int) -> tuple[dict[str, int], float]:
     """Return the split with the highest mean over episodes; the first of equal ones."""
-    scored = [(statistics.mean(one.mean(split) for one in found), split) for split in splits()]
+    scored = [
+        (statistics.mean(mean_of(one.shares(split, budget)) for one in alone), split)
+        for split in splits()
+    ]
     mean, split = max(scored, key=lambda pair: pair[0])
     return split, mean
+
+
+def mean_of(shares: Mapping[str, float]) -> float:
+    """Return the mean over parts."""
+    return statistics.mean(shares.values())
 
 
 # Command ------------------------------------------------------------------------------------------
 
 
 def measure(
-    episodes: Sequence[Episode], budget: int, sources: Sources, note: Callable[[str], None]
+    alone: Sequence[Alone], budget: int, sources: Sources, note: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return one row: one budget against the best fixed split of it."""
-    ours, others = [], []
-    for episode in episodes:
-        ours.append(judge(episode, episode.assembled(budget), sources))
-        others.append(fixed(episode, budget, sources))
-        note(f"{budget} {episode.name}")
-    split, best = best_split(others)
-    won = [one.mean - other.mean(split) for one, other in zip(ours, others, strict=True)]
+    ours = []
+    for one in alone:
+        request = one.episode.assembled(one.base + budget)
+        ours.append(judge(one.episode, request, sources))
+        note(f"{budget} {one.episode.name}")
+    split, best = best_split(alone, budget)
+    others = [one.shares(split, budget) for one in alone]
+    won = [one.mean - mean_of(other) for one, other in zip(ours, others, strict=True)]
     return {
         "budget": budget,
-        "episodes": len(episodes),
+        "episodes": len(alone),
         "held": statistics.mean(one.mean for one in ours),
         "parts": {part: statistics.mean(one.shares[part] for one in ours) for part in PARTS},
-        "all": statistics.mean(all(v == 1 for v in one.shares.values()) for one in ours),
-        "schemas": statistics.mean(one.schemas for one in ours),
+        "all": statistics.mean(min(one.shares.values()) == 1 for one in ours),
+        "findable": statistics.mean(one.findable for one in ours),
         "rules": statistics.mean(one.rules for one in ours),
-        "over": sum(one.over for one in ours) + sum(other.over for other in others),
+        "over": sum(one.over for one in ours) + sum(one.over for one in alone),
         "fixed": best,
-        "fixed_parts": {
-            part: statistics.mean(one.held[part][split[part]] for one in others) for part in PARTS
-        },
-        "fixed_all": statistics.mean(
-            all(other.held[part][split[part]] == 1 for part in PARTS) for other in others
-        ),
+        "fixed_parts": {part: statistics.mean(other[part] for other in others) for part in PARTS},
+        "fixed_all": statistics.mean(min(other.values()) == 1 for other in others),
         "split": {part: share / STEP for part, share in split.items()},
         "better": sum(w > 1e-9 for w in won),
         "worse": sum(w < -1e-9 for w in won),
@@ -401,7 +412,8 @@ def across(options: argparse.Namespace) -> list[dict[str, Any]]:
         if sys.stderr.isatty():
             print(text, end="\r", file=sys.stderr)
 
-    return [measure(episodes, budget, sources, note) for budget in options.budgets]
+    alone = [Alone(episode, sources) for episode in episodes]
+    return [measure(alone, budget, sources, note) for budget in options.budgets]
 
 
 def show_all(report: Mapping[str, Any]) -> None:
@@ -425,7 +437,7 @@ def show(row: Mapping[str, Any]) -> None:
 
     print(
         f"{row['budget']} tokens, {row['episodes']} episodes: held {row['held']:.3f} "
-        f"({by_part(row['parts'])}; all of it {row['all']:.2f}; schemas {row['schemas']:.2f}), "
+        f"({by_part(row['parts'])}; all of it {row['all']:.2f}; tools findable {row['findable']:.2f}), "
         f"rules kept {row['rules']:.2f}, over budget {row['over']}"
     )
     print(

@@ -28,7 +28,7 @@ from ctxmem.tokens import resolve
 from . import episodes as bench
 
 BUDGETS = bench.BUDGETS
-STEPS = (2.0, 1.4)
+STEPS = (1.6, 1.25)
 """Factors by which a number is raised and lowered, in turn."""
 GAIN = 1e-3
 """Share of the evidence that a step must gain."""
@@ -70,24 +70,35 @@ def units(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def uses(run: Mapping[str, Any], count: Callable[[str], int]) -> Iterator[Use]:
-    """Yield what each step of the model used of each unit before it.
+    """Yield what each answer to a user used of each unit before the user's message.
 
-    A use counts for the newest unit that has the identifier, since one copy is enough.
+    That message is the question of `assemble`, and no part of the history. All steps up to the next
+    message of the user are the answer. A use counts for the newest unit that has the identifier,
+    since one copy is enough, and not if the question has it.
     """
     said = units(run)
-    messages = [m for m in run["msgs"] if m["role"] != "system"]
-    steps = [m["text"] for m in messages if m["role"] != "tool"]
     known = [identifiers(text) for _, text in said]
-    for at, step in enumerate(steps):
-        if at < 2 or said[at][0] != "assistant":
+    asked = [at for at, (role, _) in enumerate(said) if role == "user"]
+    for at, end in zip(asked, [*asked[1:], len(said)], strict=True):
+        if at == 0 or end == at + 1:
             continue
-        left = identifiers(step)
-        for age in range(1, min(OLDEST, at) + 1):
-            used = left & known[at - age]
+        left = set(identifiers(calls_of(run, said, at + 1, end)))
+        left -= known[at]
+        for age in range(min(OLDEST, at)):
+            used = left & known[at - 1 - age]
             left -= used
-            lines = said[at - age][1].splitlines()
+            lines = said[at - 1 - age][1].splitlines()
             tokens = sum(count(cut(line, used)) for line in lines if any(u in line for u in used))
-            yield Use(age - 1, tokens)
+            yield Use(age, tokens)
+
+
+def calls_of(run: Mapping[str, Any], said: Sequence[tuple[str, str]], first: int, end: int) -> str:
+    """Return what the model wrote in some units, without the results of its calls."""
+    texts = {m["text"] for m in run["msgs"] if m["role"] == "tool"}
+    written = "\n".join(text for _, text in said[first:end])
+    for text in sorted(texts, key=len, reverse=True):
+        written = written.replace(text, "")
+    return written
 
 
 def cut(line: str, used: set[str], around: int = 80) -> str:
@@ -99,30 +110,27 @@ def cut(line: str, used: set[str], around: int = 80) -> str:
 
 
 class Recency(NamedTuple):
-    """The tokens that a step is expected to use of a unit with `age` newer ones behind it.
-
-    They are `value / (1 + age) ** decay`: uses of what is old are rare, but do not end.
-    """
+    """The tokens that an answer is expected to use of a unit: `value * 0.5 ** (age / half_life)`."""
 
     value: float
-    decay: float
+    half_life: float
 
 
 def recency(found: Sequence[Use]) -> Recency:
-    """Fit the mean tokens used at each age, by least squares weighted by the number of steps."""
+    """Fit the mean tokens used at each age, as a Poisson rate, by maximum likelihood."""
     sums: dict[int, list[int]] = {}
     for use in found:
         sums.setdefault(use.age, []).append(use.tokens)
-    means = {age: statistics.mean(tokens) for age, tokens in sums.items() if len(tokens) >= 100}
+    means = {age: statistics.mean(tokens) for age, tokens in sums.items() if len(tokens) >= 50}
+    weight = {age: len(sums[age]) for age in means}
+    total = sum(weight[a] * means[a] for a in means)
     best = (math.inf, Recency(0.0, 1.0))
-    for hundredths in range(50, 300):
-        decay = hundredths / 100
-        shape = {age: (1 + age) ** -decay for age in means}
-        weight = {age: len(sums[age]) for age in means}
-        value = sum(weight[a] * shape[a] * means[a] for a in means)
-        value /= sum(weight[a] * shape[a] ** 2 for a in means)
-        loss = sum(weight[a] * (means[a] - value * shape[a]) ** 2 for a in means)
-        best = min(best, (loss, Recency(round(value, 1), decay)))
+    for tenths in range(5, 300):
+        half_life = tenths / 10
+        shape = {age: 0.5 ** (age / half_life) for age in means}
+        value = total / sum(weight[a] * shape[a] for a in means)
+        loss = -sum(weight[a] * means[a] * math.log(value * shape[a]) for a in means)
+        best = min(best, (loss, Recency(round(value, 1), half_life)))
     return best[1]
 
 
@@ -145,11 +153,11 @@ class Number(NamedTuple):
 
 SEARCHED = (
     Number("CALL", 5, 2000),
-    Number("HISTORY", 0.05, 20),
-    Number("BINDS", 0.5, 100),
-    Number("MENTIONS", 0.05, 100),
-    Number("DEFERRED", 0.1, 0.9),
+    Number("FOUND", 0.5, 200),
+    Number("SHARPNESS", 0.5, 8),
+    Number("RECENT", 0.5, 50),
     Number("INDEXED", 0.005, 0.5),
+    Number("BINDS", 0.05, 100),
 )
 """Numbers that the episodes decide, in the order in which they are searched."""
 
@@ -217,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = [
         use for run in read_runs(options.runs) for use in uses(run, lambda t: int(counter.count(t)))
     ]
-    put({"recent": recency(found).value, "decay": recency(found).decay})
+    put({"recent": recency(found).value, "half_life": recency(found).half_life})
     print(f"{len(found):,} uses in recorded runs: {recency(found)}")
     sources = bench.Sources(options.data)
     fitting, judging = (list(bench.compose(sources, h, options.episodes)) for h in (0, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -221,7 +221,7 @@ class PackProblem:
         ranked: bool = False,
     ) -> None:
         layout = render.check_layout(Layout(separator, header, order))
-        dedup = check_dedup(dedup, dedup_threshold)
+        folding = check_dedup(dedup, dedup_threshold)
         self.limit, self.query, self.calls = limit, query, calls
         self.counter: Counter = tokens.resolve(counter)
         self.question = read_question(query, variants, query_embedding, embed)
@@ -234,17 +234,17 @@ class PackProblem:
         )
         self.sections = intake.read_sections(sections, table.chunks, limit)
         self.layout = replace(layout, sections=self.sections)
-        find_repeats(table, enabled=dedup is not False)
+        find_repeats(table, enabled=folding is not False)
         add_rank_fusion(table)
-        group(table, dedup, query)
+        group(table, folding, query)
         group_similar(table, similar, query)
         shortlist(table, self.question, limit)
         self.whole = not compressing or table.conversation
-        self.dedup = dedup
-        self.folds = dedup is not False
+        self.dedup = folding
+        self.folds = folding is not False
         self.folded: Callable[[str, str], str] = difference
-        if not isinstance(dedup, bool):
-            self.folded = partial(folded_although, threshold=dedup)
+        if not isinstance(folding, bool):
+            self.folded = partial(folded_although, threshold=folding)
         self.blocks = compress == BLOCKS
         self.longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * limit))
         if self.compressors or len(table.texts) > len(table):
@@ -257,18 +257,25 @@ class PackProblem:
             self.scorer is None and not self.blocks and previous_window is None and not self.whole
         )
 
-    def window(self, budget: Budget, *, first: WindowSelection | None = None) -> Window:
-        """Return the window for a budget.
+    def window(
+        self,
+        budget: Budget,
+        *,
+        first: WindowSelection | None = None,
+        without: Collection[int] = (),
+    ) -> Window:
+        """Return the window for a budget, without some chunks.
 
-        `first` is what `selecting` returned; it is used if its units fit into this budget, too.
+        `first` is what `selecting` returned, without these chunks; it is used if its units fit into
+        this budget, too.
         """
         sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
-        if first is not None and self.table.segment_tokens.max(initial=0) > budget.limit:
+        if first is not None and first.longest > budget.limit:
             first = None
         if first is not None:
             sizes.room = self._room
         while True:
-            selecting = first or self.selecting(budget, sizes)
+            selecting = first or self.selecting(budget, sizes).without(without)
             first = None
             window, selection = _fit(
                 self.table, budget, self.layout, self.counter, selecting, self.folded

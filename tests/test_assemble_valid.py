@@ -22,7 +22,7 @@ BESIDE = {
 ADVICE = {"duplicate_message", "repeated_passage", "prefix_breaker"}
 """Findings about what the input says, which `assemble` passes on as it is."""
 
-FAST = 15
+FAST = 8
 CHUNK = 50
 CHUNKS = 34  # of each provider: 5,100 requests
 

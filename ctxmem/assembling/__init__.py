@@ -119,8 +119,7 @@ def assemble(
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
-    texts = [unit.facts.text for unit in conversation.units]
-    evidence = evidence_in(texts, conversation.question, counting).tolist()
+    evidence = evidence_in(conversation)
     before = before_of(previous, inputs.memory)
     inputs, recalled = with_recalled(inputs, conversation, evidence)
     layout = Layout(inputs, offered, conversation, before.stable if before else 0)
@@ -143,7 +142,7 @@ def assemble(
         parts=laid.parts,
         prices=fitter.prices(fitted),
         decisions=decide(
-            inputs, offered, conversation, fitter.items(), choice.forms, window, laid.parts
+            inputs, offered, conversation, fitter.offers(), choice.forms, window, laid.parts
         ),
         status="optimal" if fitter.proved(fitted) else "feasible",
         gap=fitter.gap(fitted),
@@ -159,5 +158,6 @@ def assemble(
         _deferred=offered.deferred(choice.forms["tools"]),
         _state=State.of(conversation, offered, choice.forms, laid),
     )
+    blocks.keep()
     remember(inputs.memory, request)
     return request

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ctxmem.assembling import values
-from ctxmem.assembling.options import Item, Option
+from ctxmem.assembling.options import NONE, Offer
 from ctxmem.chat import passages
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.editing import replaced, with_content, with_result_texts
@@ -41,7 +44,7 @@ class _Facts(NamedTuple):
     calls: tuple[str, ...]
     gist: str
     short: tuple[Any, ...] | None
-    short_marks: tuple[bytes | None, ...]
+    short_marks: tuple[Any, ...]
 
 
 class Unit(NamedTuple):
@@ -63,7 +66,7 @@ class Unit(NamedTuple):
     key: str
     position: int
     required: str
-    mark: tuple[bytes | None, ...]
+    mark: tuple[Any, ...]
 
 
 _known: dict[Any, _Facts] = {}
@@ -90,7 +93,8 @@ class Conversation:
         read = whole(given, provider, model)
         self.case = read.case
         self.messages, self.turns, self.origin = read.repaired[:3]
-        self.marks = read.marks
+        self.marks = [_mark_of(*pair) for pair in zip(self.messages, read.marks, strict=True)]
+        self.costs = self._read_costs()
         self.in_flight = frozenset(read.repaired.in_flight)
         self.asked, self.question = self._read_question(question)
         self.head = self._head()
@@ -101,6 +105,20 @@ class Conversation:
         self.last_note: Any = None  # of the request before, which is kept while its forms are
 
     # Reading --------------------------------------------------------------------------------------
+
+    def _read_costs(self) -> list[int]:
+        memo = self.meter.memo
+        made = []
+        for i, mark in enumerate(self.marks):
+            cost = memo.get(mark) if mark is not None else None
+            if cost is None:
+                cost = self.meter.message(self.messages[i], self.origin[i])
+                if mark is not None:
+                    if len(memo) >= 4 * _KEPT:
+                        memo.clear()
+                    memo[mark] = cost
+            made.append(cost)
+        return made
 
     def _read_question(self, question: str | None) -> tuple[bool, str]:
         """Return whether the history ends with the question, and the text of the question."""
@@ -129,7 +147,7 @@ class Conversation:
             mark = tuple(self.marks[span.start : span.stop])
             tokens = 0
             for i in span:
-                tokens += self.meter.marked(self.messages[i], self.origin[i], self.marks[i])
+                tokens += self.costs[i]
             first, last = self.origin[span[0]], self.origin[span[-1]]
             made.append(
                 Unit(
@@ -162,7 +180,7 @@ class Conversation:
             found.setdefault(len(spans) - 1, "the model has not read its results yet")
         return found
 
-    def _facts(self, span: range, mark: tuple[bytes | None, ...]) -> _Facts:
+    def _facts(self, span: range, mark: tuple[Any, ...]) -> _Facts:
         known = _known.get(mark) if None not in mark else None
         if known is not None:
             return known
@@ -192,31 +210,31 @@ class Conversation:
         """The tokens of the note about what is left out, without its lines."""
         return self.meter.message(note([HEADING, BINDING, INDEX]), 0)
 
-    def items(self, evidence: Sequence[float], room: int, *, noting: bool) -> list[Item]:
-        """Return an item for each unit; `evidence` is the value of each as a passage.
-
-        Without `noting` no unit can be left out, and none is in the index.
-        """
-        binding = self._binding_values(room)
-        made = []
-        last = len(self.units) - 1
-        for k, unit in enumerate(self.units):
-            bound = binding.get(k, 0.0)
-            value = evidence[k] + values.recency(last - k) + bound
-            options = [Option("full", unit.tokens, value)]
-            short = self.short_tokens(k)
-            if short is not None:
-                share = values.shortened(short, unit.tokens)
-                options.append(Option("shortened", short, share * (value - bound) + bound))
-            if noting and not unit.required:
-                tokens = self.line_tokens(k)
-                if tokens < options[-1].tokens:
-                    kept = values.INDEXED * (value - bound) + bound
-                    options.append(Option("indexed", tokens, kept))
-            made.append(
-                Item("history", unit.key, tuple(options), bool(unit.required) or not noting)
-            )
-        return made
+    def offer(self, evidence: NDArray[np.float64], room: int) -> Offer:
+        """Return the units with their forms; `evidence` is the value of each as a passage."""
+        n = len(self.units)
+        bound = np.zeros(n)
+        for k, weight in self._binding_values(room).items():
+            bound[k] = weight
+        value = evidence + values.recency(np.arange(n - 1, -1, -1))
+        full = np.array([unit.tokens for unit in self.units], dtype=np.int64)
+        short = np.array([self.short_tokens(k) for k in range(n)], dtype=np.int64)
+        columns = [full, short]
+        worth = [value + bound, values.shortened(short, full) * value + bound]
+        required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
+        lines = np.array([self.line_tokens(k) for k in range(n)], dtype=np.int64)
+        lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
+        columns.append(lines)
+        worth.append(values.INDEXED * value + bound)
+        return Offer(
+            "history",
+            [unit.key for unit in self.units],
+            ("full", "shortened", "indexed"),
+            np.stack(columns, axis=1),
+            np.stack(worth, axis=1),
+            required,
+            self.base,
+        )
 
     def _binding_values(self, room: int) -> dict[int, float]:
         """Return the value of the statements of each unit, the strongest and newest first."""
@@ -233,21 +251,27 @@ class Conversation:
             found[k] = found.get(k, 0.0) + weight * strength
         return found
 
-    def short_tokens(self, k: int) -> int | None:
-        """Return the tokens of a unit in its shorter form, None if it has none."""
+    def short_tokens(self, k: int) -> int:
+        """Return the tokens of a unit in its shorter form, `NONE` if it has none."""
         unit = self.units[k]
         if unit.facts.short is None:
-            return None
+            return NONE
         tokens = 0
         for i, message, mark in zip(
             unit.span, unit.facts.short, unit.facts.short_marks, strict=True
         ):
             tokens += self.meter.marked(message, self.origin[i], mark)
-        return tokens if tokens < unit.tokens else None
+        return tokens if tokens < unit.tokens else NONE
 
     def line_tokens(self, k: int) -> int:
         """Return the tokens of what the note says of a unit."""
-        return sum(self.meter.count(text + "\n") for text in self.lines(k))
+        if k in self.statements:
+            return sum(self.meter.count(text + "\n") for text in self.lines(k))
+        memo, key = self.meter.memo, (self.units[k].key, self.units[k].facts.gist)
+        found: int | None = memo.get(key)
+        if found is None:
+            found = memo[key] = self.meter.count(self.lines(k)[0] + "\n")
+        return found
 
     def lines(self, k: int) -> list[str]:
         """Return what the note says of a unit: its statements that bind, else a line of index."""
@@ -289,6 +313,14 @@ class Conversation:
             elif form == "shortened" and unit.facts.short is not None:
                 made += list(zip(unit.span, unit.facts.short, strict=True))
         return made
+
+
+def _mark_of(message: Any, mark: bytes | None) -> Any:
+    """Return a key that equal messages share: a fingerprint, or a role and a text, or None."""
+    if mark is None and type(message) is dict and len(message) == 2:
+        role, content = message.get("role"), message.get("content")
+        return (role, content) if type(role) is str and type(content) is str else None
+    return mark
 
 
 def note(lines: Sequence[str]) -> dict[str, Any]:
@@ -353,7 +385,7 @@ def _excerpt(text: str) -> str | None:
 # Statements that bind -----------------------------------------------------------------------------
 
 
-_ledgers: dict[tuple[bytes, ...], tuple[Ledger, int]] = {}
+_ledgers: dict[tuple[Any, ...], tuple[Ledger, int]] = {}
 _lock = threading.Lock()
 _LEDGERS = 8
 
@@ -362,7 +394,7 @@ def _statements(
     messages: Sequence[Any],
     turns: Sequence[Turn],
     origin: Sequence[int],
-    marks: Sequence[bytes | None],
+    marks: Sequence[Any],
     memory: Memory | None,
 ) -> list[Entry]:
     """Return the statements of a history that bind; those of a memory are the memory's."""
@@ -374,8 +406,8 @@ def _statements(
         if role in ("user", "assistant", "system") and not turns[i].results:
             ledger.take(origin[i], role, _text_of(messages[i], i))
     entries = ledger.entries()
-    key = tuple(mark or b"" for mark in marks)
-    if key and b"" not in key:
+    key = tuple(marks)
+    if key and None not in key:
         with _lock:
             while len(_ledgers) >= _LEDGERS:
                 _ledgers.pop(next(iter(_ledgers)))
@@ -383,12 +415,12 @@ def _statements(
     return entries
 
 
-def _ledger_of(marks: Sequence[bytes | None]) -> tuple[Ledger, int]:
+def _ledger_of(marks: Sequence[Any]) -> tuple[Ledger, int]:
     """Return the ledger of the longest known beginning of a history, and its length.
 
     A ledger is taken out of the table while a call adds to it, so that no other call does.
     """
-    now = tuple(mark or b"" for mark in marks)
+    now = tuple(marks)
     with _lock:
         known = [key for key in _ledgers if now[: len(key)] == key]
         if known:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import Inputs
-from ctxmem.assembling.options import Item, Option
+from ctxmem.assembling.options import NONE, Offer
 from ctxmem.assembling.request import PartDecision
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.schema import Decision, Reason, Window
@@ -20,7 +23,7 @@ _SAID = {
     "shortened": "its long texts are cut: the rest is not worth {more:,} tokens more",
     "indexed": "the note about left-out messages has a line for it: the rest is not worth {more:,} "
     "tokens more",
-    "omitted": "{gain}; nothing of it is worth its tokens beside what is sent",
+    "omitted": "{gain}; no form of it is worth its tokens beside what is sent",
 }
 
 
@@ -28,7 +31,7 @@ def decide(
     inputs: Inputs,
     tools: ToolItems,
     conversation: Conversation,
-    by_key: Mapping[tuple[str, str], Item],
+    offers: Sequence[Offer],
     forms: Forms,
     window: Window | None,
     heads: Mapping[str, int],
@@ -37,20 +40,27 @@ def decide(
     made: list[PartDecision] = []
     if inputs.system:
         made.append(_always("system", "system", heads.get("system", 0), 0))
-    for i, tool in enumerate(tools.tools):
-        item = by_key.get(("tools", tool.name))
-        form = forms["tools"].get(tool.name, "omitted")
-        chance = float(tools.chance[i])
-        reason = _tool_reason(tools, tool.name, form, chance, item)
-        made.append(_decided("tools", tool.name, form, item, reason, i))
+    rows = {offer.part: _rows(offer, forms[offer.part]) for offer in offers}
+    for i, (tool, chance, row) in enumerate(
+        zip(tools.tools, tools.chance.tolist(), rows.get("tools", ()), strict=True)
+    ):
+        if tool.name in tools.called and row.form == "full":
+            reason = "the history calls it"
+        else:
+            reason = row.said(f"needed with probability {chance:.2f}")
+        made.append(PartDecision("tools", tool.name, row.form, row.tokens, row.value, reason, i))
     for i, rule in enumerate(inputs.rules):
         made.append(_always("rules", rule[:60], inputs.meter.count(rule), i))
-    for unit in conversation.units:
-        item = by_key.get(("history", unit.key))
-        form = forms["history"].get(unit.key, "omitted")
-        reason = unit.required and f"required: {unit.required}"
-        reason = reason or _said(form, item, "it is recent or the question may use it")
-        made.append(_decided("history", unit.key, form, item, reason, unit.position))
+    for unit, row in zip(conversation.units, rows.get("history", ()), strict=True):
+        if unit.required:
+            reason = f"required: {unit.required}"
+        else:
+            reason = row.said("it is recent or the question may use it")
+        made.append(
+            PartDecision(
+                "history", unit.key, row.form, row.tokens, row.value, reason, unit.position
+            )
+        )
     made += _block_decisions(inputs, window)
     return tuple(made)
 
@@ -59,32 +69,33 @@ def _always(part: str, key: str, tokens: int, position: int) -> PartDecision:
     return PartDecision(part, key, "full", tokens, 0.0, "always sent", position)
 
 
-def _decided(
-    part: str, key: str, form: str, item: Item | None, reason: str, position: int
-) -> PartDecision:
-    option = _option(item, form)
-    tokens, value = (option.tokens, option.value) if option else (0, 0.0)
-    return PartDecision(part, key, form, tokens, value, reason, position)
+class _Row(NamedTuple):
+    """The form of an item; `more` are the tokens of its longest form beyond it."""
+
+    form: str
+    tokens: int
+    value: float
+    more: int
+
+    def said(self, gain: str) -> str:
+        """Return why an item has this form."""
+        return _SAID[self.form].format(gain=gain, tokens=self.tokens, more=self.more)
 
 
-def _option(item: Item | None, form: str) -> Option | None:
-    if item is None:
-        return None
-    return next((option for option in item.options if option.form == form), None)
-
-
-def _tool_reason(tools: ToolItems, name: str, form: str, chance: float, item: Item | None) -> str:
-    if name in tools.called and form == "full":
-        return "the history calls it"
-    return _said(form, item, f"needed with probability {chance:.2f}")
-
-
-def _said(form: str, item: Item | None, gain: str) -> str:
-    options = item.options if item is not None else ()
-    own = _option(item, form)
-    tokens = own.tokens if own else 0
-    more = max((option.tokens for option in options), default=0) - tokens
-    return _SAID[form].format(gain=gain, tokens=tokens, more=more)
+def _rows(offer: Offer, forms: Mapping[str, str]) -> list[_Row]:
+    """Return the form of each item of an offer."""
+    longest = np.where(offer.tokens < NONE, offer.tokens, 0).max(axis=1, initial=0).tolist()
+    column = {form: j for j, form in enumerate(offer.forms)}
+    made = []
+    for key, tokens, value, most in zip(
+        offer.keys, offer.tokens.tolist(), offer.value.tolist(), longest, strict=True
+    ):
+        form = forms.get(key, "omitted")
+        j = column.get(form, -1)
+        known = j >= 0 and tokens[j] < NONE
+        own = tokens[j] if known else 0
+        made.append(_Row(form, own, value[j] if known else 0.0, most - own))
+    return made
 
 
 def _block_decisions(inputs: Inputs, window: Window | None) -> list[PartDecision]:

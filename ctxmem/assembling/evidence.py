@@ -1,60 +1,57 @@
-"""What texts of a history are worth as passages: the value model's density times their tokens."""
+"""What messages of a history are worth for a question, by the index that memories search.
+
+An index of a history is kept for the next request, which mostly has the same messages and more.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
-from ctxmem.pipeline import PackProblem
-from ctxmem.protocols import Counter
-from ctxmem.schema import Budget, Chunk
+from ctxmem.assembling import values
+from ctxmem.assembling.conversation import Conversation
+from ctxmem.memory.recall import find
 
-VALUED = 48
-"""So many texts, the best by BM25, are valued; the others have next to no value."""
-CHARACTERS = 4000
-"""Characters of a text that are read for it."""
-FLOOR = 0.01
-"""Value of the other texts, and of all where nothing is asked."""
-
-_KEPT = 16
-_known: dict[tuple[str, str, tuple[str, ...]], NDArray[np.float64]] = {}
+_KEPT = 8
+_indices: dict[tuple[Hashable, ...], _native.SessionIndex] = {}
 _lock = threading.Lock()
 
 
-def evidence_in(texts: Sequence[str], question: str, counter: Counter) -> NDArray[np.float64]:
-    """Return the expected tokens of evidence in each text."""
-    if not texts or not question.strip():
-        return np.full(len(texts), FLOOR)
-    key = (question, counter.name, tuple(texts))
-    with _lock:
-        found = _known.pop(key, None)
-    if found is None:
-        found = _valued(texts, question, counter)
-    with _lock:
-        _known[key] = found
-        while len(_known) > _KEPT:
-            del _known[next(iter(_known))]
-    return found
-
-
-def _valued(texts: Sequence[str], question: str, counter: Counter) -> NDArray[np.float64]:
-    value = np.full(len(texts), FLOOR)
-    scores = _native.bm25([text[:CHARACTERS] for text in texts], [question])[:, 0]
-    best = np.lexsort((np.arange(len(texts)), -scores))[:VALUED]
-    best = np.sort(best[scores[best] > 0])
-    chunks = [Chunk(texts[i][:CHARACTERS], id=str(i)) for i in best.tolist() if texts[i].strip()]
-    if not chunks:
+def evidence_in(conversation: Conversation) -> NDArray[np.float64]:
+    """Return the expected tokens of evidence in each unit of a history."""
+    units = conversation.units
+    value = np.zeros(len(units))
+    if not units or not conversation.question.strip():
         return value
-    limit = sum(len(chunk.text) for chunk in chunks) + 1
-    problem = PackProblem(chunks, limit, query=question, counter=counter, dedup=False)
-    problem.selecting(Budget(limit))
-    table = problem.table
-    worth = np.concatenate(([0.0], np.cumsum(table.segment_density * table.segment_tokens)))
-    for k, chunk in enumerate(chunks):
-        i = int(chunk.id or 0)
-        value[i] += worth[table.last_segment[k]] - worth[table.first_segment[k]]
+    marks: tuple[Hashable, ...] = tuple(unit.mark for unit in units)
+    index, known = _index_of(marks)
+    for k in range(known, len(units)):
+        role = conversation.turns[units[k].span[0]].role
+        index.add(k, role, units[k].facts.text, float("nan"))
+    found = find(index, conversation.question, text_of=lambda k: units[k].facts.text)
+    with _lock:
+        while len(_indices) >= _KEPT:
+            _indices.pop(next(iter(_indices)))
+        _indices[marks] = index
+    if found.messages and found.scores[0] > 0:
+        share = np.array(found.scores) / max(found.scores)
+        value[np.array(found.messages)] = values.found(share)
     return value
+
+
+def _index_of(marks: Sequence[Hashable]) -> tuple[_native.SessionIndex, int]:
+    """Return the index of the longest known beginning of a history, and its number of units.
+
+    An index is taken out of the table while a call adds to it, so that no other call does.
+    """
+    now = tuple(marks)
+    with _lock:
+        known = [key for key in _indices if now[: len(key)] == key]
+        if known:
+            best = max(known, key=len)
+            return _indices.pop(best), len(best)
+    return _native.SessionIndex(), 0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem.assembling.blocks import Blocks
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import LIMITED, Inputs
 from ctxmem.assembling.layout import Laid, Layout
 from ctxmem.assembling.menu import Menu
-from ctxmem.assembling.options import Item
-from ctxmem.assembling.problem import Choice, Mode, Problem
+from ctxmem.assembling.options import Offer, no_items, whole_units
+from ctxmem.assembling.problem import Choice, Problem
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.errors import BudgetError
 from ctxmem.schema import Window
@@ -42,11 +45,12 @@ class Fitter:
         conversation: Conversation,
         blocks: Blocks,
         layout: Layout,
-        evidence: Sequence[float],
+        evidence: NDArray[np.float64],
         recalled: Mapping[str, str],
     ) -> None:
         self.inputs, self.tools, self.conversation = inputs, tools, conversation
         self.blocks, self.layout, self.evidence = blocks, layout, evidence
+        layout.part_of = blocks.part_of
         self.recalled = recalled
         self.limit = inputs.budget.limit
         self.room = self.limit - layout.always
@@ -55,7 +59,8 @@ class Fitter:
             for name, section in inputs.sections.items()
             if name in ("tools", "history")
         }
-        self._menus: dict[tuple[bool, bool, bool], list[Item]] = {}
+        self._over = 0  # tokens by which the last request exceeds the budget
+        self._offers: dict[tuple[str, bool], Offer] = {}
 
     # Fitting --------------------------------------------------------------------------------------
 
@@ -67,7 +72,8 @@ class Fitter:
         """
         found = self.fit({})
         if found is None:
-            raise self.too_much()
+            minima = any(part.min for part in self.inputs.sections.values())
+            raise (self.blocks.conflict if minima else None) or self.too_much()
         return found
 
     def fit(self, kept: Kept, *, history_most: int | None = None) -> Fitted | None:
@@ -76,59 +82,64 @@ class Fitter:
         `kept` are forms of items by part and key that must not change. `history_most` is a maximum
         of the history's tokens.
         """
-        for strict in (True, False) if self.tools.called else (True,):
-            modes = self._modes(kept, strict, history_most)
-            found = self._fit(Problem(modes, self.blocks, self.recalled))
+        for strict in (True, False) if self.tools.tools else (True,):
+            menus = self._menus(kept, strict, history_most)
+            found = self._fit(Problem(menus, self.blocks, self.recalled))
             if found is not None:
                 return found
         return None
 
     def _fit(self, problem: Problem) -> Fitted | None:
-        if not problem.modes or self.room < 0:
+        if self.room < 0:
             return None
         room = self.room - self.layout.between(bool(self.blocks.chunks))
         choice = problem.solve(max(0, room), self.room)
         best: Fitted | None = None
-        raised = 0
         for _ in range(ROUNDS):
             if choice is None:
                 break
-            window = self._window(problem, choice)
-            laid = self.layout.lay(choice.forms, window)
-            over = laid.tokens - self.limit
-            if over <= 0 and self._within(laid):
-                if best is None or self._value(choice, window) > self._value(*best[:2]):
-                    best = Fitted(choice, window, laid)
-                spare = -over
-                if raised > 1 or spare <= max(4, UNUSED * self.limit) or not choice.items.price:
-                    return best
-                raised += 1
-                room += spare
-            elif best is not None:
-                return best
-            else:
-                room -= max(over, 1)
+            best = self._laid(problem, choice)
+            if best is not None:
+                break
+            room -= max(self._over, 1)
             choice = problem.again(choice, room, self.room)
-        return best or self._least(problem)
+        if best is None:
+            return self._least(problem)
+        return self._filled(problem, best, room)
+
+    def _filled(self, problem: Problem, best: Fitted, room: int) -> Fitted:
+        """Return a request that uses what counts of parts left over: for items, then for blocks."""
+        for blocks in (False, True):
+            spare = self.limit - best.laid.tokens
+            if spare <= max(4, UNUSED * self.limit) or not self.price(best):
+                return best
+            more = best.choice.share.limit + (spare if blocks else 0)
+            choice = problem.again(best.choice, room + spare, self.room, more)
+            found = self._laid(problem, choice) if choice is not None else None
+            if found is not None and self.value(found) > self.value(best):
+                best, room = found, room + spare
+        return best
+
+    def _laid(self, problem: Problem, choice: Choice) -> Fitted | None:
+        """Return the request of a choice, None if it is over the budget or a limit."""
+        window = self._window(problem, choice)
+        laid = self.layout.lay(choice.forms, window)
+        self._over = laid.tokens - self.limit
+        if self._over <= 0 and self._within(laid):
+            return Fitted(choice, window, laid)
+        return None
 
     def _least(self, problem: Problem) -> Fitted | None:
         """Return the request of what is required and nothing else, None if it does not fit."""
         choice = problem.required(self.room)
-        if choice is None:
-            return None
-        window = self._window(problem, choice)
-        laid = self.layout.lay(choice.forms, window)
-        if laid.tokens <= self.limit and self._within(laid):
-            return Fitted(choice, window, laid)
-        return None
+        return self._laid(problem, choice) if choice is not None else None
 
     def _within(self, laid: Laid) -> bool:
-        """Return whether tools and history keep their limits as counted; else lower them."""
-        held = True
-        for part, (least, most) in self.limits.items():
-            if most is not None and laid.parts.get(part, 0) > most:
-                held = False
-        return held
+        """Return whether tools and history keep their limits as counted."""
+        return all(
+            most is None or laid.parts.get(part, 0) <= most
+            for part, (_, most) in self.limits.items()
+        )
 
     def _window(self, problem: Problem, choice: Choice) -> Window | None:
         if choice.share.limit < 1:
@@ -138,57 +149,63 @@ class Fitter:
 
     # Modes ----------------------------------------------------------------------------------------
 
-    def _modes(self, kept: Kept, strict: bool, history_most: int | None) -> list[Mode]:
-        """Return the ways to send tools and history."""
-        made = []
+    def _menus(self, kept: Kept, strict: bool, history_most: int | None) -> list[Menu]:
+        """Return the ways to send tools and history, as menus."""
         limits = dict(self.limits)
         if history_most is not None:
             least, most = limits.get("history", (0, None))
             limits["history"] = (0, history_most if most is None else min(most, history_most))
         heads = self.layout.heads().get("history", 0)
-        for tools, fixed in self._tool_modes(strict):
-            for units, note in self._history_modes():
-                if "history" in kept:
-                    units = _sent(units, kept["history"])
-                items = [*_only(tools, kept.get("tools")), *_only(units, kept.get("history"))]
-                fixed_by = {"tools": fixed, "history": note + heads}
-                if any(most is not None and fixed_by[p] > most for p, (_, most) in limits.items()):
-                    continue
-                left = {
-                    part: (
-                        max(0, least - fixed_by[part]),
-                        None if most is None else most - fixed_by[part],
-                    )
-                    for part, (least, most) in limits.items()
-                }
-                made.append(Mode(Menu(items, left, self.inputs.budget.min_density), fixed + note))
-        return made
+        if "history" in limits and heads:
+            least, most = limits["history"]
+            limits["history"] = (max(0, least - heads), None if most is None else most - heads)
+        offers = [
+            [tools, units]
+            for tools in self._tool_offers(strict, kept.get("tools"))
+            for units in self._history_offers(kept.get("history"))
+        ]
+        return [Menu(pair, limits, self.inputs.budget.min_density) for pair in offers]
 
-    def _tool_modes(self, strict: bool) -> list[tuple[list[Item], int]]:
+    def _tool_offers(self, strict: bool, kept: Mapping[str, str] | None) -> list[Offer]:
         tools = self.tools
         if not tools.tools:
-            return [([], 0)]
-        called = tools.called if strict else frozenset()
-        made = [(_demanded(tools.items(deferring=False), called), tools.base)]
+            return [no_items("tools")]
+        called = tools.called if strict else frozenset[str]()
+        names = {tool.name for tool in tools.tools}
+        # All tools are sent with their schemas, or find_tool returns the others.
+        made = [self._offer("tools", False).demanding(names if strict else called)]
         if tools.findable:
-            made.append((_demanded(tools.items(deferring=True), called), tools.base + tools.finder))
-        if not called:
-            made.append(([], 0))
+            made.append(self._offer("tools", True).demanding(called))
+        if kept is not None:
+            made = [offer.keeping(kept) for offer in made]
+            made = made[1:] if {"deferred", "omitted"} & set(kept.values()) else made[:1]
+        return made if strict else [*made, no_items("tools")]
+
+    def _history_offers(self, kept: Mapping[str, str] | None) -> list[Offer]:
+        if not self.conversation.units:
+            return [no_items("history")]
+        made = [self._offer("history", noting) for noting in (False, True)]
+        if kept is not None:
+            made = [offer.keeping(kept, ("full", "shortened")) for offer in made]
+            made = made[1:] if {"indexed", "omitted"} & set(kept.values()) else made
         return made
 
-    def _history_modes(self) -> list[tuple[list[Item], int]]:
-        conversation, room = self.conversation, self.room
-        if not conversation.units:
-            return [([], 0)]
-        whole = conversation.items(self.evidence, room, noting=False)
-        noting = conversation.items(self.evidence, room, noting=True)
-        return [(whole, 0), (noting, conversation.base)]
+    def _offer(self, part: str, more: bool) -> Offer:
+        """Return the tools or the history with all forms (`more`), or without lines for them."""
+        found = self._offers.get((part, more))
+        if found is None:
+            if part == "tools":
+                found = self.tools.offer(deferring=more)
+            else:
+                found = self.conversation.offer(self.evidence, self.room)
+                found = found if more else whole_units(found)
+            self._offers[part, more] = found
+        return found
 
-    def items(self) -> dict[tuple[str, str], Item]:
-        """Return every item with all of its options."""
-        made = self.tools.items(deferring=self.tools.findable)
-        made += self.conversation.items(self.evidence, self.room, noting=True)
-        return {(item.part, item.key): item for item in made}
+    def offers(self) -> list[Offer]:
+        """Return every item with all of its forms."""
+        made = [self._offer("tools", self.tools.findable)] if self.tools.tools else []
+        return [*made, self._offer("history", True)] if self.conversation.units else made
 
     # Values ---------------------------------------------------------------------------------------
 
@@ -221,7 +238,7 @@ class Fitter:
 
     def price(self, fitted: Fitted) -> float:
         """Return the value of one more token of the request."""
-        return max(fitted.choice.items.price, fitted.choice.share.price)
+        return max(fitted.choice.items.price, fitted.choice.block_price)
 
     def prices(self, fitted: Fitted) -> dict[str, float]:
         """Return the value of 100 more tokens, of the whole request and by part."""
@@ -233,7 +250,7 @@ class Fitter:
                     found[part] = 100 * choice.items.prices.get(part, 0.0)
             elif any(chunk.section == part for chunk in self.blocks.chunks):
                 prices = window.prices if window is not None else {}
-                found[part] = 100 * float(prices.get(part, choice.share.price))
+                found[part] = 100 * float(prices.get(part, choice.block_price))
         return found
 
     def too_much(self) -> BudgetError:
@@ -257,36 +274,3 @@ class Fitter:
             "raise the budget, or shorten or unpin these",
             pinned=list(named) or ["request"],
         )
-
-
-def _demanded(items: list[Item], names: Collection[str]) -> list[Item]:
-    """Return items of which those with the names must be sent."""
-    return [
-        Item(item.part, item.key, item.options, True) if item.key in names else item
-        for item in items
-    ]
-
-
-def _sent(items: Sequence[Item], forms: Mapping[str, str]) -> list[Item]:
-    """Return items of which the new ones must be sent, in full or shortened."""
-    made = []
-    for item in items:
-        if forms.get(item.key) == "new":
-            options = tuple(o for o in item.options if o.form in ("full", "shortened"))
-            item = Item(item.part, item.key, options, True)
-        made.append(item)
-    return made
-
-
-def _only(items: Sequence[Item], forms: Mapping[str, str] | None) -> list[Item]:
-    """Return items that keep their forms; those that are new are as they are."""
-    if forms is None:
-        return list(items)
-    made = []
-    for item in items:
-        form = forms.get(item.key)
-        if form is not None and form != "new":
-            options = tuple(option for option in item.options if option.form == form)
-            item = Item(item.part, item.key, options, bool(options))
-        made.append(item)
-    return made

@@ -132,8 +132,8 @@ def _text_of(given: Any, name: str) -> str:
 
 def _chunks(given: Any, part: str) -> list[Chunk]:
     items = _several(given, part)
-    if not items:
-        return []
+    if all(type(item) is str and item.strip() for item in items):
+        return [Chunk(item, section=part) for item in items]
     table = intake.read(intake.listed(items), ranked=False, alternatives=True, conversation=False)
     return [replace(chunk, section=part) for chunk in table.chunks]
 

@@ -52,6 +52,7 @@ class Layout:
     ) -> None:
         self.inputs, self.tools, self.conversation = inputs, tools, conversation
         self.meter: Meter = inputs.meter
+        self.part_of: Mapping[str, str] = {}  # of chunks, by their ids
         self.known = known  # messages of the stable part that the request before had, too
         self.beside = inputs.provider == "anthropic"
         self.system = self._system_messages()
@@ -111,12 +112,12 @@ class Layout:
 
     def lay(self, forms: Mapping[str, Mapping[str, str]], window: Window | None) -> Laid:
         """Return the request with items in their forms and the blocks of a window."""
-        inputs, conversation = self.inputs, self.conversation
+        conversation = self.conversation
         tools = self.tools.sent(forms["tools"])
         parts = dict.fromkeys(
             ("system", "tools", "rules", "history", "memory", "passages", "code", "question"), 0
         )
-        parts["tools"] = self.tools.count(tools)
+        parts["tools"] = self.tools.count(forms["tools"], tools)
         note = conversation.note_for(forms["history"])
         placed = conversation.sent(forms["history"])
         tail = len(placed)
@@ -184,10 +185,9 @@ class Layout:
 
     def _divide(self, parts: dict[str, int], window: Window) -> None:
         """Give the tokens of blocks to their parts; what is between them is the question's."""
-        names = {chunk.id: chunk.section for chunk in self.inputs.chunks}
         found = dict.fromkeys(BLOCKS, 0)
         for piece in window.pieces:
-            part = names.get(piece.chunk_ids[0]) or "memory"
+            part = self.part_of[piece.chunk_ids[0]]
             head = self.meter.count(piece.header) if piece.header else 0
             found[part] += piece.tokens + head
         left = parts["question"]

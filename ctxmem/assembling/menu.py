@@ -1,38 +1,39 @@
 """Items with options in one budget: a multiple-choice knapsack with limits of parts.
 
-Small menus are solved exactly by dynamic programming. Of larger ones, the options of each item on
-the upper hull of value against tokens are taken by their gain per token, and what is left of the
-budget is filled; the linear relaxation bounds the value (Sinha and Zoltners 1979). With hundreds
-of items the bound is one option of one item above the value at most.
+Of each item the options on the upper hull of value against tokens are taken by their gain per
+token, and what is left of the budget is filled; the linear relaxation bounds the value (Sinha and
+Zoltners 1979). With hundreds of items the bound is at most one option of one item above the value.
+Small menus are solved exactly by dynamic programming.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem.assembling.options import Item
+from ctxmem.assembling.options import NONE, Offer
 
 EXACT = 40
-"""Items up to which dynamic programming is exact and fast, ..."""
+"""Items up to which dynamic programming is tried, ..."""
 EXACT_WORK = 4_000_000
-"""... where options times budget is at most this."""
+"""... where it takes at most so many additions."""
 
 Limits = Mapping[str, tuple[int, int | None]]
-"""Minimum and maximum of the tokens of a part."""
+"""Minimum and maximum of the tokens of a part, with what it adds whatever is chosen."""
 
 
 class Picked(NamedTuple):
-    """The chosen option of each item, -1 for none.
+    """The chosen form of each item by offer, -1 for none.
 
-    `price` is the value per token of the next option that does not fit, by part, and `bound` a
-    value that no choice exceeds.
+    `price` is the value per token of the best step that was not taken, and `prices` the same by
+    part; no choice exceeds `bound`.
     """
 
-    options: list[int]
+    columns: tuple[NDArray[np.intp], ...]
     tokens: int
     value: float
     bound: float
@@ -40,60 +41,112 @@ class Picked(NamedTuple):
     prices: dict[str, float]
 
 
-class _Step(NamedTuple):
-    """A better option of an item: tokens and value beyond those of the option before."""
-
-    slope: float
-    item: int
-    option: int
-    tokens: int
-    value: float
-
-
 class Menu:
-    """Items of a few parts, ready to be solved for several budgets."""
+    """Offers, ready to be solved for several budgets.
 
-    def __init__(self, items: Sequence[Item], limits: Limits, min_density: float = 0.0) -> None:
-        self.items = items
+    Numbers of tokens are without `fixed`, which the offers add whatever is chosen.
+    """
+
+    def __init__(self, offers: Sequence[Offer], limits: Limits, min_density: float = 0.0) -> None:
+        self.offers = tuple(offers)
         self.min_density = min_density
-        self.limits = {
-            part: limits[part] for part in dict.fromkeys(i.part for i in items) if part in limits
-        }
-        self.start: list[int] = []  # the lightest option of required items, else -1
-        self.steps: list[_Step] = []
+        self.fixed = sum(offer.fixed for offer in offers)
+        fixed = {offer.part: offer.fixed for offer in offers}
+        self.limits: dict[str, tuple[int, int | None]] = {}
+        self.feasible = True
+        for part, (least, most) in limits.items():
+            own = fixed.get(part, 0)
+            if most is not None and own > most:
+                self.feasible = False
+            self.limits[part] = (max(0, least - own), None if most is None else most - own)
+        self._first: list[NDArray[np.intp]] = []
         self.least = 0
         self.least_value = 0.0
-        for i, item in enumerate(items):
-            self._read(i, item)
-        self.steps.sort(key=lambda step: (-step.slope, step.item))
+        self._least_of: dict[str, int] = {}
+        steps = [self._read(k, offer) for k, offer in enumerate(self.offers)]
+        self._sort(steps)
         self._known: dict[int, Picked | None] = {}
 
-    def _read(self, i: int, item: Item) -> None:
-        """Add the first option of an item and the steps up its hull."""
-        at, tokens, value = -1, 0, 0.0
-        if item.required and item.options:
-            at = min(
-                range(len(item.options)),
-                key=lambda o: (item.options[o].tokens, -item.options[o].value),
+    # Hulls ----------------------------------------------------------------------------------------
+
+    def _read(self, k: int, offer: Offer) -> list[tuple[NDArray[np.float64], ...]]:
+        """Set the first forms of required items, and return the steps up each item's hull."""
+        n = len(offer.keys)
+        first = np.full(n, -1, dtype=np.intp)
+        tokens, value = np.zeros(n), np.zeros(n)
+        needed = np.flatnonzero(offer.required)
+        if len(needed):
+            # The lightest form, of equals the one with the most value.
+            order = np.lexsort((-offer.value[needed], offer.tokens[needed]), axis=-1)[:, 0]
+            first[needed] = order
+            tokens[needed] = offer.tokens[needed, order]
+            value[needed] = offer.value[needed, order]
+        self._first.append(first)
+        own = int(tokens.sum())
+        self.least += own
+        self.least_value += float(value.sum())
+        self._least_of[offer.part] = self._least_of.get(offer.part, 0) + own
+        steps: list[tuple[NDArray[np.float64], ...]] = []
+        rows = np.arange(n)
+        weights = offer.tokens.astype(np.float64)
+        for depth in range(len(offer.forms)):
+            gain = offer.value[rows] - value[rows, None]
+            more = weights[rows] - tokens[rows, None]
+            open_ = (offer.tokens[rows] < NONE) & (gain > 0) & (more >= 0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope = np.where(open_, np.where(more > 0, gain / more, math.inf), -1.0)
+            best = slope.argmax(axis=1) if slope.size else np.zeros(0, dtype=np.intp)
+            at = np.arange(len(rows))
+            steep = slope[at, best] if slope.size else np.zeros(0)
+            going = steep > 0
+            if not going.any():
+                break
+            rows, best, steep = rows[going], best[going], steep[going]
+            kept = at[going]
+            steps.append(
+                (
+                    steep,
+                    more[kept, best],
+                    gain[kept, best],
+                    np.full(len(rows), float(k)),
+                    rows.astype(np.float64),
+                    best.astype(np.float64),
+                    np.full(len(rows), float(depth)),
+                )
             )
-            _, tokens, value = item.options[at]
-            self.least += tokens
-            self.least_value += value
-        self.start.append(at)
-        while True:
-            best: _Step | None = None
-            for o, (_, more, worth) in enumerate(item.options):
-                gain = worth - value
-                if gain <= 0 or (more <= tokens and at >= 0 and more < tokens):
-                    continue
-                slope = gain / max(1e-9, more - tokens) if more > tokens else float("inf")
-                if best is None or (slope, -o) > (best.slope, -best.option):
-                    best = _Step(slope, i, o, more - tokens, gain)
-            if best is None:
-                return
-            self.steps.append(best)
-            at = best.option
-            _, tokens, value = item.options[at]
+            tokens[rows] = weights[rows, best]
+            value[rows] = offer.value[rows, best]
+        return steps
+
+    def _sort(self, steps: Sequence[Sequence[tuple[NDArray[np.float64], ...]]]) -> None:
+        flat = [step for one in steps for step in one]
+        if flat:
+            columns = [np.concatenate(column) for column in zip(*flat, strict=True)]
+        else:
+            columns = [np.zeros(0)] * 7
+        slope, tokens, gain, offer, row, form, depth = columns
+        order = np.lexsort((depth, row, offer, -slope))
+        self.slope, self.gain = slope[order], gain[order]
+        self.tokens = tokens[order].astype(np.int64)
+        self.offer, self.row, self.form, self.depth = (
+            column[order].astype(np.intp) for column in (offer, row, form, depth)
+        )
+        end = len(order)
+        if self.min_density:
+            end = int(np.searchsorted(-self.slope, -self.min_density, side="right"))
+        self.end = end  # steps behind it have too little value per token
+        # The step before of the same item, and the lightest of the steps from each on.
+        self._before = np.full(len(order), -1, dtype=np.intp)
+        by_item = np.lexsort((self.depth, self.row, self.offer))
+        same = (self.offer[by_item][1:] == self.offer[by_item][:-1]) & (
+            self.row[by_item][1:] == self.row[by_item][:-1]
+        )
+        self._before[by_item[1:][same]] = by_item[:-1][same]
+        self._least_behind = np.minimum.accumulate(self.tokens[::-1])[::-1]
+        self._ends = np.cumsum(self.tokens)
+        self._gains = np.cumsum(self.gain)
+
+    # Solving --------------------------------------------------------------------------------------
 
     def at(self, limit: int) -> Picked | None:
         """Return the best choice within a limit, None if what is required does not fit."""
@@ -102,151 +155,196 @@ class Menu:
         return self._known[limit]
 
     def _solved(self, limit: int) -> Picked | None:
-        if self.least > limit:
+        left = limit - self.fixed
+        if not self.feasible or left < self.least:
             return None
-        greedy = self._greedy(limit)
-        if greedy is None:
-            return None
-        work = limit * sum(len(item.options) for item in self.items)
-        if len(self.items) > EXACT or work > EXACT_WORK or greedy.value >= greedy.bound:
-            return greedy
-        return greedy if self.min_density else self._exact(limit, greedy)
-
-    # Greedy ---------------------------------------------------------------------------------------
-
-    def _greedy(self, limit: int) -> Picked | None:
-        chosen = list(self.start)
-        spent = dict.fromkeys(self.limits, 0)
-        for i, o in enumerate(chosen):
-            part = self.items[i].part
-            if o >= 0 and part in spent:
-                spent[part] += self.items[i].options[o].tokens
         for part, (_, most) in self.limits.items():
-            if most is not None and spent[part] > most:
+            if most is not None and self._least_of.get(part, 0) > most:
                 return None
-        state = _State(self, chosen, spent, self.least, self.least_value)
-        for part, (least, _) in self.limits.items():
-            if least > spent[part]:
-                state.fill(limit, part=part, least=least)
-        state.fill(limit)
-        price, prices = state.prices(limit)
-        bound = self._bound(limit)
-        return Picked(chosen, state.tokens, state.value, max(bound, state.value), price, prices)
+        picked = self._limited(left) if self.limits else self._free(left)
+        items = sum(len(offer.keys) for offer in self.offers)
+        work = left * sum(offer.tokens.size for offer in self.offers)
+        small = items <= EXACT and work <= EXACT_WORK and not self.min_density
+        if small and picked.value < picked.bound:
+            picked = self._exact(left, picked)
+        return picked._replace(tokens=picked.tokens + self.fixed)
 
-    def _bound(self, limit: int) -> float:
+    def dual(self, price: float) -> float:
+        """Return a bound on value less the price of tokens, of any choice."""
+        gain = (self.gain - price * self.tokens)[: self.end]
+        base = self.least_value - price * (self.least + self.fixed)
+        return base + float(gain[gain > 0].sum())
+
+    def _free(self, left: int) -> Picked:
+        """Take steps in their order, then those that still fit."""
+        room = left - self.least
+        taken = int(np.searchsorted(self._ends[: self.end], room, side="right"))
+        mask = np.zeros(len(self.slope), dtype=np.bool_)
+        mask[:taken] = True
+        spent = int(self._ends[taken - 1]) if taken else 0
+        self._fill(mask, taken, room - spent)
+        value = float(self._gains[taken - 1]) if taken else 0.0
+        if taken < self.end:
+            part = (room - spent) / max(1, int(self.tokens[taken]))
+            value += min(1.0, part) * float(self.gain[taken])
+        return self._picked(mask, self.least_value + value)
+
+    def _fill(self, mask: NDArray[np.bool_], start: int, room: int) -> None:
+        """Take later steps that fit and whose item is at the step before."""
+        if start >= self.end or room < self._least_behind[start]:
+            return
+        waiting = np.flatnonzero(self.tokens[start : self.end] <= room) + start
+        taken = mask.tolist()
+        for s, tokens, before in zip(
+            waiting.tolist(),
+            self.tokens[waiting].tolist(),
+            self._before[waiting].tolist(),
+            strict=True,
+        ):
+            if tokens <= room and (before < 0 or taken[before]):
+                taken[s] = mask[s] = True
+                room -= tokens
+                if room < self._least_behind[s]:
+                    return
+
+    def _limited(self, left: int) -> Picked:
+        """The same where parts have limits: one step after the other."""
+        part_of = [offer.part for offer in self.offers]
+        spent = dict(self._least_of)
+        room = left - self.least
+        mask = np.zeros(len(self.slope), dtype=np.bool_)
+        steps = list(zip(self.offer.tolist(), self.row.tolist(), self.tokens.tolist(), strict=True))
+        for wanted in (*(part for part, (least, _) in self.limits.items() if least), None):
+            least = self.limits[wanted][0] if wanted is not None else 0
+            behind: set[tuple[int, int]] = set()
+            for s in range(len(steps) if wanted is not None else self.end):
+                offer, row, tokens = steps[s]
+                part = part_of[offer]
+                if mask[s] or (offer, row) in behind or wanted not in (None, part):
+                    continue
+                if wanted is not None and spent.get(part, 0) >= least:
+                    break
+                most = self.limits.get(part, (0, None))[1]
+                if tokens > room or (most is not None and spent.get(part, 0) + tokens > most):
+                    behind.add((offer, row))
+                    continue
+                mask[s] = True
+                room -= tokens
+                spent[part] = spent.get(part, 0) + tokens
+        return self._picked(mask, self._relaxed(left))
+
+    def _relaxed(self, left: int) -> float:
         """Return the value of the linear relaxation: parts are cut off at their maximum."""
-        value, left = self.least_value, float(limit - self.least)
-        room = {
-            part: float(most - self._least_of(part))
+        value, room = self.least_value, float(left - self.least)
+        free = {
+            part: float(most - self._least_of.get(part, 0))
             for part, (_, most) in self.limits.items()
             if most is not None
         }
-        for step in self.steps:
-            if self.min_density and step.slope < self.min_density and not self._has_minima:
+        end = len(self.slope) if any(least for least, _ in self.limits.values()) else self.end
+        for offer, tokens, gain in zip(
+            self.offer[:end].tolist(),
+            self.tokens[:end].tolist(),
+            self.gain[:end].tolist(),
+            strict=True,
+        ):
+            part = self.offers[offer].part
+            share = min(float(tokens), room, free.get(part, room))
+            if tokens and share <= 0:
                 continue
-            part = self.items[step.item].part
-            tokens = min(float(step.tokens), left, room.get(part, left))
-            if tokens <= 0 and step.tokens > 0:
-                if left <= 0:
-                    break
-                continue
-            value += step.value * (tokens / step.tokens if step.tokens > 0 else 1.0)
-            left -= tokens
-            if part in room:
-                room[part] -= tokens
+            value += gain * (share / tokens if tokens else 1.0)
+            room -= share
+            if part in free:
+                free[part] -= share
         return value
 
-    @property
-    def _has_minima(self) -> bool:
-        return any(least for least, _ in self.limits.values())
-
-    def _least_of(self, part: str) -> int:
-        return sum(
-            item.options[o].tokens
-            for item, o in zip(self.items, self.start, strict=True)
-            if o >= 0 and item.part == part
+    def _picked(self, mask: NDArray[np.bool_], bound: float) -> Picked:
+        columns = tuple(first.copy() for first in self._first)
+        taken = np.flatnonzero(mask)
+        for k in range(len(columns)):
+            own = taken[self.offer[taken] == k]
+            columns[k][self.row[own]] = self.form[own]  # in order, so that the last step holds
+        value = self.least_value + float(self.gain[taken].sum())
+        tokens = self.least + int(self.tokens[taken].sum())
+        rest = np.flatnonzero(~mask[: self.end])
+        prices: dict[str, float] = {}
+        for k, offer in enumerate(self.offers):
+            own = rest[self.offer[rest] == k]
+            if len(own):
+                prices[offer.part] = float(self.slope[own[0]])
+        price = max(
+            (slope for part, slope in prices.items() if not self._full(part, columns)), default=0.0
         )
+        return Picked(columns, tokens, value, max(bound, value), price, prices)
+
+    def _full(self, part: str, columns: Sequence[NDArray[np.intp]]) -> bool:
+        """Return whether a part is at its maximum, about."""
+        most = self.limits.get(part, (0, None))[1]
+        return most is not None and self._spent(part, columns) >= 0.95 * most
+
+    def _spent(self, part: str, columns: Sequence[NDArray[np.intp]]) -> int:
+        total = 0
+        for offer, column in zip(self.offers, columns, strict=True):
+            if offer.part == part:
+                rows = np.flatnonzero(column >= 0)
+                total += int(offer.tokens[rows, column[rows]].sum())
+        return total
 
     # Exact ----------------------------------------------------------------------------------------
 
-    def _exact(self, limit: int, greedy: Picked) -> Picked:
-        """Return the best choice by dynamic programming, one part after the other."""
-        parts = list(dict.fromkeys(item.part for item in self.items))
-        total = np.full(limit + 1, -np.inf)
+    def _exact(self, left: int, greedy: Picked) -> Picked:
+        """Return the best choice by dynamic programming, one offer after the other."""
+        total = np.full(left + 1, -math.inf)
         total[0] = 0.0
-        tables: list[tuple[str, list[int], list[NDArray[np.float64]], NDArray[np.intp]]] = []
-        for part in parts:
-            members = [i for i, item in enumerate(self.items) if item.part == part]
-            least, most = self.limits.get(part, (0, None))
-            rows = self._rows(members, limit if most is None else min(limit, most))
+        tables: list[tuple[list[NDArray[np.float64]], NDArray[np.intp]]] = []
+        minima = False
+        for offer in self.offers:
+            least, most = self.limits.get(offer.part, (0, None))
+            rows = _rows(offer, left if most is None else min(left, most))
             last = rows[-1].copy()
-            best_least = (
-                int(np.flatnonzero(np.isfinite(last))[-1]) if np.isfinite(last).any() else 0
-            )
-            last[: min(least, best_least)] = -np.inf
-            if np.isfinite(last).sum() * limit > EXACT_WORK:
+            reached = np.flatnonzero(np.isfinite(last))
+            if not len(reached) or len(reached) * left > EXACT_WORK:
                 return greedy
+            if least:
+                minima = True
+                last[: min(least, int(reached[-1]))] = -math.inf
             total, took = _combined(total, last)
-            tables.append((part, members, rows, took))
-        if not np.isfinite(total).any():
-            return greedy
+            tables.append((rows, took))
         at = int(np.argmax(total))
         value = float(total[at])
-        if value < greedy.value - 1e-9:  # the greedy choice misses a minimum
+        if not value >= greedy.value - 1e-9:
             return greedy
-        chosen = [-1] * len(self.items)
-        left = at
-        for _, members, rows, took in reversed(tables):
-            own = int(took[left])
-            self._traced(members, rows, own, chosen)
-            left -= own
-        return greedy._replace(
-            options=chosen,
-            tokens=at,
-            value=value,
-            bound=value if not self._has_minima else greedy.bound,
-        )
+        columns = [np.full(len(offer.keys), -1, dtype=np.intp) for offer in self.offers]
+        room = at
+        for k in range(len(self.offers) - 1, -1, -1):
+            rows, took = tables[k]
+            own = int(took[room])
+            _trace(self.offers[k], rows, own, columns[k])
+            room -= own
+        bound = greedy.bound if minima else value
+        return greedy._replace(columns=tuple(columns), tokens=at, value=value, bound=bound)
 
-    def _rows(self, members: Sequence[int], limit: int) -> list[NDArray[np.float64]]:
-        """Return, after each item, the best value of exactly so many tokens."""
-        row = np.full(limit + 1, -np.inf)
-        row[0] = 0.0
-        rows = [row]
-        for i in members:
-            item = self.items[i]
-            new = np.full(limit + 1, -np.inf) if item.required else row.copy()
-            for o, (_, tokens, value) in enumerate(item.options):
-                if tokens <= limit:
-                    np.maximum(new[tokens:], row[: limit + 1 - tokens] + value, out=new[tokens:])
-            row = new
-            rows.append(row)
-        return rows
 
-    def _traced(
-        self,
-        members: Sequence[int],
-        rows: Sequence[NDArray[np.float64]],
-        at: int,
-        chosen: list[int],
-    ) -> None:
-        """Set the options by which a part has its value at so many tokens."""
-        for k in range(len(members) - 1, -1, -1):
-            i = members[k]
-            item, target = self.items[i], rows[k + 1][at]
-            if not item.required and rows[k][at] == target:
-                continue
-            for o, (_, tokens, value) in enumerate(item.options):
-                if tokens <= at and rows[k][at - tokens] + value == target:
-                    chosen[i] = o
-                    at -= tokens
-                    break
+def _rows(offer: Offer, limit: int) -> list[NDArray[np.float64]]:
+    """Return, after each item, the best value of exactly so many tokens."""
+    row = np.full(limit + 1, -math.inf)
+    row[0] = 0.0
+    rows = [row]
+    for i in range(len(offer.keys)):
+        new = np.full(limit + 1, -math.inf) if offer.required[i] else row.copy()
+        for tokens, value in zip(offer.tokens[i].tolist(), offer.value[i].tolist(), strict=True):
+            if tokens <= limit:
+                np.maximum(new[tokens:], row[: limit + 1 - tokens] + value, out=new[tokens:])
+        row = new
+        rows.append(row)
+    return rows
 
 
 def _combined(
     total: NDArray[np.float64], part: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return the best sums of two parts, and the tokens that the second has of each."""
-    made = np.full(len(total), -np.inf)
+    made = np.full(len(total), -math.inf)
     took = np.zeros(len(total), dtype=np.intp)
     for tokens in np.flatnonzero(np.isfinite(part)).tolist():
         trial = total[: len(total) - tokens] + part[tokens]
@@ -256,63 +354,18 @@ def _combined(
     return made, took
 
 
-class _State:
-    """A choice that grows step by step."""
-
-    def __init__(
-        self, menu: Menu, chosen: list[int], spent: dict[str, int], tokens: int, value: float
-    ) -> None:
-        self.menu, self.chosen, self.spent = menu, chosen, spent
-        self.tokens, self.value = tokens, value
-        self.blocked: set[int] = set()
-
-    def fill(self, limit: int, *, part: str | None = None, least: int = 0) -> None:
-        """Take steps in their order while they fit; with a part, until it has `least` tokens."""
-        menu = self.menu
-        left = limit - self.tokens
-        behind: set[int] = set()
-        for step in menu.steps:
-            i = step.item
-            own = menu.items[i].part
-            if i in behind or (part is not None and own != part):
-                continue
-            if part is not None and self.spent[part] >= least:
-                return
-            if part is None and step.slope < menu.min_density:
+def _trace(
+    offer: Offer, rows: Sequence[NDArray[np.float64]], at: int, column: NDArray[np.intp]
+) -> None:
+    """Set the forms by which an offer has its value at so many tokens."""
+    for i in range(len(offer.keys) - 1, -1, -1):
+        target = rows[i + 1][at]
+        if not offer.required[i] and rows[i][at] == target:
+            continue
+        for j, (tokens, value) in enumerate(
+            zip(offer.tokens[i].tolist(), offer.value[i].tolist(), strict=True)
+        ):
+            if tokens <= at and rows[i][at - tokens] + value == target:
+                column[i] = j
+                at -= tokens
                 break
-            now = self.chosen[i]
-            option = menu.items[i].options[step.option]
-            before = menu.items[i].options[now] if now >= 0 else None
-            tokens = option.tokens - (before.tokens if before else 0)
-            gain = option.value - (before.value if before else 0.0)
-            if gain <= 0 or now == step.option:
-                continue
-            if tokens > left or self._over(own, tokens):
-                behind.add(i)  # a step further up the hull starts from this one
-                continue
-            self.chosen[i] = step.option
-            self.tokens += tokens
-            self.value += gain
-            left -= tokens
-            if own in self.spent:
-                self.spent[own] += tokens
-
-    def _over(self, part: str, tokens: int) -> bool:
-        _, most = self.menu.limits.get(part, (0, None))
-        return most is not None and self.spent[part] + tokens > most
-
-    def prices(self, limit: int) -> tuple[float, dict[str, float]]:
-        """Return the value per token of the best step that was not taken, overall and by part."""
-        best = 0.0
-        found: dict[str, float] = {}
-        for step in self.menu.steps:
-            now = self.chosen[step.item]
-            item = self.menu.items[step.item]
-            if now >= 0 and item.options[now].value >= item.options[step.option].value:
-                continue
-            if step.slope < self.menu.min_density:
-                continue
-            found.setdefault(item.part, step.slope)
-            if not self._over(item.part, step.tokens):
-                best = max(best, step.slope)
-        return best, found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import Inputs
@@ -20,7 +22,7 @@ PAGES = 12
 
 
 def with_recalled(
-    inputs: Inputs, conversation: Conversation, evidence: Sequence[float]
+    inputs: Inputs, conversation: Conversation, evidence: NDArray[np.float64]
 ) -> tuple[Inputs, dict[str, str]]:
     """Return the inputs with what may be recalled, and the chunks of units by the units' keys."""
     units = conversation.units

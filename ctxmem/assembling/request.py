@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 from ctxmem.errors import InputError
 from ctxmem.schema import SCHEMA_VERSION
 
-from ctxmem.schema import SCHEMA_VERSION
-
 PARTS = ("system", "tools", "rules", "history", "memory", "passages", "code", "question")
 """The parts of a request, in the order of `Request.parts`."""
 

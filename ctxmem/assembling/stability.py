@@ -31,6 +31,9 @@ other tools."""
 NEEDED = 0.5
 """Probability from which a tool must be findable."""
 
+ABSENT = "absent"
+"""Form of a tool that the model cannot find either."""
+
 _last: WeakKeyDictionary[Memory, Request] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -55,7 +58,7 @@ class State:
     ) -> State:
         """Return the state of a request that was laid out."""
         return cls(
-            {tool.name: forms["tools"].get(tool.name, "omitted") for tool in tools.tools},
+            {tool.name: forms["tools"].get(tool.name, ABSENT) for tool in tools.tools},
             {tool.name: tool for tool in tools.tools},
             {
                 unit.mark: forms["history"].get(unit.key, "omitted")
@@ -96,29 +99,27 @@ def fit_stable(fitter: Fitter, before: State | None) -> Fitted:
         fitter.conversation.last_note = None
     if stays is not None and _whole(fitter, stays):
         return stays
-    kept_tools = fitter.fit({"tools": tools}) if tools is not None else None
     free = fitter.fit_or_raise()
-    best = _cheapest(fitter, stays, kept_tools, free)
-    if best is stays:
-        return best
-    return _low(fitter, best, {"tools": tools} if best is kept_tools and tools else {})
-
-
-def _cheapest(
-    fitter: Fitter, stays: Fitted | None, kept_tools: Fitted | None, free: Fitted
-) -> Fitted:
-    """Return the request with the most value after what its lost cache costs."""
-    price = max(LEAST_PRICE, fitter.price(free))
-    row = fitter.inputs.prices
-    lost = price * max(0.0, row.write - row.read)
-    history = (stays or kept_tools or free).laid.parts.get("history", 0)
+    best = _low(fitter, free, {})
+    lost = _lost(fitter, free)
+    behind = (stays or free).laid.parts.get("history", 0)
     ahead = sum(free.laid.parts.get(part, 0) for part in ("system", "tools", "rules"))
-    best, worth = free, fitter.value(free) - TOOL_CHANGE * lost * (ahead + history)
-    if kept_tools is not None and fitter.value(kept_tools) - lost * history >= worth:
-        best, worth = kept_tools, fitter.value(kept_tools) - lost * history
+    worth = fitter.value(best) - TOOL_CHANGE * lost * (ahead + behind)
+    if tools is not None:
+        kept = fitter.fit({"tools": tools})
+        if kept is not None:
+            kept = _low(fitter, kept, {"tools": tools})
+            if fitter.value(kept) - lost * behind >= worth:
+                best, worth = kept, fitter.value(kept) - lost * behind
     if stays is not None and fitter.value(stays) >= worth:
-        best = stays
+        return stays
     return best
+
+
+def _lost(fitter: Fitter, free: Fitted) -> float:
+    """Return what it costs, in value, that a token is not read from the cache."""
+    row = fitter.inputs.prices
+    return max(LEAST_PRICE, fitter.price(free)) * max(0.0, row.write - row.read)
 
 
 def _low(fitter: Fitter, best: Fitted, kept: Mapping[str, Mapping[str, str]]) -> Fitted:
@@ -149,7 +150,7 @@ def _kept_tools(fitter: Fitter, before: State) -> dict[str, str] | None:
             return None
         if form != "full" and tool.name in tools.called:
             return None
-        if form == "omitted" and chance >= NEEDED:
+        if form == ABSENT and chance >= NEEDED:
             return None
     return dict(before.tools)
 
@@ -158,6 +159,6 @@ def _kept_history(fitter: Fitter, before: State) -> dict[str, str]:
     """Return the forms of the units that the request before had; new ones are sent."""
     found: dict[str, str] = {}
     for unit in fitter.conversation.units:
-        form = before.history.get(unit.mark)
-        found[unit.key] = form if form is not None else "new"
+        if (form := before.history.get(unit.mark)) is not None:
+            found[unit.key] = form
     return found

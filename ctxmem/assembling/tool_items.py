@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.assembling import values
-from ctxmem.assembling.options import Item, Option
+from ctxmem.assembling.options import NONE, Offer
 from ctxmem.chat.counting import Meter
 from ctxmem.toolset import Tool, find_tool, rank_tools, shaped
 from ctxmem.toolset.finding import NAME
@@ -57,67 +57,100 @@ class ToolItems:
         self.base = self.finder = 0
         if tools:
             finder = find_tool((), provider)
-            own = self._cost(("find_tool", provider), finder)
-            first = self._cost((tools[0], "full", provider), self.forms[0].full)
-            self.base = self.count([self.forms[0].full, finder]) - first - own
-            self.finder = own
+            self.base, self.finder = self._fixed(finder)
 
-    def items(self, *, deferring: bool) -> list[Item]:
-        """Return an item for each tool; with `deferring`, a tool can be a line of `find_tool`."""
-        made = []
+    def offer(self, *, deferring: bool) -> Offer:
+        """Return the tools with their forms; with `deferring`, as lines of `find_tool`, too.
+
+        A tool that is left out keeps some value there: `find_tool` returns it.
+        """
+        full, short, line = self._columns()
+        value = values.CALL * self.chance
+        only = np.array(
+            [tool.hosted or tool.name in self.called for tool in self.tools], dtype=np.bool_
+        )
+        short = np.where(only | (short >= full), NONE, short)
+        columns, worth, forms = [full, short], [value, values.SHORT * value], ["full", "short"]
+        if deferring:
+            line = np.where(only | (line >= np.minimum(full, short)), NONE, line)
+            columns += [line, np.where(only, NONE, 0)]
+            worth += [values.DEFERRED * value, values.HIDDEN * value]
+            forms += ["deferred", "omitted"]
+        return Offer(
+            "tools",
+            [tool.name for tool in self.tools],
+            tuple(forms),
+            np.stack(columns, axis=1),
+            np.stack(worth, axis=1),
+            np.zeros(len(self.tools), dtype=np.bool_),
+            self.base + (self.finder if deferring else 0),
+        )
+
+    def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the tokens of each form of each tool."""
         memo = self.meter.memo
-        for tool, forms, chance in zip(self.tools, self.forms, self.chance.tolist(), strict=True):
-            value = values.CALL * chance
-            full = Option("full", self._cost((tool, "full", self.provider), forms.full), value)
-            if tool.hosted or tool.name in self.called:
-                made.append(Item("tools", tool.name, (full,)))
-                continue
-            options = [full]
-            short = self._cost((tool, "short", self.provider), forms.short)
-            if short < full.tokens:
-                options.append(Option("short", short, values.SHORT * value))
-            line = memo.get((tool, "line"))
-            if line is None:
-                line = memo[tool, "line"] = self.meter.count(forms.line)
-            if deferring and line < options[-1].tokens:
-                options.append(Option("deferred", line, values.DEFERRED * value))
-            made.append(Item("tools", tool.name, tuple(options)))
-        return made
+        known = []
+        for tool, forms in zip(self.tools, self.forms, strict=True):
+            found = memo.get((tool, self.provider))
+            if found is None:
+                found = (
+                    self._cost(forms.full),
+                    self._cost(forms.short),
+                    self.meter.count(forms.line),
+                )
+                if len(memo) >= _KEPT:
+                    memo.clear()
+                memo[tool, self.provider] = found
+            known.append(found)
+        rows = np.array(known, dtype=np.int64).reshape(-1, 3)
+        return rows[:, 0], rows[:, 1], rows[:, 2]
 
     def sent(self, forms: Mapping[str, str]) -> list[Any]:
         """Return the tools to send, `find_tool` last."""
         made = []
         deferred = []
+        finding = False
         for tool, schemas in zip(self.tools, self.forms, strict=True):
             form = forms.get(tool.name)
             if form == "full":
                 made.append(schemas.full)
             elif form == "short":
                 made.append(schemas.short)
-            elif form == "deferred":
-                deferred.append(tool)
-        return [*made, find_tool(deferred, self.provider)] if deferred else made
+            elif form is not None:
+                finding = True
+                if form == "deferred":
+                    deferred.append(tool)
+        return [*made, find_tool(deferred, self.provider)] if finding else made
 
     def deferred(self, forms: Mapping[str, str]) -> tuple[Tool, ...]:
-        """Return the tools that are sent as lines."""
-        return tuple(tool for tool in self.tools if forms.get(tool.name) == "deferred")
+        """Return the tools that `find_tool` returns: those that are not sent with a schema."""
+        return tuple(tool for tool in self.tools if forms.get(tool.name) in ("deferred", "omitted"))
 
-    def count(self, schemas: Sequence[Any]) -> int:
-        """Return the tokens of tools as they are sent."""
+    def _fixed(self, finder: Any) -> tuple[int, int]:
+        """Return what any tools add, and what `find_tool` adds without a list."""
+        memo, key = self.meter.memo, (self.tools[0], self.provider, self.beside_system)
+        if key not in memo:
+            own, first = self._cost(finder), self._cost(self.forms[0].full)
+            both = [self.forms[0].full, finder]
+            memo[key] = self.meter.tools(both, beside_system=self.beside_system) - first - own, own
+        fixed: tuple[int, int] = memo[key]
+        return fixed
+
+    def count(self, forms: Mapping[str, str], schemas: Sequence[Any]) -> int:
+        """Return the tokens of tools as they are sent in these forms."""
         if not schemas:
             return 0
-        return self.meter.tools(schemas, beside_system=self.beside_system)
-
-    def _cost(self, key: Any, schema: Any) -> int:
-        """Return what a tool adds to a list of tools."""
-        memo = self.meter.memo
+        own = tuple((tool, forms.get(tool.name)) for tool in self.tools)
+        memo, key = self.meter.memo, ("sent", self.provider, self.beside_system, own)
         found = memo.get(key)
         if found is None:
-            found = self.meter.tools([schema, schema]) - self.meter.tools([schema])
-            if len(memo) >= 4 * _KEPT:
-                memo.clear()
+            found = self.meter.tools(schemas, beside_system=self.beside_system)
             memo[key] = found
-        return found
+        return int(found)
+
+    def _cost(self, schema: Any) -> int:
+        """Return what a tool adds to a list of tools."""
+        return self.meter.tools([schema, schema]) - self.meter.tools([schema])
 
 
 def _forms_of(tool: Tool, provider: str) -> _Forms:

@@ -66,7 +66,7 @@ class _Texts:
         # By provider and the rows of the model, then by fingerprint.
         self.messages: dict[Any, dict[bytes, int]] = {}
         self.counts: dict[str, int] = {}
-        self.memos: dict[Any, dict[Any, int]] = {}  # counts that other modules keep
+        self.memos: dict[Any, dict[Any, Any]] = {}  # counts that other modules keep
         self.characters = 0
         self.observations = 0  # of an estimate, when these were counted
 
@@ -120,7 +120,7 @@ class Meter:
         self._memo = known.memos.setdefault(rows, {})
 
     @property
-    def memo(self) -> dict[Any, int]:
+    def memo(self) -> dict[Any, Any]:
         """Counts that a caller keeps for this meter, under keys of its own.
 
         The caller bounds them. An estimate that learns forgets them with the counts of texts.

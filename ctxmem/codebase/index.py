@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from ctxmem.codebase.symbols import Symbol
 from ctxmem.codebase.words import IDENTIFIER, terms
 
-SATURATION = 1.2
+SATURATION = 1.8
 """BM25's k1: a word counts at most 1 + k1 times as much as at its first use."""
 
-LENGTH = 0.6
+LENGTH = 0.7
 """BM25's b: how much a word in a long body counts less."""
 
-WEIGHTS = {"name": 4.0, "signature": 1.5, "doc": 2.0, "above": 1.0, "body": 1.0}
+WEIGHTS = {"name": 6.0, "signature": 2.0, "doc": 2.0, "above": 1.0, "body": 1.0}
 """How many uses in the body one use elsewhere counts for: in the name, the signature, the doc
 string, in the names of the classes, file and folders above."""
 

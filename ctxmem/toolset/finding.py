@@ -28,39 +28,55 @@ _PARAMETERS = {
     },
     "required": ["query"],
 }
-_MOST = 8  # schemas in an answer
+_SHOWN = 5  # schemas in an answer to words
+_MOST = 12  # schemas in an answer to names
+_NAMED = 25  # tools in an answer, those by a line included
 
 
-def find_tool(deferred: Iterable[Any] = (), provider: str = "openai") -> dict[str, Any]:
+def find_tool(
+    deferred: Iterable[Any] = (), provider: str = "openai", *, named: Iterable[Any] = ()
+) -> dict[str, Any]:
     """Return the schema of `find_tool`, whose description lists the deferred tools.
 
-    The lines are sorted, so that the same tools give the same bytes.
+    Those of `named` are listed by their names alone. Lines and names are sorted, so that the same
+    tools give the same bytes.
 
     Raises:
         InputError: the provider's shape is not known.
     """
-    listed = listing(read_tools(deferred))
+    listed = listing(read_tools(deferred), read_tools(named))
     description = f"{_ABOUT}\n{listed}" if listed else _ABOUT
     return shaped({"name": NAME, "description": description, "parameters": _PARAMETERS}, provider)
 
 
-def listing(tools: Sequence[Tool]) -> str:
+def listing(tools: Sequence[Tool], named: Sequence[Tool] = ()) -> str:
     """Return the lines that name tools, one for each, under their servers' prefixes.
 
-    >>> print(listing(read_tools([{"name": "git_log"}, {"name": "git_diff"}, {"name": "now"}])))
+    Tools of `named` come without what they do, several in a line.
+
+    >>> git = [{"name": "git_log"}, {"name": "git_diff", "description": "Compare two commits."}]
+    >>> print(listing(read_tools([*git, {"name": "now"}])))
     now
     git_...
-    diff
+    diff: Compare two commits.
     log
     """
+    both = [*tools, *named]
     groups: dict[str, list[str]] = {}
-    for tool, prefix in zip(tools, prefixes([tool.name for tool in tools]), strict=True):
-        rest = tool.name[len(prefix) :]
-        groups.setdefault(prefix, []).append(f"{rest}: {tool.gist}" if tool.gist else rest)
+    plain: dict[str, list[str]] = {}
+    for i, prefix in enumerate(prefixes([tool.name for tool in both])):
+        rest, gist = both[i].name[len(prefix) :], both[i].gist
+        held = groups.setdefault(prefix, [])
+        if i < len(tools):
+            held.append(f"{rest}: {gist}" if gist else rest)
+        else:
+            plain.setdefault(prefix, []).append(rest)
     lines = []
     for prefix in sorted(groups):
         lines += [f"{prefix}..."] if prefix else []
         lines += sorted(groups[prefix])
+        if prefix in plain:
+            lines.append(", ".join(sorted(plain[prefix])))
     return "\n".join(lines)
 
 
@@ -68,8 +84,12 @@ FIND_TOOL = find_tool()
 """The schema of `find_tool` without a list, in the shape of OpenAI's chat API."""
 
 
-def find_tools(query: str, tools: Iterable[Any], k: int = 5) -> list[Tool]:
+def find_tools(
+    query: str, tools: Iterable[Any], k: int = 5, *, recent: Sequence[str] = ()
+) -> list[Tool]:
     """Return the k tools that a query means, best first; tools named in it come before others.
+
+    `recent` are the names of the tools that were called, the last call last.
 
     Raises:
         InputTypeError: the query is no str, or a tool is nothing that a tool can be.
@@ -78,31 +98,41 @@ def find_tools(query: str, tools: Iterable[Any], k: int = 5) -> list[Tool]:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise InputError(f"k is {k!r}; expected 1 or more")
     read = read_tools(tools)
-    chances = rank_tools(query, read)
+    chances = rank_tools(query, read, recent=recent)
     named = index_of(read).named_in(query)
     order = np.lexsort((np.arange(len(read)), -chances, ~named))
     return [read[i] for i in order[: max(k, int(named.sum()))]]
 
 
 def answer_find(
-    arguments: Mapping[str, Any] | str | None, tools: Iterable[Any], *, provider: str = "openai"
+    arguments: Mapping[str, Any] | str | None,
+    tools: Iterable[Any],
+    *,
+    recent: Sequence[str] = (),
+    provider: str = "openai",
 ) -> str:
     """Return the answer to a call of `find_tool`: the schemas of what it means, as JSON.
 
-    `arguments` are those of the call, as a dict or the JSON that the model wrote. What cannot be
-    read is answered with a sentence that says what to give; nothing is raised for it.
+    The list ends with a text that names the next tools with a line each, for which the model may
+    call again. `arguments` are those of the call, as a dict or the JSON that the model wrote. What
+    cannot be read is answered with a sentence that says what to give; nothing is raised for it.
     """
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = {"query": arguments}
     given = arguments.get("query") if isinstance(arguments, Mapping) else None
     query = " ".join(map(str, given)) if isinstance(given, list) else given
     if not isinstance(query, str) or not query.strip():
         return "give 'query': names of listed tools, or what you want to do"
-    found = find_tools(query, tools)[:_MOST]
+    read = read_tools(tools)
+    found = find_tools(query, read, _NAMED, recent=recent)
     if not found:
         return "there are no other tools"
-    schemas = [shaped(tool.schema, provider) for tool in found]
-    return json.dumps(schemas, ensure_ascii=False, separators=(",", ":"), default=repr)
+    named = int(index_of(read).named_in(query).sum())
+    shown = min(max(named, 1), _MOST) if named else _SHOWN
+    answer: list[Any] = [shaped(tool.schema, provider) for tool in found[:shown]]
+    if more := [tool.line for tool in found[shown:]]:
+        answer.append("If none fits, ask find_tool for one of these by name: " + "; ".join(more))
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"), default=repr)
