@@ -9,6 +9,10 @@ takes for a request, from which follows how many a core carries; a third how its
 What is added is the difference of medians (and of 99th percentiles) of the two in one round; the
 table has the median of the rounds, with the lowest and the highest. Where `wrk` is missing a small
 driver in Python takes its place, which takes its own share of the processor.
+
+All connections ask different questions behind one beginning ("forks"), so that the gateway has a
+new conversation with every request. Where conversations are kept (`manage`), there is also a row in
+which each connection has a conversation of its own that grows by two messages a request ("grows").
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +40,68 @@ from .comparisons import Comparison, add, comparison
 
 CONNECTIONS = 50
 SIZES = {"4 kB": 4_000, "200 kB": 200_000}
+FORKS, GROWS = "forks", "grows"
 REACH = {"observe": (2.0, 15.0), "guard": (2.0, 15.0), "manage": (8.0, 40.0)}
 """Milliseconds that may be added at the median and at the 99th percentile."""
+
+
+@dataclass
+class Load:
+    """Requests of a size; `turns` are those that each growing conversation had."""
+
+    size: int
+    shape: str
+    model: str
+    turns: int = 0
+
+    @property
+    def warm_up(self) -> int:
+        """Seconds before it is measured: conversations that grow are read whole once."""
+        return 8 if self.shape == GROWS else 2
+
 
 _SCRIPT = """
 local filler = string.rep("When does the museum open on a holiday, and how much is it? ", 4000)
 local count, thread_id = 0, 0
+local size, shape, start, connections = SIZE, "SHAPE", START, CONNECTIONS
+local head = '{"model":"MODEL","messages":[{"role":"system","content":"You answer visitors."}'
+local talks, turns = {}, {}
+
+local function said(role, text)
+  return ',{"role":"' .. role .. '","content":"' .. text .. '"}'
+end
+local function grow(talk)
+  turns[talk] = turns[talk] + 1
+  local about = turns[talk] .. " of visit " .. talk
+  return said("assistant", "It opens at nine.") .. said("user", "And on day " .. about .. "?")
+end
+if shape == "grows" then
+  for talk = 0, connections - 1 do
+    local parts = {said("user", "Visit " .. talk .. " begins.")}
+    for at = 1, size, 2000 do
+      local role = (#parts % 2 == 1) and "assistant" or "user"
+      table.insert(parts, said(role, string.sub(filler, at, math.min(size, at + 1999))))
+    end
+    if #parts % 2 == 0 then table.insert(parts, said("user", "Go on.")) end
+    turns[talk] = 0
+    for _ = 1, start do table.insert(parts, grow(talk)) end
+    talks[talk] = table.concat(parts)
+  end
+end
 function setup(thread) thread:set("id", thread_id) thread_id = thread_id + 1 end
 request = function()
   count = count + 1
-  local body = '{"model":"MODEL","messages":[{"role":"system","content":"You answer visitors."},'
-    .. '{"role":"user","content":"' .. string.sub(filler, 1, SIZE) .. '"},'
-    .. '{"role":"user","content":"question ' .. id .. '-' .. count .. '"}]}'
+  local messages
+  if shape == "grows" then
+    local talk = count % connections
+    talks[talk] = talks[talk] .. grow(talk)
+    messages = talks[talk]
+  else
+    messages = said("user", string.sub(filler, 1, size))
+      .. said("user", "question " .. id .. "-" .. count)
+  end
   local headers = {["content-type"] = "application/json", ["authorization"] = "Bearer sk-bench"}
-  return wrk.format("POST", "/v1/chat/completions", headers, body)
+  return wrk.format("POST", "/v1/chat/completions", headers, head .. messages .. "]}")
 end
 done = function(summary, latency, requests)
   local form = 'RESULT {"p50": %f, "p99": %f, "requests": %d, "seconds": %f, "errors": %d}'
@@ -94,24 +147,35 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         with stub(options.delay) as upstream, gateway(upstream, where, options.mode) as (url, _):
-            for name, size in SIZES.items():
-                report["added"][name] = added(upstream, url, where, size, options)
+            for name, load in loads(options).items():
+                report["added"][name] = added(upstream, url, where, load, options)
         with stub(0.0) as upstream, gateway(upstream, where, options.mode) as (url, pid):
-            for name, size in SIZES.items():
-                report["carried"][name] = carried(url, pid, where, size, options)
+            for name, load in loads(options).items():
+                report["carried"][name] = carried(url, pid, where, load, options)
             report["memory"] = memory(url, pid, where, options)
     return report
 
 
+def loads(options: argparse.Namespace) -> dict[str, Load]:
+    """Return what is sent, by the names of the rows."""
+    shapes = (GROWS, FORKS) if options.mode == "manage" else (FORKS,)
+    several = len(shapes) > 1
+    return {
+        f"{name} {shape}" if several else name: Load(size, shape, options.model)
+        for shape in shapes
+        for name, size in SIZES.items()
+    }
+
+
 def added(
-    upstream: str, url: str, where: Path, size: int, options: argparse.Namespace
+    upstream: str, url: str, where: Path, load: Load, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Return what is added to a request of a size, in milliseconds, by rounds."""
-    drive(url, where, size, options.model, 2)
+    drive(url, where, load, load.warm_up)
     p50, p99, direct, through, errors = [], [], [], [], 0
     for _ in range(options.rounds):
-        first = drive(upstream, where, size, options.model, options.seconds)
-        second = drive(url, where, size, options.model, options.seconds)
+        first = drive(upstream, where, load, options.seconds)
+        second = drive(url, where, load, options.seconds)
         p50.append(second["p50"] - first["p50"])
         p99.append(second["p99"] - first["p99"])
         direct.append(first)
@@ -128,14 +192,14 @@ def added(
 
 
 def carried(
-    url: str, pid: int, where: Path, size: int, options: argparse.Namespace
+    url: str, pid: int, where: Path, load: Load, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Return the processor time of a request and what a core carries."""
-    drive(url, where, size, options.model, 1)
+    drive(url, where, load, load.warm_up)
     found = []
     for _ in range(options.rounds):
         before = processor(pid)
-        result = drive(url, where, size, options.model, options.seconds)
+        result = drive(url, where, load, options.seconds)
         found.append(1000 * (processor(pid) - before) / result["requests"])
     return {
         "milliseconds": found,
@@ -145,9 +209,10 @@ def carried(
 
 def memory(url: str, pid: int, where: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Return the resident memory of the gateway after more and more requests, in MB."""
+    load = Load(SIZES["4 kB"], FORKS, options.model)
     sizes, sent = [resident(pid)], 0
     while sent < options.many:
-        result = drive(url, where, SIZES["4 kB"], options.model, options.seconds)
+        result = drive(url, where, load, options.seconds)
         sent += result["requests"]
         sizes.append(resident(pid))
     time.sleep(1)
@@ -155,14 +220,16 @@ def memory(url: str, pid: int, where: Path, options: argparse.Namespace) -> dict
     return {"requests": sent, "megabytes": sizes}
 
 
-def drive(url: str, where: Path, size: int, model: str, seconds: int) -> dict[str, Any]:
+def drive(url: str, where: Path, load: Load, seconds: int) -> dict[str, Any]:
     """Send requests for some seconds; the latencies are in milliseconds."""
     if shutil.which("wrk") is None:
         from .gateway_driver import drive as in_python
 
-        return in_python(url, size, model, seconds, CONNECTIONS)
-    script = where / f"{size}.lua"
-    script.write_text(_SCRIPT.replace("SIZE", str(size)).replace("MODEL", model))
+        return in_python(url, load.size, load.model, seconds, CONNECTIONS)
+    script = where / "load.lua"
+    text = _SCRIPT.replace("SIZE", str(load.size)).replace("MODEL", load.model)
+    text = text.replace("SHAPE", load.shape).replace("START", str(load.turns))
+    script.write_text(text.replace("CONNECTIONS", str(CONNECTIONS)))
     made = subprocess.run(
         ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s", "-s", script, url],
         capture_output=True,
@@ -173,8 +240,9 @@ def drive(url: str, where: Path, size: int, model: str, seconds: int) -> dict[st
     if found is None:
         raise RuntimeError(f"wrk printed no result: {made.stdout[-300:]}")
     result: dict[str, Any] = json.loads(found[1])
-    if not result["requests"] or result["errors"]:
+    if result["errors"] or not (result["requests"] or seconds == load.warm_up):
         raise RuntimeError(f"requests failed: {result}")
+    load.turns += result["requests"] // CONNECTIONS + 1
     return result
 
 
@@ -251,11 +319,11 @@ def show(report: dict[str, Any]) -> None:
     print(f"added to an upstream of {1000 * report['delay']:.0f} ms, in ms (reach: {most50:g} / "
           f"{most99:g}); median (lowest to highest) of {report['rounds']}")  # fmt: skip
     for name, row in report["added"].items():
-        print(f"  {name:>7}  p50 {_spread(row['p50'])}   p99 {_spread(row['p99'])}   "
+        print(f"  {name:>12}  p50 {_spread(row['p50'])}   p99 {_spread(row['p99'])}   "
               f"n {row['requests']}, {row['rate']:.0f} requests a second")  # fmt: skip
     print("\nprocessor time of a request, and what a core carries")
     for name, row in report["carried"].items():
-        print(f"  {name:>7}  {_spread(row['milliseconds'])} ms   "
+        print(f"  {name:>12}  {_spread(row['milliseconds'])} ms   "
               f"{row['requests_a_core']:.0f} requests a second a core")  # fmt: skip
     sizes = report["memory"]["megabytes"]
     print(f"\nresident memory in MB over {report['memory']['requests']} requests: "

@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.data is None:
         print("ctxmem bench structure: needs --data FILE, questions to texts", file=sys.stderr)
         return 2
-    scorer = _load(options.scorer or options.data.resolve().parent / "score.py")
+    scorer = load_scorer(options.scorer or options.data.resolve().parent / "score.py")
     data, sources = scorer.load(str(options.data))
     by_kind: dict[str, list[Any]] = {}
     for question in data["questions"]:
@@ -182,7 +182,8 @@ class _Scored(NamedTuple):
         return right / len(questions)
 
 
-def _load(path: Path) -> Any:
+def load_scorer(path: Path) -> Any:
+    """Return the module of a scorer, which is a Python file beside its data."""
     spec = importlib.util.spec_from_file_location("structure_scorer", path)
     if spec is None or spec.loader is None:
         raise ctxmem.InputError(f"{path} is no Python file; expected the scorer")

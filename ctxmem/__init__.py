@@ -19,6 +19,7 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ctxmem.assembling import PartDecision, Request, assemble
     from ctxmem.auditing import Audit, AuditFinding, audit
     from ctxmem.blaming import Blame, blame
     from ctxmem.chat import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         repair,
         trim_messages,
     )
+    from ctxmem.codebase import Codebase, code
     from ctxmem.dedup import (
         DedupIndex,
         Difference,
@@ -98,6 +100,7 @@ __all__ = [
     "BudgetError",
     "Chunk",
     "ChunkId",
+    "Codebase",
     "Compressor",
     "ConflictError",
     "Counter",
@@ -128,12 +131,14 @@ __all__ = [
     "PageId",
     "PageState",
     "PageStore",
+    "PartDecision",
     "Piece",
     "Policy",
     "Prices",
     "Reason",
     "Receipt",
     "Record",
+    "Request",
     "Scorer",
     "Section",
     "SessionDeletedError",
@@ -143,9 +148,11 @@ __all__ = [
     "Window",
     "__version__",
     "apack",
+    "assemble",
     "audit",
     "blame",
     "check",
+    "code",
     "count_messages",
     "count_tokens",
     "counter",
@@ -161,8 +168,10 @@ __all__ = [
 ]
 
 _NAMES_OF = {
+    "assembling": "PartDecision Request assemble",
     "auditing": "Audit AuditFinding audit",
     "blaming": "Blame blame",
+    "codebase": "Codebase code",
     "dedup": "DedupIndex Difference Group Match differences find_near_duplicates minhash",
     "errors": (
         "BudgetError ConflictError CtxmemError CtxmemWarning InputError InputTypeError "

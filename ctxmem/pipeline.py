@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -167,75 +167,176 @@ def pack(
         dedup, dedup_threshold, previous_window, resident
     )
     allowed = intake.read_budget(budget)
-    layout = render.check_layout(Layout(separator, header, order))
-    dedup = check_dedup(dedup, dedup_threshold)
-    counting = tokens.resolve(counter)
-    question = read_question(query, variants, query_embedding, embed)
-    asked = read_scorer(scorer, calls, question)
-    compressing, compressors = read_compressors(compress)
-    listed = intake.listed(chunks)
-    given, conversation = as_chunks(listed)
-    table = intake.read(given, ranked=ranked, alternatives=compressing, conversation=conversation)
-    parts = intake.read_sections(sections, table.chunks, allowed.limit)
-    layout = replace(layout, sections=parts)
-    find_repeats(table, enabled=dedup is not False)
-    add_rank_fusion(table)
-    group(table, dedup, query)
-    group_similar(table, similar, query)
-    shortlist(table, question, allowed.limit)
-    whole = not compressing or table.conversation
-    folds = dedup is not False
-    folded = difference
-    if not isinstance(dedup, bool):
-        folded = partial(folded_although, threshold=dedup)
-    longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * allowed.limit))
-    if compressors or len(table.texts) > len(table):
-        longest = MOST_BYTES  # a shorter version is better than a part of a sentence
-    fill_up = asked is None and compress != BLOCKS and previous_window is None and not whole
-    sizes = _UnitSizes(longest, fill_up=fill_up)
-    while True:
-        if whole:
-            cut_segments(table, enabled=folds)
-            tokens.price_segments(table, counting, separator)
-        else:
-            sizes.room = _cut_to_room(
-                table,
-                layout,
-                counting,
-                allowed.limit,
-                sizes.room,
-                folds,
-                compress == BLOCKS,
-                bool(compressors),
-            )
-        features = estimate(table, question)
-        if asked is not None and features is not None:
-            verify(table, question, features, asked, allowed.limit, calls)
-        add_alternatives(table, compressors, query=query, limit=allowed.limit)
-        compressors = ()  # once: their texts are rows of the table now
-        tokens.price(table, counting, separator, render.headers(table, layout))
-        represent_by_what_fits(table, allowed.limit)
-        costs = render.run_costs(
-            table, layout, counting, whole=whole, headers=_section_headers(parts, layout, counting)
+    problem = PackProblem(
+        chunks,
+        allowed.limit,
+        query=query,
+        variants=variants,
+        query_embedding=query_embedding,
+        embed=embed,
+        scorer=scorer,
+        calls=calls,
+        counter=counter,
+        dedup=dedup,
+        dedup_threshold=dedup_threshold,
+        similar=similar,
+        compress=compress,
+        order=order,
+        separator=separator,
+        header=header,
+        sections=sections,
+        previous_window=previous_window,
+        ranked=ranked,
+    )
+    return problem.window(allowed)
+
+
+class PackProblem:
+    """What `pack` selects from: chunks read, grouped, cut into units, priced and valued.
+
+    It can be solved for several budgets of at most `limit` tokens; arguments are those of `pack`.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterable[Any],
+        limit: int,
+        *,
+        query: str | None = None,
+        variants: Sequence[str] = (),
+        query_embedding: Any = None,
+        embed: Embed | None = None,
+        scorer: Scorer | None = None,
+        calls: int | None = None,
+        counter: Any = "o200k_base",
+        dedup: Dedup = "careful",
+        dedup_threshold: float | None = None,
+        similar: float | None = None,
+        compress: bool | Literal["blocks"] | Compressor | Sequence[Compressor] = True,
+        order: Order = "auto",
+        separator: str = "\n\n",
+        header: Header | None = "auto",
+        sections: Iterable[Section] | None = None,
+        previous_window: Window | None = None,
+        ranked: bool = False,
+    ) -> None:
+        layout = render.check_layout(Layout(separator, header, order))
+        folding = check_dedup(dedup, dedup_threshold)
+        self.limit, self.query, self.calls = limit, query, calls
+        self.counter: Counter = tokens.resolve(counter)
+        self.question = read_question(query, variants, query_embedding, embed)
+        self.scorer = read_scorer(scorer, calls, self.question)
+        compressing, self.compressors = read_compressors(compress)
+        self.listed = intake.listed(chunks)
+        given, self.conversation = as_chunks(self.listed)
+        self.table = table = intake.read(
+            given, ranked=ranked, alternatives=compressing, conversation=self.conversation
         )
-        selecting = WindowSelection(
+        self.sections = intake.read_sections(sections, table.chunks, limit)
+        self.layout = replace(layout, sections=self.sections)
+        find_repeats(table, enabled=folding is not False)
+        add_rank_fusion(table)
+        group(table, folding, query)
+        group_similar(table, similar, query)
+        shortlist(table, self.question, limit)
+        self.whole = not compressing or table.conversation
+        self.dedup = folding
+        self.folds = folding is not False
+        self.folded: Callable[[str, str], str] = difference
+        if not isinstance(folding, bool):
+            self.folded = partial(folded_although, threshold=folding)
+        self.blocks = compress == BLOCKS
+        self.longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * limit))
+        if self.compressors or len(table.texts) > len(table):
+            self.longest = MOST_BYTES  # a shorter version is better than a part of a sentence
+        self.previous = previous_window
+        self._room = 0  # maximum size in bytes of the units that the table is cut into
+        self.cuts = 0
+        """How often the texts were cut; a selection problem holds until they are cut again."""
+        self.fill_up = (
+            self.scorer is None and not self.blocks and previous_window is None and not self.whole
+        )
+
+    def window(
+        self,
+        budget: Budget,
+        *,
+        first: WindowSelection | None = None,
+        without: Collection[int] = (),
+    ) -> Window:
+        """Return the window for a budget, without some chunks.
+
+        `first` is what `selecting` returned, without these chunks; it is used if its units fit into
+        this budget, too.
+        """
+        sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
+        if first is not None and first.longest > budget.limit:
+            first = None
+        if first is not None:
+            sizes.room = self._room
+        while True:
+            selecting = first or self.selecting(budget, sizes).without(without)
+            first = None
+            window, selection = _fit(
+                self.table, budget, self.layout, self.counter, selecting, self.folded
+            )
+            if self.conversation:
+                kept = kept_messages(self.listed, window.decisions)
+                window = replace(window, messages=kept)
+            if self.whole or budget.min_density > 0:
+                return window
+            if not sizes.finer(window, self.table, selection):
+                return sizes.window
+
+    def selecting(self, budget: Budget, sizes: _UnitSizes | None = None) -> WindowSelection:
+        """Return the selection problem, cut into units that fit into a budget."""
+        sizes = sizes or _UnitSizes(self.longest, fill_up=self.fill_up)
+        self._cut(budget.limit, sizes)
+        table, layout, counter = self.table, self.layout, self.counter
+        features = estimate(table, self.question)
+        if self.scorer is not None and features is not None:
+            verify(table, self.question, features, self.scorer, budget.limit, self.calls)
+        add_alternatives(table, self.compressors, query=self.query, limit=budget.limit)
+        self.compressors = ()  # once: their texts are rows of the table now
+        tokens.price(table, counter, layout.separator, render.headers(table, layout))
+        represent_by_what_fits(table, budget.limit)
+        costs = render.run_costs(
+            table,
+            layout,
+            counter,
+            whole=self.whole,
+            headers=_section_headers(self.sections, layout, counter),
+        )
+        return WindowSelection(
             table,
             costs,
-            whole=whole,
-            sections=parts,
-            dedup=dedup,
-            min_density=allowed.min_density,
-            query=query,
+            whole=self.whole,
+            sections=self.sections,
+            dedup=self.dedup,
+            min_density=budget.min_density,
+            query=self.query,
             held=sizes.held,
-            prefix=_prefix(table, layout, counting, previous_window),
+            prefix=_prefix(table, layout, counter, self.previous),
         )
-        window, selection = _fit(table, allowed, layout, counting, selecting, folded)
-        if conversation:
-            window = replace(window, messages=kept_messages(listed, window.decisions))
-        if whole or allowed.min_density > 0:
-            return window
-        if not sizes.finer(window, table, selection):
-            return sizes.window
+
+    def _cut(self, limit: int, sizes: _UnitSizes) -> None:
+        """Cut the texts of the table into units and count them."""
+        self.cuts += 1
+        if self.whole:
+            cut_segments(self.table, enabled=self.folds)
+            tokens.price_segments(self.table, self.counter, self.layout.separator)
+            return
+        sizes.room = _cut_to_room(
+            self.table,
+            self.layout,
+            self.counter,
+            limit,
+            sizes.room,
+            self.folds,
+            self.blocks,
+            bool(self.compressors),
+        )
+        self._room = sizes.room
 
 
 class _UnitSizes:

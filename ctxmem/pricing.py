@@ -11,7 +11,7 @@ better brings a row: `replace(PRICES["anthropic"], minimum=4096)`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -245,6 +245,50 @@ class Block(NamedTuple):
     tokens: int
 
 
+class Prefixes:
+    """A request's blocks as a cache looks for them: the key and the tokens of every prefix.
+
+    A request that goes on with another begins with its prefixes: only new blocks are looked at.
+
+    Attributes:
+        keys: of the prefixes, the empty one first.
+        ends: the tokens of each.
+    """
+
+    __slots__ = ("ends", "keys")
+
+    def __init__(self, keys: list[int], ends: list[int]) -> None:
+        self.keys, self.ends = keys, ends
+
+    def __len__(self) -> int:
+        """The number of blocks."""
+        return len(self.keys) - 1
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of all blocks."""
+        return self.ends[-1]
+
+    def then(self, blocks: Iterable[Block], count: int | None = None) -> Prefixes:
+        """Return the prefixes of the first `count` blocks, all if it is left out, and of others.
+
+        >>> two = prefixes_of([Block(1, 10), Block(2, 20)])
+        >>> two.then([Block(3, 5)]).ends, two.then([], 1).keys == prefixes_of([Block(1, 10)]).keys
+        ([0, 10, 30, 35], True)
+        """
+        end = None if count is None else count + 1
+        keys, ends = self.keys[:end], self.ends[:end]
+        for block in blocks:
+            keys.append(hash((keys[-1], block[0])))
+            ends.append(ends[-1] + block[1])
+        return Prefixes(keys, ends)
+
+
+def prefixes_of(blocks: Sequence[Block] | Prefixes) -> Prefixes:
+    """Return the prefixes of blocks."""
+    return blocks if isinstance(blocks, Prefixes) else Prefixes([0], [0]).then(blocks)
+
+
 class Charge(NamedTuple):
     """What one request cost, by kind of token."""
 
@@ -272,7 +316,7 @@ class Bill:
 
     def call(
         self,
-        blocks: Sequence[Block],
+        blocks: Sequence[Block] | Prefixes,
         *,
         breakpoints: Sequence[int] = (),
         volatile: int = 0,
@@ -301,7 +345,7 @@ class Bill:
 
     def quote(
         self,
-        blocks: Sequence[Block],
+        blocks: Sequence[Block] | Prefixes,
         *,
         breakpoints: Sequence[int] = (),
         volatile: int = 0,
@@ -310,17 +354,22 @@ class Bill:
         """Return what `call` would charge, and charge nothing."""
         return self._charge(blocks, breakpoints, volatile, now)[0]
 
-    def held(self, blocks: Sequence[Block], *, now: float = 0.0) -> list[int]:
+    def held(self, blocks: Sequence[Block] | Prefixes, *, now: float = 0.0) -> list[int]:
         """Return how many of the first blocks make prefixes that the cache holds, rising."""
-        keys, _ = _prefixes(blocks)
+        keys = prefixes_of(blocks).keys
         return [count for count in range(1, len(keys)) if self._holds(keys[count], now)]
 
     def _charge(
-        self, blocks: Sequence[Block], breakpoints: Sequence[int], volatile: int, now: float
+        self,
+        blocks: Sequence[Block] | Prefixes,
+        breakpoints: Sequence[int],
+        volatile: int,
+        now: float,
     ) -> tuple[Charge, list[int], list[int], list[int], int]:
         """Return a charge, the prefixes' keys and ends, the marks, and the blocks that are read."""
         prices = self.prices
-        keys, ends = _prefixes(blocks)
+        prefixes = prefixes_of(blocks)
+        keys, ends = prefixes.keys, prefixes.ends
         total = ends[-1]
         marks = sorted({mark for mark in breakpoints if 0 < mark <= len(blocks)})
         found = self._longest(keys, marks, now)
@@ -364,12 +413,3 @@ class Bill:
     def dollars(self) -> float:
         """The cost in dollars, by the row's price of a million tokens."""
         return self.cost * self.prices.dollars / 1e6
-
-
-def _prefixes(blocks: Sequence[Block]) -> tuple[list[int], list[int]]:
-    """Return the hash and the tokens of every prefix, the empty one first."""
-    keys, ends = [0], [0]
-    for block in blocks:
-        keys.append(hash((keys[-1], block.key)))
-        ends.append(ends[-1] + block.tokens)
-    return keys, ends

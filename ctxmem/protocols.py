@@ -291,7 +291,8 @@ class ManagedStore(Protocol):
     """List the sessions of a store with their sizes, and delete them for good.
 
     What was deleted is in no file of the store when a call returns, or `Deleted.held` says what
-    keeps it there, and a `CtxmemWarning` is issued.
+    keeps it there. A store that has files of its own issues a `CtxmemWarning` then; of a server it
+    is always so.
     """
 
     def tenants(self, *, damaged: OnDamage | None = None) -> list[str]:

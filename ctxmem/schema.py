@@ -105,6 +105,8 @@ class Chunk:
         requires: ids of chunks without which it must not be in the window.
         alternatives: shorter texts that may replace it, str or `Alternative`.
         metadata: the caller's data, which ctxmem does not change.
+        density: its value per token, 0 to 1, where the caller knows it better than `pack` can
+            estimate it: the probability that the passage is evidence.
 
     numpy scalars are stored as plain numbers, ids and other names as plain strings, alternatives as
     `Alternative`.
@@ -127,6 +129,7 @@ class Chunk:
     requires: Sequence[str] = ()
     alternatives: Sequence[str | Alternative] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    density: float | None = None
 
     def __post_init__(self) -> None:
         score, rank, span = self.score, self.rank, self.span
@@ -144,6 +147,7 @@ class Chunk:
             and (self.pinned is False or self.pinned is True)
             and self.requires is _NONE
             and self.alternatives is _NONE
+            and self.density is None
         ):
             self._check()
 
@@ -165,6 +169,8 @@ class Chunk:
             _set(self, "span", check_span(self.span, owner))
         if self.pinned is not False:
             _set(self, "pinned", check_flag(self.pinned, owner, "pinned"))
+        if self.density is not None:
+            _set(self, "density", check_fraction(self.density, f"{owner}: density"))
         if self.requires is not _NONE:
             ids = check_several(self.requires, owner, "requires", "a list of ids")
             _set(self, "requires", tuple(check_name(id, owner, "an id in requires") for id in ids))

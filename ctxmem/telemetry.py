@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry for `pack` and `Memory`, where the application records any.
+"""Spans of OpenTelemetry for `pack`, `assemble` and `Memory`, where the application records any.
 
 Nothing is imported for them: a span is made only if the application has imported OpenTelemetry and
 set a tracer provider, or if `enable` or `CTXMEM_TELEMETRY=on` asks for them. Names follow the
@@ -11,6 +11,7 @@ A fault here never fails the call that is recorded.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import re
@@ -34,6 +35,7 @@ Describe: TypeAlias = Callable[[Arguments, Named, Any, Any], Attributes]
 
 SPANS: Final = {
     "ctxmem.pack": "`pack`, `apack`, and what calls them",
+    "ctxmem.assemble": "`assemble`",
     "ctxmem.window": "`Memory.window`",
     "create_memory": "`Memory.append`",
     "search_memory": "`Memory.recall`",
@@ -41,14 +43,14 @@ SPANS: Final = {
 """Names of spans, and what they are of; those of memory operations are the conventions'."""
 
 ATTRIBUTES: Final = {
-    "gen_ai.operation.name": "`pack`, `window`, `create_memory` or `search_memory`",
+    "gen_ai.operation.name": "`pack`, `assemble`, `window`, `create_memory` or `search_memory`",
     "gen_ai.conversation.id": "digest of tenant and session; see `conversation_id`",
     "gen_ai.memory.record.count": "pages that were written or found",
     "error.type": "type of the error that the call raised",
-    "ctxmem.budget_tokens": "tokens that the window may have",
-    "ctxmem.tokens": "tokens of the window",
+    "ctxmem.budget_tokens": "tokens that the window or request may have",
+    "ctxmem.tokens": "tokens of the window or request",
     "ctxmem.exact": "whether tokens were counted exactly, not estimated",
-    "ctxmem.candidates": "inputs of `pack`",
+    "ctxmem.candidates": "inputs of `pack` or `assemble`",
     "ctxmem.kept": "inputs that are in the window; messages, for a memory",
     "ctxmem.dropped": "inputs or messages that are not in the window",
     "ctxmem.dropped.duplicate": "dropped because another input says the same",
@@ -60,6 +62,18 @@ ATTRIBUTES: Final = {
     "ctxmem.tokens.volatile": "tokens behind the stable part, without what was recalled",
     "ctxmem.tokens.recalled": "tokens that were brought back for a query",
     "ctxmem.tokens.appended": "tokens of what was appended",
+    "ctxmem.tokens.system": "tokens of the system prompt of a request",
+    "ctxmem.tokens.tools": "tokens of its tool definitions",
+    "ctxmem.tokens.rules": "tokens of its rules",
+    "ctxmem.tokens.history": "tokens of its history",
+    "ctxmem.tokens.memory": "tokens of what a memory gave for its question",
+    "ctxmem.tokens.passages": "tokens of its passages",
+    "ctxmem.tokens.code": "tokens of its code",
+    "ctxmem.tokens.question": "tokens of its question",
+    "ctxmem.tools.full": "tools of a request that are sent in full",
+    "ctxmem.tools.short": "tools that are sent with shortened descriptions",
+    "ctxmem.tools.deferred": "tools of which only a line is sent",
+    "ctxmem.tools.changed": "whether its tools differ from those of the previous request",
     "ctxmem.pieces": "pieces of the packed window",
     "ctxmem.status": "`optimal` or `feasible`",
     "ctxmem.gap": "how far the value may be below the best, as a share",
@@ -75,13 +89,13 @@ ATTRIBUTES: Final = {
     "ctxmem.bill": "price of the window, in uncached input tokens",
     "ctxmem.bill.untrimmed": "price of the whole history in its place",
 }
-"""Attributes of the spans of `pack` and `Memory`, and what they mean."""
+"""Attributes of the spans of `pack`, `assemble` and `Memory`, and what they mean."""
 
 TEXT_ATTRIBUTES: Final = {
-    "gen_ai.retrieval.query.text": "the query of `pack`",
+    "gen_ai.retrieval.query.text": "the query of `pack`, the question of `assemble`",
     "gen_ai.memory.query.text": "the query of `window` or `recall`",
     "gen_ai.memory.records": "what was appended or found, as JSON",
-    "ctxmem.text": "the window; the messages of a memory as JSON",
+    "ctxmem.text": "the window; the messages of a memory or request as JSON",
 }
 """Attributes that are there only if texts are asked for."""
 
@@ -381,4 +395,32 @@ def describe_pack(args: Arguments, kwargs: Named, window: Window, _noted: Any) -
         found["ctxmem.text"] = window.text
         if isinstance(kwargs.get("query"), str):
             found["gen_ai.retrieval.query.text"] = kwargs["query"]
+    return found
+
+
+def describe_assemble(args: Arguments, kwargs: Named, request: Any, _noted: Any) -> Attributes:
+    """Return the attributes of a call of `assemble`."""
+    decisions = request.decisions
+    kept = sum(decision.form not in ("omitted", "duplicate") for decision in decisions)
+    forms = Counter(decision.form for decision in decisions if decision.part == "tools")
+    found: dict[str, Any] = {
+        "ctxmem.budget_tokens": request.budget,
+        "ctxmem.tokens": request.tokens,
+        "ctxmem.exact": request.exact,
+        "ctxmem.candidates": len(decisions),
+        "ctxmem.kept": kept,
+        "ctxmem.dropped": len(decisions) - kept,
+        **{f"ctxmem.tokens.{part}": tokens for part, tokens in request.parts.items()},
+        **{f"ctxmem.tools.{form}": forms[form] for form in ("full", "short", "deferred")},
+        "ctxmem.status": request.status,
+        "ctxmem.gap": float(request.gap),
+    }
+    previous = kwargs.get("previous")
+    if previous is not None:
+        found["ctxmem.tools.changed"] = previous.tools != request.tools
+    if captures_text():
+        found["ctxmem.text"] = json.dumps(request.messages, ensure_ascii=False, default=str)
+        question = argument(args, kwargs, 0, "question")
+        if isinstance(question, str):
+            found["gen_ai.retrieval.query.text"] = question
     return found

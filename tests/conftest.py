@@ -7,9 +7,15 @@ import functools
 import json
 import logging
 import math
+import os
 
 import pytest
 from hypothesis import settings
+
+# Frameworks that would ask the network when they are imported or run.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
+os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 
 # The slow lane's: `pytest -m "slow or hypothesis" --hypothesis-profile=many`.
 settings.register_profile("many", max_examples=500, deadline=None)

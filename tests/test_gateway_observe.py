@@ -13,7 +13,7 @@ import ctxmem
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.observe import audits, observing
 from ctxmem.gateway.observe.observing import Observe
-from ctxmem.gateway.observe.weighing import unmarked
+from ctxmem.gateway.observe.readings import unmarked
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, wire_of
 from ctxmem.tokens import Estimate

@@ -11,7 +11,9 @@ import signal
 import ssl
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -34,6 +36,7 @@ from gateways import (
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from ctxmem.errors import StoreError
 from ctxmem.gateway import app
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.relay import Answer, Place, Upstreams, to_client, to_upstream
@@ -86,6 +89,41 @@ def test_a_changed_request_is_sent_with_its_own_length(upstream: Upstream) -> No
     )
     assert upstream.requests[0].header("content-encoding") == []
     assert ("x-ctxmem", "changed") in headers_of(came)
+
+
+class Storing:
+    """A stage whose requests are on the disk when the test says so."""
+
+    def __init__(self) -> None:
+        self.stored: Future[None] = Future()
+        self.stored.set_running_or_notify_cancel()
+
+    def prepare(self, exchange: Exchange) -> bytes | None:
+        exchange.notes["stored"] = self.stored
+        return None
+
+    def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("error", [None, StoreError("disk full")])
+def test_a_reply_waits_until_its_request_is_on_the_disk(
+    upstream: Upstream, error: Exception | None
+) -> None:
+    stage, came = Storing(), list[bytes]()
+    with running(upstream.url, stage=stage, mode="guard") as gateway:
+        asking = Thread(target=lambda: came.append(raw(gateway.port, request(body=CHAT))))
+        asking.start()
+        until(lambda: len(upstream.requests) == 1)  # it is sent on without waiting
+        asking.join(0.2)
+        assert not came
+        if error is None:
+            stage.stored.set_result(None)
+        else:
+            stage.stored.set_exception(error)
+        asking.join(WAIT)
+        assert (status_of(came[0]), body_of(came[0])) == (200, b'{"ok":true}')
+        assert gateway.facts()[0].get("fault") == (None if error is None else "store")
 
 
 def test_a_changed_request_that_is_refused_is_sent_as_it_was(upstream: Upstream) -> None:

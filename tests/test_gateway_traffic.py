@@ -12,7 +12,7 @@ from gateway_pages import HOSTILE, Clock, app_of, asked, facts
 from ctxmem import PRICES, audit
 from ctxmem.chat.counting import Meter
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.manage.conversations import Reader
+from ctxmem.gateway.manage.knowing import Reader
 from ctxmem.gateway.observe import audits
 from ctxmem.gateway.observe.audits import ExchangeLog, LastAudit
 from ctxmem.gateway.observe.contents import Contents

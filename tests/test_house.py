@@ -46,12 +46,21 @@ ROOMS = [
         "render",
         "explain",
     ),
-    *("policies", "stores", "traces"),
+    *("policies", "stores", "traces", "codebase"),
 ]
 # chat imports intake and tokens, because its functions take a counter by name; pipeline imports
 # chat, because a chat is packed by its units.
 # toolset reads frameworks' tools through chat.
-COMPOSERS = ["chat", "toolset", "pipeline", "memory", "auditing", "blaming"]
+COMPOSERS = [
+    "chat",
+    "toolset",
+    "pipeline",
+    "codebase",
+    "memory",
+    "assembling",
+    "auditing",
+    "blaming",
+]
 EDGE = ["adapters", "cli", "gateway", "messages", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {

@@ -43,6 +43,7 @@ def test_the_wheel_holds_the_package_and_nothing_generated(archives):
         "ctxmem/adapters/langchain/agents.py",
         "ctxmem/chat/trimming.py",
         "ctxmem/bench/pack.py",
+        "ctxmem/weights/request-1.json",
         "ctxmem/weights/value-1.json",
     )
     for needed in ("ctxmem/py.typed", "ctxmem/_native.pyi", *code):

@@ -16,15 +16,15 @@ import pytest
 
 import ctxmem
 from ctxmem.stores import MemoryStore, SqliteStore, open_store
+from tests import servers
 
 NAMES = ["plain", "", "a\x00b", "lone \ud800 surrogate", "tenant'; DROP TABLE page;--", "名前"]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=servers.STORES)
 def store(request, tmp_path):
-    made = open_store(":memory:" if request.param == "memory" else tmp_path / "pages.db")
-    yield made
-    made.close()
+    with servers.opened(request, tmp_path) as made:
+        yield made
 
 
 def payloads(store, tenant="t", session="s", **options):

@@ -73,6 +73,19 @@ def test_pack_says_what_was_kept_and_why_the_rest_was_not(spans):
     assert StatusCode.UNSET == span.status.status_code
 
 
+def test_a_request_says_its_parts_and_the_forms_of_its_tools(spans):
+    first = assembled("blue", 900)
+    assembled("blue", 900, previous=first)
+    begun, again = (span.attributes for span in spans() if span.name == "ctxmem.assemble")
+    parts = {name: begun[f"ctxmem.tokens.{name}"] for name in first.parts}
+    assert first.parts == parts and sum(parts.values()) == begun["ctxmem.tokens"] == first.tokens
+    assert 900 == begun["ctxmem.budget_tokens"]
+    assert [1, 0, 0] == [begun[f"ctxmem.tools.{f}"] for f in ("full", "short", "deferred")]
+    assert len(first.decisions) == begun["ctxmem.candidates"] == begun["ctxmem.kept"]
+    assert "ctxmem.tools.changed" not in begun
+    assert again["ctxmem.tools.changed"] is False
+
+
 def test_every_reason_of_a_decision_has_an_attribute():
     dropping = set(ctxmem.schema.Reason) - {"pinned", "selected", "required"}
     assert dropping == set(telemetry._DROPPED)
@@ -199,6 +212,22 @@ def leaky(*_):
     raise LeakyError(f"could not count {MARK}")
 
 
+def assembled(mark, budget, **more):
+    """Assemble a request of all parts, with a mark in each."""
+    function = {"name": "mark", "description": mark, "parameters": {"title": mark}}
+    return ctxmem.assemble(
+        f"what is {mark}?",
+        budget,
+        system=mark,
+        rules=[f"never say {mark}"],
+        tools=[{"type": "function", "function": function}],
+        history=[{"role": "user", "content": mark}, {"role": "assistant", "content": mark}],
+        passages=[ctxmem.Chunk(f"{mark} is here.", id=mark, source=mark)],
+        code=[ctxmem.Chunk(f"def f():\n    return {mark!r}", id=f"{mark}.py:1-2")],
+        **more,
+    )
+
+
 def hostile_calls():
     """Make calls with the mark in everything that a user chooses; some of them fail."""
     chunks = [
@@ -224,7 +253,10 @@ def hostile_calls():
         memory.window()
     memory.window(MARK)
     memory.recall(MARK, scope="tenant")
+    request = assembled(MARK, 900, memory=[f"{MARK} was said."])
+    assembled(MARK, 900, previous=request)
     for fails in (
+        lambda: assembled(MARK, 5),
         lambda: ctxmem.pack(chunks, 30, counter=leaky),
         lambda: ctxmem.pack([{MARK: MARK}], 30),
         lambda: memory.append({"role": MARK, "content": MARK}),
@@ -463,7 +495,7 @@ def rows_under(heading):
 
 
 def test_the_page_lists_every_span_and_attribute():
-    assert telemetry.SPANS == rows_under("Spans of pack and Memory")
+    assert telemetry.SPANS == rows_under("Spans of pack, assemble and Memory")
     assert telemetry.ATTRIBUTES == rows_under("Their attributes")
     assert telemetry.TEXT_ATTRIBUTES == rows_under("Texts")
 

@@ -26,6 +26,8 @@ _FIELDS = ("id", "name", "tool_call_id", "status", "additional_kwargs")
 
 def mark_of(message: Any) -> bytes:
     """Return a hash of what a model is shown of a message, and of its id; keyed by process."""
+    if type(message) is dict:
+        return _digest(message)
     fields = message.__dict__
     called = (*(fields.get("tool_calls") or ()), *(fields.get("invalid_tool_calls") or ()))
     calls = [(call.get("name"), call.get("args"), call.get("id")) for call in called]
@@ -34,7 +36,10 @@ def mark_of(message: Any) -> bytes:
         role = str(getattr(fields.get("role"), "value", fields.get("role")))
     else:
         content, role = fields.get("content"), str(fields.get("type"))
-    seen = (role, content, calls, [fields.get(name) for name in _FIELDS])
+    return _digest((role, content, calls, [fields.get(name) for name in _FIELDS]))
+
+
+def _digest(seen: Any) -> bytes:
     try:
         written = marshal.dumps(seen, 2)
     except ValueError:
@@ -47,6 +52,8 @@ def _storable(message: Any) -> Any:
 
     A model is not shown what is replaced by its `repr`: artifacts and metadata.
     """
+    if type(message) is dict:
+        return message
     changes = {}
     for name in ("artifact", "response_metadata", "additional_kwargs"):
         value = message.__dict__.get(name)

@@ -18,26 +18,47 @@ from ctxmem.chat.reading import (
 )
 
 
-def of_repeats(items: Sequence[Any], turns: Sequence[Turn]) -> Iterator[Finding]:
+def of_repeats(items: Sequence[Any], turns: Sequence[Turn]) -> list[Finding]:
     """Find long messages and paragraphs that repeat an earlier message."""
-    messages: dict[tuple[str, int], int] = {}
-    passages: dict[int, int] = {}
-    for i, (item, turn) in enumerate(zip(items, turns, strict=True)):
-        hashes = turn.passages
-        if type(item) is dict and len(item) == 2:
-            content = item.get("content")
-            if type(content) is str and len(content) >= REPEATED_CHARACTERS:
-                hashes = passages_in((content,))
-        if not hashes:
-            continue
-        first = messages.setdefault((turn.role, hashes[0]), i)
-        if first != i:
-            yield Finding("duplicate_message", i, f"says again what message {first} said")
-            continue
-        for passage in hashes[1:]:
-            first = passages.setdefault(passage, i)
+    repeats = Repeats()
+    repeats.add(items, turns)
+    return repeats.found
+
+
+class Repeats:
+    """Finds long messages and paragraphs that repeat an earlier message, in a history that grows.
+
+    Attributes:
+        found: what was found so far.
+        count: the messages that were looked at.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[Finding] = []
+        self.count = 0
+        self._messages: dict[tuple[str, int], int] = {}
+        self._passages: dict[int, int] = {}
+
+    def add(self, items: Sequence[Any], turns: Sequence[Turn]) -> None:
+        """Look at the messages that come next."""
+        for i, (item, turn) in enumerate(zip(items, turns, strict=True), self.count):
+            hashes = turn.passages
+            if type(item) is dict and len(item) == 2:
+                content = item.get("content")
+                if type(content) is str and len(content) >= REPEATED_CHARACTERS:
+                    hashes = passages_in((content,))
+            if not hashes:
+                continue
+            first = self._messages.setdefault((turn.role, hashes[0]), i)
             if first != i:
-                yield _repeat(item, i, passage, first)
+                said = f"says again what message {first} said"
+                self.found.append(Finding("duplicate_message", i, said))
+                continue
+            for passage in hashes[1:]:
+                first = self._passages.setdefault(passage, i)
+                if first != i:
+                    self.found.append(_repeat(item, i, passage, first))
+        self.count += len(items)
 
 
 def _repeat(item: Any, index: int, passage: int, first: int) -> Finding:

@@ -60,12 +60,13 @@ class _Texts:
     is bounded by characters too. When full it is emptied: a chat fills it again in one turn.
     """
 
-    __slots__ = ("characters", "counts", "messages", "observations")
+    __slots__ = ("characters", "counts", "memos", "messages", "observations")
 
     def __init__(self) -> None:
         # By provider and the rows of the model, then by fingerprint.
         self.messages: dict[Any, dict[bytes, int]] = {}
         self.counts: dict[str, int] = {}
+        self.memos: dict[Any, dict[Any, Any]] = {}  # counts that other modules keep
         self.characters = 0
         self.observations = 0  # of an estimate, when these were counted
 
@@ -73,8 +74,8 @@ class _Texts:
         """Drop the counts of an estimate that has learned since."""
         self.counts = {}
         self.characters = 0
-        for messages in self.messages.values():
-            messages.clear()
+        for kept in (*self.messages.values(), *self.memos.values()):
+            kept.clear()
         self.observations = observations
 
     def keep(self, text: str, count: int) -> None:
@@ -114,7 +115,18 @@ class Meter:
         rows = (self.provider, self._named, self.overhead, self._media)
         if len(known.messages) >= _KEPT_MODELS:
             known.messages.clear()
+            known.memos.clear()
         self._messages = known.messages.setdefault(rows, {})
+        self._memo = known.memos.setdefault(rows, {})
+
+    @property
+    def memo(self) -> dict[Any, Any]:
+        """Counts that a caller keeps for this meter, under keys of its own.
+
+        The caller bounds them. An estimate that learns forgets them with the counts of texts.
+        """
+        self._follow()
+        return self._memo
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""

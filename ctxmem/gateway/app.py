@@ -24,8 +24,10 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from ctxmem.errors import StoreError
+from ctxmem.gateway.backlog import Backlog
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
-from ctxmem.gateway.http.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
+from ctxmem.gateway.http.bodies import Body, BodyAllowance, ClientGone, Kept, TooLong, followed_by
 from ctxmem.gateway.http.refusals import refusal
 from ctxmem.gateway.http.relay import (
     Answer,
@@ -40,13 +42,14 @@ from ctxmem.gateway.http.relay import (
 )
 from ctxmem.gateway.http.security import Doorkeeper, without_token
 from ctxmem.gateway.observe.contents import question_of
-from ctxmem.gateway.recall.answering import Waiting, answer_from
+from ctxmem.gateway.recall.answering import PendingResults, answer_from
 from ctxmem.gateway.recall.offering import with_recall
 from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.store_watch import StoreWatch
 from ctxmem.gateway.telemetry.facts import RequestFacts
 from ctxmem.gateway.telemetry.spans import begin as begin_span
-from ctxmem.gateway.wire import family_of, wire_of
+from ctxmem.gateway.wire import Unreadable, family_of, wire_of
 
 log = logging.getLogger("ctxmem.gateway")
 
@@ -61,7 +64,9 @@ _MOST_STATUS = 599  # of what a server may answer with
 _UNREAD_KEPT = 1 << 20  # bytes of a body that is not looked into, kept to send it again
 _MOST_REFUSAL = 1 << 20  # bytes of a refusal that is kept while another request is tried
 _MOST_HELD = 256 << 20  # bytes of all bodies at once
-_MOST_WAITING = 512  # exchanges that wait to be looked into
+_MOST_WAITING = 2048  # exchanges that wait to be looked into
+_MOST_WAITING_BYTES = 64 << 20  # of their bodies
+_MOST_UNNOTED = 16_384  # exchanges that wait to be noted, with those not looked into
 _MOST_OF_A_REPLY = 16 << 20  # bytes that are held of one in which calls are answered
 _THREADS = 8
 
@@ -91,12 +96,12 @@ class Gateway:
         self._pages = Starlette(routes=list(routes))
         self._numbers = itertools.count(1)
         self._changes = stage is not None and settings.mode != "observe"
-        self._held = Held(_MOST_HELD)
-        # What only looks at requests has one thread, so that it never takes the processor from
-        # those that pass through more than once at a time.
-        self._threads = ThreadPoolExecutor(_THREADS if self._changes else 1, "ctxmem-gateway")
-        self._results = Waiting()
-        self._waiting = 0
+        self._held = BodyAllowance(_MOST_HELD)
+        # What only looks at requests waits until none needs the interpreter.
+        self._backlog = Backlog(_MOST_WAITING_BYTES, _MOST_WAITING)
+        self._threads = ThreadPoolExecutor(_THREADS, "ctxmem-gateway")
+        self._store = StoreWatch(settings.store) if settings.mode == "manage" else None
+        self._results = PendingResults()
         self.skipped = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,7 +149,7 @@ class Gateway:
             await send({"type": "lifespan.startup.complete"})
 
     async def _answer(self, client: _Client) -> None:
-        started = perf_counter()
+        started = self._backlog.busy_at = perf_counter()
         path, headers = client.path, client.headers
         own = path.startswith(OWN_PATHS[0]) or path in OWN_PATHS
         refused = self.door.refuses(headers, own=own)
@@ -321,13 +326,22 @@ class Gateway:
 
     def _prepared(self, exchange: Exchange) -> bytes | None:
         assert self.stage is not None
+        problem = self._store.problem() if self._store is not None else ""
+        if problem:
+            exchange.why, exchange.facts["fault"] = problem, "store"
+            return None
         try:
             with exchange.span.current():
                 changed = self.stage.prepare(exchange)
         except Exception as error:
+            # Others that are StoreErrors are of one conversation.
+            if self._store is not None and type(error) is StoreError:
+                self._store.failed()
             self._fault(exchange, "prepare", error)
             exchange.header = ""
             return None
+        if self._store is not None:
+            self._store.worked()
         if not self.settings.recall:
             return changed
         try:
@@ -403,7 +417,7 @@ class Gateway:
         sent: float,
     ) -> None:
         """Pass a reply on as it comes; the upstream is let go when the client leaves."""
-        now = perf_counter()
+        now = self._backlog.busy_at = perf_counter()
         status = answer.status_code
         headers = to_client(answer.headers, status)
         if exchange is not None:
@@ -414,6 +428,8 @@ class Gateway:
                 headers.append((b"x-ctxmem", exchange.header.encode("ascii", "replace")))
         kept = Kept(self._held, self.settings.most_read) if exchange is not None else None
         try:
+            if exchange is not None:
+                await self._stored(exchange)
             if status > _MOST_STATUS:
                 await client.refuse(_HEAD_FAILED, f"the upstream answered with status {status}")
                 return
@@ -423,6 +439,7 @@ class Gateway:
                     if kept is not None:
                         kept.add(part)
                     await client.write(part)
+                    self._backlog.busy_at = perf_counter()
                 await client.end()
         except BrokenOff as error:
             # The end of the reply is missing, and the client has to see that: the server closes the
@@ -434,6 +451,19 @@ class Gateway:
             await answer.aclose()
             if exchange is not None:
                 self._finish_later(client, exchange, status, answer, kept)
+
+    async def _stored(self, exchange: Exchange) -> None:
+        """Wait until what the stage wrote of a request outlives a power cut."""
+        stored: Future[None] | None = exchange.notes.get("stored")
+        if stored is None:
+            return
+        try:
+            if stored.done():  # as usual: the provider takes longer than the disk
+                stored.result()
+            else:  # others wait for the same: a client that leaves does not end it
+                await asyncio.shield(asyncio.wrap_future(stored))
+        except StoreError as error:
+            self._fault(exchange, "store", error)
 
     def _finish_later(
         self,
@@ -447,26 +477,29 @@ class Gateway:
         loop = asyncio.get_running_loop()
         bodies = [one for one in (kept, client.body.kept if client.body else None) if one]
         client.keeps_body = True
-        if self._waiting >= _MOST_WAITING and not self._changes:
-            self.skipped += 1
-            exchange.facts["skipped"] = True
-            exchange.original = ()
-            kept, answer = None, None
-        self._waiting += 1
 
         def over() -> None:
-            self._waiting -= 1
             for one in bodies:
                 one.drop()
 
-        try:
-            task = self._threads.submit(
-                self._finished, exchange, status, answer, kept, client.preparing
-            )
-        except RuntimeError:  # the process ends
+        size = sum(one.size for one in bodies)
+        if not self._changes and self._backlog.full(size):
+            self.skipped += 1
+            exchange.facts["skipped"], exchange.why = True, "busy"
+            exchange.original, kept, answer, size = (), None, None, 0
             over()
-            return
-        task.add_done_callback(lambda _: _on(loop, over))
+        finished = partial(self._finished, exchange, status, answer, kept, client.preparing)
+        if self._changes:
+            try:
+                task = self._threads.submit(finished)
+            except RuntimeError:  # the process ends
+                over()
+                return
+            task.add_done_callback(lambda _: _on(loop, over))
+        elif len(self._backlog) >= _MOST_UNNOTED:
+            finished()
+        elif not self._backlog.add(partial(_both, finished, partial(_on, loop, over)), size):
+            over()
 
     def _finished(
         self,
@@ -490,6 +523,9 @@ class Gateway:
                     answer.header(b"content-encoding"),
                     kept.parts,
                 )
+            except Unreadable as error:  # the upstream's fault, and the client has it as it is
+                exchange.facts["reply_unreadable"] = True
+                log.info("a reply could not be read (%s)", error)
             except Exception as error:
                 self._fault(exchange, "read reply", error)
         assert self.stage is not None
@@ -513,9 +549,9 @@ class Gateway:
 
     async def close(self) -> None:
         """Wait for what is still written down, and close the connections."""
-        await asyncio.get_running_loop().run_in_executor(
-            None, lambda: self._threads.shutdown(wait=True, cancel_futures=not self._changes)
-        )
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._backlog.close)
+        await loop.run_in_executor(None, partial(self._threads.shutdown, wait=True))
         await self.upstreams.close()
         close = getattr(self.stage, "close", None)
         if close is not None:
@@ -589,6 +625,13 @@ def leaves(raw_path: bytes) -> bool:
         return False
     plain = raw_path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").replace(b"%5c", b"/")
     return b".." in plain.replace(b"\\", b"/").split(b"/")
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> None:
+    try:
+        first()
+    finally:
+        second()
 
 
 def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

@@ -12,9 +12,18 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_RUN = re.compile(r"\w[\w./:@-]{2,78}\w")
+from ctxmem.memory.long_texts import LongTexts
+
+_RUN = re.compile(
+    # In JSON within a text a line break is written "\\n", which is no part of the word behind it.
+    r"(?:(?<=\\)[nrt](?=[A-Z0-9]))?(\w[\w./:@-]{2,78}\w)"
+)
+_PAGES = re.compile(r"p\d+(-p\d+)?")  # how an index or an excerpt names our own pages
 _NUMBER = re.compile(r"\d{1,5}|\d+\.\d+")  # longer ones are order numbers and the like
 _TELLING = re.compile(r"[0-9_/.@]|[a-z][A-Z]")
+
+
+_named: LongTexts[tuple[str, ...]] = LongTexts()
 
 
 def identifiers(text: str) -> tuple[str, ...]:
@@ -23,10 +32,14 @@ def identifiers(text: str) -> tuple[str, ...]:
     >>> identifiers("See src/app.py: getUser(7) returns user_id, not 12, of flight HAT017.")
     ('src/app.py', 'getUser', 'user_id', 'HAT017')
     """
+    return _named.get(text, None, lambda: _identifiers(text))
+
+
+def _identifiers(text: str) -> tuple[str, ...]:
     return tuple(
         run
         for run in dict.fromkeys(_RUN.findall(text))
-        if _TELLING.search(run) and not _NUMBER.fullmatch(run)
+        if _TELLING.search(run) and not _NUMBER.fullmatch(run) and not _PAGES.fullmatch(run)
     )
 
 

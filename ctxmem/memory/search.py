@@ -56,17 +56,28 @@ class SessionSearch:
 
     def __init__(self, state: Resident, meter: Meter, embed: Embed | None = None) -> None:
         self.state, self.meter = state, meter
-        self.index = _native.SessionIndex()
-        self.vectors = VectorIndex(embed, self.index, self._text) if embed else None
+        self._index = _native.SessionIndex()
+        self._new: list[Item] = []  # not yet in the index
+        self.vectors = VectorIndex(embed, self._index, self._text) if embed else None
         self._asked: tuple[str, int, int] | None = None
         self._found: recall.Found | None = None
         self._counts: dict[str, int] = {}
 
+    @property
+    def index(self) -> _native.SessionIndex:
+        """The words of all items; those of new ones are read when it is asked for."""
+        new, self._new = self._new, []
+        for item in new:
+            at = item.at or math.nan
+            self._index.add(item.index, _role(item), item.text, at, item.cuts)
+        return self._index
+
     def add(self, item: Item) -> None:
         """Add an item; what was lost has no words."""
         if item.text and not item.lost:
-            at = item.at or math.nan
-            self.index.add(item.index, _role(item), item.text, at, item.cuts)
+            self._new.append(item)
+            if self.vectors is not None:  # it looks at the index by itself
+                self.index  # noqa: B018
 
     def pages(self, query: str, k: int) -> list[tuple[int, float]]:
         """Return the k pages that answer a query best and their scores, best first."""

@@ -276,6 +276,10 @@ class Memory:
             InputTypeError: the query is no text.
             StoreError: the store cannot be written, and nothing has left the window.
         """
+        window = self._held_window(query)
+        return replace(window, messages=list(map(copied, window.messages)))
+
+    def _held_window(self, query: str | None) -> MemoryWindow:
         if query is not None and not isinstance(query, str):
             raise InputTypeError(f"query is {shown(query)}; expected a str, or None")
         with self._lock:
@@ -291,7 +295,7 @@ class Memory:
     def _window(self, query: str | None) -> MemoryWindow:
         room = self.budget - self._request
         if query is None and self._last is not None and self._last_room == room:
-            return replace(self._last, messages=list(map(copied, self._last.messages)), events=())
+            return replace(self._last, events=())
         session = self._session
         state, planner = session.state, session.planner
         new = len(state.items) != self._seen
@@ -338,7 +342,7 @@ class Memory:
         if found is not None:
             best = [found.best] if found.best is not None else []
             self._fault(best, others=len(found.pages) - len(best))
-        return replace(window, messages=list(map(copied, window.messages)))
+        return window
 
     def _with_recall(
         self, plan: Plan, query: str, limit: int, *, cold: bool, new: bool
@@ -429,7 +433,10 @@ class Memory:
         """
         check_number(start)
         with self._lock:
-            self._session.catch_up()
+            if self._log.behind:
+                self._session.catch_up()
+            if start >= len(self._state.items):
+                return []
             items = map(self._state.items.__getitem__, range(start, len(self._state.items)))
             keys = [PageId("" if item.lost else item.key) for item in items]
             found = self._log.messages([key for key in keys if key])
@@ -607,3 +614,12 @@ class Memory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@tracing.window_span
+def held_window(memory: Memory, query: str | None = None) -> MemoryWindow:
+    """Return what `Memory.window` does, with the memory's own messages, which nobody may change.
+
+    A message that stays from window to window is the same object.
+    """
+    return memory._held_window(query)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ctxmem import _native
+from ctxmem.memory.long_texts import LongTexts
 from ctxmem.memory.subjects import adjusted, denies, meant_by_it, subject_of, without_newer
 from ctxmem.memory.traits import VALUED
 
@@ -24,8 +25,16 @@ class Found(NamedTuple):
     value: str
 
 
+_scanned: LongTexts[tuple[Found, ...]] = LongTexts()
+
+
 def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[Found]:
     """Return the statements of a text; those of `replies` are proposals and answers to them."""
+    how = (replies, trusted)
+    return list(_scanned.get(text, how, lambda: tuple(_statements(text, replies, trusted))))
+
+
+def _statements(text: str, replies: bool, trusted: bool) -> list[Found]:
     kinds = _native.STATEMENT_KINDS
     found = []
     for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(

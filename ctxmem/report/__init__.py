@@ -12,6 +12,7 @@ blames    what was at fault in questions, as text and HTML
 curves    shares over a budget as SVG
 benches   comparisons with peers as HTML
 quality   how much of the evidence windows keep, as HTML
+requests  a request of `assemble`, as text and as HTML
 replays   replayed conversations as HTML
 """
 
@@ -21,6 +22,7 @@ from ctxmem.report.benches import bench_page
 from ctxmem.report.blames import blame_html, blame_page, blame_plan_text, blame_text
 from ctxmem.report.quality import quality_page
 from ctxmem.report.replays import replay_page
+from ctxmem.report.requests import request_html, request_page, request_text
 from ctxmem.report.windows import proof_text, window_html, window_page, window_text
 from ctxmem.report.words import passage_names, visible
 
@@ -37,6 +39,9 @@ __all__ = [
     "proof_text",
     "quality_page",
     "replay_page",
+    "request_html",
+    "request_page",
+    "request_text",
     "visible",
     "window_html",
     "window_page",

@@ -104,11 +104,42 @@ def part_bar(name: str, tokens: int, most: int) -> str:
     )
 
 
+def part_strip(
+    segments: Segments, budget: int | None, called: Mapping[str, str], label: str
+) -> str:
+    """Draw a request as a strip of tokens, each part in its colour.
+
+    Segments have part, tokens and text, in the order in which they are sent.
+    """
+    total = max(1, sum(segment["tokens"] for segment in segments), budget or 0)
+    at = 0.0
+    drawn = []
+    for segment in segments:
+        width = 1000 * segment["tokens"] / total
+        if width > 0:
+            part = segment["part"]
+            title = f"{called.get(part, part)}, {segment['tokens']:,} tokens"
+            title += f"\n{segment['text']}" if segment["text"] else ""
+            drawn.append(
+                f'<g><title>{escape(title)}</title><rect class="seg p-{escape(part)}" height="42" '
+                f"{_x(at, width)}/></g>"
+            )
+        at += width
+    free = ""
+    if budget and at < 1000:
+        free = f'<rect class="free" height="42" {_x(at, 1000 - at)}/>'
+    return (
+        f'<svg class="strip" viewBox="0 0 1000 42" preserveAspectRatio="none" role="img" '
+        f'tabindex="0" aria-label="{escape(label)}">{"".join(drawn)}{free}</svg>'
+        '<p class="readout" aria-live="polite"></p>'
+    )
+
+
 def key(marks: Iterable[tuple[str, str]]) -> str:
     """Return the key of a drawing: (mark or class of a part, what it says)."""
     items = "".join(
         f'<li><svg class="dot" viewBox="0 0 10 10" aria-hidden="true">'
-        f'<rect class="{_class(mark)}" width="10" height="10"/></svg>{escape(text)}</li>'
+        f'<rect class="{escape(_class(mark))}" width="10" height="10"/></svg>{escape(text)}</li>'
         for mark, text in marks
     )
     return f'<ul class="key">{items}</ul>'

@@ -56,7 +56,8 @@ vector-effect:non-scaling-stroke;fill:none}
 .ctxmem .p-tool_calls{fill:#b86f9b}.ctxmem .p-tool_results{fill:#c08a4a}
 .ctxmem .p-passages{fill:#5d9c5a}.ctxmem .p-question{fill:#c9b458}.ctxmem .p-images{fill:#c0605a}
 .ctxmem .p-files{fill:#a0785a}.ctxmem .p-sound{fill:#6a9fc0}.ctxmem .p-thoughts{fill:#9a9a6a}
-.ctxmem .p-overhead{fill:#98a2ac}
+.ctxmem .p-overhead{fill:#98a2ac}.ctxmem .p-rules{fill:#c46a6a}.ctxmem .p-memory{fill:#5aa6bd}
+.ctxmem .p-code{fill:#b08b3e}
 .ctxmem .parts th[scope=row]{white-space:nowrap}.ctxmem .parts td.wide{width:40%}
 .ctxmem .plot{height:auto}
 .ctxmem .plot text{font-size:12px;fill:var(--soft)}

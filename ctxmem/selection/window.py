@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,11 @@ class WindowSelection:
         """Whether the problem is so small that more limits may be tried."""
         return len(self.tokens) <= FEW
 
+    @property
+    def longest(self) -> int:
+        """The tokens of the longest unit that may be selected."""
+        return int(self.tokens[self.requirement != EXCLUDED].max(initial=0))
+
     def solve_at(self, limit: int) -> SelectionResult | None:
         """Return the selection for a window of `limit` tokens; None if the pins do not fit.
 
@@ -140,6 +146,21 @@ class WindowSelection:
         if found.outcome == "over_required" and found.section < 0 and not self.minima.any():
             return None
         raise self.conflict(limit)
+
+    def without(self, chunks: Collection[int]) -> WindowSelection:
+        """Return the problem without some chunks, for limits of its own; pins stay."""
+        made = copy.copy(self)
+        made.bounded_at = -1
+        made.maxima, made.minima = self.maxima.copy(), self.minima.copy()
+        if len(chunks):
+            gone = np.zeros(len(self.tokens), dtype=np.bool_)
+            for i in chunks:
+                gone[self._members(i)] = True
+                gone[[len(self.table.segment_span) + k for k in self._options_of(i)]] = True
+            gone &= self.requirement == OPTIONAL
+            made.requirement = np.where(gone, EXCLUDED, self.requirement).astype(np.uint8)
+            made.held = np.where(gone, EXCLUDED, self.held).astype(np.uint8)
+        return made
 
     def hold(self, counted: Sequence[int]) -> bool:
         """Return whether sections keep their limits as counted; else correct the limits.

@@ -23,6 +23,7 @@ SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 # closing one could touch files that the parent works on, so they are kept for good.
 _inherited: list[sqlite3.Connection] = []
 
+_LONG_LOG = 4 << 20  # bytes of the log from which on `sync` moves it into the file
 _PAUSE = 0.005  # seconds between two attempts to empty the log
 _READER_LOCKS = range(123, 128)  # bytes of the -shm file by which readers of the log are marked
 
@@ -39,11 +40,17 @@ class Database:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], timeout: float, clock: Callable[[], float]
+        self,
+        path: str | os.PathLike[str],
+        timeout: float,
+        clock: Callable[[], float],
+        *,
+        sync_later: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
         self.timeout = timeout
         self.clock = clock
+        self._sync_later = sync_later
         self._closed = False
         self._unfinished = False  # the log has text that was deleted
         self._start_process()
@@ -133,6 +140,36 @@ class Database:
         )
         return StoreError(f"store {str(self.path)!r}: {error}; {hint}")
 
+    def sync(self) -> None:
+        """Have what was committed so far, by all threads, outlive a power cut.
+
+        All of it is in the log, so the log is synced; one that is long is moved into the file.
+
+        Raises:
+            StoreError: the disk did not take it.
+        """
+        if not self._sync_later:
+            return
+        log = f"{self.path}-wal"
+        try:
+            file = os.open(
+                log, os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+            )
+        except FileNotFoundError:
+            return  # it was moved into the file, which is synced then
+        except OSError as error:
+            raise StoreError(f"store {str(self.path)!r}: {error}; look at its disk") from error
+        try:
+            os.fsync(file)
+            size = os.fstat(file).st_size
+        except OSError as error:
+            raise StoreError(f"store {str(self.path)!r}: {error}; look at its disk") from error
+        finally:
+            os.close(file)
+        if size > _LONG_LOG:
+            with self.use() as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     # Opening --------------------------------------------------------------------------------------
 
     def _open(self) -> Connection:
@@ -182,7 +219,10 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.005)
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if self._sync_later else 'FULL'}")
+        if self._sync_later:
+            connection.execute("PRAGMA wal_autocheckpoint = 0")  # `sync` does it
+            connection.execute(f"PRAGMA journal_size_limit = {_LONG_LOG // 2}")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA trusted_schema = OFF")

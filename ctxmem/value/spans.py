@@ -48,7 +48,8 @@ def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | No
     None.
     """
     described = None
-    if not _known(table, question):
+    given = _given_density(table)
+    if len(given) == len(table.unique) or not _known(table, question):
         table.segment_density = np.ones(len(table.segment_span))
     else:
         described = describe(table, question)
@@ -58,8 +59,32 @@ def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | No
             1.0, density.astype(np.float64)
         )
     table.segment_density[(table.segment_flags & HEADLESS) != 0] *= UNCLEAR
+    keep_given_density(table)
     add_chunk_density(table)
     return described
+
+
+def _given_density(table: Candidates) -> dict[int, float]:
+    """Return the density of the chunks that were given with one; repeats have the greatest."""
+    given: dict[int, float] = {}
+    for i, chunk in enumerate(table.chunks):
+        if chunk.density is not None:
+            first = int(table.repeat_of[i])
+            given[first] = max(given.get(first, 0.0), chunk.density)
+    return given
+
+
+def keep_given_density(table: Candidates) -> None:
+    """Set the density of segments whose chunk was given with one; of several, the greatest."""
+    given = _given_density(table)
+    if not given:
+        return
+    density = np.full(len(table.segment_span), -1.0)
+    for i, value in given.items():
+        part = slice(int(table.first_segment[i]), int(table.last_segment[i]))
+        density[part] = np.maximum(density[part], FLOOR + (1 - FLOOR) * value)
+    known = density >= 0
+    table.segment_density[known] = density[known]
 
 
 def _rrf_of_spans(described: _native.SpanFeatures) -> NDArray[np.float32]:

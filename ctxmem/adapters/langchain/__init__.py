@@ -36,12 +36,13 @@ from ctxmem.adapters.langchain.documents import ContextCompressor, DuplicateFilt
 from ctxmem.adapters.langchain.summaries import summarizer
 
 if TYPE_CHECKING:
-    from ctxmem.adapters.langchain.agents import ContextMiddleware, ContextWindowEdit
+    from ctxmem.adapters.langchain.agents import ContextMiddleware
+    from ctxmem.adapters.langchain.edits import ContextWindowEdit
     from ctxmem.adapters.langchain.stores import PageBaseStore
 
 _LATER = {
     "ContextMiddleware": ("agents", "langchain"),
-    "ContextWindowEdit": ("agents", "langchain"),
+    "ContextWindowEdit": ("edits", "langchain"),
     "PageBaseStore": ("stores", "langgraph"),
 }
 

@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import json
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from itertools import repeat
 from typing import Annotated, Any
 
 import xxhash
@@ -27,9 +29,12 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command
 from typing_extensions import NotRequired, TypedDict
 
-from ctxmem.adapters.conversation import Conversation, mark_of, named
+from ctxmem.adapters.conversation import Conversation, named
+from ctxmem.adapters.langchain.texts import text_of, texts_and_others
+from ctxmem.adapters.langchain.tools import FIND_TOOL, Offer, ToolChooser, Trial
 from ctxmem.adapters.policies import policy_of
-from ctxmem.chat import OVERHEAD, count_messages, trim_messages
+from ctxmem.chat import OVERHEAD, count_messages
+from ctxmem.chat.tools import forced_name
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
@@ -58,7 +63,8 @@ class ContextStats(TypedDict):
 
     `messages` were in the state. The window has `kept` messages, notes of the memory included; with
     system message and tools (`fixed`) it has `tokens` of the `budget`. `evicted` messages have left
-    the state, in all.
+    the state, in all. With `tools=True`, `deferred` tools are not offered themselves: the model
+    finds them with `find_tool`.
     """
 
     messages: int
@@ -67,6 +73,7 @@ class ContextStats(TypedDict):
     fixed: int
     budget: int
     evicted: int
+    deferred: NotRequired[int]
 
 
 def _newest(_: ContextStats, stats: ContextStats) -> ContextStats:
@@ -96,6 +103,11 @@ class ContextMiddleware(AgentMiddleware):
     - `tool_result_tokens`: a tool result longer than this goes to the page store before it enters
       the state; its beginning stays, with a note how the tool `read_page` reads the rest.
 
+    - `tools=True`: every request offers the tools that its question needs, chosen by
+      `ctxmem.assemble` within the budget, and the tool `find_tool`, by which the model finds
+      the others. Tools that were called or found are offered in full. The set stays as it is from
+      request to request until a change is worth the cached prefix.
+
     Pages are kept per thread (`configurable.thread_id`). `store` is ":memory:", the path of an
     SQLite file or any `ctxmem.PageStore`. The state's "ctxmem" holds `ContextStats` of the last
     call (langchain 1.2.10 or newer). Give instances in one agent different names.
@@ -122,6 +134,7 @@ class ContextMiddleware(AgentMiddleware):
         provider: str | None = None,
         name: str = "ContextMiddleware",
         recall_tool: bool = True,
+        tools: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -131,6 +144,10 @@ class ContextMiddleware(AgentMiddleware):
             raise InputError(
                 f"tool_result_tokens is {tool_result_tokens}; expected {_LEAST_RESULT} or more: "
                 "the note that says where the rest is takes some of them"
+            )
+        if not isinstance(tools, bool):
+            raise InputError(
+                f"tools is {tools!r}; expected True or False: the tools are given to the agent"
             )
         self.limit = read_budget(budget).limit
         self.mode = mode
@@ -153,6 +170,7 @@ class ContextMiddleware(AgentMiddleware):
         self._threads: dict[str, Conversation] = {}
         self._offered: dict[str, bool] = {}  # threads in which the tool `recall` is offered
         self._lock = ForkSafeLock()
+        self._chooser = ToolChooser(counter) if tools else None
         self.tools = self._tools()
 
     @property
@@ -186,7 +204,7 @@ class ContextMiddleware(AgentMiddleware):
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Call the model with the window."""
-        if isinstance(self._store, MemoryStore):
+        if isinstance(self._store, MemoryStore) and self._chooser is None:
             view, stats = self._view(request)
         else:
             view, stats = await asyncio.to_thread(self._view, request)
@@ -201,15 +219,9 @@ class ContextMiddleware(AgentMiddleware):
         schemas = _answer_schemas(request.response_format)
         with conversation.lock:
             places = conversation.sync(given)
-            always = self.mode == "persistent" or self._offered.get(thread, False)
-            for offered in dict.fromkeys([always, True]):
-                tools = [t for t in request.tools if offered or not self._is_recall(t)]
-                fixed = self._fixed(system, [*tools, *schemas], provider)
-                window = self._window(conversation, fixed, places, len(system))
-                gone = len(window.shown) < len(conversation.messages) or window.events
-                if offered or not gone or not self._affordable(request, provider):
-                    break
-            self._offered[thread] = offered
+            offer, tools, fixed, window = self._tried(
+                thread, request, system, schemas, provider, conversation, places
+            )
             conversation.fixed = fixed
             messages = conversation.as_given(window)
         before = request.state.get("ctxmem") or {}
@@ -221,12 +233,96 @@ class ContextMiddleware(AgentMiddleware):
             budget=self.limit,
             evicted=before.get("evicted", 0),
         )
+        if self._chooser is not None:
+            stats["deferred"] = len(offer.hidden)
         changes: dict[str, Any] = {}
         if not (len(messages) == len(given) and all(map(_is, messages, given))):
             changes["messages"] = messages
-        if len(tools) != len(request.tools):
+        if not (len(tools) == len(request.tools) and all(map(_is, tools, request.tools))):
             changes["tools"] = tools
         return (request.override(**changes) if changes else request), stats
+
+    def _tried(
+        self,
+        thread: str,
+        request: Any,
+        system: list[Any],
+        schemas: list[Any],
+        provider: str | None,
+        conversation: Conversation,
+        places: list[int],
+    ) -> tuple[Offer, list[Any], int, MemoryWindow]:
+        """Return the first offer of tools that leaves room for a window, with that."""
+        own, trials = self._trials(thread, request, system, schemas, provider)
+        for trial in trials:
+            try:
+                offer = trial.make()
+                tools, fixed, window = self._fitted(
+                    thread,
+                    request,
+                    [*own, *offer.tools],
+                    schemas,
+                    system,
+                    provider,
+                    conversation,
+                    places,
+                )
+            except BudgetError:
+                if trial is trials[-1]:
+                    raise
+                continue
+            if not (trial.unedited and any(event.kind == "edit" for event in window.events)):
+                break
+        if self._chooser is not None:
+            self._chooser.accept(thread, offer)
+        return offer, tools, fixed, window
+
+    def _fitted(
+        self,
+        thread: str,
+        request: Any,
+        given: list[Any],
+        schemas: list[Any],
+        system: list[Any],
+        provider: str | None,
+        conversation: Conversation,
+        places: list[int],
+    ) -> tuple[list[Any], int, MemoryWindow]:
+        """Return tools, the tokens beside the messages and the window; with `recall` if need be."""
+        always = self.mode == "persistent" or self._offered.get(thread, False)
+        for offered in dict.fromkeys([always, True]):
+            tools = [t for t in given if offered or not self._is_recall(t)]
+            fixed = self._fixed(system, [*tools, *schemas], provider)
+            window = self._window(conversation, fixed, places, len(system))
+            gone = len(window.shown) < len(conversation.messages) or window.events
+            if offered or not gone or not self._affordable(request, provider):
+                break
+        self._offered[thread] = offered
+        return tools, fixed, window
+
+    def _trials(
+        self,
+        thread: str,
+        request: Any,
+        system: list[Any],
+        schemas: list[Any],
+        provider: str | None,
+    ) -> tuple[list[Any], list[Trial]]:
+        """Return the tools that are always offered, and offers of the others to try."""
+        if self._chooser is None:
+            return [], [Trial(partial(Offer, request.tools))]
+        mine = [tool for tool in request.tools if any(map(_is, self.tools, repeat(tool)))]
+        own = [tool for tool in mine if tool.name != FIND_TOOL]
+        choice = request.tool_choice
+        return own, self._chooser.trials(
+            thread,
+            [tool for tool in request.tools if not any(map(_is, mine, repeat(tool)))],
+            request.messages,
+            self.limit - self._fixed([], [*own, *schemas], provider),
+            system=text_of(system[0]) if system else None,
+            provider=provider,
+            forced=choice if isinstance(choice, str) else forced_name(choice),
+        )
 
     def _fixed(self, system: list[Any], tools: list[Any], provider: str | None) -> int:
         """Return the tokens of a request without its history."""
@@ -322,7 +418,7 @@ class ContextMiddleware(AgentMiddleware):
         own = {given.name for given in self.tools}
         if limit is None or not isinstance(result, ToolMessage) or result.name in own:
             return result
-        texts, others = _texts_and_others(result)
+        texts, others = texts_and_others(result)
         text = "\n".join(texts)
         tokens = count_tokens(text, self.counter)
         if tokens <= limit:
@@ -400,6 +496,14 @@ class ContextMiddleware(AgentMiddleware):
             made = _as_tool(recall)
             made.metadata = {"ctxmem": "recall"}
             tools.append(made)
+        chooser = self._chooser
+        if chooser is not None:
+
+            def find_tool(query: str, config: RunnableConfig) -> str:
+                """Find tools by their names, or by what they have to do."""
+                return chooser.answer(_thread_in(config), query)
+
+            tools.append(_as_tool(find_tool))
         return tools
 
 
@@ -477,91 +581,3 @@ def _thread_of(runtime: Any) -> str:
 
 def _thread_in(config: RunnableConfig) -> str:
     return str((config.get("configurable") or {}).get("thread_id") or "default")
-
-
-def _texts_and_others(message: ToolMessage) -> tuple[list[str], list[Any]]:
-    """Return the texts of a tool's answer, and its blocks that are none."""
-    if isinstance(message.content, str):
-        return [message.content], []
-    texts, others = [], []
-    for block in message.content:
-        if isinstance(block, str):
-            texts.append(block)
-        elif block.get("type") == "text" and isinstance(block.get("text"), str):
-            texts.append(block["text"])
-        else:
-            others.append(block)
-    return texts, others
-
-
-def _text_of(message: BaseMessage) -> str:
-    text = message.text
-    return str(text() if callable(text) and not isinstance(text, str) else text)
-
-
-@dataclass(slots=True)
-class ContextWindowEdit:
-    """Cut the history to a budget, as an edit of LangChain's `ContextEditingMiddleware`.
-
-    A `ctxmem.Memory` of each conversation, which is known by its first message, decides what
-    stays; an edit of messages has no tool, so that indexes of what has left are not shown, and no
-    block of statements that bind. The budget is of the messages alone, which is all that an edit
-    sees: take system message and tools off it, or use `ContextMiddleware`. `policy` is that of
-    `ctxmem.Memory`; "batch" cuts down to half the budget. With `counter=None` the middleware's own
-    counter is asked, and `ctxmem.trim_messages` cuts. `low_water` is deprecated, as in
-    `ContextMiddleware`.
-
-    >>> from langchain_core.messages import AIMessage, HumanMessage
-    >>> asked = [HumanMessage(f"This is question {i}.") for i in range(20)]
-    >>> chat = [message for one in asked for message in (one, AIMessage("Yes."))][:-1]
-    >>> ContextWindowEdit(budget=80).apply(chat, count_tokens=len)
-    >>> len(chat) < 12, chat[-1].text
-    (True, 'This is question 19.')
-    """
-
-    budget: int | Budget
-    low_water: Any = ...
-    counter: object | None = "o200k_base"
-    provider: str | None = None
-    policy: str = "batch"
-    _conversations: dict[bytes, Conversation] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-
-    def __post_init__(self) -> None:
-        read_budget(self.budget)
-        if self.low_water is not ...:
-            self.policy = policy_of(self.low_water, "ContextWindowEdit")
-
-    def apply(
-        self, messages: list[AnyMessage], *, count_tokens: Callable[[Sequence[BaseMessage]], int]
-    ) -> None:
-        """Cut the list in place."""
-        if self.counter is None:
-            options: dict[str, Any] = {"token_counter": count_tokens, "provider": self.provider}
-            messages[:] = trim_messages(messages, self.budget, **options)
-        elif messages:
-            conversation = self._conversation(mark_of(messages[0]))
-            with conversation.lock:
-                places = conversation.sync(messages)
-                try:
-                    window = conversation.window(0)
-                except BudgetError as error:
-                    raise named(error, conversation, places, before=0, fixed=0) from None
-                made = conversation.as_given(window)
-            messages[:] = [message for message in made if not _is_index(message)]
-
-    def _conversation(self, key: bytes) -> Conversation:
-        found = self._conversations.pop(key, None) or Conversation(
-            *(MemoryStore(), TENANT, "edit", read_budget(self.budget).limit),
-            {"counter": self.counter, "provider": self.provider, "policy": self.policy},
-            decode_old=lambda old: old,
-        )
-        self._conversations[key] = found
-        if len(self._conversations) > _THREADS:
-            del self._conversations[next(iter(self._conversations))]
-        return found
-
-
-def _is_index(message: BaseMessage) -> bool:
-    return message.type == "human" and _text_of(message).startswith("[memory] ")

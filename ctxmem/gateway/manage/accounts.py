@@ -13,10 +13,9 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
-from ctxmem.pricing import Bill, Block, Charge, Prices
+from ctxmem.pricing import Bill, Block, Charge, Prefixes, Prices, prefixes_of
 from ctxmem.traces.events import Usage
 
 VERSION = 1
@@ -42,13 +41,18 @@ _MEMORY = 0.5  # the weight of the newest usage
 class Priced:
     """A request as a cache sees it: its blocks, and the numbers of those that a mark is behind."""
 
-    blocks: Sequence[Block]
+    blocks: Sequence[Block] | Prefixes
     marks: Sequence[int] = ()
+
+    @property
+    def prefixes(self) -> Prefixes:
+        """The blocks, by their prefixes."""
+        return prefixes_of(self.blocks)
 
     @property
     def tokens(self) -> int:
         """The tokens of all blocks."""
-        return sum(block.tokens for block in self.blocks)
+        return self.prefixes.tokens
 
 
 @dataclass(slots=True)
@@ -162,10 +166,10 @@ class Account:
 
     def charge(self, sent: Priced, own: Priced, now: float, *, same: bool) -> Entry:
         """Charge a request that is sent, and the client's own beside it."""
-        before = set(self.ours.entries)
+        missing = set(sent.prefixes.keys) - self.ours.entries.keys()
         ours = self.ours.call(sent.blocks, breakpoints=sent.marks, now=now)
         through = self.through.call(own.blocks, breakpoints=own.marks, now=now)
-        made = frozenset(self.ours.entries.keys() - before)
+        made = frozenset(missing & self.ours.entries.keys())
         self.ours.forget(1 << 14)
         self.through.forget(1 << 14)
         self.diverged = self.diverged or not same
@@ -173,7 +177,7 @@ class Account:
             self._last,
             {
                 "through": _end(own),
-                "ours": _end(own) if same else {"keys": _chain(sent.blocks)},
+                "ours": _end(own) if same else {"keys": _chain(sent.prefixes)},
                 "at": now,
             },
         )
@@ -222,7 +226,8 @@ class Account:
         self.ours.cost -= entry.ours.cost
         self.granted -= entry.granted
         self._not_written(entry)
-        self.ours.call(own.blocks, breakpoints=own.marks, now=entry.at)
+        entry.ours = self.ours.call(own.blocks, breakpoints=own.marks, now=entry.at)
+        entry.own, entry.written, entry.granted = True, frozenset(), 0.0
 
     def observe(self, entry: Entry, usage: Usage) -> None:
         """Learn from the tokens that the provider reports for a request."""
@@ -266,7 +271,7 @@ class Account:
             made["marks"] = [_newest(self.ours), _newest(self.through)]
         return json.dumps(made, separators=(",", ":")).encode()
 
-    def restore(self, data: bytes, own: Sequence[Block]) -> None:
+    def restore(self, data: bytes, own: Sequence[Block] | Prefixes) -> None:
         """Take in what `to_json` returned; `own` are the blocks of the client's own request.
 
         Raises:
@@ -292,15 +297,15 @@ class Account:
             last = self._last.get(name)
             if last is None:
                 continue
-            keys = _keys(last["keys"]) if "keys" in last else _prefix(own, last)
+            keys = _keys(last["keys"]) if "keys" in last else _prefix(prefixes_of(own), last)
             bill.entries.update(dict.fromkeys(keys, float(self._last["at"])))
 
-    def begin_warm(self, own: Sequence[Block], count: int, at: float) -> None:
+    def begin_warm(self, own: Sequence[Block] | Prefixes, count: int, at: float) -> None:
         """Begin with the first `count` blocks of the client's request in the cache of both bills.
 
         They were sent before, as the client wrote them, at the time `at`.
         """
-        keys = list(_chain_of(own[:count]))
+        keys = prefixes_of(own).keys[1 : count + 1]
         held = keys[-1:] if self.prices.marked else keys
         for bill in (self.ours, self.through):
             bill.entries.update(dict.fromkeys(held, at))
@@ -327,14 +332,8 @@ def _mixed(before: float, now: float) -> float:
     return (1.0 - _MEMORY) * before + _MEMORY * now
 
 
-def _chain_of(blocks: Sequence[Block]) -> list[int]:
-    """Return the keys of all prefixes, as `Bill` makes them; keys of blocks are ints."""
-    chain = accumulate((block.key for block in blocks), lambda a, b: hash((a, b)), initial=0)
-    return [int(str(key)) for key in chain][1:]
-
-
-def _chain(blocks: Sequence[Block]) -> str:
-    return base64.b64encode(array("q", _chain_of(blocks)).tobytes()).decode()
+def _chain(request: Prefixes) -> str:
+    return base64.b64encode(array("q", request.keys[1:]).tobytes()).decode()
 
 
 def _keys(written: str) -> list[int]:
@@ -345,13 +344,13 @@ def _keys(written: str) -> list[int]:
 
 def _end(request: Priced) -> dict[str, Any]:
     """Return how many blocks a request has, and the key of all of them."""
-    keys = _chain_of(request.blocks)
-    return {"count": len(keys), "key": keys[-1] if keys else 0}
+    keys = request.prefixes.keys
+    return {"count": len(keys) - 1, "key": keys[-1]}
 
 
-def _prefix(own: Sequence[Block], last: dict[str, Any]) -> list[int]:
+def _prefix(own: Prefixes, last: dict[str, Any]) -> list[int]:
     """Return the keys of the prefixes of a last request, if the new one begins with it."""
-    keys = _chain_of(own[: last["count"]])
+    keys = own.keys[1 : last["count"] + 1]
     return keys if keys and keys[-1] == last["key"] else []
 
 

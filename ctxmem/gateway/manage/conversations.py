@@ -9,20 +9,17 @@ or shortened its history, gets a session of its own.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from threading import Lock, RLock
-from typing import Any, NamedTuple
+from typing import Any
 
-import xxhash
-
-from ctxmem.chat.counting import Meter
-from ctxmem.chat.reading import fingerprint
 from ctxmem.errors import ConflictError, SessionDeletedError
 from ctxmem.gateway.manage.accounts import Account
+from ctxmem.gateway.manage.knowing import Reader, canonical, unmarked
+from ctxmem.gateway.manage.shown import ShownMessages
 from ctxmem.memory import Memory
 from ctxmem.protocols import PageStore
 
@@ -31,101 +28,6 @@ MOST_OPEN = 256
 MOST_LOOKED_AT = 16
 """Sessions of a family that are looked at in the store, the newest first."""
 _TRIES = 8
-_MOST_READ = 1 << 15  # messages whose digests are remembered
-_MARKS = ("cache_control", "prompt_cache_breakpoint")
-_SEED = int.from_bytes(hashlib.blake2b(b"ctxmem gateway").digest()[:6], "little")
-
-
-class Known(NamedTuple):
-    """What is known of a message: what it says, as a digest and as a block's key, and its size."""
-
-    digest: bytes
-    key: int
-    tokens: int
-    marked: bool = False  # whether a cache mark is on it
-
-
-def unmarked(message: Any) -> Any:
-    """Return a message without cache marks: clients move them from request to request."""
-    if not isinstance(message, dict):
-        return message
-    made = message
-    if any(name in message for name in _MARKS):
-        made = {name: value for name, value in message.items() if name not in _MARKS}
-    for name in ("content", "output"):
-        blocks = made.get(name)
-        if isinstance(blocks, list) and any(isinstance(block, dict) for block in blocks):
-            bare = [unmarked(block) for block in blocks]
-            if any(new is not old for new, old in zip(bare, blocks, strict=True)):
-                made = {**made, name: bare}
-    return made
-
-
-def is_marked(message: Any) -> bool:
-    """Return whether a message has a cache mark."""
-    return unmarked(message) is not message
-
-
-class Reader:
-    """Knows messages by what they say; those that were read before are found by their bytes."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-        self._known: OrderedDict[tuple[str, bytes], Known] = OrderedDict()
-        self._lock = Lock()
-
-    def read(self, raw: str, message: Any, meter: Meter, name: str) -> Known:
-        """Return what is known of a message that is written as `raw`; `name` is the meter's."""
-        at = (name, xxhash.xxh3_128_digest(raw.encode("utf-8", "surrogatepass"), _SEED))
-        known = self._known.get(at)
-        if known is None:
-            known = self._remember(at, message, meter, any(mark in raw for mark in _MARKS))
-        return known
-
-    def of(self, message: Any, meter: Meter, name: str) -> Known:
-        """Return what is known of a message of a window, which has no marks."""
-        mark = fingerprint(message)
-        if mark is None:
-            return self._known_of(message, meter)
-        known = self._known.get((name, mark))
-        return known if known is not None else self._remember((name, mark), message, meter, False)
-
-    def _remember(
-        self, at: tuple[str, bytes], message: Any, meter: Meter, may_be_marked: bool
-    ) -> Known:
-        bare = unmarked(message) if may_be_marked else message
-        known = self._known_of(bare, meter)._replace(marked=bare is not message)
-        with self._lock:
-            self._known[at] = known
-            while len(self._known) > _MOST_READ:
-                self._known.popitem(last=False)
-        return known
-
-    def _known_of(self, message: Any, meter: Meter) -> Known:
-        digest = self.digest(canonical(message))
-        key = int.from_bytes(digest[:7], "little")
-        return Known(digest, key, meter.message(message, 0))
-
-    def key(self, value: Any) -> int:
-        """Return the key of a block that is no message."""
-        return int.from_bytes(self.digest(canonical(value))[:7], "little")
-
-    def digest(self, text: str) -> bytes:
-        """Return a keyed digest of a text."""
-        data = text.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, key=self._secret, digest_size=16).digest()
-
-
-def canonical(message: Any) -> str:
-    """Return a message as JSON that is the same however the client writes the same message."""
-    if isinstance(message, dict):
-        content = message.get("content")
-        if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
-            block = content[0]
-            kinds = ("text", "input_text")
-            if len(block) == 2 and block.get("type") in kinds and type(block.get("text")) is str:
-                message = {**message, "content": block["text"]}
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 class Conversation:
@@ -138,6 +40,8 @@ class Conversation:
         self.left: Conversation | None = None  # that the client left for this one
         self.before = 0  # messages that it had before this request
         self.asked_at = 0.0
+        self.shown = ShownMessages()
+        self.stored: Future[None] | None = None  # done when what it has is on the disk
 
     @property
     def session(self) -> str:
@@ -180,6 +84,11 @@ class Conversations:
         self._most = most
         self._families: OrderedDict[tuple[str, str], Family] = OrderedDict()
         self._lock = Lock()
+
+    def __len__(self) -> int:
+        """The number of conversations that are open."""
+        with self._lock:
+            return sum(len(one.open) for one in self._families.values())
 
     def family(self, tenant: str, *about: str) -> Family:
         """Return the family of conversations of a tenant that begin as `about` says."""
@@ -249,7 +158,8 @@ class Conversations:
     def _longest(
         self, tenant: str, family: Family, digests: Sequence[bytes]
     ) -> Conversation | None:
-        for conversation in family.open.values():
+        # What others appended never makes a beginning of the request of one that is none.
+        for conversation in self._fitting(family, digests):
             self._refresh(conversation)
         best = self._best(family, digests)
         if best is not None:
@@ -257,12 +167,16 @@ class Conversations:
         self._look_into_store(tenant, family)
         return self._best(family, digests)
 
-    def _best(self, family: Family, digests: Sequence[bytes]) -> Conversation | None:
-        fitting = [
+    def _fitting(self, family: Family, digests: Sequence[bytes]) -> list[Conversation]:
+        """Return the conversations that a request begins with, as far as they are known here."""
+        return [
             one
             for one in family.open.values()
             if len(one.digests) <= len(digests) and one.digests == digests[: len(one.digests)]
         ]
+
+    def _best(self, family: Family, digests: Sequence[bytes]) -> Conversation | None:
+        fitting = self._fitting(family, digests)
         return max(fitting, key=lambda one: (len(one.digests), -one.number), default=None)
 
     def _refresh(self, conversation: Conversation) -> None:

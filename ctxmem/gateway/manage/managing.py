@@ -9,50 +9,46 @@ where anything is not as expected, the client's own bytes go out.
 from __future__ import annotations
 
 import time
-import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
 from ctxmem.chat import check
-from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
-from ctxmem.errors import BudgetError, CtxmemError, InputError, InputTypeError
-from ctxmem.gateway.exchanges import Exchange, decoded
+from ctxmem.errors import BudgetError, InputError, InputTypeError, StoreError
+from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.security import secret_of
 from ctxmem.gateway.manage.accounts import Account, Entry, Priced
 from ctxmem.gateway.manage.conversations import (
     Conversation,
     Conversations,
     Family,
-    Known,
-    Reader,
-    unmarked,
 )
-from ctxmem.gateway.manage.marking import Marks, client_marks, with_marks
-from ctxmem.gateway.manage.splicing import Document, document, written
-from ctxmem.gateway.manage.wording import without_offer
+from ctxmem.gateway.manage.knowing import Reader, unmarked
+from ctxmem.gateway.manage.marking import with_marks
+from ctxmem.gateway.manage.requests import Request, RequestReader
+from ctxmem.gateway.manage.shown import Telling
+from ctxmem.gateway.manage.splicing import written
+from ctxmem.gateway.manage.syncing import Syncer
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
-from ctxmem.gateway.observe.weighing import FALLBACK, MOST_MODELS
 from ctxmem.gateway.recall.answering import Room
-from ctxmem.gateway.recall.offering import offered
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.store_path import ACCOUNTS
-from ctxmem.gateway.wire import Asked, Reply, Unreadable
+from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.pricing import Block, Prices, prices_of, row_of
+from ctxmem.memory.session import held_window
+from ctxmem.pricing import Prices
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
 from ctxmem.tokens import resolve
 
 RECALL_TOKENS = 4_000
 """Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
-_LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}
 _FAILED = 400
 _MOST_COUNTERS = 16
 """Conversations are held open for so many pairs of a counter and a price row."""
@@ -60,49 +56,11 @@ _LOCKED_SECONDS = 1.0
 """So long a request waits for a store that another process has locked; then it passes through."""
 
 
-@dataclass(slots=True)
-class _Request:
-    """A request while it is prepared."""
-
-    exchange: Exchange
-    asked: Asked
-    document: Document
-    first: int  # elements of the list that are of the head
-    model: str
-    meter: Meter
-    counter: str
-    label: str  # of the meter
-    prices: Prices
-    marks: Marks
-    head: list[Block]
-    head_tokens: int
-    parts: dict[str, int]
-    known: list[Known]
-    own: Priced  # the client's own bytes
-    passed: Priced  # the same, with the tool `recall` where that is offered
-    budget: int
-    now: float
-
-    @property
-    def offering(self) -> bool:
-        """Whether the model is offered the tool `recall`."""
-        return self.passed is not self.own
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """How the messages of a window are read, apart from the request they are for."""
-
-    meter: Meter
-    label: str
-    offering: bool
-
-
 def _opened(store: str) -> PageStore:
     """Return the store that is meant; requests do not wait long for a file that is locked."""
     if store == ":memory:" or "://" in store:
         return open_store(store)
-    return SqliteStore(store, timeout=_LOCKED_SECONDS)
+    return SqliteStore(store, timeout=_LOCKED_SECONDS, sync_later=True)
 
 
 class Manage:
@@ -122,12 +80,13 @@ class Manage:
         window_of: Callable[[str], int | None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.settings, self._clock, self._window_of = settings, clock, window_of
+        self.settings, self._clock = settings, clock
         self.store = _opened(settings.store)
+        sync = getattr(self.store, "sync", None)
+        self._syncer = Syncer(sync) if sync is not None else None
         self._reader = Reader(secret_of(settings.store))
+        self._requests = RequestReader(settings, self._reader, window_of=window_of, clock=clock)
         self._conversations: OrderedDict[tuple[str, str, str], Conversations] = OrderedDict()
-        self._meters: OrderedDict[tuple[str, str], tuple[str, Meter]] = OrderedDict()
-        self._heads: dict[tuple[str, int], tuple[list[Block], dict[str, int]]] = {}
         self._contents = Contents()
         self._log = ExchangeLog()
         self._lock = Lock()
@@ -136,7 +95,16 @@ class Manage:
         """Close all conversations and the store."""
         for one in self._conversations.values():
             one.close()
+        if self._syncer is not None:
+            self._syncer.close()
         self.store.close()
+
+    @property
+    def conversations(self) -> int:
+        """Conversations that are held open."""
+        with self._lock:
+            held = list(self._conversations.values())
+        return sum(map(len, held))
 
     def audit(self) -> Any:
         """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""
@@ -147,7 +115,7 @@ class Manage:
     def prepare(self, exchange: Exchange) -> bytes | None:
         """Return the request as it is sent, None for the client's own bytes; `why` says why."""
         try:
-            request = self._read(exchange)
+            request = self._requests.read(exchange)
         except (Unreadable, InputError, InputTypeError):
             exchange.why = "unreadable"
             return None
@@ -158,137 +126,12 @@ class Manage:
             exchange.wire.name,
             request.model,
             request.counter,
-            request.known[self._opening(request)].digest.hex(),
+            request.known[request.opening].digest.hex(),
         )
         with family.lock:
             return self._managed(request, family)
 
-    def _opening(self, request: _Request) -> int:
-        """Return the first message of the user; the first of all, if there is none."""
-        messages = request.asked.messages
-        users = (i for i, one in enumerate(messages) if one.get("role") == "user")
-        return next(users, 0)
-
-    def _read(self, exchange: Exchange) -> _Request | None:
-        """Return a request that can be managed; None, and why, for another."""
-        wire = exchange.wire
-        name = _LISTS[wire.name]
-        try:
-            data = decoded(exchange.coding, exchange.original)
-        except (ValueError, zlib.error):
-            raise Unreadable("the body is not of the coding that it names") from None
-        read = document(data, name)
-        asked = exchange.asked = wire.read(read.body)
-        facts = exchange.facts
-        facts["model"] = asked.model
-        if asked.kept:
-            exchange.why = "kept by the provider"
-            return None
-        if not asked.messages or not all(isinstance(one, dict) for one in asked.messages):
-            exchange.why = "no messages" if not asked.messages else "unreadable"
-            return None
-        counter, meter = self._meter(self.settings.counter or asked.model, wire.provider)
-        first = len(read.elements) - len(asked.messages)
-        label = f"{wire.name} {counter}"
-        known = [
-            self._reader.read(read.raw(first + i), message, meter, label)
-            for i, message in enumerate(asked.messages)
-        ]
-        marks = client_marks(wire.name, asked, [i for i, one in enumerate(known) if one.marked])
-        prices = self._prices(wire.name, asked.model, marks)
-        tools = offered(asked, wire.name) if self.settings.recall else asked.tools
-        head, parts = self._head(asked, tools, meter, label, wire.name)
-        head_tokens = sum(block.tokens for block in head)
-        blocks = [*head, *(Block(one.key, one.tokens) for one in known)]
-        at = marks.of(prices, len(asked.system), len(head), len(blocks))
-        own = passed = Priced(blocks, at)
-        if tools is not asked.tools:
-            plain, _ = self._head(asked, asked.tools, meter, label, wire.name)
-            own = Priced([*plain, *blocks[len(head) :]], at)
-        budget = self._budget(asked)
-        if budget is None:
-            exchange.why = "no budget"
-            return None
-        facts["budget"] = budget
-        return _Request(
-            *(
-                exchange,
-                asked,
-                read,
-                first,
-                asked.model,
-                meter,
-                counter,
-                label,
-                prices,
-                marks,
-                head,
-            ),
-            head_tokens=head_tokens,
-            parts=parts,
-            known=known,
-            own=own,
-            passed=passed,
-            budget=budget,
-            now=self._clock(),
-        )
-
-    def _meter(self, counter: str, provider: str) -> tuple[str, Meter]:
-        """Return the name of a model's counter, and what counts messages by it."""
-        at = (counter, provider)
-        with self._lock:
-            found = self._meters.get(at)
-            if found is None:
-                name = counter or FALLBACK
-                try:
-                    found = name, Meter(name, provider)
-                except (CtxmemError, OSError, ValueError):
-                    found = FALLBACK, Meter(FALLBACK, provider)
-                self._meters[at] = found
-                if len(self._meters) > MOST_MODELS:
-                    self._meters.popitem(last=False)
-            return found
-
-    def _prices(self, wire: str, model: str, marks: Marks) -> Prices:
-        if self.settings.prices is not None:
-            return prices_of(self.settings.prices)
-        return row_of(wire, model, hour=marks.hour)
-
-    def _budget(self, asked: Asked) -> int | None:
-        if self.settings.budget is not None:
-            return self.settings.budget
-        window = self._window_of(asked.model) if self._window_of is not None else None
-        return None if window is None else max(1, window - (asked.answer or 0))
-
-    def _head(
-        self, asked: Asked, schemas: Sequence[Any], meter: Meter, label: str, wire: str
-    ) -> tuple[list[Block], dict[str, int]]:
-        """Return what is before the conversation as blocks, and its tokens by part."""
-        about = [unmarked(one) for one in asked.system]
-        tools = [unmarked(one) for one in schemas]
-        at = (label, self._reader.key([about, tools, asked.tool_choice, asked.response_format]))
-        held = self._heads.get(at)
-        if held is None:
-            held = self._counted_head(asked, about, tools, meter, wire)
-            with self._lock:
-                if len(self._heads) > 1 << 10:
-                    self._heads.clear()
-                self._heads[at] = held
-        return held
-
-    def _counted_head(
-        self, asked: Asked, about: Sequence[Any], tools: Sequence[Any], meter: Meter, wire: str
-    ) -> tuple[list[Block], dict[str, int]]:
-        beside = meter.tools(tools, asked.tool_choice) + meter.answer(asked.response_format)
-        beside += meter.request
-        blocks = [Block(self._reader.key([tools, asked.tool_choice]), beside)]
-        for one in about:
-            message = one if wire != "anthropic" else {"role": "user", "content": [one]}
-            blocks.append(Block(self._reader.key(one), meter.message(message, 0)))
-        system = sum(block.tokens for block in blocks[1:])
-        return blocks, {"tools": beside, "system": system}
-
-    def _families(self, request: _Request) -> Conversations:
+    def _families(self, request: Request) -> Conversations:
         """Return the conversations that are counted and priced as a request is."""
         at = (request.counter, request.exchange.wire.provider, request.prices.name)
         old = None
@@ -325,12 +168,10 @@ class Manage:
 
         return opened
 
-    def _managed(self, request: _Request, family: Family) -> bytes | None:
+    def _managed(self, request: Request, family: Family) -> bytes | None:
         exchange, now = request.exchange, request.now
-        digests = [one.digest for one in request.known]
-        conversation = self._families(request).find(
-            exchange.tenant, family, digests, request.asked.messages
-        )
+        digests, messages = request.transcript.digests, request.asked.messages
+        conversation = self._families(request).find(exchange.tenant, family, digests, messages)
         account = self._account(conversation, request)
         exchange.facts["conversation"] = conversation.name
         exchange.notes["conversation"] = conversation
@@ -358,11 +199,35 @@ class Manage:
         self._note(request, conversation, entry, sent, window, over=over)
         if account.diverged:
             self._write(exchange.tenant, conversation, account)
+        if self._syncer is not None:
+            try:
+                self._sync(self._syncer, request, conversation, window)
+            except StoreError:  # the client's own bytes go out
+                account.sent_again(entry, request.own)
+                raise
         return made
+
+    def _sync(
+        self,
+        syncer: Syncer,
+        request: Request,
+        conversation: Conversation,
+        window: MemoryWindow | None,
+    ) -> None:
+        """Have the disk take what was written; wait for what the window does not show."""
+        before, now = conversation.stored, syncer.soon()
+        conversation.stored = request.exchange.notes["stored"] = now
+        if window is None:
+            return
+        new = range(conversation.before, len(request.known))
+        if window.events or not set(new) <= set(window.shown):
+            now.result()
+        elif before is not None:
+            before.result()
 
     # The account ----------------------------------------------------------------------------------
 
-    def _account(self, conversation: Conversation, request: _Request) -> Account:
+    def _account(self, conversation: Conversation, request: Request) -> Account:
         """Return the account of a conversation: as it is held here, as stored, or a new one."""
         account = conversation.account
         if account is not None:
@@ -372,7 +237,7 @@ class Manage:
         version = self.store.version(*names)
         if version:
             records = list(self.store.read(*names, after=version - 1))
-            account.restore(records[-1].payload, request.own.blocks)
+            account.restore(records[-1].payload, request.own.prefixes)
         elif conversation.left is not None:
             before = conversation.left.account
             if before is not None:
@@ -381,8 +246,8 @@ class Manage:
                     self._write(request.exchange.tenant, conversation.left, before)
         elif conversation.before:
             last = conversation.memory.last_at(conversation.before - 1)
-            count = len(request.head) + conversation.before
-            account.begin_warm(request.own.blocks, count, last)
+            count = len(request.head.blocks) + conversation.before
+            account.begin_warm(request.own.prefixes, count, last)
         conversation.left = None
         return account
 
@@ -392,7 +257,7 @@ class Manage:
     # Windows --------------------------------------------------------------------------------------
 
     def _window(
-        self, conversation: Conversation, account: Account, request: _Request
+        self, conversation: Conversation, account: Account, request: Request
     ) -> tuple[bytes | None, Priced, MemoryWindow | None]:
         """Return the bytes to send, None for the client's own, and what they are as blocks."""
         now, own, prices = request.now, request.passed, request.prices
@@ -408,7 +273,8 @@ class Manage:
         )
         memory = conversation.memory
         memory.budget = limit - self._reserve(request, limit)
-        memory.head = request.head_tokens - request.meter.request
+        head = sum(block.tokens for block in request.head.blocks)
+        memory.head = head - request.meter.request
         free = marks.free(prices)
         memory.prices = replace(prices, breakpoints=free)
         memory.outlook = Outlook(
@@ -418,10 +284,11 @@ class Manage:
             caching=caching,
             tail_written=marks.by_itself(prices) or marks.automatic,
             minimum=account.minimum() if caching else None,
-            cached=self._cached(account, request),
+            cached=self._cached(conversation, account, request),
         )
-        window = memory.window(self._question(account, request, fits=fits))
-        choices = self._choices(conversation, account, request, window, free)
+        window = held_window(memory, self._question(account, request, fits=fits))
+        choices = self._choices(conversation, request, window, free)
+        conversation.shown.forget()
         sent: tuple[bytes | None, Priced]
         if caching and fits and choices[0][1].tokens < account.minimum():
             # One too short for the cache is dear as soon as the client's own is long enough.
@@ -445,17 +312,17 @@ class Manage:
         return sent[0], sent[1], window
 
     @staticmethod
-    def _limit(account: Account, request: _Request) -> int:
+    def _limit(account: Account, request: Request) -> int:
         """Return the budget in tokens as we count them, where the provider counts others."""
         exact = resolve(request.counter).exact
         rate = max(1.0, account.rate) if exact else account.sure
         return max(1, int((request.budget - account.beside) / rate))
 
-    def _reserve(self, request: _Request, limit: int) -> int:
+    def _reserve(self, request: Request, limit: int) -> int:
         """Return the tokens that a window leaves free for what calls of `recall` bring."""
         return min(RECALL_TOKENS, limit // 5) if request.offering else 0
 
-    def _question(self, account: Account, request: _Request, *, fits: bool) -> str | None:
+    def _question(self, account: Account, request: Request, *, fits: bool) -> str | None:
         """Return what the user asks, for which what left may be brought back; None if nothing."""
         last = len(request.asked.messages) - 1
         message = request.asked.messages[last]
@@ -464,107 +331,99 @@ class Manage:
         texts = [part.text for part in parts_of(message, last) if part.kind == "text"]
         return "\n".join(texts) or None
 
-    def _warm(self, account: Account, conversation: Conversation, request: _Request) -> bool:
+    def _warm(self, account: Account, conversation: Conversation, request: Request) -> bool:
         """Return whether the provider has anything of what was sent last."""
         if conversation.before == 0 and not account.ours.calls:
-            return bool(account.ours.held(request.own.blocks, now=request.now))
+            return bool(account.ours.held(request.own.prefixes, now=request.now))
         asked = conversation.asked_at or account.last_at
         return request.now - asked <= request.prices.ttl
 
-    def _cached(self, account: Account, request: _Request) -> Callable[[Sequence[Any]], list[int]]:
+    def _cached(
+        self, conversation: Conversation, account: Account, request: Request
+    ) -> Callable[[Sequence[Any]], list[int]]:
         """Return a function: how many of the first messages make prefixes that the provider has.
 
         The memory keeps it until the next request, so it holds nothing of this one's body.
         """
-        head, now = request.head, request.now
-        theirs = {one.digest for one in request.known}
-        about = _Reading(request.meter, request.label, request.offering)
+        ahead, now = len(request.head.blocks), request.now
+        how = self._how(request)
 
         def cached(messages: Sequence[Any]) -> list[int]:
-            known = (self._as_sent(one, about, theirs)[1] for one in messages)
-            blocks = [*head, *(Block(one.key, one.tokens) for one in known)]
-            return [
-                held - len(head) for held in account.ours.held(blocks, now=now) if held >= len(head)
-            ]
+            blocks = conversation.shown.line(messages, how).blocks
+            return [held - ahead for held in account.ours.held(blocks, now=now) if held >= ahead]
 
         return cached
 
-    def _as_sent(
-        self, message: Any, about: _Request | _Reading, theirs: Container[bytes]
-    ) -> tuple[Any, Known]:
-        """Return a message of a window as it is sent, and what is known of it.
-
-        Where the model is not offered the tool `recall`, marks of ours do not name it; the
-        client's messages, whose digests are `theirs`, are as they are.
-        """
-        known = self._reader.of(message, about.meter, about.label)
-        if about.offering or known.digest in theirs:
-            return message, known
-        plain = without_offer(message)
-        if plain is message:
-            return message, known
-        return plain, self._reader.of(plain, about.meter, about.label)
+    def _how(self, request: Request) -> Telling:
+        return Telling(
+            *(self._reader, request.meter, request.label, request.offering, request.head),
+            theirs=set(request.transcript.digests),
+        )
 
     def _choices(
         self,
         conversation: Conversation,
-        account: Account,
-        request: _Request,
+        request: Request,
         window: MemoryWindow,
         free: int,
     ) -> list[tuple[bytes | None, Priced]]:
         """Return what may be sent, the best first: bytes, None for the client's own, and blocks."""
         prices, marks, own = request.prices, request.marks, request.passed
-        texts = {one.digest: i for i, one in enumerate(request.known)}
-        elements, blocks = [], list(request.head)
-        same = len(window.messages) == len(request.known)
-        for place, given in enumerate(window.messages):
-            message, known = self._as_sent(given, request, texts)
+        digests, head = request.transcript.digests, request.head
+        texts = dict(zip(digests, range(len(digests)), strict=True))
+        _, sent, blocks = conversation.shown.line(window.messages, self._how(request))
+        elements = []
+        for message, known in sent:
             at = texts.get(known.digest)
-            same = same and at is not None and request.known[place].digest == known.digest
-            element = message
-            if at is not None:
-                element = request.asked.messages[at]
-            elements.append((at, element))
-            blocks.append(Block(known.key, known.tokens))
-        whole = same and (
-            not prices.marked or window.volatile_from == len(blocks) - len(request.head)
-        )
+            elements.append((at, message if at is None else request.asked.messages[at]))
+        same = [one.known.digest for one in sent] == digests
+        whole = same and (not prices.marked or window.volatile_from == len(sent))
         if whole and (not prices.marked or marks.any or marks.by_itself(prices)):
             return [(None, own)]
         made: list[tuple[bytes | None, Priced]] = []
-        head_marks = marks.head(prices, len(request.asked.system), len(request.head))
+        head_marks = marks.head(prices, len(request.asked.system), len(head.blocks))
         end = [len(blocks)] if marks.by_itself(prices) or marks.automatic else []
         if prices.marked and free:
             at_marks = window.breakpoints[-free:]
-            data, placed = self._bytes(request, elements, at_marks)
-            placed = [len(request.head) + place + 1 for place in placed]
+            data, placed = self._bytes(conversation, request, elements, at_marks)
+            placed = [len(head.blocks) + place + 1 for place in placed]
             made.append((data, Priced(blocks, (*head_marks, *placed, *end))))
         if whole:
             made.append((None, own))
         elif not prices.marked or not (marks.any or marks.by_itself(prices)):
-            data, _ = self._bytes(request, elements, ())
+            data, _ = self._bytes(conversation, request, elements, ())
             made.append((data, Priced(blocks, (*head_marks, *end))))
         made = [one for one in made if one[0] is None or self._sound(request, window)]
         return made or [(None, own)]
 
     def _bytes(
-        self, request: _Request, elements: Sequence[tuple[int | None, Any]], at: Sequence[int]
+        self,
+        conversation: Conversation,
+        request: Request,
+        elements: Sequence[tuple[int | None, Any]],
+        at: Sequence[int],
     ) -> tuple[bytes, list[int]]:
         """Return a request with these messages, and the messages behind which the marks are."""
-        bare = [unmarked(message) for _, message in elements]
+        known = request.known
+        bare = [
+            message if place is not None and not known[place].marked else unmarked(message)
+            for place, message in elements
+        ]
         marked, placed = with_marks(
             request.exchange.wire.name, bare, at, request.prices, hour=request.marks.hour
         )
-        texts = [request.document.raw(i) for i in range(request.first)]
+        raw, first = request.document.elements, request.transcript.first
+        texts = list(raw[:first])
         for (place, message), plain, made in zip(elements, bare, marked, strict=True):
             if made is plain and plain is message and place is not None:
-                texts.append(request.document.raw(request.first + place))
+                texts.append(raw[first + place])
+            elif made is message:
+                texts.append(conversation.shown.written(message))
             else:
                 texts.append(written(made))
         return request.document.with_elements(texts), placed
 
-    def _sound(self, request: _Request, window: MemoryWindow) -> bool:
+    def _sound(self, request: Request, window: MemoryWindow) -> bool:
         """Return whether the provider takes a window's messages."""
         provider = request.exchange.wire.provider
         found = check(window.messages, provider=provider, model=request.model or None)
@@ -600,7 +459,7 @@ class Manage:
 
     def _note(
         self,
-        request: _Request,
+        request: Request,
         conversation: Conversation,
         entry: Entry,
         sent: Priced,
@@ -612,7 +471,8 @@ class Manage:
         shown = len(request.known)
         if window is not None and not entry.own:
             shown = len(set(window.shown))
-        facts["tokens"] = {**request.parts, **self._parts(request, None if entry.own else window)}
+        shown_in = None if entry.own else window
+        facts["tokens"] = {**request.head.parts, **self._parts(conversation, request, shown_in)}
         facts["kept"], facts["dropped"] = shown, len(request.known) - shown
         facts["recalled"] = len(window.recalled) if window is not None and not entry.own else 0
         facts["prefix_reused"] = entry.ours.read
@@ -629,19 +489,32 @@ class Manage:
         facts["over_account"] = over
         facts["passed_through"] = request.exchange.why
 
-    def _parts(self, request: _Request, window: MemoryWindow | None) -> dict[str, int]:
+    def _parts(
+        self, conversation: Conversation, request: Request, window: MemoryWindow | None
+    ) -> dict[str, int]:
         """Return the tokens of what is sent of the conversation, by part."""
+        if window is None:
+            return self._parts_of_all(request)
         known = list(zip(request.known, request.asked.messages, strict=True))
         meter, label = request.meter, request.label
-        if window is None:
-            return self._contents.parts(known, meter, label)
         again = self._contents.repeated_reads(known, meter, label, set(window.shown))
         request.exchange.facts["repeated_reads"] = again
-        theirs = {one.digest for one in request.known}
-        shown = [self._as_sent(one, request, theirs) for one in window.messages]
+        how = self._how(request)
+        shown = conversation.shown.line(window.messages, how).sent
         sent = [(known, one) for one, known in shown]
-        put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in theirs}
+        put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in how.theirs}
         return self._contents.parts(sent, meter, label, put_in=put_in)
+
+    def _parts_of_all(self, request: Request) -> dict[str, int]:
+        """Return the tokens of the client's messages, by part."""
+        before, start, found = request.before, 0, dict[str, int]()
+        if before is not None and before.parts is not None and request.shared == len(before.known):
+            start, found = request.shared, dict(before.parts)
+        new = zip(request.known[start:], request.asked.messages[start:], strict=True)
+        for part, tokens in self._contents.parts(new, request.meter, request.label).items():
+            found[part] = found.get(part, 0) + tokens
+        request.transcript.parts = found
+        return dict(found)
 
     def _reason(self, conversation: Conversation) -> str:
         receipts = conversation.memory.receipts()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ctxmem.gateway.manage.conversations import is_marked
+from ctxmem.gateway.manage.knowing import is_marked
 from ctxmem.gateway.wire import Asked
 from ctxmem.pricing import MARKS_BY_ITSELF, Prices
 from ctxmem.request import marked

@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxmem.chat import advice
+from ctxmem.chat.advice import Repeats
 from ctxmem.chat.faults import first_words
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.reading import Turn, fingerprint, read
 from ctxmem.chat.steps import case_of, find
+from ctxmem.gateway.observe.readings import Reading
 from ctxmem.gateway.wire import Asked, Wire
 
 _MOST_BEGINNINGS = 4096
@@ -54,17 +56,23 @@ class Inspector:
     def __init__(self) -> None:
         self._beginnings: OrderedDict[tuple[bytes | None, ...], list[Finding]] = OrderedDict()
 
-    def inspect(self, wire: Wire, asked: Asked) -> list[Finding]:
+    def inspect(self, wire: Wire, reading: Reading) -> list[Finding]:
         """Return what `ctxmem.check` finds in a request.
 
         Raises:
             InputTypeError: something in it is no message.
         """
+        asked = reading.asked
         messages = in_one_list(asked)
-        turns = read(messages)
+        head = messages[: len(messages) - len(asked.messages)]
+        turns = [*read(head), *reading.turns_of_messages()]
         found = _refused(wire, asked, messages, turns)
-        found += advice.of_repeats(messages, turns)
-        return [*found, *self._beginning(messages, turns)]
+        repeats = reading.repeats
+        if repeats is None or repeats.count > len(messages):
+            repeats = reading.repeats = Repeats()
+        seen = repeats.count
+        repeats.add(messages[seen:], turns[seen:])
+        return [*found, *repeats.found, *self._beginning(messages, turns)]
 
     def _beginning(self, messages: Sequence[Any], turns: list[Turn]) -> list[Finding]:
         until = min(first_words(turns) + 1, len(messages))

@@ -14,12 +14,14 @@ from ctxmem.errors import CtxmemError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.inspecting import Inspector
+from ctxmem.gateway.observe.readings import Reading, Readings
 from ctxmem.gateway.observe.weighing import Scales, Weight
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
 
 _MOST_FAMILIES = 2048  # conversations that are remembered, by their beginnings
 _MOST_CHATS = 8  # of the same beginning
+_MOST_MARKS = 1 << 18  # of their messages, each some 60 bytes
 _MOST_FINDINGS = 20
 
 
@@ -45,7 +47,11 @@ class Observe:
         self.settings = settings
         self.scales = Scales(settings.counter)
         self._inspector = Inspector()
+        self._readings = Readings()
         self._families: OrderedDict[bytes, list[_Chat]] = OrderedDict()
+        self._marks = 0
+        self.conversations = 0
+        """Conversations that are remembered."""
         self._log = ExchangeLog()
         self._lock = threading.Lock()
 
@@ -57,7 +63,7 @@ class Observe:
         """Fill the facts of an exchange."""
         facts = exchange.facts
         try:
-            asked = exchange.read()
+            asked = self.read(exchange).asked
         except (Unreadable, ValueError, RecursionError):
             exchange.why = exchange.why or "unreadable"
             return
@@ -67,13 +73,13 @@ class Observe:
             if reply.usage is not None:
                 facts["usage"] = usage_facts(reply)
         try:
-            weight = self.weigh(exchange, asked)
+            weight = self.weigh(exchange)
         except CtxmemError:
             exchange.why = exchange.why or "unreadable"
             return
         facts["tokens"], facts["exact"] = weight.parts, weight.exact
         facts["messages"] = len(asked.messages)
-        facts.setdefault("findings", self._findings(exchange, asked))
+        facts.setdefault("findings", self._findings(exchange))
         with self._lock:
             self._compare(exchange, asked, weight)
         self._log.add(exchange)
@@ -82,15 +88,18 @@ class Observe:
             if reported:
                 self.scales.learn(exchange.wire, asked, weight.total, reported)
 
-    def weigh(self, exchange: Exchange, asked: Asked) -> Weight:
-        """Return the tokens of a request."""
-        marked = any(b"cache_control" in part for part in exchange.original)
-        marked = marked or len(exchange.original) > 1 or bool(exchange.coding)
-        return self.scales.weigh(exchange.wire, asked, marked=marked)
+    def read(self, exchange: Exchange) -> Reading:
+        """Return what an exchange asks; `Unreadable` or ValueError if it cannot be read."""
+        return self._readings.read(exchange)
 
-    def _findings(self, exchange: Exchange, asked: Asked) -> list[dict[str, Any]]:
+    def weigh(self, exchange: Exchange) -> Weight:
+        """Return the tokens of a request."""
+        reading = self.read(exchange)
+        return self.scales.weigh(exchange.wire, reading.asked, reading.marks)
+
+    def _findings(self, exchange: Exchange) -> list[dict[str, Any]]:
         """Return what `ctxmem.check` finds in a request; without texts unless they are shown."""
-        found = self._inspector.inspect(exchange.wire, asked)
+        found = self._inspector.inspect(exchange.wire, self.read(exchange))
         return [finding_facts(one, texts=self.settings.show_text) for one in found[:_MOST_FINDINGS]]
 
     # Prefixes -------------------------------------------------------------------------------------
@@ -104,6 +113,7 @@ class Observe:
         ).digest()
         chats = self._families.setdefault(family, [])
         self._families.move_to_end(family)
+        count, held = len(chats), sum(len(chat.marks) for chat in chats)
         now = _Chat(
             asked.model,
             fingerprint({"tools": asked.tools}) or b"",
@@ -126,8 +136,14 @@ class Observe:
                 chats.append(before)  # another branch, which may go on
         chats.append(now)
         del chats[:-_MOST_CHATS]
-        while len(self._families) > _MOST_FAMILIES:
-            self._families.popitem(last=False)
+        self._marks += sum(len(chat.marks) for chat in chats) - held
+        self.conversations += len(chats) - count
+        while len(self._families) > 1 and (
+            len(self._families) > _MOST_FAMILIES or self._marks > _MOST_MARKS
+        ):
+            _, gone = self._families.popitem(last=False)
+            self._marks -= sum(len(chat.marks) for chat in gone)
+            self.conversations -= len(gone)
 
     def audit(self) -> Any:
         """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""

@@ -115,11 +115,8 @@ class Scales:
                 self._meters.popitem(last=False)
         return found
 
-    def weigh(self, wire: Wire, asked: Asked, *, marked: bool = True) -> Weight:
-        """Return the tokens of a request.
-
-        `marked` is False if no cache marks can be in it, which clients move from message to message
-        and which say nothing.
+    def weigh(self, wire: Wire, asked: Asked, marks: list[bytes]) -> Weight:
+        """Return the tokens of a request; `marks` are those of its messages (`readings.marks_of`).
 
         Raises:
             InputError, InputTypeError: something in it is no message or no tool.
@@ -130,12 +127,9 @@ class Scales:
         found: dict[str, int] = {}
         system = [self._split(meter, rows, one, i, "system") for i, one in enumerate(asked.system)]
         tools = self._tools(meter, rows, asked, bool(system))
-        marks, sizes = [], []
-        for i, message in enumerate(asked.messages):
-            bare = unmarked(message) if marked else message
-            mark = fingerprint(bare) or repr(bare).encode("utf-8", "surrogatepass")
+        sizes = []
+        for i, (message, mark) in enumerate(zip(asked.messages, marks, strict=True)):
             split = self._split(meter, rows, message, i, "", mark)
-            marks.append(mark)
             sizes.append(sum(split.values()))
             _add(found, split)
         for split in system:
@@ -200,19 +194,6 @@ class Scales:
         except CtxmemError:  # media, or a report that cannot be of this request
             return False
         return True
-
-
-def unmarked(value: Any) -> Any:
-    """Return a message without its cache marks; the same object if it has none."""
-    if isinstance(value, dict):
-        made = {name: unmarked(inner) for name, inner in value.items() if name != "cache_control"}
-        same = len(made) == len(value) and all(made[name] is value[name] for name in made)
-        return value if same else made
-    if isinstance(value, list):
-        listed = [unmarked(inner) for inner in value]
-        same = all(one is other for one, other in zip(listed, value, strict=True))
-        return value if same else listed
-    return value
 
 
 def split_message(

@@ -1,0 +1,129 @@
+"""Trim the messages of a request to what its instructions and tools leave of the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctxmem.chat import OVERHEAD, count_messages, trim_messages
+from ctxmem.chat.reading import read_one
+from ctxmem.errors import BudgetError
+from ctxmem.intake import read_budget
+from ctxmem.schema import Budget
+from ctxmem.tokens import resolve
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStats:
+    """What a model call was given.
+
+    Attributes:
+        messages: how many messages there were.
+        kept: how many of these were sent.
+        tokens: the tokens of the request, instructions and tools included.
+        fixed: the tokens of instructions and tools, and what a request without messages costs.
+        budget: the budget, in tokens.
+    """
+
+    messages: int
+    kept: int
+    tokens: int
+    fixed: int
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmer:
+    """The options of `trim_messages` that an adapter was made with.
+
+    `provider` names whose overhead is counted where a call does not say. `low_water` is that of
+    `trim_messages`: whenever the budget is reached the oldest units leave until that share of it is
+    left, so that the requests between two cuts begin with the same bytes.
+    """
+
+    limit: int
+    counter: object
+    provider: str | None
+    low_water: float | None
+
+    def cut(
+        self,
+        messages: Sequence[Any],
+        *,
+        instructions: Any = None,
+        tools: Iterable[Any] = (),
+        answer: Any = None,
+        provider: str | None = None,
+    ) -> tuple[list[Any], RequestStats]:
+        """Return the messages that fit beside instructions and tools, and what was counted.
+
+        `answer` is what a request says of a JSON schema for its answer, or the schema itself.
+        The list begins with a question of the user where that is possible: some providers take no
+        other. Raises `BudgetError` if what must stay does not fit; its `pinned` names it.
+        """
+        provider = self.provider or provider
+        system = [{"role": "system", "content": instructions}] if instructions else []
+        fixed = count_messages(
+            system, self.counter, tools=list(tools), response_format=answer, provider=provider
+        )
+        beside = fixed - count_messages([], self.counter, provider=provider)
+        kept = self._trimmed(list(messages), beside, provider)
+        tokens = count_messages(kept, self.counter, provider=provider) + beside
+        stats = RequestStats(len(messages), len(kept), tokens, fixed, self.limit)
+        return kept, stats
+
+    def _trimmed(self, messages: list[Any], beside: int, provider: str | None) -> list[Any]:
+        taken = f", of which {beside:,} are taken by instructions and tools," if beside else ""
+        if beside >= self.limit:
+            raise BudgetError(
+                f"budget is {self.limit:,} tokens{taken} but messages need some too: raise the "
+                "budget, or shorten the instructions or the schemas of the tools",
+                pinned=["instructions and tools"],
+            )
+        options: dict[str, Any] = {
+            "counter": self.counter,
+            "provider": provider,
+            "low_water": self.low_water,
+        }
+        try:
+            kept = trim_messages(messages, self.limit - beside, **options)
+            if not _begins_with_user(kept):
+                begun = trim_messages(messages, self.limit - beside, start_on="user", **options)
+                kept = begun if _begins_with_user(begun) else kept
+            return kept
+        except BudgetError as error:
+            if not error.pinned or not beside:
+                raise
+            raise BudgetError(
+                f"budget is {self.limit:,} tokens{taken} but what must stay does not fit: raise "
+                f"the budget or shorten {', '.join(error.pinned)}",
+                pinned=error.pinned,
+            ) from None
+
+
+def _begins_with_user(messages: Sequence[Any]) -> bool:
+    roles = (read_one(message, i).role for i, message in enumerate(messages))
+    return next((role for role in roles if role != "system"), "") == "user"
+
+
+def trimmer(
+    budget: int | Budget, counter: object, provider: str | None, low_water: float | None
+) -> Trimmer:
+    """Return a trimmer of checked options.
+
+    Raises `BudgetError`, `InputError` or `InputTypeError` for options that cannot be used.
+    """
+    limit = read_budget(budget).limit
+    resolve(counter)
+    trim_messages([], limit, counter=counter, provider=provider, low_water=low_water)
+    return Trimmer(limit, counter, provider, low_water)
+
+
+def known_provider(name: object) -> str | None:
+    """Return the provider whose overhead is known by a name, None for others.
+
+    >>> known_provider("openai"), known_provider("test")
+    ('openai', None)
+    """
+    return name if isinstance(name, str) and name in OVERHEAD else None

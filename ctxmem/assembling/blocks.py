@@ -1,0 +1,301 @@
+"""Passages, memory and code of a request: one problem of `pack`, with a section for each part."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.assembling.inputs import BLOCKS
+from ctxmem.errors import BudgetError
+from ctxmem.pipeline import PackProblem
+from ctxmem.protocols import Counter
+from ctxmem.schema import Budget, Chunk, Section, Window
+from ctxmem.selection import WindowSelection
+from ctxmem.selection.window import EXCLUDED, REQUIRED
+
+HEADERS = {
+    "memory": "[memory] From earlier in this conversation:",
+    "passages": "Passages:",
+    "code": "Code:",
+}
+"""Lines above the parts, where there is more than one."""
+
+FEW = 64
+"""Units up to which exact bounds are computed."""
+
+_KEPT = 8
+_lock = threading.Lock()
+
+
+class _Known(NamedTuple):
+    """A problem that was read and valued, and what it was solved for."""
+
+    problem: PackProblem
+    selecting: WindowSelection
+    shares: dict[Any, Share]
+    windows: dict[Any, Window | None]
+    cuts: int
+
+
+class Share(NamedTuple):
+    """The blocks within `limit` tokens: their value, and the value of one more token."""
+
+    limit: int
+    value: float
+    spent: int
+    price: float
+    additive: bool
+
+
+NOTHING = Share(0, 0.0, 0, 0.0, True)
+_problems: dict[Any, _Known] = {}
+
+
+class Blocks:
+    """The blocks that can be sent, and the best of them within a limit.
+
+    `without` are ids of chunks that are not chosen, since the request has their text elsewhere.
+    """
+
+    def __init__(
+        self,
+        chunks: Sequence[Chunk],
+        limit: int,
+        *,
+        question: str | None,
+        counter: Counter,
+        sections: Mapping[str, Section],
+        min_density: float,
+    ) -> None:
+        self.chunks = chunks
+        self.min_density = min_density
+        self.counter, self.limit, self.question = counter, limit, question
+        self._shares: dict[tuple[int, frozenset[str]], Share] = {}
+        self.conflict: BudgetError | None = None
+        """Why the last limit that did not do did not."""
+        self._bounds: dict[int, float] = {}
+        self._windows: dict[tuple[int, frozenset[str]], Window | None] = {}
+        self.problem: PackProblem | None = None
+        self.part_of: dict[str, str] = {}
+        if not chunks or limit < 1:
+            return
+        used = dict.fromkeys(chunk.section for chunk in chunks)
+        self.sections = [
+            replace(
+                _within(sections.get(name, Section(name)), limit),
+                header=HEADERS[name] if len(used) > 1 else None,
+            )
+            for name in BLOCKS
+            if name in used
+        ]
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Read and value the chunks, or take what an equal call left."""
+        key = self._key()
+        with _lock:
+            known = _problems.pop(key, None) if key is not None else None
+        if known is not None:
+            self.problem, self._selecting, self._shares, self._windows, self._cuts = known
+        else:
+            self.problem = PackProblem(
+                self.chunks,
+                self.limit,
+                query=self.question or None,
+                counter=self.counter,
+                sections=self.sections,
+            )
+            self._selecting = self.problem.selecting(Budget(self.limit))
+            self._selecting.min_density = self.min_density
+            self._cuts = self.problem.cuts
+        table = self.problem.table
+        self.part_of = {
+            str(name): chunk.section or "passages"
+            for name, chunk in zip(table.ids, table.chunks, strict=True)
+        }
+
+    def _key(self) -> Any:
+        if any(chunk.embedding is not None for chunk in self.chunks):
+            return None
+        rows = tuple(
+            (
+                *(chunk.text, chunk.id, chunk.score, chunk.source, chunk.span, chunk.rank),
+                *(chunk.list, chunk.section, chunk.pinned, chunk.requires, chunk.alternatives),
+            )
+            for chunk in self.chunks
+        )
+        about = self.limit, self.question, self.min_density, tuple(self.sections)
+        return rows, about, self.counter.name, id(self.counter)
+
+    def keep(self) -> None:
+        """Leave what was prepared and solved for an equal call."""
+        key = self._key() if self.problem is not None else None
+        if key is not None and self.problem is not None:
+            with _lock:
+                _problems[key] = _Known(
+                    self.problem, self._selecting, self._shares, self._windows, self._cuts
+                )
+                while len(_problems) > _KEPT:
+                    del _problems[next(iter(_problems))]
+
+    # The problem ----------------------------------------------------------------------------------
+
+    @property
+    def _free(self) -> NDArray[np.bool_]:
+        """Return which units may be chosen."""
+        free: NDArray[np.bool_] = self._selecting.requirement != EXCLUDED
+        return free
+
+    @property
+    def few(self) -> bool:
+        """Whether there are so few units that exact bounds cost little."""
+        return self.problem is not None and len(self._selecting.tokens) <= FEW
+
+    @property
+    def demanding(self) -> bool:
+        """Whether some blocks are required."""
+        if self.problem is None:
+            return False
+        selecting = self._selecting
+        pinned = bool((selecting.requirement == REQUIRED).any()) or bool(selecting.disjunctive)
+        return pinned or bool(selecting.minima.any())
+
+    @property
+    def total_tokens(self) -> int:
+        """The tokens of all blocks, about: at least what a window of all of them has."""
+        if self.problem is None:
+            return 0
+        selecting = self._selecting
+        costs = selecting.costs
+        return int(
+            selecting.tokens[self._free].sum()
+            + costs.overhead.sum()
+            + sum(costs.headers)
+            + costs.again * len(selecting.tokens)
+        )
+
+    @property
+    def total(self) -> float:
+        """The value of all blocks."""
+        if self.problem is None:
+            return 0.0
+        tokens, density = self.curve
+        return float((tokens * density).sum())
+
+    def _best(self, without: Collection[str]) -> float:
+        """Return the density of the best unit."""
+        selecting = self._restricted(frozenset(without))
+        free = (selecting.requirement != EXCLUDED) & (selecting.density >= self.min_density)
+        return float(selecting.density[free].max(initial=0.0))
+
+    @property
+    def curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Tokens and density of the units that may be chosen."""
+        if self.problem is None:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        free = self._free
+        return self._selecting.tokens[free], self._selecting.density[free]
+
+    @property
+    def around(self) -> int:
+        """The tokens that a block has beside its units, about."""
+        return 0 if self.problem is None else self._selecting.costs.separator + 1
+
+    def dual(self, price: float) -> float:
+        """Return a bound on value less the price of tokens, of any blocks.
+
+        What units need and what begins a run only costs tokens; where counts do not add up, a unit
+        may count less beside others.
+        """
+        tokens, density = self.curve
+        spare = 0 if self.problem is None else self._selecting.costs.joint
+        least = np.maximum(0, tokens - spare)
+        return float(np.maximum(0.0, density * tokens - price * least).sum()) + price * spare
+
+    def bound(self, limit: int) -> float:
+        """Return a value that no blocks within a limit exceed."""
+        if self.problem is None or limit < 1:
+            return 0.0
+        found = self._bounds.get(limit)
+        if found is None:
+            selecting = self._restricted(frozenset())
+            result = selecting.solve_at(limit + selecting.costs.separator)
+            found = self.total
+            if result is not None:
+                found = max(result.value, min(result.bound, result.total))
+            self._bounds[limit] = found
+        return found
+
+    # Solving --------------------------------------------------------------------------------------
+
+    def at(self, limit: int, without: Collection[str] = ()) -> Share | None:
+        """Return the best blocks within a limit; None if pins and minima do not fit."""
+        if self.problem is None:
+            return NOTHING
+        if limit < 1:
+            return None if self.demanding else NOTHING._replace(price=self._best(without))
+        gone = frozenset(without)
+        found = self._shares.get((limit, gone))
+        if found is None:
+            selecting = self._restricted(gone)
+            slack = selecting.costs.separator
+            selecting.bounded_at = limit + slack  # no bound: one of the whole request is computed
+            try:
+                result = selecting.solve_at(limit + slack)
+            except BudgetError as error:  # more tokens may be enough for the minima
+                self.conflict, result = error, None
+            if result is None:
+                return None
+            price = float(result.prices.get("", 0.0))
+            price = max([price, *(p for p in result.prices.values() if price)])
+            spent = max(0, result.spent - slack)
+            found = Share(limit, result.value, spent, price, selecting.costs.additive)
+            self._shares[limit, gone] = found
+        return found
+
+    def window(self, limit: int, without: Collection[str] = ()) -> Window | None:
+        """Return the window of the best blocks within a limit, None if there are none."""
+        if self.problem is None or limit < 1:
+            return None
+        gone = frozenset(without)
+        if (limit, gone) not in self._windows:
+            self._windows[limit, gone] = self._window(limit, gone)
+        return self._windows[limit, gone]
+
+    def _window(self, limit: int, gone: frozenset[str]) -> Window:
+        assert self.problem is not None
+        budget = Budget(limit, auto=self.min_density or False)
+        selecting = self._restricted(gone)
+        selecting.bounded_at = limit + selecting.costs.separator
+        return self.problem.window(budget, first=selecting, without=self._places(gone))
+
+    @property
+    def recut(self) -> bool:
+        """Whether the texts were cut again, into smaller parts, to fill a window."""
+        return self.problem is not None and self.problem.cuts != self._cuts
+
+    def _restricted(self, gone: frozenset[str]) -> WindowSelection:
+        """Return the selection without some chunks."""
+        if self.recut and self.problem is not None:
+            self._selecting = self.problem.selecting(Budget(self.limit))
+            self._selecting.min_density = self.min_density
+            self._cuts = self.problem.cuts
+        return self._selecting.without(self._places(gone))
+
+    def _places(self, gone: frozenset[str]) -> list[int]:
+        return [i for i, chunk in enumerate(self.chunks) if chunk.id in gone] if gone else []
+
+
+def _within(section: Section, limit: int) -> Section:
+    """Return a section whose minimum fits into a limit."""
+    if section.min > limit:
+        raise BudgetError(
+            f"section {section.name!r} has a minimum of {section.min:,} tokens, but {limit:,} are "
+            "left for it; lower the minimum or raise the budget"
+        )
+    return section

@@ -1,0 +1,428 @@
+"""The history of a request: its units, the forms in which each can be sent, and their values."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.assembling import values
+from ctxmem.assembling.options import NONE, Offer
+from ctxmem.chat import passages
+from ctxmem.chat.counting import Meter
+from ctxmem.chat.editing import replaced, with_content, with_result_texts
+from ctxmem.chat.history import whole
+from ctxmem.chat.parts import parts_of
+from ctxmem.chat.reading import Turn, fingerprint
+from ctxmem.chat.shortening import excerpt
+from ctxmem.memory import Memory
+from ctxmem.memory.ledger import STANDING, Entry, Ledger, line
+
+HEADING = "[memory] Earlier messages of this conversation are left out here."
+BINDING = "Said in them, and still binding:"
+INDEX = "Their index:"
+
+SHOWN = 600
+"""Characters of a text that a shortened message keeps, about."""
+LEAST = 2 * SHOWN
+"""Characters from which a text is shortened."""
+GIST = 70
+"""Characters of a unit's text in the index."""
+LASTING = frozenset({"decision", "commitment", "deadline"})
+"""Kinds of statements, beside rules and the like, that bind whatever is asked."""
+
+_KEPT = 1 << 14
+
+
+class _Facts(NamedTuple):
+    """What is known of a unit whatever the question: its text, calls, index line, shorter form."""
+
+    text: str
+    calls: tuple[str, ...]
+    gist: str
+    short: tuple[Any, ...] | None
+    short_marks: tuple[Any, ...]
+
+
+class Unit(NamedTuple):
+    """Messages that are sent together or not at all.
+
+    Attributes:
+        span: their places among the messages.
+        tokens: of all of them, in full.
+        facts: what is known of them whatever the question.
+        key: their positions in the given history.
+        position: the first of these.
+        required: why they must be sent, "" if they need not.
+        mark: their fingerprints.
+    """
+
+    span: range
+    tokens: int
+    facts: _Facts
+    key: str
+    position: int
+    required: str
+    mark: tuple[Any, ...]
+
+
+_known: dict[Any, _Facts] = {}
+
+
+class Conversation:
+    """A history that was read and repaired, with the forms of its units.
+
+    `question` is the text that ranks; `asked` says whether the history has it as its last question,
+    so that it is not sent again.
+    """
+
+    def __init__(
+        self,
+        given: list[Any],
+        provider: str,
+        meter: Meter,
+        *,
+        question: str | None,
+        model: str | None,
+        memory: Memory | None,
+    ) -> None:
+        self.meter = meter
+        read = whole(given, provider, model)
+        self.case = read.case
+        self.messages, self.turns, self.origin = read.repaired[:3]
+        self.marks = [_mark_of(*pair) for pair in zip(self.messages, read.marks, strict=True)]
+        self.costs = self._read_costs()
+        self.in_flight = frozenset(read.repaired.in_flight)
+        self.asked, self.question = self._read_question(question)
+        self.head = self._head()
+        self.units = self._read_units(read.repaired.units)
+        self.called = [name for unit in self.units for name in unit.facts.calls]
+        entries = _statements(self.messages, self.turns, self.origin, self.marks, memory)
+        self.statements = self._by_unit(entries)
+        self.last_note: Any = None  # of the request before, which is kept while its forms are
+
+    # Reading --------------------------------------------------------------------------------------
+
+    def _read_costs(self) -> list[int]:
+        memo = self.meter.memo
+        made = []
+        for i, mark in enumerate(self.marks):
+            cost = memo.get(mark) if mark is not None else None
+            if cost is None:
+                cost = self.meter.message(self.messages[i], self.origin[i])
+                if mark is not None:
+                    if len(memo) >= 4 * _KEPT:
+                        memo.clear()
+                    memo[mark] = cost
+            made.append(cost)
+        return made
+
+    def _read_question(self, question: str | None) -> tuple[bool, str]:
+        """Return whether the history ends with the question, and the text of the question."""
+        last = next((i for i in reversed(range(len(self.turns))) if self.turns[i].asks), -1)
+        said = _text_of(self.messages[last], last) if last >= 0 else ""
+        if question is None or not question.strip():
+            return True, said
+        answered = any(
+            turn.role == "assistant" and turn.speaks and not turn.calls
+            for turn in self.turns[last + 1 :]
+        )
+        return last >= 0 and not answered and said.strip() == question.strip(), question
+
+    def _head(self) -> int:
+        """Return the number of leading system messages."""
+        return next(
+            (i for i, turn in enumerate(self.turns) if turn.role != "system"), len(self.turns)
+        )
+
+    def _read_units(self, spans: Sequence[range]) -> list[Unit]:
+        required = self._required(spans)
+        made = []
+        for k, span in enumerate(spans):
+            if span[-1] < self.head:
+                continue
+            mark = tuple(self.marks[span.start : span.stop])
+            tokens = 0
+            for i in span:
+                tokens += self.costs[i]
+            first, last = self.origin[span[0]], self.origin[span[-1]]
+            made.append(
+                Unit(
+                    span,
+                    tokens,
+                    self._facts(span, mark),
+                    str(first) if first == last else f"{first}-{last}",
+                    first,
+                    required.get(k, ""),
+                    mark,
+                )
+            )
+        return made
+
+    def _required(self, spans: Sequence[range]) -> dict[int, str]:
+        """Return why units must be sent."""
+        found: dict[int, str] = {}
+        for k in range(len(spans) - 1, -1, -1):
+            span = spans[k]
+            if any(i in self.in_flight for i in span):
+                found[k] = "it has a call that waits for its result"
+        if not self.asked:
+            return found
+        for k in range(len(spans) - 1, -1, -1):
+            turns = self.turns[spans[k].start : spans[k].stop]
+            if any(turn.asks for turn in turns):
+                found.setdefault(k, "it is the question")
+                break
+        if spans and self.turns[-1].results:
+            found.setdefault(len(spans) - 1, "the model has not read its results yet")
+        return found
+
+    def _facts(self, span: range, mark: tuple[Any, ...]) -> _Facts:
+        known = _known.get(mark) if None not in mark else None
+        if known is not None:
+            return known
+        items = self.messages[span.start : span.stop]
+        made = _read_facts(items, self.turns[span.start : span.stop])
+        if None not in mark:
+            if len(_known) >= _KEPT:
+                _known.clear()
+            _known[mark] = made
+        return made
+
+    def _by_unit(self, entries: Sequence[Entry]) -> dict[int, list[Entry]]:
+        """Return the statements of each unit, by its place in `units`."""
+        of = {i: k for k, unit in enumerate(self.units) for i in unit.span}
+        place = {old: i for i, old in enumerate(self.origin)}
+        found: dict[int, list[Entry]] = {}
+        for entry in entries:
+            k = of.get(place.get(entry.message, -1))
+            if k is not None:
+                found.setdefault(k, []).append(entry)
+        return found
+
+    # Items ----------------------------------------------------------------------------------------
+
+    @property
+    def base(self) -> int:
+        """The tokens of the note about what is left out, without its lines."""
+        return self.meter.message(note([HEADING, BINDING, INDEX]), 0)
+
+    def offer(self, evidence: NDArray[np.float64], room: int) -> Offer:
+        """Return the units with their forms; `evidence` is the value of each as a passage."""
+        n = len(self.units)
+        bound = np.zeros(n)
+        for k, weight in self._binding_values(room).items():
+            bound[k] = weight
+        value = evidence + values.recency(np.arange(n - 1, -1, -1))
+        full = np.array([unit.tokens for unit in self.units], dtype=np.int64)
+        short = np.array([self.short_tokens(k) for k in range(n)], dtype=np.int64)
+        columns = [full, short]
+        worth = [value + bound, values.shortened(short, full) * value + bound]
+        required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
+        lines = np.array([self.line_tokens(k) for k in range(n)], dtype=np.int64)
+        lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
+        columns.append(lines)
+        worth.append(values.INDEXED * value + bound)
+        return Offer(
+            "history",
+            [unit.key for unit in self.units],
+            ("full", "shortened", "indexed"),
+            np.stack(columns, axis=1),
+            np.stack(worth, axis=1),
+            required,
+            self.base,
+        )
+
+    def _binding_values(self, room: int) -> dict[int, float]:
+        """Return the value of the statements of each unit, the strongest and newest first."""
+        ranked = [
+            (entry.kind in STANDING, entry.kind in LASTING, entry.strength, entry.id, k)
+            for k, entries in self.statements.items()
+            for entry in entries
+        ]
+        found: dict[int, float] = {}
+        left = values.BINDING_SHARE * room
+        for standing, lasting, strength, _, k in sorted(ranked, reverse=True):
+            left -= self.line_tokens(k) / len(self.statements[k])
+            weight = values.BINDS if (standing or lasting) and left >= 0 else values.MENTIONS
+            found[k] = found.get(k, 0.0) + weight * strength
+        return found
+
+    def short_tokens(self, k: int) -> int:
+        """Return the tokens of a unit in its shorter form, `NONE` if it has none."""
+        unit = self.units[k]
+        if unit.facts.short is None:
+            return NONE
+        tokens = 0
+        for i, message, mark in zip(
+            unit.span, unit.facts.short, unit.facts.short_marks, strict=True
+        ):
+            tokens += self.meter.marked(message, self.origin[i], mark)
+        return tokens if tokens < unit.tokens else NONE
+
+    def line_tokens(self, k: int) -> int:
+        """Return the tokens of what the note says of a unit."""
+        if k in self.statements:
+            return sum(self.meter.count(text + "\n") for text in self.lines(k))
+        memo, key = self.meter.memo, (self.units[k].key, self.units[k].facts.gist)
+        found: int | None = memo.get(key)
+        if found is None:
+            found = memo[key] = self.meter.count(self.lines(k)[0] + "\n")
+        return found
+
+    def lines(self, k: int) -> list[str]:
+        """Return what the note says of a unit: its statements that bind, else a line of index."""
+        bound = self.statements.get(k)
+        if bound:
+            return [line(entry).strip() for entry in bound]
+        return [f"{self.units[k].key} {self.units[k].facts.gist}"]
+
+    # Sending --------------------------------------------------------------------------------------
+
+    def note_for(self, forms: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return the note about units that are left out, None if none is."""
+        bound: list[str] = []
+        index: list[str] = []
+        missing = False
+        for k, unit in enumerate(self.units):
+            form = forms.get(unit.key)
+            if form == "indexed":
+                (bound if self.statements.get(k) else index).extend(self.lines(k))
+            missing = missing or form in (None, "indexed")
+        if not missing:
+            return None
+        if self.last_note is not None:
+            return self.last_note  # type: ignore[no-any-return]
+        lines = [
+            HEADING,
+            *([BINDING, *bound] if bound else []),
+            *([INDEX, *index] if index else []),
+        ]
+        return note(lines)
+
+    def sent(self, forms: Mapping[str, str]) -> list[tuple[int, Any]]:
+        """Return (place, message) of what is sent, after the leading system messages."""
+        made: list[tuple[int, Any]] = []
+        for unit in self.units:
+            form = forms.get(unit.key)
+            if form == "full":
+                made += [(i, self.messages[i]) for i in unit.span]
+            elif form == "shortened" and unit.facts.short is not None:
+                made += list(zip(unit.span, unit.facts.short, strict=True))
+        return made
+
+
+def _mark_of(message: Any, mark: bytes | None) -> Any:
+    """Return a key that equal messages share: a fingerprint, or a role and a text, or None."""
+    if mark is None and type(message) is dict and len(message) == 2:
+        role, content = message.get("role"), message.get("content")
+        return (role, content) if type(role) is str and type(content) is str else None
+    return mark
+
+
+def note(lines: Sequence[str]) -> dict[str, Any]:
+    """Return a note of ours as a message."""
+    return {"role": "user", "content": "\n".join(lines)}
+
+
+def _text_of(message: Any, index: int) -> str:
+    return "\n".join(part.text for part in parts_of(message, index) if part.kind == "text")
+
+
+def _read_facts(items: Sequence[Any], turns: Sequence[Turn]) -> _Facts:
+    texts = [chunk.text for chunk in passages(list(items))]
+    calls = tuple(
+        part.name
+        for i, item in enumerate(items)
+        for part in parts_of(item, i)
+        if part.kind == "call" and part.name
+    )
+    said = texts[0].partition(": ")[2].split() if texts else []
+    gist = " ".join(said)[:GIST].strip()
+    what = f"called {', '.join(dict.fromkeys(calls))}" if calls else gist
+    short = _shortened(items, turns)
+    return _Facts(
+        "\n".join(texts),
+        calls,
+        f"{turns[0].role}: {what or 'no text'}",
+        short,
+        tuple(map(fingerprint, short)) if short is not None else (),
+    )
+
+
+def _shortened(items: Sequence[Any], turns: Sequence[Turn]) -> tuple[Any, ...] | None:
+    """Return messages with long texts and results cut, None if nothing is cut."""
+    made = [_cut(item, turn, i) for i, (item, turn) in enumerate(zip(items, turns, strict=True))]
+    if all(new is old for new, old in zip(made, items, strict=True)):
+        return None
+    return tuple(made)
+
+
+def _cut(item: Any, turn: Turn, index: int) -> Any:
+    parts = parts_of(item, index)
+    changes = []
+    for part in parts:
+        if part.kind == "result":
+            value = with_result_texts(part, _excerpt)
+            if value is not part.value:
+                changes.append((part, value))
+    if changes:
+        return replaced(item, changes)
+    if turn.calls or turn.results or turn.thinks or turn.dialect == "responses":
+        return item
+    if len(parts) == 1 and parts[0].kind == "text" and len(parts[0].text) >= LEAST:
+        return with_content(item, _excerpt(parts[0].text) or parts[0].text)
+    return item
+
+
+def _excerpt(text: str) -> str | None:
+    return excerpt(text, SHOWN) if len(text) >= LEAST else None
+
+
+# Statements that bind -----------------------------------------------------------------------------
+
+
+_ledgers: dict[tuple[Any, ...], tuple[Ledger, int]] = {}
+_lock = threading.Lock()
+_LEDGERS = 8
+
+
+def _statements(
+    messages: Sequence[Any],
+    turns: Sequence[Turn],
+    origin: Sequence[int],
+    marks: Sequence[Any],
+    memory: Memory | None,
+) -> list[Entry]:
+    """Return the statements of a history that bind; those of a memory are the memory's."""
+    if memory is not None:
+        return [entry for entry in memory.ledger() if entry.message >= 0]
+    ledger, done = _ledger_of(marks)
+    for i in range(done, len(messages)):
+        role = turns[i].role
+        if role in ("user", "assistant", "system") and not turns[i].results:
+            ledger.take(origin[i], role, _text_of(messages[i], i))
+    entries = ledger.entries()
+    key = tuple(marks)
+    if key and None not in key:
+        with _lock:
+            while len(_ledgers) >= _LEDGERS:
+                _ledgers.pop(next(iter(_ledgers)))
+            _ledgers[key] = ledger, len(messages)
+    return entries
+
+
+def _ledger_of(marks: Sequence[Any]) -> tuple[Ledger, int]:
+    """Return the ledger of the longest known beginning of a history, and its length.
+
+    A ledger is taken out of the table while a call adds to it, so that no other call does.
+    """
+    now = tuple(marks)
+    with _lock:
+        known = [key for key in _ledgers if now[: len(key)] == key]
+        if known:
+            return _ledgers.pop(max(known, key=len))
+    return Ledger(), 0

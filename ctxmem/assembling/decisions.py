@@ -1,0 +1,137 @@
+"""What became of every input, with a reason for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ctxmem.assembling.conversation import Conversation
+from ctxmem.assembling.inputs import Inputs
+from ctxmem.assembling.options import NONE, Offer
+from ctxmem.assembling.request import PartDecision
+from ctxmem.assembling.tool_items import ToolItems
+from ctxmem.schema import Decision, Reason, Window
+
+Forms = Mapping[str, Mapping[str, str]]
+
+_SAID = {
+    "full": "{gain}; it is worth its {tokens:,} tokens",
+    "short": "{gain}; its whole schema is not worth {more:,} tokens more",
+    "deferred": "{gain}; its schema is not worth {more:,} tokens more, and find_tool returns it",
+    "shortened": "its long texts are cut: the rest is not worth {more:,} tokens more",
+    "indexed": "the note about left-out messages has a line for it: the rest is not worth {more:,} "
+    "tokens more",
+    "omitted": "{gain}; no form of it is worth its tokens beside what is sent",
+}
+
+
+def decide(
+    inputs: Inputs,
+    tools: ToolItems,
+    conversation: Conversation,
+    offers: Sequence[Offer],
+    forms: Forms,
+    window: Window | None,
+    heads: Mapping[str, int],
+) -> tuple[PartDecision, ...]:
+    """Return a decision for every tool, unit of the history, rule and passage."""
+    made: list[PartDecision] = []
+    if inputs.system:
+        made.append(_always("system", "system", heads.get("system", 0), 0))
+    rows = {offer.part: _rows(offer, forms[offer.part]) for offer in offers}
+    for i, (tool, chance, row) in enumerate(
+        zip(tools.tools, tools.chance.tolist(), rows.get("tools", ()), strict=True)
+    ):
+        if tool.name in tools.called and row.form == "full":
+            reason = "the history calls it"
+        else:
+            reason = row.said(f"needed with probability {chance:.2f}")
+        made.append(PartDecision("tools", tool.name, row.form, row.tokens, row.value, reason, i))
+    for i, rule in enumerate(inputs.rules):
+        made.append(_always("rules", rule[:60], inputs.meter.count(rule), i))
+    for unit, row in zip(conversation.units, rows.get("history", ()), strict=True):
+        if unit.required:
+            reason = f"required: {unit.required}"
+        else:
+            reason = row.said("it is recent or the question may use it")
+        made.append(
+            PartDecision(
+                "history", unit.key, row.form, row.tokens, row.value, reason, unit.position
+            )
+        )
+    made += _block_decisions(inputs, window)
+    return tuple(made)
+
+
+def _always(part: str, key: str, tokens: int, position: int) -> PartDecision:
+    return PartDecision(part, key, "full", tokens, 0.0, "always sent", position)
+
+
+class _Row(NamedTuple):
+    """The form of an item; `more` are the tokens of its longest form beyond it."""
+
+    form: str
+    tokens: int
+    value: float
+    more: int
+
+    def said(self, gain: str) -> str:
+        """Return why an item has this form."""
+        return _SAID[self.form].format(gain=gain, tokens=self.tokens, more=self.more)
+
+
+def _rows(offer: Offer, forms: Mapping[str, str]) -> list[_Row]:
+    """Return the form of each item of an offer."""
+    longest = np.where(offer.tokens < NONE, offer.tokens, 0).max(axis=1, initial=0).tolist()
+    column = {form: j for j, form in enumerate(offer.forms)}
+    made = []
+    for key, tokens, value, most in zip(
+        offer.keys, offer.tokens.tolist(), offer.value.tolist(), longest, strict=True
+    ):
+        form = forms.get(key, "omitted")
+        j = column.get(form, -1)
+        known = j >= 0 and tokens[j] < NONE
+        own = tokens[j] if known else 0
+        made.append(_Row(form, own, value[j] if known else 0.0, most - own))
+    return made
+
+
+def _block_decisions(inputs: Inputs, window: Window | None) -> list[PartDecision]:
+    made = []
+    seen = dict.fromkeys(("memory", "passages", "code"), 0)
+    whole = {} if window is None else _shown(window)
+    decisions = window.decisions if window is not None else ()
+    for i, chunk in enumerate(inputs.chunks):
+        part = chunk.section or "passages"
+        position = seen[part]
+        seen[part] += 1
+        if not decisions:
+            reason = "no tokens are left for it beside what is required"
+            made.append(PartDecision(part, str(chunk.id), "omitted", 0, 0.0, reason, position))
+            continue
+        found = decisions[i]
+        form = _form_of(found, len(chunk.text.strip()), whole)
+        tokens = found.tokens if found.kept else 0
+        value = found.relevance * tokens
+        made.append(
+            PartDecision(part, str(found.chunk_id), form, tokens, value, found.detail, position)
+        )
+    return made
+
+
+def _shown(window: Window) -> dict[str, int]:
+    """Return how many characters of each chunk are in a window."""
+    found: dict[str, int] = {}
+    for piece in window.pieces:
+        for name, start, end in piece.origins:
+            found[name] = found.get(name, 0) + end - start
+    return found
+
+
+def _form_of(decision: Decision, characters: int, shown: Mapping[str, int]) -> str:
+    if decision.kept:
+        return "full" if shown.get(decision.chunk_id, 0) >= characters else "shortened"
+    repeated = (Reason.DUPLICATE, Reason.NEAR_DUPLICATE, Reason.SIMILAR, Reason.CONTAINED)
+    return "duplicate" if decision.reason in repeated else "omitted"

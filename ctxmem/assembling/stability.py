@@ -1,0 +1,164 @@
+"""Keep tools and history as the last request had them, while that pays for itself.
+
+A changed tool costs the whole cached prefix, and a changed message all behind it. The change is
+made where it must be, or where it brings more value than the tokens of the lost cache would.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ctxmem.assembling.conversation import Conversation
+from ctxmem.assembling.fitting import Fitted, Fitter
+from ctxmem.assembling.layout import Laid
+from ctxmem.assembling.request import Request
+from ctxmem.assembling.tool_items import ToolItems
+from ctxmem.memory import Memory
+from ctxmem.toolset import Tool
+
+LOW_WATER = 0.5
+"""When messages have to leave the history, it is cut to this share, so that the next requests grow
+behind the same prefix."""
+LEAST_PRICE = 0.005
+"""Value of a token at least, when the cost of a lost cache is compared."""
+TOOL_CHANGE = 4.0
+"""A change of tools must bring so many times what the lost cache costs: the next question may want
+other tools."""
+NEEDED = 0.5
+"""Probability from which a tool must be findable."""
+
+ABSENT = "absent"
+"""Form of a tool that the model cannot find either."""
+
+_last: WeakKeyDictionary[Memory, Request] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a request had: the forms of tools and units, its note, and its stable messages."""
+
+    tools: dict[str, str]
+    known: dict[str, Tool]
+    history: dict[tuple[bytes | None, ...], str]
+    note: Any
+    stable: int
+
+    @classmethod
+    def of(
+        cls,
+        conversation: Conversation,
+        tools: ToolItems,
+        forms: Mapping[str, Mapping[str, str]],
+        laid: Laid,
+    ) -> State:
+        """Return the state of a request that was laid out."""
+        return cls(
+            {tool.name: forms["tools"].get(tool.name, ABSENT) for tool in tools.tools},
+            {tool.name: tool for tool in tools.tools},
+            {
+                unit.mark: forms["history"].get(unit.key, "omitted")
+                for unit in conversation.units
+                if None not in unit.mark
+            },
+            conversation.note_for(forms["history"]),
+            laid.volatile_from,
+        )
+
+
+def before_of(previous: Request | None, memory: Memory | None) -> State | None:
+    """Return the state of the request before: the one given, else the memory's last."""
+    if previous is None and memory is not None:
+        with _lock:
+            previous = _last.get(memory)
+    state = previous._state if previous is not None else None
+    return state if isinstance(state, State) else None
+
+
+def remember(memory: Memory | None, request: Request) -> None:
+    """Keep a request as the last of a memory, while the memory is used."""
+    if memory is not None:
+        with _lock:
+            _last[memory] = request
+
+
+def fit_stable(fitter: Fitter, before: State | None) -> Fitted:
+    """Return the best request, near to the one before while that is worth its cache."""
+    if before is None:
+        return fitter.fit_or_raise()
+    tools, history = _kept_tools(fitter, before), _kept_history(fitter, before)
+    same = {"tools": tools, "history": history} if tools is not None else None
+    stays = None
+    if same is not None:
+        fitter.conversation.last_note = before.note
+        stays = fitter.fit(same)
+        fitter.conversation.last_note = None
+    if stays is not None and _whole(fitter, stays):
+        return stays
+    free = fitter.fit_or_raise()
+    best = _low(fitter, free, {})
+    lost = _lost(fitter, free)
+    behind = (stays or free).laid.parts.get("history", 0)
+    ahead = sum(free.laid.parts.get(part, 0) for part in ("system", "tools", "rules"))
+    worth = fitter.value(best) - TOOL_CHANGE * lost * (ahead + behind)
+    if tools is not None:
+        kept = fitter.fit({"tools": tools})
+        if kept is not None:
+            kept = _low(fitter, kept, {"tools": tools})
+            if fitter.value(kept) - lost * behind >= worth:
+                best, worth = kept, fitter.value(kept) - lost * behind
+    if stays is not None and fitter.value(stays) >= worth:
+        return stays
+    return best
+
+
+def _lost(fitter: Fitter, free: Fitted) -> float:
+    """Return what it costs, in value, that a token is not read from the cache."""
+    row = fitter.inputs.prices
+    return max(LEAST_PRICE, fitter.price(free)) * max(0.0, row.write - row.read)
+
+
+def _low(fitter: Fitter, best: Fitted, kept: Mapping[str, Mapping[str, str]]) -> Fitted:
+    """Return a request like `best` whose history has room to grow, if messages are left out."""
+    forms = best.choice.forms["history"]
+    if all(forms.get(unit.key) in ("full", "shortened") for unit in fitter.conversation.units):
+        return best
+    most = int(LOW_WATER * best.laid.parts.get("history", 0))
+    return fitter.fit(kept, history_most=most) or best
+
+
+def _whole(fitter: Fitter, fitted: Fitted) -> bool:
+    """Return whether every tool and every unit is in full, so that nothing can be gained."""
+    forms = fitted.choice.forms
+    return all(forms["tools"].get(tool.name) == "full" for tool in fitter.tools.tools) and all(
+        forms["history"].get(unit.key) == "full" for unit in fitter.conversation.units
+    )
+
+
+def _kept_tools(fitter: Fitter, before: State) -> dict[str, str] | None:
+    """Return the forms of tools, None if they have to change."""
+    tools = fitter.tools
+    if {tool.name for tool in tools.tools} != before.tools.keys():
+        return None
+    for tool, chance in zip(tools.tools, tools.chance.tolist(), strict=True):
+        form = before.tools[tool.name]
+        if before.known[tool.name].schema != tool.schema:
+            return None
+        if form != "full" and tool.name in tools.called:
+            return None
+        if form == ABSENT and chance >= NEEDED:
+            return None
+    return dict(before.tools)
+
+
+def _kept_history(fitter: Fitter, before: State) -> dict[str, str]:
+    """Return the forms of the units that the request before had; new ones are sent."""
+    found: dict[str, str] = {}
+    for unit in fitter.conversation.units:
+        if (form := before.history.get(unit.mark)) is not None:
+            found[unit.key] = form
+    return found

@@ -1,0 +1,165 @@
+"""The tools of a request as items, and as what is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.assembling import values
+from ctxmem.assembling.options import NONE, Offer
+from ctxmem.chat.counting import Meter
+from ctxmem.toolset import Tool, find_tool, rank_tools, shaped
+from ctxmem.toolset.finding import NAME
+
+_KEPT = 1 << 12
+
+
+class _Forms(NamedTuple):
+    """The schemas of a tool in a provider's shape, and its line as the counter sees it."""
+
+    full: Any
+    short: Any
+    line: str
+
+
+_forms: dict[tuple[Tool, str], _Forms] = {}
+
+
+class ToolItems:
+    """The tools that can be offered, what each form of them costs, and how likely each is needed.
+
+    `called` are the names of tools that the history calls, the last call last: their schemas are
+    sent in full.
+    """
+
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        provider: str,
+        meter: Meter,
+        *,
+        question: str,
+        called: Sequence[str],
+        beside_system: bool,
+    ) -> None:
+        self.tools = tools
+        self.provider, self.meter = provider, meter
+        self.beside_system = beside_system
+        self.called = frozenset(called) & {tool.name for tool in tools}
+        self.chance: NDArray[np.float64] = (
+            rank_tools(question, tools, recent=called) if tools else np.zeros(0)
+        )
+        self.findable = bool(tools) and all(tool.name != NAME for tool in tools)
+        self.forms = [_forms_of(tool, provider) for tool in tools]
+        self.base = self.finder = 0
+        if tools:
+            finder = find_tool((), provider)
+            self.base, self.finder = self._fixed(finder)
+
+    def offer(self, *, deferring: bool) -> Offer:
+        """Return the tools with their forms; with `deferring`, as lines of `find_tool`, too.
+
+        A tool that is left out keeps some value there: `find_tool` returns it.
+        """
+        full, short, line = self._columns()
+        value = values.CALL * self.chance
+        only = np.array(
+            [tool.hosted or tool.name in self.called for tool in self.tools], dtype=np.bool_
+        )
+        short = np.where(only | (short >= full), NONE, short)
+        columns, worth, forms = [full, short], [value, values.SHORT * value], ["full", "short"]
+        if deferring:
+            line = np.where(only | (line >= np.minimum(full, short)), NONE, line)
+            columns += [line, np.where(only, NONE, 0)]
+            worth += [values.DEFERRED * value, values.HIDDEN * value]
+            forms += ["deferred", "omitted"]
+        return Offer(
+            "tools",
+            [tool.name for tool in self.tools],
+            tuple(forms),
+            np.stack(columns, axis=1),
+            np.stack(worth, axis=1),
+            np.zeros(len(self.tools), dtype=np.bool_),
+            self.base + (self.finder if deferring else 0),
+        )
+
+    def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the tokens of each form of each tool."""
+        memo = self.meter.memo
+        known = []
+        for tool, forms in zip(self.tools, self.forms, strict=True):
+            found = memo.get((tool, self.provider))
+            if found is None:
+                found = (
+                    self._cost(forms.full),
+                    self._cost(forms.short),
+                    self.meter.count(forms.line),
+                )
+                if len(memo) >= _KEPT:
+                    memo.clear()
+                memo[tool, self.provider] = found
+            known.append(found)
+        rows = np.array(known, dtype=np.int64).reshape(-1, 3)
+        return rows[:, 0], rows[:, 1], rows[:, 2]
+
+    def sent(self, forms: Mapping[str, str]) -> list[Any]:
+        """Return the tools to send, `find_tool` last."""
+        made = []
+        deferred = []
+        finding = False
+        for tool, schemas in zip(self.tools, self.forms, strict=True):
+            form = forms.get(tool.name)
+            if form == "full":
+                made.append(schemas.full)
+            elif form == "short":
+                made.append(schemas.short)
+            elif form is not None:
+                finding = True
+                if form == "deferred":
+                    deferred.append(tool)
+        return [*made, find_tool(deferred, self.provider)] if finding else made
+
+    def deferred(self, forms: Mapping[str, str]) -> tuple[Tool, ...]:
+        """Return the tools that `find_tool` returns: those that are not sent with a schema."""
+        return tuple(tool for tool in self.tools if forms.get(tool.name) in ("deferred", "omitted"))
+
+    def _fixed(self, finder: Any) -> tuple[int, int]:
+        """Return what any tools add, and what `find_tool` adds without a list."""
+        memo, key = self.meter.memo, (self.tools[0], self.provider, self.beside_system)
+        if key not in memo:
+            own, first = self._cost(finder), self._cost(self.forms[0].full)
+            both = [self.forms[0].full, finder]
+            memo[key] = self.meter.tools(both, beside_system=self.beside_system) - first - own, own
+        fixed: tuple[int, int] = memo[key]
+        return fixed
+
+    def count(self, forms: Mapping[str, str], schemas: Sequence[Any]) -> int:
+        """Return the tokens of tools as they are sent in these forms."""
+        if not schemas:
+            return 0
+        own = tuple((tool, forms.get(tool.name)) for tool in self.tools)
+        memo, key = self.meter.memo, ("sent", self.provider, self.beside_system, own)
+        found = memo.get(key)
+        if found is None:
+            found = self.meter.tools(schemas, beside_system=self.beside_system)
+            memo[key] = found
+        return int(found)
+
+    def _cost(self, schema: Any) -> int:
+        """Return what a tool adds to a list of tools."""
+        return self.meter.tools([schema, schema]) - self.meter.tools([schema])
+
+
+def _forms_of(tool: Tool, provider: str) -> _Forms:
+    found = _forms.get((tool, provider))
+    if found is None:
+        found = _Forms(
+            shaped(tool.full, provider), shaped(tool.short, provider), f"// {tool.line}\n"
+        )
+        if len(_forms) >= _KEPT:
+            _forms.clear()
+        _forms[tool, provider] = found
+    return found

@@ -1,0 +1,69 @@
+"""Values of tools and of units of the history, on the scale of the value model.
+
+The unit is an expected token of evidence: text that the answer uses. A passage has density times
+tokens; a tool has the probability that it is called times what a call counts. The numbers are in
+`weights/request-1.json`; `bench/fit_request.py` fits them.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+WEIGHTS = "request-1.json"
+
+
+def _read() -> dict[str, float]:
+    text = (files("ctxmem") / "weights" / WEIGHTS).read_text(encoding="utf-8")
+    return {name: float(number) for name, number in json.loads(text)["scale"].items()}
+
+
+_SCALE = _read()
+
+CALL = _SCALE["call"]
+"""Value of a tool that is called."""
+SHORT = _SCALE["short"]
+"""Share of it that a schema with shortened descriptions keeps."""
+DEFERRED = _SCALE["deferred"]
+"""Share that a line keeps: the model finds the tool, with one more call."""
+HIDDEN = _SCALE["hidden"]
+"""Share that a tool keeps which `find_tool` returns, though no line names it."""
+
+FOUND = _SCALE["found"]
+"""Value of the message that the index ranks first for the question."""
+SHARPNESS = _SCALE["sharpness"]
+"""Exponent of the others' scores, as shares of the best one."""
+RECENT = _SCALE["recent"]
+"""Value of the newest unit of a history for being the newest."""
+HALF_LIFE = _SCALE["half_life"]
+"""Units after which that is half."""
+INDEXED = _SCALE["indexed"]
+"""Share of its value that a unit keeps as a line of the index."""
+BINDS = _SCALE["binds"]
+"""Value of a statement that binds, times its strength (1 to 9)."""
+MENTIONS = _SCALE["mentions"]
+"""The same for values, facts and the like, which the words of a question find."""
+BINDING_SHARE = _SCALE["binding_share"]
+"""Share of the budget up to which statements that bind have this value."""
+
+NUMBERS = tuple(name.upper() for name in _SCALE)
+"""The names of the numbers."""
+
+
+def shortened(tokens: NDArray[np.int64], full: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the share of its value that a text keeps if it is cut to so many tokens."""
+    share = np.minimum(1.0, tokens / np.maximum(1, full))
+    return np.asarray(share**0.5, dtype=np.float64)
+
+
+def recency(age: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the value of units for their age, in units behind them."""
+    return np.asarray(RECENT * 0.5 ** (age / HALF_LIFE), dtype=np.float64)
+
+
+def found(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the value of units by their scores for a question, as shares of the best score."""
+    return np.asarray(FOUND * share**SHARPNESS, dtype=np.float64)
