@@ -280,6 +280,8 @@ def _short(text: str, symbol: Symbol, *, asked: bool) -> tuple[Alternative, ...]
     size = symbol.end - symbol.start
     if end <= start or symbol.kind == "text" or (end - start) * 2 > size:
         return ()
+    if text[end : end + 1] != "\n":  # "def f(): return 1"
+        return ()
     if asked and size <= LONG:
         return ()
     share = LONG_SHARE * (end - start) / size if asked else MAP_SHARE
