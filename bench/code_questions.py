@@ -56,7 +56,8 @@ def read_archives(
         logs = []
         documented: list[Question] = []
         defined: dict[str, list[Question]] = defaultdict(list)
-        for path, text in _texts(archive):
+        for path, given in _texts(archive):
+            text = given
             if CHANGES.match(path.rsplit("/", 1)[-1]):
                 logs.append(text)
                 continue
@@ -192,8 +193,8 @@ def read_functions(path: Path, folder: Path) -> Repository:
     for asked in data["queries"]:
         for doc, start, end in asked["gold"]:
             text = data["docs"][doc]
-            end = start + len(text[start:end].rstrip())
-            first, last = (text.count("\n", 0, at) + 1 for at in (start, end))
+            shown = len(text[start:end].rstrip())
+            first, last = (text.count("\n", 0, at) + 1 for at in (start, start + shown))
             questions.append(
                 Question(
                     asked["q"], "docstring", data["doc_names"][doc], asked["name"], (first, last)

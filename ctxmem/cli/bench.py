@@ -17,6 +17,7 @@ BENCHES = {
     "solver": "how fast are packings solved and proved?",
     "quality": "how much of the evidence does the window keep?",
     "structure": "are questions to technical texts answered, and is their structure kept?",
+    "code": "is the function that a question asks for in the window, whole?",
     "constraints": "what do constraints cost, and how far is a window from the best selection?",
     "episodes": "does one budget for a whole request hold more evidence than fixed shares?",
     "single_list": "does one dense list lose evidence against its own order?",

@@ -63,34 +63,50 @@ def _pattern(line: str) -> Pattern | None:
 def _expression(glob: str) -> str:
     """Return a glob as a regular expression: `*` and `?` stay within a name, `**` does not.
 
-    Consecutive stars are one star, so that a hostile pattern does not make matching slow.
+    What is between two stars is matched at its first place for good, which is enough within a name,
+    so that a hostile pattern with many stars takes no more time than a short one.
     """
     parts = []
-    at = 0
-    glob = re.sub(r"(?<![/*])\*{2,}|(?<=[^/])\*{2,}(?=[^/])", "*", glob)
-    while at < len(glob):
-        rest = glob[at:]
-        sign = glob[at]
-        if rest.startswith("**/"):
-            parts.append("(?:.*/)?")
-            at += len(re.match(r"(?:\*\*/)+", rest)[0])  # type: ignore[index]
+    names = glob.split("/")
+    for k, name in enumerate(names):
+        last = k == len(names) - 1
+        if name == "**":
+            if k and names[k - 1] == "**" and not last:
+                continue
+            parts.append(".*" if last else "(?:.*/)?")
             continue
-        if rest == "**":
-            parts.append(".*")
-            break
-        if sign == "*":
-            parts.append("[^/]*")
-        elif sign == "?":
-            parts.append("[^/]")
-        elif sign == "[" and (found := re.match(r"\[(!|\^)?(\]?[^\]/]*)\]", rest)):
-            body = found[2].replace("\\", "\\\\").replace("[", "\\[")
-            parts.append(f"[{'^' if found[1] else ''}{body}]")
-            at += len(found[0])
-            continue
-        elif sign == "\\" and len(rest) > 1:
-            at += 1
-            parts.append(re.escape(glob[at]))
-        else:
-            parts.append(re.escape(sign))
-        at += 1
+        parts.append(_name_expression(name, len(parts)) + ("" if last else "/"))
     return "".join(parts)
+
+
+def _name_expression(name: str, number: int) -> str:
+    """Return the expression of one name of a path; `number` makes its groups' names its own."""
+    pieces: list[list[str]] = [[]]
+    at = 0
+    while at < len(name):
+        sign = name[at]
+        found = re.match(r"\[(!|\^)?(\]?[^\]]*)\]", name[at:]) if sign == "[" else None
+        if sign == "*":
+            if pieces[-1] or len(pieces) == 1:
+                pieces.append([])
+        elif sign == "?":
+            pieces[-1].append("[^/]")
+        elif found is not None:
+            body = found[2].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+            body = re.sub(r"([&~|])", r"\\\1", body)  # signs that later versions of re may use
+            pieces[-1].append(f"(?!/)[{'^' if found[1] else ''}{body}]")
+            at += len(found[0]) - 1
+        elif sign == "\\" and at + 1 < len(name):
+            at += 1
+            pieces[-1].append(re.escape(name[at]))
+        else:
+            pieces[-1].append(re.escape(sign))
+        at += 1
+    texts = ["".join(piece) for piece in pieces]
+    if len(texts) == 1:
+        return texts[0]
+    middle = "".join(
+        f"(?=(?P<g{number}_{k}>[^/]*?{text}))(?P=g{number}_{k})"
+        for k, text in enumerate(texts[1:-1])
+    )
+    return f"{texts[0]}{middle}[^/]*{texts[-1]}(?![^/])"

@@ -143,6 +143,7 @@ class Codebase:
         self._first = np.cumsum([0, *(len(file.parsed.symbols) for file in files)]).tolist()
         self._words = WordIndex(fields, self._above())
         self._references = find_references(files, [one.names for one in fields])
+        self._used = _scaled(self._references.rank())
         self._recent = _recency([times.get(file.path) for file in files])[self._file]
         self._factor = np.array([self._factor_of(i) for i in range(len(self._symbols))])
 
@@ -205,8 +206,7 @@ class Codebase:
         words = np.zeros(len(self._symbols))
         if question:
             words = self._words.score(question) * self._factor
-        used = self._references.rank()
-        base = USED * _scaled(used) + RECENT * self._recent
+        base = USED * self._used + RECENT * self._recent
         if not words.any():
             found: NDArray[np.float64] = base * self._factor
             return found
@@ -279,6 +279,8 @@ def _short(text: str, symbol: Symbol, *, asked: bool) -> tuple[Alternative, ...]
     start, end = symbol.signature
     size = symbol.end - symbol.start
     if end <= start or symbol.kind == "text" or (end - start) * 2 > size:
+        return ()
+    if text[end : end + 1] != "\n":  # "def f(): return 1"
         return ()
     if asked and size <= LONG:
         return ()
