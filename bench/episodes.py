@@ -9,7 +9,7 @@ search on the same episodes, so that only the allocation differs.
     ctxmem bench episodes --data FOLDER     # FOLDER has memory/ and structure/ with their scorers
 
 Whether evidence is held is decided by the scorers of those data. A tool is held if its schema is in
-the request, or if it is deferred and `find_tool` finds it for its question.
+the request. How many could be found with one more call, of `find_tool`, is counted beside it.
 
 Where we lose: a split that is fixed for one kind of question is as good on that kind, and costs no
 ranking across parts.
@@ -210,7 +210,7 @@ class Held(NamedTuple):
     """The share of the evidence of each part that a request holds, and other counts."""
 
     shares: dict[str, float]
-    schemas: float  # share of needed tools whose schema is sent
+    findable: float  # share of needed tools that are sent, or that `find_tool` returns
     rules: bool
     over: bool
 
@@ -229,10 +229,10 @@ def judge(episode: Episode, request: ctxmem.Request, sources: Sources) -> Held:
     return Held(
         {
             "chat": of_chat(episode, text, sources.memory_scorer),
-            "tools": found,
+            "tools": full,
             "passages": of_passages(episode, volatile, sources),
         },
-        schemas=full,
+        findable=found,
         rules=all(rule in text for rule in episode.rules),
         over=request.tokens > request.budget,
     )
@@ -361,7 +361,7 @@ def measure(
         "held": statistics.mean(one.mean for one in ours),
         "parts": {part: statistics.mean(one.shares[part] for one in ours) for part in PARTS},
         "all": statistics.mean(min(one.shares.values()) == 1 for one in ours),
-        "schemas": statistics.mean(one.schemas for one in ours),
+        "findable": statistics.mean(one.findable for one in ours),
         "rules": statistics.mean(one.rules for one in ours),
         "over": sum(one.over for one in ours) + sum(one.over for one in alone),
         "fixed": best,
@@ -437,7 +437,7 @@ def show(row: Mapping[str, Any]) -> None:
 
     print(
         f"{row['budget']} tokens, {row['episodes']} episodes: held {row['held']:.3f} "
-        f"({by_part(row['parts'])}; all of it {row['all']:.2f}; schemas {row['schemas']:.2f}), "
+        f"({by_part(row['parts'])}; all of it {row['all']:.2f}; tools findable {row['findable']:.2f}), "
         f"rules kept {row['rules']:.2f}, over budget {row['over']}"
     )
     print(

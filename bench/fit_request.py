@@ -28,7 +28,7 @@ from ctxmem.tokens import resolve
 from . import episodes as bench
 
 BUDGETS = bench.BUDGETS
-STEPS = (2.0, 1.4)
+STEPS = (1.6, 1.25)
 """Factors by which a number is raised and lowered, in turn."""
 GAIN = 1e-3
 """Share of the evidence that a step must gain."""
@@ -92,9 +92,7 @@ def uses(run: Mapping[str, Any], count: Callable[[str], int]) -> Iterator[Use]:
             yield Use(age, tokens)
 
 
-def calls_of(
-    run: Mapping[str, Any], said: Sequence[tuple[str, str]], first: int, end: int
-) -> str:
+def calls_of(run: Mapping[str, Any], said: Sequence[tuple[str, str]], first: int, end: int) -> str:
     """Return what the model wrote in some units, without the results of its calls."""
     texts = {m["text"] for m in run["msgs"] if m["role"] == "tool"}
     written = "\n".join(text for _, text in said[first:end])
@@ -155,11 +153,11 @@ class Number(NamedTuple):
 
 SEARCHED = (
     Number("CALL", 5, 2000),
-    Number("HISTORY", 0.05, 20),
-    Number("BINDS", 0.5, 100),
-    Number("MENTIONS", 0.05, 100),
-    Number("DEFERRED", 0.1, 0.9),
+    Number("FOUND", 0.5, 200),
+    Number("SHARPNESS", 0.5, 8),
+    Number("RECENT", 0.5, 50),
     Number("INDEXED", 0.005, 0.5),
+    Number("BINDS", 0.05, 100),
 )
 """Numbers that the episodes decide, in the order in which they are searched."""
 

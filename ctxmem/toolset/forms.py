@@ -292,7 +292,13 @@ def _shape_of(schema: Mapping[str, Any], field: str) -> str:
 
 
 def _made(schema: Mapping[str, Any], index: int) -> Tool:
-    compact_json(schema)  # raises for what cannot be sent
+    try:
+        json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"tool {index} cannot be written as JSON ({error}); providers take nothing else: pass "
+            "plain dicts, lists, strings and finite numbers"
+        ) from None
     inner, field = _function_of(schema)
     if inner is None:
         name = schema.get("name") or schema.get("type")
@@ -373,7 +379,7 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|approx|incl|resp|no|fig|max|min)|\b[A-Z])\.$"
 )
 _BINDING = re.compile(
-    r"\b(?:must|never|do not|don't|cannot|can't|only|irreversible|required|undone|requires)\b", re.I
+    r"\b(?:must|never|do not|don't|irreversible|undone|only (?:if|when|after))\b", re.I
 )
 
 
