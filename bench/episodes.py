@@ -437,8 +437,8 @@ def show(row: Mapping[str, Any]) -> None:
 
     print(
         f"{row['budget']} tokens, {row['episodes']} episodes: held {row['held']:.3f} "
-        f"({by_part(row['parts'])}; all of it {row['all']:.2f}; tools findable {row['findable']:.2f}), "
-        f"rules kept {row['rules']:.2f}, over budget {row['over']}"
+        f"({by_part(row['parts'])}; all of it {row['all']:.2f}), tools findable "
+        f"{row['findable']:.2f}, rules kept {row['rules']:.2f}, over budget {row['over']}"
     )
     print(
         f"{'best fixed split':>18} ({by_part(row['split'])}): {row['fixed']:.3f} "

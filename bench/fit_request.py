@@ -110,7 +110,7 @@ def cut(line: str, used: set[str], around: int = 80) -> str:
 
 
 class Recency(NamedTuple):
-    """The tokens that an answer is expected to use of a unit: `value * 0.5 ** (age / half_life)`."""
+    """The tokens that an answer uses of a unit, on average: `value * 0.5 ** (age / half_life)`."""
 
     value: float
     half_life: float
