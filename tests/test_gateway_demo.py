@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ctxmem import check
-from ctxmem.gateway.demo.running import _Talk
+from ctxmem.gateway.demo.running import _ScriptedConversation
 from ctxmem.gateway.demo.script import CODING, SUPPORT, result_of
 from ctxmem.gateway.demo.upstream import StubUpstream
 
@@ -26,7 +26,7 @@ PATHS = ("/v1/messages", "/v1/chat/completions")
 @pytest.mark.parametrize("path", PATHS)
 def test_a_conversation_is_one_that_a_provider_would_take(path, stream, story):
     model = "claude-sonnet-5" if path == PATHS[0] else "gpt-5"
-    talk = _Talk(0, story, path, model, stream)
+    talk = _ScriptedConversation(0, story, path, model, stream)
     steps = 0
     with TestClient(StubUpstream().app()) as client:
         while not talk.over:
@@ -39,7 +39,7 @@ def test_a_conversation_is_one_that_a_provider_would_take(path, stream, story):
 
 
 def test_the_stub_bills_by_the_rules_of_the_providers_cache():
-    talk = _Talk(0, CODING, PATHS[0], "claude-sonnet-5", False)
+    talk = _ScriptedConversation(0, CODING, PATHS[0], "claude-sonnet-5", False)
     with TestClient(StubUpstream().app()) as client:
         used = []
         while not talk.over:

@@ -28,7 +28,7 @@ from recall_rounds import (
 )
 
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.recall.answering import NO_ROOM, Room, Waiting
+from ctxmem.gateway.recall.answering import NO_ROOM, PendingResults, Room
 from ctxmem.gateway.recall.offering import offered, with_recall
 from ctxmem.gateway.recall.recalling import Recalling
 from ctxmem.gateway.wire import wire_of
@@ -332,7 +332,7 @@ def test_after_eight_rounds_the_tool_is_taken_away(wire: str, tools: int, stream
 def test_a_result_beside_the_clients_calls_waits_for_its_next_request(
     wire: str, streams: bool
 ) -> None:
-    waiting = Waiting()
+    waiting = PendingResults()
     upstream = Upstream(wire, [Round(BESIDE)], streams=streams)
     _, got, recalling = run(upstream, keep=lambda ids, text: waiting.keep("a", ids, text))
     assert [] == upstream.requests
@@ -366,7 +366,7 @@ def test_a_result_beside_the_clients_calls_waits_for_its_next_request(
 
 
 def test_what_waits_is_bounded() -> None:
-    waiting = Waiting(most=100)
+    waiting = PendingResults(most=100)
     for n in range(50):
         waiting.keep("a", [f"c{n}"], "x" * 30)
     held = [n for n in range(50) if waiting.text_for("a", [{"tool_call_id": f"c{n}"}])]
@@ -383,7 +383,7 @@ def test_the_tool_is_behind_the_clients(wire: str) -> None:
     own = {**request(wire), "tools": [CLIENTS[wire]]}
     for asked in (own, {**own, "tools": []}, {k: v for k, v in own.items() if k != "tools"}):
         exchange = exchange_of(wire, asked)
-        sent = json.loads(with_recall(exchange, None, Waiting()) or b"")
+        sent = json.loads(with_recall(exchange, None, PendingResults()) or b"")
         assert asked.get("tools", []) + request(wire)["tools"][-1:] == sent["tools"]
         assert asked == {**sent, "tools": asked.get("tools")} or "tools" not in asked
 
@@ -398,12 +398,12 @@ def test_the_tool_is_not_offered_where_it_cannot_be(wire: str) -> None:
         {"functions": []},
     ):
         exchange = exchange_of(wire, {**own, **other})
-        assert with_recall(exchange, None, Waiting()) is None
-        assert b"{}" == with_recall(exchange, b"{}", Waiting())
+        assert with_recall(exchange, None, PendingResults()) is None
+        assert b"{}" == with_recall(exchange, b"{}", PendingResults())
         assert exchange.notes.get("body") is None
     exchange = exchange_of(wire, own)
     exchange.notes["memory"] = None
-    assert with_recall(exchange, None, Waiting()) is None
+    assert with_recall(exchange, None, PendingResults()) is None
 
 
 def test_a_client_that_leaves_its_history_to_the_provider_is_not_offered_the_tool() -> None:

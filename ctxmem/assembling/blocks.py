@@ -76,6 +76,8 @@ class Blocks:
         self.min_density = min_density
         self.counter, self.limit, self.question = counter, limit, question
         self._shares: dict[tuple[int, frozenset[str]], Share] = {}
+        self.conflict: BudgetError | None = None
+        """Why the last limit that did not do did not."""
         self._bounds: dict[int, float] = {}
         self._windows: dict[tuple[int, frozenset[str]], Window | None] = {}
         self.problem: PackProblem | None = None
@@ -232,11 +234,7 @@ class Blocks:
     # Solving --------------------------------------------------------------------------------------
 
     def at(self, limit: int, without: Collection[str] = ()) -> Share | None:
-        """Return the best blocks within a limit; None if what is pinned does not fit.
-
-        Raises:
-            BudgetError: minima of sections and pins conflict.
-        """
+        """Return the best blocks within a limit; None if pins and minima do not fit."""
         if self.problem is None:
             return NOTHING
         if limit < 1:
@@ -247,7 +245,10 @@ class Blocks:
             selecting = self._restricted(gone)
             slack = selecting.costs.separator
             selecting.bounded_at = limit + slack  # no bound: one of the whole request is computed
-            result = selecting.solve_at(limit + slack)
+            try:
+                result = selecting.solve_at(limit + slack)
+            except BudgetError as error:  # more tokens may be enough for the minima
+                self.conflict, result = error, None
             if result is None:
                 return None
             price = float(result.prices.get("", 0.0))

@@ -72,7 +72,8 @@ class Fitter:
         """
         found = self.fit({})
         if found is None:
-            raise self.too_much()
+            minima = any(part.min for part in self.inputs.sections.values())
+            raise (self.blocks.conflict if minima else None) or self.too_much()
         return found
 
     def fit(self, kept: Kept, *, history_most: int | None = None) -> Fitted | None:
@@ -170,10 +171,11 @@ class Fitter:
         if not tools.tools:
             return [no_items("tools")]
         called = tools.called if strict else frozenset[str]()
-        made = [
-            self._offer("tools", deferring).demanding(called)
-            for deferring in ((False, True) if tools.findable else (False,))
-        ]
+        names = {tool.name for tool in tools.tools}
+        # All tools are sent with their schemas, or find_tool returns the others.
+        made = [self._offer("tools", False).demanding(names if strict else called)]
+        if tools.findable:
+            made.append(self._offer("tools", True).demanding(called))
         if kept is not None:
             made = [offer.keeping(kept) for offer in made]
             made = made[1:] if {"deferred", "omitted"} & set(kept.values()) else made[:1]

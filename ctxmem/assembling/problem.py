@@ -29,6 +29,8 @@ FEW_SPLITS = 10
 """... or so many where there are few blocks."""
 CLOSE = 0.01
 """The search ends where it knows the split to within this share of the room, ..."""
+MARGIN = 16
+"""Tokens, and divisor of tokens, that blocks get beyond the least that pins and minima need."""
 ALIKE = 1.15
 """... or where the prices of both sides are within this factor."""
 
@@ -172,6 +174,8 @@ class Problem:
                 low = middle
             else:
                 high = middle
+        # Sections are counted once more where they are rendered, and may have fewer tokens then.
+        high = min(self._most(self._room), high + max(MARGIN, high // MARGIN))
         return high if self._attempt(high) is not None else -1
 
     def _search(self, low: int, high: int) -> None:

@@ -31,6 +31,9 @@ other tools."""
 NEEDED = 0.5
 """Probability from which a tool must be findable."""
 
+ABSENT = "absent"
+"""Form of a tool that the model cannot find either."""
+
 _last: WeakKeyDictionary[Memory, Request] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -55,7 +58,7 @@ class State:
     ) -> State:
         """Return the state of a request that was laid out."""
         return cls(
-            {tool.name: forms["tools"].get(tool.name, "omitted") for tool in tools.tools},
+            {tool.name: forms["tools"].get(tool.name, ABSENT) for tool in tools.tools},
             {tool.name: tool for tool in tools.tools},
             {
                 unit.mark: forms["history"].get(unit.key, "omitted")
@@ -147,7 +150,7 @@ def _kept_tools(fitter: Fitter, before: State) -> dict[str, str] | None:
             return None
         if form != "full" and tool.name in tools.called:
             return None
-        if form == "omitted" and chance >= NEEDED:
+        if form == ABSENT and chance >= NEEDED:
             return None
     return dict(before.tools)
 

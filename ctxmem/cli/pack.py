@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ctxmem.cli.reading import DONE, print_json, read, whole
+from ctxmem.codebase import code, kind_of
 from ctxmem.errors import InputError
 from ctxmem.pipeline import pack
 from ctxmem.render import AUTO, ORDERS
@@ -19,14 +21,29 @@ def add_to(commands: Any) -> None:
     """Add the command and its options."""
     packing = commands.add_parser(
         "pack",
-        help="pack retrieved passages into a token budget",
+        help="pack retrieved passages, or a folder of code, into a token budget",
         description="Pack retrieved passages into a token budget and say what became of each: what "
-        "was kept, what only repeats others, what was left out, and why.",
+        "was kept, what only repeats others, what was left out, and why. A folder, or files of "
+        "code, are packed by their functions and classes, with line numbers.",
         epilog="FILE is JSON (a list of passages, or an object with 'query', 'variants', 'budget' "
         "and a list under 'chunks'), or JSONL with one passage a line. A passage is a str or an "
-        "object with 'text' and, where known, id, score, rank, list, source, span.",
+        "object with 'text' and, where known, id, score, rank, list, source, span. A folder, "
+        "several files, or a file with the ending of a source file is code.",
     )
-    packing.add_argument("file", metavar="FILE", help="JSON or JSONL; - reads standard input")
+    packing.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="JSON or JSONL, - for standard input; or folders and files of code",
+    )
+    for name, what in (("include", "read only"), ("exclude", "leave out")):
+        packing.add_argument(
+            f"--{name}",
+            metavar="PATTERN",
+            action="append",
+            default=[],
+            help=f"of a folder, {what} files that match, as in .gitignore; may be given again",
+        )
     packing.add_argument("--query", help="the question; left out, the file's")
     packing.add_argument(
         "--variant",
@@ -86,14 +103,14 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Pack a file and print what became of its passages, the text or JSON."""
-    items, given = read(arguments.file)
+    """Pack a file or a folder and print what became of its passages, the text or JSON."""
+    items, given = _read(arguments)
     query = arguments.query if arguments.query is not None else given.get("query")
     variants = arguments.variant if arguments.variant is not None else given.get("variants")
     budget = arguments.budget if arguments.budget is not None else given.get("budget")
     if budget is None:
         raise InputError(
-            f"no budget given, and {arguments.file} names none; expected --budget TOKENS"
+            f"no budget given, and {arguments.files[0]} names none; expected --budget TOKENS"
         )
     window = pack(
         items,
@@ -120,6 +137,27 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(window)
     return DONE
+
+
+def _read(arguments: argparse.Namespace) -> tuple[list[Any], dict[str, Any]]:
+    """Return what is packed, and what its file says beside it; a note says what was not read."""
+    paths = arguments.files
+    if not _is_code(paths):
+        if arguments.include or arguments.exclude:
+            raise InputError(
+                f"{paths[0]} is a file of passages; expected --include and --exclude with a folder"
+            )
+        return read(paths[0])
+    codebase = code(paths, include=arguments.include, exclude=arguments.exclude)
+    print(codebase.explain(), file=sys.stderr)
+    return list(codebase.chunks(arguments.query)), {}
+
+
+def _is_code(paths: Sequence[str]) -> bool:
+    """Return whether paths are folders or files of code, not one file of passages."""
+    if len(paths) > 1:
+        return True
+    return os.path.isdir(paths[0]) or (paths[0] != "-" and kind_of(paths[0]) is not None)
 
 
 def _density(text: str) -> float:

@@ -7,7 +7,8 @@ recency    when files were changed last
 repository `Codebase`, which ranks symbols and makes chunks of them
 """
 
+from ctxmem.codebase.files import kind_of
 from ctxmem.codebase.repository import Codebase, code
 from ctxmem.codebase.symbols import Skipped, Symbol
 
-__all__ = ["Codebase", "Skipped", "Symbol", "code"]
+__all__ = ["Codebase", "Skipped", "Symbol", "code", "kind_of"]

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from ctxmem.codebase.files import decode, ending, kind_of, why_not_written
+from ctxmem.codebase.grammars import parse_by_grammar
 from ctxmem.codebase.index import Fields, fields_of
 from ctxmem.codebase.plain import parse_plain, parse_text
 from ctxmem.codebase.python import parse_python
@@ -89,4 +90,4 @@ def _parse_text(text: str, of: str) -> Parsed:
             return found
         plain = parse_plain(text)
         return Parsed(text, plain.symbols, plain.imports, "not parsed: cut by its indentation")
-    return parse_plain(text)
+    return parse_by_grammar(text, of) or parse_plain(text)

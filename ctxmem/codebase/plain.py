@@ -28,7 +28,10 @@ CALLABLE = re.compile(
 """A line that defines a function as C does: a type, a name, arguments, no semicolon."""
 
 CLASSES = frozenset(
-    "class interface struct enum trait impl module namespace object protocol extension record type".split()
+    (
+        "class interface struct enum trait impl module namespace object protocol extension record "
+        "type"
+    ).split()
 )
 
 CLOSING = re.compile(r"^[\s)\]}>;,]+$|^(?:end|fi|done|esac|\};?)\s*;?\s*$|^#endif|^\*/")
@@ -45,8 +48,13 @@ def parse_plain(text: str) -> Parsed:
     """Return the symbols of a text of code in any language, by its indentation."""
     cutter = _PlainCutter(text)
     cutter.level(0, len(cutter.starts), -1, 0)
-    found = [Import(_module(match)) for match in IMPORTED.finditer(text)]
-    return Parsed(text, tuple(cutter.symbols), tuple(dict.fromkeys(i for i in found if i.names)))
+    return Parsed(text, tuple(cutter.symbols), imported(IMPORTED, text))
+
+
+def imported(pattern: re.Pattern[str], text: str) -> tuple[Import, ...]:
+    """Return the modules that lines of a text import."""
+    found = (Import(_module(match)) for match in pattern.finditer(text))
+    return tuple(dict.fromkeys(one for one in found if one.names))
 
 
 def _module(match: re.Match[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -28,6 +29,12 @@ SEEDS = 20
 WORDS, NEIGHBOURS, USED, RECENT = 1.0, 0.6, 0.05, 0.05
 """Weights of the words of a question, the neighbourhood of the best symbols, the share of all
 references, and recency."""
+
+ADJACENT = 0.2
+"""Weight of the symbols before and after a symbol: what is about the same is written together."""
+
+NAMED = 5
+"""Files that the report names for a reason, at most."""
 
 TESTS = 0.4
 """Factor on tests, which use the words of what they test."""
@@ -57,7 +64,32 @@ def code(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
 ) -> Codebase:
-    """Read a repository, folders or files of code as context."""
+    r"""Read a repository, folders or files of code as context.
+
+    Files that git ignores, hidden, vendored, built, generated, minified, binary and large files
+    are left out; `Codebase.skipped` has each with the reason. Symbolic links to folders are not
+    followed. Python is parsed by the standard library; other languages by the grammars of the
+    extra `code` where it is installed, else they are cut by their indentation. Parsed files are
+    kept, by their content, for later calls.
+
+    Args:
+        path: a folder or a file, or several.
+        include: patterns, as in `.gitignore`, of the files of a folder that are read; all others
+            are left out. Without it, files with the ending of a source file or a text.
+        exclude: patterns of files and folders that are left out.
+
+    Raises:
+        InputError: no path, or a path that does not exist.
+        InputTypeError: `include` or `exclude` is a str.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = Path(folder.name, "app.py").write_text("def area(a, b):\n    return a * b\n")
+    >>> [(chunk.id, chunk.text) for chunk in code(folder.name).chunks("area of a rectangle")]
+    [('app.py:1-2', 'def area(a, b):\n    return a * b')]
+    >>> folder.cleanup()
+    """
     paths = as_paths(path)
     if not paths:
         raise InputError("no path is given; expected the path of a file or folder of code")
@@ -114,12 +146,47 @@ class Codebase:
         self._recent = _recency([times.get(file.path) for file in files])[self._file]
         self._factor = np.array([self._factor_of(i) for i in range(len(self._symbols))])
 
+    def explain(self) -> str:
+        """Return a report for a person: what was read, with notes, and what was left out, and why.
+
+        Files are named up to `NAMED` for each reason; `skipped` has all of them.
+        """
+        lines = [f"{len(self.files):,} files read, {len(self):,} symbols"]
+        lines += [f"  {f.path}: {f.parsed.note}" for f in self.files if f.parsed.note]
+        count = Counter(one.reason for one in self.skipped)
+        for reason, often in count.most_common():
+            paths = [one.path for one in self.skipped if one.reason == reason]
+            more = ", ..." if often > NAMED else ""
+            lines.append(f"  {often:,} left out, {reason}: {', '.join(paths[:NAMED])}{more}")
+        return "\n".join(lines)
+
     def __len__(self) -> int:
         """Return the number of symbols."""
         return len(self._symbols)
 
     def chunks(self, question: str | None = None, *, limit: int = LIMIT) -> list[Chunk]:
-        """Return the best symbols for a question as chunks, best first."""
+        """Return the best symbols for a question as chunks, best first.
+
+        `ctxmem.pack` and `ctxmem.assemble` take them. A chunk is a function, a method, a class, or
+        statements between them; its id is `path:first-last`, its `density` the probability that it
+        is what is asked for. A method requires the signature of its class. Without a question,
+        symbols are ranked by how much others use them, and have signatures as alternatives: the
+        window is a map.
+
+        Args:
+            question: what is asked, or a description of the task.
+            limit: the number of chunks; what they require is added.
+
+        Raises:
+            InputError: the limit is below 1.
+            InputTypeError: the question is not a str.
+        """
+        if question is not None and not isinstance(question, str):
+            raise InputTypeError(
+                f"question is a {type(question).__name__}; expected a str, or None for a map"
+            )
+        if limit < 1:
+            raise InputError(f"limit is {limit}; expected a number of chunks from 1")
         score = self.rank(question)
         order = np.argsort(-score, kind="stable")[:limit].tolist()
         chosen = dict.fromkeys(i for i in order if score[i] > 0)
@@ -141,12 +208,23 @@ class Codebase:
         used = self._references.rank()
         base = USED * _scaled(used) + RECENT * self._recent
         if not words.any():
-            return base * self._factor
+            found: NDArray[np.float64] = base * self._factor
+            return found
         seeds = np.zeros(len(words))
         best = np.argsort(-words, kind="stable")[:SEEDS]
         seeds[best] = words[best] ** 2
         near = self._references.rank(seeds)
-        return WORDS * _scaled(words) + (NEIGHBOURS * _scaled(near) + base) * self._factor
+        found = WORDS * _scaled(words) + (NEIGHBOURS * _scaled(near) + base) * self._factor
+        return found + ADJACENT * self._beside(found)
+
+    def _beside(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mean score of the symbols before and after each in its file."""
+        beside = np.zeros(len(score))
+        file = np.array(self._file)
+        same = file[1:] == file[:-1]
+        beside[1:][same] += score[:-1][same] / 2
+        beside[:-1][same] += score[1:][same] / 2
+        return beside
 
     def _parents(self, i: int) -> list[int]:
         found = []
@@ -210,11 +288,12 @@ def _short(text: str, symbol: Symbol, *, asked: bool) -> tuple[Alternative, ...]
 
 
 def _recency(times: Sequence[int | None]) -> NDArray[np.float64]:
-    """Return 1 for the file that was changed last, 0 for the first and for unknown ones, by rank."""
+    """Return 1 for the file that was changed last, less for earlier ones, 0 if it is unknown."""
     known = sorted({at for at in times if at is not None})
     place = {at: (k + 1) / len(known) for k, at in enumerate(known)}
     return np.array([0.0 if at is None else place[at] for at in times])
 
 
 def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values / max(values.max(initial=0.0), 1e-12)
+    scaled: NDArray[np.float64] = values / max(values.max(initial=0.0), 1e-12)
+    return scaled

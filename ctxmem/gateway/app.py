@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from ctxmem.errors import StoreError
 from ctxmem.gateway.backlog import Backlog
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
-from ctxmem.gateway.http.bodies import Body, ClientGone, Held, Kept, TooLong, followed_by
+from ctxmem.gateway.http.bodies import Body, BodyAllowance, ClientGone, Kept, TooLong, followed_by
 from ctxmem.gateway.http.refusals import refusal
 from ctxmem.gateway.http.relay import (
     Answer,
@@ -42,13 +42,14 @@ from ctxmem.gateway.http.relay import (
 )
 from ctxmem.gateway.http.security import Doorkeeper, without_token
 from ctxmem.gateway.observe.contents import question_of
-from ctxmem.gateway.recall.answering import Waiting, answer_from
+from ctxmem.gateway.recall.answering import PendingResults, answer_from
 from ctxmem.gateway.recall.offering import with_recall
 from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.store_watch import StoreWatch
 from ctxmem.gateway.telemetry.facts import RequestFacts
 from ctxmem.gateway.telemetry.spans import begin as begin_span
-from ctxmem.gateway.wire import family_of, wire_of
+from ctxmem.gateway.wire import Unreadable, family_of, wire_of
 
 log = logging.getLogger("ctxmem.gateway")
 
@@ -95,11 +96,12 @@ class Gateway:
         self._pages = Starlette(routes=list(routes))
         self._numbers = itertools.count(1)
         self._changes = stage is not None and settings.mode != "observe"
-        self._held = Held(_MOST_HELD)
+        self._held = BodyAllowance(_MOST_HELD)
         # What only looks at requests waits until none needs the interpreter.
         self._backlog = Backlog(_MOST_WAITING_BYTES, _MOST_WAITING)
         self._threads = ThreadPoolExecutor(_THREADS, "ctxmem-gateway")
-        self._results = Waiting()
+        self._store = StoreWatch(settings.store) if settings.mode == "manage" else None
+        self._results = PendingResults()
         self.skipped = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -324,13 +326,22 @@ class Gateway:
 
     def _prepared(self, exchange: Exchange) -> bytes | None:
         assert self.stage is not None
+        problem = self._store.problem() if self._store is not None else ""
+        if problem:
+            exchange.why, exchange.facts["fault"] = problem, "store"
+            return None
         try:
             with exchange.span.current():
                 changed = self.stage.prepare(exchange)
         except Exception as error:
+            # Others that are StoreErrors are of one conversation.
+            if self._store is not None and type(error) is StoreError:
+                self._store.failed()
             self._fault(exchange, "prepare", error)
             exchange.header = ""
             return None
+        if self._store is not None:
+            self._store.worked()
         if not self.settings.recall:
             return changed
         try:
@@ -510,6 +521,9 @@ class Gateway:
                     answer.header(b"content-encoding"),
                     kept.parts,
                 )
+            except Unreadable as error:  # the upstream's fault, and the client has it as it is
+                exchange.facts["reply_unreadable"] = True
+                log.info("a reply could not be read (%s)", error)
             except Exception as error:
                 self._fault(exchange, "read reply", error)
         assert self.stage is not None

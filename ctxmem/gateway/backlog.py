@@ -18,7 +18,7 @@ QUIET_SECONDS = 0.002
 """Nothing passed through for so long: work begins."""
 _SHARE = 0.2
 """Of the time that work may take while requests pass through all the time."""
-_LEAST_SLEEP = 0.001
+_LEAST_SLEEP, _MOST_SLEEP = 0.001, 0.05
 
 
 class _Work(NamedTuple):
@@ -108,4 +108,4 @@ class Backlog:
             left = min(self.busy_at + self._quiet, self._due) - now
             if left <= 0:
                 return
-            time.sleep(max(left, _LEAST_SLEEP))
+            time.sleep(min(max(left, _LEAST_SLEEP), _MOST_SLEEP))

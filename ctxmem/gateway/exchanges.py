@@ -12,9 +12,11 @@ import httpx
 from httpx_sse import EventSource
 
 from ctxmem.gateway.telemetry.spans import RequestSpan
-from ctxmem.gateway.wire import Asked, Reply, Wire
+from ctxmem.gateway.wire import Asked, Reply, Unreadable, Wire
 
 _MOST_INFLATED = 128 << 20
+_MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError, zlib.error)
+"""What reading raises of a body with values of other kinds than its format has."""
 
 
 @dataclass(slots=True)
@@ -74,13 +76,15 @@ def reply_of(wire: Wire, content_type: str, coding: str, parts: Sequence[bytes])
     """Return what a reply says, streamed or not.
 
     Raises:
-        ValueError: it is no JSON, or of a coding that is not known.
-        Unreadable: it is not of the format.
+        Unreadable: it is not of the format, no JSON, or of a coding that is not known.
     """
-    body = decoded(coding, parts)
-    if content_type.startswith("text/event-stream"):
-        return wire.reply(wire.gather(events_in(body)))
-    return wire.reply(json.loads(body))
+    try:
+        body = decoded(coding, parts)
+        if content_type.startswith("text/event-stream"):
+            return wire.reply(wire.gather(events_in(body)))
+        return wire.reply(json.loads(body))
+    except _MALFORMED as error:
+        raise Unreadable(type(error).__name__) from error
 
 
 def decoded(coding: str, parts: Sequence[bytes]) -> bytes:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -163,14 +164,18 @@ def application(settings: Settings, *, shared: Path | None = None, demo: bool = 
         prices=lambda wire, model: row or row_of(wire, model),
     )
     metrics = Metrics()
+    every_second = _Every(1.0)
 
     def note(facts: Mapping[str, Any]) -> None:
         traffic.note(facts)
         known = RequestFacts.read(facts)
         metrics.note(known)
+        if every_second():
+            metrics.set_conversations(stage.conversations)
         log_request(known)
 
     async def show_metrics(request: Request) -> Response:
+        metrics.set_conversations(stage.conversations)
         body, kind = metrics.render(request.headers.get("accept", ""))
         return Response(body, media_type=kind)
 
@@ -185,7 +190,21 @@ def _audit_of(stage: Stage, settings: Settings) -> LastAudit | None:
     return None if made is None else LastAudit(made, show_text=settings.show_text)
 
 
-def stage_of(settings: Settings) -> Stage:
+class _Every:
+    """True when it is called, but not more often than once in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._due = seconds, 0.0
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now < self._due:
+            return False
+        self._due = now + self._seconds
+        return True
+
+
+def stage_of(settings: Settings) -> Manage | Guard | Observe:
     """Return what a mode does with an exchange."""
     if settings.mode == "manage":
         return Manage(settings, window_of=_room_of)

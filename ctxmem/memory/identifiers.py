@@ -14,7 +14,11 @@ from typing import Any
 
 from ctxmem.memory.long_texts import LongTexts
 
-_RUN = re.compile(r"\w[\w./:@-]{2,78}\w")
+_RUN = re.compile(
+    # In JSON within a text a line break is written "\\n", which is no part of the word behind it.
+    r"(?:(?<=\\)[nrt](?=[A-Z0-9]))?(\w[\w./:@-]{2,78}\w)"
+)
+_PAGES = re.compile(r"p\d+(-p\d+)?")  # how an index or an excerpt names our own pages
 _NUMBER = re.compile(r"\d{1,5}|\d+\.\d+")  # longer ones are order numbers and the like
 _TELLING = re.compile(r"[0-9_/.@]|[a-z][A-Z]")
 
@@ -35,7 +39,7 @@ def _identifiers(text: str) -> tuple[str, ...]:
     return tuple(
         run
         for run in dict.fromkeys(_RUN.findall(text))
-        if _TELLING.search(run) and not _NUMBER.fullmatch(run)
+        if _TELLING.search(run) and not _NUMBER.fullmatch(run) and not _PAGES.fullmatch(run)
     )
 
 

@@ -7,7 +7,7 @@ pieces   the kept parts of each merged text
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctxmem.candidates import Candidates
@@ -17,14 +17,16 @@ from ctxmem.render.layout import (
     ORDERS,
     check_layout,
     continued,
+    first_line,
     gap,
     headers,
+    piece_lines_label,
     price_labels,
     run_costs,
     source_label,
 )
 from ctxmem.render.pieces import Placed, stitch
-from ctxmem.schema import Layout, Piece, Section
+from ctxmem.schema import Chunk, Layout, Piece, Section
 from ctxmem.selected import SelectionResult
 
 __all__ = [
@@ -63,7 +65,7 @@ def render(table: Candidates, selection: SelectionResult, layout: Layout) -> Ren
     placed = _ordered(table, selection, stitch(table, selection, layout), layout)
     first = _unchanged(placed, selection)
     rest = [p for p in placed if p not in first] if first else placed
-    placed = _headed(_by_section(table, first + rest, layout), layout)
+    placed = _headed(_by_section(table, first + rest, layout), layout, _numbered(table, layout))
     pieces = _with_section_headers(table, placed, layout)
     for k, (before, p) in enumerate(zip(selection.prefix, first, strict=False)):
         if k >= len(pieces) or pieces[k].chunk_ids != p.piece.chunk_ids:
@@ -104,8 +106,19 @@ def section_tokens(
     return [int(n) for n in counter.count_many([layout.separator.join(part) for part in parts])]
 
 
-def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
+def _numbered(table: Candidates, layout: Layout) -> dict[str, Chunk]:
+    """Return the chunks by id if one of them has line numbers for its label, else nothing."""
+    if layout.header != AUTO or all(first_line(chunk) is None for chunk in table.chunks):
+        return {}
+    return {table.ids[i]: chunk for i, chunk in enumerate(table.chunks)}
+
+
+def _headed(
+    placed: Sequence[Placed], layout: Layout, numbered: Mapping[str, Chunk]
+) -> list[Placed]:
     """Add the header that separates each piece from the piece above.
+
+    A piece whose lines are known is labelled with its source and their numbers.
 
     If a document continues after a gap, this is an ellipsis. With `header="auto"` it is the name of
     the source if the piece has no heading of its own and could be read as part of another piece.
@@ -126,6 +139,8 @@ def _headed(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
             foreign = labelled not in (None, p.document) and not (p.piece.spans and p.place == 0)
             label = nameless or foreign
             header = source_label(p.piece.source) if label else mark if goes_on else ""
+            lines = piece_lines_label(p.piece, numbered) if numbered else None
+            header, label = (header, label) if lines is None else (lines, True)
             labelled = p.document if label else labelled
         elif mark and goes_on and header in ("", before.piece.header if before else ""):
             header = mark

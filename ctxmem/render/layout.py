@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
-from ctxmem.schema import Chunk, Layout
+from ctxmem.schema import Chunk, Layout, Piece
 from ctxmem.selected import RunCosts
 
 AUTO = "auto"
@@ -84,7 +84,9 @@ def header_of(chunk: Chunk, layout: Layout) -> str:
 
 def headers(table: Candidates, layout: Layout) -> list[str]:
     """Return the header line of every chunk."""
-    if layout.header is None or layout.header == AUTO:
+    if layout.header == AUTO:
+        return [_lines_of_whole(chunk) for chunk in table.chunks]
+    if layout.header is None:
         return [""] * len(table)
     return [header_of(chunk, layout) for chunk in table.chunks]
 
@@ -98,6 +100,52 @@ def source_label(source: str | None) -> str:
     if len(name) > LONGEST_NAME:
         name = "…" + name[1 - LONGEST_NAME :]
     return f"[{name}]\n"
+
+
+def first_line(chunk: Chunk) -> int | None:
+    """Return the number of a chunk's first line in its source, None if it is not given.
+
+    It is `metadata["line"]`, a whole number from 1.
+    """
+    if not chunk.metadata or chunk.source is None:
+        return None
+    line = chunk.metadata.get("line")
+    return line if type(line) is int and line > 0 else None
+
+
+def _lines_of_whole(chunk: Chunk) -> str:
+    """Return the label of a whole chunk with its lines; empty if they are not known."""
+    line = first_line(chunk)
+    if line is None:
+        return ""
+    return _label(str(chunk.source), [(line, line + chunk.text.count("\n"))])
+
+
+def piece_lines_label(piece: Piece, chunks: Mapping[str, Chunk]) -> str | None:
+    """Return the label of a piece with the lines it shows, None if they are not known.
+
+    Lines that follow each other are one range: `[app.py:3-9,14]`. `chunks` are all chunks by id.
+    """
+    found: list[tuple[int, int]] = []
+    for name, start, end in piece.origins:
+        chunk = chunks[name]
+        line = first_line(chunk)
+        if line is None:
+            return None
+        line += chunk.text.count("\n", 0, start)
+        found.append((line, line + chunk.text.count("\n", start, end)))
+    return _label(str(piece.source), found) if found and piece.source is not None else None
+
+
+def _label(source: str, lines: Sequence[tuple[int, int]]) -> str:
+    joined: list[list[int]] = []
+    for first, last in sorted(lines):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1][1] = max(joined[-1][1], last)
+        else:
+            joined.append([first, last])
+    numbers = ",".join(f"{a}-{b}" if b > a else str(a) for a, b in joined)
+    return f"{source_label(source)[:-2]}:{numbers}]\n"
 
 
 def gap(layout: Layout) -> str:
@@ -140,7 +188,8 @@ def run_costs(
     exact = (held == 1) & ((units == 1) | whole)
     overhead = np.where(exact, block - tokens, frame).astype(np.int64)
     texts = [table.texts[row] for row in table.first_row[table.unique].tolist()]
-    additive = _adds_up(texts, layout, counter)
+    numbered = layout.header == AUTO and any(first_line(c) is not None for c in table.chunks)
+    additive = _adds_up(texts, layout, counter, numbered)
     joint = _joint_tokens(texts, layout, counter)
     # What each unit of a text saves on average is measured where one chunk is the whole text.
     longer = (held == 1) & (units > 1)
@@ -159,7 +208,7 @@ def run_costs(
     )
 
 
-def _adds_up(texts: Sequence[str], layout: Layout, counter: Counter) -> bool:
+def _adds_up(texts: Sequence[str], layout: Layout, counter: Counter, numbered: bool) -> bool:
     """Return whether the counts of whole blocks add up exactly.
 
     The counts of blocks that end in a newline do, if a block begins neither with white space nor
@@ -168,6 +217,8 @@ def _adds_up(texts: Sequence[str], layout: Layout, counter: Counter) -> bool:
     if not (counter.exact and counter.additive and layout.separator.endswith("\n")):
         return False
     if layout.header is not None and layout.header != AUTO:
+        return False
+    if numbered:  # the label of a part has other numbers than that of the whole
         return False
     return not any(text[:1].isspace() or text[:1] == "/" for text in texts if text)
 

@@ -28,7 +28,9 @@ _PARAMETERS = {
     },
     "required": ["query"],
 }
-_MOST = 8  # schemas in an answer
+_SHOWN = 5  # schemas in an answer to words
+_MOST = 12  # schemas in an answer to names
+_NAMED = 25  # tools in an answer, those by a line included
 
 
 def find_tool(deferred: Iterable[Any] = (), provider: str = "openai") -> dict[str, Any]:
@@ -68,8 +70,12 @@ FIND_TOOL = find_tool()
 """The schema of `find_tool` without a list, in the shape of OpenAI's chat API."""
 
 
-def find_tools(query: str, tools: Iterable[Any], k: int = 5) -> list[Tool]:
+def find_tools(
+    query: str, tools: Iterable[Any], k: int = 5, *, recent: Sequence[str] = ()
+) -> list[Tool]:
     """Return the k tools that a query means, best first; tools named in it come before others.
+
+    `recent` are the names of the tools that were called, the last call last.
 
     Raises:
         InputTypeError: the query is no str, or a tool is nothing that a tool can be.
@@ -78,31 +84,41 @@ def find_tools(query: str, tools: Iterable[Any], k: int = 5) -> list[Tool]:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise InputError(f"k is {k!r}; expected 1 or more")
     read = read_tools(tools)
-    chances = rank_tools(query, read)
+    chances = rank_tools(query, read, recent=recent)
     named = index_of(read).named_in(query)
     order = np.lexsort((np.arange(len(read)), -chances, ~named))
     return [read[i] for i in order[: max(k, int(named.sum()))]]
 
 
 def answer_find(
-    arguments: Mapping[str, Any] | str | None, tools: Iterable[Any], *, provider: str = "openai"
+    arguments: Mapping[str, Any] | str | None,
+    tools: Iterable[Any],
+    *,
+    recent: Sequence[str] = (),
+    provider: str = "openai",
 ) -> str:
     """Return the answer to a call of `find_tool`: the schemas of what it means, as JSON.
 
-    `arguments` are those of the call, as a dict or the JSON that the model wrote. What cannot be
-    read is answered with a sentence that says what to give; nothing is raised for it.
+    The list ends with a text that names the next tools with a line each, for which the model may
+    call again. `arguments` are those of the call, as a dict or the JSON that the model wrote. What
+    cannot be read is answered with a sentence that says what to give; nothing is raised for it.
     """
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = {"query": arguments}
     given = arguments.get("query") if isinstance(arguments, Mapping) else None
     query = " ".join(map(str, given)) if isinstance(given, list) else given
     if not isinstance(query, str) or not query.strip():
         return "give 'query': names of listed tools, or what you want to do"
-    found = find_tools(query, tools)[:_MOST]
+    read = read_tools(tools)
+    found = find_tools(query, read, _NAMED, recent=recent)
     if not found:
         return "there are no other tools"
-    schemas = [shaped(tool.schema, provider) for tool in found]
-    return json.dumps(schemas, ensure_ascii=False, separators=(",", ":"), default=repr)
+    named = int(index_of(read).named_in(query).sum())
+    shown = min(max(named, 1), _MOST) if named else _SHOWN
+    answer: list[Any] = [shaped(tool.schema, provider) for tool in found[:shown]]
+    if more := [tool.line for tool in found[shown:]]:
+        answer.append("If none fits, ask find_tool for one of these by name: " + "; ".join(more))
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"), default=repr)

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from ctxmem.errors import InputTypeError
 from ctxmem.toolset.forms import Tool, brief, read_tools
-from ctxmem.toolset.words import ACTIONS, RELATED, split, stem, stems
+from ctxmem.toolset.words import ACTIONS, RELATED, shapes, split, stem, stems
 
 FIELDS = {"name": 3.0, "brief": 2.0, "rest": 0.7, "parameter": 0.8, "about": 0.4, "value": 0.8}
 """Weights of a word by where it is in a tool."""
 
-RELATED_WEIGHT = 0.35
+RELATED_WEIGHT = 0.5
 """Weight of a word of the same meaning as one of the question."""
 
 K1, B = 1.2, 0.4
@@ -34,14 +34,15 @@ HALF_LIFE = 4.0
 
 FEATURES = (
     *("bias", "score", "relative", "rank", "name", "name_covered", "asked_by_name"),
-    *("server", "server_named", "action", "used", "server_used", "same_thing"),
+    *("server", "server_named", "used", "server_used", "same_thing"),
 )
-WEIGHTS = (-4.6, 1.2, 2.2, -0.5, 1.5, 1.0, 3.0, 0.6, 0.8, 0.5, 1.2, 0.7, 0.5)
+WEIGHTS = (-5.241, 1.341, 2.054, -0.491, 0.527, 0.251, 4.000, -0.443, 0.211, 0.000, 2.641, -0.327)
 """Weights of the features, in their order, as `bench/fit_tools.py` writes them."""
 
 _DEEPEST = 40
 _MOST_WORDS = 20_000  # of one tool
 _MOST_ASKED = 400  # different words of a question; the first and the last of a longer one
+_READ = 20_000  # characters of a question that are looked at for addresses and the like
 _RECENT = 32  # calls that are looked at
 
 
@@ -129,11 +130,6 @@ class ToolIndex:
                 self.named.setdefault(word, []).append(i)
                 self.name_mass[i] += self._rarity(word)
             self.things.append(frozenset(own) - ACTIONS)
-        self.actions: dict[str, list[int]] = {}
-        for i, one in enumerate(known):
-            for word in dict.fromkeys(one.named):
-                if word in ACTIONS:
-                    self.actions.setdefault(word, []).append(i)
         self.places = {tool.name: i for i, tool in enumerate(tools)}
         self.plain = [one.name for one in known]
 
@@ -149,40 +145,30 @@ class ToolIndex:
             return made
         asked = _asked(question)
         score, name = np.zeros(n), np.zeros(n)
-        action = np.zeros(n)
         mass = 1e-9
         for word, weight in asked.items():
-            rarity = self._rarity(word)
             held = self.postings.get(word)
-            if weight == 1.0:
-                mass += rarity
-            if held is not None:
-                score[held[0]] += weight * rarity * held[1]
+            if held is None:
+                continue
+            places, share, rarity = held
+            mass += weight * rarity
+            score[places] += weight * rarity * share
             if word in self.named:
                 name[self.named[word]] += weight * rarity
-            if word in self.actions:
-                places = self.actions[word]
-                action[places] = np.maximum(action[places], weight)
+        top = float(score.max()) or 1.0
+        relative = score / top
         made[:, 0] = 1.0
         made[:, 1] = score / math.sqrt(mass) / 2
-        top = float(score.max())
-        made[:, 2] = score / top if top > 0 else 0.0
-        order = np.argsort(-score, kind="stable")
-        ranks = np.empty(n)
-        ranks[order] = np.arange(n)
-        made[:, 3] = np.log1p(ranks)
+        made[:, 2] = relative
+        made[:, 3] = np.log1p(_places(-score))
         made[:, 4] = np.minimum(name / mass, 1.0)
         made[:, 5] = np.minimum(name / self.name_mass, 1.0)
         made[:, 6] = self.named_in(question)
         groups = len(self.servers)
-        best = np.zeros(groups)
-        np.maximum.at(best, self.server_of, score)
-        mean = np.bincount(self.server_of, score, minlength=groups) / self.server_sizes
-        if top > 0:
-            made[:, 7] = ((best / top + mean / max(1e-9, float(mean.max()))) / 2)[self.server_of]
+        mean = np.bincount(self.server_of, relative, minlength=groups) / self.server_sizes
+        made[:, 7] = (mean / max(1e-9, float(mean.max())))[self.server_of]
         mentioned = [bool(prefix) and prefix <= asked.keys() for prefix in self.servers]
         made[:, 8] = np.array(mentioned, dtype=float)[self.server_of]
-        made[:, 9] = action
         self._add_recent(made, recent)
         return made
 
@@ -197,21 +183,24 @@ class ToolIndex:
 
     def _add_recent(self, made: NDArray[np.float64], recent: Sequence[str]) -> None:
         calls = [self.places[name] for name in recent[-_RECENT:] if name in self.places]
-        servers: dict[int, float] = {}
-        for ago, place in enumerate(reversed(calls)):
-            weight = 0.5 ** (ago / HALF_LIFE)
-            made[place, 10] = max(made[place, 10], weight)
-            server = int(self.server_of[place])
-            servers[server] = max(servers.get(server, 0.0), weight)
-        for server, weight in servers.items():
-            made[self.server_of == server, 11] = weight
         things: dict[str, float] = {}
         for ago, place in enumerate(reversed(calls)):
+            weight = 0.5 ** (ago / HALF_LIFE)
+            made[place, 9] = max(made[place, 9], weight)
+            beside = self.server_of == self.server_of[place]
+            made[beside, 10] = np.maximum(made[beside, 10], weight)
             for word in self.things[place]:
-                things.setdefault(word, 0.5 ** (ago / HALF_LIFE))
+                things.setdefault(word, weight)
         for word, weight in things.items():
             same = self.named.get(word, [])
-            made[same, 12] = np.maximum(made[same, 12], weight)
+            made[same, 11] = np.maximum(made[same, 11], weight)
+
+
+def _places(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the place of each value in rising order, from 0; ties by index."""
+    places = np.empty(len(values))
+    places[np.argsort(values, kind="stable")] = np.arange(len(values))
+    return places
 
 
 _indexes: dict[tuple[int, ...], ToolIndex] = {}
@@ -238,6 +227,8 @@ def _asked(question: str) -> dict[str, float]:
     if len(found) > _MOST_ASKED:
         found = found[: _MOST_ASKED // 2] + found[-_MOST_ASKED // 2 :]
     asked = dict.fromkeys(found, 1.0)
+    for word in shapes(question[:_READ]):
+        asked.setdefault(word, RELATED_WEIGHT)
     for word in found:
         for other in RELATED.get(word, ()):
             asked.setdefault(other, RELATED_WEIGHT)

@@ -14,7 +14,8 @@ _TOKEN = re.compile(r"[^\W_]+(?:'[a-z]+)?")
 
 STOP = frozenset(
     "a about all also am an and any are as at be been being but by can could did do does doing "
-    "done each either else for from had has have he her here hers him his how i if in into is it its "
+    "done each either else for from had has have he her here hers him his how i if in into is it "
+    "its "
     "just like may me might mine more most my no nor not now of off on one or other our out over "
     "own per please shall she should so some such than that the their them then there these they "
     "this those through to too under up us very want wants was we were what when where whether "
@@ -48,6 +49,16 @@ reject decline refuse deny
 close resolve finish complete done
 mute silence snooze quiet
 refund reimburse money back return
+share let allow permit give access
+tell inform notify know announce
+put add insert place
+write record note enter keep
+save store keep
+throw delete trash bin
+call phone ring dial speak talk
+sort order rank arrange first last biggest
+restrict limit allow validate valid rule
+check review look inspect
 """
 
 _THINGS = """
@@ -145,6 +156,21 @@ link connect associate relate
 webhook callback hook
 template boilerplate
 image picture photo
+diary calendar event appointment meeting lunch dinner breakfast
+day date week month today tomorrow yesterday weekend
+room place somewhere space venue
+link address url
+train bus transit route journey travel
+slow sluggish latency performance fast speed second
+private privately direct personal dm
+oncall call duty wake pager
+code source function
+freezing cold heat temperature
+total sum count number many
+form field name address phone
+csv table export
+alarm alert notification
+problem incident outage broken
 """
 
 LONGEST = 40
@@ -228,6 +254,35 @@ def stem(word: str) -> str:
 
 def _has_vowel(word: str, ending: str) -> bool:
     return any(letter in "aeiouy" for letter in word[: -len(ending)])
+
+
+_SHAPES = tuple(
+    (re.compile(pattern), tuple(map(stem, words.split())))
+    for pattern, words in (
+        (r"\b[\w.+-]+@[\w-]+\.\w", "email address user"),
+        (r"https?://|\bwww\.|\b[\w-]+\.(?:com|org|net|io|dev)\b", "url web page site domain"),
+        (r"(?<!\w)#[a-z]", "channel message"),
+        (r"(?<!\w)#\d", "number issue request"),
+        (r"\b[A-Z]{2,9}-\d+\b", "issue ticket key"),
+        (r"\b\d{1,3}(?:\.\d{1,3}){3}\b", "ip address network"),
+        (r"(?:^|\s)~?(?:[\w.-]+/)+[\w.-]+|\b\w+\.[a-z]{1,5}\b", "file path"),
+        (r"\b\d{1,2}(?::\d\d| ?(?:am|pm|o.clock))\b|\bnoon\b", "time event"),
+        (r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b", "day date event"),
+        (r"[$€£]\s?\d|\b\d+ (?:euros?|dollars?|pounds?|cents)\b", "amount price payment"),
+        (r"\b[A-Z]{1,2}\d{1,4}\b", "cell range sheet"),
+        (r"\b\d+(?:\.\d+)? ?%|\bper cent\b", "rate share percentage"),
+        (r"\bv\d+\.\d", "version release tag"),
+    )
+)
+
+
+def shapes(text: str) -> list[str]:
+    """Return stems of what a text has by its form: addresses, paths, times, amounts, keys.
+
+    >>> shapes("Ask ann@example.com")
+    ['email', 'address', 'us', 'url', 'web', 'page', 'sit', 'domain']
+    """
+    return [word for pattern, words in _SHAPES if pattern.search(text) for word in words]
 
 
 RELATED: dict[str, tuple[str, ...]] = _grouped()

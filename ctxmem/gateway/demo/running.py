@@ -111,12 +111,12 @@ def _is_free(port: int) -> bool:
 def play(address: str, stop: threading.Event) -> None:
     """Go on with several conversations, one request after the other, until `stop` is set."""
     chosen = random.Random(7)
-    talks: list[_Talk] = []
+    talks: list[_ScriptedConversation] = []
     made = sent = 0
     with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
         while not stop.is_set():
             while len(talks) < _AT_ONCE:
-                talks.append(_Talk(made, *_TALKS[made % len(_TALKS)]))
+                talks.append(_ScriptedConversation(made, *_TALKS[made % len(_TALKS)]))
                 made += 1
             talk = chosen.choice(talks)
             try:
@@ -130,7 +130,7 @@ def play(address: str, stop: threading.Event) -> None:
             stop.wait(_QUICK_SECONDS if sent < _QUICK else _SLOW_SECONDS)
 
 
-class _Talk:
+class _ScriptedConversation:
     """A conversation as a client has it: it sends all of it again with every request."""
 
     def __init__(self, number: int, story: Story, path: str, model: str, stream: bool) -> None:

@@ -17,7 +17,7 @@ class TooLong(Exception):
     """A request's body is longer than it may be."""
 
 
-class Held:
+class BodyAllowance:
     """How many bytes of bodies are held at once; what does not fit is passed on unread."""
 
     __slots__ = ("bytes", "most")
@@ -45,7 +45,7 @@ class Kept:
 
     __slots__ = ("_held", "_most", "parts", "size")
 
-    def __init__(self, held: Held, most: int) -> None:
+    def __init__(self, held: BodyAllowance, most: int) -> None:
         self._held, self._most = held, most
         self.parts: list[bytes] | None = []
         self.size = 0

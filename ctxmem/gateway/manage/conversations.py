@@ -85,6 +85,11 @@ class Conversations:
         self._families: OrderedDict[tuple[str, str], Family] = OrderedDict()
         self._lock = Lock()
 
+    def __len__(self) -> int:
+        """The number of conversations that are open."""
+        with self._lock:
+            return sum(len(one.open) for one in self._families.values())
+
     def family(self, tenant: str, *about: str) -> Family:
         """Return the family of conversations of a tenant that begin as `about` says."""
         name = self._reader.digest("\x1f".join(about)).hex()

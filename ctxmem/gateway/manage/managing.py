@@ -98,6 +98,13 @@ class Manage:
             self._syncer.close()
         self.store.close()
 
+    @property
+    def conversations(self) -> int:
+        """Conversations that are held open."""
+        with self._lock:
+            held = list(self._conversations.values())
+        return sum(map(len, held))
+
     def audit(self) -> Any:
         """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""
         return self._log.audit()

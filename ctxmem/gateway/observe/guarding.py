@@ -11,6 +11,7 @@ from ctxmem.chat.repairing import repair
 from ctxmem.chat.trimming import trim_messages
 from ctxmem.errors import BudgetError, CtxmemError
 from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.manage.splicing import written
 from ctxmem.gateway.observe.inspecting import in_one_list, refused
 from ctxmem.gateway.observe.observing import Observe, finding_facts
 from ctxmem.gateway.observe.windows import window_of
@@ -43,6 +44,11 @@ class Guard:
     def __init__(self, settings: Settings, observe: Observe | None = None) -> None:
         self.settings = settings
         self.observe = observe or Observe(settings)
+
+    @property
+    def conversations(self) -> int:
+        """Conversations that are remembered."""
+        return self.observe.conversations
 
     def prepare(self, exchange: Exchange) -> bytes | None:
         """Return a body that the provider accepts, None if the client's is one."""
@@ -153,7 +159,10 @@ class Guard:
         if not messages:
             exchange.why = "nothing left"
             return None
-        body = exchange.wire.write(asked, messages, asked.tools)
+        body = self._spliced(exchange, asked, messages)
+        if body is None:
+            exchange.why = "unreadable"
+            return None
         dropped = len(asked.messages) - len(messages)
         facts = exchange.facts
         facts["kept"], facts["dropped"] = len(messages), max(0, dropped)
@@ -168,6 +177,28 @@ class Guard:
             said.append(f"trimmed={dropped} of {len(asked.messages)} messages")
         exchange.header = "; ".join(said)
         log.info("%s: %s", exchange.wire.name, exchange.header)
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
-            "utf-8", "surrogatepass"
-        )
+        return body
+
+    def _spliced(self, exchange: Exchange, asked: Asked, messages: list[Any]) -> bytes | None:
+        """Return the client's body with other messages; all that stays has the client's bytes.
+
+        None if that is not known of a body, or a message that was changed is no JSON: a number
+        that is too large was read as none.
+        """
+        document = self.observe.read(exchange).document
+        if document is None:
+            return None
+        first = len(document.elements) - len(asked.messages)
+        places = {id(one): first + i for i, one in enumerate(asked.messages)}
+        made = list(document.elements[:first])
+        for message in messages:
+            place = places.get(id(message))
+            if place is not None:
+                made.append(document.elements[place])
+                continue
+            try:
+                json.dumps(message, allow_nan=False)
+            except ValueError:
+                return None
+            made.append(written(message))
+        return document.with_elements(made)

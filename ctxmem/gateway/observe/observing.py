@@ -21,6 +21,7 @@ from ctxmem.gateway.wire import Asked, Reply, Unreadable
 
 _MOST_FAMILIES = 2048  # conversations that are remembered, by their beginnings
 _MOST_CHATS = 8  # of the same beginning
+_MOST_MARKS = 1 << 18  # of their messages, each some 60 bytes
 _MOST_FINDINGS = 20
 
 
@@ -48,6 +49,9 @@ class Observe:
         self._inspector = Inspector()
         self._readings = Readings()
         self._families: OrderedDict[bytes, list[_Chat]] = OrderedDict()
+        self._marks = 0
+        self.conversations = 0
+        """Conversations that are remembered."""
         self._log = ExchangeLog()
         self._lock = threading.Lock()
 
@@ -109,6 +113,7 @@ class Observe:
         ).digest()
         chats = self._families.setdefault(family, [])
         self._families.move_to_end(family)
+        count, held = len(chats), sum(len(chat.marks) for chat in chats)
         now = _Chat(
             asked.model,
             fingerprint({"tools": asked.tools}) or b"",
@@ -131,8 +136,14 @@ class Observe:
                 chats.append(before)  # another branch, which may go on
         chats.append(now)
         del chats[:-_MOST_CHATS]
-        while len(self._families) > _MOST_FAMILIES:
-            self._families.popitem(last=False)
+        self._marks += sum(len(chat.marks) for chat in chats) - held
+        self.conversations += len(chats) - count
+        while len(self._families) > 1 and (
+            len(self._families) > _MOST_FAMILIES or self._marks > _MOST_MARKS
+        ):
+            _, gone = self._families.popitem(last=False)
+            self._marks -= sum(len(chat.marks) for chat in gone)
+            self.conversations -= len(gone)
 
     def audit(self) -> Any:
         """Return `ctxmem.audit` of the last exchanges; it takes seconds, and is not for a loop."""

@@ -6,6 +6,7 @@ bytes with those of requests before it, each byte.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -186,8 +187,12 @@ def marks_of(messages: Sequence[Any], written: Sequence[bytes] | None = None) ->
     for i, message in enumerate(messages):
         marked = written is None or b"cache_control" in written[i]
         bare = unmarked(message) if marked else message
-        made.append(fingerprint(bare) or repr(bare).encode("utf-8", "surrogatepass"))
+        made.append(fingerprint(bare) or _digest(repr(bare)))
     return made
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def unmarked(value: Any) -> Any:

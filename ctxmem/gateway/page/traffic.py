@@ -81,7 +81,7 @@ _OTHER = "other"
 
 
 @dataclass(slots=True)
-class _Talk:
+class _Conversation:
     """A conversation: what is known of it, its sums, and its newest requests."""
 
     id: str
@@ -106,7 +106,7 @@ class _Talk:
 
 
 @dataclass(slots=True)
-class _Known:
+class _WorkerTotals:
     """What one worker knows beside the conversations."""
 
     since: float
@@ -148,8 +148,8 @@ class Traffic:
     ) -> None:
         self._lock = threading.Lock()
         self._clock, self._show_text, self._prices = clock, show_text, prices
-        self._known = _Known(since=clock())
-        self._talks: OrderedDict[str, _Talk] = OrderedDict()
+        self._known = _WorkerTotals(since=clock())
+        self._talks: OrderedDict[str, _Conversation] = OrderedDict()
         self._timer: threading.Timer | None = None
         self._folder = folder
         self._own = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -201,9 +201,9 @@ class Traffic:
         bill = spent - read - written + prices.read * read + prices.write * written
         return {**facts, "bill_sent": bill, "bill_through": bill, "bill_uncached": spent}
 
-    def _talk(self, facts: Mapping[str, Any], now: float) -> _Talk:
+    def _talk(self, facts: Mapping[str, Any], now: float) -> _Conversation:
         made = _short(_text(facts.get("conversation")))
-        talk = self._talks.pop(made, None) or _Talk(made, now)
+        talk = self._talks.pop(made, None) or _Conversation(made, now)
         self._talks[made] = talk
         while len(self._talks) > CONVERSATIONS:
             dropped, _ = self._talks.popitem(last=False)

@@ -98,7 +98,7 @@ def answer_from(memory: Any) -> Answer:
     return answer
 
 
-class Waiting:
+class PendingResults:
     """Results of calls that wait for the next request of their conversation.
 
     They are found by the ids of the client's calls that stood beside them. A request that is sent

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ctxmem.gateway.exchanges import Exchange, decoded
-from ctxmem.gateway.recall.answering import Room, Waiting
+from ctxmem.gateway.recall.answering import PendingResults, Room
 from ctxmem.gateway.wire.frames import json_bytes
 from ctxmem.gateway.wire.reading import Asked
 from ctxmem.gateway.wire.rounds import dicts_in
@@ -45,7 +45,7 @@ def _replays(asked: Asked) -> bool:
     return asked.body.get("store") is False or any(is_said(one) for one in asked.messages)
 
 
-def with_recall(exchange: Exchange, changed: bytes | None, waiting: Waiting) -> bytes | None:
+def with_recall(exchange: Exchange, changed: bytes | None, waiting: PendingResults) -> bytes | None:
     """Return the body to send with the tool, and with what waits for this request.
 
     `changed` is what the stage sends, None for the client's own. Nothing is added where the stage

@@ -95,6 +95,7 @@ class RequestFacts:
         bill_recall: what the tool `recall` and its calls cost, a part of `bill_sent`.
         passed_through: why the client's own body was sent.
         fault: the stage at which ctxmem failed.
+        reply_unreadable: whether the upstream's reply was not in the form of its format.
         recall_calls: of the model, answered by the gateway.
         conversation: a short opaque id.
     """
@@ -125,6 +126,7 @@ class RequestFacts:
     bill_recall: float | None = None
     passed_through: str = ""
     fault: str = ""
+    reply_unreadable: bool = False
     recall_calls: int = 0
     conversation: str = ""
 
@@ -143,7 +145,7 @@ class RequestFacts:
             clean[name] = _number(getattr(self, name)) or 0
         for name in _NUMBERS:
             clean[name] = _number(getattr(self, name))
-        for name in ("streamed", "edit"):
+        for name in ("streamed", "edit", "reply_unreadable"):
             clean[name] = getattr(self, name) is True
         for name, value in clean.items():
             if value is not getattr(self, name):

@@ -9,7 +9,9 @@ the sum: call `share_between_workers` before they start. In that mode a process 
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -73,6 +75,10 @@ METRICS: Final = {
     ),
     "ctxmem_gateway_faults_total": Metric(
         "counter", ("stage",), "Faults of ctxmem, none of which failed a request."
+    ),
+    "ctxmem_gateway_unreadable_replies_total": Metric(
+        *("counter", ("wire",)),
+        "Replies of the upstream that are not in the form of their format; they are passed on.",
     ),
     "ctxmem_gateway_recall_calls_total": Metric(
         "counter", (), "Calls of the recall tool that the gateway answered."
@@ -193,6 +199,8 @@ class Metrics:
             self._of("passed_through_total", reason).inc()
         if facts.fault:
             self._of("faults_total", self._words["stage"](facts.fault)).inc()
+        if facts.reply_unreadable:
+            self._of("unreadable_replies_total", facts.wire).inc()
         self._add(facts.recall_calls, "recall_calls_total")
         bills = (facts.bill_sent, facts.bill_through, facts.bill_uncached)
         for bill, units in zip(("sent", "through", "uncached"), bills, strict=True):
@@ -252,10 +260,17 @@ def share_between_workers() -> str:
                 f"set {FOLDER}"
             )
         folder = os.environ[FOLDER] = tempfile.mkdtemp(prefix="ctxmem-metrics-")
+        atexit.register(_remove, folder, os.getpid())
     for kind in ("counter", "histogram", "gauge_*"):
         for path in Path(folder).glob(f"{kind}_*.db"):
             path.unlink(missing_ok=True)
     return folder
+
+
+def _remove(folder: str, pid: int) -> None:
+    """Delete the folder when the process that made it ends, not when its children do."""
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def forget_worker(pid: int) -> None:

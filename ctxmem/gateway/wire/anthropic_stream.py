@@ -91,11 +91,8 @@ class AnthropicTurn(Turn):
 
     # A stream -------------------------------------------------------------------------------------
 
-    def take(self, frame: Frame) -> bytes:
+    def take_event(self, frame: Frame, event: dict[str, Any]) -> bytes:
         """Return what the client gets of an event now."""
-        event = frame.event
-        if event is None:
-            return frame.raw
         self._keep(frame)
         kind = event.get("type")
         if kind in ("message_delta", "message_stop") and self.changed:

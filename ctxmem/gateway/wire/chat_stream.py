@@ -80,14 +80,8 @@ class ChatTurn(Turn):
 
     # A stream -------------------------------------------------------------------------------------
 
-    def take(self, frame: Frame) -> bytes:
+    def take_event(self, frame: Frame, event: dict[str, Any]) -> bytes:
         """Return what the client gets of an event now."""
-        event = frame.event
-        if frame.done and self.changed:
-            self._held.append(frame)
-            return b""
-        if event is None:
-            return frame.raw
         self._keep(frame)
         if not self.rounds and not self._first:
             self._first = {name: event[name] for name in _OF_THE_FIRST if name in event}

@@ -84,14 +84,8 @@ class ResponsesTurn(Turn):
 
     # A stream -------------------------------------------------------------------------------------
 
-    def take(self, frame: Frame) -> bytes:
+    def take_event(self, frame: Frame, event: dict[str, Any]) -> bytes:
         """Return what the client gets of an event now."""
-        event = frame.event
-        if frame.done and self.changed:
-            self._held.append(frame)
-            return b""
-        if event is None:
-            return frame.raw
         kind = event.get("type")
         if kind in _ENDS or kind in _STARTS or kind == "response.output_item.done":
             self._keep(frame)

@@ -101,8 +101,15 @@ class Turn(ABC):
         """Whether the client's stream is no longer the upstream's."""
         return self._withheld or bool(self.rounds)
 
-    @abstractmethod
     def take(self, frame: Frame) -> bytes:
+        """Return what the client gets of a frame now."""
+        if frame.done and self.changed:
+            self._held.append(frame)
+            return b""
+        return frame.raw if frame.event is None else self.take_event(frame, frame.event)
+
+    @abstractmethod
+    def take_event(self, frame: Frame, event: dict[str, Any]) -> bytes:
         """Return what the client gets of an event now."""
 
     @abstractmethod

@@ -21,6 +21,9 @@ const PASSED = {
   system: 'the change would have changed the system message',
   'not repairable': 'the provider refuses the request, and no repair is known',
   'over the window': 'what must be in the request does not fit the model’s window',
+  busy: 'there was no time to look into the request',
+  'store gone': 'the store was removed or replaced; start the gateway again',
+  'store busy': 'the store did not answer; it is tried again within a minute',
   'nothing left': 'no message would have been left',
 };
 const CHECKS = {

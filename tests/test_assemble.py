@@ -1,0 +1,532 @@
+"""`assemble`: one budget for tools, history, memory, passages and code."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ctxmem
+from ctxmem import Budget, BudgetError, Chunk, InputError, InputTypeError, Memory, Section
+from ctxmem.assembling.menu import Menu
+from ctxmem.assembling.options import NONE, Offer
+
+QUESTION = "What is the weather in Oslo tomorrow?"
+
+
+def tool(name: str, description: str, **fields: str) -> dict:
+    properties = {
+        field: {"type": "string", "description": about} for field, about in fields.items()
+    }
+    parameters = {"type": "object", "properties": properties, "required": list(fields)}
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+TOOLS = [
+    tool(
+        "get_weather",
+        "Get the weather forecast of a city. The forecast has temperature, rain and wind.",
+        city="the name of the city whose weather is wanted, such as Oslo",
+    ),
+    *(
+        tool(
+            f"ledger_{verb}",
+            f"{verb.capitalize()} an entry of the ledger. Entries are numbered from one on and are "
+            "kept for ten years, as the law wants it.",
+            entry="the number of the entry in the ledger, as the list of entries shows it",
+        )
+        for verb in ("add", "close", "export", "audit", "lock", "merge", "print", "sign")
+    ),
+]
+
+
+def chat(turns: int, words: int = 30) -> list[dict]:
+    made = []
+    for i in range(turns):
+        text = " ".join(f"word{i}x{j}" for j in range(words))
+        made.append({"role": "user", "content": f"Question {i}: {text}?"})
+        made.append({"role": "assistant", "content": f"Answer {i}: {text}."})
+    return made
+
+
+def counted(request) -> int:
+    """Count what is sent by the public counter alone."""
+    messages = list(request.messages)
+    if request.system is not None:
+        messages.insert(0, {"role": "system", "content": request.system})
+    return ctxmem.count_messages(messages, tools=request.tools or None, provider=request.provider)
+
+
+def forms(request, part: str) -> dict[str, str]:
+    return {d.key: d.form for d in request.decisions if d.part == part}
+
+
+def text_of(request) -> str:
+    return json.dumps([request.system, request.messages, request.tools], ensure_ascii=False)
+
+
+# By hand ------------------------------------------------------------------------------------------
+
+
+def test_everything_is_sent_in_full_where_it_fits():
+    request = ctxmem.assemble(
+        QUESTION,
+        4000,
+        system="Be brief.",
+        rules=["Never guess."],
+        tools=TOOLS,
+        history=chat(2),
+        passages=["Oslo is in Norway."],
+    )
+    assert [message["role"] for message in request.messages] == [
+        *("system", "system", "user", "assistant", "user", "assistant", "user")
+    ]
+    assert request.messages[0]["content"] == "Be brief."
+    assert request.messages[1]["content"] == "Never guess."
+    assert request.messages[2:6] == chat(2)
+    assert request.messages[-1]["content"] == f"Oslo is in Norway.\n\n{QUESTION}"
+    assert request.tools == sorted(TOOLS, key=lambda one: one["function"]["name"])
+    assert {d.form for d in request.decisions} == {"full"}
+    assert request.volatile_from == 6
+    assert request.status == "optimal" and request.gap == 0
+    assert not any(request.prices.values())
+    assert request.tokens == counted(request) == sum(request.parts.values())
+
+
+def test_the_one_tool_that_is_needed_is_in_full_and_the_others_can_be_found():
+    request = ctxmem.assemble(QUESTION, 230, system="Be brief.", tools=TOOLS)
+    names = [one["function"]["name"] for one in request.tools]
+    assert names[0] == "get_weather" and names[-1] == "find_tool"
+    assert request.tools[0] == TOOLS[0]
+    assert forms(request, "tools")["get_weather"] == "full"
+    assert forms(request, "tools")["ledger_sign"] in ("deferred", "omitted")
+    assert request.prices["tools"] > 0
+    call = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "find_tool", "arguments": '{"query": "ledger_sign"}'},
+    }
+    answer = request.answer(call)
+    assert answer["role"] == "tool" and answer["tool_call_id"] == "c1"
+    assert "ledger_sign" in answer["content"] and "the number of the entry" in answer["content"]
+
+
+def test_tools_that_the_history_calls_are_sent_in_full():
+    call = {"id": "c1", "type": "function", "function": {"name": "ledger_lock", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": "Lock it."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "done"},
+        {"role": "assistant", "content": "It is locked."},
+    ]
+    request = ctxmem.assemble(QUESTION, 420, tools=TOOLS, history=history)
+    assert forms(request, "tools")["ledger_lock"] == "full"
+    assert next(d.reason for d in request.decisions if d.key == "ledger_lock") == (
+        "the history calls it"
+    )
+
+
+def test_a_history_that_does_not_fit_keeps_its_end_and_says_what_is_left_out():
+    history = chat(20)
+    request = ctxmem.assemble("And now?", 1200, history=history)
+    kept = forms(request, "history")
+    assert kept["39"] == kept["38"] == "full" and kept["0"] == "omitted"
+    assert request.messages[0]["content"].startswith("[memory] Earlier messages")
+    assert request.messages[-1] == {"role": "user", "content": "And now?"}
+    assert 1100 < request.tokens <= 1200
+    assert ctxmem.check(request.messages, provider="openai") == []
+
+
+def test_a_relevant_old_message_is_sent_or_recalled_and_others_are_not():
+    history = chat(20)
+    history[6] = {"role": "user", "content": "The access code of the archive in Turku is 7731."}
+    request = ctxmem.assemble("Which access code has the archive in Turku?", 700, history=history)
+    assert "7731" in text_of(request)
+    assert "word4x1 " not in text_of(request)
+
+
+def test_what_binds_stays_where_its_message_is_left_out():
+    history = chat(20)
+    history[2] = {
+        "role": "user",
+        "content": "Never delete a file without asking me first. " + " ".join(["Thanks."] * 120),
+    }
+    request = ctxmem.assemble("Tidy up now.", 900, history=history)
+    assert forms(request, "history")["2"] == "indexed"
+    assert "Never delete a file without asking me first." in text_of(request)
+
+
+def test_long_results_are_cut_before_messages_are_left_out():
+    call = {"id": "c1", "type": "function", "function": {"name": "read", "arguments": "{}"}}
+    result = "\n".join(f"line {i} of the log of the pump" for i in range(400))
+    history = [
+        {"role": "user", "content": "Read the log."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": result},
+        {"role": "assistant", "content": "The pump runs."},
+    ]
+    request = ctxmem.assemble("Is the pump fine?", 500, history=history)
+    assert forms(request, "history") == {"0": "full", "1-2": "shortened", "3": "full"}
+    assert "characters were left out" in text_of(request)
+
+
+def test_sections_limit_parts_and_their_price_is_that_of_the_part():
+    limits = [Section("history", max=300), Section("tools", max=250)]  # about half of each
+    question = "Sign, lock and merge the entry of the ledger, then print and close it."
+    free = ctxmem.assemble(question, 2000, tools=TOOLS, history=chat(20))
+    held = ctxmem.assemble(question, 2000, tools=TOOLS, history=chat(20), sections=limits)
+    assert free.parts["history"] > 300 and free.parts["tools"] > 250
+    assert 200 < held.parts["history"] <= 300 and held.parts["tools"] <= 250
+    assert held.prices["history"] > 0 and held.prices["tools"] > 0
+
+
+def test_a_minimum_gives_a_part_tokens_that_it_would_not_get():
+    passages = [f"Note {i} says that sample {i} was green." for i in range(60)]
+    free = ctxmem.assemble(QUESTION, 900, history=chat(20), passages=passages)
+    held = ctxmem.assemble(
+        QUESTION, 900, history=chat(20), passages=passages, sections=[Section("passages", min=300)]
+    )
+    assert free.parts["passages"] < 100 and held.parts["passages"] >= 300
+
+
+def test_prices_say_what_more_tokens_bring():
+    history = chat(30)
+    requests = [ctxmem.assemble("And now?", budget, history=history) for budget in (1000, 1400)]
+    gain = (requests[1].value - requests[0].value) / 4
+    assert requests[0].prices["history"] >= requests[1].prices["history"] > 0
+    # A price holds at the margin: 400 more tokens bring less for each than the first.
+    assert 0.2 * requests[0].prices["history"] < gain <= requests[0].prices["history"] * 1.05
+
+
+def test_an_easy_question_gets_a_small_request():
+    passages = [f"Log {i}: the pump of hall {i} was checked by team {i % 7}." for i in range(80)]
+    question = "When was the archive in Turku opened?"
+    passages[40] = "The archive in Turku was opened on 3 May 1987."
+    whole = ctxmem.assemble(question, 1500, passages=passages, tools=TOOLS)
+    small = ctxmem.assemble(question, Budget(1500, auto=True), passages=passages, tools=TOOLS)
+    assert "3 May 1987" in text_of(small)
+    assert small.tokens < whole.tokens / 2 and small.stopped_early
+
+
+def test_the_question_is_not_repeated_where_the_history_ends_with_it():
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "rain"},
+    ]
+    for question in (QUESTION, None):
+        request = ctxmem.assemble(question, 1000, tools=TOOLS, history=history)
+        assert request.messages == history
+
+
+def test_a_call_that_waits_for_its_result_stays_last():
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    waiting = {"role": "assistant", "content": None, "tool_calls": [call]}
+    history = [*chat(20), {"role": "user", "content": QUESTION}, waiting]
+    request = ctxmem.assemble(None, 500, tools=TOOLS, history=history, passages=["Oslo is wet."])
+    assert request.messages[-1] == waiting
+    assert {"role": "user", "content": QUESTION} in request.messages
+
+
+def test_memory_gives_history_and_recalls():
+    memory = Memory(4000)
+    memory.append(chat(3))
+    request = ctxmem.assemble("And now?", 2000, memory=memory)
+    assert request.messages[:-1] == chat(3)
+    other = Memory(4000)
+    other.append({"role": "user", "content": "The access code of the archive is 7731."})
+    question = "What is the access code of the archive?"
+    request = ctxmem.assemble(question, 2000, memory=other, history=chat(2))
+    assert "7731" in request.messages[-1]["content"] and request.parts["memory"] > 0
+
+
+def test_memory_as_texts_is_a_part_with_a_heading():
+    request = ctxmem.assemble(
+        "When does the shop open?",
+        300,
+        memory=["user: the shop opens at nine"],
+        passages=["The shop sells shoes."],
+    )
+    text = request.messages[-1]["content"]
+    assert text.startswith("[memory] From earlier in this conversation:\n\nuser: the shop opens")
+    assert "Passages:\n\nThe shop sells shoes." in text
+    assert request.parts["memory"] > 0 and request.parts["passages"] > 0
+
+
+def test_code_chunks_are_a_part():
+    code = [Chunk("def area(r):\n    return 3.14 * r * r", source="shapes.py:1-2")]
+    request = ctxmem.assemble("How is the area computed?", 200, code=code)
+    assert "return 3.14" in request.messages[-1]["content"] and request.parts["code"] > 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "field"),
+    [("openai", "function"), ("responses", "parameters"), ("anthropic", "input_schema")],
+)
+def test_tools_have_the_shape_of_the_provider(provider, field):
+    request = ctxmem.assemble(QUESTION, 1500, system="Be brief.", tools=TOOLS, provider=provider)
+    assert all(field in one for one in request.tools)
+    body = request.body()
+    assert body["input" if provider == "responses" else "messages"] == request.messages
+    assert ("system" in body) == (provider == "anthropic")
+
+
+def test_breakpoints_are_set_where_the_price_table_has_marks():
+    history = chat(30, words=60)
+    given = {"system": "Be brief.", "history": history, "provider": "anthropic"}
+    request = ctxmem.assemble("And now?", 20_000, **given)
+    assert request.breakpoints == (request.volatile_from - 1,)
+    last = request.messages[request.breakpoints[0]]["content"][-1]
+    assert last["cache_control"] == {"type": "ephemeral"}
+    assert request.system[-1]["cache_control"] == {"type": "ephemeral"}
+    plain = ctxmem.assemble("And now?", 20_000, **given, prices="openai")
+    assert plain.breakpoints == () and "cache_control" not in text_of(plain)
+
+
+def test_a_request_has_a_report_a_page_and_plain_data(tmp_path):
+    request = ctxmem.assemble(QUESTION, 400, tools=TOOLS, history=chat(4))
+    assert "tool definitions" in request.explain()
+    assert request.to_html(tmp_path / "request.html").read_text("utf-8").startswith("<!doctype")
+    assert json.loads(json.dumps(request.to_dict()))["tokens"] == request.tokens
+
+
+# Failures -----------------------------------------------------------------------------------------
+
+
+def test_what_is_required_and_does_not_fit_is_named():
+    with pytest.raises(BudgetError, match=r"system: 108, question: 12") as caught:
+        ctxmem.assemble(QUESTION, 60, system="very " * 103, history=chat(3), tools=TOOLS)
+    assert list(caught.value.pinned) == ["system", "question"]
+    with pytest.raises(BudgetError, match="pinned"):
+        ctxmem.assemble(QUESTION, 60, passages=[Chunk("long " * 100, id="a", pinned=True)])
+
+
+def test_an_overfull_input_never_raises():
+    request = ctxmem.assemble(
+        QUESTION, 40, history=chat(30), tools=TOOLS, passages=["Oslo is far in the north."] * 9
+    )
+    assert request.tokens <= 40 and QUESTION in request.messages[-1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "match"),
+    [
+        ({"provider": "gemini"}, InputError, "provider is 'gemini'"),
+        ({"sections": [Section("rules", max=5)]}, InputError, "sections has 'rules'"),
+        ({"sections": [Section("passages", min=600)]}, InputError, "minimum"),
+        ({"rules": "Be kind."}, InputTypeError, "rules is"),
+        ({"tools": [3]}, InputTypeError, "tool 0"),
+        ({"history": 3}, InputTypeError, "messages"),
+        ({"system": 3}, InputTypeError, "system is 3"),
+        ({"tools": [TOOLS[0], TOOLS[0]]}, InputError, "both named"),
+        ({"budget": 0}, BudgetError, "budget"),
+        ({"question": 3}, InputTypeError, "question is 3"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(given, error, match):
+    arguments = {"question": QUESTION, "budget": 500, **given}
+    with pytest.raises(error, match=match):
+        ctxmem.assemble(**arguments)
+
+
+def test_answer_refuses_a_call_of_another_tool():
+    request = ctxmem.assemble(QUESTION, 200, tools=TOOLS)
+    call = {"type": "function", "id": "c", "function": {"name": "get_weather", "arguments": "{}"}}
+    with pytest.raises(InputError, match="get_weather"):
+        request.answer(call)
+
+
+# Stability ----------------------------------------------------------------------------------------
+
+
+def grown(turns: int, budget: int, **given):
+    """Yield the requests of a session that grows by a question and an answer."""
+    history: list[dict] = []
+    previous = None
+    memory = given.get("memory")
+    for i in range(turns):
+        question = f"Tell me about entry {i} of the ledger."
+        said = {} if memory is not None else {"history": list(history), "previous": previous}
+        previous = ctxmem.assemble(question, budget, **given, **said)
+        yield previous
+        answer = f"Entry {i}: " + " ".join(f"fact{i}n{j}" for j in range(25))
+        new = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        history += new
+        if memory is not None:
+            memory.append(new)
+
+
+@pytest.mark.parametrize("kind", ["previous", "memory"])
+def test_a_growing_session_keeps_its_prefix_and_its_tools(kind):
+    given = {"system": "Be brief.", "tools": TOOLS}
+    if kind == "memory":
+        given["memory"] = Memory(2000)
+    requests = list(grown(30, 2000, **given))
+    reuse = []
+    for before, after in itertools.pairwise(requests):
+        stable = before.messages[: before.volatile_from]
+        same = [a == b for a, b in zip(stable, after.messages, strict=False)]
+        reuse.append(same.index(False) / len(stable) if False in same else 1.0)
+    assert sum(reuse) / len(reuse) >= 0.9
+    assert min(reuse) < 1.0  # the history was cut: the test sees an edit
+    assert sum(a.tools != b.tools for a, b in itertools.pairwise(requests)) <= 1
+    assert all(request.tokens <= 2000 for request in requests)
+
+
+def test_an_equal_call_keeps_what_the_request_before_had():
+    given = {"system": "Be brief.", "tools": TOOLS, "history": chat(20)}
+    first = ctxmem.assemble(QUESTION, 900, **given)
+    other = ctxmem.assemble("Sign the ledger.", 900, **given, previous=first)
+    assert other.tools == first.tools
+    assert other.messages[: other.volatile_from] == first.messages[: first.volatile_from]
+
+
+def test_a_tool_that_is_called_comes_into_the_set_in_full():
+    first = ctxmem.assemble(QUESTION, 330, tools=TOOLS)
+    assert forms(first, "tools")["ledger_sign"] != "full"
+    call = {"id": "c1", "type": "function", "function": {"name": "ledger_sign", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "done"},
+    ]
+    second = ctxmem.assemble("Thanks.", 330, tools=TOOLS, history=history, previous=first)
+    assert forms(second, "tools")["ledger_sign"] == "full"
+
+
+# Laws ---------------------------------------------------------------------------------------------
+
+
+def test_the_same_input_gives_the_same_bytes_in_any_order_of_tools_and_passages():
+    passages = [f"Fact {i}: Oslo has {i * 37} rainy days in hall {i}." for i in range(30)]
+    given = {"system": "Be brief.", "history": chat(8)}
+    first = ctxmem.assemble(QUESTION, 900, tools=TOOLS, passages=passages, **given)
+    again = ctxmem.assemble(QUESTION, 900, tools=TOOLS, passages=passages, **given)
+    turned = ctxmem.assemble(QUESTION, 900, tools=TOOLS[::-1], passages=passages[::-1], **given)
+    assert first.messages == again.messages and first.tools == again.tools == turned.tools
+    kept = [{d.key for d in r.decisions if d.form != "omitted"} for r in (first, turned)]
+    assert kept[0] == kept[1]
+    assert first.decisions == again.decisions
+
+
+def test_nothing_of_the_input_is_changed():
+    history, tools = chat(6), json.loads(json.dumps(TOOLS))
+    ctxmem.assemble(QUESTION, 400, history=history, tools=tools, provider="anthropic")
+    assert history == chat(6) and tools == TOOLS
+
+
+WORDS = "parcel depot Oslo weather ledger sign rain lock harbour crane".split()
+
+
+@st.composite
+def inputs(draw):
+    sentence = st.lists(st.sampled_from(WORDS), min_size=2, max_size=14).map(" ".join)
+    turns = draw(st.lists(st.tuples(sentence, sentence), max_size=6))
+    history = []
+    for question, answer in turns:
+        history.append({"role": "user", "content": question})
+        history.append({"role": "assistant", "content": answer})
+    return {
+        "question": draw(sentence),
+        "budget": draw(st.integers(40, 1200)),
+        "system": draw(st.sampled_from([None, "Be brief."])),
+        "rules": draw(st.lists(sentence, max_size=2)),
+        "tools": draw(st.lists(st.sampled_from(TOOLS), unique_by=id, max_size=9)),
+        "history": history,
+        "passages": draw(st.lists(sentence, max_size=6)),
+        "provider": draw(st.sampled_from(["openai", "responses", "anthropic"])),
+    }
+
+
+@settings(deadline=None, max_examples=60)
+@given(inputs())
+def test_a_request_keeps_the_budget_and_its_bound_holds(given):
+    try:
+        request = ctxmem.assemble(**given)
+    except BudgetError as error:
+        assert error.pinned  # names what is required
+        return
+    assert request.tokens == counted(request) == sum(request.parts.values()) <= given["budget"]
+    found = ctxmem.check(request.messages, tools=request.tools, provider=given["provider"])
+    assert [f for f in found if f.kind not in ("duplicate_message", "repeated_passage")] == []
+    assert request.value <= request.upper_bound * (1 + 1e-9)
+    assert 0 <= request.gap <= 1 and (request.status == "optimal") == (request.gap == 0)
+
+
+# The knapsack of items against brute force --------------------------------------------------------
+
+
+@st.composite
+def menus(draw):
+    offers = []
+    for part in ("tools", "history"):
+        n = draw(st.integers(0, 3))
+        rows, worth, required = [], [], []
+        for _ in range(n):
+            row = draw(st.lists(st.integers(0, 12) | st.just(NONE), min_size=2, max_size=2))
+            rows.append(row)
+            worth.append(draw(st.lists(st.integers(0, 20), min_size=2, max_size=2)))
+            required.append(draw(st.booleans()) and min(row) < NONE)
+        offers.append(
+            Offer(
+                part,
+                [f"{part}{i}" for i in range(n)],
+                ("full", "short"),
+                np.array(rows, dtype=np.int64).reshape(n, 2),
+                np.array(worth, dtype=np.float64).reshape(n, 2),
+                np.array(required, dtype=np.bool_),
+                draw(st.integers(0, 3)) if n else 0,
+            )
+        )
+    most = draw(st.none() | st.integers(0, 20))
+    return offers, {} if most is None else {"history": (0, most)}, draw(st.integers(0, 45))
+
+
+def brute_force(offers, limits, budget):
+    """Return the highest value of all choices, None if there is none."""
+    rows = [
+        (offer.part, [None, 0, 1] if not offer.required[i] else [0, 1], offer, i)
+        for offer in offers
+        for i in range(len(offer.keys))
+    ]
+    best = None
+    for choice in itertools.product(*(columns for _, columns, _, _ in rows)):
+        tokens = {offer.part: offer.fixed for offer in offers}
+        value = 0.0
+        for (part, _, offer, i), column in zip(rows, choice, strict=True):
+            if column is not None:
+                tokens[part] += int(offer.tokens[i, column])
+                value += float(offer.value[i, column])
+        over = any(most is not None and tokens[part] > most for part, (_, most) in limits.items())
+        if sum(tokens.values()) <= budget and not over and (best is None or value > best):
+            best = value
+    return best
+
+
+@settings(deadline=None, max_examples=300)
+@given(menus())
+def test_the_choice_of_items_is_that_of_brute_force(problem):
+    offers, limits, budget = problem
+    expected = brute_force(offers, limits, budget)
+    picked = Menu(offers, limits).at(budget)
+    if expected is None:
+        assert picked is None
+        return
+    assert picked is not None and picked.tokens <= budget
+    assert picked.value <= expected + 1e-9 <= picked.bound + 2e-9
+    assert picked.value == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=200)
+@given(menus(), st.floats(0, 3))
+def test_the_bound_at_a_price_holds_for_every_choice(problem, price):
+    offers, limits, budget = problem
+    expected = brute_force(offers, limits, budget)
+    if expected is not None:
+        assert expected <= Menu(offers, limits).dual(price) + price * budget + 1e-9
