@@ -24,7 +24,7 @@ from .comparisons import READERS, Comparison, Reader, lost, ours, ratio
 
 ALL = (
     *("tokens", "dedup", "solver", "quality", "bill", "eviction", "adapters", "memory"),
-    *("messages", "pack", "audit"),
+    *("messages", "pack", "tools", "audit"),
 )
 """In this order; what is not among the installed benchmarks is said to be absent."""
 
@@ -36,6 +36,7 @@ QUICK: dict[str, list[str]] = {
     "bill": ["--budgets", "4000", "--prices", "anthropic"],
     "messages": ["--rounds", "5"],
     "pack": ["--rounds", "5"],
+    "tools": ["--no-embedding"],
     "audit": ["--megabytes", "60", "--rounds", "1"],
 }
 """Options with which the whole takes minutes; --full leaves them out."""

@@ -9,7 +9,8 @@ over names, descriptions and arguments, and by vectors of all-MiniLM-L6-v2 if it
 
 `schema` is the share of needed tools whose schema is in the request, in full or with short
 descriptions, and `full` in full. `found` adds those that `find_tool` returns when it is called with
-the text of the question, and `named` those that its answer names.
+the text of the question, and `named` those that the request or this answer names, which `find_tool`
+returns when it is called with the name.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from . import sentence_vectors
 from .tool_schemas import ToolQuestion, all_tools, questions, tuned_servers
 
 SHARES = (0.05, 0.10, 0.20)
-FULL, SHORT, LINE, HIDDEN = 1.0, 0.95, 0.6, 0.3
-"""Values of the forms of a tool that is needed, as `ctxmem.assemble` has them."""
+FULL, SHORT, LINE, NAME = 1.0, 0.95, 0.6, 0.5
+"""Values of the forms of a tool that is needed: what a line or a name keeps, one call later."""
 
 Rank = Callable[[ToolQuestion], NDArray[np.float64]]
 
@@ -50,6 +51,7 @@ class Held(NamedTuple):
 
     full: frozenset[str]
     short: frozenset[str]
+    listed: frozenset[str]
     finding: bool
 
 
@@ -61,7 +63,7 @@ class Sizes:
         self.full = [int(count(schema_text(tool.full))) for tool in tools]
         self.short = [int(count(schema_text(tool.short))) for tool in tools]
         self.line = [int(count(tool.line + "\n")) for tool in tools]
-        self.finder = int(count(schema_text(find_tool())))
+        self.finder = int(count(schema_text(find_tool(named=tools))))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     tools = read_tools(all_tools())
     asked = questions()
     sizes = Sizes(tools)
-    choosers = {"ctxmem": by_value(ours(tools), tools, sizes)}
+    choosers = {
+        "ctxmem": by_value(ours(tools), tools, sizes),
+        "ctxmem, no short schemas": by_value(ours(tools), tools, sizes, short=False),
+    }
     if hasattr(ctxmem, "assemble"):
         choosers["ctxmem.assemble"] = by_assemble(tools)
     peers = {"BM25 top-k": by_words(tools)}
@@ -112,18 +117,22 @@ def ours(tools: Sequence[Tool]) -> Rank:
     return lambda asked: rank_tools(asked.text, tools, recent=asked.recent)
 
 
-def by_value(rank: Rank, tools: Sequence[Tool], sizes: Sizes) -> Choose:
-    """Choose forms by value for a token, with `find_tool` for what is not in the request."""
+def by_value(rank: Rank, tools: Sequence[Tool], sizes: Sizes, *, short: bool = True) -> Choose:
+    """Choose forms by value for a token, with `find_tool`, which names every tool.
+
+    Without `short`, schemas are sent in full or not at all.
+    """
+    least = sizes.short if short else sizes.full
     names = [tool.name for tool in tools]
 
     def choose(asked: ToolQuestion, budget: int) -> Held:
         chances = rank(asked)
-        left = budget - sizes.finder
+        left = budget - sizes.finder  # every tool is named; a better form replaces a name
         held: dict[int, str] = {}
         waiting = [
             (-step[0], i, step[1:])
             for i, chance in enumerate(chances)
-            for step in steps(float(chance), sizes.line[i], sizes.short[i], sizes.full[i])
+            for step in steps(float(chance), sizes.line[i], least[i], sizes.full[i])
         ]
         heapq.heapify(waiting)
         stopped: set[int] = set()
@@ -137,6 +146,7 @@ def by_value(rank: Rank, tools: Sequence[Tool], sizes: Sizes) -> Choose:
         return Held(
             frozenset(names[i] for i, form in held.items() if form == "full"),
             frozenset(names[i] for i, form in held.items() if form == "short"),
+            frozenset(names),
             True,
         )
 
@@ -148,7 +158,7 @@ def steps(chance: float, line: int, short: int, full: int) -> list[tuple[float, 
 
     Forms that are below the line between two others are left out, so that values fall.
     """
-    forms = [(0, HIDDEN, ""), (line, LINE, "line"), (short, SHORT, "short"), (full, FULL, "full")]
+    forms = [(0, NAME, ""), (line, LINE, "line"), (short, SHORT, "short"), (full, FULL, "full")]
     kept: list[tuple[int, float, str]] = []
     for form in forms:
         if kept and form[0] <= kept[-1][0]:
@@ -176,7 +186,7 @@ def top_k(rank: Rank, tools: Sequence[Tool], sizes: Sizes) -> Choose:
             if left < 0:
                 break
             held.add(tools[i].name)
-        return Held(frozenset(held), frozenset(), False)
+        return Held(frozenset(held), frozenset(), frozenset(), False)
 
     return choose
 
@@ -200,6 +210,7 @@ def by_assemble(tools: Sequence[Tool]) -> Choose:
         return Held(
             frozenset(name for name, form in forms.items() if form == "full"),
             frozenset(name for name, form in forms.items() if form == "short"),
+            frozenset(name for name, form in forms.items() if form == "deferred"),
             any(tool["function"]["name"] == "find_tool" for tool in request.tools),
         )
 
@@ -303,7 +314,9 @@ def measured(
                 "full": full,
                 "schema": schema,
                 "found": schema or f'"name":"{name}"' in answer,
-                "named": schema or re.search(rf"\b{re.escape(name)}\b", answer) is not None,
+                "named": schema
+                or name in held.listed
+                or re.search(rf"\b{re.escape(name)}\b", answer) is not None,
             }
             for group in ("all", half, "step" if one.recent else "question"):
                 groups.setdefault(group, Counter()).update(

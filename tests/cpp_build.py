@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ["csrc/kernels/dispatch.cpp", "csrc/kernels/level.cpp"]
@@ -49,21 +51,61 @@ def compile_and_run(
 
 @functools.cache
 def _compiled(name: str, sources: tuple[str, ...], given: tuple[str, ...], sanitize: str) -> Path:
-    """Build a test, once a process, and return its program."""
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
-    # The programs of two workers, or of other flags, do not take each other's place.
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    kind = "".join(character for character in "".join(given) if character.isalnum())
-    target = ROOT / "build" / "cpp" / worker / f"{name}-{sanitize}-{kind}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Icsrc", *given]
+    """Build a test, once a session, and return its program."""
+    flags = ["-std=c++20", "-O1", "-g1", "-Wall", "-Wextra", "-Werror", "-Icsrc", *given]
     if sanitize:
         flags += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
     flags += ["-pthread", "-DCTXMEM_HAS_BASE=1"]
     files = dict.fromkeys([f"tests/cpp/{name}.cpp", *sources, *KERNELS])
-    command = [compiler, *flags, *files, "-o", str(target)]
+    objects = [str(_object(path, tuple(flags))) for path in files]
+    # Each worker links a program of its own, and one for each set of flags.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    target = _tree() / f"{name}-{_digest(*flags, *objects)}{worker}"
+    _run([_compiler(), *flags, *objects, "-o", str(target)])
+    return target
+
+
+@functools.cache
+def _object(source: str, flags: tuple[str, ...]) -> Path:
+    """Compile a source; the tests of all workers that want it with these flags share the object."""
+    made = _tree() / f"{Path(source).stem}-{_digest(source, *flags)}.o"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            unfinished = made.with_suffix(".part")
+            _run([_compiler(), *flags, "-c", source, "-o", str(unfinished)])
+            unfinished.rename(made)
+    return made
+
+
+def _run(command: Sequence[str]) -> None:
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    return target
+
+
+@functools.cache
+def _compiler() -> str:
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    return compiler
+
+
+@functools.cache
+def _tree() -> Path:
+    """Return the folder of what is built from the sources as they are; drop what came of others."""
+    paths = sorted(
+        path
+        for folder in ("csrc", "tests/cpp")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".cpp", ".hpp")
+    )
+    folder = ROOT / "build" / "cpp" / _digest(_compiler(), *(path.read_text() for path in paths))
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()

@@ -16,6 +16,9 @@ namespace ctxmem::bind {
 
 namespace py = pybind11;
 
+// Bytes of text that take some 10 to 100 us to read; for fewer, the GIL is kept.
+inline constexpr std::size_t kWorthRelease = 4096;
+
 // What becomes of surrogates, which have no UTF-8. `repaired`: pairs are joined and lone ones
 // become U+FFFD, as tokenisers do. `kept`: each stands as three bytes, so that characters count as
 // Python counts them.

@@ -14,10 +14,7 @@ namespace ctxmem::bind {
 namespace {
 
 template <class T>
-using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
-
-template <class T>
-std::span<const T> view(const Array<T>& array) {
+std::span<const T> column(const Array<T>& array) {
     if (array.ndim() != 1) throw std::invalid_argument("expected a one-dimensional array");
     return {array.data(), static_cast<std::size_t>(array.size())};
 }
@@ -32,7 +29,7 @@ std::vector<double> priorities_of(const std::optional<Array<double>>& given,
                                   const py::list& texts) {
     std::vector<double> priorities;
     if (given) {
-        const auto values = view(*given);
+        const auto values = column(*given);
         priorities.assign(values.begin(), values.end());
     } else {
         priorities.reserve(texts.size());
@@ -86,7 +83,7 @@ py::tuple stars(const py::list& list, const std::optional<Array<double>>& priori
 py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
                    std::int64_t min_chars) {
     const Texts texts(list);
-    const auto sources = view(source);
+    const auto sources = column(source);
     Overlaps found;
     {
         const py::gil_scoped_release release;
@@ -100,7 +97,7 @@ py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
 py::array_t<std::uint8_t> shared_shingles(const py::list& list, const Array<std::int32_t>& group,
                                           int ngram) {
     const Texts texts(list);
-    const auto groups = view(group);
+    const auto groups = column(group);
     std::vector<std::uint8_t> shared;
     {
         const py::gil_scoped_release release;
@@ -130,8 +127,8 @@ py::tuple sketched_stars(const py::list& list, const std::optional<Array<double>
 py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
                                       const Array<std::int64_t>& start, std::size_t permutations,
                                       std::uint64_t seed) {
-    const auto all = view(shingles);
-    const auto starts = view(start);
+    const auto all = column(shingles);
+    const auto starts = column(start);
     bool ascending = !starts.empty() && starts.front() == 0 &&
                      starts.back() == static_cast<std::int64_t>(all.size());
     for (std::size_t i = 1; i < starts.size(); ++i) ascending &= starts[i - 1] <= starts[i];
@@ -204,7 +201,7 @@ py::array_t<std::int64_t> index_add(LshIndex& index, const py::list& list) {
 }
 
 void index_remove(LshIndex& index, const Array<std::int64_t>& entries) {
-    const auto gone = view(entries);
+    const auto gone = column(entries);
     const py::gil_scoped_release release;
     index.remove(gone);
 }
@@ -235,7 +232,7 @@ void index_restore(LshIndex& index, const Array<std::uint32_t>& sizes,
                    const Array<std::uint64_t>& shingles, const Array<std::int64_t>& entries,
                    const Array<std::uint32_t>& nodes) {
     const auto copy = [](const auto& array) {
-        const auto values = view(array);
+        const auto values = column(array);
         return std::vector(values.begin(), values.end());
     };
     const LshIndex::State state{copy(sizes), copy(shingles), copy(entries), copy(nodes)};

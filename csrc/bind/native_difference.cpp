@@ -8,9 +8,6 @@
 namespace ctxmem::bind {
 namespace {
 
-// Bytes that take about 100 us to read or compare; below, the GIL is kept.
-constexpr std::size_t kWorthRelease = 4096;
-
 // The result of work(stop): without the GIL, and ended by Ctrl-C, if the texts are large.
 template <class Work>
 auto run_stoppable(std::size_t bytes, Work&& work) {

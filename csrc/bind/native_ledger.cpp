@@ -7,8 +7,6 @@
 namespace ctxmem::bind {
 namespace {
 
-constexpr std::size_t kWorthRelease = 4096;  // bytes that take about 30 us; below, the GIL is kept
-
 py::array_t<std::int64_t> statements(const py::str& text, bool replies, bool trusted) {
     const py::list one(1);
     one[0] = text;

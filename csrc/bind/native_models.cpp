@@ -14,8 +14,6 @@ namespace {
 
 using Strings = std::vector<std::string_view>;
 
-constexpr std::size_t kWorthRelease = 4096;  // bytes that take some 20 us to count
-
 // The tokens of a vocabulary that is a dict of token to id.
 Strings tokens_of(const Section& section) {
     constexpr char kExpected[] = "a dict of token to id";

@@ -10,8 +10,6 @@
 namespace ctxmem::bind {
 namespace {
 
-constexpr std::size_t kWorthRelease = 4096;  // bytes that take about 10 us; below, the GIL is kept
-
 py::tuple outline(const HeldCorpus& held, const Array<std::uint8_t>& formats,
                   const Array<std::uint8_t>& named, std::size_t room,
                   const std::optional<std::size_t>& cut) {

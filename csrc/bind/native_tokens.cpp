@@ -25,7 +25,6 @@ namespace {
 
 constexpr std::size_t kCached = std::size_t{1} << 16;  // texts whose count is kept, 3 MB
 constexpr std::size_t kWorthCaching = 64;              // bytes; below, counting is as fast
-constexpr std::size_t kWorthRelease = 4096;            // bytes that take some 20 us to count
 
 Pattern pattern_of(const std::string& encoding) {
     if (encoding == "o200k_base") return Pattern::o200k;

@@ -20,6 +20,7 @@ BENCHES = {
     "constraints": "what do constraints cost, and how far is a window from the best selection?",
     "episodes": "does one budget for a whole request hold more evidence than fixed shares?",
     "single_list": "does one dense list lose evidence against its own order?",
+    "tools": "is the tool that a question needs in the request, when all do not fit?",
     "bill": "what does a conversation cost under prompt caching?",
     "gateway": "does a managed conversation ever cost more than passing it through?",
     "memory": "are budget and prefix kept at once, and what does a call take?",

@@ -454,12 +454,14 @@ class Gateway:
 
     async def _stored(self, exchange: Exchange) -> None:
         """Wait until what the stage wrote of a request outlives a power cut."""
-        stored = exchange.notes.get("stored")
+        stored: Future[None] | None = exchange.notes.get("stored")
         if stored is None:
             return
         try:
-            # Others wait for the same: a client that leaves does not end it.
-            await asyncio.shield(asyncio.wrap_future(stored))
+            if stored.done():  # as usual: the provider takes longer than the disk
+                stored.result()
+            else:  # others wait for the same: a client that leaves does not end it
+                await asyncio.shield(asyncio.wrap_future(stored))
         except StoreError as error:
             self._fault(exchange, "store", error)
 

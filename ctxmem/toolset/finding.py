@@ -33,36 +33,50 @@ _MOST = 12  # schemas in an answer to names
 _NAMED = 25  # tools in an answer, those by a line included
 
 
-def find_tool(deferred: Iterable[Any] = (), provider: str = "openai") -> dict[str, Any]:
+def find_tool(
+    deferred: Iterable[Any] = (), provider: str = "openai", *, named: Iterable[Any] = ()
+) -> dict[str, Any]:
     """Return the schema of `find_tool`, whose description lists the deferred tools.
 
-    The lines are sorted, so that the same tools give the same bytes.
+    Those of `named` are listed by their names alone. Lines and names are sorted, so that the same
+    tools give the same bytes.
 
     Raises:
         InputError: the provider's shape is not known.
     """
-    listed = listing(read_tools(deferred))
+    listed = listing(read_tools(deferred), read_tools(named))
     description = f"{_ABOUT}\n{listed}" if listed else _ABOUT
     return shaped({"name": NAME, "description": description, "parameters": _PARAMETERS}, provider)
 
 
-def listing(tools: Sequence[Tool]) -> str:
+def listing(tools: Sequence[Tool], named: Sequence[Tool] = ()) -> str:
     """Return the lines that name tools, one for each, under their servers' prefixes.
 
-    >>> print(listing(read_tools([{"name": "git_log"}, {"name": "git_diff"}, {"name": "now"}])))
+    Tools of `named` come without what they do, several in a line.
+
+    >>> git = [{"name": "git_log"}, {"name": "git_diff", "description": "Compare two commits."}]
+    >>> print(listing(read_tools([*git, {"name": "now"}])))
     now
     git_...
-    diff
+    diff: Compare two commits.
     log
     """
+    both = [*tools, *named]
     groups: dict[str, list[str]] = {}
-    for tool, prefix in zip(tools, prefixes([tool.name for tool in tools]), strict=True):
-        rest = tool.name[len(prefix) :]
-        groups.setdefault(prefix, []).append(f"{rest}: {tool.gist}" if tool.gist else rest)
+    plain: dict[str, list[str]] = {}
+    for i, prefix in enumerate(prefixes([tool.name for tool in both])):
+        rest, gist = both[i].name[len(prefix) :], both[i].gist
+        held = groups.setdefault(prefix, [])
+        if i < len(tools):
+            held.append(f"{rest}: {gist}" if gist else rest)
+        else:
+            plain.setdefault(prefix, []).append(rest)
     lines = []
     for prefix in sorted(groups):
         lines += [f"{prefix}..."] if prefix else []
         lines += sorted(groups[prefix])
+        if prefix in plain:
+            lines.append(", ".join(sorted(plain[prefix])))
     return "\n".join(lines)
 
 

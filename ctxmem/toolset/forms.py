@@ -373,7 +373,7 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|approx|incl|resp|no|fig|max|min)|\b[A-Z])\.$"
 )
 _BINDING = re.compile(
-    r"\b(?:must|never|do not|don't|cannot|can't|only|irreversible|required|undone|requires)\b", re.I
+    r"\b(?:must|never|do not|don't|irreversible|undone|only (?:if|when|after))\b", re.I
 )
 
 

@@ -8,6 +8,7 @@ the last calls into a probability. `bench/fit_tools.py` fits it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import threading
@@ -36,11 +37,11 @@ FEATURES = (
     *("bias", "score", "relative", "rank", "name", "name_covered", "asked_by_name"),
     *("server", "server_named", "used", "server_used", "same_thing"),
 )
-WEIGHTS = (-5.241, 1.341, 2.054, -0.491, 0.527, 0.251, 4.000, -0.443, 0.211, 0.000, 2.641, -0.327)
+WEIGHTS = (-6.226, 1.567, 2.725, -0.316, 0.509, 0.220, 4.000, -0.361, 0.135, 0.000, 2.634, -0.326)
 """Weights of the features, in their order, as `bench/fit_tools.py` writes them."""
 
 _DEEPEST = 40
-_MOST_WORDS = 20_000  # of one tool
+_MOST_WORDS = 5_000  # of one tool
 _MOST_ASKED = 400  # different words of a question; the first and the last of a longer one
 _READ = 20_000  # characters of a question that are looked at for addresses and the like
 _RECENT = 32  # calls that are looked at
@@ -160,7 +161,7 @@ class ToolIndex:
         made[:, 0] = 1.0
         made[:, 1] = score / math.sqrt(mass) / 2
         made[:, 2] = relative
-        made[:, 3] = np.log1p(_places(-score))
+        made[:, 3] = np.log1p(_places(score))
         made[:, 4] = np.minimum(name / mass, 1.0)
         made[:, 5] = np.minimum(name / self.name_mass, 1.0)
         made[:, 6] = self.named_in(question)
@@ -196,11 +197,9 @@ class ToolIndex:
             made[same, 11] = np.maximum(made[same, 11], weight)
 
 
-def _places(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the place of each value in rising order, from 0; ties by index."""
-    places = np.empty(len(values))
-    places[np.argsort(values, kind="stable")] = np.arange(len(values))
-    return places
+def _places(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the place of each value, the largest first, from 0; equal values share a place."""
+    return np.asarray(np.searchsorted(np.sort(-values), -values), dtype=np.intp)
 
 
 _indexes: dict[tuple[int, ...], ToolIndex] = {}
@@ -295,7 +294,7 @@ def _add_schema(schema: Mapping[str, Any], found: dict[str, Counter[str]], most:
         for field in ("properties", "$defs", "definitions"):
             named = one.get(field)
             if isinstance(named, Mapping):
-                for name, inner in named.items():
+                for name, inner in itertools.islice(named.items(), most):
                     if field == "properties":
                         parts = split(str(name))
                         found["parameter"].update(made for part in parts if (made := stem(part)))
