@@ -193,6 +193,8 @@ def circular() -> dict[str, Any]:
         ([{"description": "no name"}], "tool 0 has no name"),
         ([{"name": ""}], "tool 0 has no name|empty name"),
         ([{"name": "a"}, {"name": "a"}], "tools 0 and 1 are both named 'a'"),
+        ([{"name": "a", "parameters": {"enum": [{1, 2}]}}], "tool 0 cannot be written as JSON"),
+        ([{"name": "a", "parameters": {"default": float("nan")}}], "cannot be written as JSON"),
         ([{"name": "a", "parameters": circular()}], "cannot be written as JSON"),
         ([{"name": "a", "parameters": nested(100_000)}], "cannot be written as JSON"),
     ],
@@ -211,7 +213,7 @@ def test_what_is_no_tool_is_a_clear_error(tools, message):
         {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": circular}},
         {"type": "object", "properties": {"a": {"description": 5}, "b": True}, "required": "a"},
         {"type": "object", "description": "word " * 2_000_000},
-        {"type": "object", "properties": {f"p{i}": {"enum": [f"v{i}"]} for i in range(50_000)}},
+        {"type": "object", "properties": {f"p{i}": {"enum": [f"v{i}"]} for i in range(20_000)}},
         {"type": ["object", "null"], "properties": [1, 2], "anyOf": {"a": 1}, "items": [{}, 3]},
     ],
 )

@@ -262,6 +262,7 @@ class Memory:
 
     # Windows --------------------------------------------------------------------------------------
 
+    @tracing.window_span
     def window(self, query: str | None = None) -> MemoryWindow:
         """Return the messages to send now.
 
@@ -275,15 +276,10 @@ class Memory:
             InputTypeError: the query is no text.
             StoreError: the store cannot be written, and nothing has left the window.
         """
-        window = self.window_as_held(query)
+        window = self._held_window(query)
         return replace(window, messages=list(map(copied, window.messages)))
 
-    @tracing.window_span
-    def window_as_held(self, query: str | None = None) -> MemoryWindow:
-        """Return what `window` does, with the memory's own messages, which nobody may change.
-
-        A message that stays from window to window is the same object.
-        """
+    def _held_window(self, query: str | None) -> MemoryWindow:
         if query is not None and not isinstance(query, str):
             raise InputTypeError(f"query is {shown(query)}; expected a str, or None")
         with self._lock:
@@ -618,3 +614,12 @@ class Memory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@tracing.window_span
+def held_window(memory: Memory, query: str | None = None) -> MemoryWindow:
+    """Return what `Memory.window` does, with the memory's own messages, which nobody may change.
+
+    A message that stays from window to window is the same object.
+    """
+    return memory._held_window(query)

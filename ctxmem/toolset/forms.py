@@ -292,7 +292,13 @@ def _shape_of(schema: Mapping[str, Any], field: str) -> str:
 
 
 def _made(schema: Mapping[str, Any], index: int) -> Tool:
-    compact_json(schema)  # raises for what cannot be sent
+    try:
+        json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"tool {index} cannot be written as JSON ({error}); providers take nothing else: pass "
+            "plain dicts, lists, strings and finite numbers"
+        ) from None
     inner, field = _function_of(schema)
     if inner is None:
         name = schema.get("name") or schema.get("type")

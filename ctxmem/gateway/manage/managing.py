@@ -41,6 +41,7 @@ from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
+from ctxmem.memory.session import held_window
 from ctxmem.pricing import Prices
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
@@ -285,7 +286,7 @@ class Manage:
             minimum=account.minimum() if caching else None,
             cached=self._cached(conversation, account, request),
         )
-        window = memory.window_as_held(self._question(account, request, fits=fits))
+        window = held_window(memory, self._question(account, request, fits=fits))
         choices = self._choices(conversation, request, window, free)
         conversation.shown.forget()
         sent: tuple[bytes | None, Priced]
