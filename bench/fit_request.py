@@ -3,8 +3,9 @@
     python -m ctxmem.bench.fit_request --data FOLDER --runs FILE --out ctxmem/weights/request-1.json
 
 `--runs` has recorded runs of agents: what a unit of a history is worth for being recent is how
-often an answer used it (identifiers, numbers and quotes that the question and newer units lack). The other numbers are chosen by coordinate search on half of the episodes of
-`bench/episodes.py`; the other half judges, and every set of questions is left out in turn.
+often an answer used it (identifiers, numbers and quotes that the question and newer units lack).
+The other numbers are chosen by coordinate search on half of the episodes of `bench/episodes.py`;
+the other half judges. With `--leave-out` every set of chats is left out of the fit in turn.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ BUDGETS = bench.BUDGETS
 STEPS = (1.6, 1.25)
 """Factors by which a number is raised and lowered, in turn."""
 USED = 20.0
-"""Value of a message that the answer uses: `found` by the share of first ranks that are evidence."""
+"""Value of a message that is used: `found` by the share of first ranks that are evidence."""
 GAIN = 1e-3
 """Share of the evidence that a step must gain."""
 
