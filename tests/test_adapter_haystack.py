@@ -1,6 +1,6 @@
 """Haystack: documents packed and messages trimmed, in the framework's own pipelines."""
 
-from __future__ import annotations
+# Annotations are no strings here: Haystack before 3 would not connect the components below.
 
 import inspect
 import json

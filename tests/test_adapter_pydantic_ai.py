@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import subprocess
@@ -35,6 +36,8 @@ from ctxmem.adapters import pydantic_ai as adapter
 from ctxmem.adapters.pydantic_ai import HistoryProcessor
 
 CAPABILITIES = adapter.AbstractCapability is not None
+# Before, what a hook changed in the messages of a request changed the history.
+REQUEST_ONLY = importlib.util.find_spec("pydantic_ai._history_mirroring") is not None
 needs_capabilities = pytest.mark.skipif(not CAPABILITIES, reason="Pydantic AI without capabilities")
 
 
@@ -256,8 +259,10 @@ async def test_an_agent_s_requests_stay_within_the_budget(name, how):
         assert "user-prompt" == messages[0].parts[0].part_kind
     assert window.last.tokens == spent
     assert window.last.kept < 20
-    whole = 12 * 4
-    assert len(history) == whole if not isinstance(window, HistoryProcessor) else 20
+    if REQUEST_ONLY and not isinstance(window, HistoryProcessor):
+        assert 12 * 4 == len(history)
+    else:
+        assert len(history) < 20
     # Requests between two cuts begin with the whole previous one.
     pairs = zip(model.sent, model.sent[1:], strict=False)
     grown = sum(after[0][: len(before[0])] == before[0] for before, after in pairs)
@@ -305,4 +310,4 @@ def test_without_pydantic_ai_the_extra_is_named():
 
 
 def test_versions_are_those_of_the_documentation():
-    assert int(pydantic_ai.__version__.split(".")[0]) in (1, 2)
+    assert (1, 107) <= tuple(map(int, pydantic_ai.__version__.split(".")[:2])) < (3, 0)

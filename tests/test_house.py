@@ -55,7 +55,6 @@ COMPOSERS = [
     "chat",
     "toolset",
     "pipeline",
-    "codebase",
     "memory",
     "assembling",
     "auditing",
@@ -65,6 +64,7 @@ EDGE = ["adapters", "cli", "gateway", "messages", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {
         *("tokens", "dedup", "outline", "value", "compress", "selection", "render", "memory"),
+        "assembling",
     },
     "_pages": {"tokens", "policies"},
 }

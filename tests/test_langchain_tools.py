@@ -211,7 +211,8 @@ def test_random_runs_are_within_the_budget_and_keep_called_tools_in_full(seed):
         assert called - {"find_tool"} <= full(offered)
         assert len(names(offered)) == len(set(names(offered)))
         assert set(names(offered)) <= {one.name for one in tools} | {"find_tool", "recall"}
-        assert [] == [one for one in ctxmem.check(messages) if one.kind != "open_call"]
+        found = {finding.kind for finding in ctxmem.check(messages)}
+        assert found <= {"open_call", "duplicate_message"}  # in flight; as given
 
 
 def test_shortened_tools_are_dicts_that_still_run():

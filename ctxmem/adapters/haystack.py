@@ -8,7 +8,7 @@ MessageTrimmer before a chat generator          messages, tools -> messages, tok
 ============== ================================ ==========================================
 """
 
-from __future__ import annotations
+# No annotations as strings here: Haystack before 3 does not connect components that have them.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ class DocumentPacker:
         return _to_dict(self, (*names, "meta_source"))
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> DocumentPacker:
+    def from_dict(cls, data: dict[str, Any]) -> "DocumentPacker":
         """Return the component that `to_dict` described."""
         made: DocumentPacker = default_from_dict(cls, data)
         return made
@@ -182,7 +182,7 @@ class MessageTrimmer:
         return _to_dict(self, ("budget", "counter", "provider", "low_water"))
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> MessageTrimmer:
+    def from_dict(cls, data: dict[str, Any]) -> "MessageTrimmer":
         """Return the component that `to_dict` described."""
         made: MessageTrimmer = default_from_dict(cls, data)
         return made
@@ -232,7 +232,9 @@ def _views(messages: Sequence[ChatMessage]) -> Iterator[dict[str, Any]]:
             view["content"] = _content(results[0].result)
             yield view
             continue
-        view["content"] = _content([*message.texts, *message.images, *message.files])
+        view["content"] = _content(
+            [*message.texts, *message.images, *getattr(message, "files", ())]
+        )
         thoughts = [one.reasoning_text for one in message.reasonings]
         if thoughts:
             view["reasoning_content"] = "\n".join(thoughts)

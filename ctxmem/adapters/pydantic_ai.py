@@ -4,7 +4,7 @@
 name             what it is to Pydantic AI                            the budget is of
 ================ ==================================================== =============================
 HistoryProcessor a history processor                                  messages and instructions
-ContextWindow    a capability, whose history stays whole (2.0)        the whole request, tools too
+ContextWindow    a capability, whose history stays whole              the whole request, tools too
 ================ ==================================================== =============================
 """
 
@@ -131,7 +131,8 @@ if AbstractCapability is not None:
         """Keep every request of an agent within `budget` tokens: instructions, tools, messages.
 
         Use it as `Agent(..., capabilities=[ContextWindow(8000)])`, with `run`, `run_sync` and
-        `run_stream` alike. The history of the run stays whole: only the request is cut. What is
+        `run_stream` alike. The history of the run stays whole, only the request is cut; in older
+        versions, such as 2.0, the history is what the hooks made of the request. What is
         kept is as in `HistoryProcessor`; schemas of tools and of the output are counted too. Where
         `provider` is None, it is that of the model, as far as its overhead is known.
 

@@ -156,7 +156,7 @@ def assemble(
         system=laid.system,
         stopped_early=bool(inputs.budget.min_density) and laid.tokens < inputs.budget.limit,
         _deferred=offered.deferred(choice.forms["tools"]),
-        _state=State.of(conversation, offered, choice.forms, laid),
+        _state=State.of(conversation, offered, choice.forms, laid, before),
     )
     blocks.keep()
     remember(inputs.memory, request)

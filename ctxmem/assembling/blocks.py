@@ -82,6 +82,7 @@ class Blocks:
         self._windows: dict[tuple[int, frozenset[str]], Window | None] = {}
         self.problem: PackProblem | None = None
         self.part_of: dict[str, str] = {}
+        self._equal: Any = None  # the key of equal calls
         if not chunks or limit < 1:
             return
         used = dict.fromkeys(chunk.section for chunk in chunks)
@@ -97,7 +98,7 @@ class Blocks:
 
     def _prepare(self) -> None:
         """Read and value the chunks, or take what an equal call left."""
-        key = self._key()
+        key = self._equal = self._key()
         with _lock:
             known = _problems.pop(key, None) if key is not None else None
         if known is not None:
@@ -134,7 +135,7 @@ class Blocks:
 
     def keep(self) -> None:
         """Leave what was prepared and solved for an equal call."""
-        key = self._key() if self.problem is not None else None
+        key = self._equal
         if key is not None and self.problem is not None:
             with _lock:
                 _problems[key] = _Known(
@@ -213,9 +214,12 @@ class Blocks:
         may count less beside others.
         """
         tokens, density = self.curve
-        spare = 0 if self.problem is None else self._selecting.costs.joint
-        least = np.maximum(0, tokens - spare)
-        return float(np.maximum(0.0, density * tokens - price * least).sum()) + price * spare
+        if self.problem is None:
+            return 0.0
+        costs = self._selecting.costs
+        least = np.maximum(0, tokens - costs.joint)
+        gain = float(np.maximum(0.0, density * tokens - price * least).sum())
+        return gain + price * (costs.joint + costs.separator)  # the last has no separator
 
     def bound(self, limit: int) -> float:
         """Return a value that no blocks within a limit exceed."""

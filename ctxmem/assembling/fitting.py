@@ -82,7 +82,7 @@ class Fitter:
         `kept` are forms of items by part and key that must not change. `history_most` is a maximum
         of the history's tokens.
         """
-        for strict in (True, False) if self.tools.tools else (True,):
+        for strict in (True, False) if self.tools.tools and not kept else (True,):
             menus = self._menus(kept, strict, history_most)
             found = self._fit(Problem(menus, self.blocks, self.recalled))
             if found is not None:
@@ -170,15 +170,16 @@ class Fitter:
         tools = self.tools
         if not tools.tools:
             return [no_items("tools")]
+        if kept is not None:
+            finding = tools.findable and bool({"deferred", "omitted"} & set(kept.values()))
+            offer = tools.offer(deferring=finding, any_form=True).keeping(kept)
+            return [offer]
         called = tools.called if strict else frozenset[str]()
         names = {tool.name for tool in tools.tools}
         # All tools are sent with their schemas, or find_tool returns the others.
         made = [self._offer("tools", False).demanding(names if strict else called)]
         if tools.findable:
             made.append(self._offer("tools", True).demanding(called))
-        if kept is not None:
-            made = [offer.keeping(kept) for offer in made]
-            made = made[1:] if {"deferred", "omitted"} & set(kept.values()) else made[:1]
         return made if strict else [*made, no_items("tools")]
 
     def _history_offers(self, kept: Mapping[str, str] | None) -> list[Offer]:
@@ -197,8 +198,11 @@ class Fitter:
             if part == "tools":
                 found = self.tools.offer(deferring=more)
             else:
-                found = self.conversation.offer(self.evidence, self.room)
-                found = found if more else whole_units(found)
+                found = (
+                    self.conversation.offer(self.evidence, self.room)
+                    if more
+                    else whole_units(self._offer(part, True))
+                )
             self._offers[part, more] = found
         return found
 

@@ -20,14 +20,17 @@ from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.memory import Memory
 from ctxmem.toolset import Tool
 
-LOW_WATER = 0.5
+LOW_WATER = 0.4
 """When messages have to leave the history, it is cut to this share, so that the next requests grow
 behind the same prefix."""
 LEAST_PRICE = 0.005
 """Value of a token at least, when the cost of a lost cache is compared."""
-TOOL_CHANGE = 4.0
-"""A change of tools must bring so many times what the lost cache costs: the next question may want
-other tools."""
+CHANGE = 4.0
+"""A change must bring so many times what the lost cache costs: what the next question wants is not
+known, and what is lost is paid now."""
+FORCED = 2
+"""So many times in a session the tools change only because a tool was called that is not sent in
+full; later such tools wait for a change that pays. The model has their schemas from `find_tool`."""
 NEEDED = 0.5
 """Probability from which a tool must be findable."""
 
@@ -47,6 +50,7 @@ class State:
     history: dict[tuple[bytes | None, ...], str]
     note: Any
     stable: int
+    forced: int
 
     @classmethod
     def of(
@@ -55,8 +59,12 @@ class State:
         tools: ToolItems,
         forms: Mapping[str, Mapping[str, str]],
         laid: Laid,
+        before: State | None,
     ) -> State:
-        """Return the state of a request that was laid out."""
+        """Return the state of a request that was laid out, after the one before."""
+        forced = before.forced if before is not None else 0
+        if before is not None and _called(tools, before):
+            forced += any(forms["tools"].get(name) != form for name, form in before.tools.items())
         return cls(
             {tool.name: forms["tools"].get(tool.name, ABSENT) for tool in tools.tools},
             {tool.name: tool for tool in tools.tools},
@@ -67,6 +75,7 @@ class State:
             },
             conversation.note_for(forms["history"]),
             laid.volatile_from,
+            forced,
         )
 
 
@@ -99,19 +108,16 @@ def fit_stable(fitter: Fitter, before: State | None) -> Fitted:
         fitter.conversation.last_note = None
     if stays is not None and _whole(fitter, stays):
         return stays
-    free = fitter.fit_or_raise()
-    best = _low(fitter, free, {})
-    lost = _lost(fitter, free)
+    best = free = fitter.fit_or_raise()
+    lost = CHANGE * _lost(fitter, free)
     behind = (stays or free).laid.parts.get("history", 0)
     ahead = sum(free.laid.parts.get(part, 0) for part in ("system", "tools", "rules"))
-    worth = fitter.value(best) - TOOL_CHANGE * lost * (ahead + behind)
-    if tools is not None:
-        kept = fitter.fit({"tools": tools})
-        if kept is not None:
-            kept = _low(fitter, kept, {"tools": tools})
-            if fitter.value(kept) - lost * behind >= worth:
-                best, worth = kept, fitter.value(kept) - lost * behind
-    if stays is not None and fitter.value(stays) >= worth:
+    fixed: Mapping[str, Mapping[str, str]] = {}
+    kept = fitter.fit({"tools": tools}) if tools is not None else None
+    if kept is not None and fitter.value(kept) >= fitter.value(free) - lost * ahead:
+        best, fixed, ahead = kept, {"tools": tools or {}}, 0
+    best = _low(fitter, best, fixed)
+    if stays is not None and fitter.value(stays) >= fitter.value(best) - lost * (ahead + behind):
         return stays
     return best
 
@@ -144,15 +150,20 @@ def _kept_tools(fitter: Fitter, before: State) -> dict[str, str] | None:
     tools = fitter.tools
     if {tool.name for tool in tools.tools} != before.tools.keys():
         return None
+    if before.forced < FORCED and _called(tools, before):
+        return None
     for tool, chance in zip(tools.tools, tools.chance.tolist(), strict=True):
         form = before.tools[tool.name]
         if before.known[tool.name].schema != tool.schema:
             return None
-        if form != "full" and tool.name in tools.called:
-            return None
         if form == ABSENT and chance >= NEEDED:
             return None
     return dict(before.tools)
+
+
+def _called(tools: ToolItems, before: State) -> bool:
+    """Return whether a tool was called that the request before did not send in full."""
+    return any(before.tools.get(name) != "full" for name in tools.called)
 
 
 def _kept_history(fitter: Fitter, before: State) -> dict[str, str]:

@@ -59,15 +59,17 @@ class ToolItems:
             finder = find_tool((), provider)
             self.base, self.finder = self._fixed(finder)
 
-    def offer(self, *, deferring: bool) -> Offer:
+    def offer(self, *, deferring: bool, any_form: bool = False) -> Offer:
         """Return the tools with their forms; with `deferring`, as lines of `find_tool`, too.
 
-        A tool that is left out keeps some value there: `find_tool` returns it.
+        A tool that is left out keeps some value there: `find_tool` returns it. Called tools have
+        the full form only, unless `any_form` says otherwise.
         """
         full, short, line = self._columns()
         value = values.CALL * self.chance
         only = np.array(
-            [tool.hosted or tool.name in self.called for tool in self.tools], dtype=np.bool_
+            [tool.hosted or (tool.name in self.called and not any_form) for tool in self.tools],
+            dtype=np.bool_,
         )
         short = np.where(only | (short >= full), NONE, short)
         columns, worth, forms = [full, short], [value, values.SHORT * value], ["full", "short"]
