@@ -415,7 +415,7 @@ memory = ctxmem.Memory(300)
 def turns():
     for i in range(40):
         memory.append(said(i))
-        memory.window_as_held()  # window() copies what this returns
+        memory.window()
 def pack():
     ctxmem.pack(chunks, 60, query="hall 7")
 def plain_pack():
@@ -423,7 +423,7 @@ def plain_pack():
 def plain_turns():
     for i in range(40):
         ctxmem.Memory.append.__wrapped__(memory, said(i))
-        ctxmem.Memory.window_as_held.__wrapped__(memory)
+        ctxmem.Memory.window.__wrapped__(memory)
 """
 
 
