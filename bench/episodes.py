@@ -275,8 +275,9 @@ def found_by(request: ctxmem.Request, question: str) -> set[str]:
     """Return the tools that a call of `find_tool` with a question is answered by."""
     function = {"name": FINDER, "arguments": json.dumps({"query": question})}
     call = {"id": "call_1", "type": "function", "function": function}
-    answer = json.loads(request.answer(call)["content"])
-    return {name_of(tool) for tool in answer}
+    content = request.answer(call)["content"]
+    answer = json.loads(content) if content.startswith("[") else []
+    return {name_of(tool) for tool in answer if isinstance(tool, dict)}  # a text names others
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -437,8 +438,8 @@ def show(row: Mapping[str, Any]) -> None:
 
     print(
         f"{row['budget']} tokens, {row['episodes']} episodes: held {row['held']:.3f} "
-        f"({by_part(row['parts'])}; all of it {row['all']:.2f}; tools findable {row['findable']:.2f}), "
-        f"rules kept {row['rules']:.2f}, over budget {row['over']}"
+        f"({by_part(row['parts'])}; all of it {row['all']:.2f}), tools findable "
+        f"{row['findable']:.2f}, rules kept {row['rules']:.2f}, over budget {row['over']}"
     )
     print(
         f"{'best fixed split':>18} ({by_part(row['split'])}): {row['fixed']:.3f} "

@@ -3,9 +3,9 @@
     python -m ctxmem.bench.fit_request --data FOLDER --runs FILE --out ctxmem/weights/request-1.json
 
 `--runs` has recorded runs of agents: what a unit of a history is worth for being recent is how
-often, and by how many tokens, a later step used it (identifiers, numbers and quotes that no
-newer unit has). The other numbers are chosen by coordinate search on half of the episodes of
-`bench/episodes.py`; the other half judges, and every set of questions is left out in turn.
+often an answer used it (identifiers, numbers and quotes that the question and newer units lack).
+The other numbers are chosen by coordinate search on half of the episodes of `bench/episodes.py`;
+the other half judges. With `--leave-out` every set of chats is left out of the fit in turn.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from . import episodes as bench
 BUDGETS = bench.BUDGETS
 STEPS = (1.6, 1.25)
 """Factors by which a number is raised and lowered, in turn."""
+USED = 20.0
+"""Value of a message that is used: `found` by the share of first ranks that are evidence."""
 GAIN = 1e-3
 """Share of the evidence that a step must gain."""
 
@@ -110,18 +112,18 @@ def cut(line: str, used: set[str], around: int = 80) -> str:
 
 
 class Recency(NamedTuple):
-    """The tokens that an answer is expected to use of a unit: `value * 0.5 ** (age / half_life)`."""
+    """How often an answer uses a unit of a history: `value * 0.5 ** (age / half_life)`."""
 
     value: float
     half_life: float
 
 
 def recency(found: Sequence[Use]) -> Recency:
-    """Fit the mean tokens used at each age, as a Poisson rate, by maximum likelihood."""
-    sums: dict[int, list[int]] = {}
+    """Fit the share of answers that use a unit of each age, as a rate, by maximum likelihood."""
+    sums: dict[int, list[bool]] = {}
     for use in found:
-        sums.setdefault(use.age, []).append(use.tokens)
-    means = {age: statistics.mean(tokens) for age, tokens in sums.items() if len(tokens) >= 50}
+        sums.setdefault(use.age, []).append(use.tokens > 0)
+    means = {age: statistics.mean(used) for age, used in sums.items() if len(used) >= 50}
     weight = {age: len(sums[age]) for age in means}
     total = sum(weight[a] * means[a] for a in means)
     best = (math.inf, Recency(0.0, 1.0))
@@ -130,7 +132,7 @@ def recency(found: Sequence[Use]) -> Recency:
         shape = {age: 0.5 ** (age / half_life) for age in means}
         value = total / sum(weight[a] * shape[a] for a in means)
         loss = -sum(weight[a] * means[a] * math.log(value * shape[a]) for a in means)
-        best = min(best, (loss, Recency(round(value, 1), half_life)))
+        best = min(best, (loss, Recency(round(value, 3), half_life)))
     return best[1]
 
 
@@ -155,7 +157,6 @@ SEARCHED = (
     Number("CALL", 5, 2000),
     Number("FOUND", 0.5, 200),
     Number("SHARPNESS", 0.5, 8),
-    Number("RECENT", 0.5, 50),
     Number("INDEXED", 0.005, 0.5),
     Number("BINDS", 0.05, 100),
 )
@@ -225,8 +226,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = [
         use for run in read_runs(options.runs) for use in uses(run, lambda t: int(counter.count(t)))
     ]
-    put({"recent": recency(found).value, "half_life": recency(found).half_life})
-    print(f"{len(found):,} uses in recorded runs: {recency(found)}")
+    shown = recency(found)
+    put({"recent": USED * shown.value, "half_life": shown.half_life})
+    print(f"{len(found):,} units before answers of recorded runs: {shown}")
     sources = bench.Sources(options.data)
     fitting, judging = (list(bench.compose(sources, h, options.episodes)) for h in (0, 1))
     start = numbers()

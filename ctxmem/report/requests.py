@@ -225,8 +225,9 @@ def _part_table(request: Data) -> str:
         )
     return (
         "<h2>Parts</h2><div class='card'><table class='parts'><caption>The value of "
-        "100 more tokens is highest where the budget binds most. It is counted in facts that the "
-        "answer is expected to use.</caption><thead><tr><th scope='col'>part</th><th scope='col' class='n'>tokens</th>"
+        "100 more tokens is highest where the budget binds most. Its unit is a token of evidence "
+        "that the answer is expected to use.</caption><thead><tr><th scope='col'>part</th>"
+        "<th scope='col' class='n'>tokens</th>"
         "<th scope='col' class='n'>share</th><th scope='col' class='n'>100 more</th>"
         "<th scope='col'>inputs</th><th scope='col'></th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
