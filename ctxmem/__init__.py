@@ -19,6 +19,7 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ctxmem import scale as scale
     from ctxmem.assembling import PartDecision, Request, assemble
     from ctxmem.auditing import Audit, AuditFinding, audit
     from ctxmem.blaming import Blame, blame
@@ -201,6 +202,8 @@ _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in na
 if not TYPE_CHECKING:  # a type checker would accept every name, misspelt ones too
 
     def __getattr__(name: str) -> Any:
+        if name == "scale":  # a module that is used by its name
+            return import_module("ctxmem.scale")
         if name not in _MODULE_OF:
             raise AttributeError(f"module 'ctxmem' has no attribute {name!r}")
         value = getattr(import_module(f"ctxmem.{_MODULE_OF[name]}"), name)

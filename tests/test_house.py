@@ -59,12 +59,13 @@ COMPOSERS = [
     "assembling",
     "auditing",
     "blaming",
+    "scale",
 ]
 EDGE = ["adapters", "cli", "gateway", "messages", "__main__", "__init__"]
 NATIVE_IN = {
     "_native": {
         *("tokens", "dedup", "outline", "value", "compress", "selection", "render", "memory"),
-        "assembling",
+        *("assembling", "scale"),
     },
     "_pages": {"tokens", "policies"},
 }
