@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ctxmem.cli import corpus
 from ctxmem.cli.reading import DONE, FOUND, MISUSED, print_json, progress
 from ctxmem.cli.texts import Texts, read_texts
 from ctxmem.dedup import difference, find_near_duplicates
@@ -46,12 +47,17 @@ def add_to(commands: Any) -> None:
     dedup.add_argument("--paragraphs", action="store_true", help="compare paragraphs of files")
     dedup.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
     dedup.add_argument("--keep", metavar="OUT", help="write one of each as JSONL")
+    corpus.add_options(dedup)
     dedup.add_argument("--json", action="store_true", help="print the groups as JSON")
     dedup.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the groups and what they cost, or write one of each."""
+    if arguments.out:
+        return corpus.run(arguments)
+    if arguments.engine != "auto":
+        raise InputError(f"--engine {arguments.engine} needs --out, the folder of the results")
     read = read_texts(arguments.paths, paragraphs=arguments.paragraphs)
     names, texts = read.names, read.texts
     progress(f"comparing {len(texts):,} texts")

@@ -76,8 +76,8 @@ def deduplicate(
     account.json   what was removed and why, what was not as expected, and where
 
     A run that was killed is continued by the same call, with the same bytes as its result. If the
-    input or an option changed, it starts anew, with a CtxmemWarning. A folder with files of others is
-    refused.
+    input or an option changed, it starts anew, with a CtxmemWarning. A folder with files that are
+    not of such a run is refused.
 
     Args:
         source: A folder, a file, or a list of them. Files are JSON lines (.jsonl, .ndjson, .json,
@@ -167,7 +167,7 @@ def _resume(workspace: Workspace, identity: dict[str, Any]) -> tuple[bool, str]:
         return True, ""
     if why is not None:
         warn_caller(
-            f"the earlier run in {workspace.out} cannot be continued, because {why}; it starts anew",
+            f"the earlier run in {workspace.out} cannot be continued: {why}; it starts anew",
             CtxmemWarning,
         )
     workspace.begin(identity)

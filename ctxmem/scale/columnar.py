@@ -94,7 +94,7 @@ class Rows:
         return pyarrow().Table.from_batches(gathered, self._file.schema_arrow)
 
     def after(self, path: str, row: int, size: int) -> Iterator[tuple[int, Any]]:
-        """Yield (number of its first row, table) of the rest of a file, in tables of about `size`."""
+        """Yield (number of its first row, table) of the rest of a file, of about `size` bytes."""
         while True:
             self._seek(path, row)
             gathered: list[Any] = []

@@ -128,8 +128,8 @@ def link_band(
         texts = np.flatnonzero(chosen)
         for left, right in bucket_pairs(keys[texts], texts.astype(np.uint64), bits):
             apart = roots(parent, left) != roots(parent, right)
-            left, right = left[apart], right[apart]
-            close = estimate(left, right) >= least
+            close = np.flatnonzero(apart)
+            close = close[estimate(left[close], right[close]) >= least]
             unite(parent, left[close], right[close])
     flatten(parent)
 
@@ -152,7 +152,7 @@ def batches(
     batch_of_root = np.full(len(parent), -1, np.int32)
     costs = cost[linked]
     small = costs <= budget
-    # By the sum before it, a small cluster falls into one batch, which so has at most twice as much.
+    # By the sum before it, a small cluster falls into one batch, which has at most twice as much.
     before = np.cumsum(costs[small]) - costs[small]
     _, numbers = np.unique((before // budget).astype(np.int64), return_inverse=True)
     batch_of_root[linked[small]] = numbers

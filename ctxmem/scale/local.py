@@ -141,7 +141,7 @@ class Run:
             ("sketches.u8", SKETCH * at, sketches.places),
         ]
         columns += [(_band(b), 8 * at, keys) for b, keys in enumerate(sketches.keys)]
-        detail = {
+        detail: dict[str, Any] = {
             "segments": portion.segments,
             "digest": portion.digest(),
             "kind": portion.kind,
@@ -149,9 +149,9 @@ class Run:
             "places": found.problems.places,
             "rejected": found.rejected,
         }
-        self.workspace.write(f"runs/{number:05d}.json", canonical(detail).encode())
+        detail |= self.workspace.write_columns(columns)
+        self.workspace.write(_run_file(number), canonical(detail).encode())
         return {
-            **self.workspace.write_columns(columns),
             "documents": len(texts),
             "records": len(found.kinds),
             "id_bytes": sum(map(len, found.ids)),
@@ -193,7 +193,6 @@ class Run:
             if time.monotonic() - saved > CHECKPOINT or band == self.plan.bands - 1:
                 workspace.write(f"parent-{band:02d}.i64", parent.tobytes())
                 state["linked"] = band
-                workspace.save()
                 workspace.leave(lambda name, band=band: _old_parent(name, band))  # type: ignore[misc]
                 saved = time.monotonic()
         state["clusters"] = "linked"
@@ -262,7 +261,7 @@ class Run:
         Raises:
             InputError: If it is not what it was.
         """
-        detail = json.loads(self.workspace.read(f"runs/{number:05d}.json"))
+        detail = json.loads(self.workspace.read(_run_file(number)))
         try:
             portion = self.corpus.again([Segment(*one) for one in detail["segments"]])
             changed = portion.digest() != detail["digest"]
@@ -298,7 +297,6 @@ class Run:
             done.append(found.notes)
             workspace.save()
         state["all_joined"] = True
-        workspace.save()
         workspace.leave(lambda name: "/routed/" in name)
 
     # write
@@ -313,6 +311,7 @@ class Run:
         keep = np.ones(count, np.bool_)
         keep[outcome.removed()] = False
         runs = state["runs"]
+        (workspace.out / "kept").mkdir(exist_ok=True)
         for number in range(state.get("written", 0), len(runs)):
             self.progress("write", number, len(runs))
             self._write_portion(number, keep)
@@ -324,7 +323,7 @@ class Run:
         report = self._report(outcome, listed, names)
         account = {name: value for name, value in report.to_dict().items() if name not in TIMED}
         account.pop("out")
-        account["options"] = state["identity"]["options"]
+        account["options"] = dict(sorted(state["identity"]["options"].items()))
         account["largest_groups"] = results.largest_groups(outcome.rows, names, _LARGEST)
         account["sources"] = results.losses(outcome, file_of, self.files, _LOSSES)
         text = json.dumps(account, indent=2).encode() + b"\n"
@@ -348,7 +347,7 @@ class Run:
         problems, rejected = Problems(), 0
         problems.merge(listed.counts, listed.places)
         for number in range(len(self.state["runs"])):
-            detail = json.loads(self.workspace.read(f"runs/{number:05d}.json"))
+            detail = json.loads(self.workspace.read(_run_file(number)))
             problems.merge(detail["counts"], detail["places"])
             rejected += len(detail["rejected"])
         self._count_ids(problems, names)
@@ -393,6 +392,10 @@ class Run:
 
 def _old_parent(name: str, band: int) -> bool:
     return "/parent-" in name and not name.endswith(f"parent-{band:02d}.i64")
+
+
+def _run_file(number: int) -> str:
+    return f"runs/{number:05d}.json"
 
 
 def _band(number: int) -> str:

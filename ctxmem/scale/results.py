@@ -89,8 +89,8 @@ def rejected_part(
 ) -> tuple[str, bytes]:
     """Return the records of a portion that are no documents: (suffix, content).
 
-    Of lines and files they are JSON lines with place, reason and the line itself; bytes that are not
-    UTF-8 are surrogates there, as Python's surrogateescape has them. Of Parquet they are the rows.
+    Of lines and files they are JSON lines with place, reason and the line itself; bytes that are
+    not UTF-8 are surrogates there, as Python's surrogateescape has them. Of Parquet they are rows.
     """
     at = np.flatnonzero(kinds == REJECTED).tolist()
     if portion.kind == "rows":

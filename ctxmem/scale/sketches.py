@@ -8,7 +8,7 @@ shorter ones bring every text together with thousands of others, and time would 
 of the corpus. So, for one pair alone:
 
     threshold   r    b    at the threshold    at .8
-    .3          4   64    .41                 1 - 2e-15
+    .3          4   64    .406                1 - 2e-15
     .5          4   64    .984                1 - 2e-15
     .7          6   42    .995                1 - 3e-6
     .8          8   32    .997                .997

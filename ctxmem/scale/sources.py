@@ -1,8 +1,8 @@
 """Corpora as they come: folders of texts, JSON lines (also .gz), Parquet, and datasets of either.
 
-A corpus is read three times, in the same portions: to sketch it, to fetch the texts of clusters, and
-to write what is kept. A portion is a list of segments of files, so that reading starts anywhere.
-What is no document has a reason and a place.
+A corpus is read three times, in the same portions: to sketch it, to fetch the texts of clusters,
+and to write what is kept. A portion is a list of segments of files, so that reading starts
+anywhere. What is no document has a reason and a place.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class Portion:
         return zip(self.segments, self.contents, strict=True)
 
     def digest(self) -> str:
-        """Return a checksum of the content, to find that a source changed in the middle of a run."""
+        """Return a checksum of the content, to find a source that changes during a run."""
         digest = xxhash.xxh3_128()
         for content in self.contents:
             if isinstance(content, bytes):
@@ -317,8 +317,8 @@ class Corpus:
         if self._open is None or self._open[0] != file:
             self.close()
             path = self.files[file].path
-            opened: Any = gzip.open(path) if path.lower().endswith(".gz") else open(path, "rb")
-            self._open = (file, opened)
+            opener: Any = gzip.open if path.lower().endswith(".gz") else open
+            self._open = (file, opener(path, "rb"))
         handle = self._open[1]
         if handle.tell() != at:
             handle.seek(at)

@@ -34,14 +34,19 @@ def digest_of(data: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that it is there as a whole or as it was, also after a loss of power."""
+def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that it is there as a whole or as it was.
+
+    If `durable`, that holds after a loss of power too. Files of stages need it not: what was lost of
+    them does not fit its checksum, and the run starts anew.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     name = path.with_name(f"{path.name}.new")
     with open(name, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     name.replace(path)
 
 
@@ -123,7 +128,7 @@ class Workspace:
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file of a stage; it counts once `save` is called."""
-        replace_file(self.folder / name, data)
+        replace_file(self.folder / name, data, durable=False)
         self.enter(self.folder / name, digest_of(data))
 
     def write_result(self, name: str, data: bytes) -> None:
@@ -151,9 +156,15 @@ class Workspace:
         return (self.folder / name).read_bytes()
 
     def leave(self, names: Callable[[str], bool]) -> None:
-        """Delete the files of stages whose names fit: no later stage reads them."""
-        for name in [name for name in self.state["files"] if names(name)]:
+        """Delete the files of stages whose names fit: no later stage reads them.
+
+        They leave the manifest first, so that a run killed here does not miss them.
+        """
+        gone = [name for name in self.state["files"] if names(name)]
+        for name in gone:
             del self.state["files"][name]
+        self.save()
+        for name in gone:
             with suppress(FileNotFoundError):
                 (self.out / name).unlink()
 
@@ -163,9 +174,10 @@ class Workspace:
             path = self.out / name
             if not path.is_file() or path.stat().st_size != size or _digest_file(path) != digest:
                 return str(name)
-        for number, run in enumerate(self.state.get("runs", ())):
-            if run["columns"] and _digest_parts(self.folder, run["columns"]) != run["xxh3"]:
-                return f"part {number} of the columns"
+            if name.startswith("_work/runs/"):
+                run = json.loads(path.read_bytes())
+                if _digest_parts(self.folder, run["columns"]) != run["xxh3"]:
+                    return f"the part of the columns that {name} describes"
         return None
 
     # Columns: one value a document, written run after run
@@ -189,6 +201,8 @@ class Workspace:
 
     def column(self, name: str, dtype: Any, count: int) -> NDArray[Any]:
         """Return the first `count` values of a column."""
+        if count == 0:  # nothing was read, so there is no file
+            return np.empty(0, dtype)
         return np.fromfile(self.folder / name, dtype, count)
 
     def mapped(self, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
