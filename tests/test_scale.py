@@ -111,14 +111,12 @@ def test_a_cluster_that_does_not_fit_has_the_groups_of_the_join_in_memory(tmp_pa
             for i, similarity, kind in zip(group, group.similarities, group.kinds, strict=True)
             if i != group.representative
         }
-        # With so little memory representatives are dropped, and the notes say so. What is found then
-        # is still exact, but has other representatives.
+        # With so little memory representatives are dropped, and the notes say so. What is found
+        # then is still exact, but has other representatives.
         assert "were dropped" in found.notes[1]
-        pairs = zip(*ctxmem._native.near_duplicate_pairs(listed, 0.5, 3), strict=True)
-        similarity = {frozenset((int(a), int(b))): s for a, b, s in pairs}
         for i, head, share, same in found.rows.tolist():
-            assert share == similarity.get(frozenset((i, head)), share if share == 1.0 else None)
-            assert same == (listed[i] == listed[head])
+            (pair,) = ctxmem.find_near_duplicates([listed[head], listed[i]], prefer="first")
+            assert (share, same) == (pair.similarities[1], pair.kinds[1] == "exact")
         found = join_large(routed, lengths, rule, 8_000_000)
         assert {tuple(row) for row in found.rows.tolist()} == expected
         assert len(found.notes) == 1

@@ -37,8 +37,8 @@ def digest_of(data: bytes) -> str:
 def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that it is there as a whole or as it was.
 
-    If `durable`, that holds after a loss of power too. Files of stages need it not: what was lost of
-    them does not fit its checksum, and the run starts anew.
+    If `durable`, that holds after a loss of power too. Files of stages need not be: one that was
+    lost does not fit its checksum, and the run starts anew.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     name = path.with_name(f"{path.name}.new")
