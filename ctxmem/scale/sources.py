@@ -47,7 +47,10 @@ SKIPPED = "a hidden file, not read"
 _LINES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 _STEP = 2 << 20  # bytes read at once: even of the shortest lines a step is not too many
 _MANY = 100_000  # records after which a portion ends
-_decode: Any = json.JSONDecoder().decode
+_SPACE = " \t\r\n"
+# Half the time of json.loads for short lines.
+_scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_quoted: Any = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
 
 
 class SourceFile(NamedTuple):
@@ -126,8 +129,11 @@ class Documents:
 
 def id_as_json(value: Any) -> bytes | None:
     """Return an id as JSON; None if it is neither a string nor a whole number."""
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return json.dumps(value).encode()
+    if isinstance(value, str):
+        quoted: bytes = _quoted(value).encode()
+        return quoted
+    if isinstance(value, int) and not isinstance(value, bool):
+        return b"%d" % value
     return None
 
 
@@ -445,11 +451,12 @@ def decoded_lines(data: bytes, at_start: bool, first: int) -> Iterator[tuple[int
 
 def parsed(line: str) -> dict[str, Any] | None:
     """Return the object that a line is, None if it is none."""
+    line = line.strip(_SPACE)
     try:
-        record = _decode(line)
-    except (ValueError, RecursionError):
+        record, end = _scan(line, 0)
+    except (ValueError, StopIteration, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    return record if end == len(line) and isinstance(record, dict) else None
 
 
 def _is_utf8(data: bytes) -> bool:

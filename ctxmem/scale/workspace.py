@@ -209,7 +209,8 @@ class Workspace:
         """Return a column as a view of its file, to be read in places."""
         if 0 in shape:
             return np.zeros(shape, dtype)
-        return np.memmap(self.folder / name, dtype, "r", shape=shape)
+        # As a plain array: each access to a memmap costs as much as the rest of a look-up.
+        return np.asarray(np.memmap(self.folder / name, dtype, "r", shape=shape))
 
 
 def _digest_file(path: Path) -> str:
