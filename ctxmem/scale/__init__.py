@@ -83,7 +83,7 @@ def deduplicate(
         source: A folder, a file, or a list of them. Files are JSON lines (.jsonl, .ndjson, .json,
             also .gz), Parquet, or texts, each of which is a document. Hidden files are not read.
         out: A new or empty folder, or that of an earlier run.
-        engine: "local" for this machine; "auto" is the same.
+        engine: "local" for this machine; "auto" is the same. "daft" is reserved for clusters.
         threshold: Minimum Jaccard similarity of a member to its representative.
         id: The field of a record's id, a string or a whole number. A record without one is named by
             its file and line.
@@ -115,7 +115,8 @@ def deduplicate(
     (3, 2, 1)
     """
     begun = time.perf_counter()
-    check_choice("engine", engine, ("auto", "local", "daft"))
+    if check_choice("engine", engine, ("auto", "local", "daft")) == "daft":
+        raise InputError("engine is 'daft', which is not there yet; expected 'auto' or 'local'")
     rule = Rule(
         check_threshold(threshold),
         check_ngram(ngram),

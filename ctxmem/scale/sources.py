@@ -50,7 +50,7 @@ _MANY = 100_000  # records after which a portion ends
 _SPACE = " \t\r\n"
 # Half the time of json.loads for short lines.
 _scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-_quoted: Any = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
+_quoted: Any = json.encoder.encode_basestring_ascii
 
 
 class SourceFile(NamedTuple):
