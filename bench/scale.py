@@ -1,4 +1,4 @@
-"""Near-duplicates of a corpus on disk: time, memory and recall as the corpus grows.
+"""Do time and memory grow in line with a corpus on disk, and are all planted copies found?
 
 The corpus is generated from a seed: documents of 20 to 120 words, of which 30 % are copies of
 earlier ones: unchanged, with words replaced, or cut at the end. Every copy is planted with its
@@ -26,6 +26,7 @@ from typing import Any
 
 WORDS = 50_000
 COPIES = 0.3
+MODULE = __spec__.name  # also where this is run as __main__
 RECENT = 20_000  # texts of which copies are made
 
 
@@ -146,33 +147,53 @@ def quality(out: Path, texts: dict[int, str], pairs: Sequence[tuple[int, int]]) 
     }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print a row for each size."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="ctxmem bench scale", description=__doc__)
     parser.add_argument("--documents", type=int, nargs="+", default=[25_000, 50_000, 100_000])
-    parser.add_argument("--memory", type=int, default=64 << 20, help="bytes")
+    parser.add_argument("--memory", type=int, default=64 << 20, help="bytes (64 MiB)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs=2, metavar=("SOURCE", "OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.one:
         source, out = map(Path, options.one)
         print(json.dumps(measure(source, out, options.memory, options.threads)))
-        return
-    before = 0.0
+        return 0
+    rows: list[dict[str, Any]] = []
+    if not options.json:
+        print("  documents      MB  seconds     cpu  us/doc  peak MB    pairs  recall  wrong")
     for count in options.documents:
-        with tempfile.TemporaryDirectory() as folder:
-            source, out = Path(folder) / "corpus.jsonl", Path(folder) / "out"
-            texts, pairs = write(source, count, options.seed)
-            command = [sys.executable, "-m", "bench.scale", "--one", str(source), str(out)]
-            command += ["--memory", str(options.memory), "--threads", str(options.threads)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            row = json.loads(done.stdout)
-            row |= quality(out, texts, pairs)
-        row["growth"] = row["cpu_seconds"] / before if before else None
-        before = row["cpu_seconds"]
-        print(json.dumps(row), flush=True)
+        rows.append(row(count, options))
+        if not options.json:
+            show(rows[-1])
+    if options.json:
+        json.dump(rows, sys.stdout, indent=2)
+        print()
+    return 0 if all(one["wrong"] == 0 for one in rows) else 1
+
+
+def row(count: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Run one size in a process of its own and check its groups."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder) / "corpus.jsonl", Path(folder) / "out"
+        texts, pairs = write(source, count, options.seed)
+        command = [sys.executable, "-m", MODULE, "--one", str(source), str(out)]
+        command += ["--memory", str(options.memory), "--threads", str(options.threads)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout) | quality(out, texts, pairs)
+
+
+def show(row: dict[str, Any]) -> None:
+    """Print a row of the table."""
+    print(
+        f"{row['documents']:>11,} {row['mb']:>7.0f} {row['seconds']:>8.1f} "
+        f"{row['cpu_seconds']:>7.1f} {1e6 * row['cpu_seconds'] / max(1, row['documents']):>7.0f} "
+        f"{row['peak_mb']:>8.0f} {row['pairs']:>8,} {row['recall']:>7.4f} {row['wrong']:>6}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from scale_runs import (
+    SmallPortions,
+    corpus,
+    groups,
+    results,
+    star_rows,
+    write_lines,
+)
 
 import ctxmem
 from ctxmem.cli import main as command
@@ -22,14 +31,6 @@ from ctxmem.scale import deduplicate, in_words, linking, sources
 from ctxmem.scale.joining import Routed, Rule, join_large
 from ctxmem.scale.results import cap
 from ctxmem.scale.sketches import PLACES, plan_for
-from tests.scale_runs import (
-    SmallPortions,
-    corpus,
-    groups,
-    results,
-    star_rows,
-    write_lines,
-)
 
 STAGES = ("read", "link", "route", "join", "write")
 parquet = pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs pyarrow")
@@ -120,6 +121,21 @@ def test_a_cluster_that_does_not_fit_has_the_groups_of_the_join_in_memory(tmp_pa
         found = join_large(routed, lengths, rule, 8_000_000)
         assert {tuple(row) for row in found.rows.tolist()} == expected
         assert len(found.notes) == 1
+
+
+def test_versions_are_in_no_group_if_careful(tmp_path):
+    form = "The fee of {} euro is due on the first day of May, at the desk in the hall."
+    listed = [form.format(fee) for fee in (30, 45, 30, 60, 45)]
+    path = write_lines(tmp_path / "corpus.jsonl", listed)
+    deduplicate(path, tmp_path / "out")
+    deduplicate(path, tmp_path / "careful", careful=True)
+    assert [[0, 1, 2, 3, 4]] == groups(tmp_path / "out")
+    assert [[0, 2], [1, 4]] == groups(tmp_path / "careful")
+    lengths = np.fromiter(map(len, listed), np.int64)
+    for memory in (16_000, 8_000_000):  # in parts of one text, and in one part
+        rule = Rule(0.5, 3, "word", "first", 1, careful=True)
+        found = join_large(routed_texts(tmp_path / str(memory), listed), lengths, rule, memory)
+        assert [(2, 0, 1.0, True), (4, 1, 1.0, True)] == found.rows.tolist()
 
 
 def routed_texts(folder, listed):
@@ -396,10 +412,10 @@ def test_a_stopped_run_goes_on_with_the_same_bytes(tmp_path, source, stage):
 def test_a_killed_run_goes_on_with_the_same_bytes(tmp_path, source, stage, number):
     with SmallPortions():
         deduplicate(source, tmp_path / "whole")
-        command = [sys.executable, "-m", "tests.scale_runs", source, tmp_path / "out", stage]
-        root = Path(__file__).resolve().parent.parent
+        script = Path(__file__).resolve().parent / "scale_runs.py"
+        line = [sys.executable, script, source, tmp_path / "out", stage, str(number)]
         for _ in range(2):
-            done = subprocess.run([*command, str(number)], cwd=root, check=False)
+            done = subprocess.run(line, check=False)
             assert done.returncode == -9 or stage == "join"
         deduplicate(source, tmp_path / "out")
     assert results(tmp_path / "whole") == results(tmp_path / "out")
@@ -516,7 +532,25 @@ def test_a_corpus_without_documents_gives_empty_results(tmp_path):
     assert (tmp_path / "out/groups.jsonl").read_bytes() == b""
 
 
-# The command
+# The command and the benchmark
+
+
+def test_the_benchmark_checks_what_it_measures(tmp_path, capsys):
+    bench = import_module("ctxmem.bench.scale")
+    texts, pairs = bench.write(tmp_path / "corpus.jsonl", 1500, 3)
+    row = bench.measure(tmp_path / "corpus.jsonl", tmp_path / "out", 64 << 20, 1)
+    found = bench.quality(tmp_path / "out", texts, pairs)
+    assert (row["documents"], found["wrong"], found["recall"]) == (1500, 0, 1.0)
+    assert found["pairs"] > 200 and found["looked"] > 150
+    bench.show(row | found)
+    assert "1,500" in capsys.readouterr().out
+    groups_file = tmp_path / "out/groups.jsonl"
+    groups_file.write_text(
+        groups_file.read_text().replace('"similarity": 1.0', '"similarity": 0.9')
+    )
+    assert bench.quality(tmp_path / "out", texts, pairs)["wrong"] > 0
+    groups_file.write_text("")
+    assert bench.quality(tmp_path / "out", texts, pairs)["recall"] == 0.0
 
 
 def test_the_command_writes_results_and_exits_with_what_it_found(tmp_path, source, capsys):

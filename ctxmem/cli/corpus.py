@@ -37,6 +37,9 @@ def add_options(dedup: argparse.ArgumentParser) -> None:
         default=0.5,
         help="share of a file's documents that one group may remove (0.5)",
     )
+    corpus.add_argument(
+        "--careful", action="store_true", help="never group documents that differ in a fact"
+    )
 
 
 def size(text: str) -> int:
@@ -71,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             prefer=arguments.prefer,
             memory=arguments.memory,
             max_loss=arguments.max_loss,
+            careful=arguments.careful,
             threads=arguments.threads,
             progress=progressing,
         )

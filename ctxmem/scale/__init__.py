@@ -57,6 +57,7 @@ def deduplicate(
     prefer: Prefer = "longest",
     memory: int = 2 << 30,
     max_loss: float = 0.5,
+    careful: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -95,6 +96,8 @@ def deduplicate(
         max_loss: Share of the documents of a file (of 100 or more) that one group may remove. A
             group that would remove more is a template, not a text: of this file it removes only
             documents with the same words as its representative, and the report names it.
+        careful: Whether documents that differ by `differences`, as in a number or a negation, are
+            never in one group. Takes longer.
         threads: How many threads may work; by default all that the machine has. The result is the
             same.
         progress: Called with the stage, how much of it is done, and of how much.
@@ -123,6 +126,7 @@ def deduplicate(
         "char" if check_choice("unit", unit, ("word", "char")) == "char" else "word",
         "first" if check_choice("prefer", prefer, ("longest", "first")) == "first" else "longest",
         check_threads(threads if threads is not None else min(64, os.cpu_count() or 1)),
+        bool(careful),
     )
     _check_limits(memory, max_loss)
     files, listed = list_files(source)
@@ -139,6 +143,7 @@ def deduplicate(
             "text": text,
             "memory": memory,
             "max_loss": max_loss,
+            "careful": rule.careful,
         },
         "input": digest_of(canonical(files).encode()),
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
-from ctxmem.dedup import find_near_duplicates
+from ctxmem.dedup import differences, find_near_duplicates
 from ctxmem.dedup.arguments import PERMUTATIONS, Prefer, Unit
 from ctxmem.errors import CtxmemWarning
 from ctxmem.scale.workspace import Workspace
@@ -42,6 +42,7 @@ class Rule:
     unit: Unit
     prefer: Prefer
     threads: int
+    careful: bool = False
 
 
 class Joined(NamedTuple):
@@ -61,6 +62,7 @@ def join(texts: list[str], numbers: NDArray[np.int64], rule: Rule) -> Joined:
             ngram=rule.ngram,
             unit=rule.unit,
             prefer=rule.prefer,
+            careful=rule.careful,
             threads=rule.threads,
         )
     rows = [
@@ -144,41 +146,38 @@ def join_large(routed: Routed, lengths: NDArray[Any], rule: Rule, memory: int) -
     heads: list[tuple[int, int]] = []  # of each entry: number, place in `routed`
     rows: list[tuple[int, int, float, bool]] = []
     dropped = 0
+    in_order = replace(rule, prefer="first")
     for part in _parts(order, routed.sizes, memory // 16):
         texts = _in_order(routed, part)
-        numbers = routed.numbers[part].tolist()
+        numbers = routed.numbers[part]
         start, entry, similarity = index.query(texts)
+        known: dict[int, str] = {}  # texts of representatives that were looked at
         left = []
         for i, (begin, end) in enumerate(pairwise(start.tolist())):
-            if begin == end:
-                left.append(i)
-                continue
-            first = begin + int(np.argmin(entry[begin:end]))
-            head, text = heads[int(entry[first])]
-            share = float(similarity[first])
-            same = share == 1.0 and routed.texts(np.array([text]))[0] == texts[i]
-            rows.append((numbers[i], head, share, same))
-        if not left:
-            continue
-        rest = [texts[i] for i in left]
-        rank = np.arange(0.0, -len(rest), -1.0)
-        chars = rule.unit == "char"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CtxmemWarning)  # a cluster this large says so itself
-            star, share_of = _native.near_duplicate_stars(
-                rest, rank, rule.threshold, rule.ngram, chars, threads=rule.threads
+            shares = dict(
+                zip(entry[begin:end].tolist(), similarity[begin:end].tolist(), strict=True)
             )
-        new = [i for i, centre in enumerate(star.tolist()) if centre == i]
-        for i, centre in enumerate(star.tolist()):
-            if centre != i:
-                row = numbers[left[i]], numbers[left[centre]], float(share_of[i])
-                rows.append((*row, rest[i] == rest[centre]))
+            for e in sorted(shares):
+                head, at = heads[e]
+                if (rule.careful or shares[e] == 1.0) and e not in known:
+                    (known[e],) = routed.texts(np.array([at]))
+                if not (rule.careful and differences(known[e], texts[i])):
+                    same = shares[e] == 1.0 and known[e] == texts[i]
+                    rows.append((int(numbers[i]), head, shares[e], same))
+                    break
+            else:
+                left.append(i)
+        rest = [texts[i] for i in left]
+        among = join(rest, numbers[left], in_order).rows
+        rows += among.tolist()
+        members = set(among["member"].tolist())
+        new = [i for i, at in enumerate(left) if int(numbers[at]) not in members]
         held += sum(_INDEXED_BYTE * int(routed.sizes[part[left[i]]]) + _INDEXED_TEXT for i in new)
         if held > memory // 2:
             dropped += len(heads)
             index, heads, held = _new_index(rule), [], 0
         index.add([rest[i] for i in new])
-        heads += [(numbers[left[i]], int(part[left[i]])) for i in new]
+        heads += [(int(numbers[left[i]]), int(part[left[i]])) for i in new]
     found = np.array(rows, MEMBERS)
     found = found[np.argsort(found["member"])]
     notes = [
