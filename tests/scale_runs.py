@@ -56,11 +56,7 @@ def star_rows(out):
 def results(out):
     """Return the bytes of every file of the results."""
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in files
-        if path.name != "manifest.json"  # which has the name of the folder
-    }
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
 
 
 class SmallPortions:

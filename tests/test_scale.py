@@ -470,6 +470,19 @@ def test_other_options_or_input_or_damage_start_anew_and_say_so(tmp_path, source
         deduplicate(source, out)
 
 
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path, source):
+    def again(stage, done, of):
+        if stage == "write":
+            with pytest.raises(ctxmem.InputError, match="another run is writing"):
+                deduplicate(source, tmp_path / "out")
+            again.tried = True
+
+    deduplicate(source, tmp_path / "out", progress=again)
+    assert again.tried
+    assert deduplicate(source, tmp_path / "out").documents == 300
+    assert not (tmp_path / "out/.lock").exists()
+
+
 def test_a_source_that_changes_during_a_run_is_an_error(tmp_path, source):
     def change(stage, done, of):
         if stage == "write":

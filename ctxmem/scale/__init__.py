@@ -148,20 +148,29 @@ def deduplicate(
         "input": digest_of(canonical(files).encode()),
     }
     workspace = Workspace(folder)
-    resumed, restarted = _resume(workspace, identity)
-    if resumed and "report" in workspace.state:
-        return replace(restored(workspace.state["report"]), resumed=True)
+    workspace.load(identity)  # refuses a folder of others before anything is written to it
     portion = max(_LEAST_PORTION, min(_MOST_PORTION, memory // 64))
     corpus = Corpus(files, id=id, text=text, portion=portion)
     run = Run(workspace, files, corpus, rule, memory, max_loss, progress or _silent)
-    try:
-        stages = run.run(listed)
-    finally:
-        corpus.close()
-    workspace.finish()
+    with workspace.locked():
+        resumed, restarted = _resume(workspace, identity)
+        finished = "report" in workspace.state
+        stages: dict[str, float] = {}
+        if not finished:
+            try:
+                stages = run.run(listed)
+            finally:
+                corpus.close()
+            workspace.finish()
     report = restored(workspace.state["report"])
-    seconds = time.perf_counter() - begun
-    return replace(report, resumed=resumed, restarted=restarted, seconds=seconds, stages=stages)
+    return replace(
+        report,
+        out=str(folder),
+        resumed=resumed,
+        restarted=restarted,
+        seconds=time.perf_counter() - begun,
+        stages=stages,
+    )
 
 
 def _resume(workspace: Workspace, identity: dict[str, Any]) -> tuple[bool, str]:

@@ -358,7 +358,7 @@ class Run:
         notes = sorted({note for batch in self.state["joined"] for note in batch})
         plan = self.plan
         return Report(
-            out=str(self.workspace.out),
+            out="",  # the manifest does not depend on it
             engine="local",
             documents=self.documents,
             kept=self.documents - removed,

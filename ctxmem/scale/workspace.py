@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ FORMAT = 1
 """Version of the manifest and of the files that it names."""
 
 MANIFEST = "manifest.json"
+_LOCK = ".lock"
 _PIECE = 1 << 24
 
 
@@ -76,8 +78,9 @@ class Workspace:
         """
         path = self.out / MANIFEST
         if not path.exists():
-            others = sorted(self.out.iterdir()) if self.out.is_dir() else []
-            if self.out.exists() and (others or not self.out.is_dir()):
+            inside = sorted(self.out.iterdir()) if self.out.is_dir() else []
+            others = [path for path in inside if path.name != _LOCK]
+            if others or (self.out.exists() and not self.out.is_dir()):
                 named = others[0].name if others else self.out.name
                 raise InputError(
                     f"{self.out} has files that are no run of deduplicate, such as {named!r}; "
@@ -101,6 +104,25 @@ class Workspace:
                 return f"its {name} differ"
         self.state = body
         return ""
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder. The lock ends with this process, however it ends.
+
+        Raises:
+            InputError: If another run is at work there.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        with open(self.out / _LOCK, "a+b") as file:
+            try:
+                _lock(file.fileno())
+            except OSError:
+                raise InputError(
+                    f"another run is writing to {self.out}; wait for it, or use another folder"
+                ) from None
+            yield
+            with suppress(OSError):  # it cannot be deleted while it is open on Windows
+                (self.out / _LOCK).unlink()
 
     def begin(self, identity: dict[str, Any]) -> None:
         """Forget an earlier run and its results, and start one."""
@@ -211,6 +233,18 @@ class Workspace:
             return np.zeros(shape, dtype)
         # As a plain array: each access to a memmap costs as much as the rest of a look-up.
         return np.asarray(np.memmap(self.folder / name, dtype, "r", shape=shape))
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock of an open file, or raise an OSError if another process has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _digest_file(path: Path) -> str:
