@@ -169,18 +169,23 @@ def test_unite_finds_the_components(count, pairs):
 
 
 @given(st.lists(st.integers(0, 5), max_size=30))
+@example([0] * 12)
 def test_a_bucket_is_linked_whole_by_few_pairs(buckets):
     keys = np.array(buckets, np.uint64) << np.uint64(32)
     numbers = np.arange(len(keys), dtype=np.uint64)
     parent = np.arange(len(keys))
     looked = 0
+    pairs = set()
     for left, right in linking.bucket_pairs(keys, numbers, 5):
         assert (keys[left] == keys[right]).all()
         looked += len(left)
+        pairs |= set(zip(left.tolist(), right.tolist(), strict=True))
         linking.unite(parent, left, right)
     linking.flatten(parent)
     assert [buckets.index(bucket) for bucket in buckets] == parent.tolist()
     assert looked <= (linking.NEIGHBOURS + 1) * len(keys)
+    firsts = {(buckets.index(bucket), i) for i, bucket in enumerate(buckets)}
+    assert {(a, b) for a, b in firsts if a != b} <= pairs
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 50)), min_size=1), st.integers(10, 200))
@@ -253,6 +258,16 @@ def test_what_is_no_document_is_counted_with_its_place_and_kept_apart(tmp_path):
     again = [json.loads(row)["line"].encode("utf-8", "surrogateescape") for row in rejected]
     assert [lines[i] for i in (1, 2, 4, 5, 11)] == again
     assert "a.jsonl:2, ..." in in_words(report)
+
+
+def test_bytes_that_are_not_utf8_are_compared_as_they_were_sketched(tmp_path):
+    lines = [b'{"id": %d, "text": "a word%s here and there"}' % (i, x) for i, x in enumerate(BYTES)]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    deduplicate(tmp_path / "a.jsonl", tmp_path / "out", threshold=1.0)
+    assert [[0, 2]] == groups(tmp_path / "out")
+
+
+BYTES = (b"\xff", b"", "\ufffd".encode())
 
 
 def test_a_line_too_long_is_passed_over_and_the_rest_is_read(tmp_path, monkeypatch):
