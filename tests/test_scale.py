@@ -261,7 +261,7 @@ def test_what_is_no_document_is_counted_with_its_place_and_kept_apart(tmp_path):
 
 
 def test_bytes_that_are_not_utf8_are_compared_as_they_were_sketched(tmp_path):
-    lines = [b'{"id": %d, "text": "a word%s here and there"}' % (i, x) for i, x in enumerate(BYTES)]
+    lines = [b'{"id": %d, "text": "a wo%srd here and there"}' % (i, x) for i, x in enumerate(BYTES)]
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
     deduplicate(tmp_path / "a.jsonl", tmp_path / "out", threshold=1.0)
     assert [[0, 2]] == groups(tmp_path / "out")
