@@ -210,8 +210,11 @@ class Conversation:
         """The tokens of the note about what is left out, without its lines."""
         return self.meter.message(note([HEADING, BINDING, INDEX]), 0)
 
-    def offer(self, evidence: NDArray[np.float64], room: int) -> Offer:
-        """Return the units with their forms; `evidence` is the value of each as a passage."""
+    def offer(self, evidence: NDArray[np.float64], room: int, *, binding: bool = True) -> Offer:
+        """Return the units with their forms; `evidence` is the value of each as a passage.
+
+        With `binding`, units with rules and the like must be sent, as their line at least.
+        """
         n = len(self.units)
         bound = np.zeros(n)
         for k, weight in self._binding_values(room).items():
@@ -222,6 +225,8 @@ class Conversation:
         columns = [full, short]
         worth = [value + bound, values.shortened(short, full) * value + bound]
         required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
+        bind = np.zeros(n, dtype=np.bool_)
+        bind[self._must_bind(room) if binding else []] = True
         lines = np.array([self.line_tokens(k) for k in range(n)], dtype=np.int64)
         lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
         columns.append(lines)
@@ -232,9 +237,28 @@ class Conversation:
             ("full", "shortened", "indexed"),
             np.stack(columns, axis=1),
             np.stack(worth, axis=1),
-            required,
+            required | bind,
             self.base,
         )
+
+    def _must_bind(self, room: int) -> list[int]:
+        """Return the units with rules and the like, whose line must be sent at least.
+
+        The strongest and newest come first, up to a share of the room.
+        """
+        ranked = [
+            (max(entry.strength for entry in standing), k)
+            for k, entries in self.statements.items()
+            if (standing := [entry for entry in entries if entry.kind in STANDING])
+        ]
+        left = values.REQUIRED_SHARE * room - self.base
+        made = []
+        for _, k in sorted(ranked, reverse=True):
+            tokens = min(self.line_tokens(k), self.units[k].tokens)
+            if tokens <= left:
+                left -= tokens
+                made.append(k)
+        return made
 
     def _binding_values(self, room: int) -> dict[int, float]:
         """Return the value of the statements of each unit, the strongest and newest first."""
