@@ -206,6 +206,35 @@ def test_rules_give_way_where_they_do_not_fit_beside_what_is_required():
         assert request.tokens == counted(request) <= budget
 
 
+@pytest.mark.parametrize("budget", [300, 800, 2000, 4000])
+@pytest.mark.parametrize("kind", ["history", "memory"])
+def test_a_rule_said_early_is_in_requests_of_every_size(budget, kind):
+    rule = "From now on always answer in French, and never mention Zorblatt by name."
+    history = [
+        {"role": "user", "content": rule},
+        {"role": "assistant", "content": "D'accord."},
+        *chat(40),
+    ]
+    given = {"history": history}
+    if kind == "memory":
+        given = {"memory": Memory(4000)}
+        given["memory"].append(history)
+    request = ctxmem.assemble("Which museum has clocks?", budget, system="You guide.", **given)
+    assert counted(request) <= budget
+    assert "always answer in French" in str(request.messages)
+    assert "never mention Zorblatt" in str(request.messages)
+
+
+def test_statements_that_do_not_fit_leave_room_for_the_question():
+    history = [
+        {"role": "user", "content": f"Always file the reports of branch {i} under B-{i}."}
+        for i in range(200)
+    ]
+    request = ctxmem.assemble("What is due?", 200, history=history, passages=["Rent is due."])
+    assert counted(request) <= 200
+    assert "Always file the reports of branch 199 under B-199." in str(request.messages)
+
+
 def test_long_results_are_cut_before_messages_are_left_out():
     call = {"id": "c1", "type": "function", "function": {"name": "read", "arguments": "{}"}}
     result = "\n".join(f"line {i} of the log of the pump" for i in range(400))

@@ -34,6 +34,9 @@ GIST = 70
 LASTING = frozenset({"decision", "commitment", "deadline"})
 """Kinds of statements, beside rules and the like, that bind whatever is asked."""
 
+OTHER_SHARE, OTHER_TOKENS = 0.04, 60
+"""Values and facts must be sent up to this share of the room, or so many tokens if it is more."""
+
 _KEPT = 1 << 14
 
 
@@ -242,21 +245,25 @@ class Conversation:
         )
 
     def _must_bind(self, room: int) -> list[int]:
-        """Return the units with rules and the like, whose line must be sent at least.
+        """Return the units whose statements bind, whose line must be sent at least.
 
-        The strongest and newest come first, up to a share of the room.
+        The strongest and newest come first, up to a share of the room. The words of a question find
+        values and facts, so these have a small share of it.
         """
-        ranked = [
-            (max(entry.strength for entry in standing), k)
-            for k, entries in self.statements.items()
-            if (standing := [entry for entry in entries if entry.kind in STANDING])
-        ]
         left = values.REQUIRED_SHARE * room - self.base
+        others = max(OTHER_SHARE * room, OTHER_TOKENS)
+        ranked = sorted(
+            self.statements.items(),
+            key=lambda item: max((e.kind in STANDING, e.strength, e.id) for e in item[1]),
+            reverse=True,
+        )
         made = []
-        for _, k in sorted(ranked, reverse=True):
+        for k, entries in ranked:
             tokens = min(self.line_tokens(k), self.units[k].tokens)
-            if tokens <= left:
+            binds = any(e.kind in STANDING or e.kind in LASTING for e in entries)
+            if tokens <= (left if binds else min(left, others)):
                 left -= tokens
+                others -= 0 if binds else tokens
                 made.append(k)
         return made
 
