@@ -30,8 +30,8 @@ from . import episodes as bench
 BUDGETS = bench.BUDGETS
 STEPS = (1.6, 1.25)
 """Factors by which a number is raised and lowered, in turn."""
-USED = 20.0
-"""Value of a message that is used: `found` by the share of first ranks that are evidence."""
+USED = 5.5
+"""Value of a message that is used: about what the best one of a history has of `FOUND`."""
 GAIN = 1e-3
 """Share of the evidence that a step must gain."""
 
@@ -155,7 +155,7 @@ class Number(NamedTuple):
 
 SEARCHED = (
     Number("CALL", 5, 2000),
-    Number("FOUND", 0.5, 200),
+    Number("FOUND", 5, 1000),
     Number("SHARPNESS", 0.5, 8),
     Number("INDEXED", 0.005, 0.5),
     Number("BINDS", 0.05, 100),

@@ -106,16 +106,16 @@ def test_the_one_tool_that_is_needed_is_in_full_and_the_others_can_be_found():
     assert names[0] == "get_weather" and names[-1] == "find_tool"
     assert request.tools[0] == TOOLS[0]
     assert forms(request, "tools")["get_weather"] == "full"
-    assert forms(request, "tools")["ledger_sign"] in ("deferred", "omitted")
+    assert forms(request, "tools")["ledger_add"] in ("deferred", "omitted")
     assert request.prices["tools"] > 0
     call = {
         "id": "c1",
         "type": "function",
-        "function": {"name": "find_tool", "arguments": '{"query": "ledger_sign"}'},
+        "function": {"name": "find_tool", "arguments": '{"query": "ledger_add"}'},
     }
     answer = request.answer(call)
     assert answer["role"] == "tool" and answer["tool_call_id"] == "c1"
-    assert "ledger_sign" in answer["content"] and "the number of the entry" in answer["content"]
+    assert "ledger_add" in answer["content"] and "the number of the entry" in answer["content"]
 
 
 def test_tools_that_the_history_calls_are_sent_in_full():
@@ -149,7 +149,7 @@ def test_a_relevant_old_message_is_sent_or_recalled_and_others_are_not():
     history[6] = {"role": "user", "content": "The access code of the archive in Turku is 7731."}
     request = ctxmem.assemble("Which access code has the archive in Turku?", 700, history=history)
     assert "7731" in text_of(request)
-    assert "word4x1 " not in text_of(request)
+    assert "word12x1 " not in text_of(request)
 
 
 def test_what_binds_stays_where_its_message_is_left_out():
@@ -161,6 +161,78 @@ def test_what_binds_stays_where_its_message_is_left_out():
     request = ctxmem.assemble("Tidy up now.", 900, history=history)
     assert forms(request, "history")["2"] == "indexed"
     assert "Never delete a file without asking me first." in text_of(request)
+
+
+CROWD = [
+    tool(f"desk_{i}", f"Get weather forecast {i} of a city.", city="the name of the city")
+    for i in range(40)
+]
+
+
+@pytest.mark.parametrize("budget", [1000, 2000, 4000])
+@pytest.mark.parametrize("kind", ["history", "memory"])
+def test_rules_said_early_are_in_every_request_however_much_else_competes(budget, kind):
+    things = "tables lists emojis slang jokes rhymes quotes dashes acronyms headings".split()
+    rules = [f"From now on, never use {thing} in your answers." for thing in things]
+    said = [{"role": "user", "content": rule} for rule in rules]
+    weather = {"role": "user", "content": "The weather in Oslo tomorrow matters. " * 4}
+    history = [*said, {"role": "assistant", "content": "Fine."}, *chat(100), *[weather] * 20]
+    given = {"history": history}
+    if kind == "memory":
+        memory = Memory(budget)
+        memory.append(history)
+        given = {"memory": memory}
+    request = ctxmem.assemble(
+        QUESTION,
+        budget,
+        tools=CROWD,
+        passages=[f"{QUESTION} In Oslo the weather of day {i} is fine." for i in range(60)],
+        **given,
+    )
+    sent = "\n".join(message["content"] for message in request.messages)
+    assert [thing for thing in things if f"never use {thing}" not in sent] == []
+    assert request.tokens == counted(request) <= budget
+
+
+def test_rules_give_way_where_they_do_not_fit_beside_what_is_required():
+    history = [
+        {"role": "user", "content": f"Never use word {i} in your answers."} for i in range(60)
+    ]
+    last = {"role": "user", "content": "Why? " * 150}
+    least = ctxmem.assemble(None, 4000, history=[last]).tokens
+    for budget in (least + 40, least + 80):  # a third of the room is more than that
+        request = ctxmem.assemble(None, budget, history=[*history, last])
+        assert request.messages[-1]["content"].endswith(last["content"])
+        assert request.tokens == counted(request) <= budget
+
+
+@pytest.mark.parametrize("budget", [300, 800, 2000, 4000])
+@pytest.mark.parametrize("kind", ["history", "memory"])
+def test_a_rule_said_early_is_in_requests_of_every_size(budget, kind):
+    rule = "From now on always answer in French, and never mention Zorblatt by name."
+    history = [
+        {"role": "user", "content": rule},
+        {"role": "assistant", "content": "D'accord."},
+        *chat(40),
+    ]
+    given = {"history": history}
+    if kind == "memory":
+        given = {"memory": Memory(4000)}
+        given["memory"].append(history)
+    request = ctxmem.assemble("Which museum has clocks?", budget, system="You guide.", **given)
+    assert counted(request) <= budget
+    assert "always answer in French" in str(request.messages)
+    assert "never mention Zorblatt" in str(request.messages)
+
+
+def test_statements_that_do_not_fit_leave_room_for_the_question():
+    history = [
+        {"role": "user", "content": f"Always file the reports of branch {i} under B-{i}."}
+        for i in range(200)
+    ]
+    request = ctxmem.assemble("What is due?", 200, history=history, passages=["Rent is due."])
+    assert counted(request) <= 200
+    assert "Always file the reports of branch 199 under B-199." in str(request.messages)
 
 
 def test_long_results_are_cut_before_messages_are_left_out():
@@ -191,9 +263,9 @@ def test_a_minimum_gives_a_part_tokens_that_it_would_not_get():
     passages = [f"Note {i} says that sample {i} was green." for i in range(60)]
     free = ctxmem.assemble(QUESTION, 900, history=chat(20), passages=passages)
     held = ctxmem.assemble(
-        QUESTION, 900, history=chat(20), passages=passages, sections=[Section("passages", min=300)]
+        QUESTION, 900, history=chat(20), passages=passages, sections=[Section("passages", min=600)]
     )
-    assert free.parts["passages"] < 100 and held.parts["passages"] >= 300
+    assert free.parts["passages"] < 500 and held.parts["passages"] >= 600
 
 
 def test_prices_say_what_more_tokens_bring():
@@ -364,7 +436,7 @@ def grown(turns: int, budget: int, **given):
             memory.append(new)
 
 
-@pytest.mark.parametrize("kind", ["previous", "memory"])
+@pytest.mark.parametrize("kind", [pytest.param("previous", marks=pytest.mark.slow), "memory"])
 def test_a_growing_session_keeps_its_prefix_and_its_tools(kind):
     given = {"system": "Be brief.", "tools": TOOLS}
     if kind == "memory":

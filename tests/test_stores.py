@@ -13,10 +13,10 @@ import time
 from collections import Counter
 
 import pytest
+import servers
 
 import ctxmem
 from ctxmem.stores import MemoryStore, SqliteStore, open_store
-from tests import servers
 
 NAMES = ["plain", "", "a\x00b", "lone \ud800 surrogate", "tenant'; DROP TABLE page;--", "名前"]
 

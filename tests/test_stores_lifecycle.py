@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import servers
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -21,7 +22,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import ctxmem
 from ctxmem.protocols import ManagedStore, SnapshotStore
 from ctxmem.stores import MemoryStore, SqliteStore, export_lines
-from tests import servers
 
 FORMAT_1 = Path(__file__).parent / "data" / "store-format-1.db"
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and forks are those of POSIX")

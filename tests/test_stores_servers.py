@@ -16,12 +16,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import servers
 
 import ctxmem
 from ctxmem.stores import PostgresStore, RedisStore, open_store
 from ctxmem.stores.postgres import connections
 from ctxmem.stores.seal import Seal, tenant_key
-from tests import servers
 
 KINDS = servers.STORES[2:]
 

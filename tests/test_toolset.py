@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ctxmem.bench.fit_tools import cases
+from ctxmem.bench.tool_schemas import all_tools, questions, servers, tuned_servers
+from ctxmem.bench.tools import Sizes, by_value, by_words, ours, steps, top_k
 
-from bench.fit_tools import cases
-from bench.tool_schemas import all_tools, questions, servers, tuned_servers
-from bench.tools import Sizes, by_value, by_words, ours, steps, top_k
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.toolset import (
     FIND_TOOL,

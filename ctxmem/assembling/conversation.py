@@ -34,6 +34,9 @@ GIST = 70
 LASTING = frozenset({"decision", "commitment", "deadline"})
 """Kinds of statements, beside rules and the like, that bind whatever is asked."""
 
+OTHER_SHARE, OTHER_TOKENS = 0.04, 60
+"""Values and facts must be sent up to this share of the room, or so many tokens if it is more."""
+
 _KEPT = 1 << 14
 
 
@@ -210,8 +213,11 @@ class Conversation:
         """The tokens of the note about what is left out, without its lines."""
         return self.meter.message(note([HEADING, BINDING, INDEX]), 0)
 
-    def offer(self, evidence: NDArray[np.float64], room: int) -> Offer:
-        """Return the units with their forms; `evidence` is the value of each as a passage."""
+    def offer(self, evidence: NDArray[np.float64], room: int, *, binding: bool = True) -> Offer:
+        """Return the units with their forms; `evidence` is the value of each as a passage.
+
+        With `binding`, units with rules and the like must be sent, as their line at least.
+        """
         n = len(self.units)
         bound = np.zeros(n)
         for k, weight in self._binding_values(room).items():
@@ -222,6 +228,8 @@ class Conversation:
         columns = [full, short]
         worth = [value + bound, values.shortened(short, full) * value + bound]
         required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
+        bind = np.zeros(n, dtype=np.bool_)
+        bind[self._must_bind(room) if binding else []] = True
         lines = np.array([self.line_tokens(k) for k in range(n)], dtype=np.int64)
         lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
         columns.append(lines)
@@ -232,9 +240,32 @@ class Conversation:
             ("full", "shortened", "indexed"),
             np.stack(columns, axis=1),
             np.stack(worth, axis=1),
-            required,
+            required | bind,
             self.base,
         )
+
+    def _must_bind(self, room: int) -> list[int]:
+        """Return the units whose statements bind, whose line must be sent at least.
+
+        The strongest and newest come first, up to a share of the room. The words of a question find
+        values and facts, so these have a small share of it.
+        """
+        left = values.REQUIRED_SHARE * room - self.base
+        others = max(OTHER_SHARE * room, OTHER_TOKENS)
+        ranked = sorted(
+            self.statements.items(),
+            key=lambda item: max((e.kind in STANDING, e.strength, e.id) for e in item[1]),
+            reverse=True,
+        )
+        made = []
+        for k, entries in ranked:
+            tokens = min(self.line_tokens(k), self.units[k].tokens)
+            binds = any(e.kind in STANDING or e.kind in LASTING for e in entries)
+            if tokens <= (left if binds else min(left, others)):
+                left -= tokens
+                others -= 0 if binds else tokens
+                made.append(k)
+        return made
 
     def _binding_values(self, room: int) -> dict[int, float]:
         """Return the value of the statements of each unit, the strongest and newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -60,7 +61,8 @@ class Fitter:
             if name in ("tools", "history")
         }
         self._over = 0  # tokens by which the last request exceeds the budget
-        self._offers: dict[tuple[str, bool], Offer] = {}
+        self._binding = True  # rules that were said in the history must be sent
+        self._offers: dict[tuple[str, bool, bool], Offer] = {}
 
     # Fitting --------------------------------------------------------------------------------------
 
@@ -82,7 +84,9 @@ class Fitter:
         `kept` are forms of items by part and key that must not change. `history_most` is a maximum
         of the history's tokens.
         """
-        for strict in (True, False) if self.tools.tools and not kept else (True,):
+        called = (True, False) if self.tools.tools and not kept else (True,)
+        binding = (True, False) if self.conversation.statements else (False,)
+        for self._binding, strict in itertools.product(binding, called):
             menus = self._menus(kept, strict, history_most)
             found = self._fit(Problem(menus, self.blocks, self.recalled))
             if found is not None:
@@ -193,17 +197,18 @@ class Fitter:
 
     def _offer(self, part: str, more: bool) -> Offer:
         """Return the tools or the history with all forms (`more`), or without lines for them."""
-        found = self._offers.get((part, more))
+        key = part, more, self._binding
+        found = self._offers.get(key)
         if found is None:
             if part == "tools":
                 found = self.tools.offer(deferring=more)
             else:
                 found = (
-                    self.conversation.offer(self.evidence, self.room)
+                    self.conversation.offer(self.evidence, self.room, binding=self._binding)
                     if more
                     else whole_units(self._offer(part, True))
                 )
-            self._offers[part, more] = found
+            self._offers[key] = found
         return found
 
     def offers(self) -> list[Offer]:

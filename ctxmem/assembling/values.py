@@ -33,9 +33,9 @@ HIDDEN = _SCALE["hidden"]
 """Share that a tool keeps which `find_tool` returns, though no line names it."""
 
 FOUND = _SCALE["found"]
-"""Value of the message that the index ranks first for the question."""
+"""Value of all messages that the index finds for the question."""
 SHARPNESS = _SCALE["sharpness"]
-"""Exponent of the others' scores, as shares of the best one."""
+"""Exponent of their scores, by which they share it."""
 RECENT = _SCALE["recent"]
 """Value of the newest unit of a history for being the newest."""
 HALF_LIFE = _SCALE["half_life"]
@@ -48,6 +48,8 @@ MENTIONS = _SCALE["mentions"]
 """The same for values, facts and the like, which the words of a question find."""
 BINDING_SHARE = _SCALE["binding_share"]
 """Share of the budget up to which statements that bind have this value."""
+REQUIRED_SHARE = 1 / 3
+"""Share of the budget up to which rules, limits and the like must be sent."""
 
 NUMBERS = tuple(name.upper() for name in _SCALE)
 """The names of the numbers."""
@@ -65,5 +67,10 @@ def recency(age: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def found(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the value of units by their scores for a question, as shares of the best score."""
-    return np.asarray(FOUND * share**SHARPNESS, dtype=np.float64)
+    """Return the value of units by their scores for a question, as shares of the best score.
+
+    The sum is the same for every question: a question needs a few messages, however many have its
+    words. So each is less likely to be one of them the more of them have scores like its own.
+    """
+    weight = share**SHARPNESS
+    return np.asarray(FOUND * weight / max(1e-12, float(weight.sum())), dtype=np.float64)

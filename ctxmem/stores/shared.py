@@ -101,12 +101,8 @@ class Batch:
 class SharedStore(ABC):
     """A `PageStore`, `SnapshotStore` and `ManagedStore` over the calls of a server.
 
-    `timeout` is how many seconds a call waits for other writers or for the server, `held` says what
-    keeps deleted text in the server's files, "" if nothing does.
+    `timeout` is how many seconds a call waits for other writers or for the server.
     """
-
-    timeout: float
-    held: str
 
     def __init__(self, timeout: float, clock: Callable[[], float]) -> None:
         self.timeout, self._clock = timeout, clock
@@ -114,6 +110,11 @@ class SharedStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release the connections of this process; closing twice is no error."""
+
+    @property
+    @abstractmethod
+    def held(self) -> str:
+        """What keeps deleted text in the files of the server, "" if nothing does."""
 
     @abstractmethod
     def vacuum(self) -> str:

@@ -267,6 +267,10 @@ class SqliteStore:
                         found[wanted[id]] = payload
                     elif not _is_erased(checksum, payload):
                         reports.append(seal.damage("page", wanted[id]))
+            if head and reports:  # a deletion overwrites pages before their session is gone
+                now = self._head(connection, seal, damaged=lambda _: None)
+                if now is None or now.number != head.number:
+                    return {}
         for error in reports:
             report(error, damaged)
         return found

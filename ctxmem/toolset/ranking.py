@@ -45,12 +45,16 @@ _MOST_WORDS = 5_000  # of one tool
 _MOST_ASKED = 400  # different words of a question; the first and the last of a longer one
 _READ = 20_000  # characters of a question that are looked at for addresses and the like
 _RECENT = 32  # calls that are looked at
+_MOST_SENTENCES = 12  # of a question, that are ranked by themselves
+_BETWEEN = re.compile(r"(?<=[.?!])\s+|\n+")
 
 
 def rank_tools(
     question: str, tools: Iterable[Any], *, recent: Sequence[str] = ()
 ) -> NDArray[np.float64]:
     """Return the probability of each tool that it is needed to answer a question.
+
+    Of a question of several sentences each is ranked by itself too, and the best counts.
 
     Args:
         question: the question or the task of the next step; "" if there is none.
@@ -66,9 +70,25 @@ def rank_tools(
         InputTypeError: the question is no str, or a tool is nothing that a tool can be.
         InputError: a tool has no name, the name of another, or cannot be written as JSON.
     """
-    matrix = features(question, tools, recent=recent)
+    given = read_tools(tools)
+    found = _chance(features(question, given, recent=recent))
+    for sentence in _sentences(question):
+        found = np.maximum(found, _chance(features(sentence, given, recent=recent)))
+    return found
+
+
+def _chance(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     logits = matrix @ np.asarray(WEIGHTS)
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30))))
+
+
+def _sentences(question: str) -> list[str]:
+    """Return the sentences of a question that asks several things, [] if it is one sentence.
+
+    Words of the other sentences lower the scores of the tools that one of them needs.
+    """
+    found = [one for one in _BETWEEN.split(question[:_READ]) if one and not one.isspace()]
+    return found[:_MOST_SENTENCES] if len(found) > 1 else []
 
 
 def features(

@@ -49,11 +49,6 @@ class PostgresStore(SharedStore):
         StoreError: the server cannot be reached, or its tables are of a later version.
     """
 
-    held = (
-        "PostgreSQL keeps deleted rows in its files until they are rewritten, and in its log and "
-        "in backups until those are recycled; vacuum() rewrites the tables"
-    )
-
     def __init__(
         self,
         dsn: str,
@@ -75,6 +70,11 @@ class PostgresStore(SharedStore):
     def close(self) -> None:
         """Close the connections of this process."""
         self._connections.close()
+
+    @property
+    def held(self) -> str:
+        """What keeps deleted text in the files of the server."""
+        return f"{_LOG}, and in its files until vacuum() rewrites the tables"
 
     def vacuum(self) -> str:
         """Rewrite the tables without what was deleted; they are locked meanwhile.

@@ -104,8 +104,8 @@ class RedisStore(SharedStore):
         self._client.close()
 
     @property
-    def held(self) -> str:  # type: ignore[override]
-        """What keeps deleted text in the files of the server."""
+    def held(self) -> str:
+        """What keeps deleted text in the files of the server, as far as its settings say."""
         files = [
             *(["its log until that is rewritten"] if self._settings["appendonly"] else []),
             *(["its last snapshot"] if self._settings["save"] else []),
