@@ -90,22 +90,25 @@ class ToolChooser:
                 self._chosen(thread, read, wanted, messages, limit, system, provider), wanted
             )
 
+        def fewest(wanted: Collection[str | None]) -> Offer:
+            return offer({one.name: "full" if one.hosted else "deferred" for one in read}, wanted)
+
         def least() -> Offer:
             turn = messages[_question(messages) :]
-            forms = {one.name: "full" if one.hosted else "deferred" for one in read}
-            return offer(forms, {forced, *_found(turn), *_called(turn)})
+            return fewest({forced, *_found(turn), *_called(turn)})
 
+        last = [Trial(lambda: fewest(wanted)), Trial(least)]
         if self._count(read) <= _SHARE * limit:
-            return [Trial(lambda: offer({}, objects)), Trial(chosen), Trial(least)]
+            return [Trial(lambda: offer({}, objects)), Trial(chosen), *last]
         with self._lock:
             before = self._offers.get(thread)
         if before is None or not _holds(before, read, wanted, messages):
-            return [Trial(chosen), Trial(least)]
+            return [Trial(chosen), *last]
 
         def kept() -> Offer:
             return offer(before.forms, wanted)
 
-        return [Trial(kept, unedited=True), Trial(chosen), Trial(kept), Trial(least)]
+        return [Trial(kept, unedited=True), Trial(chosen), Trial(kept), *last]
 
     def accept(self, thread: str, offer: Offer) -> None:
         """Take an offer as the one that the next request of a thread should have too."""
