@@ -308,6 +308,19 @@ def test_a_call_that_waits_for_its_result_stays_last():
     assert {"role": "user", "content": QUESTION} in request.messages
 
 
+@pytest.mark.parametrize("budget", [500, 3000])
+def test_a_call_is_closed_where_a_question_comes_before_its_result(budget):
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    waiting = {"role": "assistant", "content": None, "tool_calls": [call]}
+    history = [*chat(20), {"role": "user", "content": QUESTION}, waiting]
+    request = ctxmem.assemble("Forget it. What is due?", budget, tools=TOOLS, history=history)
+    assert [] == ctxmem.check(request.messages, provider="openai")
+    assert "Forget it. What is due?" in request.messages[-1]["content"]
+    if waiting in request.messages:
+        after = request.messages[request.messages.index(waiting) + 1]
+        assert ("tool", "c1") == (after["role"], after["tool_call_id"])
+
+
 def test_memory_gives_history_and_recalls():
     memory = Memory(4000)
     memory.append(chat(3))

@@ -96,12 +96,20 @@ class Conversation:
         read = whole(given, provider, model)
         self.case = read.case
         self.messages, self.turns, self.origin = read.repaired[:3]
-        self.marks = [_mark_of(*pair) for pair in zip(self.messages, read.marks, strict=True)]
-        self.costs = self._read_costs()
-        self.in_flight = frozenset(read.repaired.in_flight)
         self.asked, self.question = self._read_question(question)
+        units, marks = read.repaired.units, read.marks
+        self.in_flight = frozenset(read.repaired.in_flight)
+        if self.in_flight and not self.asked:
+            # A question behind a call: its result will not come, so the call is closed.
+            read = whole([*given, {"role": "user", "content": self.question}], provider, model)
+            items, turns, origin = read.repaired[:3]
+            self.messages, self.turns, self.origin = items[:-1], turns[:-1], origin[:-1]
+            units = [r for r in read.repaired.units if r[-1] < len(self.messages)]
+            marks, self.in_flight = read.marks[:-1], frozenset()
+        self.marks = [_mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
+        self.costs = self._read_costs()
         self.head = self._head()
-        self.units = self._read_units(read.repaired.units)
+        self.units = self._read_units(units)
         self.called = [name for unit in self.units for name in unit.facts.calls]
         entries = _statements(self.messages, self.turns, self.origin, self.marks, memory)
         self.statements = self._by_unit(entries)
