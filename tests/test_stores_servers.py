@@ -454,12 +454,12 @@ def test_kill_9_of_clients_loses_no_acknowledged_turn(kind, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_100_000_tenant_operations_leak_nothing(kind, request):
+def test_tenant_operations_leak_nothing(kind):
     rng, counts = random.Random(3), Counter()
     options = {"schema": "leaks"} if kind == "postgres" else {"prefix": "leaks"}
     made = PostgresStore if kind == "postgres" else RedisStore
     with made(url_of(kind), **options) as store:
-        for _ in range(100_000):
+        for _ in range(int(os.environ.get("CTXMEM_TENANT_OPERATIONS", "2000"))):
             tenant, session = f"t{rng.randrange(40)}", f"s{rng.randrange(3)}"
             place, action = f"{tenant} {session}".encode(), rng.random()
             if action < 0.05:
