@@ -19,6 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -88,7 +89,7 @@ def shown_lines(piece: ctxmem.Piece, chunks: Mapping[str, ctxmem.Chunk]) -> list
 # Baselines ----------------------------------------------------------------------------------------
 
 
-class Baseline:
+class Baseline(ABC):
     """Shows units in the order of a rank until one does not fit; smaller ones may still fit."""
 
     def __init__(self, repository: Repository, files: Mapping[str, str]) -> None:
@@ -101,17 +102,17 @@ class Baseline:
             ]
         )
 
+    @abstractmethod
     def cut(self, files: Mapping[str, str]) -> list[Unit]:
         """Return the units of files."""
-        raise NotImplementedError
 
     def shown(self, unit: Unit) -> str:
         """Return what a window shows of a unit."""
         return unit.text
 
+    @abstractmethod
     def rank(self, question: str) -> list[int]:
         """Return the units, best first."""
-        raise NotImplementedError
 
     def __call__(self, question: str, budget: int) -> Shown:
         """Return the window for a question."""

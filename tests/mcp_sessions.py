@@ -13,11 +13,6 @@ from ctxmem import Memory
 from ctxmem.gateway.mcp.server import make_server
 from ctxmem.gateway.mcp.session_reader import SessionReader
 
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass  # pytest brings it
-
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ["recall", "page", "ledger", "budget", "explain", "audit"]
 TOKEN = "a-token-of-the-test-7"

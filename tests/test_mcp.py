@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from mcp import MCPError
+from mcp_sessions import BUDGET, SAID, TOOLS, ask, refused, served, trip
 
 import ctxmem
 from ctxmem import Memory
@@ -18,12 +18,6 @@ from ctxmem.gateway.mcp.server import session_uri
 from ctxmem.gateway.mcp.session_reader import OPEN_SESSIONS, SessionReader
 from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.stores import SqliteStore
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass  # pytest brings it
-from mcp_sessions import BUDGET, SAID, TOOLS, ask, refused, served, trip
 
 
 @pytest.fixture

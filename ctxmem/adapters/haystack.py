@@ -41,7 +41,7 @@ class DocumentPacker:
     `text` is the whole window, for a prompt. `documents` are its pieces: joined by `separator` they
     are never above the budget. Each keeps id, score and meta; of repeats the best-ranked survives.
     Under the one meta key "ctxmem" it says why it is there: `reason`, `detail`, `relevance`,
-    `tokens`, `positions` (of itself and of all that it stands for, in the input) and `ids`.
+    `tokens`, and the `positions` in the input and `ids` of itself and its duplicates.
     Documents without text, such as images, are passed through behind the others.
 
     Documents are taken to come best first; say `ranked=False` where they do not. `meta_source`

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 LONG = 2_000
-"""Characters from which on a text is kept: shorter ones are read as fast as they are found."""
+"""Minimum length in characters of a text that is kept; shorter ones are read as fast as found."""
 MOST = 4_000_000
 """Characters of all texts that are kept for one purpose."""
 

@@ -23,7 +23,7 @@ SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 # closing one could touch files that the parent works on, so they are kept for good.
 _inherited: list[sqlite3.Connection] = []
 
-_LONG_LOG = 4 << 20  # bytes of the log from which on `sync` moves it into the file
+_LONG_LOG = 4 << 20  # size in bytes above which `sync` moves the log into the file
 _PAUSE = 0.005  # seconds between two attempts to empty the log
 _READER_LOCKS = range(123, 128)  # bytes of the -shm file by which readers of the log are marked
 
