@@ -310,7 +310,7 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     found = {"ctxmem": ctxmem.__version__, "python": platform.python_version()}
-    for name in ("uvicorn", "starlette", "httpx", "httpcore", "httptools", "uvloop"):
+    for name in ("uvicorn", "starlette", "httpx", "httptools", "uvloop"):
         found[name] = version(name)
     models = [
         line.partition(":")[2].strip()
