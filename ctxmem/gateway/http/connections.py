@@ -358,7 +358,8 @@ class Connection(asyncio.Protocol):
 def _request_head(method: str, target: bytes, headers: Headers) -> bytes:
     lines = [b"%b: %b\r\n" % header for header in headers]
     head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method.encode("latin-1"), target, b"".join(lines))
-    if _REQUEST_HEAD.fullmatch(head) is None:  # what would be another header, or another request
+    # A line more would be another header, or another request.
+    if _REQUEST_HEAD.fullmatch(head) is None or head.count(b"\n") != len(headers) + 2:
         raise UpstreamError("the request cannot be written as HTTP")
     return head
 
