@@ -435,12 +435,15 @@ class Gateway:
                 return
             with self._stream():
                 await client.begin(status, headers)
+                whole = False
                 async for part in answer.parts():
                     if kept is not None:
                         kept.add(part)
-                    await client.write(part)
+                    whole = isinstance(answer, Answer) and answer.read
+                    await client.write(part, last=whole)
                     self._backlog.busy_at = perf_counter()
-                await client.end()
+                if not whole:
+                    await client.write(b"", last=True)
         except BrokenOff as error:
             # The end of the reply is missing, and the client has to see that: the server closes the
             # connection of a reply that has no end.
@@ -594,19 +597,17 @@ class _Client:
         """Answer with an error of the gateway."""
         headers, body = refusal(self.family, status, said)
         await self.begin(status, headers)
-        await self.write(body)
-        await self.end()
+        await self.write(body, last=True)
 
     async def begin(self, status: int, headers: Headers) -> None:
         self.started = True
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def write(self, part: bytes) -> None:
-        await self.send({"type": "http.response.body", "body": part, "more_body": True})
-
-    async def end(self) -> None:
-        self.done()  # the end of a reply looks like the client's leaving
-        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def write(self, part: bytes, *, last: bool) -> None:
+        if last:
+            self.done()  # the end of a reply looks like the client's leaving
+        message = {"type": "http.response.body", "body": part, "more_body": not last}
+        await self.send(message)
 
     def done(self) -> None:
         """Watch the client no longer, and let its body go unless it is still read."""

@@ -67,6 +67,11 @@ class Answer:
         self.to_head = to_head
         self.until_close = False
 
+    @property
+    def read(self) -> bool:
+        """Whether the body has come to its end, and `parts` has yielded all of it."""
+        return self.complete and not self.queue
+
     def header(self, name: bytes) -> str:
         """Return the value of a header, "" if there is none; `name` is in lower case."""
         for given, value in self.headers:

@@ -78,6 +78,7 @@ _NOTHING = 0.5  # uncached input tokens: what is saved below it is rounding
 _ID = re.compile(r"[0-9a-f]{12}")
 _WRITE_SECONDS = 1.0
 _OTHER = "other"
+_NUMBER = (int, float)
 
 
 @dataclass(slots=True)
@@ -470,7 +471,7 @@ def _status(facts: Mapping[str, Any]) -> int:
 
 def _number(given: Any) -> float | int | None:
     """Return a number that JSON can hold; None for all else."""
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    if given is None or isinstance(given, bool) or not isinstance(given, _NUMBER):
         return None
     return given if abs(given) < 1e18 else None  # not an infinity, nor a NaN
 
@@ -480,6 +481,8 @@ def _of(usage: Any, name: str) -> float | int | None:
 
 
 def _field(given: Any, name: str) -> Any:
+    if isinstance(given, dict):  # as a rule; asking an abstract class takes longer
+        return given.get(name)
     return given.get(name) if isinstance(given, Mapping) else getattr(given, name, None)
 
 
@@ -489,11 +492,15 @@ def _listed(given: Any) -> list[Any]:
 
 def _text(given: Any) -> str:
     """Return a text that UTF-8 can hold, "" for all else."""
-    return given.encode("utf-8", "replace").decode() if isinstance(given, str) else ""
+    if not isinstance(given, str):
+        return ""
+    return given if given.isascii() else given.encode("utf-8", "replace").decode()
 
 
 def _name(given: Any) -> str:
-    return str(given) if isinstance(given, bool | int) and given else _text(given)[:_LONGEST]
+    if isinstance(given, str):
+        return _text(given)[:_LONGEST]
+    return str(given) if isinstance(given, int) and given else ""
 
 
 # Merging ------------------------------------------------------------------------------------------
