@@ -13,7 +13,7 @@ import numpy as np
 
 from ctxmem import render, tokens
 from ctxmem.candidates import Candidates
-from ctxmem.outline import cut_segments
+from ctxmem.outline import OUTLINES, MergedTexts, cut_segments, merge_texts
 from ctxmem.protocols import Counter
 from ctxmem.schema import Layout
 from ctxmem.selected import RunCosts
@@ -49,6 +49,7 @@ class Cutter:
         self.counter = counter
         self.folds, self.blocks, self.keeps = folds, blocks, keeps
         self._known: dict[Hashable, dict[str, Any]] = {}
+        self._merged: tuple[bytes, MergedTexts] | None = None  # of the last shortlist
 
     def cut_to_room(
         self, table: Candidates, layout: Layout, limit: int, room: int, *, compressed: bool
@@ -71,13 +72,18 @@ class Cutter:
         key = self._key("cut", table, layout, room)
         if self._take(key, table):
             return
+        listed = table.shortlisted.tobytes()
+        merged = self._merged
+        if merged is None or merged[0] != listed:
+            merged = self._merged = listed, merge_texts(table, enabled=self.folds)
         cut_segments(
             table,
-            enabled=self.folds,
             spans=True,
             labels=layout.header == render.AUTO,
             room=room,
             blocks=self.blocks,
+            merged=merged[1],
+            outlines=OUTLINES if self.keeps else None,
         )
         tokens.price_segments(table, self.counter, layout.separator)
         render.price_labels(table, layout, self.counter)
