@@ -72,7 +72,21 @@ class Unit(NamedTuple):
     mark: tuple[Any, ...]
 
 
+class _History(NamedTuple):
+    """Units of a history that was read, and the tokens of their forms, for a longer history."""
+
+    head: int
+    marks: list[Any]
+    origin: list[int]
+    spans: list[range]
+    units: list[Unit]
+    full: list[int]
+    short: list[int]
+    lines: list[int]  # of the index
+
+
 _known: dict[Any, _Facts] = {}
+_HISTORIES = 8
 
 
 class Conversation:
@@ -150,28 +164,66 @@ class Conversation:
         )
 
     def _read_units(self, spans: Sequence[range]) -> list[Unit]:
-        required = self._required(spans)
-        made = []
-        for k, span in enumerate(spans):
-            if span[-1] < self.head:
-                continue
-            mark = tuple(self.marks[span.start : span.stop])
-            tokens = 0
-            for i in span:
-                tokens += self.costs[i]
-            first, last = self.origin[span[0]], self.origin[span[-1]]
-            made.append(
-                Unit(
-                    span,
-                    tokens,
-                    self._facts(span, mark),
-                    str(first) if first == last else f"{first}-{last}",
-                    first,
-                    required.get(k, ""),
-                    mark,
-                )
-            )
-        return made
+        """Return the units; those of the longest known beginning of the history are shared."""
+        read = self._known_history(list(spans))
+        for span in spans[len(read.spans) :]:
+            read.spans.append(span)
+            if span[-1] >= self.head:
+                unit = self._unit(span)
+                read.units.append(unit)
+                read.full.append(unit.tokens)
+                read.short.append(self._short_tokens(unit))
+                read.lines.append(self.meter.count(f"{unit.key} {unit.facts.gist}\n"))
+        self._keep(read)
+        self.full = np.array(read.full, dtype=np.int64)
+        self.short = np.array(read.short, dtype=np.int64)
+        self._index_lines = read.lines
+        units, skipped = read.units, len(read.spans) - len(read.units)
+        if required := self._required(spans):
+            units = list(units)
+            for k, why in required.items():
+                if k >= skipped:
+                    units[k - skipped] = units[k - skipped]._replace(required=why)
+        return units
+
+    def _known_history(self, spans: list[range]) -> _History:
+        """Return a copy of what is known of the beginning of the history, without its last unit."""
+        best: _History | None = None
+        for known in self.meter.memo.get("histories", ()):
+            n = len(known.marks)
+            longer = best is None or n > len(best.marks)
+            if longer and known.head == self.head and known.marks == self.marks[:n]:
+                best = known if known.origin == list(self.origin[:n]) else best
+        if best is None:
+            return _History(self.head, [], [], [], [], [], [], [])
+        whole = len(best.spans)
+        while whole and spans[:whole] != best.spans[:whole]:
+            whole -= 1  # what was added belongs to the last unit
+        end = max(0, whole - (len(best.spans) - len(best.units)))
+        return _History(
+            *(self.head, [], [], best.spans[:whole], best.units[:end]),
+            *(best.full[:end], best.short[:end], best.lines[:end]),
+        )
+
+    def _keep(self, read: _History) -> None:
+        if self.marks and None not in self.marks:
+            made = read._replace(marks=self.marks, origin=list(self.origin))
+            memo = self.meter.memo
+            others = [one for one in memo.get("histories", ()) if one.marks != made.marks]
+            memo["histories"] = (*others[1 - _HISTORIES :], made)
+
+    def _unit(self, span: range) -> Unit:
+        mark = tuple(self.marks[span.start : span.stop])
+        first, last = self.origin[span[0]], self.origin[span[-1]]
+        return Unit(
+            span,
+            sum(self.costs[span.start : span.stop]),
+            self._facts(span, mark),
+            str(first) if first == last else f"{first}-{last}",
+            first,
+            "",
+            mark,
+        )
 
     def _required(self, spans: Sequence[range]) -> dict[int, str]:
         """Return why units must be sent."""
@@ -231,14 +283,15 @@ class Conversation:
         for k, weight in self._binding_values(room).items():
             bound[k] = weight
         value = evidence + values.recency(np.arange(n - 1, -1, -1))
-        full = np.array([unit.tokens for unit in self.units], dtype=np.int64)
-        short = np.array([self.short_tokens(k) for k in range(n)], dtype=np.int64)
+        full, short = self.full, self.short
         columns = [full, short]
         worth = [value + bound, values.shortened(short, full) * value + bound]
         required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
         bind = np.zeros(n, dtype=np.bool_)
         bind[self._must_bind(room) if binding else []] = True
-        lines = np.array([self.line_tokens(k) for k in range(n)], dtype=np.int64)
+        lines = np.array(self._index_lines, dtype=np.int64)
+        for k in self.statements:
+            lines[k] = self.line_tokens(k)
         lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
         columns.append(lines)
         worth.append(values.INDEXED * value + bound)
@@ -290,9 +343,8 @@ class Conversation:
             found[k] = found.get(k, 0.0) + weight * strength
         return found
 
-    def short_tokens(self, k: int) -> int:
+    def _short_tokens(self, unit: Unit) -> int:
         """Return the tokens of a unit in its shorter form, `NONE` if it has none."""
-        unit = self.units[k]
         if unit.facts.short is None:
             return NONE
         tokens = 0
@@ -306,11 +358,7 @@ class Conversation:
         """Return the tokens of what the note says of a unit."""
         if k in self.statements:
             return sum(self.meter.count(text + "\n") for text in self.lines(k))
-        memo, key = self.meter.memo, (self.units[k].key, self.units[k].facts.gist)
-        found: int | None = memo.get(key)
-        if found is None:
-            found = memo[key] = self.meter.count(self.lines(k)[0] + "\n")
-        return found
+        return self._index_lines[k]
 
     def lines(self, k: int) -> list[str]:
         """Return what the note says of a unit: its statements that bind, else a line of index."""

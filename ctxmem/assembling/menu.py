@@ -41,6 +41,22 @@ class Picked(NamedTuple):
     prices: dict[str, float]
 
 
+Steps = tuple[NDArray[np.float64], ...]
+"""Columns of steps up the hulls of items: slope, tokens, gain, row, form and depth."""
+
+
+class Hull(NamedTuple):
+    """What a menu needs of an offer: the first form of required items, and the steps from there.
+
+    `tokens` and `value` are those of the first forms.
+    """
+
+    first: NDArray[np.intp]
+    tokens: int
+    value: float
+    steps: Steps
+
+
 class Menu:
     """Offers, ready to be solved for several budgets.
 
@@ -59,72 +75,23 @@ class Menu:
             if most is not None and own > most:
                 self.feasible = False
             self.limits[part] = (max(0, least - own), None if most is None else most - own)
-        self._first: list[NDArray[np.intp]] = []
-        self.least = 0
-        self.least_value = 0.0
+        hulls = [hull_of(offer) for offer in self.offers]
+        self._first = [hull.first for hull in hulls]
+        self.least = sum(hull.tokens for hull in hulls)
+        self.least_value = float(sum(hull.value for hull in hulls))
         self._least_of: dict[str, int] = {}
-        steps = [self._read(k, offer) for k, offer in enumerate(self.offers)]
-        self._sort(steps)
+        for offer, hull in zip(self.offers, hulls, strict=True):
+            self._least_of[offer.part] = self._least_of.get(offer.part, 0) + hull.tokens
+        self._sort([hull.steps for hull in hulls])
         self._known: dict[int, Picked | None] = {}
 
-    # Hulls ----------------------------------------------------------------------------------------
+    # Steps ----------------------------------------------------------------------------------------
 
-    def _read(self, k: int, offer: Offer) -> list[tuple[NDArray[np.float64], ...]]:
-        """Set the first forms of required items, and return the steps up each item's hull."""
-        n = len(offer.keys)
-        first = np.full(n, -1, dtype=np.intp)
-        tokens, value = np.zeros(n), np.zeros(n)
-        needed = np.flatnonzero(offer.required)
-        if len(needed):
-            # The lightest form, of equals the one with the most value.
-            order = np.lexsort((-offer.value[needed], offer.tokens[needed]), axis=-1)[:, 0]
-            first[needed] = order
-            tokens[needed] = offer.tokens[needed, order]
-            value[needed] = offer.value[needed, order]
-        self._first.append(first)
-        own = int(tokens.sum())
-        self.least += own
-        self.least_value += float(value.sum())
-        self._least_of[offer.part] = self._least_of.get(offer.part, 0) + own
-        steps: list[tuple[NDArray[np.float64], ...]] = []
-        rows = np.arange(n)
-        weights = offer.tokens.astype(np.float64)
-        for depth in range(len(offer.forms)):
-            gain = offer.value[rows] - value[rows, None]
-            more = weights[rows] - tokens[rows, None]
-            open_ = (offer.tokens[rows] < NONE) & (gain > 0) & (more >= 0)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                slope = np.where(open_, np.where(more > 0, gain / more, math.inf), -1.0)
-            best = slope.argmax(axis=1) if slope.size else np.zeros(0, dtype=np.intp)
-            at = np.arange(len(rows))
-            steep = slope[at, best] if slope.size else np.zeros(0)
-            going = steep > 0
-            if not going.any():
-                break
-            rows, best, steep = rows[going], best[going], steep[going]
-            kept = at[going]
-            steps.append(
-                (
-                    steep,
-                    more[kept, best],
-                    gain[kept, best],
-                    np.full(len(rows), float(k)),
-                    rows.astype(np.float64),
-                    best.astype(np.float64),
-                    np.full(len(rows), float(depth)),
-                )
-            )
-            tokens[rows] = weights[rows, best]
-            value[rows] = offer.value[rows, best]
-        return steps
-
-    def _sort(self, steps: Sequence[Sequence[tuple[NDArray[np.float64], ...]]]) -> None:
-        flat = [step for one in steps for step in one]
-        if flat:
-            columns = [np.concatenate(column) for column in zip(*flat, strict=True)]
-        else:
-            columns = [np.zeros(0)] * 7
-        slope, tokens, gain, offer, row, form, depth = columns
+    def _sort(self, steps: Sequence[Steps]) -> None:
+        slope, tokens, gain, row, form, depth = (
+            np.concatenate(column) for column in zip(*steps, strict=True)
+        )
+        offer = np.repeat(np.arange(len(steps)), [len(one[0]) for one in steps])
         order = np.lexsort((depth, row, offer, -slope))
         self.slope, self.gain = slope[order], gain[order]
         self.tokens = tokens[order].astype(np.int64)
@@ -323,6 +290,60 @@ class Menu:
             room -= own
         bound = greedy.bound if minima else value
         return greedy._replace(columns=tuple(columns), tokens=at, value=value, bound=bound)
+
+
+def hull_of(offer: Offer) -> Hull:
+    """Return the hull of an offer, which is read once while the offer is used."""
+    found = offer.kept.get("hull")
+    if found is None:
+        found = offer.kept["hull"] = _read_hull(offer)
+    made: Hull = found
+    return made
+
+
+def _read_hull(offer: Offer) -> Hull:
+    n = len(offer.keys)
+    first = np.full(n, -1, dtype=np.intp)
+    tokens, value = np.zeros(n), np.zeros(n)
+    needed = np.flatnonzero(offer.required)
+    if len(needed):
+        # The lightest form, of equals the one with the most value.
+        order = np.lexsort((-offer.value[needed], offer.tokens[needed]), axis=-1)[:, 0]
+        first[needed] = order
+        tokens[needed] = offer.tokens[needed, order]
+        value[needed] = offer.value[needed, order]
+    own, least_value = int(tokens.sum()), float(value.sum())
+    steps: list[Steps] = [(np.zeros(0),) * 6]
+    rows = np.arange(n)
+    weights = offer.tokens.astype(np.float64)
+    for depth in range(len(offer.forms)):
+        gain = offer.value[rows] - value[rows, None]
+        more = weights[rows] - tokens[rows, None]
+        open_ = (offer.tokens[rows] < NONE) & (gain > 0) & (more >= 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = np.where(open_, np.where(more > 0, gain / more, math.inf), -1.0)
+        best = slope.argmax(axis=1) if slope.size else np.zeros(0, dtype=np.intp)
+        at = np.arange(len(rows))
+        steep = slope[at, best] if slope.size else np.zeros(0)
+        going = steep > 0
+        if not going.any():
+            break
+        rows, best, steep = rows[going], best[going], steep[going]
+        kept = at[going]
+        steps.append(
+            (
+                steep,
+                more[kept, best],
+                gain[kept, best],
+                rows.astype(np.float64),
+                best.astype(np.float64),
+                np.full(len(rows), float(depth)),
+            )
+        )
+        tokens[rows] = weights[rows, best]
+        value[rows] = offer.value[rows, best]
+    columns = tuple(np.concatenate(column) for column in zip(*steps, strict=True))
+    return Hull(first, own, least_value, columns)
 
 
 def _rows(offer: Offer, limit: int) -> list[NDArray[np.float64]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,8 @@ class Offer:
     value: NDArray[np.float64]
     required: NDArray[np.bool_]
     fixed: int = 0
+    kept: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What was computed of this offer."""
 
     def items(self) -> list[Item]:
         """Return the items one by one."""

@@ -151,6 +151,8 @@ class ToolItems:
             read = [self._read(*pair) for pair in zip(named, schemas, strict=False)]
             read += [self.meter.tool(schema) for schema in schemas[len(named) :]]  # find_tool
             found = self.meter.read_tools(read, beside_system=self.beside_system)
+            if len(memo) >= _MEMO:
+                memo.clear()
             memo[key] = found
         return int(found)
 
