@@ -116,6 +116,18 @@ def test_a_change_of_the_given_objects_is_seen(cold):
     assert "heliotrope" in sent and "Lorikeets" in sent
 
 
+def test_a_change_of_a_tool_changes_no_other_call(cold):
+    one = {"name": "pay", "description": "Pay a bill.", "input_schema": {"type": "object"}}
+    given = {"question": "Call pay: pay a bill.", "budget": 500, "provider": "anthropic"}
+    first = ctxmem.assemble(**given, tools=[one, {"name": "now"}])
+    expected = json.dumps(first.tools)
+    one["input_schema"]["type"] = "changed"  # what the caller gave
+    first.tools[0]["description"] = "changed"  # and what the caller got
+    one = {"name": "pay", "description": "Pay a bill.", "input_schema": {"type": "object"}}
+    for tools in ([one, {"name": "now"}], ({"name": "now"}, one)):
+        assert json.dumps(ctxmem.assemble(**given, tools=tools).tools) == expected
+
+
 def test_threads_get_what_one_thread_gets(cold):
     calls = session(random.Random(3), 4)
     alone = [outcome(one) for one in calls]

@@ -66,7 +66,7 @@ def test_short_form_written_by_hand():
             "required": ["path"],
         },
     }
-    assert tool.full is DELETE
+    assert tool.full == DELETE  # a copy, which does not change with what was given
     assert tool.line == "files_delete"  # its first sentence says nothing that the name does not
 
 

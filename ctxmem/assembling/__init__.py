@@ -136,7 +136,7 @@ def assemble(
     choice, window, laid = fitted
     request = Request(
         messages=laid.messages,
-        tools=laid.tools,
+        tools=offered.copied(laid.tools),
         tokens=laid.tokens,
         budget=inputs.budget.limit,
         parts=laid.parts,

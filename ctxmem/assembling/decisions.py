@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +22,6 @@ _SAID = {
     "shortened": "its long texts are cut: the rest is not worth {more:,} tokens more",
     "indexed": "the note about left-out messages has a line for it: the rest is not worth {more:,} "
     "tokens more",
-    "omitted": "{gain}; no form of it is worth its tokens beside what is sent",
 }
 
 
@@ -44,23 +42,21 @@ def decide(
     for i, (tool, chance, row) in enumerate(
         zip(tools.tools, tools.chance.tolist(), rows.get("tools", ()), strict=True)
     ):
-        if tool.name in tools.called and row.form == "full":
+        form, tokens, value, more = row
+        if form == "full" and tool.name in tools.called:
             reason = "the history calls it"
         else:
-            reason = row.said(f"needed with probability {chance:.2f}")
-        made.append(PartDecision("tools", tool.name, row.form, row.tokens, row.value, reason, i))
+            reason = _said(form, f"needed with probability {chance:.2f}", tokens, more)
+        made.append(PartDecision("tools", tool.name, form, tokens, value, reason, i))
     for i, rule in enumerate(inputs.rules):
         made.append(_always("rules", rule[:60], inputs.meter.count(rule), i))
     for unit, row in zip(conversation.units, rows.get("history", ()), strict=True):
+        form, tokens, value, more = row
         if unit.required:
             reason = f"required: {unit.required}"
         else:
-            reason = row.said("it is recent or the question may use it")
-        made.append(
-            PartDecision(
-                "history", unit.key, row.form, row.tokens, row.value, reason, unit.position
-            )
-        )
+            reason = _said(form, "it is recent or the question may use it", tokens, more)
+        made.append(PartDecision("history", unit.key, form, tokens, value, reason, unit.position))
     made += _block_decisions(inputs, window)
     return tuple(made)
 
@@ -69,33 +65,31 @@ def _always(part: str, key: str, tokens: int, position: int) -> PartDecision:
     return PartDecision(part, key, "full", tokens, 0.0, "always sent", position)
 
 
-class _Row(NamedTuple):
-    """The form of an item; `more` are the tokens of its longest form beyond it."""
+_Row = tuple[str, int, float, int]
+"""The form of an item, its tokens and value, and the tokens of its longest form beyond it."""
 
-    form: str
-    tokens: int
-    value: float
-    more: int
 
-    def said(self, gain: str) -> str:
-        """Return why an item has this form."""
-        return _SAID[self.form].format(gain=gain, tokens=self.tokens, more=self.more)
+def _said(form: str, gain: str, tokens: int, more: int) -> str:
+    """Return why an item has this form."""
+    if form == "omitted":  # most items
+        return f"{gain}; no form of it is worth its tokens beside what is sent"
+    return _SAID[form].format(gain=gain, tokens=tokens, more=more)
 
 
 def _rows(offer: Offer, forms: Mapping[str, str]) -> list[_Row]:
     """Return the form of each item of an offer."""
-    longest = np.where(offer.tokens < NONE, offer.tokens, 0).max(axis=1, initial=0).tolist()
+    longest = np.where(offer.tokens < NONE, offer.tokens, 0).max(axis=1, initial=0)
     column = {form: j for j, form in enumerate(offer.forms)}
-    made = []
-    for key, tokens, value, most in zip(
-        offer.keys, offer.tokens.tolist(), offer.value.tolist(), longest, strict=True
-    ):
-        form = forms.get(key, "omitted")
-        j = column.get(form, -1)
-        known = j >= 0 and tokens[j] < NONE
-        own = tokens[j] if known else 0
-        made.append(_Row(form, own, value[j] if known else 0.0, most - own))
-    return made
+    shown = [forms.get(key, "omitted") for key in offer.keys]
+    places = np.array([column.get(form, -1) for form in shown], dtype=np.intp)
+    rows = np.arange(len(shown))
+    known = places >= 0
+    known[known] = offer.tokens[rows[known], places[known]] < NONE
+    rows, places = rows[known], places[known]
+    tokens, value = np.zeros(len(shown), dtype=np.int64), np.zeros(len(shown))
+    tokens[rows], value[rows] = offer.tokens[rows, places], offer.value[rows, places]
+    more = (longest - tokens).tolist()
+    return list(zip(shown, tokens.tolist(), value.tolist(), more, strict=True))
 
 
 def _block_decisions(inputs: Inputs, window: Window | None) -> list[PartDecision]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -124,6 +125,15 @@ class ToolItems:
                 if form == "deferred":
                     deferred.append(tool)
         return [*made, find_tool(deferred, self.provider)] if finding else made
+
+    @staticmethod
+    def copied(schemas: list[Any]) -> list[Any]:
+        """Return copies of schemas, since the ones here are sent with other requests, too."""
+        try:
+            made: list[Any] = marshal.loads(marshal.dumps(schemas, 2))
+        except ValueError:  # an object of a framework
+            return schemas
+        return made
 
     def deferred(self, forms: Mapping[str, str]) -> tuple[Tool, ...]:
         """Return the tools that `find_tool` returns: those that are not sent with a schema."""

@@ -12,11 +12,14 @@ import inspect
 import json
 import marshal
 import re
+import secrets
 import threading
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import xxhash
 
 from ctxmem.chat.shapes import shown
 from ctxmem.chat.tools import compact_json, schemas_of
@@ -93,6 +96,10 @@ def read_tools(tools: Iterable[Any] | None) -> list[Tool]:
         InputTypeError: `tools` is no list, or one is nothing that a tool can be.
         InputError: a tool has no name, the name of another, or cannot be written as JSON.
     """
+    listed = tools if type(tools) is list else None
+    key = _known.key_of(listed) if listed else None
+    if key is not None and (known := _known.lists.get(key)) is not None:
+        return list(known)
     if isinstance(tools, Iterable) and not isinstance(tools, str | bytes | Mapping):
         read = [_read(tool, i) for i, tool in enumerate(tools)]
     else:
@@ -105,6 +112,8 @@ def read_tools(tools: Iterable[Any] | None) -> list[Tool]:
                 f"tools {first} and {i} are both named {tool.name!r}; providers refuse that: "
                 "rename one or pass it once"
             )
+    if key is not None:
+        _known.add_list(key, read)
     return read
 
 
@@ -151,11 +160,31 @@ class _Known:
 
     limit = 16 << 20  # bytes of all schemas
     largest = 1 << 18  # bytes of one; a larger one is read again every time
+    kept_lists = 8
+    seed = secrets.randbits(64)
 
     def __init__(self) -> None:
         self.tools: dict[bytes, Tool] = {}
+        self.lists: dict[bytes, tuple[Tool, ...]] = {}
         self.size = 0
         self.lock = threading.Lock()
+
+    def key_of(self, tools: list[Any]) -> bytes | None:
+        """Return a key of a list of plain dicts: equal lists have equal keys; None for others."""
+        if not all(type(tool) is dict for tool in tools):
+            return None
+        try:
+            written = marshal.dumps(tools, 2)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return xxhash.xxh3_128_digest(written, self.seed)
+
+    def add_list(self, key: bytes, tools: Sequence[Tool]) -> None:
+        """Remember the tools of a whole list."""
+        with self.lock:
+            while len(self.lists) >= self.kept_lists:
+                del self.lists[next(iter(self.lists))]
+            self.lists[key] = tuple(tools)
 
     def add(self, key: bytes, tool: Tool) -> None:
         """Remember a tool."""
@@ -179,9 +208,13 @@ def _read(tool: Any, index: int) -> Tool:
         key = marshal.dumps(schema, 2)  # type: ignore[arg-type]  # 2: equal dicts, equal bytes
     except (ValueError, TypeError, OverflowError):
         key = compact_json(schema).encode("utf-8", "surrogatepass")  # raises for what is no JSON
+        plain = False
+    else:
+        plain = True
     found = _known.tools.get(key)
     if found is None:
-        found = _made(schema, index)
+        # The caller may change the dict that was given; what is remembered is a copy.
+        found = _made(marshal.loads(key) if plain else schema, index)
         _known.add(key, found)
     return found
 
