@@ -100,6 +100,21 @@ def test_other_questions_over_the_same_parts_are_as_if_they_were_the_first(cold,
     assert [outcome(one) for one in reversed(calls)] == alone[::-1]
 
 
+def test_a_result_that_comes_later_joins_the_unit_of_its_call(cold):
+    function = {"name": "look", "arguments": "{}"}
+    call = {"id": "c1", "type": "function", "function": function}
+    said = [
+        {"role": "user", "content": "Look at the parcel."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "It is red."},
+    ]
+    whole = outcome({"question": None, "budget": 500, "history": said})
+    cold()
+    outcome({"question": None, "budget": 500, "history": said[:2]})
+    assert outcome({"question": None, "budget": 500, "history": said}) == whole
+    assert "It is red." in whole and '"1-2"' in whole
+
+
 def test_an_equal_call_has_the_same_bound_where_texts_were_cut_again():
     # This call fills its window with smaller parts; the second one found that done.
     first, second = (outcome(random_request(5019, "openai")) for _ in range(2))
@@ -118,13 +133,15 @@ def test_a_change_of_the_given_objects_is_seen(cold):
 
 def test_a_change_of_a_tool_changes_no_other_call(cold):
     one = {"name": "pay", "description": "Pay a bill.", "input_schema": {"type": "object"}}
-    given = {"question": "Call pay: pay a bill.", "budget": 500, "provider": "anthropic"}
+    said = history(random.Random(4), "anthropic", ["pay"], 3)  # which calls it
+    given = {"question": "Pay it.", "budget": 4000, "provider": "anthropic", "history": said}
     first = ctxmem.assemble(**given, tools=[one, {"name": "now"}])
+    (sent,) = [sent for sent in first.tools if sent["name"] == "pay"]
     expected = json.dumps(first.tools)
     one["input_schema"]["type"] = "changed"  # what the caller gave
-    first.tools[0]["description"] = "changed"  # and what the caller got
+    sent["description"] = "changed"  # and what the caller got
     one = {"name": "pay", "description": "Pay a bill.", "input_schema": {"type": "object"}}
-    for tools in ([one, {"name": "now"}], ({"name": "now"}, one)):
+    for tools in ([one, {"name": "now"}], (one, {"name": "now"})):
         assert json.dumps(ctxmem.assemble(**given, tools=tools).tools) == expected
 
 
