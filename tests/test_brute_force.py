@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzz_size import some
 
 import ctxmem
 from ctxmem import Alternative, BudgetError, Chunk, Section, pack, pipeline, tokens
@@ -214,9 +215,10 @@ def test_no_selection_is_better_than_an_optimal_window_or_above_the_bound(counte
 @pytest.mark.parametrize("separator", SEPARATORS)
 @pytest.mark.parametrize("counter", COUNTERS)
 @pytest.mark.usefixtures("fixed_values")
-def test_five_hundred_windows_of_each_counter_and_separator(counter, separator):
-    shares = check(counter, separator, range(100, 600))
-    assert len(shares) >= 300
+def test_many_windows_of_each_counter_and_separator(counter, separator):
+    windows = some(500)
+    shares = check(counter, separator, range(100, 100 + windows))
+    assert len(shares) >= 0.6 * windows
     assert np.mean(shares) >= CLOSE
 
 
