@@ -347,6 +347,7 @@ async def test_an_upstream_that_answers_within_a_body_and_closes_has_answered() 
         made.data_received(OK.replace(b"200 OK", b"413 No") + b"Content-Length: 2\r\n\r\nno")
         made.eof_received()
         yield b"two"
+        raise AssertionError("the rest is not asked for")
 
     answer = await made.send("POST", b"/", [(b"content-length", b"6")], body())
     assert (answer.status_code, [part async for part in answer.parts()]) == (413, [b"no"])
