@@ -46,7 +46,7 @@ class ContextCallback(CustomLogger):
     callback for its consent to a synchronous call: pass that one through `prepare`.
 
     Chat completions, Anthropic's messages and lists of Responses items are cut, by
-    `ctxmem.trim_messages`; a request that fits, and every other one, is passed on as it is. So is
+    `ctxmem.trim_messages`, and a note has what binds of those that leave; a request that fits, and every other one, is passed on as it is. So is
     one where anything goes wrong here, what must stay not fitting included: the fault is logged by
     "ctxmem.adapters.litellm" as a warning, and the request goes out as the caller wrote it. With
     `strict=True` the error is raised instead.
