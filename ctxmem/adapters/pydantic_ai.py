@@ -52,8 +52,9 @@ class HistoryProcessor:
     The budget is of the messages and the instructions, which is all that a processor sees: take
     tools off it. Calls stay with their returns, the last question, calls in flight and system
     prompts are kept, a broken history is repaired, and the messages are the ones given, except for
-    a return that is shown in part. A note has what binds of messages that leave. If what must stay does not fit, `BudgetError` names it. `last`
-    says what the last call was given; among concurrent runs, whichever was last.
+    a return that is shown in part. A note has what binds of messages that leave. If what must stay
+    does not fit, `BudgetError` names it. `last` says what the last call was given; among concurrent
+    runs, whichever was last.
 
     >>> from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart
     >>> asked = [ModelRequest.user_text_prompt(f"This is question {i}.") for i in range(20)]
