@@ -64,10 +64,10 @@ def assemble(
         system: the system prompt.
         rules: texts that must be sent, behind the system prompt.
         tools: schemas in the shape of any provider, frameworks' tools or functions.
-        history: messages before the question, in the form of the provider.
+        history: messages before the question; those of another provider are converted.
         memory: a `Memory`, whose messages are the history where none is given, or texts and chunks
             that may be recalled.
-        passages: what `pack` takes.
+        passages: what `pack` takes; text that the history shows is named and not sent twice.
         code: a `Codebase`, or paths of files and folders.
         provider: "openai" (chat), "responses" or "anthropic".
         counter: as in `count_tokens`.
@@ -142,7 +142,14 @@ def assemble(
         parts=laid.parts,
         prices=fitter.prices(fitted),
         decisions=decide(
-            inputs, offered, conversation, fitter.offers(), choice.forms, window, laid.parts
+            inputs,
+            offered,
+            conversation,
+            fitter.offers(),
+            choice.forms,
+            window,
+            laid.parts,
+            laid.folds,
         ),
         status="optimal" if fitter.proved(fitted) else "feasible",
         gap=fitter.gap(fitted),

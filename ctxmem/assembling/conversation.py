@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ctxmem.assembling import values
 from ctxmem.assembling.options import NONE, Offer
 from ctxmem.chat import passages
+from ctxmem.chat.converting import converted
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.editing import replaced, with_content, with_result_texts
 from ctxmem.chat.history import whole
@@ -93,6 +94,7 @@ class Conversation:
         memory: Memory | None,
     ) -> None:
         self.meter = meter
+        given, places = converted(given, provider)
         read = whole(given, provider, model)
         self.case = read.case
         self.messages, self.turns, self.origin = read.repaired[:3]
@@ -106,6 +108,7 @@ class Conversation:
             self.messages, self.turns, self.origin = items[:-1], turns[:-1], origin[:-1]
             units = [r for r in read.repaired.units if r[-1] < len(self.messages)]
             marks, self.in_flight = read.marks[:-1], frozenset()
+        self.origin = [places[at] for at in self.origin]
         self.marks = [_mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
         self.costs = self._read_costs()
         self.head = self._head()
@@ -152,6 +155,7 @@ class Conversation:
     def _read_units(self, spans: Sequence[range]) -> list[Unit]:
         required = self._required(spans)
         made = []
+        keys: set[str] = set()
         for k, span in enumerate(spans):
             if span[-1] < self.head:
                 continue
@@ -160,12 +164,16 @@ class Conversation:
             for i in span:
                 tokens += self.costs[i]
             first, last = self.origin[span[0]], self.origin[span[-1]]
+            key = str(first) if first == last else f"{first}-{last}"
+            while key in keys:  # a message that was converted to several
+                key += "+"
+            keys.add(key)
             made.append(
                 Unit(
                     span,
                     tokens,
                     self._facts(span, mark),
-                    str(first) if first == last else f"{first}-{last}",
+                    key,
                     first,
                     required.get(k, ""),
                     mark,
