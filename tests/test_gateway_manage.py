@@ -440,15 +440,18 @@ def test_a_write_that_fails_at_any_time_raises_and_the_next_request_goes_on(tmp_
         stage = manage(str(tmp_path / f"g{failing}.db"))
         client = Client(stage)
         left, store = [failing], stage.store
-        append = store.append
 
-        def broken(*args: Any, left: list[int] = left, append: Any = append, **more: Any) -> int:
-            left[0] -= 1
-            if left[0] == -1:
-                raise ctxmem.StoreError("disk full")
-            return int(append(*args, **more))
+        def breaking(write: Any, left: list[int] = left) -> Any:
+            def broken(*args: Any, **more: Any) -> Any:
+                left[0] -= 1
+                if left[0] == -1:
+                    raise ctxmem.StoreError("disk full")
+                return write(*args, **more)
 
-        store.append = broken  # type: ignore[method-assign]
+            return broken
+
+        store.append = breaking(store.append)  # type: ignore[method-assign]
+        store.put_snapshot = breaking(store.put_snapshot)  # type: ignore[method-assign]
         failed = 0
         for new in steps[:26]:
             try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 
+from ctxmem.memory.blocks import PartialText
+
 Count = Callable[[str], int]
 
 _MENTION = " They mention:"
@@ -94,34 +96,29 @@ def index_line(pages: Sequence[int], ids: Sequence[str]) -> str:
     return f"{page_range(pages)}: {' '.join(ids)}"
 
 
-def excerpt(text: str, pages: Sequence[int], tokens: int, room: int, count: Count) -> str | None:
+def excerpt(
+    text: str, pages: Sequence[int], tokens: int, room: int, count: Count, *, kind: str = ""
+) -> str | None:
     """Return the beginning and the end of a text in `room` tokens, None if that is not enough.
 
-    Two thirds are its beginning; lines are kept whole where they are short.
+    Two thirds are its beginning. Sentences, lines, rows, members of JSON and statements are whole,
+    with what is needed to read them; see `PartialText`, also for `kind`.
     """
     head = f"[{page_range(pages)}: {tokens:,} tokens, shown in part; recall reads it]\n"
-    gap = "\n[...]\n"
-
-    def made(characters: int) -> str:
-        first = _to_line_end(text[: characters * 2 // 3])
-        last = text[len(text) - characters // 3 :] if characters >= 3 else ""
-        return head + first + gap + last
-
-    if count(made(0)) > room:
+    least = count(head)
+    if least >= room:
         return None
-    low, high = 0, len(text)
+    high = min(len(text), 8 * (room - least))
+    partial = PartialText(text, min(high, 4 * (room - least)), kind=kind)
+    made, low = None, 0
     while high - low > 8:
         middle = (low + high + 1) // 2
-        if count(made(middle)) <= room:
-            low = middle
+        body = partial.part(middle)
+        if body and count(head + body) <= room:
+            low, made = middle, head + body
         else:
             high = middle
-    return made(low)
-
-
-def _to_line_end(text: str) -> str:
-    end = text.rfind("\n", len(text) * 3 // 4)
-    return text[:end] if end > 0 else text
+    return made
 
 
 def again(page: str, role: str, text: str) -> str:

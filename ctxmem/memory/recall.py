@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.memory.blocks import shown_text, whole_blocks
 from ctxmem.memory.questions import FAINT, Ask, period, read_question
 from ctxmem.memory.vectors import Near
 
@@ -38,8 +39,6 @@ def ranked(texts: list[str], query: str, k: int) -> list[tuple[int, float]]:
     return [(int(i), float(found[i])) for i in order if found[i] > 0]
 
 
-LEFT_OUT = "[...]"
-"""Marks where text of a message is left out."""
 WHOLE = 140
 """A message of up to so many tokens is shown whole."""
 EXCERPT = 110
@@ -58,6 +57,7 @@ _END_GAIN, _END_WIDTH = 0.3, 0.05  # where one end is wanted: its gain, and its 
 _TOPIC_MESSAGES, _TOPIC_WORDS, _TOPIC_WEIGHT = 8, 20, 0.5  # relevance feedback
 _TOPIC_TEXT = 8_000  # so many code points of a message are read for it
 _WORD = re.compile(r"[^\W\d_]\w+")
+_WITH_NEEDS = 2.0  # of the room of an excerpt: what its passages take with all that they need
 _FAR_OVER = 1.6  # of the room: what is estimated to take more is not counted
 
 
@@ -388,7 +388,11 @@ def excerpt(
             break
         chosen.append(passage)
         size += more
-    return tuple(sorted((start, end) for start, end, _ in chosen))
+    while True:
+        spans = whole_blocks(text, tuple(sorted((start, end) for start, end, _ in chosen)))
+        if len(chosen) == 1 or len(shown_text(text, spans)) <= _WITH_NEEDS * room:
+            return spans
+        chosen.pop()
 
 
 class _Filling:
@@ -438,20 +442,3 @@ def _joined(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         else:
             out.append((start, end))
     return tuple(out)
-
-
-def shown_text(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """Return the spans of a text, in order, with a mark wherever words between them are left out.
-
-    >>> shown_text("One. Two. Three.", [(5, 9)])
-    '[...]\\nTwo.\\n[...]'
-    """
-    out, last = [], 0
-    for start, end in spans:
-        if text[last:start].strip():
-            out.append(LEFT_OUT)
-        out.append(text[start:end].strip("\n"))
-        last = end
-    if text[last:].strip():
-        out.append(LEFT_OUT)
-    return "\n".join(out)
