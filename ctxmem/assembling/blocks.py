@@ -17,6 +17,7 @@ from ctxmem.protocols import Counter
 from ctxmem.schema import Budget, Chunk, Section, Window
 from ctxmem.selection import WindowSelection
 from ctxmem.selection.window import EXCLUDED, REQUIRED
+from ctxmem.tokens import Estimate
 
 HEADERS = {
     "memory": "[memory] From earlier in this conversation:",
@@ -29,7 +30,15 @@ FEW = 64
 """Units up to which exact bounds are computed."""
 
 _KEPT = 8
+_LONGEST = 1 << 22  # characters of the chunks of a problem that is kept
 _lock = threading.Lock()
+
+
+class _Shown(NamedTuple):
+    """A window, and whether texts were cut into smaller parts than those of the problem for it."""
+
+    window: Window | None
+    finer: bool
 
 
 class _Known(NamedTuple):
@@ -38,8 +47,7 @@ class _Known(NamedTuple):
     problem: PackProblem
     selecting: WindowSelection
     shares: dict[Any, Share]
-    windows: dict[Any, Window | None]
-    cuts: int
+    windows: dict[Any, _Shown]
 
 
 class Share(NamedTuple):
@@ -54,6 +62,9 @@ class Share(NamedTuple):
 
 NOTHING = Share(0, 0.0, 0, 0.0, True)
 _problems: dict[Any, _Known] = {}
+"""Problems of the last calls, for equal calls; a call takes its problem out while it uses it."""
+_readings: dict[Any, PackProblem] = {}
+"""Problems of the last sets of chunks, for other questions; these only copy them."""
 
 
 class Blocks:
@@ -79,10 +90,11 @@ class Blocks:
         self.conflict: BudgetError | None = None
         """Why the last limit that did not do did not."""
         self._bounds: dict[int, float] = {}
-        self._windows: dict[tuple[int, frozenset[str]], Window | None] = {}
+        self._windows: dict[tuple[int, frozenset[str]], _Shown] = {}
         self.problem: PackProblem | None = None
         self.part_of: dict[str, str] = {}
         self._equal: Any = None  # the key of equal calls
+        self._rows: Any = None  # the key of calls with the same chunks
         if not chunks or limit < 1:
             return
         used = dict.fromkeys(chunk.section for chunk in chunks)
@@ -97,23 +109,30 @@ class Blocks:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Read and value the chunks, or take what an equal call left."""
-        key = self._equal = self._key()
+        """Read and value the chunks, or take what an equal call or one of these chunks left."""
+        self._rows = self._key()
+        if self._rows is not None:
+            about = self.limit, self.question, self.min_density, tuple(self.sections)
+            self._equal = self._rows, about
         with _lock:
-            known = _problems.pop(key, None) if key is not None else None
+            known = _problems.pop(self._equal, None) if self._rows is not None else None
+            read = _readings.get(self._rows) if self._rows is not None else None
         if known is not None:
-            self.problem, self._selecting, self._shares, self._windows, self._cuts = known
+            self.problem, self._selecting, self._shares, self._windows = known
         else:
-            self.problem = PackProblem(
-                self.chunks,
-                self.limit,
-                query=self.question or None,
-                counter=self.counter,
-                sections=self.sections,
-            )
+            if read is not None:
+                self.problem = read.asked(self.question or None, self.limit, self.sections)
+            else:
+                self.problem = PackProblem(
+                    self.chunks,
+                    self.limit,
+                    query=self.question or None,
+                    counter=self.counter,
+                    sections=self.sections,
+                    keeps_cuts=self._rows is not None,
+                )
             self._selecting = self.problem.selecting(Budget(self.limit))
             self._selecting.min_density = self.min_density
-            self._cuts = self.problem.cuts
         table = self.problem.table
         self.part_of = {
             str(name): chunk.section or "passages"
@@ -121,28 +140,34 @@ class Blocks:
         }
 
     def _key(self) -> Any:
+        """Return a key of the chunks and the counter, None if nothing is kept of them."""
         if any(chunk.embedding is not None for chunk in self.chunks):
+            return None
+        if sum(len(chunk.text) for chunk in self.chunks) > _LONGEST:
             return None
         rows = tuple(
             (
                 *(chunk.text, chunk.id, chunk.score, chunk.source, chunk.span, chunk.rank),
                 *(chunk.list, chunk.section, chunk.pinned, chunk.requires, chunk.alternatives),
+                *(chunk.density, chunk.metadata.get("line") if chunk.metadata else None),
             )
             for chunk in self.chunks
         )
-        about = self.limit, self.question, self.min_density, tuple(self.sections)
-        return rows, about, self.counter.name, id(self.counter)
+        learnt = self.counter.observations if isinstance(self.counter, Estimate) else 0
+        return rows, self.counter.name, id(self.counter), learnt
 
     def keep(self) -> None:
-        """Leave what was prepared and solved for an equal call."""
-        key = self._equal
-        if key is not None and self.problem is not None:
-            with _lock:
-                _problems[key] = _Known(
-                    self.problem, self._selecting, self._shares, self._windows, self._cuts
-                )
-                while len(_problems) > _KEPT:
-                    del _problems[next(iter(_problems))]
+        """Leave what was prepared and solved for an equal call, and for other questions."""
+        if self._rows is None or self.problem is None:
+            return
+        with _lock:
+            known = _Known(self.problem, self._selecting, self._shares, self._windows)
+            _problems[self._equal] = known
+            _readings.pop(self._rows, None)
+            _readings[self._rows] = self.problem
+            for table in (_problems, _readings):
+                while len(table) > _KEPT:
+                    del table[next(iter(table))]
 
     # The problem ----------------------------------------------------------------------------------
 
@@ -269,26 +294,24 @@ class Blocks:
         gone = frozenset(without)
         if (limit, gone) not in self._windows:
             self._windows[limit, gone] = self._window(limit, gone)
-        return self._windows[limit, gone]
+        return self._windows[limit, gone].window
 
-    def _window(self, limit: int, gone: frozenset[str]) -> Window:
+    def _window(self, limit: int, gone: frozenset[str]) -> _Shown:
         assert self.problem is not None
         budget = Budget(limit, auto=self.min_density or False)
         selecting = self._restricted(gone)
         selecting.bounded_at = limit + selecting.costs.separator
-        return self.problem.window(budget, first=selecting, without=self._places(gone))
+        problem = self.problem.apart()  # it may cut the texts again
+        window = problem.window(budget, first=selecting, without=self._places(gone))
+        return _Shown(window, problem.cuts != self.problem.cuts)
 
-    @property
-    def recut(self) -> bool:
-        """Whether the texts were cut again, into smaller parts, to fill a window."""
-        return self.problem is not None and self.problem.cuts != self._cuts
+    def is_finer(self, limit: int, without: Collection[str]) -> bool:
+        """Return whether texts were cut again, into smaller parts, to fill a window."""
+        shown = self._windows.get((limit, frozenset(without)))
+        return shown is not None and shown.finer
 
     def _restricted(self, gone: frozenset[str]) -> WindowSelection:
         """Return the selection without some chunks."""
-        if self.recut and self.problem is not None:
-            self._selecting = self.problem.selecting(Budget(self.limit))
-            self._selecting.min_density = self.min_density
-            self._cuts = self.problem.cuts
         return self._selecting.without(self._places(gone))
 
     def _places(self, gone: frozenset[str]) -> list[int]:

@@ -15,7 +15,7 @@ from ctxmem.assembling.inputs import LIMITED, Inputs
 from ctxmem.assembling.layout import Laid, Layout
 from ctxmem.assembling.menu import Menu
 from ctxmem.assembling.options import Offer, no_items, whole_units
-from ctxmem.assembling.problem import Choice, Problem
+from ctxmem.assembling.problem import Choice, Problem, left_out
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.errors import BudgetError
 from ctxmem.schema import Window
@@ -148,7 +148,8 @@ class Fitter:
     def _window(self, problem: Problem, choice: Choice) -> Window | None:
         if choice.share.limit < 1:
             return None
-        window = problem.blocks.window(choice.share.limit, problem.gone(choice.forms["history"]))
+        gone = left_out(self.recalled, choice.forms["history"])
+        window = problem.blocks.window(choice.share.limit, gone)
         return window if window is not None and window.pieces else None
 
     # Modes ----------------------------------------------------------------------------------------
@@ -229,7 +230,8 @@ class Fitter:
         """Return a value that no request of these options exceeds."""
         choice, window = fitted.choice, fitted.window
         bound = choice.bound
-        if window is not None and self.blocks.recut:
+        gone = left_out(self.recalled, choice.forms["history"])
+        if window is not None and self.blocks.is_finer(choice.share.limit, gone):
             # Blocks were cut into smaller parts, which the bound of the larger ones does not cover.
             shown = 1 - window.unselected_share
             bound = choice.items_bound + (window.value / shown if shown > 0 else window.upper_bound)

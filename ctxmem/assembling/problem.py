@@ -133,10 +133,6 @@ class Problem:
                 return made._replace(bound=made.items_bound + self.blocks.total)
         return None
 
-    def gone(self, history: Mapping[str, str]) -> list[str]:
-        """Return the chunks whose text is in the history that is sent."""
-        return [name for key, name in self.recalled.items() if history.get(key) == "full"]
-
     # Searching ------------------------------------------------------------------------------------
 
     def _attempt(self, limit: int) -> _Try | None:
@@ -240,7 +236,7 @@ class Problem:
         return best
 
     def _gone(self, menu: Menu, picked: Picked) -> list[str]:
-        return self.gone(_forms(menu, picked)["history"]) if self.recalled else []
+        return left_out(self.recalled, _forms(menu, picked)["history"]) if self.recalled else []
 
     # Results --------------------------------------------------------------------------------------
 
@@ -280,6 +276,11 @@ class Problem:
         """Return the bound at a price per token."""
         items = max(menu.dual(price) for menu in self.menus if menu.feasible)
         return items + self.blocks.dual(price) + price * room
+
+
+def left_out(recalled: Mapping[str, str], history: Mapping[str, str]) -> list[str]:
+    """Return the recalled chunks whose text is in the history that is sent."""
+    return [name for key, name in recalled.items() if history.get(key) == "full"]
 
 
 def _forms(menu: Menu, picked: Picked) -> dict[str, dict[str, str]]:
