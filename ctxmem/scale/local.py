@@ -50,7 +50,7 @@ _LARGEST, _LOSSES = 20, 100  # rows of the account
 
 @dataclass(slots=True)
 class Run:
-    """A run of the local engine; each method is a stage."""
+    """A run; each method is a stage. Another engine has its own way for the larger ones."""
 
     workspace: Workspace
     files: list[SourceFile]
@@ -142,6 +142,17 @@ class Run:
             state["clusters"] = "all"
             workspace.save()
             return
+        self.link_bands()
+        state["clusters"] = "linked"
+        workspace.save()
+
+    def parts(self) -> int:
+        """Return in how many parts a band is linked: keys, their copies and pairs take memory."""
+        return max(1, -(-80 * self.documents // (self.memory // 3)))
+
+    def link_bands(self) -> None:
+        """Link the texts of each band; a record of the links is written now and then."""
+        state, workspace, count = self.state, self.workspace, self.documents
         done = state.get("linked", -1)
         if done < 0:
             parent = np.arange(count, dtype=np.int64)
@@ -149,9 +160,7 @@ class Run:
             parent = np.frombuffer(workspace.read(f"parent-{done:02d}.i64"), np.int64).copy()
         copies = linking.link_copies(parent, workspace.column("whole.u64", np.uint64, count))
         linking.flatten(parent)
-        least = least_estimate(self.rule.threshold)
-        # Keys, their packed copies and pairs: about 80 bytes a text.
-        parts = max(1, -(-80 * count // (self.memory // 3)))
+        least, parts = least_estimate(self.rule.threshold), self.parts()
         saved = time.monotonic()
         for band in range(done + 1, self.plan.bands):
             self.progress("link", band, self.plan.bands)
@@ -162,8 +171,6 @@ class Run:
                 state["linked"] = band
                 workspace.leave(lambda name, band=band: _old_parent(name, band))  # type: ignore[misc]
                 saved = time.monotonic()
-        state["clusters"] = "linked"
-        workspace.save()
 
     def _estimate(self, left: linking.Integers, right: linking.Integers) -> NDArray[np.float64]:
         found = []
@@ -345,4 +352,3 @@ def run_file(number: int) -> str:
 
 def _band(number: int) -> str:
     return f"band-{number:02d}.u64"
-

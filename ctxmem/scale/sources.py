@@ -270,6 +270,11 @@ class Corpus:
         self._open: tuple[int, IO[bytes]] | None = None
         self._rows = columnar.Rows()
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else than files it was made with."""
+        return {"id": self._id, "text": self._text, "portion": self._portion}
+
     def close(self) -> None:
         """Close the file that is open."""
         if self._open:
