@@ -307,6 +307,8 @@ def _links(
     least: float,
 ) -> Iterator[tuple[linking.Integers, linking.Integers]]:
     """Yield the pairs of texts that are to be linked."""
+    if not tasks:
+        return
     col, types = daft().col, daft().DataType
     bits = max(1, int(len(copies) - 1).bit_length())
 
