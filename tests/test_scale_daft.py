@@ -62,6 +62,7 @@ def test_a_task_is_the_same_after_its_way_to_another_machine():
     assert task == tasks.Task.from_json(task.to_json())
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 40), max_size=30),
     st.integers(1, 3),
