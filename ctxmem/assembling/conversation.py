@@ -109,7 +109,7 @@ class Conversation:
             units = [r for r in read.repaired.units if r[-1] < len(self.messages)]
             marks, self.in_flight = read.marks[:-1], frozenset()
         self.origin = [places[at] for at in self.origin]
-        self.marks = [_mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
+        self.marks = [mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
         self.costs = self._read_costs()
         self.head = self._head()
         self.units = self._read_units(units)
@@ -362,7 +362,7 @@ class Conversation:
         return made
 
 
-def _mark_of(message: Any, mark: bytes | None) -> Any:
+def mark_of(message: Any, mark: bytes | None) -> Any:
     """Return a key that equal messages share: a fingerprint, or a role and a text, or None."""
     if mark is None and type(message) is dict and len(message) == 2:
         role, content = message.get("role"), message.get("content")
