@@ -59,6 +59,7 @@ class Reuse:
         self._needs = [_LOOKS * share for share in _PRIOR]
         self._pages = deque([0], maxlen=_AGES[-1] + 1)  # pages there were after the last calls
         self._calls = 0
+        self._expected: dict[tuple[int, float], float] = {}  # asked for since the last call
 
     @property
     def calls(self) -> int:
@@ -80,9 +81,11 @@ class Reuse:
         self._pages.clear()
         self._pages.extend(state["pages"])
         self._calls = state["calls"]
+        self._expected.clear()
 
     def call(self, pages: int, needed: Iterable[int]) -> None:
         """Learn from a call: how many pages there are by now, and the ages of those it needed."""
+        self._expected.clear()
         self._pages.append(pages)
         self._calls += 1
         older = pages
@@ -96,6 +99,12 @@ class Reuse:
 
     def expected(self, age: int, calls: float) -> float:
         """Return how often a page of an age is needed in the calls to come."""
+        asked = (age, calls)
+        if asked not in self._expected:
+            self._expected[asked] = self._computed(age, calls)
+        return self._expected[asked]
+
+    def _computed(self, age: int, calls: float) -> float:
         total, start, left = 0.0, float(max(1, age)), calls
         for edge, needs, looks in zip((*_AGES, _EVER), self._needs, self._looks, strict=True):
             here = min(left, edge + 1 - start)
