@@ -10,7 +10,7 @@ from ctxmem.gateway.exchanges import Exchange, decoded
 from ctxmem.gateway.manage.splicing import document, written
 from ctxmem.gateway.recall.answering import PendingResults, Room
 from ctxmem.gateway.wire.frames import json_bytes
-from ctxmem.gateway.wire.reading import Asked
+from ctxmem.gateway.wire.reading import Asked, Unreadable
 from ctxmem.gateway.wire.rounds import dicts_in
 from ctxmem.gateway.wire.turns import TURNS, is_said
 from ctxmem.memory import tool
@@ -83,7 +83,11 @@ def with_our_tools(
     body = exchange.notes.pop("body", None)
     wire = exchange.wire.name
     finder: Finder | None = exchange.notes.get("finder")
-    asked = exchange.read()
+    try:
+        asked = exchange.read()
+    except Unreadable:  # the provider says what is wrong with it
+        exchange.why = exchange.why or "unreadable"
+        return changed
     ours = offered(asked, wire) if exchange.notes.get("memory") is not None else asked.tools
     added = ours[len(asked.tools) :]
     if finder is None and not added:
