@@ -295,24 +295,25 @@ class PackProblem:
         budget: Budget,
         *,
         first: WindowSelection | None = None,
+        solved: SelectionResult | None = None,
         without: Collection[int] = (),
     ) -> Window:
         """Return the window for a budget, without some chunks.
 
         `first` is what `selecting` returned, without these chunks; it is used if its units fit into
-        this budget, too.
+        this budget, too. `solved` is what it was solved to for this budget, if it was.
         """
         sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
         if first is not None and first.longest > budget.limit:
-            first = None
+            first = solved = None
         if first is not None:
             sizes.room = self._room
         while True:
             selecting = first or self.selecting(budget, sizes).without(without)
-            first = None
             window, selection = _fit(
-                self.table, budget, self.layout, self.counter, selecting, self.folded
+                self.table, budget, self.layout, self.counter, selecting, self.folded, solved
             )
+            first = solved = None
             if self.conversation:
                 kept = kept_messages(self.listed, window.decisions)
                 window = replace(window, messages=kept)
@@ -519,13 +520,14 @@ def _fit(
     counter: Counter,
     selecting: WindowSelection,
     folded: Callable[[str, str], str],
+    solved: SelectionResult | None = None,
 ) -> tuple[Window, SelectionResult]:
     """Select and render until the token count of the whole window is within the budget.
 
     The tokens of blocks that start on a new line sum exactly, and the first selection is final.
     Otherwise (other separators, other counters, parts of a text) the limit is corrected by the
     error of the sum, and the best window that fits is kept. The limits of sections are corrected in
-    the same way.
+    the same way. `solved` is the first selection, if it was made before.
     """
     slack = selecting.costs.separator  # the last block of a window has no separator
     limit = budget.limit + slack
@@ -534,7 +536,7 @@ def _fit(
     bound = 0.0
     prices: Mapping[str, float] = {}
     for tried in range(ROUNDS):
-        selection = selecting.solve_at(limit)
+        selection = selecting.solve_at(limit) if tried or solved is None else solved
         if selection is None:
             break
         if selection.bound < math.inf:

@@ -15,6 +15,7 @@ from ctxmem.errors import BudgetError
 from ctxmem.pipeline import PackProblem
 from ctxmem.protocols import Counter
 from ctxmem.schema import Budget, Chunk, Section, Window
+from ctxmem.selected import SelectionResult
 from ctxmem.selection import WindowSelection
 from ctxmem.selection.window import EXCLUDED, REQUIRED
 from ctxmem.tokens import Estimate
@@ -91,6 +92,7 @@ class Blocks:
         """Why the last limit that did not do did not."""
         self._bounds: dict[int, float] = {}
         self._windows: dict[tuple[int, frozenset[str]], _Shown] = {}
+        self._solved: dict[Any, tuple[WindowSelection, SelectionResult]] = {}  # shares, in full
         self.problem: PackProblem | None = None
         self.part_of: dict[str, str] = {}
         self._equal: Any = None  # the key of equal calls
@@ -285,6 +287,7 @@ class Blocks:
             spent = max(0, result.spent - slack)
             found = Share(limit, result.value, spent, price, selecting.costs.additive)
             self._shares[limit, gone] = found
+            self._solved[limit, gone] = selecting, result
         return found
 
     def window(self, limit: int, without: Collection[str] = ()) -> Window | None:
@@ -299,10 +302,13 @@ class Blocks:
     def _window(self, limit: int, gone: frozenset[str]) -> _Shown:
         assert self.problem is not None
         budget = Budget(limit, auto=self.min_density or False)
-        selecting = self._restricted(gone)
-        selecting.bounded_at = limit + selecting.costs.separator
+        selecting, solved = self._solved.pop((limit, gone), (None, None))
+        if selecting is None:
+            selecting = self._restricted(gone)
+            selecting.bounded_at = limit + selecting.costs.separator
         problem = self.problem.apart()  # it may cut the texts again
-        window = problem.window(budget, first=selecting, without=self._places(gone))
+        places = self._places(gone)
+        window = problem.window(budget, first=selecting, solved=solved, without=places)
         return _Shown(window, problem.cuts != self.problem.cuts)
 
     def is_finer(self, limit: int, without: Collection[str]) -> bool:

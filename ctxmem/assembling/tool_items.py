@@ -15,6 +15,7 @@ from ctxmem.toolset import Tool, find_tool, rank_tools, shaped
 from ctxmem.toolset.finding import NAME
 
 _KEPT = 1 << 12
+_MEMO = 1 << 16  # entries of a meter's memo, which the history uses, too
 
 
 class _Forms(NamedTuple):
@@ -100,7 +101,7 @@ class ToolItems:
                     self._cost(forms.short),
                     self.meter.count(forms.line),
                 )
-                if len(memo) >= _KEPT:
+                if len(memo) >= _MEMO:
                     memo.clear()
                 memo[tool, self.provider] = found
             known.append(found)
@@ -146,9 +147,22 @@ class ToolItems:
         memo, key = self.meter.memo, ("sent", self.provider, self.beside_system, own)
         found = memo.get(key)
         if found is None:
-            found = self.meter.tools(schemas, beside_system=self.beside_system)
+            named = [pair for pair in own if pair[1] in ("full", "short")]
+            read = [self._read(*pair) for pair in zip(named, schemas, strict=False)]
+            read += [self.meter.tool(schema) for schema in schemas[len(named) :]]  # find_tool
+            found = self.meter.read_tools(read, beside_system=self.beside_system)
             memo[key] = found
         return int(found)
+
+    def _read(self, named: tuple[Tool, str | None], schema: Any) -> Any:
+        """Return what is counted of a tool in a form."""
+        memo, key = self.meter.memo, ("read", self.provider, *named)
+        found = memo.get(key)
+        if found is None:
+            if len(memo) >= _MEMO:
+                memo.clear()
+            found = memo[key] = self.meter.tool(schema)
+        return found
 
     def _cost(self, schema: Any) -> int:
         """Return what a tool adds to a list of tools."""

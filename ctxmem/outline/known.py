@@ -44,9 +44,7 @@ class KnownOutlines:
         found = [known.get(key) for key in keys]
         missing = [t for t, columns in enumerate(found) if columns is None]
         if missing:
-            made = _outlines(
-                [texts[t] for t in missing], formats[missing], named[missing], room
-            )
+            made = _outlines([texts[t] for t in missing], formats[missing], named[missing], room)
             for t, columns in zip(missing, made, strict=True):
                 found[t] = columns
             self._keep([keys[t] for t in missing], made)
