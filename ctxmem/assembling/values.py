@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,19 @@ from numpy.typing import NDArray
 WEIGHTS = "request-1.json"
 
 
-def _read() -> dict[str, float]:
+def _read() -> dict[str, Any]:
     text = (files("ctxmem") / "weights" / WEIGHTS).read_text(encoding="utf-8")
-    return {name: float(number) for name, number in json.loads(text)["scale"].items()}
+    read: dict[str, Any] = json.loads(text)
+    return read
 
 
-_SCALE = _read()
+_WEIGHTS = _read()
+_SCALE = {name: float(number) for name, number in _WEIGHTS["scale"].items()}
+
+ASKS: dict[str, dict[str, float]] = _WEIGHTS["asks"]
+"""Weights by which an ask is divided between the history, the tools and the texts."""
+DOUBT = _SCALE["doubt"]
+"""Share of an ask that every part has at least."""
 
 CALL = _SCALE["call"]
 """Value of a tool that is called."""
