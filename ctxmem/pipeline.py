@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import intake, render, tokens
 from ctxmem.candidates import Candidates
@@ -195,6 +196,7 @@ class PackProblem:
     """What `pack` selects from: chunks read, grouped, cut into units, priced and valued.
 
     It can be solved for several budgets of at most `limit` tokens; arguments are those of `pack`.
+    `weigh` maps the densities of units to those by which they are selected.
     """
 
     def __init__(
@@ -219,10 +221,12 @@ class PackProblem:
         sections: Iterable[Section] | None = None,
         previous_window: Window | None = None,
         ranked: bool = False,
+        weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
     ) -> None:
         layout = render.check_layout(Layout(separator, header, order))
         folding = check_dedup(dedup, dedup_threshold)
         self.limit, self.query, self.calls = limit, query, calls
+        self.weigh = weigh
         self.counter: Counter = tokens.resolve(counter)
         self.question = read_question(query, variants, query_embedding, embed)
         self.scorer = read_scorer(scorer, calls, self.question)
@@ -296,6 +300,8 @@ class PackProblem:
         features = estimate(table, self.question)
         if self.scorer is not None and features is not None:
             verify(table, self.question, features, self.scorer, budget.limit, self.calls)
+        if self.weigh is not None:
+            table.segment_density = self.weigh(table.segment_density)
         add_alternatives(table, self.compressors, query=self.query, limit=budget.limit)
         self.compressors = ()  # once: their texts are rows of the table now
         tokens.price(table, counter, layout.separator, render.headers(table, layout))

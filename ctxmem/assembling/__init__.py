@@ -24,7 +24,7 @@ from ctxmem.assembling.fitting import Fitter
 from ctxmem.assembling.inputs import read_inputs
 from ctxmem.assembling.layout import Layout
 from ctxmem.assembling.options import Item, Option
-from ctxmem.assembling.recalling import with_recalled
+from ctxmem.assembling.recalling import recalled_of, with_pages, without_recalled
 from ctxmem.assembling.request import PARTS, PartDecision, Request
 from ctxmem.assembling.stability import State, before_of, fit_stable, remember
 from ctxmem.assembling.tool_items import ToolItems
@@ -131,11 +131,13 @@ def assemble(
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
+    inputs = with_pages(inputs, conversation)
     asked = divide(asks, search, offered, inputs.chunks)
     offered.weigh(asked.shares[:, TOOLS])
     evidence = search.evidence(asked.shares[:, HISTORY])
     before = before_of(previous, inputs.memory)
-    inputs, recalled = with_recalled(inputs, conversation, evidence)
+    recalled = recalled_of(inputs, conversation, search, evidence)
+    inputs = without_recalled(inputs, recalled)
     layout = Layout(inputs, offered, conversation, before.stable if before else 0)
     blocks = Blocks(
         inputs.chunks,
@@ -144,6 +146,8 @@ def assemble(
         counter=counting,
         sections=inputs.sections,
         min_density=inputs.budget.min_density,
+        titled=bool(recalled.texts),
+        share=asked.share_of_texts,
     )
     fitter = Fitter(inputs, offered, conversation, blocks, layout, evidence, recalled)
     fitted = fit_stable(fitter, before)

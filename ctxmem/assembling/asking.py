@@ -85,6 +85,11 @@ class Asked(NamedTuple):
     asks: tuple[str, ...]
     shares: NDArray[np.float64]
 
+    @property
+    def share_of_texts(self) -> float:
+        """The probability that texts answer one of the asks."""
+        return float(self.shares[:, TEXTS].max(initial=0.0))
+
     def of_texts(self) -> str:
         """Return the asks that texts may answer, as one question."""
         share = self.shares[:, TEXTS]

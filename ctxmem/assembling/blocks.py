@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem.assembling import values
 from ctxmem.assembling.inputs import BLOCKS
 from ctxmem.errors import BudgetError
 from ctxmem.pipeline import PackProblem
@@ -59,7 +60,8 @@ _problems: dict[Any, _Known] = {}
 class Blocks:
     """The blocks that can be sent, and the best of them within a limit.
 
-    `without` are ids of chunks that are not chosen, since the request has their text elsewhere.
+    `share` is the probability that the question needs any of them. `titled` puts a line above each
+    part even if there is only one, since other texts precede it.
     """
 
     def __init__(
@@ -71,15 +73,18 @@ class Blocks:
         counter: Counter,
         sections: Mapping[str, Section],
         min_density: float,
+        titled: bool = False,
+        share: float = 1.0,
     ) -> None:
+        self.share = share
         self.chunks = chunks
         self.min_density = min_density
         self.counter, self.limit, self.question = counter, limit, question
-        self._shares: dict[tuple[int, frozenset[str]], Share] = {}
+        self._shares: dict[int, Share] = {}
         self.conflict: BudgetError | None = None
         """Why the last limit that did not do did not."""
         self._bounds: dict[int, float] = {}
-        self._windows: dict[tuple[int, frozenset[str]], Window | None] = {}
+        self._windows: dict[int, Window | None] = {}
         self.problem: PackProblem | None = None
         self.part_of: dict[str, str] = {}
         self._equal: Any = None  # the key of equal calls
@@ -89,7 +94,7 @@ class Blocks:
         self.sections = [
             replace(
                 _within(sections.get(name, Section(name)), limit),
-                header=HEADERS[name] if len(used) > 1 else None,
+                header=HEADERS[name] if titled or len(used) > 1 else None,
             )
             for name in BLOCKS
             if name in used
@@ -110,6 +115,7 @@ class Blocks:
                 query=self.question or None,
                 counter=self.counter,
                 sections=self.sections,
+                weigh=lambda density: values.text(density, self.share),
             )
             self._selecting = self.problem.selecting(Budget(self.limit))
             self._selecting.min_density = self.min_density
@@ -130,7 +136,7 @@ class Blocks:
             )
             for chunk in self.chunks
         )
-        about = self.limit, self.question, self.min_density, tuple(self.sections)
+        about = self.limit, self.question, self.min_density, tuple(self.sections), self.share
         return rows, about, self.counter.name, id(self.counter)
 
     def keep(self) -> None:
@@ -188,9 +194,9 @@ class Blocks:
         tokens, density = self.curve
         return float((tokens * density).sum())
 
-    def _best(self, without: Collection[str]) -> float:
+    def _best(self) -> float:
         """Return the density of the best unit."""
-        selecting = self._restricted(frozenset(without))
+        selecting = self._fresh()
         free = (selecting.requirement != EXCLUDED) & (selecting.density >= self.min_density)
         return float(selecting.density[free].max(initial=0.0))
 
@@ -227,7 +233,7 @@ class Blocks:
             return 0.0
         found = self._bounds.get(limit)
         if found is None:
-            selecting = self._restricted(frozenset())
+            selecting = self._fresh()
             result = selecting.solve_at(limit + selecting.costs.separator)
             found = self.total
             if result is not None:
@@ -237,16 +243,15 @@ class Blocks:
 
     # Solving --------------------------------------------------------------------------------------
 
-    def at(self, limit: int, without: Collection[str] = ()) -> Share | None:
+    def at(self, limit: int) -> Share | None:
         """Return the best blocks within a limit; None if pins and minima do not fit."""
         if self.problem is None:
             return NOTHING
         if limit < 1:
-            return None if self.demanding else NOTHING._replace(price=self._best(without))
-        gone = frozenset(without)
-        found = self._shares.get((limit, gone))
+            return None if self.demanding else NOTHING._replace(price=self._best())
+        found = self._shares.get(limit)
         if found is None:
-            selecting = self._restricted(gone)
+            selecting = self._fresh()
             slack = selecting.costs.separator
             selecting.bounded_at = limit + slack  # no bound: one of the whole request is computed
             try:
@@ -259,40 +264,36 @@ class Blocks:
             price = max([price, *(p for p in result.prices.values() if price)])
             spent = max(0, result.spent - slack)
             found = Share(limit, result.value, spent, price, selecting.costs.additive)
-            self._shares[limit, gone] = found
+            self._shares[limit] = found
         return found
 
-    def window(self, limit: int, without: Collection[str] = ()) -> Window | None:
+    def window(self, limit: int) -> Window | None:
         """Return the window of the best blocks within a limit, None if there are none."""
         if self.problem is None or limit < 1:
             return None
-        gone = frozenset(without)
-        if (limit, gone) not in self._windows:
-            self._windows[limit, gone] = self._window(limit, gone)
-        return self._windows[limit, gone]
+        if limit not in self._windows:
+            self._windows[limit] = self._window(limit)
+        return self._windows[limit]
 
-    def _window(self, limit: int, gone: frozenset[str]) -> Window:
+    def _window(self, limit: int) -> Window:
         assert self.problem is not None
         budget = Budget(limit, auto=self.min_density or False)
-        selecting = self._restricted(gone)
+        selecting = self._fresh()
         selecting.bounded_at = limit + selecting.costs.separator
-        return self.problem.window(budget, first=selecting, without=self._places(gone))
+        return self.problem.window(budget, first=selecting)
 
     @property
     def recut(self) -> bool:
         """Whether the texts were cut again, into smaller parts, to fill a window."""
         return self.problem is not None and self.problem.cuts != self._cuts
 
-    def _restricted(self, gone: frozenset[str]) -> WindowSelection:
-        """Return the selection without some chunks."""
+    def _fresh(self) -> WindowSelection:
+        """Return the selection, for limits of its own."""
         if self.recut and self.problem is not None:
             self._selecting = self.problem.selecting(Budget(self.limit))
             self._selecting.min_density = self.min_density
             self._cuts = self.problem.cuts
-        return self._selecting.without(self._places(gone))
-
-    def _places(self, gone: frozenset[str]) -> list[int]:
-        return [i for i, chunk in enumerate(self.chunks) if chunk.id in gone] if gone else []
+        return self._selecting.without(())
 
 
 def _within(section: Section, limit: int) -> Section:

@@ -15,7 +15,7 @@ from ctxmem import _native
 from ctxmem.assembling import values
 from ctxmem.assembling.asking import Holdings
 from ctxmem.assembling.conversation import Conversation
-from ctxmem.memory.recall import Found, find
+from ctxmem.memory.recall import BROAD, Found, find
 
 BEST = 5
 """So many of the units that were found for an ask show how much of it the history has."""
@@ -32,6 +32,7 @@ class Search:
         self.units = units = conversation.units
         self.asks = asks
         self.found: list[Found] = []
+        self._places: dict[int, tuple[Found, int]] = {}
         if not units or not any(ask.strip() for ask in asks):
             return
         marks: tuple[Hashable, ...] = tuple(unit.mark for unit in units)
@@ -58,13 +59,26 @@ class Search:
     def evidence(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expected tokens of evidence in each unit, by the history's share of asks."""
         value = np.zeros(len(self.units))
+        most = np.zeros(len(self.units))
         if not self.found:
             return value
         for found, share in zip(self.found, shares.tolist(), strict=True):
             if found.messages and found.scores[0] > 0:
+                messages = np.array(found.messages)
                 scores = np.array(found.scores) / max(found.scores)
-                value[np.array(found.messages)] += share * values.found(scores)
+                own = share * values.found(scores, found.ask.kind in BROAD)
+                value[messages] += own
+                for at in np.flatnonzero(own > most[messages]).tolist():
+                    self._places[found.messages[at]] = found, at
+                most[messages] = np.maximum(most[messages], own)
         return value
+
+    def place(self, k: int) -> tuple[Found, int]:
+        """Return what was found for the ask that a unit answers best, and the unit's place in it.
+
+        It is known of units that have evidence.
+        """
+        return self._places[k]
 
 
 def _index_of(marks: Sequence[Hashable]) -> tuple[_native.SessionIndex, int]:

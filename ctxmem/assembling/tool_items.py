@@ -69,7 +69,7 @@ class ToolItems:
 
     def weigh(self, shares: NDArray[np.float64]) -> None:
         """Set how likely each tool is needed, by the share of each ask that tools have."""
-        self.chance = 1.0 - np.prod(1.0 - shares[:, None] * self.chances, axis=0)
+        self.chance = 1.0 - np.prod(1.0 - shares[:, None] * values.needed(self.chances), axis=0)
 
     def offer(self, *, deferring: bool, any_form: bool = False) -> Offer:
         """Return the tools with their forms; with `deferring`, as lines of `find_tool`, too.
