@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from ctxmem import tokens
+from ctxmem.assembling.asking import (
+    HISTORY,
+    TOOLS,
+    Asked,
+    Holdings,
+    divided,
+    features,
+    read_asks,
+    words_of,
+)
 from ctxmem.assembling.blocks import Blocks
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.decisions import decide
 from ctxmem.assembling.deriving import earlier
-from ctxmem.assembling.evidence import evidence_in
+from ctxmem.assembling.evidence import Search
 from ctxmem.assembling.fitting import Fitter
 from ctxmem.assembling.inputs import Inputs, read_inputs
 from ctxmem.assembling.layout import Layout
 from ctxmem.assembling.options import Item, Option
-from ctxmem.assembling.recalling import with_recalled
+from ctxmem.assembling.recalling import recalled_of, with_pages, without_recalled
 from ctxmem.assembling.request import PARTS, PartDecision, Request
 from ctxmem.assembling.stability import State, before_of, fit_stable, remember
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.errors import InputError
 from ctxmem.pricing import Prices
-from ctxmem.schema import Budget, Section
+from ctxmem.schema import Budget, Chunk, Section
 from ctxmem.telemetry import describe_assemble, traced
 
 __all__ = ["PARTS", "Item", "Option", "PartDecision", "Request", "assemble"]
@@ -121,28 +131,36 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
         memory=inputs.memory if inputs.own_history else None,
     )
     counting = tokens.resolve(counter)
+    asks = read_asks(conversation.question)
+    search = Search(conversation, asks)
     offered = ToolItems(
         inputs.tools,
         provider,
         inputs.meter,
-        question=conversation.question,
+        asks=asks,
         called=conversation.called,
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
-    evidence = evidence_in(conversation)
     if isinstance(previous, str):
         previous = earlier(inputs, conversation.asked, _assembled)
+    inputs = with_pages(inputs, conversation)
+    asked = divide(asks, search, offered, inputs.chunks)
+    offered.weigh(asked.shares[:, TOOLS])
+    evidence = search.evidence(asked.shares[:, HISTORY])
     before = before_of(previous, inputs.memory)
-    inputs, recalled = with_recalled(inputs, conversation, evidence)
+    recalled = recalled_of(inputs, conversation, search, evidence)
+    inputs = without_recalled(inputs, recalled)
     layout = Layout(inputs, offered, conversation, before.stable if before else 0)
     blocks = Blocks(
         inputs.chunks,
         inputs.budget.limit - layout.always,
-        question=conversation.question,
+        question=asked.of_texts(),
         counter=counting,
         sections=inputs.sections,
         min_density=inputs.budget.min_density,
+        titled=bool(recalled.texts),
+        share=asked.share_of_texts,
     )
     fitter = Fitter(inputs, offered, conversation, blocks, layout, evidence, recalled)
     fitted = fit_stable(fitter, before)
@@ -181,3 +199,14 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
     blocks.keep()
     remember(inputs.memory, request)
     return request
+
+
+def divide(
+    asks: tuple[str, ...], search: Search, tools: ToolItems, chunks: Sequence[Chunk]
+) -> Asked:
+    """Return the share of each ask that the history, tools and texts have."""
+    words = words_of(asks)
+    texts = list(dict.fromkeys(chunk.text for chunk in chunks))
+    parts = [search.holdings(words), tools.holdings(), Holdings(texts) if texts else None]
+    made = features(asks, words, parts, tools.chances)
+    return Asked(asks, divided(made, [part is not None for part in parts]))

@@ -31,10 +31,10 @@ from ctxmem.chat.shapes import (
     shown,
 )
 from ctxmem.chat.tools import (
+    OpenaiTool,
     answer_schema,
     answer_text,
     forced_name,
-    OpenaiTool,
     openai_tool,
     openai_tools_tokens,
     schemas_of,

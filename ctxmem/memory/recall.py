@@ -39,6 +39,8 @@ def ranked(texts: list[str], query: str, k: int) -> list[tuple[int, float]]:
     return [(int(i), float(found[i])) for i in order if found[i] > 0]
 
 
+BROAD = ("order", "summary")
+"""Kinds of questions that want many messages."""
 WHOLE = 140
 """A message of up to so many tokens is shown whole."""
 EXCERPT = 110
@@ -285,8 +287,8 @@ def select(
         least: messages with less than this share of the best score are left out, except where a
             question wants many.
     """
-    broad = found.ask.kind in ("order", "summary")
-    whole, most = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
+    broad = found.ask.kind in BROAD
+    whole, most = sizes_for(found.ask)
     filling = _Filling(room, text_of, count, about)
     for number, spans in (kept or {}).items():
         filling.offer(number, tuple(spans))
@@ -307,6 +309,11 @@ def select(
     return filling.excerpts()
 
 
+def sizes_for(ask: Ask) -> tuple[int, int]:
+    """Return the tokens up to which a message is shown whole, and those of a longer one."""
+    return (_BROAD_WHOLE, _BROAD_EXCERPT) if ask.kind in BROAD else (WHOLE, EXCERPT)
+
+
 def needed(
     found: Found, room: int, *, shown: Collection[int] = (), label: int = 0, least: float = 0.0
 ) -> int:
@@ -314,8 +321,8 @@ def needed(
 
     `label` is what an excerpt takes beside its text; the rest is as for `select`.
     """
-    broad = found.ask.kind in ("order", "summary")
-    whole, most = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
+    broad = found.ask.kind in BROAD
+    whole, most = sizes_for(found.ask)
     order = _ordered(found, whole, most, shown, 0.0 if broad else least)
     return min(room, int(sum(size + label for _, size in order)))
 
