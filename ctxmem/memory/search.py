@@ -231,7 +231,10 @@ def _said(text: str) -> dict[str, Any]:
 
 def _label(item: Item, superseded: bool, page: int | None = None) -> str:
     name = editing.page_name(item.first_page if page is None else page)
-    return f"{name} {item.role}{' (changed since)' if superseded else ''}: "
+    who = item.role
+    if item.turn.results and who != "tool":
+        who += ", with results of tools"
+    return f"{name} {who}{' (changed since)' if superseded else ''}: "
 
 
 def _role(item: Item) -> str:
