@@ -186,3 +186,19 @@ def test_a_long_result_in_a_window_is_not_torn(name):
         assert body.count("```") % 2 == 0
     elif "shown in part" in shown:
         json.loads(without_marks(body))
+
+
+def test_a_result_in_a_message_of_the_users_role_is_labelled_as_a_tools():
+    memory = Memory(600)
+    memory.append({"role": "user", "content": "Read the notes."})
+    use = {"type": "tool_use", "id": "c1", "name": "read", "input": {}}
+    memory.append({"role": "assistant", "content": [use]})
+    block = {"type": "tool_result", "tool_use_id": "c1", "content": "Always deploy with pumps."}
+    memory.append({"role": "user", "content": [block]})
+    for _ in range(30):
+        memory.append({"role": "assistant", "content": said(20)})
+        memory.append({"role": "user", "content": said(20)})
+    window = memory.window("What do the notes say about how to deploy?")
+    shown = "\n".join(str(message["content"]) for message in window.messages)
+    assert "tool: Always deploy with pumps." in shown
+    assert "user: Always deploy" not in shown

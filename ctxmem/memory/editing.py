@@ -13,6 +13,8 @@ from ctxmem.memory.blocks import PartialText
 Count = Callable[[str], int]
 
 _MENTION = " They mention:"
+_MOST_RUNS = 6
+"""Of pages in more runs an index names the first and the last only."""
 INDEX_SHARE = 0.3
 """An index line may have this share of the tokens it stands for, ..."""
 INDEX_LEAST = 24
@@ -70,10 +72,29 @@ def superseded(pages: Sequence[int], tokens: int, newer: Sequence[int]) -> str:
     )
 
 
+def page_runs(pages: Sequence[int]) -> str:
+    """Return the ids of pages, in order, as runs; of many runs the first and the last id.
+
+    Indexes of other pages may be of the time between, so only runs without a gap name them.
+
+    >>> page_runs([3, 4, 5, 9]), page_runs([1, 3, 5, 7, 9, 11, 13])
+    ('p3-p5, p9', 'some of p1-p13')
+    """
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    if len(runs) > _MOST_RUNS:
+        return f"some of {page_range([pages[0], pages[-1]])}"
+    return ", ".join(map(page_range, runs))
+
+
 def index_heading(pages: Sequence[int], messages: int, tokens: int) -> str:
     """Return the first line of an index."""
     return (
-        f"[memory] {messages} earlier message{'' if messages == 1 else 's'} ({page_range(pages)}, "
+        f"[memory] {messages} earlier message{'' if messages == 1 else 's'} ({page_runs(pages)}, "
         f"{tokens:,} tokens) are stored; recall reads a page.{_MENTION}"
     )
 

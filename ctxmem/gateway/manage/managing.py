@@ -42,7 +42,7 @@ from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.memory.session import held_window
+from ctxmem.memory.session import held_window, show_no_days
 from ctxmem.pricing import Prices
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
@@ -158,7 +158,7 @@ class Manage:
         """Return a function that opens a session of a tenant; it keeps no request alive."""
 
         def opened(tenant: str, session: str) -> Memory:
-            return Memory(
+            memory = Memory(
                 max(1, budget),
                 store=self.store,
                 tenant=tenant,
@@ -169,6 +169,8 @@ class Manage:
                 policy="covered",
                 clock=self._clock,
             )
+            show_no_days(memory)
+            return memory
 
         return opened
 
