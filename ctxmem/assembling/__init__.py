@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from ctxmem import tokens
-from ctxmem.assembling.asking import (
-    HISTORY,
-    TOOLS,
-    Asked,
-    Holdings,
-    divided,
-    features,
-    read_asks,
-    words_of,
-)
+from ctxmem.assembling.asking import HISTORY, TOOLS, Asked, divided, read_asks
 from ctxmem.assembling.blocks import Blocks
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.decisions import decide
 from ctxmem.assembling.deriving import earlier
-from ctxmem.assembling.evidence import Search
+from ctxmem.assembling.evidence import Search, compared
 from ctxmem.assembling.fitting import Fitter
 from ctxmem.assembling.inputs import Inputs, read_inputs
 from ctxmem.assembling.layout import Layout
@@ -31,7 +22,7 @@ from ctxmem.assembling.stability import State, before_of, fit_stable, remember
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.errors import InputError
 from ctxmem.pricing import Prices
-from ctxmem.schema import Budget, Chunk, Section
+from ctxmem.schema import Budget, Section
 from ctxmem.telemetry import describe_assemble, traced
 
 __all__ = ["PARTS", "Item", "Option", "PartDecision", "Request", "assemble"]
@@ -145,7 +136,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
     if isinstance(previous, str):
         previous = earlier(inputs, conversation.asked, _assembled)
     inputs = with_pages(inputs, conversation)
-    asked = divide(asks, search, offered, inputs.chunks)
+    asked = Asked(asks, divided(*compared(asks, search, offered, inputs.chunks)))
     offered.weigh(asked.shares[:, TOOLS])
     evidence = search.evidence(asked.shares[:, HISTORY])
     before = before_of(previous, inputs.memory)
@@ -199,14 +190,3 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
     blocks.keep()
     remember(inputs.memory, request)
     return request
-
-
-def divide(
-    asks: tuple[str, ...], search: Search, tools: ToolItems, chunks: Sequence[Chunk]
-) -> Asked:
-    """Return the share of each ask that the history, tools and texts have."""
-    words = words_of(asks)
-    texts = list(dict.fromkeys(chunk.text for chunk in chunks))
-    parts = [search.holdings(words), tools.holdings(), Holdings(texts) if texts else None]
-    made = features(asks, words, parts, tools.chances)
-    return Asked(asks, divided(made, [part is not None for part in parts]))

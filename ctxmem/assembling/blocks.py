@@ -328,6 +328,12 @@ class Blocks:
         return self._selecting.without(())
 
 
+def forget() -> None:
+    """Drop what equal calls would reuse, where the values have changed."""
+    with _lock:
+        _problems.clear()
+
+
 def _within(section: Section, limit: int) -> Section:
     """Return a section whose minimum fits into a limit."""
     if section.min > limit:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.assembling import values
-from ctxmem.assembling.asking import Holdings
+from ctxmem.assembling.asking import Holdings, features, words_of
 from ctxmem.assembling.conversation import Conversation
+from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.memory.recall import BROAD, Found, find
+from ctxmem.schema import Chunk
 
 BEST = 5
 """So many of the units that were found for an ask show how much of it the history has."""
@@ -30,31 +32,31 @@ class Search:
 
     def __init__(self, conversation: Conversation, asks: Sequence[str]) -> None:
         self.units = units = conversation.units
-        self.asks = asks
+        self.words = words_of(asks)
         self.found: list[Found] = []
         self._places: dict[int, tuple[Found, int]] = {}
         if not units or not any(ask.strip() for ask in asks):
             return
         marks: tuple[Hashable, ...] = tuple(unit.mark for unit in units)
-        self.index, known = _index_of(marks)
+        index, known = _index_of(marks)
         for k in range(known, len(units)):
             role = conversation.turns[units[k].span[0]].role
-            self.index.add(k, role, units[k].facts.text, float("nan"))
-        self.found = [find(self.index, ask, text_of=lambda k: units[k].facts.text) for ask in asks]
+            index.add(k, role, units[k].facts.text, float("nan"))
+        self.found = [find(index, ask, text_of=lambda k: units[k].facts.text) for ask in asks]
+        every = list(dict.fromkeys(word for own in self.words for word in own))
+        self._counts = np.array(index.frequencies(every), dtype=np.float64)
         with _lock:
             while len(_indices) >= _KEPT:
                 _indices.pop(next(iter(_indices)))
-            _indices[marks] = self.index
+            _indices[marks] = index
 
-    def holdings(self, words: Sequence[Sequence[str]]) -> Holdings | None:
+    def holdings(self) -> Holdings | None:
         """Return the best units for each ask, and the share of all units that have each word."""
         if not self.found:
             return None
         best = dict.fromkeys(k for found in self.found for k in found.messages[:BEST])
-        every = list(dict.fromkeys(word for own in words for word in own))
-        count = np.array(self.index.frequencies(every), dtype=np.float64)
         texts = [self.units[k].facts.text for k in best]
-        return Holdings(texts, (0.5 + count) / (len(self.units) + 1))
+        return Holdings(texts, (0.5 + self._counts) / (len(self.units) + 1))
 
     def evidence(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expected tokens of evidence in each unit, by the history's share of asks."""
@@ -79,6 +81,15 @@ class Search:
         It is known of units that have evidence.
         """
         return self._places[k]
+
+
+def compared(
+    asks: Sequence[str], search: Search, tools: ToolItems, chunks: Sequence[Chunk]
+) -> tuple[NDArray[np.float64], list[bool]]:
+    """Return the features by which asks are divided, and which parts the request has."""
+    texts = list(dict.fromkeys(chunk.text for chunk in chunks))
+    parts = [search.holdings(), tools.holdings(), Holdings(texts) if texts else None]
+    return features(asks, search.words, parts, tools.chances), [part is not None for part in parts]
 
 
 def _index_of(marks: Sequence[Hashable]) -> tuple[_native.SessionIndex, int]:
