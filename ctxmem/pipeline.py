@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import intake, render, tokens
 from ctxmem.candidates import Candidates
@@ -197,7 +198,8 @@ class PackProblem:
     """What `pack` selects from: chunks read, grouped, cut into units, priced and valued.
 
     It can be solved for several budgets of at most `limit` tokens; arguments are those of `pack`.
-    With `keeps_cuts` the units are kept in memory for other questions and budgets.
+    With `keeps_cuts` the units are kept in memory for other questions and budgets. `weigh` maps the
+    densities of units to those by which they are selected.
     """
 
     def __init__(
@@ -223,10 +225,12 @@ class PackProblem:
         previous_window: Window | None = None,
         ranked: bool = False,
         keeps_cuts: bool = False,
+        weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
     ) -> None:
         layout = render.check_layout(Layout(separator, header, order))
         folding = check_dedup(dedup, dedup_threshold)
         self.limit, self.query, self.calls = limit, query, calls
+        self.weigh = weigh
         self.counter: Counter = tokens.resolve(counter)
         self.question = read_question(query, variants, query_embedding, embed)
         self.scorer = read_scorer(scorer, calls, self.question)
@@ -269,14 +273,20 @@ class PackProblem:
         if self.compressors or len(table.texts) > len(table):
             self.longest = MOST_BYTES  # a shorter version is better than a part of a sentence
 
-    def asked(self, query: str | None, limit: int, sections: Iterable[Section]) -> PackProblem:
+    def asked(
+        self,
+        query: str | None,
+        limit: int,
+        sections: Iterable[Section],
+        weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    ) -> PackProblem:
         """Return the problem of another question about the same chunks.
 
         What does not depend on the question is shared, and this problem does not change. It must
         have no variants, vectors, scorer or compressors.
         """
         made = self.apart()
-        made.query, made.limit = query, limit
+        made.query, made.limit, made.weigh = query, limit, weigh
         made.question = read_question(query, (), None, None)
         made.sections = intake.read_sections(sections, made.table.chunks, limit)
         made.layout = replace(self.layout, sections=made.sections)
@@ -296,12 +306,11 @@ class PackProblem:
         *,
         first: WindowSelection | None = None,
         solved: SelectionResult | None = None,
-        without: Collection[int] = (),
     ) -> Window:
-        """Return the window for a budget, without some chunks.
+        """Return the window for a budget.
 
-        `first` is what `selecting` returned, without these chunks; it is used if its units fit into
-        this budget, too. `solved` is what it was solved to for this budget, if it was.
+        `first` is what `selecting` returned; it is used if its units fit into this budget, too.
+        `solved` is what it was solved to for this budget, if it was.
         """
         sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
         if first is not None and first.longest > budget.limit:
@@ -309,7 +318,7 @@ class PackProblem:
         if first is not None:
             sizes.room = self._room
         while True:
-            selecting = first or self.selecting(budget, sizes).without(without)
+            selecting = first or self.selecting(budget, sizes)
             window, selection = _fit(
                 self.table, budget, self.layout, self.counter, selecting, self.folded, solved
             )
@@ -330,6 +339,8 @@ class PackProblem:
         features = estimate(table, self.question)
         if self.scorer is not None and features is not None:
             verify(table, self.question, features, self.scorer, budget.limit, self.calls)
+        if self.weigh is not None:
+            table.segment_density = self.weigh(table.segment_density)
         add_alternatives(table, self.compressors, query=self.query, limit=budget.limit)
         self.compressors = ()  # once: their texts are rows of the table now
         self.cutter.price_rows(table, layout)

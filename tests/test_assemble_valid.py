@@ -34,11 +34,11 @@ def strict():
         yield upstream
 
 
-def judged(strict, provider: str, seeds) -> Counter:
+def judged(strict, provider: str, seeds, wire: str = "") -> Counter:
     """Assemble requests, check each, and count those that have no room for what is required."""
     outcome = Counter()
     for seed in seeds:
-        given = random_request(seed, provider)
+        given = random_request(seed, provider, wire)
         before = json.dumps(given.get("history", []))
         try:
             request = ctxmem.assemble(**given)
@@ -87,6 +87,19 @@ def test_random_requests_keep_the_budget_and_are_accepted(strict, provider):
     outcome = judged(strict, provider, range(FAST))
     assert outcome["sent"] > FAST / 2
     assert outcome["with tools"] and outcome["deferred"]
+
+
+@pytest.mark.parametrize("wire", PROVIDERS)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_histories_of_other_providers_are_converted_and_accepted(strict, provider, wire):
+    assert judged(strict, provider, range(500, 503), wire)["sent"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wire", PROVIDERS)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_hundreds_of_histories_of_other_providers_are_accepted(strict, provider, wire):
+    assert judged(strict, provider, range(600, 700), wire)["sent"] > 50
 
 
 @pytest.mark.slow

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem.assembling import values
 from ctxmem.assembling.inputs import BLOCKS
 from ctxmem.errors import BudgetError
 from ctxmem.pipeline import PackProblem
@@ -71,7 +72,8 @@ _readings: dict[Any, PackProblem] = {}
 class Blocks:
     """The blocks that can be sent, and the best of them within a limit.
 
-    `without` are ids of chunks that are not chosen, since the request has their text elsewhere.
+    `share` is the probability that the question needs any of them. `titled` puts a line above each
+    part even if there is only one, since other texts precede it.
     """
 
     def __init__(
@@ -83,16 +85,19 @@ class Blocks:
         counter: Counter,
         sections: Mapping[str, Section],
         min_density: float,
+        titled: bool = False,
+        share: float = 1.0,
     ) -> None:
+        self.share = share
         self.chunks = chunks
         self.min_density = min_density
         self.counter, self.limit, self.question = counter, limit, question
-        self._shares: dict[tuple[int, frozenset[str]], Share] = {}
+        self._shares: dict[int, Share] = {}
         self.conflict: BudgetError | None = None
         """Why the last limit that did not do did not."""
         self._bounds: dict[int, float] = {}
-        self._windows: dict[tuple[int, frozenset[str]], _Shown] = {}
-        self._solved: dict[Any, tuple[WindowSelection, SelectionResult]] = {}  # shares, in full
+        self._windows: dict[int, _Shown] = {}
+        self._solved: dict[int, tuple[WindowSelection, SelectionResult]] = {}
         self.problem: PackProblem | None = None
         self.part_of: dict[str, str] = {}
         self._equal: Any = None  # the key of equal calls
@@ -103,7 +108,7 @@ class Blocks:
         self.sections = [
             replace(
                 _within(sections.get(name, Section(name)), limit),
-                header=HEADERS[name] if len(used) > 1 else None,
+                header=HEADERS[name] if titled or len(used) > 1 else None,
             )
             for name in BLOCKS
             if name in used
@@ -114,7 +119,7 @@ class Blocks:
         """Read and value the chunks, or take what an equal call or one of these chunks left."""
         self._rows = self._key()
         if self._rows is not None:
-            about = self.limit, self.question, self.min_density, tuple(self.sections)
+            about = self.limit, self.question, self.min_density, tuple(self.sections), self.share
             self._equal = self._rows, about
         with _lock:
             known = _problems.pop(self._equal, None) if self._rows is not None else None
@@ -122,8 +127,12 @@ class Blocks:
         if known is not None:
             self.problem, self._selecting, self._shares, self._windows = known
         else:
+
+            def weigh(density: NDArray[np.float64]) -> NDArray[np.float64]:
+                return values.text(density, self.share)
+
             if read is not None:
-                self.problem = read.asked(self.question or None, self.limit, self.sections)
+                self.problem = read.asked(self.question or None, self.limit, self.sections, weigh)
             else:
                 self.problem = PackProblem(
                     self.chunks,
@@ -132,6 +141,7 @@ class Blocks:
                     counter=self.counter,
                     sections=self.sections,
                     keeps_cuts=self._rows is not None,
+                    weigh=weigh,
                 )
             self._selecting = self.problem.selecting(Budget(self.limit))
             self._selecting.min_density = self.min_density
@@ -215,9 +225,9 @@ class Blocks:
         tokens, density = self.curve
         return float((tokens * density).sum())
 
-    def _best(self, without: Collection[str]) -> float:
+    def _best(self) -> float:
         """Return the density of the best unit."""
-        selecting = self._restricted(frozenset(without))
+        selecting = self._fresh()
         free = (selecting.requirement != EXCLUDED) & (selecting.density >= self.min_density)
         return float(selecting.density[free].max(initial=0.0))
 
@@ -254,7 +264,7 @@ class Blocks:
             return 0.0
         found = self._bounds.get(limit)
         if found is None:
-            selecting = self._restricted(frozenset())
+            selecting = self._fresh()
             result = selecting.solve_at(limit + selecting.costs.separator)
             found = self.total
             if result is not None:
@@ -264,16 +274,15 @@ class Blocks:
 
     # Solving --------------------------------------------------------------------------------------
 
-    def at(self, limit: int, without: Collection[str] = ()) -> Share | None:
+    def at(self, limit: int) -> Share | None:
         """Return the best blocks within a limit; None if pins and minima do not fit."""
         if self.problem is None:
             return NOTHING
         if limit < 1:
-            return None if self.demanding else NOTHING._replace(price=self._best(without))
-        gone = frozenset(without)
-        found = self._shares.get((limit, gone))
+            return None if self.demanding else NOTHING._replace(price=self._best())
+        found = self._shares.get(limit)
         if found is None:
-            selecting = self._restricted(gone)
+            selecting = self._fresh()
             slack = selecting.costs.separator
             selecting.bounded_at = limit + slack  # no bound: one of the whole request is computed
             try:
@@ -286,42 +295,43 @@ class Blocks:
             price = max([price, *(p for p in result.prices.values() if price)])
             spent = max(0, result.spent - slack)
             found = Share(limit, result.value, spent, price, selecting.costs.additive)
-            self._shares[limit, gone] = found
-            self._solved[limit, gone] = selecting, result
+            self._shares[limit] = found
+            self._solved[limit] = selecting, result
         return found
 
-    def window(self, limit: int, without: Collection[str] = ()) -> Window | None:
+    def window(self, limit: int) -> Window | None:
         """Return the window of the best blocks within a limit, None if there are none."""
         if self.problem is None or limit < 1:
             return None
-        gone = frozenset(without)
-        if (limit, gone) not in self._windows:
-            self._windows[limit, gone] = self._window(limit, gone)
-        return self._windows[limit, gone].window
+        if limit not in self._windows:
+            self._windows[limit] = self._window(limit)
+        return self._windows[limit].window
 
-    def _window(self, limit: int, gone: frozenset[str]) -> _Shown:
+    def _window(self, limit: int) -> _Shown:
         assert self.problem is not None
         budget = Budget(limit, auto=self.min_density or False)
-        selecting, solved = self._solved.pop((limit, gone), (None, None))
+        selecting, solved = self._solved.pop(limit, (None, None))
         if selecting is None:
-            selecting = self._restricted(gone)
+            selecting = self._fresh()
             selecting.bounded_at = limit + selecting.costs.separator
         problem = self.problem.apart()  # it may cut the texts again
-        places = self._places(gone)
-        window = problem.window(budget, first=selecting, solved=solved, without=places)
+        window = problem.window(budget, first=selecting, solved=solved)
         return _Shown(window, problem.cuts != self.problem.cuts)
 
-    def is_finer(self, limit: int, without: Collection[str]) -> bool:
+    def is_finer(self, limit: int) -> bool:
         """Return whether texts were cut again, into smaller parts, to fill a window."""
-        shown = self._windows.get((limit, frozenset(without)))
+        shown = self._windows.get(limit)
         return shown is not None and shown.finer
 
-    def _restricted(self, gone: frozenset[str]) -> WindowSelection:
-        """Return the selection without some chunks."""
-        return self._selecting.without(self._places(gone))
+    def _fresh(self) -> WindowSelection:
+        """Return a copy of the selection, for a limit of its own."""
+        return self._selecting.without(())
 
-    def _places(self, gone: frozenset[str]) -> list[int]:
-        return [i for i, chunk in enumerate(self.chunks) if chunk.id in gone] if gone else []
+
+def forget() -> None:
+    """Drop what equal calls would reuse, where the values have changed."""
+    with _lock:
+        _problems.clear()
 
 
 def _within(section: Section, limit: int) -> Section:

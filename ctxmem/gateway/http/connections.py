@@ -69,7 +69,7 @@ class Answer:
 
     @property
     def read(self) -> bool:
-        """Whether the body has come to its end, and `parts` has yielded all of it."""
+        """Whether the body has come to its end, and all of it was read."""
         return self.complete and not self.queue
 
     def header(self, name: bytes) -> str:
@@ -79,25 +79,28 @@ class Answer:
                 return value.decode("latin-1")
         return ""
 
-    async def parts(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes.
+    def parts(self) -> AsyncIterator[bytes]:
+        """Return the body as it comes.
 
-        Raises:
-            BrokenOff: its end is missing.
+        Its iteration raises `BrokenOff` if the end is missing.
         """
-        queue = self.queue
-        while True:
-            while queue:
-                part = queue.popleft()
-                self.held -= len(part)
-                if self._connection is not None and self.held <= MOST_BUFFERED:
-                    self._connection.read_on()
-                yield part
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:  # no generator: the loop keeps books of those
+        while not self.queue:
             if self.complete:
-                return
+                raise StopAsyncIteration
             if self._failure:
                 raise BrokenOff(self._failure)
             await self._more()
+        part = self.queue.popleft()
+        self.held -= len(part)
+        if self._connection is not None and self.held <= MOST_BUFFERED:
+            self._connection.read_on()
+        return part
 
     async def head(self) -> None:
         """Wait until the head has come.
@@ -159,6 +162,7 @@ class Connection(asyncio.Protocol):
         self._sent = self._keeps = self._any = False
         self._length = self._chunked = False
         self._fields = self._bare = 0
+        self._left: int | None = 0
         self.idle_since = 0.0
         """When it was let go last (`time.monotonic`); set by who keeps it."""
 
@@ -213,28 +217,39 @@ class Connection(asyncio.Protocol):
 
     async def _write(self, body: Parts, length: int | None) -> None:
         """Write a body; an upstream that closes before its end may have answered all the same."""
-        left = length or 0
-        async for part in body if isinstance(body, AsyncIterable) else _each(body):
-            if self._ended or self.transport.is_closing():
-                return
-            if length is None:
-                if part:  # an empty chunk would be the last
-                    self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
-            else:
-                left -= len(part)
-                if left < 0:
-                    raise UpstreamError("the body is longer than its head says")
-                self.transport.write(part)
-            while self._full and not self._ended:
-                self._writer = asyncio.get_running_loop().create_future()
-                await self._writer
-        if left:
+        self._left = length
+        if isinstance(body, AsyncIterable):
+            async for part in body:
+                if not await self._write_part(part):
+                    return
+        else:
+            for part in body:
+                if not await self._write_part(part):
+                    return
+        if self._left:
             raise UpstreamError("the body is shorter than its head says")
         if self._ended or self.transport.is_closing():
             return
         if length is None:
             self.transport.write(b"0\r\n\r\n")
         self._sent = True
+
+    async def _write_part(self, part: bytes) -> bool:
+        """Write a part, and wait until more may be written; False if nobody reads it."""
+        if self._ended or self.transport.is_closing():
+            return False
+        if self._left is None:
+            if part:  # an empty chunk would be the last
+                self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
+        else:
+            self._left -= len(part)
+            if self._left < 0:
+                raise UpstreamError("the body is longer than its head says")
+            self.transport.write(part)
+        while self._full and not self._ended:
+            self._writer = asyncio.get_running_loop().create_future()
+            await self._writer
+        return True
 
     # asyncio's protocol ---------------------------------------------------------------------------
 
@@ -378,11 +393,6 @@ def _length_of(headers: Headers) -> int | None:
     if codings or len(lengths) > 1 or (lengths and not lengths[0].isdigit()):
         raise UpstreamError("the request does not say where its body ends")
     return int(lengths[0]) if lengths else 0
-
-
-async def _each(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for part in parts:
-        yield part
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:

@@ -72,6 +72,7 @@ _CHECKED = 100  # exchanges whose findings are shown
 _FINDINGS = 12  # of one exchange
 _NAMES = 40  # different models, reasons and so on that are counted one by one
 _LONGEST = 80  # characters of a name
+_LONGEST_MODEL = 256  # characters of a model whose prices are kept
 _DETAIL = 300  # characters of a finding's detail
 _WORDS = 80  # characters of a question
 _NOTHING = 0.5  # uncached input tokens: what is saved below it is rounding
@@ -149,6 +150,7 @@ class Traffic:
     ) -> None:
         self._lock = threading.Lock()
         self._clock, self._show_text, self._prices = clock, show_text, prices
+        self._rows: dict[tuple[str, str], Prices | None] = {}  # of the models seen so far
         self._known = _WorkerTotals(since=clock())
         self._talks: OrderedDict[str, _Conversation] = OrderedDict()
         self._timer: threading.Timer | None = None
@@ -195,12 +197,23 @@ class Traffic:
         spent = _number(_field(facts.get("usage"), "input"))
         if known or self._prices is None or not spent:
             return facts
-        prices = self._prices(_name(facts.get("wire")), _text(facts.get("model")))
+        prices = self._row_of(_name(facts.get("wire")), _text(facts.get("model")))
         if prices is None:
             return facts
         read, written = (_of(facts.get("usage"), name) or 0 for name in ("cached", "written"))
         bill = spent - read - written + prices.read * read + prices.write * written
         return {**facts, "bill_sent": bill, "bill_through": bill, "bill_uncached": spent}
+
+    def _row_of(self, wire: str, model: str) -> Prices | None:
+        """Return the prices of a model, which are found by patterns; so they are kept."""
+        assert self._prices is not None
+        key = (wire, model)
+        if key in self._rows:
+            return self._rows[key]
+        found = self._prices(wire, model)
+        if len(self._rows) < _NAMES and len(model) <= _LONGEST_MODEL:
+            self._rows[key] = found
+        return found
 
     def _talk(self, facts: Mapping[str, Any], now: float) -> _Conversation:
         made = _short(_text(facts.get("conversation")))
