@@ -36,7 +36,7 @@ from ctxmem.gateway.manage.splicing import written
 from ctxmem.gateway.manage.syncing import Syncer
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
-from ctxmem.gateway.recall.answering import Room
+from ctxmem.gateway.recall.answering import RecallBudget
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
@@ -191,7 +191,7 @@ class Manage:
         if offering:
             exchange.notes["memory"] = conversation.memory
             left = self._limit(account, request) - sent.tokens
-            exchange.notes["room"] = Room(left, request.meter.count)
+            exchange.notes["room"] = RecallBudget(left, request.meter.count)
             tool = request.passed.tokens - request.own.tokens
             exchange.facts["bill_recall"] = account.grant(tool, sent, now)
         entry = account.charge(sent, request.own, now, same=made is None and not offering)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ctxmem.gateway.exchanges import Exchange, decoded
-from ctxmem.gateway.recall.answering import PendingResults, Room
+from ctxmem.gateway.recall.answering import PendingResults, RecallBudget
 from ctxmem.gateway.wire.frames import json_bytes
 from ctxmem.gateway.wire.reading import Asked
 from ctxmem.gateway.wire.rounds import dicts_in
@@ -51,7 +51,7 @@ def with_recall(exchange: Exchange, changed: bytes | None, waiting: PendingResul
     `changed` is what the stage sends, None for the client's own. Nothing is added where the stage
     names no `Memory` in `exchange.notes["memory"]`, or where the tool cannot be offered. The body
     that offers it is `exchange.notes["body"]`; else that is None. What waits takes its tokens from
-    `exchange.notes["room"]`, a `Room`, if the stage says how much there is.
+    `exchange.notes["room"]`, a `RecallBudget`, if the stage says how much there is.
     """
     body = exchange.notes.pop("body", None)
     wire = exchange.wire.name
@@ -68,7 +68,7 @@ def with_recall(exchange: Exchange, changed: bytes | None, waiting: PendingResul
     text = waiting.text_for(
         exchange.tenant, body.get("input" if wire == "responses" else "messages")
     )
-    room: Room | None = exchange.notes.get("room")
+    room: RecallBudget | None = exchange.notes.get("room")
     text = room.fitting(text) if room is not None and text else text
     exchange.notes["body"] = TURNS[wire](body, 0).with_text(body, text) if text else body
     return json_bytes(exchange.notes["body"])

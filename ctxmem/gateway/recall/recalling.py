@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ctxmem.gateway.http.relay import BrokenOff, Headers, UpstreamError
-from ctxmem.gateway.recall.answering import NO_ROOM, Answer, Room, waiting_text
+from ctxmem.gateway.recall.answering import NO_ROOM, Answer, RecallBudget, waiting_text
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
 from ctxmem.gateway.wire.rounds import Round, Turn
 from ctxmem.gateway.wire.turns import TURNS
@@ -76,7 +76,7 @@ class Recalling:
     keep: Callable[[Sequence[str], str], None]
     most: int
     facts: dict[str, Any] = field(default_factory=dict)
-    room: Room | None = None
+    room: RecallBudget | None = None
     _turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
