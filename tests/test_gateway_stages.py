@@ -468,7 +468,8 @@ def test_settings_refuse_what_cannot_be(tmp_path: Path) -> None:
     for options, said in (
         ({"port": 70_000}, "port is"),
         ({"proxy": "nowhere"}, "proxy"),
-        ({"host": "0.0.0.0"}, "token"),
+        ({"host": "0.0.0.0"}, "give a token"),
+        ({"host": "0.0.0.0", "token": "short"}, "at least 16"),
         ({"workers": 2, "store": ":memory:"}, "share"),
         ({"recall": True}, "recall works in the mode"),
         ({"counter": "nope"}, "no encoding, model"),
