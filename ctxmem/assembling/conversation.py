@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.assembling import values
-from ctxmem.assembling.options import NONE, Offer
+from ctxmem.assembling.options import BOTH, NONE, RECALLED, STABLE, Offer
 from ctxmem.chat import passages
 from ctxmem.chat.converting import converted
 from ctxmem.chat.counting import Meter
@@ -109,7 +109,7 @@ class Conversation:
             units = [r for r in read.repaired.units if r[-1] < len(self.messages)]
             marks, self.in_flight = read.marks[:-1], frozenset()
         self.origin = [places[at] for at in self.origin]
-        self.marks = [_mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
+        self.marks = [mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
         self.costs = self._read_costs()
         self.head = self._head()
         self.units = self._read_units(units)
@@ -229,10 +229,20 @@ class Conversation:
         """The tokens of the note about what is left out, without its lines."""
         return self.meter.message(note([HEADING, BINDING, INDEX]), 0)
 
-    def offer(self, evidence: NDArray[np.float64], room: int, *, binding: bool = True) -> Offer:
+    def offer(
+        self,
+        evidence: NDArray[np.float64],
+        room: int,
+        *,
+        binding: bool = True,
+        excerpts: Mapping[int, int] | None = None,
+        title: int = 0,
+    ) -> Offer:
         """Return the units with their forms; `evidence` is the value of each as a passage.
 
         With `binding`, units with rules and the like must be sent, as their line at least.
+        `excerpts` are the tokens of excerpts that can be sent with the question, by the places of
+        units, and `title` those of the line above them.
         """
         n = len(self.units)
         bound = np.zeros(n)
@@ -250,14 +260,27 @@ class Conversation:
         lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
         columns.append(lines)
         worth.append(values.INDEXED * value + bound)
+        forms: tuple[str, ...] = ("full", "shortened", "indexed")
+        inside = None
+        if excerpts:
+            own = np.full(n, NONE, dtype=np.int64)
+            own[list(excerpts)] = list(excerpts.values())
+            # What a unit says that binds is in the note, too.
+            binds = np.array([k in self.statements for k in range(n)], dtype=np.bool_)
+            columns.append(np.where(binds, NONE, own))
+            columns.append(np.where((own < NONE) & (lines < NONE), own + lines, NONE))
+            worth += [values.RECALLED * value, values.RECALLED * value + bound]
+            forms += (RECALLED, BOTH)
+            inside = np.stack([*columns[:3], np.zeros_like(own), lines], axis=1)
         return Offer(
             "history",
             [unit.key for unit in self.units],
-            ("full", "shortened", "indexed"),
+            forms,
             np.stack(columns, axis=1),
             np.stack(worth, axis=1),
             required | bind,
-            self.base,
+            self.base + title,
+            inside,
         )
 
     def _must_bind(self, room: int) -> list[int]:
@@ -336,9 +359,10 @@ class Conversation:
         missing = False
         for k, unit in enumerate(self.units):
             form = forms.get(unit.key)
-            if form == "indexed":
+            stable = STABLE.get(form, form) if form is not None else None
+            if stable == "indexed":
                 (bound if self.statements.get(k) else index).extend(self.lines(k))
-            missing = missing or form in (None, "indexed")
+            missing = missing or stable in (None, "indexed", "omitted")
         if not missing:
             return None
         if self.last_note is not None:
@@ -349,6 +373,10 @@ class Conversation:
             *([INDEX, *index] if index else []),
         ]
         return note(lines)
+
+    def recalled(self, forms: Mapping[str, str]) -> list[int]:
+        """Return the places of the units of which an excerpt is sent with the question."""
+        return [k for k, unit in enumerate(self.units) if forms.get(unit.key) in STABLE]
 
     def sent(self, forms: Mapping[str, str]) -> list[tuple[int, Any]]:
         """Return (place, message) of what is sent, after the leading system messages."""
@@ -362,7 +390,7 @@ class Conversation:
         return made
 
 
-def _mark_of(message: Any, mark: bytes | None) -> Any:
+def mark_of(message: Any, mark: bytes | None) -> Any:
     """Return a key that equal messages share: a fingerprint, or a role and a text, or None."""
     if mark is None and type(message) is dict and len(message) == 2:
         role, content = message.get("role"), message.get("content")

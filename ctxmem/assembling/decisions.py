@@ -25,6 +25,9 @@ _SAID = {
     "shortened": "its long texts are cut: the rest is not worth {more:,} tokens more",
     "indexed": "the note about left-out messages has a line for it: the rest is not worth {more:,} "
     "tokens more",
+    "recalled": "{gain}; an excerpt is sent with the question",
+    "indexed and recalled": "{gain}; the note has a line for it, and an excerpt is sent with the "
+    "question",
     "omitted": "{gain}; no form of it is worth its tokens beside what is sent",
 }
 

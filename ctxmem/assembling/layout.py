@@ -14,6 +14,7 @@ from typing import Any, cast
 from ctxmem import request as marking
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import BLOCKS, Inputs
+from ctxmem.assembling.recalling import Recalled
 from ctxmem.assembling.repeats import folded, repeated, tokens_saved
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.chat.counting import Meter
@@ -56,6 +57,7 @@ class Layout:
         self.inputs, self.tools, self.conversation = inputs, tools, conversation
         self.meter: Meter = inputs.meter
         self.part_of: Mapping[str, str] = {}  # of chunks, by their ids
+        self.recalled = Recalled()
         self.known = known  # messages of the stable part that the request before had, too
         self.beside = inputs.provider == "anthropic"
         self.repeats = repeated(inputs.chunks, conversation)
@@ -130,7 +132,9 @@ class Layout:
         body: list[tuple[str, Any]] = [("history", note)] if note is not None else []
         body += [("history", message) for _, message in placed[:tail]]
         volatile = len(body)
-        context = window.text if window is not None else ""
+        recalled = self.recalled.text(conversation.recalled(forms["history"]))
+        blocks = window.text if window is not None else ""
+        context = "\n\n".join(text for text in (recalled, blocks) if text)
         text = self._last_text(context)
         if text:
             body.append(("question", {"role": "user", "content": text}))
@@ -146,6 +150,10 @@ class Layout:
             parts[part] += tokens
         for part, message in named:
             parts[part] += self.count(message)
+        if recalled:
+            own = min(self.meter.count(recalled), parts["question"])
+            parts["memory"] += own
+            parts["question"] -= own
         if window is not None:
             self._divide(parts, window, folds)
         self._add_overhead(parts)

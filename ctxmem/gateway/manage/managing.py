@@ -21,6 +21,7 @@ from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError, InputError, InputTypeError, StoreError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.security import secret_of
+from ctxmem.gateway.manage.account_store import AccountStore
 from ctxmem.gateway.manage.accounts import Account, Entry, Priced
 from ctxmem.gateway.manage.conversations import (
     Conversation,
@@ -38,11 +39,10 @@ from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
 from ctxmem.gateway.recall.answering import Room
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.memory.session import held_window
+from ctxmem.memory.session import held_window, show_no_days
 from ctxmem.pricing import Prices
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
@@ -84,6 +84,7 @@ class Manage:
     ) -> None:
         self.settings, self._clock = settings, clock
         self.store = _opened(settings.store)
+        self._accounts = AccountStore(self.store)
         sync = getattr(self.store, "sync", None)
         self._syncer = Syncer(sync) if sync is not None else None
         self._reader = Reader(secret_of(settings.store))
@@ -157,7 +158,7 @@ class Manage:
         """Return a function that opens a session of a tenant; it keeps no request alive."""
 
         def opened(tenant: str, session: str) -> Memory:
-            return Memory(
+            memory = Memory(
                 max(1, budget),
                 store=self.store,
                 tenant=tenant,
@@ -168,6 +169,8 @@ class Manage:
                 policy="covered",
                 clock=self._clock,
             )
+            show_no_days(memory)
+            return memory
 
         return opened
 
@@ -236,11 +239,9 @@ class Manage:
         if account is not None:
             return account
         account = conversation.account = Account(request.prices)
-        names = (request.exchange.tenant + ACCOUNTS, conversation.session)
-        version = self.store.version(*names)
-        if version:
-            records = list(self.store.read(*names, after=version - 1))
-            account.restore(records[-1].payload, request.own.prefixes)
+        held = self._accounts.read(request.exchange.tenant, conversation.session)
+        if held is not None:
+            account.restore(held, request.own.prefixes)
         elif conversation.left is not None:
             before = conversation.left.account
             if before is not None:
@@ -255,7 +256,7 @@ class Manage:
         return account
 
     def _write(self, tenant: str, conversation: Conversation, account: Account) -> None:
-        self.store.append(tenant + ACCOUNTS, conversation.session, [account.to_json()])
+        self._accounts.write(tenant, conversation.session, account.to_json())
 
     # Windows --------------------------------------------------------------------------------------
 
