@@ -116,6 +116,7 @@ def assemble(
         inputs.meter,
         question=conversation.question,
         called=conversation.called,
+        found=conversation.found,
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
